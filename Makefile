@@ -56,11 +56,11 @@ lint: $(READY) $(MODULES)  ## style, types (ours, and those that scripts meet), 
 	$(BIN)/python .ci/licenses.py
 	.ci/npm run check
 	$(BIN)/python -m coverslip.app.openapi | diff web/openapi.json - || { echo "run: make api"; exit 1; }
-	$(BIN)/python -m coverslip.app.openapi accounts | diff web/openapi-accounts.json - || { echo "run: make api"; exit 1; }
+	$(BIN)/python -m coverslip.server.openapi | diff web/openapi-accounts.json - || { echo "run: make api"; exit 1; }
 
 api: $(READY) $(MODULES)  ## the API's document, and the types that the pages take from it
 	$(BIN)/python -m coverslip.app.openapi > web/openapi.json
-	$(BIN)/python -m coverslip.app.openapi accounts > web/openapi-accounts.json
+	$(BIN)/python -m coverslip.server.openapi > web/openapi-accounts.json
 	.ci/npm run types
 
 bench: $(READY)  ## list the benchmarks, or run one: make bench SCRIPT=spot_checks ARGS="--help"; asserts nothing

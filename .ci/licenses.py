@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 USERS = (  # extras; the others are for developers
     "app",
+    "map",
     "formats",
     "onnx",
     "keras",

@@ -34,7 +34,7 @@ from coverslip.errors import CoverslipError
 from coverslip.images import PreprocessedImage, Preprocessing
 from coverslip.inference import Predictor, export
 from coverslip.inference.export import EXPORT_FORMATS
-from coverslip.inference.export.exporting import EXPORTERS, Content
+from coverslip.inference.export.exporting import EXPORTERS, ExportContent
 from coverslip.inference.loading import deployed_network
 from coverslip.models import list_models, model_info
 from coverslip.models.networks import create_network
@@ -103,7 +103,7 @@ def measure(name: str, px: int, formats: Iterable[str], folder: Path) -> Iterato
     for to in formats:
         out = folder / to
         out.mkdir()
-        EXPORT_FORMATS[to].write(Content(packed, name, "", pixels[:2], EXPORTERS[0]), out)
+        EXPORT_FORMATS[to].write(ExportContent(packed, name, "", pixels[:2], EXPORTERS[0]), out)
         predictor = EXPORT_FORMATS[to].open(out)
         differences = [difference(_logits(predictor, pixels[:N_COMPARED], n), logits[:N_COMPARED]) for n in BATCHES]
         if (out / "classify.py").is_file():

@@ -28,7 +28,7 @@ import tifffile
 from _records import Record
 from app import CHROMIUM, Server, drag_and_zoom, serving, wait_for
 
-from coverslip.objects import FieldOfView, ObjectsBuilder, Outlines, trace_labels
+from coverslip.objects import FieldImage, ObjectsBuilder, Outlines, trace_labels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -150,7 +150,7 @@ def write_field(folder: Path, count: int) -> int:
         np.concatenate([[0], np.cumsum(np.tile(np.diff(traced.object_start), n))]),
     )
     builder = ObjectsBuilder()
-    field = FieldOfView(folder / "field.tif", "field.tif", width=side, height=side)
+    field = FieldImage(folder / "field.tif", "field.tif", width=side, height=side)
     classes = [("small", "medium", "large")[k % 3] for k in range(len(outlines))]
     builder.add(field, outlines, object_id=[str(k + 1) for k in range(len(outlines))], labels=classes)
     objects = builder.finish()

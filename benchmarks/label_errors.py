@@ -149,7 +149,7 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
         [facts.pixel_hash for facts in scan.facts],
         DecodedPixels(data, scan, preprocessing),
         preprocessing=preprocessing.model_dump(mode="json"),
-        tta=recipe.tta,
+        tta=recipe.n_views,
     ) as (features, _):
         label = np.unique([record.label for record in data.records], return_inverse=True)[1]
         yield Images(features, label, inner_folds(data, scan, everything, seed=0))

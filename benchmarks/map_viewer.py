@@ -31,11 +31,18 @@ from sqlalchemy import bindparam, insert, select, update
 
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
-from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Layout, Prediction, Run, prediction_table
+from coverslip.runs import (
+    CLASSIFIER_COLUMN,
+    FIRST_COLUMN,
+    PLAN_COLUMN,
+    Prediction,
+    PredictionColumns,
+    Run,
+    prediction_table,
+)
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.rows import keys_of_dataset, now
 from coverslip.workspace.store.tables import dataset_maps, images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
@@ -137,7 +144,7 @@ def write_map(workspace: Workspace, folder: Path, count: int) -> None:
         Prediction(row.image_id, str(file), row.label, name, 0.91, name, probabilities)
         for row, file, name in zip(listed, files, predicted, strict=True)
     ]
-    layout = Layout(tuple(CLASSES), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
+    layout = PredictionColumns(tuple(CLASSES), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
     with prediction_table(Run(job).predictions_file, layout, "csv", {}) as table:
         assert not list(table.saved_rows([]))
         for prediction in rows:

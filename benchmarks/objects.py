@@ -146,10 +146,10 @@ def print_records(n_objects: int) -> None:
     import coverslip as cs
     from coverslip.audit import with_near_duplicates
     from coverslip.datasets import Scan, inspect_dataset, split_images
-    from coverslip.datasets.quality import PackedFacts
+    from coverslip.datasets.quality.scanning import PackedFacts
     from coverslip.experiments.preparation import validated
     from coverslip.experiments.split_data import SplitData
-    from coverslip.images import ImageFacts
+    from coverslip.images import PixelFacts
     from coverslip.inference.predicting import _fingerprint
     from coverslip.runs import split_rows, write_split
     from coverslip.runs.split import read_split
@@ -182,7 +182,7 @@ def print_records(n_objects: int) -> None:
             values = ("uint8", 8, "TIFF", 1, (1.0,), (200.0,), None)
             packed = PackedFacts(len(data))
             for position, each in enumerate(hashes):
-                packed[position] = ImageFacts(each, 9, 9, 1, *values)
+                packed[position] = PixelFacts(each, 9, 9, 1, *values)
             return Scan(packed)
 
         scan = step("facts of the scan", facts)

@@ -41,12 +41,12 @@ from _records import Record
 from many_images import draw
 from sqlalchemy import select
 
-from coverslip.accounts import projects, users
-from coverslip.accounts.server import AccountServer, open_account_server
+from coverslip.server import projects, users
+from coverslip.server.folder import AccountServer, open_account_server
 from coverslip.workspace.store.tables import changed_labels, images, label_changes
 
 RECORD = Record(
-    "Many clients of a server with accounts", [f"src/coverslip/{name}" for name in ("accounts", "app", "workspace")]
+    "Many clients of a server with accounts", [f"src/coverslip/{name}" for name in ("server", "app", "workspace")]
 )
 API = "/api/v1"
 N_PROJECTS = 5

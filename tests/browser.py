@@ -260,7 +260,7 @@ def tiny_plan(text: str) -> str:
 
     models = [SMALL_NETWORK, {"name": "smaller images", "recipe": {"model": SMALL_NETWORK, "image_size": 24}}]
     recipe = {"image_size": 32, "tta": 1, "stage": "instant"}
-    changes = {"models": models, "folds": 0, "train_per_class": [None], "baseline": None, "recipe": recipe}
+    changes = {"models": models, "arms": [], "folds": 0, "train_per_class": [None], "baseline": None, "recipe": recipe}
     return yaml.safe_dump({**yaml.safe_load(text), **changes})
 
 

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverslip.images import ReadPlan
-from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Layout, Prediction, prediction_table
-from coverslip.workspace.lists.matching import finder_in
-from coverslip.workspace.store.keys import write_keys
+from coverslip.runs import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction, PredictionColumns, prediction_table
+from coverslip.workspace.lists.reading import finder_in
+from coverslip.workspace.store.rows import write_keys
 from coverslip.workspace.store.workspace import Workspace
 
 
 def write_predictions(folder: Path, classes: Sequence[str], rows: Iterable[tuple[Prediction, ReadPlan]]) -> None:
     """Write `predictions.csv` of a prediction."""
     folder.mkdir(parents=True, exist_ok=True)
-    layout = Layout(tuple(classes), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
+    layout = PredictionColumns(tuple(classes), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
     with prediction_table(folder / "predictions.csv", layout, "csv", {}) as table:
         assert not list(table.saved_rows([]))
         for row, plan in rows:

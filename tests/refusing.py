@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from coverslip.errors import CoverslipError
-from coverslip.messages import Note, text
+from coverslip.messages import Note, json_values, text
 
 _Error = TypeVar("_Error", bound=CoverslipError)
 
@@ -20,7 +20,7 @@ def refusing(
     with pytest.raises(kind) as refused:
         yield refused
     assert refused.value.code == code, str(refused.value)
-    assert {name: refused.value.parameters.get(name) for name in parameters} == parameters
+    assert {name: refused.value.parameters.get(name) for name in parameters} == json_values(parameters)
 
 
 def note_of(notes: Any, code: str) -> Note:

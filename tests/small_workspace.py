@@ -25,10 +25,9 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.exports import exporting
 from coverslip.workspace.exports.state import ExportTo, queue_export
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, unended_jobs
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace, open_workspace

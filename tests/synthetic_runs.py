@@ -13,6 +13,7 @@ import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
 from coverslip.inference.latency import Latency, Timing
+from coverslip.messages import message
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
 from coverslip.runs.predictions import Prediction, Predictions
@@ -149,7 +150,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         chosen="finetune" if finetuned else "instant",
         calibration=Calibration(temperature=1.83, uncertain_below=0.55),
     ).write(run.training_file)
-    few = no_learning_curve(600, None, "there are only 12 groups")
+    few = no_learning_curve(600, None, message("learning-curve-few-groups", n_groups=4, n_needed=5))
     LearningCurveRecord(curve=few).write(run.learning_curve_file)
     sources = (str(images),)
     Environment(
@@ -274,4 +275,5 @@ def study_curve(k: int) -> EpochCurve:
         train_accuracy=(None, *(0.99 - each / 4 for each in loss[1:])),
         val_loss=tuple(0.08 + each for each in loss),
         val_accuracy=tuple(0.97 - each / 3 for each in loss),
+        train_penalty=(None,) * 9,
     )

@@ -20,23 +20,22 @@ from sqlalchemy import insert
 from tables import downloaded
 
 from coverslip import events
-from coverslip.accounts import tables, users
-from coverslip.accounts.activity import list_requests
-from coverslip.accounts.backups import ServerManifest
-from coverslip.accounts.clients import client_of
-from coverslip.accounts.projects import ROLES, list_projects
-from coverslip.accounts.server import AccountServer, open_account_server
-from coverslip.app.accounts import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
+from coverslip.app.clients import ROLES, client_of
 from coverslip.app.server import create_app
 from coverslip.app.users import cookie_of
 from coverslip.cli import main
 from coverslip.errors import Busy, CoverslipError, NotSignedIn, TooManyAttempts
+from coverslip.server import folder, users
+from coverslip.server.activity import list_requests
+from coverslip.server.app import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
+from coverslip.server.backups import ServerManifest
+from coverslip.server.folder import AccountServer, open_account_server
+from coverslip.server.projects import list_projects
 from coverslip.workspace.jobs.kinds import queued_ids
+from coverslip.workspace.jobs.queue import Turns
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.jobs.turns import Turns
-from coverslip.workspace.store.authors import acting_as
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import Paging, now
+from coverslip.workspace.store.rows import Paging, acting_as, now
 from coverslip.workspace.store.workspace import open_workspace
 
 pytestmark = pytest.mark.slow
@@ -588,7 +587,7 @@ def test_old_activity_is_deleted_on_request(tmp_path: Path) -> None:
         "after": "",
     }
     with write_transaction(server.engine) as connection:
-        connection.execute(insert(tables.activity), [{**row, "time": time} for time in (old, new)])
+        connection.execute(insert(folder.activity), [{**row, "time": time} for time in (old, new)])
 
     def times() -> list[str]:
         return [each.time for each in list_requests(server, Paging(offset=0, limit=10)).items]
@@ -722,7 +721,7 @@ def test_a_proxy_with_https_and_a_path_reaches_the_server(tmp_path: Path) -> Non
 
 
 def test_a_stream_ends_when_the_user_leaves_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coverslip.app.accounts._CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("coverslip.server.app._CHECK_SECONDS", 0.0)
     server = open_account_server(tmp_path / "server")
     with open_accounts_server(server, port=0, admin="maria") as running, running_in_thread(running):
         base = running.address.rstrip("/")

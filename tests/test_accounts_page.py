@@ -12,11 +12,12 @@ import pytest
 from test_accounts import running_in_thread
 from written_workspace import write_workspace
 
-from coverslip.accounts import users
-from coverslip.accounts.projects import Role, add_project, set_member
-from coverslip.accounts.server import open_account_server
-from coverslip.app.accounts import open_accounts_server
+from coverslip.app.clients import Role
 from coverslip.app.users import cookie_of
+from coverslip.server import users
+from coverslip.server.app import open_accounts_server
+from coverslip.server.folder import open_account_server
+from coverslip.server.projects import add_project, set_member
 from coverslip.synthetic_cells import write_sample_images
 
 if TYPE_CHECKING:

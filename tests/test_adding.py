@@ -18,7 +18,7 @@ from image_sets import App, workspace_in
 
 from coverslip.augmentation import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
-from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
+from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 from coverslip.evaluation import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.messages import add_entries
@@ -76,7 +76,7 @@ AUGMENTATION = Augmentation(
     change=_speckled,
     limits={"ge": 0, "lt": 1},
 )
-FINDING = Finder("first-image", "advice", "First image", _first_image)
+FINDING = FindingKind("first-image", "advice", "First image", _first_image)
 SECTION = Section(
     name="weather",
     title=lambda: "The weather",
@@ -195,7 +195,7 @@ def files_that_name(name: str) -> int:
     return sum(
         bool(word.search(file.read_text(encoding="utf-8")))
         for file in files
-        if file.suffix in {".py", ".md", ".ts", ".svelte", ".ftl", ".html"}
+        if file.suffix in {".py", ".toml", ".md", ".ts", ".svelte", ".ftl", ".html"}
         and file.name not in _GENERATED
         and not {"papers", "studies", "static"} & set(file.relative_to(_ROOT).parts[1:-1])
     )

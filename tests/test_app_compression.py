@@ -13,8 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.responses import Response
 
-from coverslip.app.compression import Compression
-from coverslip.app.server import create_app
+from coverslip.app.server import Compression, create_app
 from coverslip.workspace.store.workspace import open_workspace
 
 OTHER_COMPUTER = "192.0.2.7"

@@ -180,7 +180,7 @@ def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
 def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     from sqlalchemy import insert
 
-    from coverslip.workspace.store.keys import keys_of_dataset
+    from coverslip.workspace.store.rows import keys_of_dataset
     from coverslip.workspace.store.tables import jobs
 
     dataset = app.open(save_cells(tmp_path / "cells", n=2))

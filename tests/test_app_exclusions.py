@@ -20,7 +20,7 @@ from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import TableChoices
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, ImageSelection
+from coverslip.workspace.viewing.lists import Filters, ImageSelection
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

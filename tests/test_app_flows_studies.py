@@ -24,12 +24,20 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_text("Choose a dataset to see the trainings").wait_for()
     assert page.get_by_role("button", name="Start the study").is_disabled()
     page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()  # two networks in three arms
     page.get_by_role("checkbox", name="Small test study").uncheck()
-    page.get_by_text("10 trainings, each with 5 folds.").wait_for()
+    page.get_by_role("checkbox", name="All tables of the publication").check()
+    page.get_by_text("30 trainings, each with 5 folds.").wait_for()
     page.get_by_text("The pretrained weights of these networks are not on this computer").wait_for()
+    page.get_by_role("checkbox", name="All tables of the publication").uncheck()
     page.get_by_role("checkbox", name="Small test study").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()
+    arms = page.get_by_role("group", name="Recipes and protocols")
+    arms.get_by_role("checkbox", name=re.compile("^test-epoch ")).check()
+    page.get_by_text("8 trainings, each with 2 folds.").wait_for()
+    for arm in ("A", "C", "test-epoch"):
+        arms.get_by_role("checkbox", name=re.compile(f"^{arm} ")).uncheck()
+    page.get_by_text("2 trainings, each with 2 folds.").wait_for()
 
     page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
@@ -46,7 +54,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
     page.get_by_text("did you mean 'models'").wait_for()
     assert plan.input_value() == "modells: [x]"
     page.get_by_role("button", name="Reset to the plan of the choices").click()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("2 trainings, each with 2 folds.").wait_for()
     assert start.is_enabled()
 
 
@@ -54,7 +62,7 @@ def test_a_study_is_planned_and_its_plan_changed(page: "Page", stock: Stock) -> 
 def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> None:
     open_page(page, "/studies/new")
     page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()
     choices = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
     page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
@@ -102,7 +110,7 @@ CHOSEN = {
     "mobilevit-mn": Chosen(("Mb_SE", "MV2_SE"), 2),
     "mobincep": Chosen(("Mobincep", "MobileNetV2, scratch"), 4),
     "efficientnetv2-cell": Chosen(("nothing frozen", "all but the last layer frozen"), 2),
-    "two-step": Chosen(("mobilenet_v2",), 10, n_datasets=2, weights=("Random",)),  # also with blurred images
+    "two-step": Chosen(("mobilenet_v2",), 6, n_datasets=2, weights=("Random",)),
 }
 
 
@@ -117,7 +125,7 @@ def stains(app_server: RunningApp) -> tuple[str, str]:
 
 
 def test_every_preset_is_chosen_for_a_study() -> None:
-    assert set(CHOSEN) == {preset.name for preset in PRESETS.values() if preset.as_published is not None}
+    assert set(CHOSEN) == {preset.name for preset in PRESETS.values() if preset.shortcuts is not None}
 
 
 @pytest.mark.exhaustive
@@ -137,6 +145,10 @@ def test_the_study_of_a_publication_is_started_resumed_and_compared_without_a_pl
         networks.get_by_role("checkbox", name=name).first.check()
     for name in networks_of_plan.weights:
         page.get_by_role("group", name="Initial weights").get_by_role("checkbox", name=name, exact=False).uncheck()
+    for arm in ("A", "C"):
+        page.get_by_role("group", name="Recipes and protocols").get_by_role(
+            "checkbox", name=re.compile(f"^{arm} ")
+        ).uncheck()
     page.get_by_text(re.compile(rf"^{networks_of_plan.n_trainings} trainings")).wait_for()
     page.get_by_role("textbox", name="Name").fill(f"Study {preset}")
     page.get_by_role("spinbutton", name="Time limit in hours").fill("2")

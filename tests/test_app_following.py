@@ -22,8 +22,8 @@ from coverslip.workspace.datasets.reading_images import duplicates_thread_of
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs.listing import Watching
 from coverslip.workspace.jobs.records import add_job, change_job
-from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.maps import MAPS
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction

@@ -21,12 +21,10 @@ from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.jobs.computing import computation, request_result
 from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register, register_function, unregister
-from coverslip.workspace.jobs.listing import JobEvents, job_state
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.listing import JobEvents, Watching, job_state
+from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import Job, add_job, new_job_folder
 from coverslip.workspace.jobs.state import has_ended
-from coverslip.workspace.jobs.turns import Turns
-from coverslip.workspace.jobs.watching import Watching
 from coverslip.workspace.store.workspace import Workspace
 
 COUNT = """

@@ -1,7 +1,10 @@
 """The app in the language of its user: the pages, the server behind them, and scripts, which get English."""
 
+import csv
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +12,16 @@ import pytest
 from browser import RunningApp, open_page
 from drawing import save_cells
 from fastapi.testclient import TestClient
+from prediction_tables import write_predictions
 from small_workspace import new_workspace, open_images
 
 from coverslip.app.languages import COOKIE, Languages
 from coverslip.app.server import create_app
-from coverslip.messages import in_language, text
+from coverslip.images import ReadPlan
+from coverslip.messages import in_language, message, text
+from coverslip.runs import Prediction
+from coverslip.runs.predictions import LAST_COLUMNS
+from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -55,6 +63,95 @@ def test_a_stored_inspection_is_shown_in_each_language(
         assert of_german["code"] == of_english["code"]
         assert of_german["text"] != of_english["text"]
         assert of_german["title"] != of_english["title"]
+
+
+def test_an_unreadable_image_has_its_reason_in_each_language_from_the_same_stored_bytes(
+    client: TestClient, workspace: Workspace, tmp_path: Path
+) -> None:
+    cells = save_cells(tmp_path / "cells")
+    broken = next(cells.rglob("*.png"))
+    broken.write_bytes(bytes(5_000))
+    dataset = open_images(workspace, cells)
+    rows = f"{API}/lists/{dataset}/rows"
+    (image,) = client.get(rows, params={"only": "unreadable"}).json()["items"]
+
+    def shown(headers: dict[str, str]) -> tuple[str, str, str]:
+        finding = next(
+            each
+            for each in client.get(f"{API}/datasets/{dataset}/inspection", headers=headers).json()["findings"]
+            if each["code"] == "unreadable"
+        )
+        facts = client.get(f"{rows}/{image['row_id']}", headers=headers).json()
+        return facts["note"], finding["notes"][0][0], finding["text"]
+
+    def stored() -> list[tuple[object, ...]]:
+        queries = ("SELECT * FROM image_facts", "SELECT * FROM inspections")
+        with closing(sqlite3.connect(workspace.database_file)) as connection:
+            return [row for query in queries for row in connection.execute(query)]
+
+    english, before = shown({}), stored()
+    german = shown(GERMAN)
+    assert stored() == before
+    reason = message("image-damaged", reason=message("image-of-zeros"))
+    for language, (note, note_of_finding, words) in (("en", english), ("de", german)):
+        with in_language(language):
+            assert note == note_of_finding == str(reason)
+            assert str(reason) in words
+    assert english[0] != german[0]
+
+
+def test_predictions_have_their_reasons_in_each_language_and_those_of_former_versions_in_english(
+    client: TestClient, workspace: Workspace
+) -> None:
+    damaged = message("image-damaged", reason=message("tiff-page-missing", page=3))
+    uncertain = message("reason-uncertain", threshold=0.7)
+    sizes = message("size-of-training-images", low="5 x 5", high="6 x 6", is_range=True)
+    other_size = message("size-differs", width="9", height="9", trained=sizes)
+    rows = [
+        Prediction("a", "/a.png", None, None, None, "unreadable", (), damaged),
+        Prediction("b", "/b.png", None, "x", 0.6, "uncertain", (0.6, 0.4), uncertain),
+        Prediction("c", "/c.png", None, "x", 0.9, "x", (0.9, 0.1), warning=other_size),
+    ]
+    for name in ("new", "former"):
+        folder = workspace.predictions / name
+        write_predictions(folder, ("x", "y"), [(row, ReadPlan()) for row in rows])
+        add_job(
+            workspace,
+            id=name,
+            kind="predict",
+            name=name,
+            dataset_id=None,
+            dataset_name="images",
+            classifier_id="none",
+            folder=str(folder),
+            command=[],
+            choices={"sources": [], "classes": ["x", "y"], "classifier_name": "None", "prevalence": {}},
+            state="ended",
+            queued=None,
+        )
+    table = workspace.predictions / "former" / "predictions.csv"
+    with table.open(newline="") as stream:
+        cells = list(csv.DictReader(stream))
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [name for name in cells[0] if name not in LAST_COLUMNS], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(cells)
+    assert [row["reason"] for row in cells[:2]] == [str(row.reason) for row in rows[:2]], "a file is in English"
+
+    def shown(name: str, headers: dict[str, str]) -> list[tuple[str | None, str | None]]:
+        items = client.get(f"{API}/lists/{name}/rows", headers=headers).json()["items"]
+        return [(each["reason"], each["warning"]) for each in items]
+
+    for language, headers in (("en", {}), ("de", GERMAN)):
+        with in_language(language):
+            assert shown("new", headers) == [
+                tuple(each and str(each) for each in (row.reason, row.warning)) for row in rows
+            ]
+    assert shown("former", {}) == shown("new", {})
+    with in_language("de"):
+        marked = text("english-text", text=damaged.english)
+    assert shown("former", GERMAN)[0] == (marked, None)
+    assert damaged.english in marked != damaged.english
 
 
 @pytest.mark.slow

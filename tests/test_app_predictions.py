@@ -48,7 +48,7 @@ from coverslip.workspace.jobs.state import status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.predictions.predicting import predict_into
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.lists import ImageSelection
 
 pytestmark = pytest.mark.slow
 
@@ -112,7 +112,7 @@ def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, t
         lab.client.get(f"{API}/jobs/{other.json()['id']}/download/predictions")
         .text.splitlines()[1]
         .rpartition(",")[0]
-        .endswith(",unreadable,The file is not an image: it contains text,,,,,,")
+        .endswith(',"{""code"": ""not-an-image"", ""parameters"": {""is_text"": true}}",')
     )
     assert lab.client.delete(f"{API}/jobs/{other.json()['id']}").status_code == 204
 
@@ -130,7 +130,10 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     path = f"{API}/jobs/{state['id']}/download/predictions"
     plain = lab.client.get(path)
     whole = list(csv.DictReader(io.StringIO(downloaded(plain))))
-    assert list(whole[0])[-6:] == [*(f"p:{name}" for name in CLASSES), "well", "input:predicted", "classifier"]
+    assert list(whole[0])[-8:] == [
+        *(f"p:{name}" for name in CLASSES),
+        *("reason_code", "warning_code", "well", "input:predicted", "classifier"),
+    ]
     answer = lab.client.get(path, params={"top_k": 2})
     table = list(csv.DictReader(io.StringIO(downloaded(answer))))
     assert [(row["well"], row["input:predicted"]) for row in table] == [(f"'=A{k}", str(k)) for k in range(5)]

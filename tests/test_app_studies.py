@@ -51,7 +51,8 @@ class Lab:
         """A preset's plan as somebody would change it: a smaller network and images, one epoch; else its own recipe."""
         text = self.post("study-preview", self.request(), 200)["plan_text"]
         whole = {**yaml.safe_load(text), "models": [SMALL_NETWORK], "folds": 2, "train_per_class": [None]}
-        return yaml.safe_dump({**whole, "baseline": None, "recipe": {**whole["recipe"], **SMALL}, **changes})
+        recipe = {**whole["arms"][1]["recipe"], **SMALL}
+        return yaml.safe_dump({**whole, "baseline": None, "arms": [], "recipe": recipe, **changes})
 
     def study(self, **more: object) -> Json:
         return self.post("studies", self.request(**more))
@@ -92,14 +93,14 @@ def test_a_preset_lists_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
         "two-step",
         "imbalance",
     }
-    seen = lab.post("study-preview", lab.request(as_published=True), 200)
-    assert len(seen["trainings"]) == 3 * 2  # networks, and the dataset twice
-    assert {row["dataset"] for row in seen["trainings"]} == {"cells", "cells, as published"}
+    seen = lab.post("study-preview", lab.request(), 200)
+    assert len(seen["trainings"]) == 2 * 3  # networks and arms
+    assert {row["dataset"] for row in seen["trainings"]} == {"cells, A", "cells, B", "cells, C"}
     assert seen["without_weights"] == []
     assert any("Small" in note for note in seen["notes"])
     planned = yaml.safe_load(seen["plan_text"])
     assert planned["datasets"][0]["group_pattern"] == r"slide\d+"
-    whole = lab.post("study-preview", lab.request(is_small=False), 200)
+    whole = lab.post("study-preview", lab.request(is_small=False, all_tables=True), 200)
     assert whole["folds"] == 5
     assert "resnet50" in whole["without_weights"]
     assert set(lab.workspace.studies.glob("*")) == begun
@@ -112,7 +113,7 @@ def test_networks_and_initial_weights_are_chosen_without_a_plan(lab: Lab) -> Non
         (network, weights) for network in choices["networks"] for weights in choices["initial_weights"]
     }
     planned = yaml.safe_load(seen["plan_text"])
-    assert planned["recipe"]["augment"] == "aimic"  # still the preset's
+    assert [arm["recipe"].get("augment") for arm in planned["arms"]] == ["aimic", "aimic", None]  # C is coverslip's
     assert "baseline" not in planned  # the preset's names a network alone
     assert seen["without_weights"] == ["resnet34"]
 
@@ -161,7 +162,13 @@ def test_each_preset_names_its_networks_and_a_recipe_for_a_single_training(lab: 
     assert all(network["has_weights"] for network in presets["mobincep"]["networks"][:3])  # random
     assert not presets["mobincep"]["networks"][3]["has_weights"]  # of VGG19
     assert presets["two-step"]["initial_weights"] == ["imagenet", "scratch", "two-step"]
-    assert [name for name, preset in presets.items() if not preset["has_published_protocol"]] == ["imbalance"]
+    assert [name for name, preset in presets.items() if not preset["arms"]] == ["imbalance"]
+    assert [arm["name"] for arm in presets["mobincep"]["arms"]] == ["A", "B", "C", "image-split"]
+    assert all(arm["meaning"] for preset in presets.values() for arm in preset["arms"])
+    assert [network["name"] for network in presets["mobincep"]["networks"] if network["is_own"]] == [
+        "Mobincep",
+        "Mobincep, cross-entropy",
+    ]
     assert (presets["imbalance"]["small_per_class"], presets["aimic"]["small_per_class"]) == (200, 20)
     recipes = {name: preset["recipe"] for name, preset in presets.items()}
     assert recipes["mobincep"]["regularizer.groups"] == "kmeans"
@@ -231,7 +238,7 @@ def test_reading_a_study_and_its_evaluations_lists_nothing(lab: Lab) -> None:
     cells = open_images(workspace, write_cells(folder / "cells"))
     choices = StudyChoices(preset="aimic", dataset_ids=(cells,), is_small=True)
     whole = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [SMALL_NETWORK], "folds": 0}
-    whole |= {"baseline": None, "recipe": {**SMALL, "stage": "instant"}}
+    whole |= {"arms": [], "baseline": None, "recipe": {**SMALL, "stage": "instant"}}
     study = studied_here(workspace, choices.model_copy(update={"plan": yaml.safe_dump(whole)}), "In a terminal")
     client = TestClient(create_app(workspace))  # answers, but its background work is not started
 

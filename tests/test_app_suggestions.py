@@ -18,8 +18,8 @@ from coverslip.workspace.suggestions import (
     start_suggestions,
     suggestions_state,
 )
-from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import Filters, ImageSelection
 
 
 def suggest(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:

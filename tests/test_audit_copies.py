@@ -34,7 +34,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import LeakageFound
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.messages import text
 from coverslip.synthetic_cells import write_sample_images
 
@@ -122,7 +122,7 @@ def test_of_too_many_images_near_duplicates_stay_unknown_with_a_note(planted: Pa
     inspection = inspect_dataset(data, with_near_duplicates(data, scan, collector, emit=events.append))
     assert not inspection.are_copies_known
     (note,) = (event for event in events if isinstance(event, Noted))
-    n_different = len({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
+    n_different = len({fact.pixel_hash for fact in scan.facts if isinstance(fact, PixelFacts)})
     assert (note.code, note.parameters) == ("too-many-for-near-duplicates", {"n_images": n_different, "most": 50})
 
 

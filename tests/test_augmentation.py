@@ -16,7 +16,7 @@ from coverslip.augmentation import AUGMENTATIONS, Augmentation, Copies
 from coverslip.augmentation.table import Random
 from coverslip.augmentation.transform import (
     _STAIN_DENSITIES,
-    Changes,
+    AugmentationParameters,
     _color_matrices,
     apply_changes,
     draw_changes,
@@ -29,7 +29,7 @@ from coverslip.messages import add_entries, text
 from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
 from coverslip.runs.recipe import phrases
 
-SEED_7 = Changes(  # as drawn before there were shear, crop, blur, color and stain
+SEED_7 = AugmentationParameters(  # as drawn before there were shear, crop, blur, color and stain
     torch.tensor(
         [
             [[0.94684654, -0.21116148, -0.02693677], [0.21116148, 0.94684654, 0.07098863]],
@@ -54,8 +54,8 @@ def only(**changes: float | bool) -> Augment:
     return augment_named("none").model_copy(update=changes)
 
 
-def changes(n: int = 3, map_: torch.Tensor = SAME, **others: torch.Tensor) -> Changes:
-    return Changes(map_.expand(n, 2, 3), torch.ones(n), torch.zeros(n), **others)
+def changes(n: int = 3, map_: torch.Tensor = SAME, **others: torch.Tensor) -> AugmentationParameters:
+    return AugmentationParameters(map_.expand(n, 2, 3), torch.ones(n), torch.zeros(n), **others)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])

@@ -25,7 +25,7 @@ from coverslip.events import (
     ignore,
 )
 from coverslip.experiments import SplitData, begin_run, run_training, validated
-from coverslip.experiments.budgeting import Fit, fit_to_budget, image_sizes
+from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, image_sizes
 from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.experiments.estimating import measure_pace
 from coverslip.experiments.memory import fit_to_memory
@@ -248,7 +248,7 @@ def test_a_budget_may_take_smaller_images_where_the_recipe_leaves_their_size_ope
 PACE = Pace(reading=0.0, embedding=0.1, training=1.0, fitting=1.0, loading=1.0, closing=1.0)
 
 
-def choice(images: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[Fit, dict[str, Noted]]:
+def choice(images: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[BudgetedTraining, dict[str, Noted]]:
     """The work that a budget chooses on a computer of a certain pace, with its notes by code."""
     data, recipe = validated(cs.open_dataset(images, group_pattern=GROUPS), recipe)
     begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)

@@ -29,7 +29,7 @@ from coverslip.events import (
     WorkPlanned,
 )
 from coverslip.messages import duration, text
-from coverslip.runs.log import Progress, fold_event
+from coverslip.runs.log import LoggedProgress, fold_event
 from coverslip.runs.training import EARLY_DIP
 
 
@@ -150,7 +150,7 @@ def test_a_terminal_shows_the_same_lines_and_bars() -> None:
 
 def test_bars_are_what_goes_on() -> None:
     def bars(*events: Event) -> dict[str, tuple[int, int]]:
-        progress = Progress()
+        progress = LoggedProgress()
         for event in events:
             progress = fold_event(progress, event, 100.0)
         return {bar.name: (bar.done, bar.total) for bar in bars_of(progress, 100.0)}

@@ -17,7 +17,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import difference_of_means, samples_needed
 from coverslip.evaluation.sample_proportions import PAIRED_TEST, WELCH_TEST
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.reports.proportions import proportions_report
 from coverslip.runs import Prediction, Predictions
 
@@ -141,7 +141,7 @@ def test_few_blocks_have_no_interval(plate: tuple[Path, Path]) -> None:
     for each in summary.comparisons:
         assert (each.p, each.n_blocks) == (None, 2)
         assert each.difference.value is not None
-        assert each.difference.reason == text("summary-few-blocks", n_needed=3)
+        assert each.difference.reason == message("summary-few-blocks", n_needed=3)
 
 
 def test_command_line_json_prism_and_table_have_the_blocks(

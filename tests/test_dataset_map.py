@@ -1,5 +1,6 @@
 """The map of a dataset: similar images are near each other, and the result does not depend on chance."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from small_workspace import API, QUICK, do_jobs, new_workspace, open_images, pre
 from coverslip.app.server import create_app
 from coverslip.audit.dataset_map import arranged, clusters_of
 from coverslip.audit.features import principal_components
+from coverslip.errors import ExtraNotInstalled
 from coverslip.runs.predictions import read_predictions
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.jobs.control import stop_job
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.maps import map_points, map_state, start_map
-from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.lists import ImageSelection
 
 
 def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:
@@ -72,6 +74,13 @@ def numbers_of(points: bytes) -> dict[str, np.ndarray]:
         "row": np.frombuffer(points, "<u4", n, 12),
         "box": np.frombuffer(points, "<i4", 4 * n, 12 + 4 * n).reshape(n, 4),
     }
+
+
+def test_a_map_without_its_extra_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    with pytest.raises(ExtraNotInstalled) as error:
+        start_map(new_workspace(tmp_path), "any")
+    assert error.value.parameters["extra"] == "map"
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 import coverslip as cs
 from coverslip.cli import app
 from coverslip.datasets import Unreadable, scan_images
-from coverslip.images import ImageFacts, ReadPlan, decode_in_processes, read_pixels
-from coverslip.messages import Set, text
+from coverslip.images import PixelFacts, ReadPlan, decode_in_processes, read_pixels
+from coverslip.messages import Set, message
 
 MARKS = ("_w1", "_w2")
 IN_TWO_FILES = ReadPlan(channel_files=MARKS)
@@ -63,7 +63,7 @@ def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp
     assert joined.equal_pixels == seen.equal_pixels == ((3, 4),)
     assert [isinstance(facts, Unreadable) for facts in joined.facts] == [False, False, True, False, False, False]
     for facts_of_image, other in zip(joined.facts, seen.facts, strict=True):
-        if isinstance(facts_of_image, ImageFacts):
+        if isinstance(facts_of_image, PixelFacts):
             assert (facts_of_image.n_channels, facts_of_image.width_px, facts_of_image.low) == (
                 other.n_channels,
                 other.width_px,
@@ -75,7 +75,7 @@ def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp
 
 @pytest.mark.parametrize(
     ("missing", "reason"),
-    [("_w1", text("no-such-image")), ("_w2", text("channel-file-missing", name="dark1_w2.tif"))],
+    [("_w1", message("no-such-image")), ("_w2", message("channel-file-missing", name="dark1_w2.tif"))],
 )
 def test_an_image_without_one_of_its_files_stays_as_one_that_cannot_be_read(tmp_path, missing, reason):
     folder = write_stains(tmp_path)
@@ -84,7 +84,7 @@ def test_an_image_without_one_of_its_files_stays_as_one_that_cannot_be_read(tmp_
     assert [record.image_id for record in data.records[:3]] == [f"dark/dark{k}_w1.tif" for k in range(3)]
     facts = scan_images(data).facts
     assert facts[1] == Unreadable(reason)
-    assert sum(isinstance(fact, ImageFacts) and fact.n_channels == 2 for fact in facts) == 5
+    assert sum(isinstance(fact, PixelFacts) and fact.n_channels == 2 for fact in facts) == 5
 
 
 def test_files_of_other_sizes_or_without_a_mark_are_reported(tmp_path):
@@ -95,7 +95,7 @@ def test_files_of_other_sizes_or_without_a_mark_are_reported(tmp_path):
     imwrite(folder / "dark" / "extra_w10.tif", np.zeros((12, 14), np.uint8))
     data = cs.open_dataset(folder, plan=IN_TWO_FILES)
     sizes = {"width": 14, "height": 12, "other_width": 15, "other_height": 12}
-    reason = text("channel-files-differ", dtype="uint8", other_dtype="uint8", **sizes)
+    reason = message("channel-files-differ", dtype="uint8", other_dtype="uint8", **sizes)
     assert Unreadable(reason) in scan_images(data).facts
     assert [note.code for note in data.notes] == ["channel-files", "no-channel-mark"]
     assert len(data) == 7

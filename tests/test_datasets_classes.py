@@ -25,7 +25,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadRecipe
 from coverslip.images import ReadPlan
-from coverslip.messages import Set, text
+from coverslip.messages import Set, joined, json_values, message, text
 from coverslip.runs import Recipe, check_recipe, load_recipe, save_recipe, with_settings
 
 CLASSES = ("cis", "light", "severe", "columnar", "superficial")
@@ -219,8 +219,9 @@ def test_dropped_images_are_reported_by_class_and_take_no_part(tmp_path: Path) -
     scan = scan_images(data)
     split = split_images(data, scan, val=0.2, test=0.2, seed=0)
     assert trained_classes(data, split) == ("b", "a")
-    dirt, fold = (text("images-of-class", n_images=n, label=label) for n, label in ((6, "dirt"), (2, "fold")))
-    assert note_of(split.notes, "dropped").parameters == {"n_images": 8, "classes": f"{dirt}, {fold}"}
+    counts = (message("images-of-class", n_images=n, label=label) for n, label in ((6, "dirt"), (2, "fold")))
+    classes = json_values({"classes": joined(counts, "list-of-messages")})
+    assert note_of(split.notes, "dropped").parameters == {"n_images": 8, **classes}
     assert note_of(split.notes, "excluded").parameters == {"n_images": 1, "reason": "no-label"}
     inspection = inspect_dataset(data, scan)
     assert inspection.classes == {"b": 8, "a": 8}

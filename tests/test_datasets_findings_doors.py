@@ -10,7 +10,7 @@ from drawing import save_cells
 from image_sets import App, workspace_in
 
 from coverslip.cli import main
-from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
+from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 
 
 def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -26,7 +26,7 @@ def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 @pytest.fixture
 def odd_names() -> Iterator[None]:
-    register_finder(Finder("odd-names", "error", "Odd names", _odd_names))
+    register_finder(FindingKind("odd-names", "error", "Odd names", _odd_names))
     yield
     unregister_finder("odd-names")
 
@@ -66,7 +66,7 @@ def test_the_app_reports_it_even_of_images_that_were_read_before(
 
 @pytest.mark.slow
 def test_a_finder_that_is_registered_during_an_inspection_is_asked_by_the_next(tmp_path: Path) -> None:
-    unregistered = [Finder("odd-names", "error", "Odd names", _odd_names)]  # an inspection may outlast this test
+    unregistered = [FindingKind("odd-names", "error", "Odd names", _odd_names)]  # an inspection may outlast this test
 
     def register_another(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         with suppress(IndexError):
@@ -75,7 +75,7 @@ def test_a_finder_that_is_registered_during_an_inspection_is_asked_by_the_next(t
 
     app = App(workspace_in(tmp_path))
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/inspection"
-    register_finder(Finder("registering", "error", "Registering", register_another))
+    register_finder(FindingKind("registering", "error", "Registering", register_another))
     try:
         app.get(where)
         assert "odd-names" in [finding["code"] for finding in app.get(where)["findings"]]

@@ -130,7 +130,7 @@ def test_a_point_at_the_edge_is_padded_and_one_outside_keeps_its_row(tmp_path: P
     data = open_dataset(write(tmp_path, "path,x,y,label", rows), crop_size=20)
     assert data.records[0].read().array.shape == (20, 20, 3)
     facts = scan_images(data).facts
-    assert [type(fact).__name__ for fact in facts] == ["ImageFacts", "Unreadable", "ImageFacts"]
+    assert [type(fact).__name__ for fact in facts] == ["PixelFacts", "Unreadable", "PixelFacts"]
 
 
 def test_columns_are_chosen_by_hand_and_headers_stay_as_they_are(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from coverslip.cli import main
 from coverslip.datasets import (
     ClassPlan,
     Dataset,
-    Finder,
     FindingCase,
+    FindingKind,
     Inspection,
     Scan,
     Spread,
@@ -30,7 +30,7 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadDataset
-from coverslip.messages import has_entry, text
+from coverslip.messages import has_entry, joined, message, message_of, text
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
@@ -42,7 +42,7 @@ def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
 def inspect(source: Path, **options: str) -> Inspection:
     dataset = open_dataset(source, **options)
     inspection = inspect_dataset(dataset, scan_images(dataset))
-    text = json.dumps(inspection.model_dump(mode="json"), allow_nan=False)
+    text = json.dumps(inspection.model_dump(mode="json", round_trip=True), allow_nan=False)
     assert Inspection.model_validate_json(text) == inspection
     return inspection
 
@@ -89,8 +89,8 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     assert [finding.parameters["classes"] for finding in inspection.of("small-class")] == [["small"]]
     assert [finding.parameters["n_groups"] for finding in inspection.of("few-groups")] == [5]
     (depths,) = inspection.of("mixed-bit-depths")
-    counts = [text("images-of-bit-depth", n_images=n, depth=depth) for n, depth in ((32, "8"), (4, "16"))]
-    assert depths.parameters["counts"] == ", ".join(counts)
+    counts = (message("images-of-bit-depth", n_images=n, depth=depth) for n, depth in ((32, "8"), (4, "16")))
+    assert message_of(depths.parameters["counts"]) == joined(counts, "list-of-messages")
 
 
 def test_a_finding_in_json_is_flat_and_names_its_images_by_cluster(tmp_path):
@@ -222,11 +222,11 @@ def test_what_a_table_names_and_is_not_there_is_distinguished_from_what_is_broke
 
 
 @pytest.fixture
-def odd_sizes() -> Iterator[Finder]:
+def odd_sizes() -> Iterator[FindingKind]:
     def find(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield FindingCase(text="Sizes are odd.", do="Cut them.", images=(tuple(r.image_id for r in dataset.records),))
 
-    finder = Finder("odd-sizes", "warning", "Odd sizes", find)
+    finder = FindingKind("odd-sizes", "warning", "Odd sizes", find)
     register_finder(finder)
     yield finder
     unregister_finder(finder.code)

@@ -10,7 +10,7 @@ import pytest
 
 from coverslip.datasets import Dataset, ImageRecord, Scan, check_groups, groups_in_names, inspect_dataset
 from coverslip.errors import BadDataset
-from coverslip.images import ImageFacts, ReadPlan
+from coverslip.images import PixelFacts, ReadPlan
 from coverslip.messages import GroupBy
 
 
@@ -21,7 +21,7 @@ def dataset_of(names: list[str], labels: list[str], brightness: list[float]) -> 
         for name, label in zip(names, labels, strict=True)
     )
     facts = (
-        ImageFacts(str(i), 50, 50, 1, "uint8", 8, "PNG", 1, (level / 4,), (level,), None)
+        PixelFacts(str(i), 50, 50, 1, "uint8", 8, "PNG", 1, (level / 4,), (level,), None)
         for i, level in enumerate(brightness)
     )
     return Dataset(root, "folders", records, ()), Scan(tuple(facts))

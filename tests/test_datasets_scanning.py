@@ -17,7 +17,7 @@ from refusing import refusing
 from coverslip.datasets import Dataset, DecodedPixels, PixelCache, Scan, Unreadable, open_dataset, scan_images
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import ImageFacts, Preprocessing, Scaling, image_facts, preprocess, read_pixels
+from coverslip.images import PixelFacts, Preprocessing, Scaling, image_facts, preprocess, read_pixels
 from coverslip.messages import CleanCache
 
 
@@ -94,7 +94,7 @@ def test_a_changed_file_is_read_again(folder):
     assert n_decoded > 0
     changed = [i for i, (a, b) in enumerate(zip(first.facts, second.facts, strict=True)) if a != b]
     assert changed == [0]
-    assert isinstance(second.facts[0], ImageFacts)
+    assert isinstance(second.facts[0], PixelFacts)
     assert second.facts[0].width_px == 9
 
 
@@ -104,8 +104,8 @@ def test_other_pixels_of_the_same_file_are_other_facts(tmp_path):
     table.write_text("path,label,x,y,width,height\nf.png,a,0,0,4,4\nf.png,b,4,4,4,4\nf.png,b,9,9,4,4\n")
     for _ in range(2):
         facts = scan_images(open_dataset(table)).facts
-        assert isinstance(facts[0], ImageFacts)
-        assert isinstance(facts[1], ImageFacts)
+        assert isinstance(facts[0], PixelFacts)
+        assert isinstance(facts[1], PixelFacts)
         assert facts[0].pixel_hash != facts[1].pixel_hash
         assert isinstance(facts[2], Unreadable)
 
@@ -206,7 +206,7 @@ def test_all_tiffs_that_pillow_cannot_decode_are_read_with_one_line_about_it(sha
 @pytest.mark.slow
 def test_mixed_depths_of_a_real_set_are_seen(shared_data):
     scan = scan_images(open_dataset(shared_data("micronuclei") / "images.csv"))
-    depths = [fact.bit_depth for fact in scan.facts if isinstance(fact, ImageFacts)]
+    depths = [fact.bit_depth for fact in scan.facts if isinstance(fact, PixelFacts)]
     assert (depths.count(16), depths.count(8)) == (1760, 205)
 
 
@@ -242,7 +242,7 @@ def test_an_image_too_large_for_the_memory_is_unreadable_and_stops_nobody_else(t
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "x")], capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["ImageFacts", "Unreadable", "PreprocessedImage", "UnreadableImage"], done.stderr
+    assert done.stdout.split() == ["PixelFacts", "Unreadable", "PreprocessedImage", "UnreadableImage"], done.stderr
 
 
 def test_pixels_of_a_file_that_changed_after_the_scan_are_not_kept_as_those_that_were_scanned(folder):

@@ -29,14 +29,14 @@ from coverslip.datasets import (
     trained_classes,
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
-from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import AllowLeakage, GroupBy, Set, text
+from coverslip.images import PixelFacts, ReadPlan
+from coverslip.messages import AllowLeakage, GroupBy, Set, message, text
 
 THIRDS = (0.6, 0.2, 0.2)
 
 
-def facts(pixels: str) -> ImageFacts:
-    return ImageFacts(pixels, 8, 8, 1, "uint8", 8, "PNG", 1, (0.0,), (255.0,), None)
+def facts(pixels: str) -> PixelFacts:
+    return PixelFacts(pixels, 8, 8, 1, "uint8", 8, "PNG", 1, (0.0,), (255.0,), None)
 
 
 def make(
@@ -59,7 +59,7 @@ def make(
         for i, label in enumerate(labels)
     )
     hashes = pixels or [str(i) for i in range(len(labels))]
-    scan = Scan(tuple(facts(p) if p is not None else Unreadable("cut off") for p in hashes))
+    scan = Scan(tuple(facts(p) if p is not None else Unreadable(message("image-incomplete")) for p in hashes))
     return Dataset(Path("/data"), "table", records, ()), scan
 
 
@@ -257,7 +257,7 @@ def test_unreadable_unlabeled_and_contradicting_images_are_excluded_with_the_rea
     labels[20] = None
     dataset, scan = make(labels, pixels=pixels)
     split = split_60_20_20(dataset, scan)
-    assert split.reasons[3] == "unreadable: cut off"
+    assert split.reasons[3] == f"unreadable: {text('image-incomplete')}"
     assert split.reasons[20] == "no label"
     assert split.reasons[10] == "same pixels as 00011.png, labeled b"
     assert split.reasons[11] == "same pixels as 00010.png, labeled a"
@@ -426,7 +426,7 @@ def test_seeds_part_real_groups_differently_after_a_scan(shared_data):
     assert splits[1].parts == split_60_20_20(dataset, scan, 1).parts
     for split in splits:
         assert_undivided([r.group for r in dataset.records], split.parts)
-        assert_undivided([f.pixel_hash for f in scan.facts if isinstance(f, ImageFacts)], split.parts)
+        assert_undivided([f.pixel_hash for f in scan.facts if isinstance(f, PixelFacts)], split.parts)
 
 
 def test_a_group_is_not_divided_by_a_predefined_split_through_an_image_without_a_part():

@@ -21,7 +21,7 @@ from coverslip.datasets import Dataset, PixelCache, PixelWriter, Scan, open_data
 from coverslip.errors import UnreadableImage
 from coverslip.images import (
     Decoded,
-    ImageFacts,
+    PixelFacts,
     PreprocessedImage,
     Preprocessing,
     Reader,
@@ -195,7 +195,7 @@ def scan_into_cache(data: Dataset, is_used: bytes, preprocessing_of: object) -> 
     return replace(scan, is_decoded=bytes(writer.is_decoded))
 
 
-def same_for_all(facts: ImageFacts) -> Preprocessing:
+def same_for_all(facts: PixelFacts) -> Preprocessing:
     return SMALL
 
 
@@ -215,7 +215,7 @@ def few(tmp_path: Path, n_reads: Counter[str]) -> Dataset:
 
 def test_pixels_that_a_scan_stores_are_those_of_the_images(n_reads: Counter[str], few: Dataset) -> None:
     scan = scan_into_cache(few, bytes([1] * 12), same_for_all)
-    readable = [i for i, facts in enumerate(scan.facts) if isinstance(facts, ImageFacts)]
+    readable = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
     assert len(readable) == 10
     expected = {i: preprocess(read_pixels(few.records[i].path).array, SMALL) for i in readable}
     n_reads.clear()
@@ -224,7 +224,7 @@ def test_pixels_that_a_scan_stores_are_those_of_the_images(n_reads: Counter[str]
         for i, image in zip(readable, cache.images(readable), strict=True):
             assert isinstance(image, PreprocessedImage)
             facts = scan.facts[i]
-            assert isinstance(facts, ImageFacts)
+            assert isinstance(facts, PixelFacts)
             assert np.array_equal(image.pixels, expected[i])
             assert (image.width_px, image.height_px, image.n_channels) == (48, 48, facts.n_channels)
             assert (image.dtype, image.pixel_hash) == ("uint8", facts.pixel_hash)
@@ -235,7 +235,7 @@ def test_a_scan_stores_no_pixels_of_images_that_are_not_used_or_need_facts_of_ot
     n_reads: Counter[str], few: Dataset
 ) -> None:
     scan = scan_into_cache(few, bytes([0] * 6 + [1] * 6), lambda facts: SMALL if facts.n_channels == 3 else None)
-    readable = [i for i, facts in enumerate(scan.facts) if isinstance(facts, ImageFacts)]
+    readable = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
     n_reads.clear()
     with PixelCache(few, scan, readable, SMALL) as cache:
         cache(readable)
@@ -244,7 +244,7 @@ def test_a_scan_stores_no_pixels_of_images_that_are_not_used_or_need_facts_of_ot
 
 def test_images_that_are_not_stored_are_decoded_with_their_errors(n_reads: Counter[str], few: Dataset) -> None:
     scan = scan_into_cache(few, bytes([0] * 6 + [1] * 6), same_for_all)
-    readable = [i for i, facts in enumerate(scan.facts) if isinstance(facts, ImageFacts)]
+    readable = [i for i, facts in enumerate(scan.facts) if isinstance(facts, PixelFacts)]
     few.records[readable[0]].path.unlink()
     few.records[readable[-1]].path.unlink()  # its pixels are stored
     with PixelCache(few, scan, (), SMALL) as cache:

@@ -23,7 +23,7 @@ PAGES += sorted(DOCS.glob("studies/*.md"))
 OURS = "coverslip"
 # Pages whose links are followed, too. Their examples are for contributors, or commands of benchmarks.
 FURTHER_PAGES = [
-    *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CODE_OF_CONDUCT", "SECURITY")),
+    *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CHANGELOG", "CODE_OF_CONDUCT", "SECURITY")),
     *(
         ROOT / "benchmarks" / "RESULTS.md",
         ROOT / "benchmarks" / "NOT_KEPT.md",

@@ -8,6 +8,7 @@ from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals
 from coverslip.evaluation.comparison import Answers, paired_differences
 from coverslip.evaluation.intervals import RANGES, group_codes, influence_on_mean
 from coverslip.evaluation.ranking import auroc, average_precision
+from coverslip.messages import message
 
 
 def predictions(n_groups: int, n_images: int, seed: int, *, spread: float = 1.0):
@@ -77,7 +78,7 @@ def test_fewer_than_five_groups_give_counts_without_an_interval(n_groups):
     accuracy = metric_intervals(probability, label, group)["accuracy"]
     assert accuracy.value == pytest.approx(score(probability, label)["accuracy"])
     assert (accuracy.low, accuracy.high) == (None, None)
-    assert str(n_groups) in accuracy.reason
+    assert accuracy.reason == message("interval-needs-groups", n_groups=n_groups, n_needed=5)
     n_correct = int((probability.argmax(axis=1) == label).sum())
     assert (accuracy.n_correct, accuracy.n_images, accuracy.n_groups) == (n_correct, len(label), n_groups)
 

@@ -20,7 +20,7 @@ from coverslip.evaluation import (
     score,
 )
 from coverslip.evaluation.calibration import expected_error_of_calibrated
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.runs import metrics_as_json
 
 
@@ -117,11 +117,11 @@ def test_a_class_without_images_gives_none_and_the_reason():
         absent_metrics["recall"]
         == absent_metrics["f1"]
         == absent_metrics["auroc"]
-        == (None, text("class-without-images"))
+        == (None, message("class-without-images"))
     )
-    assert absent_metrics["precision"] == (None, text("class-never-predicted"))
+    assert absent_metrics["precision"] == (None, message("class-never-predicted"))
     assert absent_metrics["specificity"] == (1.0, None)
-    assert absent.reason == f"{text('class-without-images')}; {text('class-never-predicted')}"
+    assert str(absent.reason) == f"{text('class-without-images')}; {text('class-never-predicted')}"
 
 
 @given(sample)
@@ -234,13 +234,10 @@ def test_summary_is_json_without_nan_and_says_why_a_number_is_missing():
     assert summary_as_json["n"] == 40
     assert summary_as_json["n_groups"] is None
     assert summary_as_json["metrics"]["macro_auroc"]["value"] is None
-    assert summary_as_json["metrics"]["macro_auroc"]["reason"] == "all images are of one class"
-    assert (
-        summary_as_json["metrics"]["ece_excess_uncalibrated"]["reason"]
-        == "probabilities before calibration were not given"
-    )
+    assert summary_as_json["metrics"]["macro_auroc"]["reason"]["code"] == "metric-macro-auroc.undefined"
+    assert summary_as_json["metrics"]["ece_excess_uncalibrated"]["reason"]["code"] == "no-uncalibrated-probabilities"
     assert summary_as_json["per_class"]["b"]["n"] == 0
-    assert summary_as_json["per_class"]["b"]["recall"]["reason"] == text("class-without-images")
+    assert summary_as_json["per_class"]["b"]["recall"]["reason"] == {"code": "class-without-images", "parameters": {}}
     assert np.sum(summary_as_json["confusion_matrix"]) == 40
     of_value = {"value", "low", "high", "level", "method"}
     assert set(summary_as_json["metrics"]["accuracy"]) == of_value | {"n_correct", "n_images"}

@@ -17,7 +17,7 @@ from coverslip.evaluation import (
     score,
     uncertain_threshold,
 )
-from coverslip.messages import text
+from coverslip.messages import message
 
 
 def draw(n: int, n_classes: int, seed: int, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +44,7 @@ def test_no_point_of_scikit_learns_curve_is_better(drawn):
         if min(is_class.sum(), (~is_class).sum()) < 5:
             assert point.threshold == 1 / probability.shape[1]
             assert point.reason in [
-                text("few-validation-images", n_needed=5, which=which) for which in ("this", "others")
+                message("few-validation-images", n_needed=5, which=which) for which in ("this", "others")
             ]
             continue
         false_rate, true_rate, _ = sk.roc_curve(is_class, probability[:, k])
@@ -93,7 +93,7 @@ def test_of_equally_good_thresholds_the_one_nearest_to_the_neutral_value_is_take
 def test_a_curve_that_is_no_better_than_chance_gives_the_neutral_value(scores, label):
     for point in operating_points(*three_of_each(np.array(scores), label)):
         assert point.threshold == 0.5
-        assert point.reason == text("no-threshold-above-chance")
+        assert point.reason == message("no-threshold-above-chance")
 
 
 def test_too_few_images_give_the_neutral_value_and_the_reason():
@@ -101,8 +101,8 @@ def test_too_few_images_give_the_neutral_value_and_the_reason():
     probability = np.stack([np.linspace(0.5, 0.1, 24), np.linspace(0.5, 0.9, 24)], axis=1)
     first, second = operating_points(probability, np.array([0] * 4 + [1] * 20))
     assert (first.threshold, second.threshold) == (0.5, 0.5)
-    assert first.reason == text("few-validation-images", n_needed=5, which="this")
-    assert second.reason == text("few-validation-images", n_needed=5, which="others")
+    assert first.reason == message("few-validation-images", n_needed=5, which="this")
+    assert second.reason == message("few-validation-images", n_needed=5, which="others")
     first, second = operating_points(probability, np.array([0] * 5 + [1] * 19))
     assert first.threshold == pytest.approx((probability[4, 0] + probability[5, 0]) / 2, abs=1e-6)
     assert (first.reason, second.reason) == (None, None)
@@ -113,7 +113,7 @@ def test_a_threshold_is_never_finer_than_the_written_probabilities():
     probability = np.stack([rare, 0.4 - rare, 0.6 * np.ones(20)], axis=1)
     point = operating_points(probability, np.repeat([0, 1], 10))[0]
     assert point.threshold == pytest.approx(1 / 3)
-    assert point.reason == text("no-threshold-above-chance")
+    assert point.reason == message("no-threshold-above-chance")
 
 
 @given(sample)

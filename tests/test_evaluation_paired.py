@@ -16,6 +16,7 @@ from coverslip.evaluation import (
     metric_intervals,
     paired_differences,
 )
+from coverslip.messages import message
 
 
 def answers(label: np.ndarray, is_right: np.ndarray, n_classes: int = 3) -> Answers:
@@ -90,10 +91,11 @@ def test_the_difference_of_two_test_sets_is_that_of_newcombe_for_proportions() -
     difference = independent_difference(share(45, 50), share(70, 100))
     low, high = confint_proportions_2indep(70, 100, 45, 50, method="newcomb")
     assert (difference.value, difference.low, difference.high) == pytest.approx((-0.2, low, high))
-    neither = independent_difference(Metric(value=0.5, reason="one group"), Metric(value=0.7, reason="one group"))
-    assert neither.reason == "one group"
-    without = independent_difference(share(45, 50), Metric(value=0.7, reason="one group"))
-    assert (without.value, without.low, without.reason) == (pytest.approx(-0.2), None, "second set: one group")
+    few = message("interval-of-one-image")
+    neither = independent_difference(Metric(value=0.5, reason=few), Metric(value=0.7, reason=few))
+    assert neither.reason == few
+    without = independent_difference(share(45, 50), Metric(value=0.7, reason=few))
+    assert (without.value, without.low, str(without.reason)) == (pytest.approx(-0.2), None, f"second set: {few}")
 
 
 def test_groups_that_move_together_make_the_interval_wider_and_one_group_has_none() -> None:
@@ -109,7 +111,7 @@ def test_groups_that_move_together_make_the_interval_wider_and_one_group_has_non
     assert grouped.high > 1.5 * alone.high
     difference = paired_differences(first, second, label, np.array(["a"] * 120), metrics=["accuracy"])["accuracy"]
     assert (difference.value, difference.low) == (0.0, None)
-    assert "group" in difference.reason
+    assert difference.reason.code == "interval-needs-groups"
 
 
 def test_two_that_say_the_same_differ_by_nothing_and_have_no_interval() -> None:

@@ -100,7 +100,7 @@ def test_a_metric_that_is_added_is_measured_with_its_interval() -> None:
     alone = metric_intervals(probability, label, None, metrics=["log_loss"])["log_loss"]
     assert evaluation["log_loss"].low == pytest.approx(alone.low)
     assert evaluation["largest"].value == np.bincount(label).max() / 80
-    assert (evaluation["largest"].low, evaluation["largest"].reason) == (None, "no interval is known for it")
+    assert (evaluation["largest"].low, str(evaluation["largest"].reason)) == (None, "no interval is known for it")
     assert (
         json.loads(json.dumps(metrics_as_json(evaluation)))["metrics"]["distance"]["value"]
         == evaluation["distance"].value

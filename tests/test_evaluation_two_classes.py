@@ -16,7 +16,7 @@ from coverslip.evaluation import (
     target_points,
     uncertain_threshold,
 )
-from coverslip.messages import text
+from coverslip.messages import message
 from coverslip.runs import Recipe
 
 
@@ -68,7 +68,7 @@ def test_too_few_validation_images_leave_the_neutral_threshold_and_say_so():
     probability, label = draw(8, 0)
     points = target_points(probability, label, positive=1, aim="sensitivity", share=0.9)
     assert [point.threshold for point in points] == [0.5, 0.5]
-    assert points[1].reason == text("few-validation-images", n_needed=5, which="this")
+    assert points[1].reason == message("few-validation-images", n_needed=5, which="this")
 
 
 def test_a_target_error_rate_leaves_as_few_images_uncertain_as_needed():

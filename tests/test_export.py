@@ -29,7 +29,7 @@ from coverslip.files import sha256_file
 from coverslip.images import Preprocessing, Scaling, preprocess, read_pixels
 from coverslip.inference import Classifier
 from coverslip.inference.export import EXPORT_FORMATS, Attribution, export_to, open_export, verify
-from coverslip.inference.export.exporting import EXPORTERS, Content
+from coverslip.inference.export.exporting import EXPORTERS, ExportContent
 from coverslip.inference.export.verifying import VerificationImages
 from coverslip.models import list_models
 from coverslip.models.networks import create_network
@@ -174,7 +174,7 @@ def test_a_network_that_an_exporter_cannot_convert_is_refused_with_its_reason(tr
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.linalg.eigvals(x).real
 
-    def write(content: Content, folder: Path) -> None:
+    def write(content: ExportContent, folder: Path) -> None:
         features = content.network.pixel_features
         features.backbone = nn.Sequential(Unexportable(), features.backbone)
         EXPORT_FORMATS["onnx"].write(content, folder)
@@ -190,33 +190,33 @@ class SwappedChannels(nn.Module):
         return x.flip(1)
 
 
-def swap_channels(content: Content) -> None:
+def swap_channels(content: ExportContent) -> None:
     features = content.network.pixel_features
     features.backbone = nn.Sequential(SwappedChannels(), features.backbone)
 
 
-def change_mean(content: Content) -> None:
+def change_mean(content: ExportContent) -> None:
     features = content.network.pixel_features
     features.mean = features.mean + 0.02
 
 
-def kill_a_layer(content: Content) -> None:
+def kill_a_layer(content: ExportContent) -> None:
     *_, last = [module for module in content.network.modules() if isinstance(module, nn.Conv2d)]
     nn.init.zeros_(last.weight)
 
 
-FAULTS: tuple[Callable[[Content], None], ...] = (swap_channels, change_mean, kill_a_layer)
+FAULTS: tuple[Callable[[ExportContent], None], ...] = (swap_channels, change_mean, kill_a_layer)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("plant", only_first(1, FAULTS))
 @pytest.mark.parametrize("to", ["onnx", pytest.param("openvino", marks=pytest.mark.exhaustive)])
 def test_a_network_with_a_planted_fault_is_refused_and_leaves_nothing(
-    to: str, plant: Callable[[Content], None], trained: Run, tmp_path: Path
+    to: str, plant: Callable[[ExportContent], None], trained: Run, tmp_path: Path
 ) -> None:
     original = EXPORT_FORMATS[to]
 
-    def write(content: Content, folder: Path) -> None:
+    def write(content: ExportContent, folder: Path) -> None:
         plant(content)
         original.write(content, folder)
 
@@ -231,7 +231,7 @@ def test_a_network_with_a_planted_fault_is_refused_and_leaves_nothing(
 def test_a_reader_that_resizes_with_aligned_corners_is_refused_and_leaves_nothing(trained: Run, tmp_path: Path) -> None:
     original = EXPORT_FORMATS["onnx"]
 
-    def write(content: Content, folder: Path) -> None:
+    def write(content: ExportContent, folder: Path) -> None:
         original.write(content, folder)
         reader = folder / "classify.py"
         box = "(0.5, 0.5, width - 0.5, height - 0.5)"
@@ -277,7 +277,7 @@ def test_sixteen_bit_pixels_two_channels_and_eight_copies_are_exported(to: str, 
     pixels = np.random.default_rng(0).integers(0, 60_000, (23, 32, 32, 2), dtype=np.uint16)
     images = VerificationImages(pixels, Classifier(packed).predict_pixels(pixels), {})
     (tmp_path / "out").mkdir()
-    EXPORT_FORMATS[to].write(Content(packed, "of", "", pixels[:2], EXPORTERS[0], Attribution()), tmp_path / "out")
+    EXPORT_FORMATS[to].write(ExportContent(packed, "of", "", pixels[:2], EXPORTERS[0], Attribution()), tmp_path / "out")
     verification = verify(open_export(tmp_path / "out", to), images, card, None)
     assert verification.passed
     assert verification.max_logit_difference_sd < 1e-4

@@ -43,7 +43,7 @@ from coverslip.evaluation import (
 from coverslip.evaluation.calibration import temperature_loss
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
 from coverslip.experiments.split_data import with_epochs_for_folds
-from coverslip.messages import Resume, Set, text
+from coverslip.messages import Resume, Set, message, text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.results import uncertain_words
@@ -446,7 +446,7 @@ def test_single_images_are_divided_evenly() -> None:
 
 
 def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
-    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image")
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
 
     def found(value: float | None) -> Evaluation:
         return replace(nothing, n=20, metrics={"accuracy": Metric(value=value)})
@@ -461,12 +461,12 @@ def test_the_mean_over_folds_allows_for_shared_training_images() -> None:
     assert (equal.value, equal.low, equal.high) == (1.0, None, None)
     without = over_folds([found(None), *[found(value) for value in values[1:]]], [80] * 5).mean["accuracy"]
     assert without.value is None
-    assert without.reason == text("folds-without-value", n_missing=1, n_folds=5)
+    assert without.reason == message("folds-without-value", n_missing=1, n_folds=5)
 
 
 def folded(values: Sequence[float], pooled: Metric, name: str = "accuracy") -> Metric:
     """What stands beside the pooled number after five folds of 20 images, trained on 80."""
-    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image")
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
     parts = [replace(nothing, n=20, metrics={name: Metric(value=value)}) for value in values]
     whole = replace(nothing, n=100, metrics={name: pooled})
     return with_folds(whole, parts, [80] * len(parts), n_images=100).metrics[name]
@@ -480,7 +480,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
         metrics = {"accuracy": metric}
         subgroup = SubgroupScores(n=n, n_groups=None, is_small=False, n_missing=0, metrics=metrics, gaps=metrics)
         return replace(
-            empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image"),
+            empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured")),
             n=n,
             metrics=metrics,
             per_class={"a": ClassScores(n=n, metrics=metrics)},
@@ -505,7 +505,7 @@ def test_numbers_of_classes_domains_subgroups_and_groups_are_as_wide_as_those_of
 
 def test_a_class_that_some_folds_lack_has_a_wider_interval_too() -> None:
     pooled = Metric(value=0.85, low=0.77, high=0.91)
-    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image")
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
 
     def of_class(values: Sequence[float | None]) -> Metric:
         parts = [

@@ -18,7 +18,7 @@ from coverslip.cache import FileHashes, cache_folder, is_on_local
 from coverslip.datasets import Dataset, SharedReads, find_hashes, hash_files, open_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import ignore
-from coverslip.images import ImageFacts, image_facts, read_pixels
+from coverslip.images import PixelFacts, image_facts, read_pixels
 from coverslip.machine import network_file_system
 from coverslip.runs import Run, UnchangedImages, write_content_hashes
 
@@ -301,7 +301,7 @@ def test_facts_of_an_image_that_continues_in_other_files_are_not_stored(tmp_path
     for value in (1, 2):
         imwrite(tmp_path / "two.ome.tif", np.full((9, 9), value, np.uint8), metadata=None)
         (facts,) = scan_images(open_dataset(tmp_path / "t.csv")).facts
-        assert isinstance(facts, ImageFacts)
+        assert isinstance(facts, PixelFacts)
         assert facts.high == (1.0, float(value))
 
 
@@ -328,5 +328,5 @@ def test_facts_of_pixels_that_changed_after_their_file_was_hashed_are_not_stored
     assert scan_images(data).facts[0] == other
     (folder / "a/0.tif").write_bytes(original)
     facts = scan_images(data).facts[0]
-    assert isinstance(facts, ImageFacts)
+    assert isinstance(facts, PixelFacts)
     assert facts.pixel_hash != other.pixel_hash

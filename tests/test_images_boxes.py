@@ -13,7 +13,7 @@ from refusing import refusing
 from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import BEYOND_EDGE, Fields, Pixels, Preprocessing, ReadPlan, read_pixels
-from coverslip.messages import Failure, text
+from coverslip.messages import Failure, message, text
 
 FIELD = np.full((20, 30, 3), 90, np.uint8)
 FIELD[:4, :4] = 7
@@ -83,7 +83,7 @@ def test_boxes_beyond_the_edge_are_a_finding_and_one_outside_is_one_unreadable_r
     assert findings["boxes-beyond-edge"].images == (("a.png#box=-2,0,8,8",),)
     assert findings["unreadable"].images == (("a.png#box=40,5,8,8",),)
     box = {"x": "40", "y": "5", "width": "8", "height": "8", "image_width": 30, "image_height": 20}
-    assert text("box-outside-image", **box) in findings["unreadable"].notes[0][0]
+    assert message("box-outside-image", **box) == findings["unreadable"].notes[0][0]
     notes = [
         image.failure if isinstance(image, UnreadableImage) else image.note
         for image in read_preprocessed(data.records, Preprocessing(image_size=8))

@@ -23,10 +23,10 @@ from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decode_in_processes, read_pixels
-from coverslip.images.decoding_pool import Decoders, Limits, SharedOrExclusive
+from coverslip.images.decoding_pool import Decoders, DecodingLimits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
-from coverslip.messages import text
+from coverslip.messages import message
 from coverslip.processes import DECODE_APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
@@ -38,8 +38,8 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setenv("PYTHONPATH", install(tmp_path / "site"))
     begun: list[Decoders] = []
 
-    def begin(most_processes: int = 4, **limits: Any) -> Decoders:  # Any: as `Limits` takes it
-        begun.append(Decoders(Limits(**limits), most_processes=most_processes))
+    def begin(most_processes: int = 4, **limits: Any) -> Decoders:  # Any: as `DecodingLimits` takes it
+        begun.append(Decoders(DecodingLimits(**limits), most_processes=most_processes))
         return begun[-1]
 
     yield begin
@@ -128,7 +128,7 @@ def test_a_process_that_was_killed_from_outside_is_started_again(
         with suppress(psutil.NoSuchProcess):  # one that another test began has ended
             if "coverslip.images.decoding_worker" in child.cmdline():
                 child.kill()
-    assert read(decoders, cell).note == text("image-read-alone")
+    assert read(decoders, cell).note == message("image-read-alone")
 
 
 def workers() -> set[int]:
@@ -277,8 +277,8 @@ import sys
 from pathlib import Path
 from coverslip.images import ReadPlan
 from coverslip.images.decoding_pool import Decoders
-from coverslip.images.decoding_pool import Limits
-decoders = Decoders(Limits(seconds=1))
+from coverslip.images.decoding_pool import DecodingLimits
+decoders = Decoders(DecodingLimits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """
 

@@ -14,9 +14,9 @@ from PIL import Image
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import NO_SUCH_FILE, ReadPlan, _pillow, image_suffixes, pixel_hash, read_pixels, reader
+from coverslip.images import ReadPlan, _pillow, image_suffixes, pixel_hash, read_pixels, reader
 from coverslip.images._pillow import image_to_array
-from coverslip.messages import text
+from coverslip.messages import message
 
 # pytest undoes the filter that coverslip sets for these; test_images_tiff.py looks at a fresh process.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning")
@@ -232,7 +232,7 @@ def test_a_frame_of_another_size_is_refused_and_not_cut(tmp_path: Path) -> None:
     at = data.rindex(b",\0\0\0\0\x09\0\x08\0")  # the position and size of the second frame
     (tmp_path / "film.gif").write_bytes(data[: at + 1] + b"\x05" + data[at + 2 :])
     assert read_pixels(tmp_path / "film.gif").array.shape == (8, 9, 3)
-    with refusing(UnreadableImage, "image-damaged", reason=text("frame-of-other-size", frame=1)):
+    with refusing(UnreadableImage, "image-damaged", reason=message("frame-of-other-size", frame=1)):
         read_pixels(tmp_path / "film.gif", ReadPlan(t=1))
 
 
@@ -358,7 +358,7 @@ def write_hdf5(path):
     [
         (write_nothing, "image-file-empty", {}),
         (write_text, "not-an-image", {"is_text": True}),
-        (write_zeros, "image-damaged", {"reason": text("image-of-zeros")}),
+        (write_zeros, "image-damaged", {"reason": message("image-of-zeros")}),
         (write_noise, "not-an-image", {"is_text": False}),
         (write_half_png, "image-incomplete", {}),
         (write_png_without_header, "image-incomplete", {}),
@@ -444,7 +444,3 @@ def test_damaged_bytes_raise_nothing_but_unreadable_image(tmp_path_factory, name
 def test_suffixes_are_lower_case_with_their_dot():
     assert {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"} <= image_suffixes()
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in image_suffixes())
-
-
-def test_the_reason_of_a_missing_file_is_that_of_its_error():
-    assert text("no-such-image") == NO_SUCH_FILE

@@ -16,7 +16,7 @@ from refusing import refusing
 
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
-from coverslip.messages import text
+from coverslip.messages import message
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
@@ -295,4 +295,4 @@ def test_files_whose_metadata_are_in_a_companion_file_are_single_images_with_a_n
     for k, file in enumerate(write_multifile_ome(tmp_path / "a", stack, has_companion=True)):
         pixels = read_pixels(file)
         np.testing.assert_array_equal(pixels.array[..., 0], stack[0, k])
-        assert pixels.note == text("ome-in-companion")
+        assert pixels.note == message("ome-in-companion")

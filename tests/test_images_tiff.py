@@ -14,9 +14,9 @@ from refusing import refusing
 
 from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import ImageFacts, ReadPlan, pixel_hash, read_pixels
+from coverslip.images import PixelFacts, ReadPlan, pixel_hash, read_pixels
 from coverslip.images.reading import describe
-from coverslip.messages import Set, text
+from coverslip.messages import Set, message
 
 # pytest undoes the filter that coverslip sets for these (and a fresh process is tested below).
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -285,7 +285,7 @@ def test_nan_and_infinity_are_replaced_and_noted(tmp_path):
     pixels = read_pixels(tmp_path / "a.tif")
     rest = values[np.isfinite(values)]
     assert pixels.array[0, :3, 0].tolist() == [rest.min(), rest.max(), rest.min()]
-    assert pixels.note == text("pixels-replaced")
+    assert pixels.note == message("pixels-replaced")
     tifffile.imwrite(tmp_path / "b.tif", np.full((5, 5), np.nan, np.float32))
     with refusing(UnreadableImage, "no-finite-pixel"):
         read_pixels(tmp_path / "b.tif")
@@ -363,7 +363,7 @@ def test_every_g_band_chromosome_is_read_as_tifffile_reads_it(shared_data, capfd
         for path in paths:
             pixels = read_pixels(path)
             assert np.array_equal(pixels.array[..., 0], tifffile.imread(path))
-            assert pixels.note == text("pillow-failed")
+            assert pixels.note == message("pillow-failed")
     finally:
         logging.getLogger("tifffile").setLevel(logging.NOTSET)
     assert capfd.readouterr().err == ""
@@ -427,4 +427,4 @@ def test_pages_are_channels_by_choice(tmp_path: Path) -> None:
     data = data.read_with(as_channels)
     facts = scan_images(data).facts
     assert "several-planes" not in {finding.code for finding in inspect_dataset(data, Scan(facts)).findings}
-    assert [fact.n_channels for fact in facts if isinstance(fact, ImageFacts)] == [3, 3]
+    assert [fact.n_channels for fact in facts if isinstance(fact, PixelFacts)] == [3, 3]

@@ -23,7 +23,7 @@ from refusing import refusing
 from coverslip.datasets import inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels, readers
-from coverslip.images.decoding_pool import Decoders, Limits
+from coverslip.images.decoding_pool import Decoders, DecodingLimits
 from coverslip.processes import DECODE_APART_VARIABLE
 
 EXTRA = {each.name: each for each in readers() if each.package}
@@ -504,7 +504,7 @@ def test_damaged_files_are_refused_or_read_and_never_crash_hang_or_fill_the_memo
 ) -> None:
     if not EXTRA[name].can_read:
         pytest.skip(f"needs the package {EXTRA[name].package}")
-    rng, decoders = random.Random(name), Decoders(Limits(processor_seconds=10, seconds=10, memory_bytes=10**9))
+    rng, decoders = random.Random(name), Decoders(DecodingLimits(processor_seconds=10, seconds=10, memory_bytes=10**9))
     samples = {
         "ND2": "nd2/example-pbmc.nd2",
         "LIF": "lif/tests_artifacts_misc_LeicaLASX_wavelength-sweep_example.lif",

@@ -15,7 +15,7 @@ from coverslip.datasets import open_dataset
 from coverslip.datasets.tables.columns import unique_columns
 from coverslip.inference import Classifier
 from coverslip.runs import Run, is_reserved, output_columns
-from coverslip.runs.predictions import FIRST_COLUMNS, read_predictions
+from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, read_predictions
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def test_predictions_copy_all_columns_in_files_and_in_python(
     expected = [*header[:8], "input:predicted", "note", "input:note", "input:top_1"]
     cs.predict(trained, file, out=tmp_path / "p.csv", device="cpu")
     written = rows_of(tmp_path / "p.csv")
-    further = list(written[0])[len(FIRST_COLUMNS) + len(classifier.classes) :]
+    further = list(written[0])[len(FIRST_COLUMNS) + len(classifier.classes) + len(LAST_COLUMNS) :]
     assert further == [*expected, "repeats", "classifier"]
     assert [row["repeats"] for row in written] == ["", "", written[0]["image_id"]]
     assert [[row[name] for name in expected] for row in written] == cells

@@ -20,6 +20,7 @@ from coverslip.audit.learning_curve import (
     probe_logits,
 )
 from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate, no_learning_curve
+from coverslip.messages import message
 from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -184,9 +185,11 @@ def test_of_too_few_groups_or_images_nothing_is_said() -> None:
         features, label, unit, n_images=200, n_groups=15, has_name=has_name, shrinkage=1.0, balanced=False
     )
     assert grouped.gain.value is None
-    assert f"only {FEWEST_GROUPS - 1} groups" in (grouped.gain.reason or "")
+    assert grouped.gain.reason == message(
+        "learning-curve-few-groups", n_groups=FEWEST_GROUPS - 1, n_needed=FEWEST_GROUPS
+    )
     assert curve_of(24).points == ()
-    assert "only 24 images of 3 classes" in (curve_of(24).gain.reason or "")
+    assert curve_of(24).gain.reason == message("learning-curve-few-images", n_images=24, n_classes=3, n_needed=10)
 
 
 def curve(gain: float, low: float, high: float) -> LearningCurve:
@@ -206,7 +209,8 @@ def test_it_is_said_in_plain_words() -> None:
     )
     assert doubling(curve(0.02, -0.01, 0.05)).endswith("This is not statistically significant.")
     assert "curve is flat" in doubling(curve(0.002, 0.0, 0.004))
-    assert doubling(no_learning_curve(9, None, "there are few")).endswith("cannot be estimated: there are few.")
+    few = message("learning-curve-few-groups", n_groups=4, n_needed=5)
+    assert doubling(no_learning_curve(9, None, few)).endswith(f"cannot be estimated: {few}.")
 
 
 def test_the_report_shows_it(own_run: Run, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from coverslip.studies import PRESETS
 SOURCES = Path(coverslip.__file__).parent
 CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
-FUNCTIONS = {"text", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
+FUNCTIONS = {"text", "message", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
 FUNCTIONS_OF_STAGES = {"Progressed", "progress_reporter"}
 FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
@@ -99,12 +99,12 @@ def uses_in_modules() -> Iterator[Use]:
                 or not node.args
             ):
                 continue
-            reserved = set() if name == "text" else NOT_PARAMETERS
+            reserved = set() if name in ("text", "message") else NOT_PARAMETERS
             parameters = None if None in keywords else frozenset(filter(None, keywords)) - reserved
             for code in codes_in(node.args[0]):
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"
-                    yield Use(where, code, parameters, is_error, name == "text", "cause" in keywords)
+                    yield Use(where, code, parameters, is_error, name in ("text", "message"), "cause" in keywords)
 
 
 def uses_of_stage(call: ast.Call, where: str) -> Iterator[Use]:
@@ -271,12 +271,9 @@ def test_the_help_of_every_option_is_an_entry() -> None:
         f"{file.name}:{node.lineno}"
         for file in sorted((SOURCES / "cli").glob("*.py"))
         for node, name in calls_in(file)
-        if name.startswith(("typer.", "setting"))
-        for help_text in [
-            *(keyword.value for keyword in node.keywords if keyword.arg in ("help", "epilog")),
-            *(node.args if name == "setting" else []),
-        ]
-        if isinstance(help_text, ast.Constant)
+        if name.startswith("typer.")
+        for keyword in node.keywords
+        if keyword.arg in ("help", "epilog") and isinstance(keyword.value, ast.Constant)
     ]
     assert literals == []
 
@@ -332,8 +329,7 @@ def test_a_note_has_its_code_text_and_parameters() -> None:
 def test_an_error_that_another_one_caused_has_its_text_and_code_and_what_to_do() -> None:
     cause = errors.ExtraNotInstalled("Reading", "onnx")
     error = errors.CoverslipError("all-rows-excluded", cause=cause)
-    assert error.parameters["what"] == cause.what
-    assert error.failure.parameters["cause"] == {"code": cause.code, "parameters": cause.parameters}
+    assert error.parameters["what"] == {"code": cause.code, "parameters": cause.parameters}
     assert error.do != cause.do  # it says itself what to do
 
 

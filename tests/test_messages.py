@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import TypeAdapter
 
 from coverslip.cli import main
 from coverslip.cli._options import with_remedies
 from coverslip.errors import BadRecipe, CoverslipError, LeakageFound
+from coverslip.evaluation import Metric
+from coverslip.images import BEYOND_EDGE
 from coverslip.messages import (
     FAILURE_VARIABLE,
     AllowLeakage,
@@ -21,6 +24,7 @@ from coverslip.messages import (
     ImportWeights,
     JoinGroups,
     MapColumn,
+    Message,
     Note,
     Remedy,
     Rescale,
@@ -30,7 +34,13 @@ from coverslip.messages import (
     ShowModels,
     TrustCluster,
     failure_of,
+    in_language,
+    joined,
+    message,
+    message_of,
+    note,
     note_of,
+    text,
 )
 
 EACH: list[tuple[Remedy, str]] = [
@@ -109,3 +119,37 @@ def test_a_command_that_another_program_began_leaves_why_it_failed(
     assert "`coverslip models`" not in capsys.readouterr().err
     failure = failure_of(json.loads(left.read_text()))
     assert (failure.kind, failure.code, failure.remedies) == ("unknown-model", "no-such-model", (ShowModels(),))
+
+
+def test_a_message_is_stored_as_data_and_rendered_in_the_language_of_the_reader() -> None:
+    inner = message("tiff-page-missing", page=3)
+    damaged = message("image-damaged", reason=inner)
+    both = joined([damaged, BEYOND_EDGE])
+    assert both is not None
+    assert inner in damaged
+    assert BEYOND_EDGE in both
+    assert BEYOND_EDGE not in damaged
+    for stored in (damaged, both):
+        assert message_of(stored.as_json()) == message_of(json.loads(stored.as_json())) == stored
+        assert hash(message_of(stored.as_json())) == hash(stored)
+    with in_language("de"):
+        assert str(damaged) == text("image-damaged", reason=text("tiff-page-missing", page=3)) != damaged.english
+        assert note("unreadable-image", image="a", reason=damaged).text == f"a: {damaged}"
+
+
+def test_a_message_of_another_version_is_shown_as_it_is() -> None:
+    unknown = Message("no-such-code", {"n": 3})
+    assert str(unknown) == unknown.as_json()
+    assert str(Message("few-validation-images")) == Message("few-validation-images").as_json()
+
+
+@pytest.mark.parametrize("stored", ['{"code": ', '{"code": 3}', {"code": "a"}, {"code": "a", "parameters": 3}, 3, None])
+def test_what_is_no_message_is_refused(stored: object) -> None:
+    with pytest.raises(ValueError, match=r"message|JSON|line 1"):
+        message_of(stored)
+
+
+def test_a_message_is_data_in_files_and_text_in_responses() -> None:
+    adapter, metric = TypeAdapter(Metric), Metric(value=None, reason=message("class-without-images"))
+    assert json.loads(adapter.dump_json(metric))["reason"] == text("class-without-images")
+    assert adapter.validate_json(adapter.dump_json(metric, round_trip=True)) == metric

@@ -109,7 +109,7 @@ def test_packaged_weights_know_what_is_in_a_photograph() -> None:
     """Known answer of the whole mapping: a wrong key or padding still runs, but sees nothing."""
     import timm
 
-    from coverslip.models.architectures.library_backbones import build_timm
+    from coverslip.models.building import build_timm
 
     network = build_timm(model_info("efficientnet_lite0"), channels=3, pretrained=True, options={}).eval()
     assert timm.create_model("tf_efficientnet_lite0").state_dict().keys() == network.state_dict().keys()

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
 from coverslip.models import model_info
-from coverslip.models.architectures.library_backbones import _load_torchvision
-from coverslip.models.building import build_body
+from coverslip.models.building import _load_torchvision, build_body
 from coverslip.models.networks import create_network
 from coverslip.models.weights.fitting import adapt_channels
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import coverslip as cs
 from coverslip.cli import app as cli
-from coverslip.datasets.quality import patterns_in_names
+from coverslip.datasets.quality.name_groups import patterns_in_names
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset
 from coverslip.events import ignore

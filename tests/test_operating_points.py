@@ -15,7 +15,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.evaluation import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
-from coverslip.messages import text
+from coverslip.messages import message_of, text
 from coverslip.reports.words import decision_images, whole_percent
 from coverslip.runs import Run, SplitPlan
 
@@ -80,7 +80,7 @@ def test_thresholds_come_from_validation_images_alone(run: Run, events: list[Eve
     assert [of_decisions["n"] for of_decisions in story] == [point.n for point in points]
     doubted = [event for event in events if isinstance(event, Noted) and event.code == "doubtful-operating-points"]
     assert [of_decisions["n"] for of_decisions in story] == [4, 8, 24]
-    assert [(event.parameters["names"], event.parameters["reason"]) for event in doubted] == [
+    assert [(event.parameters["names"], str(message_of(event.parameters["reason"]))) for event in doubted] == [
         ("'large'", "fewer than 5 validation images of this class: 0.333 is used"),
         ("'medium'", text("few-images-for-threshold", n=10)),
     ]
@@ -138,7 +138,7 @@ def test_thresholds_that_were_chosen_on_validation_images_are_not_compared_on_th
 def test_new_images_are_decided_in_the_same_way(run: Run, cells: Path, tmp_path: Path) -> None:
     test_rows = {row["image_id"]: row for row in rows_of(run.folder / "predictions.csv")}
     cs.export(run.folder, out=tmp_path / "packed.coverslip")
-    predictions = cs.load_classifier(tmp_path / "packed.coverslip").predict(cells)
+    predictions = cs.load_classifier(tmp_path / "packed.coverslip", tested=True).predict(cells)
     predicted = {row.image_id: row for row in predictions if row.image_id in test_rows}
     assert len(predicted) == len(test_rows)
     for image_id, row in predicted.items():

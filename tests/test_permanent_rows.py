@@ -21,18 +21,17 @@ from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.correcting.history import exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import decide, import_readings
 from coverslip.workspace.datasets import changed_files
-from coverslip.workspace.datasets.file_states import states_of_images
+from coverslip.workspace.datasets.image_rows import states_of_images
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels
 from coverslip.workspace.datasets.snapshots import table_lines, training_images
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.state import PREDICTION
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import confirmed_ids, dataset_row
+from coverslip.workspace.store.rows import confirmed_ids, dataset_row, keys_of_dataset
 from coverslip.workspace.store.tables import images, jobs, readings, results
 from coverslip.workspace.store.workspace import open_workspace
-from coverslip.workspace.viewing.filters import ImageSelection
+from coverslip.workspace.viewing.lists import ImageSelection
 
 PLACES, LABELS = st.integers(0, 6), st.sampled_from(["x", "y"])
 STEPS = st.lists(

@@ -64,7 +64,7 @@ def test_images_may_be_in_another_folder_and_what_a_computer_cannot_read_is_repo
     good, cut, gone = rows_of_batch(packed, data)
     assert [good, cut] == here[:2]
     assert gone.path == here[2].path
-    assert (gone.decision, gone.reason) == ("unreadable", f"There is no such file, on {platform.node()}")
+    assert (gone.decision, str(gone.reason)) == ("unreadable", f"There is no such file, on {platform.node()}")
 
 
 def test_a_classifier_that_cannot_be_used_there_is_reported_with_the_computer_s_name(packed: Packed) -> None:

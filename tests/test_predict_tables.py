@@ -25,8 +25,8 @@ from coverslip.datasets import ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
-from coverslip.inference.predicting import Summary
-from coverslip.runs import Format, HashedReading, Layout, Prediction, Run, prediction_table
+from coverslip.inference.predicting import PredictionSummary
+from coverslip.runs import Format, HashedReading, Prediction, PredictionColumns, Run, prediction_table
 from coverslip.runs.predictions import read_predictions
 
 WELLS = ("A1", '=2"', "line\nbreak", "")
@@ -57,7 +57,7 @@ def objects_in(file: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def predicted(trained: Run, plate: Path, out: Path, **options: object) -> Summary:
+def predicted(trained: Run, plate: Path, out: Path, **options: object) -> PredictionSummary:
     return cs.predict(trained.folder, plate, out=out, device="cpu", emit=lambda event: None, **options)  # type: ignore[arg-type]
 
 
@@ -219,14 +219,14 @@ def test_rows_of_other_images_or_options_are_not_resumed(trained: Run, plate: Pa
 
 @pytest.mark.slow
 def test_one_table_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
-    layout = Layout(("a", "b"))
+    layout = PredictionColumns(("a", "b"))
     with prediction_table(tmp_path / "p.csv", layout, "csv", {}):
         script = f"""
 from pathlib import Path
 from coverslip.errors import Conflict
-from coverslip.runs import Layout, prediction_table
+from coverslip.runs import PredictionColumns, prediction_table
 try:
-    with prediction_table(Path({str(tmp_path / "p.csv")!r}), Layout(("a", "b")), "csv", {{}}):
+    with prediction_table(Path({str(tmp_path / "p.csv")!r}), PredictionColumns(("a", "b")), "csv", {{}}):
         pass
 except Conflict:
     print("conflict")
@@ -238,7 +238,7 @@ except Conflict:
 
 def written(file: Path, format_: Format, rows: list[Prediction], about: list[dict[str, str]], stop_at: int = -1) -> int:
     """Write a table, or continue one, and return the number of earlier rows; end with an error before `stop_at`."""
-    layout = Layout(("a", "b"), more=("note",))
+    layout = PredictionColumns(("a", "b"), more=("note",))
     records = [ImageRecord(row.image_id, Path(row.path), None, None, "", None, ReadPlan()) for row in rows]
     with (
         prediction_table(file, layout, format_, {}, resume=True) as table,

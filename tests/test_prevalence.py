@@ -12,7 +12,7 @@ from coverslip.datasets import UNFAMILIAR
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import at_prevalence, chance_of_shares, estimated_shares, predictive_values
 from coverslip.inference.new_images import EstimatedShares
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.runs import Prediction, Run
 
 
@@ -59,7 +59,7 @@ def test_of_several_classes_shares_add_up_and_few_images_give_none() -> None:
     assert all(share.low < true < share.high for share, true in zip(shares, np.bincount(label) / 300, strict=True))
     none = estimated_shares(probability[:10], (1 / 3, 1 / 3, 1 / 3))
     assert none[0].value is None
-    assert none[0].reason == text("shares-need-images", n_needed=30, n_images=10)
+    assert none[0].reason == message("shares-need-images", n_needed=30, n_images=10)
 
 
 def test_of_many_classes_shares_are_seldom_called_others_where_they_are_not() -> None:
@@ -95,7 +95,7 @@ def test_class_proportions_of_unfamiliar_images_are_not_reported(trained: Run) -
         shares.add(row)
     share = shares.by_class()[card.classes[0]]
     assert share.value is None
-    assert share.reason == text("too-many-unfamiliar-images")
+    assert share.reason == message("too-many-unfamiliar-images")
     assert shares.note() is None
 
 

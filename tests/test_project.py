@@ -119,9 +119,9 @@ def test_packages_of_an_extra_are_imported_where_the_extra_is_requested() -> Non
     _, extras = declared()
     for extra, modules in EXTRA_MODULES.items():
         assert distributions(modules) == extras[extra] - NOT_REQUIRED, extra
-    of_server = set(EXTRA_MODULES["app"]) - {"openTSNE"}  # which computes maps of datasets in `audit`
+    of_server = set(EXTRA_MODULES["app"])
     for path in MODULES:
-        if path.relative_to(PACKAGE).parts[0] not in ("accounts", "app", "workspace"):
+        if path.relative_to(PACKAGE).parts[0] not in ("app", "server", "workspace"):
             assert not imported(nodes_of(path)) & of_server, path
 
 

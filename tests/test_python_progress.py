@@ -26,13 +26,14 @@ from coverslip.events import (
     ValidationImagesChosen,
     WorkPlanned,
 )
+from coverslip.messages import message
 from coverslip.progress import show
 
 EVENTS: list[Event] = [
     Progressed(stage="reading-images", done=4, total=8, per_second=2.0, seconds_left=2.0),
     Noted(text="Two images are equal.", level="warning"),
     RunStarted(run="runs/first", n_train=6, n_val=2, n_test=2, classes=("a", "b")),
-    RunEnded(run="runs/first", state="failed", reason="The disk is full"),
+    RunEnded(run="runs/first", state="failed", reason=message("job-ended-silently")),
     FoldStarted(fold=2, n_folds=5),
     FoldEnded(fold=2, n_folds=5, accuracy=0.9, macro_f1=None),
     StageStarted(stage="instant"),

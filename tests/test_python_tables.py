@@ -9,11 +9,12 @@ from trained import GROUPS
 
 import coverslip as cs
 from coverslip.errors import ExtraNotInstalled
+from coverslip.messages import message, text
 from coverslip.runs import Prediction, Predictions, Run
 
 ROWS = [
     Prediction("a", "new/a.tif", None, "<b>", 0.75, "uncertain", (0.25, 0.75)),
-    Prediction("b", "new/b.tif", "red", None, None, "unreadable", (), "The file is empty"),
+    Prediction("b", "new/b.tif", "red", None, None, "unreadable", (), message("image-file-empty")),
 ]
 TABLE = Predictions(ROWS, ["red", "<b>"])
 
@@ -34,7 +35,7 @@ def test_a_data_frame_of_predictions_has_a_column_for_each_class() -> None:
     assert list(frame.columns) == list(TABLE.columns)
     assert frame["p:red"].tolist()[0] == 0.25
     assert frame["p:red"].isna().tolist() == [False, True]
-    assert frame["reason"].tolist()[1] == "The file is empty"
+    assert frame["reason"].tolist()[1] == text("image-file-empty")
 
 
 def test_without_pandas_one_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

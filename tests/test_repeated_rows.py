@@ -18,7 +18,7 @@ from coverslip.datasets import open_dataset
 from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
 from coverslip.inference import Classifier
-from coverslip.messages import text
+from coverslip.messages import message
 from coverslip.runs import Run
 
 A, B, NUMBERED, BROKEN, MISSING = FILES = ("a.png", "b.png", "a.png (2).png", "broken.png", "missing.png")
@@ -144,7 +144,7 @@ def test_class_proportions_count_each_image_once(trained: Run, cells: Path, fold
     summary = cs.predict(trained, images, out=tmp_path / "p.csv", device="cpu", resume=True, emit=print)
     assert sum(summary.decisions.values()) == 9
     reasons = {share.reason for share in summary.shares.values()}
-    assert reasons == {text("shares-need-images", n_needed=30, n_images=6)}
+    assert reasons == {message("shares-need-images", n_needed=30, n_images=6)}
 
 
 def test_summaries_count_an_image_once_in_each_sample(trained: Run, table: Path, tmp_path: Path) -> None:

@@ -36,7 +36,15 @@ from coverslip.synthetic_cells import write_sample_images
 
 SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
 STAGES = ("instant", "finetune")
-SAME = ("classifier/weights.safetensors", "metrics.json", "predictions.csv", "split.csv", "validation.csv")
+SAME = (
+    "classifier/weights.safetensors",
+    "classifier/classifier.json",
+    "metrics.json",
+    "predictions.csv",
+    "split.csv",
+    "validation.csv",
+)
+DELIVERED = "classifier/delivered_head.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +104,8 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     assert Run(cut).is_done or main(["train", *arguments]) == 0
     for name in SAME:
         assert sha256_file(cut / name) == sha256_file(whole / name), name
+    assert (cut / DELIVERED).exists() == (whole / DELIVERED).exists() == Run(whole).is_fitted_on_test
+    assert not Run(whole).is_fitted_on_test or sha256_file(cut / DELIVERED) == sha256_file(whole / DELIVERED)
     if stage == "finetune":
         assert history(cut) == history(whole)
     assert not list(cut.rglob("*.part"))

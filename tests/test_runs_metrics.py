@@ -10,6 +10,7 @@ import pytest
 
 from coverslip.errors import BadRun
 from coverslip.evaluation import Evaluation, Metric, empty_evaluation, evaluate_predictions, over_folds
+from coverslip.messages import in_language, message, text
 from coverslip.runs import read_metrics, write_confusion, write_metrics
 
 
@@ -31,9 +32,28 @@ def evaluation() -> Evaluation:
 def test_what_is_written_is_read_back(tmp_path: Path, evaluation: Evaluation) -> None:
     write_metrics(tmp_path / "metrics.json", evaluation)
     assert read_metrics(tmp_path / "metrics.json") == evaluation
-    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="no image could be measured")
+    nothing = empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured"))
     write_metrics(tmp_path / "metrics.json", nothing)
     assert read_metrics(tmp_path / "metrics.json") == nothing
+
+
+def test_a_missing_number_has_its_reason_in_each_language_and_that_of_a_former_version_in_english(
+    tmp_path: Path, evaluation: Evaluation
+) -> None:
+    file = tmp_path / "metrics.json"
+    write_metrics(file, evaluation)
+    stored = file.read_bytes()
+    reason = read_metrics(file).per_class["c"].metrics["recall"].reason
+    assert reason == message("class-without-images")
+    assert file.read_bytes() == stored
+    former = json.loads(stored)
+    former["per_class"]["c"]["recall"]["reason"] = "no image of this class"
+    file.write_text(json.dumps(former))
+    of_former = read_metrics(file).per_class["c"].metrics["recall"].reason
+    assert str(of_former) == str(reason)
+    with in_language("de"):
+        assert str(reason) == text("class-without-images") != "no image of this class"
+        assert str(of_former) == text("english-text", text="no image of this class") != str(reason)
 
 
 def test_the_confusion_matrix_is_a_table_too(tmp_path: Path, evaluation: Evaluation) -> None:
@@ -42,7 +62,10 @@ def test_the_confusion_matrix_is_a_table_too(tmp_path: Path, evaluation: Evaluat
     assert header == ["true class", "predicted: a", "predicted: =b", "predicted: c,d"]
     assert [row[0] for row in rows] == ["a", "'=b", "c,d"]  # no formula to a spreadsheet
     assert tuple(tuple(map(int, row[1:])) for row in rows) == tuple(map(tuple, evaluation.confusion_matrix))
-    write_confusion(tmp_path / "c.csv", empty_evaluation(["a", "b"], split="test", primary="accuracy", reason="none"))
+    write_confusion(
+        tmp_path / "c.csv",
+        empty_evaluation(["a", "b"], split="test", primary="accuracy", reason=message("no-image-measured")),
+    )
     assert (tmp_path / "c.csv").read_text().startswith("true class,predicted: a,predicted: b\n")
 
 
@@ -61,7 +84,7 @@ def test_a_class_has_its_numbers_beside_its_count(tmp_path: Path, evaluation: Ev
         "reason",
     ]
     assert (absent["n"], absent["recall"]["value"]) == (0, None)
-    assert absent["recall"]["reason"] == absent["reason"] == "no image of this class"
+    assert absent["recall"]["reason"] == absent["reason"] == {"code": "class-without-images", "parameters": {}}
 
 
 def test_a_number_that_is_no_number_is_not_written(tmp_path: Path, evaluation: Evaluation) -> None:

@@ -28,13 +28,13 @@ from coverslip.events import (
     from_json,
 )
 from coverslip.messages import CleanCache, Set
-from coverslip.runs.log.progress import Progress, fold_event
+from coverslip.runs.log.progress import LoggedProgress, fold_event
 from coverslip.runs.log.records import FoldTestScores, SplitCounts
 
 
-def folded(events: Iterable[Event], progress: Progress | None = None) -> Progress:
+def folded(events: Iterable[Event], progress: LoggedProgress | None = None) -> LoggedProgress:
     """One event a second."""
-    progress = progress or Progress()
+    progress = progress or LoggedProgress()
     for n, event in enumerate(events, start=1):
         progress = fold_event(progress, event, 100.0 + n)
     return progress
@@ -79,7 +79,7 @@ def test_watched_images_have_the_predictions_of_the_last_epoch() -> None:
 
 
 def test_the_share_of_the_whole_never_falls_and_ends_at_one() -> None:
-    progress, shares = Progress(), []
+    progress, shares = LoggedProgress(), []
     for n, event in enumerate(of_two_folds(), start=1):
         progress = fold_event(progress, event, 100.0 + n)
         shares.append(progress.share)
@@ -92,7 +92,7 @@ def test_the_share_of_the_whole_never_falls_and_ends_at_one() -> None:
 
 @given(st.lists(st.sampled_from([*of_two_folds(), an_epoch(1), an_epoch(2, fold=1), a_step(2, 3)]), max_size=30))
 def test_whatever_order_events_come_in_shares_stay_shares(events: list[Event]) -> None:
-    progress = Progress(has_pretraining=True)
+    progress = LoggedProgress(has_pretraining=True)
     for n, event in enumerate(events):
         before, progress = progress.share, fold_event(progress, event, float(n))
         assert before <= progress.share <= 1
@@ -118,8 +118,8 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
         *(Progressed(stage="predicting", done=k, total=9, is_pretraining=True) for k in range(9)),
     ]
     reading = Progressed(stage="reading-images", done=9, total=10)
-    assert folded([reading], Progress(has_pretraining=True)).share == 0.0
-    progress = folded(first, Progress(has_pretraining=True))
+    assert folded([reading], LoggedProgress(has_pretraining=True)).share == 0.0
+    progress = folded(first, LoggedProgress(has_pretraining=True))
     assert progress.share == pytest.approx(0.5, abs=0.05)
     events = [RunStarted(run="a", n_train=6, n_val=2, n_test=2, classes=("a", "b")), an_epoch(1)]
     progress = folded(events, progress)
@@ -131,7 +131,7 @@ def test_a_first_training_on_other_images_is_half_of_the_whole() -> None:
 
 
 def test_a_step_has_the_number_of_epochs_if_their_beginning_was_not_seen() -> None:
-    assert fold_event(Progress(), a_step(31, 2, n_epochs=60), 0.0).n_epochs == 60
+    assert fold_event(LoggedProgress(), a_step(31, 2, n_epochs=60), 0.0).n_epochs == 60
 
 
 def test_where_it_is_within_an_epoch_is_known_until_something_else_is_counted() -> None:

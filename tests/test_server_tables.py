@@ -13,10 +13,11 @@ from small_workspace import API, until, write_cells
 from sqlalchemy import func, select
 from test_accounts import Served, serving
 
-from coverslip.accounts import projects, server, users
-from coverslip.accounts.backups import ServerManifest, restore_server_backup, write_server_backup
 from coverslip.cli import main
 from coverslip.errors import Busy, CoverslipError
+from coverslip.server import projects, users
+from coverslip.server.backups import ServerManifest, restore_server_backup, write_server_backup
+from coverslip.server.folder import open_account_server
 from coverslip.workspace.backups.writing import count_rows
 from coverslip.workspace.correcting.history import exclude
 from coverslip.workspace.datasets import sources
@@ -28,8 +29,8 @@ from coverslip.workspace.store.rows import AnyRow
 from coverslip.workspace.store.sql import change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import Filters, ImageSelection
 
 pytestmark = pytest.mark.slow
 
@@ -239,7 +240,7 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
     assert manifest.projects[project_id].n_rows["images"] == 24
     folder = tmp_path / "restored"
     assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 0
-    copy = server.open_account_server(folder, served.server.roots)
+    copy = open_account_server(folder, served.server.roots)
     assert [user.name for user in users.list_users(copy)] == ["maria", "tom"]
     (record,) = projects.list_projects(copy)
     assert [(member.name, member.role) for member in projects.list_members(copy, record.id)] == [("tom", "annotator")]
@@ -264,7 +265,7 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
 def test_an_address_of_postgresql_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVERSLIP_DATABASE", "postgresql://coverslip@localhost/coverslip")
     folder, backup = tmp_path / "server", tmp_path / "backup"
-    assert refusal(lambda: server.open_account_server(folder)) == (CoverslipError, "postgresql-not-supported")
+    assert refusal(lambda: open_account_server(folder)) == (CoverslipError, "postgresql-not-supported")
     assert main(["backup", str(backup), "--server", str(folder)]) == 1
     assert not folder.exists()
 

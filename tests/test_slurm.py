@@ -31,10 +31,8 @@ from coverslip.runtime.programs import recorded_failure
 from coverslip.runtime.slurm import Slurm
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.listing import job_state
-from coverslip.workspace.jobs.options import JobOptions
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook, queue_study

@@ -229,7 +229,7 @@ def test_excluded_images_and_samples_without_labels() -> None:
     (check,) = spot_check_of(["a", "b"], rows, labels, None, n_drawn=8).conditions
     assert (check.n_labeled, check.n_excluded) == (2, 2)
     assert check.accuracy.value is None
-    assert check.accuracy.reason in check.remarks
+    assert str(check.accuracy.reason) in check.remarks
     (check,) = spot_check_of(["a", "b"], rows, labels | {20: "b"}, None, n_drawn=8).conditions
     assert (check.n_labeled, check.accuracy.value) == (3, 1.0)
     assert check.classes["b"].n_labels == 2

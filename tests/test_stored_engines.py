@@ -129,7 +129,7 @@ def test_an_engine_of_another_processor_or_other_software_is_verified_again(
     copied: Path, cells: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = copied / "classifier" / "engines" / "engine.json"
-    monkeypatch.setattr("coverslip.inference.stored_engines.__version__", "0.0.0")
+    monkeypatch.setattr("coverslip.inference.classifier.__version__", "0.0.0")
     codes_of_prediction(copied, cells)
     assert json.loads(record.read_text())["software"][0] == "0.0.0"
 

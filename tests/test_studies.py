@@ -114,7 +114,7 @@ def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
     error = refused(tmp_path, regimes=["imagenet", {"name": "plain transfer", "recipe": {"epoch": 3}}])
     assert (error.code, list(dict(error.faults))) == ("study-training-error", ["epoch"])
     assert "plain transfer" in error.parameters["training"]
-    assert "epochs" in refused(tmp_path, recipe={"epoch": 3}).parameters["what"]
+    assert "epochs" in refused(tmp_path, recipe={"epoch": 3}).what
     assert refused(tmp_path, datasets=["a/one set", "b/one-set"]).code == "study-name-collision"
     with pytest.raises(BadRun) as refusal:
         studies.resume_study(tmp_path)
@@ -361,8 +361,7 @@ def test_all_datasets_together_have_ranks_and_their_critical_difference(
         for row in on(dataset, None, rows(model, [value, value + 0.02]))
     ]
     compared = compare_study(plan, results)
-    overall = compared.overall
-    assert overall is not None
+    (overall,) = compared.overall
     assert {row.name: row.mean_rank for row in overall.scores} == {"a": 1.5, "b": 1.5, "c": 3}
     assert overall.critical_difference == pytest.approx(2.343 * (3 * 4 / (6 * 2)) ** 0.5, abs=1e-3)  # Demsar, table 5
     show_comparison(compared, tmp_path, as_json=False)

@@ -271,6 +271,25 @@ def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
+def test_an_interrupted_measurement_of_prediction_times_continues(folder: Path) -> None:
+    studies.study_comparison(folder, bench=True)
+    first, second = read_latencies(folder)
+    content = json.loads((folder / "latency.json").read_text(encoding="utf-8"))
+    marked = {**content["latencies"][0], "latency": {**content["latencies"][0]["latency"], "n_many": 123}}
+    (folder / "latency.json").write_text(json.dumps({**content, "latencies": [marked]}), encoding="utf-8")
+    studies.study_comparison(folder, bench=True)
+    continued = read_latencies(folder)
+    assert [(each.dataset, each.model) for each in continued] == [
+        (first.dataset, first.model),
+        (second.dataset, second.model),
+    ]
+    assert continued[0].latency.n_many == 123  # measured before the interruption
+    studies.study_comparison(folder, bench=True)
+    assert read_latencies(folder)[0].latency.n_many != 123  # a complete measurement is repeated
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
     drawn = studies.study_comparison(folder, distances=True, explain=True)
     assert drawn.distances == ()  # there is no first step

@@ -54,7 +54,7 @@ def tables(tmp_path: Path) -> list[dict[str, Any]]:
 def test_each_part_of_a_merged_dataset_has_its_groups_classes_and_crops(
     tables: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    plan = studies.preset_plan("mobincep", tables)
+    plan = studies.preset_plan("mobincep", tables, arms=["B"])
     merged = only(plan, tmp_path / "out", "all as one 60 20 20")
     single = as_trained(only(plan, tmp_path / "out", "b 60 20 20"))
     data = as_trained(merged)
@@ -77,7 +77,8 @@ def test_each_part_of_a_merged_dataset_has_its_groups_classes_and_crops(
     assert [replace(record, stated=frozenset()) for record in from_table.records] == [
         replace(record, stated=frozenset()) for record in data.records
     ]
-    left_out = only(plan, tmp_path / "out", "each left out")
+    by_domain = {"name": "each left out", "by_domain": True, "parts": tables}
+    left_out = only(plan_of({"datasets": [by_domain], "models": [SMALL_NETWORK]}), tmp_path / "out", "each left out")
     assert left_out.recipe.split.by_domain
     assert {record.domain for record in as_trained(left_out).records} == {"lab a", "lab b"}
 
@@ -86,7 +87,7 @@ def test_a_first_part_without_groups_does_not_divide_those_of_the_second(
     tables: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     tables[0]["group"] = None
-    plan = studies.preset_plan("mobincep", tables)
+    plan = studies.preset_plan("mobincep", tables, arms=["B"])
     cell = only(plan, tmp_path / "out", "all as one 60 20 20")
     write_merged_tables([cell])
     data = apply_recipe(open_dataset(cell.sources), cell.recipe)[0]
@@ -94,8 +95,8 @@ def test_a_first_part_without_groups_does_not_divide_those_of_the_second(
         f"movie {k}" for k in range(6)
     }
     assert {record.named_group for record in data.records if record.domain == "lab a"} == {None}
-    published = studies.preset_plan("mobincep", tables, as_published=True)
-    without_groups = only(published, tmp_path / "other", "all as one 60 20 20, as published")
+    published = studies.preset_plan("mobincep", tables, arms=["A"])
+    without_groups = only(published, tmp_path / "other", "all as one 60 20 20")
     assert not as_trained(without_groups).has_groups
 
 

@@ -11,13 +11,17 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
+from coverslip.evaluation import Metric
+from coverslip.messages import text
 from coverslip.runs import load_recipe
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
-from coverslip.studies.plan import StudyPlan, load_plan
+from coverslip.studies.plan import StudyPlan, load_plan, plan_of
 from coverslip.studies.presets import PRESETS
+from coverslip.studies.protocols import arm_settings
 from coverslip.studies.published import published_rows
 from coverslip.studies.results import ResultRow
+from coverslip.studies.variants import MergedClass
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def two_folders(tmp_path: Path) -> list[Path]:
     return [save_cells(tmp_path / "q", ("01", "x")), save_cells(tmp_path / "g", ("1", "X"))]
 
 
-OF_PUBLICATIONS = [name for name, preset in PRESETS.items() if preset.as_published is not None]
+OF_PUBLICATIONS = [name for name, preset in PRESETS.items() if preset.shortcuts is not None]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -33,20 +37,23 @@ OF_PUBLICATIONS = [name for name, preset in PRESETS.items() if preset.as_publish
 def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
     name: str, is_small: bool, two_folders: list[Path], tmp_path: Path
 ) -> None:
-    as_published = name in OF_PUBLICATIONS
-    plan = studies.preset_plan(name, two_folders, group_pattern=[GROUPS], is_small=is_small, as_published=as_published)
+    arms = [] if name not in OF_PUBLICATIONS else ["A", "B", "C", "shortcuts"]
+    plan = studies.preset_plan(
+        name, two_folders, group_pattern=[GROUPS], is_small=is_small, arms=arms, all_tables=not is_small
+    )
     cells = [cell for cell in studies.plan_study(plan, tmp_path / "out") if not cell.is_pretraining]
-    is_whole = [cell for cell in cells if cell.recipe.degrade.degradation is None]
-    honest = [cell for cell in is_whole if cell.dataset.as_published_of is None]
-    published = [cell for cell in cells if cell.dataset.as_published_of is not None]
-    assert len(published) == (len(honest) if as_published else 0)
+    of_arm = {arm: [cell for cell in cells if cell.dataset.arm == arm] for arm in {cell.dataset.arm for cell in cells}}
+    assert len({len(of_one) for of_one in of_arm.values()}) == 1
+    honest = of_arm.get("B", []) + of_arm.get("C", []) + of_arm.get("", [])
     assert {part.group_pattern for cell in honest for part in cell.dataset.parts or (cell.dataset,)} == {GROUPS}
-    assert not any(cell.recipe.leaking_keys for cell in honest)
+    assert not any(cell.recipe.leaking_keys or cell.recipe.split.near_duplicates == "ignore" for cell in honest)
+    published = of_arm.get("A", []) + of_arm.get("B", [])
     assert all(cell.recipe.head_init == "random" and cell.recipe.clip_gradient is None for cell in published)
+    assert all(cell.recipe.head_init == "instant" and cell.recipe.refit_head for cell in of_arm.get("C", []))
     for cell in cells:
         cell.recipe.check_validation()
-    if as_published:
-        assert is_small == (max(cell.recipe.epochs for cell in cells) == 2)
+    if name in OF_PUBLICATIONS:
+        assert is_small == (max(cell.recipe.epochs for cell in published) == 2)
     studies.save_plan(plan, tmp_path / "study.yaml")
     assert load_plan(tmp_path / "study.yaml") == plan
 
@@ -54,7 +61,9 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_recipe_of_a_publication_is_that_of_its_study(name: str, two_folders: list[Path], tmp_path: Path) -> None:
     recipe = studies.preset_recipe(name)
-    cells = studies.plan_study(studies.preset_plan(name, two_folders), tmp_path / "out")
+    arms = ["B"] if name in OF_PUBLICATIONS else []
+    plan = studies.preset_plan(name, two_folders, arms=arms, all_tables=True)
+    cells = studies.plan_study(plan, tmp_path / "out")
     of_study = {"split": recipe.split, "group": None, "seed": recipe.seed}  # folds, groups and seeds
     same = [cell for cell in cells if cell.recipe.model_copy(update=of_study) == recipe]
     assert same, name
@@ -78,12 +87,11 @@ def test_a_single_training_uses_the_recipe_of_a_publication(tmp_path: Path, caps
 
 
 def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> None:
-    made = {name: studies.preset_plan(name, two_folders) for name in PRESETS}
+    made = {name: studies.preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
     assert len(made["aimic"].models) == 10
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
-    assert not any(dataset.by_domain for dataset in made["mobincep"].datasets)  # "01" and "1" are two classes
     assert all(any("epoch" in note.lower() for note in made[name].notes) for name in OF_PUBLICATIONS)
     assert {each.name for each in made["mobilevit-mn"].perturbations} >= {"blur 2", "noise 0.1"}
     degraded = [dataset.recipe["degrade"] for dataset in made["two-step"].datasets[2:]]
@@ -92,37 +100,107 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["imbalance"].models) == 3 * 3
 
 
-@pytest.mark.slow
-def test_published_protocols_are_whole(two_folders: list[Path], tmp_path: Path) -> None:
-    recipes = {}
+def test_by_default_a_study_compares_three_arms_of_the_own_network_and_its_baseline(two_folders: list[Path]) -> None:
     for name in OF_PUBLICATIONS:
-        plan = studies.preset_plan(name, two_folders, as_published=True)
-        cells = studies.plan_study(plan, tmp_path / "out")
-        recipes[name] = [each.recipe for each in cells if each.dataset.as_published_of and not each.is_pretraining]
-    used = {name: {key for recipe in of_preset for key in recipe.protocol_keys} for name, of_preset in recipes.items()}
-    assert used == {
-        "aimic": {"checkpoint_selection_set", "split.balance"},
-        "mobilevit-mn": {"validation_copies"},
-        "mobincep": set(),
-        "efficientnetv2-cell": {"split.copies", "normalization"},
-        "two-step": {"checkpoint_selection_set"},
-    }
-    for name in ("aimic", "two-step"):  # five folds, 80 % of the images in training, the epoch by accuracy
-        splits = {(recipe.split.folds, recipe.split.val, recipe.primary_metric) for recipe in recipes[name]}
-        assert splits == {(5, 0, "accuracy")}
+        plan = studies.preset_plan(name, two_folders)
+        assert [(arm.name, arm.compared_with) for arm in plan.arms] == [("A", "B"), ("B", "C"), ("C", None)]
+        assert len(plan.models) == (1 if name == "two-step" else 2)  # there, the baseline is an initialization
+    single = studies.preset_plan("aimic", two_folders, arms=["A"])
+    assert [(arm.name, arm.compared_with) for arm in single.arms] == [("A", None)]
+    for arms, code in ((["D"], "unknown-arm"), (["copies"], "unknown-arm")):
+        with pytest.raises(BadRecipe) as refusal:
+            studies.preset_plan("aimic", two_folders, arms=arms)
+        assert refusal.value.code == code
     with pytest.raises(BadRecipe) as refusal:
-        studies.preset_plan("imbalance", two_folders, as_published=True)
-    assert refusal.value.code == "preset-without-protocol"
+        studies.preset_plan("imbalance", two_folders, arms=["A"])
+    assert refusal.value.code == "preset-without-arms"
 
 
-def test_settings_that_a_publication_does_not_state_are_listed(two_folders: list[Path]) -> None:
+def test_arms_are_chosen_on_the_command_line(
+    two_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["study", "preset", "aimic", str(two_folders[0]), "--out", str(tmp_path / "study.yaml")]
+    assert main([*arguments, "--arms", "B, test-epoch", "--all-tables"]) == 0
+    plan = load_plan(tmp_path / "study.yaml")
+    assert [arm.name for arm in plan.arms] == ["B", "test-epoch"]
+    assert len(plan.models) == 10
+    assert main([*arguments, "--arms", "A,test-epoc"]) == 1
+    assert "test-epoch" in capsys.readouterr().err
+
+
+PROTOCOL_KEYS = {"groups", "split.near_duplicates", "split.val", "split.balance", "split.copies"} | {
+    "checkpoint_selection_set", "validation_copies"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_PUBLICATIONS)
+def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
+    name: str, two_folders: list[Path], tmp_path: Path
+) -> None:
+    plan = studies.preset_plan(name, two_folders, group_pattern=[GROUPS], arms=["A", "B", "C", "shortcuts"])
+    arms = [arm.name for arm in plan.arms]
+    values: dict[str, set[tuple[str, ...]]] = {}
+    for row in arm_settings(plan, studies.plan_study(plan, tmp_path / "out")):
+        values.setdefault(row.key, set()).add(row.values)
+
+    def differing(first: str, second: str) -> set[str]:
+        i, k = arms.index(first), arms.index(second)
+        return {key for key, rows in values.items() if any(row[i] != row[k] for row in rows)} - {"init.run"}
+
+    assert (
+        differing("A", "B")
+        == {
+            "aimic": {
+                "groups",
+                "split.near_duplicates",
+                "split.val",
+                "split.balance",
+                "checkpoint_selection_set",
+            },
+            "mobilevit-mn": {"groups", "split.near_duplicates", "validation_copies"},
+            "mobincep": {"groups", "split.near_duplicates"},
+            "efficientnetv2-cell": {"groups", "split.near_duplicates", "split.copies"},
+            "two-step": {"groups", "split.near_duplicates", "split.val", "checkpoint_selection_set"},
+        }[name]
+    )
+    assert differing("A", "B") <= PROTOCOL_KEYS
+    recipe = differing("B", "C")
+    assert {"head", "head_init", "refit_head", "clip_gradient", "stage_selection"} <= recipe
+    assert not recipe & (PROTOCOL_KEYS | {"checkpoint_selection", "primary_metric", "model", "init"})
+    expected = {
+        "image-split": {"groups", "split.near_duplicates"},
+        "test-epoch": {"checkpoint_selection_set"},
+        "balance": {"split.balance"},
+        "augmented-validation": {"validation_copies"},
+        "copies": {"groups", "split.near_duplicates", "split.copies"},
+    }
+    for arm in arms[3:]:
+        assert differing(arm, "B") == expected[arm]
+
+
+@pytest.mark.parametrize("is_small", [True, False])
+def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that_have_them(
+    two_folders: list[Path], is_small: bool
+) -> None:
     for name in OF_PUBLICATIONS:
-        *_, note = studies.preset_plan(name, two_folders).notes
-        assert all(key in note for key in PRESETS[name].not_stated)
+        notes = studies.preset_plan(name, two_folders, is_small=is_small).notes
+        not_stated = [each for each in notes if all(key in each for key in PRESETS[name].not_stated)]
+        assert len(not_stated) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
+        assert len(notes) == len(not_stated) + is_small + len(PRESETS[name].deviations)
+    (note,) = [each for each in studies.preset_plan("mobincep", two_folders, is_small=True).notes if "patience" in each]
+    assert "epochs = 2" in note
+
+
+def test_mobincep_trains_what_its_tables_need(tmp_path: Path) -> None:
+    folders = [save_cells(tmp_path / name) for name in ("lym", "pap", "hela")]
+    plan = studies.preset_plan("mobincep", folders, arms=["A"], all_tables=True)
+    cells = studies.plan_study(plan, tmp_path / "out")
+    assert len(cells) == 4 * 5 * (7 + 1) + 2 * 4 * 5  # tables 2 and 4, and figure 9
+    assert {cell.model for cell in cells if not cell.dataset.name.endswith("60 20 20")} == {"Mobincep"}
 
 
 def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_folders: list[Path]) -> None:
-    q, g, *_ = studies.preset_plan("two-step", two_folders, group_pattern=["a", "b"]).datasets
+    q, g = studies.preset_plan("two-step", two_folders, group_pattern=["a", "b"]).datasets
     assert q.recipe["init"]["train_on"] == str(two_folders[1])
     assert (q.recipe["init"]["labels"], g.recipe["init"]["labels"]) == ({"1": "01", "X": "x"}, {"01": "1", "x": "X"})
     assert (q.group_pattern, g.group_pattern) == ("a", "b")
@@ -130,7 +208,7 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
     assert {each.recipe["init"]["recipe"]["stage_selection"] for each in (q, g)} == {
         "finetune"
     }  # else it may be no step
-    small = studies.preset_plan("two-step", two_folders, is_small=True).datasets
+    small = studies.preset_plan("two-step", two_folders, is_small=True, all_tables=True).datasets
     assert [each.recipe["init"]["recipe"]["split"] for each in small] == [{"train_per_class": 20}] * 4
     for name, data, options, code in (
         ("two-step", two_folders[:1], {}, "two-step-datasets"),
@@ -152,16 +230,6 @@ def test_the_first_of_two_steps_has_the_classes_that_its_images_have_as_a_target
     assert ("classes" in through_q["recipe"], through_q["labels"]) == (False, {"01": "1"})
     cells = studies.plan_study(plan, two_folders[0].parent / "out")
     assert {cell.recipe.classes.changes() == {"X": "sex"} for cell in cells if cell.is_pretraining} == {True, False}
-
-
-def test_mobincep_leaves_each_dataset_out_where_they_share_classes(tmp_path: Path) -> None:
-    labs = [save_cells(tmp_path / name, n=2) for name in ("a", "b")]
-    *of_ratios, last = studies.preset_plan("mobincep", labs).datasets
-    assert len(of_ratios) == 3 * 3
-    assert (last.name, last.by_domain, last.sources) == ("each left out", True, tuple(map(str, labs)))
-    cells = studies.plan_study(studies.preset_plan("mobincep", labs), tmp_path / "out")
-    plans = {(cell.dataset.by_domain, cell.recipe.split.by_domain, cell.recipe.split.folds) for cell in cells}
-    assert plans == {(True, True, None), (False, False, 0)}
 
 
 def rows(dataset: str, model: str, regime: str, values: list[float]) -> list[ResultRow]:
@@ -193,31 +261,88 @@ def test_each_network_is_compared_with_itself_where_the_baseline_is_a_start() ->
     ]  # fmt: skip
 
 
-def test_what_a_publications_protocol_promises_stands_beside_the_honest_one() -> None:
+def test_a_published_value_stands_beside_that_of_each_arm() -> None:
     published = {"name": "theirs", "variant": "a", "metrics": {"macro_f1": 0.99}, "source": "a paper"}
-    published_dataset = {"path": "cells", "name": "cells, as published", "as_published_of": "cells"}
-    plan = StudyPlan.model_validate(
-        {"datasets": ["cells", published_dataset], "models": ["a"], "published": [published]}
-    )
+    arms = [{"name": "A", "compared_with": "B"}, {"name": "B"}]
+    plan = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a"], "arms": arms, "published": [published]})
     compared = compare_study(
-        plan, [*rows("cells", "a", "imagenet", [0.8]), *rows("cells, as published", "a", "imagenet", [0.95])]
+        plan, [*rows("cells, A", "a", "imagenet", [0.95]), *rows("cells, B", "a", "imagenet", [0.8])]
     )
-    (gap,) = compared.gaps
-    assert (gap.dataset, gap.own, gap.as_published) == ("cells", 0.8, 0.95)
-    assert [(row.value, row.own, row.as_published) for row in compared.published] == [(0.99, 0.8, 0.95)]
+    assert [(row.value, row.own) for row in compared.published] == [(0.99, {"A": 0.95, "B": 0.8})]
+    assert (compared.counted, compared.left_out) == (("cells, A", "cells, B"), ())  # each counts in its arm
+
+
+@pytest.mark.parametrize(
+    "changes", [{"arms": [{"name": "A", "compared_with": "B"}]}, {"datasets": [{"path": "c", "models": ["b"]}]}]
+)
+def test_arms_and_networks_that_a_plan_names_exist(changes: dict[str, object]) -> None:
+    with pytest.raises(BadRecipe) as refusal:
+        plan_of({"datasets": ["cells"], "models": ["a"], **changes})
+    assert refusal.value.code == "invalid-plan"
 
 
 def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(two_folders: list[Path]) -> None:
-    values = {name: compare_study(studies.preset_plan(name, two_folders), []).published for name in PRESETS}
+    plans = {name: studies.preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
+    values = {name: compare_study(plan, []).published for name, plan in plans.items()}
     assert {name: len(rows) for name, rows in values.items()} == {
         "aimic": 5 * 4 + 11 + 16, "mobilevit-mn": 3 * (12 + 7 + 13), "mobincep": 28 + 90 + 4 + 26,
         "efficientnetv2-cell": 3 * 2 * 2 + 3 * 4 + 1, "two-step": 32, "imbalance": 0,
     }  # fmt: skip
-    for name in PRESETS:
-        plan = studies.preset_plan(name, two_folders)
+    for plan in plans.values():
         assert {row.variant for _, row in published_rows(plan)} <= {"", *plan.variant_names}
     accuracy = {row.name: row.value for row in values["efficientnetv2-cell"] if row.source.endswith("Table IV")}
     assert accuracy == {"VGG-16, other authors, 1,000 epochs": 0.972}
+
+
+@pytest.mark.parametrize("name", OF_PUBLICATIONS)
+def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: str, two_folders: list[Path]) -> None:
+    plan = studies.preset_plan(name, two_folders, all_tables=True)
+    first = plan.trained_datasets[1]  # arm B
+    results = rows(first.name, plan.models[0].name, plan.regimes[0].name, [0.5, 0.6])
+    compared = compare_study(plan, results)
+    (paper,) = compared.papers
+    title = text("study-paper", publication=paper.publication)
+    (section,) = (each for each in studies.study_sections(compared) if each.title == title)
+    headings = [text("study-paper-item", item=item.item, title=item.title) for item in paper.items]
+    assert [block.heading for block in section.blocks if block.heading] == headings
+    shown = [row for block in section.blocks for row in block.rows]
+    assert len(shown) == len(compared.published)  # each value at its table, and nowhere else
+    assert {len(row) for row in shown} == {5 + 3}
+    codes = {code for item in paper.items for code in item.sections}
+    assert all(text(code if code == "study-confusions" else f"{code}.title") for code in codes)
+
+
+def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_those_of_this_study() -> None:
+    plan = studies.StudyPlan.model_validate(
+        {
+            "datasets": [{"path": "a", "name": "pap 60 20 20"}, {"path": "b", "name": "all as one 60 20 20"}],
+            "models": ["Mobincep"],
+            "published": ["mobincep"],
+        }
+    )
+
+    def merged(class_name: str | None, single: float, others: float) -> MergedClass:
+        names = ["accuracy"] if class_name is None else ["precision", "recall", "f1"]
+        return MergedClass(
+            dataset="pap 60 20 20",
+            merged="all as one 60 20 20",
+            train_per_class=None,
+            name="Mobincep",
+            class_name=class_name,
+            n_single=9,
+            n_merged=9,
+            single={name: Metric(value=single) for name in names},
+            with_others={name: Metric(value=others) for name in names},
+        )
+
+    measured = [*rows("pap 60 20 20", "Mobincep", "imagenet", [0.7])]
+    compared = compare_study(plan, measured, merged=[merged(None, 0.7, 0.6), merged("normal", 0.5, 0.4)])
+    of_mix = [
+        row.own for row in compared.published if row.name == "Mobincep trained on the Mix" and row.dataset == "Pap"
+    ]
+    assert of_mix == [{"": 0.6}]
+    of_class = {row.dataset: row.own for row in compared.published if row.class_name == "Normal" and row.metric == "f1"}
+    assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.4}}
 
 
 def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:
@@ -229,11 +354,11 @@ def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:
     plan = StudyPlan.model_validate({"datasets": ["my_cnmc", "pbc"], "models": ["a"], "published": rows_of_papers})
     compared = compare_study(plan, [*rows("my_cnmc", "a", "imagenet", [0.5]), *rows("pbc", "a", "imagenet", [0.7])])
     values = [(row.value, row.high, row.own) for row in compared.published]
-    assert values == [(0.8, 0.9, 0.5), (0.7, None, pytest.approx(0.6)), (0.6, None, None)]
+    assert values == [(0.8, 0.9, {"": 0.5}), (0.7, None, {"": pytest.approx(0.6)}), (0.6, None, {})]
 
 
 def test_shares_of_training_images_are_one_learning_curve(two_folders: list[Path]) -> None:
-    plan = studies.preset_plan("mobincep", two_folders[:1])
+    plan = studies.preset_plan("mobincep", two_folders[:1], arms=["B"], all_tables=True)
     values = {"60 20 20": 0.9, "40 20 40": 0.8, "20 20 60": 0.7}
     results = [
         row
@@ -272,7 +397,8 @@ def test_figures_show_where_long_names_differ() -> None:
 
 def test_three_datasets_are_the_first_step_of_each_other(two_folders: list[Path], tmp_path: Path) -> None:
     third = save_cells(tmp_path / "third", n=2)
-    plan = studies.preset_plan("two-step", [*two_folders, third], group_pattern=["a", "b", "c"])
+    data = [*two_folders, third]
+    plan = studies.preset_plan("two-step", data, group_pattern=["a", "b", "c"], arms=["B"], all_tables=True)
     cells = [cell for cell in studies.plan_study(plan, tmp_path / "out") if cell.model == "resnet34"]
     pairs = {(cell.dataset.name, cell.regime) for cell in cells if cell.starts_from is not None}
     names = [each.name for each in two_folders] + ["third"]

@@ -22,7 +22,7 @@ from coverslip.events import (
     StepEnded,
     WorkPlanned,
 )
-from coverslip.runs.log import Progress, fold_event, seconds_left
+from coverslip.runs.log import LoggedProgress, fold_event, seconds_left
 from coverslip.runs.log.progress import TimeLeft
 from coverslip.runs.log.timing import total_seconds
 
@@ -66,7 +66,7 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
 
 def shown_times(events: Iterator[tuple[float, Event]]) -> list[tuple[float, float | None]]:
     """(seconds since the start, seconds left) after each event, and the true end in the last."""
-    progress, now = Progress(), 1000.0
+    progress, now = LoggedProgress(), 1000.0
     rows = []
     for seconds, event in events:
         now += seconds
@@ -121,7 +121,7 @@ def test_folds_count_all_folds_and_the_training_on_all_images_after_them() -> No
 
 def test_the_first_of_two_steps_counts_the_second() -> None:
     first = replace(PLAN, is_pretraining=True, pace=KNOWN)
-    progress = fold_event(fold_event(Progress(), replace(PLAN, pace=KNOWN), 0.0), first, 0.0)
+    progress = fold_event(fold_event(LoggedProgress(), replace(PLAN, pace=KNOWN), 0.0), first, 0.0)
     begun = StageStarted(stage="finetune", n_epochs=10, is_pretraining=True)
     progress = fold_event(progress, begun, 0.0)
     both = total_seconds(PLAN, KNOWN)
@@ -130,7 +130,7 @@ def test_the_first_of_two_steps_counts_the_second() -> None:
 
 
 def test_the_share_of_the_whole_goes_with_the_time_and_ends_at_one() -> None:
-    progress, now, shares = Progress(), 1000.0, []
+    progress, now, shares = LoggedProgress(), 1000.0, []
     for seconds, event in course():
         now += seconds
         progress = fold_event(progress, event, now)
@@ -142,7 +142,7 @@ def test_the_share_of_the_whole_goes_with_the_time_and_ends_at_one() -> None:
 
 
 def test_time_in_which_no_process_worked_does_not_count() -> None:
-    progress, now = Progress(), 0.0
+    progress, now = LoggedProgress(), 0.0
     for seconds, event in list(course())[:40]:
         now += seconds
         progress = fold_event(progress, event, now)
@@ -155,7 +155,7 @@ def test_time_in_which_no_process_worked_does_not_count() -> None:
 
 
 def test_the_time_of_a_training_is_the_same_before_and_after_its_report_is_written() -> None:
-    progress, now = Progress(), 0.0
+    progress, now = LoggedProgress(), 0.0
     *before, (seconds, end) = course()
     for passed, event in before:
         now += passed
@@ -177,7 +177,7 @@ def test_time_passes_between_events() -> None:
 
 def test_the_time_left_is_shown_when_it_is_more_than_a_guess() -> None:
     plan = replace(PLAN, pace=KNOWN)
-    first = fold_event(fold_event(Progress(), plan, 0.0), StageStarted(stage="instant"), 2.0)
+    first = fold_event(fold_event(LoggedProgress(), plan, 0.0), StageStarted(stage="instant"), 2.0)
     assert seconds_left(first, 2.0) is None
     assert seconds_left(fold_event(first, Noted(code="few-images", text=""), 6.0), 6.0) is not None
 
@@ -185,7 +185,7 @@ def test_the_time_left_is_shown_when_it_is_more_than_a_guess() -> None:
 def test_more_work_holds_the_share_and_makes_the_time_left_open() -> None:
     """With early stopping, every better epoch adds work; without one, the training ends after the patience."""
     plan = replace(PLAN, n_epochs=10, patience=10, pace=KNOWN)
-    progress, now, shares, left = fold_event(Progress(), plan, 0.0), 0.0, [], []
+    progress, now, shares, left = fold_event(LoggedProgress(), plan, 0.0), 0.0, [], []
     progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=300), 1.0)
     for epoch in range(1, 16):
         now += 60.0
@@ -202,7 +202,7 @@ def test_more_work_holds_the_share_and_makes_the_time_left_open() -> None:
 
 def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
     plan = replace(PLAN, n_epochs=10)
-    progress = fold_event(Progress(pace=Pace(embedding=0.05)), replace(plan, pace=Pace(embedding=0.05)), 0.0)
+    progress = fold_event(LoggedProgress(pace=Pace(embedding=0.05)), replace(plan, pace=Pace(embedding=0.05)), 0.0)
     progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=10), 0.0)
     step = StepEnded(
         epoch=1,
@@ -224,7 +224,7 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
 
 
 def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> None:
-    begun = fold_event(Progress(), PLAN, 0.0)
+    begun = fold_event(LoggedProgress(), PLAN, 0.0)
     for epoch, seconds in ((1, 60.0), (2, 60.0), (3, 5.0)):
         begun = fold_event(begun, an_epoch(epoch, n_epochs=3, seconds=seconds), 60.0 * epoch)
     assert begun.pace.training == pytest.approx(60.0 / PLAN.n_drawn)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.augmentation.transform import Changes, apply_changes, draw_changes
+from coverslip.augmentation.transform import AugmentationParameters, apply_changes, draw_changes
 from coverslip.runs import Augment, Sampling
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 
@@ -24,8 +24,8 @@ def pictures(n: int = 3, side: int = 16) -> torch.Tensor:
     return torch.rand(n, 3, side, side, generator=generator(1))
 
 
-def changes(map_: list[list[float]], gain: float = 1.0, offset: float = 0.0, n: int = 3) -> Changes:
-    return Changes(torch.tensor([map_] * n), torch.full((n,), gain), torch.full((n,), offset))
+def changes(map_: list[list[float]], gain: float = 1.0, offset: float = 0.0, n: int = 3) -> AugmentationParameters:
+    return AugmentationParameters(torch.tensor([map_] * n), torch.full((n,), gain), torch.full((n,), offset))
 
 
 def test_no_augmentation_changes_nothing() -> None:

@@ -13,7 +13,9 @@ from torch import nn
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded, ValidationImagesChosen
 from coverslip.losses.functions import ImageLoss
-from coverslip.runs import Augment, Recipe, RunContext
+from coverslip.runs import Augment, Recipe, RunContext, augment_named
+from coverslip.runs.recipe import Regularizer
+from coverslip.runs.training import Epoch, read_history, write_history
 from coverslip.stopping import Stop
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
@@ -475,9 +477,9 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages,
     gradients = {}
     for at_once in (20, 7, 1):
         network = tiny().eval()
-        loss, logits = accumulate_gradients(network, summed, x, label, at_once)
-        assert float(loss) == pytest.approx(float(expected_loss(network(x), label)), rel=1e-5)
-        torch.testing.assert_close(logits, network(x).detach(), rtol=1e-4, atol=1e-5)
+        result = accumulate_gradients(network, summed, x, label, at_once)
+        assert float(result.loss) == pytest.approx(float(expected_loss(network(x), label)), rel=1e-5)
+        torch.testing.assert_close(result.logits, network(x).detach(), rtol=1e-4, atol=1e-5)
         gradients[at_once] = [p.grad for p in network.parameters()]
     for at_once in (7, 1):
         for whole, parts in zip(gradients[20], gradients[at_once], strict=True):
@@ -491,6 +493,38 @@ def test_a_small_set_is_drawn_as_often_as_a_large_one(images: TrainingImages, tm
     assert {event.n_steps for event in events if isinstance(event, StepEnded)} == {(40 + 40) // 8}
 
 
+def test_training_and_validation_loss_are_one_quantity_and_a_penalty_is_another(
+    images: TrainingImages, tmp_path: Path
+) -> None:
+    seen = replace(images, val=images.train, val_label=images.train_label)
+    choices = recipe(
+        epochs=1,
+        optimizer="sgd",
+        learning_rate=1e-12,
+        augment=augment_named("none"),
+        class_weights="balanced",
+        label_smoothing=0.3,
+        regularizer=Regularizer(groups="labels", spread_weight=2.0),
+    )
+    events: list[EpochEnded] = []
+    emit = lambda event: events.append(event) if isinstance(event, EpochEnded) and event.epoch else None  # noqa: E731
+    network = without_norms()
+    finetune(network, seen, choices, RunContext(tmp_path, emit=emit))
+    (epoch,) = events
+    assert epoch.train_loss == pytest.approx(epoch.val_loss, rel=1e-4)
+    network.eval()
+    x = torch.from_numpy(seen.pixels_of(seen.train.tolist())).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(network(x), torch.from_numpy(seen.train_label))
+    assert epoch.train_loss == pytest.approx(float(expected), rel=1e-4)
+    assert epoch.train_penalty is not None
+    assert epoch.train_penalty > 0
+    write_history(tmp_path / "history.csv", [Epoch.of(epoch)])
+    assert read_history(tmp_path / "history.csv") == (Epoch.of(epoch),)
+    write_history(tmp_path / "plain.csv", [Epoch.of(replace(epoch, train_penalty=None))])
+    assert "train_penalty" not in (tmp_path / "plain.csv").read_text(encoding="utf-8")
+
+
 def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> None:
     choices = recipe()
     network, loss_of = tiny().to("meta"), ImageLoss("cross_entropy")
@@ -501,8 +535,7 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
     seen = StepResults()
     # `meta` has no numbers to give: whoever asks for one gets an error.
     for x, label in training_batches(images.pixels_of, images.train, images.train_label, device="meta", **order):
-        loss, logits = stepper.step(loss_of, x, label, max_gradient_norm=1.0)
-        seen.add(loss, logits, label)
+        seen.add(stepper.step(loss_of, x, label, max_gradient_norm=1.0), label)
     with pytest.raises(RuntimeError, match="meta"):
         seen.scores(choices)
 

@@ -18,7 +18,7 @@ from coverslip.pipeline import train_without_report
 from coverslip.runs import FromRun, Recipe, RefittedHead, RunContext, augment_named
 from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
 from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
-from coverslip.training.linear_probe import fit_linear_probe
+from coverslip.training.linear_probe import SHRINKAGES, fit_linear_probe
 from coverslip.training.ranking import calibrated_log_loss, primary_score
 
 N_TRAIN, N_VAL = 60, 30
@@ -247,3 +247,15 @@ def test_an_earlier_run_that_knows_the_validation_images_offers_no_head(cells: P
     assert second_run.training is not None
     assert second_run.training.instant is not None
     assert second_run.training.instant.head == "fitted"
+
+
+def test_shrinkage_by_folds_is_chosen_where_the_primary_metric_is_undefined(tmp_path: Path) -> None:
+    """The images of one class are never held out, so that AUROC is undefined."""
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], [12, 2])
+    features = rng.normal(size=(14, 5)).astype(np.float32) + label[:, None]
+    fold_index = np.where(label == 0, np.arange(14) % 3, -1)
+    recipe = Recipe(primary_metric="macro_auroc")
+    head, logits = HeadFitter(2, recipe, RunContext(tmp_path)).fit_by_folds(Rows(features), label, fold_index)
+    assert head.shrinkage == SHRINKAGES[-1]
+    assert np.isfinite(logits).all(axis=1).tolist() == (fold_index >= 0).tolist()

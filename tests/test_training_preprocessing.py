@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from coverslip.errors import BadRecipe
-from coverslip.images import ImageFacts, Pixels, image_facts
+from coverslip.images import PixelFacts, Pixels, image_facts
 from coverslip.messages import Set
 from coverslip.runs import Augment, Recipe, augment_named
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 
-def facts(height: int, width: int, channels: int = 1) -> ImageFacts:
+def facts(height: int, width: int, channels: int = 1) -> PixelFacts:
     array = np.arange(height * width * channels, dtype=np.uint8).reshape(height, width, channels)
     return image_facts(Pixels(array, "PNG", 8, 1))
 

@@ -39,14 +39,14 @@ def test_half_precision_gives_about_the_same_gradient_for_weights_that_stay_whol
 ) -> None:
     x, label = batch(images)
     whole, half, precision = tiny().eval(), tiny().eval(), Precision("cpu", dtype)
-    loss, _ = accumulate_gradients(whole, ImageLoss("cross_entropy"), x, label, 12)
-    close, logits = accumulate_gradients(half, ImageLoss("cross_entropy"), x, label, 5, precision=precision)
+    loss = accumulate_gradients(whole, ImageLoss("cross_entropy"), x, label, 12).loss
+    result = accumulate_gradients(half, ImageLoss("cross_entropy"), x, label, 5, precision=precision)
     factor = precision.loss_scale[0] if precision.loss_scale else 1.0
     assert (factor > 1.0) == (dtype is torch.float16)
-    assert float(close) == pytest.approx(float(loss), rel=0.02)
+    assert float(result.loss) == pytest.approx(float(loss), rel=0.02)
     torch.testing.assert_close(gradients(half) / factor, gradients(whole), rtol=0.1, atol=0.01)
     assert not torch.equal(gradients(half) / factor, gradients(whole))
-    assert {logits.dtype, *(p.dtype for p in half.parameters())} == {torch.float32}
+    assert {result.logits.dtype, *(p.dtype for p in half.parameters())} == {torch.float32}
 
 
 @pytest.mark.slow

@@ -1,18 +1,16 @@
 """Translations of the catalogue of messages: complete, with the parameters of English, and other texts."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fluent.syntax import FluentParser, FluentSerializer
 from fluent.syntax import ast as fluent
 
 import coverslip
-from coverslip.messages import ENGLISH, LANGUAGES, entries, failure, in_language, localized_reason, note, text
+from coverslip.messages import ENGLISH, LANGUAGES, entries, failure, in_language, note, text
 from coverslip.messages.records import failure_of, note_of
 
 MESSAGES = Path(coverslip.__file__).parent / "messages"
@@ -149,53 +147,3 @@ def test_stored_notes_and_failures_are_read_in_the_language_of_the_reader() -> N
     plain = {name: getattr(refused, name) for name in ("kind", "code", "what", "do", "file", "parameters", "remedies")}
     with in_language("de"):
         assert failure_of(plain) == failure("no-such-address", host="lab") != refused
-
-
-def test_a_stored_reason_is_read_in_the_language_of_the_reader() -> None:
-    cases: list[tuple[str, dict[str, Any]]] = [
-        ("image-incomplete", {}),
-        ("image-damaged", {"reason": text("tiff-page-missing", page=3)}),
-        ("image-damaged", {"reason": "bad huffman code"}),
-        ("not-an-image", {"is_text": True}),
-        ("not-an-image", {"is_text": False}),
-        ("no-such-plane", {"plane": "12", "n_planes": 1}),
-        ("image-too-large", {"width": 90_000, "height": 80_000, "pixel_bytes": 2, "limit_mb": 2_000}),
-        ("channel-file-unreadable", {"name": "a_w2.tif", "what": text("image-file-empty")}),
-        ("reason-uncertain", {"threshold": 0.75}),
-        ("interval-needs-groups", {"n_groups": 2, "n_needed": 5}),
-        ("class-without-images", {}),
-        ("reason-unfamiliar", {}),
-        ("no-such-channel-name", {"channel": "1024", "n_names": 0, "names": ""}),
-        ("no-such-channel-name", {"channel": "488", "n_names": 2, "names": "405, 561"}),
-    ]
-    for code, parameters in cases:
-        stored = text(code, **parameters)
-        assert localized_reason(stored) == stored
-        with in_language("de"):
-            inner = {key: localized_reason(each) if isinstance(each, str) else each for key, each in parameters.items()}
-            assert localized_reason(stored) == text(code, **inner) != stored
-    with in_language("de"):
-        assert localized_reason("a reason of a newer version") == "a reason of a newer version"
-
-
-def test_every_case_of_a_stored_reason_is_read_in_the_language_of_the_reader() -> None:
-    n_cases = 0
-    for file in ("images.ftl", "metrics.ftl"):
-        for code, pattern in patterns(ENGLISH)[file].items():
-            keys = keys_of(pattern)
-            if "." in code or not keys:
-                continue
-            numeric = {
-                name
-                for node in nodes(pattern)
-                if isinstance(node, fluent.FunctionReference)
-                for name in variables(node)
-            }
-            texts = {name: 7 if name in numeric else f"the {name}" for name in variables(pattern)}
-            for values in itertools.product(*keys.values()):
-                case = {**texts, **dict(zip(keys, values, strict=True))}
-                stored = text(code, **case)
-                with in_language("de"):
-                    assert localized_reason(stored) in (stored, text(code, **case)), code
-                    n_cases += localized_reason(stored) == text(code, **case)
-    assert n_cases > 20

@@ -21,7 +21,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
-from coverslip.inference.predicting import Summary
+from coverslip.inference.predicting import PredictionSummary
 from coverslip.runs import Run
 from coverslip.stopping import Stop
 
@@ -52,7 +52,7 @@ def watching(
     trained: Run, folder: Path, out: Path, emit: Callable[[Event], None] = lambda event: None
 ) -> Iterator[list]:
     """Watch a folder in a thread, from when it begins; on leaving, stop, and put the summary into the list."""
-    stop_file, results, errors = out.with_suffix(".stop"), list[Summary](), list[BaseException]()
+    stop_file, results, errors = out.with_suffix(".stop"), list[PredictionSummary](), list[BaseException]()
     has_begun = threading.Event()
 
     def listen(event: Event) -> None:

@@ -27,8 +27,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import has_weights, list_models, model_info
-from coverslip.models.architectures.library_backbones import build_timm
-from coverslip.models.building import build_body
+from coverslip.models.building import build_body, build_timm
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
 from coverslip.models.records import LocalWeights, Tensors
@@ -36,8 +35,8 @@ from coverslip.models.weights import available_weights, local_weights, packaged_
 from coverslip.models.weights.files import unwrapped
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_weights
-from coverslip.models.weights.names import with_network_names
 from coverslip.models.weights.packaged import PACKAGED_MODELS
+from coverslip.models.weights.translation import with_network_names
 from coverslip.models.zoo import registered_models
 from coverslip.runs import FromRun, Recipe, SplitPlan
 

@@ -21,7 +21,7 @@ from coverslip.models.importing import import_weights
 from coverslip.models.weights import hdf5, local_weights
 from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hdf5 import read_arrays
-from coverslip.models.weights.keras import keras_layer, read_keras
+from coverslip.models.weights.translation import keras_layer, read_keras
 
 Variables = dict[str, NDArray[np.float32]]
 Layers = dict[str, Variables]

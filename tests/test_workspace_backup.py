@@ -27,17 +27,15 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.workspace.backups import writing
-from coverslip.workspace.backups.archive import DATABASE, MANIFEST, entry_name, path_of_entry
-from coverslip.workspace.backups.relocating import Relocation
+from coverslip.workspace.backups.archive import DATABASE, MANIFEST, Relocation, entry_name, path_of_entry
 from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
 from coverslip.workspace.datasets import uploads
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.control import finish_job, remove_job, restore_job, stop_job
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import all_jobs, change_job, find_job
 from coverslip.workspace.jobs.state import has_ended, state_of, status_of
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
 from coverslip.workspace.store.workspace import Workspace, open_workspace

@@ -22,9 +22,8 @@ from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.computing import Computation, cancel_result, computation, request_result
 from coverslip.workspace.jobs.kinds import register_function, unregister
 from coverslip.workspace.jobs.listing import job_state, list_jobs, list_log_lines
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import Job, add_job, change_job, find_job, unended_jobs
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.objects import OBJECTS, objects_state
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
@@ -151,7 +150,7 @@ import sys
 from pathlib import Path
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.queue import Queue
-from coverslip.workspace.jobs.turns import Turns
+from coverslip.workspace.jobs.queue import Turns
 from coverslip.workspace.store.workspace import Workspace
 
 register_function("counting", "counting_functions:count")

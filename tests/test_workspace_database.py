@@ -24,25 +24,27 @@ from sqlalchemy import Engine, MetaData, insert, select
 from sqlalchemy.exc import OperationalError
 
 from coverslip._version import __version__
-from coverslip.accounts.backups import write_server_backup
-from coverslip.accounts.projects import add_project, workspace_of
-from coverslip.accounts.server import open_account_server
-from coverslip.accounts.users import add_user
-from coverslip.app.accounts import open_accounts_server
-from coverslip.app.project_apps import ProjectApps
 from coverslip.app.server import bound_socket, run_until_ended, runner_of
 from coverslip.cache import exclusive_lock
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
 from coverslip.events import Event, Noted, OnProgress, Progressed
-from coverslip.messages import ChooseOther, Remedy, RestoreBackup
+from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE
+from coverslip.messages import ChooseOther, Remedy, RestoreBackup, message, message_of
+from coverslip.server.app import open_accounts_server
+from coverslip.server.backups import write_server_backup
+from coverslip.server.folder import open_account_server
+from coverslip.server.project_apps import ProjectApps
+from coverslip.server.projects import add_project, workspace_of
+from coverslip.server.users import add_user
 from coverslip.workspace.backups.archive import DATABASE, MANIFEST
 from coverslip.workspace.backups.restoring import restore_backup
 from coverslip.workspace.backups.writing import count_rows, write_backup
-from coverslip.workspace.lists.matching import match_earlier_jobs
+from coverslip.workspace.lists.reading import match_earlier_jobs
 from coverslip.workspace.lists.rows import image_in_dataset, images_of_job
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
+from coverslip.workspace.store.rows import OUTSIDE
 from coverslip.workspace.store.serving import only_server
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -148,7 +150,7 @@ def test_a_workspace_of_an_earlier_version_is_brought_to_this_one(tmp_path: Path
         assert statements == {
             "confirmed_labels": [(2, "a", "m", "me"), (5, "z", "m", "me"), (7, "b", "m", "me")],
             "reserved_images": [(3,)],
-            "suggested_images": [(1, 1, 0.5, "r")],
+            "suggested_images": [(1, 1, 0.5, message_of("r"))],
             "readings": [(1, "eva", "b", "m")],
         }
         after, expected = described(file), described(new)
@@ -196,7 +198,10 @@ def test_predictions_of_version_7_keep_their_rows_and_find_their_images(tmp_path
     workspace = open_workspace(tmp_path, (tmp_path,))
     match_earlier_jobs(workspace)
     predicted = images_of_job(workspace, "p")
-    rows = [(row.image_id, row.probabilities, row.reason, row.cells["well"]) for row, _ in predicted.every_row()]
+    rows = [
+        (row.image_id, row.probabilities, row.reason and row.reason.parameters["text"], row.cells["well"])
+        for row, _ in predicted.every_row()
+    ]
     both = {"a": 0.25, "b": 0.75}
     assert rows == [(listed[k][0], both, "b" * k or None, well) for k, well in enumerate(("A1", "A2", "A1", ""))]
     assert predicted.rows_of_image(2) == [0, 2]
@@ -646,3 +651,28 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path, pragma: str, reason: st
     assert isinstance(refused.value, DiskFull) == (reason == "full")  # the app answers 507
     with pytest.raises(OperationalError), engine.connect() as connection:  # a fault of ours stays one
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+def test_a_workspace_of_version_10_keeps_what_is_done_with_its_images(tmp_path: Path) -> None:
+    """Texts that decide something become codes; others stay, as English texts."""
+    file = earlier_workspace(10, tmp_path)
+    words = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
+    facts = json.dumps({"note": f"it was read alone; {words}"})
+    stored = {
+        1: (None, "outside"),
+        2: (None, "There is no such file"),
+        3: (None, "The file is empty"),
+        5: (facts, None),
+    }
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("DELETE FROM image_facts")
+        for row_id, cells in stored.items():
+            connection.execute("INSERT INTO image_facts VALUES (?, ?, ?)", (row_id, *cells))
+        connection.commit()
+    engine = open_database(file)
+    with engine.connect() as connection:
+        reasons = connection.execute(select(tables.image_facts.c.reason)).scalars().all()
+        (note,) = (each["note"] for each in connection.execute(select(tables.image_facts.c.facts)).scalars() if each)
+    engine.dispose()
+    assert reasons == [OUTSIDE, NO_SUCH_FILE, message("english-text", text="The file is empty"), None]
+    assert message_of(note) == BEYOND_EDGE

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters
 from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import Filters
 
 MANY = 20_000
 

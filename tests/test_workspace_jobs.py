@@ -26,10 +26,10 @@ from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, No
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
-from coverslip.messages import ChooseOther
+from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models
 from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
-from coverslip.runs.log import FoldedLog, LogReader, Progress, lasting_lines
+from coverslip.runs.log import FoldedLog, LoggedProgress, LogReader, lasting_lines
 from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
@@ -37,11 +37,9 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import control
 from coverslip.workspace.jobs.kinds import queued_ids
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE, JobOptions
-from coverslip.workspace.jobs.queue import Queue
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE, JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, change_job, find_job
 from coverslip.workspace.jobs.state import state_of, status_of
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.lists.rows import Row, images_of_job
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
@@ -51,8 +49,7 @@ from coverslip.workspace.trainings import runs
 from coverslip.workspace.trainings.queueing import queue_training
 from coverslip.workspace.trainings.results import fingerprint_of_code
 from coverslip.workspace.trainings.runs import run_story
-from coverslip.workspace.viewing.filters import Filters
-from coverslip.workspace.viewing.lists import ImagePage
+from coverslip.workspace.viewing.lists import Filters, ImagePage
 
 
 @pytest.fixture(scope="module")
@@ -487,8 +484,8 @@ def test_every_network_is_described_in_plain_words() -> None:
 
 def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_ignored(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
-    log, reader = FoldedLog(file, Progress()), LogReader(file)
-    assert log.refresh() == Progress()
+    log, reader = FoldedLog(file, LoggedProgress()), LogReader(file)
+    assert log.refresh() == LoggedProgress()
     line = '{"n": 1, "time": 1.0, "event": "Noted", "text": "<script>é", "level": "info"}'
     file.write_text(f'{{"format_version": 1}}\n{line[:30]}')
     assert not log.refresh().has_begun
@@ -605,7 +602,7 @@ def test_many_rows_are_filtered_and_sorted_a_page_at_a_time(tmp_path: Path) -> N
 
 def test_unreadable_rows_stand_last_and_labels_of_no_class_are_no_errors(tmp_path: Path) -> None:
     written = [
-        Prediction("a", "a.png", "x", None, None, "unreadable", (), "It is cut off"),
+        Prediction("a", "a.png", "x", None, None, "unreadable", (), message("image-incomplete")),
         Prediction("b", "b.png", "x", "y", 0.75, "y", (0.25, 0.75)),
         Prediction("c", "c.png", "never taught", "y", 0.5, "y", (0.5, 0.5)),
     ]

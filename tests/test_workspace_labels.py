@@ -19,8 +19,8 @@ from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.datasets.state import ClassCount, dataset_state
 from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, ImageSelection
 from coverslip.workspace.viewing.images import DatasetImages
+from coverslip.workspace.viewing.lists import Filters, ImageSelection
 
 N = 6
 STEPS = st.lists(

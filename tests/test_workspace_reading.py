@@ -19,7 +19,7 @@ from sqlalchemy import delete, event, select, update
 
 from coverslip.app.server import open_server
 from coverslip.cache import clean, list_stores
-from coverslip.datasets import Dataset, Finder, FindingCase, Scan, register_finder, unregister_finder
+from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 from coverslip.errors import BadRecipe, Conflict, NotFound
 from coverslip.messages import Failure, in_language
 from coverslip.processes import Json
@@ -31,7 +31,7 @@ from coverslip.workspace.store import tables as db
 from coverslip.workspace.store import workspace as workspace_module
 from coverslip.workspace.store.workspace import Background, Workspace, compute_pool
 from coverslip.workspace.trainings import previews
-from coverslip.workspace.viewing.filters import Filters
+from coverslip.workspace.viewing.lists import Filters
 from coverslip.workspace.workers import WorkerPool
 
 
@@ -146,7 +146,7 @@ def test_an_inspection_that_began_before_the_search_for_duplicates_ended_does_no
 
     with home.engine.begin() as connection:
         connection.execute(delete(db.inspections))
-    register_finder(Finder("searching", "advice", "Searching", search_meanwhile))
+    register_finder(FindingKind("searching", "advice", "Searching", search_meanwhile))
     try:
         assert not inspect_now(home, dataset_id).are_copies_known
         assert reading_images.inspection(home, dataset_id).are_copies_known

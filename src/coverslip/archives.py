@@ -31,7 +31,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """The limits of an archive."""
 
     max_entries: int
@@ -50,7 +50,7 @@ class Entry:
 
 
 @contextmanager
-def open_archive(file: Path, limits: Limits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
+def open_archive(file: Path, limits: ArchiveLimits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
     """Open and check an archive; yield it with its files.
 
     Raises:
@@ -100,7 +100,7 @@ def _longest_component(parts: list[str]) -> int:
     return max(len(part.encode(errors="replace")) for part in parts)
 
 
-def _check_end(stream: IO[bytes], limits: Limits) -> None:
+def _check_end(stream: IO[bytes], limits: ArchiveLimits) -> None:
     """Check the declared size of the central directory, at the end of the file, before it is read."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - _END_RECORD_BYTES - _MAX_COMMENT_BYTES - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES))
@@ -120,7 +120,7 @@ def _check_end(stream: IO[bytes], limits: Limits) -> None:
         raise _bad(text("archive-too-large"))
 
 
-def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: Limits) -> list[Entry]:
+def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: ArchiveLimits) -> list[Entry]:
     """Check all entries of an archive, and return its files."""
     infos = archive.infolist()
     if len(infos) > limits.max_entries:
@@ -148,7 +148,7 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.orig_filename.endswith("/")  # `ZipInfo.is_dir` fails for an empty name
 
 
-def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
+def _fault(info: zipfile.ZipInfo, limits: ArchiveLimits) -> str | None:
     kinds = (0, stat.S_IFDIR) if _is_folder(info) else (0, stat.S_IFREG)
     if stat.S_IFMT(info.external_attr >> 16) not in kinds:
         return text("archive-entry-link")
@@ -161,7 +161,7 @@ def _fault(info: zipfile.ZipInfo, limits: Limits) -> str | None:
     return None
 
 
-def _is_bomb(n_unpacked: int, n_packed: int, limits: Limits) -> bool:
+def _is_bomb(n_unpacked: int, n_packed: int, limits: ArchiveLimits) -> bool:
     return n_unpacked > max(limits.min_ratio_bytes, limits.max_ratio * n_packed)
 
 

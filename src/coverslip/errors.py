@@ -11,7 +11,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from coverslip.messages import Failure, Parameters, Remedy, has_entry, localized_failure, text
+from coverslip.messages import (
+    Failure,
+    Message,
+    Parameters,
+    Remedy,
+    has_entry,
+    json_values,
+    localized_failure,
+    message,
+    text,
+)
 
 
 class CoverslipError(Exception):
@@ -24,9 +34,8 @@ class CoverslipError(Exception):
         code: the code of the message.
         file: the affected file or folder.
         remedies: possible actions as data; the command line shows options or commands, a page buttons.
-        cause: the error that caused this one. Its text is the parameter `what` of the message; its code and parameters
-            are the parameter `cause`, for programs. If this error has no `file`, `remedies` or `.do`, it uses those of
-            the cause.
+        cause: the error that caused this one. Its message is the parameter `what` of this message. If this error has no
+            `file`, `remedies` or `.do`, it uses those of the cause.
         parameters: the parameters of the message; further ones are for programs.
     """
 
@@ -45,12 +54,10 @@ class CoverslipError(Exception):
         **parameters: Any,
     ) -> None:
         if cause is not None:
-            parameters = {"what": cause.what, **parameters}
+            parameters = {"what": cause.message, **parameters}
             file, remedies = file or cause.file, remedies or cause.remedies
         do = cause.do if cause and not has_entry(f"{code}.do") else text(f"{code}.do", **parameters)
         self._set(code, text(code, **parameters), do, file, remedies, parameters)
-        if cause is not None:
-            self.parameters["cause"] = {"code": cause.code, "parameters": cause.parameters}
 
     @classmethod
     def of(cls, failure: Failure) -> Self:
@@ -65,8 +72,13 @@ class CoverslipError(Exception):
         self, code: str, what: str, do: str, file: Path | None, remedies: Iterable[Remedy], parameters: Parameters
     ) -> None:
         self.code, self.what, self.do, self.file = code, what, do, file
-        self.remedies, self.parameters = tuple(remedies), dict(parameters)
+        self.remedies, self.parameters = tuple(remedies), json_values(parameters)
         self.args = (f"{what}{f' ({file})' if file else ''}. {do}",)
+
+    @property
+    def message(self) -> Message:
+        """What happened, as a message to store."""
+        return message(self.code, **self.parameters)
 
     @property
     def failure(self) -> Failure:
@@ -81,6 +93,11 @@ class CoverslipError(Exception):
             parameters=self.parameters,
             remedies=self.remedies,
         )
+
+
+def error_text(failure: Failure) -> str:
+    """Return the text of the error that a failure reports, in the current language."""
+    return str(CoverslipError.of(failure)).rstrip()
 
 
 class UnreadableImage(CoverslipError):
@@ -250,10 +267,11 @@ class ExtraNotInstalled(CoverslipError):
 
 # The modules of the packages of each extra.
 EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
-    "app": ("fastapi", "openTSNE", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
+    "app": ("fastapi", "pwdlib", "python_multipart", "sqlalchemy", "starlette", "uvicorn"),
     "cluster": ("ray",),
     "formats": ("liffile", "nd2", "oiffile", "pydicom", "zarr"),  # and czifile with later versions of Python
     "keras": ("h5py",),
+    "map": ("openTSNE",),
     "mlflow": ("mlflow",),
     "onnx": ("onnx", "onnxruntime", "openvino"),
     "pandas": ("pandas",),

@@ -9,7 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from coverslip.messages import Level, Note, Parameters, Remedies, duration, remedies_of, rough_duration, text
+from coverslip.messages import (
+    Level,
+    Message,
+    Note,
+    Parameters,
+    Remedies,
+    duration,
+    message_of,
+    remedies_of,
+    rough_duration,
+    text,
+)
 
 CheckpointSelection = Literal["best", "last"]
 """The selected epoch of fine-tuning: the best by the primary metric on validation images, or the last."""
@@ -239,6 +250,7 @@ class EpochEnded(Event):
     seconds: float
     learning_rate: float
     train_loss: float | None  # training metrics are None in epoch 0
+    train_penalty: float | None = None  # a term of the loss that is not that of images; None: the loss has none
     train_accuracy: float | None
     train_precision: float | None
     train_recall: float | None
@@ -290,7 +302,7 @@ class ClassifierSelected(Event):
 class RunEnded(Event):
     run: str
     state: str  # "done", "stopped" or "failed"
-    reason: str | None = None
+    reason: Message | None = None
 
     def _text(self) -> str:
         line = text("event-run-ended", state=self.state)
@@ -403,6 +415,8 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
             values["pace"] = Pace(**values["pace"])
         if "remedies" in values:
             values["remedies"] = remedies_of(values["remedies"])
+        if event_type is RunEnded and values.get("reason") is not None:
+            values["reason"] = message_of(values["reason"])
         return event_type(**values)
-    except (KeyError, TypeError):  # a field is missing, or a remedy is of a newer version
+    except (KeyError, TypeError, ValueError):  # a field is missing, or a remedy is of a newer version
         return None

@@ -46,7 +46,7 @@ from coverslip.experiments.rethreshold import rethreshold
 from coverslip.experiments.run_state import already_finished
 from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier
-from coverslip.inference.predicting import Summary, predict, unfinished_note
+from coverslip.inference.predicting import PredictionSummary, predict, unfinished_note
 from coverslip.inference.watching import watch
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import note
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from coverslip.objects import ObjectFormat
 
 __all__ = [
-    "Summary",
+    "PredictionSummary",
     "compare",
     "decide",
     "evaluate",
@@ -378,7 +378,8 @@ def evaluate(
         if opened.is_cross_validated:
             measure_folds(opened, data, context)
         else:
-            measure(opened, data, load_classifier(opened.folder, context.device), opened.recipe, context)
+            classifier = load_classifier(opened.folder, context.device, tested=True)
+            measure(opened, data, classifier, opened.recipe, context)
         count_test_set_access(opened, "evaluated")
         write_report(opened.folder, emit)
         return Run(opened.folder)

@@ -1,12 +1,13 @@
 import { mount } from 'svelte';
-import { loadTexts } from './texts';
+import { withTexts } from './texts';
 import './design/base.css';
 
 async function start(target: HTMLElement): Promise<void> {
-  await loadTexts(); // the code of the pages uses the texts when it is loaded
   // The server says which pages it serves: those of a workspace, or accounts and projects.
   const hasAccounts = document.querySelector('base')?.dataset.mode === 'accounts';
-  const { default: Pages } = await (hasAccounts ? import('./AccountsApp.svelte') : import('./App.svelte'));
+  const { default: Pages } = await (hasAccounts
+    ? withTexts(['accounts', 'general', 'remedies'], () => import('./AccountsApp.svelte'))
+    : withTexts(['general', 'guide', 'remedies'], () => import('./App.svelte')));
   mount(Pages, { target });
 }
 

@@ -1,39 +1,86 @@
-// Addresses of pages. The code of a page is loaded when the page is opened.
+// Addresses of pages. The code of a page is loaded when the page is opened. To add a page, write it in `features/`, add
+// its address here, and visit it in `tests/test_app_browser.py`.
 import { LazyPage } from './state/lazy_page.svelte';
 import { matchRoute } from './state/route_pattern';
+import { withTexts } from './texts';
 
-const help = new LazyPage(() => import('./features/help/HelpPage.svelte'));
+type Pages = ConstructorParameters<typeof LazyPage>[0];
+type Parts = Parameters<typeof withTexts>[0];
+
+/** A page with the texts that its code uses, besides those of all pages. */
+const page = (parts: Parts, importPage: Pages) => new LazyPage(() => withTexts(parts, importPage));
+
+const help = page([], () => import('./features/help/HelpPage.svelte'));
 
 const pages: [string, LazyPage][] = [
-  ['/', new LazyPage(() => import('./features/start/Start.svelte'))],
-  ['/datasets', new LazyPage(() => import('./features/datasets/List.svelte'))],
-  ['/datasets/:id', new LazyPage(() => import('./features/datasets/DatasetPage.svelte'))],
+  ['/', page(['counts', 'datasets'], () => import('./features/start/Start.svelte'))],
+  ['/datasets', page(['counts', 'datasets'], () => import('./features/datasets/List.svelte'))],
+  [
+    '/datasets/:id',
+    page(['counts', 'datasets', 'fields'], () => import('./features/datasets/DatasetPage.svelte')),
+  ],
   [
     '/datasets/:id/second-reading',
-    new LazyPage(() => import('./features/datasets/readings/SecondReadingPage.svelte')),
+    page(['datasets', 'predict'], () => import('./features/datasets/readings/SecondReadingPage.svelte')),
   ],
-  ['/train', new LazyPage(() => import('./features/train/TrainPage.svelte'))],
-  ['/runs', new LazyPage(() => import('./features/runs/RunsPage.svelte'))],
-  ['/runs/:id', new LazyPage(() => import('./features/runs/RunPage.svelte'))],
-  ['/runs/:id/fields', new LazyPage(() => import('./features/runs/fields/RunFields.svelte'))],
-  ['/evaluations/:id/fields', new LazyPage(() => import('./features/runs/fields/EvaluationFields.svelte'))],
-  ['/evaluations/:id', new LazyPage(() => import('./features/runs/evaluations/EvaluationPage.svelte'))],
-  ['/compare', new LazyPage(() => import('./features/runs/compare/ComparePage.svelte'))],
-  ['/studies', new LazyPage(() => import('./features/studies/StudiesPage.svelte'))],
-  ['/studies/new', new LazyPage(() => import('./features/studies/NewStudyPage.svelte'))],
-  ['/studies/:id', new LazyPage(() => import('./features/studies/StudyPage.svelte'))],
-  ['/predict', new LazyPage(() => import('./features/predictions/new/PredictPage.svelte'))],
-  ['/classifiers/:id', new LazyPage(() => import('./features/predictions/classifier/ClassifierPage.svelte'))],
-  ['/predictions/:id', new LazyPage(() => import('./features/predictions/PredictionPage.svelte'))],
+  ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
+  ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],
+  [
+    '/runs/:id',
+    page(['datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/RunPage.svelte')),
+  ],
+  [
+    '/runs/:id/fields',
+    page(['datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/fields/RunFields.svelte')),
+  ],
+  [
+    '/evaluations/:id/fields',
+    page(
+      ['datasets', 'fields', 'predict', 'runs'],
+      () => import('./features/runs/fields/EvaluationFields.svelte'),
+    ),
+  ],
+  [
+    '/evaluations/:id',
+    page(['fields', 'predict', 'runs'], () => import('./features/runs/evaluations/EvaluationPage.svelte')),
+  ],
+  ['/compare', page(['runs'], () => import('./features/runs/compare/ComparePage.svelte'))],
+  ['/studies', page(['runs', 'studies'], () => import('./features/studies/StudiesPage.svelte'))],
+  [
+    '/studies/new',
+    page(['datasets', 'studies', 'train'], () => import('./features/studies/NewStudyPage.svelte')),
+  ],
+  ['/studies/:id', page(['runs', 'studies'], () => import('./features/studies/StudyPage.svelte'))],
+  [
+    '/predict',
+    page(['datasets', 'predict', 'runs'], () => import('./features/predictions/new/PredictPage.svelte')),
+  ],
+  [
+    '/classifiers/:id',
+    page(['predict'], () => import('./features/predictions/classifier/ClassifierPage.svelte')),
+  ],
+  [
+    '/predictions/:id',
+    page(
+      ['datasets', 'fields', 'predict', 'runs'],
+      () => import('./features/predictions/PredictionPage.svelte'),
+    ),
+  ],
   [
     '/predictions/:id/samples',
-    new LazyPage(() => import('./features/predictions/samples/SamplesPage.svelte')),
+    page(['predict'], () => import('./features/predictions/samples/SamplesPage.svelte')),
   ],
   [
     '/predictions/:id/spot-check',
-    new LazyPage(() => import('./features/predictions/spot-check/SpotCheckPage.svelte')),
+    page(['predict'], () => import('./features/predictions/spot-check/SpotCheckPage.svelte')),
   ],
-  ['/predictions/:id/fields', new LazyPage(() => import('./features/predictions/fields/FieldsPage.svelte'))],
+  [
+    '/predictions/:id/fields',
+    page(
+      ['datasets', 'fields', 'predict', 'runs'],
+      () => import('./features/predictions/fields/FieldsPage.svelte'),
+    ),
+  ],
   ['/help', help],
   ['/help/:page', help],
 ];

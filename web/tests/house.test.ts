@@ -71,3 +71,26 @@ test('addresses of pages are relative, since the app may be in a folder of a ser
   );
   expect(found).toEqual([]);
 });
+
+/** The texts that the code of a page or app uses: `datasets` for `texts.datasets`. */
+function partsOf(page: string): string[] {
+  const all = new Set([page]);
+  for (const file of all) if (file !== 'routes.ts') imports.get(file)?.forEach((other) => all.add(other)); // the set grows meanwhile
+  const code = [...all].filter((file) => !/^texts\/(en|de)/.test(file)).map((file) => texts[file]);
+  return [...new Set([...code.join('\n').matchAll(/\btexts\.(\w+)/g)].map(([, part]) => part!))].sort();
+}
+
+test('apps and pages are loaded with the texts that they use', () => {
+  const loadedIn = (file: string) =>
+    [...texts[file]!.matchAll(/\[([^[\]]*)\],\s*\(\) => import\('\.\/([^']+)'\)/g)].map(
+      ([, parts, page]) => [page!, [...parts!.matchAll(/\w+/g)].map(String)] as const,
+    );
+  const apps = loadedIn('main.ts');
+  const ofAll = apps.find(([app]) => app === 'App.svelte')![1];
+  const pages = loadedIn('routes.ts');
+  const dynamic = imports.get('routes.ts')!.filter((file) => file.startsWith('features/'));
+  expect([apps.length, pages.length]).toEqual([2, dynamic.length]);
+  expect(apps).toEqual(apps.map(([app]) => [app, partsOf(app)]));
+  const ofPage = (page: string) => partsOf(page).filter((part) => !ofAll.includes(part));
+  expect(pages).toEqual(pages.map(([page]) => [page, ofPage(page)]));
+});

@@ -33,7 +33,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from coverslip.accounts.clients import client_of
+from coverslip.app.clients import client_of
 from coverslip.app.document import Json, complete_document
 from coverslip.app.problems import problem
 from coverslip.messages import Failure, failure, language, text

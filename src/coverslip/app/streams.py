@@ -21,7 +21,7 @@ from fastapi import Depends, FastAPI, Header, Query, Request
 from fastapi.sse import ServerSentEvent
 from pydantic import Field, JsonValue
 
-from coverslip.accounts.clients import client_of
+from coverslip.app.clients import client_of
 from coverslip.app.document import Json, add_schemas, complete_document
 from coverslip.app.requests import API, from_app
 from coverslip.app.users import USER
@@ -29,9 +29,8 @@ from coverslip.errors import NotFound, TooManyStreams
 from coverslip.stopping import ending_signals
 from coverslip.workspace.changes import Changes
 from coverslip.workspace.jobs.kinds import as_text, job_kinds
-from coverslip.workspace.jobs.listing import JobEvents
+from coverslip.workspace.jobs.listing import JobEvents, Watching
 from coverslip.workspace.jobs.state import has_ended
-from coverslip.workspace.jobs.watching import Watching
 
 Watched = Annotated[Watching, from_app("watching")]
 _SENT = "The same, as browsers send it when they reconnect."

@@ -6,8 +6,7 @@ Without accounts, the user of the app may do everything.
 from fastapi import Request
 from starlette.types import Scope
 
-from coverslip.accounts.activity import Change
-from coverslip.accounts.projects import ROLES, Role
+from coverslip.app.clients import ROLES, Change, Role
 from coverslip.app.guard import PORT, SAFE_METHODS
 from coverslip.errors import DiskFull, Forbidden
 

@@ -16,7 +16,7 @@ from coverslip.evaluation import Metric
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
 from coverslip.evaluation.transferability import logme
 from coverslip.events import Emit, progress_reporter
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.machine import select_device
 from coverslip.messages import text
 from coverslip.progress import show
@@ -125,7 +125,7 @@ def logme_of(data: Dataset, run: Run | Path | str, *, device: str = "auto", emit
     labels = [
         record.label or ""
         for record, fact in zip(data.records, scan.facts, strict=True)
-        if isinstance(fact, ImageFacts)
+        if isinstance(fact, PixelFacts)
     ]
     context = RunContext(Path(), select_device(device), emit)
     features = feature_extractor([scan], run=run).features_of(data, scan, context).features

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from coverslip.audit.learning_curve import SD_FLOOR
 from coverslip.datasets import Dataset, DecodedPixels, Scan
 from coverslip.engines import Features, embed
-from coverslip.images import ImageFacts, Preprocessing
+from coverslip.images import PixelFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.models.networks import Network, create_network
 from coverslip.runs import Recipe, Run, RunContext
@@ -57,7 +57,7 @@ class FeatureExtractor:
         Raises:
             Stopped: on request; the features computed so far stay in the cache.
         """
-        readable = [(i, fact) for i, fact in enumerate(scan.facts) if isinstance(fact, ImageFacts)]
+        readable = [(i, fact) for i, fact in enumerate(scan.facts) if isinstance(fact, PixelFacts)]
         positions, digests = [i for i, _ in readable], [fact.pixel_hash for _, fact in readable]
         decoded = DecodedPixels(data, scan, self.preprocessing)
         with embed(
@@ -104,7 +104,7 @@ def feature_extractor(
         classifier = load_classifier(run, "cpu")
         return FeatureExtractor(classifier.network, classifier.card.preprocessing, classifier.card.tta)
     recipe = Recipe(model=model or Recipe().model, image_size=image_size, head="native")
-    facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, ImageFacts)]
+    facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, PixelFacts)]
     preprocessing = learn_preprocessing(facts, recipe)
     network = create_network(
         recipe.model, n_classes=2, head="native", channels=preprocessing.channels, image_size=preprocessing.image_size

@@ -16,7 +16,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.images import ImageFacts, effective_channels
+from coverslip.images import PixelFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
 
@@ -77,7 +77,7 @@ def with_cached_quality(scan: Scan) -> Scan:
     with RecordStore(QUALITY, "images") as store:
         for start in range(0, len(scan.facts), _FOUND_AT_ONCE):
             facts = scan.facts[start : start + _FOUND_AT_ONCE]
-            hashes = [fact.pixel_hash if isinstance(fact, ImageFacts) else "" for fact in facts]
+            hashes = [fact.pixel_hash if isinstance(fact, PixelFacts) else "" for fact in facts]
             stored = store.find(hashes)
             quality += [_read(stored[each]) if each in stored else None for each in hashes]
     return _with_quality(scan, quality) if any(quality) else scan
@@ -102,7 +102,7 @@ def with_quality(
     missing = [
         i
         for i, quality in enumerate(cached)
-        if quality is None and i not in measured and isinstance(scan.facts[i], ImageFacts)
+        if quality is None and i not in measured and isinstance(scan.facts[i], PixelFacts)
     ]
 
     def measure(position: int) -> ImageQuality | None:

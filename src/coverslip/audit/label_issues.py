@@ -16,7 +16,7 @@ from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_i
 from coverslip.engines import embed
 from coverslip.errors import BadRun
 from coverslip.evaluation import apply_temperature, fit_temperature
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.models import has_weights, model_info
 from coverslip.runs import (
     CheckedBy,
@@ -207,7 +207,7 @@ def _split_images(run: Run, data: Dataset, scan: Scan) -> tuple[list[SplitRow], 
     positions = [
         i
         for i, record in enumerate(data.records)
-        if record.image_id in row_of and isinstance(scan.facts[i], ImageFacts)
+        if record.image_id in row_of and isinstance(scan.facts[i], PixelFacts)
     ]
     return [row_of[data.records[i].image_id] for i in positions], positions
 
@@ -229,10 +229,10 @@ def _cross_fitted(
     network, _ = initial_network(images, card.preprocessing, recipe, None)
     with embed(
         network,
-        [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], ImageFacts)],
+        [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], PixelFacts)],
         lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),
-        tta=recipe.tta,
+        tta=recipe.n_views,
         device=context.device,
         emit=context.emit,
         stop=context.stop,

@@ -140,7 +140,7 @@ def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
 def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
     """Store an audit in the cache."""
     with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        store.keep({_key(data, scan): _ADAPTER.dump_json(audit)})
+        store.keep({_key(data, scan): _ADAPTER.dump_json(audit, round_trip=True)})
 
 
 def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | None) -> Inspection:

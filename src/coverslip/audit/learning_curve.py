@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
 from coverslip.events import OnProgress, ignore_progress
-from coverslip.messages import text
+from coverslip.messages import Message, message
 from coverslip.training.linear_probe import whitened_products
 
 Singles = npt.NDArray[np.float32]
@@ -226,16 +226,18 @@ def _nested_parts(key: npt.NDArray[np.float64]) -> tuple[Ints, list[int]]:
     return order, np.maximum(ends, 2).tolist()
 
 
-def _insufficient_data(label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[np.bool_] | None) -> str:
-    """Return the reason if there are too few images or groups for a learning curve, else ""."""
+def _insufficient_data(
+    label: Ints, unit: Ints, n_classes: int, has_name: npt.NDArray[np.bool_] | None
+) -> Message | None:
+    """Return the reason if there are too few images or groups for a learning curve, else None."""
     n_named = FEWEST_GROUPS if has_name is None else len(np.unique(unit[has_name]))
     if n_named < FEWEST_GROUPS:
-        return text("learning-curve-few-groups", n_groups=n_named, n_needed=FEWEST_GROUPS)
+        return message("learning-curve-few-groups", n_groups=n_named, n_needed=FEWEST_GROUPS)
     if len(label) < FEWEST_IMAGES_OF_A_CLASS * n_classes:
-        return text(
+        return message(
             "learning-curve-few-images",
             n_images=len(label),
             n_classes=n_classes,
             n_needed=FEWEST_IMAGES_OF_A_CLASS,
         )
-    return ""
+    return None

@@ -28,7 +28,7 @@ from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
-from coverslip.images import ImageFacts, Pixels
+from coverslip.images import PixelFacts, Pixels
 from coverslip.machine import n_cores, processor_name
 from coverslip.messages import note
 from coverslip.stopping import BY_SIGNAL, Stop
@@ -187,7 +187,7 @@ class ScanCollector:
         self.quality: dict[int, ImageQuality] = {}
         self._with_pictures, self._with_quality = n_images <= MOST_SEARCHED, with_quality
 
-    def __call__(self, position: int, pixels: Pixels, facts: ImageFacts | None = None) -> None:
+    def __call__(self, position: int, pixels: Pixels, facts: PixelFacts | None = None) -> None:
         with memory_for_checks(pixels.array):
             if self._with_pictures:
                 self.pictures[position] = small_picture(pixels.array)
@@ -233,7 +233,7 @@ def with_near_duplicates(
     if (n_different := scan.n_different) > MOST_SEARCHED:
         emit(Noted.of(note("too-many-for-near-duplicates", level="warning", n_images=n_different, most=MOST_SEARCHED)))
         return scan
-    first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, ImageFacts)}
+    first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, PixelFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
     collector = collector or ScanCollector(len(positions), with_quality=False)
     _add_pictures(dataset, positions, collector, emit, stop)
@@ -363,14 +363,14 @@ def _key(scan: Scan) -> str:
 
     It contains the processor, since last digits differ between processors, and computers may share a cache.
     """
-    hashes = sorted({fact.pixel_hash for fact in scan.facts if isinstance(fact, ImageFacts)})
+    hashes = sorted({fact.pixel_hash for fact in scan.facts if isinstance(fact, PixelFacts)})
     key = f"{_VERSION} {np.__version__} {processor_name()} {' '.join(hashes)}"
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def _hash_of(scan: Scan, position: int) -> str:
     fact = scan.facts[position]
-    assert isinstance(fact, ImageFacts)  # only readable images have pictures
+    assert isinstance(fact, PixelFacts)  # only readable images have pictures
     return fact.pixel_hash
 
 
@@ -378,6 +378,6 @@ def _clusters(scan: Scan, hashes: Sequence[Sequence[str]]) -> Clusters:
     """Return the clusters of positions of all images with these pixel hashes."""
     positions: dict[str, list[int]] = defaultdict(list)
     for i, fact in enumerate(scan.facts):
-        if isinstance(fact, ImageFacts):
+        if isinstance(fact, PixelFacts):
             positions[fact.pixel_hash].append(i)
     return tuple(tuple(sorted(i for pixels in cluster for i in positions[pixels])) for cluster in hashes)

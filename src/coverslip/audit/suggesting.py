@@ -28,7 +28,7 @@ from coverslip.events import Emit
 from coverslip.files import check_replaceable
 from coverslip.inference import load_classifier
 from coverslip.machine import select_device
-from coverslip.messages import text
+from coverslip.messages import Message, message
 from coverslip.progress import show
 from coverslip.runs import Run, RunContext, open_run
 from coverslip.runs.documents import write_table
@@ -57,7 +57,7 @@ class Suggestion:
     image_id: str
     path: str
     score: float  # share of the images without a label that it represents, or 1 - margin between two classes
-    reason: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,13 @@ def suggest(
             Path(out),
             SUGGESTION_COLUMNS,
             (
-                {"rank": s.rank, "image_id": s.image_id, "path": s.path, "score": f"{s.score:.6f}", "reason": s.reason}
+                {
+                    "rank": s.rank,
+                    "image_id": s.image_id,
+                    "path": s.path,
+                    "score": f"{s.score:.6f}",
+                    "reason": s.reason.english,
+                }
                 for s in result.suggestions
             ),
         )
@@ -161,12 +167,12 @@ def suggest_among(
         components = principal_components(images.features, _N_COMPONENTS)
     selected = (
         [
-            (i, share, text("suggestion-typical", n_images=n_represented))
+            (i, share, message("suggestion-typical", n_images=n_represented))
             for i, share, n_represented in typical(components, pool.labeled, pool.unlabeled, n)
         ]
         if probabilities is None
         else [
-            (i, 1 - margin, text("suggestion-undecided", first=names[a], second=names[b]))
+            (i, 1 - margin, message("suggestion-undecided", first=names[a], second=names[b]))
             for i, margin, (a, b) in undecided(components, probabilities, pool.unlabeled, n)
         ]
     )

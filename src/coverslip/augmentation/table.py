@@ -47,6 +47,9 @@ class Random:
 class Augmentation:
     """One kind of data augmentation.
 
+    To add one, add its record to `AUGMENTATIONS` and its texts to `recipe_keys.ftl` in all languages. It is then a key
+    of recipes, with its field in the forms, the documentation and the methods text.
+
     `draw` and `change` are functions or `module:function`, which is imported when a batch is sampled.
     `draw(random, amount)` returns tensors by name, with the images along the first axis. Without `change` their names
     are those of `transform.PARTS`: all of these are applied as one resampling and one multiplication. With `change` any

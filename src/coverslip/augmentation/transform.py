@@ -51,7 +51,7 @@ _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class AugmentationParameters:
     """The augmentation parameters of a batch. None: not applied."""
 
     maps: Tensor  # (B, 2, 3) affine maps from output to input coordinates
@@ -62,18 +62,20 @@ class Changes:
     blur: Tensor | None = None  # as in `PARTS`
     others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # by augmentation with its own function
 
-    def mapped(self, move: Callable[[Tensor], Tensor]) -> "Changes":
+    def mapped(self, move: Callable[[Tensor], Tensor]) -> "AugmentationParameters":
         """Return a copy with `move` applied to every tensor, for example to copy them to a device."""
         drawn = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
         others = {
             name: {part: move(tensor) for part, tensor in tensors.items()} for name, tensors in self.others.items()
         }
-        return Changes(**{name: move(tensor) for name, tensor in drawn.items() if tensor is not None}, others=others)
+        return AugmentationParameters(
+            **{name: move(tensor) for name, tensor in drawn.items() if tensor is not None}, others=others
+        )
 
 
 def draw_changes(
     n: int, amounts: Mapping[str, Amount] | Iterable[tuple[str, Amount]], generator: torch.Generator
-) -> Changes:
+) -> AugmentationParameters:
     """Sample augmentation parameters for n images.
 
     Args:
@@ -98,7 +100,7 @@ def draw_changes(
     return replace(composed(n, parts), others=others)
 
 
-def apply_changes(x: Tensor, changes: Changes) -> Tensor:
+def apply_changes(x: Tensor, changes: AugmentationParameters) -> Tensor:
     """Return (B, C, H, W) floats in [0, 1] after all changes; pixels from outside the image are reflected."""
     x = apply_transform(x, changes)
     for name, drawn in changes.others.items():
@@ -106,7 +108,7 @@ def apply_changes(x: Tensor, changes: Changes) -> Tensor:
     return x
 
 
-def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
+def composed(n: int, drawn: Mapping[str, Tensor]) -> AugmentationParameters:
     """Return the transform of n images from sampled tensors, named as in `PARTS`."""
 
     def part(name: str, *shape: int) -> Tensor:
@@ -121,7 +123,7 @@ def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
     if "window" in drawn:
         maps = _after(maps, _cropped(drawn["window"], part("corner", 2)))
     has_color = "saturation" in drawn or "hue" in drawn
-    return Changes(
+    return AugmentationParameters(
         maps,
         part("gain"),
         part("offset"),
@@ -131,7 +133,7 @@ def composed(n: int, drawn: Mapping[str, Tensor]) -> Changes:
     )
 
 
-def apply_transform(x: Tensor, changes: Changes) -> Tensor:
+def apply_transform(x: Tensor, changes: AugmentationParameters) -> Tensor:
     """Return (B, C, H, W) floats in [0, 1] after all changes but `changes.others`.
 
     Pixels from outside the image are reflected at its border. Contrast is scaled around the mean of each image, so that

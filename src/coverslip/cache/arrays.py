@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.cache.eviction import Claim, claim_store
-from coverslip.cache.stores import MADE_BY, Kind, Layout, is_damage, open_database, remove_database
+from coverslip.cache.stores import MADE_BY, Kind, StoreLayout, is_damage, open_database, remove_database
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
 from coverslip.messages import CleanCache, text
 
 Array = npt.NDArray[Any]  # Any: the dtype of the store
 OnFailure = Callable[[OSError | sqlite3.Error], None]
-ARRAYS = Layout("index.sqlite", "records")
+ARRAYS = StoreLayout("index.sqlite", "records")
 _RECORDS = "records.bin"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL, checksum INTEGER NOT NULL)

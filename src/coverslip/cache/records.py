@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from coverslip.cache.eviction import Claim, claim_store
-from coverslip.cache.stores import Kind, Layout, is_damage, open_database, remove_database
+from coverslip.cache.stores import Kind, StoreLayout, is_damage, open_database, remove_database
 
-RECORDS = Layout("records.sqlite", "records")
+RECORDS = StoreLayout("records.sqlite", "records")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"
 _KEYS_PER_QUERY = 500
 _WAIT_S = 30

@@ -91,14 +91,14 @@ _FILE = "kind.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StoreLayout:
     """The database and the table with the records of a store; without a table every file is a record."""
 
     database: str = ""
     table: str = ""
 
 
-FILES = Layout()
+FILES = StoreLayout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Kind:
     """One kind of store."""
 
     name: str  # the name of its folder, and of the command `coverslip cache --kind`
-    layout: Layout
+    layout: StoreLayout
     bound_bytes: int | None = None  # limit of all stores of the kind together; None: only the limit of the whole cache
 
     @property
@@ -163,7 +163,7 @@ def _read_kind(folder: Path) -> Kind:
     record = _read_record(folder)
     try:
         bound = record["bound_bytes"]
-        layout = Layout(str(record["layout"]["database"]), str(record["layout"]["table"]))
+        layout = StoreLayout(str(record["layout"]["database"]), str(record["layout"]["table"]))
         return Kind(folder.name, layout, None if bound is None else int(bound))
     except (KeyError, TypeError, ValueError):
         return Kind(folder.name, FILES)
@@ -198,7 +198,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class StoreContent:
     """The content of a store."""
 
     n_records: int | None  # None: unknown, because the store is damaged or being written
@@ -218,20 +218,20 @@ def list_stores() -> list[Store]:
     return sorted(stores, key=lambda store: (-store.last_used, store.folder))
 
 
-def store_content(store: Store) -> Content:
+def store_content(store: Store) -> StoreContent:
     """Return the content of a store."""
     layout = store.kind.layout
     if not layout.table:
         lock_files = (LOCK, f"{LOCK}-journal")
-        return Content(sum(file.name not in lock_files for file in store.folder.iterdir()), "", is_damaged=False)
+        return StoreContent(sum(file.name not in lock_files for file in store.folder.iterdir()), "", is_damaged=False)
     each = ""
     with suppress(OSError, ValueError, KeyError, TypeError):  # only stores of arrays have such a file
         made_by = json.loads((store.folder / MADE_BY).read_text(encoding="utf-8"))
         each = f"{' x '.join(map(str, made_by['shape']))} {made_by['dtype']}"
     try:
-        return Content(count_rows(store.folder / layout.database, layout.table), each, is_damaged=False)
+        return StoreContent(count_rows(store.folder / layout.database, layout.table), each, is_damaged=False)
     except sqlite3.Error as error:
-        return Content(None, each, is_damaged=error.sqlite_errorcode != sqlite3.SQLITE_BUSY)
+        return StoreContent(None, each, is_damaged=error.sqlite_errorcode != sqlite3.SQLITE_BUSY)
 
 
 def size_of(folder: Path) -> int:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,7 @@ def notes_console() -> Console:
 
 def print_json(value: Json) -> None:
     """Print one JSON object without NaN, as in the files. JSON itself escapes the first 32 characters."""
-    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=asdict)
     print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  command-line output
 
 

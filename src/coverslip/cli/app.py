@@ -13,7 +13,7 @@ from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.app.server import Server
-    from coverslip.workspace.jobs.options import JobOptions
+    from coverslip.workspace.jobs.queue import JobOptions
 
 DEFAULT_PORT = 8765  # as in app.guard, which is too slow to import for --help
 
@@ -77,7 +77,7 @@ def job_options(slurm: str | None, job_memory: str | None) -> "JobOptions":
     """Return how jobs run, by `--slurm` and `--job-memory`."""
     from coverslip.machine import bytes_of
     from coverslip.runtime.slurm import Slurm
-    from coverslip.workspace.jobs.options import JobOptions
+    from coverslip.workspace.jobs.queue import JobOptions
 
     most_bytes = None if job_memory is None else bytes_of(job_memory)
     if job_memory is not None and not most_bytes:

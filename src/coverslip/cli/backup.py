@@ -109,10 +109,10 @@ def _check_choice(workspace: Path | None, server: Path | None) -> None:
 
 
 def _back_up_server(server: Path, folder: Path, *, as_json: bool) -> None:
-    from coverslip.accounts.backups import write_server_backup
-    from coverslip.accounts.server import AccountServer, refuse_postgresql
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
+    from coverslip.server.backups import write_server_backup
+    from coverslip.server.folder import AccountServer, refuse_postgresql
 
     refuse_postgresql()
     existing = AccountServer(server.absolute().resolve(), ())
@@ -127,9 +127,9 @@ def _back_up_server(server: Path, folder: Path, *, as_json: bool) -> None:
 
 
 def _restore_server(backup_folder: Path, server: Path, *, as_json: bool) -> None:
-    from coverslip.accounts.backups import restore_server_backup
     from coverslip.cli._show import notes_console, print_json, results_console
     from coverslip.cli.progress import shown_progress
+    from coverslip.server.backups import restore_server_backup
 
     stderr = notes_console()
     with shown_progress(stderr) as emit:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from coverslip.objects import FinderSettings, ObjectTablePreview, Summary
+    from coverslip.objects import FinderSettings, ObjectsSummary, ObjectTablePreview
 
 _MOST_CLASSES = 12
 _MOST_COLUMNS = 30
@@ -128,7 +128,7 @@ def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
         raise usage_error("usage-finder-setting", hint="--finder-set", key=key, reason=reason, keys=keys) from error
 
 
-def _as_json(summary: "Summary", file: Path | None) -> dict[str, object]:
+def _as_json(summary: "ObjectsSummary", file: Path | None) -> dict[str, object]:
     return {
         "format_version": 1,
         "file": None if file is None else str(file),
@@ -150,7 +150,7 @@ def _as_json(summary: "Summary", file: Path | None) -> dict[str, object]:
     }
 
 
-def _show(summary: "Summary", file: Path | None) -> None:
+def _show(summary: "ObjectsSummary", file: Path | None) -> None:
     from coverslip.cli._show import results_console
     from coverslip.datasets import one_line
 
@@ -208,7 +208,7 @@ def _show_table(table: "ObjectTablePreview", console: "Console") -> None:
         console.print(text("command-objects-unused-columns", columns=listed), soft_wrap=True)
 
 
-def _show_fields(summary: "Summary", console: "Console") -> None:
+def _show_fields(summary: "ObjectsSummary", console: "Console") -> None:
     """Show the first fields with their numbers of objects, their groups and further columns."""
     from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line

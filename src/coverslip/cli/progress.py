@@ -25,7 +25,7 @@ from coverslip.events import (
     StepEnded,
 )
 from coverslip.messages import duration, rough_duration, text
-from coverslip.runs.log import Progress, Work, fold_event, seconds_left
+from coverslip.runs.log import LoggedProgress, Work, fold_event, seconds_left
 from coverslip.runs.training import EARLY_DIP
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -64,7 +64,7 @@ _INDETERMINATE = "indeterminate"  # name of the bar that is shown if no countabl
 _WHOLE = 1000  # number of steps of the bar for the whole task
 
 
-def bars_of(progress: Progress, now: float) -> list[Bar]:
+def bars_of(progress: LoggedProgress, now: float) -> list[Bar]:
     """Return the bars of the current tasks, the innermost first; `now` is in seconds since 1970."""
     bars = []
     work, step = progress.work, progress.step
@@ -80,7 +80,7 @@ def bars_of(progress: Progress, now: float) -> list[Bar]:
     return bars
 
 
-def _training_title(progress: Progress) -> str:
+def _training_title(progress: LoggedProgress) -> str:
     """Return the title of the current training, such as its fold."""
     if progress.has_pretraining:
         return text("progress-step", step=1 if progress.is_pretraining else 2)
@@ -91,7 +91,7 @@ def _training_title(progress: Progress) -> str:
     return text("progress-whole-training")
 
 
-def _time_left(progress: Progress, now: float) -> str:
+def _time_left(progress: LoggedProgress, now: float) -> str:
     remaining_seconds = seconds_left(progress, now)
     if not remaining_seconds:
         return ""
@@ -111,7 +111,7 @@ class _Bars:
             transient=True,
         )
         self.tasks: dict[str, TaskID] = {}
-        self.progress = Progress()
+        self.progress = LoggedProgress()
 
     def __enter__(self) -> "_Bars":
         self.display.start()
@@ -143,7 +143,7 @@ class _Lines:
     """Plain lines at intervals suitable for a log."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.progress = console, Progress()
+        self.console, self.progress = console, LoggedProgress()
         self.last = time.monotonic()  # time of the last printed line
 
     def show(self, event: Event) -> None:
@@ -184,17 +184,17 @@ class _Lines:
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _new_notes(before: Progress, after: Progress) -> list[str]:
+def _new_notes(before: LoggedProgress, after: LoggedProgress) -> list[str]:
     """Return notes on conditions that occur for the first time in a run."""
     is_dip_new = _has_dip(after) and not _has_dip(before)
     return [text("progress-note", note=EARLY_DIP)] if is_dip_new else []
 
 
-def _has_dip(progress: Progress) -> bool:
+def _has_dip(progress: LoggedProgress) -> bool:
     return any(training.has_early_dip for training in progress.trainings)
 
 
-def lines_of(event: Event, progress: Progress, now: float) -> list[str]:
+def lines_of(event: Event, progress: LoggedProgress, now: float) -> list[str]:
     """Return the lines to print permanently for an event; `progress` is the state after the event."""
     match event:
         case Noted():

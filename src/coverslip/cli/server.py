@@ -12,7 +12,7 @@ from coverslip.errors import CoverslipError
 from coverslip.messages import text
 
 if TYPE_CHECKING:
-    from coverslip.accounts.projects import Project
+    from coverslip.server.projects import Project
 
 
 def server(
@@ -51,11 +51,11 @@ def server(
     import ipaddress
     import re
 
-    from coverslip.accounts.server import open_account_server
-    from coverslip.accounts.users import list_users
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import progress_lines
     from coverslip.machine import limit_memory_arenas
+    from coverslip.server.folder import open_account_server
+    from coverslip.server.users import list_users
 
     for address in proxy or ():
         try:
@@ -74,7 +74,7 @@ def server(
     opened = open_account_server(folder, tuple(root or ()))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
         raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
-    from coverslip.app.accounts import Proxies, open_accounts_server  # takes seconds; arguments are checked before
+    from coverslip.server.app import Proxies, open_accounts_server  # takes seconds; arguments are checked before
 
     proxies = Proxies(tuple(proxy or ()), user_header)
     with (

@@ -29,7 +29,8 @@ TrustsCluster = Annotated[bool, option("--trust-cluster", "help-trust-cluster")]
 Groups = Annotated[list[str] | None, option("--group COLUMN", "help-study-group")]
 GroupPatterns = Annotated[list[str] | None, option("--group-pattern PATTERN", "help-study-group-pattern")]
 Small = Annotated[bool, option("--small", "help-study-small")]
-AsPublished = Annotated[bool, option("--as-published", "help-study-as-published")]
+Arms = Annotated[str | None, option("--arms A,B,…", "help-study-arms")]
+AllTables = Annotated[bool, option("--all-tables", "help-study-all-tables")]
 
 
 @study_app.command()
@@ -40,8 +41,9 @@ def run(
     out: Annotated[Path, option("--out DIR", "help-study-run-out")],
     group: Groups = None,
     group_pattern: GroupPatterns = None,
+    arms: Arms = None,
+    all_tables: AllTables = False,
     small: Small = False,
-    as_published: AsPublished = False,
     on: On = "local",
     trust_cluster: TrustsCluster = False,
     budget: Budget = None,
@@ -61,21 +63,28 @@ def run(
       coverslip study run study.yaml --out studies/networks
 
       coverslip study run aimic cells/ more_cells/ --small --out studies/aimic
+
+      coverslip study run mobincep cells/ --group slide --arms A,B,C,shortcuts --out studies/mobincep
     """
     from coverslip import studies
 
-    study_plan = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, small, as_published)
+    study_plan = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, arms, all_tables, small)
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
 
+    cells = studies.plan_study(study_plan, out)
     if dry_run:
-        cells = studies.plan_study(study_plan, out)
         studies.check_cells(cells)
         with shown_progress(notes_console()) as emit:
             seconds = studies.cell_seconds(cells, emit)
         _show_cells(cells, seconds, as_json=as_json)
         return
 
+    if any(cell.dataset.arm for cell in cells):  # each arm repeats the study
+        studies.check_cells(cells)
+        with shown_progress(notes_console()) as emit:
+            seconds = studies.cell_seconds(cells, emit)
+        notes_console().print(_total_time(seconds), soft_wrap=True)
     with shown_progress(notes_console()) as emit:
         comparison = studies.run_study(
             study_plan, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit
@@ -92,8 +101,9 @@ def preset(
     out: Annotated[Path | None, option("--out FILE", "help-study-preset-out")] = None,
     group: Groups = None,
     group_pattern: GroupPatterns = None,
+    arms: Arms = None,
+    all_tables: AllTables = False,
     small: Small = False,
-    as_published: AsPublished = False,
 ) -> None:
     """Write a publication's study as a plan for your images; without NAME, list the presets.
 
@@ -114,7 +124,7 @@ def preset(
             table.add_row(study_preset.name, study_preset.title, study_preset.citation)
         console.print(table)
         return
-    study_plan = _preset(name, data, group, group_pattern, small, as_published)
+    study_plan = _preset(name, data, group, group_pattern, arms, all_tables, small)
     if out is None:
         raise usage_error("usage-plan-file")
     studies.save_plan(study_plan, out)
@@ -133,8 +143,9 @@ def _preset(
     data: list[str] | None,
     group: list[str] | None,
     group_pattern: list[str] | None,
+    arms: str | None,
+    all_tables: bool,
     small: bool,
-    as_published: bool,
 ) -> "StudyPlan":
     from coverslip import studies
 
@@ -145,8 +156,9 @@ def _preset(
         data or [],
         group=group or (),
         group_pattern=group_pattern or (),
+        arms=[name.strip() for name in arms.split(",")] if arms else (),
+        all_tables=all_tables,
         is_small=small,
-        as_published=as_published,
     )
 
 
@@ -224,12 +236,14 @@ def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, a
         table.add_row(cell.name, cell.model, regime, state_of(cell).state, "–" if needed is None else duration(needed))
     console = results_console()
     console.print(table)
-    estimated_seconds = [needed for needed in seconds.values() if needed is not None]
-    n_unknown = len(cells) - len(estimated_seconds)
-    total = text(
-        "command-study-time", n_trainings=len(cells), time=duration(sum(estimated_seconds)), n_unknown=n_unknown
-    )
-    console.print(total, soft_wrap=True)
+    console.print(_total_time(seconds), soft_wrap=True)
+
+
+def _total_time(seconds: "Mapping[str, float | None]") -> str:
+    known_seconds = [needed for needed in seconds.values() if needed is not None]
+    n_unknown = len(seconds) - len(known_seconds)
+    time = duration(sum(known_seconds))
+    return text("command-study-time", n_trainings=len(seconds), time=time, n_unknown=n_unknown)
 
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:

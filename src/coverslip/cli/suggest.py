@@ -79,7 +79,7 @@ def _show(suggestions: "Suggestions", out: Path | None) -> None:
 
     console = results_console()
     columns = column_titles("column-rank", "column-image", "column-score", "column-reason")
-    rows = [(str(s.rank), one_line(s.image_id), number(s.score), s.reason) for s in suggestions.suggestions]
+    rows = [(str(s.rank), one_line(s.image_id), number(s.score), str(s.reason)) for s in suggestions.suggestions]
     console.print(filled_table(columns, rows, text_columns=(columns[1], columns[3])))
     console.print(
         text(

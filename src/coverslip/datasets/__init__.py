@@ -1,50 +1,43 @@
 """Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
-from coverslip.datasets.index import (
+from coverslip.datasets.index.boxes import has_box_columns
+from coverslip.datasets.index.channel_files import with_plan
+from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.folders import FileFinder, is_folder, list_images
+from coverslip.datasets.index.in_memory import Axes
+from coverslip.datasets.index.matching import ImageFinder
+from coverslip.datasets.index.opening import (
+    ImageSource,
+    check_pattern,
+    domains_of_paths,
+    grouped_by_pattern,
+    has_class_folders,
+    is_image,
+    merge_datasets,
+    open_dataset,
+    open_image_file,
+    reopen_dataset,
+    with_folder_labels,
+    with_groups,
+    with_unique_ids,
+)
+from coverslip.datasets.index.records import (
     DECISIONS,
     SIDES,
     UNCERTAIN,
     UNFAMILIAR,
     UNREADABLE,
-    Axes,
-    ClassPlan,
     Dataset,
-    FileFinder,
-    ImageFinder,
     ImageRecord,
-    ImageSource,
-    Name,
     Opening,
     Origin,
     Part,
     Side,
-    TableContent,
-    check_classes,
-    check_pattern,
-    describe_table,
-    domains_of_paths,
     first_positions,
-    gives_labels,
-    grouped_by_pattern,
-    has_box_columns,
-    has_class_folders,
-    is_folder,
-    is_image,
-    list_images,
-    merge_datasets,
-    open_dataset,
-    open_image_file,
-    read_table,
-    reopen_dataset,
-    shared_class_notes,
-    with_classes,
-    with_folder_labels,
-    with_groups,
-    with_mapping,
-    with_plan,
-    with_unique_ids,
 )
+from coverslip.datasets.index.table import read_table
+from coverslip.datasets.index.table_columns import TableContent, describe_table, gives_labels, with_mapping
 from coverslip.datasets.names import (
     clean_label,
     counted,
@@ -58,57 +51,57 @@ from coverslip.datasets.names import (
     some,
 )
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
-from coverslip.datasets.quality import (
-    ColumnProbe,
-    FileFact,
-    Finder,
+from coverslip.datasets.quality.facts import GroupFacts, Spread
+from coverslip.datasets.quality.finding import (
     Finding,
     FindingCase,
-    GroupFacts,
+    FindingKind,
+    Severity,
+    list_finders,
+    register_finder,
+    unregister_finder,
+)
+from coverslip.datasets.quality.image_findings import channel_advice
+from coverslip.datasets.quality.inspecting import FileFact, Inspection, inspect_dataset
+from coverslip.datasets.quality.label_findings import similar_names
+from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
+from coverslip.datasets.quality.name_locations import with_locations
+from coverslip.datasets.quality.scanning import (
+    ColumnProbe,
     ImageQuality,
-    Inspection,
-    NameGroups,
     OnPixels,
     PixelHashes,
     ProbeScore,
     Scan,
-    Severity,
     Signal,
     SignalSource,
-    Spread,
     Unreadable,
-    channel_advice,
+    scan_images,
+)
+from coverslip.datasets.quality.units import (
     connected_components,
     exclusion_reasons,
-    groups_in_names,
-    inspect_dataset,
-    list_finders,
-    patterns_in_names,
     predefined_split_leaks,
-    register_finder,
-    scan_images,
-    similar_names,
     undivided_clusters,
-    unregister_finder,
-    with_locations,
 )
-from coverslip.datasets.splits import (
+from coverslip.datasets.splits.folding import (
     Folds,
-    Split,
     cap_training,
-    check_class_names,
-    check_groups,
-    check_no_class_is_empty,
     check_no_split,
-    check_trainable,
     fold_images,
-    fold_units,
     inner_folds,
     is_over_cap,
     plan_folds,
-    split_images,
-    split_units,
     tested_classes,
+)
+from coverslip.datasets.splits.partition import fold_units, split_units
+from coverslip.datasets.splits.splitting import (
+    Split,
+    check_class_names,
+    check_groups,
+    check_no_class_is_empty,
+    check_trainable,
+    split_images,
     trained_classes,
 )
 from coverslip.datasets.tables.columns import is_image_column, plain_name
@@ -127,9 +120,9 @@ __all__ = [
     "DecodedPixels",
     "FileFact",
     "FileFinder",
-    "Finder",
     "Finding",
     "FindingCase",
+    "FindingKind",
     "Folds",
     "GroupFacts",
     "ImageFinder",

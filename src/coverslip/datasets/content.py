@@ -8,7 +8,7 @@ from threading import Lock
 from typing import overload
 
 from coverslip.cache import FileHashes, FileIdentity
-from coverslip.datasets.index import ImageRecord
+from coverslip.datasets.index.records import ImageRecord
 
 _THREADS = 8  # more than cores, since network drives have a high latency
 _AT_ONCE = 2_000  # images

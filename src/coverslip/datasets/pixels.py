@@ -14,13 +14,13 @@ import numpy.typing as npt
 import PIL
 
 from coverslip.cache import ARRAYS, ArrayStore, Kind, limit_bytes, list_stores, register, unusable_note
-from coverslip.datasets.index import Dataset, ImageRecord
-from coverslip.datasets.quality import Scan, Unreadable, by_field
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.images import (
     Fields,
-    ImageFacts,
+    PixelFacts,
     PixelSize,
     PreprocessedImage,
     Preprocessing,
@@ -306,7 +306,7 @@ class PixelCache:
                 )
 
 
-def _with_pixels(facts: ImageFacts, pixels: np.ndarray) -> PreprocessedImage:
+def _with_pixels(facts: PixelFacts, pixels: np.ndarray) -> PreprocessedImage:
     size, kind = (facts.width_px, facts.height_px), (facts.n_channels, facts.dtype)
     return PreprocessedImage(pixels, *size, *kind, facts.note, facts.pixel_hash, facts.pixel_size_um)
 
@@ -328,14 +328,14 @@ class PixelWriter:
         preprocessing_of: returns the preprocessing of an image; None if it depends on facts of other images.
     """
 
-    def __init__(self, is_used: Sequence[int], preprocessing_of: Callable[[ImageFacts], Preprocessing | None]) -> None:
+    def __init__(self, is_used: Sequence[int], preprocessing_of: Callable[[PixelFacts], Preprocessing | None]) -> None:
         self._is_used, self._preprocessing_of = is_used, preprocessing_of
         self._lock = threading.Lock()
         self.is_decoded = bytearray(len(is_used))  # of each image
         self._batches: dict[int, _Batch] = {}  # by number of channels, on which the preprocessing depends
         self._is_closed = False
 
-    def __call__(self, position: int, image: DecodedImage, facts: ImageFacts) -> None:
+    def __call__(self, position: int, image: DecodedImage, facts: PixelFacts) -> None:
         """Preprocess the image, and store it together with the next ones."""
         preprocessing = self._preprocessing_of(facts) if self._is_used[position] else None
         if preprocessing is None or self._is_closed:

@@ -65,6 +65,7 @@ from coverslip.evaluation.results import (
     GroupDecisions,
     Metric,
     SubgroupScores,
+    values_by_field,
 )
 from coverslip.evaluation.summary import MOST_SUBGROUPS, empty_evaluation, evaluate_predictions, per_class
 from coverslip.evaluation.table import (
@@ -161,6 +162,7 @@ __all__ = [
     "uncertain_threshold",
     "units_to_show",
     "value_with_groups",
+    "values_by_field",
     "with_folds",
     "without_temperature",
 ]

@@ -16,7 +16,7 @@ from pydantic import Field
 from coverslip.evaluation.intervals import Units, influence_on_counts, influence_on_proportion, metric_with_interval
 from coverslip.evaluation.metrics import confusion_matrix, kappa, margins_of
 from coverslip.evaluation.results import Metric
-from coverslip.messages import text
+from coverslip.messages import message
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def agreement_of(
     share = influence_on_proportion(is_equal, np.ones(len(a), bool), a, len(used))
     percent = metric_with_interval(float(is_equal.mean()), share, units, "share")
     value = float(kappa(margins_of(counts)))
-    of_kappa = Metric(value=None, method=units.method, reason=text("kappa-of-one-class"))
+    of_kappa = Metric(value=None, method=units.method, reason=message("kappa-of-one-class"))
     if np.isfinite(value):
         of_kappa = metric_with_interval(value, influence_on_counts(kappa, a, b, len(used)), units, "correlation")
     return Agreement(

@@ -7,7 +7,7 @@ resampled as a whole.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -15,9 +15,9 @@ from pydantic import Field
 
 from coverslip.evaluation.intervals import FEWEST_GROUPS, Influence, Units, metric_with_interval, standard_error
 from coverslip.evaluation.metrics import check_arrays
-from coverslip.evaluation.results import LEVEL, Metric
+from coverslip.evaluation.results import LEVEL, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
-from coverslip.messages import text
+from coverslip.messages import message
 
 
 def independent_difference(
@@ -43,14 +43,14 @@ def independent_difference(
         if first.low is None and second.low is None and first.reason == second.reason:
             return Metric(value=value, reason=first.reason)
         name, without = (names[1], second) if second.low is None else (names[0], first)
-        reason = without.reason or text("no-interval")
-        return Metric(value=value, reason=text("interval-of-set-missing", name=name, reason=reason))
+        reason = without.reason or message("no-interval")
+        return Metric(value=value, reason=message("interval-of-set-missing", name=name, reason=reason))
     down = ((second.value - second.low) ** 2 + (first.high - first.value) ** 2) ** 0.5
     up = ((second.high - second.value) ** 2 + (first.value - first.low) ** 2) ** 0.5
     return Metric(value=value, low=value - down, high=value + up, method="difference of independent numbers (MOVER)")
 
 
-SAME_PREDICTIONS = "both give the same predictions"
+SAME_PREDICTIONS = message("same-predictions")
 _ROUNDING_VARIANCE = 1e-24
 
 
@@ -151,7 +151,7 @@ def _difference(
     if record.influence is None:
         return PairedDifference(value=value, method=method, reason=record.no_interval)
     if group is None and units.n < FEWEST_GROUPS:
-        reason = text("interval-needs-images", n_needed=FEWEST_GROUPS)
+        reason = message("interval-needs-images", n_needed=FEWEST_GROUPS)
         return PairedDifference(value=value, method=method, reason=reason)
     of_image = record.influence(*of_second).of_image - record.influence(*of_first).of_image
     if float((of_image**2).sum()) < _ROUNDING_VARIANCE:
@@ -161,10 +161,10 @@ def _difference(
     influence = Influence(of_image, np.zeros(units.n_classes), value)
     metric = replace(metric_with_interval(value, influence, units, "real"), method=method)
     if metric.low is None or metric.high is None:
-        return PairedDifference(**asdict(metric))
+        return PairedDifference(**values_by_field(metric))
     if record.scale == "share":
         metric = replace(metric, low=max(metric.low, -1.0), high=min(metric.high, 1.0))
-    return PairedDifference(**asdict(metric), p=_two_sided(value, *standard_error(influence, units)))
+    return PairedDifference(**values_by_field(metric), p=_two_sided(value, *standard_error(influence, units)))
 
 
 def _two_sided(value: float, error: float, freedom: float) -> float:

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.messages import text
+from coverslip.messages import Message, message
 
 Aim = Literal["sensitivity", "specificity"]
 
@@ -47,7 +47,7 @@ class OperatingPoint:
     n: int  # images of the class
     sensitivity: float | None  # share of the class at or above the threshold; None with a `reason`
     specificity: float | None  # share of the other images below it
-    reason: str | None = None  # why the threshold is the default 1 / n_classes
+    reason: Message | None = None  # why the threshold is the default 1 / n_classes
 
 
 def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[OperatingPoint, ...]:
@@ -203,7 +203,7 @@ def _numbers_at(score: np.ndarray, is_class: np.ndarray, threshold: float) -> Th
     )
 
 
-def _opposite_point(point: OperatingPoint, n: int, reason: str | None) -> OperatingPoint:
+def _opposite_point(point: OperatingPoint, n: int, reason: Message | None) -> OperatingPoint:
     """Return the point of the opposite class of two, which has `n` images."""
     return OperatingPoint(
         threshold=1 - point.threshold,
@@ -214,8 +214,8 @@ def _opposite_point(point: OperatingPoint, n: int, reason: str | None) -> Operat
     )
 
 
-def _few_images_reason(which: Literal["this", "other", "others"]) -> str:
-    return text("few-validation-images", n_needed=FEWEST_IMAGES, which=which)
+def _few_images_reason(which: Literal["this", "other", "others"]) -> Message:
+    return message("few-validation-images", n_needed=FEWEST_IMAGES, which=which)
 
 
 def decided_classes(probability: np.ndarray, thresholds: Sequence[float] | None) -> np.ndarray:
@@ -241,7 +241,7 @@ def _operating_point(score: np.ndarray, is_class: np.ndarray, neutral: float) ->
     false = n_other - np.searchsorted(np.sort(score[~is_class]), levels[1:])
     index = n_detected * n_other - false * n  # Youden's index times n * n_other, as integers, so that ties are exact
     if index.max(initial=0) <= 0:
-        return OperatingPoint(neutral, n, None, None, text("no-threshold-above-chance"))
+        return OperatingPoint(neutral, n, None, None, message("no-threshold-above-chance"))
     best = np.flatnonzero(index == index.max())
     nearest = best[np.argmin(np.abs(midway[best] - neutral))]
     return OperatingPoint(

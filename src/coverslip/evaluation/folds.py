@@ -9,7 +9,7 @@ import numpy as np
 from coverslip.evaluation.intervals import RANGES, Scale
 from coverslip.evaluation.results import LEVEL, Evaluation, FoldScores, FoldsScores, Metric, SubgroupScores
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import text
+from coverslip.messages import message
 
 METHOD = "corrected resampled t over folds"
 # Degrees of freedom of the prior for the variance between folds, which is the variance from images alone. With two,
@@ -205,13 +205,13 @@ def _mean(name: str, values: Sequence[float | None], variance_factor: float) -> 
 
     numbers = _defined(values)
     if len(numbers) < len(values):
-        missing = text("folds-without-value", n_missing=len(values) - len(numbers), n_folds=len(values))
+        missing = message("folds-without-value", n_missing=len(values) - len(numbers), n_folds=len(values))
         return Metric(value=None, method=METHOD, reason=missing)
     value = float(numbers.mean())
     if not METRICS[name].has_interval:
         return Metric(value=value, method=METHOD, reason=METRICS[name].no_interval)
     if numbers.std() < 1e-12:
-        return Metric(value=value, method=METHOD, reason=text("folds-of-equal-value"))
+        return Metric(value=value, method=METHOD, reason=message("folds-of-equal-value"))
     error = np.sqrt(numbers.var(ddof=1) * variance_factor)
     reach = float(stdtrit(len(numbers) - 1, (1 + LEVEL) / 2) * error)
     bottom, top = RANGES[METRICS[name].scale]

@@ -37,7 +37,7 @@ import numpy as np
 
 from coverslip.evaluation.metrics import Margins, confusion_matrix, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
-from coverslip.messages import text
+from coverslip.messages import message
 
 Scale = Literal["share", "correlation", "positive", "real"]
 
@@ -210,9 +210,9 @@ def metric_with_interval(
         n_correct, n_groups = round(value * n_images), units.n_groups(counted)
         metric = replace(metric, n_correct=n_correct, n_images=n_images, n_groups=n_groups)
     if units.has_groups and n_units < FEWEST_GROUPS:
-        return replace(metric, reason=text("interval-needs-groups", n_groups=n_units, n_needed=FEWEST_GROUPS))
+        return replace(metric, reason=message("interval-needs-groups", n_groups=n_units, n_needed=FEWEST_GROUPS))
     if units.n < 2:
-        return replace(metric, reason=text("interval-of-one-image"))
+        return replace(metric, reason=message("interval-of-one-image"))
     if units.has_groups and scale == "share" and value in (0, 1):
         reach = 1 - _TAIL ** (1 / n_units)
         low, high = (1 - reach, 1.0) if value == 1 else (0.0, reach)
@@ -221,7 +221,7 @@ def metric_with_interval(
         )
     variance, freedom = _variance(influence, units)
     if not variance > 0:
-        return replace(metric, reason=text("interval-without-influence"))
+        return replace(metric, reason=message("interval-without-influence"))
     low, high = _ends(value, influence, variance, freedom, units, scale)
     if units.has_groups and n_units < _ENOUGH_GROUPS and scale in ("share", "correlation"):
         low = min(low, value * n_units / (n_units + 1))

@@ -15,6 +15,7 @@ from pydantic import Field
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.metrics import confusion_matrix, macro_f1, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
+from coverslip.messages import Message
 
 METHOD = "bootstrap over {units} (Student's t), and {shape:.0%} of the gain for drawing the curve on"
 _SHAPE = 0.4  # standard error of the gain, as a share of it, since errors may not follow a power law
@@ -102,7 +103,7 @@ def extrapolate(
     )
 
 
-def no_learning_curve(n_images: int, n_groups: int | None, reason: str) -> LearningCurve:
+def no_learning_curve(n_images: int, n_groups: int | None, reason: Message) -> LearningCurve:
     """Return a learning curve without points, and the reason."""
     return LearningCurve(n_images=n_images, n_groups=n_groups, gain=Metric(value=None, reason=reason))
 

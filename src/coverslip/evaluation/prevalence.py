@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.evaluation.results import Metric
-from coverslip.messages import text
+from coverslip.messages import message
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
     """
     n, n_classes = len(probability), len(prior)
     if n < FEWEST_IMAGES:
-        reason = text("shares-need-images", n_needed=FEWEST_IMAGES, n_images=n)
+        reason = message("shares-need-images", n_needed=FEWEST_IMAGES, n_images=n)
         return (Metric(value=None, method=METHOD, reason=reason),) * n_classes
     likelihood = _likelihood(probability, prior)
     share = _most_likely_shares(likelihood, np.asarray(prior, np.float64))

@@ -1,11 +1,12 @@
 """The results of an evaluation: metrics with intervals, overall and by class, domain, subgroup, group and fold."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from coverslip.messages import Message
 from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ LEVEL = 0.95  # nominal coverage of every interval
 
 # Names of the metrics of the positive class of two, and their names among the metrics of each class.
 OF_POSITIVE = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision", "npv": "npv"}
+
+
+def values_by_field(record: Any) -> dict[str, Any]:  # Any: a dataclass, and its values
+    """Return the values of a dataclass, which `asdict` would convert to JSON."""
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 _WIDE = 0.3  # width of a confidence interval
@@ -29,7 +35,7 @@ class Metric:
     high: float | None = None
     level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
     method: Annotated[str, Field(description="How the interval was computed.")] = ""
-    reason: Annotated[str | None, Field(description="Why a value is null.")] = None
+    reason: Annotated[Message | None, Field(description="Why a value is null.")] = None
     n_correct: int | None = None  # of `n_images`, if the metric is a share of images
     n_images: int | None = None
     n_groups: int | None = None  # of these images, if groups are known
@@ -51,7 +57,7 @@ class ClassScores:
 
     n: int  # images of the class
     metrics: Mapping[str, Metric]  # precision, recall, specificity, f1, auroc
-    reason: str | None = None  # why some metrics are not defined
+    reason: Message | None = None  # why some metrics are not defined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from coverslip.evaluation.proportions import (
     trend_of_shares,
 )
 from coverslip.evaluation.results import Metric
-from coverslip.messages import text
+from coverslip.messages import message
 from coverslip.text_tables import number_of
 
 TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
@@ -243,12 +243,14 @@ def compared_conditions(
         for k, (name, (a, b)) in enumerate(values.items()):
             n_samples = tuple(len(values_of_condition(samples, each, name)) for each in pair)
             comparison = ConditionDifference(
-                name=name, conditions=pair, difference=Metric(value=None, reason=""),
+                name=name, conditions=pair, difference=Metric(value=None),
                 test=PAIRED_TEST if are_blocks else WELCH_TEST, p=None, p_holm=None, effect_size=None,
                 n_samples=(n_samples[0], n_samples[1]), n_blocks=len(a) if are_blocks else None,
             )  # fmt: skip
             if min(len(a), len(b)) < _FEWEST_SAMPLES:
-                reason = text("summary-few-blocks" if are_blocks else "summary-few-samples", n_needed=_FEWEST_SAMPLES)
+                reason = message(
+                    "summary-few-blocks" if are_blocks else "summary-few-samples", n_needed=_FEWEST_SAMPLES
+                )
                 value = float(np.mean(b) - np.mean(a)) if a and b else None
                 metric = Metric(value=value, reason=reason)
             else:
@@ -258,7 +260,7 @@ def compared_conditions(
                 )
                 metric = Metric(value=result.value, low=result.low, high=result.high, method=comparison.test)
                 if result.p is not None and result.low is None:
-                    metric = replace(metric, reason=text("summary-size-unknown"))
+                    metric = replace(metric, reason=message("summary-size-unknown"))
                 comparison = replace(comparison, p=result.p, effect_size=result.effect_size)
             differences.append(replace(comparison, difference=metric))
     return _adjusted(differences, classes)
@@ -301,7 +303,7 @@ def trends_of_conditions(
             low=fit.low,
             high=fit.high,
             method=TREND_METHOD,
-            reason=text("trend-not-estimable") if fit.value is None else None,
+            reason=message("trend-not-estimable") if fit.value is None else None,
         )
         ratio = replace(slope, value=_exp(slope.value), low=_exp(slope.low), high=_exp(slope.high))
         trends.append(ConditionTrend(name=name, slope=slope, odds_ratio=ratio, test=TREND_TEST, p=fit.p, p_holm=None))

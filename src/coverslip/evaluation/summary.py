@@ -42,7 +42,7 @@ from coverslip.evaluation.results import (
     SubgroupScores,
 )
 from coverslip.evaluation.table import METRICS, OnMetrics, ignore_metrics, metric_intervals, scored_metrics
-from coverslip.messages import text
+from coverslip.messages import Message, joined, message
 
 
 def evaluate_predictions(
@@ -107,7 +107,7 @@ def evaluate_predictions(
     )
 
 
-def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason: str) -> Evaluation:
+def empty_evaluation(classes: Sequence[str], *, split: str, primary: str, reason: Message) -> Evaluation:
     """Return an evaluation without values, and the reason: no image could be evaluated."""
     return Evaluation(
         split=split,
@@ -156,7 +156,7 @@ def _domain_scores(
     intervals = metric_intervals(probability, label, group, predicted=predicted, on_progress=on_progress)
     names = [name for name in METRICS if name not in scored_metrics()]
     if uncalibrated is None:
-        reason = text("no-uncalibrated-probabilities")
+        reason = message("no-uncalibrated-probabilities")
         uncalibrated_metrics = dict.fromkeys(names, Metric(value=None, reason=reason))
     else:
         uncalibrated_metrics = metric_intervals(uncalibrated, label, group, metrics=names)
@@ -223,10 +223,10 @@ def per_class(
 def _class_scores(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
     units = replace(units, label=is_class.astype(int), n_classes=2)
     n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
-    no_images = text("class-without-images") if n == 0 else None
-    no_predictions = text("class-never-predicted") if n_predicted == 0 else None
-    of_all = text("class-of-all-images") if n == n_images else None
-    all_predicted = text("class-always-predicted") if n_predicted == n_images else None
+    no_images = message("class-without-images") if n == 0 else None
+    no_predictions = message("class-never-predicted") if n_predicted == 0 else None
+    of_all = message("class-of-all-images") if n == n_images else None
+    all_predicted = message("class-always-predicted") if n_predicted == n_images else None
     missing = [reason for reason in (no_images, no_predictions, of_all) if reason]
     return ClassScores(
         n=n,
@@ -239,18 +239,18 @@ def _class_scores(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndar
             "auroc": _of_ranking(auroc, score, is_class, units, no_images or of_all),
             "average_precision": _of_ranking(average_precision, score, is_class, units, no_images),
         },
-        reason="; ".join(missing) or None,
+        reason=joined(missing),
     )
 
 
-def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: str | None) -> Metric:
+def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: Message | None) -> Metric:
     if missing:
         return Metric(value=None, method=units.method, reason=missing)
     influence = influence_on_proportion(is_right, is_counted, units.label, 2)
     return metric_with_interval(float(is_right[is_counted].mean()), influence, units, "share")
 
 
-def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: str | None) -> Metric:
+def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: Message | None) -> Metric:
     if missing:
         return Metric(value=None, method=units.method, reason=missing)
     influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
@@ -266,7 +266,7 @@ def _f1_of_margins(margins: Margins) -> np.ndarray:
 
 
 def _of_ranking(
-    of_score: OfScore, score: np.ndarray, is_class: np.ndarray, units: Units, missing: str | None
+    of_score: OfScore, score: np.ndarray, is_class: np.ndarray, units: Units, missing: Message | None
 ) -> Metric:
     if missing:
         return Metric(value=None, method=units.method, reason=missing)
@@ -419,7 +419,7 @@ def _gap(
     is_in: np.ndarray,
 ) -> Metric:
     if name != "accuracy" and set(label[is_in].tolist()) != set(label[~is_in].tolist()):
-        return Metric(value=None, reason=text("other-images-of-other-classes"))
+        return Metric(value=None, reason=message("other-images-of-other-classes"))
     record, units = METRICS[name], Units.of(label, group, probability.shape[1])
     assert record.influence is not None, "subgroups are compared by metrics with intervals"
     of_image, unseen, values = np.zeros(len(label)), np.zeros(units.n_classes), []

@@ -30,7 +30,7 @@ from coverslip.evaluation.intervals import (
 )
 from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import Metric
-from coverslip.messages import has_entry, text
+from coverslip.messages import Message, has_entry, message, text
 from coverslip.tables import Table
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
@@ -40,7 +40,11 @@ N_BINS = 15  # of the expected calibration error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRecord:
-    """One metric of predictions."""
+    """One metric of predictions.
+
+    To add a metric, add its record to `METRICS`, and its title and meaning to `metrics.ftl` in all languages. Tables,
+    the report, the app and `primary_metric` then have it. Explain it in `docs/numbers.md` and `docs/runs.md`.
+    """
 
     name: str
     value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]  # from (n, K) probability, (n,) label, (n,) predicted
@@ -67,12 +71,12 @@ class MetricRecord:
         return text(f"{self._code}.meaning")
 
     @property
-    def undefined(self) -> str:
+    def undefined(self) -> Message:
         """The reason why `value` can be NaN."""
         return self._reason("undefined")
 
     @property
-    def no_interval(self) -> str:
+    def no_interval(self) -> Message:
         """The reason why the metric has no interval, or why a paired difference of it has none."""
         return self._reason("no-interval")
 
@@ -85,10 +89,10 @@ class MetricRecord:
     def _code(self) -> str:
         return f"metric-{self.name}".replace("_", "-")
 
-    def _reason(self, name: str) -> str:
-        """Return an attribute of the metric's entry, or else the text for all metrics."""
+    def _reason(self, name: str) -> Message:
+        """Return an attribute of the metric's entry, or else the message for all metrics."""
         code = f"{self._code}.{name}"
-        return text(code if has_entry(code) else f"any-metric.{name}")
+        return message(code if has_entry(code) else f"any-metric.{name}")
 
     @property
     def is_compared(self) -> bool:

@@ -53,7 +53,7 @@ def image_sizes(recipe: Recipe, full_px: int) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class BudgetedTraining:
     """A training that fits into its time budget."""
 
     folds: Folds | None  # None: one split
@@ -71,7 +71,7 @@ def fit_to_budget(
     context: RunContext,
     *,
     measure: Callable[[SplitData, Recipe, RunContext], Pace] = measure_pace,
-) -> Fit:
+) -> BudgetedTraining:
     """Return folds, recipe and context that fit the run's time budget; unchanged without a budget.
 
     Args:
@@ -89,14 +89,16 @@ def fit_to_budget(
     """
     record, pace = context.run.budget, None
     if record is None:
-        return Fit(folds, recipe, context)
+        return BudgetedTraining(folds, recipe, context)
     if not record.is_fixed:
         pace = measure(split_data, split_data.with_epochs(recipe), context)
         choice = _Choice(data, scan, split_data, recipe, context, record, pace)
         folds, recipe = choice.of_split() if folds is None else choice.of_folds(folds)
         record, pace = context.run.budget or record, choice.pace
     if folds is not None:
-        return Fit(folds, recipe, context.with_deadline(context.deadline.earlier(record.reserve_seconds)), pace)
+        return BudgetedTraining(
+            folds, recipe, context.with_deadline(context.deadline.earlier(record.reserve_seconds)), pace
+        )
     if recipe.is_finetuned:
         epochs = split_data.with_epochs(recipe).n_epochs
         limit = TimeLimit(
@@ -106,7 +108,7 @@ def fit_to_budget(
             most_epochs=_MORE_EPOCHS * epochs if record.adds_epochs else epochs,
         )
         context = replace(context, limit=limit)
-    return Fit(None, recipe, context, pace)
+    return BudgetedTraining(None, recipe, context, pace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,7 @@ def _train_folds(
     data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, environment: Environment, context: RunContext
 ) -> None:
     n_folds = len(folds.splits)
+    recipe = recipe.model_copy(update={"refit_all": False})  # the run's classifier is fitted on all images in any case
     for k, split in enumerate(folds.splits, start=1):
         context.emit(FoldStarted(fold=k, n_folds=n_folds))
         fold_run = context.run.fold(k)

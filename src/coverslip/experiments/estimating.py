@@ -15,7 +15,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs import Recipe, RunContext
-from coverslip.runs.log import Progress, fold_event
+from coverslip.runs.log import LoggedProgress, fold_event
 from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, scaled, total_seconds
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -86,7 +86,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
         n_epochs=n_epochs if patience is None else min(n_epochs, patience),
         has_instant=recipe.has_instant_stage,
-        tta=recipe.tta,
+        tta=recipe.n_views,
         copies=recipe.copies_in_images(counts.n_train),
         n_folds=counts.n_folds,
         patience=patience,
@@ -123,7 +123,7 @@ class PaceListener:
     """Measures the pace of a training, and stores it for estimates of later trainings."""
 
     def __init__(self, context: RunContext) -> None:
-        self._context, self._progress = context, Progress()
+        self._context, self._progress = context, LoggedProgress()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, WorkPlanned):
@@ -145,7 +145,7 @@ class PaceListener:
             )
         recipe = self._context.run.recipe
         if measured.embedding is not None:
-            measured = replace(measured, embedding=measured.embedding / recipe.tta)
+            measured = replace(measured, embedding=measured.embedding / recipe.n_views)
         record, stored = _record_of(recipe, self._context.device), _all_records()
         earlier = next((each for each in stored if replace(each, pace=record.pace) == record), None)
         if earlier:  # for values that were not measured now, as with cached features
@@ -174,7 +174,7 @@ def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
     nearest = (sufficient or comparable)[0]
     pace = scaled(nearest.pace, (current.image_size / nearest.image_size) ** SIZE_POWER)
     if pace.embedding is not None:
-        pace = replace(pace, embedding=pace.embedding * recipe.tta)
+        pace = replace(pace, embedding=pace.embedding * recipe.n_views)
     if not sufficient:
         return pace, None
     if nearest.image_size == current.image_size:
@@ -247,19 +247,19 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
         context.stop.check()
         network, _ = initial_network(images, preprocessing, recipe, None)
         engine = fastest_engine(FeatureNetwork(network, pixels.dtype.name), pixels[:1], device=context.device)
-        run_tta(engine, pixels[:4], recipe.tta)
+        run_tta(engine, pixels[:4], recipe.n_views)
         began = time.monotonic()
-        run_tta(engine, pixels, recipe.tta)
+        run_tta(engine, pixels, recipe.n_views)
         embedding = (time.monotonic() - began) / len(timed)
         context.stop.check()
         training = None
         if recipe.is_finetuned:
-            training = TRAINING_BY_EMBEDDING * embedding / recipe.tta
+            training = TRAINING_BY_EMBEDDING * embedding / recipe.n_views
             if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
                 training = time_steps(network, images, recipe, context.device)
             training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
     n_images, n_train = len(split_data.train) + len(split_data.val), len(split_data.train)
-    pace = _pace_of_processor(n_images, recipe.tta * recipe.copies_in_images(n_train))
+    pace = _pace_of_processor(n_images, recipe.n_views * recipe.copies_in_images(n_train))
     return replace(pace, reading=reading, embedding=embedding, training=training)
 
 

@@ -31,7 +31,7 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.images import PreprocessedImage
 from coverslip.inference import Classifier
-from coverslip.messages import note
+from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs import (
     ClassifierCard,
@@ -42,7 +42,6 @@ from coverslip.runs import (
     Run,
     RunContext,
     SplitRow,
-    TrainingHashes,
     images_opened,
     refuse_other_images,
     remove_new_folder_on,
@@ -148,7 +147,7 @@ def evaluate_rows(
     _note_excluded(rows, number, data.dropped, emit)
     if not measured and may_be_empty:
         return empty_evaluation(
-            classes, split=split, primary=recipe.primary_metric, reason="no image could be measured"
+            classes, split=split, primary=recipe.primary_metric, reason=message("no-image-measured")
         )
     if not measured:
         raise BadDataset("no-known-label", file=data.root, classes=some(classes, 8))
@@ -315,15 +314,15 @@ def _source_name(source: Path) -> str:
 
 def _with_groups_of_run(data: Dataset, run: Run, emit: Emit) -> Dataset:
     """Return the images with groups by the recipe of the run, unless groups were chosen or these do not apply."""
-    is_column, reason = True, ""
+    is_column, reason = True, None
     if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
         try:
             return assign_groups(data, run.recipe)
         except BadDataset as error:
-            is_column, reason = False, error.what
+            is_column, reason = False, error.message
     if not data.has_groups:  # otherwise, a note of the dataset states its groups
         group = one_line(run.recipe.group or "")
-        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason)))
+        emit(Noted.of(note("groups-unknown", group=group, is_column=is_column, reason=reason or "")))
     return data
 
 
@@ -335,7 +334,7 @@ def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
 def _count_training_images(run: Run, data: Dataset, context: RunContext) -> int:
     """Count the images that are training images or duplicates of them, which inflate the metrics."""
     scan = scan_images(data, emit=context.emit, stop=context.stop)
-    hashes, positions = TrainingHashes.of(run.training_hashes), range(len(data.records))
+    hashes, positions = run.delivered_hashes, range(len(data.records))
     n = len(hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
         context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))
@@ -356,7 +355,7 @@ def _count_images_of_training_groups(run: Run, data: Dataset, emit: Emit) -> int
 
 def _is_used_in_training(row: SplitRow, run: Run) -> bool:
     """Return whether the classifier was trained on the image; with folds, this includes the tested images."""
-    return row.split in ("train", "val") or (run.is_cross_validated and row.split == "test")
+    return row.split in ("train", "val") or (row.split == "test" and (run.is_cross_validated or run.is_fitted_on_test))
 
 
 def _stopped(evaluation: Run) -> Stopped:

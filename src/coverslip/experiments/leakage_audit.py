@@ -21,7 +21,7 @@ from coverslip.audit import (
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, exclusion_reasons
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.images import ImageFacts, effective_channels
+from coverslip.images import PixelFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
@@ -63,7 +63,7 @@ def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) ->
     positions, label, unit = _sample(data, scan, recipe.seed)
     if len(positions) < _FEWEST_IMAGES or len(np.unique(label)) < 2:
         return LeakageAudit(None, None)
-    facts = [fact for i in positions if isinstance(fact := scan.facts[i], ImageFacts)]
+    facts = [fact for i in positions if isinstance(fact := scan.facts[i], PixelFacts)]
     features = _features(data, scan, positions, facts, recipe, emit, stop)
     sources = _sources(data, positions, facts, emit, stop)
     emit_progress = progress_reporter(emit, "searching-shortcuts", "probes")
@@ -95,7 +95,7 @@ def _features(
     data: Dataset,
     scan: Scan,
     positions: Sequence[int],
-    facts: Sequence[ImageFacts],
+    facts: Sequence[PixelFacts],
     recipe: Recipe,
     emit: Emit,
     stop: Stop,
@@ -127,7 +127,7 @@ def _features(
 
 
 def _sources(
-    data: Dataset, positions: Sequence[int], facts: Sequence[ImageFacts], emit: Emit, stop: Stop
+    data: Dataset, positions: Sequence[int], facts: Sequence[PixelFacts], emit: Emit, stop: Stop
 ) -> dict[SignalSource, Singles]:
     """Return (n, d) features by source that should not predict the class."""
     n_channels = max(fact.n_channels for fact in facts)

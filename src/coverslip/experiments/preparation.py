@@ -33,7 +33,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import BadDataset, LeakageFound, OutOfTime
 from coverslip.events import Noted
-from coverslip.images import PLAN_COLUMNS, ImageFacts, Pixels, ReadPlan
+from coverslip.images import PLAN_COLUMNS, PixelFacts, Pixels, ReadPlan
 from coverslip.messages import AllowLeakage, Note, duration, note
 from coverslip.models import check_weights, model_info
 from coverslip.runs import (
@@ -171,7 +171,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     descriptions = ScanCollector(len(data), with_quality=False) if _is_searched(recipe, context) else None
     with _pixel_writer(data, recipe, context) as writer:
 
-        def collect(position: int, pixels: Pixels, facts: ImageFacts) -> None:
+        def collect(position: int, pixels: Pixels, facts: PixelFacts) -> None:
             writer(position, pixels, facts)
             if descriptions is not None:
                 descriptions(position, pixels, facts)
@@ -261,6 +261,6 @@ def _check_some_channels(data: Dataset, context: RunContext, on_pixels: OnPixels
         return
     sample = used[:: len(used) // _N_CHECKED_FIRST][:_N_CHECKED_FIRST]
     scan = scan_images(data.subset(sample), stop=context.stop, on_pixels=lambda k, *image: on_pixels(sample[k], *image))
-    facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    facts = [fact for fact in scan.facts if isinstance(fact, PixelFacts)]
     times = Counter(fact.n_channels for fact in facts)
     check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(sample))

@@ -91,7 +91,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
     assert run.training is not None, "the run has a classifier"
     positive = positive_class(card.classes, run.recipe.positive_class) or ""
     k = card.classes.index(positive)
-    probability, label = _decision_images(run, card)
+    probability, label = _decision_images(run, card.of_tested())
     is_positive = label == k
     if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_IMAGES:
         return None
@@ -162,10 +162,10 @@ def rethreshold(
             folds = [fold_of[record.image_id] for record in data.records]
             for k, each_run in enumerate(run.folds, start=1):
                 test_data = data.subset(i for i, fold in enumerate(folds) if fold == k)
-                _decide_rows(each_run, test_data, recipe, Run(each_run.folder).card)
+                _decide_rows(each_run, test_data, recipe, Run(each_run.folder).tested_card)
             pool_folds(Run(run.folder), data, folds, recipe, context.with_emit(ignore))
         else:
-            _decide_rows(run, data, recipe, Run(run.folder).card)
+            _decide_rows(run, data, recipe, Run(run.folder).tested_card)
         _decide_evaluations(Run(run.folder), recipe, previous_card, context)
     return Run(run.folder)
 
@@ -203,7 +203,7 @@ def _select_thresholds(run: Run, recipe: Recipe, context: RunContext) -> None:
     card, training = run.card, run.training
     assert card is not None, "the run has metrics"
     assert training is not None, "the run has metrics"
-    probability, label = _decision_images(run, card)
+    probability, label = _decision_images(run, card.of_tested())
     points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(card.classes))
     thresholds = None if points is None else tuple(point.threshold for point in points)
     card = card.model_copy(update={"operating_points": thresholds, "uncertain_below": uncertain_below})
@@ -224,7 +224,8 @@ def _select_thresholds(run: Run, recipe: Recipe, context: RunContext) -> None:
     save_recipe(recipe, run.recipe_file)
     if not run.is_cross_validated:
         decided = [
-            decided_row(row, card, logits) for row, logits in zip(run.validation, run.validation_logits, strict=True)
+            decided_row(row, card.of_tested(), logits)
+            for row, logits in zip(run.validation, run.validation_logits, strict=True)
         ]
         Predictions(decided, card.classes).write_csv(run.validation_file)
 

@@ -11,7 +11,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadRecipe, BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
 from coverslip.files import remove_file, write_text
-from coverslip.messages import Finish, Resume, note, text
+from coverslip.messages import Finish, Resume, message_of, note, text
 from coverslip.models import describe_weights
 from coverslip.runs import (
     BudgetRecord,
@@ -210,13 +210,15 @@ def _report_early_end(
     error: BaseException, state: str, context: RunContext, status: StatusFile, listeners: tuple[Emit, Emit]
 ) -> None:
     """Write and emit an early end. Errors while doing so, as on a full disk, are ignored: `error` matters more."""
-    reason = str(error) or type(error).__name__
-    failure = error.failure if isinstance(error, CoverslipError) else None
+    reason, failure = str(error) or type(error).__name__, None
+    message = message_of(reason)
+    if isinstance(error, CoverslipError):
+        failure, message = error.failure, error.message
     with suppress(CoverslipError, OSError):
         status.write("stopped" if state == "stopped" else "failed", reason=reason, failure=failure)
     for listener in listeners:
         with suppress(Exception):
-            listener(RunEnded(run=str(context.folder), state=state, reason=reason))
+            listener(RunEnded(run=str(context.folder), state=state, reason=message))
 
 
 def _stopped_training(run: Run) -> Stopped:

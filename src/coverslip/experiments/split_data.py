@@ -22,7 +22,7 @@ from coverslip.datasets import (
     trained_classes,
 )
 from coverslip.events import Noted, ValidationImagesChosen
-from coverslip.images import ImageFacts, Preprocessing
+from coverslip.images import PixelFacts, Preprocessing
 from coverslip.runs import (
     FromRun,
     Recipe,
@@ -54,7 +54,7 @@ class SplitData:
         self.domain = np.unique([record.domain for record in data.records], return_inverse=True)[1]
 
     @property
-    def train_facts(self) -> Sequence[ImageFacts]:
+    def train_facts(self) -> Sequence[PixelFacts]:
         """Format facts of each training image."""
         return self.scan.readable(self.train.tolist())
 

@@ -20,7 +20,7 @@ from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
 from coverslip.experiments.run_state import begin_run, record_work
 from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.messages import AllowLeakage, note
 from coverslip.runs import (
     Environment,
@@ -221,6 +221,6 @@ def _check_pretraining(
     scan: Scan,
 ) -> None:
     """Search for test images among all images of pretraining, before it takes hours."""
-    hashes = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, ImageFacts))
+    hashes = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, PixelFacts))
     hashes_by_plan = TrainingHashes({data.opening.plan: hashes})
     test_images.count_shared(hashes_by_plan, Path(init.train_on), context, is_allowed=environment.allow_leakage)

@@ -1,7 +1,6 @@
 """Read microscope images as pixels, describe them, and preprocess them for a network."""
 
 from coverslip.images._pillow import decode_pillow
-from coverslip.images.captions import caption_font, fit_caption
 from coverslip.images.confining import open_below, open_image
 from coverslip.images.decoding import (
     WITHIN_VARIABLE,
@@ -14,10 +13,9 @@ from coverslip.images.decoding import (
     read_pixels,
     read_preprocessed_image,
 )
-from coverslip.images.degrading import Degradation, degraded
 from coverslip.images.facts import (
     Depth,
-    ImageFacts,
+    PixelFacts,
     Scaling,
     effective_channels,
     image_facts,
@@ -33,6 +31,7 @@ from coverslip.images.formats import (
     unread_formats,
     unread_suffixes,
 )
+from coverslip.images.output import as_webp, caption_font, fit_caption, small_pixels, write_tiff
 from coverslip.images.plan import (
     LENGTH_FORMAT,
     MAX_CHANNEL_FILES,
@@ -49,29 +48,30 @@ from coverslip.images.plan import (
 )
 from coverslip.images.preprocessing import (
     MAX_SIDE_PX,
+    Degradation,
     PadColor,
     PreprocessedImage,
     Preprocessing,
+    Rescaling,
     Resize,
+    degraded,
     preprocess,
     preprocess_image,
+    rescaled,
 )
 from coverslip.images.reader import (
     PIXEL_SIZE_FACTOR,
     PIXEL_SIZES_UM,
     Decoded,
+    OpenImage,
     PixelSize,
     Reader,
     Selection,
     Series,
-    Source,
     check_size,
     pixel_side,
 )
 from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, crop_of, pixels_in_memory
-from coverslip.images.rescaling import Rescaling, rescaled
-from coverslip.images.thumbnails import as_webp, small_pixels
-from coverslip.images.writing import write_tiff
 
 __all__ = [
     "BEYOND_EDGE",
@@ -91,8 +91,9 @@ __all__ = [
     "Degradation",
     "Depth",
     "Fields",
-    "ImageFacts",
+    "OpenImage",
     "PadColor",
+    "PixelFacts",
     "PixelSize",
     "PixelSizeUm",
     "Pixels",
@@ -105,7 +106,6 @@ __all__ = [
     "Scaling",
     "Selection",
     "Series",
-    "Source",
     "UnreadFormat",
     "ZPlane",
     "as_webp",

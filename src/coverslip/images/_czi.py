@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.images.confining import open_image
-from coverslip.images.reader import Decoded, Reader, Selection, Series, Source, starts
+from coverslip.images.reader import Decoded, OpenImage, Reader, Selection, Series, starts
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _UM_PER_METER = 1e6
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from czifile import CziFile
 
     with open_image(path) as file, CziFile(file) as czi:

@@ -24,8 +24,18 @@ import numpy as np
 from coverslip.errors import UnreadableImage
 from coverslip.images._tiff_guard import coded_size
 from coverslip.images.confining import open_image
-from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, at_channels, check_size, damaged
-from coverslip.messages import text
+from coverslip.images.reader import (
+    Array,
+    Decoded,
+    OpenImage,
+    Reader,
+    Selection,
+    Series,
+    at_channels,
+    check_size,
+    damaged,
+)
+from coverslip.messages import message, text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -39,7 +49,7 @@ _MAX_FRAMES = 100_000
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from pydicom import dcmread
 
     with open_image(path) as file:
@@ -104,7 +114,7 @@ class _DicomSource:
         self._rows, self._columns = int(data.Rows), int(data.Columns)
         self._n_frames = int(data.get("NumberOfFrames") or 1)
         if self._n_frames > _MAX_FRAMES:
-            raise damaged(path, text("image-too-many-frames", n_frames=self._n_frames, limit=_MAX_FRAMES))
+            raise damaged(path, message("image-too-many-frames", n_frames=self._n_frames, limit=_MAX_FRAMES))
         self._is_palette = str(data.PhotometricInterpretation) == "PALETTE COLOR"
         self._n_samples = 3 if self._is_palette else int(data.get("SamplesPerPixel") or 1)
 
@@ -118,7 +128,7 @@ class _DicomSource:
         n_tiles = ceil(width / self._columns) * ceil(height / self._rows)
         is_full = data.get("DimensionOrganizationType") == "TILED_FULL" and n_tiles == self._n_frames
         if not is_full:
-            raise damaged(self._path, text("dicom-sparse-tiles"))
+            raise damaged(self._path, message("dicom-sparse-tiles"))
         return width, height
 
     def describe(self) -> tuple[Series, ...]:
@@ -204,7 +214,7 @@ class _DicomSource:
         encoded = get_frame(self._file, index, number_of_frames=self._n_frames, extended_offsets=offsets)
         n_pixels, _ = coded_size(_JPEG, encoded) or (0, 0)
         if n_pixels > self._rows * self._columns:
-            raise damaged(self._path, text("frame-of-other-size", frame=index))
+            raise damaged(self._path, message("frame-of-other-size", frame=index))
         is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
         decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
         array = np.asarray(decode(encoded)).astype(self._dtype, copy=False)
@@ -230,7 +240,7 @@ class _DicomSource:
             sum_of_limits = (1 << int(self._data.BitsStored)) - 1 if array.dtype.kind == "u" else -1
             array = (sum_of_limits - array).astype(array.dtype)
         if array.shape[:2] != (self._rows, self._columns):
-            raise damaged(self._path, text("frame-missing", frame=str(index)))
+            raise damaged(self._path, message("frame-missing", frame=str(index)))
         return np.atleast_3d(array)
 
 

@@ -11,15 +11,15 @@ from PIL import Image
 
 from coverslip.errors import UnreadableImage
 from coverslip.images._pillow import ORIENTATION_TAG, TRANSPOSED, open_with_pillow, oriented
-from coverslip.images._tiff_guard import JPEG_FRAMES, JPEG_WITHOUT_LENGTH, check_scanned, n_scanned
+from coverslip.images._tiff_guard import JPEG_FRAMES, JPEG_WITHOUT_LENGTH
 from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
-    Source,
     at_channels,
     check_length,
     check_size,
@@ -45,7 +45,7 @@ class _Header:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     check_length(path)
     header = _header_of(path)
     if header is not None and (header.depth > 8 or header.is_lossless):
@@ -118,7 +118,6 @@ class _WideJpeg:
             encoded = file.read()
         if encoded.rfind(b"\xff\xd9") < encoded.rfind(b"\xff\xda"):  # the decoder would fill the rest with gray
             raise UnreadableImage("image-incomplete", file=self._path)
-        check_scanned(self._path, n_scanned(encoded, header.width * header.height * header.n_samples))
         if header.n_samples not in (1, 3):  # some programs invert inks, and the decoder does not say so
             raise UnreadableImage("color-space", file=self._path, color_space="CMYK", bits=header.depth)
         decode = imagecodecs.jpegls_decode if header.is_jpeg_ls else imagecodecs.jpeg_decode

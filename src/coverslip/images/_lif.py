@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.images.confining import open_image
-from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, check_size
+from coverslip.images.reader import Array, Decoded, OpenImage, Reader, Selection, Series, check_size
 from coverslip.messages import text
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _UM_PER_METER = 1e6
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from liffile import LifFile
 
     with open_image(path) as file, LifFile(file) as lif:

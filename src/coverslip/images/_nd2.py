@@ -13,16 +13,16 @@ from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
-    Source,
     at_channels,
     check_size,
     damaged,
     starts,
 )
-from coverslip.messages import text
+from coverslip.messages import message, text
 
 if TYPE_CHECKING:
     from nd2 import ND2File
@@ -47,7 +47,7 @@ class _Unmapped:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from nd2 import ND2File
 
     with open_image(path) as file:
@@ -108,11 +108,11 @@ class _Nd2Source:
         offset = None if number is None else reader._frame_offsets.get(number)
         # nd2 returns zeros for a frame that is missing or truncated.
         if number is None or offset is None:
-            raise damaged(self._path, text("frame-missing", frame=str(at)))
+            raise damaged(self._path, message("frame-missing", frame=str(at)))
         attributes = self._file.attributes
         n_bytes = 1 if attributes.compressionType else attributes.heightPx * (attributes.widthBytes or 0)
         if offset + n_bytes > self._n_bytes:
-            raise damaged(self._path, text("frame-missing", frame=str(at)))
+            raise damaged(self._path, message("frame-missing", frame=str(at)))
         return number
 
     def _stage(self, position: int) -> tuple[float, ...] | None:

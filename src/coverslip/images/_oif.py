@@ -9,8 +9,8 @@ import numpy as np
 
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
-from coverslip.images.reader import Array, Decoded, Reader, Selection, Series, Source, check_size, damaged, starts
-from coverslip.messages import text
+from coverslip.images.reader import Array, Decoded, OpenImage, Reader, Selection, Series, check_size, damaged, starts
+from coverslip.messages import message, text
 
 if TYPE_CHECKING:
     from oiffile import OifFile
@@ -20,7 +20,7 @@ _SETTINGS = b"\xff\xfe[\0"  # the first section of settings in UTF-16
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     from oiffile import OifFile, oiffile
 
     oiffile.open = _open_for_oiffile  # replaces the builtin in this module
@@ -77,7 +77,7 @@ class _OifSource:
             at = {**selection.at, "C": channel}
             name = names.get(tuple(at[axis] for axis in series.axes))
             if name is None:
-                raise damaged(self._path, text("frame-missing", frame=str(at)))
+                raise damaged(self._path, message("frame-missing", frame=str(at)))
             planes.append(self._plane(name, max_bytes)[selection.window.of_array])
         bits = int(self._file.mainfile["Reference Image Parameter"]["ValidBitCounts"])
         return Decoded(np.stack(planes, axis=2), bits)

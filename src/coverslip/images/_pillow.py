@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._tiff_guard import check_scanned, n_scanned
 from coverslip.images.confining import open_image
 from coverslip.images.reader import (
     MAX_BYTES,
@@ -33,7 +32,7 @@ from coverslip.images.reader import (
     palette_to_color,
     starts,
 )
-from coverslip.messages import text
+from coverslip.messages import message
 
 # An explicit list, because Pillow also reads formats that start other programs (EPS) or that are not images.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM", "TIFF")
@@ -88,8 +87,6 @@ class PillowSource:
         path, image = self._path, self.image
         n_bytes = _bytes_per_pixel(image, self._depth)
         check_size(path, image.width, image.height, max_bytes, bytes_per_pixel=n_bytes)
-        if image.format in ("JPEG", "MPO"):
-            check_scanned(path, n_scanned(_read_all(path), image.width * image.height * len(image.getbands())))
         orientation = self._orientation()
         if (limit := _netpbm_limit(image)) is not None:
             array = _decode_netpbm(path, image, limit)
@@ -195,13 +192,13 @@ def decode_pillow(image: Image.Image) -> Decoded:
 def _decode_frame(path: Path, image: Image.Image, index: int) -> Array:
     n_frames = _n_frames(image)
     if n_frames > _MAX_FRAMES:
-        raise damaged(path, text("image-too-many-frames", n_frames=n_frames, limit=_MAX_FRAMES))
+        raise damaged(path, message("image-too-many-frames", n_frames=n_frames, limit=_MAX_FRAMES))
     size = image.size
     if index:
         image.seek(index)
     image.load()
     if image.size != size:
-        raise damaged(path, text("frame-of-other-size", frame=index))
+        raise damaged(path, message("frame-of-other-size", frame=index))
     array = image_to_array(image)
     if image.format == "PPM" and array.dtype == np.int32:
         array = array.astype(np.uint16)  # the format has at most 16 bit
@@ -238,7 +235,7 @@ def _decode_netpbm(path: Path, image: Image.Image, limit: int) -> Array:
     if array.size < n:
         raise UnreadableImage("image-incomplete", file=path)
     if array.max(initial=0) > limit:
-        raise damaged(path, text("netpbm-value-too-large", value=int(array.max()), limit=limit))
+        raise damaged(path, message("netpbm-value-too-large", value=int(array.max()), limit=limit))
     array = array.reshape(shape).astype(np.uint16 if limit > 255 else np.uint8)
     return array * np.uint8(255 // limit) if limit in _SCALED_LIMITS else array
 
@@ -321,7 +318,7 @@ def _decode_unchanged(path: Path, file_format: str, index: int) -> Array:
     if file_format == "AVIF":
         array: Array = imagecodecs.avif_decode(encoded, index=index)
     elif index:  # the decoder does not draw frames over those before them
-        raise UnreadableImage("image-kind-not-read", file=path, reason=text("frames-of-16-bit-png"))
+        raise UnreadableImage("image-kind-not-read", file=path, reason=message("frames-of-16-bit-png"))
     else:
         array = (imagecodecs.png_decode if file_format == "PNG" else imagecodecs.jpeg2k_decode)(encoded)
     if array.ndim == 3 and array.shape[2] in (2, 4):
@@ -337,7 +334,7 @@ def _read_all(path: Path) -> bytes:
 def unknown_format(path: Path, head: bytes) -> UnreadableImage:
     """Return the error for bytes of an unknown format."""
     if head.strip(b"\x00") == b"":
-        return damaged(path, text("image-of-zeros"))
+        return damaged(path, message("image-of-zeros"))
     return UnreadableImage("not-an-image", file=path, is_text=is_text(head))
 
 

@@ -33,11 +33,9 @@ from coverslip.images._pillow import TRANSPOSED, PillowSource, image_to_array, o
 from coverslip.images._tiff_guard import (
     JPEG,
     check_pages,
-    check_scanned,
     check_series,
     coded_size,
     declares_its_size,
-    n_scanned,
     open_tiff,
 )
 from coverslip.images.confining import open_image
@@ -45,11 +43,11 @@ from coverslip.images.reader import (
     UM_PER_UNIT,
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
     Size,
-    Source,
     Window,
     at_channels,
     by_rows,
@@ -59,7 +57,7 @@ from coverslip.images.reader import (
     palette_to_color,
     starts,
 )
-from coverslip.messages import text
+from coverslip.messages import message
 
 if TYPE_CHECKING:
     from tifffile import FileHandle, TiffFile, TiffFrame, TiffPage, TiffPageSeries
@@ -137,7 +135,7 @@ _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted 
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     """Open a plain TIFF with Pillow, any other TIFF with tifffile.
 
     Raises:
@@ -148,7 +146,7 @@ def _open(path: Path) -> Iterator[Source]:
     if _is_swapped(path):
         with open_with_pillow(path) as source:
             if getattr(source.image, "n_frames", 1) > 1:
-                raise UnreadableImage("image-kind-not-read", file=path, reason=text("tiff-swapped-pages"))
+                raise UnreadableImage("image-kind-not-read", file=path, reason=message("tiff-swapped-pages"))
             yield source
     elif _is_plain(path):
         with open_with_pillow(path) as source:
@@ -184,7 +182,7 @@ class _PlainTiff:
         except _BAD_TAGS:
             with open_tiff(self._path) as (tiff, warnings):
                 decoded = _TiffSource(self._path, tiff, warnings).read_region(selection, max_bytes)
-            return replace(decoded, note=text("pillow-failed"))
+            return replace(decoded, note=message("pillow-failed"))
 
 
 def _is_swapped(path: Path) -> bool:
@@ -226,7 +224,7 @@ class _TiffSource:
             Exception: any exception of tifffile for damaged bytes.
         """
         if not self._tiff.series:
-            raise damaged(self._path, text("tiff-without-pages"))
+            raise damaged(self._path, message("tiff-without-pages"))
         check_series(self._path, self._tiff)
         return tuple(self._series(number, series) for number, series in self._all_series)
 
@@ -287,7 +285,7 @@ class _TiffSource:
         path, warnings = self._path, self._warnings
         level = self._all_series[selection.series][1].levels[selection.level]
         if any(map(_LOST_PAGES.search, warnings)):
-            raise damaged(path, text("tiff-pages-missing", complaint=_summary(warnings[0])))
+            raise damaged(path, message("tiff-pages-missing", complaint=_summary(warnings[0])))
         page = level.keyframe
         sizes = dict(zip(level.axes, level.shape, strict=True))
         orientation = _orientation(page)
@@ -314,9 +312,9 @@ class _TiffSource:
                 array = (array ^ np.uint16(0x8000)).view(np.int16)
             decoded = Decoded(oriented(array, orientation), int(page.bitspersample))
         array = decoded.array if window is not None else decoded.array[selection.window.of_array]
-        note = text("tifffile-complains", complaint=_summary(warnings[0])) if warnings else None
+        note = message("tifffile-complains", complaint=_summary(warnings[0])) if warnings else None
         if "<BinaryOnly" in (self._tiff.ome_metadata or ""):
-            note = text("ome-in-companion")
+            note = message("ome-in-companion")
         return Decoded(array, decoded.bit_depth, note)
 
     def _is_signed(self, series: "TiffPageSeries") -> bool:
@@ -501,7 +499,7 @@ class _Plane:
             for part, number in zip(pixels, numbers.ravel().tolist(), strict=True):
                 file.seek(offset + (number * shape[0] + rows.start) * row_bytes)
                 if file.readinto(part.data.cast("B")) < part.nbytes:
-                    raise damaged(self._path, text("tiff-pixels-cut"))
+                    raise damaged(self._path, message("tiff-pixels-cut"))
         result: Array = self._part(self._axes[n_lead:], pixels.reshape(-1, *row_shape), has_rows=has_rows)
         result = result.reshape(numbers.shape + result.shape[1:])
         return _choose(result, (slice(None),) * numbers.ndim + selection[n_lead:])
@@ -553,7 +551,7 @@ class _Plane:
             file.seek(page.dataoffsets[0] + (plane * length + window.top) * row_bytes)
             data = file.read(part.nbytes)
             if len(data) < part.nbytes:
-                raise damaged(self._path, text("tiff-pixels-cut"))
+                raise damaged(self._path, message("tiff-pixels-cut"))
             part[...] = np.frombuffer(data, dtype).reshape(part.shape)
         return rows[:, :, window.left : window.right]
 
@@ -603,14 +601,14 @@ class _Plane:
         """
         page = self._series.pages[number]
         if page is None:
-            raise damaged(self._path, text("tiff-page-missing", page=number))
+            raise damaged(self._path, message("tiff-page-missing", page=number))
         size = page.parent.filehandle.size
         is_tiled = self._series.keyframe.is_tiled
         for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
             if offset + length > size:
-                raise damaged(self._path, text("tiff-page-cut", page=number))
+                raise damaged(self._path, message("tiff-page-cut", page=number))
             if length == 0 and not is_tiled:
-                raise damaged(self._path, text("tiff-page-incomplete", page=number))
+                raise damaged(self._path, message("tiff-page-incomplete", page=number))
 
     def _check_segments(self, page: "TiffPage | TiffFrame", numbers: Iterable[int] | None = None) -> None:
         """Check the segments of these numbers, or all, if their codec allocates the size that they declare."""
@@ -673,12 +671,8 @@ def _check_segments(
 ) -> None:
     """Check that no strip or tile declares more pixels in its own header than the page does."""
     width, length, depth, samples = _segment_shape(keyframe)
-    n = 0
     for encoded in _encoded_segments(keyframe, page, numbers):
         _check_encoded(path, keyframe, encoded, width * length * depth * samples, max_bytes)
-        if int(keyframe.compression) in JPEG:
-            n += n_scanned(encoded, width * length * samples)
-            check_scanned(path, n)
     # NDPI, which tifffile also decodes as one strip
     if numbers is None and keyframe.jpegheader is not None and _STRIPS in keyframe.tags:
         (offset, *_), (n_bytes, *_) = (keyframe.tags[code].value for code in (_STRIPS, _STRIP_BYTES))
@@ -701,7 +695,7 @@ def _encoded_segments(
 def _check_encoded(path: Path, keyframe: "TiffPage", encoded: bytes, max_pixels: int, max_bytes: int) -> None:
     pixels, n_bytes = coded_size(int(keyframe.compression), encoded) or (max_pixels + 1, 0)
     if pixels > max_pixels or n_bytes > max_bytes:
-        raise damaged(path, text("tiff-part-size"))
+        raise damaged(path, message("tiff-part-size"))
 
 
 def _to_intensities(path: Path, array: Array, page: "TiffPage", *, has_display_table: bool, is_imagej: bool) -> Array:

@@ -4,8 +4,9 @@ tifffile follows page links wherever they point, stores the offset of every stri
 metadata declare. A few bytes, by accident or on purpose, can block it forever or exhaust the memory. Its codecs
 allocate the size that the header of a strip or tile declares, whatever the page declares.
 
-Decoding processes have limits of time and memory, but the Python functions decode in the process of the caller, and
-memory limits inside decoding processes exist on Linux only. These checks therefore apply everywhere.
+Decoding processes end such work at their limits of time and memory. These checks remain for what limits do not cover:
+the Python functions decode in the process of the caller, which nothing ends; memory limits exist on Linux only; a strip
+of another size than its page would be read as other pixels. A file that only takes long is left to the limit of time.
 """
 
 import logging
@@ -21,22 +22,17 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Literal
 
-from coverslip.errors import UnreadableImage
 from coverslip.images.confining import open_image
 from coverslip.images.reader import damaged
-from coverslip.messages import text
+from coverslip.messages import message
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
 _MAX_PAGES = 100_000  # also of stacks that are declared only by metadata text
-_MAX_SEGMENTS = 100_000  # strips or tiles of a page; each one takes time, however small
 _MAX_NUMBERS = 10_000_000  # in the tags of all pages; tifffile stores each in about 40 bytes
 _MAX_TAGS = 4096  # tifffile treats more as damage
-_DESCRIPTION, _STRIPS, _TILES, _SUB_PAGES = 270, 273, 324, 330
-# If pages differ in these tags, they are not one stack, and tifffile compares each page with every other page.
-_MAX_UNLIKE_PAGES = 6_000
-_STACK_TAGS = {256, 257, 258, 259, 262, 266, 277, 278, 284, 317, 322, 323, 339, 32997, 32998}
+_DESCRIPTION, _SUB_PAGES = 270, 330
 _SWAPPED_42 = 42 << 8  # wrong byte order; Pillow reads such files
 _BYTE_TYPES = {1, 2, 6, 7}  # tag types that tifffile reads as bytes, not as single numbers
 _OME_COUNTS = re.compile(r"\b(?:Size[ZCT]|First[ZCT]|IFD|PlaneCount)\s*=\s*[\"']\s*(\d+)")
@@ -51,7 +47,7 @@ def check_pages(path: Path) -> None:
     """
     for name in _check_file(path):
         if Path(name).name != name:
-            raise damaged(path, text("tiff-file-outside-folder"))
+            raise damaged(path, message("tiff-file-outside-folder"))
         if (path.parent / name).is_file() and name != path.name:
             _check_file(path.parent / name)
 
@@ -80,9 +76,7 @@ class _Layout:
 @dataclass(frozen=True, slots=True)
 class _Page:
     n_numbers: int  # in all tags
-    n_segments: int  # strips or tiles
     sub_pages: tuple[int, ...]
-    kind: frozenset[tuple[int, int, bytes]]  # code, count and value of `_STACK_TAGS`
     description: str
     next_page: int
 
@@ -105,7 +99,6 @@ _Way = Literal["main", "listed", "linked"]  # how a page is reached; the others 
 def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
     pending: list[tuple[int, _Way]] = [(_number(file, layout.offset), "main")]
     visited: dict[int, set[_Way]] = {}
-    kinds: set[frozenset[tuple[int, int, bytes]]] = set()
     file_names: set[str] = set()
     n_numbers = 0
     while pending:
@@ -114,7 +107,7 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
             continue
         ways = visited.setdefault(offset, set())
         if way in ways or ("main" in {way, *ways} and ways):
-            raise damaged(path, text("tiff-pages-in-circle"))
+            raise damaged(path, message("tiff-pages-in-circle"))
         ways.add(way)
         if len(ways) > 1:  # writers of pyramids both list the coarser pages and link them
             continue
@@ -122,22 +115,16 @@ def _walk(path: Path, file: BinaryIO, layout: _Layout) -> set[str]:
         n_numbers += page.n_numbers
         next_way: _Way = "main" if way == "main" else "linked"
         pending += [(page.next_page, next_way), *((sub_page, "listed") for sub_page in page.sub_pages)]
-        if way == "main":
-            kinds.add(page.kind)
-        _check_counts(path, page, len(visited) + len(pending), len(kinds), n_numbers)
+        _check_counts(path, page, len(visited) + len(pending), n_numbers)
         file_names.update(_OME_FILES.findall(page.description))
     return file_names
 
 
-def _check_counts(path: Path, page: _Page, n_pages: int, n_kinds: int, n_numbers: int) -> None:
+def _check_counts(path: Path, page: _Page, n_pages: int, n_numbers: int) -> None:
     if max(n_pages, _declared_planes(page.description)) > _MAX_PAGES:
-        raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
-    if n_kinds > 1 and n_pages > _MAX_UNLIKE_PAGES:
-        raise damaged(path, text("tiff-too-many-unlike-pages", limit=_MAX_UNLIKE_PAGES))
+        raise damaged(path, message("tiff-too-many-pages", limit=_MAX_PAGES))
     if n_numbers > _MAX_NUMBERS:
-        raise damaged(path, text("tiff-too-many-parts-listed"))
-    if page.n_segments > _MAX_SEGMENTS:
-        raise UnreadableImage("tiff-too-many-parts", file=path, n_parts=page.n_segments, limit=_MAX_SEGMENTS)
+        raise damaged(path, message("tiff-too-many-parts-listed"))
 
 
 def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
@@ -147,23 +134,18 @@ def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
         raise struct.error
     tags = file.read(n_tags * struct.calcsize(layout.tag))
     next_page = _number(file, layout.offset)
-    n_numbers, n_segments, description = 0, 0, ""
+    n_numbers, description = 0, ""
     sub_pages: tuple[int, ...] = ()
-    kind = set()
     n_bytes = os.fstat(file.fileno()).st_size
     for code, value_type, count, value in struct.iter_unpack(layout.tag, tags):
         if count > n_bytes:  # longer than the file: tifffile ignores such a tag
             continue
         n_numbers += count // 16 if value_type in _BYTE_TYPES else count
-        if code in (_STRIPS, _TILES):
-            n_segments = max(n_segments, count)
-        elif code == _SUB_PAGES:
+        if code == _SUB_PAGES:
             sub_pages = _numbers(file, layout, value_type, min(count, _MAX_PAGES + 1), value)
-        elif code in _STACK_TAGS:
-            kind.add((code, count, value if count == 1 else b""))
         elif code == _DESCRIPTION:
             description = _text(file, layout, count, value)
-    return _Page(n_numbers, n_segments, sub_pages, frozenset(kind), description, next_page)
+    return _Page(n_numbers, sub_pages, description, next_page)
 
 
 def _number(file: BinaryIO, number_format: str) -> int:
@@ -204,7 +186,7 @@ def check_series(path: Path, tiff: "TiffFile") -> None:
     """
     for series in tiff.series:
         if prod(size for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "SYX") > _MAX_PAGES:
-            raise damaged(path, text("tiff-too-many-pages", limit=_MAX_PAGES))
+            raise damaged(path, message("tiff-too-many-pages", limit=_MAX_PAGES))
 
 
 @contextmanager
@@ -261,8 +243,6 @@ def _collected_warnings() -> Iterator[list[str]]:
         collector.of_thread.texts = None
 
 
-# Limit of samples over all scans of a JPEG, as a scan can have a few bytes. The largest image in ten scans has a third.
-_MAX_SCANNED = 6_000_000_000
 CodedSize = tuple[int, int]  # pixels, and the maximum bytes of decoded pixels
 JPEG = (6, 7, 33007, 34892)
 _JPEG_2000 = (33003, 33004, 33005, 34712)
@@ -275,21 +255,6 @@ JPEG_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9), 0xFF}
 def declares_its_size(compression: int) -> bool:
     """Return whether strips and tiles of this compression declare their size in a header."""
     return compression in _SIZES
-
-
-def n_scanned(coded: bytes, n_samples: int) -> int:
-    """Return the number of samples that decoding a JPEG processes: every scan processes all samples."""
-    return coded.count(b"\xff\xda") * n_samples
-
-
-def check_scanned(path: Path, n: int) -> None:
-    """Check the number of samples over all scans of a JPEG, or of all JPEGs of a page.
-
-    Raises:
-        UnreadableImage: decoding would take minutes.
-    """
-    if n > _MAX_SCANNED:
-        raise damaged(path, text("jpeg-too-many-scans"))
 
 
 def coded_size(compression: int, coded: bytes) -> CodedSize | None:

@@ -23,14 +23,14 @@ from coverslip.images.reader import (
     UM_PER_UNIT,
     Array,
     Decoded,
+    OpenImage,
     Reader,
     Selection,
     Series,
-    Source,
     check_size,
     damaged,
 )
-from coverslip.messages import text
+from coverslip.messages import message, text
 
 if TYPE_CHECKING:
     import zarr
@@ -48,7 +48,7 @@ def is_zarr(folder: Path) -> bool:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Source]:
+def _open(path: Path) -> Iterator[OpenImage]:
     yield _ZarrSource(path)
 
 
@@ -101,7 +101,7 @@ class _ZarrSource:
         try:
             return self._find_images()
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise damaged(self._path, text("zarr-metadata", reason=str(error))) from error
+            raise damaged(self._path, message("zarr-metadata", reason=str(error))) from error
 
     def _find_images(self) -> list[_Image]:
         attributes = self._attributes(PurePosixPath())
@@ -169,7 +169,7 @@ class _ZarrSource:
     def _describe(self, image: _Image) -> Series:
         arrays = [self._array(level) for level in image.levels]
         if any(len(array.shape) != len(image.axes) for array in arrays):
-            raise damaged(self._path, text("zarr-metadata", reason="axes"))
+            raise damaged(self._path, message("zarr-metadata", reason="axes"))
         scale = image.scale
         series = Series(image.axes, tuple(map(int, arrays[0].shape)))
         row, column = series.plane_axes
@@ -197,7 +197,7 @@ class _ZarrSource:
         try:
             array = zarr.open_array(store, path=str(folder), mode="r")
         except FileNotFoundError as error:
-            raise damaged(self._path, text("zarr-metadata", reason=str(folder))) from error
+            raise damaged(self._path, message("zarr-metadata", reason=str(folder))) from error
         if np.dtype(array.dtype).kind not in "uifb":
             raise UnreadableImage("tiff-pixel-type", file=self._path, dtype=str(array.dtype))
         return array
@@ -206,7 +206,7 @@ class _ZarrSource:
         image = self._images[selection.series]
         array, full = self._array(image.levels[selection.level]), self._array(image.levels[0])
         if prod(array.chunks) * array.dtype.itemsize > max_bytes:
-            raise damaged(self._path, text("zarr-chunk-too-large"))
+            raise damaged(self._path, message("zarr-chunk-too-large"))
         series = Series(image.axes, tuple(map(int, array.shape)))
         check_size(self._path, selection.window.width, selection.window.height, max_bytes)
         row, column = series.plane_axes

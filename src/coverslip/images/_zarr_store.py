@@ -16,7 +16,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 
 from coverslip.images.confining import confined_to, open_image
 from coverslip.images.reader import damaged
-from coverslip.messages import text
+from coverslip.messages import message
 
 _METADATA = {"zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"}
 
@@ -61,9 +61,9 @@ class ChunkStore(Store):  # type: ignore[misc]  # of a package without types her
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             if key.rsplit("/", 1)[-1] in _METADATA:
                 return None
-            raise damaged(self._folder, text("zarr-chunk-missing", chunk=key)) from None
+            raise damaged(self._folder, message("zarr-chunk-missing", chunk=key)) from None
         if not is_complete:
-            raise damaged(self._folder, text("zarr-chunk-incomplete", chunk=key))
+            raise damaged(self._folder, message("zarr-chunk-incomplete", chunk=key))
         return prototype.buffer.from_bytes(data)
 
     async def get_partial_values(

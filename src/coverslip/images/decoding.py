@@ -27,6 +27,7 @@ from coverslip.images.plan import ReadPlan
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, preprocess_image
 from coverslip.images.reader import MAX_BYTES, Series
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode, describe
+from coverslip.messages import joined
 from coverslip.processes import DECODE_APART_VARIABLE
 
 _MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is never removed
@@ -89,13 +90,13 @@ def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     arrays = [pixels.array for pixels in channels]
     _check_equal_sizes(plan.files(path), channels)
     notes = dict.fromkeys(pixels.note for pixels in channels if pixels.note)
-    joined = replace(
+    image = replace(
         channels[0],
         array=np.concatenate(arrays, axis=2),
-        note="; ".join(notes) or None,
+        note=joined(notes),
         has_other_files=any(pixels.has_other_files for pixels in channels),
     )
-    return cut(path, joined, plan, max_bytes)
+    return cut(path, image, plan, max_bytes)
 
 
 def _decode_channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:

@@ -22,7 +22,7 @@ from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.images.reader import Array, Series
 from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores
-from coverslip.messages import failure_of, text
+from coverslip.messages import failure_of, joined, message
 from coverslip.processes import Json, confined_environment, read_message, write_message
 
 
@@ -71,7 +71,7 @@ _WINDOWS_FLAGS = 0x00000200 | 0x08000000  # CREATE_NEW_PROCESS_GROUP, CREATE_NO_
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecodingLimits:
     """The resources that reading one file may use."""
 
     processor_seconds: float = 20.0
@@ -94,7 +94,7 @@ class Died(Exception):
 class Decoder:
     """A process that reads one file after another. One thread sends requests; another can monitor or kill it."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DecodingLimits) -> None:
         """Start the process; the first request waits until it is ready."""
         self.last_request = time.monotonic()
         self._limits, self._lock = limits, threading.Lock()
@@ -245,7 +245,7 @@ class Decoder:
         return _too_long(self._limits.seconds) if time.monotonic() > deadline else None
 
 
-def _start(limits: Limits) -> "subprocess.Popen[bytes]":
+def _start(limits: DecodingLimits) -> "subprocess.Popen[bytes]":
     """Start a process whose first message reports that it is ready."""
     arguments = [str(limits.memory_bytes), str(round(limits.seconds) + 5)]
     process = subprocess.Popen(
@@ -278,7 +278,7 @@ def _too_long(seconds: float) -> UnreadableImage:
     return UnreadableImage("image-time-limit", seconds=seconds)
 
 
-def _too_much_memory(limits: Limits) -> UnreadableImage:
+def _too_much_memory(limits: DecodingLimits) -> UnreadableImage:
     return UnreadableImage("image-memory-limit", memory_gb=limits.memory_bytes / 1e9)
 
 
@@ -324,9 +324,9 @@ class _Slots:
 class Decoders:
     """A thread-safe pool with as many processes as there are simultaneous requests, up to a limit for fast ones."""
 
-    def __init__(self, limits: Limits | None = None, *, most_processes: int = _MOST_PROCESSES) -> None:
+    def __init__(self, limits: DecodingLimits | None = None, *, most_processes: int = _MOST_PROCESSES) -> None:
         """Create a pool with limits for each file; None: the default limits."""
-        self._limits = limits or Limits()
+        self._limits = limits or DecodingLimits()
         self._lock = threading.Lock()
         self._access = SharedOrExclusive()
         self._slots = _Slots(most_processes)
@@ -370,8 +370,8 @@ class Decoders:
         image, was_repeated = self._run(path, request)
         if not was_repeated:
             return image
-        note = text("image-read-alone")
-        return replace(image, note=f"{image.note}; {note}" if image.note else note)
+        notes = (image.note, message("image-read-alone"))
+        return replace(image, note=joined(note for note in notes if note))
 
     def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
         """Describe one file.

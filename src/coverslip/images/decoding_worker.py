@@ -76,6 +76,7 @@ def _description(image: Pixels | PreprocessedImage) -> Json:
     """Return all fields; the first one, the array, by its shape and dtype."""
     array, (_, *others) = _array(image), fields(image)
     properties = {field.name: getattr(image, field.name) for field in others}
+    properties["note"] = None if image.note is None else asdict(image.note)
     return {"array_shape": array.shape, "array_dtype": array.dtype.str, **properties}
 
 

@@ -8,6 +8,7 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 import hashlib
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images.reader import Array, PixelSize
 from coverslip.images.reading import Pixels
+from coverslip.messages import Message, message_of
 
 Depth = Literal["uint8", "uint16", "float32"]
 T = TypeVar("T")
@@ -26,7 +28,7 @@ _LOW, _HIGH = 0.001, 0.999  # quantiles, so that a few hot or dead pixels do not
 _SAMPLE_PX = {"uint8": 4_096, "uint16": 32_768, "float32": 32_768}
 
 
-class ImageFacts(NamedTuple):
+class PixelFacts(NamedTuple):
     """Facts of one decoded image; a named tuple, since those of a million images are packed and unpacked."""
 
     pixel_hash: str
@@ -39,11 +41,11 @@ class ImageFacts(NamedTuple):
     n_planes: int
     low: tuple[float, ...]  # 0.1 percentile of each effective channel
     high: tuple[float, ...]  # 99.9 percentile
-    note: str | None
+    note: Message | None
     pixel_size_um: PixelSize | None = None  # width and height of a pixel; None: unknown
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "ImageFacts":  # Any: JSON values
+    def from_json(cls, stored: Mapping[str, Any]) -> "PixelFacts":  # Any: JSON values
         """Return facts from the JSON of their fields.
 
         Raises:
@@ -52,9 +54,14 @@ class ImageFacts(NamedTuple):
         fields: dict[str, Any] = {
             name: _shared(tuple(value) if isinstance(value, list) else value)
             for name, value in stored.items()
-            if name != "pixel_hash"
+            if name not in ("pixel_hash", "note")
         }
-        return cls(pixel_hash=stored["pixel_hash"], **fields)
+        note = None if stored["note"] is None else _shared(message_of(stored["note"]))
+        return cls(pixel_hash=stored["pixel_hash"], note=note, **fields)
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the fields as JSON."""
+        return {**self._asdict(), "note": None if self.note is None else asdict(self.note)}
 
 
 @lru_cache(maxsize=10_000, typed=True)
@@ -63,11 +70,11 @@ def _shared(value: T) -> T:
     return value
 
 
-def image_facts(pixels: Pixels) -> ImageFacts:
+def image_facts(pixels: Pixels) -> PixelFacts:
     """Return the facts of one image."""
     array = effective_channels(pixels.array)
     low, high = map(_shared, intensity_range(array))
-    return ImageFacts(
+    return PixelFacts(
         pixel_hash=_hash(array),
         width_px=array.shape[1],
         height_px=array.shape[0],
@@ -180,7 +187,7 @@ class Scaling(BaseModel):
 
 
 def learn_scaling(
-    facts: Sequence[ImageFacts], mode: Literal["auto", "full", "training-range", "per-image"], n_channels: int
+    facts: Sequence[PixelFacts], mode: Literal["auto", "full", "training-range", "per-image"], n_channels: int
 ) -> Scaling:
     """Return the scaling from facts of the training images only.
 
@@ -258,7 +265,7 @@ def _for_channels(values: tuple[float, ...], n_channels: int) -> tuple[float, ..
     return ()
 
 
-def _check_floats(facts: Sequence[ImageFacts]) -> None:
+def _check_floats(facts: Sequence[PixelFacts]) -> None:
     n_outside = sum(
         fact.dtype == "float32" and (min(fact.low) < -_FLOAT_SLACK or max(fact.high) > 1 + _FLOAT_SLACK)
         for fact in facts

@@ -1,18 +1,28 @@
-"""Preprocessing of pixels for a network, the same in training and prediction."""
+"""Preprocessing of pixels for a network, the same in training and prediction.
+
+Degraded images: blurred, darker or brighter, smaller, or noisy, as from another or a worse microscope.
+
+Resampling of images to the pixel size of a classifier, before preprocessing.
+
+If the training images had about the same width and height, the rescaled image is also cut or padded to these, about
+its center. Otherwise preprocessing would fit it to the square again, and undo the scale.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from coverslip.errors import UnreadableImage
-from coverslip.images.degrading import Degradation, degraded
 from coverslip.images.facts import LUMINANCE, Scaling, effective_channels, pixel_hash, rescale, scaling_limits
 from coverslip.images.plan import ReadPlan
-from coverslip.images.reader import Array, PixelSize
+from coverslip.images.reader import MAX_BYTES, Array, PixelSize, Size, check_size
 from coverslip.images.reading import Pixels, border_color
+from coverslip.messages import Message
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
@@ -20,6 +30,54 @@ MAX_SIDE_PX = 1024  # of the network input in pixels; one image of 4,096 would n
 _LARGE_PLANE = 2**24  # pixels
 _REACH = 2  # filter radius plus a margin of 1, in source pixels, or in source pixels per target pixel if it shrinks
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+
+
+class Degradation(BaseModel):
+    """Changes of an image before it is resized; the defaults change nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    blur: float = Field(default=0, ge=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image.")
+    brightness: float = Field(default=1, gt=0, le=10, description="Factor of every intensity.")
+    scale: float = Field(default=1, ge=0.1, le=10, description="Factor of the size of the content.")
+    noise: float = Field(
+        default=0, ge=0, le=10, description="Standard deviation of Gaussian noise, relative to the range of the image."
+    )
+
+
+def degraded(image: Array, degradation: Degradation) -> Array:
+    """Return the degraded (H, W, C) image, of the same shape and type. Equal images get equal noise."""
+    from scipy import ndimage
+
+    values = image.astype(np.float32) * np.float32(degradation.brightness)
+    if degradation.blur:
+        values = ndimage.gaussian_filter(values, (degradation.blur, degradation.blur, 0), mode="nearest")
+    if degradation.scale != 1:
+        values = _scaled(values, degradation.scale)
+    if degradation.noise:
+        rng = np.random.default_rng(crc32(np.ascontiguousarray(image).data))
+        sd = degradation.noise * float(np.ptp(image))
+        values = values + rng.normal(0, sd, values.shape).astype(np.float32)
+    if np.issubdtype(image.dtype, np.integer):
+        limits = np.iinfo(image.dtype)
+        values = np.rint(values).clip(limits.min, limits.max)
+    return values.astype(image.dtype)
+
+
+def _scaled(values: Array, factor: float) -> Array:
+    """Return the content scaled about the center. Pixels beyond the original edge repeat the edge."""
+    from scipy import ndimage
+
+    if factor < 1:  # a low-pass filter prevents aliasing
+        sigma = (1 / factor - 1) / 2
+        values = ndimage.gaussian_filter(values, (sigma, sigma, 0), mode="nearest")
+    middle = (np.array(values.shape[:2]) - 1) / 2
+    offset = middle - middle / factor
+    layers = [
+        ndimage.affine_transform(layer, [1 / factor, 1 / factor], offset=offset, order=1, mode="nearest")
+        for layer in np.moveaxis(values, -1, 0)
+    ]
+    return np.stack(layers, axis=-1)
 
 
 class Preprocessing(BaseModel):
@@ -79,7 +137,7 @@ class PreprocessedImage:
     height_px: int
     n_channels: int  # effective: 1 if all are equal
     dtype: str
-    note: str | None  # anomaly in reading the image; equal for equal causes
+    note: Message | None  # anomaly in reading the image; equal for equal causes
     pixel_hash: str | None  # of the image as read; None unless requested
     pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
     is_rescaled: bool = False  # width and height are then those of the rescaled image
@@ -225,3 +283,55 @@ def _luminance(array: Array) -> Array:
 
 def _repeated(array: Array, n_channels: int) -> Array:
     return array if array.shape[2] == n_channels else np.repeat(array, n_channels, axis=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaling:
+    """The pixel size and the frame of the training images of a classifier."""
+
+    pixel_size_um: PixelSize
+    frame: Size | None  # width and height of the training images in pixels; None: they differ
+
+    def size_of(self, size: Size, pixel_size_um: PixelSize) -> Size:
+        """Return width and height of an image of this size after it is rescaled, without a frame."""
+        width, height = (
+            max(1, round(n * um / target))
+            for n, um, target in zip(size, pixel_size_um, self.pixel_size_um, strict=True)
+        )
+        return width, height
+
+    def source_size_of(self, size: Size, pixel_size_um: PixelSize) -> Size:
+        """Return width and height of the region that covers as much as one of this size in the training images."""
+        return Rescaling(pixel_size_um, None).size_of(size, self.pixel_size_um)
+
+
+def rescaled(path: Path, array: Array, size: Size, frame: Size | None = None) -> Array:
+    """Return an image resampled to a size, then cut or padded to a frame, in its depth.
+
+    Args:
+        path: of the image, for errors.
+        array: (H, W, C) pixels.
+        size: width and height after resampling.
+        frame: width and height of the result; None: those of `size`. Padding has the color of the border.
+
+    Raises:
+        UnreadableImage: the result would be too large.
+    """
+    height, width = array.shape[:2]
+    if (width, height) == size and frame in (None, size):
+        return array
+    visible = size if frame is None else (min(size[0], frame[0]), min(size[1], frame[1]))
+    for each in (visible, frame or visible):
+        check_size(path, *each, MAX_BYTES, bytes_per_pixel=array.shape[2] * array.itemsize)
+    left, top = ((size[axis] - visible[axis]) / 2 / size[axis] for axis in (0, 1))  # shares of width and height
+    box: Box = (left * width, top * height, (1 - left) * width, (1 - top) * height)
+    inner = resized(array, *visible, box)
+    if array.dtype.kind == "u":
+        inner = np.rint(inner).astype(array.dtype)
+    if frame is None or visible == frame:
+        return inner
+    framed = np.empty((frame[1], frame[0], array.shape[2]), array.dtype)
+    framed[:] = border_color(inner)
+    x, y = (frame[0] - visible[0]) // 2, (frame[1] - visible[1]) // 2
+    framed[y : y + visible[1], x : x + visible[0]] = inner
+    return framed

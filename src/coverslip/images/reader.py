@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from coverslip.errors import UnreadableImage, install_command
-from coverslip.messages import text
+from coverslip.messages import Message, escape_controls, message, text
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 
@@ -44,12 +44,13 @@ class Decoded:
 
     array: Array  # (H, W) or (H, W, C), any real dtype
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
-    note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
+    note: Message | None = None  # one short reason, equal for equal causes, so that callers can count them
 
 
 def damaged(path: Path, cause: object) -> UnreadableImage:
     """Return the error for a file whose bytes are not a complete image."""
-    return UnreadableImage("image-damaged", file=path, reason=reason_of(cause))
+    reason = cause if isinstance(cause, Message) else reason_of(cause)
+    return UnreadableImage("image-damaged", file=path, reason=reason)
 
 
 _BYTES = re.compile(r"""\bb(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")""")  # as Python prints them
@@ -63,7 +64,7 @@ def reason_of(cause: object) -> str:
         return "..." if "\\" in content else f"'{content}'"
 
     line = " ".join(_BYTES.sub(readable, str(cause)).split())
-    return line[:160].rstrip(". ") or type(cause).__name__
+    return escape_controls(line[:160].rstrip(". ")) or type(cause).__name__
 
 
 def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per_pixel: int = 1) -> None:
@@ -79,7 +80,7 @@ def check_size(path: Path, width: int, height: int, max_bytes: int, *, bytes_per
         UnreadableImage: the file declares no pixels, or more than `max_bytes`.
     """
     if width < 1 or height < 1 or bytes_per_pixel < 1:
-        raise damaged(path, text("image-without-size", width=int(width), height=int(height)))
+        raise damaged(path, message("image-without-size", width=int(width), height=int(height)))
     if width * height * bytes_per_pixel > max_bytes:
         raise UnreadableImage(
             "image-too-large",
@@ -258,7 +259,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The pixels of one plane that `Source.read_region` returns."""
+    """The pixels of one plane that `OpenImage.read_region` returns."""
 
     series: int
     level: int
@@ -267,7 +268,7 @@ class Selection:
     channels: tuple[int, ...] | None  # in this order; None: all
 
 
-class Source(Protocol):
+class OpenImage(Protocol):
     """An open file, or a folder that is one image."""
 
     def describe(self) -> tuple[Series, ...]:
@@ -292,7 +293,12 @@ HEAD_BYTES = 512  # first bytes of a file, by which its format is identified
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """One file format. Other packages add formats with an entry point of the group `coverslip.readers`."""
+    """One file format.
+
+    To add a format, write a module with its reader in this folder, and its name in `formats.py`. `open` yields a source
+    with `describe` and `read_region`; `coverslip.images.reading` does the rest. Other packages add formats with an
+    entry point of the group `coverslip.readers`.
+    """
 
     name: str  # short, shown in the counts of `inspect`
     title: str  # shown to users
@@ -301,7 +307,7 @@ class Reader:
     is_this: Callable[[bytes], bool]
     # Opens a file; called by several threads. Opens files with `open_image`, which confines the app to its folders.
     # None: the format is identified, but cannot be read.
-    open: Callable[[Path], AbstractContextManager[Source]] | None = None
+    open: Callable[[Path], AbstractContextManager[OpenImage]] | None = None
     # Whether a folder is one image of this format. None: no folder is.
     is_this_folder: Callable[[Path], bool] | None = None
     package: str = ""  # the module that reads the format, if it is not installed with coverslip

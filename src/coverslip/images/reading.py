@@ -15,12 +15,14 @@ Rules, the same for every format:
 - A region has the pixels of the same part of the whole plane. Where their number type depends on all pixels (signed
   integers, float), the whole plane is decoded, unless it is larger than the limit.
 - A region that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
+
+Combine the z-planes of an image: maximum, mean, the sharpest plane, or all of them as channels.
 """
 
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,32 +33,106 @@ from coverslip.errors import UnreadableImage
 from coverslip.images._pillow import is_text, unknown_format
 from coverslip.images.confining import files_opened, open_image
 from coverslip.images.formats import reader_of, reader_of_folder
-from coverslip.images.plan import Channel, ReadPlan, Region
-from coverslip.images.projecting import combine_planes
+from coverslip.images.plan import Channel, ReadPlan, Region, ZPlane
 from coverslip.images.reader import (
     HEAD_BYTES,
     MAX_BYTES,
     Array,
     Decoded,
+    OpenImage,
     PixelSize,
     Reader,
     Selection,
     Series,
     Size,
-    Source,
     Window,
     at_channels,
     check_size,
     damaged,
     reason_of,
 )
-from coverslip.messages import text
+from coverslip.messages import Message, joined, message, text
 
+_MAX_PROJECTED_VALUES = 20_000_000_000  # pixels times channels over all planes of a projection
 WHOLE_IMAGE = ReadPlan()
-BEYOND_EDGE = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
-# The text of the error "no-such-image", the only reason that does not depend on the content of a file. Datasets store
-# the text of the reason, not its code.
-NO_SUCH_FILE = "There is no such file"
+BEYOND_EDGE = message("box-beyond-edge")
+NO_SUCH_FILE = message("no-such-image")  # the only reason that does not depend on the content of a file
+
+
+def combine_planes(path: Path, z: ZPlane, n_planes: int, read: Callable[[int], Array]) -> Array:
+    """Return one plane by its number, the maximum, mean or sharpest of all planes, or all planes as channels.
+
+    Planes are read one by one. The mean of integers is rounded to the nearest integer.
+
+    Args:
+        path: the file, for errors.
+        z: the choice.
+        n_planes: the number of planes.
+        read: returns a plane, (H, W) or (H, W, C), by its number.
+
+    Raises:
+        UnreadableImage: there is no plane of that number, the planes differ in size, or they are too large.
+    """
+    if isinstance(z, int):
+        if z >= n_planes:
+            raise UnreadableImage("no-such-plane", file=path, plane=str(z), n_planes=int(n_planes))
+        return read(z)
+    if n_planes == 1:
+        return read(0)
+    if z == "channels":
+        return _as_channels(path, n_planes, read)
+    first = read(0)
+    if n_planes * first.size > _MAX_PROJECTED_VALUES:
+        n_values = int(n_planes * first.size)
+        raise UnreadableImage(
+            "projection-too-large", file=path, n_planes=int(n_planes), n_values=n_values, limit=_MAX_PROJECTED_VALUES
+        )
+    if z == "mean":
+        return _mean(path, first, n_planes, read)
+    result = first.copy()
+    sharpness = _sharpness(first) if z == "best-focus" else 0.0
+    for index in range(1, n_planes):
+        plane = _same_shape(path, read(index), result)
+        if z == "max":
+            np.maximum(result, plane, out=result)
+        elif (new := _sharpness(plane)) > sharpness:
+            result, sharpness = plane.copy(), new
+    return result
+
+
+def _as_channels(path: Path, n_planes: int, read: Callable[[int], Array]) -> Array:
+    """Return all planes, one after the other, as the channels of (H, W, C)."""
+    first = read(0)
+    check_size(path, first.shape[1], first.shape[0], MAX_BYTES, bytes_per_pixel=n_planes * first[:1, :1].nbytes)
+    planes = [first, *(_same_shape(path, read(index), first) for index in range(1, n_planes))]
+    return np.concatenate([np.atleast_3d(plane) for plane in planes], axis=2)
+
+
+def _mean(path: Path, first: Array, n_planes: int, read: Callable[[int], Array]) -> Array:
+    check_size(path, first.shape[1], first.shape[0], 2 * MAX_BYTES, bytes_per_pixel=8 * first[:1, :1].size)
+    total, dtype = first.astype(np.float64), first.dtype
+    del first
+    for index in range(1, n_planes):
+        total += _same_shape(path, read(index), total)
+    total /= n_planes
+    return (np.rint(total, out=total) if dtype.kind in "iu" else total).astype(dtype)
+
+
+def _sharpness(plane: Array) -> float:
+    """Return the mean of squared second differences along rows and columns, over all channels.
+
+    Source: a variant of the modified Laplacian, operator LAP2 of Pertuz, Puig and Garcia 2013, Analysis of focus
+    measure operators for shape-from-focus.
+    """
+    pixels = np.nan_to_num(plane.astype(np.float32))
+    differences = (np.diff(pixels, n=2, axis=axis) for axis in (0, 1) if pixels.shape[axis] > 2)
+    return sum(float((each**2).mean(dtype=np.float64)) for each in differences)
+
+
+def _same_shape(path: Path, array: Array, first: Array) -> Array:
+    if array.shape != first.shape:
+        raise UnreadableImage("planes-differ-in-size", file=path)
+    return array
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +143,7 @@ class Pixels:
     file_format: str  # the name of the reader: "JPEG", "PNG", "TIFF", ...
     bit_depth: int  # as declared: 1, 2, 4, 8, 12, 16, 32, ...
     n_planes: int  # over time and z; 1 for plain images
-    note: str | None = None  # one short reason, equal for equal causes, so that callers can count them
+    note: Message | None = None  # one short reason, equal for equal causes, so that callers can count them
     pixel_size_um: PixelSize | None = None  # width and height of a pixel of this array; None: unknown
     has_other_files: bool = False  # whether they depend on files that the plan does not name
 
@@ -107,7 +183,7 @@ def _are_others(opened: set[str], path: Path) -> bool:
     return not all(Path(os.path.realpath(each)).is_relative_to(real) for each in others)
 
 
-def _read(path: Path, source: Source, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
+def _read(path: Path, source: OpenImage, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
     series = _choose_series(path, source.describe(), plan)
     series = _with_stated_size(series, plan)
     size = series.sizes[plan.level]
@@ -268,7 +344,7 @@ def _cut(path: Path, part: Pixels, region: Region | None, size: Size, window: Wi
             rows.start - window.top : rows.stop - window.top, columns.start - window.left : columns.stop - window.left
         ]
         if (inside.width, inside.height) != (width, height):
-            note = f"{note}; {BEYOND_EDGE}" if note else BEYOND_EDGE
+            note = joined(each for each in (note, BEYOND_EDGE) if each)
             filled = np.empty((height, width, array.shape[2]), array.dtype)
             filled[:] = border_color(array)
             filled[inside.top - y : inside.bottom - y, inside.left - x : inside.right - x] = array
@@ -373,7 +449,7 @@ def _no_access(path: Path, error: OSError) -> UnreadableImage:
     return UnreadableImage("image-no-permission", file=path, reason=error.strerror or str(error))
 
 
-def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
+def _to_three_depths(path: Path, array: Array) -> tuple[Array, Message | None]:
     """Return (H, W, C) uint8, uint16 or float32 in native byte order, and a note if values were replaced."""
     if array.ndim == 2:
         array = array[..., np.newaxis]
@@ -392,7 +468,7 @@ def _to_three_depths(path: Path, array: Array) -> tuple[Array, str | None]:
     if finite.size == 0:
         raise UnreadableImage("no-finite-pixel", file=path)
     low, high = float(finite.min()), float(finite.max())
-    return np.nan_to_num(array, nan=low, posinf=high, neginf=low), text("pixels-replaced")
+    return np.nan_to_num(array, nan=low, posinf=high, neginf=low), message("pixels-replaced")
 
 
 def _select_channels(path: Path, array: Array, channels: tuple[int, ...] | None) -> Array:

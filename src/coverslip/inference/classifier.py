@@ -1,17 +1,25 @@
-"""The packaged classifier, which predicts one row with a decision per image."""
+"""The packaged classifier, which predicts one row with a decision per image.
+
+What a classifier computes of resized pixels, whichever library runs its network.
+
+The engine that is stored with a classifier, with which predictions need not import PyTorch.
+"""
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from coverslip._version import __version__
 from coverslip.datasets import (
     UNCERTAIN,
     UNFAMILIAR,
@@ -28,19 +36,27 @@ from coverslip.datasets import (
     with_plan,
     with_unique_ids,
 )
-from coverslip.engines import N_CHECKED, Engine, engine_of, fastest_engine, remember_engine, run_tta
-from coverslip.errors import BadClassifier, UnreadableImage
+from coverslip.engines import (
+    N_CHECKED,
+    Engine,
+    ExportedEngine,
+    engine_name,
+    engine_of,
+    exported_engine,
+    fastest_engine,
+    remember_engine,
+    run_tta,
+    software,
+)
+from coverslip.errors import BadClassifier, CoverslipError, UnreadableImage
 from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
 from coverslip.evaluation.decisions import classes_in_sets
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
-from coverslip.inference.new_images import Differences, stated_shares
-from coverslip.inference.predictor import PixelOutputs
-from coverslip.inference.repeated_images import DistinctImages, Pair
-from coverslip.inference.stored_engines import store_engine, stored_engine
+from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
 from coverslip.machine import select_device
-from coverslip.messages import Note, text
+from coverslip.messages import Note, message, note
 from coverslip.models.records import linear_logits
 from coverslip.runs import (
     ClassifierCard,
@@ -51,12 +67,78 @@ from coverslip.runs import (
     find_classifier,
     fingerprint_of,
     open_classifier,
+    read_engine,
+    write_engine,
 )
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
     from coverslip.evaluation.ood import FeatureStatistics
     from coverslip.models.networks import Network
+
+
+def stored_engine(classifier: Path, fingerprint: str) -> tuple[Engine | None, Note | None]:
+    """Return the stored engine, and a note if it is damaged.
+
+    An engine of other weights, software or another processor is ignored, since it was not verified with these.
+
+    Args:
+        classifier: the path of a classifier; `.coverslip` files contain no engines.
+        fingerprint: of the network of the classifier.
+    """
+    if not classifier.is_dir():
+        return None, None
+    engine = None
+    with suppress(ValueError):
+        stored = read_engine(classifier, weights=fingerprint, software=_software())
+        if stored is None:
+            return None, None
+        engine = ExportedEngine(engine_name(stored.record.library), stored.network, stored.check).load()
+    return engine, None if engine is not None else note(
+        "stored-engine-damaged", level="warning", folder=str(classifier)
+    )
+
+
+def store_engine(classifier: Path, fingerprint: str, engine: Engine) -> None:
+    """Store an engine with a classifier, unless its folder cannot be written.
+
+    Args:
+        classifier, fingerprint: as of `stored_engine`.
+        engine: from the cache; others are not stored.
+    """
+    exported = exported_engine(engine.cache_key)
+    if exported is None or not classifier.is_dir():
+        return
+    with suppress(OSError, CoverslipError):
+        write_engine(
+            classifier,
+            exported.network,
+            exported.check,
+            library=exported.library,
+            weights=fingerprint,
+            software=_software(),
+        )
+
+
+def _software() -> tuple[str, ...]:
+    return (__version__, *software())
+
+
+class PixelOutputs(NamedTuple):
+    """The outputs for n images."""
+
+    probabilities: npt.NDArray[np.floating]  # (n, K), calibrated, in the order of the classes
+    logits: npt.NDArray[np.floating]  # (n, K), before calibration
+    features: npt.NDArray[np.float32]  # (n, D), averaged over test-time augmentation
+    ood_score: npt.NDArray[np.floating] | None  # (n,): 0 is typical, above 1 unfamiliar; None: the classifier has none
+
+
+class Predictor(Protocol):
+    """A network that is ready to predict: a `Classifier`, or an exported classifier that was opened again."""
+
+    def predict_pixels(self, pixels: npt.NDArray[np.unsignedinteger]) -> PixelOutputs:
+        """Return the outputs for (n, S, S, C) pixels that were resized as the classifier's card says."""
+        ...
 
 
 def decided_row(
@@ -82,9 +164,9 @@ def decided_row(
     predicted, top_probability = card.classes[k], float(probability[k])
     decision, reason = predicted, None
     if row.ood_score is not None and row.ood_score > 1:
-        decision, reason = UNFAMILIAR, text("reason-unfamiliar")
+        decision, reason = UNFAMILIAR, message("reason-unfamiliar")
     elif top_probability < card.uncertain_below:
-        decision, reason = UNCERTAIN, text("reason-uncertain", threshold=card.uncertain_below)
+        decision, reason = UNCERTAIN, message("reason-uncertain", threshold=card.uncertain_below)
     return replace(
         row,
         predicted=predicted,
@@ -177,8 +259,16 @@ class Classifier:
 
     @cached_property
     def _head(self) -> tuple[np.ndarray, np.ndarray]:
-        weights = self._packed.read_weights()
-        return weights["head.weight"], weights["head.bias"]
+        head = self.read_head()
+        return head["head.weight"], head["head.bias"]
+
+    def read_head(self) -> dict[str, np.ndarray]:
+        """Read the last layer: `head.weight` (K, D) and `head.bias` (K,).
+
+        Raises:
+            BadClassifier: it is damaged.
+        """
+        return self._packed.read_head()
 
     def at_prevalence(self, prevalence: Mapping[str, float]) -> "Classifier":
         """Return the classifier for images with other class proportions than the training images.
@@ -339,8 +429,8 @@ class Classifier:
                 pace = (done - 1) / (now - first_row_at) if now > first_row_at else None
                 left = time_left(done, n, done / pace) if pace else None
                 emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
-        for note in differences.notes():
-            emit(Noted.of(note))
+        for each in differences.notes():
+            emit(Noted.of(each))
 
     def _rows(
         self,
@@ -370,7 +460,7 @@ class Classifier:
         for record, image in zip(batch.records, batch.images, strict=True):
             path = name_as_text(str(record.path))  # absolute, because no file states a root folder for these rows
             if isinstance(image, UnreadableImage):
-                yield replace(_unread_row(record, path), reason=image.what), image
+                yield replace(_unread_row(record, path), reason=image.message), image
             else:
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)
@@ -424,12 +514,14 @@ class Classifier:
         return engine
 
 
-def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
+def load_classifier(path: Run | Path | str, device: str = "auto", *, tested: bool = False) -> Classifier:
     """Load a packaged classifier.
 
     Args:
         path: a run folder, its `classifier/`, or a `.coverslip` file.
         device: `cpu`, `cuda`, `mps`, or `auto` for the first available one of `cuda`, `mps` and `cpu`.
+        tested: load the classifier that was not fitted on the test images, and whose metrics the run states, in place
+            of the delivered one. Both are the same with `refit_all: false`, after fine-tuning and with folds.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged or has a newer format.
@@ -445,14 +537,14 @@ def load_classifier(path: Run | Path | str, device: str = "auto") -> Classifier:
         >>> classifier.predict_proba("new/").shape
         (4, 2)
     """
-    return Classifier(open_classifier(find_classifier(path)), select_device(device))
+    return Classifier(open_classifier(find_classifier(path), tested=tested), select_device(device))
 
 
 def _fingerprint(packed: PackedClassifier) -> str:
     """Return a hash that is equal for classifiers whose networks compute equal features."""
     card, preprocessing = packed.card, packed.card.preprocessing
     pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
-    return sha256_json([fingerprint_of(packed.path), card.model, card.model_options, card.head, pixels])
+    return sha256_json([fingerprint_of(packed.path, tested=True), card.model, card.model_options, card.head, pixels])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from coverslip.evaluation.ood import SHARE_OF_ALL
 from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
 from coverslip.models.building import same_random_numbers
-from coverslip.models.deployed import DeployedNetwork, OodTensors
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import DeployedNetwork, Network, OodTensors, create_network
 from coverslip.runs import PackedClassifier
 from coverslip.runs.classifier import LARGEST_SCORE
 

@@ -1,17 +1,21 @@
-"""Comparison of new images with the training images: differences, and stated or estimated class proportions."""
+"""Comparison of new images with the training images: differences, and stated or estimated class proportions.
+
+Images that are listed several times: each is computed once, and has a row each time that it is listed.
+"""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import UNFAMILIAR, ImageRecord, one_line
-from coverslip.errors import CoverslipError
+from coverslip.datasets import UNFAMILIAR, ImageRecord, first_positions, one_line
+from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
 from coverslip.images import PreprocessedImage, pixel_side
-from coverslip.messages import Note, Rescale, note, text
+from coverslip.messages import Message, Note, Rescale, joined, message, note, text
 from coverslip.runs import ClassifierCard, Prediction
 
 _SIZE_FACTOR = 2.0  # warning for images smaller or larger than all training images by this factor
@@ -19,6 +23,9 @@ _FIELD_FACTOR = 9.0  # images with the area of so many training images may be a 
 _BY_CHANCE = 0.01  # warning for results that are less probable than this by chance
 _FIELD = "field of view"  # the kind of difference of images that may be whole fields
 _PIXEL_SIZE = "pixel size"
+_OF_RECORD = ("image_id", "label", "field", "object_id", "sample", "about")  # that rows of an image need not share
+
+Pair = tuple[Prediction, PreprocessedImage | UnreadableImage | None]  # None: an earlier row has the image
 
 
 class Differences:
@@ -30,22 +37,22 @@ class Differences:
         self._trained_um = None if size is None else pixel_side(size)
         self._other_pixel_size: tuple[str, float] | None = None  # image_id and µm per pixel of the first such image
         self._n_rescaled = self._n_without_pixel_size = 0
-        self._counts: Counter[str] = Counter()
-        self._reading_notes = Counter[str]()  # of images that were read in an unusual way
+        self._counts: Counter[Message | str] = Counter()
+        self._reading_notes = Counter[Message]()  # of images that were read in an unusual way
         self._odd_size: tuple[str, str] | None = None  # width and height of the first image of unusual size
         self._ood = card.ood
         self._n_judged = self._n_unfamiliar = 0
 
-    def count(self, record: ImageRecord, image: PreprocessedImage) -> str | None:
+    def count(self, record: ImageRecord, image: PreprocessedImage) -> Message | None:
         """Count the differences of an image and return their description, or None."""
         if image.note:
             self._reading_notes[image.note] += 1
         differences = list(self._differences_of(record, image))
         self._counts.update(difference for difference, _ in differences)
         warnings = [*self._pixel_size_warnings(record, image), *(warning for _, warning in differences)]
-        return "; ".join(warnings) or None
+        return joined(warnings)
 
-    def _pixel_size_warnings(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[str]:
+    def _pixel_size_warnings(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[Message]:
         """Count the pixel size of an image, and yield a warning if it differs or the image is rescaled."""
         if self._trained_um is None or record.plan.has_physical_size:
             return
@@ -55,46 +62,46 @@ class Differences:
         um = pixel_side(image.pixel_size_um)
         if image.is_rescaled:
             self._n_rescaled += 1
-            yield text("image-rescaled", um=um, trained_um=self._trained_um)
+            yield message("image-rescaled", um=um, trained_um=self._trained_um)
         elif self._trained_on.has_other_pixel_size(image.pixel_size_um):
             self._other_pixel_size = self._other_pixel_size or (record.image_id, um)
             self._counts[_PIXEL_SIZE] += 1
-            yield text("pixel-size-differs", um=um, trained_um=self._trained_um)
+            yield message("pixel-size-differs", um=um, trained_um=self._trained_um)
 
     def count_decided(self, row: Prediction) -> None:
         """Count a predicted image."""
         self._n_judged += row.ood_score is not None
         self._n_unfamiliar += row.decision == UNFAMILIAR
 
-    def _differences_of(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[str, str]]:
+    def _differences_of(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[tuple[Message | str, Message]]:
         """Yield each difference as a kind for counting, and as a warning for the image."""
         trained_on = self._trained_on
         if image.dtype not in trained_on.dtypes:
-            trained = " or ".join(text("bit-depth", dtype=dtype) for dtype in trained_on.dtypes)
-            difference = text("bit-depth-differs", depth=text("bit-depth", dtype=image.dtype), trained=trained)
+            trained = joined((message("bit-depth", dtype=dtype) for dtype in trained_on.dtypes), "either-message")
+            difference = message("bit-depth-differs", depth=message("bit-depth", dtype=image.dtype), trained=trained)
             yield difference, difference
         if image.n_channels not in trained_on.channels:
-            trained = " or ".join(text("color-mode", n_channels=n) for n in trained_on.channels)
-            mode = text("color-mode", n_channels=image.n_channels)
-            difference = text("channels-differ", channels=mode, trained=trained)
+            trained = joined((message("color-mode", n_channels=n) for n in trained_on.channels), "either-message")
+            mode = message("color-mode", n_channels=image.n_channels)
+            difference = message("channels-differ", channels=mode, trained=trained)
             yield difference, difference
         if record.plan.has_physical_size:
             return
         width, height = str(image.width_px), str(image.height_px)
         if record.plan.region is None and self._is_field(image):
             n = image.width_px * image.height_px // trained_on.usual_area_px
-            yield _FIELD, text("image-is-field", width=width, height=height, n_times=n)
+            yield _FIELD, message("image-is-field", width=width, height=height, n_times=n)
         elif not (_is_near(image.width_px, trained_on.width_px) and _is_near(image.height_px, trained_on.height_px)):
             low, high = (f"{trained_on.width_px[i]} x {trained_on.height_px[i]}" for i in (0, 1))
-            trained = text("size-of-training-images", low=low, high=high, is_range=low != high)
+            trained = message("size-of-training-images", low=low, high=high, is_range=low != high)
             self._odd_size = self._odd_size or (width, height)
             first_width, first_height = self._odd_size
             yield (
-                text("sizes-differ", width=first_width, height=first_height, trained=trained),
-                text("size-differs", width=width, height=height, trained=trained),
+                message("sizes-differ", width=first_width, height=first_height, trained=trained),
+                message("size-differs", width=width, height=height, trained=trained),
             )
         if self._preprocessing.is_too_large(image.width_px, image.height_px):
-            difference = text("larger-than-canvas", canvas_px=self._preprocessing.canvas_px)
+            difference = message("larger-than-canvas", canvas_px=self._preprocessing.canvas_px)
             yield difference, difference
 
     def _is_field(self, image: PreprocessedImage) -> bool:
@@ -113,7 +120,7 @@ class Differences:
             *reading_notes,
         ]
 
-    def _note(self, difference: str, n: int) -> Note:
+    def _note(self, difference: Message | str, n: int) -> Note:
         if difference == _FIELD:
             return note("field-of-view", level="warning", n_images=n, factor=_FIELD_FACTOR)
         if difference == _PIXEL_SIZE and self._other_pixel_size is not None:
@@ -211,7 +218,7 @@ class EstimatedShares:
         """Return the proportion of each class with its interval; no value for too few or too many unfamiliar images."""
         classes = self._card.classes
         if self._are_unfamiliar:
-            reason = text("too-many-unfamiliar-images")
+            reason = message("too-many-unfamiliar-images")
             return dict.fromkeys(classes, Metric(value=None, method=METHOD, reason=reason))
         return dict(zip(classes, estimated_shares(self._all_probabilities, self._card.prior), strict=True))
 
@@ -248,3 +255,39 @@ class EstimatedShares:
     def _all_probabilities(self) -> np.ndarray:
         """The (n, K) probabilities."""
         return np.array(self._probabilities, dtype=np.float64).reshape(-1, len(self._card.classes))
+
+
+class DistinctImages:
+    """The distinct images of a list, of which any may be listed again.
+
+    Args:
+        records: the list.
+    """
+
+    def __init__(self, records: Sequence[ImageRecord]) -> None:
+        self._all, self._first = records, first_positions(records)
+        is_first = self._first == np.arange(len(records))
+        self.positions: list[int] = np.flatnonzero(is_first).tolist()  # of `self.records` in the list
+        self.records = records if is_first.all() else tuple(records[k] for k in self.positions)
+        self._n_later = Counter(self._first[~is_first].tolist())  # further rows, by position of the first one
+
+    def every_row(self, pairs: Iterator[Pair]) -> Generator[Pair]:
+        """Yield a row for each listed image, in their order.
+
+        Args:
+            pairs: the rows of `records`.
+        """
+        rows: dict[int, Prediction] = {}  # that further images need
+        listed = zip(self._all, self._first.tolist(), strict=True) if self._n_later else ()
+        for k, (record, first) in enumerate(listed):
+            if first == k:
+                row, image = next(pairs)
+                if self._n_later[k]:
+                    rows[k] = row
+                yield row, image
+            else:
+                self._n_later[first] -= 1
+                row = rows[first] if self._n_later[first] else rows.pop(first)
+                of_record = {name: getattr(record, name) for name in _OF_RECORD}
+                yield replace(row, **of_record, repeats=row.image_id), None
+        yield from pairs  # all, if none is listed again; else this only ends the iterator

@@ -26,18 +26,17 @@ from coverslip.evaluation.prevalence import METHOD
 from coverslip.events import Emit, Noted
 from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
+from coverslip.inference.new_images import EstimatedShares, Pair, note_on_thresholds
 from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
-from coverslip.inference.repeated_images import Pair
-from coverslip.messages import Note, Resume, note, text
+from coverslip.messages import Note, Resume, message, note
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
     REPEATS_COLUMN,
     Format,
     HashedReading,
-    Layout,
     Prediction,
+    PredictionColumns,
     Run,
     check_output,
     fingerprint_of,
@@ -59,7 +58,13 @@ class TrainingImageCounter:
         path = classifier.folder if isinstance(classifier, Run) else Path(classifier)
         run = Run(path.parent if path.name == "classifier" else path)
         self._hashes = (
-            frozenset([*run.training_hashes.train, *run.training_hashes.val])
+            frozenset(
+                [
+                    *run.training_hashes.train,
+                    *run.training_hashes.val,
+                    *(run.training_hashes.test if run.is_fitted_on_test else ()),
+                ]
+            )
             if run.training_hashes_file.is_file()
             else frozenset[str]()
         )
@@ -87,7 +92,7 @@ MAX_REASONS = 5  # unreadable images with a note of their own
 
 
 @dataclass(frozen=True)
-class Summary:
+class PredictionSummary:
     """The results of `predict`."""
 
     file: Path
@@ -112,7 +117,7 @@ def predict(
     on: str = "local",
     trust_cluster: bool = False,
     emit: Emit = show,
-) -> Summary:
+) -> PredictionSummary:
     """Predict new images into a table, row by row in their order. Memory does not grow with the number of images.
 
     If the prediction is interrupted, its rows stay in the folder `NAME.unfinished` beside the table.
@@ -156,7 +161,7 @@ def predict(
     if on == "local":
         prepare_decoding()
     classifier = load_classifier(run, device if on == "local" else "cpu")
-    Layout(classifier.classes, top_k)  # reports errors before any work
+    PredictionColumns(classifier.classes, top_k)  # reports errors before any work
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
     if prevalence:
@@ -207,7 +212,7 @@ def predict_opened(
     resume: bool = False,
     cluster: Cluster | None = None,
     emit: Emit,
-) -> Summary:
+) -> PredictionSummary:
     """Predict images that are open into a table, as `predict`, with a classifier whose settings are made.
 
     Args:
@@ -222,7 +227,7 @@ def predict_opened(
     if first != list(range(len(first))):
         more = {REPEATS_COLUMN: lambda k: "" if first[k] == k else data.records[first[k]].image_id, **more}
     columns = output_columns(record.columns for record in data.records)
-    layout = Layout(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
+    layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
     training_images = TrainingImageCounter(run)
@@ -298,7 +303,7 @@ def summary_of(
     shares: EstimatedShares,
     *,
     has_all_probabilities: bool = True,
-) -> Summary:
+) -> PredictionSummary:
     """Return the summary of a table.
 
     Args:
@@ -310,16 +315,16 @@ def summary_of(
     """
     by_class = shares.by_class()
     if not has_all_probabilities:
-        reason = text("rows-without-all-probabilities")
+        reason = message("rows-without-all-probabilities")
         by_class = dict.fromkeys(by_class, Metric(value=None, method=METHOD, reason=reason))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
-    return Summary(out, most_frequent_first(decisions), by_class, assumed)
+    return PredictionSummary(out, most_frequent_first(decisions), by_class, assumed)
 
 
 def unreadable_note(row: Prediction) -> Note:
     """Return the note on an unreadable image."""
-    image, reason = one_line(row.image_id), one_line(row.reason or "")
-    return note("unreadable-image", level="warning", image=image, reason=reason, path=row.path)
+    image = one_line(row.image_id)
+    return note("unreadable-image", level="warning", image=image, reason=row.reason, path=row.path)
 
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:

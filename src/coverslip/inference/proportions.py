@@ -31,7 +31,7 @@ from coverslip.evaluation.sample_proportions import (
 )
 from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter
 from coverslip.files import check_replaceable
-from coverslip.messages import note, text
+from coverslip.messages import Message, message, note, text
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
@@ -649,10 +649,10 @@ def _proportions(
     decisions = sum((each.decisions for each in images.values()), Counter[str]())
     n = sum(len(each.votes) for each in readable)
     corrected: Corrected | None = None
-    reason = text("summary-without-run") if rates is None else text("summary-sample-without-images")
-    raw: Sequence[Metric] = [Metric(value=None, method=RAW_METHOD, reason=text("summary-sample-without-images"))] * len(
-        classes
-    )
+    reason: Message | None = message("summary-without-run" if rates is None else "summary-sample-without-images")
+    raw: Sequence[Metric] = [
+        Metric(value=None, method=RAW_METHOD, reason=message("summary-sample-without-images"))
+    ] * len(classes)
     counts = np.zeros(len(classes))
     if readable:
         votes = Votes(
@@ -663,9 +663,9 @@ def _proportions(
         raw = [Metric(value=v, low=lo, high=hi, method=RAW_METHOD) for v, lo, hi in raw_shares(votes)]
         if rates is not None:
             corrected = rates.correct(votes)
-            reason = text(corrected.reason) if corrected.reason else ""
+            reason = message(corrected.reason) if corrected.reason else None
             if decisions[UNFAMILIAR] > MOST_UNFAMILIAR * n:
-                reason = text("summary-unfamiliar", share=decisions[UNFAMILIAR] / n)
+                reason = message("summary-unfamiliar", share=decisions[UNFAMILIAR] / n)
     method = MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD
     of_class = {}
     for k, name in enumerate(classes):

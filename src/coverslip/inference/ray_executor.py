@@ -15,9 +15,8 @@ import numpy as np
 
 from coverslip.datasets import Dataset, ImageRecord
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
-from coverslip.inference.new_images import Differences
+from coverslip.inference.new_images import Differences, DistinctImages, Pair
 from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
-from coverslip.inference.repeated_images import DistinctImages, Pair
 from coverslip.runs import ClassifierCard, Run, export_classifier
 from coverslip.runtime.cluster import ClusterTasks
 

@@ -10,13 +10,13 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from coverslip.datasets import DECISIONS, UNREADABLE, ImageRecord, name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.images import PixelSizeUm, PreprocessedImage
 from coverslip.inference.classifier import load_classifier
-from coverslip.messages import Failure, text
+from coverslip.messages import Failure, Message, message, message_of, text
 from coverslip.runs import Prediction
 from coverslip.runtime.cluster import local_path
 
@@ -70,13 +70,23 @@ def _with_local_paths(record: ImageRecord) -> ImageRecord:
 
 def _with_computer_name(row: Prediction, record: ImageRecord) -> Prediction:
     """Add the name of this computer to the reason if the file does not exist here."""
-    return row if record.exists else replace(row, reason=f"{row.reason}, on {platform.node()}")
+    return (
+        row
+        if record.exists
+        else replace(row, reason=message("reason-on-computer", reason=row.reason, computer=platform.node()))
+    )
 
 
 _MAX_CHARACTERS = 2_000  # of a text
 _BYTES_AN_IMAGE, _BYTES_A_CLASS, _OTHER_BYTES = 20_000, 1_000, 100_000
 
+
+def _shortened(message: Message) -> Message:
+    return message if len(message.as_json()) <= _MAX_CHARACTERS else message_of(str(message)[:_MAX_CHARACTERS])
+
+
 Words = Annotated[str, Field(max_length=_MAX_CHARACTERS)]
+ShortMessage = Annotated[Message, AfterValidator(_shortened)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -93,7 +103,7 @@ class ImageProperties(_Closed):
     height_px: Positive
     n_channels: Positive
     dtype: Annotated[str, Field(pattern="^[a-z0-9]{1,20}$")]
-    note: Words | None
+    note: ShortMessage | None
     pixel_hash: Annotated[str, Field(pattern="^[0-9a-f]{1,128}$")] | None
     pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None
     is_rescaled: bool
@@ -106,8 +116,8 @@ class ImageResult(_Closed):
     probability: float | None
     decision: Words
     probabilities: tuple[float, ...]
-    reason: Words | None
-    warning: Words | None
+    reason: ShortMessage | None
+    warning: ShortMessage | None
     ood_score: float | None
     prediction_set: tuple[Words, ...] | None
     logits: tuple[float, ...]
@@ -125,7 +135,7 @@ class _Answer(_Closed):
 
 def answer_of(rows: Iterable[tuple[Prediction, PreprocessedImage | None]]) -> bytes:
     """Return the answer with the result of each image."""
-    return _Answer(results=tuple(_result(row, image) for row, image in rows)).model_dump_json().encode()
+    return _Answer(results=tuple(_result(row, image) for row, image in rows)).model_dump_json(round_trip=True).encode()
 
 
 def refusal_of(failure: Failure, computer: str) -> bytes:
@@ -166,8 +176,8 @@ def _result(row: Prediction, image: PreprocessedImage | None) -> ImageResult:
     fields = ("predicted", "probability", "decision", "probabilities", "ood_score", "prediction_set", "logits")
     return ImageResult(
         **{name: getattr(row, name) for name in fields},
-        reason=None if row.reason is None else row.reason[:_MAX_CHARACTERS],
-        warning=None if row.warning is None else row.warning[:_MAX_CHARACTERS],
+        reason=row.reason,
+        warning=row.warning,
         image=None
         if image is None
         else ImageProperties(
@@ -204,7 +214,6 @@ def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Pr
 def _image(properties: ImageProperties | None) -> PreprocessedImage | None:
     if properties is None:
         return None
-    note = None if properties.note is None else one_line(properties.note, _MAX_CHARACTERS)
     pixels = np.empty((0, 0, 0), np.uint8)
     return PreprocessedImage(
         pixels,
@@ -212,7 +221,7 @@ def _image(properties: ImageProperties | None) -> PreprocessedImage | None:
         properties.height_px,
         properties.n_channels,
         properties.dtype,
-        note=note,
+        note=properties.note,
         pixel_hash=properties.pixel_hash,
         pixel_size_um=properties.pixel_size_um,
         is_rescaled=properties.is_rescaled,

@@ -40,7 +40,7 @@ from coverslip.inference.proportions import (
     votes_of,
     votes_on_test_images,
 )
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.runs import Prediction, Run
 from coverslip.runs.documents import write_table
 from coverslip.text_tables import composed
@@ -436,7 +436,7 @@ def _checked_condition(
     }
     n_labeled = sum(map(len, labeled.values()))
     unlabeled = next((name for name, images in labeled.items() if not images), None)
-    reason = None if unlabeled is None else text("spot-check-unlabeled-sample", sample=unlabeled)
+    reason = None if unlabeled is None else message("spot-check-unlabeled-sample", sample=unlabeled)
     accuracy = expected = difference = Metric(value=None, reason=reason, method=ACCURACY_METHOD)
     checked: dict[str, CheckedProportion] = {}
     if reason is None and samples:
@@ -480,7 +480,7 @@ def _checked_condition(
     if accuracy.value is not None:
         shares = np.array([checked[name].labels.value or 0.0 for name in classes])
         if recalls is None:
-            reason = text("spot-check-without-run")
+            reason = message("spot-check-without-run")
             expected = difference = Metric(value=None, reason=reason, method=DIFFERENCE_METHOD)
         else:
             of_test = expected_accuracy(recalls, shares / shares.sum())
@@ -510,7 +510,7 @@ def _remarks(
     n_labeled: int,
 ) -> Iterator[str]:
     if accuracy.value is None:
-        yield accuracy.reason or ""
+        yield str(accuracy.reason or "")
         return
     if is_lower:
         yield text("spot-check-lower")

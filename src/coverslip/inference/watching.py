@@ -18,15 +18,15 @@ from coverslip.events import Emit, Noted, Progressed
 from coverslip.files import sha256_file
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, note_on_thresholds
-from coverslip.inference.predicting import MAX_REASONS, Summary, summary_of, unreadable_note
+from coverslip.inference.predicting import MAX_REASONS, PredictionSummary, summary_of, unreadable_note
 from coverslip.messages import note
 from coverslip.progress import show
 from coverslip.runs import (
     CLASSIFIER_COLUMN,
     FILE_COLUMN,
     Format,
-    Layout,
     Prediction,
+    PredictionColumns,
     Run,
     check_output,
     growing_table,
@@ -54,7 +54,7 @@ def watch(
     quiet_seconds: float = 2.0,
     emit: Emit = show,
     stop: Stop = BY_SIGNAL,
-) -> Summary:
+) -> PredictionSummary:
     """Predict each image in a folder and its subfolders once, and each one that appears later, until a stop request.
 
     A file is complete if it has not changed for `quiet_seconds`; an unreadable file needs ten times as long. A file
@@ -102,7 +102,7 @@ def watch(
         classifier = classifier.at_prevalence(prevalence)
     if rescale:
         classifier = classifier.with_rescaling()
-    layout = Layout(classifier.classes, top_k, (FILE_COLUMN, CLASSIFIER_COLUMN))
+    layout = PredictionColumns(classifier.classes, top_k, (FILE_COLUMN, CLASSIFIER_COLUMN))
     identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
     decisions, shares = Counter[str](), EstimatedShares(classifier.card)
     with signals_stop(), growing_table(out, layout, format) as table:

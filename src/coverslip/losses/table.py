@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class LossRecord:
     """One loss function.
 
+    To add one, add its record to `LOSSES` and its texts to `recipe_keys.ftl` in all languages.
+
     `per_image` is a function or `module:function`, which is imported when training begins.
     `per_image(logits, label, weight=…, label_smoothing=…, **options)` receives (B, K) logits, (B,) labels, (K,) class
     weights or None, and the amount of label smoothing in [0, 1). It returns (B,) floats >= 0, the loss of each image.
@@ -82,7 +84,7 @@ def check_options(name: str, options: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grouping:
+class FeatureGrouping:
     """One way to group features: `groups(features, label, n_classes)` returns (n,) int without gradient."""
 
     name: str
@@ -94,11 +96,11 @@ class Grouping:
         return groups(features, label, n_classes)
 
 
-GROUPINGS: Table[Grouping] = Table(
+GROUPINGS: Table[FeatureGrouping] = Table(
     "way to group features",
     [
-        Grouping(name="labels", groups="coverslip.losses.functions:groups_by_label"),
-        Grouping(
+        FeatureGrouping(name="labels", groups="coverslip.losses.functions:groups_by_label"),
+        FeatureGrouping(
             name="kmeans",
             groups="coverslip.losses.functions:groups_by_kmeans",
         ),

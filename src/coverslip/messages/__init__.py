@@ -3,6 +3,7 @@
 from coverslip.messages.catalogue import (
     ENGLISH,
     LANGUAGES,
+    Message,
     add_entries,
     duration,
     entries,
@@ -10,9 +11,13 @@ from coverslip.messages.catalogue import (
     escape_controls_in_lines,
     has_entry,
     in_language,
+    joined,
+    json_values,
     language,
     localized,
     localized_number,
+    message,
+    message_of,
     rough_duration,
     text,
 )
@@ -47,7 +52,6 @@ from coverslip.messages.records import (
     note_of,
     remedies_of,
 )
-from coverslip.messages.translation import localized_reason
 
 __all__ = [
     "ENGLISH",
@@ -64,6 +68,7 @@ __all__ = [
     "JoinGroups",
     "Level",
     "MapColumn",
+    "Message",
     "Note",
     "Parameters",
     "Remedies",
@@ -83,12 +88,15 @@ __all__ = [
     "failure_of",
     "has_entry",
     "in_language",
+    "joined",
+    "json_values",
     "language",
     "localized",
     "localized_failure",
     "localized_note",
     "localized_number",
-    "localized_reason",
+    "message",
+    "message_of",
     "note",
     "note_of",
     "remedies_of",

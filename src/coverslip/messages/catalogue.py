@@ -10,12 +10,14 @@ language. A translation is a folder with the same files and codes; an entry or a
 Texts are in English unless `in_language` says otherwise, which the server does for requests of its pages.
 """
 
+import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, lru_cache
+from dataclasses import asdict, dataclass, field
+from functools import cache, lru_cache, reduce
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -48,20 +50,127 @@ def in_language(name: str) -> Iterator[None]:
         _language.reset(token)
 
 
-def text(code: str, **parameters: Any) -> str:
+def text(code: str, /, **parameters: Any) -> str:
     """Return the text of a message, in the current language.
 
     Args:
         code: the code of an entry; followed by `.do`, `.title` or another name, an attribute of the entry.
-        parameters: the values of the variables: numbers, texts and paths.
+        parameters: the values of the variables: numbers, texts, paths, and messages, also as in JSON.
 
     Raises:
         KeyError: there is no such entry, or a parameter is missing.
     """
+    parameters = {name: _rendered(value) for name, value in parameters.items()}
     try:
         return _cached(_language.get(), code, **parameters)
     except TypeError:  # a value has no hash
         return _render(_language.get(), code, **parameters)
+
+
+def _rendered(parameter: Any) -> Any:
+    """Return a message as text, and any other parameter unchanged."""
+    if isinstance(parameter, Mapping) and parameter.keys() == {"code", "parameters"}:
+        parameter = Message(**parameter)
+    return str(parameter) if isinstance(parameter, Message) else parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence as data, which is stored in results instead of its text. `str` renders it in the current language.
+
+    In files and the JSON of the command line, it is an object with these fields. Pages receive its text.
+    """
+
+    code: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # JSON values, as `message` makes them
+
+    def __str__(self) -> str:
+        try:
+            return text(self.code, **self.parameters)
+        except (KeyError, TypeError, ValueError):  # stored by another version
+            return self.as_json()
+
+    def __hash__(self) -> int:
+        return hash(self.as_json())
+
+    @property
+    def english(self) -> str:
+        """The text for files, which are in English."""
+        with in_language(ENGLISH):
+            return str(self)
+
+    def __contains__(self, part: object) -> bool:
+        return self == part or any(
+            part in message_of(value) for value in self.parameters.values() if isinstance(value, Mapping)
+        )
+
+    def as_json(self) -> str:
+        """Return the message as it is stored in a cell of a table."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: object, __: object) -> Any:
+        from pydantic_core import core_schema  # slow import
+
+        # Files are written with `round_trip`, responses of the server without it.
+        in_json = core_schema.plain_serializer_function_ser_schema(
+            lambda value, info: asdict(value) if info.round_trip else str(value), info_arg=True, when_used="json"
+        )
+        return core_schema.no_info_plain_validator_function(message_of, serialization=in_json)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: object, __: object) -> dict[str, str]:
+        return {"type": "string"}
+
+
+def message(code: str, /, **parameters: Any) -> Message:
+    """Return a message to store.
+
+    Args:
+        code, parameters: as of `text`.
+    """
+    return Message(code, json_values(parameters))
+
+
+def message_of(stored: Any) -> Message:
+    """Return a message from JSON, or from the English text that former versions stored instead.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(stored, Message):
+        return stored
+    if isinstance(stored, str):
+        if not stored.startswith('{"code": '):
+            return message("english-text", text=stored)
+        stored = json.loads(stored)
+    match stored:
+        case {"code": str(code), "parameters": dict(parameters), **others} if not others:
+            return Message(code, parameters)
+        case _:
+            raise ValueError(text("not-a-message"))
+
+
+def joined(messages: Iterable[Message], code: str = "two-messages") -> Message | None:
+    """Return several messages as one; None if there is none.
+
+    Args:
+        messages: any number.
+        code: of a message that joins two, `first` and `second`.
+    """
+    each = list(messages)
+    return reduce(lambda first, second: message(code, first=first, second=second), each) if each else None
+
+
+def json_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a message with paths and messages in them as JSON values."""
+    return {name: _json_value(value) for name, value in parameters.items()}
+
+
+def _json_value(parameter: Any) -> Any:
+    if isinstance(parameter, Message):
+        return asdict(parameter)
+    return str(parameter) if isinstance(parameter, PurePath) else parameter
 
 
 def localized(stored: str, code: str, parameters: Mapping[str, Any]) -> str:
@@ -136,12 +245,6 @@ _added: dict[str, str] = {}  # the sources of the entries of other packages, by 
 def entries(language: str = ENGLISH) -> Mapping[str, str]:
     """Return the source of every entry of a language, by code."""
     return dict(_sources(language))
-
-
-def codes_of_file(name: str) -> list[str]:
-    """Return the codes of a file of the catalogue, such as `images`."""
-    file = Path(__file__).parent / ENGLISH / f"{name}.ftl"
-    return [code for code, _ in _split(file.read_text(encoding="utf-8"))]
 
 
 def _fluent_value(parameter: Any) -> Any:

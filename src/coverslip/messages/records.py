@@ -5,10 +5,11 @@ page as a button.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from coverslip.messages.catalogue import has_entry, localized, text
+from coverslip.messages.catalogue import has_entry, json_values, localized, message_of, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ def note(code: str, *, level: Level = "info", remedies: Remedies = (), **paramet
         code, parameters: as for `catalogue.text`; further parameters are for programs.
         level, remedies: fields of the note.
     """
-    return Note(code, text(code, **parameters), level=level, parameters=parameters, remedies=remedies)
+    return Note(code, text(code, **parameters), level=level, parameters=json_values(parameters), remedies=remedies)
 
 
 def failure(
@@ -236,7 +237,8 @@ def failure(
     """
     do = text(f"{code}.do", **parameters) if has_entry(f"{code}.do") else ""
     what = text(code, **parameters)
-    return Failure(kind=kind, code=code, what=what, do=do, file=file, parameters=parameters, remedies=remedies)
+    values = json_values(parameters)
+    return Failure(kind=kind, code=code, what=what, do=do, file=file, parameters=values, remedies=remedies)
 
 
 def note_of(stored: Parameters) -> Note:
@@ -258,13 +260,15 @@ def localized_note(note: AnyNote) -> AnyNote:
 
 def localized_failure(failure: Failure) -> Failure:
     """Return a stored failure in the current language."""
-    code, parameters, do = failure.code, dict(failure.parameters), failure.do
-    if cause := parameters.get("cause"):
-        parameters["what"] = localized(str(parameters.get("what", "")), cause["code"], cause["parameters"])
-        do = localized(do, f"{cause['code']}.do", cause["parameters"])
+    code, parameters, cause = failure.code, failure.parameters, failure.parameters.get("what")
+    what, do = localized(failure.what, code, parameters), failure.do
     if has_entry(f"{code}.do"):
-        do = localized(failure.do, f"{code}.do", parameters)
-    return replace(failure, what=localized(failure.what, code, parameters), do=do, parameters=parameters)
+        do = localized(do, f"{code}.do", parameters)
+    elif cause:
+        with suppress(ValueError):  # the text of a former version
+            cause = message_of(cause)
+            do = localized(do, f"{cause.code}.do", cause.parameters)
+    return replace(failure, what=what, do=do)
 
 
 def failure_of(stored: Parameters) -> Failure:

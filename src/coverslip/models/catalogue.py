@@ -50,7 +50,7 @@ def model_info(name: str) -> ModelRecord:
     """
     if is_registered(name):
         return registered(name)
-    from coverslip.models.architectures.library_backbones import is_in_timm, timm_record
+    from coverslip.models.building import is_in_timm, timm_record
 
     if name.startswith("timm/"):
         return timm_record(name)

@@ -17,7 +17,7 @@ from coverslip.models.weights.files import read_checkpoint
 from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
 from coverslip.models.weights.hub import fetch_weights, hub_source
 from coverslip.models.weights.imported import store_imported
-from coverslip.models.weights.names import with_network_names
+from coverslip.models.weights.translation import with_network_names
 from coverslip.models.zoo import registered_models
 
 _N_CANDIDATES = 3  # networks that are built for the comparison
@@ -56,7 +56,7 @@ def import_weights(file: Path, model: str, *, license: str | None = None) -> Wei
     """Store the weights of a file, so that `init: imagenet` of the model uses them.
 
     Args:
-        file: safetensors, a PyTorch file of plain tensors, or Keras's HDF5 (`coverslip.models.weights.keras`).
+        file: safetensors, a PyTorch file of plain tensors, or Keras's HDF5 (`coverslip.models.weights.translation`).
         model: a registered name, or `timm/NAME`.
         license: of the weights, as the user states it.
 

@@ -1,6 +1,7 @@
 """Types of the records of networks, options and weights, and the logits of a linear head. Nothing here needs torch.
 
-The records themselves are in `coverslip.models.zoo`; `coverslip.models.catalogue` selects among them.
+The records themselves are in `zoo.toml`, which `coverslip.models.zoo` reads; `coverslip.models.catalogue` selects among
+them.
 """
 
 import re
@@ -46,7 +47,12 @@ UNCHANGED = Normalization(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """The record of one network. Counts include the 1000-class native head but no auxiliary heads, at `input_px`.
+    """The record of one network.
+
+    To add a network, write its record in `zoo.toml`. If a package carries its weights, add the package in
+    `weights/packaged.py`. Networks of other packages come through the entry point `coverslip.models`.
+
+    Counts include the 1000-class native head but no auxiliary heads, at `input_px`.
 
     `builder` is `timm:NAME`, `torchvision:NAME`, or `module:Class` of another architecture. Such a class takes
     `n_classes`, `channels` and its options as keyword arguments, all with defaults. Its networks have the method

@@ -1,22 +1,21 @@
 """Fields of view and the objects in them: one table of objects from masks and from the files of other programs."""
 
 from coverslip.objects.collecting import (
-    Summary,
+    ObjectsSummary,
     collect_objects,
     preview_first_table,
     read_objects_of,
 )
 from coverslip.objects.crops import CropChoices, write_crops
 from coverslip.objects.exporting import OBJECT_FORMATS, ObjectFormat, export_predicted, predicted_objects
-from coverslip.objects.field_objects import PointSize
-from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.fields import FieldNames, PointSize, list_fields
 from coverslip.objects.finders import Finder, list_finders
 from coverslip.objects.finding import FinderSettings, find_objects
 from coverslip.objects.object_tables import ObjectTablePreview
 from coverslip.objects.outlines import Outlines, fill_outlines, joined, trace_labels
 from coverslip.objects.table import (
     COLUMNS,
-    FieldOfView,
+    FieldImage,
     Objects,
     ObjectsBuilder,
     is_objects_table,
@@ -28,17 +27,17 @@ __all__ = [
     "COLUMNS",
     "OBJECT_FORMATS",
     "CropChoices",
+    "FieldImage",
     "FieldNames",
-    "FieldOfView",
     "Finder",
     "FinderSettings",
     "ObjectFormat",
     "ObjectTablePreview",
     "Objects",
     "ObjectsBuilder",
+    "ObjectsSummary",
     "Outlines",
     "PointSize",
-    "Summary",
     "collect_objects",
     "export_predicted",
     "fill_outlines",

@@ -14,15 +14,22 @@ from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images import ReadPlan, pixel_side, read_pixels
 from coverslip.messages import Note, note, text
-from coverslip.objects.field_objects import FieldObjects, PointSize
-from coverslip.objects.fields import FieldNames, list_fields
+from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderSettings
-from coverslip.objects.label_images import LABEL_SUFFIXES, LabelPlane, read_label_planes
-from coverslip.objects.object_files import OBJECT_SUFFIXES, Sources, is_companion, is_table_of_objects, read_object_file
+from coverslip.objects.object_files import (
+    LABEL_SUFFIXES,
+    OBJECT_SUFFIXES,
+    LabelPlane,
+    Sources,
+    is_companion,
+    is_table_of_objects,
+    read_label_planes,
+    read_object_file,
+)
 from coverslip.objects.object_tables import ObjectTablePreview, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
-from coverslip.objects.table import UNKNOWN, FieldOfView, Objects, ObjectsBuilder
+from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.progress import show
 
 _MEGAPIXEL = 10**6
@@ -40,7 +47,7 @@ class FirstObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ObjectsSummary:
     """What was read, before and after it is written."""
 
     kind: str  # of the source, an identifier: "masks", "geojson", ...; of several kinds: with commas between them
@@ -55,7 +62,7 @@ class Summary:
     unmatched: tuple[str, ...]  # names of files and images that match no field
     ambiguous: tuple[str, ...]  # names that match several fields
     matches: dict[str, str]  # from names of files and images to fields
-    fields: tuple[FieldOfView, ...]  # with their sizes, groups and further columns
+    fields: tuple[FieldImage, ...]  # with their sizes, groups and further columns
     first: tuple[FirstObject, ...]  # the first objects
     table: ObjectTablePreview | None = None  # the first table among the files
 
@@ -67,7 +74,7 @@ class Summary:
 
 def summarize(
     objects: Objects, names: FieldNames, sources: Sources, table: ObjectTablePreview | None = None
-) -> Summary:
+) -> ObjectsSummary:
     """Return the summary of objects.
 
     Args:
@@ -81,7 +88,7 @@ def summarize(
     counts = np.bincount(objects.label[objects.label >= 0], minlength=len(objects.labels))
     sides = objects.box[:, 2:].max(axis=1)
     areas = objects.area_um2[~np.isnan(objects.area_um2)]
-    return Summary(
+    return ObjectsSummary(
         kind=", ".join(sources.kinds),
         n_files=sources.n_files,
         n_read=sum(sources.kinds.values()),
@@ -137,7 +144,7 @@ def objects_of_masks(
             its field, or they contain no object.
     """
     files = list(files_in(sources, LABEL_SUFFIXES))
-    mask_of: dict[FieldOfView, Path] = {}
+    mask_of: dict[FieldImage, Path] = {}
     for file in files:
         matching = names.match(str(file))
         if matching is None:
@@ -320,7 +327,7 @@ def preview_first_table(sources: Sequence[Path], choices: TableChoices) -> Objec
     return preview_object_table(file, choices) if is_table_of_objects(file) else None
 
 
-def _other_size(file: Path, field_of_view: FieldOfView, plane: LabelPlane) -> BadDataset:
+def _other_size(file: Path, field_of_view: FieldImage, plane: LabelPlane) -> BadDataset:
     height, width = plane.labels.shape
     return BadDataset(
         "mask-of-other-size",
@@ -334,7 +341,7 @@ def _other_size(file: Path, field_of_view: FieldOfView, plane: LabelPlane) -> Ba
 
 
 def _times_and_z(
-    file: Path, of: FieldOfView, n_planes: int, positions: Sequence[int]
+    file: Path, of: FieldImage, n_planes: int, positions: Sequence[int]
 ) -> tuple[Sequence[int] | int, Sequence[int] | int]:
     """Return the time points and the z-planes of objects in the planes of a label image.
 
@@ -404,7 +411,7 @@ def collect_objects(
     group: str | None = None,
     group_pattern: str | None = None,
     emit: Emit = show,
-) -> Summary:
+) -> ObjectsSummary:
     r"""Collect the objects in fields of view into one table, which `train`, `predict` and `inspect` read.
 
     The kind of a file is recognized by its content. Names of files and of images in tables are matched to the names of
@@ -477,7 +484,7 @@ def read_objects_of(
     choices: TableChoices,
     emit: Emit,
     most_s: float | None = None,
-) -> tuple[Objects, Summary]:
+) -> tuple[Objects, ObjectsSummary]:
     """Return the objects in files, and their summary.
 
     Args:
@@ -505,7 +512,7 @@ def read_objects_of(
     return objects, summary
 
 
-def _note_names(summary: Summary, emit: Emit) -> None:
+def _note_names(summary: ObjectsSummary, emit: Emit) -> None:
     if summary.unmatched:
         names = some(summary.unmatched)
         emit(Noted.of(note("objects-without-field", level="warning", n_names=len(summary.unmatched), names=names)))

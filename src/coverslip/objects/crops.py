@@ -15,7 +15,7 @@ from coverslip.images import CropMargin, Fields, Pixels, ReadPlan, ZPlane, descr
 from coverslip.messages import note
 from coverslip.objects.exporting import PredictedObjects, file_of_field, polygons_of, prediction_cells, safe_path
 from coverslip.objects.outlines import Array, OutlineBuilder, fill_outlines
-from coverslip.objects.table import UNKNOWN, FieldOfView, Objects
+from coverslip.objects.table import UNKNOWN, FieldImage, Objects
 
 _COLUMNS = ("path", "image_id", "field", "object_id", "t", "z", "x", "y", "width", "height")
 _MOST_NOTES = 5
@@ -118,7 +118,7 @@ def write_crops(
     return [*files, _write_table(out / "crops.csv", rows)]
 
 
-def _channel_names(field: FieldOfView) -> tuple[str, ...]:
+def _channel_names(field: FieldImage) -> tuple[str, ...]:
     try:
         return describe_image(field.path)[field.series or 0].channels
     except (UnreadableImage, IndexError):
@@ -184,9 +184,7 @@ def _masks(objects: Objects, position: int, first: int, end: int, region: Sequen
     return mask_of(near), mask_of([position])
 
 
-def _write_ome(
-    file: Path, array: Array, pixels: Pixels, name: str, channels: Sequence[str], field: FieldOfView
-) -> None:
+def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, channels: Sequence[str], field: FieldImage) -> None:
     """Write (H, W, C) pixels. Three channels of 8 bit without names are colors."""
     from tifffile import imwrite
 

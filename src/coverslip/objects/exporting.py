@@ -17,7 +17,7 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, signed_area
-from coverslip.objects.table import UNKNOWN, FieldOfView, Objects
+from coverslip.objects.table import UNKNOWN, FieldImage, Objects
 
 Json = dict[str, Any]
 ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"]
@@ -89,7 +89,7 @@ def _single(out: Path, to: ObjectFormat) -> Path:
     return out
 
 
-def file_of_field(fields: Sequence[FieldOfView], to: str, out: Path) -> list[Path]:
+def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path]:
     """Return the file of each field: `out` itself if it has the suffix of the format and there is a single field.
 
     Args:
@@ -114,7 +114,7 @@ def file_of_field(fields: Sequence[FieldOfView], to: str, out: Path) -> list[Pat
     return [out / f"{name}{suffix}" for name in names]
 
 
-def _file_name(field: FieldOfView) -> str:
+def _file_name(field: FieldImage) -> str:
     name, _, series = field.name.partition("#")
     path = safe_path(name)
     plain = path.with_name(re.sub(r"(?:\.ome)?\.[^.]+$", "", path.name) or path.name)
@@ -246,7 +246,7 @@ def _run_lengths(objects: Objects, position: int) -> Json:
     return {"size": [field.height, field.width], "counts": [0, *counts] if flat[0] else counts}
 
 
-def _check_size(field: FieldOfView) -> None:
+def _check_size(field: FieldImage) -> None:
     if not field.width:
         raise BadDataset("field-of-unknown-size", file=field.path, field=one_line(field.name))
 
@@ -319,7 +319,7 @@ def label_numbers(objects: Objects, positions: Array) -> Array:
     return np.arange(1, len(ids) + 1, dtype=np.uint32)
 
 
-def _write_labels(predicted: PredictedObjects, field: FieldOfView, positions: Array, file: Path) -> list[Path]:
+def _write_labels(predicted: PredictedObjects, field: FieldImage, positions: Array, file: Path) -> list[Path]:
     """Write the label image and the image of class numbers of a field, a plane per time point or z-plane."""
     from tifffile import imwrite
 

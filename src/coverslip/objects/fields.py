@@ -1,17 +1,34 @@
-"""Fields of view: list and describe them, and match names of other files and tables to them."""
+"""Fields of view: list and describe them, and match names of other files and tables to them.
 
+Objects of other programs, collected field by field while their files are read.
+"""
+
+import math
 import re
+from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from coverslip.datasets import Dataset, ImageSource, check_pattern, grouped_by_pattern, one_line, open_dataset, some
+import numpy as np
+
+from coverslip.datasets import (
+    Dataset,
+    ImageRecord,
+    ImageSource,
+    check_pattern,
+    grouped_by_pattern,
+    one_line,
+    open_dataset,
+    some,
+)
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
-from coverslip.images import describe_image, image_suffixes
+from coverslip.images import Series, describe_image, image_suffixes
 from coverslip.messages import note
-from coverslip.objects.table import COLUMNS, FieldOfView
+from coverslip.objects.outlines import OutlineBuilder, Polygon
+from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.text_tables import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
@@ -24,6 +41,8 @@ _ENDINGS = re.compile(
 )
 _SERIES = re.compile(r"[#_ .-]series[=_ -]?(\d+)", re.IGNORECASE)  # as exports name the files of a series
 _STARTS = re.compile(r"^(?:(?:masks?|labels?|objects?|points?|outlines?|rois?)[ _.-]+)+")
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
+_MOST_PIXELS = 2**24  # farther away from the field than any object
 
 
 def list_fields(
@@ -33,7 +52,7 @@ def list_fields(
     group_pattern: str | None = None,
     pixel_size_um: float | None = None,
     emit: Emit,
-) -> list[FieldOfView]:
+) -> list[FieldImage]:
     r"""Return the fields of view in files, folders, globs or tables. Each series of a file is a field.
 
     A file that is named like another one, with an ending such as `_masks`, contains objects and is no field. A field
@@ -67,7 +86,7 @@ def list_fields(
     ]
     if len(records) < len(opened.records):
         emit(Noted.of(note("object-files-no-fields", n_files=len(opened.records) - len(records))))
-    fields: dict[tuple[Path, int | None], FieldOfView] = {}
+    fields: dict[tuple[Path, int | None], FieldImage] = {}
     n_unreadable = 0
     report = progress_reporter(emit, "describing-fields", "files")
     for done, record in enumerate(records, start=1):
@@ -83,37 +102,49 @@ def list_fields(
                 )
             continue
         name = opened.relative_path(record)
-        wanted = [record.plan.series] if "series" in record.stated else range(len(all_series))
-        for number in wanted:
-            if number >= len(all_series):
-                continue
-            series = all_series[number]
-            try:
-                width, height = series.sizes[0]
-            except ValueError:
-                continue
-            has_several = len(all_series) > 1
-            fields.setdefault(
-                (record.path, number),
-                FieldOfView(
-                    path=record.path,
-                    name=f"{name}#series={number}" if has_several else name,
-                    series=number if has_several else None,
-                    width=width,
-                    height=height,
-                    n_times=series.size("T"),
-                    n_z=series.n_z,
-                    pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
-                    is_pixel_size_stated=pixel_size_um is not None,
-                    group=record.named_group or "",
-                    about=(*_other_columns(record.about), *parts.of(name)),
-                ),
-            )
+        about = (*_other_columns(record.about), *parts.of(name))
+        for number, view in _fields_of_file(record, name, all_series, about, pixel_size_um):
+            fields.setdefault((record.path, number), view)
     if n_unreadable > _MOST_UNREADABLE:
         emit(Noted.of(note("more-fields-unreadable", level="warning", n_fields=n_unreadable - _MOST_UNREADABLE)))
     if not fields:
         raise BadDataset("no-readable-field", file=opened.root, n_files=len(records))
     return list(fields.values())
+
+
+def _fields_of_file(
+    record: ImageRecord,
+    name: str,
+    all_series: Sequence[Series],
+    about: tuple[tuple[str, str], ...],
+    pixel_size_um: float | None,
+) -> Iterator[tuple[int, FieldImage]]:
+    """Yield number and field of each series of a file that the record names and that has a width and a height."""
+    has_several = len(all_series) > 1
+    for number in [record.plan.series] if "series" in record.stated else range(len(all_series)):
+        if number >= len(all_series):
+            continue
+        series = all_series[number]
+        try:
+            width, height = series.sizes[0]
+        except ValueError:
+            continue
+        yield (
+            number,
+            FieldImage(
+                path=record.path,
+                name=f"{name}#series={number}" if has_several else name,
+                series=number if has_several else None,
+                width=width,
+                height=height,
+                n_times=series.size("T"),
+                n_z=series.n_z,
+                pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
+                is_pixel_size_stated=pixel_size_um is not None,
+                group=record.named_group or "",
+                about=about,
+            ),
+        )
 
 
 class _NamedParts:
@@ -166,13 +197,13 @@ def plain_stem(name: str) -> str:
 class FieldNames:
     """Matches names of files and cells of tables to fields, and remembers which matched none or several."""
 
-    fields: Sequence[FieldOfView]
+    fields: Sequence[FieldImage]
     unmatched: dict[str, None] = field(default_factory=dict)
     ambiguous: dict[str, None] = field(default_factory=dict)
-    matched: dict[str, FieldOfView] = field(default_factory=dict)
-    _by_name: dict[str, list[FieldOfView]] = field(default_factory=dict)
-    _by_stem: dict[str, list[FieldOfView]] = field(default_factory=dict)
-    _matches: dict[str, list[FieldOfView]] = field(default_factory=dict)
+    matched: dict[str, FieldImage] = field(default_factory=dict)
+    _by_name: dict[str, list[FieldImage]] = field(default_factory=dict)
+    _by_stem: dict[str, list[FieldImage]] = field(default_factory=dict)
+    _matches: dict[str, list[FieldImage]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         by_stem, by_name = defaultdict(list), defaultdict(list)
@@ -181,7 +212,7 @@ class FieldNames:
             by_stem[_stem(each.name.partition("#")[0])].append(each)
         self._by_name, self._by_stem = dict(by_name), dict(by_stem)
 
-    def match(self, name: str, series: int | None = None) -> FieldOfView | None:
+    def match(self, name: str, series: int | None = None) -> FieldImage | None:
         """Return the field of a name: equal names first, then equal names without suffix, then without `_masks`.
 
         Args:
@@ -200,7 +231,7 @@ class FieldNames:
         (self.ambiguous if of_series else self.unmatched)[name] = None
         return None
 
-    def _candidates(self, name: str) -> list[FieldOfView]:
+    def _candidates(self, name: str) -> list[FieldImage]:
         written = name.replace("\\", "/")
         whole = composed(written.casefold())
         if whole in self._by_name:
@@ -212,7 +243,7 @@ class FieldNames:
         n_common = [_n_common_folders(whole, each) for each in of_file]
         return [each for each, n in zip(of_file, n_common, strict=True) if n == max(n_common)]
 
-    def _by_prefix(self, stem: str) -> list[FieldOfView]:
+    def _by_prefix(self, stem: str) -> list[FieldImage]:
         """Return the fields whose name is the longest beginning of another name that ends before a word."""
         prefixes = (stem[: match.start()] for match in reversed(list(re.finditer(r"[ _.#:-]+", stem))))
         return next((self._by_stem[prefix] for prefix in prefixes if prefix in self._by_stem), [])
@@ -223,7 +254,7 @@ class FieldNames:
         return some([*self.unmatched, *self.ambiguous])
 
 
-def _n_common_folders(name: str, of: FieldOfView) -> int:
+def _n_common_folders(name: str, of: FieldImage) -> int:
     """Return how many of the last folders of a name and of a field are equal."""
     pairs = zip(reversed(PurePosixPath(name).parent.parts), reversed(of.path.parent.parts), strict=False)
     n = 0
@@ -234,9 +265,161 @@ def _n_common_folders(name: str, of: FieldOfView) -> int:
     return n
 
 
-def by_field(pairs: Sequence[tuple[FieldOfView, Path]]) -> Iterator[tuple[FieldOfView, list[Path]]]:
+def by_field(pairs: Sequence[tuple[FieldImage, Path]]) -> Iterator[tuple[FieldImage, list[Path]]]:
     """Yield each field once, with its files in their order."""
-    files: dict[FieldOfView, list[Path]] = {}
+    files: dict[FieldImage, list[Path]] = {}
     for each, file in pairs:
         files.setdefault(each, []).append(file)
     yield from files.items()
+
+
+@dataclass(frozen=True, slots=True)
+class PointSize:
+    """The side of the square around a point."""
+
+    px: float | None = None
+    um: float | None = None
+
+    def of(self, field_of_view: FieldImage, file: Path) -> int:
+        """Return the side in whole pixels.
+
+        Raises:
+            BadDataset: no size is stated, or the pixel size of the field is unknown.
+        """
+        if self.px is not None:
+            return max(1, round(self.px))
+        if self.um is None:
+            raise BadDataset("points-without-size", file=file)
+        if field_of_view.pixel_size_um is None:
+            raise no_pixel_size(file, field_of_view)
+        return max(1, round(self.um / math.sqrt(math.prod(field_of_view.pixel_size_um))))
+
+
+def no_pixel_size(file: Path, field_of_view: FieldImage) -> BadDataset:
+    """Return the error for micrometers in a field whose pixel size is unknown."""
+    return BadDataset("field-without-pixel-size", file=file, field=one_line(field_of_view.name))
+
+
+@dataclass(slots=True)
+class _OfField:
+    outlines: OutlineBuilder = field(default_factory=OutlineBuilder)
+    boxes: "array[float]" = field(default_factory=lambda: array("d"))
+    t: "array[int]" = field(default_factory=lambda: array("i"))
+    z: "array[int]" = field(default_factory=lambda: array("i"))
+    object_id: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+
+class FieldObjects:
+    """The objects of fields, in the order of the files.
+
+    Args:
+        names: of the fields.
+        size: of the square around points.
+        are_points: whether only the centers of objects are used.
+    """
+
+    def __init__(self, names: FieldNames, size: PointSize, *, are_points: bool) -> None:
+        self.names = names
+        self._size, self._are_points = size, are_points
+        self._of_field: dict[FieldImage, _OfField] = {}
+        self._file_of_field: dict[FieldImage, Path] = {}
+        self.n_outside = self.n_ignored = self.n = 0
+
+    def add(
+        self,
+        of: FieldImage,
+        file: Path,
+        *,
+        polygons: Iterable[Polygon] = (),
+        box: Box | None = None,
+        point: tuple[float, float] | None = None,
+        diameter: float | None = None,
+        object_id: str = "",
+        label: str = "",
+        t: int = UNKNOWN,
+        z: int = UNKNOWN,
+    ) -> None:
+        """Add an object by its polygons, its box or its center, in pixels of level 0.
+
+        An object that lies entirely outside its field is counted, but not added.
+
+        Args:
+            of: its field.
+            file: its source.
+            polygons: as of `OutlineBuilder.add`.
+            box: of the object; None: that of the polygons.
+            point: its center, if there are neither polygons nor a box.
+            diameter: of the object around the point in pixels, if no size is stated; None: unknown.
+            object_id: within the field; empty: the number of the object, from 1.
+            label: its class; empty: unknown.
+            t, z: time point and z-plane.
+
+        Raises:
+            BadDataset: a point has no size.
+        """
+        polygons = [list(polygon) for polygon in polygons]
+        xy = np.array([vertex for polygon in polygons for vertex in polygon[0]], dtype=np.float64).reshape(-1, 2)
+        if box is None and len(xy):
+            box = (*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist())
+        if point is None and box is not None and self._are_points:
+            point = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        if point is not None and (box is None or self._are_points):
+            has_size = self._size.px is not None or self._size.um is not None
+            side = max(1, round(diameter)) if diameter and not has_size else self._size.of(of, file)
+            left, top = (math.floor(center + 0.5) - side // 2 for center in point)  # as for tables of points
+            box, polygons = (left, top, left + side, top + side), [[[point]]]
+        assert box is not None
+        is_inside = not of.width or (box[0] < of.width and box[1] < of.height and box[2] > 0 and box[3] > 0)
+        if not is_inside or max(map(abs, box)) > _MOST_PIXELS:
+            self.n_outside += 1
+            return
+        self.n += 1
+        objects = self._of_field.setdefault(of, _OfField())
+        self._file_of_field.setdefault(of, file)
+        objects.outlines.add(polygons)
+        objects.boxes.extend(box)
+        objects.t.append(t)
+        objects.z.append(z)
+        objects.object_id.append(object_id or str(len(objects.object_id) + 1))
+        objects.labels.append(label)
+
+    def finish(self) -> Objects:
+        """Return the objects.
+
+        Raises:
+            BadDataset: two objects of a field have the same identity.
+        """
+        builder = ObjectsBuilder()
+        for each in self.names.fields:
+            if each not in self._of_field:
+                continue
+            objects = self._of_field.pop(each)
+            self._check_ids(each, objects)
+            builder.add(
+                each,
+                objects.outlines.finish(),
+                object_id=objects.object_id,
+                boxes=np.frombuffer(objects.boxes, np.float64).reshape(-1, 4),
+                t=np.frombuffer(objects.t, np.int32).tolist(),
+                z=np.frombuffer(objects.z, np.int32).tolist(),
+                labels=objects.labels,
+            )
+        return builder.finish()
+
+    def _check_ids(self, of: FieldImage, objects: _OfField) -> None:
+        keys = list(zip(objects.object_id, objects.t, objects.z, strict=True))
+        if len(set(keys)) == len(keys):
+            return
+        seen, repeated = set[tuple[str, int, int]](), dict[str, None]()
+        for key in keys:
+            if key in seen:
+                repeated[key[0]] = None
+            seen.add(key)
+        raise BadDataset(
+            "repeated-object-ids",
+            file=self._file_of_field[of],
+            n_ids=len(repeated),
+            ids=some(repeated),
+            field=one_line(of.name),
+        )

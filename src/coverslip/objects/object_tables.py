@@ -26,13 +26,10 @@ from coverslip.datasets.tables.columns import (
     plain_name,
     refuse_duplicates,
 )
-from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
-from coverslip.datasets.tables.reading import TextTable, open_text_table
+from coverslip.datasets.tables.reading import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.errors import BadDataset
-from coverslip.objects.field_objects import Box, FieldObjects, no_pixel_size
-from coverslip.objects.fields import FieldNames
-from coverslip.objects.table import UNKNOWN, FieldOfView
-from coverslip.objects.text_files import words_of
+from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
+from coverslip.objects.table import UNKNOWN, FieldImage, words_of
 from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
 _MOST_FAULTS = 5  # in an error
@@ -204,7 +201,7 @@ def read_object_table(
     columns: dict[str, Column],
     unit: Unit | None,
     objects: FieldObjects,
-    of: FieldOfView | None,
+    of: FieldImage | None,
 ) -> None:
     """Add the objects of a table.
 
@@ -260,9 +257,9 @@ def _field_of(
     kind: TableKind,
     columns: Mapping[str, Column],
     names: FieldNames,
-    image_of_number: Mapping[str, FieldOfView],
+    image_of_number: Mapping[str, FieldImage],
     files: Sequence[int],
-) -> FieldOfView | None:
+) -> FieldImage | None:
     """Return the field of a row; None if the row names none, or one that does not exist.
 
     Args:
@@ -289,7 +286,7 @@ def _add(
     cells: Sequence[str],
     columns: Mapping[str, Column],
     kind: TableKind,
-    of: FieldOfView,
+    of: FieldImage,
     objects: FieldObjects,
     file: Path,
 ) -> None:
@@ -366,7 +363,7 @@ def _integer(cells: Sequence[str], column: Column | None) -> int | None:
 _NAMES_OF_FILES = re.compile(r"(?:Image_)?(?:FileName|URL)_", re.IGNORECASE)  # CellProfiler's, of a channel
 
 
-def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView]:
+def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldImage]:
     """Return the field of each ImageNumber, from the table of images beside the table of objects.
 
     A table of images has the file of each channel. The channel is used whose files match most fields.
@@ -381,7 +378,7 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
         if table is None or at_number is None:
             continue
         channels = [k for k, column in enumerate(table.columns) if _NAMES_OF_FILES.match(column)]
-        matches: dict[int, dict[str, FieldOfView]] = {k: {} for k in channels}
+        matches: dict[int, dict[str, FieldImage]] = {k: {} for k in channels}
         trial = replace(names, unmatched={}, ambiguous={})
         for _, cells in table.rows():
             for k in channels:
@@ -395,7 +392,7 @@ def _cellprofiler_images(file: Path, names: FieldNames) -> dict[str, FieldOfView
 
 
 def read_points(
-    file: Path, lines: Sequence[str], of: FieldOfView, objects: FieldObjects, unit: Unit | None = None
+    file: Path, lines: Sequence[str], of: FieldImage, objects: FieldObjects, unit: Unit | None = None
 ) -> None:
     """Add the points of a file without names of columns: `x y` and optionally a class on each line.
 

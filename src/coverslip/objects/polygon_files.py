@@ -12,10 +12,9 @@ from coverslip.datasets import one_line
 from coverslip.errors import BadDataset
 from coverslip.files import read_bytes
 from coverslip.images import open_image
-from coverslip.objects.field_objects import FieldObjects
+from coverslip.objects.fields import FieldObjects
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
-from coverslip.objects.table import FieldOfView
-from coverslip.objects.text_files import text_lines
+from coverslip.objects.table import FieldImage, text_lines
 
 Json = dict[str, Any]
 _MAX_BYTES = 2**30
@@ -41,7 +40,7 @@ def is_geojson(content: Any) -> bool:  # Any: JSON values
     return isinstance(content, dict) and content.get("type") in ("FeatureCollection", "Feature")
 
 
-def read_geojson(file: Path, content: Any, of: FieldOfView, objects: FieldObjects) -> None:  # Any: JSON values
+def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects) -> None:  # Any: JSON values
     """Add the features of a GeoJSON file. Lines are ignored. The nucleus of a cell is ignored, too.
 
     Raises:
@@ -103,7 +102,7 @@ def is_roi(head: bytes) -> bool:
     return head.startswith((b"Iout", b"PK\x03\x04"))
 
 
-def read_rois(file: Path, of: FieldOfView, objects: FieldObjects) -> None:
+def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
     """Add the ROIs of an ImageJ file. Lines and angles are ignored.
 
     Raises:
@@ -257,7 +256,7 @@ def _decompressed(text: str | bytes) -> list[int]:
     return lengths
 
 
-def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: FieldOfView, objects: FieldObjects) -> None:
+def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: FieldImage, objects: FieldObjects) -> None:
     """Add the boxes or polygons of a YOLO file, whose numbers are shares of the width and height of the field.
 
     Args:
@@ -310,7 +309,7 @@ def yolo_classes(file: Path) -> list[str]:
     return []
 
 
-def read_cellpose_outlines(file: Path, lines: Sequence[str], of: FieldOfView, objects: FieldObjects) -> None:
+def read_cellpose_outlines(file: Path, lines: Sequence[str], of: FieldImage, objects: FieldObjects) -> None:
     """Add the outlines of a Cellpose text file: a line of `x,y,x,y,…` per object, which are centers of pixels.
 
     Raises:

@@ -1,7 +1,11 @@
-"""Objects in fields of view as a table of arrays, and `objects.csv`."""
+"""Objects in fields of view as a table of arrays, and `objects.csv`.
+
+Text files of objects without names of columns: their lines, and the words in these.
+"""
 
 import math
 import os
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,14 +18,21 @@ import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.tables.columns import refuse_duplicates
-from coverslip.datasets.tables.faults import CellFault, RowFaults, number_in
-from coverslip.datasets.tables.reading import open_text_table
+from coverslip.datasets.tables.reading import (
+    CellFault,
+    RowFaults,
+    encoding_of,
+    layout_of,
+    number_in,
+    open_text,
+    open_text_table,
+)
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.text_tables import number_of
+from coverslip.text_tables import number_of, with_decimal_point
 
 COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),
@@ -32,7 +43,7 @@ UNKNOWN = -1  # in columns of integers
 
 
 @dataclass(frozen=True, slots=True)
-class FieldOfView:
+class FieldImage:
     """An image with objects: a file, or a series of a file."""
 
     path: Path  # absolute
@@ -57,7 +68,7 @@ class FieldOfView:
 class Objects:
     """n objects, ordered by field. Columns are arrays, so that a million objects fit into memory."""
 
-    fields: tuple[FieldOfView, ...]
+    fields: tuple[FieldImage, ...]
     field: Array  # (n,) int32 positions in `fields`
     object_id: Array  # (n,) text, unique within a field, time point and z-plane
     t: Array  # (n,) int32; -1: unknown
@@ -143,14 +154,14 @@ class ObjectsBuilder:
     """Collects objects, field by field, into the arrays of `Objects`."""
 
     def __init__(self) -> None:
-        self._fields: list[FieldOfView] = []
+        self._fields: list[FieldImage] = []
         self._outlines = OutlineBuilder()
         self._labels: dict[str, int] = {}
         self._columns: dict[str, list[Array]] = {}
 
     def add(
         self,
-        field: FieldOfView,
+        field: FieldImage,
         outlines: Outlines,
         *,
         object_id: Sequence[str],
@@ -275,7 +286,7 @@ class _Rows:
         self._object_id.append(row["object_id"])
         self._labels.append(row.get("label", ""))
 
-    def add_to(self, builder: ObjectsBuilder, field: FieldOfView) -> None:
+    def add_to(self, builder: ObjectsBuilder, field: FieldImage) -> None:
         """Add the rows to a table."""
         builder.add(
             field,
@@ -360,7 +371,7 @@ def _file_of(cell: str, root: Path, finder: FileFinder) -> Path:
     return path
 
 
-def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldOfView:
+def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldImage:
     """Return the field of a row, with its size if its file can be read."""
     path = _file_of(row["path"], root, finder)
     number = int(row["series"]) if row["series"].isdecimal() else None
@@ -372,7 +383,7 @@ def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldO
         width = height = 0
         n_times, n_z, pixel_size = 1, 1, None
     stated = number_of(row["pixel_size_um"])
-    return FieldOfView(
+    return FieldImage(
         path=path,
         name=row["field"],
         series=number,
@@ -384,3 +395,59 @@ def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldO
         is_pixel_size_stated=stated is not None,
         group=row["group"],
     )
+
+
+def text_lines(file: Path, most: int | None = None) -> list[str]:
+    """Return the lines of a text file, or the first of them.
+
+    Raises:
+        BadDataset: the file cannot be read, or is not text.
+    """
+    with open_text(file, encoding_of(file)) as stream:
+        return list(islice(stream, most))
+
+
+@dataclass(frozen=True, slots=True)
+class WordLines:
+    """The words of the lines of a file without names of columns; none for empty lines and comments."""
+
+    words: list[list[str]]
+    has_comma_separators: bool  # otherwise, commas are decimal signs
+
+    def number(self, word: str) -> float | None:
+        """Return the number that a word states; None if it states none."""
+        return number_of(word if self.has_comma_separators else with_decimal_point(word))
+
+    def numbers_at_start(self, words: Sequence[str]) -> list[float]:
+        """Return the numbers with which a line begins."""
+        numbers = list[float]()
+        for word in words:
+            if (number := self.number(word)) is None:
+                break
+            numbers.append(number)
+        return numbers
+
+
+def words_of(lines: Sequence[str]) -> WordLines:
+    """Return the words of lines, which semicolons, tabs, spaces or commas separate.
+
+    Commas are decimal signs if each line has other separators: `1,5;2,5` and `1,5 2,5` are two numbers.
+
+    Args:
+        lines: of a file without names of columns, from its beginning.
+    """
+    _, n_skipped = layout_of("".join(lines[:_N_HEAD_LINES]))
+    plain = ["" if k < n_skipped else line.strip() for k, line in enumerate(lines)]
+    filled = [line for line in plain if line]
+    for pattern in (r"\s*;\s*", r"\s*\t\s*", r"\s+"):
+        separator = re.compile(pattern)
+        rows = [separator.split(line) for line in filled]
+        if all(
+            len(row) > 1 and all(number_of(with_decimal_point(word)) is not None for word in row[:2]) for row in rows
+        ):
+            return WordLines([separator.split(line) if line else [] for line in plain], has_comma_separators=False)
+    separator = re.compile(r"[\s,;]+")
+    return WordLines([separator.split(line) if line else [] for line in plain], has_comma_separators=True)
+
+
+_N_HEAD_LINES = 1_000

@@ -1,7 +1,7 @@
 """Comparison of several runs, each with the first on the test images of both."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +20,7 @@ from coverslip.evaluation import (
     paired_differences,
     scored_metrics,
     value_with_groups,
+    values_by_field,
 )
 from coverslip.messages import text
 from coverslip.reports import words
@@ -451,7 +452,7 @@ def _difference(name: str, metric: PairedDifference, common: CommonImages, label
     ]
     of_first, of_second = (None if np.isnan(value) else float(value) for value in values)
     is_shown = metric.low is not None and metric.high is not None and not metric.low <= 0 <= metric.high
-    measurement = asdict(measured(name, metric))
+    measurement = values_by_field(measured(name, metric))
     return Difference(**measurement, first=of_first, second=of_second, p=metric.p, is_shown=is_shown)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from coverslip.evaluation import METRICS, Better, Metric, Scale, row_metrics, without_temperature
-from coverslip.messages import localized_reason, text
+from coverslip.messages import Message, text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import count, listed
 
@@ -33,7 +33,7 @@ class Measured:
     digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
     level: float
     method: Annotated[str, Field(description="How the interval was computed.")]
-    reason: Annotated[str | None, Field(description="Why there is no value or interval.")]
+    reason: Annotated[Message | None, Field(description="Why there is no value or interval.")]
     n_correct: Annotated[
         int | None,
         Field(description="Number of the `n_images` images that are counted, if the value is a proportion of images."),
@@ -93,7 +93,7 @@ class ClassResult:
         ),
     ]
     operating_point: Annotated[float | None, Field(description="Decision threshold; null: the most probable class.")]
-    reason: str | None
+    reason: Message | None
 
 
 Row = Annotated[list[Measured], Field(description="The metrics of a row; the same in every row.")]
@@ -178,7 +178,7 @@ def measured(name: str, metric: Metric) -> Measured:
         digits=metric.digits,
         level=metric.level,
         method=metric.method,
-        reason=None if metric.reason is None else localized_reason(metric.reason),
+        reason=metric.reason,
         n_correct=metric.n_correct,
         n_images=metric.n_images,
     )
@@ -246,7 +246,7 @@ def _class_result(run: ReportedRun, place: int, name: str, operating_point: floa
         intervals={} if scores is None else _intervals(scores.metrics),
         counts={} if scores is None else _counts(scores.metrics),
         operating_point=operating_point,
-        reason=localized_reason(scores.reason) if scores is not None and scores.reason else None,
+        reason=None if scores is None else scores.reason,
     )
 
 

@@ -26,6 +26,7 @@ from coverslip.reports.tables import column_titles, estimate
 from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.reports.words import (
     count,
+    delivered_words,
     group_words,
     interval_after,
     listed,
@@ -359,8 +360,10 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
     if card is not None:
         prepared = card.preprocessing
         input_images = text("card-input", size=str(prepared.image_size), resize=prepared.resize)
-        n_images = card.trained_on.n_images
+        n_images = card.trained_on.n_images if card.tested is None else card.tested.n_images
         facts.append((text("card-title-training-images"), text("card-training-images", n_images=n_images)))
+        if card.tested is not None:
+            facts.append((text("card-title-delivered"), delivered_words(run)))
         facts.append((text("card-title-input"), input_images))
         facts.append((text("card-title-pixel-size"), _pixel_size(card.trained_on) or not_known(run)))
     return facts

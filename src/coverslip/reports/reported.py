@@ -25,7 +25,7 @@ from coverslip.runs import (
     open_run,
 )
 from coverslip.runs.images import ImageLookup, previous_test_labels
-from coverslip.runs.log import FoldedLog, Progress
+from coverslip.runs.log import FoldedLog, LoggedProgress
 
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 
@@ -175,7 +175,7 @@ class ReportedRun:
 
         Without a log, the duration of the networks' training.
         """
-        work_seconds = FoldedLog(self.run.events_file, Progress()).refresh().worked
+        work_seconds = FoldedLog(self.run.events_file, LoggedProgress()).refresh().worked
         return work_seconds or sum(stage.seconds for stage in self.stages_of_training)
 
     @cached_property

@@ -64,7 +64,7 @@ def estimate(
         interval = spanned(low, high, rounded)
     elif value is not None and n_correct is not None and n_images is not None:
         counts = text("report-counts", n_correct=n_correct, n_images=n_images)
-    reason = "" if interval else metric.reason or ""
+    reason = "" if interval else str(metric.reason or "")
     return Estimate(rounded(value), interval, counts, reason, is_strong, value, low, high, n_correct, n_images)
 
 

@@ -233,6 +233,17 @@ def split_words(run: ReportedRun) -> str:
     return text("report-split", split=split, name=run.metrics.split, n_relabeled=len(run.labels_before))
 
 
+def delivered_words(run: ReportedRun) -> str:
+    """Return that the delivered classifier is fitted on more images than the tested one; empty if it is not."""
+    card = run.run.card
+    if card is None or card.tested is None:
+        return ""
+    n_images, n_tested = card.trained_on.n_images, card.tested.n_images
+    if run.evaluation is not None:  # of the delivered classifier
+        return text("report-delivered-classifier", n_images=n_images)
+    return text("delivered-classifier", n_images=n_images, n_tested=n_tested)
+
+
 def listed(names: Sequence[str], at_most: int = 8) -> str:
     """Join names as 'a, b and c', or the first names and the number of the rest; empty for no names."""
     if len(names) > at_most:

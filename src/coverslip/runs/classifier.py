@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from coverslip.archives import Limits, open_archive
+from coverslip.archives import ArchiveLimits, open_archive
 from coverslip.cache import FileState, state_of
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, CoverslipError
@@ -33,7 +33,7 @@ from coverslip.messages import Resume, text
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
 _LARGEST_ZIP = 2**31 - 1  # larger files need the zip64 format
-_LIMITS = Limits(
+_LIMITS = ArchiveLimits(
     max_entries=64,
     max_directory_bytes=64 * 1024,
     max_ratio=20,  # trained weights compress hardly
@@ -85,6 +85,7 @@ def _bad(reason: str, file: Path) -> BadClassifier:
 Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 
 CARD, WEIGHTS, OOD_FILE = "classifier.json", "weights.safetensors", "ood.safetensors"
+DELIVERED_HEAD = "delivered_head.safetensors"  # fitted on all images; that of the weights is the tested one
 _METRICS = "metrics.json"  # of the run, in `.coverslip` files
 
 CalibrationImages = Literal["validation images", "held-out training images", "the folds' images"]
@@ -174,6 +175,18 @@ class OodThreshold(BaseModel):
         return self.usual + ood_score * (self.limit - self.usual)
 
 
+class TestedHead(BaseModel):
+    """What differs in the classifier whose test metrics are known, if the delivered one is fitted on all images."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    temperature: float = Field(gt=0)
+    prior: tuple[Annotated[float, Field(gt=0, le=1)], ...]
+    n_images: int = Field(ge=1)
+    n_groups: int | None
+    n_ungrouped: int
+
+
 class ClassifierCard(BaseModel):
     """`classifier.json`: everything that prediction needs in addition to the weights."""
 
@@ -208,6 +221,12 @@ class ClassifierCard(BaseModel):
         default=None,
         description="Reference for the out-of-distribution score; null if there were too few images for it.",
     )
+    tested: TestedHead | None = Field(
+        default=None,
+        description="The temperature, the prior and the numbers of training images of the tested classifier, whose "
+        "last layer is in the weights. The delivered one, fitted on all images, is in a file of its own. null: the "
+        "delivered classifier is the tested one.",
+    )
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
         "was trained and tested on, unless it has been evaluated on such images first."
@@ -236,9 +255,36 @@ class ClassifierCard(BaseModel):
             raise ValueError(text("operating-points-mismatch", n_points=len(self.operating_points), n_classes=n))
         if self.set_floors is not None and len(self.set_floors) != n:
             raise ValueError(text("set-floors-mismatch", n_floors=len(self.set_floors), n_classes=n))
-        if len(self.prior) != n:
-            raise ValueError(text("prior-mismatch", n_proportions=len(self.prior), n_classes=n))
+        for prior in (self.prior, *([] if self.tested is None else [self.tested.prior])):
+            if len(prior) != n:
+                raise ValueError(text("prior-mismatch", n_proportions=len(prior), n_classes=n))
         return self
+
+    def of_tested(self) -> "ClassifierCard":
+        """Return the card of the tested classifier, whose last layer is in the weights."""
+        if self.tested is None:
+            return self
+        numbers = self.tested.model_dump(include={"n_images", "n_groups", "n_ungrouped"})
+        return self.model_copy(
+            update={
+                "temperature": self.tested.temperature,
+                "prior": self.tested.prior,
+                "trained_on": self.trained_on.model_copy(update=numbers),
+                "tested": None,
+            }
+        )
+
+    def delivered(self, temperature: float, prior: tuple[float, ...], trained_on: TrainedOn) -> "ClassifierCard":
+        """Return the card of a classifier with another last layer, fitted on more images; this one is the tested."""
+        tested = TestedHead(
+            temperature=self.temperature,
+            prior=self.prior,
+            n_images=self.trained_on.n_images,
+            n_groups=self.trained_on.n_groups,
+            n_ungrouped=self.trained_on.n_ungrouped,
+        )
+        update = {"temperature": temperature, "prior": prior, "trained_on": trained_on, "tested": tested}
+        return self.model_copy(update=update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +318,23 @@ class PackedClassifier:
         Raises:
             BadClassifier: the weights are damaged, or not finite.
         """
-        return self._read(WEIGHTS)
+        weights = self._read(WEIGHTS)
+        return weights if self.card.tested is None else weights | self._read_delivered_head()
+
+    def read_head(self) -> Tensors:
+        """Read `head.weight` and `head.bias`.
+
+        Raises:
+            BadClassifier: as of `read_weights`.
+        """
+        return self._read(WEIGHTS) if self.card.tested is None else self._read_delivered_head()
+
+    def _read_delivered_head(self) -> Tensors:
+        with _opened(self.path, DELIVERED_HEAD) as (stream, size):
+            tensors = _read_header(stream, size, self.path)
+        if tensors != {name: self.tensors.get(name) for name in ("head.weight", "head.bias")}:
+            raise BadClassifier("delivered-head-mismatch", file=self.path)
+        return self._read(DELIVERED_HEAD)
 
     def read_ood_statistics(self) -> FeatureStatistics | None:
         """Read the feature statistics of training images; None if the card has no out-of-distribution reference.
@@ -318,6 +380,15 @@ def write_classifier(
     if statistics is not None:
         write_bytes(folder / OOD_FILE, save(dict(sorted(statistics.arrays().items()))))
     write_card(folder, card)
+    (folder / DELIVERED_HEAD).unlink(missing_ok=True)  # of this training before it was resumed
+
+
+def write_delivered_head(folder: Path, card: ClassifierCard, head: Tensors) -> None:
+    """Write the last layer that is fitted on all images, then the card, from which on it is used."""
+    from safetensors.numpy import save
+
+    write_bytes(folder / DELIVERED_HEAD, save(dict(sorted(head.items()))))
+    write_card(folder, card)
 
 
 def write_card(folder: Path, card: ClassifierCard) -> None:
@@ -343,16 +414,18 @@ def find_classifier(path: os.PathLike[str] | str) -> Path:
     return path
 
 
-def open_classifier(path: Path) -> PackedClassifier:
+def open_classifier(path: Path, *, tested: bool = False) -> PackedClassifier:
     """Read the card of a packaged classifier, and the header of its weights. Memory does not depend on their size.
 
     Args:
         path: from `find_classifier`.
+        tested: the classifier whose test metrics are known, in place of the delivered one, which was also fitted on
+            the test images.
 
     Raises:
         BadClassifier: a file is missing, damaged, or of a newer format.
     """
-    card = card_of(path)
+    card = card_of(path).of_tested() if tested else card_of(path)
     with _opened(path, WEIGHTS) as (stream, size):
         return PackedClassifier(path, card, _read_header(stream, size, path))
 
@@ -373,12 +446,20 @@ def card_of(path: Path) -> ClassifierCard:
         raise _bad_card(error, path) from error
 
 
-def fingerprint_of(path: os.PathLike[str] | str) -> str:
-    """Return the SHA-256 of a classifier's weights in hexadecimal. Equal trainings have equal fingerprints."""
-    with _opened(find_classifier(path), WEIGHTS) as (stream, _):
-        digest = hashlib.sha256()
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
+def fingerprint_of(path: os.PathLike[str] | str, *, tested: bool = False) -> str:
+    """Return the SHA-256 of a classifier's weights in hexadecimal. Equal trainings have equal fingerprints.
+
+    Args:
+        path: as of `find_classifier`.
+        tested: as of `open_classifier`. The network before its last layer is the same.
+    """
+    path = find_classifier(path)
+    is_tested = tested or card_of(path).tested is None
+    digest = hashlib.sha256()
+    for name in (WEIGHTS,) if is_tested else (WEIGHTS, DELIVERED_HEAD):
+        with _opened(path, name) as (stream, _):
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -415,7 +496,8 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     packed.read_weights()  # a damaged classifier is not exported
     statistics = packed.read_ood_statistics()
     entries = {} if metrics is None else {_METRICS: metrics}
-    for name in (CARD, WEIGHTS) if statistics is None else (CARD, WEIGHTS, OOD_FILE):
+    optional = {OOD_FILE: statistics is not None, DELIVERED_HEAD: packed.card.tested is not None}
+    for name in (CARD, WEIGHTS, *(name for name, is_there in optional.items() if is_there)):
         with _opened(path, name) as (stream, size):
             entries[name] = _read(stream, size, path)
     write_archive(file, entries)

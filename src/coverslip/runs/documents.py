@@ -57,7 +57,11 @@ class Document(Record):
 
     def write(self, file: Path) -> None:
         """Write the file, completely or not at all."""
-        write_text(file, json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(
+            file,
+            json.dumps(self.model_dump(mode="json", round_trip=True), indent=2, ensure_ascii=False, allow_nan=False)
+            + "\n",
+        )
 
 
 def first_fault(error: ValidationError) -> str:

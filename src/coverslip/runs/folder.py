@@ -32,7 +32,7 @@ from coverslip.runs.results import (
     read_inspection,
     read_metrics,
 )
-from coverslip.runs.split import TRAINING_HASHES_FILE, SplitRow, TrainingHashRecord, read_split
+from coverslip.runs.split import TRAINING_HASHES_FILE, SplitRow, TrainingHashes, TrainingHashRecord, read_split
 from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
 from coverslip.runs.training import BudgetRecord, Epoch, TrainingRecord, read_history
 from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
@@ -217,13 +217,28 @@ class Run:
 
     @cached_property
     def training_hashes(self) -> TrainingHashRecord:
-        """Pixel hashes of training, validation and pretraining images."""
+        """Pixel hashes of training, validation, test and pretraining images."""
         return TrainingHashRecord.read(self.training_hashes_file)
+
+    @property
+    def is_fitted_on_test(self) -> bool:
+        """Whether the delivered classifier is fitted on the test images too, and is not the tested one."""
+        return self.card is not None and self.card.tested is not None
+
+    @property
+    def delivered_hashes(self) -> TrainingHashes:
+        """Pixel hashes of the images that the delivered classifier comes from."""
+        return TrainingHashes.of(self.training_hashes, is_fitted_on_test=self.is_fitted_on_test)
 
     @cached_property
     def card(self) -> ClassifierCard | None:
         """The card of the classifier; None before there is a classifier."""
         return card_of(self.classifier_folder) if self.has_classifier else None
+
+    @property
+    def tested_card(self) -> ClassifierCard | None:
+        """The card of the classifier that the metrics are of; None before there is a classifier."""
+        return None if self.card is None else self.card.of_tested()
 
     @property
     def has_classifier(self) -> bool:

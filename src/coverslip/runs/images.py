@@ -36,7 +36,7 @@ from coverslip.files import atomic_write
 from coverslip.images import (
     PLAN_COLUMNS,
     Decoded,
-    ImageFacts,
+    PixelFacts,
     PixelSize,
     ReadPlan,
     box_center,
@@ -63,7 +63,7 @@ def write_content_hashes(run: Run, data: Dataset, scan: Scan) -> None:
             {
                 "image_id": record.image_id,
                 "sha256": digest,
-                "pixel_hash": facts.pixel_hash if isinstance(facts, ImageFacts) else "",
+                "pixel_hash": facts.pixel_hash if isinstance(facts, PixelFacts) else "",
             }
             for record, digest, facts in scanned
             if record.in_memory is None
@@ -511,7 +511,7 @@ class ImageLookup:
         return {
             record.image_id: facts.pixel_hash
             for record, facts in zip(data.records, scan_images(data).facts, strict=True)
-            if isinstance(facts, ImageFacts)
+            if isinstance(facts, PixelFacts)
         }
 
     @cached_property

@@ -32,7 +32,7 @@ from coverslip.files import (
     write_json,
 )
 from coverslip.messages import ChooseOther, text
-from coverslip.runs.predictions import FIRST_COLUMNS, Cell, Prediction, csv_cell, values_of
+from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, Cell, Prediction, csv_cell, values_of
 from coverslip.runs.row_hashes import RowHashes
 from coverslip.runs.status import work_lock
 
@@ -46,7 +46,7 @@ _ROWS_PER_GROUP = 10_000
 
 
 @dataclass(frozen=True)
-class Layout:
+class PredictionColumns:
     """The columns of a table of predictions."""
 
     classes: tuple[str, ...]
@@ -61,21 +61,20 @@ class Layout:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns."""
-        return (*self._own_columns, *self.more)
+        return (*FIRST_COLUMNS, *self._of_classes, *LAST_COLUMNS, *self.more)
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """The names of the columns that contain numbers."""
-        of_ranks = range(len(FIRST_COLUMNS) + 1, len(self._own_columns), 2)
-        shares = range(len(FIRST_COLUMNS), len(self._own_columns)) if self.top_k is None else of_ranks
-        return ("probability", "ood_score", *(self._own_columns[i] for i in shares))
+        shares = self._of_classes if self.top_k is None else self._of_classes[1::2]
+        return ("probability", "ood_score", *shares)
 
     @cached_property
-    def _own_columns(self) -> tuple[str, ...]:
+    def _of_classes(self) -> tuple[str, ...]:
         if self.top_k is None:
-            return (*FIRST_COLUMNS, *(f"p:{name}" for name in self.classes))
+            return tuple(f"p:{name}" for name in self.classes)
         ranks = (f"top_{rank}" for rank in range(1, self.top_k + 1))
-        return (*FIRST_COLUMNS, *(name for rank in ranks for name in (rank, f"{rank}_probability")))
+        return tuple(name for rank in ranks for name in (rank, f"{rank}_probability"))
 
     def values(self, row: Prediction, about: Mapping[str, str]) -> list[Cell]:
         """Return the values of all columns; `about` has the cells of the further ones."""
@@ -85,7 +84,7 @@ class Layout:
             if row.probabilities:
                 by_rank = sorted(zip(self.classes, row.probabilities, strict=True), key=lambda pair: -pair[1])
                 pairs = [*by_rank[: self.top_k]]
-            values[len(FIRST_COLUMNS) :] = [value for pair in pairs for value in pair]
+            values[len(FIRST_COLUMNS) : -len(LAST_COLUMNS)] = [value for pair in pairs for value in pair]
         return [*values, *(about.get(name, "") for name in self.more)]
 
 
@@ -134,7 +133,7 @@ class PredictionTable(ABC):
 
 
 def prediction_table(
-    file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool = False
+    file: Path, layout: PredictionColumns, format_: Format, settings: Mapping[str, object], *, resume: bool = False
 ) -> AbstractContextManager[PredictionTable]:
     """Return a context manager with the table to write. The file appears if the block ends without an error.
 
@@ -165,7 +164,7 @@ class TextFormat:
     has_header: bool
     record: Callable[[Sequence[str], Sequence[Cell] | None], str]  # of the columns with these values; None: the header
     is_complete: Callable[[bytes], bool]  # whether a record that ends in a line feed is complete
-    values: Callable[[Layout, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
+    values: Callable[[PredictionColumns, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
 
 
 def _csv_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
@@ -174,7 +173,7 @@ def _csv_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
     return stream.getvalue()
 
 
-def _csv_values(layout: Layout, record: bytes) -> dict[str, Any]:
+def _csv_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:
     try:
         (cells,) = csv.reader([record.decode()], strict=True)
     except csv.Error as error:
@@ -189,7 +188,7 @@ def _json_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _json_values(layout: Layout, record: bytes) -> dict[str, Any]:
+def _json_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:
     row = json.loads(record)
     if not isinstance(row, dict) or tuple(row) != layout.columns:
         raise ValueError(record)
@@ -237,7 +236,7 @@ def hashes_of_rows(file: Path) -> RowHashes:
 
 @contextmanager
 def _text_table(
-    file: Path, layout: Layout, format_: Format, settings: Mapping[str, object], *, resume: bool
+    file: Path, layout: PredictionColumns, format_: Format, settings: Mapping[str, object], *, resume: bool
 ) -> Iterator[PredictionTable]:
     check_replaceable(file, TEXT_FORMATS[format_].begins_with)
     rows = unfinished_rows(file, format_)
@@ -253,7 +252,7 @@ def _text_table(
                 rows.unlink(missing_ok=True)
                 write_json(settings_file, settings)
             with rows.open("a+", newline="", encoding="utf-8") as stream, hashes_of_rows(file) as hashes:
-                table = TextTable(rows, stream, layout, TEXT_FORMATS[format_], hashes)
+                table = AppendedTable(rows, stream, layout, TEXT_FORMATS[format_], hashes)
                 try:
                     yield table
                 except BaseException:
@@ -277,11 +276,16 @@ def _check_settings(file: Path, settings: Mapping[str, object]) -> None:
         raise CoverslipError("rows-of-other-settings", file=file.parent)
 
 
-class TextTable(PredictionTable):
+class AppendedTable(PredictionTable):
     """A table in a text format, to which rows are appended."""
 
     def __init__(
-        self, file: Path, stream: IO[str], layout: Layout, format_: TextFormat, hashes: RowHashes | None = None
+        self,
+        file: Path,
+        stream: IO[str],
+        layout: PredictionColumns,
+        format_: TextFormat,
+        hashes: RowHashes | None = None,
     ) -> None:
         """Take an open file, and the hashes of the files of its rows if it can be resumed."""
         self._file, self._stream, self._layout, self._format = file, stream, layout, format_
@@ -358,7 +362,7 @@ class TextTable(PredictionTable):
 
 
 @contextmanager
-def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextTable]:
+def growing_table(file: Path, layout: PredictionColumns, format_: Format) -> Iterator[AppendedTable]:
     """Open a table in a text format to append rows, each of which stays.
 
     Raises:
@@ -371,7 +375,7 @@ def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextT
     try:
         with work_lock(folder), file.open("a+", newline="", encoding="utf-8") as stream:
             is_locked = True
-            yield TextTable(file, stream, layout, TEXT_FORMATS[format_])
+            yield AppendedTable(file, stream, layout, TEXT_FORMATS[format_])
     except OSError as error:
         raise write_error(file, error) from error
     finally:
@@ -379,7 +383,7 @@ def growing_table(file: Path, layout: Layout, format_: Format) -> Iterator[TextT
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _saved(values: Mapping[str, Any], layout: Layout) -> Prediction:  # Any: JSON values
+def _saved(values: Mapping[str, Any], layout: PredictionColumns) -> Prediction:  # Any: JSON values
     """Return a row with the fields that summaries need, from its values as text or numbers.
 
     Raises:
@@ -399,7 +403,7 @@ def _saved(values: Mapping[str, Any], layout: Layout) -> Prediction:  # Any: JSO
 
 
 @contextmanager
-def _parquet_table(file: Path, layout: Layout) -> Iterator[PredictionTable]:
+def _parquet_table(file: Path, layout: PredictionColumns) -> Iterator[PredictionTable]:
     import pyarrow
     import pyarrow.parquet
 
@@ -419,7 +423,7 @@ def _parquet_table(file: Path, layout: Layout) -> Iterator[PredictionTable]:
 
 
 class _ParquetTable(PredictionTable):
-    def __init__(self, writer: Any, schema: Any, layout: Layout) -> None:  # Any: pyarrow is untyped
+    def __init__(self, writer: Any, schema: Any, layout: PredictionColumns) -> None:  # Any: pyarrow is untyped
         self._writer, self._schema, self._layout = writer, schema, layout
         self._rows: list[list[Cell]] = []
 

@@ -18,7 +18,7 @@ from coverslip.datasets import counted
 from coverslip.datasets.tables.columns import plain_name, unique_columns
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell, write_error
-from coverslip.messages import text
+from coverslip.messages import Message, message_of, text
 from coverslip.runs.documents import columns_of_table, rows_of_table
 from coverslip.tables import data_frame, html_table
 
@@ -43,8 +43,8 @@ class Prediction:
     probability: float | None  # of the predicted class, 0-1
     decision: str  # the class, `uncertain`, `unfamiliar` or `unreadable`
     probabilities: tuple[float, ...]  # by class; NaN: not a class of the network; empty: unreadable
-    reason: str | None = None  # why it is unreadable, unfamiliar or uncertain
-    warning: str | None = None  # how it differs from all training images, or how it was rescaled
+    reason: Message | None = None  # why it is unreadable, unfamiliar or uncertain
+    warning: Message | None = None  # how it differs from all training images, or how it was rescaled
     ood_score: float | None = None  # 0 is typical, above 1 unfamiliar; None: unknown
     prediction_set: tuple[str, ...] | None = None  # contains the true class with the nominal probability; None: unknown
     logits: tuple[float, ...] = ()  # by class, before calibration; empty if unknown
@@ -54,18 +54,34 @@ class Prediction:
     repeats: str = ""  # image_id of the first row of the same image; empty: this is the first one
     about: tuple[tuple[str, str], ...] = ()  # columns of its input table, by their names there
 
+    @property
+    def reason_code(self) -> str | None:
+        """The reason as data."""
+        return None if self.reason is None else self.reason.as_json()
+
+    @property
+    def warning_code(self) -> str | None:
+        """The warning as data."""
+        return None if self.warning is None else self.warning.as_json()
+
+    def value(self, column: str) -> Cell:
+        """Return the value of a column of tables."""
+        value = getattr(self, column)
+        return value.english if isinstance(value, Message) else value
+
 
 FIRST_COLUMNS = (
     *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
     "prediction_set",
 )
+LAST_COLUMNS = ("reason_code", "warning_code")  # after those of classes; files of earlier versions do not have them
 CLASSIFIER_COLUMN = "classifier"  # the code of the classifier and its settings, as `identity_of`
 EXCLUDED_COLUMN = "excluded"
 ANSWER_COLUMNS = ("corrected", EXCLUDED_COLUMN, "corrected_by")  # of downloads from the app
 REPEATS_COLUMN = "repeats"  # the image_id of the first row of an image that is listed again; else empty
 FILE_COLUMN = "file_sha256"  # of watched folders
 PLAN_COLUMN, FIRST_COLUMN = "coverslip_plan", "coverslip_first"  # of the app: pixels, first row of a listed image
-_RESERVED = {*FIRST_COLUMNS, *ANSWER_COLUMNS, CLASSIFIER_COLUMN, REPEATS_COLUMN, FILE_COLUMN}
+_RESERVED = {*FIRST_COLUMNS, *LAST_COLUMNS, *ANSWER_COLUMNS, CLASSIFIER_COLUMN, REPEATS_COLUMN, FILE_COLUMN}
 _RESERVED |= {PLAN_COLUMN, FIRST_COLUMN}
 _OF_CLASS = re.compile(r"p:.*|top_\d+(_probability)?", re.DOTALL)
 _NUMBERS = ("probability", "ood_score")
@@ -138,7 +154,7 @@ class Predictions:
         if column in self._input_columns:
             name = self._input_columns[column]
             return [next((cell for each, cell in row.about if each == name), "") for row in self.rows]
-        return [getattr(row, column) for row in self.rows]
+        return [row.value(column) for row in self.rows]
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -332,14 +348,18 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
         predicted=cells["predicted"] or None,
         probability=float(cells["probability"]) if is_read else None,
         decision=cells["decision"],
-        reason=cells["reason"] or None,
-        warning=cells["warning"] or None,
+        reason=_message(cells.get("reason_code") or cells["reason"]),
+        warning=_message(cells.get("warning_code") or cells["warning"]),
         ood_score=float(cells["ood_score"]) if cells["ood_score"] else None,
         prediction_set=_set_of(cells["prediction_set"], classes),
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),
         repeats=cells.get(REPEATS_COLUMN, ""),
         about=tuple((name, cell) for name, cell in cells.items() if not is_reserved(name)),
     )
+
+
+def _message(cell: str) -> Message | None:
+    return message_of(cell) if cell else None
 
 
 def cells_of(row: Prediction, n_classes: int) -> list[str]:
@@ -349,7 +369,8 @@ def cells_of(row: Prediction, n_classes: int) -> list[str]:
 
 def values_of(row: Prediction, n_classes: int) -> list[Cell]:
     """Return the values of a row in the order of `columns_for`."""
-    return [*(getattr(row, name) for name in FIRST_COLUMNS), *(row.probabilities or (None,) * n_classes)]
+    numbers = row.probabilities or (None,) * n_classes
+    return [*map(row.value, FIRST_COLUMNS), *numbers, *map(row.value, LAST_COLUMNS)]
 
 
 def csv_cell(value: Cell) -> str:
@@ -378,4 +399,4 @@ def _set_of(cell: str, classes: Sequence[str]) -> tuple[str, ...] | None:
 
 def columns_for(classes: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of `predictions.csv`."""
-    return (*FIRST_COLUMNS, *(f"p:{name}" for name in classes))
+    return (*FIRST_COLUMNS, *(f"p:{name}" for name in classes), *LAST_COLUMNS)

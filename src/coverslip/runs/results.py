@@ -140,7 +140,7 @@ def _metrics(metrics: Mapping[str, Metric]) -> Json:
 
 
 def _of_class(scores: ClassScores) -> Json:
-    return {"n": scores.n, **_metrics(scores.metrics), **({"reason": scores.reason} if scores.reason else {})}
+    return {"n": scores.n, **_metrics(scores.metrics), **({"reason": asdict(scores.reason)} if scores.reason else {})}
 
 
 def _nested(scores: Json) -> Json:
@@ -334,7 +334,7 @@ _ADAPTER: TypeAdapter[Inspection] = TypeAdapter(_EITHER)
 
 def inspection_as_json(inspection: Inspection) -> dict[str, Any]:  # Any: JSON values
     """Return an inspection as a JSON object, as `inspect --json` prints it."""
-    return {"format_version": FORMAT_VERSION, **inspection.model_dump(mode="json")}
+    return {"format_version": FORMAT_VERSION, **inspection.model_dump(mode="json", round_trip=True)}
 
 
 def write_inspection(file: Path, inspection: Inspection) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from coverslip.datasets import Dataset, ImageRecord, Part, Scan, Split, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
-from coverslip.images import ImageFacts, ReadPlan
+from coverslip.images import PixelFacts, ReadPlan
 from coverslip.messages import text
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 from coverslip.runs.recipe import FromRun, Recipe
@@ -111,11 +111,12 @@ class _PretrainingHashes(Record):
 
 
 class TrainingHashRecord(Document):
-    """`training_hashes.json`: pixel hashes of training, validation and pretraining images."""
+    """`training_hashes.json`: pixel hashes of training, validation, test and pretraining images."""
 
     plan: ReadPlan
     train: tuple[str, ...]
     val: tuple[str, ...]
+    test: tuple[str, ...] = ()  # of runs before it was stored
     pretraining: tuple[_PretrainingHashes, ...]
     pretraining_is_known: bool
 
@@ -132,10 +133,16 @@ class TrainingHashes:
     is_complete: bool = True  # whether the images of all earlier trainings are known
 
     @classmethod
-    def of(cls, record: TrainingHashRecord) -> "TrainingHashes":
-        """Return the hashes of a run, those of its pretraining included."""
+    def of(cls, record: TrainingHashRecord, *, is_fitted_on_test: bool = False) -> "TrainingHashes":
+        """Return the hashes of a run, those of its pretraining included.
+
+        Args:
+            record: of the run.
+            is_fitted_on_test: for its delivered classifier, if that is not the tested one.
+        """
         by_plan = {before.plan: frozenset(before.hashes) for before in record.pretraining}
-        by_plan[record.plan] = by_plan.get(record.plan, frozenset()).union(record.train, record.val)
+        test = record.test if is_fitted_on_test else ()
+        by_plan[record.plan] = by_plan.get(record.plan, frozenset()).union(record.train, record.val, test)
         return cls(by_plan, record.pretraining_is_known)
 
     def find_shared(
@@ -163,13 +170,13 @@ class TrainingHashes:
             shared.update(
                 i
                 for i, fact in zip(positions, facts, strict=True)
-                if isinstance(fact, ImageFacts) and fact.pixel_hash in hashes
+                if isinstance(fact, PixelFacts) and fact.pixel_hash in hashes
             )
         return sorted(shared)
 
 
 def training_hash_record(
-    recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str]
+    recipe: Recipe, plan: ReadPlan, train: Sequence[str], val: Sequence[str], test: Sequence[str]
 ) -> TrainingHashRecord:
     """Return the record of the images that weights and choices come from, those of earlier trainings included.
 
@@ -177,12 +184,14 @@ def training_hash_record(
         recipe: names the initialization.
         plan: with which the images were read.
         train, val: hashes of their pixels.
+        test: hashes of the pixels of test images, on which the delivered classifier may be fitted too.
     """
     before = pretraining_hashes(recipe)
     return TrainingHashRecord(
         plan=_without_region(plan),
         train=tuple(train),
         val=tuple(val),
+        test=tuple(test),
         pretraining=tuple(
             _PretrainingHashes(plan=_without_region(plan), hashes=tuple(sorted(hashes)))
             for plan, hashes in before.by_plan.items()

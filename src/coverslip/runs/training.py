@@ -102,12 +102,26 @@ class Calibration(Record):
     )
 
 
+class RefitOnAll(Record):
+    """The last layer that is fitted on training, validation and test images, and delivered beside the tested one."""
+
+    n_images: int
+    shrinkage: float = Field(
+        description="Selected on images that are held out in folds, or on validation images if there are many."
+    )
+    temperature: float = Field(description="Fitted to logits of images that are held out in folds.")
+    seconds: float
+
+
 class TrainingRecord(Document):
     """`training.json`: the stages and the calibration of one network."""
 
     stages: tuple[StageRecord, ...]
     chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is selected.")
     calibration: Calibration
+    refit_on_all: RefitOnAll | None = Field(
+        default=None, description="The last layer of the delivered classifier; null: it is that of the tested one."
+    )
     notes: tuple[str, ...] = Field(default=(), description="Notes for the user.")
     initialization_is_known: bool = Field(
         default=True, description="Whether all training images of the initial weights are known."
@@ -229,6 +243,7 @@ class Epoch:
     train_precision: float | None
     train_recall: float | None
     train_f1: float | None
+    train_penalty: float | None = None  # mean over the steps; None: the loss has none
 
     @staticmethod
     def of(event: EpochEnded) -> "Epoch":
@@ -266,14 +281,18 @@ def has_early_dip(epochs: Sequence[Epoch], n_epochs: int) -> bool:
 
 _FEWEST_EPOCHS = 3
 _COLUMNS = tuple(field.name for field in fields(Epoch))
+_PENALTY = "train_penalty"
 _SHARES = ("_accuracy", "_precision", "_recall", "_f1")
 _MOST = float(np.finfo(np.float32).max)  # of a loss: networks compute in float32
 _MOST_EPOCHS = 1_000_000
 
 
 def write_history(file: Path, epochs: Iterable[Epoch]) -> None:
-    """Write `history.csv`, completely or not at all."""
-    write_table(file, _COLUMNS, ({k: "" if v is None else v for k, v in asdict(row).items()} for row in epochs))
+    """Write `history.csv`, completely or not at all. Without a penalty, it has no column of penalties."""
+    rows = [asdict(row) for row in epochs]
+    has_penalty = any(row[_PENALTY] is not None for row in rows)
+    columns = [name for name in _COLUMNS if has_penalty or name != _PENALTY]
+    write_table(file, columns, ({name: "" if row[name] is None else row[name] for name in columns} for row in rows))
 
 
 def read_history(file: Path) -> tuple[Epoch, ...]:
@@ -291,7 +310,8 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    numbers = {name: _number(name, row[name]) for name in _COLUMNS if name != "epoch"}
+    numbers = {name: _number(name, row[name]) for name in _COLUMNS if name not in ("epoch", _PENALTY)}
+    numbers[_PENALTY] = _number(_PENALTY, row.get(_PENALTY, ""))
     epoch = int(row["epoch"])
     if not 0 <= epoch <= _MOST_EPOCHS:
         raise ValueError(text("unknown-epoch-number", epoch=epoch))

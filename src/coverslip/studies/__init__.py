@@ -4,7 +4,6 @@ from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.choosing import with_choices
 from coverslip.studies.comparing import (
     DatasetComparison,
-    ProtocolGap,
     StudyComparison,
     VariantDifference,
     VariantScores,
@@ -12,7 +11,15 @@ from coverslip.studies.comparing import (
     verdict,
 )
 from coverslip.studies.plan import StudyPlan, load_plan, plan_from_text, plan_of, save_plan
-from coverslip.studies.presets import PRESETS, SMALL_PER_CLASS, Preset, model_name, preset_plan, preset_recipe
+from coverslip.studies.presets import (
+    PRESETS,
+    SMALL_PER_CLASS,
+    Preset,
+    arm_names,
+    model_name,
+    preset_plan,
+    preset_recipe,
+)
 from coverslip.studies.published import PublishedFigure
 from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
@@ -28,13 +35,13 @@ __all__ = [
     "CellWord",
     "DatasetComparison",
     "Preset",
-    "ProtocolGap",
     "PublishedFigure",
     "ResultRow",
     "StudyComparison",
     "StudyPlan",
     "VariantDifference",
     "VariantScores",
+    "arm_names",
     "cell_seconds",
     "cells_of",
     "check_cells",

@@ -39,7 +39,9 @@ def images_of_datasets(plan: StudyPlan, cells: Iterable[Cell]) -> dict[str, Imag
         plan: of the study.
         cells: its trainings. A dataset without a finished training is identified by its folders or tables.
     """
-    keys: dict[str, ImageKeys] = {each.name: [frozenset([source]) for source in each.sources] for each in plan.datasets}
+    keys: dict[str, ImageKeys] = {
+        each.name: [frozenset([source]) for source in each.sources] for each in plan.trained_datasets
+    }
     read_datasets = set[str]()
     for cell in cells:
         name = cell.dataset.name
@@ -102,11 +104,14 @@ class OverallScore:
 class Overall:
     """The variants that were measured on every dataset that counts, the best mean rank first."""
 
+    arm: str  # empty: the study has no arms
+    datasets: tuple[str, ...]  # that count: those without common images
     scores: tuple[OverallScore, ...]
     critical_difference: float  # of mean ranks (Nemenyi); smaller differences are not significant
 
 
 def overall(
+    arm: str,
     metric: str,
     scores: Mapping[str, Mapping[str, Mapping[str, MetricMean]]],
     differences: Mapping[str, Mapping[str, ProcedureDifference]],
@@ -116,6 +121,7 @@ def overall(
     Source: Demsar 2006, Statistical Comparisons of Classifiers over Multiple Data Sets.
 
     Args:
+        arm: of the datasets.
         metric: by which variants are ranked.
         scores: of each metric, by dataset and variant.
         differences: from the baseline, by dataset and variant.
@@ -144,6 +150,8 @@ def overall(
         for name, mean, rank in zip(names, table.mean(axis=0), ranks, strict=True)
     ]
     return Overall(
+        arm=arm,
+        datasets=tuple(scores),
         scores=tuple(sorted(rows, key=lambda row: row.mean_rank)),
         critical_difference=q * math.sqrt(k * (k + 1) / (6 * len(scores))),
     )

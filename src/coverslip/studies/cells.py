@@ -11,10 +11,10 @@ from coverslip.runs import FromRun, Pretraining, Recipe, Run, check_recipe, pret
 from coverslip.studies.plan import (
     READING_KEYS,
     Changes,
-    DatasetPlan,
     ModelPlan,
     RegimePlan,
     StudyPlan,
+    TrainedDataset,
     merged_changes,
 )
 
@@ -23,7 +23,7 @@ from coverslip.studies.plan import (
 class Cell:
     """One training. A pretraining is not part of the table of results."""
 
-    dataset: DatasetPlan  # its images
+    dataset: TrainedDataset  # its images
     model: str
     regime: str
     train_per_class: int | None
@@ -80,8 +80,10 @@ def cells_of(plan: StudyPlan, folder: Path) -> list[Cell]:
 
 def _of_one_repeat(plan: StudyPlan, folder: Path, repeat: int, seed: int) -> Iterator[Cell]:
     for n in plan.train_per_class:
-        for dataset in plan.datasets:
+        for dataset in plan.trained_datasets:
             for model in plan.models:
+                if dataset.models and model.name not in dataset.models:
+                    continue
                 for regime in plan.regimes:
                     if regime.two_step in dataset.sources:  # a dataset is no pretraining for itself
                         continue
@@ -91,7 +93,7 @@ def _of_one_repeat(plan: StudyPlan, folder: Path, repeat: int, seed: int) -> Ite
 def _cell(
     plan: StudyPlan,
     folder: Path,
-    dataset: DatasetPlan,
+    dataset: TrainedDataset,
     model: ModelPlan,
     regime: RegimePlan,
     train_per_class: int | None,
@@ -102,7 +104,12 @@ def _cell(
     where = f"{dataset.name}, {plan.variant_name(model.name, regime.name)}"
     folds: Changes = {"by_domain": True} if dataset.by_domain else {"folds": plan.folds}
     split: Changes = {**folds, "seed": repeat - 1, "train_per_class": train_per_class}
-    changes: Changes = {"seed": seed, "model": model.name, "primary_metric": plan.primary_metric}
+    changes: Changes = {
+        "seed": seed,
+        "model": model.name,
+        "primary_metric": plan.primary_metric,
+        "refit_all": False,  # a study compares the tested classifiers
+    }
     common = merged_changes(plan.recipe, dataset.recipe)
     if dataset.parts:
         dataset, common = _with_reading(common, dataset, where)
@@ -118,7 +125,7 @@ def _cell(
     if not isinstance(recipe.init, Pretraining):
         yield cell
         return
-    images = DatasetPlan(path=(recipe.init.train_on,), name=regime.name)
+    images = TrainedDataset(path=(recipe.init.train_on,), name=regime.name, plan_name=regime.name)
     first = pretraining_recipe(recipe.model_copy(update={"split": recipe.split.model_copy(update={"seed": None})}))
     same = sha256_json([recipe.init.train_on, first.model_dump(mode="json")])[:8]  # datasets may differ in image size
     before = Run(folder / "pretraining" / slug(regime.name, model.name, f"s{seed}", same))
@@ -127,7 +134,7 @@ def _cell(
     yield replace(cell, recipe=recipe.model_copy(update={"init": start}), starts_from=before)
 
 
-def _with_reading(common: Changes, dataset: DatasetPlan, where: str) -> tuple[DatasetPlan, Changes]:
+def _with_reading(common: Changes, dataset: TrainedDataset, where: str) -> tuple[TrainedDataset, Changes]:
     """Return a merged dataset whose parts have all their keys of reading, and the keys that apply to all images.
 
     A length in µm becomes pixels when an image is read, so that all parts must have the same.
@@ -154,7 +161,7 @@ def _with_reading(common: Changes, dataset: DatasetPlan, where: str) -> tuple[Da
     return dataset.model_copy(update={"parts": tuple(parts)}), of_all
 
 
-def _groups(dataset: DatasetPlan) -> Changes:
+def _groups(dataset: TrainedDataset) -> Changes:
     return {"group": dataset.group} if dataset.group else {}
 
 

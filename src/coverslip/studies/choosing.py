@@ -26,6 +26,14 @@ def with_choices(
     of_regimes = {each["name"]: each for each in data["regimes"]}
     chosen_models = [of_models.get(name, name) for name in models] or data["models"]
     chosen_regimes = [*(of_regimes.get(name, name) for name in regimes), *more_regimes] or data["regimes"]
-    selected = plan_of({**data, "models": chosen_models, "regimes": chosen_regimes, "baseline": None})
+    names = {name if isinstance(name, str) else name["name"] for name in chosen_models}
+    # A dataset may be for some networks only.
+    datasets = [
+        {**each, "models": [name for name in each["models"] if name in names]}
+        for each in data["datasets"]
+        if not each["models"] or names.intersection(each["models"])
+    ]
+    changes = {"datasets": datasets, "models": chosen_models, "regimes": chosen_regimes, "baseline": None}
+    selected = plan_of({**data, **changes})
     baselines = [*selected.variant_names, *(regime.name for regime in selected.regimes)]
     return selected.model_copy(update={"baseline": plan.baseline}) if plan.baseline in baselines else selected

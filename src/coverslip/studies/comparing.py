@@ -4,7 +4,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Annotated, Literal
 
 import numpy as np
@@ -30,10 +29,10 @@ from coverslip.reports.differences import common_images
 from coverslip.studies.averages import ImageKeys, LeftOut, Overall, disjoint_datasets, images_of_datasets, overall
 from coverslip.studies.cells import Cell
 from coverslip.studies.heat_maps import HeatMaps
-from coverslip.studies.plan import DatasetPlan, StudyPlan
+from coverslip.studies.plan import StudyPlan, TrainedDataset
 from coverslip.studies.pretraining_steps import StepDistance, Tried
-from coverslip.studies.protocols import ProtocolStamp
-from coverslip.studies.published import PublishedFigure, StudyValues, published_figures, published_protocols
+from coverslip.studies.protocols import ArmDifference, ArmSetting, ProtocolStamp
+from coverslip.studies.published import Paper, PublishedFigure, StudyValues, papers_of, published_figures
 from coverslip.studies.rare_classes import RareClass
 from coverslip.studies.results import (
     FailedTraining,
@@ -45,6 +44,7 @@ from coverslip.studies.results import (
     metric_mean,
     size_curve,
 )
+from coverslip.studies.roc import RocPanel
 from coverslip.studies.running import state_of
 from coverslip.studies.timing import NetworkLatency
 from coverslip.studies.variants import EpochCurve, FitScores, MergedClass, NetworkConfusion
@@ -164,23 +164,6 @@ class DatasetComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolGap:
-    """The difference between a publication's protocol and the plan's protocol, on the same images.
-
-    The two protocols use different splits of these images, see `gap_intervals`.
-    """
-
-    dataset: str
-    train_per_class: int | None
-    name: str
-    own: Annotated[float, Field(description="Mean over splits.")]
-    as_published: Annotated[float, Field(description="The same with the protocol of the publication.")]
-    difference: Annotated[
-        Metric, Field(description="Published protocol minus the other; interval over groups or images.")
-    ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness:
     """The difference of a variant between perturbed and unchanged test images, by the same classifiers."""
 
@@ -230,16 +213,23 @@ class StudyComparison:
     latencies: tuple[NetworkLatency, ...]
     counted: Annotated[
         tuple[str, ...],
-        Field(description="Datasets with results and without common images, which means and ranks are over."),
+        Field(
+            description="Datasets with results and, within their arm, without common images: those of means and ranks."
+        ),
     ]
     left_out: Annotated[tuple[LeftOut, ...], Field(description="Datasets that means and ranks leave out.")]
     overall: Annotated[
-        Overall | None,
-        Field(description="Null: fewer than two datasets count, or fewer than two variants were measured on all."),
+        tuple[Overall, ...],
+        Field(
+            description="Of each arm. Missing: fewer than two datasets count, or fewer than two variants were measured "
+            "on all."
+        ),
     ]
     sizes: Annotated[tuple[SizeCurve, ...], Field(description="Empty with a single number of training images.")]
     target: float | None
-    gaps: Annotated[tuple[ProtocolGap, ...], Field(description="Published protocols against that of the study.")]
+    arms: Annotated[tuple[str, ...], Field(description="Names; empty: the study has no arms.")]
+    arm_differences: Annotated[tuple[ArmDifference, ...], Field(description="Of protocols and recipes.")]
+    arm_settings: Annotated[tuple[ArmSetting, ...], Field(description="In which arms differ.")]
     robustness: tuple[Robustness, ...]
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...]
@@ -252,11 +242,12 @@ class StudyComparison:
     correlations: Annotated[tuple[MeasureCorrelation, ...], Field(description="Empty with fewer than four pairs.")]
     heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
-    published_protocols: tuple[str, ...]
+    papers: tuple[Paper, ...]  # the publications of the plan
     notes: tuple[str, ...]  # of the plan
     failures: tuple[FailedTraining, ...] = ()
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
+    roc_panels: tuple[RocPanel, ...] = ()  # if a publication of the plan shows ROC curves
 
 
 def compare_study(
@@ -273,9 +264,11 @@ def compare_study(
     idle_first_steps: Sequence[str] = (),
     distances: Sequence[StepDistance] = (),
     heat_maps: Sequence[HeatMaps] = (),
-    gap_intervals: Mapping[Key, Metric] = MappingProxyType({}),
+    arm_differences: Sequence[ArmDifference] = (),
+    arm_settings: Sequence[ArmSetting] = (),
     protocols: Sequence[ProtocolStamp] = (),
     rare_classes: Sequence[RareClass] = (),
+    roc_panels: Sequence[RocPanel] = (),
     images: Mapping[str, ImageKeys] | None = None,
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
@@ -295,9 +288,11 @@ def compare_study(
         idle_first_steps: sentences about pretrainings that did not change the network.
         distances: between datasets and their pretraining images, if measured.
         heat_maps: of the networks, if drawn.
-        gap_intervals: of the differences between the protocols of publication and study.
+        arm_differences: between protocols and recipes.
+        arm_settings: in which arms differ.
         protocols: steps of published protocols in the trainings.
         rare_classes: of trainings with few images of the rarest class.
+        roc_panels: ROC curves of the datasets.
         images: of each dataset; None: datasets are identified by their folders and tables.
     """
     unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -309,7 +304,8 @@ def compare_study(
     compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in unchanged.items())
     transfers = tuple(_transfers(plan, compared, distances))
     images = images_of_datasets(plan, ()) if images is None else images
-    counted, left_out = disjoint_datasets(_measured_datasets(plan, compared), images)
+    by_arm = {arm: disjoint_datasets(names, images) for arm, names in _measured_datasets(plan, compared).items()}
+    counted = [name for names, _ in by_arm.values() for name in names]
     return StudyComparison(
         metric=record.name,
         is_higher_better=record.better == "higher",
@@ -318,11 +314,15 @@ def compare_study(
         classifiers=tuple(classifiers),
         latencies=tuple(latencies),
         counted=tuple(counted),
-        left_out=tuple(left_out),
-        overall=_overall(plan, compared, counted),
+        left_out=tuple(each for _, left_out in by_arm.values() for each in left_out),
+        overall=tuple(
+            each for arm, (names, _) in by_arm.items() for each in [_overall(plan, compared, arm, names)] if each
+        ),
         sizes=(*_sizes(plan, unchanged), *_shares(plan, unchanged, compared)),
         target=plan.target,
-        gaps=tuple(_gaps(plan, compared, gap_intervals)),
+        arms=tuple(arm.name for arm in plan.arms),
+        arm_differences=tuple(arm_differences),
+        arm_settings=tuple(arm_settings),
         robustness=tuple(
             each for key, part_rows in perturbed.items() for each in _robustness(plan, key, unchanged[key], part_rows)
         ),
@@ -336,19 +336,24 @@ def compare_study(
         transfers=transfers,
         correlations=tuple(_correlations(each for each in transfers if each.dataset in counted)),
         heat_maps=tuple(heat_maps),
-        published=tuple(published_figures(plan, _values_of(plan, compared, fits), images)),
-        published_protocols=published_protocols(plan),
+        published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
+        papers=papers_of(plan),
         notes=plan.notes,
         failures=failed_trainings(rows),
         protocols=tuple(protocols),
         rare_classes=tuple(rare_classes),
+        roc_panels=tuple(roc_panels),
     )
 
 
-def _measured_datasets(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> list[str]:
-    """Return the datasets with results by the plan's protocol and its last number of training images."""
+def _measured_datasets(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> dict[str, list[str]]:
+    """Return the datasets of each arm with results, with the plan's last number of training images."""
     names = {part.dataset for part in _largest(plan, compared) if any(row.mean is not None for row in part.scores)}
-    return [each.name for each in plan.datasets if each.as_published_of is None and each.name in names]
+    measured: dict[str, list[str]] = {}
+    for each in plan.trained_datasets:
+        if each.name in names:
+            measured.setdefault(each.arm, []).append(each.name)
+    return measured
 
 
 def _largest(plan: StudyPlan, compared: Iterable[DatasetComparison]) -> list[DatasetComparison]:
@@ -356,16 +361,24 @@ def _largest(plan: StudyPlan, compared: Iterable[DatasetComparison]) -> list[Dat
     return [part for part in compared if part.train_per_class == plan.train_per_class[-1]]
 
 
-def _overall(plan: StudyPlan, compared: Sequence[DatasetComparison], counted: Sequence[str]) -> Overall | None:
+def _overall(
+    plan: StudyPlan, compared: Sequence[DatasetComparison], arm: str, counted: Sequence[str]
+) -> Overall | None:
     parts = {part.dataset: part for part in _largest(plan, compared)}
     return overall(
+        arm,
         plan.primary_metric,
         {name: {row.name: row.metrics for row in parts[name].scores if row.mean is not None} for name in counted},
         {name: {row.name: row.difference for row in parts[name].differences} for name in counted},
     )
 
 
-def _values_of(plan: StudyPlan, compared: Sequence[DatasetComparison], fits: Sequence[FitScores]) -> StudyValues:
+def _values_of(
+    plan: StudyPlan,
+    compared: Sequence[DatasetComparison],
+    fits: Sequence[FitScores],
+    merged: Sequence[MergedClass],
+) -> StudyValues:
     """Return the values with the last number of training images, which published values are shown beside."""
     parts = _largest(plan, compared)
     scores = {
@@ -386,7 +399,26 @@ def _values_of(plan: StudyPlan, compared: Sequence[DatasetComparison], fits: Seq
         for images, metrics in (("training", fit.training), ("validation", fit.validation))
         for metric, (mean, _) in metrics.items()
     }
-    return {**scores, **differences, **of_fits}
+    of_merged = {
+        key: value.value
+        for row in merged
+        if row.train_per_class == plan.train_per_class[-1]
+        for dataset, images, metrics in _places_of(row)
+        for metric, value in metrics.items()
+        for key in [(dataset, row.name, images, metric)]
+        if value.value is not None
+    }
+    return {**scores, **differences, **of_fits, **of_merged}
+
+
+def _places_of(row: MergedClass) -> Iterator[tuple[str, str, Mapping[str, Metric]]]:
+    """Yield dataset, images and metrics of the two networks; a class is part of the name of the images."""
+    if row.class_name is None:
+        yield row.dataset, "merged", row.with_others
+    else:
+        of_class = f"test {row.class_name.casefold()}"
+        yield row.dataset, of_class, row.single
+        yield row.merged, of_class, row.with_others
 
 
 def _transfers(
@@ -454,13 +486,13 @@ def _shares(
 ) -> Iterator[SizeCurve]:
     """Yield learning curves of the same images with several shares of training images."""
     scores = {(part.dataset, row.name): row.metrics for part in compared for row in part.scores}
-    same: dict[str, list[DatasetPlan]] = defaultdict(list)
-    for dataset in plan.datasets:
+    same: dict[str, list[TrainedDataset]] = defaultdict(list)
+    for dataset in plan.trained_datasets:
         if not dataset.by_domain and {"val", "test"} <= set(dataset.recipe.get("split", {})):
             split = {key: value for key, value in dataset.recipe["split"].items() if key not in ("val", "test")}
-            other_keys = {**dataset.model_dump(exclude={"name", "as_published_of"}), "split": split}
+            other_keys = dataset.model_dump(exclude={"name", "plan_name", "models"})
             other_keys["recipe"] = {**dataset.recipe, "split": split}
-            same[repr((other_keys, dataset.as_published_of is None))].append(dataset)
+            same[repr(other_keys)].append(dataset)
     for datasets in same.values():
         shares = {_training_share(each): each.name for each in datasets}
         for variant in plan.variant_names if len(shares) > 1 else ():
@@ -483,7 +515,7 @@ def _shares(
                 )
 
 
-def _training_share(dataset: DatasetPlan) -> float:
+def _training_share(dataset: TrainedDataset) -> float:
     """Return the percentage of training images."""
     split = dataset.recipe["split"]
     return round(100 * (1 - float(split["val"]) - float(split["test"])), 1)
@@ -558,34 +590,6 @@ def _robustness(
         )
         for (name, perturbation, mean, difference), p in zip(compared, adjusted, strict=True)
     ]
-
-
-def _gaps(
-    plan: StudyPlan, compared: Sequence[DatasetComparison], intervals: Mapping[Key, Metric]
-) -> Iterator[ProtocolGap]:
-    reference_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
-    means = {(part.dataset, part.train_per_class, row.name): row.mean for part in compared for row in part.scores}
-    for (dataset, n, name), mean in means.items():
-        reference = reference_of[dataset]
-        reference_mean = None if reference is None else means.get((reference, n, name))
-        if reference is not None and reference_mean is not None and mean is not None:
-            yield ProtocolGap(
-                dataset=reference,
-                train_per_class=n,
-                name=name,
-                own=reference_mean,
-                as_published=mean,
-                difference=_around(mean - reference_mean, intervals.get((reference, n, name)), plan),
-            )
-
-
-def _around(difference: float, interval: Metric | None, plan: StudyPlan) -> Metric:
-    """Return the difference of means over splits, with the interval of the difference of pooled images around it."""
-    if interval is None or interval.value is None or interval.low is None or interval.high is None:
-        return Metric(value=difference, reason=None if interval is None else interval.reason)
-    shift, (bottom, top) = difference - interval.value, RANGES[METRICS.find(plan.primary_metric).scale]
-    low, high = max(interval.low + shift, bottom - top), min(interval.high + shift, top - bottom)
-    return replace(interval, value=difference, low=low, high=high)
 
 
 def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:

@@ -22,8 +22,10 @@ from coverslip.reports.figures import (
     sizes_apart,
 )
 from coverslip.reports.sections import Drawing
+from coverslip.studies.averages import Overall
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, Transfer, VariantScores
 from coverslip.studies.results import MetricMean, SizeCurve
+from coverslip.studies.roc import RocPanel
 from coverslip.studies.variants import EpochCurve, NetworkConfusion
 
 if TYPE_CHECKING:
@@ -43,6 +45,12 @@ def _name_of(part: DatasetComparison) -> str:
     return text("study-drawn-dataset", dataset=part.dataset, n=part.train_per_class)
 
 
+def mean_title(overall: Overall) -> str:
+    """Return the title of means over datasets."""
+    title = text("study-mean", n_datasets=len(overall.datasets))
+    return f"{title}, {overall.arm}" if overall.arm else title
+
+
 _Kind = Literal["counted", "left out", "mean"]
 _Interval = tuple[str, _Kind, float, float | None, float | None]  # name of the row, its kind, value and 95% CI
 
@@ -55,10 +63,10 @@ def forest_drawing(comparison: StudyComparison) -> Iterator[Drawing]:
             kind: _Kind = "counted" if part.dataset in comparison.counted else "left out"
             difference = each.difference
             rows[each.name].append((_name_of(part), kind, difference.mean, difference.low, difference.high))
-    mean_title = text("study-mean", n_datasets=len(comparison.counted))
-    for score in comparison.overall.scores if comparison.overall else ():
-        if (mean := score.difference) is not None:
-            rows[score.name].append((mean_title, "mean", mean.mean, mean.low, mean.high))
+    for of_arm in comparison.overall:
+        for score in of_arm.scores:
+            if (mean := score.difference) is not None:
+                rows[score.name].append((mean_title(of_arm), "mean", mean.mean, mean.low, mean.high))
     rows = {name: intervals for name, intervals in rows.items() if intervals}
     if rows:
         metric = METRICS[comparison.metric].title
@@ -146,10 +154,10 @@ def pareto_drawing(comparison: StudyComparison) -> Iterator[Drawing]:
 
 
 def _scores_of_one(comparison: StudyComparison) -> tuple[str, Mapping[str, MetricMean]]:
-    """Return the scores that stand for all datasets: the means over datasets, or those of the first that counts."""
-    if comparison.overall is not None:
-        title = text("study-mean", n_datasets=len(comparison.counted))
-        return title, {row.name: row.metrics[comparison.metric] for row in comparison.overall.scores}
+    """Return the scores that stand for all datasets: the means over those of the last arm, or those of one dataset."""
+    if comparison.overall:
+        of_arm = comparison.overall[-1]
+        return mean_title(of_arm), {row.name: row.metrics[comparison.metric] for row in of_arm.scores}
     parts = [part for part in comparison.datasets if part.dataset in comparison.counted[:1]]
     if not parts:
         return "", {}
@@ -248,6 +256,22 @@ def confusion_drawing(comparison: StudyComparison, i: int, part: DatasetComparis
             partial(_confusions, matrices),
             lambda: FigureData(("network", "class", "predicted", "n"), rows),
         )
+
+
+def roc_drawing(comparison: StudyComparison, i: int, panels: Sequence[RocPanel]) -> Drawing:
+    """Return the ROC curves of the datasets of an arm, a panel for each."""
+    rows = [
+        (panel.dataset, line.name, x, y)
+        for panel in panels
+        for line in panel.lines
+        for x, y in zip(line.curve.x, line.curve.y, strict=True)
+    ]
+    return Drawing(
+        f"roc-{i}",
+        text("study-roc-drawing", network=panels[0].name),
+        partial(_rocs, panels),
+        lambda: FigureData(("dataset", "class", "false_positive_rate", "true_positive_rate"), rows),
+    )
 
 
 _OfPart = TypeVar("_OfPart", EpochCurve, NetworkConfusion)
@@ -480,14 +504,46 @@ def _legend(figure: "Figure", axes: "Axes") -> None:
     )
 
 
-_CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
+_N_NAMED = 4  # ROC curves with a name beside those of averages: the lowest areas
+
+
+def _rocs(panels: Sequence[RocPanel]) -> "Figure":
+    """Draw the ROC curves of each dataset in a panel, with the names of the averages and of the hardest classes."""
+    n_rows = (len(panels) + 1) // 2
+    figure = new_figure(8.6, 3.4 * n_rows)
+    all_axes = figure.subplots(n_rows, 2, squeeze=False).ravel()
+    for axes in all_axes[len(panels) :]:
+        axes.set_axis_off()
+    for axes, panel in zip(all_axes, panels, strict=False):
+        axes.plot([0, 1], [0, 1], color=HAIR, linewidth=0.8)
+        lines = sorted(panel.lines, key=lambda line: line.auroc)
+        named = [line for line in lines if line.name.endswith("-average")]
+        named += [line for line in lines if line not in named][:_N_NAMED]
+        for line in lines:
+            if line not in named:
+                axes.plot(line.curve.x, line.curve.y, color=HAIR, linewidth=0.8)
+        for k, line in enumerate(named):
+            style = {"color": DATA if k % 2 == 0 else MUTED, "linestyle": CLASS_DASHES[k % len(CLASS_DASHES)]}
+            axes.plot(line.curve.x, line.curve.y, label=f"{shortened(line.name, 24)} {line.auroc:.3f}", **style)
+        axes.set_title(_wrapped(panel.dataset, 40))
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
+        axes.set_xlabel(text("figure-label-false-positive-rate"))
+        axes.set_ylabel(text("figure-label-true-positive-rate"))
+    return figure
+
+
+_CURVES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_penalty")
 
 
 def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
-    """Draw four panels of training curves. Each network has the same line style and marker in all panels."""
-    figure = new_figure(8.6, 5.4)
-    panels = figure.subplots(2, 2).ravel()
-    for axes, column in zip(panels, _CURVES, strict=True):
+    """Draw panels of training curves. Each network has the same line style and marker in all panels."""
+    columns = [name for name in _CURVES if any(value is not None for curve in curves for value in getattr(curve, name))]
+    n_rows = (len(columns) + 1) // 2
+    figure = new_figure(8.6, 2.7 * n_rows)
+    panels = figure.subplots(n_rows, 2, squeeze=False).ravel()
+    for axes in panels[len(columns) :]:
+        axes.set_axis_off()
+    for axes, column in zip(panels, columns, strict=False):
         drawn: list[float] = []
         for i, (curve, mark) in enumerate(zip(curves, _MARKS, strict=False)):
             points = [(x, y) for x, y in zip(curve.epochs, getattr(curve, column), strict=True) if y is not None]
@@ -498,7 +554,7 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
                 )
                 drawn += [y for _, y in points]
         # On a linear scale, a large loss would hide the others.
-        if column.endswith("loss") and drawn and 0 < _LOG_SCALE_RATIO * min(drawn) < max(drawn):
+        if not column.endswith("accuracy") and drawn and 0 < _LOG_SCALE_RATIO * min(drawn) < max(drawn):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.yaxis.set_minor_formatter(lambda *_: "")
@@ -507,7 +563,7 @@ def _epochs(curves: Sequence[EpochCurve]) -> "Figure":
             axes.set_ylim(max(low, -0.02), min(high, 1.02))
         axes.set_title(text(f"study-epochs-drawing.{column.replace('_', '-')}"))
         axes.xaxis.get_major_locator().set_params(integer=True)
-    for axes in panels[2:]:
+    for axes in panels[max(0, len(columns) - 2) :]:
         axes.set_xlabel(text("study-epochs-drawing.x"))
-    _legend(figure, panels[1])
+    _legend(figure, panels[0])
     return figure

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
 
+from coverslip.errors import error_text
 from coverslip.machine import n_cores
 from coverslip.runs import Recipe, Run, is_run, save_recipe
 from coverslip.runtime.programs import Program, launch, python_command, record_exit, recorded_failure
@@ -52,11 +53,8 @@ def wait_for_training(process: Program, folder: Path) -> None:
 
 def start_failure(folder: Path) -> str | None:
     """Return why a training failed without a last status; None if it did not fail."""
-    reason = recorded_failure(folder)
-    if reason is None:
-        return None
-    about = f" ({reason.file})" if reason.file else ""
-    return f"{reason.what}{about}. {reason.do}".rstrip()
+    failure = recorded_failure(folder)
+    return None if failure is None else error_text(failure)
 
 
 class LocalExecutor:

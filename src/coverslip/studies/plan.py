@@ -14,7 +14,7 @@ from coverslip.evaluation import scored_metrics
 from coverslip.files import read_bytes, write_text
 from coverslip.images import Degradation
 from coverslip.messages import text
-from coverslip.runs.recipe import Choices, OneOf, as_yaml, read_yaml
+from coverslip.runs.recipe import OneOf, RecipeSection, as_yaml, read_yaml
 
 PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
@@ -54,7 +54,7 @@ def _as_list(value: Any) -> Any:  # Any: a YAML value
 READING_KEYS = ("group", "classes", "images", "channel_files", "crop_size", "crop_margin")
 
 
-class PartPlan(Choices):
+class PartPlan(RecipeSection):
     """A labeled dataset, or a part of a merged one. Several paths are one dataset with several domains."""
 
     path: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
@@ -85,10 +85,15 @@ class DatasetPlan(PartPlan):
         description="Datasets that are merged, in place of `path`. Each keeps its groups, its classes and its reading.",
     )
     by_domain: bool = Field(default=False, description="Leave one domain out, independent of `folds`.")
-    as_published_of: str | None = Field(
-        default=None,
-        description="The same dataset with the protocol of the study.",
-    )
+    models: tuple[str, ...] = Field(default=(), description="Networks that are trained on it; default: all.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_earlier_key(cls, value: Any) -> Any:  # Any: a YAML value
+        """Plans of earlier versions have a key in place of arms; it is empty unless they compare two protocols."""
+        if isinstance(value, dict) and value.get("as_published_of", 0) is None:
+            return {key: each for key, each in value.items() if key != "as_published_of"}
+        return value
 
     @model_validator(mode="after")
     def _has_images(self) -> "DatasetPlan":
@@ -105,14 +110,30 @@ class DatasetPlan(PartPlan):
         return self.path or tuple(source for part in self.parts for source in part.path)
 
 
-class ModelPlan(Choices):
+class ArmPlan(RecipeSection):
+    """A recipe and protocol with which all datasets are trained, in comparison with those of another arm."""
+
+    name: str
+    recipe: Changes = Field(default_factory=dict)
+    ignores_groups: bool = Field(default=False, description="Split by image: the groups of datasets are not used.")
+    compared_with: str | None = Field(default=None, description="The arm from which the difference is computed.")
+
+
+class TrainedDataset(DatasetPlan):
+    """A dataset in an arm of the study."""
+
+    plan_name: str  # of the dataset in the plan
+    arm: str = ""  # empty: the study has no arms
+
+
+class ModelPlan(RecipeSection):
     """A network with its recipe keys. `name` is the name of the network unless the recipe sets `model`."""
 
     name: str
     recipe: Changes = Field(default_factory=dict)
 
 
-class RegimePlan(Choices):
+class RegimePlan(RecipeSection):
     """An initialization, or another compared change of the recipe."""
 
     name: str
@@ -128,7 +149,7 @@ class RegimePlan(Choices):
         return self
 
 
-class PerturbationPlan(Choices):
+class PerturbationPlan(RecipeSection):
     """A perturbation of test images before preprocessing; exactly one key."""
 
     blur: float | None = Field(
@@ -165,7 +186,7 @@ def published_metrics() -> tuple[str, ...]:
     return (*scored_metrics(), *CLASS_METRICS)
 
 
-class PublishedPlan(Choices):
+class PublishedPlan(RecipeSection):
     """Published values on other images; they are reported without a test."""
 
     name: str
@@ -173,7 +194,9 @@ class PublishedPlan(Choices):
     dataset: str = ""
     beside: str = Field(default="", description="Pattern of the names of datasets that it is shown beside.")
     class_name: str = ""
-    images: Literal["training", "validation", "test"] = "test"
+    images: Literal["training", "validation", "test", "merged"] = Field(
+        default="test", description="Test images, unless stated; `merged`: of the dataset, by the merged network."
+    )
     metrics: dict[Annotated[str, OneOf("metric", published_metrics)], float | tuple[float, float]] = Field(
         description="A value, or the ends of a range."
     )
@@ -190,7 +213,7 @@ def publications() -> tuple[str, ...]:
 _DEFAULT_REGIMES = (RegimePlan(name="imagenet", recipe=dict(_SHORT_REGIMES["imagenet"])),)
 
 
-class StudyPlan(Choices):
+class StudyPlan(RecipeSection):
     """The plan of a study. Each dataset x network x initialization x size x repeat x seed is one training."""
 
     datasets: tuple[Annotated[DatasetPlan, BeforeValidator(_as_dataset)], ...] = Field(min_length=1)
@@ -198,6 +221,7 @@ class StudyPlan(Choices):
     regimes: tuple[Annotated[RegimePlan, BeforeValidator(_as_regime)], ...] = Field(
         default=_DEFAULT_REGIMES, min_length=1
     )
+    arms: tuple[ArmPlan, ...] = Field(default=(), description="Recipes and protocols that are compared.")
     folds: int = Field(default=5, ge=0, le=100, description="Folds of each repeat; 0: one split.")
     repeats: int = Field(default=1, ge=1, le=1000, description="Number of different splits.")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of training, on the same splits.")
@@ -225,7 +249,7 @@ class StudyPlan(Choices):
     notes: tuple[str, ...] = Field(default=(), description="Notes that the report shows.")
     format_version: Literal[1] = 1
 
-    @field_validator("datasets", "models", "regimes", "perturbations")
+    @field_validator("datasets", "models", "regimes", "arms", "perturbations")
     @classmethod
     def _names_differ(cls, planned: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: plans of any kind
         names = [each.name for each in planned]
@@ -250,12 +274,30 @@ class StudyPlan(Choices):
         return self
 
     @model_validator(mode="after")
-    def _published_datasets_exist(self) -> "StudyPlan":
-        names = {dataset.name for dataset in self.datasets}
-        for dataset in self.datasets:
-            if dataset.as_published_of is not None and dataset.as_published_of not in names:
-                raise ValueError(text("plan-unknown-dataset", dataset=dataset.as_published_of))
+    def _names_exist(self) -> "StudyPlan":
+        for kind, names, used in (
+            (
+                "network",
+                {model.name for model in self.models},
+                {name for each in self.datasets for name in each.models},
+            ),
+            ("arm", {arm.name for arm in self.arms}, {arm.compared_with for arm in self.arms} - {None}),
+        ):
+            if unknown := sorted(map(str, used - names)):
+                raise ValueError(text("plan-unknown-name", kind=kind, names=", ".join(unknown)))
         return self
+
+    @property
+    def trained_datasets(self) -> tuple[TrainedDataset, ...]:
+        """Return each dataset of the plan in each arm."""
+        arms = self.arms or (ArmPlan(name=""),)
+        return tuple(_in_arm(dataset, arm, is_single=len(arms) == 1) for dataset in self.datasets for arm in arms)
+
+    @property
+    def reference_datasets(self) -> tuple[TrainedDataset, ...]:
+        """Return the datasets in the arms that others are compared with, if these keep groups together."""
+        names = {arm.name for arm in self.arms if arm.compared_with is None and not arm.ignores_groups}
+        return tuple(each for each in self.trained_datasets if not self.arms or each.arm in names)
 
     @property
     def variant_names(self) -> list[str]:
@@ -272,6 +314,20 @@ class StudyPlan(Choices):
         if self.baseline is None:
             return names[0]
         return self.baseline if self.baseline in names else self.variant_name(model, self.baseline)
+
+
+def _in_arm(dataset: DatasetPlan, arm: ArmPlan, *, is_single: bool) -> TrainedDataset:
+    values = dataset.model_dump()
+    without_groups = {"group": None, "group_pattern": None} if arm.ignores_groups else {}
+    values |= {
+        **without_groups,
+        "parts": [{**part, **without_groups} for part in values["parts"]],
+        "name": dataset.name if is_single else f"{dataset.name}, {arm.name}",
+        "recipe": merged_changes(dataset.recipe, arm.recipe),
+        "plan_name": dataset.name,
+        "arm": arm.name,
+    }
+    return TrainedDataset.model_validate(values)
 
 
 def load_plan(file: Path) -> StudyPlan:

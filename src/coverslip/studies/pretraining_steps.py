@@ -15,7 +15,7 @@ from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation import Metric
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.messages import note, text
-from coverslip.runs import Run, TrainingRecord
+from coverslip.runs import Recipe, Run, TrainingRecord
 from coverslip.runs.documents import Document
 from coverslip.runs.images import images_of
 from coverslip.studies.cells import Cell
@@ -157,7 +157,7 @@ def idle_first_steps(cells: Iterable[Cell]) -> list[str]:
 
 
 def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differing: Sequence[str]) -> Tried:
-    values = _plain(cells[0].recipe.model_dump(mode="json"))
+    values = settings_of(cells[0].recipe)
     records = [record for cell in cells for record in _records(cell)]
     tuned = [record.finetune for record in records if record.finetune is not None]
     probes = [record.instant.shrinkage for record in records if record.instant is not None]
@@ -165,7 +165,7 @@ def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differ
         dataset=dataset,
         train_per_class=n,
         name=name,
-        settings=", ".join(f"{key} = {_as_written(values[key])}" for key in differing if key in values),
+        settings=", ".join(f"{key} = {values[key]}" for key in differing if key in values),
         n_trained=len(records),
         shrinkages=tuple(sorted({value for value in probes if value is not None})),
         epochs_run=_span([stage.epochs_run for stage in tuned]),
@@ -187,9 +187,15 @@ def _span(values: Sequence[int]) -> tuple[int, ...]:
 
 def _differing(cells: Sequence[Cell]) -> list[str]:
     """Return the dotted recipe keys whose values differ between trainings."""
-    plain = [_plain(cell.recipe.model_dump(mode="json")) for cell in cells]
-    keys = dict.fromkeys(key for values in plain for key in values)
-    return [key for key in keys if key not in _IGNORED_KEYS and len({str(values.get(key)) for values in plain}) > 1]
+    settings = [settings_of(cell.recipe) for cell in cells]
+    keys = dict.fromkeys(key for values in settings for key in values)
+    return [key for key in keys if len({values.get(key) for values in settings}) > 1]
+
+
+def settings_of(recipe: Recipe) -> dict[str, str]:
+    """Return the dotted recipe keys with their values as in a recipe file, without those that are not a setting."""
+    values = _plain(recipe.model_dump(mode="json"))
+    return {key: _as_written(value) for key, value in values.items() if key not in _IGNORED_KEYS}
 
 
 def _as_written(value: object) -> str:

@@ -1,9 +1,11 @@
-"""What a published protocol adds: the difference from the protocol of the study, on the same images."""
+"""What a published protocol and a recipe add: the differences between the arms of a study, on the same images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from coverslip.errors import CoverslipError
 from coverslip.evaluation import METRICS, Metric
@@ -12,6 +14,7 @@ from coverslip.messages import text
 from coverslip.runs import Run, original_id, protocol_code
 from coverslip.studies.cells import Cell
 from coverslip.studies.plan import StudyPlan
+from coverslip.studies.pretraining_steps import settings_of
 from coverslip.studies.running import state_of
 
 Key = tuple[str, int | None, str]  # dataset, training images per class, variant
@@ -30,6 +33,46 @@ class ProtocolStamp:
     def trainings(self) -> str:
         """The trainings with this step, as text."""
         return ", ".join((self.dataset, *self.networks))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmDifference:
+    """The difference of an arm from another one, on the same images."""
+
+    dataset: str  # of the plan
+    train_per_class: int | None
+    name: str  # of the variant
+    arm: str
+    reference: str  # the other arm
+    value: Annotated[float | None, Field(description="Of the primary metric, on pooled test images; mean over splits.")]
+    reference_value: float | None
+    difference: Annotated[Metric, Field(description="Arm minus reference; interval over groups or images.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmSetting:
+    """A setting in which arms differ."""
+
+    key: str  # of the recipe, or `groups`
+    values: tuple[str, ...]  # one for each arm, in the order of the plan
+
+
+def arm_settings(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmSetting]:
+    """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ."""
+    compared: dict[tuple[object, ...], dict[str, Mapping[str, str]]] = {}
+    ignores_groups = {arm.name: arm.ignores_groups for arm in plan.arms}
+    for cell in cells:
+        if cell.dataset.arm and not cell.is_pretraining:
+            same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
+            groups = text("arm-groups", ignores_groups=ignores_groups[cell.dataset.arm])
+            compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **settings_of(cell.recipe)}
+    rows: dict[ArmSetting, None] = {}
+    for of_arms in compared.values():
+        for key in dict.fromkeys(key for values in of_arms.values() for key in values):
+            values = tuple(of_arms.get(arm.name, {}).get(key, "–") for arm in plan.arms)
+            if len(set(values)) > 1:
+                rows[ArmSetting(key=key, values=values)] = None
+    return list(rows)
 
 
 def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStamp]:
@@ -51,33 +94,46 @@ def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStam
     ]
 
 
-def gap_intervals(plan: StudyPlan, cells: Iterable[Cell]) -> dict[Key, Metric]:
-    """Return the difference of the primary metric between published protocol and study, with its interval.
+def arm_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmDifference]:
+    """Return the difference of each arm from the arm that it is compared with.
 
-    The interval is that of an infinitesimal jackknife over groups, or over images without groups. Both protocols have
-    results for the same images, although in other splits. The influence of an image on the difference is its influence
-    with the published protocol minus that with the protocol of the study. Copies count as their image. With several
+    The interval is that of an infinitesimal jackknife over groups, or over images without groups. Both arms have
+    results for the same images, although in other splits if one of them ignores groups. The influence of an image on
+    the difference is its influence in the one arm minus that in the other. Copies count as their image. With several
     repeats or seeds, influences are averaged. The interval does not include the variation by training again.
-
-    Args:
-        plan: of the study.
-        cells: its trainings.
-
-    Returns:
-        The difference by dataset (of the study's protocol), training images per class, and variant.
     """
     runs: dict[Key, list[Run]] = {}
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             name = plan.variant_name(cell.model, cell.regime)
             runs.setdefault((cell.dataset.name, cell.train_per_class, name), []).append(cell.run)
-    reference_of = {dataset.name: dataset.as_published_of for dataset in plan.datasets}
-    intervals = {}
-    for (dataset, n, name), published in runs.items():
-        reference = reference_of[dataset]
-        if reference is not None and (comparable := runs.get((reference, n, name))):
-            intervals[reference, n, name] = _interval(plan.primary_metric, comparable, published)
-    return intervals
+    reference_of = {arm.name: arm.compared_with for arm in plan.arms}
+    name_of = {(each.plan_name, each.arm): each.name for each in plan.trained_datasets}
+    return [
+        _difference(plan, (dataset.plan_name, n, name), dataset.arm, reference, of_arm, of_reference)
+        for dataset in plan.trained_datasets
+        if (reference := reference_of.get(dataset.arm)) is not None
+        for (trained, n, name), of_arm in runs.items()
+        if trained == dataset.name
+        and (of_reference := runs.get((name_of[dataset.plan_name, reference], n, name))) is not None
+    ]
+
+
+def _difference(
+    plan: StudyPlan, key: Key, arm: str, reference: str, of_arm: Sequence[Run], of_reference: Sequence[Run]
+) -> ArmDifference:
+    dataset, n, name = key
+    difference, value, reference_value = _interval(plan.primary_metric, of_reference, of_arm)
+    return ArmDifference(
+        dataset=dataset,
+        train_per_class=n,
+        name=name,
+        arm=arm,
+        reference=reference,
+        value=value,
+        reference_value=reference_value,
+        difference=difference,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +146,20 @@ class _Influences:
     group: Mapping[str, str]  # without images that have no group
 
 
-def _interval(metric: str, comparable: Sequence[Run], published: Sequence[Run]) -> Metric:
+def _interval(
+    metric: str, of_reference: Sequence[Run], of_arm: Sequence[Run]
+) -> tuple[Metric, float | None, float | None]:
+    """Return the difference with its interval, and the values of the arm and of the other one."""
     record = METRICS[metric]
     if record.influence is None:
-        return Metric(value=None, reason=record.no_interval)
+        return Metric(value=None, reason=record.no_interval), None, None
     try:
-        first, second = (_mean([_influences(metric, run) for run in runs]) for runs in (comparable, published))
+        first, second = (_mean([_influences(metric, run) for run in runs]) for runs in (of_reference, of_arm))
     except CoverslipError as error:  # a file was changed or removed
-        return Metric(value=None, reason=error.what)
+        return Metric(value=None, reason=error.message), None, None
     value = second.value - first.value
     if not np.isfinite(value):
-        return Metric(value=None, reason=record.undefined)
+        return Metric(value=None, reason=record.undefined), None, None
     labels, groups = {**second.label, **first.label}, {**second.group, **first.group}
     images = sorted(labels)
     of_image = np.array([second.of_image.get(image, 0.0) - first.of_image.get(image, 0.0) for image in images])
@@ -111,7 +170,8 @@ def _interval(metric: str, comparable: Sequence[Run], published: Sequence[Run]) 
     units = Units(code, int(code.max()) + 1, label, len(classes), has_groups=True)
     difference = metric_with_interval(value, Influence(of_image, np.zeros(len(classes)), value), units, "real")
     unit = "groups" if groups else "images"
-    return replace(difference, method=f"difference of protocols, infinitesimal jackknife over {unit} (Student's t)")
+    method = f"difference of arms, infinitesimal jackknife over {unit} (Student's t)"
+    return replace(difference, method=method), second.value, first.value
 
 
 def _influences(metric: str, run: Run) -> _Influences:

@@ -4,7 +4,7 @@ The values come from other images, splits and protocols, so they are not tested 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ StudyValues = Mapping[tuple[str, str, str, str], float]
 class PublishedFigure:
     """A published value on other images, beside the mean of this study."""
 
+    publication: Annotated[str, Field(description="Empty: a row of the plan.")]
     source: str
     dataset: str  # of the publication
     name: str  # of the network in the publication
@@ -39,9 +40,19 @@ class PublishedFigure:
     high: Annotated[float | None, Field(description="Upper end of a range; null: a single value.")]
     sd: float | None
     own: Annotated[
-        float | None, Field(description="Mean of this study on the datasets beside it; null: nothing comparable.")
+        Mapping[str, float],
+        Field(description="Mean of this study on the datasets beside it, by arm; empty: nothing comparable."),
     ]
-    as_published: Annotated[float | None, Field(description="The same with the protocol of the publication.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperItem:
+    """A table or figure of a publication, and its counterpart."""
+
+    item: str  # such as `Table 2`
+    title: str
+    sections: tuple[str, ...] = ()  # codes of the sections of a study's report with its counterpart
+    command: str = ""  # that makes its counterpart, if the study alone does not
 
 
 class Publication(Document):
@@ -49,7 +60,19 @@ class Publication(Document):
 
     publication: str  # short title
     protocol: str
+    schemas: str  # figures and tables without results
+    items: tuple[PaperItem, ...]  # in the order of the publication
     rows: tuple[PublishedPlan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """The tables and figures of a publication."""
+
+    publication: str
+    protocol: str
+    schemas: str
+    items: tuple[PaperItem, ...]
 
 
 def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str, ImageKeys]) -> list[PublishedFigure]:
@@ -67,10 +90,13 @@ def published_figures(plan: StudyPlan, values: StudyValues, images: Mapping[str,
     ]
 
 
-def published_protocols(plan: StudyPlan) -> tuple[str, ...]:
-    """Return a sentence on the protocol of each publication of a plan."""
+def papers_of(plan: StudyPlan) -> tuple[Paper, ...]:
+    """Return the publications of a plan."""
     files = [_publication(each) for each in plan.published if isinstance(each, str)]
-    return tuple(f"{each.publication}: {each.protocol}" for each in files)
+    return tuple(
+        Paper(publication=each.publication, protocol=each.protocol, schemas=each.schemas, items=each.items)
+        for each in files
+    )
 
 
 def published_rows(plan: StudyPlan) -> Iterator[tuple[str, PublishedPlan]]:
@@ -101,17 +127,19 @@ def _figure(
     own_metric = metric if row.class_name else _MACRO.get(metric, metric)
     of_images = _DIFFERENCE if row.is_difference else row.images
 
-    def mean_over(datasets: Sequence[str]) -> float | None:
-        of_datasets = (values.get((dataset, row.variant, of_images, own_metric)) for dataset in datasets)
-        numbers = [number for number in of_datasets if number is not None]
-        return float(np.mean(numbers)) if numbers else None
-
-    measured = {dataset for dataset, name, *_ in values if name == row.variant}
-    names = [each.name for each in plan.datasets if each.as_published_of is None]
-    planned, _ = disjoint_datasets([name for name in _shown_beside(row, names) if name in measured], images)
-    repeated = [each.name for each in plan.datasets if each.as_published_of in planned]
+    if row.class_name:
+        of_images = f"{of_images} {row.class_name.casefold()}"
+    own: dict[str, float] = {}
+    for arm in dict.fromkeys(each.arm for each in plan.trained_datasets):
+        names = {each.name: each.plan_name for each in plan.trained_datasets if each.arm == arm}
+        measured = [name for name in names if (name, row.variant, of_images, own_metric) in values]
+        beside = _shown_beside(row, {name: names[name] for name in measured})
+        counted, _ = disjoint_datasets(beside, images)
+        if counted:
+            own[arm] = float(np.mean([values[name, row.variant, of_images, own_metric] for name in counted]))
     return PublishedFigure(
-        source=", ".join(filter(None, [title, row.source])),
+        publication=title,
+        source=row.source,
         dataset=row.dataset,
         name=row.name,
         class_name=row.class_name,
@@ -121,14 +149,14 @@ def _figure(
         value=value,
         high=high,
         sd=row.sd.get(metric),
-        own=mean_over(planned),
-        as_published=mean_over(repeated),
+        own=own,
     )
 
 
-def _shown_beside(row: PublishedPlan, datasets: Sequence[str]) -> list[str]:
+def _shown_beside(row: PublishedPlan, datasets: Mapping[str, str]) -> list[str]:
+    """Return the datasets, of those with their names in the plan, that a published value is shown beside."""
     if row.beside:
-        return [name for name in datasets if re.search(row.beside, name, re.IGNORECASE)]
+        return [name for name, planned in datasets.items() if re.search(row.beside, planned, re.IGNORECASE)]
     plain: Callable[[str], str] = lambda name: re.sub(r"[\W_]", "", name.casefold())  # noqa: E731
-    matching = [name for name in datasets if row.dataset and plain(row.dataset) in plain(name)]
+    matching = [name for name, planned in datasets.items() if row.dataset and plain(row.dataset) in plain(planned)]
     return matching or [*datasets]

@@ -1,6 +1,6 @@
 """The sections of a study's report, which the report, the app and the command line render."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,10 @@ from coverslip.studies.figures import (
     confusion_drawing,
     epoch_drawing,
     forest_drawing,
+    mean_title,
     names_by_size,
     pareto_drawing,
+    roc_drawing,
     seconds_per_image,
     size_drawing,
     transfer_drawing,
@@ -38,7 +40,9 @@ def study_sections(comparison: StudyComparison, folder: Path | None = None) -> l
         comparison: the results of the study.
         folder: of the study, for the pictures of heat maps; None: without them.
     """
-    return [*with_content(_sections(comparison, folder))]
+    results, *others = with_content(_sections(comparison, folder))
+    titles = {section.title for section in (results, *others)}
+    return [results, *with_content(_papers(comparison, titles)), *others]
 
 
 def is_instant(comparison: StudyComparison) -> bool:
@@ -48,6 +52,7 @@ def is_instant(comparison: StudyComparison) -> bool:
 
 def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[SectionContent]:
     yield SectionContent(text("study-results.title"), [*_results(comparison)])
+    yield _arms(comparison)
     yield SectionContent(text("study-differences.title"), [*_differences(comparison)])
     yield _failures(comparison)
     yield SectionContent(text("study-costs.title"), [_costs(comparison)])
@@ -62,9 +67,9 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _robustness(comparison)
     yield _merged(comparison)
     yield _classifiers(comparison)
-    yield _gaps(comparison)
     yield _rare_classes(comparison)
     yield _published(comparison)
+    yield _roc(comparison)
     yield _settings(comparison)
     yield SectionContent(text("study-notes"), [SectionText(words=comparison.notes)])
 
@@ -75,11 +80,6 @@ def _of_size(dataset: str, train_per_class: int | None) -> str:
 
 def _of_part(part: DatasetComparison) -> str:
     return _of_size(part.dataset, part.train_per_class)
-
-
-def _mean_title(comparison: StudyComparison) -> str:
-    """Return the title of means over datasets."""
-    return text("study-mean", n_datasets=len(comparison.counted))
 
 
 def _failures(comparison: StudyComparison) -> SectionContent:
@@ -93,15 +93,16 @@ def _results(comparison: StudyComparison) -> Iterator[SectionText]:
     parts = [part for part in comparison.datasets if any(row.mean is not None for row in part.scores)]
     scores = {(_of_part(part), row.name): row for part in parts for row in part.scores}
     datasets = [_of_part(part) for part in parts]
-    of_all = {row.name: row for row in comparison.overall.scores} if comparison.overall else {}
-    names = [*of_all, *(row.name for part in parts for row in part.scores if row.name not in of_all)]
-    titles = (_mean_title(comparison), text("study-results.rank")) if of_all else ()
+    of_all = [{row.name: row for row in each.scores} for each in comparison.overall]
+    names = [*(name for of_arm in of_all for name in of_arm), *(row.name for part in parts for row in part.scores)]
+    titles = [title for each in comparison.overall for title in (mean_title(each), text("study-results.rank"))]
     rows: list[list[Cell]] = []
     for name in dict.fromkeys(names):
         row: list[Cell] = [name, *(_score(comparison, scores.get((dataset, name))) for dataset in datasets)]
-        if name in of_all:
-            row += [_mean(of_all[name].metrics[comparison.metric]), number(of_all[name].mean_rank, 2)]
-        rows.append([*row, *"–" * (1 + len(datasets) + len(titles) - len(row))])
+        for of_arm in of_all:
+            mean = of_arm.get(name)
+            row += ["–"] * 2 if mean is None else [_mean(mean.metrics[comparison.metric]), number(mean.mean_rank, 2)]
+        rows.append(row)
     if rows:
         columns = (text("study-results.network"), *datasets, *titles)
         yield SectionText([*_words_of_results(comparison, scores.values())], columns, rows)
@@ -113,19 +114,19 @@ def _score(comparison: StudyComparison, row: VariantScores | None) -> Estimate:
 
 def _words_of_results(comparison: StudyComparison, scores: Iterable[VariantScores]) -> Iterator[str]:
     yield text("study-results", metric=METRICS[comparison.metric].title, n_missing=sum(row.n_missing for row in scores))
-    if comparison.overall is not None:
-        largest = {part.dataset: _of_part(part) for part in comparison.datasets}  # the last number of training images
-        critical = number(comparison.overall.critical_difference, 2)
-        datasets = "; ".join(largest[name] for name in comparison.counted)
+    largest = {part.dataset: _of_part(part) for part in comparison.datasets}  # the last number of training images
+    for each in comparison.overall:
+        critical = number(each.critical_difference, 2)
+        datasets = "; ".join(largest[name] for name in each.datasets)
         yield text("study-overall", datasets=datasets, critical=critical)
-    for each in comparison.left_out:
-        others = listed(each.shared_with)
+    for left in comparison.left_out:
+        others = listed(left.shared_with)
         yield text(
             "study-left-out",
-            dataset=each.dataset,
+            dataset=left.dataset,
             others=others,
-            n_common=each.n_common,
-            n_images=each.n_images,
+            n_common=left.n_common,
+            n_images=left.n_images,
         )
 
 
@@ -148,8 +149,8 @@ def _all_metrics(comparison: StudyComparison) -> SectionText:
         for row in part.scores
         if row.mean is not None
     ]
-    for each in comparison.overall.scores if comparison.overall else ():
-        measured.append((_mean_title(comparison), each.name, ("–", "–"), each.metrics))
+    for of_arm in comparison.overall:
+        measured += [(mean_title(of_arm), each.name, ("–", "–"), each.metrics) for each in of_arm.scores]
     names = list(dict.fromkeys(name for *_, metrics in measured for name in metrics))
     if len(names) < 2:
         return SectionText()
@@ -180,10 +181,11 @@ def _differences(comparison: StudyComparison) -> Iterator[SectionText]:
         for row in part.differences
     ]
     baselines = {row.name: row.baseline for part in comparison.datasets for row in part.differences}
-    for each in comparison.overall.scores if comparison.overall else ():
-        if (mean := each.difference) is not None:
-            cell = estimate(Metric(value=mean.mean, low=mean.low, high=mean.high), is_signed=True)
-            rows.append([_mean_title(comparison), each.name, baselines[each.name], cell, "", *"––––"])
+    for of_arm in comparison.overall:
+        for each in of_arm.scores:
+            if (mean := each.difference) is not None:
+                cell = estimate(Metric(value=mean.mean, low=mean.low, high=mean.high), is_signed=True)
+                rows.append([mean_title(of_arm), each.name, baselines[each.name], cell, "", *"––––"])
     words = text("study-differences", method=text("study-method"), equivalence=f"{comparison.equivalence:g}")
     yield SectionText(
         [words] if rows else (), columns, rows, (*columns[1:3], columns[4]), drawings=[*forest_drawing(comparison)]
@@ -413,6 +415,12 @@ def _confusions(comparison: StudyComparison) -> SectionContent:
     return SectionContent(text("study-confusions"), blocks)
 
 
+def _roc(comparison: StudyComparison) -> SectionContent:
+    of_arms = [[panel for panel in comparison.roc_panels if panel.arm == arm] for arm in comparison.arms or ("",)]
+    drawings = [roc_drawing(comparison, i, panels) for i, panels in enumerate(of_arms, start=1) if panels]
+    return SectionContent(text("study-roc.title"), [SectionText(drawings=drawings)])
+
+
 def _epochs(comparison: StudyComparison) -> SectionContent:
     words = SectionText([text("study-epochs", is_tested=_selects_by_test_images(comparison))])
     blocks = [
@@ -527,20 +535,36 @@ def _classifiers(comparison: StudyComparison) -> SectionContent:
     return _table_section("study-classifiers", rows, text_at=(1, 2))
 
 
-def _gaps(comparison: StudyComparison) -> SectionContent:
+def _arms(comparison: StudyComparison) -> SectionContent:
+    """Return what each arm is, the differences between arms, and the settings in which they differ."""
+    legend = [f"{arm}: {words}" for arm in comparison.arms if (words := text("study-arm", arm=arm))]
+    columns, setting = _columns("study-arms"), _columns("study-arm-settings")
     rows = [
         (
             _of_size(row.dataset, row.train_per_class),
             row.name,
-            number(row.as_published),
-            number(row.own),
+            f"{row.arm} − {row.reference}",
+            number(row.value),
+            number(row.reference_value),
             estimate(row.difference, is_signed=True),
         )
-        for row in comparison.gaps
+        for row in comparison.arm_differences
     ]
-    section = _table_section("study-protocols", rows, text_at=(1,))
-    steps = SectionText([f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols])
-    return replace(section, blocks=[*section.blocks, steps]) if rows else section
+    stamps = [f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols]
+    blocks = [
+        SectionText(words=legend),
+        SectionText(
+            [text("study-arms", metric=METRICS[comparison.metric].title)] if rows else (), columns, rows, columns[1:3]
+        ),
+        SectionText(
+            heading=text("study-arm-settings.title"),
+            columns=[*setting, *comparison.arms],
+            rows=[(row.key, *row.values) for row in comparison.arm_settings],
+            text_columns=comparison.arms,
+        ),
+        SectionText(words=stamps),
+    ]
+    return SectionContent(text("study-arms.title"), blocks if comparison.arms or stamps else ())
 
 
 def _rare_classes(comparison: StudyComparison) -> SectionContent:
@@ -562,6 +586,46 @@ def _rare_classes(comparison: StudyComparison) -> SectionContent:
 
 
 def _published(comparison: StudyComparison) -> SectionContent:
+    """Return the published values that the plan states; those of a publication stand at their table."""
+    return SectionContent(text("study-published.title"), _published_rows(comparison, "", ""))
+
+
+def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[SectionContent]:
+    """Yield the tables and figures of each publication, in its order.
+
+    Args:
+        comparison: the results of the study.
+        titles: of the other sections of the report.
+    """
+    for paper in comparison.papers:
+        blocks = [SectionText(words=[text("study-published"), paper.protocol])]
+        for item in paper.items:
+            shown = [title for code in item.sections if (title := _title_of(code)) in titles]
+            words = [text("study-paper-section", sections=listed(shown), n=len(shown))] if shown else []
+            if not shown and item.command:
+                words.append(text("study-paper-command", command=item.command))
+            elif not shown:
+                words.append(text("study-paper-missing"))
+            table = _published_rows(comparison, paper.publication, item.item)
+            heading = text("study-paper-item", item=item.item, title=item.title)
+            first, *others = table or [SectionText()]
+            blocks += [replace(first, heading=heading, words=[*words, *first.words]), *others]
+        blocks.append(SectionText(words=[text("study-paper-schemas", items=paper.schemas)]))
+        yield SectionContent(text("study-paper", publication=paper.publication), blocks)
+
+
+def _title_of(code: str) -> str:
+    """Return the title of a section by its code; some sections have no other text."""
+    return text(code if code == "study-confusions" else f"{code}.title")
+
+
+def _published_rows(comparison: StudyComparison, publication: str, item: str) -> list[SectionText]:
+    """Return the table of published values, and the networks that this study lacks; empty if there are no values."""
+    figures = [
+        row
+        for row in comparison.published
+        if row.publication == publication and (not item or row.source.split(", ")[0] == item)
+    ]
     rows = [
         (
             row.name,
@@ -569,15 +633,20 @@ def _published(comparison: StudyComparison) -> SectionContent:
             row.class_name or text("study-images", images=row.images),
             text("class-metric", metric=row.metric) if row.metric in CLASS_METRICS else METRICS[row.metric].title,
             _published_value(row),
-            *((signed if row.is_difference else number)(value) for value in (row.own, row.as_published)),
-            row.source,
+            *((signed if row.is_difference else number)(row.own.get(arm)) for arm in comparison.arms or ("",)),
+            *(() if item else (row.source,)),
         )
-        for row in comparison.published
+        for row in figures
     ]
-    section = _table_section("study-published", rows, text_at=(1, 2, 3, 7))
     if not rows:
-        return section
-    return replace(section, blocks=[*section.blocks, SectionText(words=comparison.published_protocols)])
+        return []
+    columns = _columns("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
+    if item:  # its heading states the source
+        columns.pop()
+    measured = {row.name for row in figures if row.own}
+    missing = dict.fromkeys(row.name for row in figures if row.name not in measured)
+    words = [text("study-paper-without", names=listed([*missing]))] if missing else []
+    return [SectionText(words, columns, rows, columns[1:4] if item else [*columns[1:4], columns[-1]])]
 
 
 def _published_value(row: PublishedFigure) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from coverslip.errors import Stopped
+from coverslip.errors import Stopped, error_text
 from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
 from coverslip.messages import Resume, failure, note
 from coverslip.runs import Run, StatusFile
@@ -51,7 +51,7 @@ def state_of(cell: Cell) -> CellState:
     if status is not None and status.state == "done":
         return CellState("done")
     if status is not None and status.state == "failed":
-        return CellState("failed", status.reason)
+        return CellState("failed", status.reason if status.failure is None else error_text(status.failure))
     if status is not None and status.is_alive:
         return CellState("running")
     if (reason := start_failure(cell.run.folder)) is not None:

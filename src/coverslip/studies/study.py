@@ -31,10 +31,11 @@ from coverslip.studies.local_executor import LocalExecutor
 from coverslip.studies.merging import open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
-from coverslip.studies.protocols import gap_intervals, protocol_stamps
+from coverslip.studies.protocols import arm_differences, arm_settings, protocol_stamps
 from coverslip.studies.rare_classes import rare_classes
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
+from coverslip.studies.roc import roc_panels
 from coverslip.studies.running import Executor, run_cells, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
 from coverslip.studies.variants import confusions, epoch_curves, fit_scores, measure_perturbed, merged_classes
@@ -283,9 +284,11 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         idle_first_steps=idle_first_steps(cells),
         distances=read_distances(folder),
         heat_maps=read_heat_maps(folder),
-        gap_intervals=gap_intervals(plan, cells),
+        arm_differences=arm_differences(plan, cells),
+        arm_settings=arm_settings(plan, cells),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
+        roc_panels=roc_panels(plan, cells),
         images=images_of_datasets(plan, cells),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})

@@ -17,7 +17,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency
-from coverslip.machine import select_device
+from coverslip.machine import n_cores, processor_name, select_device
 from coverslip.messages import note
 from coverslip.runs import Recipe, RunContext, SplitPlan
 from coverslip.runs.documents import check_format, first_fault, read_object
@@ -113,23 +113,38 @@ class NetworkLatency:
 _LATENCIES = TypeAdapter(list[NetworkLatency])
 
 
-def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> list[NetworkLatency]:
-    """Time one finished training of each network and dataset on images of that dataset, and save the results."""
+def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
+    """Time one finished training of each network and dataset on images of that dataset.
+
+    Results are saved after each network. An interrupted measurement continues; a complete one is repeated. Times of
+    another computer are replaced.
+
+    Raises:
+        BadRun: the file of earlier measurements is damaged.
+    """
     first: dict[tuple[str, str], Cell] = {}
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             first.setdefault((cell.dataset.name, cell.model), cell)
-    measured = []
-    for done, ((dataset, model), cell) in enumerate(first.items(), start=1):
-        try:
-            records = open_images(cell).records[:MANY]
-            latency = classifier_latency(load_classifier(cell.run.folder), [record.path for record in records])
-        except CoverslipError:  # images or classifier are missing
-            continue
-        measured.append(NetworkLatency(dataset=dataset, model=model, latency=latency))
+    here = processor_name(), n_cores()
+    measured = {
+        (each.dataset, each.model): each
+        for each in read_latencies(folder)
+        if (each.latency.processor, each.latency.n_threads) == here
+    }
+    if measured.keys() >= first.keys():
+        measured = {}
+    for done, (key, cell) in enumerate(first.items(), start=1):
+        if key not in measured:
+            try:
+                records = open_images(cell).records[:MANY]
+                latency = classifier_latency(load_classifier(cell.run.folder), [record.path for record in records])
+            except CoverslipError:  # images or classifier are missing
+                continue
+            measured[key] = NetworkLatency(dataset=cell.dataset.name, model=cell.model, latency=latency)
+            content = [asdict(measured[each]) for each in first if each in measured]
+            write_json(folder / _FILE, {"format_version": 1, "latencies": content})
         emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
-    write_json(folder / _FILE, {"format_version": 1, "latencies": [asdict(each) for each in measured]})
-    return measured
 
 
 def read_latencies(folder: Path) -> Sequence[NetworkLatency]:

@@ -21,13 +21,13 @@ from coverslip.evaluation.summary import per_class
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import degraded
 from coverslip.inference import load_classifier
-from coverslip.messages import note, text
+from coverslip.messages import message, note
 from coverslip.runs import Epoch, Predictions, Run, original_id
 from coverslip.runs.documents import Document
 from coverslip.runs.images import ImageLookup, images_of
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell
-from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, DatasetPlan, PerturbationPlan, StudyPlan
+from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
 from coverslip.studies.running import state_of
 
 
@@ -176,19 +176,18 @@ def merged_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[MergedClass]:
     return [
         result
         for (dataset, n, name), single_runs in runs.items()
-        for single in plan.datasets
-        for merged in plan.datasets
+        for single in plan.trained_datasets
+        for merged in plan.trained_datasets
         if single.name == dataset and _is_within(single, merged) and (merged.name, n, name) in runs
         for result in _of_pair((dataset, n, name), merged.name, single_runs, runs[merged.name, n, name])
     ]
 
 
-def _is_within(single: DatasetPlan, merged: DatasetPlan) -> bool:
-    """Return whether a dataset is part of a merged dataset that has the same split and protocol."""
-    has_same_protocol = (single.as_published_of is None) == (merged.as_published_of is None)
+def _is_within(single: TrainedDataset, merged: TrainedDataset) -> bool:
+    """Return whether a dataset is part of a merged dataset of the same arm that has the same split."""
     merged_keys = dict.fromkeys(READING_KEYS) if merged.parts else {}
     is_alike = {**single.recipe, **merged_keys} == {**merged.recipe, **merged_keys}
-    return is_alike and has_same_protocol and not merged.by_domain and set(single.sources) < set(merged.sources)
+    return is_alike and single.arm == merged.arm and not merged.by_domain and set(single.sources) < set(merged.sources)
 
 
 def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Sequence[Run]) -> Iterator[MergedClass]:
@@ -197,7 +196,7 @@ def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Seq
         of_merged = _by_class(runs, {*_files(single_runs[0]).values()})
     except CoverslipError:  # a file was changed or removed
         return
-    missing = Metric(value=None, reason=text("merged-class-missing"))
+    missing = Metric(value=None, reason=message("merged-class-missing"))
     for class_name, (n_single, metrics) in of_single.items():
         n_merged, with_others = of_merged.get(class_name, (0, dict.fromkeys(metrics, missing)))
         yield MergedClass(
@@ -272,6 +271,7 @@ class EpochCurve:
     train_accuracy: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
     val_accuracy: tuple[float | None, ...]
+    train_penalty: tuple[float | None, ...]
 
 
 def _runs(plan: StudyPlan, cells: Iterable[Cell]) -> Mapping[VariantKey, Sequence[Run]]:
@@ -290,7 +290,7 @@ def epoch_curves(plan: StudyPlan, cells: Iterable[Cell]) -> list[EpochCurve]:
 
 
 def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Iterator[EpochCurve]:
-    columns = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    columns = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "train_penalty")
     values: dict[int, dict[str, list[float]]] = defaultdict(lambda: {column: [] for column in columns})
     for run in runs:
         try:

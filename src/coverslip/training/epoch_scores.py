@@ -9,7 +9,9 @@ from torch import Tensor
 
 from coverslip.evaluation import METRICS, score
 from coverslip.events import EpochEnded
+from coverslip.losses.functions import ImageLoss
 from coverslip.runs import Recipe
+from coverslip.training.step import StepResult
 
 Ints = npt.NDArray[np.int64]
 
@@ -22,7 +24,8 @@ class Diverged(Exception):
 class EpochScores:
     """The loss and scores of some images."""
 
-    loss: float
+    loss: float  # mean over images, without smoothed labels, class weights and penalty
+    penalty: float | None  # mean over the steps of training
     accuracy: float
     precision: float
     recall: float
@@ -31,19 +34,24 @@ class EpochScores:
     chosen_predicted: tuple[int, ...] = ()  # classes of the `ChosenImages`
 
 
-def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, loss: float) -> EpochScores:
+def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, penalty: float | None = None) -> EpochScores:
     """Return the scores of (n, K) logits for (n,) labels.
 
+    The loss of training and of validation images is the same quantity. Smoothed labels, class weights and a penalty
+    are means of training, which must not select the epoch.
+
     Raises:
-        Diverged: the loss or a logit is not finite.
+        Diverged: the loss, the penalty or a logit is not finite.
     """
-    if not (np.isfinite(loss) and logits.isfinite().all()):
+    loss = float(ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(label)) / len(logits))
+    if not (np.isfinite([loss, penalty or 0.0]).all() and logits.isfinite().all()):
         raise Diverged
     primary = METRICS[recipe.primary_metric]
     shown = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
     scores = score(logits.double().softmax(dim=1).numpy(), label, names=(*shown, primary.name))
     return EpochScores(
         loss,
+        penalty,
         scores["accuracy"],
         scores["macro_precision"],
         scores["macro_recall"],
@@ -70,6 +78,7 @@ def epoch_ended(
         seconds=seconds,
         learning_rate=learning_rate,
         train_loss=train.loss if train else None,
+        train_penalty=train.penalty if train else None,
         train_accuracy=train.accuracy if train else None,
         train_precision=train.precision if train else None,
         train_recall=train.recall if train else None,
@@ -86,18 +95,20 @@ def epoch_ended(
 
 
 class StepResults:
-    """Losses and logits of the steps of an epoch, kept on the device: copying them would block every step."""
+    """Logits and penalties of the steps of an epoch, kept on the device: copying them would block every step."""
 
     def __init__(self) -> None:
-        self._losses: list[Tensor] = []
         self._logits: list[Tensor] = []
+        self._penalties: list[Tensor] = []
         self._label: list[Tensor] = []
 
-    def add(self, loss: Tensor, logits: Tensor, label: Tensor) -> None:
-        self._losses.append(loss)
-        self._logits.append(logits.float())
+    def add(self, result: StepResult, label: Tensor) -> None:
+        self._logits.append(result.logits.float())
         self._label.append(label)
+        if result.penalty is not None:
+            self._penalties.append(result.penalty)
 
     def scores(self, recipe: Recipe) -> EpochScores:
         logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
-        return epoch_scores(logits, label, recipe, float(torch.stack(self._losses).mean()))
+        penalty = float(torch.stack(self._penalties).mean()) if self._penalties else None
+        return epoch_scores(logits, label, recipe, penalty)

@@ -159,7 +159,7 @@ def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device:
         )
         for x, label in islice(_batches(images, _epoch_order(images, recipe, 1), recipe, 1, device), _N_TIMED):
             began = time.monotonic()
-            stepper.step(loss_of, x, label)[0].item()
+            stepper.step(loss_of, x, label).loss.item()
             seconds.append((time.monotonic() - began) / len(label))
     return statistics.median(seconds[1:] or seconds)
 
@@ -379,10 +379,10 @@ def _train_epoch(
         n_steps_done = plan.steps_before(epoch) + step
         share = learning_rate_factor(recipe, plan.progress(n_steps_done))
         set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
-        loss, logits = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
-        results.add(loss, logits, label)
+        result = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
+        results.add(result, label)
         n_used += len(label)
-        plan.after_step(n_steps_done, loss.item)
+        plan.after_step(n_steps_done, result.loss.item)
         now, n_steps = time.monotonic(), plan.steps_in(epoch)
         if now - last_emitted > seconds_between or step >= n_steps:
             last_emitted = now
@@ -394,7 +394,7 @@ def _train_epoch(
                     n_epochs=plan.n_epochs,
                     step=step,
                     n_steps=n_steps,
-                    loss=float(loss),
+                    loss=float(result.loss),
                     images_per_second=n_used / max(now - started, 1e-9),
                     epoch_seconds_left=left,
                     seconds_left=left + pace * _steps_after(plan, epoch, recipe, progress),
@@ -438,9 +438,7 @@ def _batches(
 def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device: str) -> EpochScores:
     logits = selecting_logits(network, images, recipe, device)
     label = np.tile(images.selecting[1], 1 + recipe.validation_copies)
-    # Without smoothed labels and class weights, which are means of training and must not select the epoch.
-    loss = ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(label)) / len(logits)
-    scores = epoch_scores(logits, label, recipe, float(loss))
+    scores = epoch_scores(logits, label, recipe)
     return replace(scores, chosen_predicted=images.chosen_predicted(logits))
 
 

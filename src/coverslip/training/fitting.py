@@ -96,6 +96,12 @@ class Fitted:
         return next(stage.fitted_on for stage in self.stages if isinstance(stage, InstantStage))
 
     @property
+    def is_linear_probe(self) -> bool:
+        """Whether the selected network is frozen, with a last layer that was fitted in this training."""
+        instant = next((stage for stage in self.stages if isinstance(stage, InstantStage)), None)
+        return self.selected_stage == "instant" and instant is not None and instant.head == "fitted"
+
+    @property
     def finetuning(self) -> FinetuneStage | None:
         """The record of fine-tuning; None if there was none."""
         return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
@@ -202,7 +208,7 @@ def _compared_note(
         instant=values[1] if has_scores else None,
         metric=metric.title,
         has_scores=has_scores,
-        is_augmented=recipe.tta > 1,
+        is_augmented=recipe.n_views > 1,
         is_close=has_scores and not is_fixed and scores[selected] <= scores[alternative],
         is_fixed=is_fixed,
     )

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from coverslip.augmentation import Copies
 from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
 from coverslip.evaluation import fit_temperature
-from coverslip.events import Emit, progress_reporter
+from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages, TrainingTask
@@ -61,7 +61,7 @@ def features_of(
         task.digest_of(dataset_positions),
         pixels_of,
         preprocessing=task.preprocessing.model_dump(mode="json"),
-        tta=task.recipe.tta,
+        tta=task.recipe.n_views,
         device=task.context.device,
         emit=emit or task.context.emit,
         stop=task.context.stop,
@@ -170,6 +170,7 @@ def cross_fitted_logits(
     balanced: bool,
     shrinkage: float,
     variation: Variation | None = None,
+    excludes_copies: bool = True,
 ) -> Floats:
     """Return (n, K) logits of linear probes that were fitted on the images of the other folds.
 
@@ -180,7 +181,8 @@ def cross_fitted_logits(
         n_classes: K.
         balanced: give all classes the same weight, whatever their numbers of images.
         shrinkage: of every probe.
-        variation: as for `fit_linear_probe`; rows of held-out images are excluded too.
+        variation: as for `fit_linear_probe`.
+        excludes_copies: exclude the rows of the variation that are of held-out images too.
     """
     order = np.argsort(fold_index, kind="stable")
     logits = np.empty((len(label), n_classes))
@@ -192,7 +194,7 @@ def cross_fitted_logits(
         balanced=balanced,
         shrinkage=shrinkage,
         variation=variation.rows if variation else None,
-        fold_of_variation=fold_index[variation.image] if variation else None,
+        fold_of_variation=fold_index[variation.image] if variation and excludes_copies else None,
     )
     return logits
 
@@ -233,7 +235,34 @@ class HeadFitter:
         """Fit with the shrinkage that is best on validation images."""
         return self._fit(features, label, val, val_label, SHRINKAGES)
 
-    def predict_held_out(self, features: Features, label: Ints, fold_index: Ints, shrinkage: float) -> Floats:
+    def fit_by_folds(
+        self, features: Features, label: Ints, fold_index: Ints, shrinkages: Sequence[float] = SHRINKAGES
+    ) -> tuple[LinearHead, Floats]:
+        """Fit on all these images, with the shrinkage that is best on images that are held out in their folds.
+
+        Args:
+            features, label: of the images.
+            fold_index: (n,) fold in which each image is held out; negative for never, but not for all images.
+            shrinkages: candidates in ascending order. A single one needs no comparison.
+
+        Returns:
+            The head, and (n, K) logits as of `predict_held_out` with its shrinkage.
+        """
+        is_held_out = fold_index >= 0
+        scores = []
+        for shrinkage in shrinkages if len(shrinkages) > 1 else ():
+            self.context.stop.check()
+            # Copies have no labels. Those of held-out images stay in, so that all folds share most of the work.
+            logits = self.predict_held_out(features, label, fold_index, shrinkage, excludes_copies=False)
+            scores.append(primary_score(logits[is_held_out], label[is_held_out], self.recipe))
+        # The larger shrinkage wins if scores are equal. A metric may be undefined if a class has few images.
+        best = max(range(len(scores)), key=lambda i: (np.nan_to_num(scores[i], nan=-np.inf), i), default=0)
+        selected = shrinkages[best]
+        return self.fit(features, label, selected), self.predict_held_out(features, label, fold_index, selected)
+
+    def predict_held_out(
+        self, features: Features, label: Ints, fold_index: Ints, shrinkage: float, *, excludes_copies: bool = True
+    ) -> Floats:
         """Return (n, K) logits as of `cross_fitted_logits`."""
         return cross_fitted_logits(
             features,
@@ -243,6 +272,7 @@ class HeadFitter:
             balanced=is_balanced(self.recipe),
             shrinkage=shrinkage,
             variation=self.variation,
+            excludes_copies=excludes_copies,
         )
 
     def fit_by_validation(
@@ -301,7 +331,7 @@ def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, dev
     engine = fastest_engine(features_network, example, device=device)
     n_at_once = 128
     features = [
-        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.tta)
+        run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.n_views)
         for i in range(0, len(images.val), n_at_once)
     ]
     return network.logits(np.concatenate(features))
@@ -331,6 +361,38 @@ def refit_head(network: Network, task: TrainingTask, fold_index: Ints | None) ->
     average = _weighted_by_loss(val_logits, heads, images.val_label)
     _average_into(network, heads.head, average)
     return _averaged(val_logits, heads.val_logits, average), average
+
+
+def fit_head_on_all(
+    network: Network, task: TrainingTask, test: Ints, test_label: Ints, fold_index: Ints, shrinkage: float
+) -> tuple[LinearHead, float]:
+    """Fit a linear probe to training, validation and test images, and return it with its temperature.
+
+    The temperature is fitted to logits of heads that were fitted without the image. They also select the shrinkage if
+    there are fewer images than features. With more images, many validation images have selected it, and a comparison
+    would take longer than everything else.
+
+    Args:
+        network: on the CPU.
+        task: of the training; its pixels include those of test images.
+        test: positions of test images.
+        test_label: (n_test,) in [0, K).
+        fold_index: fold in which each image is held out, as of `HeadFitter.fit_by_folds`: of the training images, then
+            the validation images, then the test images.
+        shrinkage: that validation images have selected.
+
+    Raises:
+        Stopped: on request.
+    """
+    images, recipe = task.images, task.recipe
+    label = np.concatenate([images.train_label, images.val_label, test_label])
+    variation = AugmentedCopies(network, task).variation(ignore)  # from the cache
+    with features_of(network, task, np.concatenate([images.train, images.val, test]), ignore) as (features, _):
+        fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
+        candidates = SHRINKAGES if len(label) <= features.shape[1] else (shrinkage,)
+        head, logits = fitter.fit_by_folds(features, label, fold_index, candidates)
+    is_held_out = fold_index >= 0
+    return head, fit_temperature(logits[is_held_out], label[is_held_out])
 
 
 def refit_head_as_chosen(network: Network, task: TrainingTask, average: RefittedHead) -> None:

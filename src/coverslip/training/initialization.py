@@ -72,7 +72,9 @@ def initial_classifier(init: FromRun, classes: Sequence[str], *, offers_head: bo
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
     """
-    packed = open_classifier(find_classifier(init.run))
+    # The delivered last layer was also fitted on the test images of that run, which may be validation images of this
+    # one, or its test images.
+    packed = open_classifier(find_classifier(init.run), tested=True)
     numbers = {init.labels.get(name, name): number for number, name in enumerate(packed.card.classes)}
     return InitialClassifier(packed, tuple(numbers.get(name) for name in classes), offers_head)
 

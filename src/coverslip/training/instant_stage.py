@@ -171,7 +171,7 @@ def instant_stage(
     started = monotonic()
     positions, n = np.concatenate([images.train, images.val]), len(images.train)
     copies = AugmentedCopies(network, task) if with_copies else None
-    progress = _Progress(context.emit, copies.n_missing() / recipe.tta if copies else 0.0)
+    progress = _Progress(context.emit, copies.n_missing() / recipe.n_views if copies else 0.0)
     with features_of(network, task, positions, progress.of_images) as (features, engine):
         train, val = features.part(slice(n)), features.part(slice(n, None))
         variation = copies.variation(progress.of_copies) if copies else None

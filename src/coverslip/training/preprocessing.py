@@ -10,7 +10,7 @@ import numpy as np
 from coverslip.augmentation import AUGMENTATIONS
 from coverslip.datasets import channel_advice
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.images import ImageFacts, Preprocessing, Scaling, learn_scaling
+from coverslip.images import PixelFacts, Preprocessing, Scaling, learn_scaling
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
 from coverslip.runs import Recipe, plan_of
@@ -18,7 +18,7 @@ from coverslip.runs import Recipe, plan_of
 _CANVAS_SHARE = 0.99  # of training images that fit; a single uncropped field of view must not make all cells tiny
 
 
-def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preprocessing:
+def learn_preprocessing(facts: Sequence[PixelFacts], recipe: Recipe) -> Preprocessing:
     """Return the preprocessing for training and prediction, by the facts of *training* images.
 
     Raises:
@@ -33,7 +33,7 @@ def learn_preprocessing(facts: Sequence[ImageFacts], recipe: Recipe) -> Preproce
     return _preprocessing(recipe, channels, scaling, canvas_px, "uint8" if all_8_bit else "uint16")
 
 
-def preprocessing_in_scan(recipe: Recipe) -> Callable[[ImageFacts], Preprocessing | None]:
+def preprocessing_in_scan(recipe: Recipe) -> Callable[[PixelFacts], Preprocessing | None]:
     """Return a function that gives the preprocessing of an image before the facts of the training images are known.
 
     It is the preprocessing that `learn_preprocessing` returns if all training images are 8-bit and have as many
@@ -68,7 +68,7 @@ def _preprocessing(
     )
 
 
-def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> list[Note]:
+def canvas_notes(facts: Sequence[PixelFacts], preprocessing: Preprocessing) -> list[Note]:
     """Return a note on the size of the canvas and the number of larger images; no note without a canvas."""
     if preprocessing.canvas_px is None:
         return []
@@ -76,7 +76,7 @@ def canvas_notes(facts: Sequence[ImageFacts], preprocessing: Preprocessing) -> l
     return [note("canvas", canvas_px=preprocessing.canvas_px, n_shrunk=n, n_images=len(facts))]
 
 
-def _canvas_px(facts: Sequence[ImageFacts]) -> int:
+def _canvas_px(facts: Sequence[PixelFacts]) -> int:
     """Return the 99% quantile of the longer sides; of at most 100 images the maximum."""
     return int(np.quantile([max(fact.width_px, fact.height_px) for fact in facts], _CANVAS_SHARE, method="higher"))
 
@@ -92,7 +92,7 @@ def _check_color_changes(channels: int, recipe: Recipe) -> None:
         )
 
 
-def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
+def check_channels(facts: Sequence[PixelFacts], *, n_checked: int = 0) -> None:
     """Check that images have equal numbers of channels. Gray images fit all others, because they are repeated.
 
     Args:
@@ -110,7 +110,7 @@ def check_channels(facts: Sequence[ImageFacts], *, n_checked: int = 0) -> None:
         raise BadDataset("different-channels", remedies=remedies, n_checked=n_checked, counts=counts, advice=advice)
 
 
-def _channels(facts: Sequence[ImageFacts]) -> int:
+def _channels(facts: Sequence[PixelFacts]) -> int:
     """Return the number of channels of the network: that of all images that are not gray."""
     check_channels(facts)
     return max((fact.n_channels for fact in facts), default=1)

@@ -13,6 +13,7 @@ head in the first epoch. On features with mean 0 and standard deviation 1, a ste
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -267,20 +268,18 @@ class Stepper:
         *,
         penalty_of: ClusterLoss | None = None,
         max_gradient_norm: float | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> "StepResult":
         """Take one step along the clipped gradient of a batch and return the result of `accumulate_gradients`.
 
         Raises:
             OutOfMemory: the batch cannot be divided and does not fit into memory, or a single image does not fit.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        loss_and_logits = self._accumulate(loss_of, x, label, penalty_of)
+        result = self._accumulate(loss_of, x, label, penalty_of)
         self.precision.step(self.optimizer, self._network, max_gradient_norm)
-        return loss_and_logits
+        return result
 
-    def _accumulate(
-        self, loss_of: ImageLoss, x: Tensor, label: Tensor, penalty_of: ClusterLoss | None
-    ) -> tuple[Tensor, Tensor]:
+    def _accumulate(self, loss_of: ImageLoss, x: Tensor, label: Tensor, penalty_of: ClusterLoss | None) -> "StepResult":
         while True:
             at_once = min(self.images_at_once, len(label))
             try:
@@ -296,6 +295,15 @@ class Stepper:
             self._emit(_smaller_batches_note(self.images_at_once))
 
 
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """The results of a step, in float32."""
+
+    loss: Tensor  # mean over images, with the penalty: what the step minimizes
+    logits: Tensor  # (B, K)
+    penalty: Tensor | None  # of the features of the batch; None: the loss has none
+
+
 def accumulate_gradients(
     network: nn.Module,
     loss_of: ImageLoss,
@@ -304,7 +312,7 @@ def accumulate_gradients(
     images_at_once: int,
     penalty_of: ClusterLoss | None = None,
     precision: Precision | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> StepResult:
     """Accumulate the gradients of the batch's mean loss in micro-batches, so that memory does not grow with the batch.
 
     Args:
@@ -316,12 +324,11 @@ def accumulate_gradients(
         penalty_of: penalty of the features of the batch, added to the loss.
         precision: of the backbone; None is float32.
 
-    Returns:
-        The mean loss with the penalty, and (B, K) logits, in float32.
     """
     precision = precision or Precision(x.device.type)
     total = loss_of.total_weight(label)
     loss, logits = torch.zeros((), device=x.device), []
+    penalty = None if penalty_of is None else torch.zeros((), device=x.device)
     for start in range(0, len(label), images_at_once):
         rows = slice(start, start + images_at_once)
         with precision.forward():
@@ -329,12 +336,14 @@ def accumulate_gradients(
         features = features.float()  # the head subtracts means that are large compared to the differences
         batch_logits = network.head(features)  # type: ignore[operator]
         share = loss_of(batch_logits, label[rows]) / total
-        if penalty_of is not None:
-            share = share + penalty_of(features, label[rows])
+        if penalty_of is not None and penalty is not None:
+            term = penalty_of(features, label[rows])
+            share = share + term
+            penalty += term.detach()
         precision.backward(share)
         loss += share.detach()
         logits.append(batch_logits.detach())
-    return loss, torch.cat(logits)
+    return StepResult(loss, torch.cat(logits), penalty)
 
 
 def out_of_memory(n_images: int) -> OutOfMemory:

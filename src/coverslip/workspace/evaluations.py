@@ -15,7 +15,7 @@ from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan, pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
-from coverslip.runs import Run, TrainingHashes
+from coverslip.runs import Run
 from coverslip.runs.environment import EvaluatedImages
 from coverslip.runs.log import TimedNote, Work
 from coverslip.workspace.datasets.snapshots import refuse_exchanged_files, training_images
@@ -43,8 +43,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices
+from coverslip.workspace.store.rows import Page, Paging, keys_of_dataset, refuse_unread, refuse_unready, table_choices
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import Headline, evaluation_of, headline_of
@@ -353,7 +352,7 @@ def _known_labels(run: Run) -> frozenset[str] | None:
 
 
 def _count_used_in_training(connection: Connection, dataset_id: str, run: Run) -> int | None:
-    hashes_by_plan = TrainingHashes.of(run.training_hashes).by_plan
+    hashes_by_plan = run.delivered_hashes.by_plan
     if set(hashes_by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded

@@ -123,7 +123,13 @@ def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
     file, plan = workspace.allowed_image(source.file, source.plan)
     with FileHashes() as hashes:
         digest = next(hash_files([ImageRecord("", file, None, None, "", None, plan)], hashes))
-    content = {"run": str(folder), "file": str(file), "plan": plan.model_dump(mode="json"), "label": label}
+    content = {
+        "run": str(folder),
+        "tested": job.classifier_id is None,  # the rows of a training are predictions of its tested classifier
+        "file": str(file),
+        "plan": plan.model_dump(mode="json"),
+        "label": label,
+    }
     key = sha256_json([job_id, content, weights, digest])
     return _Request(content, key, fold, name_as_text(file.name))
 
@@ -147,6 +153,7 @@ def explain(_: Workspace, arguments: Json, emit: Emit) -> None:
     picture = explanation_of(
         arguments["run"],
         data,
+        tested=arguments["tested"],
         n_nearest=_N_NEAREST,
         tiles_per_row=_TILES_PER_ROW,
         device="cpu",  # fast enough for single images; the GPU stays free for trainings

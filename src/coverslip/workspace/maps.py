@@ -12,8 +12,9 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select
 
 from coverslip.datasets import DECISIONS
-from coverslip.errors import NotFound
+from coverslip.errors import NotFound, require_extra
 from coverslip.events import Emit
+from coverslip.messages import text
 from coverslip.processes import Json
 from coverslip.runs import Run
 from coverslip.workspace.jobs.computing import (
@@ -106,7 +107,13 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
 
 
 def start_map(workspace: Workspace, dataset_id: str) -> MapState:
-    """Compute the map of a dataset, unless it is being computed; raises as `map_state`."""
+    """Compute the map of a dataset, unless it is being computed.
+
+    Raises:
+        ExtraNotInstalled: the extra `map` is not installed.
+        NotFound, Conflict: as for `map_state`.
+    """
+    require_extra("map", text("extra-for-map"))
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
     request_result(

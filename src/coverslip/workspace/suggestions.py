@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from coverslip.errors import Conflict
 from coverslip.events import Emit
+from coverslip.messages import Message
 from coverslip.processes import Json
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
@@ -41,7 +42,7 @@ class SuggestedImage:
         float,
         Field(description="Share of the images without a label that it represents, or 1 - margin between two classes."),
     ]
-    reason: Annotated[str, Field(description="Why it is suggested.")]
+    reason: Annotated[Message, Field(description="Why it is suggested.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

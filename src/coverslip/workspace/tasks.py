@@ -214,7 +214,7 @@ def _as_json(row: "Prediction", classes: Sequence[str]) -> Json:
         "probability": row.probability,
         "decision": row.decision,
         "probabilities": {name: None if math.isnan(p) else p for name, p in zip(classes, numbers, strict=True)},
-        "reason": row.reason,
+        "reason": None if row.reason is None else asdict(row.reason),
     }
 
 

@@ -1,15 +1,21 @@
-// The catalogue of all texts of the pages, in the language of the page.
+// The catalogue of all texts of the pages, in the language of the page. Each file is loaded with the pages that use it.
 import type { Texts } from './en';
-import { LANGUAGE, type Language } from './language';
+import { LANGUAGE } from './language';
 
-const catalogues: Record<Language, () => Promise<{ texts: Texts }>> = {
-  en: () => import('./en'),
-  de: () => import('./de'),
-};
+/** A file of texts of each language. */
+type Part = keyof Texts;
 
-/** All texts. `loadTexts` sets them before the code of the pages is loaded, so this code may use them anywhere. */
-export let texts: Texts;
+const files = import.meta.glob<Partial<Texts>>(['./en/*.ts', './de/*.ts', '!./*/index.ts']);
 
-export async function loadTexts(language: Language = LANGUAGE): Promise<void> {
-  ({ texts } = await catalogues[language]());
+/** The texts. The parts that a page uses are loaded before its code, which may use them anywhere. */
+export const texts = {} as Texts;
+
+/** Load texts, then the code that uses them. */
+export async function withTexts<Code>(
+  parts: readonly Part[],
+  importCode: () => Promise<Code>,
+): Promise<Code> {
+  const load = async (part: Part) => [part, (await files[`./${LANGUAGE}/${part}.ts`]!())[part]] as const;
+  Object.assign(texts, Object.fromEntries(await Promise.all(parts.map(load))));
+  return importCode();
 }

@@ -41,7 +41,7 @@ from coverslip.workspace.store.rows import Page
 from coverslip.workspace.suggestions import LabelSuggestions
 from coverslip.workspace.trainings import previews
 from coverslip.workspace.trainings.previews import SplitPreview
-from coverslip.workspace.viewing.filters import Text
+from coverslip.workspace.viewing.lists import Text
 
 Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type

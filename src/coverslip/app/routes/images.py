@@ -15,9 +15,8 @@ from coverslip.errors import Stopped
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.lists.rows import Row, open_list
 from coverslip.workspace.viewing import fields, pictures, tiles
-from coverslip.workspace.viewing.filters import Filters, Text
 from coverslip.workspace.viewing.images import Image, ImageFacts
-from coverslip.workspace.viewing.lists import ImagePage, PictureSource, digest_of
+from coverslip.workspace.viewing.lists import Filters, ImagePage, PictureSource, Text, digest_of
 from coverslip.workspace.viewing.pyramids import Plane, ViewedZ
 
 router = api_router("images")

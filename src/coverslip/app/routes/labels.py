@@ -28,8 +28,7 @@ from coverslip.workspace.correcting import history, readings
 from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
 from coverslip.workspace.datasets import labels, snapshots
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.store.authors import author_name
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.rows import Page, author_name
 from coverslip.workspace.store.workspace import Workspace
 
 Table = Literal["labels", "label-changes", "readings"]

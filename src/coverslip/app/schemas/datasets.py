@@ -11,7 +11,7 @@ from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.datasets.sources import Name, Source
 from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.store.rows import Limit
-from coverslip.workspace.viewing.filters import Filters, ImageSelection, Text
+from coverslip.workspace.viewing.lists import Filters, ImageSelection, Text
 from coverslip.workspace.viewing.tiles import ChannelDisplay
 
 GroupPattern = Annotated[Text, Field(examples=[r"slide\d+"])]

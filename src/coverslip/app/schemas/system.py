@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-from coverslip.accounts.projects import Role
+from coverslip.app.clients import Role
 from coverslip.app.schemas import Body, Recipe
 from coverslip.messages import Remedy
 from coverslip.runs.recipe import Group, NamedSet, RecipeKey

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index.table import PackedRows, Table
+from coverslip.datasets.index.table import ImageTable, PackedRows
 from coverslip.datasets.names import one_line
 from coverslip.datasets.tables.columns import PIXELS, RELATIVE, base_and_unit
-from coverslip.datasets.tables.faults import CellFault, number_in
+from coverslip.datasets.tables.reading import CellFault, number_in
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import describe_image, square_around
 from coverslip.messages import Set
@@ -53,7 +53,7 @@ class BoxColumns:
         return self.layout == "point"
 
 
-def find_box_columns(table: Table) -> BoxColumns | None:
+def find_box_columns(table: ImageTable) -> BoxColumns | None:
     """Return the columns of boxes, else those of points, else None.
 
     `width` and `height` alone are often the size of the image, not a box.
@@ -76,7 +76,7 @@ def find_box_columns(table: Table) -> BoxColumns | None:
     return None
 
 
-def has_box_columns(table: Table) -> bool:
+def has_box_columns(table: ImageTable) -> bool:
     """Return whether a table has columns of boxes, even if one of them is missing."""
     try:
         columns = find_box_columns(table)
@@ -85,7 +85,7 @@ def has_box_columns(table: Table) -> bool:
     return columns is not None and not columns.are_points
 
 
-def used_box_columns(table: Table, at_path: int, crop_size: int | str | None) -> BoxColumns | None:
+def used_box_columns(table: ImageTable, at_path: int, crop_size: int | str | None) -> BoxColumns | None:
     """Return the columns by which rows are cropped; None if each row is a whole image.
 
     Points are used if a crop size is known, or if several rows name the same file. A table with one row for each file
@@ -122,7 +122,7 @@ def used_box_columns(table: Table, at_path: int, crop_size: int | str | None) ->
     )
 
 
-def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int | None:
+def suggested_crop_size(table: ImageTable, at_path: int, columns: BoxColumns) -> int | None:
     """Return a side in pixels that contains one object and its surroundings: twice the distance of close neighbors.
 
     Touching objects are one diameter apart, so the lower quartile of the distances to the nearest neighbor is used.
@@ -153,7 +153,7 @@ def suggested_crop_size(table: Table, at_path: int, columns: BoxColumns) -> int 
     return int(np.clip(8 * round(2 * float(np.quantile(np.concatenate(nearest), 0.25)) / 8), low, high))
 
 
-def with_points_in_numbers(table: Table, at: Iterable[int]) -> Table:
+def with_points_in_numbers(table: ImageTable, at: Iterable[int]) -> ImageTable:
     """Return the table with `1.5` for `1,5` in these columns of numbers.
 
     Raises:
@@ -219,7 +219,7 @@ def size_of(file: Path, series: int) -> Size | None:
         return None
 
 
-def _refuse_micrometers(table: Table) -> None:
+def _refuse_micrometers(table: ImageTable) -> None:
     """Refuse columns with positions in micrometers, since the pixel size is unknown.
 
     Raises:

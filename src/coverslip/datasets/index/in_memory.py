@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table import ImageTable
 from coverslip.datasets.names import one_line, some
 from coverslip.datasets.tables.columns import IMAGE_TABLES, plain_name, refuse_repeated_names
 from coverslip.errors import BadDataset
@@ -118,7 +118,7 @@ def _check_range(array: np.ndarray, name: str, depth: Depth) -> None:
         )
 
 
-def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | Table]:
+def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[str | Path | ImageTable]:
     """Return one or several sources from Python as paths and tables.
 
     Args:
@@ -131,13 +131,13 @@ def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[s
         BadDataset: it is none of these, or an invalid image or table.
     """
     sources = _sources_of(source, axes)
-    tables = [table for table in sources if isinstance(table, Table)]
+    tables = [table for table in sources if isinstance(table, ImageTable)]
     converted = iter(with_pixel_depth([table.images for table in tables], depth))
-    return [replace(each, images=next(converted)) if isinstance(each, Table) else each for each in sources]
+    return [replace(each, images=next(converted)) if isinstance(each, ImageTable) else each for each in sources]
 
 
-def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
-    if isinstance(source, (str, os.PathLike, Table)) or _is_image(source) or _is_table(source):
+def _sources_of(source: object, axes: Axes) -> list[str | Path | ImageTable]:
+    if isinstance(source, (str, os.PathLike, ImageTable)) or _is_image(source) or _is_table(source):
         return _sources([source], axes)
     if isinstance(source, tuple) and len(source) == 2 and _is_labels(source[1]):
         return _sources([_labeled(*source)], axes)
@@ -148,9 +148,9 @@ def _sources_of(source: object, axes: Axes) -> list[str | Path | Table]:
     return _sources(list(source), axes)
 
 
-def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | Table]:
+def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | ImageTable]:
     """Return each item as a path or a table; consecutive images form one table."""
-    sources: list[str | Path | Table] = []
+    sources: list[str | Path | ImageTable] = []
     for are_images, group in groupby(enumerate(items), lambda numbered: _is_image(numbered[1])):
         numbered = list(group)
         if are_images:
@@ -161,8 +161,8 @@ def _sources(items: Sequence[object], axes: Axes) -> list[str | Path | Table]:
     return sources
 
 
-def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Table:
-    if isinstance(item, (str, Path, Table)):
+def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | ImageTable:
+    if isinstance(item, (str, Path, ImageTable)):
         return item
     if isinstance(item, os.PathLike):
         return Path(item)
@@ -201,7 +201,7 @@ def _is_table(candidate: object) -> bool:
     return isinstance(candidate, Mapping) or (hasattr(candidate, "columns") and hasattr(candidate, "__getitem__"))
 
 
-def _table_of(frame: Any, name_prefix: str, axes: Axes) -> Table:  # Any: each library's own
+def _table_of(frame: Any, name_prefix: str, axes: Axes) -> ImageTable:  # Any: each library's own
     names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
     refuse_repeated_names([str(name) for name in names], None)
     columns = {str(name): _cells(frame[name]) for name in names}
@@ -273,9 +273,9 @@ def _value_of(array: Any) -> Any:  # Any: an array or tensor of each library, an
     return array.item()  # also of a tensor on a GPU
 
 
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Mapping[str, Decoded]) -> Table:
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], images: Mapping[str, Decoded]) -> ImageTable:
     """Return a table whose relative paths start from the current folder."""
-    return Table(
+    return ImageTable(
         path=Path.cwd() / "table in memory",
         columns=columns,
         rows=tuple(rows),

@@ -14,7 +14,7 @@ from coverslip.datasets.index.channel_files import with_channel_files
 from coverslip.datasets.index.folders import labels_of_folders, list_images, no_images, open_folder
 from coverslip.datasets.index.in_memory import Axes, as_sources
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
-from coverslip.datasets.index.table import SHEET_SUFFIXES, Table, read_table
+from coverslip.datasets.index.table import SHEET_SUFFIXES, ImageTable, read_table
 from coverslip.datasets.index.table_columns import gives_labels, with_mapping
 from coverslip.datasets.index.table_rows import open_table
 from coverslip.datasets.names import (
@@ -127,8 +127,8 @@ def open_dataset(
     return replace(with_unique_ids(dataset), opening=opening)
 
 
-def _recorded_source(source: str | Path | Table) -> str | Table:
-    return source if isinstance(source, Table) else str(absolute_path(source))
+def _recorded_source(source: str | Path | ImageTable) -> str | ImageTable:
+    return source if isinstance(source, ImageTable) else str(absolute_path(source))
 
 
 def reopen_dataset(opening: Opening) -> Dataset:
@@ -162,8 +162,10 @@ def with_groups(dataset: Dataset, group: str) -> Dataset:
     return replace(reopened, records=records)
 
 
-def _open_labeled(origin: str | Path | Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
-    if isinstance(origin, Table):
+def _open_labeled(
+    origin: str | Path | ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None
+) -> Dataset:
+    if isinstance(origin, ImageTable):
         return _open_table(origin, opening, may_read)
     path = absolute_path(origin)
     refuse_closed(path)
@@ -185,7 +187,7 @@ def _open_labeled(origin: str | Path | Table, opening: Opening, may_read: Callab
     raise BadDataset("not-a-folder-or-table", file=path, name=one_line(str(origin), 60))
 
 
-def _open_table(table: Table, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
+def _open_table(table: ImageTable, opening: Opening, may_read: Callable[[Path], bool] | None) -> Dataset:
     pattern = opening.group_pattern
     records, notes = open_table(
         with_mapping(table, opening.columns),
@@ -343,7 +345,7 @@ def _image_of(record: ImageRecord, root: Path) -> str:
     return "#".join(words)
 
 
-def _tables_beside(folder: Path) -> Iterator[Table]:
+def _tables_beside(folder: Path) -> Iterator[ImageTable]:
     """Yield the tables of images in the folder."""
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in PLAIN_TABLE_SUFFIXES or not path.is_file():
@@ -358,7 +360,7 @@ def _tables_beside(folder: Path) -> Iterator[Table]:
             yield table
 
 
-def _unused(table: Table) -> Note:
+def _unused(table: ImageTable) -> Note:
     """Return a note on an unused table in the image folder, which may name groups."""
     return note("table-beside", table=one_line(table.path.name), columns=", ".join(table.columns))
 
@@ -392,7 +394,7 @@ def _groups_in_several_domains(records: Sequence[ImageRecord]) -> list[str]:
 
 
 def _open_unlabeled(
-    sources: Sequence[str | Path | Table],
+    sources: Sequence[str | Path | ImageTable],
     opening: Opening,
     distinct: bool,
     may_read: Callable[[Path], bool] | None,
@@ -415,11 +417,11 @@ def _open_unlabeled(
     roots: list[Path] = []
     n_tables = 0
     for source in sources:
-        path = source.path if isinstance(source, Table) else absolute_path(source)
-        if not isinstance(source, Table):
+        path = source.path if isinstance(source, ImageTable) else absolute_path(source)
+        if not isinstance(source, ImageTable):
             refuse_closed(path)
-        if isinstance(source, Table) or (is_table(path) and path.is_file()):
-            table = source if isinstance(source, Table) else read_table(path)
+        if isinstance(source, ImageTable) or (is_table(path) and path.is_file()):
+            table = source if isinstance(source, ImageTable) else read_table(path)
             rows, more_notes = open_table(
                 with_mapping(table, opening.columns),
                 opening.plan_of_each,

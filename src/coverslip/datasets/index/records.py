@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table import ImageTable
 from coverslip.datasets.names import (
     counted,
     name_as_text,
@@ -254,7 +254,7 @@ def _plan_without_box(**fields: object) -> ReadPlan:
 class Opening:
     """The arguments of an opened dataset, to open it again."""
 
-    sources: tuple[str | Table, ...]  # absolute paths; a table if it, or its images, are in memory
+    sources: tuple[str | ImageTable, ...]  # absolute paths; a table if it, or its images, are in memory
     group: str | None  # column
     group_pattern: str | None
     plan: ReadPlan = attr(default_factory=ReadPlan)
@@ -270,7 +270,7 @@ class Opening:
     @property
     def are_tables(self) -> bool:
         """Whether all sources are tables, whose columns can name groups."""
-        return all(isinstance(source, Table) or Path(source).is_file() for source in self.sources)
+        return all(isinstance(source, ImageTable) or Path(source).is_file() for source in self.sources)
 
     @property
     def plan_of_each(self) -> ReadPlan:
@@ -318,7 +318,7 @@ class Dataset:
     @property
     def is_in_memory(self) -> bool:
         """Whether images, or the table that names them, are in memory: they cannot be opened again later."""
-        return any(isinstance(source, Table) for source in self.opening.sources)
+        return any(isinstance(source, ImageTable) for source in self.opening.sources)
 
     @cached_property
     def has_groups(self) -> bool:

@@ -10,15 +10,14 @@ from typing import overload
 
 from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.datasets.tables.columns import PIXELS, ColumnUnit, find_column, is_image_column, plain_name
-from coverslip.datasets.tables.faults import line_of_file
-from coverslip.datasets.tables.reading import WINDOWS, open_text_table
+from coverslip.datasets.tables.reading import WINDOWS, line_of_file, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded
 from coverslip.messages import Note, note, text
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ImageTable:
     """The cells of a table as text."""
 
     path: Path  # of the file; relative paths start from its folder
@@ -96,7 +95,7 @@ _MOST_BYTES = 2**30
 SHEET_SUFFIXES = frozenset({".xlsx", ".xls", ".ods", ".numbers"})
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> ImageTable:
     """Read a table whose first line names the columns; separators , ; or tab, quoted cells, any UTF or Windows-1252.
 
     Comment lines before the header, which begin with `#`, are skipped.
@@ -128,7 +127,7 @@ def read_table(path: Path) -> Table:
         lines.append(line)
     if not rows:
         raise BadDataset("no-table-rows" if columns else "empty-table", file=path)
-    return Table(path, columns, rows, lines, tuple(notes), separator=table.separator)
+    return ImageTable(path, columns, rows, lines, tuple(notes), separator=table.separator)
 
 
 def _outline_column(columns: Sequence[str]) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from coverslip.datasets.index.boxes import BoxColumns, Layout, find_box_columns, suggested_crop_size, used_box_columns
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table import ImageTable
 from coverslip.datasets.names import has_image_suffix, one_line, some
 from coverslip.datasets.tables.columns import (
     IMAGE_TABLES,
@@ -56,7 +56,7 @@ class Columns:
     outline: int | None  # of a table of objects
 
 
-def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
+def with_mapping(table: ImageTable, mapping: Mapping[str, str]) -> ImageTable:
     """Return the table with the columns of some meanings: `{"path": "File", "label": "Class", "split": ""}`.
 
     Raises:
@@ -65,7 +65,7 @@ def with_mapping(table: Table, mapping: Mapping[str, str]) -> Table:
     return replace(table, mapping=chosen_columns(table.columns, mapping, _NAMES, table.file))
 
 
-def path_column(table: Table) -> int | None:
+def path_column(table: ImageTable) -> int | None:
     """Return the index of the path column, by its name, else the first column whose cells have image suffixes."""
     at = table.index("path")
     if at is not None or "path" in table.mapping:
@@ -83,7 +83,7 @@ def path_column(table: Table) -> int | None:
 
 
 def find_columns(
-    table: Table,
+    table: ImageTable,
     *,
     group: str | None,
     wants_groups: bool,
@@ -142,7 +142,7 @@ def find_columns(
     )
 
 
-def _refuse_unread_times(table: Table, at_path: int) -> None:
+def _refuse_unread_times(table: ImageTable, at_path: int) -> None:
     """Refuse a column that is probably the time point, under a name that is accepted in tables of objects only.
 
     Raises:
@@ -158,7 +158,7 @@ def _refuse_unread_times(table: Table, at_path: int) -> None:
             raise BadDataset("unread-time-column", file=table.file, remedies=remedies, column=column)
 
 
-def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
+def _other_files(table: ImageTable, notes: list[Note]) -> tuple[int, ...]:
     """Return the columns `channel_2`, `channel_3`, ..., which name files unless there are `path` and `channel_1`."""
     columns = [table.index(f"channel_{n}") for n in range(2, MAX_CHANNEL_FILES + 1)]
     numbered = [column for column in columns if column is not None]
@@ -171,12 +171,12 @@ def _other_files(table: Table, notes: list[Note]) -> tuple[int, ...]:
     return tuple(numbered)
 
 
-def other_columns(table: Table, columns: Columns) -> list[int]:
+def other_columns(table: ImageTable, columns: Columns) -> list[int]:
     """Return the indices of the other columns, such as sex, stain, operator or day."""
     return _other_columns(table, {columns.path, columns.group, columns.outline, *columns.classes})
 
 
-def listed_columns(table: Table, columns: Columns) -> list[tuple[int, str]]:
+def listed_columns(table: ImageTable, columns: Columns) -> list[tuple[int, str]]:
     """Return the index and a unique name of each column that predictions copy, whatever its meaning.
 
     These are all but the columns that tables of predictions have themselves (`path`, `label` and `image_id`), pixels in
@@ -193,7 +193,7 @@ def listed_columns(table: Table, columns: Columns) -> list[tuple[int, str]]:
     return list(zip(positions, names, strict=True))
 
 
-def _other_columns(table: Table, used: Collection[int | None]) -> list[int]:
+def _other_columns(table: ImageTable, used: Collection[int | None]) -> list[int]:
     used_columns = {*used, *map(table.index, _NAMES)}
     return [
         at for at, column in enumerate(table.columns) if at not in used_columns and column and not is_position(column)
@@ -210,7 +210,7 @@ def states_class(cell: str) -> bool:
     return _ONE.fullmatch(cell) is not None
 
 
-def class_columns(table: Table, group: str | None = None) -> tuple[int, ...]:
+def class_columns(table: ImageTable, group: str | None = None) -> tuple[int, ...]:
     """Return the columns that give labels together: one for each class, and exactly one of them has 1 in each row.
 
     Args:
@@ -248,7 +248,7 @@ def class_columns(table: Table, group: str | None = None) -> tuple[int, ...]:
     return tuple(classes)
 
 
-def gives_labels(table: Table) -> bool:
+def gives_labels(table: ImageTable) -> bool:
     """Return whether a table has a column of paths, and one of labels or one for each class."""
     if table.index("path") is None:
         return False
@@ -259,7 +259,7 @@ def gives_labels(table: Table) -> bool:
 
 
 def _group_column(
-    table: Table,
+    table: ImageTable,
     group: str | None,
     used_columns: set[int | None],
     wants_groups: bool,
@@ -298,7 +298,7 @@ def _group_column(
     return used
 
 
-def _no_column(table: Table, meaning: Literal["path", "label"]) -> BadDataset:
+def _no_column(table: ImageTable, meaning: Literal["path", "label"]) -> BadDataset:
     plain_names = [plain_name(column) for column in table.columns]
     near = [c for alias in _NAMES[meaning] for c in difflib.get_close_matches(alias, plain_names, n=1, cutoff=0.7)]
     hint = f" {text('is-it-column', column=table.columns[plain_names.index(near[0])])}" if near else ""
@@ -331,7 +331,7 @@ class TableContent:
     suggested_crop_size: int | None
 
 
-def describe_table(table: Table, *, n_rows: int = 5) -> TableContent:
+def describe_table(table: ImageTable, *, n_rows: int = 5) -> TableContent:
     """Return the columns of a table and their inferred meanings, without checks.
 
     Args:

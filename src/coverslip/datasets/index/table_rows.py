@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in_numbers
-from coverslip.datasets.index.file_finder import FileFinder
+from coverslip.datasets.index.folders import FileFinder
 from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, side_named
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.table import ImageTable
 from coverslip.datasets.index.table_columns import Columns, find_columns, listed_columns, other_columns, states_class
 from coverslip.datasets.names import (
     absolute_path,
@@ -22,7 +22,7 @@ from coverslip.datasets.names import (
     posix_below,
     printable,
 )
-from coverslip.datasets.tables.faults import CellFault, RowFaults
+from coverslip.datasets.tables.reading import CellFault, RowFaults
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
@@ -36,7 +36,7 @@ _FEWEST_FIELDS = 3  # one for each set of a split
 
 
 def open_table(
-    table: Table,
+    table: ImageTable,
     plan: ReadPlan,
     *,
     group: str | None,
@@ -94,7 +94,7 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
 
 
 def _records(
-    table: Table,
+    table: ImageTable,
     columns: Columns,
     plan: ReadPlan,
     is_distinct: bool,
@@ -148,18 +148,14 @@ def _records(
             continue
         if columns.box is not None and not any(row[at] for at in columns.box.at):
             without_box.append(line)
-        if columns.image_id is not None and row[columns.image_id]:
-            identity = printable(row[columns.image_id])
-        else:
-            identity = name_as_text(posix_below(file, root)) + tag
+        stated_id = row[columns.image_id] if columns.image_id is not None else ""
+        identity = printable(stated_id) if stated_id else name_as_text(posix_below(file, root)) + tag
         group = None
         if columns.group is not None:
             of_field = "" if columns.field is None else row[columns.field]
             group = row[columns.group] or of_field or identity
             n_alone += not (row[columns.group] or of_field)
-        label = clean_label(row[columns.label]) or None if columns.label is not None else None
-        if columns.classes:
-            label = clean_label(table.columns[next(at for at in columns.classes if states_class(row[at]))])
+        label = _label(table, columns, row)
         record = ImageRecord(
             image_id=identity,
             path=file,
@@ -196,7 +192,7 @@ def _records(
     return records
 
 
-def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault | None:
+def _cell_fault(table: ImageTable, columns: Columns, row: Sequence[str]) -> CellFault | None:
     """Return the error of a row's path or group, if any. A stray quotation mark causes line breaks in cells."""
     if not row[columns.path]:
         return CellFault("path-empty")
@@ -204,6 +200,13 @@ def _cell_fault(table: Table, columns: Columns, row: Sequence[str]) -> CellFault
         if at is not None and not table.is_in_memory and ("\n" in row[at] or "\r" in row[at]):
             return CellFault("multi-line-cell", column=one_line(table.columns[at], 60))
     return None
+
+
+def _label(table: ImageTable, columns: Columns, row: Sequence[str]) -> str | None:
+    """Return the label of a row, of a column of labels or of the one column of a class that states it."""
+    if columns.classes:
+        return clean_label(table.columns[next(at for at in columns.classes if states_class(row[at]))])
+    return clean_label(row[columns.label]) or None if columns.label is not None else None
 
 
 def _second_label(cell: str, label: str, first_label: str, place: str, plan: ReadPlan) -> CellFault:
@@ -219,7 +222,9 @@ def _second_label(cell: str, label: str, first_label: str, place: str, plan: Rea
     )
 
 
-def _notes_on_rows(table: Table, columns: Columns, *, n_repeated: int, n_excluded: int, n_alone: int) -> Iterator[Note]:
+def _notes_on_rows(
+    table: ImageTable, columns: Columns, *, n_repeated: int, n_excluded: int, n_alone: int
+) -> Iterator[Note]:
     """Yield notes on rows that are repeated or excluded, or that name no group."""
     if n_repeated:
         yield note("repeated-rows", n_rows=n_repeated)
@@ -276,7 +281,7 @@ def _with_other_files(
     row: Sequence[str],
     columns: Columns,
     file: Path,
-    table: Table,
+    table: ImageTable,
     finder: FileFinder,
 ) -> tuple[ReadPlan, frozenset[str]]:
     """Return the plan with the files of further channels, if the row names any.
@@ -348,7 +353,7 @@ def _non_negative_integer(cell: str) -> int | None:
     return int(number) if number is not None and number.is_integer() and number >= 0 else None
 
 
-def _resolve(cell: str, table: Table, finder: FileFinder) -> Path:
+def _resolve(cell: str, table: ImageTable, finder: FileFinder) -> Path:
     """Return the file of a cell. Table files contain names as text, tables in memory unchanged names.
 
     Raises:
@@ -362,7 +367,7 @@ def _resolve(cell: str, table: Table, finder: FileFinder) -> Path:
     return finder.find(absolute_path(cell, root))
 
 
-def _all_missing(table: Table, cell: str, path: Path, n: int, finder: FileFinder) -> BadDataset:
+def _all_missing(table: ImageTable, cell: str, path: Path, n: int, finder: FileFinder) -> BadDataset:
     folder = None if table.is_in_memory else finder.folder_with(path.name, table.path.parent)
     return BadDataset(
         "no-file-exists",

@@ -7,10 +7,10 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict
 
 from coverslip.counts import count_groups
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 
 FEW_GROUPS_FOR_ONE_SPLIT = (
     10  # with fewer, a single split tests on one or two patients, so cross-validation is the default
@@ -49,7 +49,7 @@ class GroupFacts(BaseModel):
 def class_sizes(dataset: Dataset, scan: Scan) -> dict[str, int]:
     """Return the number of readable images per class, in the order of the dataset's classes."""
     pairs = zip(dataset.records, scan.facts, strict=True)
-    labels = Counter(record.label for record, fact in pairs if isinstance(fact, ImageFacts))
+    labels = Counter(record.label for record, fact in pairs if isinstance(fact, PixelFacts))
     return {label: labels[label] for label in dataset.classes}
 
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.messages import Remedies, Remedy, has_entry, localized, localized_reason, text
+from coverslip.messages import Message, Remedies, Remedy, has_entry, json_values, localized, text
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
 
 Cluster = tuple[str, ...]
+# Labels, groups and sets are texts, errors are messages.
+_Label = Annotated[str | Message, Field(union_mode="left_to_right"), WithJsonSchema({"type": "string"})]
+Notes = tuple[tuple[_Label, ...], ...]
 
 
 def _describe_codes(schema: JsonDict) -> None:
@@ -45,7 +48,7 @@ class Finding(BaseModel):
     images: tuple[Cluster, ...] = Field(
         default=(), description="The image_ids of the affected images, a list per cluster."
     )
-    notes: tuple[Cluster, ...] = Field(
+    notes: Notes = Field(
         default=(),
         description="For each image its label, group, set or error; empty if not applicable.",
     )
@@ -62,15 +65,11 @@ class Finding(BaseModel):
     def localized(self) -> "Finding":
         """Return the finding in the current language."""
         finder = next((each for each in list_finders() if each.code == self.code), None)
-        parameters, notes = dict(self.parameters), self.notes
-        if self.code == "unreadable":
-            parameters["reason"] = localized_reason(str(parameters.get("reason")))
-            notes = tuple(tuple(map(localized_reason, reasons)) for reasons in notes)
-        texts = {"text": localized(self.text, self.message, parameters)}
+        texts = {"text": localized(self.text, self.message, self.parameters)}
         for name in ("do", "limit"):
-            texts[name] = localized(getattr(self, name), f"{self.message}.{name}", parameters)
+            texts[name] = localized(getattr(self, name), f"{self.message}.{name}", self.parameters)
         title = self.title if finder is None else title_of(finder)
-        return self.model_copy(update={**texts, "notes": notes, "title": title})
+        return self.model_copy(update={**texts, "title": title})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ class FindingCase:
     message: str = ""  # the code of the text in the catalogue of messages
     remedies: Remedies = ()
     images: tuple[Cluster, ...] = ()
-    notes: tuple[Cluster, ...] = ()
+    notes: Notes = ()
     limit: str = ""
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
 
@@ -92,7 +91,7 @@ def finding_case(
     *,
     remedies: Remedies = (),
     images: tuple[Cluster, ...] = (),
-    notes: tuple[Cluster, ...] = (),
+    notes: Notes = (),
     **parameters: Any,
 ) -> FindingCase:
     """Return a case with the text, `.do` and optional `.limit` of a message in the catalogue.
@@ -110,15 +109,17 @@ def finding_case(
         images=images,
         notes=notes,
         limit=limit,
-        parameters=parameters,
+        parameters=json_values(parameters),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class FindingKind:
     """One kind of finding.
 
-    `find` yields any number of cases from the records of the images and the facts of the scan. It reads no files.
+    To add a kind, add it to the list in `inspecting.py`, its texts to `findings.ftl` in all languages, and a row to
+    `docs/data.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It reads
+    no files.
     """
 
     code: str  # in lower case, words joined by "-"
@@ -128,20 +129,20 @@ class Finder:
     unless: str | None = None  # code of a finding that replaces this one
 
 
-def title_of(finder: Finder) -> str:
+def title_of(finder: FindingKind) -> str:
     """Return the heading of the findings of a finder."""
     return text(finder.title) if has_entry(finder.title) else finder.title
 
 
-_FINDERS: dict[str, Finder] = {}
+_FINDERS: dict[str, FindingKind] = {}
 
 
-def list_finders() -> tuple[Finder, ...]:
+def list_finders() -> tuple[FindingKind, ...]:
     """Return the finder of each kind of finding."""
     return tuple(_FINDERS.values())
 
 
-def register_finder(finder: Finder) -> None:
+def register_finder(finder: FindingKind) -> None:
     """Add a kind of finding.
 
     Raises:

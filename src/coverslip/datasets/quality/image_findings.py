@@ -1,20 +1,19 @@
 """Findings about images: missing files, pixels, quality and shortcuts."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from coverslip.datasets.index import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.facts import frequencies
 from coverslip.datasets.quality.finding import FindingCase, finding_case
-from coverslip.datasets.quality.packed_facts import Unreadable
-from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal
-from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, ImageFacts, pixel_side
-from coverslip.messages import Remedies, Set, text
+from coverslip.datasets.quality.scanning import NOT_IN_PIXELS, Scan, Signal, Unreadable
+from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, PixelFacts, pixel_side
+from coverslip.messages import Message, Remedies, Set, joined, message
 
 
 def missing_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -36,11 +35,11 @@ def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
             notes=tuple((reason,) for _, reason in damaged),
             n=len(damaged),
             first=one_line(image_id, 80),
-            reason=one_line(reason),
+            reason=reason,
         )
 
 
-def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, str]]:
+def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, Message]]:
     for record, fact in zip(dataset.records, scan.facts, strict=True):
         if isinstance(fact, Unreadable):
             yield record.image_id, fact.reason
@@ -53,8 +52,8 @@ def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of several bit depths."""
     depths = frequencies(str(fact.bit_depth) for fact in _readable(scan))
     if len(depths) > 1:
-        counts = ", ".join(text("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
-        yield finding_case("finding-mixed-bit-depths", counts=counts)
+        counts = (message("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
+        yield finding_case("finding-mixed-bit-depths", counts=joined(counts, "list-of-messages"))
 
 
 _MOST_SIZES = 6  # in the text of the finding
@@ -64,39 +63,47 @@ def mixed_pixel_sizes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images whose pixel sizes differ, and whether their usual size differs between classes."""
     sides: dict[str | None, list[float]] = defaultdict(list)
     for record, fact in zip(dataset.records, scan.facts, strict=True):
-        if isinstance(fact, ImageFacts) and fact.pixel_size_um is not None:
+        if isinstance(fact, PixelFacts) and fact.pixel_size_um is not None:
             sides[record.label].append(pixel_side(fact.pixel_size_um))
     every = [side for of_label in sides.values() for side in of_label]
     if not every or max(every) <= PIXEL_SIZE_FACTOR * min(every):
         return
     counts = frequencies(f"{side:.3g}" for side in every)
-    listed = [text("images-of-pixel-size", n_images=n, um=float(um)) for um, n in [*counts.items()][:_MOST_SIZES]]
+    listed = [message("images-of-pixel-size", n_images=n, um=float(um)) for um, n in counts.items()]
     usual = {label: median(sides[label]) for label in dataset.classes if sides[label]}
     differs = bool(usual) and max(usual.values()) > PIXEL_SIZE_FACTOR * min(usual.values())
-    of_classes = [text("pixel-size-of-class", label=one_line(label, 40), um=um) for label, um in usual.items()]
+    of_classes = [message("pixel-size-of-class", label=one_line(label, 40), um=um) for label, um in usual.items()]
     yield finding_case(
         "finding-mixed-pixel-sizes",
-        counts=", ".join(listed) + (", …" if len(counts) > _MOST_SIZES else ""),
+        counts=_first_of(listed),
         differs_by_class=differs,
-        classes=", ".join(of_classes[:_MOST_SIZES]) + (", …" if len(of_classes) > _MOST_SIZES else ""),
+        classes=_first_of(of_classes),
     )
+
+
+def _first_of(messages: Sequence[Message]) -> Message | None:
+    """Return a list of the first messages, as one message."""
+    first = joined(messages[:_MOST_SIZES], "list-of-messages")
+    return first if len(messages) <= _MOST_SIZES else message("list-and-more", first=first)
 
 
 def unlike_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of several numbers of channels, except gray ones: no network can process them unchanged."""
     n_of = Counter(fact.n_channels for fact in _readable(scan))
     if len(set(n_of) - {1}) > 1:
-        counts = ", ".join(text("channels-of-number", n_images=n_of[n], n_channels=n) for n in sorted(n_of))
+        counts = joined(
+            (message("channels-of-number", n_images=n_of[n], n_channels=n) for n in sorted(n_of)), "list-of-messages"
+        )
         advice, remedies = channel_advice(n_of)
         yield finding_case("finding-unlike-channels", remedies=remedies, counts=counts, advice=advice)
 
 
-def channel_advice(n_of: Mapping[int, int]) -> tuple[str, Remedies]:
+def channel_advice(n_of: Mapping[int, int]) -> tuple[Message, Remedies]:
     """Return advice for images that differ in channels; `n_of` counts the images of each number of channels."""
     if 1 in n_of:
-        return text("channels-of-gray-and-color"), ()
+        return message("channels-of-gray-and-color"), ()
     common = list(range(min(n_of)))
-    return text("channels-in-common"), (Set("images.channels", common),)
+    return message("channels-in-common"), (Set("images.channels", common),)
 
 
 def mixed_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
@@ -111,7 +118,7 @@ def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     beyond = [
         record.image_id
         for record, fact in zip(dataset.records, scan.facts, strict=True)
-        if isinstance(fact, ImageFacts) and BEYOND_EDGE in (fact.note or "")
+        if isinstance(fact, PixelFacts) and fact.note and BEYOND_EDGE in fact.note
     ]
     if beyond:
         images = tuple((image_id,) for image_id in beyond)
@@ -128,8 +135,8 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield finding_case("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
 
 
-def _readable(scan: Scan) -> Iterator[ImageFacts]:
-    return (fact for fact in scan.facts if isinstance(fact, ImageFacts))
+def _readable(scan: Scan) -> Iterator[PixelFacts]:
+    return (fact for fact in scan.facts if isinstance(fact, PixelFacts))
 
 
 # Chosen on synthetic cells (tests/test_audit_image_quality.py), before evaluation on real images.

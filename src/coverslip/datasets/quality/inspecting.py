@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.datasets.index import EXCLUDED_BY_HAND, SIDES, Dataset, shared_class_notes
+from coverslip.datasets.index.classes import shared_class_notes
+from coverslip.datasets.index.records import SIDES, Dataset
+from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 from coverslip.datasets.quality import image_findings as of_images
 from coverslip.datasets.quality import label_findings as of_labels
 from coverslip.datasets.quality.facts import GroupFacts, Spread, class_sizes, frequencies, group_facts
-from coverslip.datasets.quality.finding import SEVERITIES, Finder, Finding, list_finders, register_finder, title_of
+from coverslip.datasets.quality.finding import SEVERITIES, Finding, FindingKind, list_finders, register_finder, title_of
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.images import pixel_side
 from coverslip.messages import Note, localized_number, text
@@ -133,7 +135,7 @@ def inspect_dataset(dataset: Dataset, scan: Scan) -> Inspection:
         channels=frequencies(str(fact.n_channels) for fact in readable),
         formats=frequencies(fact.file_format for fact in readable),
         planes=frequencies(str(fact.n_planes) for fact in readable),
-        reading_notes=frequencies(fact.note for fact in readable if fact.note),
+        reading_notes=frequencies(str(fact.note) for fact in readable if fact.note),
         notes=(*dataset.notes, *shared_class_notes(dataset)),
         are_copies_known=scan.near_duplicates is not None,
         findings=find_all(dataset, scan),
@@ -149,57 +151,59 @@ def _predefined_split(dataset: Dataset) -> dict[str, int] | None:
 
 # Within a severity, the most important first: this is the order of findings.
 BUILT_IN = (
-    Finder("leakage", "error", "finding-leakage.title", of_labels.leakage),
-    Finder("no-labels", "error", "finding-no-labels.title", of_labels.no_labels),
-    Finder("one-class", "error", "finding-one-class.title", of_labels.one_class),
-    Finder("unlike-channels", "error", "finding-unlike-channels.title", of_images.unlike_channels),
-    Finder("confounded-groups", "error", "finding-confounded-groups.title", of_labels.confounded_groups),
-    Finder("missing-files", "warning", "finding-missing-files.title", of_images.missing_files),
-    Finder("unreadable", "warning", "finding-unreadable.title", of_images.damaged_files),
-    Finder("conflicting-labels", "warning", "finding-conflicting-labels.title", of_labels.conflicting_labels),
-    Finder("duplicates", "warning", "finding-duplicates.title", of_labels.exact_duplicates),
-    Finder("class-not-in-training", "warning", "finding-class-not-in-training.title", of_labels.classes_not_trained),
-    Finder("small-class", "warning", "finding-small-class.title", of_labels.small_classes),
-    Finder("near-duplicates", "warning", "finding-near-duplicates.title", of_labels.near_duplicates),
-    Finder("hidden-groups", "warning", "finding-hidden-groups.title", of_labels.hidden_groups),
-    Finder("no-groups", "warning", "finding-no-groups.title", of_labels.no_groups, unless="hidden-groups"),
-    Finder(
+    FindingKind("leakage", "error", "finding-leakage.title", of_labels.leakage),
+    FindingKind("no-labels", "error", "finding-no-labels.title", of_labels.no_labels),
+    FindingKind("one-class", "error", "finding-one-class.title", of_labels.one_class),
+    FindingKind("unlike-channels", "error", "finding-unlike-channels.title", of_images.unlike_channels),
+    FindingKind("confounded-groups", "error", "finding-confounded-groups.title", of_labels.confounded_groups),
+    FindingKind("missing-files", "warning", "finding-missing-files.title", of_images.missing_files),
+    FindingKind("unreadable", "warning", "finding-unreadable.title", of_images.damaged_files),
+    FindingKind("conflicting-labels", "warning", "finding-conflicting-labels.title", of_labels.conflicting_labels),
+    FindingKind("duplicates", "warning", "finding-duplicates.title", of_labels.exact_duplicates),
+    FindingKind(
+        "class-not-in-training", "warning", "finding-class-not-in-training.title", of_labels.classes_not_trained
+    ),
+    FindingKind("small-class", "warning", "finding-small-class.title", of_labels.small_classes),
+    FindingKind("near-duplicates", "warning", "finding-near-duplicates.title", of_labels.near_duplicates),
+    FindingKind("hidden-groups", "warning", "finding-hidden-groups.title", of_labels.hidden_groups),
+    FindingKind("no-groups", "warning", "finding-no-groups.title", of_labels.no_groups, unless="hidden-groups"),
+    FindingKind(
         "class-in-few-groups",
         "warning",
         "finding-class-in-few-groups.title",
         of_labels.classes_in_few_groups,
         unless="confounded-groups",
     ),
-    Finder("few-groups", "warning", "finding-few-groups.title", of_labels.few_groups, unless="confounded-groups"),
-    Finder("similar-group-names", "warning", "finding-similar-group-names.title", of_labels.similar_group_names),
-    Finder("channel-files", "warning", "finding-channel-files.title", of_labels.channel_files),
-    Finder(
+    FindingKind("few-groups", "warning", "finding-few-groups.title", of_labels.few_groups, unless="confounded-groups"),
+    FindingKind("similar-group-names", "warning", "finding-similar-group-names.title", of_labels.similar_group_names),
+    FindingKind("channel-files", "warning", "finding-channel-files.title", of_labels.channel_files),
+    FindingKind(
         "groups-divide-copies",
         "warning",
         "finding-groups-divide-copies.title",
         of_labels.duplicates_in_several_groups,
     ),
-    Finder(
+    FindingKind(
         "group-is-class",
         "warning",
         "finding-group-is-class.title",
         of_labels.group_is_class,
         unless="confounded-groups",
     ),
-    Finder("no-signal", "warning", "finding-no-signal.title", of_images.no_signal),
-    Finder("shortcut", "warning", "finding-shortcut.title", of_images.shortcuts),
-    Finder("mixed-bit-depths", "warning", "finding-mixed-bit-depths.title", of_images.mixed_bit_depths),
-    Finder("mixed-pixel-sizes", "warning", "finding-mixed-pixel-sizes.title", of_images.mixed_pixel_sizes),
-    Finder("slight-shortcut", "advice", "finding-slight-shortcut.title", of_images.slight_shortcuts),
-    Finder("unlabeled", "advice", "finding-unlabeled.title", of_labels.unlabeled),
-    Finder("cut-off", "advice", "finding-cut-off.title", of_images.cut_off),
-    Finder("blurred", "advice", "finding-blurred.title", of_images.blurred),
-    Finder("saturated", "advice", "finding-saturated.title", of_images.saturated),
-    Finder("imbalance", "advice", "finding-imbalance.title", of_labels.imbalance),
-    Finder("similar-class-names", "advice", "finding-similar-class-names.title", of_labels.similar_class_names),
-    Finder("mixed-channels", "advice", "finding-mixed-channels.title", of_images.mixed_channels),
-    Finder("boxes-beyond-edge", "advice", "finding-boxes-beyond-edge.title", of_images.boxes_beyond_edge),
-    Finder("several-planes", "advice", "finding-several-planes.title", of_images.several_planes),
+    FindingKind("no-signal", "warning", "finding-no-signal.title", of_images.no_signal),
+    FindingKind("shortcut", "warning", "finding-shortcut.title", of_images.shortcuts),
+    FindingKind("mixed-bit-depths", "warning", "finding-mixed-bit-depths.title", of_images.mixed_bit_depths),
+    FindingKind("mixed-pixel-sizes", "warning", "finding-mixed-pixel-sizes.title", of_images.mixed_pixel_sizes),
+    FindingKind("slight-shortcut", "advice", "finding-slight-shortcut.title", of_images.slight_shortcuts),
+    FindingKind("unlabeled", "advice", "finding-unlabeled.title", of_labels.unlabeled),
+    FindingKind("cut-off", "advice", "finding-cut-off.title", of_images.cut_off),
+    FindingKind("blurred", "advice", "finding-blurred.title", of_images.blurred),
+    FindingKind("saturated", "advice", "finding-saturated.title", of_images.saturated),
+    FindingKind("imbalance", "advice", "finding-imbalance.title", of_labels.imbalance),
+    FindingKind("similar-class-names", "advice", "finding-similar-class-names.title", of_labels.similar_class_names),
+    FindingKind("mixed-channels", "advice", "finding-mixed-channels.title", of_images.mixed_channels),
+    FindingKind("boxes-beyond-edge", "advice", "finding-boxes-beyond-edge.title", of_images.boxes_beyond_edge),
+    FindingKind("several-planes", "advice", "finding-several-planes.title", of_images.several_planes),
 )
 
 
@@ -217,7 +221,7 @@ def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
     return tuple(sorted(relevant, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _findings_of(finder: Finder, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
+def _findings_of(finder: FindingKind, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
     for case in finder.find(dataset, scan):
         yield Finding(
             code=finder.code,

@@ -1,11 +1,17 @@
-"""Findings about labels: classes, groups, names, duplicates and leakage."""
+"""Findings about labels: classes, groups, names, duplicates and leakage.
 
+Names that may be one name with several spellings: of classes, of groups, and of the classes of several readers.
+"""
+
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from coverslip.datasets.index import Dataset, ImageRecord, channel_names
+from coverslip.datasets.index.channel_files import channel_names
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key, one_line, some
 from coverslip.datasets.quality.facts import (
     FEW_GROUPS_FOR_ONE_SPLIT,
@@ -18,14 +24,51 @@ from coverslip.datasets.quality.facts import (
 from coverslip.datasets.quality.finding import Cluster, FindingCase, finding_case
 from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.quality.similar_names import merge_of, similar_names
 from coverslip.datasets.quality.units import Leak, labels_of, predefined_split_leaks, undivided_clusters
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.messages import GroupBy, JoinGroups, Set
 
+# White space, punctuation and invisible characters. Symbols, such as + and <, distinguish names.
+_SEPARATOR = "[\\s_.,;:'\"()\\[\\]{}/\\\\\\u2010-\\u2015\\u00ad\\u200b-\\u200f\\u2060\\ufeff-]"
+_BETWEEN_NUMBERS = re.compile(rf"(?<=\d){_SEPARATOR}+(?=\d)")
+_SEPARATORS = re.compile(f"{_SEPARATOR}+")
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_NUMBER = re.compile(r"([+-]?)\s*(\d+)(?:[.,]0{0,2})?")  # 1, 01, 1.0; three zeros may be thousands
+_MARK = "|"  # keeps numbers apart: 1-2 is not 12
+_MINUS = "\u2212"  # a sign, as in -1 and CD4-
 _FEWEST_IMAGES = 3  # of a class: one for each set
 _FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
 _IMBALANCED = 5.0
+
+
+def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the sets of different names that may be one name with several spellings, in the order of `names`.
+
+    They differ in capitals, leading zeros, white space and punctuation, the form of Unicode characters, or the format
+    of a number (1, 01, 1.0). They can be different names all the same: only a person can tell.
+    """
+    spellings: dict[str, dict[str, None]] = {}
+    for name in names:
+        spellings.setdefault(_plain(name), {})[name] = None
+    return [tuple(each) for each in spellings.values() if len(each) > 1]
+
+
+def merge_of(spellings: Sequence[str], n_images: dict[str, int]) -> dict[str, list[str]]:
+    """Return the spellings as a choice to join them: under the name of most images, the first of them."""
+    return {max(spellings, key=lambda name: n_images.get(name, 0)): list(spellings)}
+
+
+def _plain(name: str) -> str:
+    """Return what the spellings of a name have in common."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    name = name.casefold().strip()
+    if number := _NUMBER.fullmatch(name):
+        return f"{_MINUS if number[1] == '-' else ''}{number[2].lstrip('0') or '0'}"
+    sign = _MINUS if re.match(r"-\s*\d", name) else ""
+    end = _MINUS if name.endswith("-") else ""
+    plain = _SEPARATORS.sub("", _BETWEEN_NUMBERS.sub(_MARK, name))
+    return f"{sign}{_LEADING_ZEROS.sub('', plain)}{end}" if plain else name
 
 
 def no_labels(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
@@ -46,7 +89,7 @@ def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         return
     usable, trained = set(), set()
     for record, fact in zip(dataset.records, scan.facts, strict=True):
-        if record.label is not None and dataset.has_class(record) and isinstance(fact, ImageFacts):
+        if record.label is not None and dataset.has_class(record) and isinstance(fact, PixelFacts):
             usable.add(record.label)
             if record.predefined_split in (None, "train"):
                 trained.add(record.label)
@@ -334,7 +377,7 @@ def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[
 
 
 def _n_distinct(scan: Scan, members: Sequence[int]) -> int:
-    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], ImageFacts)})
+    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], PixelFacts)})
 
 
 def _shown_images(dataset: Dataset, leak: Leak) -> Sequence[int]:

@@ -14,11 +14,11 @@ from math import erfc, fsum, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets.index import Dataset, ImageRecord
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 
 Ints = npt.NDArray[np.intp]
 Doubles = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     labeled = [
         (record, fact)
         for record, fact in zip(dataset.records, scan.facts, strict=True)
-        if isinstance(fact, ImageFacts) and dataset.has_class(record)
+        if isinstance(fact, PixelFacts) and dataset.has_class(record)
     ]
     keys = {name: natural_key(name) for name in {record.path.name for record, _ in labeled}}
     labeled = _slices(sorted(labeled, key=lambda item: keys[item[0].path.name]))
@@ -152,7 +152,7 @@ def _is_minor(groups: NameGroups) -> bool:
     return groups.pattern.startswith(_NUMBER_RANGE) or groups.labels > _ONE_CLASS
 
 
-def _slices(items: list[tuple[ImageRecord, ImageFacts]]) -> list[tuple[ImageRecord, ImageFacts]]:
+def _slices(items: list[tuple[ImageRecord, PixelFacts]]) -> list[tuple[ImageRecord, PixelFacts]]:
     """Return all items, or slices of them in the order of their names."""
     if len(items) <= _MOST_IMAGES:
         return items
@@ -266,7 +266,7 @@ def _entropy(share: Doubles) -> float:
     return float(-(positive * np.log(positive)).sum())
 
 
-def _appearance_of(facts: Sequence[ImageFacts]) -> Doubles:
+def _appearance_of(facts: Sequence[PixelFacts]) -> Doubles:
     """Return (n, 4): width, height, darkest and brightest value of each image."""
     rows = [(f.width_px, f.height_px, fsum(f.low) / len(f.low), fsum(f.high) / len(f.high)) for f in facts]
     return np.array(rows, dtype=np.float64)

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from coverslip.datasets.index import Dataset, ImageRecord, read_table
-from coverslip.datasets.index.records import Opening
-from coverslip.datasets.index.table import Table
+from coverslip.datasets.index.records import Dataset, ImageRecord, Opening
+from coverslip.datasets.index.table import ImageTable, read_table
 from coverslip.datasets.index.table_columns import with_mapping
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality.finding import Finding
@@ -83,9 +82,11 @@ def _cells(
     if meaning == "group" and dataset.opening.group_pattern is not None:
         return cells
     for source in dataset.opening.sources:
-        if not isinstance(source, Table) and not Path(source).is_file():
+        if not isinstance(source, ImageTable) and not Path(source).is_file():
             continue
-        table = with_mapping(source if isinstance(source, Table) else read_table(Path(source)), dataset.opening.columns)
+        table = with_mapping(
+            source if isinstance(source, ImageTable) else read_table(Path(source)), dataset.opening.columns
+        )
         column = _column(table, dataset.opening, meaning)
         if column is None:
             continue
@@ -99,7 +100,7 @@ def _cells(
     return cells
 
 
-def _column(table: Table, opening: Opening, meaning: str) -> int | None:
+def _column(table: ImageTable, opening: Opening, meaning: str) -> int | None:
     if meaning == "group" and opening.group is not None:
         return column_named(table.columns, opening.group)
     return table.index(meaning)

@@ -2,40 +2,127 @@
 
 Facts are cached by the bytes of the files. A second scan of 100,000 files on a local disk opens no file, because the
 hashes of unchanged files are found by their state; on other disks it reads every file, but decodes none.
+
+Facts of many images in little memory.
 """
 
 import hashlib
 import json
 import os
 import sqlite3
+import struct
 import time
 from array import array
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import starmap
+from operator import eq
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Literal, overload
+from typing import Annotated, Any, Literal, overload
 
 import numpy as np
 from pydantic import Field
 
 from coverslip.cache import RECORDS, FileHashes, FileIdentity, Kind, RecordStore, register, state_of, unusable_note
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
-from coverslip.datasets.index import Dataset, ImageRecord
-from coverslip.datasets.quality.packed_facts import PackedFacts, Unreadable, not_scanned
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
-from coverslip.images import Fields, ImageFacts, Pixels, ReadPlan, image_facts
+from coverslip.images import Fields, PixelFacts, Pixels, ReadPlan, image_facts
 from coverslip.machine import n_cores
-from coverslip.messages import note, text
+from coverslip.messages import Message, message, note
 from coverslip.stopping import BY_SIGNAL, Stop
 
+_ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
 FACTS = register(Kind("facts", RECORDS))
 _FACTS_VERSION = 4  # increases if equal files would give other facts
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The reason why a file could not be read."""
+
+    reason: Message
+
+
+@cache
+def not_scanned() -> Unreadable:
+    """Return the facts of an image that the scan has not reached."""
+    return Unreadable(message("image-not-reached"))
+
+
+class PackedFacts(Sequence[PixelFacts | Unreadable]):
+    """Facts of images by position, which take about 50 bytes for each image instead of 220 and more.
+
+    Each access returns a new object.
+    """
+
+    def __init__(self, n: int) -> None:
+        """Start with `n` images that are not scanned."""
+        self._rows = bytearray(_ROW.size * n)
+        self._ranges = array("d")  # low ends, then high ends, of the channels of each image
+        # What most images share: all facts except the hash, the size and the intensity range.
+        self._kinds: list[tuple[Any, ...] | Unreadable] = [not_scanned()]  # Any: of each fact another type
+        self._number_of_kind: dict[tuple[Any, ...] | Unreadable, int] = {not_scanned(): 0}
+
+    def __len__(self) -> int:
+        return len(self._rows) // _ROW.size
+
+    def __setitem__(self, position: int, facts: PixelFacts | Unreadable) -> None:
+        if isinstance(facts, Unreadable):
+            row = (b"", 0, 0, self._number(facts), 0)
+        else:
+            kind = (
+                *(facts.n_channels, facts.dtype, facts.bit_depth, facts.file_format, facts.n_planes),
+                *(facts.note, facts.pixel_size_um),
+            )
+            digest = bytes.fromhex(facts.pixel_hash)
+            row = (digest, facts.width_px, facts.height_px, self._number(kind), len(self._ranges))
+            self._ranges.extend((*facts.low, *facts.high))
+        _ROW.pack_into(self._rows, position * _ROW.size, *row)
+
+    def _number(self, kind: tuple[Any, ...] | Unreadable) -> int:
+        number = self._number_of_kind.setdefault(kind, len(self._kinds))
+        if number == len(self._kinds):
+            self._kinds.append(kind)
+        return number
+
+    @overload
+    def __getitem__(self, position: int) -> PixelFacts | Unreadable: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> "list[PixelFacts | Unreadable]": ...
+
+    def __getitem__(self, position: int | slice) -> "PixelFacts | Unreadable | list[PixelFacts | Unreadable]":
+        if isinstance(position, slice):
+            return [self[i] for i in range(*position.indices(len(self)))]
+        n = len(self)
+        if not -n <= position < n:
+            raise IndexError(position)
+        return self._unpacked(*_ROW.unpack_from(self._rows, position % n * _ROW.size))
+
+    def __iter__(self) -> Iterator[PixelFacts | Unreadable]:
+        return starmap(self._unpacked, _ROW.iter_unpack(self._rows))
+
+    def _unpacked(self, digest: bytes, width: int, height: int, number: int, start: int) -> PixelFacts | Unreadable:
+        kind = self._kinds[number]
+        if isinstance(kind, Unreadable):
+            return kind
+        n_channels, dtype, bit_depth, file_format, n_planes, note, pixel_size_um = kind
+        middle = start + n_channels
+        low, high = tuple(self._ranges[start:middle]), tuple(self._ranges[middle : middle + n_channels])
+        shape = digest.hex(), width, height, n_channels
+        return PixelFacts(*shape, dtype, bit_depth, file_format, n_planes, low, high, note, pixel_size_um)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
 
 
 class FactsCache:
@@ -48,31 +135,31 @@ class FactsCache:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._lock = Lock()
-        self._new: dict[str, tuple[FileIdentity, ImageFacts]] = {}
+        self._new: dict[str, tuple[FileIdentity, PixelFacts]] = {}
         self._store = RecordStore(FACTS, "images", on_failure=self._note_failure, is_synced=True)
         self._hashes = FileHashes()  # without a note: what prevents records of hashes prevents those of facts, too
         self._read = SharedReads(self._hashes)
         self._plans: dict[ReadPlan, bytes] = {}
 
-    def find(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+    def find(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, PixelFacts | None]]:
         """Yield (position, hash, facts) of the images whose files are unchanged; None: facts are not in the cache."""
         return self._with_facts(records, find_hashes(records, self._hashes))
 
-    def verify(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+    def verify(self, records: Sequence[ImageRecord]) -> Iterator[tuple[int, bytes, PixelFacts | None]]:
         """Yield the same of all images with files, after reading the files."""
         digests = (bytes.fromhex(digest) or None for digest in hash_files(records, self._hashes, self._read))
         return self._with_facts(records, list(digests))
 
     def _with_facts(
         self, records: Sequence[ImageRecord], digests: Sequence[bytes | None]
-    ) -> Iterator[tuple[int, bytes, ImageFacts | None]]:
+    ) -> Iterator[tuple[int, bytes, PixelFacts | None]]:
         keys = {i: self._key(records[i], digest) for i, digest in enumerate(digests) if digest is not None}
         with self._lock:
             stored = self._store.find(keys.values())
         for i, key in keys.items():
             yield i, digests[i] or b"", _facts_from_json(stored.get(key))
 
-    def read(self, record: ImageRecord) -> tuple[FileIdentity | None, ImageFacts | None]:
+    def read(self, record: ImageRecord) -> tuple[FileIdentity | None, PixelFacts | None]:
         """Return the identity of an image's files after reading them, and its facts if they are in the cache."""
         identity = self._read(record)
         if identity is None:
@@ -81,7 +168,7 @@ class FactsCache:
         with self._lock:
             return identity, _facts_from_json(self._store.find([key]).get(key))
 
-    def add(self, record: ImageRecord, identity: FileIdentity, facts: ImageFacts) -> None:
+    def add(self, record: ImageRecord, identity: FileIdentity, facts: PixelFacts) -> None:
         """Add facts of pixels that were decoded after the files were read. The next `save` writes them."""
         with self._lock:
             self._new[self._key(record, identity.sha256)] = identity, facts
@@ -94,7 +181,7 @@ class FactsCache:
         is_current = {number: identity.is_current() for number, identity in identities.items()}
         records = {key: facts for key, (identity, facts) in new.items() if is_current[id(identity)]}
         with self._lock:
-            self._store.keep({key: json.dumps(facts._asdict()).encode() for key, facts in records.items()})
+            self._store.keep({key: json.dumps(facts.as_json()).encode() for key, facts in records.items()})
         self._hashes.save()
 
     def close(self) -> None:
@@ -118,10 +205,10 @@ class FactsCache:
         self._emit(Noted.of(unusable_note(error)))
 
 
-def _facts_from_json(stored: bytes | None) -> ImageFacts | None:
+def _facts_from_json(stored: bytes | None) -> PixelFacts | None:
     """Return stored facts; None if there are none, or another version stored other fields."""
     try:
-        return None if stored is None else ImageFacts.from_json(json.loads(stored))
+        return None if stored is None else PixelFacts.from_json(json.loads(stored))
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -133,22 +220,22 @@ _FOUND_AT_ONCE = 10_000  # facts that are read from the cache
 _FIRST_VERIFIED, _VERIFIED_AT_ONCE = 64, 512  # images
 _SMALL_BYTES = 2**24
 
-OnPixels = Callable[[int, Pixels, ImageFacts], None]  # position of the image among the records, pixels, and facts
+OnPixels = Callable[[int, Pixels, PixelFacts], None]  # position of the image among the records, pixels, and facts
 
 
-def join_facts(channels: Sequence[ImageFacts | Unreadable]) -> ImageFacts | Unreadable:
+def join_facts(channels: Sequence[PixelFacts | Unreadable]) -> PixelFacts | Unreadable:
     """Return the facts of an image from those of its channel files.
 
     Its hash is comparable only with hashes of images with channel files.
     """
-    readable = [facts for facts in channels if isinstance(facts, ImageFacts)]
+    readable = [facts for facts in channels if isinstance(facts, PixelFacts)]
     if len(readable) < len(channels):
         return next(facts for facts in channels if isinstance(facts, Unreadable))
     first, *further = readable
     if not further:
         return first
     if len({(facts.width_px, facts.height_px, facts.dtype) for facts in readable}) > 1:
-        return Unreadable(text("channel-facts-differ"))
+        return Unreadable(message("channel-facts-differ"))
     return first._replace(
         pixel_hash=sha256_json([facts.pixel_hash for facts in readable])[:32],
         n_channels=sum(facts.n_channels for facts in readable),
@@ -224,26 +311,26 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadableFacts(Sequence[ImageFacts]):
+class ReadableFacts(Sequence[PixelFacts]):
     """Facts of some images, which are unpacked one at a time."""
 
-    facts: Sequence[ImageFacts | Unreadable]
+    facts: Sequence[PixelFacts | Unreadable]
     positions: Sequence[int]  # of readable images, in any order
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @overload
-    def __getitem__(self, k: int) -> ImageFacts: ...
+    def __getitem__(self, k: int) -> PixelFacts: ...
 
     @overload
     def __getitem__(self, k: slice) -> "ReadableFacts": ...
 
-    def __getitem__(self, k: int | slice) -> "ImageFacts | ReadableFacts":
+    def __getitem__(self, k: int | slice) -> "PixelFacts | ReadableFacts":
         if isinstance(k, slice):
             return ReadableFacts(self.facts, self.positions[k])
         facts = self.facts[self.positions[k]]
-        assert isinstance(facts, ImageFacts)
+        assert isinstance(facts, PixelFacts)
         return facts
 
 
@@ -272,7 +359,7 @@ class PixelHashes(Sequence[str]):
 class Scan:
     """Facts about each image, in the order of the dataset's records."""
 
-    facts: Sequence[ImageFacts | Unreadable]
+    facts: Sequence[PixelFacts | Unreadable]
     # Clusters of positions of near-duplicates, including equal pixels, at least two each; None: not searched for.
     near_duplicates: tuple[tuple[int, ...], ...] | None = None
     quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: not measured
@@ -284,12 +371,12 @@ class Scan:
     @property
     def n_readable(self) -> int:
         """Number of readable images."""
-        return sum(isinstance(fact, ImageFacts) for fact in self.facts)
+        return sum(isinstance(fact, PixelFacts) for fact in self.facts)
 
     def readable(self, positions: Sequence[int] | None = None) -> "ReadableFacts":
         """Return the facts of the images at these positions, all readable; None: of all readable images."""
         if positions is None:
-            positions = array("q", (i for i, fact in enumerate(self.facts) if isinstance(fact, ImageFacts)))
+            positions = array("q", (i for i, fact in enumerate(self.facts) if isinstance(fact, PixelFacts)))
         return ReadableFacts(self.facts, positions)
 
     @property
@@ -300,7 +387,7 @@ class Scan:
     @cached_property
     def equal_pixels(self) -> tuple[tuple[int, ...], ...]:
         """Positions of readable images that have the same pixels, two or more each."""
-        hashes = (fact.pixel_hash.encode() if isinstance(fact, ImageFacts) else b"" for fact in self.facts)
+        hashes = (fact.pixel_hash.encode() if isinstance(fact, PixelFacts) else b"" for fact in self.facts)
         values = np.fromiter(hashes, dtype="S32", count=len(self.facts))  # a dictionary takes 200 bytes per image
         order = np.argsort(values, kind="stable")
         values = values[order]
@@ -380,7 +467,7 @@ def scan_images(
 
 def _verified(
     facts_cache: FactsCache, records: Sequence[ImageRecord], unread: Sequence[int]
-) -> Iterator[tuple[int, bytes, ImageFacts]]:
+) -> Iterator[tuple[int, bytes, PixelFacts]]:
     """Yield (position, hash, facts) of the images with facts in the cache, after reading the files.
 
     For small files this is faster than to read them one at a time, but files of other images are read again when they
@@ -412,7 +499,7 @@ def _decode(
 ) -> None:
     started = reported = saved = time.monotonic()
     n_cached = len(facts) - len(to_decode)
-    in_flight: deque[tuple[int, Future[ImageFacts | Unreadable]]] = deque()
+    in_flight: deque[tuple[int, Future[PixelFacts | Unreadable]]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
         ahead = iter(to_decode)
@@ -448,7 +535,7 @@ class _Reader:
     on_pixels: OnPixels | None
     fields: Fields
 
-    def __call__(self, i: int) -> ImageFacts | Unreadable:
+    def __call__(self, i: int) -> PixelFacts | Unreadable:
         """Return the facts of the image at a position, or why it is unreadable."""
         record = self.records[i]
         try:
@@ -463,9 +550,9 @@ class _Reader:
             if self.on_pixels is not None:
                 self.on_pixels(i, pixels, facts)
         except UnreadableImage as error:
-            return Unreadable(error.what)
+            return Unreadable(error.message)
         except MemoryError:
-            return Unreadable(text("no-memory-for-image"))
+            return Unreadable(message("no-memory-for-image"))
         if identity is not None and not pixels.has_other_files:
             self.facts_cache.add(record, identity, facts)
         return facts
@@ -490,9 +577,9 @@ def _progress(done: int, total: int, per_second: float | None) -> Progressed:
     return Progressed(stage="reading-images", done=done, total=total, per_second=per_second, seconds_left=left)
 
 
-def _emit_notes(facts: Sequence[ImageFacts | Unreadable], emit: Emit) -> None:
+def _emit_notes(facts: Sequence[PixelFacts | Unreadable], emit: Emit) -> None:
     """Emit one note per kind of problem."""
-    reasons = Counter(fact.note for fact in facts if isinstance(fact, ImageFacts) and fact.note)
+    reasons = Counter(fact.note for fact in facts if isinstance(fact, PixelFacts) and fact.note)
     for reason, n in reasons.most_common(5):
         emit(Noted.of(note("reading", n_images=n, reason=reason)))
     n_unreadable = sum(isinstance(fact, Unreadable) for fact in facts)

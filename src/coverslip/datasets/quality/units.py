@@ -12,11 +12,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import Dataset, Side
+from coverslip.datasets.index.records import Dataset, Side
 from coverslip.datasets.names import one_line
-from coverslip.datasets.quality.packed_facts import Unreadable
-from coverslip.datasets.quality.scanning import Scan
-from coverslip.messages import Note, note, text
+from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.messages import Note, joined, message, note
 
 
 def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
@@ -122,8 +121,10 @@ def dropped_notes(dataset: Dataset) -> list[Note]:
     n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
     if not n_of:
         return []
-    counts = (text("images-of-class", n_images=n, label=one_line(label or "", 60)) for label, n in n_of.most_common())
-    return [note("dropped", n_images=n_of.total(), classes=", ".join(counts))]
+    counts = (
+        message("images-of-class", n_images=n, label=one_line(label or "", 60)) for label, n in n_of.most_common()
+    )
+    return [note("dropped", n_images=n_of.total(), classes=joined(counts, "list-of-messages"))]
 
 
 def exclusion_notes(reasons: Sequence[str]) -> list[Note]:

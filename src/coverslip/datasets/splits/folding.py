@@ -7,13 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.datasets.index import SIDES, Dataset, Part
+from coverslip.datasets.index.records import SIDES, Dataset, Part
 from coverslip.datasets.names import counted, natural_key, one_line, some
-from coverslip.datasets.quality import (
-    FEW_GROUPS_FOR_ONE_SPLIT,
+from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.quality.units import (
     ON_REQUEST,
-    SOME_GROUPS,
-    Scan,
     connected_components,
     dropped_notes,
     exclusion_notes,

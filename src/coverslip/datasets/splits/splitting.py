@@ -13,21 +13,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from coverslip.datasets.index import DECISIONS, SIDES, Dataset, Part, Side
+from coverslip.datasets.index.records import DECISIONS, SIDES, Dataset, Part, Side
 from coverslip.datasets.names import counted, natural_key, one_line, some
-from coverslip.datasets.quality import (
+from coverslip.datasets.quality.facts import single_groups
+from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.datasets.quality.units import (
     ON_REQUEST,
     Leak,
     LeakKind,
-    Scan,
-    Unreadable,
     connected_components,
     dropped_notes,
     exclusion_notes,
     exclusion_reasons,
     labels_of,
     predefined_split_leaks,
-    single_groups,
 )
 from coverslip.datasets.splits.partition import split_units
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
@@ -458,7 +457,7 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split, *, needs_validat
         reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]
         if not reasons:
             raise BadDataset("no-images-in-dataset", file=dataset.root)
-        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=one_line(reasons[0]))
+        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=reasons[0])
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:

@@ -1,4 +1,7 @@
-"""Text files of users, and the rows of tables in them: encoding, separator, comment lines and quotation marks."""
+"""Text files of users, and the rows of tables in them: encoding, separator, comment lines and quotation marks.
+
+Errors about invalid cells and rows of tables.
+"""
 
 import codecs
 import csv
@@ -10,15 +13,15 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from coverslip.datasets.names import has_image_suffix
+from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.datasets.tables.columns import is_image_column, refuse_repeated_names
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.images import open_image
 from coverslip.messages import text
-from coverslip.text_tables import decimal_comma_columns, with_decimal_points
+from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes
@@ -30,6 +33,8 @@ _HEAD = 2**20  # characters of a file by which its layout is recognized
 _LONGEST_FIRST_ROW = 2**16  # characters that are searched, if comments may precede the header
 _BLOCK = 2**20  # bytes
 WINDOWS = "cp1252"  # the encoding of files that are not UTF-8
+_MOST_LISTED = 5
+_TOO_LARGE = 2**31  # pixels, more than any image has
 
 
 def is_table(path: Path) -> bool:
@@ -334,3 +339,58 @@ def _n_comments(content: str, starts: Sequence[int], separators: str) -> int:
     first_row = next(rows, last)
     before = filled[max(0, filled.index(first_row) - 1)]
     return before if before in candidates else first_row
+
+
+class CellFault(ValueError):
+    """An invalid cell.
+
+    Its text is rendered on display, since only the first of many invalid rows are displayed.
+
+    Args:
+        code, parameters: of the message, as of `messages.text`.
+    """
+
+    def __init__(self, code: str, **parameters: Any) -> None:  # Any: JSON values
+        super().__init__(code)
+        self.code, self.parameters = code, parameters
+
+    def __str__(self) -> str:
+        return text(self.code, **self.parameters)
+
+
+def number_in(cell: str, column: str) -> float:
+    """Return the number of a cell with a position or length. Raises CellFault if it states none."""
+    number = number_of(cell)
+    if number is None or abs(number) >= _TOO_LARGE:
+        raise CellFault("cell-not-a-number", column=column, value=one_line(cell, 40))
+    return number
+
+
+def line_of_file(line: int) -> str:
+    """Return a line number as text, for messages."""
+    return text("table-line", line=line)
+
+
+class RowFaults:
+    """The invalid rows of a table.
+
+    Args:
+        file: of the table; None: it is in memory.
+        place: returns the number of a row as text.
+    """
+
+    def __init__(self, file: Path | None, place: Callable[[int], str] = line_of_file) -> None:
+        self._file, self._place = file, place
+        self._n, self._first = 0, list[str]()
+
+    def add(self, line: int, fault: ValueError) -> None:
+        """Add a row, and why it is invalid."""
+        self._n += 1
+        if self._n <= _MOST_LISTED:
+            self._first.append(text("invalid-row", place=self._place(line), fault=str(fault)))
+
+    def check(self) -> None:
+        """Raise BadDataset with the first invalid rows if there are any."""
+        if self._n:
+            rows, has_more = "; ".join(self._first), self._n > _MOST_LISTED
+            raise BadDataset("invalid-rows", file=self._file, n_rows=self._n, rows=rows, has_more=has_more)

@@ -1,7 +1,7 @@
 """Explanations of one classifier: the kind of heat map that passes its checks, and the nearest training images."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from coverslip.datasets import Dataset, DecodedPixels, ImageRecord, read_preproc
 from coverslip.engines import Features, as_input, embed
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
-from coverslip.images import ImageFacts, PreprocessedImage
+from coverslip.images import PixelFacts, PreprocessedImage
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.maps import (
     FEWEST_IMAGES,
@@ -30,7 +30,16 @@ from coverslip.inference.explain.maps import (
 from coverslip.messages import note
 from coverslip.models import model_info
 from coverslip.models.networks import FeatureNetwork, Network, create_network
-from coverslip.runs import CheckedOn, ClassifierCard, MapCheck, MapChecks, Run, RunContext, unchanged_images
+from coverslip.runs import (
+    CheckedOn,
+    ClassifierCard,
+    MapCheck,
+    MapChecks,
+    Run,
+    RunContext,
+    open_classifier,
+    unchanged_images,
+)
 
 Pixels = npt.NDArray[np.unsignedinteger]
 Floats = npt.NDArray[np.float32]
@@ -68,7 +77,7 @@ class NearestTraining:
         trained_on = training_ids(run)
         positions, self._digests = [], list[str]()
         for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True)):
-            if record.image_id in trained_on and isinstance(facts, ImageFacts):
+            if record.image_id in trained_on and isinstance(facts, PixelFacts):
                 positions.append(i)
                 self._digests.append(facts.pixel_hash)
         self._records = [data.records[i] for i in positions]
@@ -166,7 +175,7 @@ class Explainer:
 
         Args:
             method: the only kind of map to check; None for all kinds.
-            fingerprint: of the classifier.
+            fingerprint: of the tested classifier, which is checked.
             explained: the images to explain.
 
         Raises:
@@ -230,7 +239,7 @@ class Explainer:
         except Stopped:
             raise
         except CoverslipError as error:
-            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.what)))
+            self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.message)))
             return None
         finally:
             self.network.to(self._context.device)
@@ -260,7 +269,19 @@ class Explainer:
             self._context.stop.check()
             report(done, total)
 
-        return as_record(method, check_maps(self.network, maps_by(method), x, randomized, report_unless_stopped))
+        with self._tested_head():
+            return as_record(method, check_maps(self.network, maps_by(method), x, randomized, report_unless_stopped))
+
+    @contextmanager
+    def _tested_head(self) -> Iterator[None]:
+        """Use the last layer of the tested classifier, so that the checks do not depend on a fit on test images."""
+        heads = (open_classifier(self.classifier.path, tested=True), self.classifier)
+        tested, delivered = (each.read_head() for each in heads)
+        self.network.set_head(tested["head.weight"], tested["head.bias"])
+        try:
+            yield
+        finally:
+            self.network.set_head(delivered["head.weight"], delivered["head.bias"])
 
     def _stored_checks(self, fingerprint: str) -> dict[Method, MapCheck]:
         """Return earlier checks of the same weights, from the run folder."""

@@ -229,6 +229,7 @@ def explanation_of(
     run: Run | Path | str,
     image: Dataset,
     *,
+    tested: bool = False,
     n_nearest: int = 4,
     tiles_per_row: int | None = None,
     device: str = "auto",
@@ -239,13 +240,14 @@ def explanation_of(
     Args:
         run: a run folder or a packaged classifier.
         image: a dataset, of which the first image is explained.
+        tested: as of `load_classifier`, for a test image of the run.
         n_nearest, tiles_per_row, device, emit: as of `explain`.
 
     Raises:
         BadClassifier, BadRun: a file is missing or damaged.
         CoverslipError: the image cannot be read.
     """
-    explainers = _explainers([Path(run)], _names([Path(run)]), select_device(device), emit)
+    explainers = _explainers([Path(run)], _names([Path(run)]), select_device(device), emit, tested=tested)
     try:
         checked = [_checks(each, Path(run), None, image) for each in explainers]
         choice = _Options("viridis", show_failed=False, n_nearest=n_nearest)
@@ -265,16 +267,18 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
-def _explainers(paths: Sequence[Path], names: Sequence[str], device: str, emit: Emit) -> list[Explainer]:
+def _explainers(
+    paths: Sequence[Path], names: Sequence[str], device: str, emit: Emit, *, tested: bool = False
+) -> list[Explainer]:
     return [
-        Explainer(name, load_classifier(path, device), run_of(path), RunContext(path, device, emit))
+        Explainer(name, load_classifier(path, device, tested=tested), run_of(path), RunContext(path, device, emit))
         for name, path in zip(names, paths, strict=True)
     ]
 
 
 def _checks(explainer: Explainer, path: Path, method: Method | None, data: Dataset) -> ChecksOfRun:
     explained = explainer.classifier.open_images(data)
-    method_used = explainer.choose(method, fingerprint_of(path), explained)
+    method_used = explainer.choose(method, fingerprint_of(path, tested=True), explained)
     check = explainer.checks.get(method_used)
     verdict: MapVerdict = "not checked" if check is None else "passed" if check.passes else "failed"
     return ChecksOfRun(explainer.name, method_used, verdict, explainer.checked_on, tuple(explainer.checks.values()))

@@ -21,16 +21,15 @@ from coverslip.engines import as_onnx, import_onnxruntime, import_openvino, open
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, Progressed, ignore
 from coverslip.files import write_bytes, write_error, write_json
-from coverslip.inference.classifier import Classifier
+from coverslip.inference.classifier import Classifier, PixelOutputs, Predictor
 from coverslip.inference.export.bioimageio import Attribution, write_description
 from coverslip.inference.export.verifying import Verification, verification_images, verify
-from coverslip.inference.predictor import PixelOutputs, Predictor
 from coverslip.machine import n_cores
 from coverslip.messages import text
 from coverslip.runs import ClassifierCard, PackedClassifier, Run, find_classifier, open_classifier
 
 if TYPE_CHECKING:
-    from coverslip.models.deployed import DeployedNetwork
+    from coverslip.models.networks import DeployedNetwork
 
 Pixels = npt.NDArray[np.unsignedinteger]
 Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]
@@ -39,7 +38,7 @@ _READER, _VERIFICATION, _METADATA = "classify.py", "verification.json", "metadat
 
 
 @dataclass(frozen=True)
-class Content:
+class ExportContent:
     """What an export consists of."""
 
     packed: PackedClassifier
@@ -64,7 +63,7 @@ class Content:
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of the outputs of the network."""
-        from coverslip.models.deployed import OUTPUTS
+        from coverslip.models.networks import OUTPUTS
 
         return OUTPUTS if self.card.ood is not None else OUTPUTS[:-1]
 
@@ -122,7 +121,7 @@ class ExportFormat:
     """A format of exported classifiers: writing it to a folder, and opening it again from there."""
 
     name: str
-    write: Callable[[Content, Path], None]
+    write: Callable[[ExportContent, Path], None]
     open: Callable[[Path], Predictor]
     needs_onnx: bool = True
     has_attribution: bool = False
@@ -139,7 +138,7 @@ class _Opened:
         return PixelOutputs(probabilities, logits, features, scores[0] if scores else None)
 
 
-def write_onnx(content: Content, folder: Path) -> None:
+def write_onnx(content: ExportContent, folder: Path) -> None:
     """Write `model.onnx` with its metadata, and the reference reader."""
     import onnx
 
@@ -161,7 +160,7 @@ def open_onnx(folder: Path) -> Predictor:
     return _Opened(lambda pixels: session.run(None, {"pixels": pixels}))
 
 
-def _write_openvino(content: Content, folder: Path) -> None:
+def _write_openvino(content: ExportContent, folder: Path) -> None:
     openvino = import_openvino()
     model = openvino_core().read_model(content.onnx)
     for name, value in content.metadata.items():
@@ -175,7 +174,7 @@ def _open_openvino(folder: Path) -> Predictor:
     return _Opened(lambda pixels: [output.copy() for output in model([pixels]).values()])
 
 
-def _write_pt2(content: Content, folder: Path) -> None:
+def _write_pt2(content: ExportContent, folder: Path) -> None:
     import torch
 
     n_images = {"pixels": {0: torch.export.Dim("n_images", min=1)}}
@@ -196,7 +195,7 @@ def _open_pt2(folder: Path) -> Predictor:
     return _Opened(run)
 
 
-def _write_bioimageio(content: Content, folder: Path) -> None:
+def _write_bioimageio(content: ExportContent, folder: Path) -> None:
     write_onnx(content, folder)
     # Noise, since tolerances are shares of the largest value of an output, and OOD scores of images may be negative.
     shape, depth = content.example.shape[1:], content.example.dtype
@@ -277,7 +276,9 @@ def export_to(
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             emit(Progressed(stage="converting-network", done=0, total=1, unit="networks"))
-            content = Content(packed, name or out.name, model_card, example, exporter, attribution or Attribution())
+            content = ExportContent(
+                packed, name or out.name, model_card, example, exporter, attribution or Attribution()
+            )
             try:
                 form.write(content, part)
                 reader = part / _READER

@@ -16,7 +16,7 @@ from coverslip.errors import BadDataset
 from coverslip.evaluation import decided_classes
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import PreprocessedImage, ReadPlan
-from coverslip.inference.predictor import PixelOutputs, Predictor
+from coverslip.inference.classifier import PixelOutputs, Predictor
 from coverslip.runs import ClassifierCard, Run
 from coverslip.runs.images import images_of
 

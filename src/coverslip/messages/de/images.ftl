@@ -26,6 +26,8 @@ image-file-empty = Die Datei ist leer (0 Byte)
 image-damaged = Die Datei ist beschädigt, unvollständig oder von unbekannter Art: { $reason }
     .do = Kopieren oder exportieren Sie sie noch einmal. Andere Bilder sind nicht betroffen.
 
+box-beyond-edge = der Ausschnitt reicht über den Rand seines Bildes hinaus und ist mit der Farbe des Randes aufgefüllt
+
 image-incomplete = Die Datei ist beschädigt oder unvollständig
     .do = Kopieren oder exportieren Sie sie noch einmal. Andere Bilder sind nicht betroffen.
 
@@ -128,8 +130,6 @@ image-without-size = sie gibt eine Größe von { $width } x { $height } Pixeln a
 image-of-zeros = sie beginnt mit lauter Nullen
 
 image-too-many-frames = sie hat { $n_frames } Einzelbilder, und die Grenze ist { $limit }
-
-jpeg-too-many-scans = sie hat weit mehr Scans, als ein JPEG braucht
 
 palette-too-short = ein Pixel verweist auf eine Farbe jenseits des Endes der Palette
 
@@ -262,12 +262,7 @@ tiff-pages-in-circle = die Seiten verweisen im Kreis aufeinander
 
 tiff-too-many-pages = sie gibt mehr als { $limit } Seiten an
 
-tiff-too-many-unlike-pages = sie gibt mehr als { $limit } Seiten mehrerer Arten an
-
 tiff-too-many-parts-listed = die Seiten führen unglaubhaft viele Streifen oder Kacheln auf
-
-tiff-too-many-parts = Das Bild besteht aus { $n_parts } Streifen oder Kacheln, und die Grenze ist { $limit }
-    .do = Schneiden Sie es zuerst zu, oder verkleinern Sie es.
 
 # Decoding processes
 

@@ -128,6 +128,8 @@ reason-unfamiliar = Unähnlich den Trainingsbildern: möglicherweise andere Grö
 
 reason-uncertain = Die Wahrscheinlichkeit liegt unter { NUMBER($threshold, maximumFractionDigits: 3) }
 
+reason-on-computer = { $reason }, auf { $computer }
+
 ## Differences from the training images
 
 bit-depth-differs = { $depth } statt { $trained } wie die Trainingsbilder

@@ -98,6 +98,8 @@ other-images-of-other-classes = die anderen Bilder gehören nicht zu denselben K
 
 class-without-images = kein Bild dieser Klasse
 
+no-image-measured = kein Bild konnte gemessen werden
+
 class-never-predicted = nie vorhergesagt
 
 class-of-all-images = kein Bild einer anderen Klasse
@@ -118,5 +120,7 @@ shares-need-images = { $n_needed ->
     } nötig, und es gibt { $n_images }
 
 no-uncalibrated-probabilities = Wahrscheinlichkeiten vor der Kalibrierung wurden nicht angegeben
+
+same-predictions = beide geben dieselben Vorhersagen aus
 
 lower-is-better = { $meaning }; niedriger ist besser

@@ -153,7 +153,9 @@ key-head-choice-native = aus der letzten Schicht
 key-tta =
     .name = Testzeit-Augmentierung
     .help = Das Netz verarbeitet auch gedrehte und gespiegelte Kopien jedes Bildes, und die Ergebnisse werden gemittelt. Mehr Kopien dauern länger.
-    .meaning = Anzahl der Kopien, über die beim Berechnen von Merkmalen und bei der Vorhersage gemittelt wird. 1: nur das Bild. 2: auch um 180° gedreht. 4: auch beide Spiegelbilder. 8: auch alle diese um 90° gedreht.
+    .meaning = Anzahl der Kopien, über die beim Berechnen von Merkmalen und bei der Vorhersage gemittelt wird. `auto`: 2, wenn die Datenaugmentierung um 180° dreht, sonst 1. 1: nur das Bild. 2: auch um 180° gedreht. 4: auch beide Spiegelbilder. 8: auch alle diese um 90° gedreht.
+
+key-tta-choice-auto = automatisch
 
 key-tta-choice-1 = 1: nur das Bild
 
@@ -202,6 +204,13 @@ key-refit-head =
     .meaning = Nach der Feinabstimmung die kalibrierten Logits der trainierten letzten Schicht und eines linearen Klassifikators mitteln. Dieser wird an die feinabgestimmten Merkmale der Trainings- und Validierungsbilder angepasst. Sein Gewicht ist das mit dem niedrigsten Log Loss auf Validierungsbildern. Das Ergebnis ist eine lineare Schicht.
     .phrase = die letzte Schicht mit einer neu angepassten gemittelt
     .phrase-off = die letzte Schicht wie trainiert
+
+key-refit-all =
+    .name = Ausgelieferten Klassifikator an alle Bilder anpassen
+    .help = Nach dem Test wird die letzte Schicht des Sofort-Klassifikators auch an die Testbilder angepasst, damit kein Label verloren geht. Der getestete Klassifikator wird daneben gespeichert, und jede Kennzahl ist die des getesteten.
+    .meaning = Nachdem die Testbilder einmal verwendet wurden, die letzte Schicht des Sofort-Klassifikators an Trainings-, Validierungs- und Testbilder anpassen. Ihre Wahrscheinlichkeiten werden auf zurückgehaltenen Bildern kalibriert. Dieser Klassifikator sagt neue Bilder vorher. Der getestete Klassifikator wird daneben gespeichert. Kennzahlen, Schwellen und Grenzen sind die des getesteten. Ohne Wirkung nach einer Feinabstimmung, bei begrenzter Zahl der Trainingsbilder und bei Folds, deren endgültiger Klassifikator ohnehin mit allen Bildern trainiert wird.
+    .phrase = die letzte Schicht des ausgelieferten Klassifikators nach dem Test an alle Bilder angepasst
+    .phrase-off = der getestete Klassifikator ausgeliefert
 
 key-freeze-to =
     .name = Eingefrorene Schichten

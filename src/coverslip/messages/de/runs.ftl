@@ -203,6 +203,9 @@ weights-header-damaged = Das Inhaltsverzeichnis der Gewichte ist beschädigt ({ 
 weights-size-mismatch = Die Gewichte haben nicht die Größe, die ihr Inhaltsverzeichnis nennt
     .do = Kopieren Sie den Klassifikator noch einmal.
 
+delivered-head-mismatch = Die letzte Schicht des ausgelieferten Klassifikators passt nicht zu den Gewichten
+    .do = Kopieren Sie den Klassifikator noch einmal.
+
 weights-statistics-mismatch = Die Gewichte und die Statistik der Trainingsbilder passen nicht zusammen
     .do = Kopieren Sie den Klassifikator noch einmal.
 

@@ -38,7 +38,10 @@ plan-invalid-numbers = die Werte müssen verschieden sein, und keiner darf unter
 
 plan-unknown-baseline = es gibt keine Baseline „{ $baseline }“; wählen Sie eine von: { $variants }
 
-plan-unknown-dataset = es gibt keinen Datensatz „{ $dataset }“
+plan-unknown-name = { $kind ->
+        [arm] es gibt keinen Arm { $names }
+       *[network] es gibt kein Netz { $names }
+    }
 
 study-training-error = { $training }: { $what }
 
@@ -60,8 +63,11 @@ pretraining-on = Vortraining auf { $dataset }
 
 own-study = Vergleich von Netzen
 
-preset-without-protocol = Die Vorlage { $name } ist nicht die Studie einer Publikation und hat daher kein veröffentlichtes Protokoll
-    .do = Führen Sie sie ohne das veröffentlichte Protokoll aus.
+preset-without-arms = Die Vorlage { $name } ist nicht die Studie einer Publikation und hat daher keine Arme
+    .do = Führen Sie sie ohne Arme aus.
+
+unknown-arm = Diese Studie hat keinen Arm „{ $name }“
+    .do = Wählen Sie aus: { $arms }.
 
 preset-without-datasets = Eine Vorlage braucht Datensätze
     .do = Nennen Sie einen oder mehrere Datensätze: Ordner mit einem Unterordner je Klasse, oder Tabellen.
@@ -178,13 +184,14 @@ study-metrics = Mittelwert ± SD über Aufteilungen, darunter das 95-%-KI wie in
 study-confusions = Konfusionsmatrizen
 
 study-images = { $images ->
+        [merged] Test, zusammengeführtes Netz
         [training] Training
         [validation] Validierung
        *[test] Test
     }
 
 study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Trainingsbilder sind augmentiert, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
-        [true] {" "}Beim veröffentlichten Protokoll bestimmen Testbilder die Epoche: Seine Zeilen der Validierungsbilder stammen von diesen Testbildern.
+        [true] {" "}Wo Testbilder die Epoche bestimmen (Arme A und test-epoch), stammen Zeilen der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     }
     .title = Metriken von Training und Validierung
@@ -258,8 +265,8 @@ study-heat-maps = Drei Testbilder der ersten Aufteilung, aus Klassen, die über 
     .title = Heatmaps
     .columns = Datensatz | Netz | Initialisierung | Methode | Korrelation mit zufälligen Gewichten | Gewinn gegenüber der Mitte | dessen untere 95-%-Grenze | Prüfungen
 
-study-epochs = Mittelwert über Aufteilungen. Die Epoche wird nach Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.{ $is_tested ->
-        [true] {" "}Beim veröffentlichten Protokoll bestimmen Testbilder die Epoche: Seine Kurven der Validierungsbilder stammen von diesen Testbildern.
+study-epochs = Trainings- und Validierungsverlust sind dieselbe Größe: der Verlust des Rezepts ohne geglättete Labels, Klassengewichte und Strafterm. Mittelwert über Aufteilungen. Die Epoche wird nach Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.{ $is_tested ->
+        [true] {" "}Wo Testbilder die Epoche bestimmen (Arme A und test-epoch), stammen Kurven der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     } Epoche 0 ist der Klassifikator, mit dem die Feinabstimmung beginnt. Von mehr als sechs Netzen werden die sechs besten gezeigt.
     .title = Trainingskurven
@@ -281,9 +288,31 @@ study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trai
     .title = Vergleich trainierter Klassifikatoren
     .columns = Datensatz | Netz | Baseline | Bilder | Gruppen | Unterschied
 
-study-protocols = Dieselben Bilder und Netze mit dem Protokoll der Publikation, soweit es nachgebildet werden kann, und mit dem Protokoll dieser Studie. Die beiden Protokolle teilen diese Bilder verschieden auf. Das Intervall des Unterschieds gilt über Gruppen, oder über Bilder ohne Gruppen. Es enthält nicht die Schwankung durch erneutes Training.
-    .title = Veröffentlichtes Protokoll
-    .columns = Datensatz | Netz | veröffentlichtes Protokoll | diese Studie | Unterschied
+study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Alle Arme verwenden dieselben Bilder. Arme mit und ohne Gruppen teilen sie verschieden auf. Das 95-%-KI ist über Gruppen, oder über Bilder ohne Gruppen. Es enthält nicht die Schwankung durch erneutes Training.
+    .title = Protokoll und Rezept
+    .columns = Datensatz | Netz | Arme | erster Arm | zweiter Arm | Differenz
+
+study-arm-settings =
+    .title = Einstellungen je Arm
+    .columns = Einstellung
+
+# What an arm of a publication's study is; empty for other arms.
+study-arm = { $arm ->
+        [A] Rezept und Protokoll der Publikation. A − B ist, was ihr Protokoll hinzufügt.
+        [B] das Rezept der Publikation ohne Abkürzungen: Gruppen und Duplikate bleiben zusammen, kein Testbild beeinflusst eine Wahl, und Bilder werden nach der Aufteilung augmentiert, nur im Training. B − C ist, was ihr Rezept hinzufügt.
+        [C] das Rezept von coverslip mit dem Protokoll von B.
+        [image-split] B, aber Bilder einer Gruppe können in Training und Test sein.
+        [test-epoch] B, aber die Testbilder bestimmen die Epoche.
+        [copies] image-split, aber Bilder werden vor der Aufteilung augmentiert, sodass Kopien eines Bildes in Training und Test sein können.
+        [augmented-validation] B, aber auch augmentierte Kopien der Validierungsbilder bestimmen die Epoche.
+        [balance] B, aber häufige Klassen werden vor der Aufteilung verkleinert, sodass auch die Testbilder gleich große Klassen haben.
+       *[other] { "" }
+    }
+
+arm-groups = { $ignores_groups ->
+        [true] geteilt
+       *[false] zusammengehalten
+    }
 
 study-rare-classes = Ergebnisse der seltensten Klasse jedes Datensatzes, mit höchstens der angegebenen Anzahl von Bildern dieser Klasse mit Label (Training und Validierung). Das Testset hat die Klassenanteile des Datensatzes, daher wird die Präzision bei der wahren Prävalenz berechnet. Entscheidungsregeln werden auf Validierungsbildern festgelegt. Wenn weniger als fünf davon zur Klasse gehören, wird die voreingestellte Schwelle verwendet.
     .title = Seltene Klassen
@@ -295,9 +324,32 @@ study-rare-rule = { $rule ->
        *[sensitivity] Sensitivität 0,9
     }
 
+study-paper = Tabellen und Abbildungen von { $publication }
+
+study-paper-item = { $item }: { $title }
+
+study-paper-section = In diesem Bericht: { $n ->
+        [one] Abschnitt { $sections }.
+       *[other] Abschnitte { $sections }.
+    }
+
+study-paper-command = Nicht Teil dieser Studie. Zum Erstellen ausführen: { $command }
+
+study-paper-missing = Diese Studie hat kein Gegenstück.
+
+study-paper-without = Nicht Teil dieser Studie: { $names }.
+
+study-paper-schemas = Schemata und Beispiele ohne Ergebnisse: { $items }.
+
+study-roc =
+    .title = ROC-Kurven
+
+study-roc-drawing = ROC-Kurven von { $network } auf den Testbildern aller Aufteilungen. Legenden zeigen die Fläche unter der Kurve der Mittelwerte und der vier Klassen mit den kleinsten Flächen.
+
 study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Von Datensätzen mit gemeinsamen Bildern zählt einer. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
     .title = Veröffentlichte Werte
-    .columns = Netz der Publikation | Datensatz | Bilder oder Klasse | Metrik | veröffentlicht | diese Studie | diese Studie, veröffentlichtes Protokoll | Quelle
+    .columns = Netz der Publikation | Datensatz | Bilder oder Klasse | Metrik | veröffentlicht | { $arms } | Quelle
+    .own = diese Studie
 
 study-settings = { $n_ways ->
         [one] { $n_ways } Art des Trainings wurde
@@ -334,6 +386,7 @@ study-epochs-drawing = Verlust und Genauigkeit nach Epoche, { $dataset }.
     .train-accuracy = Trainingsgenauigkeit
     .val-loss = Validierungsverlust
     .val-accuracy = Validierungsgenauigkeit
+    .train-penalty = Strafterm im Training
     .x = Epoche
 
 study-sizes-drawing = { $metric } nach Anzahl der Trainingsbilder, { $dataset }. Von mehr als sechs Netzen werden die sechs besten gezeigt.
@@ -393,37 +446,29 @@ preset-two-step = zufällige Gewichte, ImageNet, und ImageNet mit Vortraining au
 
 preset-small-size = Kleine Größe: höchstens { $n_folds } Folds, Bilder von { $side } Pixeln, { $n_images } Trainingsbilder je Klasse, { $n_epochs } Epochen. Netze, deren Gewichte nicht zur Installation gehören, werden durch andere ersetzt. Die Ergebnisse können nicht mit der Publikation verglichen werden.
 
-preset-not-stated = In der Publikation nicht angegeben; die Werte sind die von coverslip: { $settings }.
+preset-not-stated = In der Publikation nicht angegeben. Werte in { $arms }: { $settings }.
 
 # Deviations of a preset from its publication
 
-deviation-aimic-undersampling = Das Training verwendet weniger Bilder häufiger Klassen, in jeder Epoche andere. Der Artikel entfernte Bilder, bevor er die Folds bildete, sodass seine Testsets gleich große Klassen haben.
+deviation-aimic-epoch = Nur für sein ausgearbeitetes Beispiel gibt der Artikel an, dass die Genauigkeit auf Testbildern die Epoche bestimmt. Im Arm A tut coverslip dies in allen Folds.
 
-deviation-aimic-validation = Jeder Fold trainiert auf 60 % der Bilder und hat ein Validierungsset. Der Artikel trainierte auf 80 %.
-
-deviation-aimic-epoch = Nur für sein ausgearbeitetes Beispiel gibt der Artikel an, dass die Genauigkeit auf Testbildern die Epoche bestimmt. Beim veröffentlichten Protokoll tut coverslip dies in allen Folds.
-
-deviation-efficientnet-folds = Die Vorlage verwendet zehn Folds statt einer Aufteilung mit einem Zehntel der Bilder.
+deviation-efficientnet-folds = Alle Arme verwenden zehn Folds statt einer Aufteilung mit einem Zehntel der Bilder.
 
 deviation-efficientnet-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die beste auf Validierungsbildern.
 
-deviation-efficientnet-copies = Der Artikel gibt nicht an, wie viele augmentierte Bilder er aus jedem Bild machte. Beim veröffentlichten Protokoll macht coverslip vier Kopien (eine bei der kleinen Größe).
-
-deviation-efficientnet-augmentation = Die Datenaugmentierung wird während des Trainings angewendet. Der Artikel teilte nach der Augmentierung auf, sodass Versionen eines Bildes in mehreren Sets sind.
+deviation-efficientnet-copies = Der Artikel gibt nicht an, wie viele augmentierte Bilder er aus jedem Bild machte. In den Armen A und copies macht coverslip vier Kopien (eine bei der kleinen Größe).
 
 deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Der Artikel gibt seine Initialisierung nicht an.
 
 deviation-efficientnet-scaling = Der Artikel teilt Intensitäten durch 255, und das Netz von Keras tut dies mit seinen Standardwerten selbst. Der Artikel gibt nicht an, ob Intensitäten zweimal skaliert wurden. Nur das Netz „scaled twice“ wird auf diese Weise trainiert.
 
-deviation-mobilevit-folds = Die Vorlage verwendet fünf Folds statt einer Aufteilung.
+deviation-mobilevit-folds = Alle Arme verwenden fünf Folds statt einer Aufteilung.
 
 deviation-mobilevit-augmentation = In einer Epoche wird jedes Bild der seltenen Klasse fünfmal gezogen, mit unterschiedlicher Datenaugmentierung. Ebenso viele Bilder der häufigen Klasse werden gezogen, in jeder Epoche andere. Der Artikel machte die augmentierten Bilder und entfernte Bilder der häufigen Klasse einmal vor dem Training.
 
-deviation-mobilevit-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die letzte. Beim veröffentlichten Protokoll ist es die beste auf Validierungsbildern, weil der Artikel ein Validierungsset hat.
+deviation-mobilevit-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die beste auf Validierungsbildern, weil der Artikel ein Validierungsset hat.
 
 deviation-mobilevit-perturbations = Netze werden auch auf Bildern mit Unschärfe, anderer Helligkeit, kleinerem Inhalt und Rauschen getestet. Der Artikel nennt Robustheit als künftige Arbeit.
-
-deviation-mobilevit-validation = Validierungsbilder werden nicht augmentiert. Der Artikel augmentierte Bilder beider Klassen auf das Fünffache ihrer Anzahl.
 
 deviation-mobilevit-separable = Eine dichte Faltung wird durch das ähnlichste separable Paar ersetzt. Der Artikel gibt seine Methode nicht an.
 
@@ -435,28 +480,22 @@ deviation-mobincep-mobilenet = Der Artikel trainierte MobileNetV2 mit zufällige
 
 deviation-mobincep-architecture = Der Artikel gibt weder Breiten und Tiefe des Netzes noch die Gewichte der Verlustfunktion an. coverslip hat sie gewählt.
 
-deviation-validation-epoch = Die Epoche wird auf Validierungsbildern gewählt. Die berichteten Metriken stammen von anderen Bildern, den Testbildern.
-
 deviation-augmentation-ranges = Die Publikation gibt nur die Arten der Datenaugmentierung an. coverslip hat ihre Bereiche gewählt.
 
-deviation-grouped-split = Bilder einer Gruppe (Patient, Objektträger, Zelle) und ihre Duplikate sind im selben Set einer Aufteilung.
-
-deviation-instant-start = Die Feinabstimmung vortrainierter Gewichte beginnt mit dem Sofort-Klassifikator.
-
-deviation-refitted-layer = Nach der Feinabstimmung wird die letzte Schicht mit einer letzten Schicht gemittelt, die an Trainings- und Validierungsbilder neu angepasst wird.
-
-deviation-clipped-gradients = Gradienten werden auf eine größte Norm begrenzt.
-
-deviation-near-duplicates-together = Beinahe-Duplikate sind im selben Set einer Aufteilung.
-
 deviation-duplicates-together = Duplikate sind im selben Set einer Aufteilung.
-
-deviation-instant-kept = Der Sofort-Klassifikator wird behalten, wenn die Feinabstimmung auf Validierungsbildern nicht besser ist.
-
-deviation-two-step-validation = Jeder Fold trainiert auf 60 % der Bilder und hat ein Validierungsset. Der Artikel trainierte auf 80 %.
 
 deviation-two-step-degraded = Beide Datensätze werden auch mit Unschärfe, kleinerem Inhalt und Rauschen in Training und Test verwendet, weil der Artikel seine Ergebnisse mit der Qualität der Bilder erklärt.
 
 deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des ersten Schritts auf dessen Validierungsbildern, auch wenn sie dort nicht besser als ImageNet-Gewichte ist. Der Artikel gibt seine Epoche nicht an.
 
 deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.
+
+deviation-last-batch = Bilder einer Epoche, die ihren letzten Stapel nicht füllen, werden ausgelassen, in jeder Epoche andere. Die Frameworks der Publikation verwenden sie standardmäßig.
+
+deviation-dropout = Die meisten Netze haben im Training weder Dropout noch stochastische Tiefe. Die der Frameworks der Publikation haben sie standardmäßig.
+
+deviation-auxiliary-heads = GoogLeNet und Inception-v3 haben im Training keine Hilfsausgänge.
+
+deviation-two-step-momentum = SGD hat einen Nesterov-Impuls von 0,9. Der Artikel gibt ihn nicht an.
+
+deviation-two-step-pooling = Bei 256 Pixeln wendet VGG seine erste dichte Schicht an mehreren Stellen an und mittelt die Ergebnisse. Das Netz von torchvision mittelt seine Karten zuerst auf 7 × 7.

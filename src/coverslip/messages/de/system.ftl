@@ -27,6 +27,8 @@ extra-for-cluster = Die Arbeit auf einem Ray-Cluster
 
 extra-for-keras = Das Lesen einer Datei mit Keras-Gewichten
 
+extra-for-map = Die Karte eines Datensatzes
+
 extra-for-mlflow = Der Listener für MLflow
 
 extra-for-pandas = Ein Data Frame

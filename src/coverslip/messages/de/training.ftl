@@ -289,6 +289,10 @@ no-time-for-all-images = Die Zeit reichte nicht für das Training auf allen Bild
 one-fold = Dies ist ein Fold eines Trainings
     .do = Setzen Sie das ganze Training fort, das diesen Fold enthält.
 
+delivered-classifier = Der ausgelieferte Klassifikator ist mit allen { $n_images } Bildern trainiert. Seine Leistung wurde an einem Klassifikator gemessen, der mit { $n_tested } davon trainiert wurde, ohne die Testbilder.
+
+tested-classifier-delivered = Der ausgelieferte Klassifikator ist der getestete, da er nicht an alle Bilder angepasst werden kann: { $reason }.
+
 refit = Der endgültige Klassifikator wird jetzt auf allen { $n_images } Bildern trainiert{ $n_epochs ->
         [0] .
         [one] , über { $n_epochs } Epoche, den Median der Folds.

@@ -20,7 +20,7 @@ not-json = Dies ist kein JSON
 
 not-a-json-object = Dies ist kein JSON-Objekt mit dem Inhaltstyp application/json
 
-options-without-preset = is_small und as_published gehören zu einer Vorlage
+options-without-preset = is_small, arms und all_tables gehören zu einer Vorlage
 
 either-dataset-or-sources = geben Sie entweder dataset_id oder sources an
 
@@ -273,6 +273,18 @@ reason-outside = Es liegt außerhalb der Ordner, die die App lesen darf
 several-sources = { $n } Quellen
 
 names-and-more = { $names } und { $n } weitere
+
+english-text = „{ $text }“ (englisch)
+
+two-messages = { $first }; { $second }
+
+list-of-messages = { $first }, { $second }
+
+list-and-more = { $first }, …
+
+either-message = { $first } oder { $second }
+
+not-a-message = es enthält keine Nachricht
 
 not-a-table-file = Dies ist keine Tabelle
     .do = Wählen Sie eine Datei, deren Name auf .csv oder .tsv endet.

@@ -320,7 +320,9 @@ help-study-group-pattern = For folders: a regular expression that finds the grou
 
 help-study-small = With a preset: a quick demonstration, with networks whose weights are installed, small images and two epochs.
 
-help-study-as-published = With a preset: also use the publication's protocol, and show how much it overestimates performance.
+help-study-arms = With a preset: recipes and protocols to compare, separated by commas. A: those of the publication. B: its recipe without the shortcuts of its protocol. C: coverslip's recipe. shortcuts: B with one shortcut each. Default: A,B,C.
+
+help-study-all-tables = With a preset: train everything that the tables of the publication need. Default: its own network and its baseline.
 
 help-study-run-plan = YAML file with datasets and models, or a preset (see `coverslip study preset`).
 

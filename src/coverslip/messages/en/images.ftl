@@ -26,6 +26,8 @@ image-file-empty = The file is empty (0 bytes)
 image-damaged = The file is damaged, incomplete or of an unknown kind: { $reason }
     .do = Copy or export it again. Other images are not affected.
 
+box-beyond-edge = the box reaches beyond the edge of its image, and is filled up with the color of its border
+
 image-incomplete = The file is damaged or incomplete
     .do = Copy or export it again. Other images are not affected.
 
@@ -128,8 +130,6 @@ image-without-size = it declares a size of { $width } x { $height } pixels
 image-of-zeros = it begins with zeros only
 
 image-too-many-frames = it has { $n_frames } frames, and the limit is { $limit }
-
-jpeg-too-many-scans = it has far more scans than a JPEG needs
 
 palette-too-short = a pixel refers to a color beyond the end of the palette
 
@@ -262,12 +262,7 @@ tiff-pages-in-circle = its pages refer to each other in a circle
 
 tiff-too-many-pages = it declares more than { $limit } pages
 
-tiff-too-many-unlike-pages = it declares more than { $limit } pages of several kinds
-
 tiff-too-many-parts-listed = its pages list implausibly many strips or tiles
-
-tiff-too-many-parts = The image consists of { $n_parts } strips or tiles, and the limit is { $limit }
-    .do = Crop or shrink it first.
 
 # Decoding processes
 

@@ -128,6 +128,8 @@ reason-unfamiliar = Unlike the training images: possibly another size, stain or 
 
 reason-uncertain = The probability is below { NUMBER($threshold, maximumFractionDigits: 3) }
 
+reason-on-computer = { $reason }, on { $computer }
+
 ## Differences from the training images
 
 bit-depth-differs = { $depth }, but the training images are { $trained }

@@ -98,6 +98,8 @@ other-images-of-other-classes = the other images are not of the same classes
 
 class-without-images = no image of this class
 
+no-image-measured = no image could be measured
+
 class-never-predicted = never predicted
 
 class-of-all-images = no image of another class
@@ -118,5 +120,7 @@ shares-need-images = { $n_needed ->
     } needed, and there are { $n_images }
 
 no-uncalibrated-probabilities = probabilities before calibration were not given
+
+same-predictions = both give the same predictions
 
 lower-is-better = { $meaning }; lower is better

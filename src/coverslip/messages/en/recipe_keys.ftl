@@ -153,7 +153,9 @@ key-head-choice-native = of the last layer
 key-tta =
     .name = Test-time augmentation
     .help = The network also processes rotated and mirrored copies of each image, and the results are averaged. More copies take longer.
-    .meaning = Number of copies that are averaged when features are computed and when images are predicted. 1: the image alone. 2: also rotated by 180°. 4: also both mirror images. 8: also all of these rotated by 90°.
+    .meaning = Number of copies that are averaged when features are computed and when images are predicted. `auto`: 2 if the data augmentation includes rotation by 180°, otherwise 1. 1: the image alone. 2: also rotated by 180°. 4: also both mirror images. 8: also all of these rotated by 90°.
+
+key-tta-choice-auto = automatic
 
 key-tta-choice-1 = 1: the image alone
 
@@ -202,6 +204,13 @@ key-refit-head =
     .meaning = After fine-tuning, average the calibrated logits of the trained last layer and of a linear probe. The probe is fitted on the fine-tuned features of training and validation images. Its weight is the one with the lowest log loss on validation images. The result is one linear layer.
     .phrase = the last layer averaged with a refitted one
     .phrase-off = the last layer as it was trained
+
+key-refit-all =
+    .name = Fit the delivered classifier on all images
+    .help = After its test, the last layer of the instant classifier is fitted on test images too, so that no label is lost. The tested classifier is stored beside it, and every metric is of the tested one.
+    .meaning = After the test images have been used once, fit the last layer of the instant classifier on training, validation and test images. Its probabilities are calibrated on held-out images. This classifier predicts new images. The tested classifier is stored beside it. Metrics, thresholds and limits are of the tested one. There is no effect after fine-tuning, with a cap on training images, and with folds, whose final classifier is trained on all images anyway.
+    .phrase = the last layer of the delivered classifier fitted on all images after the test
+    .phrase-off = the tested classifier delivered
 
 key-freeze-to =
     .name = Frozen layers

@@ -1289,6 +1289,8 @@ card-classes = Classes
 
 card-title-training-images = Images of the training and validation set
 
+card-title-delivered = Delivered classifier
+
 card-title-input = Input
 
 card-title-results = Results

@@ -203,6 +203,9 @@ weights-header-damaged = The weights have a damaged list of contents ({ $reason 
 weights-size-mismatch = The weights do not have the size that their list of contents states
     .do = Copy the classifier again.
 
+delivered-head-mismatch = The last layer of the delivered classifier does not match the weights
+    .do = Copy the classifier again.
+
 weights-statistics-mismatch = The weights and the statistics of the training images do not match
     .do = Copy the classifier again.
 

@@ -38,7 +38,10 @@ plan-invalid-numbers = the values must be different, and none may be below 0
 
 plan-unknown-baseline = there is no baseline '{ $baseline }'; choose one of: { $variants }
 
-plan-unknown-dataset = there is no dataset '{ $dataset }'
+plan-unknown-name = { $kind ->
+        [arm] there is no arm { $names }
+       *[network] there is no network { $names }
+    }
 
 study-training-error = { $training }: { $what }
 
@@ -60,8 +63,11 @@ pretraining-on = pretraining on { $dataset }
 
 own-study = Comparison of networks
 
-preset-without-protocol = The preset { $name } is not the study of a publication, so it has no published protocol
-    .do = Run it without the published protocol.
+preset-without-arms = The preset { $name } is not the study of a publication, so it has no arms
+    .do = Run it without arms.
+
+unknown-arm = There is no arm '{ $name }' in this study
+    .do = Choose from: { $arms }.
 
 preset-without-datasets = A preset needs datasets
     .do = Name one or more datasets: folders with one subfolder per class, or tables.
@@ -178,13 +184,14 @@ study-metrics = Mean ± SD over splits, and below it the 95% CI as in the table 
 study-confusions = Confusion matrices
 
 study-images = { $images ->
+        [merged] test, merged network
         [training] training
         [validation] validation
        *[test] test
     }
 
 study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. Training images are augmented, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
-        [true] {" "}With the published protocol, test images select the epoch: its rows of validation images are of these test images.
+        [true] {" "}Where test images select the epoch (arms A and test-epoch), rows of validation images are of these test images.
        *[false] {""}
     }
     .title = Training and validation metrics
@@ -258,8 +265,8 @@ study-heat-maps = Three test images of the first split, from classes spread over
     .title = Heat maps
     .columns = dataset | network | initialization | method | correlation with random weights | gain over center | its 95% lower bound | checks
 
-study-epochs = Mean over splits. The epoch is selected on validation images, unless the recipe or a published protocol states otherwise.{ $is_tested ->
-        [true] {" "}With the published protocol, test images select the epoch: its curves of validation images are of these test images.
+study-epochs = Training and validation loss are the same quantity: the loss of the recipe without smoothed labels, class weights and penalty. Mean over splits. The epoch is selected on validation images, unless the recipe or a published protocol states otherwise.{ $is_tested ->
+        [true] {" "}Where test images select the epoch (arms A and test-epoch), curves of validation images are of these test images.
        *[false] {""}
     } Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
     .title = Training curves
@@ -281,9 +288,31 @@ study-classifiers = These rows compare single classifiers instead of training me
     .title = Comparison of trained classifiers
     .columns = dataset | network | baseline | images | groups | difference
 
-study-protocols = The same images and networks with the protocol of the publication, as far as it can be reproduced, and with the protocol of this study. The two protocols split these images differently. The interval of the difference is over groups, or over images without groups. It does not include the variation by training again.
-    .title = Published protocol
-    .columns = dataset | network | published protocol | this study | difference
+study-arms = { $metric } of pooled test images, as the mean over splits and seeds. All arms use the same images. Arms with and without groups split them differently. The 95% CI is over groups, or over images without groups. It does not include the variation by training again.
+    .title = Protocol and recipe
+    .columns = dataset | network | arms | first arm | second arm | difference
+
+study-arm-settings =
+    .title = Settings by arm
+    .columns = setting
+
+# What an arm of a publication's study is; empty for other arms.
+study-arm = { $arm ->
+        [A] the recipe and the protocol of the publication. A − B is what its protocol adds.
+        [B] the recipe of the publication without shortcuts: groups and duplicates stay together, no test image affects a choice, and images are augmented after the split, in training only. B − C is what its recipe adds.
+        [C] the recipe of coverslip, with the protocol of B.
+        [image-split] B, but images of one group can be in training and test.
+        [test-epoch] B, but the test images select the epoch.
+        [copies] image-split, but images are augmented before the split, so that copies of one image can be in training and test.
+        [augmented-validation] B, but augmented copies of validation images also select the epoch.
+        [balance] B, but frequent classes are reduced before the split, so that the test images have equal classes, too.
+       *[other] { "" }
+    }
+
+arm-groups = { $ignores_groups ->
+        [true] divided
+       *[false] kept together
+    }
 
 study-rare-classes = Results of the rarest class of each dataset, with at most the stated number of labeled (training and validation) images of this class. The test set has the class proportions of the dataset, so precision is computed at the true prevalence. Decision rules are set on validation images. If fewer than five of them are of the class, the default threshold is used.
     .title = Rare classes
@@ -295,9 +324,32 @@ study-rare-rule = { $rule ->
        *[sensitivity] sensitivity 0.9
     }
 
+study-paper = Tables and figures of { $publication }
+
+study-paper-item = { $item }: { $title }
+
+study-paper-section = In this report: { $n ->
+        [one] section { $sections }.
+       *[other] sections { $sections }.
+    }
+
+study-paper-command = Not part of this study. To make it, run: { $command }
+
+study-paper-missing = This study has no counterpart.
+
+study-paper-without = Not part of this study: { $names }.
+
+study-paper-schemas = Schemas and examples without results: { $items }.
+
+study-roc =
+    .title = ROC curves
+
+study-roc-drawing = ROC curves of { $network } on the test images of all splits. Legends show the area under the curve of the averages and of the four classes with the lowest areas.
+
 study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. Of datasets with common images, one counts. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
     .title = Published values
-    .columns = network of the publication | dataset | images or class | metric | published | this study | this study, published protocol | source
+    .columns = network of the publication | dataset | images or class | metric | published | { $arms } | source
+    .own = this study
 
 study-settings = { $n_ways ->
         [one] { $n_ways } way of training was
@@ -334,6 +386,7 @@ study-epochs-drawing = Loss and accuracy by epoch, { $dataset }.
     .train-accuracy = Training accuracy
     .val-loss = Validation loss
     .val-accuracy = Validation accuracy
+    .train-penalty = Penalty in training
     .x = epoch
 
 study-sizes-drawing = { $metric } by number of training images, { $dataset }. Of more than six networks, the six best are shown.
@@ -393,37 +446,29 @@ preset-two-step = random weights, ImageNet, and ImageNet with pretraining on ano
 
 preset-small-size = Small size: at most { $n_folds } folds, images of { $side } pixels, { $n_images } training images per class, { $n_epochs } epochs. Networks whose weights are not part of the installation are replaced by others. The results cannot be compared with the publication.
 
-preset-not-stated = Not stated in the publication; the values are those of coverslip: { $settings }.
+preset-not-stated = Not stated in the publication. Values in { $arms }: { $settings }.
 
 # Deviations of a preset from its publication
 
-deviation-aimic-undersampling = Training uses fewer images of frequent classes, different ones in each epoch. The paper removed images before it made the folds, so that its test sets have equal classes.
+deviation-aimic-epoch = For its worked example only, the paper states that the accuracy on test images selects the epoch. In arm A, coverslip does so in all folds.
 
-deviation-aimic-validation = Each fold trains on 60% of the images and has a validation set. The paper trained on 80%.
-
-deviation-aimic-epoch = For its worked example only, the paper states that the accuracy on test images selects the epoch. With the published protocol, coverslip does so in all folds.
-
-deviation-efficientnet-folds = The preset uses ten folds instead of one split with a tenth of the images.
+deviation-efficientnet-folds = All arms use ten folds instead of one split with a tenth of the images.
 
 deviation-efficientnet-epoch = The paper does not state which epoch is kept. In this preset, it is the best on validation images.
 
-deviation-efficientnet-copies = The paper does not state how many augmented images it made of each image. With the published protocol, coverslip makes four copies (one with the small size).
-
-deviation-efficientnet-augmentation = Data augmentation is applied during training. The paper made the split after augmentation, so that versions of one image are in several sets.
+deviation-efficientnet-copies = The paper does not state how many augmented images it made of each image. In arms A and copies, coverslip makes four copies (one with the small size).
 
 deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras if they were imported, and from random weights otherwise. The paper does not state its initialization.
 
 deviation-efficientnet-scaling = The paper divides intensities by 255, and the network of Keras does so itself by default. The paper does not state whether intensities were scaled twice. Only the network “scaled twice” is trained in this way.
 
-deviation-mobilevit-folds = The preset uses five folds instead of one split.
+deviation-mobilevit-folds = All arms use five folds instead of one split.
 
 deviation-mobilevit-augmentation = In an epoch, each image of the rare class is drawn five times, with different data augmentation. As many images of the frequent class are drawn, different ones in each epoch. The paper made the augmented images, and removed images of the frequent class, once before training.
 
-deviation-mobilevit-epoch = The paper does not state which epoch is kept. In this preset, it is the last epoch. With the published protocol, it is the best on validation images, because the paper has a validation set.
+deviation-mobilevit-epoch = The paper does not state which epoch is kept. In this preset, it is the best on validation images, because the paper has a validation set.
 
 deviation-mobilevit-perturbations = Networks are also tested on images with blur, other brightness, smaller content and noise. The paper names robustness as future work.
-
-deviation-mobilevit-validation = Validation images are not augmented. The paper augmented images of both classes, to five times their number.
 
 deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
 
@@ -435,28 +480,22 @@ deviation-mobincep-mobilenet = The paper trained MobileNetV2 from random weights
 
 deviation-mobincep-architecture = The paper does not state the widths and the depth of the network or the weights of the loss. coverslip chose them.
 
-deviation-validation-epoch = The epoch is selected on validation images. The reported metrics are from other images, the test images.
-
 deviation-augmentation-ranges = The publication states only the types of data augmentation. coverslip chose their ranges.
 
-deviation-grouped-split = Images of one group (patient, slide, cell) and their duplicates are in the same set of a split.
-
-deviation-instant-start = Fine-tuning from pretrained weights starts with the instant classifier.
-
-deviation-refitted-layer = After fine-tuning, the last layer is averaged with a last layer that is refitted on training and validation images.
-
-deviation-clipped-gradients = Gradients are clipped to a maximum norm.
-
-deviation-near-duplicates-together = Near-duplicates are in the same set of a split.
-
 deviation-duplicates-together = Duplicates are in the same set of a split.
-
-deviation-instant-kept = The instant classifier is kept if fine-tuning is not better on validation images.
-
-deviation-two-step-validation = Each fold trains on 60% of the images and has a validation set. The paper trained on 80%.
 
 deviation-two-step-degraded = Both datasets are also used with blur, smaller content and noise in training and test, because the paper explains its results by the quality of images.
 
 deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
 
 deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
+
+deviation-last-batch = Images of an epoch that do not fill its last batch are skipped, other images in each epoch. The frameworks of the publication use them by default.
+
+deviation-dropout = Most networks have no dropout and no stochastic depth in training. Those of the frameworks of the publication have them by default.
+
+deviation-auxiliary-heads = GoogLeNet and Inception-v3 have no auxiliary heads in training.
+
+deviation-two-step-momentum = SGD has a Nesterov momentum of 0.9. The paper does not state it.
+
+deviation-two-step-pooling = At 256 pixels, VGG applies its first dense layer at several positions and averages the results. The network of torchvision first averages its maps to 7 × 7.

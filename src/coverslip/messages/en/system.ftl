@@ -27,6 +27,8 @@ extra-for-cluster = Work on a Ray cluster
 
 extra-for-keras = Reading a file of Keras weights
 
+extra-for-map = The map of a dataset
+
 extra-for-mlflow = The listener for MLflow
 
 extra-for-pandas = A data frame

@@ -289,6 +289,10 @@ no-time-for-all-images = There was no time for training on all images
 one-fold = This is one fold of a run
     .do = Resume the whole run, which includes this fold.
 
+delivered-classifier = The delivered classifier is trained on all { $n_images } images. Its performance was measured on a classifier trained on { $n_tested } of them, without the test images.
+
+tested-classifier-delivered = The delivered classifier is the tested one, since it cannot be fitted on all images: { $reason }.
+
 refit = The final classifier is now trained on all { $n_images } images{ $n_epochs ->
         [0] .
         [one] {" "}for { $n_epochs } epoch, the median of the folds.

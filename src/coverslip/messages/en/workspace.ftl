@@ -20,7 +20,7 @@ not-json = This is not JSON
 
 not-a-json-object = This is not a JSON object with the content type application/json
 
-options-without-preset = is_small and as_published belong to a preset
+options-without-preset = is_small, arms and all_tables belong to a preset
 
 either-dataset-or-sources = give either dataset_id or sources
 
@@ -276,6 +276,18 @@ reason-outside = It is outside the folders that the app may read
 several-sources = { $n } sources
 
 names-and-more = { $names } and { $n } more
+
+english-text = { $text }
+
+two-messages = { $first }; { $second }
+
+list-of-messages = { $first }, { $second }
+
+list-and-more = { $first }, …
+
+either-message = { $first } or { $second }
+
+not-a-message = it contains no message
 
 not-a-table-file = This is not a table
     .do = Choose a file whose name ends in .csv or .tsv.

@@ -16,7 +16,7 @@ from typing import Any
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import failure, failure_of
 from coverslip.models.records import Tensors
-from coverslip.models.weights.keras import read_keras
+from coverslip.models.weights.translation import read_keras
 from coverslip.processes import (
     answer_in,
     confined_environment,

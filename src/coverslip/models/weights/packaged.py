@@ -16,7 +16,7 @@ from pathlib import Path
 from coverslip.errors import WeightsUnavailable
 from coverslip.files import sha256_file
 from coverslip.models.records import HALVES, IMAGENET, LocalWeights, Normalization, Tensors, WeightsSource
-from coverslip.models.weights.names import with_network_names
+from coverslip.models.weights.translation import with_network_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ def _selection(run: ReportedRun) -> str | None:
 
 def _without_augmentation(run: ReportedRun) -> str:
     """Return that curves may rank the two classifiers differently than the selection did."""
-    return text("report-curves-without-refit", has_augmentation=run.recipe.tta > 1)
+    return text("report-curves-without-refit", has_augmentation=run.recipe.n_views > 1)
 
 
 def _curves_verdict(run: ReportedRun) -> str:

@@ -12,6 +12,7 @@ from coverslip.reports.sections.dataset_flow import flow_of
 from coverslip.reports.words import (
     copies_words,
     count,
+    delivered_words,
     group_words,
     listed,
     percent,
@@ -232,6 +233,7 @@ def _network_methods(run: ReportedRun) -> str:
         sentences.append(text("methods-not-finetuned"))
     else:
         sentences += _finetune_methods(run, run.finetuning)
+    sentences.append(delivered_words(run))
     return " ".join(filter(None, sentences))
 
 
@@ -293,7 +295,7 @@ def _license(weights: Weights) -> dict[str, Any]:  # Any: parameters of a messag
 
 
 def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
-    words = phrases(recipe)
+    words = phrases(recipe.model_copy(update={"tta": recipe.n_views}))
     probe = text(
         "methods-linear-probe",
         features=_capitalized(words["head"]),

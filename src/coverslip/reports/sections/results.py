@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from coverslip.evaluation import METRICS
-from coverslip.messages import localized_reason, text
+from coverslip.messages import Message, text
 from coverslip.reports import content
 from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statement, Statements
 from coverslip.reports.content import DomainResult, FoldResult, FoldsResult
@@ -17,6 +17,7 @@ from coverslip.reports.tables import Cell, column_titles, estimate, reason_words
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.reports.words import (
     decision_images,
+    delivered_words,
     interval_words,
     listed,
     number,
@@ -87,17 +88,19 @@ def _blocks(run: ReportedRun) -> Iterator[Block]:
 
 
 def _notes(run: ReportedRun) -> Iterator[str]:
-    """Yield what the strips show, why an interval is missing, and the predictions that are uncertain."""
+    """Yield which classifier is measured, what the strips show, missing intervals, and uncertain predictions."""
+    if words := delivered_words(run):
+        yield words
     metrics = [metric for metric in content.metrics(run) if metric.is_headline]
     if methods := content.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
-    titles_of: dict[str, list[str]] = {}
+    titles_of: dict[Message, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].has_interval:
             titles_of.setdefault(metric.reason, []).append(metric.title)
     for reason, titles in titles_of.items():
         for_some = f" ({listed(titles)})" if len(titles_of) > 1 else ""
-        yield f"{reason_words(reason)}{for_some}"
+        yield f"{reason_words(str(reason))}{for_some}"
     if words := uncertain_words(run):
         yield words
 
@@ -141,7 +144,7 @@ def _numbers_verdict(run: ReportedRun) -> str:
     primary = run.metrics.metrics.get(run.metrics.primary)
     if primary is None or primary.value is None:
         return ""
-    reason = f"; {localized_reason(primary.reason)}" if primary.low is None and primary.reason else ""
+    reason = f"; {primary.reason}" if primary.low is None and primary.reason else ""
     value = f"{value_words(primary)}{reason}"
     first = text("verdict-metric", metric=METRICS[run.metrics.primary].title, value=value)
     scores = [(each.metrics["f1"], name) for name, each in run.metrics.per_class.items()]

@@ -25,7 +25,7 @@ from coverslip.files import finite_or_none, write_error
 from coverslip.messages import localized
 from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
-from coverslip.runs.log.progress import Progress, fold_event
+from coverslip.runs.log.progress import LoggedProgress, fold_event
 from coverslip.runs.status import StatusFile
 from coverslip.runs.training import Epoch, read_history, write_history
 
@@ -112,11 +112,11 @@ def _line(raw: bytes) -> LogLine | None:
 class FoldedLog:
     """The progress of a training, updated from its log. Notes and names of stages are in the language of its reader."""
 
-    def __init__(self, file: Path, before: Progress) -> None:
+    def __init__(self, file: Path, before: LoggedProgress) -> None:
         self._reader, self._before, self._lock = LogReader(file), before, threading.Lock()
         self.progress, self.last_event = before, 0
 
-    def refresh(self) -> Progress:
+    def refresh(self) -> LoggedProgress:
         """Read new lines of the log, and return the current progress."""
         with self._lock:
             if self._reader.was_replaced():

@@ -81,7 +81,7 @@ _UNKNOWN = Pace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class LoggedProgress:
     """The progress of a run, as computed from its events by `fold_event`."""
 
     has_pretraining: bool = False  # a training on other images comes before the run's own
@@ -116,7 +116,7 @@ class Progress:
         return is_open and (self.n_epochs is None or plan is None or plan.n_epochs < self.n_epochs)
 
 
-def fold_event(progress: Progress, event: Event, at: float) -> Progress:
+def fold_event(progress: LoggedProgress, event: Event, at: float) -> LoggedProgress:
     """Return the progress after one more event at the time `at` (seconds since 1970)."""
     progress = _timed(replace(progress, has_begun=True), event, at)
     match event:
@@ -141,7 +141,7 @@ def fold_event(progress: Progress, event: Event, at: float) -> Progress:
     return after if isinstance(event, RunEnded) and event.fold is None else _estimated(_entered(after, at), event, at)
 
 
-def _timed(progress: Progress, event: Event, at: float) -> Progress:
+def _timed(progress: LoggedProgress, event: Event, at: float) -> LoggedProgress:
     """Return the progress with the passed time added to the current stage and to the total."""
     if progress.at is None or _is_resumed(progress, event):
         return replace(progress, stages=_all_ended(progress.stages), at=at)
@@ -155,7 +155,7 @@ def _timed(progress: Progress, event: Event, at: float) -> Progress:
     return replace(progress, stages=stages, at=at)
 
 
-def _is_resumed(progress: Progress, event: Event) -> bool:
+def _is_resumed(progress: LoggedProgress, event: Event) -> bool:
     """Return whether another process resumed the training: every training reads its images first."""
     is_reading = isinstance(event, Progressed) and event.stage == "reading-images" and not event.is_pretraining
     return is_reading and (progress.is_pretraining or progress.stage in ("instant", "finetune", "measuring"))
@@ -165,7 +165,7 @@ def _all_ended(stages: tuple[StageTime, ...]) -> tuple[StageTime, ...]:
     return tuple(replace(stage, since=None) for stage in stages)
 
 
-def _entered(progress: Progress, at: float) -> Progress:
+def _entered(progress: LoggedProgress, at: float) -> LoggedProgress:
     """Return the progress with the current stage in its list of stages, which contains each stage once."""
     current = next((stage for stage in progress.stages if stage.since is not None), None)
     if progress.stage is None or (current is not None and current.stage == progress.stage):
@@ -177,7 +177,7 @@ def _entered(progress: Progress, at: float) -> Progress:
     return replace(progress, stages=tuple(stages))
 
 
-def _estimated(progress: Progress, event: Event, at: float) -> Progress:
+def _estimated(progress: LoggedProgress, event: Event, at: float) -> LoggedProgress:
     """Return the progress with its shares and the remaining time of the whole run.
 
     Shares are those of the time that was expected before the start, so that they do not fall when the pace changes.
@@ -216,7 +216,7 @@ def _estimated(progress: Progress, event: Event, at: float) -> Progress:
     )
 
 
-def _measured(progress: Progress, plan: WorkPlanned, event: Event) -> Pace:
+def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace:
     """Return the pace of the training after an event."""
     pace = measured_pace(progress.pace, plan, event)
     if isinstance(event, Progressed) and event.stage == COMPUTING_FEATURES and not (event.fold or 1) > 1:
@@ -244,13 +244,13 @@ def _with_speed(pace: Pace, planned: Pace) -> Pace:
     return replace(pace, fitting=times(planned.fitting), loading=times(planned.loading), closing=times(planned.closing))
 
 
-def _seconds_of_stages(progress: Progress, pace: Pace | None) -> list[Mapping[Stage, float]]:
+def _seconds_of_stages(progress: LoggedProgress, pace: Pace | None) -> list[Mapping[Stage, float]]:
     """Return the seconds of each stage of all trainings, by a pace or, if it is None, as expected before the start."""
     plans = [plan for plan in (progress.plan_of_pretraining, progress.plan) if plan is not None]
     return [stage_seconds(plan, pace or plan.pace, i) for plan in plans for i in range(plan.n_folds + 1)]
 
 
-def _index(progress: Progress) -> int:
+def _index(progress: LoggedProgress) -> int:
     """Return the number of trainings before the current one."""
     if progress.is_pretraining:
         return 0
@@ -259,7 +259,7 @@ def _index(progress: Progress) -> int:
     return n_before + (progress.n_folds_done if progress.fold is None else progress.fold - 1)
 
 
-def _left_of_stage(progress: Progress, event: Event, expected: float, fitting: float, elapsed: float) -> float:
+def _left_of_stage(progress: LoggedProgress, event: Event, expected: float, fitting: float, elapsed: float) -> float:
     """Return the remaining seconds of the current stage, which is expected to take `expected` seconds in all.
 
     `fitting` is the part of the instant stage after the features.
@@ -281,7 +281,7 @@ def _left_of_stage(progress: Progress, event: Event, expected: float, fitting: f
     return work_left if work_left and progress.stage != "measuring" else max(work_left, expected - elapsed)
 
 
-def _noted(progress: Progress, event: Noted, at: float) -> Progress:
+def _noted(progress: LoggedProgress, event: Noted, at: float) -> LoggedProgress:
     """Keep the note. The final classifier is a training."""
     if event.code == "refit":
         parts = SplitCounts(n_train=event.parameters["n_images"], n_val=0, n_test=0)
@@ -300,13 +300,13 @@ def _timed_note(event: Noted, at: float) -> TimedNote:
     )
 
 
-def seconds_left(progress: Progress, now: float) -> float | None:
+def seconds_left(progress: LoggedProgress, now: float) -> float | None:
     """Return the remaining seconds of the whole run at `now` (since 1970); None if they are not known yet."""
     is_early = progress.worked < SHOWN_AFTER_SECONDS and progress.share < SHOWN_AFTER_SHARE
     return None if progress.left is None or is_early else round(progress.left.by(now), 1)
 
 
-def _new_training(progress: Progress, event: Event) -> Progress:
+def _new_training(progress: LoggedProgress, event: Event) -> LoggedProgress:
     """Return the progress at the beginning of another training."""
     missing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
     return replace(
@@ -321,14 +321,14 @@ def _new_training(progress: Progress, event: Event) -> Progress:
     )
 
 
-def _after_fold(progress: Progress, event: FoldEnded) -> Progress:
+def _after_fold(progress: LoggedProgress, event: FoldEnded) -> LoggedProgress:
     tested = FoldTestScores(accuracy=event.accuracy, macro_f1=event.macro_f1)
     after = replace(_with_training(progress, event, tested=tested), n_folds=event.n_folds)
     n_done = max(progress.n_folds_done, event.fold or 0)
     return replace(_new_training(after, event), fold=None, n_folds_done=n_done)
 
 
-def _within_training(progress: Progress, event: Event, at: float) -> Progress:
+def _within_training(progress: LoggedProgress, event: Event, at: float) -> LoggedProgress:
     match event:
         case Progressed():
             return _counted(progress, event)
@@ -367,7 +367,7 @@ def _within_training(progress: Progress, event: Event, at: float) -> Progress:
             return progress
 
 
-def _counted(progress: Progress, event: Progressed) -> Progress:
+def _counted(progress: LoggedProgress, event: Progressed) -> LoggedProgress:
     # A resumed training reads its images first, whatever its stage was before.
     stage = _STAGE_OF_WORK.get(event.stage, progress.stage)
     work = Work(
@@ -383,7 +383,7 @@ def _counted(progress: Progress, event: Progressed) -> Progress:
     return replace(progress, stage=stage or "reading", work=work, step=None, n_embedded=n_embedded)
 
 
-def _stepped(progress: Progress, event: StepEnded) -> Progress:
+def _stepped(progress: LoggedProgress, event: StepEnded) -> LoggedProgress:
     step = Step(
         epoch=event.epoch,
         step=event.step,
@@ -396,7 +396,7 @@ def _stepped(progress: Progress, event: StepEnded) -> Progress:
     return _with_epochs(_with_training(after, event), event)
 
 
-def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
+def _after_epoch(progress: LoggedProgress, event: EpochEnded) -> LoggedProgress:
     training = _training_of(progress, event)
     # An epoch that is repeated after a crash replaces the lost one and all epochs after it.
     before = tuple(epoch for epoch in training.epochs if epoch.epoch < event.epoch)
@@ -419,7 +419,7 @@ def _after_epoch(progress: Progress, event: EpochEnded) -> Progress:
     return _with_epochs(after, event)
 
 
-def _with_epochs(progress: Progress, event: Event) -> Progress:
+def _with_epochs(progress: LoggedProgress, event: Event) -> LoggedProgress:
     """Return the progress with the expected number of epochs: a time budget or early stopping can change it."""
     name = "plan_of_pretraining" if event.is_pretraining else "plan"
     plan: WorkPlanned | None = getattr(progress, name)
@@ -470,7 +470,7 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _training_of(progress: Progress, event: Event) -> Training:
+def _training_of(progress: LoggedProgress, event: Event) -> Training:
     for training in progress.trainings:
         if (training.fold, training.is_pretraining) == (event.fold, event.is_pretraining):
             return training
@@ -489,7 +489,9 @@ def _training_of(progress: Progress, event: Event) -> Training:
     return Training(fold=event.fold, is_pretraining=event.is_pretraining, epochs=(), has_early_dip=False, **missing)
 
 
-def _with_training(progress: Progress, event: Event, **changes: Any) -> Progress:  # Any: each field its own type
+def _with_training(
+    progress: LoggedProgress, event: Event, **changes: Any
+) -> LoggedProgress:  # Any: each field its own type
     """Return the progress with a change of the event's training, which is added if it is new."""
     before = _training_of(progress, event)
     is_listed = before in progress.trainings

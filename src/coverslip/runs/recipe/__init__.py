@@ -18,7 +18,7 @@ from coverslip.runs.recipe.keys import (
     values_of,
 )
 from coverslip.runs.recipe.recipe import Recipe, protocol_code
-from coverslip.runs.recipe.sections import Augment, Choices, ImageChoices, OneOf, SplitPlan, augment_named
+from coverslip.runs.recipe.sections import Augment, ImageChoices, OneOf, RecipeSection, SplitPlan, augment_named
 from coverslip.runs.recipe.text import (
     as_yaml,
     check_recipe,
@@ -51,7 +51,6 @@ __all__ = [
     "N_OOD_IMAGES",
     "SET_BY_FINISHING",
     "Augment",
-    "Choices",
     "FromRun",
     "Group",
     "ImageChoices",
@@ -61,6 +60,7 @@ __all__ = [
     "Recipe",
     "RecipeKey",
     "RecipeOption",
+    "RecipeSection",
     "Regularizer",
     "Sampling",
     "SplitPlan",

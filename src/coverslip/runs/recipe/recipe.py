@@ -40,6 +40,7 @@ def _metric_name(name: str) -> str:
     return title[0].lower() + title[1:]
 
 
+_HALF_TURN = 1  # the rotation by 180°, by its number in `coverslip.engines.turned`
 _PROTOCOL_CODES = {
     "checkpoint_selection_set": "protocol-checkpoint-selection-set",
     "validation_copies": "protocol-validation-copies",
@@ -178,7 +179,18 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
 
     def copies_in_images(self, n_train: int) -> float:
         """Return the cost of the copies for the instant classifier, in images with test-time augmentation."""
-        return len(Copies.within(dict(self.augment_in_training))) * min(n_train, IMAGES_COPIED) / self.tta
+        return len(Copies.within(dict(self.augment_in_training))) * min(n_train, IMAGES_COPIED) / self.n_views
+
+    @property
+    def n_views(self) -> int:
+        """The number of copies for test-time augmentation; for `auto`, 2 if data augmentation rotates by 180°.
+
+        Without such rotations, orientation is informative: on chromosomes, a rotated view reduced macro-F1
+        (benchmarks/NOT_KEPT.md).
+        """
+        if self.tta != "auto":
+            return self.tta
+        return 2 if _HALF_TURN in Copies.within(dict(self.augment)).lossless else 1
 
     @property
     def keeps_last_epoch(self) -> bool:

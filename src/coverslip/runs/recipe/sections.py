@@ -43,7 +43,7 @@ from coverslip.tables import no_such
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class Choices(BaseModel):
+class RecipeSection(BaseModel):
     """Base of every section: unknown keys are an error, and a boolean is not accepted as a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +79,7 @@ class OneOf:
         return name
 
 
-class Augment(Choices):
+class Augment(RecipeSection):
     """Data augmentation: random changes to training images, drawn again in every epoch for whole batches.
 
     Cells under a microscope have no upright orientation, so flips and rotation by any angle are on by default.
@@ -118,7 +118,7 @@ def augment_named(name: str) -> Augment:
     return Augment(**{**others, **augment_set.amounts})
 
 
-class SplitPlan(Choices):
+class SplitPlan(RecipeSection):
     """How images are split.
 
     Groups and exact duplicates are never divided. Near-duplicates are divided only with `near_duplicates: ignore`.
@@ -172,7 +172,7 @@ class SplitPlan(Choices):
         return self if self.by_domain else self.model_copy(update={"folds": n_folds})
 
 
-class Degrade(Choices):
+class Degrade(RecipeSection):
     """Changes of all images, those for training and testing, as from a worse microscope: for studies."""
 
     blur: Annotated[float, Key("protocol")] = Field(default=0.0, ge=0, le=100)
@@ -185,7 +185,7 @@ class Degrade(Choices):
         return None if self == Degrade() else Degradation(**self.model_dump())
 
 
-class ImageChoices(Choices):
+class ImageChoices(RecipeSection):
     """Which pixels of a file are an image, unless a row of a table states them."""
 
     series: Annotated[int, Key("images")] = Field(default=0, ge=0)
@@ -196,7 +196,7 @@ class ImageChoices(Choices):
     pixel_size_um: Annotated[PixelSizeUm | None, Key("images")] = None
 
 
-class PreprocessingChoices(Choices):
+class PreprocessingChoices(RecipeSection):
     """How images are read and preprocessed."""
 
     image_size: Annotated[int | None, Key("images")] = Field(default=None, ge=16, le=MAX_SIDE_PX)
@@ -216,7 +216,7 @@ class PreprocessingChoices(Choices):
 _FOR_TWO_CLASSES = frozenset({"sensitivity", "specificity", "threshold"})
 
 
-class DecisionChoices(Choices):
+class DecisionChoices(RecipeSection):
     """How classes are predicted from the probabilities of the network."""
 
     positive_class: Annotated[str | None, Key("decision")] = None

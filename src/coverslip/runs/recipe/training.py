@@ -11,10 +11,10 @@ from coverslip.datasets import Name
 from coverslip.keys import Key, bounded_options
 from coverslip.losses import GROUPINGS, LOSSES, check_options
 from coverslip.messages import text
-from coverslip.runs.recipe.sections import Choices, Fraction, OneOf
+from coverslip.runs.recipe.sections import Fraction, OneOf, RecipeSection
 
 
-class Regularizer(Choices):
+class Regularizer(RecipeSection):
     """A term of the loss of fine-tuning: features of a group become similar, and those of different groups different.
 
     From Mobincep's paper, for any network. The default weights 1 and 0.0001 are coverslip's: the paper states none.
@@ -27,7 +27,7 @@ class Regularizer(Choices):
     memory: Annotated[int, Key("training")] = Field(default=0, ge=0, le=1_000_000)
 
 
-class FromRun(Choices):
+class FromRun(RecipeSection):
     """Initialization with the weights of an earlier run.
 
     Attributes:
@@ -40,7 +40,7 @@ class FromRun(Choices):
     labels: dict[Name, Name] = Field(default_factory=dict)
 
 
-class Pretraining(Choices):
+class Pretraining(RecipeSection):
     """Two-step transfer: pretraining on other labeled images, then training on the images of the recipe.
 
     The pretrained network is the best epoch on validation images of the pretraining (paper 004 does not say which
@@ -73,7 +73,7 @@ Initialization = Annotated[
 ]
 
 
-class NetworkChoices(Choices):
+class NetworkChoices(RecipeSection):
     """The network, its initial weights, and the part of it that is trained."""
 
     model: Annotated[str, Key("basic")] = "efficientnet_lite0"
@@ -83,11 +83,12 @@ class NetworkChoices(Choices):
         Key("basic"),
     ] = Field(default_factory=dict)
     head: Annotated[Literal["multi_layer", "native"], Key("training")] = "multi_layer"
-    tta: Annotated[Literal[1, 2, 4, 8], Key("training")] = 2
+    tta: Annotated[Literal["auto", 1, 2, 4, 8], Key("training")] = "auto"
     stage: Annotated[Literal["finetune", "instant"], Key("basic")] = "finetune"
     init: Annotated[Initialization, Key("start")] = "imagenet"
     head_init: Annotated[Literal["instant", "random"], Key("training")] = "instant"
     refit_head: Annotated[bool, Key("training")] = True
+    refit_all: Annotated[bool, Key("training")] = True
     freeze_to: Annotated[str | None, Key("training")] = None
     batch_norm: Annotated[Literal["auto", "keep", "learn"], Key("training")] = "auto"
 
@@ -118,7 +119,7 @@ def automatic_epochs(n_drawn: int) -> int:
 Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
 
 
-class FinetuningChoices(Choices):
+class FinetuningChoices(RecipeSection):
     """How the whole network is fine-tuned."""
 
     epochs: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=10_000)], Key("training")] = "auto"

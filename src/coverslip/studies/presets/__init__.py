@@ -12,15 +12,16 @@ from coverslip.runs import Recipe, check_recipe
 from coverslip.runs.recipe import values_of
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
 from coverslip.studies.presets.aimic import AIMIC
+from coverslip.studies.presets.arms import arm_names, arms_of, published_recipe
 from coverslip.studies.presets.efficientnetv2_cell import EFFICIENTNETV2_CELL
 from coverslip.studies.presets.imbalance import IMBALANCE
 from coverslip.studies.presets.mobilevit_mn import MOBILEVIT_MN
 from coverslip.studies.presets.mobincep import MOBINCEP
-from coverslip.studies.presets.record import SMALL_PER_CLASS, Dataset, Deviation, Preset
+from coverslip.studies.presets.record import SMALL_PER_CLASS, Dataset, Preset
 from coverslip.studies.presets.two_step import TWO_STEP
 from coverslip.tables import Table
 
-__all__ = ["PRESETS", "SMALL_PER_CLASS", "Deviation", "Preset", "model_name", "preset_plan", "preset_recipe"]
+__all__ = ["PRESETS", "SMALL_PER_CLASS", "Preset", "arm_names", "model_name", "preset_plan", "preset_recipe"]
 
 PRESETS: Table[Preset] = Table("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP, IMBALANCE])
 
@@ -34,8 +35,9 @@ def preset_plan(
     *,
     group: Sequence[str] = (),
     group_pattern: Sequence[str] = (),
+    arms: Sequence[str] = (),
+    all_tables: bool = False,
     is_small: bool = False,
-    as_published: bool = False,
 ) -> StudyPlan:
     """Return the plan of a publication's study on the user's datasets.
 
@@ -44,9 +46,11 @@ def preset_plan(
         data: one folder or table per dataset, or a dataset of `study.yaml` with a list as `path`, and a `name`.
         group: columns with the patient, slide or well: one for all datasets, or one per dataset.
         group_pattern: patterns of paths, in the same way.
+        arms: names of recipes and protocols, see `presets.arms`; none: A, B and C.
+        all_tables: train all networks and datasets of the publication's tables, instead of its own network and its
+            baseline.
         is_small: use networks with installed weights, 64 pixels, 20 training images per class, two epochs and two
             folds, for a trial on two cores.
-        as_published: add each dataset with the publication's protocol. The report shows the difference.
 
     Raises:
         BadRecipe: the preset does not exist, or does not fit these datasets.
@@ -55,21 +59,20 @@ def preset_plan(
     preset = _find(name)
     if not data:
         raise BadRecipe("preset-without-datasets")
-    if as_published and preset.as_published is None:
-        raise BadRecipe("preset-without-protocol", name=name)
+    if arms and preset.shortcuts is None:
+        raise BadRecipe("preset-without-arms", name=name)
     dataset_plans = _dataset_plans(data, group, group_pattern)
-    datasets = preset.arrange(dataset_plans, is_small)
-    regimes = preset.regimes if preset.regimes_of is None else preset.regimes_of(dataset_plans, is_small)
-    if as_published and preset.as_published is not None:
-        changes = _small_protocol(preset.as_published) if is_small else preset.as_published
-        whole = [each for each in datasets if "degrade" not in each.get("recipe", {})]
-        datasets = [*datasets, *(_as_published(each, changes) for each in whole)]
-    plan = {**_plan(preset, is_small), "datasets": datasets, "regimes": regimes}
-    return plan_of({**plan, "notes": _notes(preset, is_small, as_published)})
+    plan = _plan(preset, dataset_plans, is_small=is_small, all_tables=all_tables)
+    if preset.shortcuts is None:
+        return plan_of(plan)
+    plan_arms = arms_of(preset, arms, _SMALL if is_small else {})
+    if is_small:
+        plan_arms = [_with_few_copies(arm) for arm in plan_arms]
+    return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": _notes(preset, plan_arms, is_small)})
 
 
 def preset_recipe(name: str) -> Recipe:
-    """Return the recipe of a publication for a single training, with its initial weights, but without its folds.
+    """Return the recipe of a publication for a single training, without its folds and the shortcuts of its protocol.
 
     Args:
         name: of the preset.
@@ -80,7 +83,10 @@ def preset_recipe(name: str) -> Recipe:
     preset = _find(name)
     model = next(each for each in preset.models if preset.recipe_model in (None, model_name(each)))
     regime = preset.regimes[0]
-    layers = [{"primary_metric": preset.primary_metric, "model": model_name(model)}, preset.recipe]
+    layers = [
+        {"primary_metric": preset.primary_metric, "model": model_name(model), "refit_all": False},
+        published_recipe(preset),
+    ]
     layers += [each.get("recipe", {}) for each in (model, regime) if isinstance(each, dict)]
     return check_recipe(reduce(merged_changes, layers))
 
@@ -124,47 +130,44 @@ def _for_each(values: Sequence[str], n: int) -> list[str | None]:
     return [*values] if len(values) == n else [values[0] if values else None] * n
 
 
-def _small_protocol(changes: Changes) -> Changes:
-    """Return a publication's protocol with few copies before the split, which are written for each training."""
-    split = changes.get("split", {})
-    return {**changes, "split": {**split, "copies": min(split.get("copies", 0), _SMALL_COPIES)}}
-
-
-def _as_published(dataset: Dataset, changes: Changes) -> Dataset:
-    without_groups = {"group": None, "group_pattern": None}
-    parts = [{**part, **without_groups} for part in dataset.get("parts", ())]
-    return {
-        **dataset,
-        **without_groups,
-        "parts": parts,
-        "name": f"{dataset['name']}, as published",
-        "recipe": merged_changes(dataset.get("recipe", {}), changes),
-        "as_published_of": dataset["name"],
-    }
-
-
-def _plan(preset: Preset, is_small: bool) -> dict[str, Any]:  # Any: the content of `study.yaml`
+def _plan(
+    preset: Preset, datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool
+) -> dict[str, Any]:  # Any: the content of `study.yaml`
+    all_tables = all_tables or preset.shortcuts is None
+    models = [
+        model
+        for model in (preset.small_models if is_small else preset.models)
+        if all_tables or model_name(model) in preset.own_models
+    ]
+    regimes_of = preset.regimes_of
     plan: dict[str, Any] = {
-        "models": [_with_weights(model) for model in preset.models],
+        "datasets": preset.arrange(datasets, is_small=is_small, all_tables=all_tables),
+        "models": models if is_small else [_with_weights(model) for model in models],
+        "regimes": preset.regimes if regimes_of is None else regimes_of(datasets, is_small),
         "folds": preset.folds,
         "repeats": preset.repeats,
         "recipe": preset.recipe,
         "primary_metric": preset.primary_metric,
-        "baseline": preset.baseline,
-        "published": [] if preset.as_published is None else [preset.name],
+        "baseline": preset.small_baseline if is_small else preset.baseline,
+        "published": [] if preset.shortcuts is None else [preset.name],
         "perturbations": preset.perturbations,
     }
     if not is_small:
         return plan
     return plan | {
-        "models": preset.small_models,
         "folds": min(preset.folds, _SMALL_FOLDS),
         "repeats": min(preset.repeats, _SMALL_FOLDS),
         "train_per_class": [preset.small_per_class],
-        "recipe": {**preset.recipe, **_SMALL},
-        "baseline": preset.small_baseline,
+        "recipe": merged_changes(preset.recipe, _SMALL),
         "threads": 1,
     }
+
+
+def _with_few_copies(arm: Changes) -> Changes:
+    """Return an arm with few copies before the split, which are written for each training."""
+    has_copies = arm["recipe"].get("split", {}).get("copies")
+    changes: Changes = {"split": {"copies": _SMALL_COPIES}} if has_copies else {}
+    return {**arm, "recipe": merged_changes(arm["recipe"], changes)}
 
 
 def _with_weights(model: str | Changes) -> str | Changes:
@@ -177,21 +180,9 @@ def _with_weights(model: str | Changes) -> str | Changes:
     return {"name": f"{model}, scratch", "recipe": {"model": model, "init": "scratch"}}
 
 
-def _not_stated(preset: Preset) -> list[str]:
-    """Return a note on the settings that the publication does not state, with the values that coverslip chose."""
-    if not preset.not_stated:
-        return []
-    values = values_of(check_recipe(preset.recipe))
-    settings = "; ".join(f"{key} = {_as_written(values[key])}" for key in preset.not_stated if key in values)
-    return [text("preset-not-stated", settings=settings)]
-
-
-def _as_written(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
-    """Return the deviations from the publication as notes."""
+def _notes(preset: Preset, arms: Sequence[Changes], is_small: bool) -> list[str]:
+    """Return the deviations from the publication in all arms, and what it does not state, as notes."""
+    notes = [text(code) for code in preset.deviations]
     if is_small:
         small = text(
             "preset-small-size",
@@ -200,7 +191,24 @@ def _notes(preset: Preset, is_small: bool, as_published: bool) -> list[str]:
             n_images=preset.small_per_class,
             n_epochs=_SMALL["epochs"],
         )
-        return [small]
-    remaining = [text(each.code) for each in preset.deviations if not each.is_choice]
-    safeguards = () if as_published else (text(each.code) for each in preset.deviations if each.is_choice)
-    return [*safeguards, *remaining, *_not_stated(preset)]
+        notes = [small, *notes]
+    of_settings: dict[str, list[str]] = {}
+    for arm in arms:
+        if arm["name"] != "C":  # not the recipe of the publication
+            of_settings.setdefault(_settings(preset, arm["recipe"]), []).append(arm["name"])
+    not_stated = [
+        text("preset-not-stated", arms=", ".join(names), settings=settings)
+        for settings, names in of_settings.items()
+        if settings
+    ]
+    return [*notes, *not_stated]
+
+
+def _settings(preset: Preset, recipe: Changes) -> str:
+    """Return the values of the settings that the publication does not state."""
+    values = values_of(check_recipe(recipe))
+    return "; ".join(f"{key} = {_as_written(values[key])}" for key in preset.not_stated if key in values)
+
+
+def _as_written(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,6 +1,6 @@
 """AIMIC (Liu and others 2022): ten networks, five folds, the mean over datasets, and the prediction time."""
 
-from coverslip.studies.presets.record import BARE, COMMON, EPOCH, Deviation, Preset
+from coverslip.studies.presets.record import USUAL_RECIPE, Preset
 
 AIMIC = Preset(
     name="aimic",
@@ -22,13 +22,13 @@ AIMIC = Preset(
         "efficientnet_b0",
     ),
     small_models=("mobilenet_v2", "efficientnet_lite0", "efficientnet_lite1"),
+    own_models=("mobilenet_v2", "resnext50_32x4d", "efficientnet_lite0"),
     regimes=("imagenet",),
     baseline="mobilenet_v2",
     small_baseline="mobilenet_v2",
     primary_metric="macro_f1",
     recipe={
-        "head": "native",
-        "tta": 1,
+        **USUAL_RECIPE,
         "augment": "aimic",
         "batch_norm": "learn",
         "epochs": 500,
@@ -40,21 +40,20 @@ AIMIC = Preset(
         "schedule": "constant",
         "warmup": 0,
         "sampling": "undersample",
-        "primary_metric": "accuracy",  # selects the epoch
-        "split": {"val": 0.2},
     },
-    as_published={
-        **BARE,
-        "sampling": "all",
-        "checkpoint_selection_set": "test",
-        "split": {"near_duplicates": "ignore", "balance": "undersample", "val": 0},
+    protocol={"primary_metric": "accuracy", "checkpoint_selection": "best", "split": {"val": 0.2}},
+    shortcuts={
+        "image-split": {},
+        "test-epoch": {"checkpoint_selection_set": "test"},
+        "balance": {"split": {"balance": "undersample"}},
     },
+    published_protocol={"split": {"val": 0}},
     deviations=(
-        *COMMON,
-        EPOCH,
-        Deviation("deviation-aimic-undersampling", is_choice=True),
-        Deviation("deviation-aimic-validation", is_choice=True),
-        Deviation("deviation-aimic-epoch"),
+        "deviation-duplicates-together",
+        "deviation-aimic-epoch",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=("batch_size", "image_size", "loss", "weight_decay", "schedule", "normalization", "seed"),
 )

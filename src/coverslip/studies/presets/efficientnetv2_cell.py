@@ -1,6 +1,6 @@
 """EfficientNetV2-B0 on actin (Kakumani and Padma Sree): three freezing boundaries, and three other networks."""
 
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Deviation, Preset
+from coverslip.studies.presets.record import USUAL_RECIPE, Preset
 
 EFFICIENTNETV2_CELL = Preset(
     name="efficientnetv2-cell",
@@ -41,8 +41,7 @@ EFFICIENTNETV2_CELL = Preset(
     small_baseline="nothing frozen",
     primary_metric="accuracy",
     recipe={
-        "head": "native",
-        "tta": 1,
+        **USUAL_RECIPE,
         "image_size": 224,
         "resize": "stretch",
         "augment": "efficientnetv2_b0",
@@ -55,18 +54,21 @@ EFFICIENTNETV2_CELL = Preset(
         "weight_decay": 0,
         "schedule": "constant",
         "warmup": 0,
-        "split": {"val": 0.1},
     },
-    as_published={**BARE, "split": {"near_duplicates": "ignore", "test": 0.1, "folds": 0, "copies": 4}},
+    protocol={"checkpoint_selection": "best", "split": {"val": 0.1}},
+    shortcuts={"image-split": {}, "copies": {"split": {"copies": 4}}},
+    own_models=("first 200 of 271 frozen", "first blocks frozen", "nothing frozen"),
     deviations=(
-        *COMMON,
-        Deviation("deviation-efficientnet-folds", is_choice=True),
-        Deviation("deviation-efficientnet-epoch"),
-        AMOUNTS,
-        Deviation("deviation-efficientnet-augmentation", is_choice=True),
-        Deviation("deviation-efficientnet-copies"),
-        Deviation("deviation-efficientnet-nasnet"),
-        Deviation("deviation-efficientnet-scaling"),
+        "deviation-duplicates-together",
+        "deviation-efficientnet-folds",
+        "deviation-efficientnet-epoch",
+        "deviation-augmentation-ranges",
+        "deviation-efficientnet-copies",
+        "deviation-efficientnet-nasnet",
+        "deviation-efficientnet-scaling",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=("weight_decay", "schedule", "normalization", "checkpoint_selection", "resize", "split.copies", "seed"),
 )

@@ -25,7 +25,7 @@ def _model(sampling: str, loss: str) -> Changes:
     }
 
 
-def _of_sizes(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
+def _of_sizes(datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool) -> list[Dataset]:
     """Return each dataset at each number of images of its smallest class. Test sets keep all images."""
     return [
         {
@@ -54,6 +54,6 @@ IMBALANCE = Preset(
     small_baseline="all images, cross-entropy",
     primary_metric="balanced_accuracy",
     recipe={},
+    protocol={},
     arrange=_of_sizes,
-    as_published=None,
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from coverslip.studies.plan import Changes
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Deviation, Preset
+from coverslip.studies.presets.record import USUAL_RECIPE, Preset
 
 
 def _row(name: str, dsc: bool, mv2: str, block: str, *, by: str = "counts", **more: Any) -> Changes:  # Any: options
@@ -60,8 +60,7 @@ MOBILEVIT_MN = Preset(
     primary_metric="balanced_accuracy",
     recipe_model="trans_DSC_SE_NAM",
     recipe={
-        "head": "native",
-        "tta": 1,
+        **USUAL_RECIPE,
         "image_size": 224,
         "batch_size": 64,
         "learning_rate": 1e-3,
@@ -71,27 +70,25 @@ MOBILEVIT_MN = Preset(
         "batch_norm": "learn",
         "sampling": "undersample",
         "rare_class_repeats": 5,  # 436 images of the rare class become 2,180: 68 steps in each epoch
-        "checkpoint_selection": "last",
         "augment": "mobilevit_mn",
-        "split": {"val": 0.2},
     },
-    as_published={
-        **BARE,
-        "validation_copies": 4,
-        "split": {"near_duplicates": "ignore", "test": 0.2, "folds": 0},
-    },
+    protocol={"checkpoint_selection": "best", "split": {"val": 0.2}},
+    shortcuts={"image-split": {}, "augmented-validation": {"validation_copies": 4}},
+    own_models=("trans_DSC_SE_NAM", "MobileViT"),
     perturbations=({"blur": 2.0}, {"brightness": 0.7}, {"scale": 0.8}, {"noise": 0.1}),
     deviations=(
-        *COMMON,
-        Deviation("deviation-mobilevit-folds", is_choice=True),
-        Deviation("deviation-mobilevit-epoch"),
-        AMOUNTS,
-        Deviation("deviation-mobilevit-augmentation"),
-        Deviation("deviation-mobilevit-validation", is_choice=True),
-        Deviation("deviation-mobilevit-perturbations"),
-        Deviation("deviation-mobilevit-separable"),
-        Deviation("deviation-mobilevit-attention"),
-        Deviation("deviation-mobilevit-networks"),
+        "deviation-duplicates-together",
+        "deviation-mobilevit-folds",
+        "deviation-mobilevit-epoch",
+        "deviation-augmentation-ranges",
+        "deviation-mobilevit-augmentation",
+        "deviation-mobilevit-perturbations",
+        "deviation-mobilevit-separable",
+        "deviation-mobilevit-attention",
+        "deviation-mobilevit-networks",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=("optimizer", "loss", "schedule", "weight_decay", "normalization", "checkpoint_selection", "seed"),
 )

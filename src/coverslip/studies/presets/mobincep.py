@@ -1,35 +1,34 @@
-"""Mobincep (Tran, Meunier and Cheriet): with and without its loss, three split proportions, one or all datasets."""
+"""Mobincep (Tran, Meunier and Cheriet): with and without its loss, for one dataset and for all as one."""
 
 from collections.abc import Sequence
 
-from coverslip.studies.presets.record import AMOUNTS, BARE, COMMON, Dataset, Deviation, Preset, classes_of
+from coverslip.studies.presets.record import USUAL_RECIPE, Dataset, Preset
 
-_RATIOS = ((0.6, 0.2, 0.2), (0.2, 0.2, 0.6), (0.4, 0.2, 0.4))  # training, validation, test
+_TABLES = (0.6, 0.2, 0.2)  # training, validation, test
+_FIGURE_9 = ((0.2, 0.2, 0.6), (0.4, 0.2, 0.4))
 _SCRATCH = {"init": "scratch"}
+_MOBINCEP = "Mobincep"
 
 
-def _of_ratios(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
-    """Return each dataset and all datasets as one, at each proportion of training images, and leave-one-domain-out."""
+def _of_ratios(datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool) -> list[Dataset]:
+    """Return each dataset and all datasets as one; for figure 9, Mobincep also with fewer training images."""
     with_merged: list[Dataset] = [*datasets]
     if len(datasets) > 1:
         with_merged.append({"parts": [*datasets], "name": "all as one"})
-    leave_one_out = {"parts": [*datasets], "name": "each left out", "by_domain": True}
-    of_ratios = [
-        {
-            **each,
-            "name": f"{each['name']} {train:.0%} {val:.0%} {test:.0%}".replace("%", ""),
-            "recipe": {**each.get("recipe", {}), "split": {"val": val, "test": test}},
-        }
-        for train, val, test in (_RATIOS[:1] if is_small else _RATIOS)
-        for each in with_merged
-    ]
-    return [*of_ratios, leave_one_out] if len(datasets) > 1 and _share_classes(datasets) else of_ratios
+    of_tables = [_of_ratio(each, _TABLES) for each in with_merged]
+    if is_small or not all_tables:
+        return of_tables
+    of_figure = [{**_of_ratio(each, ratio), "models": [_MOBINCEP]} for ratio in _FIGURE_9 for each in with_merged]
+    return [*of_tables, *of_figure]
 
 
-def _share_classes(datasets: Sequence[Dataset]) -> bool:
-    """Return whether each dataset shares two classes or more with the others."""
-    classes = [set(classes_of(each)) for each in datasets]
-    return all(len(names & set().union(*(c for c in classes if c is not names))) > 1 for names in classes)
+def _of_ratio(dataset: Dataset, ratio: tuple[float, float, float]) -> Dataset:
+    train, val, test = ratio
+    return {
+        **dataset,
+        "name": f"{dataset['name']} {train:.0%} {val:.0%} {test:.0%}".replace("%", ""),
+        "recipe": {**dataset.get("recipe", {}), "split": {"val": val, "test": test}},
+    }
 
 
 MOBINCEP = Preset(
@@ -37,7 +36,7 @@ MOBINCEP = Preset(
     citation=("Tran, Meunier & Cheriet, Multi-domain learning CNN model for microscopy image classification"),
     page="papers/mobincep.md",
     models=(
-        {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regularizer": {"groups": "kmeans"}}},
+        {"name": _MOBINCEP, "recipe": {"model": "mobincep", **_SCRATCH, "regularizer": {"groups": "kmeans"}}},
         {"name": "Mobincep, cross-entropy", "recipe": {"model": "mobincep", **_SCRATCH}},
         {"name": "MobileNetV2, scratch", "recipe": {"model": "mobilenet_v2", **_SCRATCH}},
         "vgg19",
@@ -47,7 +46,7 @@ MOBINCEP = Preset(
         "inception_resnet_v2",
     ),
     small_models=(
-        {"name": "Mobincep", "recipe": {"model": "mobincep", **_SCRATCH, "regularizer": {"groups": "kmeans"}}},
+        {"name": _MOBINCEP, "recipe": {"model": "mobincep", **_SCRATCH, "regularizer": {"groups": "kmeans"}}},
         {"name": "Mobincep, cross-entropy", "recipe": {"model": "mobincep", **_SCRATCH}},
         {"name": "MobileNetV2, scratch", "recipe": {"model": "mobilenet_v2", **_SCRATCH}},
         "efficientnet_lite0",
@@ -58,8 +57,7 @@ MOBINCEP = Preset(
     small_baseline="Mobincep, cross-entropy",
     primary_metric="accuracy",
     recipe={
-        "head": "native",
-        "tta": 1,
+        **USUAL_RECIPE,
         "image_size": 224,
         "resize": "stretch",
         "augment": "mobincep",
@@ -73,13 +71,18 @@ MOBINCEP = Preset(
         "warmup": 0,
         "regularizer": {"scatter": "sum"},
     },
+    protocol={"checkpoint_selection": "best"},
+    shortcuts={"image-split": {}},
+    own_models=(_MOBINCEP, "Mobincep, cross-entropy"),
     arrange=_of_ratios,
-    as_published=BARE,
     deviations=(
-        *COMMON,
-        AMOUNTS,
-        Deviation("deviation-mobincep-architecture"),
-        Deviation("deviation-mobincep-mobilenet"),
+        "deviation-duplicates-together",
+        "deviation-augmentation-ranges",
+        "deviation-mobincep-architecture",
+        "deviation-mobincep-mobilenet",
+        "deviation-last-batch",
+        "deviation-dropout",
+        "deviation-auxiliary-heads",
     ),
     not_stated=(
         "epochs",

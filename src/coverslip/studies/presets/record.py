@@ -1,8 +1,8 @@
 """The records of presets, and the deviations that presets share."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from coverslip.datasets import ClassPlan, open_dataset, with_classes
 from coverslip.messages import text
@@ -22,12 +22,14 @@ def classes_of(dataset: Dataset) -> list[str]:
 SMALL_PER_CLASS = 20  # training images per class at the small size
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """A deviation from the publication."""
+class Arrangement(Protocol):
+    """What a preset makes of the datasets of the user."""
 
-    code: str  # of the message
-    is_choice: bool = False  # a safeguard that `as_published` disables
+    def __call__(self, datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool) -> Sequence[Dataset]: ...
+
+
+def _unchanged(datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool) -> Sequence[Dataset]:
+    return datasets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,11 @@ class Preset:
     models: tuple[str | Changes, ...]
     small_models: tuple[str | Changes, ...]  # with installed or random initial weights
     small_per_class: int = SMALL_PER_CLASS
-    recipe: Changes
+    recipe: Changes  # of the publication
+    protocol: Changes  # without shortcuts: sizes of the split, and which epoch is selected
+    shortcuts: Mapping[str, Changes] | None = None  # of the published protocol; None: the study is not of a publication
+    published_protocol: Changes = field(default_factory=dict)  # its other differences from `protocol`
+    own_models: tuple[str, ...] = ()  # the proposed network and its baseline, at the normal and the small size
     recipe_model: str | None = None  # its name in `models`, for a single training; None: the first
     regimes: tuple[str | Changes, ...] = REGIME_PER_NETWORK
     folds: int = 5
@@ -48,9 +54,8 @@ class Preset:
     primary_metric: str = "macro_f1"
     baseline: str | None = None
     small_baseline: str | None = None
-    arrange: Callable[[Sequence[Dataset], bool], list[Dataset]] = lambda datasets, is_small: list(datasets)
-    as_published: Changes | None  # changes of the recipe; None: the study is not of a publication
-    deviations: tuple[Deviation, ...] = ()
+    arrange: Arrangement = _unchanged  # the datasets of the plan
+    deviations: tuple[str, ...] = ()  # from the publication, in all arms: codes of messages
     regimes_of: Callable[[Sequence[Dataset], bool], tuple[str | Changes, ...]] | None = None  # None: always `regimes`
     not_stated: tuple[str, ...] = ()  # recipe keys whose values the publication does not state
     perturbations: tuple[Changes, ...] = ()  # of test images
@@ -62,23 +67,11 @@ class Preset:
 
 
 # Settings that the publications use implicitly.
-BARE: Changes = {
-    "split": {"near_duplicates": "ignore"},
+USUAL_RECIPE: Changes = {
+    "head": "native",
     "head_init": "random",
     "refit_head": False,
-    "clip_gradient": None,
-    "checkpoint_selection": "best",
     "stage_selection": "finetune",
+    "clip_gradient": None,
+    "tta": 1,
 }
-
-COMMON = (
-    Deviation("deviation-grouped-split", is_choice=True),
-    Deviation("deviation-instant-start", is_choice=True),
-    Deviation("deviation-refitted-layer", is_choice=True),
-    Deviation("deviation-clipped-gradients", is_choice=True),
-    Deviation("deviation-near-duplicates-together", is_choice=True),
-    Deviation("deviation-duplicates-together"),
-    Deviation("deviation-instant-kept", is_choice=True),
-)
-EPOCH = Deviation("deviation-validation-epoch", is_choice=True)
-AMOUNTS = Deviation("deviation-augmentation-ranges")

@@ -4,17 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from coverslip.errors import BadRecipe
 from coverslip.studies.plan import Changes
-from coverslip.studies.presets.record import (
-    AMOUNTS,
-    BARE,
-    COMMON,
-    EPOCH,
-    SMALL_PER_CLASS,
-    Dataset,
-    Deviation,
-    Preset,
-    classes_of,
-)
+from coverslip.studies.presets.record import SMALL_PER_CLASS, USUAL_RECIPE, Dataset, Preset, classes_of
 
 # The recipe of each of two datasets has its pretraining.
 _REGIMES: tuple[str | Changes, ...] = ("imagenet", "scratch", {"name": "two-step", "recipe": {}})
@@ -22,8 +12,10 @@ _REGIMES: tuple[str | Changes, ...] = ("imagenet", "scratch", {"name": "two-step
 _DEGRADED: tuple[Changes, ...] = ({"blur": 2.0}, {"scale": 0.5}, {"noise": 0.1})
 
 
-def _through_each_other(datasets: Sequence[Dataset], is_small: bool) -> list[Dataset]:
-    """Return the datasets; of two datasets, each has pretraining on the other dataset, also degraded in several ways.
+def _through_each_other(datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool) -> list[Dataset]:
+    """Return the datasets; of two datasets, each has pretraining on the other dataset.
+
+    With all tables, they are also degraded in several ways.
 
     Degraded images are those for training and for testing. Pretraining uses the other dataset unchanged.
     """
@@ -32,6 +24,8 @@ def _through_each_other(datasets: Sequence[Dataset], is_small: bool) -> list[Dat
     if len(datasets) > 2:
         return [*datasets]
     targets = [_through(first, target, is_small) for first, target in (datasets[::-1], datasets)]
+    if not all_tables:
+        return targets
     return [
         *targets,
         *(_degraded(target, change) for change in _DEGRADED[: 1 if is_small else None] for target in targets),
@@ -107,8 +101,7 @@ TWO_STEP = Preset(
     baseline="imagenet",
     small_baseline="imagenet",
     recipe={
-        "head": "native",
-        "tta": 1,
+        **USUAL_RECIPE,
         "image_size": 256,
         "resize": "pad",
         "pad_color": "black",
@@ -123,24 +116,23 @@ TWO_STEP = Preset(
         "weight_decay": 1e-4,
         "schedule": "constant",
         "warmup": 0,
-        "primary_metric": "accuracy",  # selects the epoch
-        "split": {"val": 0.2},
     },
+    protocol={"primary_metric": "accuracy", "checkpoint_selection": "best", "split": {"val": 0.2}},
+    shortcuts={"image-split": {}, "test-epoch": {"checkpoint_selection_set": "test"}},
+    published_protocol={"split": {"val": 0}},
+    own_models=("mobilenet_v3_large", "mobilenet_v2"),
     arrange=_through_each_other,
     regimes_of=_regimes_of,
-    as_published={
-        **BARE,
-        "checkpoint_selection_set": "test",
-        "split": {"near_duplicates": "ignore", "val": 0},
-    },
     deviations=(
-        *COMMON,
-        EPOCH,
-        Deviation("deviation-two-step-validation", is_choice=True),
-        AMOUNTS,
-        Deviation("deviation-two-step-degraded"),
-        Deviation("deviation-two-step-epoch"),
-        Deviation("deviation-two-step-duplicates", is_choice=True),
+        "deviation-duplicates-together",
+        "deviation-augmentation-ranges",
+        "deviation-two-step-degraded",
+        "deviation-two-step-epoch",
+        "deviation-two-step-duplicates",
+        "deviation-two-step-momentum",
+        "deviation-two-step-pooling",
+        "deviation-last-batch",
+        "deviation-dropout",
     ),
     not_stated=(
         "batch_size",

@@ -26,9 +26,9 @@ from coverslip.workspace.backups.archive import (
     MANIFEST,
     UPLOADS,
     Manifest,
+    Relocation,
     path_of_entry,
 )
-from coverslip.workspace.backups.relocating import Relocation
 from coverslip.workspace.backups.writing import count_rows
 from coverslip.workspace.store.database import VERSION
 from coverslip.workspace.store.upgrades import STEPS, can_upgrade

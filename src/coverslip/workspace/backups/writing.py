@@ -23,11 +23,20 @@ from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.files import atomic_write, write_error
 from coverslip.messages import ChooseOther
 from coverslip.runs import WORK_LOCK
-from coverslip.workspace.backups.archive import DATABASE, FOLDERS, LIMITS, MANIFEST, UPLOADS, Manifest, entry_name
-from coverslip.workspace.backups.relocating import SQLITE, quoted
+from coverslip.workspace.backups.archive import (
+    DATABASE,
+    FOLDERS,
+    LIMITS,
+    MANIFEST,
+    SQLITE,
+    UPLOADS,
+    Manifest,
+    entry_name,
+    quoted,
+)
 from coverslip.workspace.cleanup import PARTIAL
 from coverslip.workspace.store import tables
-from coverslip.workspace.store.backup_records import record_backup
+from coverslip.workspace.store.database import record_backup
 from coverslip.workspace.store.workspace import Workspace
 
 _COMPRESSED = frozenset({".csv", ".css", ".html", ".json", ".jsonl", ".log", ".md", ".sqlite", ".svg", ".txt", ".yaml"})

@@ -29,9 +29,8 @@ from coverslip.workspace.jobs.kinds import find_measured_job, kind_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists.rows import KINDS, Answer, Exclusion, Row, answer_of, image_in_dataset, images_of_job
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import ChangedSince, class_order, dataset_row, now
+from coverslip.workspace.store.rows import ChangedSince, author_name, class_order, dataset_row, now
 from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.workspace import Workspace
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain, islice
 
-from coverslip.runs import ANSWER_COLUMNS, CLASSIFIER_COLUMN, TEXT_FORMATS, Format, Layout
+from coverslip.runs import ANSWER_COLUMNS, CLASSIFIER_COLUMN, TEXT_FORMATS, Format, PredictionColumns
 from coverslip.workspace.lists.rows import as_prediction, images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.store.workspace import Workspace
@@ -34,7 +34,7 @@ def table_of(
     listed = images_of_job(workspace, prediction_id, "predict")
     begun = PredictionInput.read_if_there(listed.job.folder / INPUT_FILE)
     identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
-    layout = Layout(tuple(listed.classes), top_k, (*listed.columns, *identity))
+    layout = PredictionColumns(tuple(listed.classes), top_k, (*listed.columns, *identity))
     record, has_answers = TEXT_FORMATS[format_].record, bool(listed.counts().n_corrected)
     columns = [*layout.columns]
     columns[_AFTER:_AFTER] = ANSWER_COLUMNS if has_answers else ()

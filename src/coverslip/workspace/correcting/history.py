@@ -21,8 +21,8 @@ from coverslip.workspace.store.rows import AnyRow, ChangedSince, Page, Paging, d
 from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import ImageSelection
 from coverslip.workspace.viewing.images import selected_rows
+from coverslip.workspace.viewing.lists import ImageSelection
 
 _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
 

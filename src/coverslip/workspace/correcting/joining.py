@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
 from coverslip.datasets.tables.columns import find_column
 from coverslip.errors import Conflict, NotFound
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_table_of, joined_table_of, table_of
 from coverslip.workspace.correcting.history import exclude_by_job
@@ -22,7 +22,7 @@ from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.lists.matching import rows_in_dataset
+from coverslip.workspace.lists.reading import rows_in_dataset
 from coverslip.workspace.lists.rows import Row, images_of_job
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, refuse_unready, table_choices
@@ -369,7 +369,7 @@ def _outcomes(
     earlier_hashes = set(hashes)
     outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
     for facts in scan.facts:
-        if not isinstance(facts, ImageFacts):
+        if not isinstance(facts, PixelFacts):
             outcomes.append("unreadable")
         elif facts.pixel_hash in earlier_hashes:
             outcomes.append("duplicate")

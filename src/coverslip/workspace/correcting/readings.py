@@ -25,13 +25,13 @@ from coverslip.text_tables import composed
 from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.datasets.snapshots import csv_text
-from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     ChangedSince,
     Page,
     Paging,
+    author_name,
     class_order,
     dataset_row,
     is_present_in,

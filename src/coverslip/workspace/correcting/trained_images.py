@@ -23,8 +23,7 @@ from coverslip.workspace.jobs.computing import ResultState, computation, request
 from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.lists.rows import class_plan_of
-from coverslip.workspace.store.keys import split_in_dataset
-from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records
+from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, split_in_dataset
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import current_label_errors

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, select
 from coverslip.cache import FileHashes
 from coverslip.datasets import hash_files, some
 from coverslip.errors import Conflict
-from coverslip.workspace.datasets.file_states import n_bytes_in, states_of_images
-from coverslip.workspace.datasets.image_rows import content_of
+from coverslip.workspace.datasets.image_rows import content_of, n_bytes_in, states_of_images
 from coverslip.workspace.store.rows import AnyRow, are_rows, load_records, plan_of
 from coverslip.workspace.store.sql import change_rows
 from coverslip.workspace.store.tables import images

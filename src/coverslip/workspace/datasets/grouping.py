@@ -78,7 +78,7 @@ class GroupExample:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupCount:
+class GroupSize:
     """A group and its number of images."""
 
     group: str
@@ -92,7 +92,7 @@ class GroupPreview:
     n_groups: int
     n_unmatched: Annotated[int, Field(description="Images without a group; each is its own group.")]
     examples: list[GroupExample]
-    largest: list[GroupCount]
+    largest: list[GroupSize]
     refusal: Annotated[
         Failure | None,
         Field(description="Why a training would refuse these groups, such as groups identical to classes."),
@@ -257,7 +257,7 @@ def _match_pattern(pattern: str, paths: list[str]) -> Json:
 
 def _preview_of_answer(answer: Json) -> GroupPreview:
     examples = [GroupExample(**each) for each in answer["examples"]]
-    largest = [GroupCount(**each) for each in answer["largest"]]
+    largest = [GroupSize(**each) for each in answer["largest"]]
     return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)
 
 
@@ -269,5 +269,5 @@ def _preview_of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
         n_groups=len(counts),
         n_unmatched=n_ungrouped,
         examples=[GroupExample(record.image_id, record.group, None, None) for record in records[::every][:_N_SHOWN]],
-        largest=[GroupCount(group, n) for group, n in counts.most_common(_N_SHOWN)],
+        largest=[GroupSize(group, n) for group, n in counts.most_common(_N_SHOWN)],
     )

@@ -3,6 +3,8 @@
 The row of an image is permanent. When a dataset is read again, images that still exist keep their rows, and with them
 labels, confirmations, readings and history. Missing images (a disk was disconnected, a folder was removed) also keep
 theirs, outside of the dataset, until they come back.
+
+The states of the files of images, which show without reading whether files changed since they were read.
 """
 
 import hashlib
@@ -11,16 +13,17 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from coverslip.cache import FileHashes
+from coverslip.cache import FileHashes, states_of
 from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files
 from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
-from coverslip.workspace.datasets.file_states import states_of_images
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, is_annotated, opened_as_json, plan_as_json, plan_of
 from coverslip.workspace.store.sql import among_integers, replace_rows
@@ -33,9 +36,47 @@ from coverslip.workspace.store.tables import (
 )
 from coverslip.workspace.store.workspace import Workspace
 
+_THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
+_Files = tuple[Path, ...]  # of an image
 _ROWS_AT_ONCE = 5_000
 
 _Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
+
+
+def states_of_images(images_files: Iterable[_Files]) -> dict[_Files, str | None]:
+    """Return what changes if a file of an image is changed or replaced; None if there is none.
+
+    The states of an image in several files, or in a folder of files, are one. Files of several images are read once.
+    """
+    distinct = list(dict.fromkeys(images_files))
+    parts = [distinct[k : k + _PER_TASK] for k in range(0, len(distinct), _PER_TASK)]
+    if len(parts) < 2:  # starting threads takes longer
+        states = list(map(_states_of, parts))
+    else:
+        with ThreadPoolExecutor(_THREADS) as threads:
+            states = list(threads.map(_states_of, parts))
+    return dict(zip(distinct, chain.from_iterable(states), strict=True))
+
+
+def _states_of(images_files: Sequence[_Files]) -> list[str | None]:
+    return list(map(_state_of, images_files))
+
+
+def _state_of(files: _Files) -> str | None:
+    """Return the number of bytes of the files, and what else their state is."""
+    states = states_of(files)
+    if not states:
+        return None
+    # Without the device, whose number can change when a disk is connected.
+    texts = [f"{state.mtime_ns} {state.ctime_ns} {state.inode}" for state in states.values()]
+    if len(texts) > 1:
+        texts = [hashlib.blake2b(json.dumps([*states, *texts]).encode(), digest_size=16).hexdigest()]
+    return f"{sum(state.n_bytes for state in states.values())} {texts[0]}"
+
+
+def n_bytes_in(state: str) -> int:
+    """Return how many bytes the files had in a state of an image."""
+    return int(state.split(maxsplit=1)[0])
 
 
 def store_images(connection: Connection, workspace: Workspace, dataset_id: str, dataset: Dataset) -> None:
@@ -139,7 +180,7 @@ def _store(
                 connection.execute(insert(images), new)
             rows = []
     is_outside = (images.c.dataset_id == dataset_id) & images.c.position.in_(among_integers(outside))
-    described = select(images.c.row_id, literal(OUTSIDE)).where(is_outside)
+    described = select(images.c.row_id, literal(OUTSIDE, image_facts.c.reason.type)).where(is_outside)
     connection.execute(insert(image_facts).from_select(["row_id", "reason"], described))
     update_counts(connection, dataset_id)
     if len(outside) == len(dataset.records):

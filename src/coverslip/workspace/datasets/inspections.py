@@ -21,7 +21,7 @@ from coverslip.audit import (
 from coverslip.datasets import FileFact, Inspection, Signal, list_finders
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull
 from coverslip.events import Emit, ignore
-from coverslip.images import ImageFacts
+from coverslip.images import PixelFacts
 from coverslip.messages import ENGLISH, in_language, localized_note
 from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.state import labels_for_training
@@ -124,7 +124,7 @@ def store_inspection(
     `connection` is in a writing transaction.
     If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
     """
-    inspection_json = inspection.model_dump(mode="json")
+    inspection_json = inspection.model_dump(mode="json", round_trip=True)
     earlier = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
@@ -256,7 +256,7 @@ def _is_small(workspace: Workspace, dataset_id: str) -> bool:
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     if any(record.plan.region is not None for record in data.records):  # facts lack the size of the whole image
         return False
-    facts = [fact for fact in scan.facts if isinstance(fact, ImageFacts)]
+    facts = [fact for fact in scan.facts if isinstance(fact, PixelFacts)]
     return sum(fact.width_px * fact.height_px * fact.n_channels * fact.n_planes for fact in facts) <= _SMALL_VALUES
 
 

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Select, String, delete, insert, literal, sele
 from coverslip.errors import Conflict
 from coverslip.workspace.datasets.changed_files import refuse_changed_files
 from coverslip.workspace.datasets.state import change_images, clean_name
-from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     ChangedSince,
+    author_name,
     class_order,
     confirmed_images,
     dataset_row,
@@ -23,8 +23,8 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.tables import changed_labels, confirmed_labels, datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import ImageSelection
 from coverslip.workspace.viewing.images import selected_rows
+from coverslip.workspace.viewing.lists import ImageSelection
 
 
 def set_labels(

@@ -20,11 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from coverslip.datasets import ContentHashes, Dataset, Unreadable, open_dataset, scan_images
 from coverslip.errors import CoverslipError, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed, time_left
-from coverslip.images import Fields, ImageFacts
+from coverslip.images import Fields, PixelFacts
 from coverslip.messages import Failure, failure
 from coverslip.runs import inspection_of
-from coverslip.workspace.datasets.file_states import states_of_images
-from coverslip.workspace.datasets.image_rows import content_of, store_images, version_of
+from coverslip.workspace.datasets.image_rows import content_of, states_of_images, store_images, version_of
 from coverslip.workspace.datasets.inspections import (
     IMAGE_CHECK,
     DatasetInspection,
@@ -291,7 +290,7 @@ class _Identity(NamedTuple):
 def _store_facts(
     connection: Connection,
     row_ids: Sequence[int],
-    facts: Sequence[ImageFacts | Unreadable],
+    facts: Sequence[PixelFacts | Unreadable],
     identities: Sequence[_Identity | None],
 ) -> None:
     """Store facts, and the identities of the images; None: the file could not be read."""
@@ -301,8 +300,8 @@ def _store_facts(
     image_rows: list[Json] = []
     version_rows: list[Json] = []
     for row_id, fact, identity in zip(row_ids, facts, identities, strict=True):
-        if isinstance(fact, ImageFacts):
-            stored, reason = fact._asdict(), None
+        if isinstance(fact, PixelFacts):
+            stored, reason = fact.as_json(), None
             size = {"width_px": fact.width_px, "height_px": fact.height_px}
             image_rows.append({"row_id": row_id, "problem": None, "pixel_hash": fact.pixel_hash, **size})
         else:

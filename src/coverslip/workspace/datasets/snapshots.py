@@ -38,7 +38,7 @@ _STANDARD_COLUMNS = frozenset({"path", "image_id", "label", "group", "domain", "
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingImages:
+class TrainingInput:
     """The input of a training: folders or tables, and the grouping of their images."""
 
     sources: list[str]
@@ -64,7 +64,7 @@ def training_images(
     *,
     grouped: Grouping | None = None,
     in_one: bool = False,
-) -> TrainingImages:
+) -> TrainingInput:
     """Return the input of a training on a dataset.
 
     If possible, these are the folders and tables of the user, so that the run records the location of its images. If
@@ -89,7 +89,7 @@ def training_images(
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
         if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
-            return TrainingImages(source_paths(row), grouping)
+            return TrainingInput(source_paths(row), grouping)
         refuse_changed_files(connection, row)
         groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
@@ -99,7 +99,7 @@ def training_images(
         write_bytes(file, data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     named = Grouping(column, column_pattern=grouping.pattern) if has_groups else Grouping()
-    return TrainingImages([str(file)], named)
+    return TrainingInput([str(file)], named)
 
 
 def refuse_exchanged_files(workspace: Workspace, job: Job) -> None:

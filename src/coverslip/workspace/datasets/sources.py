@@ -52,7 +52,7 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.sql import change_rows
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Text
+from coverslip.workspace.viewing.lists import Text
 
 _HEADERS_ONLY = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}

@@ -17,7 +17,7 @@ from typing import Annotated, BinaryIO
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.archives import Entry, Limits, open_archive, safe_name
+from coverslip.archives import ArchiveLimits, Entry, open_archive, safe_name
 from coverslip.datasets import describe_table, gives_labels, has_box_columns, is_hidden, one_line, read_table
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.datasets.tables.reading import PLAIN_TABLE_SUFFIXES
@@ -253,7 +253,7 @@ def open_row(connection: Connection, upload_id: str) -> AnyRow:
 
 
 _CHUNK = 1 << 20
-_LIMITS = Limits(
+_LIMITS = ArchiveLimits(
     max_entries=2 * MAX_FILES,  # including folders
     max_directory_bytes=100 * 10**6,
     max_ratio=300,  # blank 16-bit images compress a hundredfold; a zip bomb compresses a thousandfold

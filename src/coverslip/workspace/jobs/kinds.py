@@ -52,7 +52,7 @@ class JobSnapshot:
     lines: list[Message]
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """The source of events of a job; its methods block."""
 
     def snapshot(self) -> JobSnapshot: ...
@@ -60,7 +60,7 @@ class Source(Protocol):
     def backlog(self, after: int, up_to: int) -> list[Message]: ...
 
 
-NewSource = Callable[[Workspace, str], Source]  # the argument is the ID of a job
+NewSource = Callable[[Workspace, str], EventSource]  # the argument is the ID of a job
 
 
 def as_text(content: object) -> str:
@@ -111,6 +111,10 @@ def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
 @dataclass(frozen=True, slots=True)
 class JobKind:
     """A kind of job: a process with a folder.
+
+    To add a kind, call `register_function` with the function that computes its result, or `register` with a kind whose
+    jobs have a command, at the top of the module that starts these jobs. Queue, progress, cancellation and the list of
+    jobs then work. The route that starts a job is in `app/routes/`, its page in `web/src/features/`.
 
     Jobs with a function compute a result on request and store it elsewhere. They end with the server, also if it is
     killed, and the newest request is next. Other jobs outlive the server, and their files are their results.

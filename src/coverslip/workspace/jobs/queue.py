@@ -1,10 +1,16 @@
-"""The queues of jobs: one job of each queue runs at a time. Jobs that were started outside the app are listed."""
+"""The queues of jobs: one job of each queue runs at a time. Jobs that were started outside the app are listed.
+
+Whose job starts next if several workspaces share a computer: one job of each queue runs at a time.
+
+How the jobs of a server run.
+"""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy import update
@@ -24,7 +30,6 @@ from coverslip.runtime.programs import (
 from coverslip.runtime.slurm import Slurm
 from coverslip.workspace.jobs.control import stop_computations
 from coverslip.workspace.jobs.kinds import job_kinds, kind_of, list_unlisted_jobs, queued_ids
-from coverslip.workspace.jobs.options import DEFAULT, JobOptions
 from coverslip.workspace.jobs.records import (
     Job,
     change_job,
@@ -34,17 +39,104 @@ from coverslip.workspace.jobs.records import (
     unended_jobs,
 )
 from coverslip.workspace.jobs.state import has_process, record_end
-from coverslip.workspace.jobs.turns import Turns
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 
+TRAININGS_QUEUE = "trainings"  # also of studies, which contain trainings
+_WAITING_SECONDS = 10.0  # a workspace that does not report again loses its turn
 _SECONDS_WHILE_RUNNING, _SECONDS_WHILE_IDLE = 0.5, 3.0  # between two checks, unless something changes
 _LEAST_SECONDS = 0.1  # between two checks: many changes at once need one
 _SECONDS_TO_END = 1.0  # enough: a starting job is recorded before its process
 _PATIENCE_SECONDS = 60.0  # that a job may take to stop on request
 _log = logging.getLogger("coverslip")
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How the jobs of a server run.
+
+    Args:
+        slurm: submits jobs of some kinds to a cluster; None: all run on this computer.
+        most_bytes: the memory that a job on this computer may take, with its child processes; None: no limit.
+    """
+
+    slurm: Slurm | None = None
+    most_bytes: int | None = None
+
+
+DEFAULT = JobOptions()
+
+
+@dataclass(slots=True)
+class _Queues:
+    """The queues of one workspace, as it reported them last."""
+
+    busy: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    reported: float = 0.0
+    last_starts: dict[str, int] = field(default_factory=dict)
+
+
+class Turns:
+    """The queues that the workspaces of a server share. Thread-safe.
+
+    Args:
+        is_open: whether jobs may start. If not, they wait for `open`: all workspaces must have reported before.
+    """
+
+    def __init__(self, *, is_open: bool = True) -> None:
+        self._lock, self._is_open, self._n_starts = threading.Lock(), is_open, 0
+        self._queues: dict[Hashable, _Queues] = {}
+
+    def open(self) -> None:
+        """Let jobs start."""
+        self._is_open = True
+
+    def enter(self, workspace: Hashable) -> None:
+        """Add a workspace."""
+        with self._lock:
+            self._queues[workspace] = _Queues()
+
+    def leave(self, workspace: Hashable) -> None:
+        """Remove a workspace. What it reports later is ignored, and its running jobs no longer count."""
+        with self._lock:
+            self._queues.pop(workspace, None)
+
+    def report(self, workspace: Hashable, *, busy: Collection[str], waiting: Collection[str]) -> None:
+        """Report in which queues a workspace has running and waiting jobs."""
+        with self._lock:
+            if queues := self._queues.get(workspace):
+                queues.busy, queues.waiting, queues.reported = set(busy), set(waiting), time.monotonic()
+
+    def take(self, workspace: Hashable, queue: str, *, most: int | None = 1) -> bool:
+        """Return whether a workspace may start a job of this queue now; if so, the queue is busy from now on.
+
+        Among the workspaces that wait, the one whose last start is the longest ago is next.
+
+        Args:
+            workspace: the workspace.
+            queue: one of its queues.
+            most: the number of workspaces in which jobs of this queue may run at a time; None: a cluster decides when
+                they run.
+        """
+        with self._lock:
+            taking = self._queues.get(workspace)
+            if not self._is_open or taking is None:
+                return False
+            if most is None:
+                return True
+            if queue in taking.busy or sum(queue in each.busy for each in self._queues.values()) >= most:
+                return False
+            since = time.monotonic() - _WAITING_SECONDS
+            waiting = [each for each in self._queues.values() if queue in each.waiting and each.reported >= since]
+            if waiting and min(waiting, key=lambda each: each.last_starts.get(queue, 0)) is not taking:
+                return False
+            self._n_starts += 1
+            taking.last_starts[queue] = self._n_starts
+            taking.busy.add(queue)
+            return True
 
 
 class Queue:

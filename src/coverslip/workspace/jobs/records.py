@@ -19,9 +19,8 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.runs import Run
 from coverslip.runtime.programs import failure_file, log_file
 from coverslip.workspace.store import tables as db
-from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.rows import author_name, now
 from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values

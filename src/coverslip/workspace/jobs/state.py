@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from coverslip.errors import BadRun
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs import Status
-from coverslip.runs.log import FoldedLog, Progress
+from coverslip.runs.log import FoldedLog, LoggedProgress
 from coverslip.runtime.programs import is_running, record_exit, recorded_failure
 from coverslip.workspace.jobs.records import Job, unended_jobs
 
@@ -65,9 +65,9 @@ def folded_log(job: Job) -> FoldedLog:
     return log
 
 
-def _initial_progress(job: Job) -> Progress:
+def _initial_progress(job: Job) -> LoggedProgress:
     init = job.effective_choices.get("init")
-    return Progress(has_pretraining=isinstance(init, dict) and "train_on" in init)
+    return LoggedProgress(has_pretraining=isinstance(init, dict) and "train_on" in init)
 
 
 State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]

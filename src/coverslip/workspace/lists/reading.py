@@ -2,22 +2,27 @@
 
 The processes of jobs do not know the database, and may run on other computers. Rows are stored in short transactions,
 so that other requests rarely wait.
+
+Images of jobs in datasets: by their permanent rows, and, where these are unknown, by their files and pixels.
 """
 
 import csv
 import json
+import logging
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import name_from_text
+from coverslip.datasets import ImageFinder, name_from_text
+from coverslip.errors import CoverslipError
 from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
 from coverslip.runs import (
@@ -31,14 +36,13 @@ from coverslip.runs import (
     prediction_of,
     unfinished_rows,
 )
-from coverslip.runs.images import ImageLookup
+from coverslip.runs.images import ImageLookup, ImageSource, evaluated_images_of, image_files, images_of
 from coverslip.workspace.jobs.kinds import kind_of
-from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.jobs.records import Job, all_jobs
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.keys import keys_in
-from coverslip.workspace.store.rows import AnyRow, plan_of
-from coverslip.workspace.store.sql import among_integers, replace_rows
-from coverslip.workspace.store.tables import corrections, images, path_as_stored, result_tables, results
+from coverslip.workspace.store.rows import AnyRow, keys_in, keys_of_dataset, plan_of, write_keys
+from coverslip.workspace.store.sql import among_integers, change_rows, replace_rows
+from coverslip.workspace.store.tables import corrections, images, jobs, path_as_stored, result_tables, results
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 200
@@ -47,6 +51,7 @@ _INSERT = (
     f"INSERT OR REPLACE INTO results ({', '.join(chr(34) + each.name + chr(34) for each in results.columns)}) "  # noqa: S608 - fixed names
     f"VALUES ({', '.join('?' * len(results.columns))})"
 )
+_log = logging.getLogger("coverslip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +215,7 @@ def _values(row: _Row, plan: str) -> tuple[object, ...]:
         *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file), plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
-        *(prediction.reason, prediction.warning, prediction.ood_score, classes, row.about),
+        *(prediction.reason_code, prediction.warning_code, prediction.ood_score, classes, row.about),
     )
 
 
@@ -220,3 +225,82 @@ def _store(
     """Store how much of the table has been read."""
     values = {"version": version, "n_bytes": n_bytes, "n_rows": n_rows, "classes": classes, "columns": columns}
     replace_rows(connection, result_tables, [{"job_id": job.id, **values}])
+
+
+def rows_in_dataset(
+    connection: Connection, job: Job, dataset_id: str, rows: Sequence[tuple[int, ImageSource]]
+) -> list[int | None]:
+    """Return the row_ids in a dataset of images of a job, which may have predicted another dataset or folder.
+
+    Args:
+        connection: a connection to the database.
+        job: the job.
+        dataset_id: the dataset.
+        rows: the numbers of rows of the job, and their images.
+
+    Returns:
+        None for images that are not in the dataset, or that two images of it could be.
+    """
+    is_in_dataset = (images.c.row_id == results.c.image) & (images.c.dataset_id == dataset_id)
+    query = select(results.c.row_id, images.c.row_id.label("image")).join(images, is_in_dataset)
+    is_row = (results.c.job_id == job.id) & results.c.row_id.in_(among_integers(row_id for row_id, _ in rows))
+    image_of = {row.row_id: int(row.image) for row in connection.execute(query.where(is_row))}
+    if len(image_of) == len(rows):
+        return [image_of[row_id] for row_id, _ in rows]
+    finder, row_ids = finder_in(connection, dataset_id)
+    matches = [finder.find(str(source.file), source.plan) for _, source in rows]
+    return [
+        image_of.get(row_id, None if index is None else row_ids[index])
+        for (row_id, _), index in zip(rows, matches, strict=True)
+    ]
+
+
+def finder_in(connection: Connection, dataset_id: str) -> tuple[ImageFinder, list[int]]:
+    """Return a finder of the images of a dataset, and their row_ids in its order."""
+    query = select(images.c.row_id, images.c.path, images.c.plan).where(images.c.dataset_id == dataset_id)
+    listed = connection.execute(query.order_by(images.c.position)).all()
+    return ImageFinder((image.path, *plan_of(image.plan)) for image in listed), [image.row_id for image in listed]
+
+
+def match_earlier_jobs(workspace: Workspace) -> None:
+    """Find the images of jobs of versions before 8 in their datasets. This is done once for each job."""
+    for kind in ("train", "evaluate", "predict"):
+        for job in all_jobs(workspace, kind):
+            if job.image_keys is None and job.dataset_id is not None:
+                _match(workspace, job, job.dataset_id)
+
+
+def _match(workspace: Workspace, job: Job, dataset_id: str) -> None:
+    with workspace.engine.connect() as connection:
+        finder, row_ids = finder_in(connection, dataset_id)
+        is_of_job = results.c.job_id == job.id
+        columns = (results.c.row_id, results.c.image_id, results.c.file, results.c.plan)
+        stored = connection.execute(select(*columns).where(is_of_job)).all()
+    if kind_of(job).has_measurements:
+        sources = _images_of_run(job)
+    else:
+        located = [row for row in stored if row.file]
+        sources = {row.image_id: ImageSource(Path(row.file), ReadPlan.from_json(row.plan)) for row in located}
+    matches = {image_id: finder.find(str(source.file), source.plan) for image_id, source in sources.items()}
+    row_of = {image_id: row_ids[index] for image_id, index in matches.items() if index is not None}
+    _log.info("%s: %d of %d images are in its dataset", job.name, len(row_of), len(sources))
+    # A job that has not listed its images yet will read those that the dataset has now.
+    keys = write_keys(workspace, row_of) if sources else keys_of_dataset(workspace, dataset_id)
+    changes = [
+        {"job_id": job.id, "row_id": row.row_id, "image": row_of[row.image_id]}
+        for row in stored
+        if row.image_id in row_of
+    ]
+    with write_transaction(workspace.engine) as connection:
+        change_rows(connection, results, changes)
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(image_keys=keys))
+
+
+def _images_of_run(job: Job) -> dict[str, ImageSource]:
+    """Return the images of a run or an evaluation, opened again, or by the paths of its split if that fails."""
+    with suppress(CoverslipError):
+        data = evaluated_images_of(job.run) if job.run.is_evaluation else images_of(job.run)
+        return {record.image_id: ImageSource(record.path, record.plan) for record in data.records}
+    if not job.run.split_file.is_file():
+        return {}
+    return {image_id: ImageSource(Path(path), ReadPlan()) for image_id, path in image_files(job.run).items()}

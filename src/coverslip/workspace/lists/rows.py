@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from coverslip.counts import most_frequent_first
 from coverslip.datasets import DECISIONS, ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import ReadPlan
-from coverslip.messages import localized_reason
+from coverslip.messages import Message
 from coverslip.runs import Prediction
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.jobs.kinds import kind_of
@@ -30,9 +30,18 @@ from coverslip.workspace.store.rows import AnyRow, as_dataset, dataset_row, sour
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import changed_labels, corrections, datasets, images, jobs, label_changes, results
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, Gallery, Only, matching_query
 from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import UNLABELED, ImageList, ObjectLabels, ObjectPredictions, PictureSource
+from coverslip.workspace.viewing.lists import (
+    UNLABELED,
+    Filters,
+    Gallery,
+    ImageList,
+    ObjectLabels,
+    ObjectPredictions,
+    Only,
+    PictureSource,
+    matching_query,
+)
 
 KINDS = ("train", "evaluate", "predict")  # of jobs with rows
 _ROWS_AT_ONCE = 2_000
@@ -69,8 +78,8 @@ class Row:
         Exclusion | None,
         Field(description="Why a user excluded it: it shows none of the classes, or is unusable."),
     ]
-    reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
-    warning: Annotated[str | None, Field(description="How the image differs from all training images.")]
+    reason: Annotated[Message | None, Field(description="Why the image could not be read, or is unfamiliar.")]
+    warning: Annotated[Message | None, Field(description="How the image differs from all training images.")]
     ood_score: Annotated[
         float | None, Field(description="0 for typical training images, above 1 for unfamiliar images; null: unknown.")
     ]
@@ -311,8 +320,7 @@ class JobImages(ImageList[Row]):
         """Return the rows with these numbers in this order, without missing ones."""
         cells_of = self._cells(connection, row_ids)
         answers, authors = self.answers(connection, row_ids), self._authors(connection, row_ids)
-        rows = [self._row(cells_of[row_id], answers, authors) for row_id in row_ids if row_id in cells_of]
-        return [row if row.reason is None else replace(row, reason=localized_reason(row.reason)) for row in rows]
+        return [self._row(cells_of[row_id], answers, authors) for row_id in row_ids if row_id in cells_of]
 
     def _cells(self, connection: Connection, row_ids: Sequence[int]) -> dict[int, AnyRow]:
         is_requested = self.is_of_job & results.c.row_id.in_(among_integers(row_ids))

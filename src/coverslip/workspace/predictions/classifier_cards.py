@@ -48,7 +48,18 @@ class ClassifierCard:
     image_size: Annotated[int, Field(description="Side in pixels to which images are resized.")]
     resize: Annotated[str, Field(description="How images are resized.")]
     n_images: Annotated[
-        int, Field(description="Number of images of the training and validation set; after cross-validation, of all.")
+        int,
+        Field(
+            description="Number of images of the training and validation set; after cross-validation, or if the "
+            "delivered classifier is fitted on test images too, of all."
+        ),
+    ]
+    n_tested: Annotated[
+        int | None,
+        Field(
+            description="Number of training and validation images of the tested classifier, whose metrics these are; "
+            "null: the delivered classifier is the tested one."
+        ),
     ]
     n_groups: Annotated[int | None, Field(description="Number of groups of these images; null: unknown.")]
     n_ungrouped: Annotated[int, Field(description="Number of these images without a group, if groups are known.")]
@@ -83,6 +94,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierCard:
         image_size=card.preprocessing.image_size,
         resize=card.preprocessing.resize,
         n_images=trained_on.n_images,
+        n_tested=None if card.tested is None else card.tested.n_images,
         n_groups=trained_on.n_groups,
         n_ungrouped=trained_on.n_ungrouped,
         width_px=trained_on.width_px,

@@ -19,10 +19,10 @@ from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import write_error
 from coverslip.images import pixel_side
-from coverslip.messages import Failure
+from coverslip.messages import Failure, Message
 from coverslip.processes import Json
 from coverslip.reports.verdict import verdict_of_metrics
-from coverslip.runs import ClassifierCard, Layout, find_classifier, metrics_of_classifier, open_classifier
+from coverslip.runs import ClassifierCard, PredictionColumns, find_classifier, metrics_of_classifier, open_classifier
 from coverslip.runs.classifier import state_of_classifier
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
@@ -384,7 +384,7 @@ class PredictedImage:
         dict[str, float | None],
         Field(description="By class; with `top_k`, of the most probable classes, in this order."),
     ]
-    reason: Annotated[str | None, Field(description="Why the image could not be read, or is unfamiliar.")]
+    reason: Annotated[Message | None, Field(description="Why the image could not be read, or is unfamiliar.")]
 
 
 class LoadedClassifiers:
@@ -429,7 +429,9 @@ class LoadedClassifiers:
         """
         folder = location_of(self._workspace, classifier_id).path
         if top_k is not None:
-            Layout(open_classifier(find_classifier(folder)).card.classes, top_k)  # reports errors before the work
+            PredictionColumns(
+                open_classifier(find_classifier(folder)).card.classes, top_k
+            )  # reports errors before the work
         rows: list[Json] = []
         for start in range(0, len(images), _FILES_AT_ONCE):
             rows += self._predict(folder, [file for _, file in images[start : start + _FILES_AT_ONCE]])

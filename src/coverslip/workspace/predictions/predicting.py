@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
-from coverslip.events import Event, Noted, Progressed
+from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
@@ -31,6 +31,9 @@ from coverslip.runs.documents import read_object
 from coverslip.stopping import Stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.store.rows import plan_of_choice
+
+if TYPE_CHECKING:
+    from coverslip.inference import Classifier
 
 _UNSHOWN = frozenset({"unreadable-image", "rows-saved", "prediction-resumed"})  # notes: pages show the rows instead
 
@@ -65,17 +68,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             case _:
                 pass
 
-    from coverslip.inference import load_classifier
-    from coverslip.inference.new_images import note_on_thresholds
     from coverslip.inference.predicting import predict_opened
 
-    classifier = load_classifier(request["classifier"])
-    if request["prevalence"]:
-        if (extra_note := note_on_thresholds(classifier.card)) is not None:
-            handle(Noted.of(extra_note))
-        classifier = classifier.at_prevalence(request["prevalence"])
-    if request["rescale"]:
-        classifier = classifier.with_rescaling()
+    classifier = _load_classifier(request, handle)
     trained = classifier.card.preprocessing.plan
     plan = plan_for(request, trained)
     data = _open_images(request, plan, classifier.classes)
@@ -111,6 +106,19 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
         if error.code == "rows-of-other-settings":  # what the user can set was compared before
             raise Conflict("prediction-of-earlier-version") from error
         raise
+
+
+def _load_classifier(request: Mapping[str, Any], emit: Emit) -> "Classifier":  # Any: JSON values
+    """Return the classifier of a request, at its class proportions, and with rescaling if it asks for that."""
+    from coverslip.inference import load_classifier
+    from coverslip.inference.new_images import note_on_thresholds
+
+    classifier = load_classifier(request["classifier"])
+    if request["prevalence"]:
+        if (threshold_note := note_on_thresholds(classifier.card)) is not None:
+            emit(Noted.of(threshold_note))
+        classifier = classifier.at_prevalence(request["prevalence"])
+    return classifier.with_rescaling() if request["rescale"] else classifier
 
 
 _PIXEL_KEYS = ("series", "t", "z", "channels", "level")

@@ -27,9 +27,8 @@ from coverslip.workspace.predictions.samples import (
     sampled_rows,
     saved_sampling,
 )
-from coverslip.workspace.store.authors import author_name
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow, now
+from coverslip.workspace.store.rows import AnyRow, author_name, now
 from coverslip.workspace.store.tables import corrections, spot_check_images, spot_checks
 from coverslip.workspace.store.workspace import Workspace
 

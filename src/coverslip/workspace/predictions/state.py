@@ -29,13 +29,13 @@ from coverslip.workspace.jobs.state import (
 from coverslip.workspace.lists.reading import read_results
 from coverslip.workspace.lists.rows import images_of_job
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
-from coverslip.workspace.store.keys import keys_of_dataset
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
     Paging,
     dataset_row,
     folder_of_run,
+    keys_of_dataset,
     refuse_unready,
     source_paths,
     table_choices,

@@ -4,8 +4,11 @@ Change `VERSION` with the tables, and add the step that brings a workspace of th
 workspace of a version without steps is refused. Before the first step, the database is copied. The database records
 the version of coverslip that wrote each of its versions, which an earlier coverslip names when it refuses it. Tests
 open a small workspace of each version: write that of a new one with `tests/workspaces/write.py`.
+
+Where the last backups of a folder are: a file beside its database, which can then be replaced after damage.
 """
 
+import json
 import os
 import secrets
 import sqlite3
@@ -26,13 +29,14 @@ from coverslip._version import __version__
 from coverslip.cache import exclusive_lock
 from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
-from coverslip.files import write_error
+from coverslip.files import write_error, write_json
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, note, text
-from coverslip.workspace.store.backup_records import newest_backup
 from coverslip.workspace.store.tables import metadata
 from coverslip.workspace.store.upgrades import STEPS, Steps, can_upgrade
 
-VERSION = 10  # of the tables
+_FORMAT_VERSION = 1
+_MOST = 20  # backups; older ones are deleted sooner
+VERSION = 11  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
@@ -44,6 +48,29 @@ _PAGES_AT_ONCE = 4_096
 _INCREMENTAL = 2  # of SQLite's `auto_vacuum`: the file shrinks on request
 _MB = 10**6
 _WRITERS = "writers"  # the execution option of an engine
+
+
+def record_backup(folder: Path, backup: Path) -> None:
+    """Record a complete backup of a folder. If the folder cannot be written to, the backup is complete all the same."""
+    paths = [str(backup.absolute()), *(str(path) for path in _recorded(folder))]
+    with suppress(CoverslipError):
+        write_json(_file(folder), {"format_version": _FORMAT_VERSION, "backups": list(dict.fromkeys(paths))[:_MOST]})
+
+
+def newest_backup(folder: Path) -> Path | None:
+    """Return the newest recorded backup of a folder that still exists."""
+    return next((path for path in _recorded(folder) if path.exists()), None)
+
+
+def _recorded(folder: Path) -> list[Path]:
+    try:
+        return [Path(str(path)) for path in json.loads(_file(folder).read_text(encoding="utf-8"))["backups"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _file(folder: Path) -> Path:
+    return folder / "backups.json"
 
 
 class _Writers:

@@ -1,9 +1,22 @@
-"""Rows of the database, and their conversion to datasets, records, plans and facts."""
+"""Rows of the database, and their conversion to datasets, records, plans and facts.
 
+Who makes a change: the user of a request, else the user account of this process.
+
+The images of jobs by the image_ids that they had at the request of the job.
+
+Tables in folders of jobs name images as the command line does, by IDs that change if a source is added to the dataset.
+A job records for each ID the permanent `row_id` of the image, in a file that jobs on the same images share.
+"""
+
+import csv
 import datetime
+import hashlib
+import io
 import os
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +37,12 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.datasets.tables.columns import TableChoices
-from coverslip.errors import Conflict, NotFound
-from coverslip.images import ImageFacts, ReadPlan
-from coverslip.messages import localized_reason, note_of, text
+from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
+from coverslip.images import PixelFacts, ReadPlan
+from coverslip.machine import account_name
+from coverslip.messages import message, note_of
+from coverslip.runs import Run, SplitRow
 from coverslip.workspace.store.sql import among, among_integers, unindexed
 from coverslip.workspace.store.tables import (
     changed_labels,
@@ -39,10 +55,13 @@ from coverslip.workspace.store.tables import (
     reserved_images,
     second_reading_images,
 )
+from coverslip.workspace.store.workspace import Workspace
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
 Item = TypeVar("Item")
+_author: ContextVar[str | None] = ContextVar("author", default=None)
+_COLUMNS = ("image_id", "key")
 
 
 class MissingSource(Conflict):
@@ -207,7 +226,7 @@ def ranges(n: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(n, start + size)
 
 
-OUTSIDE = "outside"  # the stored reason of an image that the app may not read
+OUTSIDE = message("reason-outside")  # of an image that the app may not read
 WHOLE = ReadPlan()
 
 
@@ -413,11 +432,69 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(images.c.position)
     )
-    return Scan(
-        tuple(ImageFacts.from_json(row.facts) if row.facts else Unreadable(reason_text(row.reason)) for row in rows)
-    )
+    return Scan(tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(row.reason) for row in rows))
 
 
-def reason_text(reason: str) -> str:
-    """Return why an image cannot be read, by its stored reason, in the current language."""
-    return text("reason-outside") if reason == OUTSIDE else localized_reason(reason)
+@contextmanager
+def acting_as(name: str) -> Iterator[None]:
+    """Let changes of this context, and of the threads that it starts, be made by this user."""
+    token = _author.set(name)
+    try:
+        yield
+    finally:
+        _author.reset(token)
+
+
+def author_name() -> str:
+    """Return who makes changes in this context; empty if it is unknown."""
+    name = _author.get()
+    return account_name() if name is None else name
+
+
+def keys_of_dataset(workspace: Workspace, dataset_id: str) -> str:
+    """Return the file with the keys of the images of a dataset, for a job on them."""
+    query = select(images.c.image_id, images.c.row_id).where(images.c.dataset_id == dataset_id)
+    with workspace.engine.connect() as connection:
+        row_of = {row.image_id: row.row_id for row in connection.execute(query)}
+    return write_keys(workspace, row_of)
+
+
+def write_keys(workspace: Workspace, row_of: Mapping[str, int]) -> str:
+    """Write the row_ids of images by ID to a file, whose name is a hash of its content, unless it exists; return it."""
+    text = io.StringIO()
+    writer = CsvWriter(text)
+    writer.writerow(_COLUMNS)
+    for image_id, row_id in row_of.items():
+        writer.writerow((safe_cell(image_id), str(row_id)))
+    data = text.getvalue().encode()
+    file = workspace.snapshots / f"keys-{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    if not file.exists():
+        write_bytes(file, data)
+    return str(file)
+
+
+def keys_in(file: str | None) -> Mapping[str, int]:
+    """Return the row_ids by ID; none without a file."""
+    return {} if file is None else _read(Path(file))
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path) -> Mapping[str, int]:
+    if not file.is_file():  # without it, labels would silently miss the dataset
+        raise CoverslipError("missing-path", file=file)
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = csv.reader(opened)
+        next(rows)
+        return {plain_cell(image_id): int(key) for image_id, key in rows}
+
+
+def split_in_dataset(connection: Connection, dataset_id: str, run_id: str) -> dict[str, SplitRow]:
+    """Return the row of the split of a training for each of its images that is in the dataset now, by current ID."""
+    query = select(jobs.c.folder, jobs.c.image_keys).where(jobs.c.id == run_id)
+    job = connection.execute(query).one_or_none()
+    if job is None:
+        return {}
+    key_of = keys_in(job.image_keys)
+    row_of = {key_of.get(row.image_id): row for row in Run(Path(job.folder)).split}
+    current = select(images.c.image_id, images.c.row_id).where(images.c.dataset_id == dataset_id)
+    return {image_id: row_of[row_id] for image_id, row_id in connection.execute(current) if row_id in row_of}

@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from coverslip.messages import Message, message_of
+
 metadata = MetaData()
 
 
@@ -31,6 +33,21 @@ def path_as_stored(path: str) -> str | bytes:
     except UnicodeEncodeError:
         return os.fsencode(path)
     return path
+
+
+class MessageText(TypeDecorator[Message]):
+    """A message as JSON; former versions stored its English text."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Message | None, _: Dialect) -> str | None:
+        """Convert a message for the database."""
+        return None if value is None else value.as_json()
+
+    def process_result_value(self, value: str | None, _: Dialect) -> Message | None:
+        """Convert a message from the database."""
+        return None if value is None else message_of(value)
 
 
 class PathText(TypeDecorator[str]):
@@ -133,7 +150,7 @@ image_facts = Table(
     metadata,
     Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True),
     Column("facts", JSON(none_as_null=True)),  # of the decoded image; None if unreadable
-    Column("reason", String),  # why it is unreadable
+    Column("reason", MessageText),  # why it is unreadable
 )
 
 # The colors that a gallery shows until the thumbnails are loaded.
@@ -194,7 +211,7 @@ suggested_images = Table(
     Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("rank", Integer, nullable=False),  # from 1
     Column("score", Float, nullable=False),
-    Column("reason", String, nullable=False),
+    Column("reason", MessageText, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -319,8 +336,8 @@ results = Table(
     Column("decision", String, nullable=False),
     Column("probability", Float),
     Column("probabilities", String, nullable=False),  # of the classes of the job, as JSON
-    Column("reason", String),
-    Column("warning", String),
+    Column("reason", MessageText),
+    Column("warning", MessageText),
     Column("ood_score", Float),
     Column("prediction_set", String),  # as JSON
     Column("about", String),  # further columns of the tables that name the images, as JSON; None: there are none

@@ -260,12 +260,24 @@ def _add_keys_of_jobs(connection: sqlite3.Connection, report: OnProgress) -> Non
     connection.execute("ALTER TABLE jobs ADD COLUMN key VARCHAR")
 
 
+def _store_messages(connection: sqlite3.Connection, report: OnProgress) -> None:
+    """Store the messages that decide what is done with an image; other texts stay, and are shown in English."""
+    for words, code in (("outside", "reason-outside"), ("There is no such file", "no-such-image")):
+        stored = json.dumps({"code": code, "parameters": {}})
+        connection.execute("UPDATE image_facts SET reason = ? WHERE reason = ?", (stored, words))
+    words = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
+    note = json.dumps({"code": "box-beyond-edge", "parameters": {}})
+    facts = "UPDATE image_facts SET facts = json_set(facts, '$.note', json(?)) WHERE facts ->> '$.note' LIKE ?"
+    connection.execute(facts, (note, f"%{words}"))
+
+
 STEPS: Steps = {
     5: _add_group_merge,
     6: _refer_to_images_by_row,
     7: _store_results,
     8: _index_first_rows,
     9: _add_keys_of_jobs,
+    10: _store_messages,
 }
 
 

@@ -1,10 +1,14 @@
-"""The folder of the workspace, the folders of images that it may read, and its work in threads and processes."""
+"""The folder of the workspace, the folders of images that it may read, and its work in threads and processes.
 
+The clock of a workspace: whoever shows or does something waits for a change, and asks nothing meanwhile.
+"""
+
+import asyncio
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +21,6 @@ from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, language
-from coverslip.workspace.pulse import Pulse
 from coverslip.workspace.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -27,6 +30,45 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _COMPUTE_SECONDS = 600.0
 _FEW_IMAGES = 500  # a thread computes everything for them as fast as it sends a request to a process
+
+
+class Pulse:
+    """Tells the queue of jobs and the streams of pages when something may have changed. Thread-safe.
+
+    Every transaction that writes to the database beats, and so does each thread of the workspace when it starts and
+    ends. While jobs run, which write files, the queue announces changes in short intervals. If none runs, nothing is
+    announced between two changes.
+    """
+
+    def __init__(self) -> None:
+        self.woken = threading.Event()  # for the queue
+        self._lock = threading.Lock()
+        self._followers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    def beat(self) -> None:
+        """Wake the queue and all followers."""
+        self.woken.set()
+        self.announce()
+
+    def announce(self) -> None:
+        """Wake all followers."""
+        with self._lock:
+            followers = list(self._followers)
+        for loop, news in followers:
+            with suppress(RuntimeError):  # its loop has ended
+                loop.call_soon_threadsafe(news.set)
+
+    @contextmanager
+    def followed(self) -> Iterator[asyncio.Event]:
+        """Provide, within the block of a coroutine, an event that is set by each change."""
+        follower = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            self._followers.add(follower)
+        try:
+            yield follower[1]
+        finally:
+            with self._lock:
+                self._followers.remove(follower)
 
 
 def compute_pool(max_wait_s: float) -> WorkerPool:

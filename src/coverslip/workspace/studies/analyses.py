@@ -15,7 +15,7 @@ from coverslip.processes import Json
 from coverslip.studies import state_of as state_of_cell
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.kinds import job_kinds, register_function
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, find_job, started_jobs
 from coverslip.workspace.jobs.state import has_ended, has_process, state_of, status_of
 from coverslip.workspace.store.workspace import Workspace

@@ -18,7 +18,9 @@ from coverslip.studies import (
     PRESETS,
     SMALL_PER_CLASS,
     Cell,
+    Preset,
     StudyPlan,
+    arm_names,
     cells_of,
     model_name,
     plan_from_text,
@@ -31,8 +33,7 @@ from coverslip.studies import (
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.jobs.records import add_job, new_job_folder
 from coverslip.workspace.recipes import recipe_of_dataset
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import AnyRow, Json, refuse_unready
+from coverslip.workspace.store.rows import AnyRow, Json, keys_of_dataset, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
 PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`
@@ -45,6 +46,15 @@ class StudyNetwork:
     name: Annotated[str, Field(description="Its name in the study.")]
     model: Annotated[str, Field(description="The name of the network in `GET /models`.")]
     has_weights: Annotated[bool, Field(description="Whether its initial weights are on this computer.")]
+    is_own: Annotated[bool, Field(description="Whether it is proposed by the publication, or its baseline.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyArm:
+    """A recipe and protocol that a study can compare."""
+
+    name: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class StudyPreset:
     folds: Annotated[int, Field(description="0: one split for each repeat.")]
     repeats: int
     small_per_class: Annotated[int, Field(description="Most training images of each class at the small size.")]
-    has_published_protocol: Annotated[bool, Field(description="Whether `as_published` is possible.")]
+    arms: Annotated[list[StudyArm], Field(description="Empty: it is not the study of a publication.")]
     recipe: Annotated[Values, Field(description="Its recipe for a single training: values of dotted keys.")]
 
 
@@ -111,7 +121,7 @@ class StudyChoices(BaseModel, frozen=True, extra="forbid"):
         default=(),
         max_length=200,
         description="Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the "
-        "preset.",
+        "preset with `is_own`, or all with `all_tables`.",
     )
     initial_weights: Distinct = Field(
         default=(),
@@ -129,10 +139,12 @@ class StudyChoices(BaseModel, frozen=True, extra="forbid"):
         description="A quick demonstration: networks whose weights come with the installation, few small images, "
         "two epochs.",
     )
-    as_published: bool = Field(
-        default=False,
-        description="Repeat every dataset with the protocol of the publication, and compare the results.",
+    arms: Distinct = Field(
+        default=(),
+        max_length=20,
+        description="Recipes and protocols of the preset, which are compared on every dataset. Empty: A, B and C.",
     )
+    all_tables: bool = Field(default=False, description="Train everything that the tables of the publication need.")
     plan: str | None = Field(
         default=None,
         max_length=2**20,
@@ -142,7 +154,7 @@ class StudyChoices(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _preset_has_its_options(self) -> Self:
-        if self.preset is None and (self.is_small or self.as_published):
+        if self.preset is None and (self.is_small or self.arms or self.all_tables):
             raise ValueError(text("options-without-preset"))
         return self
 
@@ -155,13 +167,13 @@ def list_presets() -> list[StudyPreset]:
             name=each.name,
             title=each.title,
             citation=each.citation,
-            networks=[_network(model, lacks_weights) for model in each.models],
-            small_networks=[_network(model, lacks_weights) for model in each.small_models],
+            networks=[_network(model, each, lacks_weights) for model in each.models],
+            small_networks=[_network(model, each, lacks_weights) for model in each.small_models],
             initial_weights=[model_name(regime) for regime in each.regimes],
             folds=each.folds,
             repeats=each.repeats,
             small_per_class=each.small_per_class,
-            has_published_protocol=each.as_published is not None,
+            arms=[StudyArm(name, text("study-arm", arm=name)) for name in arm_names(each)],
             recipe=_values(preset_recipe(each.name)),
         )
         for each in PRESETS.values()
@@ -170,11 +182,17 @@ def list_presets() -> list[StudyPreset]:
 
 def _network(
     model: str | dict[str, Any],  # Any: a network in `study.yaml`
+    preset: Preset,
     lacks_weights: Callable[[str], bool],
 ) -> StudyNetwork:
     name = model_name(model)
     recipe = Recipe.model_validate({"model": name, **({} if isinstance(model, str) else model["recipe"])})
-    return StudyNetwork(name, recipe.model, has_weights=recipe.init != "imagenet" or not lacks_weights(recipe.model))
+    return StudyNetwork(
+        name,
+        recipe.model,
+        has_weights=recipe.init != "imagenet" or not lacks_weights(recipe.model),
+        is_own=preset.shortcuts is None or name in preset.own_models,
+    )
 
 
 def _values(recipe: Recipe) -> Values:
@@ -255,7 +273,11 @@ def _initial_plan(choices: StudyChoices, datasets: Sequence[PlannedDataset]) -> 
     """Return the plan of the preset; without one, a plan with coverslip's own recipe."""
     if choices.preset is None:
         return plan_of({"datasets": datasets, "models": [Recipe().model]})
-    return preset_plan(choices.preset, datasets, is_small=choices.is_small, as_published=choices.as_published)
+    plan, all_tables = (
+        preset_plan(choices.preset, datasets, arms=choices.arms, all_tables=all_tables, is_small=choices.is_small)
+        for all_tables in (choices.all_tables, True)
+    )
+    return plan.model_copy(update={"models": all_tables.models}) if choices.networks else plan
 
 
 def _pretraining_on(dataset: PlannedDataset, *, is_small: bool) -> Json:

@@ -36,7 +36,7 @@ from coverslip.workspace.jobs.kinds import (
     queued_ids,
     register,
 )
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, JobFolders, add_job, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     JobFacts,
@@ -106,9 +106,7 @@ class StudyState(JobFacts):
     preset: Annotated[str | None, Field(description="Null if its networks were chosen without a preset.")]
     dataset_names: list[str]
     is_small: bool
-    as_published: Annotated[
-        bool, Field(description="Whether each dataset is repeated with the protocol of the publication.")
-    ]
+    arms: Annotated[list[str], Field(description="Recipes and protocols that are compared; empty: none.")]
     budget_seconds: Annotated[
         float | None, Field(description="The time limit of each start or resumption; null if there is none.")
     ]
@@ -174,10 +172,12 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     state = state_of(job, status)
     states: list[CellWord] = []
     names: list[str] = []
+    arms: list[str] = []
     facts = facts_of(job, status, state)
     try:
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
-        names = [dataset.name for dataset in plan_in(job.folder).datasets]
+        plan = plan_in(job.folder)
+        names, arms = [dataset.name for dataset in plan.datasets], [arm.name for arm in plan.arms]
     except BadRecipe as damaged:  # a damaged study must not hide the others
         state = "failed"
         facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
@@ -188,7 +188,7 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         preset=job.choices.get("preset"),
         dataset_names=names,
         is_small=bool(job.choices.get("is_small")),
-        as_published=bool(job.choices.get("as_published")),
+        arms=arms,
         budget_seconds=job.choices.get("budget_seconds"),
         n_trainings=len(states),
         n_done=states.count("done"),
@@ -380,8 +380,8 @@ def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
 def _findings_of_study(job: Job, dataset_id: str) -> Iterator[NetworkFinding]:
     paths = {path for path, path_dataset_id in job.choices["dataset_of"].items() if path_dataset_id == dataset_id}
     plan, results = plan_in(job.folder), comparison_of(job)
-    for dataset in plan.datasets:
-        if dataset.as_published_of is None and len(dataset.path) == 1 and dataset.path[0] in paths:
+    for dataset in plan.reference_datasets:
+        if len(dataset.path) == 1 and dataset.path[0] in paths:
             comparisons = [comparison for comparison in results.datasets if comparison.dataset == dataset.name]
             if comparisons:
                 largest = max(comparisons, key=lambda comparison: comparison.train_per_class or float("inf"))

@@ -1,17 +1,33 @@
-"""Queue and rename trainings, and adopt runs from outside the app."""
+"""Trainings as a kind of job: their events and progress. Queue, rename, resume and finish them; adopt other runs."""
 
 import math
 import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from coverslip.errors import CoverslipError
+from pydantic import Field
+
+from coverslip.errors import CoverslipError, NotFound
 from coverslip.models import check_weights, model_info
 from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines, seconds_left
+from coverslip.workspace.datasets.snapshots import refuse_exchanged_files, training_images
+from coverslip.workspace.jobs.kinds import (
+    JobKind,
+    JobProgress,
+    JobSnapshot,
+    Message,
+    as_text,
+    queued_ids,
+    register,
+)
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import (
+    Job,
     add_job,
     change_job,
     find_job,
@@ -20,12 +36,93 @@ from coverslip.workspace.jobs.records import (
     requested_recipe,
     unused_name,
 )
+from coverslip.workspace.jobs.state import State, folded_log, has_ended
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
-from coverslip.workspace.store.keys import keys_of_dataset
-from coverslip.workspace.store.rows import refuse_unready
+from coverslip.workspace.store.rows import keys_of_dataset, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.kind import TRAINING
 from coverslip.workspace.trainings.previews import refuse_untrainable
+from coverslip.workspace.trainings.runs import RunState, can_finish, state_of_run
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvents:
+    """The events of a training by name."""
+
+    state: Annotated[RunState, Field(description="The current state: first, after each change, and last.")]
+    trainings: Annotated[tuple[Training, ...], Field(description="The curves so far.")]
+    log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
+
+
+class TrainingSource:
+    """The source of the events of a training: state, curves, and important lines of the log."""
+
+    def __init__(self, workspace: Workspace, job_id: str) -> None:
+        self._workspace, self._id = workspace, job_id
+        self._log = find_job(workspace, job_id, TRAINING.name).run.events_file
+        self._reader = LogReader(self._log)
+        self._last_sent: tuple[tuple[Training, ...], str] = ((), "[]")
+
+    def snapshot(self) -> JobSnapshot:
+        try:
+            job = find_job(self._workspace, self._id, TRAINING.name)
+        except NotFound:
+            return JobSnapshot({}, True, [])
+        state = state_of_run(job, queued_ids(self._workspace, TRAININGS_QUEUE))
+        # Read after the state, so that the last lines before the end are included.
+        trainings = folded_log(job).progress.trainings
+        self._reader.was_replaced()
+        lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
+        now = {"state": as_text(state), "trainings": self._trainings_as_text(trainings)}
+        return JobSnapshot(now, has_ended(state.state), lines)
+
+    def _trainings_as_text(self, trainings: tuple[Training, ...]) -> str:
+        if trainings is not self._last_sent[0]:  # they change after epochs, not after steps
+            self._last_sent = (trainings, as_text(trainings))
+        return self._last_sent[1]
+
+    def backlog(self, after: int, up_to: int) -> list[Message]:
+        if after >= up_to:
+            return []
+        return [_as_message(line) for line in lasting_lines(self._log) if after < line.n <= up_to]
+
+
+def _as_message(line: LogLine) -> Message:
+    return Message("log", as_text(line), line.n)
+
+
+def _resume_command(job: Job, is_finishing: bool) -> list[str]:
+    if not is_run(job.folder):
+        return list(job.command)
+    return ["-m", "coverslip", "train", f"--{'finish' if is_finishing else 'resume'}={job.folder}"]
+
+
+def _can_finish(job: Job, state: State) -> bool:
+    return can_finish(job, state, folded_log(job).progress)
+
+
+def _progress(job: Job) -> JobProgress | None:
+    progress = folded_log(job).progress
+    if not progress.has_begun:
+        return None
+    stage = progress.stage if progress.work is None else progress.work.stage
+    return JobProgress(int(progress.share * 100), 100, stage, seconds_left(progress, time.time()))
+
+
+TRAINING = register(
+    JobKind(
+        name="train",
+        collection="runs",
+        queue=TRAININGS_QUEUE,
+        can_be_submitted=True,
+        events=RunEvents,
+        source=TrainingSource,
+        progress=_progress,
+        has_measurements=True,
+        resume_command=_resume_command,
+        can_finish=_can_finish,
+        refuse=refuse_exchanged_files,
+    )
+)
 
 
 def queue_training(

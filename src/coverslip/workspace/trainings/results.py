@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -21,6 +21,7 @@ from coverslip.evaluation import (
     pr_curve,
     reliability_bins,
     roc_curve,
+    values_by_field,
 )
 from coverslip.messages import ENGLISH, in_language, language, text
 from coverslip.reports import content, words
@@ -223,7 +224,7 @@ def _difference_from_test_set(result: MetricValue, own_metric: Metric, metric: M
     difference = independent_difference(own_metric, metric, ("own test set", "external test set"))
     has_interval = difference.low is not None and difference.high is not None
     return Difference(
-        **asdict(content.measured(result.name, difference)),
+        **values_by_field(content.measured(result.name, difference)),
         first=own_metric.value,
         second=metric.value,
         p=None,
@@ -246,7 +247,7 @@ def stored_result(job_id: str, kind: type[Result], stamp: str, compute: Callable
         if stored is not None:
             return adapter.validate_json(stored)
         result = compute()
-        store.keep({stamp: adapter.dump_json(result)})
+        store.keep({stamp: adapter.dump_json(result, round_trip=True)})
         return result
 
 

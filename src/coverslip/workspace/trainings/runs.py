@@ -16,10 +16,10 @@ from coverslip.messages import language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs import SET_BY_FINISHING, Run, is_run
-from coverslip.runs.log import Progress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
+from coverslip.runs.log import LoggedProgress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runtime.programs import last_output
 from coverslip.workspace.jobs.kinds import queued_ids
-from coverslip.workspace.jobs.options import TRAININGS_QUEUE
+from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.jobs.state import (
     ACTIVE,
@@ -30,8 +30,7 @@ from coverslip.workspace.jobs.state import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.keys import keys_in
-from coverslip.workspace.store.rows import Page, Paging
+from coverslip.workspace.store.rows import Page, Paging, keys_in
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -144,7 +143,7 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     """Return the state of a training; `queue` contains the IDs of waiting trainings."""
     status = status_of(job)
     state = state_of(job, status)
-    progress = folded_log(job).progress if state != "done" else Progress()
+    progress = folded_log(job).progress if state != "done" else LoggedProgress()
     evaluation = evaluation_of(job) if state == "done" else None
     is_active, choices = state in ACTIVE, job.effective_choices
     is_finishing = is_active and job.run.finish_file.is_file()
@@ -178,13 +177,13 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     )
 
 
-def _example_rows(job: Job, progress: Progress) -> dict[str, int]:
+def _example_rows(job: Job, progress: LoggedProgress) -> dict[str, int]:
     watched = [each.watched.image_ids for each in progress.trainings if each.watched and not each.is_pretraining]
     row_of = keys_in(job.image_keys) if watched else {}
     return {image_id: row_of[image_id] for image_ids in watched for image_id in image_ids if image_id in row_of}
 
 
-def _step(choices: Json, progress: Progress) -> int | None:
+def _step(choices: Json, progress: LoggedProgress) -> int | None:
     """Return the current step of a training of two steps; None for one step."""
     init = choices.get("init")
     if not isinstance(init, dict) or "train_on" not in init:
@@ -192,7 +191,7 @@ def _step(choices: Json, progress: Progress) -> int | None:
     return 1 if progress.is_pretraining or not progress.plan else 2
 
 
-def can_finish(job: Job, state: State, progress: Progress) -> bool:
+def can_finish(job: Job, state: State, progress: LoggedProgress) -> bool:
     """Return whether the fine-tuning can be ended now: not after its end, and not in trainings that must be alike."""
     from coverslip.experiments.run_state import finish_refusal
 
@@ -204,7 +203,7 @@ def can_finish(job: Job, state: State, progress: Progress) -> bool:
         return False
 
 
-def _curve(job: Job, progress: Progress, fold_scores: list[float]) -> list[float]:
+def _curve(job: Job, progress: LoggedProgress, fold_scores: list[float]) -> list[float]:
     """Return the validation F1 from the log of a running training, else from its files; for folds, their mean.
 
     Without fine-tuning, or if its network is not selected, the F1 is that of the instant classifier.
@@ -238,7 +237,7 @@ def _validation_f1_of_folds(run: Run) -> list[float]:
     return [f1 for f1 in scores if f1 is not None]
 
 
-def _run_progress(progress: Progress, *, is_time_known: bool) -> RunProgress | None:
+def _run_progress(progress: LoggedProgress, *, is_time_known: bool) -> RunProgress | None:
     """Return the progress, or None before the first event. The time left is unknown while a training finishes early."""
     if not progress.has_begun:
         return None

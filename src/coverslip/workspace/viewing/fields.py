@@ -26,8 +26,7 @@ from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.filters import Filters, Gallery
-from coverslip.workspace.viewing.lists import ImageList, ObjectLabels, PictureSource
+from coverslip.workspace.viewing.lists import Filters, Gallery, ImageList, ObjectLabels, PictureSource
 from coverslip.workspace.viewing.pyramids import MEMORY
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring

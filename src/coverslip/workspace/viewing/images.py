@@ -15,8 +15,8 @@ from coverslip.datasets import (
     with_classes,
 )
 from coverslip.errors import BadRun, CoverslipError, NotFound, PreconditionFailed, PreconditionRequired
+from coverslip.messages import Message, message_of
 from coverslip.runs import LabelErrors, Run
-from coverslip.workspace.store.keys import split_in_dataset
 from coverslip.workspace.store.rows import (
     AnyRow,
     ImagesChanged,
@@ -31,24 +31,22 @@ from coverslip.workspace.store.rows import (
     is_reserved,
     load_records,
     plan_of,
-    reason_text,
     source_paths,
+    split_in_dataset,
 )
 from coverslip.workspace.store.sql import among
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
-from coverslip.workspace.viewing.filters import (
-    Filters,
-    Gallery,
-    ImageSelection,
-    Only,
-    matching_query,
-)
 from coverslip.workspace.viewing.lists import (
     UNLABELED,
+    Filters,
+    Gallery,
     ImageList,
+    ImageSelection,
     ObjectLabels,
+    Only,
     PictureSource,
     digest_of,
+    matching_query,
     row_ids_of,
 )
 
@@ -103,7 +101,7 @@ class ImageFacts(Image):
     pixel_hash: str | None
     equal_to: Annotated[list[int], Field(description="row_ids of the first images with the same pixels.")]
     pixel_size_um: Annotated[list[float] | None, Field(description="Width and height of a pixel in µm; null: unknown.")]
-    note: Annotated[str | None, Field(description="A note about reading it, or why it cannot be read.")]
+    note: Annotated[Message | None, Field(description="A note about reading it, or why it cannot be read.")]
     duplicates: Annotated[int, Field(description="Number of other images with the same pixels.")]
     size_bytes: int | None
     file: Annotated[str, Field(description="Absolute path.")]
@@ -190,7 +188,7 @@ class DatasetImages(ImageList[Image]):
             **{**row, "file": name_as_text(row["file"])},
             **read_facts,
             format=facts.get("file_format"),
-            note=None if note is None else reason_text(note),
+            note=None if note is None else message_of(note),
             equal_to=duplicates,
             duplicates=n_duplicates,
             size_bytes=size,

@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.images import Fields, ImageFacts, Pixels, ReadPlan, describe_image, effective_channels, small_pixels
+from coverslip.images import Fields, PixelFacts, Pixels, ReadPlan, describe_image, effective_channels, small_pixels
 from coverslip.images.facts import intensity_range
 from coverslip.images.preprocessing import resized
 from coverslip.machine import n_cores
@@ -104,7 +104,7 @@ class PictureWriter:
         self._pictures: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, k: int, pixels: Pixels, facts: ImageFacts) -> None:
+    def __call__(self, k: int, pixels: Pixels, facts: PixelFacts) -> None:
         small = small_pixels(pixels.array, SIDES[0])
         data = encode(as_image(small))
         full: dict[str, bytes] = {}

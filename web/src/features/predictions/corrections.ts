@@ -9,18 +9,18 @@ export const isReviewed = ({ correction, excluded }: Review) => correction !== n
 
 /** What a person sees beside an image, for screen readers. */
 export function factsOf(row: PredictionRow): string[] {
-  const { predict, runs } = texts;
+  const words = texts.predict;
   const reviewed =
     row.excluded !== null
-      ? predict.excluded[row.excluded]
+      ? words.excluded[row.excluded]
       : row.correction === row.predicted
-        ? predict.marks.confirmed
-        : runs.retraining.corrected(row.correction ?? '');
+        ? words.marks.confirmed
+        : texts.runs.retraining.corrected(row.correction ?? '');
   return [
-    ...(row.predicted ? [predict.predictedClass(row.predicted), percent(row.probability)] : []),
-    isReviewed(row) ? reviewed : predict.decisions[row.decision],
+    ...(row.predicted ? [words.predictedClass(row.predicted), percent(row.probability)] : []),
+    isReviewed(row) ? reviewed : words.decisions[row.decision],
     row.predicted ? null : row.reason,
-    row.warning && predict.warning,
+    row.warning && words.warning,
   ].filter((fact) => !!fact) as string[];
 }
 

@@ -175,11 +175,4 @@ export const accounts: Texts['accounts'] = {
     restore: 'Zum Wiederherstellen: coverslip restore SICHERUNG --server NEUER_ORDNER.',
     columns: { name: 'Sicherung', created: 'Zeit', projects: 'Projekte' },
   },
-  inProject: {
-    project: (name) => `Projekt ${name}`,
-    toProjects: 'Projekte',
-    menu: 'Konto',
-    viewer: 'Sie sind Betrachter in diesem Projekt: Sie können alles ansehen, aber nichts ändern.',
-    annotator: 'Sie sind Annotator in diesem Projekt: Sie können Labels vergeben und Bilder korrigieren.',
-  },
 };

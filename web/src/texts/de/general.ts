@@ -305,4 +305,29 @@ export const general: Texts['general'] = {
       `„Diesen Ordner verwenden“ liest die Tabellen in diesem Ordner nicht (${names}). Um Spalten wie Patient oder Objektträger als Gruppen zu verwenden, wählen Sie „Diese Tabelle verwenden“.`,
     readOnly: 'coverslip liest Ihren Ordner nur. Es schreibt nie hinein.',
   },
+  inProject: {
+    toProjects: 'Projekte',
+    viewer: 'Sie sind Betrachter in diesem Projekt: Sie können alles ansehen, aber nichts ändern.',
+    annotator: 'Sie sind Annotator in diesem Projekt: Sie können Labels vergeben und Bilder korrigieren.',
+  },
+  scores: {
+    uses: { care: 'mit Vorsicht', no: 'nicht verwenden' },
+    rules: {
+      'chosen threshold': {
+        text: 'gewählte Schwelle',
+        help: 'Klassen werden mit einer Entscheidungsschwelle vorhergesagt, die auf Validierungsbildern gewählt wurde. Vergleichen Sie dieses Ergebnis nur mit Ergebnissen derselben Entscheidungsregel.',
+      },
+      'threshold set by hand': {
+        text: 'Schwelle von Hand festgelegt',
+        help: 'Eine Person hat die Entscheidungsschwelle festgelegt. Wenn sie die Testergebnisse kannte, ist das Ergebnis zu hoch.',
+      },
+    },
+    relabeled: (n) => ({
+      text: plural(n, {
+        one: `Label von ${count(n)} Testbild geändert`,
+        other: `Labels von ${count(n)} Testbildern geändert`,
+      }),
+      help: 'Labels von falsch klassifizierten Testbildern wurden korrigiert, daher ist das Ergebnis vielleicht zu hoch. Der Bericht zeigt die Genauigkeit mit den früheren Labels.',
+    }),
+  },
 };

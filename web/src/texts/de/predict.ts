@@ -62,10 +62,10 @@ export const predict: Texts['predict'] = {
     about: 'Über diesen Klassifikator',
     notFor: 'Nicht verwenden für:',
     metrics: 'Metriken auf Testbildern',
-    testedOn: ({ n, n_groups, n_ungrouped, split }, isImported) =>
+    testedOn: ({ n, n_groups, n_ungrouped, split }, isImported, nTested) =>
       `Gemessen${isImported ? ' von seinem Autor' : ''} auf ${dative.images(n)}${n_groups === null ? '' : ` (${counts.groupsAndOthers(n_groups, n_ungrouped)})`}${
         split === 'out-of-fold' ? ' mit Kreuzvalidierung' : ''
-      }. Der Klassifikator wurde nicht mit diesen Bildern trainiert. Auf anderen Bildern können die Ergebnisse andere sein.`,
+      }. ${nTested === null ? 'Der Klassifikator' : `Der getestete Klassifikator, der mit ${dative.images(nTested)} trainiert wurde,`} wurde nicht mit diesen Bildern trainiert. Auf anderen Bildern können die Ergebnisse andere sein.`,
     withoutMetrics:
       'Diese Datei enthält keine Metriken. Evaluieren Sie den Klassifikator auf Bildern mit Label, bevor Sie sich auf seine Vorhersagen verlassen.',
     perClass: 'Klassen',
@@ -84,7 +84,7 @@ export const predict: Texts['predict'] = {
       ['Netz', `${card.classifier.model}, ${count(card.n_parameters)} Parameter`],
       ['Klassen', card.classifier.classes.join(', ')],
       [
-        'Trainiert und validiert mit',
+        card.n_tested === null ? 'Trainiert und validiert mit' : 'Trainiert mit',
         `${dative.images(card.n_images)}${card.n_groups === null ? '' : ` (${counts.groupsAndOthers(card.n_groups, card.n_ungrouped)})`}`,
       ],
       [

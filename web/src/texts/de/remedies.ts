@@ -1,6 +1,8 @@
 import type { Texts } from '../en';
 import { count, plural } from '../language';
-import { train } from './train';
+
+/** The name of a setting of the training page. */
+export const leakage = 'Trainieren, obwohl die Aufteilung Gruppen oder Duplikate trennt';
 
 export const remedies: Texts['remedies'] = {
   apply: (title, value) => `„${title}“ auf „${value}“ setzen`,
@@ -13,7 +15,7 @@ export const remedies: Texts['remedies'] = {
   joinInApp: 'Auf der Seite des Datensatzes können Sie sie zusammenführen.',
   trainAnyway: 'Trotzdem trainieren',
   set: (title, value) => `Setzen Sie auf der Trainingsseite „${title}“ auf „${value}“.`,
-  allowLeakage: `Auf der Trainingsseite können Sie „${train.leakage}“ auswählen.`,
+  allowLeakage: `Auf der Trainingsseite können Sie „${leakage}“ auswählen.`,
   groupByColumn: (column) => `Unter „Klassen & Gruppen“ können Sie die Spalte „${column}“ wählen.`,
   group: 'Unter „Klassen & Gruppen“ können Sie Gruppen festlegen.',
   importWeights:

@@ -492,7 +492,7 @@ export const results: typeof english = {
       `coverslip korrigiert das Label sofort im Datensatz „${dataset}“. Sie können auch die Tasten verwenden.`,
     corrected: (label) => `korrigiert: ${label}`,
     changed: (changes, hasFolds) =>
-      `Änderungen nach diesem Training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' Die Änderungen betreffen nur Testbilder. Ein neues Training ändert das Testergebnis, aber nicht die vorhergesagten Wahrscheinlichkeiten. Eine Entscheidungsschwelle, die Sie gewählt haben, wird nicht in das neue Training übernommen.' : ''}`,
+      `Änderungen nach diesem Training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' Die Änderungen betreffen nur Testbilder. Ein neues Training ändert das Testergebnis, aber nicht die Wahrscheinlichkeiten des getesteten Klassifikators. Eine Entscheidungsschwelle, die Sie gewählt haben, wird nicht in das neue Training übernommen.' : ''}`,
     ungrouped: (n) =>
       plural(n, {
         one: `${count(n)} hinzugefügtes Bild hat keine Gruppe. Wenn es zur selben Gruppe (wie einem Patienten) gehört wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,

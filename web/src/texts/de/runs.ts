@@ -41,26 +41,6 @@ export const runs: Texts['runs'] = {
     created: 'Gestartet',
     actions: 'Aktionen',
   },
-  marks: {
-    uses: { care: 'mit Vorsicht', no: 'nicht verwenden' },
-    rules: {
-      'chosen threshold': {
-        text: 'gewählte Schwelle',
-        help: 'Klassen werden mit einer Entscheidungsschwelle vorhergesagt, die auf Validierungsbildern gewählt wurde. Vergleichen Sie dieses Ergebnis nur mit Ergebnissen derselben Entscheidungsregel.',
-      },
-      'threshold set by hand': {
-        text: 'Schwelle von Hand festgelegt',
-        help: 'Eine Person hat die Entscheidungsschwelle festgelegt. Wenn sie die Testergebnisse kannte, ist das Ergebnis zu hoch.',
-      },
-    },
-    relabeled: (n) => ({
-      text: plural(n, {
-        one: `Label von ${count(n)} Testbild geändert`,
-        other: `Labels von ${count(n)} Testbildern geändert`,
-      }),
-      help: 'Labels von falsch klassifizierten Testbildern wurden korrigiert, daher ist das Ergebnis vielleicht zu hoch. Der Bericht zeigt die Genauigkeit mit den früheren Labels.',
-    }),
-  },
   curve: (first, last) => `F1 auf Validierungsbildern, Epoche für Epoche: von ${first} bis ${last}`,
   meanOfFolds: (n) => `Mittelwert von ${counts.folds(n)}`,
   pick: (name) => `${name} vergleichen`,

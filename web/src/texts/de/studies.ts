@@ -127,9 +127,13 @@ export const studies: Texts['studies'] = {
     small: 'Kleine Teststudie',
     smallHelp: (n) =>
       `Verwendet nur Netze, deren Gewichte zur Installation gehören, Bilder von 64 Pixeln, höchstens ${counts.images(n)} je Klasse zum Training, zwei Epochen und zwei Folds. Die Ergebnisse reproduzieren die Publikation nicht.`,
-    asPublished: 'Protokoll der Publikation ergänzen',
-    asPublishedHelp:
-      'Trainiert jeden Datensatz auch mit dem Protokoll der Publikation und berichtet, wie sehr dieses Protokoll die Leistung überschätzt.',
+    arms: 'Rezepte und Protokolle',
+    armsHelp:
+      'Die Studie trainiert mit jedem davon auf denselben Bildern und gibt die Differenzen an. Jedes vervielfacht die Zahl der Trainings.',
+    chooseArms: 'Wählen Sie ein Rezept und Protokoll, um die Trainings der Studie zu sehen.',
+    allTables: 'Alle Tabellen der Publikation',
+    allTablesHelp:
+      'Trainiert alles, was die Tabellen der Publikation benötigen, statt nur ihres eigenen Netzes und dessen Baseline.',
     name: 'Name',
     preview: 'Vorschau',
     choose: 'Wählen Sie einen Datensatz, um die Trainings der Studie zu sehen.',

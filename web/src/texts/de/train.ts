@@ -1,6 +1,7 @@
 import type { Texts } from '../en';
 import { count, plural } from '../language';
 import { counts } from './counts';
+import { leakage } from './remedies';
 
 export const train: Texts['train'] = {
   title: 'Klassifikator trainieren',
@@ -143,7 +144,7 @@ export const train: Texts['train'] = {
   reset: 'Auf die Standardwerte zurücksetzen',
   nChanged: (n) => plural(n, { one: `${count(n)} geändert`, other: `${count(n)} geändert` }),
   resetField: (title) => `„${title}“ auf den Standardwert zurücksetzen`,
-  leakage: 'Trainieren, obwohl die Aufteilung Gruppen oder Duplikate trennt',
+  leakage,
   unlabeled: {
     title: 'Diese Bilder haben noch keine Labels',
     text: 'Geben Sie Bildern von mindestens zwei Klassen Labels, und kehren Sie dann zu dieser Seite zurück.',

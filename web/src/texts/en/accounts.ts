@@ -161,11 +161,4 @@ export const accounts = {
     restore: 'To restore one: coverslip restore BACKUP --server NEW_FOLDER.',
     columns: { name: 'Backup', created: 'Time', projects: 'Projects' },
   },
-  inProject: {
-    project: (name: string) => `Project ${name}`,
-    toProjects: 'Projects',
-    menu: 'Account',
-    viewer: 'You are a viewer of this project: you can view everything but change nothing.',
-    annotator: 'You are an annotator of this project: you can label and correct images.',
-  },
 };

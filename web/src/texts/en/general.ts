@@ -299,4 +299,29 @@ export const general = {
       `“Use this folder” does not read the tables in the folder (${names}). To use columns such as patient or slide as groups, choose “Use this table”.`,
     readOnly: 'coverslip only reads your folder. It never writes to it.',
   },
+  inProject: {
+    toProjects: 'Projects',
+    viewer: 'You are a viewer of this project: you can view everything but change nothing.',
+    annotator: 'You are an annotator of this project: you can label and correct images.',
+  },
+  scores: {
+    uses: { care: 'use with care', no: 'do not use' },
+    rules: {
+      'chosen threshold': {
+        text: 'chosen threshold',
+        help: 'Classes are predicted with a decision threshold that was chosen on validation images. Compare this result only with results of the same decision rule.',
+      },
+      'threshold set by hand': {
+        text: 'threshold set manually',
+        help: 'A person set the decision threshold. If the person knew the test results, the result is too high.',
+      },
+    },
+    relabeled: (n: number) => ({
+      text: plural(n, {
+        one: `${count(n)} test image relabeled`,
+        other: `${count(n)} test images relabeled`,
+      }),
+      help: 'Labels of misclassified test images were corrected, so the result may be too high. The report shows the accuracy with the earlier labels.',
+    }),
+  },
 };

@@ -69,10 +69,11 @@ export const predict = {
         split,
       }: { n: number; n_groups: number | null; n_ungrouped: number; split: string },
       isImported: boolean,
+      nTested: number | null,
     ) =>
       `Measured ${isImported ? 'by its author ' : ''}on ${counts.images(n)}${n_groups === null ? '' : ` (${counts.groupsAndOthers(n_groups, n_ungrouped)})`}${
         split === 'out-of-fold' ? ' by cross-validation' : ''
-      }. The classifier was not trained on these images. Other images can have other results.`,
+      }. ${nTested === null ? 'The classifier' : `The tested classifier, which was trained on ${counts.images(nTested)},`} was not trained on these images. Other images can have other results.`,
     withoutMetrics:
       'This file contains no metrics. Evaluate the classifier on labeled images before you rely on its predictions.',
     perClass: 'Classes',
@@ -91,7 +92,7 @@ export const predict = {
       ['Network', `${card.classifier.model}, ${count(card.n_parameters)} parameters`],
       ['Classes', card.classifier.classes.join(', ')],
       [
-        'Trained and validated on',
+        card.n_tested === null ? 'Trained and validated on' : 'Trained on',
         `${counts.images(card.n_images)}${card.n_groups === null ? '' : ` (${counts.groupsAndOthers(card.n_groups, card.n_ungrouped)})`}`,
       ],
       [

@@ -1,6 +1,8 @@
 // Remedies of problems: the text of a button, or a sentence if the page has no button for the remedy.
 import { count, plural } from '../language';
-import { train } from './train';
+
+/** The name of a setting of the training page. */
+export const leakage = 'Train although the split separates groups or duplicates';
 
 export const remedies = {
   apply: (title: string, value: string) => `Set “${title}” to “${value}”`,
@@ -10,7 +12,7 @@ export const remedies = {
   joinInApp: 'On the page of the dataset, you can join them.',
   trainAnyway: 'Train anyway',
   set: (title: string, value: string) => `On the training page, set “${title}” to “${value}”.`,
-  allowLeakage: `On the training page, you can select “${train.leakage}”.`,
+  allowLeakage: `On the training page, you can select “${leakage}”.`,
   groupByColumn: (column: string) => `Under “Classes & groups”, you can choose the column “${column}”.`,
   group: 'Under “Classes & groups”, you can define groups.',
   importWeights: 'The page “Pretrained weights” of the documentation describes how to import a file.',

@@ -494,7 +494,7 @@ export const results = {
       `coverslip corrects the label in the dataset “${dataset}” immediately. You can use the keys.`,
     corrected: (label: string) => `corrected: ${label}`,
     changed: (changes: ImageChanges, hasFolds: boolean) =>
-      `Changes after this training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' The changes concern only test images. A new training changes the test result, but not the predicted probabilities. A decision threshold that you chose is not copied to the new training.' : ''}`,
+      `Changes after this training: ${imageChanges(changes)}.${concernOnlyTestImages(changes) && !hasFolds ? ' The changes concern only test images. A new training changes the test result, but not the probabilities of the tested classifier. A decision threshold that you chose is not copied to the new training.' : ''}`,
     ungrouped: (n: number) =>
       plural(n, {
         one: `${count(n)} added image has no group. If it belongs to the same group (such as a patient) as test images, the metrics of a new training are too high.`,

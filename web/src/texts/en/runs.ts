@@ -1,5 +1,5 @@
 import { counts } from './counts';
-import { count, decimal, plural } from '../language';
+import { count, decimal } from '../language';
 import { results } from './results';
 import type { RunState } from '../../api/runs';
 
@@ -42,26 +42,6 @@ export const runs = {
     curve: 'Validation F1',
     created: 'Started',
     actions: 'Actions',
-  },
-  marks: {
-    uses: { care: 'use with care', no: 'do not use' },
-    rules: {
-      'chosen threshold': {
-        text: 'chosen threshold',
-        help: 'Classes are predicted with a decision threshold that was chosen on validation images. Compare this result only with results of the same decision rule.',
-      },
-      'threshold set by hand': {
-        text: 'threshold set manually',
-        help: 'A person set the decision threshold. If the person knew the test results, the result is too high.',
-      },
-    },
-    relabeled: (n: number) => ({
-      text: plural(n, {
-        one: `${count(n)} test image relabeled`,
-        other: `${count(n)} test images relabeled`,
-      }),
-      help: 'Labels of misclassified test images were corrected, so the result may be too high. The report shows the accuracy with the earlier labels.',
-    }),
   },
   curve: (first: string, last: string) => `F1 on validation images, epoch by epoch: from ${first} to ${last}`,
   meanOfFolds: (n: number) => `Mean of ${counts.folds(n)}`,

@@ -121,9 +121,13 @@ export const studies = {
     small: 'Small test study',
     smallHelp: (n: number) =>
       `Uses only networks whose weights come with the installation, images of 64 pixels, at most ${counts.images(n)} of each class for training, two epochs and two folds. Its results do not reproduce the publication.`,
-    asPublished: 'Add the publication’s protocol',
-    asPublishedHelp:
-      'Also trains on each dataset with the publication’s protocol, and reports how much this protocol overestimates performance.',
+    arms: 'Recipes and protocols',
+    armsHelp:
+      'The study trains with each of them on the same images, and reports their differences. Each one multiplies the number of trainings.',
+    chooseArms: 'Choose a recipe and protocol to see the trainings of the study.',
+    allTables: 'All tables of the publication',
+    allTablesHelp:
+      'Trains everything that the tables of the publication need, instead of its own network and its baseline.',
     name: 'Name',
     preview: 'Preview',
     choose: 'Choose a dataset to see the trainings of the study.',

@@ -1,5 +1,6 @@
 import { counts } from './counts';
 import { count, plural } from '../language';
+import { leakage } from './remedies';
 
 export const train = {
   title: 'Train a classifier',
@@ -142,7 +143,7 @@ export const train = {
   reset: 'Reset to the defaults',
   nChanged: (n: number) => plural(n, { one: `${count(n)} changed`, other: `${count(n)} changed` }),
   resetField: (title: string) => `Reset “${title}” to the default`,
-  leakage: 'Train although the split separates groups or duplicates',
+  leakage,
   unlabeled: {
     title: 'These images have no labels yet',
     text: 'Label images of at least two classes, then return to this page.',

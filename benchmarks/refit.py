@@ -1,0 +1,156 @@
+"""Gain of the delivered classifier, fitted on all images, over the tested one, on images outside training and test.
+
+For each dataset and seed, half of the groups are outside, and an instant classifier is trained on the other half.
+Differences are delivered minus tested. `uncertain` and `sets` are the share of uncertain predictions, and the share of
+prediction sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the
+trainings so far, whose number the record states. Without `--copies`, the recipe has no data augmentation, since copies
+take most of the time. Images: COVERSLIP_DATA, default ../shared/data.
+
+    python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX] [--copies]
+"""
+
+import argparse
+import itertools
+import random
+import statistics
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from _records import Record
+from finetuning import DATA, SETS, Images, rows_of, write_rows
+
+from coverslip.datasets import DecodedPixels, open_dataset, scan_images
+from coverslip.engines import embed
+from coverslip.errors import BadDataset, Stopped
+from coverslip.evaluation import expected_calibration_error, score
+from coverslip.events import ignore
+from coverslip.inference import Classifier, load_classifier
+from coverslip.pipeline import train_without_report
+from coverslip.runs import ClassifierCard, Recipe
+
+RECORD = Record("Delivered classifier", ["src/coverslip/training", "src/coverslip/experiments/one_split.py"])
+FIVE_SETS = ("pap_herlev", "micronuclei", "blood_pbc", "nuclei_mitocheck", "chromosomes_qband")
+METRICS = ("macro-F1", "log loss", "calibration error")
+RATES = ("uncertain", "sets")
+_FEWEST = 8  # images of a class to train on
+_ROWS_AT_ONCE = 500
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=FIVE_SETS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=700, help="half of them are outside")
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--copies", action="store_true", help="with the default augmentation")
+    RECORD.add_option(parser)
+    options = parser.parse_args()
+    columns = [f"{name}: tested | delivered" for name in (*METRICS, *RATES)]
+    print(f"| dataset | seed | fitted | outside | {' | '.join(columns)} | s of training | of refit |")
+    print("|---|---|---|---|" + "---|" * (2 * len(columns) + 2), flush=True)
+    changes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    with suppress(KeyboardInterrupt, Stopped):
+        for seed, name in itertools.product(range(options.seeds), options.sets):
+            augment = {} if options.copies else "none"
+            settings = {"seed": seed, "image_size": options.side, "stage": "instant", "augment": augment}
+            with suppress(BadDataset):  # a class has too few groups
+                changes[name].append(one_row(name, options.images, seed, settings))
+    for k, metric in enumerate(METRICS):
+        of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}
+        values = [value for each in of_set.values() for value in each]
+        by_set = ", ".join(f"{name} {statistics.mean(each):+.3f}" for name, each in of_set.items())
+        error = statistics.stdev(values) / len(values) ** 0.5
+        print(f"\n{metric}: {statistics.mean(values):+.4f} (SE {error:.4f}); {by_set}")
+        claim = f"Change in {metric} on other images, {options.side} px"
+        n = f"{len(values)} trainings"
+        RECORD.add(claim, round(statistics.mean(values), 3), n=n, note=f"SE {error:.3f}; {by_set}")
+    RECORD.write(f"{options.side} px")
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A table of images to train on, and images of other groups."""
+
+    table: Path
+    paths: list[str]
+    labels: list[str]
+
+    def features(self, classifier: Classifier) -> npt.NDArray[np.float32]:
+        """Return the features of the outside images, from the cache if possible."""
+        preprocessing, data = classifier.card.preprocessing, classifier.open_images(self.paths)
+        scan = scan_images(data)
+        with embed(
+            classifier.network,
+            [fact.pixel_hash for fact in scan.readable(range(len(data)))],
+            DecodedPixels(data, scan, preprocessing),
+            preprocessing=preprocessing.model_dump(mode="json"),
+            tta=classifier.card.tta,
+            device="cpu",
+        ) as (features, _):
+            return np.concatenate([features[slice(i, i + _ROWS_AT_ONCE)] for i in range(0, len(data), _ROWS_AT_ONCE)])
+
+
+def draw(images: Images, n: int, seed: int, folder: Path) -> Outside:
+    """Draw about n images of whole groups, and divide the groups: one half is trained on, the other is outside.
+
+    All seeds divide the same images, so that their features are computed once.
+    """
+    by_group: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows_of(DATA / images.source):
+        by_group[row[images.group] if images.group else row["path"]].append(row)
+    groups = sorted(by_group)
+    random.Random(0).shuffle(groups)
+    n_before = itertools.accumulate((len(by_group[group]) for group in groups), initial=0)
+    groups = [group for group, n_drawn in zip(groups, n_before, strict=False) if n_drawn < n]
+    random.Random(seed).shuffle(groups)
+    halves = groups[: len(groups) // 2], groups[len(groups) // 2 :]
+    inside, outside = ([row for group in half for row in by_group[group]] for half in halves)
+    n_of = Counter(row["label"] for row in inside)
+    inside, outside = ([row for row in some if n_of[row["label"]] >= _FEWEST] for some in (inside, outside))
+    table = write_rows(inside, images.group, folder / "images.csv")
+    return Outside(table, [row["path"] for row in outside], [row["label"] for row in outside])
+
+
+def one_row(name: str, n: int, seed: int, settings: Mapping[str, Any]) -> tuple[float, ...]:
+    """Train, print a row, and return the changes of the metrics."""
+    recipe = Recipe.model_validate({"split": {"folds": 0}, "group": SETS[name].group, **settings})
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = draw(SETS[name], n, seed, Path(folder))
+        run = train_without_report(open_dataset(drawn.table), recipe, out=Path(folder) / "run", emit=ignore)
+        tested, delivered = (load_classifier(run, "cpu", tested=is_tested) for is_tested in (True, False))
+        features = drawn.features(tested)
+        label = np.array([tested.classes.index(name) for name in drawn.labels])
+        columns = [measured(each.probabilities_of(features), label, each.card) for each in (tested, delivered)]
+        training = run.training
+        assert training is not None
+        assert training.refit_on_all is not None
+        pairs = " | ".join(f"{before:.3f} | {after:.3f}" for before, after in zip(*columns, strict=True))
+        seconds = f"{training.seconds:.0f} | {training.refit_on_all.seconds:.0f}"
+        print(
+            f"| {name} | {seed} | {training.refit_on_all.n_images} | {len(label)} | {pairs} | {seconds} |", flush=True
+        )
+    return tuple(after - before for before, after in zip(*columns, strict=True))[: len(METRICS)]
+
+
+def measured(probability: Floats, label: Ints, card: ClassifierCard) -> tuple[float, ...]:
+    """Return the metrics and rates of the outside images, with the thresholds of the card."""
+    scores = score(probability, label, names=("macro_f1", "log_loss"))
+    floors = np.zeros(len(card.classes)) if card.set_floors is None else np.array(card.set_floors)
+    is_in_set = probability[np.arange(len(label)), label] >= floors[label]
+    is_uncertain = probability.max(axis=1) < card.uncertain_below
+    error = expected_calibration_error(probability, label)
+    return (scores["macro_f1"], scores["log_loss"], error, float(is_uncertain.mean()), float(is_in_set.mean()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""Back up a whole server, also while it runs, and restore it elsewhere.
+
+A backup is a folder: `server.json`, the accounts in `accounts.sqlite`, and `projects/ID.zip`, each a backup of the
+workspace of a project. It appears completely or not at all.
+
+Backups that administrators start in the app run one at a time, in a thread. They are no jobs, because jobs belong to a
+project and its tables.
+"""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import select
+
+from coverslip._version import __version__
+from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
+from coverslip.events import Emit, Event, Progressed, ignore
+from coverslip.files import write_error
+from coverslip.messages import ChooseOther, Failure, failure, localized_failure
+from coverslip.runs.documents import Document
+from coverslip.server.folder import VERSION, AccountServer, metadata, open_account_server, projects
+from coverslip.workspace.backups.archive import Manifest
+from coverslip.workspace.backups.restoring import Restored, restore_backup
+from coverslip.workspace.backups.writing import copy_database, count_rows, write_backup
+from coverslip.workspace.store.database import open_database, record_backup
+from coverslip.workspace.store.workspace import Workspace
+
+_MANIFEST, _ACCOUNTS, _PROJECTS = "server.json", "accounts.sqlite", "projects"
+_ID = re.compile("[0-9a-f]+")
+_SECONDS_TO_STOP = 5.0
+_log = logging.getLogger("coverslip")
+
+
+class ServerManifest(Document):
+    """`server.json`: what a backup of a server contains."""
+
+    coverslip: str = Field(description="Version that wrote the backup.")
+    created: str = Field(description="ISO 8601, UTC.")
+    accounts: dict[str, int] = Field(description="Rows of each table of the accounts.")
+    projects: dict[str, Manifest] = Field(description="The content of the backup of each project, by ID.")
+
+
+def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore) -> ServerManifest:
+    """Write a backup of the accounts and of all projects, including removed ones, to a new folder.
+
+    Accounts and each project are copied in one state. A project without a folder was never opened and has no content.
+
+    Args:
+        server: the server, which may be running.
+        folder: the new folder, outside the folder of the server.
+        emit: receives progress events.
+
+    Raises:
+        CoverslipError: there is no such server, the folder exists or is inside that of the server, a file cannot be
+            read, or the disk is full.
+        Conflict: runs or classifiers of a project were removed or restored meanwhile.
+    """
+    if os.path.lexists(folder):
+        raise CoverslipError("backup-exists", file=folder, remedies=(ChooseOther("output"),))
+    if folder.absolute().resolve().is_relative_to(server.folder):
+        raise CoverslipError("backup-inside-workspace", file=folder, remedies=(ChooseOther("output"),))
+    if not server.database_file.is_file():
+        raise CoverslipError("backup-without-server", file=server.folder)
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        (part / _PROJECTS).mkdir(parents=True)
+        part.chmod(0o700)  # images of patients are private
+        copy_database(server.database_file, part / _ACCOUNTS)
+        written = {}
+        for project_id in _project_ids(part / _ACCOUNTS):
+            if (server.projects / project_id).is_dir():
+                workspace = Workspace(server.projects / project_id, ())
+                written[project_id] = write_backup(workspace, part / _PROJECTS / f"{project_id}.zip", emit)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = ServerManifest(
+            coverslip=__version__, created=created, accounts=_count_accounts(part / _ACCOUNTS), projects=written
+        )
+        manifest.write(part / _MANIFEST)
+        part.rename(folder)
+        record_backup(server.folder, folder)
+        for project_id in written:
+            record_backup(server.projects / project_id, folder / _PROJECTS / f"{project_id}.zip")
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def restore_server_backup(
+    backup: Path, folder: Path, emit: Emit = ignore
+) -> tuple[ServerManifest, dict[str, Restored]]:
+    """Restore a server from a backup into a new or empty folder, completely or not at all.
+
+    Args:
+        backup: a folder of `write_server_backup`.
+        folder: the folder of the server.
+        emit: receives progress events.
+
+    Returns:
+        The content of the backup, and the restored workspaces by ID of the project.
+
+    Raises:
+        CoverslipError: the backup is not complete or is of another version, the folder has content, the disk is full,
+            or the database cannot be used.
+    """
+    try:
+        manifest = ServerManifest.read(backup / _MANIFEST)
+    except BadRun as error:
+        raise CoverslipError("backup-of-server-not-accepted", file=backup) from error
+    # IDs become names of folders.
+    ids = set(_project_ids(backup / _ACCOUNTS)) if (backup / _ACCOUNTS).is_file() else set()
+    if not manifest.projects.keys() <= ids or not all(map(_ID.fullmatch, manifest.projects)):
+        raise CoverslipError("backup-of-server-not-accepted", file=backup)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CoverslipError("restore-folder-not-empty", file=folder, remedies=(ChooseOther("workspace"),))
+    is_new = not folder.exists()
+    server = open_account_server(folder)
+    restored: dict[str, Restored] = {}
+    try:
+        for project_id in manifest.projects:
+            file = backup / _PROJECTS / f"{project_id}.zip"
+            restored[project_id] = restore_backup(file, server.projects / project_id, emit)
+        shutil.copy(backup / _ACCOUNTS, server.database_file)
+        if _count_accounts(server.database_file) != manifest.accounts:
+            raise CoverslipError("backup-of-server-not-accepted", file=backup)
+    except BaseException:
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if is_new:
+            folder.rmdir()
+        raise
+    return manifest, restored
+
+
+def _count_accounts(accounts: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(accounts)) as connection:
+        return count_rows(connection)
+
+
+def _project_ids(accounts: Path) -> list[str]:
+    engine = open_database(accounts, tables=metadata, version=VERSION, steps={})
+    try:
+        with engine.connect() as connection:
+            return list(connection.execute(select(projects.c.id).order_by(projects.c.id)).scalars())
+    finally:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A complete backup of the server."""
+
+    name: Annotated[str, Field(description="The name of its folder.")]
+    created: Annotated[str, Field(description="ISO 8601, UTC.")]
+    n_projects: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupProgress:
+    """How far a backup is, in the project that is copied now."""
+
+    done: Annotated[int, Field(description="MB that were copied.")]
+    total: Annotated[int, Field(description="MB of the project; 0: not known yet.")]
+    seconds_left: Annotated[float | None, Field(description="null: not known yet.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Backups:
+    """Backups in the folder of the server for them, and the one that is written now."""
+
+    folder: Annotated[str | None, Field(description="Where they are written. null: the server has no such folder.")]
+    progress: Annotated[BackupProgress | None, Field(description="null: none is written now.")]
+    error: Annotated[Failure | None, Field(description="Why the last one failed. null: it did not fail.")]
+    items: Annotated[list[Backup], Field(description="Complete backups, the newest first.")]
+
+
+class _Stopped(Exception):
+    """A stop was requested; the backup is removed."""
+
+
+class BackupRuns:
+    """The backups of a running server.
+
+    Args:
+        server: the server.
+        folder: where backups are written; None: the app writes none.
+    """
+
+    def __init__(self, server: AccountServer, folder: Path | None) -> None:
+        self._server, self._folder = server, folder
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._progress: BackupProgress | None = None
+        self._error: Failure | None = None
+        self._must_stop = False
+
+    def state(self) -> Backups:
+        """Return the backups, and the progress of the one that is written now."""
+        error = None if self._error is None else localized_failure(self._error)
+        items = (
+            [] if self._folder is None else sorted(_complete(self._folder), key=lambda each: each.name, reverse=True)
+        )
+        return Backups(None if self._folder is None else str(self._folder), self._progress, error, items)
+
+    def start(self) -> Backups:
+        """Start a backup in a new folder, whose name is the current time.
+
+        Raises:
+            NotFound: the server has no folder for backups.
+            Conflict: a backup is being written.
+        """
+        if self._folder is None:
+            raise NotFound("no-backup-folder")
+        with self._lock:
+            if self._progress is not None:
+                raise Conflict("backup-in-progress")
+            self._progress, self._error, self._must_stop = BackupProgress(0, 0, None), None, False
+            new = self._folder / time.strftime("%Y-%m-%d-%H%M%S")
+            self._thread = threading.Thread(target=self._write, args=(new,), name="backup", daemon=True)
+            self._thread.start()
+        return self.state()
+
+    def stop(self) -> None:
+        """Stop the backup that is being written, if there is one. Nothing of it remains."""
+        self._must_stop = True
+        if self._thread is not None:
+            self._thread.join(_SECONDS_TO_STOP)
+
+    def _write(self, folder: Path) -> None:
+        try:
+            write_server_backup(self._server, folder, self._note)
+        except _Stopped:
+            pass
+        except CoverslipError as error:
+            self._error = error.failure
+        except Exception as error:  # noqa: BLE001  the page shows it, and the server continues
+            _log.exception("a backup failed")
+            self._error = failure("job-fault", kind="fault", reason=f"{type(error).__name__}: {error}")
+        finally:
+            self._progress = None
+
+    def _note(self, event: Event) -> None:
+        if self._must_stop:
+            raise _Stopped
+        if isinstance(event, Progressed):
+            self._progress = BackupProgress(event.done, event.total, event.seconds_left)
+
+
+def _complete(folder: Path) -> list[Backup]:
+    backups = []
+    for each in folder.glob("[0-9]*") if folder.is_dir() else ():
+        try:
+            manifest = ServerManifest.read(each / "server.json")
+        except BadRun:  # not a backup, or of another version
+            continue
+        backups.append(Backup(each.name, manifest.created, len(manifest.projects)))
+    return backups

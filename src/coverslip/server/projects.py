@@ -1,0 +1,234 @@
+"""Projects and their members. The files of a project are a workspace."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
+
+from coverslip.app.clients import Role
+from coverslip.errors import CoverslipError, NotFound
+from coverslip.messages import ChooseOther
+from coverslip.server.folder import AccountServer, members, projects, users
+from coverslip.server.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in, user_of
+from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.rows import now
+from coverslip.workspace.store.sql import replace_rows
+from coverslip.workspace.store.workspace import Workspace, open_workspace
+
+_MEMBER = (
+    select(projects.c.id, members.c.role)
+    .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == bindparam("user_id")))
+    .where(projects.c.id == bindparam("project_id"), projects.c.removed.is_(None))
+)
+_USER_AND_MEMBER = (  # once: each request runs it
+    USER_OF_KEY.add_columns(projects.c.id.label("served"), members.c.role)
+    .outerjoin(projects, (projects.c.id == bindparam("project_id")) & projects.c.removed.is_(None))
+    .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == users.c.id))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project: a workspace with members."""
+
+    id: str
+    name: str
+    roots: Annotated[list[str], Field(description="Folders of the server whose images the project may read.")]
+    max_bytes: Annotated[int | None, Field(description="Limit of the size of its folder. null: no limit.")]
+    created: Annotated[str, Field(description="ISO 8601, UTC.")]
+    is_removed: Annotated[bool, Field(description="It is not served. Its folder is kept, and it can be restored.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user who may use a project."""
+
+    user_id: str
+    name: str
+    role: Role
+
+
+def list_projects(server: AccountServer, user: User | None = None) -> list[Project]:
+    """Return the projects that a user may use, by name; None or an administrator: all, including removed ones."""
+    query = select(projects).order_by(projects.c.name, projects.c.id)
+    if user is not None and not user.is_admin:
+        query = query.join(members, members.c.project_id == projects.c.id)
+        query = query.where(members.c.user_id == user.id, projects.c.removed.is_(None))
+    with server.engine.connect() as connection:
+        return [_project(row) for row in connection.execute(query).mappings()]
+
+
+def find_project(server: AccountServer, project_id: str) -> Project:
+    """Return a project by ID.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with server.engine.connect() as connection:
+        return _project(_row(connection, project_id))
+
+
+def add_project(
+    server: AccountServer, name: str, *, roots: Sequence[str] = (), max_bytes: int | None = None
+) -> Project:
+    """Add a project without members.
+
+    Raises:
+        CoverslipError: a root is outside the roots of the server.
+    """
+    project_id = secrets.token_hex(5)
+    values = {"name": name, "roots": _allowed(server, roots), "max_bytes": max_bytes}
+    with write_transaction(server.engine) as connection:
+        connection.execute(insert(projects).values(id=project_id, created=now(), **values))
+        return _project(_row(connection, project_id))
+
+
+def change_project(
+    server: AccountServer,
+    project_id: str,
+    *,
+    name: str,
+    roots: Sequence[str],
+    max_bytes: int | None,
+) -> Project:
+    """Change the name, roots and limit of a project.
+
+    Raises:
+        NotFound: there is no such project.
+        CoverslipError: a root is outside the roots of the server.
+    """
+    values = {"name": name, "roots": _allowed(server, roots), "max_bytes": max_bytes}
+    with write_transaction(server.engine) as connection:
+        _row(connection, project_id)
+        connection.execute(update(projects).where(projects.c.id == project_id).values(**values))
+        return _project(_row(connection, project_id))
+
+
+def remove_project(server: AccountServer, project_id: str, *, is_removed: bool = True) -> Project:
+    """Stop serving a project, or serve it again. Its folder and its members are kept.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    with write_transaction(server.engine) as connection:
+        _row(connection, project_id)
+        removed = now() if is_removed else None
+        connection.execute(update(projects).where(projects.c.id == project_id).values(removed=removed))
+        return _project(_row(connection, project_id))
+
+
+def list_members(server: AccountServer, project_id: str) -> list[Member]:
+    """Return the members of a project by name.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    query = select(users.c.id, users.c.name, members.c.role).join(members, members.c.user_id == users.c.id)
+    with server.engine.connect() as connection:
+        _row(connection, project_id)
+        rows = connection.execute(query.where(members.c.project_id == project_id).order_by(users.c.name))
+        return [Member(row.id, row.name, row.role) for row in rows]
+
+
+def set_member(server: AccountServer, project_id: str, user_id: str, role: Role) -> Role | None:
+    """Let a user use a project in this role; return the role before.
+
+    Raises:
+        NotFound: there is no such project or user.
+    """
+    find_user(server, user_id)
+    row = {"project_id": project_id, "user_id": user_id, "role": role}
+    is_member = (members.c.project_id == project_id) & (members.c.user_id == user_id)
+    with write_transaction(server.engine) as connection:
+        _row(connection, project_id)
+        before: Role | None = connection.execute(select(members.c.role).where(is_member)).scalar()
+        replace_rows(connection, members, [row])
+    return before
+
+
+def remove_member(server: AccountServer, project_id: str, user_id: str) -> None:
+    """End the membership of a user, if there is one.
+
+    Raises:
+        NotFound: there is no such project.
+    """
+    is_member = (members.c.project_id == project_id) & (members.c.user_id == user_id)
+    with write_transaction(server.engine) as connection:
+        _row(connection, project_id)
+        connection.execute(delete(members).where(is_member))
+
+
+def role_in(server: AccountServer, project_id: str, user: User) -> Role | None:
+    """Return the role of a user in a project that is served; None: the user may not know of it."""
+    with server.engine.connect() as connection:
+        row = connection.execute(_MEMBER, {"project_id": project_id, "user_id": user.id}).first()
+    return None if row is None else _role(user, row.role)
+
+
+def user_and_role(server: AccountServer, secret: str, kind: Kind, project_id: str) -> tuple[User | None, Role | None]:
+    """Return the active user of a secret, and the role of this user in a project, by one query.
+
+    Both are None without a valid secret. The role is also None if the user may not know of the project, and if
+    `project_id` is empty.
+    """
+    if not project_id:
+        return user_of(server, secret, kind), None
+    row = row_of_key(server, _USER_AND_MEMBER, secret, kind, project_id=project_id)
+    if row is None:
+        return None, None
+    user = user_in(row)
+    return user, None if row["served"] is None else _role(user, row["role"])
+
+
+def _role(user: User, role: Role | None) -> Role | None:
+    return "editor" if user.is_admin else role
+
+
+def workspace_of(server: AccountServer, project: Project) -> Workspace:
+    """Return the workspace of a project. Without roots, it reads uploaded images only.
+
+    Raises:
+        CoverslipError: it cannot be created, or a root no longer exists or is not allowed any more.
+    """
+    folder = server.projects / project.id
+    roots = _allowed(server, project.roots)  # the server may have other roots now
+    opened = open_workspace(folder, tuple(map(Path, roots)) or (folder,))
+    return Workspace(opened.folder, opened.roots if project.roots else ())
+
+
+def _allowed(server: AccountServer, roots: Sequence[str]) -> list[str]:
+    """Return the real paths of folders in the roots of the server."""
+    allowed = []
+    for root in roots:
+        real = Path(root).expanduser().resolve()
+        if not real.is_dir():
+            raise CoverslipError("missing-root", file=real, remedies=(ChooseOther("root"),))
+        if not any(real.is_relative_to(outer) for outer in server.roots):
+            outer_roots = ", ".join(map(str, server.roots)) or "–"
+            raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=outer_roots)
+        if real.is_relative_to(server.folder) or server.folder.is_relative_to(real):
+            raise CoverslipError("root-contains-server", file=real, remedies=(ChooseOther("root"),))
+        allowed.append(str(real))
+    return allowed
+
+
+def _row(connection: Connection, project_id: str) -> RowMapping:
+    row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
+    if row is None:
+        raise NotFound("no-such-project")
+    return row
+
+
+def _project(row: RowMapping) -> Project:
+    return Project(
+        id=row["id"],
+        name=row["name"],
+        roots=row["roots"],
+        max_bytes=row["max_bytes"],
+        created=row["created"],
+        is_removed=row["removed"] is not None,
+    )
