@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coverslip.messages import message_of
+
 
 @dataclass(frozen=True)
 class Done:
@@ -56,6 +58,6 @@ def succeeded(*arguments: str, cache: Path) -> Done:
 def number_cells(metrics: Mapping[str, Any]) -> str:
     """Test images (groups), accuracy and macro-F1 with its interval, as cells of a Markdown table."""
     accuracy, f1 = metrics["metrics"]["accuracy"], metrics["metrics"]["macro_f1"]
-    interval = f"{f1['low']:.3f}-{f1['high']:.3f}" if f1["low"] is not None else f1["reason"]
+    interval = f"{f1['low']:.3f}-{f1['high']:.3f}" if f1["low"] is not None else message_of(f1["reason"])
     groups = f" ({metrics['n_groups']})" if metrics["n_groups"] else ""
     return f"{metrics['n']:,}{groups} | {accuracy['value']:.4f} | {f1['value']:.4f} ({interval})"

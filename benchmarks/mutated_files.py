@@ -27,7 +27,7 @@ from _children import Done, coverslip
 from _records import Record
 from PIL import Image
 
-from coverslip.messages import entries, text
+from coverslip.messages import entries, message_of, text
 
 RECORD = Record("Damaged files", ["src/coverslip/images", "src/coverslip/datasets", "src/coverslip/inference"])
 SIDE = 48
@@ -79,7 +79,7 @@ def check(count: int, seed: int, files: Path, scratch: Path) -> list[str]:
         peaks.append({"inspect": inspected.peak_mib, "predict": predicted.peak_mib})
         inspection = json.loads(inspected.stdout)
         unreadable = {
-            image: reason
+            image: str(message_of(reason))
             for finding in inspection["findings"]
             if finding["code"] == "unreadable"
             for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)

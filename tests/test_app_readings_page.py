@@ -35,7 +35,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     assert (pair["first"], pair["second"]) == (None, "Eve")
     agreement = page.get_by_role("region", name="Agreement")
     row = agreement.get_by_role("row").filter(has=page.get_by_role("cell", name="Eve", exact=True)).first
-    assert f"{pair['agreement']['agreement']['value']:.3f}".rstrip("0") in row.inner_text()
+    assert f"{pair['agreement']['agreement']['value']:.2f}" in row.inner_text()  # the interval of 9 images is wide
     different = app.get(f"{dataset}/second-reading/disagreements")["items"]
     assert 0 < len(different) < 9
     assert {image["readings"][0]["label"] for image in different} == {first_class}

@@ -32,7 +32,7 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
         assert all(number(value) in row.inner_text() for value in numbers if value is not None)
     fields.nth(1).fill("treated")
     fields.nth(1).press("Tab")
-    conditions = page.get_by_role("region", name="Conditions")
+    conditions = page.get_by_role("region", name="Proportions", exact=True)
     conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
     page.reload()
     conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()

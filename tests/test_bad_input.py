@@ -25,7 +25,7 @@ from coverslip.cli import main
 from coverslip.cli._options import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
-from coverslip.messages import text
+from coverslip.messages import message_of, text
 from coverslip.runs import Run
 from coverslip.synthetic_cells import write_sample_images
 
@@ -237,7 +237,9 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
 def unreadable_in(inspected: dict[str, Any]) -> dict[str, str]:
     """What `inspect --json` gives as unreadable: the image's name, and why."""
     (finding,) = [each for each in inspected["findings"] if each["code"] == "unreadable"]
-    return {image: reason for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)}
+    return {
+        image: str(message_of(reason)) for (image,), (reason,) in zip(finding["images"], finding["notes"], strict=True)
+    }
 
 
 @pytest.mark.slow

@@ -271,12 +271,9 @@ def test_the_help_of_every_option_is_an_entry() -> None:
         f"{file.name}:{node.lineno}"
         for file in sorted((SOURCES / "cli").glob("*.py"))
         for node, name in calls_in(file)
-        if name.startswith(("typer.", "setting"))
-        for help_text in [
-            *(keyword.value for keyword in node.keywords if keyword.arg in ("help", "epilog")),
-            *(node.args if name == "setting" else []),
-        ]
-        if isinstance(help_text, ast.Constant)
+        if name.startswith("typer.")
+        for keyword in node.keywords
+        if keyword.arg in ("help", "epilog") and isinstance(keyword.value, ast.Constant)
     ]
     assert literals == []
 

@@ -15,6 +15,7 @@ from coverslip.datasets import DecodedPixels, scan_images
 from coverslip.errors import BadClassifier
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Event, InstantClassifierFitted, Noted, ignore
+from coverslip.experiments.one_split import _without_large_folds
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.files import sha256_file
 from coverslip.inference.explain import explain
@@ -207,7 +208,11 @@ def test_studies_have_it_off() -> None:
         assert preset_recipe(name).refit_all is False
 
 
-def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(tmp_path: Path) -> None:
+def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "file"))  # not usable, so that images are read again
     folder, notes = write_cells(tmp_path / "cells", 60, seed=7), dict[str, Noted]()  # without features in the cache
 
     def change(event: Event) -> None:
@@ -224,3 +229,9 @@ def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(
     assert not run.is_fitted_on_test
     assert "tested-classifier-delivered" in notes
     assert [row.decision for row in run.predictions].count("unreadable") == 1
+
+
+def test_folds_of_many_images_do_not_set_the_temperature() -> None:
+    fold_index = np.repeat([-1, 0, 1, 2, 3], [10, 45, 20, 15, 10])
+    remaining = _without_large_folds(fold_index)
+    assert np.unique(remaining, return_counts=True)[1].tolist() == [55, 20, 15, 10]

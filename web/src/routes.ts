@@ -21,7 +21,10 @@ const pages: [string, LazyPage][] = [
   ],
   [
     '/datasets/:id/second-reading',
-    page(['datasets', 'predict'], () => import('./features/datasets/readings/SecondReadingPage.svelte')),
+    page(
+      ['datasets', 'predict', 'runs'],
+      () => import('./features/datasets/readings/SecondReadingPage.svelte'),
+    ),
   ],
   ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
   ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],
@@ -68,7 +71,7 @@ const pages: [string, LazyPage][] = [
   ],
   [
     '/predictions/:id/samples',
-    page(['predict'], () => import('./features/predictions/samples/SamplesPage.svelte')),
+    page(['predict', 'runs'], () => import('./features/predictions/samples/SamplesPage.svelte')),
   ],
   [
     '/predictions/:id/spot-check',

@@ -77,7 +77,8 @@ test('numbers and intervals are formatted', () => {
   expect(withInterval(0.891, 0.85, 0.93)).toBe('0.891 (95% CI 0.850 to 0.930)');
   expect(withInterval(0.891, null, null)).toBe('0.891');
   expect(withInterval(null, null, null)).toBe('–');
-  expect(interval(-0.012, 0.5)).toBe('95% CI −0.012 to 0.500');
+  expect(interval(-0.012, 0.2)).toBe('95% CI −0.012 to 0.200');
+  expect(interval(-0.012, 0.5)).toBe('95% CI −0.01 to 0.50'); // it is wide
   expect([0.881, 1, 0.9996].map((share) => percent(share))).toEqual(['88.1%', '100%', '99.9%']);
   expect([0.0004, 0.0341, 0.42, null].map(pValue)).toEqual([
     ...['p\u00a0<\u00a00.001', 'p\u00a0=\u00a00.034', 'p\u00a0=\u00a00.42', ''],

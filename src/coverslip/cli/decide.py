@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coverslip.experiments.rethreshold import ThresholdChoice, Thresholds
-    from coverslip.runs import Run
 
 _TARGETS = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.25)  # sensitivities
 _ROUNDING = 1e-9
@@ -87,33 +86,9 @@ def decide(
     show_result(stdout, reported_run)
     if not uncertain_words(reported_run):
         stdout.print(text("command-none-uncertain"), soft_wrap=True)
-    if (thresholds := thresholds_of(decided)) is not None:
-        _show(stdout, thresholds, is_short=True)
-    _show_choice(stdout, decided)
 
 
-def _show_choice(console: "Console", run: "Run") -> None:
-    """Print the results of the threshold on the images that it was chosen on; those on test images usually differ."""
-    from coverslip.reports.words import decision_images, number
-
-    calibration, positive = run.training and run.training.calibration, run.metrics.positive_class
-    if not calibration or calibration.operating_points is None or positive not in run.metrics.classes:
-        return
-    point = calibration.operating_points[run.metrics.classes.index(positive)]
-    if point.sensitivity is not None:
-        tested_on = "folds" if run.is_cross_validated else "test"
-        sentence = text(
-            "command-chosen-threshold",
-            is_by_hand=run.recipe.decide_by == "threshold",
-            image_set=decision_images(calibration.calibrated_on),
-            sensitivity=number(point.sensitivity),
-            specificity=number(point.specificity),
-            tested_on=tested_on,
-        )
-        console.print(sentence, soft_wrap=True)
-
-
-def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool = False) -> None:
+def _show(console: "Console", thresholds: "Thresholds | None") -> None:
     from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
     from coverslip.reports.tables import column_titles
@@ -124,8 +99,6 @@ def _show(console: "Console", thresholds: "Thresholds | None", *, is_short: bool
         return
     label, threshold = one_line(thresholds.positive, 60), f"{thresholds.threshold:.3g}"
     console.print(text("command-threshold", label=label, threshold=threshold), soft_wrap=True)
-    if is_short:
-        return
     sentence = text(
         "command-thresholds",
         image_set=decision_images(thresholds.calibrated_on),

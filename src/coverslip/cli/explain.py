@@ -95,25 +95,16 @@ def _as_json(explained: "Explanations") -> dict[str, object]:
 
 
 def _show(explained: "Explanations") -> None:
-    from coverslip.cli._show import results_console, table_of
+    from coverslip.cli._show import results_console, show_sections
     from coverslip.datasets import one_line
-    from coverslip.reports.sections.images import check_result
-    from coverslip.reports.tables import column_titles
-    from coverslip.reports.words import signed
+    from coverslip.reports.blocks import SectionContent
+    from coverslip.reports.sections.images import map_check_table
 
     console = results_console()
     for of_run in explained.checks:
         title = text("command-map-checks", run=one_line(of_run.run), checked_on=of_run.checked_on)
-        console.print(f"\n{title}", style="bold")
-        columns = column_titles(
-            *("column-method", "column-correlation-with-random-weights", "column-gain-over-center"),
-            *("column-lower-bound", "column-checks"),
-        )
-        table = table_of(*columns)
-        for check in of_run.checks:
-            numbers = (f"{check.similarity:.2f}", signed(check.gain), signed(check.gain_low))
-            table.add_row(check.method, *numbers, check_result(check.passes))
-        console.print(table if of_run.checks else text("command-too-few-images-for-checks"))
+        words = [] if of_run.checks else [text("command-too-few-images-for-checks")]
+        show_sections(console, [SectionContent(title, [map_check_table(of_run.checks, words)])], has_folded=True)
     n_withheld = sum(image.predicted is not None and not image.is_shown for image in explained.images)
     if n_withheld:
         console.print(text("command-maps-withheld", n_maps=n_withheld), soft_wrap=True)

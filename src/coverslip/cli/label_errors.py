@@ -43,34 +43,14 @@ def label_errors(
 
 
 def _show(errors: "LabelErrors", out: Path | None) -> None:
-    from coverslip.cli._show import filled_table, results_console
-    from coverslip.datasets import one_line
-    from coverslip.reports.sections.data_quality import label_issue_columns, listed_errors, suspected_words
-    from coverslip.reports.tables import column_titles
-    from coverslip.reports.words import number
+    from coverslip.cli._show import results_console, show_sections
+    from coverslip.reports.blocks import SectionContent
+    from coverslip.reports.sections.data_quality import label_error_blocks
 
     console = results_console()
-    console.print(suspected_words(errors), soft_wrap=True)
-    if errors.n_not_checked:
-        console.print(text("command-labels-not-checked", n_labels=errors.n_not_checked))
-    classes = [
-        (
-            one_line(row.name),
-            f"{row.n:,}",
-            text("command-too-few-images") if row.n_misclassified is None else f"{row.n_misclassified:,}",
-        )
-        for row in errors.classes
-    ]
-    console.print(filled_table(column_titles("column-class", "column-images", "column-misclassified"), classes))
-    images = [
-        (one_line(image.image_id), image.split, one_line(image.label), one_line(image.suggested), number(image.score))
-        for image in listed_errors(errors)
-    ]
-    if images:
-        columns = label_issue_columns()
-        console.print(filled_table(columns, images, text_columns=columns[1:4]))
+    section = SectionContent(text("report-title-label-errors"), [*label_error_blocks(errors)])
+    show_sections(console, [section], has_folded=True)
+    if errors.images:
         console.print(text("command-check-labels"))
-        if any(image.split == "test" for image in errors.images):
-            console.print(text("report-label-correction"), soft_wrap=True)
     if out is not None:
         console.print(text("command-result-table", file=out), soft_wrap=True)

@@ -273,17 +273,6 @@ command-negative-mmd = The estimate of MMD² is unbiased: a negative value means
 
 command-none-uncertain = No prediction is labeled uncertain.
 
-command-chosen-threshold = { $is_by_hand ->
-        [true] This threshold was set by hand. On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }.
-       *[false] This threshold was chosen on { $image_set }, where it has a sensitivity of { $sensitivity } and a specificity of { $specificity }.
-    } { $tested_on ->
-        [folds] { $is_by_hand ->
-            [true] The tables above are of the folds.
-           *[false] The tables above are of the folds, each with its own threshold.
-        }
-       *[test] The tables above are of test images.
-    }
-
 command-no-thresholds = A target sensitivity or specificity needs two classes with validation images. For any number of classes, --error-rate 0.05 labels predictions as uncertain so that at most 5% of the others are wrong, --roc gives each class its own threshold, and --default predicts the most probable class.
 
 command-threshold = An image is predicted as “{ $label }” if its probability is at least { $threshold }.
@@ -304,13 +293,6 @@ command-maps-withheld = { $n_maps ->
         [one] { $n_maps } heat map is not shown:
        *[other] { $n_maps } heat maps are not shown:
     } no method passed both sanity checks. --show-failed draws them with a stamp.
-
-command-labels-not-checked = { $n_labels ->
-        [one] Not checked: { $n_labels } label.
-       *[other] Not checked: { $n_labels } labels.
-    }
-
-command-too-few-images = too few images
 
 command-check-labels = Look at each image before you change its label: not every suspected error is an error.
 

@@ -914,8 +914,6 @@ column-first-training-earlier-labels = first training, earlier labels
 
 column-fold = fold
 
-column-gain-over-center = gain over center
-
 column-gain-with-bound = gain over center (95% lower bound)
 
 column-grouped-split = grouped split
@@ -947,8 +945,6 @@ column-labels-and-predictions = labels and predictions
 column-last-used = last used
 
 column-license = license
-
-column-lower-bound = 95% lower bound
 
 column-macro-f1 = macro-F1
 
@@ -1497,3 +1493,12 @@ proportions-methods-compared = Conditions were compared { $has_blocks ->
     } was the unit; p-values were adjusted by Holm's method.
 
 proportions-methods-trend = Odds ratios per unit of the condition are from a quasi-binomial model of the samples (generalized estimating equations, variance of Mancl and DeRouen 2001); p-values are from a permutation test of the correlation of the samples with the condition.
+
+report-labels-not-checked = { $n_labels ->
+        [one] Not checked: { $n_labels } label.
+       *[other] Not checked: { $n_labels } labels.
+    }
+
+report-too-few-images = too few images
+
+report-misclassified-by-class = Misclassified images by class

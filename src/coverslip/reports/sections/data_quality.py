@@ -1,6 +1,6 @@
 """Report sections on data quality: suspected label errors, corrected test labels, and the leakage estimate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from coverslip.evaluation import METRICS
 from coverslip.messages import text
@@ -10,45 +10,32 @@ from coverslip.reports.comparison import NumbersByLabels, compare
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import column_titles, estimate
 from coverslip.reports.words import interval_after, number, relabeled, unknown_labels, with_interval
-from coverslip.runs import LabelErrors, LabelIssue, LeakageEstimate
+from coverslip.runs import LabelErrors, LeakageEstimate
 
 _MOST_SHOWN = 20
 
 
-def suspected_words(errors: LabelErrors) -> str:
-    """Return how many labels to check first, and how many images are misclassified.
+def label_error_blocks(errors: LabelErrors) -> Iterator[SectionText]:
+    """Yield the labels to check first and the misclassified images of each class.
 
-    It is no estimate of the number of wrong labels, since the classifier that questions them makes errors too.
+    The first is no estimate of the number of wrong labels, since the classifier that questions them makes errors too.
     """
-    suspected = text("report-suspected-labels", n_suspected=errors.n_suspected, n_checked=errors.n_checked)
-    if not errors.images:
-        return suspected
-    return f"{suspected} {text('report-misclassified', n_images=len(errors.images))}"
-
-
-def listed_errors(errors: LabelErrors) -> Sequence[LabelIssue]:
-    """Return the images that are shown: as many as labels are suspected."""
-    return errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
-
-
-def label_issue_columns() -> tuple[str, ...]:
-    """Return the columns of the table of suspected label errors: name, three texts and a score."""
-    return column_titles("column-image", "column-set", "column-label", "column-suggested-class", "column-score")
-
-
-def _label_errors_text(run: ReportedRun) -> SectionText:
-    errors = run.run.label_errors
-    assert errors is not None, "the section applies to runs with checked labels"
-    words = (
-        f"{suspected_words(errors)} {text('report-labels-checked-by', checked_by=errors.checked_by)}",
-        text("report-label-correction"),
-    )
-    rows = [
+    counts = [text("report-suspected-labels", n_suspected=errors.n_suspected, n_checked=errors.n_checked)]
+    counts += [text("report-misclassified", n_images=len(errors.images))] if errors.images else []
+    words = [" ".join([*counts, text("report-labels-checked-by", checked_by=errors.checked_by)])]
+    words += [text("report-labels-not-checked", n_labels=errors.n_not_checked)] if errors.n_not_checked else []
+    images = [
         (image.image_id, image.split, image.label, image.suggested, number(image.score))
-        for image in listed_errors(errors)
+        for image in errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
     ]
-    columns = label_issue_columns()
-    return SectionText(words, columns if rows else (), rows, columns[1:4])
+    columns = column_titles("column-image", "column-set", "column-label", "column-suggested-class", "column-score")
+    yield SectionText([*words, text("report-label-correction")], columns, images, columns[1:4])
+    classes = [
+        (row.name, row.n, text("report-too-few-images") if row.n_misclassified is None else row.n_misclassified)
+        for row in errors.classes
+    ]
+    columns = column_titles("column-class", "column-images", "column-misclassified")
+    yield SectionText((), columns, classes, summary=text("report-misclassified-by-class"))
 
 
 LABEL_ERRORS = Section(
@@ -57,7 +44,7 @@ LABEL_ERRORS = Section(
     order=780,
     is_about_training=True,
     applies=lambda run: run.run.label_errors is not None,
-    blocks=lambda run: [_label_errors_text(run)],
+    blocks=lambda run: label_error_blocks(run.run.label_errors) if run.run.label_errors else (),
 )
 
 

@@ -24,7 +24,7 @@ from coverslip.reports.words import (
     set_title,
     signed,
 )
-from coverslip.runs import MeasuredPredictions
+from coverslip.runs import MapCheck, MeasuredPredictions
 from coverslip.runs.environment import DomainImages
 
 if TYPE_CHECKING:
@@ -354,18 +354,8 @@ LEAST_CERTAIN = Section(
 )
 
 
-def check_result(passes: bool) -> str:
-    """Return whether a method of heat maps passed its sanity checks, as a cell."""
-    return text("report-passed") if passes else text("report-failed")
-
-
-def _map_checks_text(run: ReportedRun) -> SectionText:
-    map_checks = run.run.map_checks
-    assert map_checks is not None, "the section applies to runs with checks"
-    words = (
-        text("report-map-checks", n_images=map_checks.n_images, checked_on=map_checks.checked_on),
-        text("report-shown-map"),
-    )
+def map_check_table(checks: Sequence[MapCheck], words: Sequence[str] = ()) -> SectionText:
+    """Return the sanity checks of methods of heat maps."""
     columns = column_titles(
         "column-method", "column-correlation-with-random-weights", "column-gain-with-bound", "column-checks"
     )
@@ -374,11 +364,18 @@ def _map_checks_text(run: ReportedRun) -> SectionText:
             check.method,
             number(check.similarity, 2),
             f"{signed(check.gain)} ({signed(check.gain_low)})",
-            check_result(check.passes),
+            text("report-passed") if check.passes else text("report-failed"),
         )
-        for check in map_checks.checks
+        for check in checks
     ]
-    return SectionText(words, columns if rows else (), rows)
+    return SectionText(words, columns, rows)
+
+
+def _map_checks(run: ReportedRun) -> SectionText:
+    map_checks = run.run.map_checks
+    assert map_checks is not None, "the section applies to runs with checks"
+    about = text("report-map-checks", n_images=map_checks.n_images, checked_on=map_checks.checked_on)
+    return map_check_table(map_checks.checks, [about, text("report-shown-map")])
 
 
 MAP_CHECKS = Section(
@@ -387,5 +384,5 @@ MAP_CHECKS = Section(
     order=785,
     is_about_training=True,
     applies=lambda run: run.run.map_checks is not None,
-    blocks=lambda run: [_map_checks_text(run)],
+    blocks=lambda run: [_map_checks(run)],
 )

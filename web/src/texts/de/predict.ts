@@ -200,7 +200,6 @@ export const predict: Texts['predict'] = {
     noTime: 'keine',
     timeOfSeries: 'der Zeitpunkt der Bildserie',
     timePattern: 'Muster der Zeit (regulärer Ausdruck)',
-    overTime: 'Anteile im Zeitverlauf',
     curvesHelp:
       'Dicke Linien sind Mittelwerte der Proben einer Bedingung, mit ihren 95-%-Konfidenzintervallen als Bändern. Dünne Linien sind Proben. Die heruntergeladene Tabelle enthält die Zahlen aller Proben.',
     withoutTime: (n) =>
@@ -234,7 +233,6 @@ export const predict: Texts['predict'] = {
         one: `${count(n)} Bild wird nicht gezählt, weil das Muster nicht auf seinen Pfad passt.`,
         other: `${count(n)} Bilder werden nicht gezählt, weil das Muster nicht auf ihre Pfade passt.`,
       }),
-    plates: 'Platten',
     plateHelp: (corrected) =>
       `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'gezählten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
     noControl: 'keine',

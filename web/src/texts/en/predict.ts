@@ -197,7 +197,6 @@ export const predict = {
     noTime: 'none',
     timeOfSeries: 'the time point of the image series',
     timePattern: 'Pattern of the time (regular expression)',
-    overTime: 'Proportions over time',
     curvesHelp:
       'Thick lines are means of the samples of a condition, with their 95% confidence intervals as bands. Thin lines are samples. The downloaded table has the numbers of all samples.',
     withoutTime: (n: number) =>
@@ -231,7 +230,6 @@ export const predict = {
         one: `${count(n)} image is not counted, because the pattern does not match its path.`,
         other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
       }),
-    plates: 'Plates',
     plateHelp: (corrected: boolean) =>
       `Wells are colored by the ${corrected ? 'corrected' : 'counted'} proportion. The table of samples has the numbers.`,
     noControl: 'none',
