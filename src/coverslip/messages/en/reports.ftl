@@ -1502,3 +1502,5 @@ report-labels-not-checked = { $n_labels ->
 report-too-few-images = too few images
 
 report-misclassified-by-class = Misclassified images by class
+
+report-image-sources = Folders of the images

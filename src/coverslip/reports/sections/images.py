@@ -13,7 +13,7 @@ import numpy as np
 from coverslip.images import PixelSize, small_pixels
 from coverslip.messages import text
 from coverslip.reports import figures
-from coverslip.reports.blocks import Drawing, Gallery, Section, SectionText, Tile
+from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, SectionText, Tile
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.tables import Cell, column_titles
@@ -214,7 +214,7 @@ def _row(name: str, counts: Sequence[int]) -> list[Cell]:
     return [name, *(n or "–" for n in (*counts, sum(counts)))]
 
 
-def _blocks(run: ReportedRun) -> Iterator[SectionText]:
+def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
     sets, inspection, is_folded = _parts(run), run.run.inspection, len(run.classes) > MANY_CLASSES
     by_class: Counter[tuple[str, str]] = Counter((row.label, row.split) for row in run.run.split)
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
@@ -237,8 +237,9 @@ def _blocks(run: ReportedRun) -> Iterator[SectionText]:
             heading=text("report-excluded-images", n_images=sum(n for _, n in reasons)),
         )
     notes = () if inspection is None else (note.text for note in inspection.notes)
-    sources = (_source(images, is_named=bool(run.domains)) for images in run.environment.data)
-    yield SectionText([*notes, *filter(None, [image_kind(run)]), *sources])
+    yield SectionText([*notes, *filter(None, [image_kind(run)])])
+    sources = [_source(images, is_named=bool(run.domains)) for images in run.environment.data]
+    yield Quotation(sources, text("report-image-sources"))
 
 
 def _totals(run: ReportedRun) -> list[list[Cell]]:
