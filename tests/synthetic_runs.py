@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,7 +14,7 @@ import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
 from coverslip.inference.latency import Latency, Timing
-from coverslip.messages import message
+from coverslip.messages import message, message_of
 from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
 from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
 from coverslip.runs.predictions import Prediction, Predictions
@@ -277,3 +278,14 @@ def study_curve(k: int) -> EpochCurve:
         val_accuracy=tuple(0.97 - each / 3 for each in loss),
         train_penalty=(None,) * 9,
     )
+
+
+def rendered(stored: Any) -> Any:  # Any: JSON
+    """Return a stored result with its messages as text, as REST answers it."""
+    if isinstance(stored, list):
+        return [*map(rendered, stored)]
+    if not isinstance(stored, dict):
+        return stored
+    if stored.keys() == {"code", "parameters"}:
+        return str(message_of(stored))
+    return {name: rendered(value) for name, value in stored.items()}
