@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -85,11 +86,21 @@ def other(lab: Lab) -> Json:
     return lab.evaluate(dataset)
 
 
+def without_reasons(value: Any) -> Any:  # Any: JSON
+    """Return a result without the reasons of missing numbers, which are in the language of the reader."""
+    if isinstance(value, list):
+        return [*map(without_reasons, value)]
+    if isinstance(value, dict):
+        return {name: without_reasons(each) for name, each in value.items() if name != "reason"}
+    return value
+
+
 def test_results_are_german_on_pages_in_german_and_sections_of_the_report_stay_english(lab: Lab) -> None:
     address = f"{API}/jobs/{lab.run}/results"
     english = lab.client.get(address).json()
     german = lab.client.get(address, headers={"Cookie": "coverslip-language=de"}).json()
-    assert [german[name] == english[name] for name in ("methods", "sections")] == [True, True]
+    assert german["methods"] == english["methods"]
+    assert without_reasons(german["sections"]) == without_reasons(english["sections"])
     assert [german[name] == english[name] for name in ("headline", "words", "reasons", "verdicts")] == [False] * 4
     assert german["use"] == english["use"]
     titles = [[value["title"] for value in results["values"]] for results in (german, english)]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawing import write_cells
 from parameters import only_first
 from trained import GROUPS, INSTANT, MadeOnce
 
@@ -150,9 +151,9 @@ def test_images_that_changed_are_listed_with_their_rows(pair: tuple[Run, Run]) -
 
 
 def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
-    pair: tuple[Run, Run], cells: Path
+    pair: tuple[Run, Run], tmp_path: Path
 ) -> None:
-    other = cs.open_dataset(cells, group_pattern=GROUPS)
+    other = cs.open_dataset(write_cells(tmp_path / "elsewhere", 60, seed=11), group_pattern=GROUPS)
     for run in pair:
         cs.evaluate(run.folder, other, name="elsewhere")
     evaluations = [run.evaluation("elsewhere") for run in pair]

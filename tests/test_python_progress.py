@@ -129,4 +129,4 @@ def test_a_classifier_says_what_it_is(trained: cs.Run) -> None:
     classifier = cs.load_classifier(trained, "cpu")
     n_parameters = sum(parameter.numel() for parameter in classifier.network.parameters())
     assert repr(classifier).startswith(f"Classifier(timm/test_efficientnet, {n_parameters:,} parameters, 3 classes: ")
-    assert "trained on 72 images of 7 groups" in repr(classifier)
+    assert "trained on 90 images of 9 groups" in repr(classifier)

@@ -51,6 +51,7 @@ def cluster(own_cache: None) -> Iterator[str]:
         process.stdin.close()
 
 
+@pytest.mark.exhaustive
 def test_a_study_of_two_trainings_on_a_cluster_has_the_results_of_this_computer(cluster: str, tmp_path: Path) -> None:
     plan = studies.StudyPlan.model_validate(
         {

@@ -15,13 +15,15 @@ from coverslip.datasets import DecodedPixels, scan_images
 from coverslip.errors import BadClassifier
 from coverslip.evaluation import apply_temperature
 from coverslip.events import Event, InstantClassifierFitted, Noted, ignore
-from coverslip.experiments.one_split import _without_large_folds
+from coverslip.experiments.one_split import _is_sufficient, _without_large_folds
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.files import sha256_file
 from coverslip.inference.explain import explain
 from coverslip.inference.explain.explaining import explanation_of
 from coverslip.inference.predicting import TrainingImageCounter
 from coverslip.pipeline import train_without_report
+from coverslip.reports.content import uncalibrated
+from coverslip.reports.reported import read_evaluation, read_run
 from coverslip.runs import FromRun, Run, RunContext, fingerprint_of, open_classifier, unchanged_images
 from coverslip.training.heads import HeadFitter
 from coverslip.training.initialization import initial_classifier
@@ -123,6 +125,7 @@ def test_a_training_begins_with_the_tested_classifier(trained: Run, tested_run: 
             np.testing.assert_array_equal(first.read_weights()[name], tensor)
 
 
+@pytest.mark.exhaustive
 def test_checks_of_heat_maps_are_of_the_tested_classifier(runs: tuple[Run, Run], cells: Path, tmp_path: Path) -> None:
     image = next(cells.rglob("*.png"))
     for run in runs:
@@ -131,6 +134,7 @@ def test_checks_of_heat_maps_are_of_the_tested_classifier(runs: tuple[Run, Run],
     assert first == second
 
 
+@pytest.mark.exhaustive
 def test_a_test_image_is_explained_as_its_prediction(trained: Run, tested_run: Run, cells: Path) -> None:
     image = cs.open_dataset([next(cells.rglob("*.png"))], labeled=False)
     pictures = [
@@ -235,3 +239,35 @@ def test_folds_of_many_images_do_not_set_the_temperature() -> None:
     fold_index = np.repeat([-1, 0, 1, 2, 3], [10, 45, 20, 15, 10])
     remaining = _without_large_folds(fold_index)
     assert np.unique(remaining, return_counts=True)[1].tolist() == [55, 20, 15, 10]
+
+
+def test_few_held_out_images_or_those_of_one_class_do_not_set_the_temperature() -> None:
+    label = np.repeat([0, 1], 50)
+    assert _is_sufficient(np.arange(100) % 2 == 0, label)
+    assert not _is_sufficient(np.arange(100) % 3 == 0, label)
+    assert not _is_sufficient(label == 0, label)
+
+
+def test_with_a_limit_for_rare_images_the_tested_classifier_is_delivered(tmp_path: Path) -> None:
+    recipe = INSTANT.model_copy(update={"split": INSTANT.split.model_copy(update={"rare_images": 5})})
+    data = cs.open_dataset(write_cells(tmp_path / "cells", 60, seed=7), group_pattern=GROUPS)
+    assert not train_without_report(data, recipe, out=tmp_path / "run").is_fitted_on_test
+
+
+def test_probabilities_before_calibration_are_those_of_the_evaluated_classifier(
+    runs: tuple[Run, Run], tmp_path: Path
+) -> None:
+    run, other = runs[0], write_cells(tmp_path / "other", 30, seed=11)
+    evaluation = cs.evaluate(run.folder, cs.open_dataset(other, group_pattern=GROUPS), name="other")
+    assert run.card is not None
+    assert run.tested_card is not None
+    assert run.card.temperature != run.tested_card.temperature
+    for reported, card in ((read_evaluation(evaluation.folder), run.card), (read_run(run.folder), run.tested_card)):
+        assert reported.tested is not None
+        before = uncalibrated(reported)
+        assert before is not None
+        np.testing.assert_allclose(
+            apply_temperature(np.log(np.maximum(before, 1e-30)), card.temperature),
+            reported.tested.probability,
+            atol=1e-4,
+        )

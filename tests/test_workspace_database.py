@@ -675,4 +675,6 @@ def test_a_workspace_of_version_10_keeps_what_is_done_with_its_images(tmp_path: 
         (note,) = (each["note"] for each in connection.execute(select(tables.image_facts.c.facts)).scalars() if each)
     engine.dispose()
     assert reasons == [OUTSIDE, NO_SUCH_FILE, message("english-text", text="The file is empty"), None]
-    assert message_of(note) == BEYOND_EDGE
+    earlier = message("english-text", text="it was read alone")
+    assert message_of(note) == message("two-messages", first=earlier, second=BEYOND_EDGE)
+    assert BEYOND_EDGE in message_of(note)

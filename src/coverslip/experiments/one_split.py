@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 
 _USUAL_SHARE = 0.99  # quantile of the areas of training images
 _LARGEST_FOLD = 0.2  # share of all images that are held out together to select the temperature
+_FEWEST_HELD_OUT = 0.5  # share of all images
 _FEW_VALIDATION_IMAGES = 10  # per class: an operating point selected on fewer images emits a warning
 
 
@@ -130,7 +131,8 @@ def train_one_split(
         evaluation = measure(
             context.run, test_images, classifier, recipe, context, images=images, may_be_empty=may_be_empty
         )
-    if recipe.refit_all and fitted.is_linear_probe and recipe.split.train_per_class is None:
+    has_limit = recipe.split.train_per_class is not None or recipe.split.rare_images is not None
+    if recipe.refit_all and fitted.is_linear_probe and not has_limit:
         deliver_refitted(split_data, preprocessing, fitted, recipe, context)
     if context.with_report:
         write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)
@@ -219,8 +221,8 @@ def deliver_refitted(
 ) -> None:
     """Fit the last layer on test images too, after their only use, and deliver it beside the tested one.
 
-    If no image can be held out to select the shrinkage and the temperature, or an image has changed, the tested one is
-    delivered.
+    If too few images can be held out to select the shrinkage and the temperature, or an image has changed, the tested
+    one is delivered.
 
     Raises:
         Stopped: on request.
@@ -239,7 +241,7 @@ def deliver_refitted(
     fold_index = _without_large_folds(
         inner_folds(split_data.data, split_data.scan, positions.tolist(), seed=recipe.seed)
     )
-    if not (fold_index >= 0).any():
+    if not _is_sufficient(fold_index >= 0, split_data.label[positions]):
         return
     test, test_label = split_data.test, split_data.label[split_data.test]
     try:
@@ -248,7 +250,7 @@ def deliver_refitted(
             task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
             head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index, stage.shrinkage)
     except UnreadableImage as error:  # changed during the training
-        context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.what)))
+        context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.message)))
         return
     assert head.shrinkage is not None, "a fitted head has a shrinkage"
     prior = _prior(split_data.label[positions], len(split_data.classes), recipe)
@@ -276,6 +278,11 @@ def _without_large_folds(fold_index: np.ndarray) -> np.ndarray:
     """
     folds, n_images = np.unique(fold_index, return_counts=True)
     return np.where(np.isin(fold_index, folds[n_images > _LARGEST_FOLD * len(fold_index)]), -1, fold_index)
+
+
+def _is_sufficient(is_held_out: np.ndarray, label: np.ndarray) -> bool:
+    """Return whether the held-out images can set a temperature: a large part of all, with images of all classes."""
+    return is_held_out.mean() >= _FEWEST_HELD_OUT and set(label[is_held_out].tolist()) == set(label.tolist())
 
 
 def _write_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:

@@ -60,7 +60,7 @@ def begin_run(
         seed=recipe.seed,
         device=device,
         allow_leakage=allow_leakage,
-        initialization=fingerprint_of(recipe.init.run) if isinstance(recipe.init, FromRun) else None,
+        initialization=fingerprint_of(recipe.init.run, tested=True) if isinstance(recipe.init, FromRun) else None,
         weights=Weights.model_validate(describe_weights(recipe.model)) if recipe.init == "imagenet" else None,
     )
     if budget is not None:

@@ -324,7 +324,7 @@ def summary_of(
 def unreadable_note(row: Prediction) -> Note:
     """Return the note on an unreadable image."""
     image = one_line(row.image_id)
-    return note("unreadable-image", level="warning", image=image, reason=row.reason, path=row.path)
+    return note("unreadable-image", level="warning", image=image, reason=row.reason or "", path=row.path)
 
 
 def _fingerprint(records: Sequence[ImageRecord]) -> str:

@@ -82,7 +82,9 @@ _BYTES_AN_IMAGE, _BYTES_A_CLASS, _OTHER_BYTES = 20_000, 1_000, 100_000
 
 
 def _shortened(message: Message) -> Message:
-    return message if len(message.as_json()) <= _MAX_CHARACTERS else message_of(str(message)[:_MAX_CHARACTERS])
+    words = str(message)
+    is_short = len(message.as_json()) <= _MAX_CHARACTERS and len(words.splitlines()) <= 1
+    return message if is_short else message_of(one_line(words, _MAX_CHARACTERS))
 
 
 Words = Annotated[str, Field(max_length=_MAX_CHARACTERS)]
@@ -199,6 +201,7 @@ def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Pr
     if (
         is_read != (result.decision != UNREADABLE)
         or is_read != (result.predicted is not None)
+        or (not is_read and result.reason is None)
         or result.decision not in (*classes, *DECISIONS)
         or not {*((result.predicted,) if is_read else ()), *(result.prediction_set or ())} <= {*classes}
         or len(result.probabilities) != (len(classes) if is_read else 0)

@@ -101,7 +101,9 @@ class Message:
 
     def __contains__(self, part: object) -> bool:
         return self == part or any(
-            part in message_of(value) for value in self.parameters.values() if isinstance(value, Mapping)
+            part in message_of(value)
+            for value in self.parameters.values()
+            if isinstance(value, Mapping) and value.keys() == {"code", "parameters"}
         )
 
     def as_json(self) -> str:

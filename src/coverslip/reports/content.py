@@ -304,7 +304,9 @@ def uncalibrated(run: ReportedRun) -> np.ndarray | None:
 
     None if they are not available, as after cross-validation, in which each fold has its temperature.
     """
-    temperature = run.calibration.temperature
+    # An evaluation of other images is of the delivered classifier, with its own temperature.
+    card = run.run.tested_card if run.evaluation is None else run.run.card
+    temperature = run.calibration.temperature if card is None else card.temperature
     if run.tested is None or temperature in (0, 1) or run.n_folds:
         return None
     return without_temperature(run.tested.probability, temperature)

@@ -109,7 +109,7 @@ class TrainedOn(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    n_images: int = Field(description="Of the training and validation set; after cross-validation, all.")
+    n_images: int = Field(description="To which the last layer is fitted: of the training and validation set, or all.")
     n_groups: int | None
     n_ungrouped: int = Field(default=0, description="Of these images, those without a group, if groups are known.")
     width_px: tuple[int, int] = Field(description="Smallest and largest.")
@@ -471,7 +471,8 @@ def identity_of(path: os.PathLike[str] | str, card: "ClassifierCard", *, is_resc
         card: its settings as used, with its thresholds and the class proportions that it assumes.
         is_rescaled: whether images are rescaled to the pixel size of the training images.
     """
-    return sha256_json([fingerprint_of(path), card.model_dump(mode="json"), is_rescaled])[:16]
+    without = {"tested"} if card.tested is None else set()  # as before there was a second head
+    return sha256_json([fingerprint_of(path), card.model_dump(mode="json", exclude=without), is_rescaled])[:16]
 
 
 def state_of_classifier(path: os.PathLike[str] | str) -> FileState | None:

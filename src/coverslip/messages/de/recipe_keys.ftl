@@ -207,7 +207,7 @@ key-refit-head =
 
 key-refit-all =
     .name = Ausgelieferten Klassifikator an alle Bilder anpassen
-    .help = Nach dem Test wird die letzte Schicht des Sofort-Klassifikators auch an die Testbilder angepasst, damit kein Label verloren geht. Der getestete Klassifikator wird daneben gespeichert, und jede Kennzahl ist die des getesteten.
+    .help = Nach dem Test wird die letzte Schicht des Sofort-Klassifikators auch an die Testbilder angepasst, damit alle Labels genutzt werden. Der getestete Klassifikator wird daneben gespeichert, und jede Kennzahl ist die des getesteten.
     .meaning = Nachdem die Testbilder einmal verwendet wurden, die letzte Schicht des Sofort-Klassifikators an Trainings-, Validierungs- und Testbilder anpassen. Ihre Wahrscheinlichkeiten werden auf zurückgehaltenen Bildern kalibriert. Dieser Klassifikator sagt neue Bilder vorher. Der getestete Klassifikator wird daneben gespeichert. Kennzahlen, Schwellen und Grenzen sind die des getesteten. Ohne Wirkung nach einer Feinabstimmung, bei begrenzter Zahl der Trainingsbilder und bei Folds, deren endgültiger Klassifikator ohnehin mit allen Bildern trainiert wird.
     .phrase = die letzte Schicht des ausgelieferten Klassifikators nach dem Test an alle Bilder angepasst
     .phrase-off = der getestete Klassifikator ausgeliefert

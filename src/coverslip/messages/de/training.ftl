@@ -289,7 +289,7 @@ no-time-for-all-images = Die Zeit reichte nicht für das Training auf allen Bild
 one-fold = Dies ist ein Fold eines Trainings
     .do = Setzen Sie das ganze Training fort, das diesen Fold enthält.
 
-delivered-classifier = Der ausgelieferte Klassifikator ist mit allen { $n_images } Bildern trainiert. Seine Leistung wurde an einem Klassifikator gemessen, der mit { $n_tested } davon trainiert wurde, ohne die Testbilder.
+delivered-classifier = Die Metriken sind die des getesteten Klassifikators, der mit { $n_tested } Bildern trainiert ist, ohne die Testbilder. Die letzte Schicht des ausgelieferten Klassifikators, der neue Bilder vorhersagt, ist an alle { $n_images } Bilder angepasst. Er hat keine eigenen Metriken.
 
 tested-classifier-delivered = Der ausgelieferte Klassifikator ist der getestete, da er nicht an alle Bilder angepasst werden kann: { $reason }.
 

@@ -207,7 +207,7 @@ key-refit-head =
 
 key-refit-all =
     .name = Fit the delivered classifier on all images
-    .help = After its test, the last layer of the instant classifier is fitted on test images too, so that no label is lost. The tested classifier is stored beside it, and every metric is of the tested one.
+    .help = After its test, the last layer of the instant classifier is fitted on test images too, so that all labels are used. The tested classifier is stored beside it, and every metric is of the tested one.
     .meaning = After the test images have been used once, fit the last layer of the instant classifier on training, validation and test images. Its probabilities are calibrated on held-out images. This classifier predicts new images. The tested classifier is stored beside it. Metrics, thresholds and limits are of the tested one. There is no effect after fine-tuning, with a cap on training images, and with folds, whose final classifier is trained on all images anyway.
     .phrase = the last layer of the delivered classifier fitted on all images after the test
     .phrase-off = the tested classifier delivered

@@ -289,7 +289,7 @@ no-time-for-all-images = There was no time for training on all images
 one-fold = This is one fold of a run
     .do = Resume the whole run, which includes this fold.
 
-delivered-classifier = The delivered classifier is trained on all { $n_images } images. Its performance was measured on a classifier trained on { $n_tested } of them, without the test images.
+delivered-classifier = The metrics are those of the tested classifier, which is trained on { $n_tested } images, without the test images. The last layer of the delivered classifier, which predicts new images, is fitted to all { $n_images } images. It has no metrics of its own.
 
 tested-classifier-delivered = The delivered classifier is the tested one, since it cannot be fitted on all images: { $reason }.
 

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from functools import reduce
 from pathlib import Path
 
 from coverslip.events import OnProgress
@@ -266,9 +267,20 @@ def _store_messages(connection: sqlite3.Connection, report: OnProgress) -> None:
         stored = json.dumps({"code": code, "parameters": {}})
         connection.execute("UPDATE image_facts SET reason = ? WHERE reason = ?", (stored, words))
     words = "the box reaches beyond the edge of its image, and is filled up with the color of its border"
-    note = json.dumps({"code": "box-beyond-edge", "parameters": {}})
-    facts = "UPDATE image_facts SET facts = json_set(facts, '$.note', json(?)) WHERE facts ->> '$.note' LIKE ?"
-    connection.execute(facts, (note, f"%{words}"))
+    changed = []
+    notes = "SELECT rowid, json_extract(facts, '$.note') FROM image_facts WHERE json_extract(facts, '$.note') LIKE ?"
+    for row_id, note in connection.execute(notes, (f"%{words}%",)):
+        parts = [
+            {"code": "box-beyond-edge", "parameters": {}}
+            if part == words
+            else {"code": "english-text", "parameters": {"text": part}}
+            for part in note.split("; ")
+        ]
+        joined = reduce(
+            lambda first, second: {"code": "two-messages", "parameters": {"first": first, "second": second}}, parts
+        )
+        changed.append((json.dumps(joined), row_id))
+    connection.executemany("UPDATE image_facts SET facts = json_set(facts, '$.note', json(?)) WHERE rowid = ?", changed)
 
 
 STEPS: Steps = {

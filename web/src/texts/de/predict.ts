@@ -65,7 +65,11 @@ export const predict: Texts['predict'] = {
     testedOn: ({ n, n_groups, n_ungrouped, split }, isImported, nTested) =>
       `Gemessen${isImported ? ' von seinem Autor' : ''} auf ${dative.images(n)}${n_groups === null ? '' : ` (${counts.groupsAndOthers(n_groups, n_ungrouped)})`}${
         split === 'out-of-fold' ? ' mit Kreuzvalidierung' : ''
-      }. ${nTested === null ? 'Der Klassifikator' : `Der getestete Klassifikator, der mit ${dative.images(nTested)} trainiert wurde,`} wurde nicht mit diesen Bildern trainiert. Auf anderen Bildern können die Ergebnisse andere sein.`,
+      }. ${
+        split === 'out-of-fold'
+          ? 'Jedes Bild wurde von einem Netz vorhergesagt, das nicht mit ihm trainiert wurde; dieser Klassifikator ist mit allen trainiert.'
+          : `${nTested === null ? 'Der Klassifikator' : `Der getestete Klassifikator, der mit ${dative.images(nTested)} trainiert wurde,`} wurde nicht mit diesen Bildern trainiert.`
+      } Auf anderen Bildern können die Ergebnisse andere sein.`,
     withoutMetrics:
       'Diese Datei enthält keine Metriken. Evaluieren Sie den Klassifikator auf Bildern mit Label, bevor Sie sich auf seine Vorhersagen verlassen.',
     perClass: 'Klassen',

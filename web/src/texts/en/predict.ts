@@ -73,7 +73,11 @@ export const predict = {
     ) =>
       `Measured ${isImported ? 'by its author ' : ''}on ${counts.images(n)}${n_groups === null ? '' : ` (${counts.groupsAndOthers(n_groups, n_ungrouped)})`}${
         split === 'out-of-fold' ? ' by cross-validation' : ''
-      }. ${nTested === null ? 'The classifier' : `The tested classifier, which was trained on ${counts.images(nTested)},`} was not trained on these images. Other images can have other results.`,
+      }. ${
+        split === 'out-of-fold'
+          ? 'Each image was predicted by a network that was not trained on it; this classifier is trained on all of them.'
+          : `${nTested === null ? 'The classifier' : `The tested classifier, which was trained on ${counts.images(nTested)},`} was not trained on these images.`
+      } Other images can have other results.`,
     withoutMetrics:
       'This file contains no metrics. Evaluate the classifier on labeled images before you rely on its predictions.',
     perClass: 'Classes',
