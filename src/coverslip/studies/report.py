@@ -40,9 +40,10 @@ def study_sections(comparison: StudyComparison, folder: Path | None = None) -> l
         comparison: the results of the study.
         folder: of the study, for the pictures of heat maps; None: without them.
     """
-    results, *others = with_content(_sections(comparison, folder))
-    titles = {section.title for section in (results, *others)}
-    return [results, *with_content(_papers(comparison, titles)), *others]
+    sections = [*with_content(_sections(comparison, folder))]
+    papers = with_content(_papers(comparison, {section.title for section in sections}))
+    n_before = 2 if comparison.arms else 1  # results and the comparison of arms
+    return [*sections[:n_before], *papers, *sections[n_before:]]
 
 
 def is_instant(comparison: StudyComparison) -> bool:
@@ -697,5 +698,12 @@ def write_study_report(comparison: StudyComparison, file: Path) -> None:
 
 def _title(comparison: StudyComparison) -> str:
     networks = dict.fromkeys(row.name for part in comparison.datasets for row in part.scores)
-    datasets = dict.fromkeys(part.dataset for part in comparison.datasets)
-    return text("study-title", networks=listed([*networks], 4), datasets=listed([*datasets], 4))
+    datasets = dict.fromkeys(
+        next(
+            (name for arm in comparison.arms if (name := part.dataset.removesuffix(f", {arm}")) != part.dataset),
+            part.dataset,
+        )
+        for part in comparison.datasets
+    )
+    names = {"networks": listed([*networks], 4), "datasets": listed([*datasets], 4)}
+    return text("study-title", **names, n_arms=len(comparison.arms))

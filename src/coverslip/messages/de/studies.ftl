@@ -205,7 +205,10 @@ class-metric = { $metric ->
 
 study-report-name = Studie { $name }
 
-study-title = { $networks } auf { $datasets }
+study-title = { $networks } auf { $datasets }{ $n_arms ->
+        [0] {""}
+       *[other] , in { $n_arms } Armen
+    }
 
 study-failures = Diese Trainings endeten mit einem Fehler. Die Tabellen oben zählen sie als fehlend.
     .title = Fehlgeschlagene Trainings

@@ -205,7 +205,10 @@ class-metric = { $metric ->
 
 study-report-name = study { $name }
 
-study-title = { $networks } on { $datasets }
+study-title = { $networks } on { $datasets }{ $n_arms ->
+        [0] {""}
+       *[other] , in { $n_arms } arms
+    }
 
 study-failures = These trainings ended with an error. The tables above count them as missing.
     .title = Failed trainings
