@@ -106,12 +106,13 @@ def arm_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmDifferenc
     influences are averaged. The interval does not include the variation by training again.
     """
     runs: dict[Key, dict[_Repeat, Run]] = {}
-    run_of_arm: dict[str, dict[str, Run]] = {}  # of each dataset of the plan
+    grouped: dict[str, dict[str, Run]] = {}  # a run of each arm that keeps groups together, by dataset of the plan
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             name = plan.variant_name(cell.model, cell.regime)
             runs.setdefault((cell.dataset.name, cell.train_per_class, name), {})[cell.repeat, cell.seed] = cell.run
-            run_of_arm.setdefault(cell.dataset.plan_name, {}).setdefault(cell.dataset.arm, cell.run)
+            if not cell.dataset.ignores_groups:
+                grouped.setdefault(cell.dataset.plan_name, {}).setdefault(cell.dataset.arm, cell.run)
     reference_of = {arm.name: arm.compared_with for arm in plan.arms}
     name_of = {(each.plan_name, each.arm): each.name for each in plan.trained_datasets}
     differences = []
@@ -123,8 +124,8 @@ def arm_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmDifferenc
             of_reference = runs.get((name_of[dataset.plan_name, reference], n, name), {})
             pairs = [(of_reference[repeat], run) for repeat, run in of_arm.items() if repeat in of_reference]
             if pairs:
-                grouped = run_of_arm[dataset.plan_name].values()
-                difference, value, reference_value = _interval(plan.primary_metric, pairs, grouped)
+                with_groups = grouped.get(dataset.plan_name, {}).values()
+                difference, value, reference_value = _interval(plan.primary_metric, pairs, with_groups)
                 differences.append(
                     ArmDifference(
                         dataset=dataset.plan_name,
@@ -157,7 +158,7 @@ def _interval(
     Args:
         metric: the name.
         pairs: runs of the reference and of the arm on the same split with the same seed.
-        grouped: runs that state the groups of images; those of arms without groups state none.
+        grouped: runs that state the groups of images.
     """
     record = METRICS[metric]
     if record.influence is None:
