@@ -13,7 +13,11 @@ import pytest
 
 import coverslip as cs
 from coverslip import studies
+from coverslip.errors import BadRun
 from coverslip.runs import Run, open_run
+from coverslip.workspace.jobs.records import add_job, find_job
+from coverslip.workspace.store.workspace import open_workspace
+from coverslip.workspace.studies.state import comparison_of
 
 RESULTS = Path(__file__).parent / "workspaces" / "results"
 RUN, STUDY = RESULTS / "run", RESULTS / "study"
@@ -83,3 +87,21 @@ def test_the_numbers_of_a_study_are_read(tmp_path: Path) -> None:
     assert [score.name for score in scores] == [each["name"] for each in stated]
     assert [score.mean for score in scores] == pytest.approx([each["mean"] for each in stated])
     assert [score.n_splits for score in scores] == [2, 2]
+
+
+def test_the_comparison_of_a_study_is_made_again_from_its_trainings(tmp_path: Path) -> None:
+    copy = shutil.copytree(STUDY, tmp_path / "study")
+    workspace = open_workspace(tmp_path / "home", (tmp_path,))
+    add_job(
+        workspace, id="0", kind="study", name="first", dataset_name="cells", folder=str(copy), command=[], choices={}
+    )
+    study = find_job(workspace, "0")
+    comparison = comparison_of(study)
+    stated = [score["mean"] for each in json_in(STUDY / "comparison.json")["datasets"] for score in each["scores"]]
+    assert [score.mean for each in comparison.datasets for score in each.scores] == pytest.approx(stated)
+    assert comparison_of(study).datasets == comparison.datasets
+    shutil.rmtree(copy / "cells")
+    shutil.copy(STUDY / "comparison.json", copy)
+    with pytest.raises(BadRun) as refusal:
+        comparison_of(study)
+    assert refusal.value.code == "comparison-damaged"

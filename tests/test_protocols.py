@@ -1,6 +1,7 @@
 """Protocols of publications: no validation images, epochs selected by test images, copies before the split."""
 
 import csv
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from coverslip.images import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
 from coverslip.runs import Augment, Recipe, Run, SplitPlan, augment_named, original_id
 from coverslip.studies.plan import plan_of, save_plan
+from coverslip.studies.protocols import arm_differences
 from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
 from coverslip.training.initialization import set_normalization
 
@@ -242,6 +244,48 @@ def test_what_a_protocol_adds_has_an_interval_over_groups(tmp_path: Path) -> Non
     low, high = interval_by_hand(of_groups, of_images)
     # Product and hand differ in the degrees of freedom of unequal groups.
     assert (difference.low, difference.high) == (pytest.approx(low, abs=3e-3), pytest.approx(high, abs=3e-3))
+
+
+def rewritten(file: Path, column: str, value: str) -> None:
+    """Write a value to each row of a table."""
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, column: row[value]} for row in rows)
+
+
+def test_arms_are_compared_on_their_common_splits_with_the_groups_of_any_arm(trained: Run, tmp_path: Path) -> None:
+    arms = [
+        {"name": "copies", "ignores_groups": True, "compared_with": "image-split"},
+        {"name": "image-split", "ignores_groups": True},
+        {"name": "by group"},
+    ]
+    plan = plan_of(
+        {
+            "datasets": [{"path": "cells", "group_pattern": GROUPS}],
+            "arms": arms,
+            "models": [SMALL_NETWORK],
+            "repeats": 2,
+            "primary_metric": "accuracy",
+        }
+    )
+    cells = studies.cells_of(plan, tmp_path / "out")
+    for cell in cells:
+        if (cell.dataset.arm, cell.repeat) != ("image-split", 2):
+            run = Run(shutil.copytree(trained.folder, cell.run.folder))
+            if cell.dataset.ignores_groups:
+                rewritten(run.folder / "split.csv", "group", "image_id")
+            if cell.repeat == 2 or cell.dataset.arm == "copies":
+                rewritten(run.folder / "predictions.csv", "label", "predicted")
+    (row,) = arm_differences(plan, cells)
+    accuracy = trained.metrics["accuracy"].value
+    assert accuracy is not None
+    assert (row.value, row.reference_value) == (1, pytest.approx(accuracy))
+    assert "groups" in row.difference.method
+    later = [cell for cell in cells if (cell.dataset.arm, cell.repeat) != ("copies", 1)]
+    assert arm_differences(plan, later) == []  # the arms have no common split
 
 
 def interval_by_hand(of_groups: Run, of_images: Run) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip import studies
 from coverslip.cli import main
 from coverslip.cli.study import _show as show_comparison
-from coverslip.errors import BadRecipe, BadRun
+from coverslip.errors import BadDataset, BadRecipe, BadRun
 from coverslip.events import Event, Noted
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs import Recipe
@@ -94,6 +94,43 @@ def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -
     assert all(cells.index(before[0]) < cells.index(cell) for cell in after)
 
 
+ARMS = [{"name": "by image", "ignores_groups": True, "compared_with": "by group"}, {"name": "by group"}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recipe": {"group": "slide"}},
+        {"datasets": [{"path": "cells", "recipe": {"group": "slide"}}]},
+        {"datasets": [{"path": "cells", "group": "slide"}]},
+        {"models": [{"name": SMALL_NETWORK, "recipe": {"group": "slide"}}]},
+        {"regimes": [{"name": "plain", "recipe": {"group": "slide"}}]},
+        {"datasets": [{"name": "both", "parts": ["a", {"path": "b", "recipe": {"group": "slide"}}]}]},
+        {"datasets": [{"name": "both", "parts": ["a", "b"], "recipe": {"group": "slide"}}]},
+    ],
+)
+def test_an_arm_that_ignores_groups_has_none_from_any_key_of_the_plan(tmp_path: Path, change: dict[str, Any]) -> None:
+    def groups(cell: studies.Cell) -> set[str | None]:
+        return {cell.recipe.group, *(part.recipe.get("group") for part in cell.dataset.parts)} - {None}
+
+    cells = studies.plan_study(write_plan(tmp_path, arms=ARMS, **change), tmp_path / "out")
+    assert {cell.dataset.arm: groups(cell) for cell in cells} == {"by image": set(), "by group": {"slide"}}
+
+
+def test_a_column_that_always_states_groups_is_refused_in_an_arm_that_ignores_them(tmp_path: Path) -> None:
+    images = sorted(write_cells(tmp_path / "cells", 12).rglob("*.png"))
+    lines = [f"{file.relative_to(tmp_path).as_posix()},{file.parent.name},{k % 3}" for k, file in enumerate(images)]
+    for column in ("group", "slide"):
+        (tmp_path / f"{column}.csv").write_text("\n".join([f"path,label,{column}", *lines]), encoding="utf-8")
+    dataset = {"path": "slide.csv", "group": "slide"}
+    studies.check_cells(studies.plan_study(write_plan(tmp_path, datasets=[dataset], arms=ARMS), tmp_path / "out"))
+    with pytest.raises(BadDataset) as refusal:
+        studies.check_cells(
+            studies.plan_study(write_plan(tmp_path, datasets=["group.csv"], arms=ARMS), tmp_path / "out")
+        )
+    assert refusal.value.parameters["what"]["code"] == "groups-not-ignored"
+
+
 def test_a_plan_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refusal:
         studies.run_study(tmp_path / "nope.yaml", out=tmp_path / "out")
@@ -107,6 +144,7 @@ def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
         ({"baseline": "x"}, text("plan-unknown-baseline", baseline="x", variants=SMALL_NETWORK)),
         ({"regimes": ["imagenette"]}, text("plan-unknown-regime", regimes="scratch, imagenet, frozen")),
         ({"primary_metric": "f1score"}, "metric"),
+        ({"datasets": [{"path": "cells", "as_published_of": "others"}]}, text("plan-earlier-protocols")),
     ):
         error = refused(tmp_path, **change)
         assert error.code == "invalid-plan"

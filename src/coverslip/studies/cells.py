@@ -116,6 +116,8 @@ def _cell(
     layers = (common, model.recipe, {} if regime.two_step else regime.recipe)
     for layer in ({"split": split, **_groups(dataset)}, *layers, _initialization(regime)):
         changes = merged_changes(changes, layer)
+    if dataset.ignores_groups:
+        changes.pop("group", None)
     recipe = _checked(changes, where)
     name = slug(
         dataset.name, model.name, *([regime.name] if len(plan.regimes) > 1 else []),
@@ -149,6 +151,8 @@ def _with_reading(common: Changes, dataset: TrainedDataset, where: str) -> tuple
     """
     reading = {key: common[key] for key in READING_KEYS if key in common}
     recipes = [merged_changes(reading, part.recipe) for part in dataset.parts]
+    if dataset.ignores_groups:
+        recipes = [{key: value for key, value in recipe.items() if key != "group"} for recipe in recipes]
     parts = [part.model_copy(update={"recipe": recipe}) for part, recipe in zip(dataset.parts, recipes, strict=True)]
     of_all: Changes = {key: value for key, value in common.items() if key not in READING_KEYS}
     crops = [{key: recipe[key] for key in ("crop_size", "crop_margin") if recipe.get(key)} for recipe in recipes]

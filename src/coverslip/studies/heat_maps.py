@@ -92,7 +92,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             raise
         except CoverslipError as error:
             dataset, model = first.dataset.name, first.model
-            emit(Noted.of(note("no-heat-maps", level="warning", dataset=dataset, model=model, what=error.what)))
+            emit(Noted.of(note("no-heat-maps", level="warning", dataset=dataset, model=model, what=error.message)))
             continue
         drawn.append(_heat_maps_of(first, explained, folder))
         _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)

@@ -91,9 +91,11 @@ class DatasetPlan(PartPlan):
     @classmethod
     def _without_earlier_key(cls, value: Any) -> Any:  # Any: a YAML value
         """Plans of earlier versions have a key in place of arms; it is empty unless they compare two protocols."""
-        if isinstance(value, dict) and value.get("as_published_of", 0) is None:
-            return {key: each for key, each in value.items() if key != "as_published_of"}
-        return value
+        if not isinstance(value, dict) or "as_published_of" not in value:
+            return value
+        if value["as_published_of"] is not None:
+            raise ValueError(text("plan-earlier-protocols"))
+        return {key: each for key, each in value.items() if key != "as_published_of"}
 
     @model_validator(mode="after")
     def _has_images(self) -> "DatasetPlan":
@@ -124,6 +126,7 @@ class TrainedDataset(DatasetPlan):
 
     plan_name: str  # of the dataset in the plan
     arm: str = ""  # empty: the study has no arms
+    ignores_groups: bool = False
 
 
 class ModelPlan(RecipeSection):
@@ -326,6 +329,7 @@ def _in_arm(dataset: DatasetPlan, arm: ArmPlan, *, is_single: bool) -> TrainedDa
         "recipe": merged_changes(dataset.recipe, arm.recipe),
         "plan_name": dataset.name,
         "arm": arm.name,
+        "ignores_groups": arm.ignores_groups,
     }
     return TrainedDataset.model_validate(values)
 

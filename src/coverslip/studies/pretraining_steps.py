@@ -64,7 +64,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
         except Stopped:
             raise
         except CoverslipError as error:
-            emit(Noted.of(note("no-distance", level="warning", training=second.label, what=error.what)))
+            emit(Noted.of(note("no-distance", level="warning", training=second.label, what=error.message)))
             continue
         (pair,) = result.pairs
         measured.append(

@@ -1,4 +1,4 @@
-"""What a published protocol and a recipe add: the differences between the arms of a study, on the same images."""
+"""What a published protocol and a recipe add: the differences between the arms of a study."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from coverslip.studies.pretraining_steps import settings_of
 from coverslip.studies.running import state_of
 
 Key = tuple[str, int | None, str]  # dataset, training images per class, variant
+_Repeat = tuple[int, int]  # repeat and seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ class ProtocolStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmDifference:
-    """The difference of an arm from another one, on the same images."""
+    """The difference of an arm from another one, on the splits and seeds of both."""
 
     dataset: str  # of the plan
     train_per_class: int | None
@@ -60,11 +61,10 @@ class ArmSetting:
 def arm_settings(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmSetting]:
     """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ."""
     compared: dict[tuple[object, ...], dict[str, Mapping[str, str]]] = {}
-    ignores_groups = {arm.name: arm.ignores_groups for arm in plan.arms}
     for cell in cells:
         if cell.dataset.arm and not cell.is_pretraining:
             same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
-            groups = text("arm-groups", ignores_groups=ignores_groups[cell.dataset.arm])
+            groups = text("arm-groups", ignores_groups=cell.dataset.ignores_groups)
             compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **settings_of(cell.recipe)}
     rows: dict[ArmSetting, None] = {}
     for of_arms in compared.values():
@@ -97,70 +97,81 @@ def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStam
 def arm_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmDifference]:
     """Return the difference of each arm from the arm that it is compared with.
 
-    The interval is that of an infinitesimal jackknife over groups, or over images without groups. Both arms have
-    results for the same images, although in other splits if one of them ignores groups. The influence of an image on
-    the difference is its influence in the one arm minus that in the other. Copies count as their image. With several
-    repeats or seeds, influences are averaged. The interval does not include the variation by training again.
+    Arms are compared on the splits and seeds that both have. Their values are those of the test images of each arm:
+    `split.balance` excludes images from one arm, and this is part of the difference.
+
+    The interval is that of an infinitesimal jackknife over the groups that any arm of the dataset keeps together, or
+    over images if no arm does. The influence of an image on the difference is its influence in the one arm minus that
+    in the other; it is 0 in an arm without the image. Copies count as their image. With several splits or seeds,
+    influences are averaged. The interval does not include the variation by training again.
     """
-    runs: dict[Key, list[Run]] = {}
+    runs: dict[Key, dict[_Repeat, Run]] = {}
+    grouped: dict[str, dict[str, Run]] = {}  # a run of each arm that keeps groups together, by dataset of the plan
     for cell in cells:
         if not cell.is_pretraining and state_of(cell).state == "done":
             name = plan.variant_name(cell.model, cell.regime)
-            runs.setdefault((cell.dataset.name, cell.train_per_class, name), []).append(cell.run)
+            runs.setdefault((cell.dataset.name, cell.train_per_class, name), {})[cell.repeat, cell.seed] = cell.run
+            if not cell.dataset.ignores_groups:
+                grouped.setdefault(cell.dataset.plan_name, {}).setdefault(cell.dataset.arm, cell.run)
     reference_of = {arm.name: arm.compared_with for arm in plan.arms}
     name_of = {(each.plan_name, each.arm): each.name for each in plan.trained_datasets}
-    return [
-        _difference(plan, (dataset.plan_name, n, name), dataset.arm, reference, of_arm, of_reference)
-        for dataset in plan.trained_datasets
-        if (reference := reference_of.get(dataset.arm)) is not None
-        for (trained, n, name), of_arm in runs.items()
-        if trained == dataset.name
-        and (of_reference := runs.get((name_of[dataset.plan_name, reference], n, name))) is not None
-    ]
-
-
-def _difference(
-    plan: StudyPlan, key: Key, arm: str, reference: str, of_arm: Sequence[Run], of_reference: Sequence[Run]
-) -> ArmDifference:
-    dataset, n, name = key
-    difference, value, reference_value = _interval(plan.primary_metric, of_reference, of_arm)
-    return ArmDifference(
-        dataset=dataset,
-        train_per_class=n,
-        name=name,
-        arm=arm,
-        reference=reference,
-        value=value,
-        reference_value=reference_value,
-        difference=difference,
-    )
+    differences = []
+    for dataset in plan.trained_datasets:
+        reference = reference_of.get(dataset.arm)
+        for (trained, n, name), of_arm in runs.items():
+            if reference is None or trained != dataset.name:
+                continue
+            of_reference = runs.get((name_of[dataset.plan_name, reference], n, name), {})
+            pairs = [(of_reference[repeat], run) for repeat, run in of_arm.items() if repeat in of_reference]
+            if pairs:
+                with_groups = grouped.get(dataset.plan_name, {}).values()
+                difference, value, reference_value = _interval(plan.primary_metric, pairs, with_groups)
+                differences.append(
+                    ArmDifference(
+                        dataset=dataset.plan_name,
+                        train_per_class=n,
+                        name=name,
+                        arm=dataset.arm,
+                        reference=reference,
+                        value=value,
+                        reference_value=reference_value,
+                        difference=difference,
+                    )
+                )
+    return differences
 
 
 @dataclass(frozen=True, slots=True)
 class _Influences:
-    """The value of a metric, and the influence, class and group of each image, by image."""
+    """The value of a metric, and the influence and class of each image, by image."""
 
     value: float
     of_image: Mapping[str, float]
     label: Mapping[str, str]
-    group: Mapping[str, str]  # without images that have no group
 
 
 def _interval(
-    metric: str, of_reference: Sequence[Run], of_arm: Sequence[Run]
+    metric: str, pairs: Sequence[tuple[Run, Run]], grouped: Iterable[Run]
 ) -> tuple[Metric, float | None, float | None]:
-    """Return the difference with its interval, and the values of the arm and of the other one."""
+    """Return the difference with its interval, and the values of the arm and of the reference.
+
+    Args:
+        metric: the name.
+        pairs: runs of the reference and of the arm on the same split with the same seed.
+        grouped: runs that state the groups of images.
+    """
     record = METRICS[metric]
     if record.influence is None:
         return Metric(value=None, reason=record.no_interval), None, None
     try:
-        first, second = (_mean([_influences(metric, run) for run in runs]) for runs in (of_reference, of_arm))
+        first, second = (_mean([_influences(metric, run) for run in runs]) for runs in zip(*pairs, strict=True))
+        groups = {original_id(row.image_id): row.named_group for run in grouped for row in run.split if row.named_group}
     except CoverslipError as error:  # a file was changed or removed
         return Metric(value=None, reason=error.message), None, None
     value = second.value - first.value
     if not np.isfinite(value):
         return Metric(value=None, reason=record.undefined), None, None
-    labels, groups = {**second.label, **first.label}, {**second.group, **first.group}
+    labels = {**second.label, **first.label}
     images = sorted(labels)
     of_image = np.array([second.of_image.get(image, 0.0) - first.of_image.get(image, 0.0) for image in images])
     classes = sorted(set(labels.values()))
@@ -169,7 +180,7 @@ def _interval(
     # Single images are groups of one image, so that Student's t applies.
     units = Units(code, int(code.max()) + 1, label, len(classes), has_groups=True)
     difference = metric_with_interval(value, Influence(of_image, np.zeros(len(classes)), value), units, "real")
-    unit = "groups" if groups else "images"
+    unit = "groups" if any(image in groups for image in images) else "images"
     method = f"difference of arms, infinitesimal jackknife over {unit} (Student's t)"
     return replace(difference, method=method), second.value, first.value
 
@@ -188,7 +199,6 @@ def _influences(metric: str, run: Run) -> _Influences:
         value=float(record.value(*arrays)),
         of_image=of_image,
         label={image: row.label or "" for image, row in zip(images, measured.rows, strict=True)},
-        group={original_id(row.image_id): row.named_group for row in run.split if row.named_group},
     )
 
 
@@ -201,5 +211,4 @@ def _mean(runs: Sequence[_Influences]) -> _Influences:
         value=float(np.mean([run.value for run in runs])),
         of_image=of_image,
         label={image: label for run in runs for image, label in run.label.items()},
-        group={image: group for run in runs for image, group in run.group.items()},
     )

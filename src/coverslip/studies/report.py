@@ -538,7 +538,7 @@ def _classifiers(comparison: StudyComparison) -> SectionContent:
 
 def _arms(comparison: StudyComparison) -> SectionContent:
     """Return what each arm is, the differences between arms, and the settings in which they differ."""
-    legend = [f"{arm}: {words}" for arm in comparison.arms if (words := text("study-arm", arm=arm))]
+    legend = [f"{arm}: {text('study-arm', arm=arm)}" for arm in comparison.arms]
     columns, setting = _columns("study-arms"), _columns("study-arm-settings")
     rows = [
         (

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from coverslip.datasets import Dataset
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import BadDataset, BadRun, CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
@@ -75,8 +75,8 @@ def check_cells(cells: list[Cell]) -> None:
 
 def _of_training(error: CoverslipError, cell: Cell) -> CoverslipError:
     """Return the error, of the same class, whose text begins with the training that it concerns."""
-    parameters = {**error.parameters, "training": cell.label, "what": error.what}
-    what = text("study-training-error", training=cell.label, what=error.what)
+    parameters = {**error.parameters, "training": cell.label, "what": error.message}
+    what = text("study-training-error", training=cell.label, what=error.message)
     return type(error).of(replace(error.failure, code="study-training-error", what=what, parameters=parameters))
 
 
@@ -107,6 +107,8 @@ def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
         opened[*source, None] = open_images(cell)
     if (*source, cell.recipe.group) not in opened:
         opened[*source, cell.recipe.group] = assign_groups(opened[*source, None], cell.recipe)
+    if cell.dataset.ignores_groups and opened[*source, cell.recipe.group].has_groups:
+        raise BadDataset("groups-not-ignored", arm=cell.dataset.arm)
     init = cell.recipe.init
     if isinstance(init, FromRun) and cell.starts_from is None and not Run(Path(init.run)).has_classifier:
         raise BadRun("initial-run-without-classifier", file=Path(init.run))

@@ -50,7 +50,7 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
         try:
             seconds |= _timed(group)
         except CoverslipError as error:
-            emit(Noted.of(note("not-timed", level="warning", training=group[0].label, what=error.what)))
+            emit(Noted.of(note("not-timed", level="warning", training=group[0].label, what=error.message)))
             seconds |= dict.fromkeys((cell.name for cell in group), None)
         emit(Progressed(stage="measuring-speed", done=done, total=len(groups), unit="networks"))
     return seconds

@@ -90,7 +90,7 @@ def measure_perturbed(
         except CoverslipError as error:
             if stop.is_requested():
                 raise
-            emit(Noted.of(note("cell-not-perturbed", level="warning", cell=cell.name, what=error.what)))
+            emit(Noted.of(note("cell-not-perturbed", level="warning", cell=cell.name, what=error.message)))
             continue
         _Measured(rows=tuple(rows)).write(_file(cell, folder))
         done, total = i + 1, len(open_cells)

@@ -28,6 +28,8 @@ plan-two-initializations = geben Sie entweder two_step oder run an, nicht beides
 
 plan-path-or-parts = geben Sie entweder path oder parts an; jeder Teil hat einen path
 
+plan-earlier-protocols = `as_published_of` gehört zu einer früheren Version; erstellen Sie diesen Plan neu mit `coverslip study preset`
+
 plan-keys-of-parts = ein zusammengeführter Datensatz hat selbst weder group noch group_pattern, und seine Teile haben nur diese Schlüssel des Rezepts: { $keys }
 
 plan-number-of-perturbations = geben Sie genau eines von blur, brightness und scale an, mit einer Zahl
@@ -47,6 +49,9 @@ study-training-error = { $training }: { $what }
 
 merged-crops-differ = { $training }: die Teile dieses Datensatzes haben verschiedene Ausschnitte, und eine Länge in µm lässt sich nicht mit anderen zusammenführen
     .do = Geben Sie allen Teilen dieselben `crop_size` und `crop_margin`, oder Längen in Pixeln.
+
+groups-not-ignored = Der Arm { $arm } teilt nach Bildern auf, aber die Tabelle des Datensatzes gibt Gruppen an, und ein Training kann diese nicht ignorieren
+    .do = Wählen Sie nur Arme, die Gruppen zusammenhalten. Oder benennen Sie die Spalte `group` der Tabelle um, und geben Sie sie als Gruppe des Datensatzes an.
 
 study-name-collision = „{ $first }“ und „{ $second }“ hätten denselben Trainingsordner, { $folder }
     .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.
@@ -291,7 +296,7 @@ study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trai
     .title = Vergleich trainierter Klassifikatoren
     .columns = Datensatz | Netz | Baseline | Bilder | Gruppen | Unterschied
 
-study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Alle Arme verwenden dieselben Bilder. Arme mit und ohne Gruppen teilen sie verschieden auf. Das 95-%-KI ist über Gruppen, oder über Bilder ohne Gruppen. Es enthält nicht die Schwankung durch erneutes Training.
+study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und `split.balance` schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
     .title = Protokoll und Rezept
     .columns = Datensatz | Netz | Arme | erster Arm | zweiter Arm | Differenz
 
@@ -299,7 +304,7 @@ study-arm-settings =
     .title = Einstellungen je Arm
     .columns = Einstellung
 
-# What an arm of a publication's study is; empty for other arms.
+# What an arm of a publication's study is.
 study-arm = { $arm ->
         [A] Rezept und Protokoll der Publikation. A − B ist, was ihr Protokoll hinzufügt.
         [B] das Rezept der Publikation ohne Abkürzungen: Gruppen und Duplikate bleiben zusammen, kein Testbild beeinflusst eine Wahl, und Bilder werden nach der Aufteilung augmentiert, nur im Training. B − C ist, was ihr Rezept hinzufügt.
@@ -309,7 +314,7 @@ study-arm = { $arm ->
         [copies] image-split, aber Bilder werden vor der Aufteilung augmentiert, sodass Kopien eines Bildes in Training und Test sein können.
         [augmented-validation] B, aber auch augmentierte Kopien der Validierungsbilder bestimmen die Epoche.
         [balance] B, aber häufige Klassen werden vor der Aufteilung verkleinert, sodass auch die Testbilder gleich große Klassen haben.
-       *[other] { "" }
+       *[other] im Plan der Studie definiert.
     }
 
 arm-groups = { $ignores_groups ->
@@ -355,9 +360,9 @@ study-published = Veröffentlichte Werte stammen von anderen Bildern und Protoko
     .own = diese Studie
 
 study-settings = { $n_ways ->
-        [one] { $n_ways } Art des Trainings wurde
-       *[other] { $n_ways } Arten des Trainings wurden
-    } auf Testbildern verglichen. Die Metriken der besten von mehreren sind zu hoch. { $is_instant ->
+        [one] { "" }
+       *[other] { $n_ways } Arten des Trainings wurden auf Testbildern verglichen. Die Metriken der besten von mehreren sind zu hoch.{" "}
+    }{ $is_instant ->
         [true] Die Schrumpfung (Shrinkage) wurde auf Validierungsbildern gewählt.
        *[false] Die Schrumpfung (Shrinkage) und die Epoche wurden auf Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.
     }
@@ -485,7 +490,7 @@ deviation-mobincep-architecture = Der Artikel gibt weder Breiten und Tiefe des N
 
 deviation-augmentation-ranges = Die Publikation gibt nur die Arten der Datenaugmentierung an. coverslip hat ihre Bereiche gewählt.
 
-deviation-duplicates-together = Duplikate sind im selben Set einer Aufteilung.
+deviation-duplicates-together = Duplikate sind im selben Set einer Aufteilung, ausgenommen Beinahe-Duplikate in Armen, die nach Bildern aufteilen.
 
 deviation-two-step-degraded = Beide Datensätze werden auch mit Unschärfe, kleinerem Inhalt und Rauschen in Training und Test verwendet, weil der Artikel seine Ergebnisse mit der Qualität der Bilder erklärt.
 

@@ -28,6 +28,8 @@ plan-two-initializations = give either two_step or run, not both
 
 plan-path-or-parts = give either path or parts; each part has a path
 
+plan-earlier-protocols = `as_published_of` belongs to an earlier version; make this plan again with `coverslip study preset`
+
 plan-keys-of-parts = a merged dataset has no group or group_pattern of its own, and its parts have only these recipe keys: { $keys }
 
 plan-number-of-perturbations = give exactly one of blur, brightness and scale, with a number
@@ -47,6 +49,9 @@ study-training-error = { $training }: { $what }
 
 merged-crops-differ = { $training }: the parts of this dataset have different crops, and a length in µm cannot be merged with others
     .do = Give all parts the same `crop_size` and `crop_margin`, or lengths in pixels.
+
+groups-not-ignored = The arm { $arm } splits by image, but the table of the dataset states groups, and a training cannot ignore these
+    .do = Choose only arms that keep groups together. Or rename the column `group` of the table, and name it as the group of the dataset.
 
 study-name-collision = '{ $first }' and '{ $second }' would have the same run folder, { $folder }
     .do = Use names that differ in letters or digits.
@@ -291,7 +296,7 @@ study-classifiers = These rows compare single classifiers instead of training me
     .title = Comparison of trained classifiers
     .columns = dataset | network | baseline | images | groups | difference
 
-study-arms = { $metric } of pooled test images, as the mean over splits and seeds. All arms use the same images. Arms with and without groups split them differently. The 95% CI is over groups, or over images without groups. It does not include the variation by training again.
+study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and `split.balance` excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
     .title = Protocol and recipe
     .columns = dataset | network | arms | first arm | second arm | difference
 
@@ -299,7 +304,7 @@ study-arm-settings =
     .title = Settings by arm
     .columns = setting
 
-# What an arm of a publication's study is; empty for other arms.
+# What an arm of a publication's study is.
 study-arm = { $arm ->
         [A] the recipe and the protocol of the publication. A − B is what its protocol adds.
         [B] the recipe of the publication without shortcuts: groups and duplicates stay together, no test image affects a choice, and images are augmented after the split, in training only. B − C is what its recipe adds.
@@ -309,7 +314,7 @@ study-arm = { $arm ->
         [copies] image-split, but images are augmented before the split, so that copies of one image can be in training and test.
         [augmented-validation] B, but augmented copies of validation images also select the epoch.
         [balance] B, but frequent classes are reduced before the split, so that the test images have equal classes, too.
-       *[other] { "" }
+       *[other] defined in the plan of the study.
     }
 
 arm-groups = { $ignores_groups ->
@@ -355,9 +360,9 @@ study-published = Published values are from other images and protocols, so they 
     .own = this study
 
 study-settings = { $n_ways ->
-        [one] { $n_ways } way of training was
-       *[other] { $n_ways } ways of training were
-    } compared on test images. The metrics of the best of several are too high. { $is_instant ->
+        [one] { "" }
+       *[other] { $n_ways } ways of training were compared on test images. The metrics of the best of several are too high.{" "}
+    }{ $is_instant ->
         [true] The shrinkage was selected on validation images.
        *[false] The shrinkage and the epoch were selected on validation images, unless the recipe or a published protocol states otherwise.
     }
@@ -485,7 +490,7 @@ deviation-mobincep-architecture = The paper does not state the widths and the de
 
 deviation-augmentation-ranges = The publication states only the types of data augmentation. coverslip chose their ranges.
 
-deviation-duplicates-together = Duplicates are in the same set of a split.
+deviation-duplicates-together = Duplicates are in the same set of a split, except near-duplicates in arms that split by image.
 
 deviation-two-step-degraded = Both datasets are also used with blur, smaller content and noise in training and test, because the paper explains its results by the quality of images.
 

@@ -23,6 +23,7 @@ from coverslip.studies import (
     StudyPlan,
     cells_of,
     load_plan,
+    study_comparison,
     study_sections,
     verdict,
 )
@@ -322,18 +323,21 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
 
 
 def comparison_of(job: Job) -> StudyComparison:
-    """Return the results of a study so far.
+    """Return the results of a study so far. Compare its trainings again if the file has not the current fields.
 
     Raises:
         Conflict: nothing was compared yet.
-        BadRun: its file is damaged.
+        BadRun: its file is damaged, and no training is done.
+        BadRecipe: its plan is damaged.
     """
     file = _existing(job, "comparison.json")
     try:
         data = {key: value for key, value in read_object(file).items() if key != "format_version"}
         return _COMPARISON.validate_python(data)
     except ValidationError as error:
-        raise BadRun("comparison-damaged", file=file) from error
+        if not any(state_of_cell(cell).state == "done" for cell in cells_in(job.folder)):
+            raise BadRun("comparison-damaged", file=file) from error
+    return study_comparison(job.folder)  # a former version wrote the file, with other fields
 
 
 def _existing(job: Job, name: str) -> Path:
