@@ -667,8 +667,6 @@ plan-of-other-images = The plan contains images of a dataset that is not chosen:
 comparison-damaged = The comparison is damaged
     .do = Resume the study. It writes the comparison again.
 
-    .do = Check the comparison.
-
 no-comparison-yet = Nothing has been compared yet
     .do = The study writes the comparison when it ends or is stopped.
 
