@@ -204,6 +204,7 @@ def test_test_images_of_a_training_are_seen_in_their_fields_and_corrected(
     check_legend(**before)
 
 
+@pytest.mark.exhaustive
 def test_columns_and_groups_of_a_table_are_chosen_in_the_preview(page: "Page", app_server: RunningApp) -> None:
     folder = write_fields(app_server.root / "table", 3)
     rows = [f"field{k}.png,{x},{y},{'large' if x > 100 else 'small'}" for k in range(3) for x, y in CENTERS]

@@ -204,6 +204,7 @@ def content_of(workspace: Workspace) -> list[str]:
         return list(connection.iterdump())
 
 
+@pytest.mark.exhaustive
 def test_reading_resumes_when_a_folder_comes_back_without_a_request(tmp_path: Path) -> None:
     workspace, cells = new_workspace(tmp_path), write_cells(tmp_path / "cells", 12)
     dataset = open_images(workspace, cells)

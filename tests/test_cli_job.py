@@ -243,6 +243,7 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
     assert slides == {f"slide{number}" for number in range(61, 65)}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_demo_of_fields_finds_labels_and_predicts_the_cells_that_were_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -267,7 +267,7 @@ def test_probabilities_before_calibration_are_those_of_the_evaluated_classifier(
         before = uncalibrated(reported)
         assert before is not None
         np.testing.assert_allclose(
-            apply_temperature(np.log(np.maximum(before, 1e-30)), card.temperature),
+            apply_temperature(np.log(np.maximum(before, 1e-300)), card.temperature),
             reported.tested.probability,
             atol=1e-4,
         )

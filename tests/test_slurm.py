@@ -208,6 +208,7 @@ def test_a_study_and_a_prediction_in_slurm_have_the_results_of_this_computer(wor
     assert metrics[0].confusion_matrix == metrics_here[0].confusion_matrix
 
 
+@pytest.mark.exhaustive
 def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     with queue(workspace, "--begin=now+1hour"):

@@ -87,6 +87,7 @@ def stopped_run(cells: Path, folder: Path) -> Run:
     return run
 
 
+@pytest.mark.exhaustive
 def test_of_two_trainings_in_one_folder_one_is_refused(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", 60, side=32)
     out = tmp_path / "runs" / "run{k}"

@@ -141,6 +141,7 @@ def check_each_once(out: Path, expected: Iterable[str]) -> None:
     assert Counter(Path(row["path"]).name[-8:] for row in rows) == Counter(expected)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_each_image_is_predicted_once_whatever_happens_to_files(trained: Run, cells: Path, tmp_path: Path) -> None:
     folder, out = tmp_path / "microscope", tmp_path / "p.csv"

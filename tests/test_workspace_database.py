@@ -307,6 +307,7 @@ def test_a_step_that_fails_leaves_the_earlier_version(tmp_path: Path) -> None:
     open_database(file).dispose()
 
 
+@pytest.mark.exhaustive
 def test_an_upgrade_reports_its_copy_and_a_rising_share_of_each_step(tmp_path: Path) -> None:
     file, events = earlier_workspace(5, tmp_path), list[Event]()
 

@@ -173,7 +173,7 @@ def _with_initial_run(
     if not isinstance(recipe.init, FromRun):
         return recipe
     earlier = Path(recipe.init.run)
-    if environment.initialization is not None and fingerprint_of(earlier) != environment.initialization:
+    if environment.initialization is not None and fingerprint_of(earlier, tested=True) != environment.initialization:
         raise BadRun("initial-run-changed", file=earlier)
     hashes = pretraining_hashes(recipe)
     if not hashes.is_complete:
