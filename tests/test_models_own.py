@@ -98,6 +98,7 @@ def test_without_a_classifier_the_pooled_features_come_out(architecture: Archite
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_parameter_learns_and_images_do_not_mix(architecture: Architecture) -> None:
+    torch.manual_seed(0)
     network = architecture(n_classes=3)
     network.train()(pixels(4, 64)).square().sum().backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0] == []
