@@ -1,4 +1,4 @@
-"""What do the protocols of five publications add to the results on real images, told apart from their recipes?
+"""What do the protocols of five publications add to the results on real images, apart from what their recipes add?
 
     python benchmarks/published_protocols.py PRESET STUDY
 

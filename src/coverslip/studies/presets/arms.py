@@ -1,4 +1,4 @@
-"""The arms of a publication's study: its recipe and protocol, told apart from coverslip's.
+"""The arms of a publication's study: its recipe and protocol, separate from coverslip's.
 
 A: the recipe and the protocol of the publication. B: its recipe, without the shortcuts of its protocol. C: coverslip's
 recipe, with the protocol of B. A minus B is what the published protocol adds, and B minus C what the recipe adds. Each
