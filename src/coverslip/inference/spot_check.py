@@ -40,7 +40,7 @@ from coverslip.inference.proportions import (
     votes_of,
     votes_on_test_images,
 )
-from coverslip.messages import message, text
+from coverslip.messages import Message, message, text
 from coverslip.runs import Prediction, Run
 from coverslip.runs.documents import write_table
 from coverslip.text_tables import composed
@@ -438,7 +438,6 @@ def _checked_condition(
     unlabeled = next((name for name, images in labeled.items() if not images), None)
     reason = None if unlabeled is None else message("spot-check-unlabeled-sample", sample=unlabeled)
     accuracy = expected = difference = Metric(value=None, reason=reason, method=ACCURACY_METHOD)
-    checked: dict[str, CheckedProportion] = {}
     if reason is None and samples:
         right = [[float(rows[k].prediction.predicted == labels[k]) for _, k in images] for images in labeled.values()]
         sums = np.array([[sum(each), len(each) - sum(each)] for each in right])
@@ -447,35 +446,17 @@ def _checked_condition(
         name: votes_of(predictions, classes, probabilities_of(predictions, len(classes)))
         for name, predictions in ((name, [rows[k].prediction for k in numbers]) for name, numbers in samples.items())
     }
+    checked: dict[str, CheckedProportion] = {}
     for c, name in enumerate(classes):
-        of_class = condition.classes[name]
-        alone = powered = Metric(value=None, reason=reason)
-        power: float | None = None
-        as_precise_as: int | None = None
-        if reason is None and samples:
-            parts = [
-                CheckedSample(
-                    votes[sample][:, c],
-                    np.array([place for place, _ in images], np.int64),
-                    np.array([float(labels[k] == name) for _, k in images]),
-                )
-                for sample, images in labeled.items()
-            ]
-            share = powered_share(parts)
-            alone = _metric(labeled_share(parts), LABELS_METHOD)
-            powered = _metric((share.value, share.low, share.high), POWERED_METHOD)
-            power = share.power
-            ratio = _width(alone) / max(_width(powered), _SMALLEST_WIDTH)
-            as_precise_as = round(n_labeled * ratio**2)
-        checked[name] = CheckedProportion(
-            n_labels=sum(labels[k] == name for images in labeled.values() for _, k in images),
-            raw=of_class.raw,
-            corrected=of_class.corrected,
-            labels=alone,
-            powered=powered,
-            power=power,
-            as_precise_as=as_precise_as,
-        )
+        checked_samples = [
+            CheckedSample(
+                votes[sample][:, c],
+                np.array([place for place, _ in images], np.int64),
+                np.array([float(labels[k] == name) for _, k in images]),
+            )
+            for sample, images in labeled.items()
+        ]
+        checked[name] = _checked_proportion(checked_samples, condition.classes[name], reason)
     is_lower: bool | None = None
     if accuracy.value is not None:
         shares = np.array([checked[name].labels.value or 0.0 for name in classes])
@@ -499,6 +480,44 @@ def _checked_condition(
         is_lower=is_lower,
         classes=checked,
         remarks=tuple(_remarks(accuracy, difference, is_lower, checked, n_labeled)),
+    )
+
+
+def _checked_proportion(
+    samples: Sequence[CheckedSample], proportion: ClassProportion, reason: Message | None
+) -> CheckedProportion:
+    """Return the proportion of one class by labels, and by labels together with predictions.
+
+    Args:
+        samples: of the condition, with the votes and the labels for the class.
+        proportion: of the class by predictions.
+        reason: why there is no proportion by labels; None if there is one.
+    """
+    n_labels = sum(int(sample.labels.sum()) for sample in samples)
+    raw, corrected = proportion.raw, proportion.corrected
+    if reason is not None or not samples:
+        missing = Metric(value=None, reason=reason)
+        return CheckedProportion(
+            n_labels=n_labels,
+            raw=raw,
+            corrected=corrected,
+            labels=missing,
+            powered=missing,
+            power=None,
+            as_precise_as=None,
+        )
+    share = powered_share(samples)
+    by_labels = _metric(labeled_share(samples), LABELS_METHOD)
+    powered = _metric((share.value, share.low, share.high), POWERED_METHOD)
+    ratio = _width(by_labels) / max(_width(powered), _SMALLEST_WIDTH)
+    return CheckedProportion(
+        n_labels=n_labels,
+        raw=raw,
+        corrected=corrected,
+        labels=by_labels,
+        powered=powered,
+        power=share.power,
+        as_precise_as=round(sum(len(sample.labels) for sample in samples) * ratio**2),
     )
 
 
