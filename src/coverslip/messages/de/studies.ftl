@@ -50,9 +50,6 @@ study-training-error = { $training }: { $what }
 merged-crops-differ = { $training }: die Teile dieses Datensatzes haben verschiedene Ausschnitte, und eine Länge in µm lässt sich nicht mit anderen zusammenführen
     .do = Geben Sie allen Teilen dieselben `crop_size` und `crop_margin`, oder Längen in Pixeln.
 
-groups-not-ignored = Der Arm { $arm } teilt nach Bildern auf, aber die Tabelle des Datensatzes gibt Gruppen an, und ein Training kann diese nicht ignorieren
-    .do = Wählen Sie nur Arme, die Gruppen zusammenhalten. Oder benennen Sie die Spalte `group` der Tabelle um, und geben Sie sie als Gruppe des Datensatzes an.
-
 study-name-collision = „{ $first }“ und „{ $second }“ hätten denselben Trainingsordner, { $folder }
     .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.
 
@@ -317,6 +314,8 @@ study-arm = { $arm ->
        *[other] im Plan der Studie definiert.
     }
 
+arm-training-images = Trainingsbilder
+
 arm-groups = { $ignores_groups ->
         [true] geteilt
        *[false] zusammengehalten
@@ -498,12 +497,8 @@ deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des 
 
 deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.
 
-deviation-last-batch = Bilder einer Epoche, die ihren letzten Stapel nicht füllen, werden ausgelassen, in jeder Epoche andere. Die Frameworks der Publikation verwenden sie standardmäßig.
-
-deviation-dropout = Die meisten Netze haben im Training weder Dropout noch stochastische Tiefe. Die der Frameworks der Publikation haben sie standardmäßig.
+deviation-training-share = Die Publikation trainiert auf 80 % der Bilder jedes Folds. In dieser Vorlage behalten alle Arme Validierungsbilder und trainieren auf 60 %, damit A − B nicht die Wirkung von mehr Bildern ist.
 
 deviation-auxiliary-heads = GoogLeNet und Inception-v3 haben im Training keine Hilfsausgänge.
 
-deviation-two-step-momentum = SGD hat einen Nesterov-Impuls von 0,9. Der Artikel gibt ihn nicht an.
-
-deviation-two-step-pooling = Bei 256 Pixeln wendet VGG seine erste dichte Schicht an mehreren Stellen an und mittelt die Ergebnisse. Das Netz von torchvision mittelt seine Karten zuerst auf 7 × 7.
+deviation-two-step-momentum = SGD hat ein Momentum von 0,9. Der Artikel gibt es nicht an.

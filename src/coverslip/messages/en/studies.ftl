@@ -50,9 +50,6 @@ study-training-error = { $training }: { $what }
 merged-crops-differ = { $training }: the parts of this dataset have different crops, and a length in µm cannot be merged with others
     .do = Give all parts the same `crop_size` and `crop_margin`, or lengths in pixels.
 
-groups-not-ignored = The arm { $arm } splits by image, but the table of the dataset states groups, and a training cannot ignore these
-    .do = Choose only arms that keep groups together. Or rename the column `group` of the table, and name it as the group of the dataset.
-
 study-name-collision = '{ $first }' and '{ $second }' would have the same run folder, { $folder }
     .do = Use names that differ in letters or digits.
 
@@ -317,6 +314,8 @@ study-arm = { $arm ->
        *[other] defined in the plan of the study.
     }
 
+arm-training-images = training images
+
 arm-groups = { $ignores_groups ->
         [true] divided
        *[false] kept together
@@ -498,12 +497,8 @@ deviation-two-step-epoch = The second step starts from the best epoch of the fir
 
 deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
 
-deviation-last-batch = Images of an epoch that do not fill its last batch are skipped, other images in each epoch. The frameworks of the publication use them by default.
-
-deviation-dropout = Most networks have no dropout and no stochastic depth in training. Those of the frameworks of the publication have them by default.
+deviation-training-share = The publication trains on 80% of the images of each fold. In this preset, all arms keep validation images and train on 60%, so that A − B is not the effect of more images.
 
 deviation-auxiliary-heads = GoogLeNet and Inception-v3 have no auxiliary heads in training.
 
-deviation-two-step-momentum = SGD has a Nesterov momentum of 0.9. The paper does not state it.
-
-deviation-two-step-pooling = At 256 pixels, VGG applies its first dense layer at several positions and averages the results. The network of torchvision first averages its maps to 7 × 7.
+deviation-two-step-momentum = SGD has a momentum of 0.9. The paper does not state it.
