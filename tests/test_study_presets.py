@@ -309,11 +309,17 @@ def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: st
     (paper,) = compared.papers
     title = text("study-paper", publication=paper.publication)
     (section,) = (each for each in studies.study_sections(compared) if each.title == title)
+    overview, *blocks = (block for block in section.blocks if block.rows)
+    assert [row[:2] for row in overview.rows] == [(item.item, item.title) for item in paper.items]
     headings = [text("study-paper-item", item=item.item, title=item.title) for item in paper.items]
-    assert [block.heading for block in section.blocks if block.heading] == headings
-    shown = [row for block in section.blocks for row in block.rows]
-    assert len(shown) == len(compared.published)  # each value at its table, and nowhere else
-    assert {len(row) for row in shown} == {5 + 3}
+    positions = [headings.index(block.heading) for block in blocks]
+    assert positions == sorted(set(positions))
+    assert sum(len(block.rows) for block in blocks) == len(compared.published)  # each at its table, and nowhere else
+    for block in blocks:  # what is the same in all rows is above the table
+        assert {len(row) for row in block.rows} == {len(block.columns)}
+        assert [*block.columns][-3:] == ["A", "B", "C"]
+        inner = zip(*(row[1 : len(row) - 4] for row in block.rows), strict=True)
+        assert all(len(set(column)) > 1 for column in inner)
     codes = {code for item in paper.items for code in item.sections}
     assert all(text(code if code == "study-confusions" else f"{code}.title") for code in codes)
 

@@ -28,7 +28,7 @@ from coverslip.studies.figures import (
     transfer_drawing,
 )
 from coverslip.studies.plan import CLASS_METRICS
-from coverslip.studies.published import PublishedFigure
+from coverslip.studies.published import PaperItem, PublishedFigure
 from coverslip.studies.results import MetricMean, SizeCurve, training_time
 from coverslip.studies.variants import FIT_METRICS
 
@@ -599,20 +599,35 @@ def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[Sec
         titles: of the other sections of the report.
     """
     for paper in comparison.papers:
-        blocks = [SectionText(words=[text("study-published"), paper.protocol])]
+        overview: list[tuple[str, str, str]] = []
+        tables: list[SectionText] = []
         for item in paper.items:
-            shown = [title for code in item.sections if (title := _title_of(code)) in titles]
-            words = [text("study-paper-section", sections=listed(shown), n=len(shown))] if shown else []
-            if not shown and item.command:
-                words.append(text("study-paper-command", command=item.command))
-            elif not shown:
-                words.append(text("study-paper-missing"))
             table = _published_rows(comparison, paper.publication, item.item)
             heading = text("study-paper-item", item=item.item, title=item.title)
-            first, *others = table or [SectionText()]
-            blocks += [replace(first, heading=heading, words=[*words, *first.words]), *others]
-        blocks.append(SectionText(words=[text("study-paper-schemas", items=paper.schemas)]))
-        yield SectionContent(text("study-paper", publication=paper.publication), blocks)
+            tables += [replace(each, heading=heading) for each in table]
+            shown = [title for code in item.sections if (title := _title_of(code)) in titles]
+            overview.append((item.item, item.title, _counterpart(item, shown, has_values=bool(table))))
+        schemas = text("study-paper-schemas", items=paper.schemas)
+        columns = _columns("study-paper")
+        first = SectionText([paper.protocol, schemas], columns, overview, columns[1:])
+        words = [SectionText([text("study-published")])] if tables else []
+        yield SectionContent(text("study-paper", publication=paper.publication), [first, *words, *tables])
+
+
+def _counterpart(item: PaperItem, shown: Sequence[str], *, has_values: bool) -> str:
+    """Return where the report shows the counterpart of a table or figure, or which command makes it.
+
+    Args:
+        item: of the publication.
+        shown: titles of the sections of the report with the counterpart.
+        has_values: whether the report lists the published values.
+    """
+    places = [text("study-paper-section", sections=listed(shown), n=len(shown))] if shown else []
+    if not shown:
+        places.append(
+            text("study-paper-command", command=item.command) if item.command else text("study-paper-missing")
+        )
+    return " ".join([*places, *([text("study-paper-values")] if has_values else [])])
 
 
 def _title_of(code: str) -> str:
@@ -642,12 +657,18 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
     if not rows:
         return []
     columns = _columns("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
-    if item:  # its heading states the source
-        columns.pop()
+    text_columns = [*columns[1:4], columns[-1]]
+    words = []
+    if item:  # its heading states the source, and words what is the same in all rows
+        same = [k for k in (1, 2, 3) if len({row[k] for row in rows}) == 1]
+        if same:
+            words.append(text("study-paper-same", values="; ".join(f"{columns[k]}: {rows[0][k]}" for k in same)))
+        columns, *rows = [[cell for k, cell in enumerate(row) if k not in same] for row in (columns[:-1], *rows)]
     measured = {row.name for row in figures if row.own}
     missing = dict.fromkeys(row.name for row in figures if row.name not in measured)
-    words = [text("study-paper-without", names=listed([*missing]))] if missing else []
-    return [SectionText(words, columns, rows, columns[1:4] if item else [*columns[1:4], columns[-1]])]
+    if missing:
+        words.append(text("study-paper-without", names=listed([*missing])))
+    return [SectionText(words, columns, rows, [title for title in text_columns if title in columns])]
 
 
 def _published_value(row: PublishedFigure) -> str:

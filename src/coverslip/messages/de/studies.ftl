@@ -332,6 +332,7 @@ study-rare-rule = { $rule ->
     }
 
 study-paper = Tabellen und Abbildungen von { $publication }
+    .columns = Element | Inhalt | Gegenstück
 
 study-paper-item = { $item }: { $title }
 
@@ -344,7 +345,11 @@ study-paper-command = Nicht Teil dieser Studie. Zum Erstellen ausführen: { $com
 
 study-paper-missing = Diese Studie hat kein Gegenstück.
 
-study-paper-without = Nicht Teil dieser Studie: { $names }.
+study-paper-values = Veröffentlichte Werte: unten.
+
+study-paper-same = In allen Zeilen: { $values }.
+
+study-paper-without = Diese Studie hat keine Werte für { $names }.
 
 study-paper-schemas = Schemata und Beispiele ohne Ergebnisse: { $items }.
 

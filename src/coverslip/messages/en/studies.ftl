@@ -332,6 +332,7 @@ study-rare-rule = { $rule ->
     }
 
 study-paper = Tables and figures of { $publication }
+    .columns = item | content | counterpart
 
 study-paper-item = { $item }: { $title }
 
@@ -344,7 +345,11 @@ study-paper-command = Not part of this study. To make it, run: { $command }
 
 study-paper-missing = This study has no counterpart.
 
-study-paper-without = Not part of this study: { $names }.
+study-paper-values = Published values: below.
+
+study-paper-same = In all rows: { $values }.
+
+study-paper-without = This study has no values for { $names }.
 
 study-paper-schemas = Schemas and examples without results: { $items }.
 
