@@ -542,9 +542,9 @@ def _arms(comparison: StudyComparison) -> SectionContent:
     columns, setting = _columns("study-arms"), _columns("study-arm-settings")
     rows = [
         (
+            f"{row.arm} − {row.reference}",
             _of_size(row.dataset, row.train_per_class),
             row.name,
-            f"{row.arm} − {row.reference}",
             number(row.value),
             number(row.reference_value),
             estimate(row.difference, is_signed=True),
@@ -552,11 +552,11 @@ def _arms(comparison: StudyComparison) -> SectionContent:
         for row in comparison.arm_differences
     ]
     stamps = [f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols]
+    table = _without_same(columns, rows, columns[1:3])
+    explanation = [text("study-arms", metric=METRICS[comparison.metric].title)] if rows else []
     blocks = [
         SectionText(words=legend),
-        SectionText(
-            [text("study-arms", metric=METRICS[comparison.metric].title)] if rows else (), columns, rows, columns[1:3]
-        ),
+        replace(table, words=[*table.words, *explanation]),
         SectionText(
             heading=text("study-arm-settings.title"),
             columns=[*setting, *comparison.arms],
@@ -566,6 +566,16 @@ def _arms(comparison: StudyComparison) -> SectionContent:
         SectionText(words=stamps),
     ]
     return SectionContent(text("study-arms.title"), blocks if comparison.arms or stamps else ())
+
+
+def _without_same(columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_columns: Sequence[str]) -> SectionText:
+    """Return a table without the text columns that have the same value in all rows; words state these values."""
+    same = [k for k, title in enumerate(columns) if title in text_columns and len({row[k] for row in rows}) == 1]
+    titles, *others = ([cell for k, cell in enumerate(row) if k not in same] for row in (columns, *rows))
+    values = "; ".join(f"{columns[k]}: {rows[0][k]}" for k in same)
+    words = [text("study-same-in-all-rows", values=values)] if same else []
+    shown = [title for title in text_columns if title in titles]
+    return SectionText(words, list(map(str, titles)), others, shown)
 
 
 def _rare_classes(comparison: StudyComparison) -> SectionContent:
@@ -657,18 +667,14 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
     if not rows:
         return []
     columns = _columns("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
-    text_columns = [*columns[1:4], columns[-1]]
-    words = []
-    if item:  # its heading states the source, and words what is the same in all rows
-        same = [k for k in (1, 2, 3) if len({row[k] for row in rows}) == 1]
-        if same:
-            words.append(text("study-paper-same", values="; ".join(f"{columns[k]}: {rows[0][k]}" for k in same)))
-        columns, *rows = [[cell for k, cell in enumerate(row) if k not in same] for row in (columns[:-1], *rows)]
+    if item:  # its heading states the source
+        table = _without_same(columns[:-1], rows, columns[1:4])
+    else:
+        table = SectionText((), columns, rows, [*columns[1:4], columns[-1]])
     measured = {row.name for row in figures if row.own}
     missing = dict.fromkeys(row.name for row in figures if row.name not in measured)
-    if missing:
-        words.append(text("study-paper-without", names=listed([*missing])))
-    return [SectionText(words, columns, rows, [title for title in text_columns if title in columns])]
+    words = [text("study-paper-without", names=listed([*missing]))] if missing else []
+    return [replace(table, words=[*table.words, *words])]
 
 
 def _published_value(row: PublishedFigure) -> str:

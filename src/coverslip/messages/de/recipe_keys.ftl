@@ -336,11 +336,7 @@ key-nesterov =
     .name = Nesterov-Momentum
     .help = Nur für SGD: ob das Momentum von 0,9 das von Nesterov ist.
     .meaning = Ob das Momentum von SGD (0,9) das von Nesterov ist, für `sgd` und `adam-then-sgd`.
-
-key-nesterov-choice-true = ja
-
-key-nesterov-choice-false = nein
-    .phrase = ohne Nesterov-Momentum
+    .phrase-off = ohne Nesterov-Momentum
 
 key-weight-decay =
     .name = Weight Decay

@@ -295,7 +295,7 @@ study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trai
 
 study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und `split.balance` schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
     .title = Protokoll und Rezept
-    .columns = Datensatz | Netz | Arme | erster Arm | zweiter Arm | Differenz
+    .columns = Arme | Datensatz | Netz | erster Arm | zweiter Arm | Differenz
 
 study-arm-settings =
     .title = Einstellungen je Arm
@@ -347,7 +347,7 @@ study-paper-missing = Diese Studie hat kein Gegenstück.
 
 study-paper-values = Veröffentlichte Werte: unten.
 
-study-paper-same = In allen Zeilen: { $values }.
+study-same-in-all-rows = In allen Zeilen: { $values }.
 
 study-paper-without = Diese Studie hat keine Werte für { $names }.
 

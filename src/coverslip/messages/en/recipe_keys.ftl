@@ -336,11 +336,7 @@ key-nesterov =
     .name = Nesterov momentum
     .help = Only for SGD: whether its momentum of 0.9 is that of Nesterov.
     .meaning = Whether the momentum of SGD (0.9) is that of Nesterov, for `sgd` and `adam-then-sgd`.
-
-key-nesterov-choice-true = yes
-
-key-nesterov-choice-false = no
-    .phrase = without Nesterov momentum
+    .phrase-off = without Nesterov momentum
 
 key-weight-decay =
     .name = Weight decay

@@ -295,7 +295,7 @@ study-classifiers = These rows compare single classifiers instead of training me
 
 study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and `split.balance` excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
     .title = Protocol and recipe
-    .columns = dataset | network | arms | first arm | second arm | difference
+    .columns = arms | dataset | network | first arm | second arm | difference
 
 study-arm-settings =
     .title = Settings by arm
@@ -347,7 +347,7 @@ study-paper-missing = This study has no counterpart.
 
 study-paper-values = Published values: below.
 
-study-paper-same = In all rows: { $values }.
+study-same-in-all-rows = In all rows: { $values }.
 
 study-paper-without = This study has no values for { $names }.
 
