@@ -54,10 +54,10 @@ class Setting:
 
 SETTINGS = {
     "aimic": Setting(
-        images={"nuclei_mitocheck": 30},
+        images={"nuclei_mitocheck": 60},
         models=("mobilenet_v2",),
-        size={"image_size": 64, "epochs": 6},
-        published={"learning_rate": 1e-3},
+        size={"image_size": 64, "epochs": 12},
+        published={"learning_rate": 3e-4},
     ),
     "aimic-unbalanced": Setting(  # balancing needs classes of different sizes
         images={
@@ -69,33 +69,36 @@ SETTINGS = {
             }
         },
         models=("mobilenet_v2",),
-        size={"image_size": 64, "epochs": 6},
-        published={"learning_rate": 1e-3},
+        size={"image_size": 64, "epochs": 12},
+        published={"learning_rate": 3e-4},
         arms=("B", "balance"),
     ),
+    # Of the micronuclei, the network learns nothing from random weights in so few steps.
     "mobilevit-mn": Setting(
-        images={"micronuclei": {"micronucleated": 150, "no_micronucleus": 450}},
+        images={"nuclei_mitocheck": 80},
         models=("trans_DSC_SE_NAM",),
-        size={"image_size": 64, "epochs": 8},
+        size={"image_size": 64, "epochs": 10},
+        published={"rare_class_repeats": 2},
+        folds=0,
     ),
     "mobincep": Setting(
         images={"pap_herlev": 60, "nuclei_mitocheck": 20},
         models=("Mobincep",),
-        size={"image_size": 64, "epochs": 4},
+        size={"image_size": 48, "epochs": 20},
+        published={"batch_size": 4},
         datasets=("all as one 60 20 20",),
         folds=0,
-        repeats=2,
     ),
     "efficientnetv2-cell": Setting(
         images={"pap_herlev": 40},
         models=("first blocks frozen",),
-        size={"image_size": 64, "epochs": 5},
-        published={"learning_rate": 1e-3},
+        size={"image_size": 96, "epochs": 8},
+        published={"learning_rate": 3e-4},
     ),
     "two-step": Setting(
-        images={"chromosomes_qband": 12, "chromosomes_gband": 12},
+        images={"chromosomes_qband": 20, "chromosomes_gband": 20},
         models=("mobilenet_v2",),
-        size={"image_size": 64, "epochs": 6},
+        size={"image_size": 64, "epochs": 12},
         published={"learning_rate": 1e-3},
         datasets=("chromosomes_qband",),
     ),

@@ -398,7 +398,7 @@ def test_the_pages_of_papers_have_one_form() -> None:
     headings = {
         path.name: re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), re.M)
         for path in PAGES
-        if path.parent.name == "papers" and path.name != "README.md"
+        if path.parent == DOCS / "papers" and path.name != "README.md"
     }
     assert len(headings) >= 5
     assert {name for name, titles in headings.items() if titles != headings["aimic.md"]} == set()

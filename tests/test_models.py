@@ -4,15 +4,22 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from refusing import refusing
+from torch import nn
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
 from coverslip.models import model_info, models_with_weights
-from coverslip.models._libraries import shapes_only
+from coverslip.models._libraries import import_timm, shapes_only
 from coverslip.models.networks import Head, Network, create_network, freeze_to, train_mode
+
+import_timm()
+import torchvision  # noqa: E402  # after the preparation for a CPU build of PyTorch
+from timm.layers import DropPath  # noqa: E402
+from torchvision.ops import StochasticDepth  # noqa: E402
 
 SHAPES = """
 import sys
@@ -199,6 +206,65 @@ def test_options_that_the_architecture_does_not_take_are_refused() -> None:
 def test_values_that_the_architecture_does_not_take_are_refused(name: str, options: dict[str, Any], head: str) -> None:
     with refusing(BadRecipe, "model-options-not-accepted", model=name):
         create_network(name, n_classes=2, head=head, pretrained=False, options=options)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "n_in_block"), [("efficientnet_b0", 1), ("convnext_tiny", 1), ("swin_t", 2)])
+def test_stochastic_depth_is_that_of_torchvision(name: str, n_in_block: int) -> None:
+    """timm's swin has a module for attention, and one for the perceptron."""
+    options = model_info(name).dropout["torchvision"]
+    with shapes_only():
+        expected = torchvision.models.get_model(name)
+        network = create_network(name, n_classes=2, head="native", pretrained=False, options=options)
+    rates = [each.p for each in expected.modules() if isinstance(each, StochasticDepth) and each.p]
+    actual = [each.drop_prob for each in network.modules() if isinstance(each, DropPath) and each.drop_prob]
+    np.testing.assert_allclose(actual[::n_in_block], rates, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "mobilenet_v2", "mobilenet_v3_large", "efficientnet_b0", "vgg16_bn"])
+def test_dropout_is_that_of_torchvision(name: str) -> None:
+    with shapes_only():
+        network = torchvision.models.get_model(name)
+    expected = {each.p for each in network.modules() if isinstance(each, nn.Dropout)}
+    assert {model_info(name).dropout["torchvision"]["drop_rate"]} == expected
+
+
+@pytest.mark.slow
+def test_stochastic_depth_of_keras_is_in_fifteen_layers_five_of_them_trained() -> None:
+    options = model_info("efficientnetv2_b0").dropout["keras"]
+    with shapes_only():
+        network = create_network("efficientnetv2_b0", n_classes=3, head="native", pretrained=False, options=options)
+    stages = [list(stage) for stage in network.body.blocks]  # type: ignore[union-attr,arg-type]
+    blocks = [block for stage in stages for block in stage]
+    rates = {k: block.drop_path.drop_prob for k, block in enumerate(blocks) if block.has_skip}
+    assert len(rates) == 15
+    assert sum(block.has_skip for block in stages[5][3:]) == 5
+    np.testing.assert_allclose([*rates.values()], [0.2 * k / len(blocks) for k in rates])
+
+
+@pytest.mark.slow
+def test_dropout_of_a_publication_acts_in_training_alone() -> None:
+    options = model_info("mobilenet_v2").dropout["torchvision"]
+    network = create_network("mobilenet_v2", n_classes=2, head="native", pretrained=False, options=options)
+    train_mode(network, keep_statistics=True)
+    first, second = (network(pixels(1)) for _ in range(2))
+    assert not torch.equal(first, second)
+    network.eval()
+    assert torch.equal(network(pixels(1)), network(pixels(1)))
+
+
+@pytest.mark.slow
+def test_vgg_pools_large_images_as_torchvision_does() -> None:
+    network = create_network("vgg16", n_classes=2, head="native", pretrained=False, image_size=256).eval()
+    expected = torchvision.models.vgg16().eval()
+    state = network.body.state_dict()
+    for layer, name in (("pre_logits.fc1", "0"), ("pre_logits.fc2", "3")):
+        state |= {f"classifier.{name}.{kind}": state.pop(f"{layer}.{kind}") for kind in ("weight", "bias")}
+        state[f"classifier.{name}.weight"] = state[f"classifier.{name}.weight"].flatten(1)
+    expected.classifier[6] = nn.Identity()
+    expected.load_state_dict(state)
+    with torch.no_grad():
+        torch.testing.assert_close(network.body(pixels(1, side=256)), expected(pixels(1, side=256)))
 
 
 @pytest.mark.slow

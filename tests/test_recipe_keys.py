@@ -39,6 +39,8 @@ OTHER_VALUES = {
     "epochs": "20",
     "patience": "null",
     "clip_gradient": "0.5",
+    "crop_size": "32",
+    "crop_margin": "4",
     "loss_options": "{gamma: 1}",
 }
 NEEDED = {

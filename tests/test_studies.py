@@ -18,12 +18,14 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip import studies
 from coverslip.cli import main
 from coverslip.cli.study import _show as show_comparison
-from coverslip.errors import BadDataset, BadRecipe, BadRun
+from coverslip.errors import BadRecipe, BadRun
 from coverslip.events import Event, Noted
+from coverslip.experiments import apply_recipe
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs import Recipe
 from coverslip.runs.recipe import as_yaml
 from coverslip.studies.comparing import compare_study, usual_verdict
+from coverslip.studies.merging import open_images
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.report import is_instant, write_study_report
 from coverslip.studies.results import ResultRow
@@ -114,21 +116,19 @@ def test_an_arm_that_ignores_groups_has_none_from_any_key_of_the_plan(tmp_path: 
         return {cell.recipe.group, *(part.recipe.get("group") for part in cell.dataset.parts)} - {None}
 
     cells = studies.plan_study(write_plan(tmp_path, arms=ARMS, **change), tmp_path / "out")
-    assert {cell.dataset.arm: groups(cell) for cell in cells} == {"by image": set(), "by group": {"slide"}}
+    assert {cell.dataset.arm: groups(cell) for cell in cells} == {"by image": {"none"}, "by group": {"slide"}}
 
 
-def test_a_column_that_always_states_groups_is_refused_in_an_arm_that_ignores_them(tmp_path: Path) -> None:
+def test_an_arm_that_ignores_groups_ignores_a_column_that_always_states_them(tmp_path: Path) -> None:
     images = sorted(write_cells(tmp_path / "cells", 12).rglob("*.png"))
     lines = [f"{file.relative_to(tmp_path).as_posix()},{file.parent.name},{k % 3}" for k, file in enumerate(images)]
-    for column in ("group", "slide"):
-        (tmp_path / f"{column}.csv").write_text("\n".join([f"path,label,{column}", *lines]), encoding="utf-8")
-    dataset = {"path": "slide.csv", "group": "slide"}
-    studies.check_cells(studies.plan_study(write_plan(tmp_path, datasets=[dataset], arms=ARMS), tmp_path / "out"))
-    with pytest.raises(BadDataset) as refusal:
-        studies.check_cells(
-            studies.plan_study(write_plan(tmp_path, datasets=["group.csv"], arms=ARMS), tmp_path / "out")
-        )
-    assert refusal.value.parameters["what"]["code"] == "groups-not-ignored"
+    (tmp_path / "images.csv").write_text("\n".join(["path,label,group", *lines]), encoding="utf-8")
+    datasets = ["images.csv", {"name": "both", "parts": ["images.csv", "images.csv"]}]
+    plan = write_plan(tmp_path, datasets=datasets, arms=ARMS)
+    for cell in studies.plan_study(plan, tmp_path / "out"):
+        data, recipe = apply_recipe(open_images(cell), cell.recipe)
+        assert data.has_groups == (cell.dataset.arm == "by group")
+        assert recipe.group == (None if data.has_groups or cell.dataset.parts else "none")
 
 
 def test_a_plan_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:

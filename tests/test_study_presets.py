@@ -16,7 +16,7 @@ from coverslip.messages import text
 from coverslip.runs import load_recipe
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
-from coverslip.studies.plan import StudyPlan, load_plan, plan_of
+from coverslip.studies.plan import ArmPlan, StudyPlan, load_plan, plan_of
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.protocols import arm_settings
 from coverslip.studies.published import published_rows
@@ -92,7 +92,7 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
-    assert all(any("epoch" in note.lower() for note in made[name].notes) for name in OF_PUBLICATIONS)
+    assert all(any("epoch" in note.lower() for note in made[name].all_notes) for name in OF_PUBLICATIONS)
     assert {each.name for each in made["mobilevit-mn"].perturbations} >= {"blur 2", "noise 0.1"}
     degraded = [dataset.recipe["degrade"] for dataset in made["two-step"].datasets[2:]]
     assert [key for change in degraded for key in change] == ["blur"] * 2 + ["scale"] * 2 + ["noise"] * 2
@@ -128,7 +128,7 @@ def test_arms_are_chosen_on_the_command_line(
     assert "test-epoch" in capsys.readouterr().err
 
 
-PROTOCOL_KEYS = {"groups", "split.near_duplicates", "split.val", "split.balance", "split.copies"} | {
+PROTOCOL_KEYS = {"groups", "split.near_duplicates", "split.balance", "split.copies"} | {
     "checkpoint_selection_set", "validation_copies"
 }  # fmt: skip
 
@@ -153,14 +153,13 @@ def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
             "aimic": {
                 "groups",
                 "split.near_duplicates",
-                "split.val",
                 "split.balance",
                 "checkpoint_selection_set",
             },
             "mobilevit-mn": {"groups", "split.near_duplicates", "validation_copies"},
             "mobincep": {"groups", "split.near_duplicates"},
             "efficientnetv2-cell": {"groups", "split.near_duplicates", "split.copies"},
-            "two-step": {"groups", "split.near_duplicates", "split.val", "checkpoint_selection_set"},
+            "two-step": {"groups", "split.near_duplicates", "checkpoint_selection_set"},
         }[name]
     )
     assert differing("A", "B") <= PROTOCOL_KEYS
@@ -183,12 +182,19 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
     two_folders: list[Path], is_small: bool
 ) -> None:
     for name in OF_PUBLICATIONS:
-        notes = studies.preset_plan(name, two_folders, is_small=is_small).notes
-        not_stated = [each for each in notes if all(key in each for key in PRESETS[name].not_stated)]
+        plan = studies.preset_plan(name, two_folders, is_small=is_small)
+        assert len(plan.notes) == is_small + len(PRESETS[name].deviations)
+        not_stated = plan.all_notes[len(plan.notes) :]
         assert len(not_stated) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
-        assert len(notes) == len(not_stated) + is_small + len(PRESETS[name].deviations)
-    (note,) = [each for each in studies.preset_plan("mobincep", two_folders, is_small=True).notes if "patience" in each]
-    assert "epochs = 2" in note
+        assert all(key in note for note in not_stated for key in PRESETS[name].not_stated)
+        changed = plan.model_copy(update={"arms": [_with(arm, seed=7) for arm in plan.arms]})
+        assert all("seed = 7" in note for note in changed.all_notes[len(plan.notes) :])
+    plan = studies.preset_plan("mobincep", two_folders, is_small=True)
+    assert "epochs = 2" in plan.all_notes[-1]
+
+
+def _with(arm: ArmPlan, **changes: int) -> ArmPlan:
+    return arm.model_copy(update={"recipe": {**arm.recipe, **changes}})
 
 
 def test_mobincep_trains_what_its_tables_need(tmp_path: Path) -> None:
@@ -303,11 +309,17 @@ def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: st
     (paper,) = compared.papers
     title = text("study-paper", publication=paper.publication)
     (section,) = (each for each in studies.study_sections(compared) if each.title == title)
+    overview, *blocks = (block for block in section.blocks if block.rows)
+    assert [row[:2] for row in overview.rows] == [(item.item, item.title) for item in paper.items]
     headings = [text("study-paper-item", item=item.item, title=item.title) for item in paper.items]
-    assert [block.heading for block in section.blocks if block.heading] == headings
-    shown = [row for block in section.blocks for row in block.rows]
-    assert len(shown) == len(compared.published)  # each value at its table, and nowhere else
-    assert {len(row) for row in shown} == {5 + 3}
+    positions = [headings.index(block.heading) for block in blocks]
+    assert positions == sorted(set(positions))
+    assert sum(len(block.rows) for block in blocks) == len(compared.published)  # each at its table, and nowhere else
+    for block in blocks:  # what is the same in all rows is above the table
+        assert {len(row) for row in block.rows} == {len(block.columns)}
+        assert [*block.columns][-3:] == ["A", "B", "C"]
+        inner = zip(*(row[1 : len(row) - 4] for row in block.rows), strict=True)
+        assert all(len(set(column)) > 1 for column in inner)
     codes = {code for item in paper.items for code in item.sections}
     assert all(text(code if code == "study-confusions" else f"{code}.title") for code in codes)
 

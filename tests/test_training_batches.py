@@ -176,6 +176,16 @@ def test_full_batches_only_unless_there_is_none() -> None:
     assert n_batches(5, 16) == 1
 
 
+def test_an_incomplete_last_batch_can_be_kept_unless_it_is_a_single_image() -> None:
+    for n, sizes in ((100, [16] * 6 + [4]), (96, [16] * 6), (97, [16] * 6), (5, [5]), (1, [1])):
+        order = np.arange(n)
+        batches = training_batches(
+            numbered, order, order, batch_size=16, augment=NOTHING, seed=0, epoch=1, last_batch="keep"
+        )
+        assert [len(label) for _, label in batches] == sizes
+    assert (n_batches(154, 32, "keep"), n_batches(154, 32)) == (5, 4)  # the training images of LISC
+
+
 def test_an_epoch_can_be_repeated_exactly_and_the_next_one_differs() -> None:
     first, repeated, following = (batches_of(64, 16, epoch=epoch, augment=Augment()) for epoch in (1, 1, 2))
     assert all(torch.equal(x, y) for (x, _), (y, _) in zip(first, repeated, strict=True))

@@ -172,6 +172,12 @@ class Steep(nn.Module):
         return 300 * x
 
 
+@pytest.mark.parametrize("is_nesterov", [True, False])
+def test_the_momentum_of_sgd_is_that_of_nesterov_unless_the_recipe_has_plain_momentum(is_nesterov: bool) -> None:
+    optimizer = new_optimizer(tiny(), Recipe(optimizer="sgd", nesterov=is_nesterov), epoch=1)
+    assert {(group["momentum"], group["nesterov"]) for group in optimizer.param_groups} == {(0.9, is_nesterov)}
+
+
 def test_sgd_has_an_epoch_even_where_its_share_is_small() -> None:
     choices = recipe(optimizer="adam-then-sgd", epochs=3, sgd_from=0.9)
     assert [is_second_phase(choices, epoch) for epoch in (1, 2, 3)] == [False, False, True]

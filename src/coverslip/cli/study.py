@@ -130,7 +130,7 @@ def preset(
     studies.save_plan(study_plan, out)
     n = len(studies.plan_study(study_plan, out.parent))
     console.print(text("command-plan", path=out, n_trainings=n), soft_wrap=True)
-    for note in study_plan.notes:
+    for note in study_plan.all_notes:
         console.print(text("command-deviation", note=note), soft_wrap=True)
 
 

@@ -8,6 +8,7 @@ from coverslip.datasets.index.folders import FileFinder, is_folder, list_images
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.matching import ImageFinder
 from coverslip.datasets.index.opening import (
+    NO_GROUPS,
     ImageSource,
     check_pattern,
     domains_of_paths,
@@ -108,6 +109,7 @@ from coverslip.datasets.tables.columns import is_image_column, plain_name
 
 __all__ = [
     "DECISIONS",
+    "NO_GROUPS",
     "SIDES",
     "UNCERTAIN",
     "UNFAMILIAR",

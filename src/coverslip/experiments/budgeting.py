@@ -319,7 +319,8 @@ def record_finetuning(fitted: "Fitted", split_data: SplitData, recipe: Recipe, c
     record, stage, limit = context.run.budget, fitted.finetuning, context.limit
     if record is None or limit is None or stage is None or fitted.is_stopped:
         return recipe
-    epochs_run = round(stage.n_steps / n_batches(split_data.n_drawn(recipe), recipe.batch_size), 1)
+    steps_per_epoch = n_batches(split_data.n_drawn(recipe), recipe.batch_size, recipe.last_batch)
+    epochs_run = round(stage.n_steps / steps_per_epoch, 1)
     ended = "fine-tuned" if fitted.selected_stage == "finetune" else "instant classifier"
     updates: dict[str, object] = {"epochs_run": epochs_run, "ended": ended}
     left, planned = context.deadline.seconds_left(), split_data.with_epochs(recipe).n_epochs

@@ -293,7 +293,13 @@ def build_body(
 
 
 def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
-    """Return the architecture without its last layer: its output are pooled features."""
+    """Return the architecture without its last layer: its output are pooled features.
+
+    VGG averages its maps to the size of its first dense layer, as in torchvision. timm applies that layer at several
+    positions of larger maps instead.
+    """
+    if record.family == "VGG":
+        body.features.append(nn.AdaptiveAvgPool2d(7))  # type: ignore[operator,union-attr]  # timm's sequence of layers
     if record.torchvision_name is not None:
         drop_classifier(body)
     else:

@@ -77,6 +77,9 @@ class ModelRecord:
     builder_options: Mapping[str, Any] = field(
         default_factory=dict, hash=False
     )  # Any: arguments of the builder; recipes cannot set them
+    dropout: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict, hash=False
+    )  # options of the builder, by the program whose dropout and stochastic depth they give
     options: tuple[Option, ...] = ()  # of an architecture of coverslip; in recipes: `model_options`
     input_px: int
     is_sized: bool = False  # built for one image size; other networks accept any size

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coverslip.datasets import NO_GROUPS
 from coverslip.errors import BadRecipe
 from coverslip.files import sha256_json
 from coverslip.runs import FromRun, Pretraining, Recipe, Run, check_recipe, pretraining_recipe
@@ -117,7 +118,7 @@ def _cell(
     for layer in ({"split": split, **_groups(dataset)}, *layers, _initialization(regime)):
         changes = merged_changes(changes, layer)
     if dataset.ignores_groups:
-        changes.pop("group", None)
+        changes["group"] = None if dataset.parts else NO_GROUPS  # the table of merged images states no groups
     recipe = _checked(changes, where)
     name = slug(
         dataset.name, model.name, *([regime.name] if len(plan.regimes) > 1 else []),
@@ -152,7 +153,7 @@ def _with_reading(common: Changes, dataset: TrainedDataset, where: str) -> tuple
     reading = {key: common[key] for key in READING_KEYS if key in common}
     recipes = [merged_changes(reading, part.recipe) for part in dataset.parts]
     if dataset.ignores_groups:
-        recipes = [{key: value for key, value in recipe.items() if key != "group"} for recipe in recipes]
+        recipes = [{**recipe, "group": NO_GROUPS} for recipe in recipes]
     parts = [part.model_copy(update={"recipe": recipe}) for part, recipe in zip(dataset.parts, recipes, strict=True)]
     of_all: Changes = {key: value for key, value in common.items() if key not in READING_KEYS}
     crops = [{key: recipe[key] for key in ("crop_size", "crop_margin") if recipe.get(key)} for recipe in recipes]

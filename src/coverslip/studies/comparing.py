@@ -338,7 +338,7 @@ def compare_study(
         heat_maps=tuple(heat_maps),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
         papers=papers_of(plan),
-        notes=plan.notes,
+        notes=plan.all_notes,
         failures=failed_trainings(rows),
         protocols=tuple(protocols),
         rare_classes=tuple(rare_classes),

@@ -15,6 +15,7 @@ from coverslip.runs import Run, original_id, protocol_code
 from coverslip.studies.cells import Cell
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.pretraining_steps import settings_of
+from coverslip.studies.results import ResultRow
 from coverslip.studies.running import state_of
 
 Key = tuple[str, int | None, str]  # dataset, training images per class, variant
@@ -54,18 +55,30 @@ class ArmDifference:
 class ArmSetting:
     """A setting in which arms differ."""
 
-    key: str  # of the recipe, or `groups`
+    key: str  # of the recipe, or the text for groups or training images
     values: tuple[str, ...]  # one for each arm, in the order of the plan
 
 
-def arm_settings(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmSetting]:
-    """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ."""
+def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[ResultRow] = ()) -> list[ArmSetting]:
+    """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ.
+
+    The mean number of training images of each arm is one of them, by the results.
+    """
     compared: dict[tuple[object, ...], dict[str, Mapping[str, str]]] = {}
     for cell in cells:
         if cell.dataset.arm and not cell.is_pretraining:
             same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
             groups = text("arm-groups", ignores_groups=cell.dataset.ignores_groups)
             compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **settings_of(cell.recipe)}
+    n_train: dict[tuple[str, int | None], list[int]] = {}
+    for row in results:
+        if row.n_train is not None and row.perturbation is None:
+            n_train.setdefault((row.dataset, row.train_per_class), []).append(row.n_train)
+    for dataset in plan.trained_datasets if plan.arms else ():
+        for n in plan.train_per_class:
+            if counts := n_train.get((dataset.name, n)):
+                mean = f"{sum(counts) / len(counts):.0f}"
+                compared.setdefault((dataset.plan_name, n), {})[dataset.arm] = {text("arm-training-images"): mean}
     rows: dict[ArmSetting, None] = {}
     for of_arms in compared.values():
         for key in dict.fromkeys(key for values in of_arms.values() for key in values):

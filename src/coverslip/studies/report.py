@@ -28,7 +28,7 @@ from coverslip.studies.figures import (
     transfer_drawing,
 )
 from coverslip.studies.plan import CLASS_METRICS
-from coverslip.studies.published import PublishedFigure
+from coverslip.studies.published import PaperItem, PublishedFigure
 from coverslip.studies.results import MetricMean, SizeCurve, training_time
 from coverslip.studies.variants import FIT_METRICS
 
@@ -542,9 +542,9 @@ def _arms(comparison: StudyComparison) -> SectionContent:
     columns, setting = _columns("study-arms"), _columns("study-arm-settings")
     rows = [
         (
+            f"{row.arm} − {row.reference}",
             _of_size(row.dataset, row.train_per_class),
             row.name,
-            f"{row.arm} − {row.reference}",
             number(row.value),
             number(row.reference_value),
             estimate(row.difference, is_signed=True),
@@ -552,11 +552,11 @@ def _arms(comparison: StudyComparison) -> SectionContent:
         for row in comparison.arm_differences
     ]
     stamps = [f"{stamp.trainings}: {stamp.sentence}" for stamp in comparison.protocols]
+    table = _without_same(columns, rows, columns[1:3])
+    explanation = [text("study-arms", metric=METRICS[comparison.metric].title)] if rows else []
     blocks = [
         SectionText(words=legend),
-        SectionText(
-            [text("study-arms", metric=METRICS[comparison.metric].title)] if rows else (), columns, rows, columns[1:3]
-        ),
+        replace(table, words=[*table.words, *explanation]),
         SectionText(
             heading=text("study-arm-settings.title"),
             columns=[*setting, *comparison.arms],
@@ -566,6 +566,16 @@ def _arms(comparison: StudyComparison) -> SectionContent:
         SectionText(words=stamps),
     ]
     return SectionContent(text("study-arms.title"), blocks if comparison.arms or stamps else ())
+
+
+def _without_same(columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_columns: Sequence[str]) -> SectionText:
+    """Return a table without the text columns that have the same value in all rows; words state these values."""
+    same = [k for k, title in enumerate(columns) if title in text_columns and len({row[k] for row in rows}) == 1]
+    titles, *others = ([cell for k, cell in enumerate(row) if k not in same] for row in (columns, *rows))
+    values = "; ".join(f"{columns[k]}: {rows[0][k]}" for k in same)
+    words = [text("study-same-in-all-rows", values=values)] if same else []
+    shown = [title for title in text_columns if title in titles]
+    return SectionText(words, list(map(str, titles)), others, shown)
 
 
 def _rare_classes(comparison: StudyComparison) -> SectionContent:
@@ -599,20 +609,35 @@ def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[Sec
         titles: of the other sections of the report.
     """
     for paper in comparison.papers:
-        blocks = [SectionText(words=[text("study-published"), paper.protocol])]
+        overview: list[tuple[str, str, str]] = []
+        tables: list[SectionText] = []
         for item in paper.items:
-            shown = [title for code in item.sections if (title := _title_of(code)) in titles]
-            words = [text("study-paper-section", sections=listed(shown), n=len(shown))] if shown else []
-            if not shown and item.command:
-                words.append(text("study-paper-command", command=item.command))
-            elif not shown:
-                words.append(text("study-paper-missing"))
             table = _published_rows(comparison, paper.publication, item.item)
             heading = text("study-paper-item", item=item.item, title=item.title)
-            first, *others = table or [SectionText()]
-            blocks += [replace(first, heading=heading, words=[*words, *first.words]), *others]
-        blocks.append(SectionText(words=[text("study-paper-schemas", items=paper.schemas)]))
-        yield SectionContent(text("study-paper", publication=paper.publication), blocks)
+            tables += [replace(each, heading=heading) for each in table]
+            shown = [title for code in item.sections if (title := _title_of(code)) in titles]
+            overview.append((item.item, item.title, _counterpart(item, shown, has_values=bool(table))))
+        schemas = text("study-paper-schemas", items=paper.schemas)
+        columns = _columns("study-paper")
+        first = SectionText([paper.protocol, schemas], columns, overview, columns[1:])
+        words = [SectionText([text("study-published")])] if tables else []
+        yield SectionContent(text("study-paper", publication=paper.publication), [first, *words, *tables])
+
+
+def _counterpart(item: PaperItem, shown: Sequence[str], *, has_values: bool) -> str:
+    """Return where the report shows the counterpart of a table or figure, or which command makes it.
+
+    Args:
+        item: of the publication.
+        shown: titles of the sections of the report with the counterpart.
+        has_values: whether the report lists the published values.
+    """
+    places = [text("study-paper-section", sections=listed(shown), n=len(shown))] if shown else []
+    if not shown:
+        places.append(
+            text("study-paper-command", command=item.command) if item.command else text("study-paper-missing")
+        )
+    return " ".join([*places, *([text("study-paper-values")] if has_values else [])])
 
 
 def _title_of(code: str) -> str:
@@ -643,11 +668,13 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
         return []
     columns = _columns("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
     if item:  # its heading states the source
-        columns.pop()
+        table = _without_same(columns[:-1], rows, columns[1:4])
+    else:
+        table = SectionText((), columns, rows, [*columns[1:4], columns[-1]])
     measured = {row.name for row in figures if row.own}
     missing = dict.fromkeys(row.name for row in figures if row.name not in measured)
     words = [text("study-paper-without", names=listed([*missing]))] if missing else []
-    return [SectionText(words, columns, rows, columns[1:4] if item else [*columns[1:4], columns[-1]])]
+    return [replace(table, words=[*table.words, *words])]
 
 
 def _published_value(row: PublishedFigure) -> str:

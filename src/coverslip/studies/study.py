@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from coverslip.datasets import Dataset
-from coverslip.errors import BadDataset, BadRun, CoverslipError
+from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
@@ -107,8 +107,6 @@ def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
         opened[*source, None] = open_images(cell)
     if (*source, cell.recipe.group) not in opened:
         opened[*source, cell.recipe.group] = assign_groups(opened[*source, None], cell.recipe)
-    if cell.dataset.ignores_groups and opened[*source, cell.recipe.group].has_groups:
-        raise BadDataset("groups-not-ignored", arm=cell.dataset.arm)
     init = cell.recipe.init
     if isinstance(init, FromRun) and cell.starts_from is None and not Run(Path(init.run)).has_classifier:
         raise BadRun("initial-run-without-classifier", file=Path(init.run))
@@ -273,9 +271,10 @@ def _executor(on: str, trust_cluster: bool, threads: int, folder: Path, emit: Em
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
+    rows = _write_rows(plan, cells, folder)
     comparison = compare_study(
         plan,
-        _write_rows(plan, cells, folder),
+        rows,
         classifier_differences(plan, cells),
         read_latencies(folder),
         merged=merged_classes(plan, cells),
@@ -287,7 +286,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         distances=read_distances(folder),
         heat_maps=read_heat_maps(folder),
         arm_differences=arm_differences(plan, cells),
-        arm_settings=arm_settings(plan, cells),
+        arm_settings=arm_settings(plan, cells, rows),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
         roc_panels=roc_panels(plan, cells),

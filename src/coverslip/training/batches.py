@@ -13,7 +13,7 @@ from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.events import ValidationImagesChosen
 from coverslip.images import Preprocessing
 from coverslip.machine import is_out_of_memory
-from coverslip.runs import Augment, Recipe, RunContext, Sampling
+from coverslip.runs import Augment, LastBatch, Recipe, RunContext, Sampling
 
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
@@ -117,13 +117,15 @@ def epoch_order(
     return rng.permutation(order)
 
 
-def n_batches(n_images: int, batch_size: int) -> int:
-    """Return the number of full batches, or 1 for a smaller batch if there is no full one.
+def n_batches(n_images: int, batch_size: int, last_batch: LastBatch = "skip") -> int:
+    """Return the number of batches of an epoch, at least 1 for fewer images than a batch has.
 
-    A remainder is skipped, because a last batch of one or two images gives noisy statistics to batch norms. The order
-    is drawn again in every epoch, so other images are skipped each time.
+    With `skip`, a remainder that fills no batch is skipped, because a last batch of few images gives noisy statistics
+    to batch norms. The order is drawn again in every epoch, so other images are skipped each time. With `keep`, the
+    remainder is a smaller batch, unless it is a single image, of which batch norms can have no statistics.
     """
-    return max(1, n_images // batch_size)
+    n_full, n_left = divmod(n_images, batch_size)
+    return max(1, n_full + (last_batch == "keep" and n_left > 1))
 
 
 def training_batches(
@@ -136,6 +138,7 @@ def training_batches(
     seed: int,
     epoch: int,
     device: str = "cpu",
+    last_batch: LastBatch = "skip",
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield ((B, C, S, S) float in [0, 1] channels-last, (B,) labels) on `device`.
 
@@ -148,7 +151,7 @@ def training_batches(
         return order[step * batch_size : (step + 1) * batch_size]
 
     with ThreadPoolExecutor(1, thread_name_prefix="batch") as pool:
-        steps = n_batches(len(order), batch_size)
+        steps = n_batches(len(order), batch_size, last_batch)
         following = pool.submit(pixels_of, positions_at(0).tolist())
         for step in range(steps):
             x = as_tensor(following.result(), device)

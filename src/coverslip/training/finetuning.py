@@ -269,7 +269,7 @@ def _step_plan(
     images: TrainingImages, recipe: Recipe, progress: Progress, last_epoch: int | None, context: RunContext
 ) -> StepPlan:
     """Return the plan of the recipe, with the changes of the training before a resume."""
-    steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size)
+    steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size, recipe.last_batch)
     changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
     if context.limit is None:
         return StepPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch)
@@ -432,6 +432,7 @@ def _batches(
         seed=recipe.seed,
         epoch=epoch,
         device=device,
+        last_batch=recipe.last_batch,
     )
 
 

@@ -27,6 +27,7 @@ from coverslip.evaluation.decisions import set_floors
 from coverslip.events import CheckpointSelection, ClassifierSelected, Noted, StageStarted
 from coverslip.images import Preprocessing
 from coverslip.messages import Set, note
+from coverslip.models.catalogue import model_info
 from coverslip.models.networks import Network, create_network, freeze_to
 from coverslip.runs import (
     Calibration,
@@ -351,7 +352,7 @@ def initial_network(
         head=recipe.head,
         channels=preprocessing.channels,
         pretrained=recipe.init == "imagenet",
-        options=recipe.model_options,
+        options={**model_info(recipe.model).dropout.get(recipe.dropout, {}), **recipe.model_options},
         image_size=preprocessing.image_size,
     )
     earlier_head = initial.load_into(network) if initial else None

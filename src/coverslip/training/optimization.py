@@ -30,7 +30,7 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
     if kind == "adam-then-sgd":
         kind = "sgd" if is_second_phase(recipe, epoch) else "adam"
     if kind == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=recipe.nesterov)
     if kind == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate)
     return torch.optim.Adam(groups, lr=recipe.learning_rate, amsgrad=kind == "amsgrad")

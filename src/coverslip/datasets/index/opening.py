@@ -147,16 +147,27 @@ def reopen_dataset(opening: Opening) -> Dataset:
     )
 
 
+NO_GROUPS = "none"  # in place of a column or pattern: groups that a table states are ignored
+
+
 def with_groups(dataset: Dataset, group: str) -> Dataset:
     """Return the same images in other groups: by a column if all sources are tables, else by a pattern on the path.
+
+    With `NO_GROUPS`, a column of groups is ignored. Crops of one field are still a group.
 
     Images that were removed from the dataset since it was opened stay removed.
 
     Raises:
         BadDataset: as `open_dataset`.
     """
-    column, pattern = (group, None) if dataset.opening.are_tables else (None, group)
-    reopened = reopen_dataset(replace(dataset.opening, group=column, group_pattern=pattern))
+    opening = dataset.opening
+    if group == NO_GROUPS:
+        changed = replace(opening, columns={**opening.columns, "group": ""})
+    elif opening.are_tables:
+        changed = replace(opening, group=group)
+    else:
+        changed = replace(opening, group_pattern=group)
+    reopened = reopen_dataset(changed)
     group_of = {record.image_id: record.group for record in reopened.records}
     records = tuple(r.with_group(group_of.get(r.image_id, r.image_id)) for r in dataset.records)
     return replace(reopened, records=records)

@@ -219,6 +219,19 @@ key-freeze-to =
     .empty = keine
     .phrase = seine Teile bis { $value } eingefroren
 
+key-dropout =
+    .name = Dropout
+    .help = Dropout und stochastische Tiefe des Netzes im Training. Publikationen verwenden die ihres Programms.
+    .meaning = Dropout und stochastische Tiefe im Training. `default`: die des Netzes, wie coverslip es baut, meistens keine. `torchvision`, `keras`: wie dieses Programm das Netz baut, auch in eingefrorenen Schichten. Netze, die das Programm nicht hat, bleiben unverändert.
+
+key-dropout-choice-default = meistens keiner
+
+key-dropout-choice-torchvision = wie in torchvision
+    .phrase = Dropout und stochastische Tiefe wie in torchvision
+
+key-dropout-choice-keras = wie in Keras
+    .phrase = Dropout und stochastische Tiefe wie in Keras
+
 key-batch-norm =
     .name = Batch-Normalisierung
     .help = Ob die Feinabstimmung Mittelwert und Varianz in den Schichten der Batch-Normalisierung aktualisiert. Automatisch behält die vortrainierter Netze.
@@ -265,10 +278,20 @@ key-batch-size =
     .unit = Bilder
     .phrase = Batches von { $value }
 
+key-last-batch =
+    .name = Letzter Batch einer Epoche
+    .help = Ob die Bilder einer Epoche verwendet werden, die ihren letzten Batch nicht füllen. Wenige Bilder geben Batch-Norms ungenaue Statistiken. Publikationen verwenden sie meistens.
+    .meaning = Bilder einer Epoche, die ihren letzten Batch nicht füllen. `skip`: Sie werden ausgelassen, in jeder Epoche andere. `keep`: Sie sind ein kleinerer Batch, außer wenn es ein einzelnes Bild ist.
+
+key-last-batch-choice-skip = ausgelassen
+
+key-last-batch-choice-keep = ein kleinerer Batch
+    .phrase = ein unvollständiger letzter Batch
+
 key-optimizer =
     .name = Optimierer
     .help = Wie die Parameter des Netzes aktualisiert werden. Der Standardwert passt für fast alle Trainings. Die anderen bilden veröffentlichte Trainings nach.
-    .meaning = Optimierer der Feinabstimmung. `amsgrad` ist Adam mit dem bisher größten zweiten Moment. `sgd` hat Nesterov-Momentum 0,9. `adam-then-sgd` wechselt während des Trainings von Adam zu SGD.
+    .meaning = Optimierer der Feinabstimmung. `amsgrad` ist Adam mit dem bisher größten zweiten Moment. `sgd` hat Momentum 0,9, in der Form, die `nesterov` bestimmt. `adam-then-sgd` wechselt während des Trainings von Adam zu SGD.
 
 key-optimizer-choice-adamw = AdamW
     .phrase = AdamW
@@ -280,7 +303,7 @@ key-optimizer-choice-amsgrad = Adam (AMSGrad)
     .phrase = Adam (AMSGrad)
 
 key-optimizer-choice-sgd = SGD mit Momentum
-    .phrase = SGD mit Nesterov-Momentum
+    .phrase = SGD mit Momentum 0,9
 
 key-optimizer-choice-adam-then-sgd = Adam, dann SGD
     .phrase = Adam
@@ -301,13 +324,19 @@ key-sgd-from =
     .name = Wechsel zu SGD nach
     .help = Nur für Adam, gefolgt von SGD: der Anteil der Epochen, nach dem der Optimierer wechselt.
     .meaning = Anteil der Epochen, nach dem `adam-then-sgd` zu SGD wechselt.
-    .phrase = nach { $value } der Epochen SGD mit Nesterov-Momentum
+    .phrase = nach { $value } der Epochen SGD mit Momentum 0,9
 
 key-sgd-learning-rate =
     .name = Lernrate von SGD
     .help = Nur für Adam, gefolgt von SGD: die größte Lernrate nach dem Wechsel.
     .meaning = Höchste Lernrate von SGD bei `adam-then-sgd`.
     .phrase = mit höchster Lernrate { $value }
+
+key-nesterov =
+    .name = Nesterov-Momentum
+    .help = Nur für SGD: ob das Momentum von 0,9 das von Nesterov ist.
+    .meaning = Ob das Momentum von SGD (0,9) das von Nesterov ist, für `sgd` und `adam-then-sgd`.
+    .phrase-off = ohne Nesterov-Momentum
 
 key-weight-decay =
     .name = Weight Decay
@@ -855,7 +884,7 @@ key-classes-order =
 key-group =
     .name = Gruppen
     .help = Was den Patienten, den Objektträger oder das Well eines Bildes nennt: eine Spalte der Tabelle oder ein Muster im Pfad.
-    .meaning = Spalte einer Tabelle, oder regulärer Ausdruck für den Pfad, die bzw. der die Gruppe eines Bildes nennt (Patient, Objektträger, Well). Alle Bilder einer Gruppe bleiben im selben Set.
+    .meaning = Spalte einer Tabelle, oder regulärer Ausdruck für den Pfad, die bzw. der die Gruppe eines Bildes nennt (Patient, Objektträger, Well). Alle Bilder einer Gruppe bleiben im selben Set. `none`: Gruppen, die eine Tabelle angibt, werden ignoriert.
     .empty = keine
 
 ## Split

@@ -50,9 +50,6 @@ study-training-error = { $training }: { $what }
 merged-crops-differ = { $training }: die Teile dieses Datensatzes haben verschiedene Ausschnitte, und eine Länge in µm lässt sich nicht mit anderen zusammenführen
     .do = Geben Sie allen Teilen dieselben `crop_size` und `crop_margin`, oder Längen in Pixeln.
 
-groups-not-ignored = Der Arm { $arm } teilt nach Bildern auf, aber die Tabelle des Datensatzes gibt Gruppen an, und ein Training kann diese nicht ignorieren
-    .do = Wählen Sie nur Arme, die Gruppen zusammenhalten. Oder benennen Sie die Spalte `group` der Tabelle um, und geben Sie sie als Gruppe des Datensatzes an.
-
 study-name-collision = „{ $first }“ und „{ $second }“ hätten denselben Trainingsordner, { $folder }
     .do = Verwenden Sie Namen, die sich in Buchstaben oder Ziffern unterscheiden.
 
@@ -298,7 +295,7 @@ study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trai
 
 study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und `split.balance` schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
     .title = Protokoll und Rezept
-    .columns = Datensatz | Netz | Arme | erster Arm | zweiter Arm | Differenz
+    .columns = Arme | Datensatz | Netz | erster Arm | zweiter Arm | Differenz
 
 study-arm-settings =
     .title = Einstellungen je Arm
@@ -317,6 +314,8 @@ study-arm = { $arm ->
        *[other] im Plan der Studie definiert.
     }
 
+arm-training-images = Trainingsbilder
+
 arm-groups = { $ignores_groups ->
         [true] geteilt
        *[false] zusammengehalten
@@ -333,6 +332,7 @@ study-rare-rule = { $rule ->
     }
 
 study-paper = Tabellen und Abbildungen von { $publication }
+    .columns = Element | Inhalt | Gegenstück
 
 study-paper-item = { $item }: { $title }
 
@@ -345,7 +345,11 @@ study-paper-command = Nicht Teil dieser Studie. Zum Erstellen ausführen: { $com
 
 study-paper-missing = Diese Studie hat kein Gegenstück.
 
-study-paper-without = Nicht Teil dieser Studie: { $names }.
+study-paper-values = Veröffentlichte Werte: unten.
+
+study-same-in-all-rows = In allen Zeilen: { $values }.
+
+study-paper-without = Diese Studie hat keine Werte für { $names }.
 
 study-paper-schemas = Schemata und Beispiele ohne Ergebnisse: { $items }.
 
@@ -498,12 +502,8 @@ deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des 
 
 deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.
 
-deviation-last-batch = Bilder einer Epoche, die ihren letzten Stapel nicht füllen, werden ausgelassen, in jeder Epoche andere. Die Frameworks der Publikation verwenden sie standardmäßig.
-
-deviation-dropout = Die meisten Netze haben im Training weder Dropout noch stochastische Tiefe. Die der Frameworks der Publikation haben sie standardmäßig.
+deviation-training-share = Die Publikation trainiert auf 80 % der Bilder jedes Folds. In dieser Vorlage behalten alle Arme Validierungsbilder und trainieren auf 60 %, damit A − B nicht die Wirkung von mehr Bildern ist.
 
 deviation-auxiliary-heads = GoogLeNet und Inception-v3 haben im Training keine Hilfsausgänge.
 
-deviation-two-step-momentum = SGD hat einen Nesterov-Impuls von 0,9. Der Artikel gibt ihn nicht an.
-
-deviation-two-step-pooling = Bei 256 Pixeln wendet VGG seine erste dichte Schicht an mehreren Stellen an und mittelt die Ergebnisse. Das Netz von torchvision mittelt seine Karten zuerst auf 7 × 7.
+deviation-two-step-momentum = SGD hat ein Momentum von 0,9. Der Artikel gibt es nicht an.

@@ -219,6 +219,19 @@ key-freeze-to =
     .empty = none
     .phrase = its parts up to { $value } frozen
 
+key-dropout =
+    .name = Dropout
+    .help = Dropout and stochastic depth of the network in training. Publications use those of their program.
+    .meaning = Dropout and stochastic depth in training. `default`: of the network as coverslip builds it, usually none. `torchvision`, `keras`: as that program builds the network, also in frozen layers. Networks that the program does not have are unchanged.
+
+key-dropout-choice-default = usually none
+
+key-dropout-choice-torchvision = as in torchvision
+    .phrase = dropout and stochastic depth as in torchvision
+
+key-dropout-choice-keras = as in Keras
+    .phrase = dropout and stochastic depth as in Keras
+
 key-batch-norm =
     .name = Batch normalization
     .help = Whether fine-tuning updates the mean and variance in batch normalization layers. Automatic keeps those of pretrained networks.
@@ -265,10 +278,20 @@ key-batch-size =
     .unit = images
     .phrase = batches of { $value }
 
+key-last-batch =
+    .name = Last batch of an epoch
+    .help = Whether the images of an epoch that do not fill its last batch are used. Few images give batch norms noisy statistics. Publications usually use them.
+    .meaning = Images of an epoch that do not fill its last batch. `skip`: they are skipped, other images in each epoch. `keep`: they are a smaller batch, unless it is a single image.
+
+key-last-batch-choice-skip = skipped
+
+key-last-batch-choice-keep = a smaller batch
+    .phrase = an incomplete last batch
+
 key-optimizer =
     .name = Optimizer
     .help = How the parameters of the network are updated. The default suits almost all trainings. The others reproduce published trainings.
-    .meaning = Optimizer of fine-tuning. `amsgrad` is Adam with the largest second moment so far. `sgd` has Nesterov momentum 0.9. `adam-then-sgd` changes from Adam to SGD during training.
+    .meaning = Optimizer of fine-tuning. `amsgrad` is Adam with the largest second moment so far. `sgd` has momentum 0.9, of the kind that `nesterov` sets. `adam-then-sgd` changes from Adam to SGD during training.
 
 key-optimizer-choice-adamw = AdamW
     .phrase = AdamW
@@ -280,7 +303,7 @@ key-optimizer-choice-amsgrad = Adam (AMSGrad)
     .phrase = Adam (AMSGrad)
 
 key-optimizer-choice-sgd = SGD with momentum
-    .phrase = SGD with Nesterov momentum
+    .phrase = SGD with momentum 0.9
 
 key-optimizer-choice-adam-then-sgd = Adam, then SGD
     .phrase = Adam
@@ -301,13 +324,19 @@ key-sgd-from =
     .name = Change to SGD after
     .help = Only for Adam followed by SGD: the share of epochs after which the optimizer changes.
     .meaning = Share of the epochs after which `adam-then-sgd` changes to SGD.
-    .phrase = after { $value } of the epochs SGD with Nesterov momentum
+    .phrase = after { $value } of the epochs SGD with momentum 0.9
 
 key-sgd-learning-rate =
     .name = Learning rate of SGD
     .help = Only for Adam followed by SGD: the largest learning rate after the change.
     .meaning = Peak learning rate of SGD in `adam-then-sgd`.
     .phrase = with a peak learning rate of { $value }
+
+key-nesterov =
+    .name = Nesterov momentum
+    .help = Only for SGD: whether its momentum of 0.9 is that of Nesterov.
+    .meaning = Whether the momentum of SGD (0.9) is that of Nesterov, for `sgd` and `adam-then-sgd`.
+    .phrase-off = without Nesterov momentum
 
 key-weight-decay =
     .name = Weight decay
@@ -855,7 +884,7 @@ key-classes-order =
 key-group =
     .name = Groups
     .help = What names the patient, slide or well of an image: a column of the table, or a pattern in the path.
-    .meaning = Column of a table, or regular expression on the path, that names the group of an image (patient, slide, well). All images of a group stay in the same set.
+    .meaning = Column of a table, or regular expression on the path, that names the group of an image (patient, slide, well). All images of a group stay in the same set. `none`: groups that a table states are ignored.
     .empty = none
 
 ## Split

@@ -50,9 +50,6 @@ study-training-error = { $training }: { $what }
 merged-crops-differ = { $training }: the parts of this dataset have different crops, and a length in µm cannot be merged with others
     .do = Give all parts the same `crop_size` and `crop_margin`, or lengths in pixels.
 
-groups-not-ignored = The arm { $arm } splits by image, but the table of the dataset states groups, and a training cannot ignore these
-    .do = Choose only arms that keep groups together. Or rename the column `group` of the table, and name it as the group of the dataset.
-
 study-name-collision = '{ $first }' and '{ $second }' would have the same run folder, { $folder }
     .do = Use names that differ in letters or digits.
 
@@ -298,7 +295,7 @@ study-classifiers = These rows compare single classifiers instead of training me
 
 study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and `split.balance` excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
     .title = Protocol and recipe
-    .columns = dataset | network | arms | first arm | second arm | difference
+    .columns = arms | dataset | network | first arm | second arm | difference
 
 study-arm-settings =
     .title = Settings by arm
@@ -317,6 +314,8 @@ study-arm = { $arm ->
        *[other] defined in the plan of the study.
     }
 
+arm-training-images = training images
+
 arm-groups = { $ignores_groups ->
         [true] divided
        *[false] kept together
@@ -333,6 +332,7 @@ study-rare-rule = { $rule ->
     }
 
 study-paper = Tables and figures of { $publication }
+    .columns = item | content | counterpart
 
 study-paper-item = { $item }: { $title }
 
@@ -345,7 +345,11 @@ study-paper-command = Not part of this study. To make it, run: { $command }
 
 study-paper-missing = This study has no counterpart.
 
-study-paper-without = Not part of this study: { $names }.
+study-paper-values = Published values: below.
+
+study-same-in-all-rows = In all rows: { $values }.
+
+study-paper-without = This study has no values for { $names }.
 
 study-paper-schemas = Schemas and examples without results: { $items }.
 
@@ -498,12 +502,8 @@ deviation-two-step-epoch = The second step starts from the best epoch of the fir
 
 deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
 
-deviation-last-batch = Images of an epoch that do not fill its last batch are skipped, other images in each epoch. The frameworks of the publication use them by default.
-
-deviation-dropout = Most networks have no dropout and no stochastic depth in training. Those of the frameworks of the publication have them by default.
+deviation-training-share = The publication trains on 80% of the images of each fold. In this preset, all arms keep validation images and train on 60%, so that A − B is not the effect of more images.
 
 deviation-auxiliary-heads = GoogLeNet and Inception-v3 have no auxiliary heads in training.
 
-deviation-two-step-momentum = SGD has a Nesterov momentum of 0.9. The paper does not state it.
-
-deviation-two-step-pooling = At 256 pixels, VGG applies its first dense layer at several positions and averages the results. The network of torchvision first averages its maps to 7 × 7.
+deviation-two-step-momentum = SGD has a momentum of 0.9. The paper does not state it.

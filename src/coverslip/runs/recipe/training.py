@@ -91,6 +91,7 @@ class NetworkChoices(RecipeSection):
     refit_all: Annotated[bool, Key("training")] = True
     freeze_to: Annotated[str | None, Key("training")] = None
     batch_norm: Annotated[Literal["auto", "keep", "learn"], Key("training")] = "auto"
+    dropout: Annotated[Literal["default", "torchvision", "keras"], Key("training")] = "default"
 
     @field_validator("freeze_to")
     @classmethod
@@ -117,6 +118,7 @@ def automatic_epochs(n_drawn: int) -> int:
 
 
 Sampling = Literal["all", "oversample", "undersample", "even", "domains"]
+LastBatch = Literal["skip", "keep"]
 
 
 class FinetuningChoices(RecipeSection):
@@ -128,11 +130,13 @@ class FinetuningChoices(RecipeSection):
         Field(default_factory=dict)
     )
     batch_size: Annotated[int, Key("training")] = Field(default=16, ge=1, le=4096)
+    last_batch: Annotated[LastBatch, Key("training")] = "skip"
     optimizer: Annotated[Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"], Key("training")] = "adamw"
     learning_rate: Annotated[float, Key("training")] = Field(default=1e-3, gt=0, le=10)
     backbone_rate: Annotated[float, Key("training", is_percentage=True)] = Field(default=1.0, gt=0, le=1)
     sgd_from: Annotated[Fraction, Key("training", is_percentage=True)] = Field(default=0.5, gt=0)
     sgd_learning_rate: Annotated[float, Key("training")] = Field(default=1e-2, gt=0, le=10)
+    nesterov: Annotated[bool, Key("training")] = True
     weight_decay: Annotated[float, Key("training")] = Field(default=0.01, ge=0, le=1)
     clip_gradient: Annotated[Literal["auto"] | Annotated[float, Field(gt=0, le=1e6)] | None, Key("training")] = "auto"
     schedule: Annotated[Literal["cosine", "plateau", "constant"], Key("training")] = "cosine"

@@ -9,7 +9,6 @@ from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.models import has_weights, model_info
 from coverslip.runs import Recipe, check_recipe
-from coverslip.runs.recipe import values_of
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
 from coverslip.studies.presets.aimic import AIMIC
 from coverslip.studies.presets.arms import arm_names, arms_of, published_recipe
@@ -68,7 +67,7 @@ def preset_plan(
     plan_arms = arms_of(preset, arms, _SMALL if is_small else {})
     if is_small:
         plan_arms = [_with_few_copies(arm) for arm in plan_arms]
-    return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": _notes(preset, plan_arms, is_small)})
+    return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": _notes(preset, is_small)})
 
 
 def preset_recipe(name: str) -> Recipe:
@@ -180,8 +179,8 @@ def _with_weights(model: str | Changes) -> str | Changes:
     return {"name": f"{model}, scratch", "recipe": {"model": model, "init": "scratch"}}
 
 
-def _notes(preset: Preset, arms: Sequence[Changes], is_small: bool) -> list[str]:
-    """Return the deviations from the publication in all arms, and what it does not state, as notes."""
+def _notes(preset: Preset, is_small: bool) -> list[str]:
+    """Return the deviations from the publication in all arms as notes."""
     notes = [text(code) for code in preset.deviations]
     if is_small:
         small = text(
@@ -192,23 +191,4 @@ def _notes(preset: Preset, arms: Sequence[Changes], is_small: bool) -> list[str]
             n_epochs=_SMALL["epochs"],
         )
         notes = [small, *notes]
-    of_settings: dict[str, list[str]] = {}
-    for arm in arms:
-        if arm["name"] != "C":  # not the recipe of the publication
-            of_settings.setdefault(_settings(preset, arm["recipe"]), []).append(arm["name"])
-    not_stated = [
-        text("preset-not-stated", arms=", ".join(names), settings=settings)
-        for settings, names in of_settings.items()
-        if settings
-    ]
-    return [*notes, *not_stated]
-
-
-def _settings(preset: Preset, recipe: Changes) -> str:
-    """Return the values of the settings that the publication does not state."""
-    values = values_of(check_recipe(recipe))
-    return "; ".join(f"{key} = {_as_written(values[key])}" for key in preset.not_stated if key in values)
-
-
-def _as_written(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return notes

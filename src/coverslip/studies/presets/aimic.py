@@ -29,6 +29,7 @@ AIMIC = Preset(
     primary_metric="macro_f1",
     recipe={
         **USUAL_RECIPE,
+        "dropout": "torchvision",
         "augment": "aimic",
         "batch_norm": "learn",
         "epochs": 500,
@@ -47,13 +48,21 @@ AIMIC = Preset(
         "test-epoch": {"checkpoint_selection_set": "test"},
         "balance": {"split": {"balance": "undersample"}},
     },
-    published_protocol={"split": {"val": 0}},
     deviations=(
         "deviation-duplicates-together",
         "deviation-aimic-epoch",
-        "deviation-last-batch",
-        "deviation-dropout",
+        "deviation-training-share",
         "deviation-auxiliary-heads",
     ),
-    not_stated=("batch_size", "image_size", "loss", "weight_decay", "schedule", "normalization", "seed"),
+    not_stated=(
+        "batch_size",
+        "last_batch",
+        "image_size",
+        "loss",
+        "weight_decay",
+        "schedule",
+        "normalization",
+        "dropout",
+        "seed",
+    ),
 )

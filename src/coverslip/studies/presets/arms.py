@@ -43,7 +43,7 @@ def arms_of(preset: Preset, names: Sequence[str], changes: Changes) -> list[Chan
         suggestion = next(iter(difflib.get_close_matches(unknown[0], valid, n=1)), "")
         raise BadRecipe("unknown-arm", name=unknown[0], arms=", ".join(valid), suggestion=suggestion)
     selected = [each for name in names or DEFAULT_ARMS for each in (shortcuts if name == ALL_SHORTCUTS else (name,))]
-    if "A" in selected and len(shortcuts) == 1 and not preset.published_protocol:  # A is the arm with this shortcut
+    if "A" in selected and len(shortcuts) == 1:  # A is the arm with this shortcut
         selected = [name for name in selected if name not in shortcuts]
     ordered = [name for name in valid if name in selected]
     return [_arm(preset, shortcuts, name, ordered, changes) for name in ordered]
@@ -62,7 +62,7 @@ def _arm(
     if is_by_image:
         layers.append(_SPLITS_BY_IMAGE)
     if name == "A":
-        layers += [*shortcuts.values(), preset.published_protocol]
+        layers += shortcuts.values()
     elif name in shortcuts:
         layers.append(shortcuts[name])
     reference = {"A": "B", "B": "C", "C": None, _COPIES: _IMAGE_SPLIT}.get(name, "B")
@@ -71,4 +71,5 @@ def _arm(
         "recipe": reduce(merged_changes, [*layers, changes]),
         "ignores_groups": is_by_image,
         "compared_with": reference if reference in selected else None,
+        "not_stated": [] if name == "C" else preset.not_stated,
     }

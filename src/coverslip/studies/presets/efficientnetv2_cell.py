@@ -42,6 +42,7 @@ EFFICIENTNETV2_CELL = Preset(
     primary_metric="accuracy",
     recipe={
         **USUAL_RECIPE,
+        "dropout": "keras",
         "image_size": 224,
         "resize": "stretch",
         "augment": "efficientnetv2_b0",
@@ -66,9 +67,17 @@ EFFICIENTNETV2_CELL = Preset(
         "deviation-efficientnet-copies",
         "deviation-efficientnet-nasnet",
         "deviation-efficientnet-scaling",
-        "deviation-last-batch",
-        "deviation-dropout",
         "deviation-auxiliary-heads",
     ),
-    not_stated=("weight_decay", "schedule", "normalization", "checkpoint_selection", "resize", "split.copies", "seed"),
+    not_stated=(
+        "weight_decay",
+        "schedule",
+        "last_batch",
+        "dropout",
+        "normalization",
+        "checkpoint_selection",
+        "resize",
+        "split.copies",
+        "seed",
+    ),
 )

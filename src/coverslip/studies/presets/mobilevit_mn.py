@@ -61,6 +61,7 @@ MOBILEVIT_MN = Preset(
     recipe_model="trans_DSC_SE_NAM",
     recipe={
         **USUAL_RECIPE,
+        "dropout": "torchvision",
         "image_size": 224,
         "batch_size": 64,
         "learning_rate": 1e-3,
@@ -86,9 +87,17 @@ MOBILEVIT_MN = Preset(
         "deviation-mobilevit-separable",
         "deviation-mobilevit-attention",
         "deviation-mobilevit-networks",
-        "deviation-last-batch",
-        "deviation-dropout",
         "deviation-auxiliary-heads",
     ),
-    not_stated=("optimizer", "loss", "schedule", "weight_decay", "normalization", "checkpoint_selection", "seed"),
+    not_stated=(
+        "optimizer",
+        "loss",
+        "schedule",
+        "weight_decay",
+        "last_batch",
+        "dropout",
+        "normalization",
+        "checkpoint_selection",
+        "seed",
+    ),
 )

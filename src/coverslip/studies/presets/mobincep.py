@@ -58,6 +58,7 @@ MOBINCEP = Preset(
     primary_metric="accuracy",
     recipe={
         **USUAL_RECIPE,
+        "dropout": "torchvision",
         "image_size": 224,
         "resize": "stretch",
         "augment": "mobincep",
@@ -80,13 +81,13 @@ MOBINCEP = Preset(
         "deviation-augmentation-ranges",
         "deviation-mobincep-architecture",
         "deviation-mobincep-mobilenet",
-        "deviation-last-batch",
-        "deviation-dropout",
         "deviation-auxiliary-heads",
     ),
     not_stated=(
         "epochs",
         "patience",
+        "last_batch",
+        "dropout",
         "weight_decay",
         "schedule",
         "normalization",

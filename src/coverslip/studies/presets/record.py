@@ -1,7 +1,7 @@
 """The records of presets, and the deviations that presets share."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from coverslip.datasets import ClassPlan, open_dataset, with_classes
@@ -45,7 +45,6 @@ class Preset:
     recipe: Changes  # of the publication
     protocol: Changes  # without shortcuts: sizes of the split, and which epoch is selected
     shortcuts: Mapping[str, Changes] | None = None  # of the published protocol; None: the study is not of a publication
-    published_protocol: Changes = field(default_factory=dict)  # its other differences from `protocol`
     own_models: tuple[str, ...] = ()  # the proposed network and its baseline, at the normal and the small size
     recipe_model: str | None = None  # its name in `models`, for a single training; None: the first
     regimes: tuple[str | Changes, ...] = REGIME_PER_NETWORK
@@ -74,4 +73,5 @@ USUAL_RECIPE: Changes = {
     "stage_selection": "finetune",
     "clip_gradient": None,
     "tta": 1,
+    "last_batch": "keep",
 }

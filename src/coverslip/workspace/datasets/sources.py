@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import Dataset, has_class_folders, one_line, open_dataset, printable
+from coverslip.datasets import NO_GROUPS, Dataset, has_class_folders, one_line, open_dataset, printable
 from coverslip.datasets.tables.columns import TableChoices
 from coverslip.datasets.tables.reading import is_table
 from coverslip.errors import BadDataset, Conflict
@@ -268,8 +268,8 @@ class Grouping:
 
 
 def grouping_for(workspace: Workspace, row: AnyRow, group: str | None) -> Grouping:
-    """Return the grouping by a recipe's `group`: by a column if the tables have it, else by a pattern."""
-    if group is None:
+    """Return the grouping by a recipe's `group`: none, by a column if the tables have it, else by a pattern."""
+    if group in (None, NO_GROUPS):
         return Grouping()
     return Grouping(column=group) if group in grouping.common_columns(workspace, row.id) else Grouping(pattern=group)
 

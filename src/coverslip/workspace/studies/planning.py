@@ -215,7 +215,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
         without_weights=sorted(
             {cell.model for cell in cells if cell.recipe.init == "imagenet" and _lacks_weights(cell.recipe.model)}
         ),
-        notes=list(plan.notes),
+        notes=list(plan.all_notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 

@@ -162,7 +162,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         metric_title=METRICS[plan.primary_metric].title,
         folds=plan.folds,
         trainings=trainings_of(workspace, job),
-        notes=list(plan.notes),
+        notes=list(plan.all_notes),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 
