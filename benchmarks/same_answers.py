@@ -48,7 +48,6 @@ EXCLUDED: dict[str, str] = {
     r".*spot[ -]check \| content\.(images\.order|rows\.order|sha256 of the bytes)": "the same",
     r".*\| content\.(last_event|log_tail)$": "progress is reported at intervals of time",
     r".*\| content\.(dataset\.)?progress(\.|$)": "it depends on the time of the request",
-    r".*\| processes\..* coverslip\.workspace\.tasks:check$": "a check in the background restarts after a change",
     r"(backup|restore) \| output\.(n|size)_bytes$": "compressed times",
     r"(begin )?upload.* \| content\.max_bytes$": "it depends on the free space of the disk",
     r"doctor \| output\.(computer\.free_memory|folders\..*|installation\.folder)$": "of the computer and the version",

@@ -1,13 +1,11 @@
 """A server with accounts: signing in, roles in projects, proxies, activity, and the queue that projects share."""
 
-import itertools
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -19,7 +17,6 @@ from small_workspace import API, Json, until, write_cells
 from sqlalchemy import insert
 from tables import downloaded
 
-from coverslip import events
 from coverslip.app.clients import ROLES, client_of
 from coverslip.app.server import create_app
 from coverslip.app.users import cookie_of
@@ -554,12 +551,13 @@ def test_an_administrator_backs_up_the_server_while_it_runs_and_stops_a_backup(
         uploads = server.projects / project.id / "uploads"
         uploads.mkdir(exist_ok=True)
         for number in range(1000):
-            (uploads / f"{number}.txt").touch()
+            with (uploads / f"{number}.txt").open("wb") as file:
+                file.truncate(10**8)  # takes no space on the disk
         until(lambda: time.strftime("%Y-%m-%d-%H%M%S") > backup["name"])  # the name of a backup is its time
-        with monkeypatch.context() as patch:
-            patch.setattr(events, "time", SimpleNamespace(monotonic=itertools.count().__next__))  # reports each file
-            assert admin.post(f"{API}/backups").json()["progress"]
-            stopped = admin.post(f"{API}/backups/stop").json()
+        assert admin.post(f"{API}/backups").json()["progress"]
+        until(lambda: admin.get(f"{API}/backups").json()["progress"]["total"])
+        assert admin.post(f"{API}/backups").json()["code"] == "backup-in-progress"
+        stopped = admin.post(f"{API}/backups/stop").json()
         assert (stopped["progress"], stopped["error"], stopped["items"]) == (None, None, state["items"])
         assert [each.name for each in (tmp_path / "backups").iterdir()] == [backup["name"]]
         (tmp_path / "backups").rename(tmp_path / "moved")

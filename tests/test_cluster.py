@@ -87,14 +87,14 @@ def test_a_host_that_drops_packets_is_an_error_in_time() -> None:
 
 NEW_CLUSTER = """
 import os, psutil
-from coverslip.runtime.cluster import ClusterTasks
+from coverslip.runtime.cluster import ClusterExecutor
 
 def token() -> bytes:
     return os.environ["RAY_AUTH_TOKEN"].encode()
 
 for _ in range(2):  # a program may begin several, one after the other
-    tasks = ClusterTasks("ray", token, cores=1, is_trusted=False, emit=print)
-    assert len(tasks.call()) == 64
+    executor = ClusterExecutor("ray", token, cores=1, is_trusted=False, emit=print)
+    assert len(executor.run(())) == 64
     assert "RAY_AUTH_TOKEN" not in os.environ
     own = psutil.Process()
     listening = [
@@ -105,7 +105,7 @@ for _ in range(2):  # a program may begin several, one after the other
     ]
     assert len(listening) >= 4
     assert set(listening) == {"127.0.0.1"}, listening
-    tasks.close()
+    executor.close()
 """
 
 

@@ -17,11 +17,12 @@ from coverslip import pipeline
 from coverslip.datasets import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.inference import Classifier
-from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
+from coverslip.inference.ray_worker import Packed, PredictionOptions, predict_batch, rows_of
 from coverslip.runs import Prediction, Run
 from coverslip.runtime.cluster import ROOTS_VARIABLE, call_resources
 
 CLASSES = ("large", "medium", "small")
+PLAIN = PredictionOptions(64, "cpu", {}, is_hashed=False, is_rescaled=False)
 
 
 @pytest.fixture
@@ -35,9 +36,8 @@ def packed(trained: Run, tmp_path: Path) -> Packed:
 
 
 def rows_of_batch(packed: Packed, data: Dataset, prevalence: Mapping[str, float] | None = None) -> list[Prediction]:
-    answer = predict_batch(
-        packed, ImageBatch(data.records, 64, "cpu", prevalence or {}, is_hashed=True, is_rescaled=False)
-    )
+    options = PredictionOptions(64, "cpu", prevalence or {}, is_hashed=True, is_rescaled=False)
+    answer = predict_batch(packed, options, data.records)
     return [row for row, _ in rows_of(answer, data.records, CLASSES)]
 
 
@@ -69,9 +69,7 @@ def test_images_may_be_in_another_folder_and_what_a_computer_cannot_read_is_repo
 
 def test_a_classifier_that_cannot_be_used_there_is_reported_with_the_computer_s_name(packed: Packed) -> None:
     with pytest.raises(CoverslipError) as caught:
-        rows_of(
-            predict_batch(packed[:100], ImageBatch((), 64, "cpu", {}, is_hashed=False, is_rescaled=False)), (), CLASSES
-        )
+        rows_of(predict_batch(packed[:100], PLAIN, ()), (), CLASSES)
     assert caught.value.code == "refused-by-computer"
     assert caught.value.parameters["computer"] == platform.node()
 
@@ -87,7 +85,7 @@ def test_an_answer_that_no_classifier_of_ours_gives_is_refused(
     classifier: Classifier, packed: Packed, cells: Path
 ) -> None:
     data = classifier.open_images([str(file) for file in sorted(cells.rglob("*.png"))[:2]])
-    answer = predict_batch(packed, ImageBatch(data.records, 64, "cpu", {}, is_hashed=False, is_rescaled=False))
+    answer = predict_batch(packed, PLAIN, data.records)
     assert len(rows_of(answer, data.records, CLASSES)) == 2
     first = json.loads(answer)["results"][0]
     for bad in (

@@ -33,7 +33,7 @@ def test_a_program_prints_and_returns_the_same(arguments: list[str], tmp_path: P
 
 @pytest.mark.slow
 def test_a_program_is_a_process_with_pipes_that_a_signal_ends(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "coverslip.workspace.workers", "coverslip.workspace.tasks:compute"]
+    command = [sys.executable, "-P", "-m", "coverslip.workspace.workers"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, start_new_session=True
     ) as process:
@@ -50,7 +50,7 @@ def test_a_program_is_a_process_with_pipes_that_a_signal_ends(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_program_ends_when_its_input_ends() -> None:
-    command = [sys.executable, "-P", "-m", "coverslip.workspace.workers", "coverslip.workspace.tasks:compute"]
+    command = [sys.executable, "-P", "-m", "coverslip.workspace.workers"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         output, _ = process.communicate(timeout=60)
         assert (process.returncode, output) == (0, b"")

@@ -31,7 +31,7 @@ from coverslip.events import (
 from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
 from coverslip.runs import Recipe, Run, RunContext, RunLog, SplitPlan, Status, StatusFile
-from coverslip.runs.log import lasting_lines
+from coverslip.runs.log import LogLine, LogReader, lasting_lines
 from coverslip.synthetic_cells import write_sample_images
 
 SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
@@ -140,6 +140,36 @@ def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_
     assert (COMPUTING_FEATURES in stages) == (not is_stored)
     for name in SAME:
         assert sha256_file(run.folder / name) == sha256_file(whole.folder / name), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_folds", only_first(1, [0, 2]))
+def test_a_training_that_is_killed_in_fine_tuning_does_not_fit_its_instant_classifier_again(
+    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_folds: int
+) -> None:
+    settings = [*SETTINGS, f"split.folds={n_folds}", "epochs=3"]
+    new = [str(cells), *(part for setting in settings for part in ("--set", setting)), "--out"]
+    whole, cut = Run(tmp_path / "whole"), Run(tmp_path / "cut")
+    assert main(["train", *new, str(whole.folder)]) == 0
+    finetuned = cut.fold(1) if n_folds else cut  # in which it is killed
+    process = start([*new, str(cut.folder)], tmp_path / "other cache")
+    while process.poll() is None and not events_of(finetuned, EpochEnded):
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not cut.is_done
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "empty"))
+    assert main(["train", "--resume", str(cut.folder)]) == 0
+    assert len(events_of(finetuned, InstantClassifierFitted)) == 1
+    stages = [each.values["stage"] for each in events_of(finetuned, StageStarted)]
+    assert stages == ["instant", "finetune", "finetune"]
+    for name in SAME:
+        if (whole.folder / name).exists():
+            assert sha256_file(cut.folder / name) == sha256_file(whole.folder / name), name
+
+
+def events_of(run: Run, kind: type[Event]) -> list[LogLine]:
+    return [line for line in LogReader(run.events_file).new_lines() if line.event == kind.__name__]
 
 
 def status_of(folder: Path) -> Status:

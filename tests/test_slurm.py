@@ -23,9 +23,12 @@ from small_workspace import (
     until,
     write_cells,
 )
+from trained import train_cells
 
+from coverslip import studies
 from coverslip.cli import main
-from coverslip.errors import CoverslipError
+from coverslip.errors import CoverslipError, Stopped
+from coverslip.events import Event
 from coverslip.runs.predictions import read_predictions
 from coverslip.runtime.programs import recorded_failure
 from coverslip.runtime.slurm import Slurm
@@ -206,6 +209,50 @@ def test_a_study_and_a_prediction_in_slurm_have_the_results_of_this_computer(wor
     metrics, metrics_here = ([cell.run.metrics for cell in cells_in(folder)] for folder in (study_there, study_here))
     assert len(metrics) == 1
     assert metrics[0].confusion_matrix == metrics_here[0].confusion_matrix
+
+
+def plan_of_study(folder: Path) -> studies.StudyPlan:
+    return studies.StudyPlan.model_validate(
+        {
+            "datasets": [{"path": str(write_cells(folder / "cells"))}],
+            "models": [QUICK["model"]],
+            "regimes": ["imagenet"],
+            "seeds": [0, 1],
+            "folds": 0,
+            "threads": 1,
+            "recipe": {"stage": "instant", "image_size": 32, "tta": 1},
+        }
+    )
+
+
+def test_each_training_of_a_study_is_a_job_with_the_results_of_this_computer(tmp_path: Path) -> None:
+    plan, n_jobs = plan_of_study(tmp_path), list[int]()
+    studies.run_study(plan, out=tmp_path / "there", on="slurm", emit=lambda _: n_jobs.append(len(jobs_of_slurm())))
+    assert max(n_jobs) == 2
+    here, there = (studies.cells_of(plan, tmp_path / name) for name in ("here", "there"))
+    train_cells(here)
+    matrices, matrices_here = ([cell.run.metrics.confusion_matrix for cell in cells] for cells in (there, here))
+    assert len(matrices) == 2
+    assert matrices == matrices_here
+
+
+@pytest.mark.exhaustive
+def test_the_jobs_of_a_study_that_is_stopped_are_cancelled(tmp_path: Path) -> None:
+    plan, folder = plan_of_study(tmp_path), tmp_path / "study"
+    number = output("sbatch", "--parsable", "--exclusive", "--output=/dev/null", "--wrap", "sleep 600")
+    until(lambda: jobs_of_slurm() == ["RUNNING"], seconds=60)
+
+    def stop_with_jobs(_: Event) -> None:
+        if not (folder / "stop").exists():
+            until(lambda: jobs_of_slurm().count("PENDING") == 2, seconds=60)
+            (folder / "stop").touch()
+
+    with pytest.raises(Stopped):
+        studies.run_study(plan, out=folder, on="slurm", emit=stop_with_jobs)
+    until(lambda: jobs_of_slurm() == ["RUNNING"], seconds=60)
+    subprocess.run(["scancel", number], check=True)
+    until(lambda: jobs_of_slurm() == [], seconds=60)
+    assert [studies.state_of(cell).state for cell in studies.cells_of(plan, folder)] == ["not begun", "not begun"]
 
 
 @pytest.mark.exhaustive

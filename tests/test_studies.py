@@ -355,6 +355,7 @@ def test_a_study_that_is_stopped_or_killed_resumes_with_nothing_redone(tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has no limit of file sizes")
+@pytest.mark.new_interpreter
 @pytest.mark.exhaustive
 def test_a_training_whose_files_the_disk_does_not_take_fails_and_is_trained_when_it_does(tmp_path: Path) -> None:
     import resource

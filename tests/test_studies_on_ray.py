@@ -15,12 +15,12 @@ from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
+from coverslip.events import ignore
 from coverslip.messages import text
 from coverslip.runs import Recipe, Run
-from coverslip.runtime.cluster import ROOTS_VARIABLE
+from coverslip.runtime.cluster import ROOTS_VARIABLE, ClusterExecutor
 from coverslip.studies.local_executor import Order, start_failure
 from coverslip.studies.ray_executor import (
-    RayExecutor,
     Sent,
     fingerprint_of_images,
     install,
@@ -42,11 +42,8 @@ def sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sent:
     return Sent(
         study="study",
         name="cell",
-        sources=(str(cells),),
+        order=Order((str(cells),), SMALL, GROUPS, 1),
         fingerprint=fingerprint_of_images([str(cells)]),
-        recipe=SMALL.model_dump_json(),
-        group_pattern=GROUPS,
-        threads=1,
         begun=packed([], tmp_path),
         starts_from=None,
     )
@@ -163,11 +160,13 @@ def test_other_images_or_none_are_an_error_that_names_them(sent: Sent, tmp_path:
     unpack(train_on_node(sent), tmp_path / "back")
     different = text("different-images-on-computer", sources=str(tmp_path / "cells"))
     assert different in (start_failure(tmp_path / "back" / "cell") or "")
-    unpack(train_on_node(replace(sent, sources=(str(tmp_path / "gone"),))), tmp_path / "back")
+    unpack(
+        train_on_node(replace(sent, order=replace(sent.order, sources=(str(tmp_path / "gone"),)))), tmp_path / "back"
+    )
     assert "gone" in (start_failure(tmp_path / "back" / "cell") or "")
 
 
-def test_that_ray_is_not_installed_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_ray_is_not_installed_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(CoverslipError, match="extra 'cluster'"):
-        RayExecutor("ray", 1, tmp_path)
+        ClusterExecutor("ray", train_on_node, is_trusted=False, emit=ignore)

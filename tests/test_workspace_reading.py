@@ -1,5 +1,6 @@
 """Reading images in the background, while other requests come and disks go."""
 
+import importlib
 import os
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -21,15 +23,14 @@ from coverslip.app.server import open_server
 from coverslip.cache import clean, list_stores
 from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 from coverslip.errors import BadRecipe, Conflict, NotFound
-from coverslip.messages import Failure, in_language
-from coverslip.processes import Json
+from coverslip.messages import in_language
 from coverslip.workspace import cleanup, group_suggestions
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.inspections import check_images, inspect_now, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store import workspace as workspace_module
-from coverslip.workspace.store.workspace import Background, Workspace, compute_pool
+from coverslip.workspace.store.workspace import Background, Workspace, compute_in_worker, compute_pool
 from coverslip.workspace.trainings import previews
 from coverslip.workspace.viewing.lists import Filters
 from coverslip.workspace.workers import WorkerPool
@@ -158,7 +159,7 @@ def test_an_inspection_that_began_before_the_search_for_duplicates_ended_does_no
 @pytest.mark.new_interpreter
 def test_a_process_computes_the_same_as_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace_module, "_FEW_IMAGES", 0)
-    home, pool = workspace_in(tmp_path), _StrictPool("coverslip.workspace.tasks:compute", (), most_seconds=60)
+    home, pool = workspace_in(tmp_path), _StrictPool((), most_seconds=60)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
     server = replace(home, pool=pool)
@@ -184,8 +185,8 @@ def test_a_process_computes_the_same_as_the_server(tmp_path: Path, monkeypatch: 
 class _StrictPool(WorkerPool):
     """A pool whose processes must compute everything."""
 
-    def result_of(self, request: Json) -> Json | Failure | None:
-        result = super().result_of(request)
+    def call(self, function: Callable[..., object], /, **arguments: Any) -> Any:  # Any: as of `WorkerPool`
+        result = super().call(function, **arguments)
         assert isinstance(result, dict)
         return result
 
@@ -270,29 +271,32 @@ def test_suggested_groups_are_computed_again_with_other_names_or_classes_but_not
 def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
     pool = compute_pool(2.0)
     try:
-        assert pool.result_of({"function": "os:getpid", "finders": ["of a program"]}) == {}
+        finders = ["of a program"]
+        assert pool.call(compute_in_worker, function="os:getpid", workspace="", arguments={}, finders=finders) is None
     finally:
         pool.close()
 
 
 @pytest.mark.new_interpreter
 def test_a_pool_that_is_closed_kills_a_busy_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "slow.py").write_text("import time\n\ndef wait(request):\n    time.sleep(600)\n")
+    (tmp_path / "slow.py").write_text("import time\n\ndef wait():\n    time.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
-    hasty = WorkerPool("slow:wait", (), most_seconds=1)
-    assert hasty.result_of({}) is None  # a process that hangs is killed
-    assert not _worker_processes("slow:wait")
-    pool = WorkerPool("slow:wait", (), most_seconds=600)
-    thread = threading.Thread(target=pool.result_of, args=({},), daemon=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    wait = importlib.import_module("slow").wait
+    hasty = WorkerPool((), most_seconds=1)
+    assert hasty.call(wait) is None  # a process that hangs is killed
+    assert not _worker_processes()
+    pool = WorkerPool((), most_seconds=600)
+    thread = threading.Thread(target=pool.call, args=(wait,), daemon=True)
     thread.start()
-    while not _worker_processes("slow:wait"):
+    while not _worker_processes():
         thread.join(0.05)
     pool.close()
     thread.join(60)
     assert not thread.is_alive()
-    assert not _worker_processes("slow:wait")
-    assert pool.result_of({}) is None  # and no other process is started
-    assert not _worker_processes("slow:wait")
+    assert not _worker_processes()
+    assert pool.call(wait) is None  # and no other process is started
+    assert not _worker_processes()
 
 
 def test_a_dataset_that_is_read_again_is_not_inspected(tmp_path: Path) -> None:
@@ -313,16 +317,16 @@ def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) 
     home = workspace_in(tmp_path)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
-    server = replace(home, pool=WorkerPool("coverslip.workspace.tasks:compute", (), most_seconds=60, most_processes=0))
+    server = replace(home, pool=WorkerPool((), most_seconds=60, most_processes=0))
     assert previews.preview_split(server, dataset_id, {}) == previews.preview_split(home, dataset_id, {})
     assert not _worker_processes()
 
 
-def _worker_processes(task: str = "tasks:compute") -> list[psutil.Process]:
+def _worker_processes() -> list[psutil.Process]:
     processes = []
     for each in psutil.Process().children():
         with suppress(psutil.Error):  # another child has ended
-            processes += [each] if task in " ".join(each.cmdline()) else []
+            processes += [each] if "coverslip.workspace.workers" in each.cmdline() else []
     return processes
 
 

@@ -25,6 +25,7 @@ from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.workers import WorkerPool
 
 API = "/api/v1"
 
@@ -80,6 +81,7 @@ def from_app(name: str) -> Any:  # Any: FastAPI's own type
 
 
 ServedWorkspace = Annotated[Workspace, from_app("workspace")]
+PreviewPool = Annotated[WorkerPool, from_app("previews")]
 Paged = Annotated[Paging, Query()]
 ListId = Annotated[str, InAddress(description="The ID of a dataset, or of a training, an evaluation or a prediction.")]
 ClassifierId = Annotated[str, InAddress(description="A classifier that was trained here has the ID of its training.")]

@@ -43,11 +43,11 @@ from coverslip.workspace.datasets.source_watch import SourceWatch
 from coverslip.workspace.jobs.listing import Watching
 from coverslip.workspace.jobs.queue import DEFAULT, JobOptions, Queue, Turns
 from coverslip.workspace.lists.reading import match_earlier_jobs
-from coverslip.workspace.objects import ObjectPreviews
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
 from coverslip.workspace.store.workspace import Workspace, compute_pool
 from coverslip.workspace.trainings.queueing import adopt_runs
+from coverslip.workspace.workers import WorkerPool
 
 if TYPE_CHECKING:
     import uvicorn
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 LEVEL = 6  # 9 takes longer and saves at most 2% more
 _TRIES = 20
 _PATIENCE_SECONDS = 60.0  # to wait for what a page shows of all images: labels must not wait for it
+_PREVIEW_SECONDS = 180.0  # for a picture or a search of objects that a page shows; what takes longer hangs
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 
@@ -121,7 +122,7 @@ def _add_background(app: FastAPI, workspace: Workspace, queue: Queue) -> None:
     """Create the services that routes use; `_at_work` starts them."""
     app.state.queue = queue
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
-    app.state.previews = ObjectPreviews(workspace)
+    app.state.previews = WorkerPool(workspace.readable, most_seconds=_PREVIEW_SECONDS)
     app.state.sources = SourceWatch(workspace)
     app.state.changes = Changes(workspace, app.state.sources)
 

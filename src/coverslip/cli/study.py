@@ -24,7 +24,7 @@ Folder = Annotated[Path, argument("DIR", "help-study-folder")]
 Budget = Annotated[str | None, option("--budget TIME", "help-study-budget")]
 
 
-On = Annotated[str, option("--on local|ray|ADDRESS", "help-study-on")]
+On = Annotated[str, option("--on local|slurm|ray|ADDRESS", "help-study-on")]
 TrustsCluster = Annotated[bool, option("--trust-cluster", "help-trust-cluster")]
 Groups = Annotated[list[str] | None, option("--group COLUMN", "help-study-group")]
 GroupPatterns = Annotated[list[str] | None, option("--group-pattern PATTERN", "help-study-group-pattern")]

@@ -27,7 +27,8 @@ from coverslip.events import Emit, Noted
 from coverslip.images import PreprocessedImage, prepare_decoding
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, Pair, note_on_thresholds
-from coverslip.inference.ray_executor import PredictionOptions, predict_on_ray
+from coverslip.inference.ray_executor import predict_on_ray
+from coverslip.inference.ray_worker import PredictionOptions
 from coverslip.messages import Note, Resume, message, note
 from coverslip.progress import show
 from coverslip.runs import (

@@ -2,39 +2,23 @@
 
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from coverslip.datasets import Dataset, ImageRecord
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.inference.new_images import Differences, DistinctImages, Pair
-from coverslip.inference.ray_worker import ImageBatch, Packed, predict_batch, rows_of
+from coverslip.inference.ray_worker import Packed, PredictionOptions, predict_batch, rows_of
 from coverslip.runs import ClassifierCard, Run, export_classifier
-from coverslip.runtime.cluster import ClusterTasks
+from coverslip.runtime.cluster import ClusterExecutor
 
 _BATCHES_PER_COMPUTER = 16  # so that faster computers process more batches, and little work is lost with a computer
 _MIN_IMAGES, _MAX_IMAGES = 64, 2048  # in a batch: each loads the classifier and holds its rows in memory
-_MAX_AHEAD = 3  # batches per computer ahead of the returned rows
-_SECONDS_BETWEEN_CHECKS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionOptions:
-    """Options of the prediction."""
-
-    batch_size: int
-    device: str
-    prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
-    is_rescaled: bool  # to the pixel size of the training images
-    is_hashed: bool  # take hashes of pixels, by which training images are counted
+_MOST_AHEAD = 3  # batches per computer ahead of the returned rows
 
 
 def predict_on_ray(
@@ -81,21 +65,19 @@ def _rows_of(
     emit: Emit,
 ) -> Generator[Pair]:
     packed, with_gpus = _packed(run), options.device in ("auto", "cuda")
-    tasks = ClusterTasks(address, predict_batch, with_gpus=with_gpus, is_trusted=trust_cluster, emit=emit)
-    with closing(tasks):
-        differences = Differences(card)
-        batches, call = _batches(records, tasks.n_parallel, options), partial(tasks.call, tasks.shared(packed))
-        with ThreadPoolExecutor(_MAX_AHEAD * tasks.n_parallel) as pool:
-            try:
-                for batch, answer in _in_order(call, pool, batches, _MAX_AHEAD * tasks.n_parallel, emit):
-                    results = rows_of(answer, batch.records, card.classes)
-                    for record, (row, image) in zip(batch.records, results, strict=True):
-                        if image is not None:
-                            differences.count(record, image)
-                        differences.count_decided(row)
-                        yield row, image
-            finally:
-                tasks.stop()  # else the pool would wait for all
+    executor = ClusterExecutor(address, predict_batch, with_gpus=with_gpus, is_trusted=trust_cluster, emit=emit)
+    with closing(executor):
+        differences, progress = Differences(card), _PredictionProgress(len(records), emit)
+        shared, n_parallel = executor.shared(packed), executor.n_parallel
+        tasks = [(shared, options, batch) for batch in _batches(records, n_parallel)]
+        with closing(executor.in_order(tasks, most_ahead=_MOST_AHEAD * n_parallel, on_wait=progress.report)) as answers:
+            for (*_, batch), answer in answers:
+                results = rows_of(answer, batch, card.classes)
+                for record, (row, image) in zip(batch, results, strict=True):
+                    if image is not None:
+                        differences.count(record, image)
+                    differences.count_decided(row)
+                    yield row, image
         for note in differences.notes():
             emit(Noted.of(note))
 
@@ -106,45 +88,9 @@ def _packed(run: Run | Path | str) -> Packed:
         return np.fromfile(file, np.uint8)
 
 
-def _batches(records: Sequence[ImageRecord], n_parallel: int, options: PredictionOptions) -> list[ImageBatch]:
+def _batches(records: Sequence[ImageRecord], n_parallel: int) -> list[Sequence[ImageRecord]]:
     size = min(max(len(records) // (_BATCHES_PER_COMPUTER * n_parallel), _MIN_IMAGES), _MAX_IMAGES)
-    return [
-        ImageBatch(
-            tuple(records[i : i + size]),
-            options.batch_size,
-            options.device,
-            options.prevalence,
-            is_hashed=options.is_hashed,
-            is_rescaled=options.is_rescaled,
-        )
-        for i in range(0, len(records), size)
-    ]
-
-
-def _in_order(
-    call: Callable[[ImageBatch], object],
-    pool: ThreadPoolExecutor,
-    batches: Sequence[ImageBatch],
-    n_ahead: int,
-    emit: Emit,
-) -> Iterator[tuple[ImageBatch, object]]:
-    """Yield each batch with its answer; at most `n_ahead` calls are begun."""
-    progress = _PredictionProgress(sum(len(batch.records) for batch in batches), emit)
-    waiting, n_before = iter(batches), 0
-    running: deque[tuple[ImageBatch, Future[object]]] = deque()
-    while True:
-        more = islice(waiting, n_ahead - len(running))
-        running.extend((batch, pool.submit(call, batch)) for batch in more)
-        if not running:
-            return
-        batch, answer = running[0]
-        is_ready = False
-        while not is_ready:
-            is_ready = bool(wait([answer], _SECONDS_BETWEEN_CHECKS).done)
-            progress.report(n_before + sum(len(each.records) for each, future in running if future.done()))
-        running.popleft()
-        yield batch, answer.result()
-        n_before += len(batch.records)
+    return [records[i : i + size] for i in range(0, len(records), size)]
 
 
 class _PredictionProgress:
@@ -156,7 +102,8 @@ class _PredictionProgress:
         self._first: tuple[int, float] | None = None  # start of the pace, which excludes loading of the classifiers
         emit(Progressed(stage="predicting", done=0, total=n))
 
-    def report(self, done: int) -> None:
+    def report(self, ended: Sequence[tuple[Any, ...]]) -> None:  # Any: arguments of `predict_batch`
+        done = sum(len(batch) for *_, batch in ended)
         if done == self._done:
             return
         now = time.monotonic()

@@ -24,18 +24,17 @@ Packed = npt.NDArray[np.uint8]  # (n,): bytes of a `.coverslip` file, shared by 
 
 
 @dataclass(frozen=True, slots=True)
-class ImageBatch:
-    """Some of the images and the options of their prediction; plain values."""
+class PredictionOptions:
+    """Options of the prediction; plain values."""
 
-    records: tuple[ImageRecord, ...]
     batch_size: int
     device: str
     prevalence: Mapping[str, float]  # stated shares of classes; empty: those of training
-    is_hashed: bool
-    is_rescaled: bool
+    is_rescaled: bool  # to the pixel size of the training images
+    is_hashed: bool  # take hashes of pixels, by which training images are counted
 
 
-def predict_batch(classifier: Packed, batch: ImageBatch) -> bytes:
+def predict_batch(classifier: Packed, options: PredictionOptions, records: Sequence[ImageRecord]) -> bytes:
     """Return the results of all images in their order, or the reason of a failure, in the format of `rows_of`.
 
     Images are read at their path on this computer (`local_path`).
@@ -44,16 +43,16 @@ def predict_batch(classifier: Packed, batch: ImageBatch) -> bytes:
         file = Path(folder, "classifier.coverslip")
         classifier.tofile(file)
         try:
-            loaded = load_classifier(file, batch.device)
-            if batch.prevalence:
-                loaded = loaded.at_prevalence(batch.prevalence)
-            if batch.is_rescaled:
+            loaded = load_classifier(file, options.device)
+            if options.prevalence:
+                loaded = loaded.at_prevalence(options.prevalence)
+            if options.is_rescaled:
                 loaded = loaded.with_rescaling()
-            records = tuple(map(_with_local_paths, batch.records))
-            rows = loaded.predict_with_pixels(records, batch_size=batch.batch_size, is_hashed=batch.is_hashed)
+            local = tuple(map(_with_local_paths, records))
+            rows = loaded.predict_with_pixels(local, batch_size=options.batch_size, is_hashed=options.is_hashed)
             return answer_of(
                 (_with_computer_name(row, record), image if isinstance(image, PreprocessedImage) else None)
-                for (row, image), record in zip(rows, records, strict=True)
+                for (row, image), record in zip(rows, local, strict=True)
             )
         except CoverslipError as error:
             return refusal_of(error.failure, platform.node())
@@ -175,24 +174,9 @@ def rows_of(
 
 
 def _result(row: Prediction, image: PreprocessedImage | None) -> ImageResult:
-    fields = ("predicted", "probability", "decision", "probabilities", "ood_score", "prediction_set", "logits")
-    return ImageResult(
-        **{name: getattr(row, name) for name in fields},
-        reason=row.reason,
-        warning=row.warning,
-        image=None
-        if image is None
-        else ImageProperties(
-            width_px=image.width_px,
-            height_px=image.height_px,
-            n_channels=image.n_channels,
-            dtype=image.dtype,
-            note=image.note,
-            pixel_hash=image.pixel_hash,
-            pixel_size_um=image.pixel_size_um,
-            is_rescaled=image.is_rescaled,
-        ),
-    )
+    values = {name: getattr(row, name) for name in ImageResult.model_fields if name != "image"}
+    image_values = {name: getattr(image, name) for name in ImageProperties.model_fields} if image else None
+    return ImageResult.model_validate({**values, "image": image_values})
 
 
 def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Prediction:
@@ -215,20 +199,7 @@ def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Pr
 
 
 def _image(properties: ImageProperties | None) -> PreprocessedImage | None:
-    if properties is None:
-        return None
-    pixels = np.empty((0, 0, 0), np.uint8)
-    return PreprocessedImage(
-        pixels,
-        properties.width_px,
-        properties.height_px,
-        properties.n_channels,
-        properties.dtype,
-        note=properties.note,
-        pixel_hash=properties.pixel_hash,
-        pixel_size_um=properties.pixel_size_um,
-        is_rescaled=properties.is_rescaled,
-    )
+    return None if properties is None else PreprocessedImage(np.empty((0, 0, 0), np.uint8), **dict(properties))
 
 
 def _is_share(value: float) -> bool:

@@ -10,7 +10,6 @@ import os
 import secrets
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from coverslip.errors import ClusterUnreachable, CoverslipError, UntrustedCluste
 from coverslip.events import Emit, Noted
 from coverslip.machine import n_cores
 from coverslip.messages import TrustCluster, note, text
+from coverslip.runtime.executors import Executor
 from coverslip.stopping import work_stopped
 
 _TIMEOUT_S = 10.0
@@ -192,8 +192,11 @@ def _connect(ray: Any, name: str, **options: Any) -> None:  # Any: the module `r
         raise CoverslipError("ray-not-connected", name=name, reason=reason) from error
 
 
-class ClusterTasks:
-    """Calls of a function on the computers of a cluster. Thread-safe."""
+class ClusterExecutor(Executor[tuple[Any, ...], Any, object]):  # Any: arguments of a function; Ray's references
+    """Runs calls of a function on the computers of a cluster. A task is a tuple of arguments.
+
+    Results must be validated as untrusted data.
+    """
 
     def __init__(
         self,
@@ -209,7 +212,7 @@ class ClusterTasks:
 
         Args:
             address, is_trusted, emit: as of `join_cluster`.
-            function: its answers must be validated as untrusted data.
+            function: it is called with the arguments of each task.
             cores: of each call; None: a whole computer, or its share for each GPU.
             with_gpus: whether each call has a GPU if the cluster has any.
 
@@ -219,52 +222,36 @@ class ClusterTasks:
         self._ray = join_cluster(address, is_trusted=is_trusted, emit=emit)
         computers = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         try:
-            self.n_parallel, cores, gpus = call_resources(computers, cores, with_gpus=with_gpus)
+            n_parallel, cores, gpus = call_resources(computers, cores, with_gpus=with_gpus)
         except CoverslipError:
             self.close()
             raise
+        super().__init__(n_parallel)
         resources = {"num_cpus": cores, "num_gpus": gpus}
-        self._task = self._ray.remote(function).options(
+        self._function = self._ray.remote(function).options(
             max_retries=_MAX_RETRIES, scheduling_strategy="SPREAD", **resources
         )
-        self._running: set[Any] = set()  # Any: Ray's references
-        self._lock, self._is_stopped = threading.Lock(), False
 
     def shared(self, value: Any) -> Any:  # Any: a value, and Ray's reference to it
         """Return a reference to a value, which is sent to each computer once, as an argument of several calls."""
         return self._ray.put(value)
 
-    def call(self, *arguments: Any) -> object:  # Any: arguments of the function
-        """Return the answer of a call, which must be validated, after waiting for it.
+    def _start(self, task: tuple[Any, ...]) -> Any:  # Any: as above
+        return self._function.remote(*task)
 
-        Raises:
-            Stopped: `stop` was called.
-            CoverslipError: the cluster failed.
-        """
-        with self._lock:
-            if self._is_stopped:
-                raise work_stopped()
-            reference = self._task.remote(*arguments)
-            self._running.add(reference)
+    def _result(self, handle: Any) -> object:  # Any: as above
         try:
-            answer: object = self._ray.get(reference)
-            return answer
+            result: object = self._ray.get(handle)
+            return result
         except (self._ray.exceptions.RayError, ConnectionError) as error:
-            if self._is_stopped:
+            if self.is_stopped:
                 raise work_stopped() from error
             # Without the traceback in the text of Ray's errors.
             reason = str(error).strip().splitlines()[-1].rstrip(".")
             raise CoverslipError("cluster-failed", reason=reason) from error
-        finally:
-            with self._lock:
-                self._running.discard(reference)
 
-    def stop(self) -> None:
-        """Cancel all calls, and begin no others."""
-        with self._lock:
-            self._is_stopped = True
-            for reference in self._running:
-                self._ray.cancel(reference)
+    def _cancel(self, handle: Any) -> None:  # Any: as above
+        self._ray.cancel(handle)
 
     def close(self) -> None:
         """Leave the cluster. A cluster that was started by `join_cluster` ends."""
@@ -278,7 +265,7 @@ def call_resources(
 
     Args:
         computers: the resources of each: `CPU`, `GPU` if it has any, and others.
-        cores, with_gpus: as of `ClusterTasks`.
+        cores, with_gpus: as of `ClusterExecutor`.
 
     Raises:
         CoverslipError: no computer is large enough.

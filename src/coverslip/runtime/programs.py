@@ -21,6 +21,7 @@ from coverslip.errors import CoverslipError
 from coverslip.files import write_json
 from coverslip.machine import process_started
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, failure_of
+from coverslip.runtime.slurm import Slurm
 
 _SECONDS_TO_DIE = 1.0
 _MARK = b"=== begun "
@@ -52,6 +53,7 @@ def launch(
     cwd: Path | None = None,
     environment: Mapping[str, str] = os.environ,
     holds_stdin: bool = False,
+    slurm: Slurm | None = None,
 ) -> Program:
     """Start a program. Its output is appended to the log of the folder, and an earlier failure is removed.
 
@@ -61,6 +63,7 @@ def launch(
         cwd: its working folder; None: that of this process.
         environment: its environment. A command of coverslip also learns where to record a failure.
         holds_stdin: leave its stdin open until this process ends, for `end_with_parent`.
+        slurm: runs it as a job; None: on this computer.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     failure_file(folder).unlink(missing_ok=True)
@@ -68,7 +71,7 @@ def launch(
         log.write(_MARK + datetime.now(UTC).isoformat(timespec="seconds").encode() + b"\n")
         log.flush()
         return subprocess.Popen(
-            command,
+            slurm.submitting(command, log_file(folder)) if slurm else command,
             stdin=subprocess.PIPE if holds_stdin else subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -54,7 +54,7 @@ class Slurm:
 
 
 class _Job:
-    """A job of Slurm that this process submits and waits for. SIGTERM cancels it, also while it is submitted."""
+    """A job of Slurm that this process submits and waits for. SIGTERM and SIGINT cancel it at any time."""
 
     def __init__(self) -> None:
         self._number = ""
@@ -113,7 +113,8 @@ def main(arguments: Sequence[str]) -> int:
     """Submit a command, and return when its job has ended."""
     log, *options = arguments[: arguments.index("--")]
     job = _Job()
-    signal.signal(signal.SIGTERM, job.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, job.cancel)
     status = job.submit(arguments[arguments.index("--") + 1 :], log, options)
     if status == 0:
         job.wait()

@@ -3,17 +3,15 @@
 A backup is a folder: `server.json`, the accounts in `accounts.sqlite`, and `projects/ID.zip`, each a backup of the
 workspace of a project. It appears completely or not at all.
 
-Backups that administrators start in the app run one at a time, in a thread. They are no jobs, because jobs belong to a
-project and its tables.
+Backups that administrators start in the app are jobs. Each job belongs to a workspace: theirs is in the folder of the
+server, and has no images.
 """
 
-import logging
 import os
 import re
 import secrets
 import shutil
 import sqlite3
-import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,21 +24,25 @@ from sqlalchemy import select
 
 from coverslip._version import __version__
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
-from coverslip.events import Emit, Event, Progressed, ignore
+from coverslip.events import Emit, ignore
 from coverslip.files import write_error
-from coverslip.messages import ChooseOther, Failure, failure, localized_failure
+from coverslip.messages import ChooseOther, Failure
+from coverslip.processes import Json
 from coverslip.runs.documents import Document
 from coverslip.server.folder import VERSION, AccountServer, metadata, open_account_server, projects
 from coverslip.workspace.backups.archive import Manifest
 from coverslip.workspace.backups.restoring import Restored, restore_backup
 from coverslip.workspace.backups.writing import copy_database, count_rows, write_backup
+from coverslip.workspace.jobs.computing import StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.kinds import register_function
+from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.store.database import open_database, record_backup
 from coverslip.workspace.store.workspace import Workspace
 
 _MANIFEST, _ACCOUNTS, _PROJECTS = "server.json", "accounts.sqlite", "projects"
 _ID = re.compile("[0-9a-f]+")
 _SECONDS_TO_STOP = 5.0
-_log = logging.getLogger("coverslip")
+_KEY = "server"  # of all its backups: one is written at a time
 
 
 class ServerManifest(Document):
@@ -169,26 +171,15 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class BackupProgress:
-    """How far a backup is, in the project that is copied now."""
-
-    done: Annotated[int, Field(description="MB that were copied.")]
-    total: Annotated[int, Field(description="MB of the project; 0: not known yet.")]
-    seconds_left: Annotated[float | None, Field(description="null: not known yet.")]
-
-
-@dataclass(frozen=True, slots=True)
 class Backups:
     """Backups in the folder of the server for them, and the one that is written now."""
 
     folder: Annotated[str | None, Field(description="Where they are written. null: the server has no such folder.")]
-    progress: Annotated[BackupProgress | None, Field(description="null: none is written now.")]
+    progress: Annotated[
+        StepProgress | None, Field(description="In MB of the project that is copied now. null: none is written now.")
+    ]
     error: Annotated[Failure | None, Field(description="Why the last one failed. null: it did not fail.")]
     items: Annotated[list[Backup], Field(description="Complete backups, the newest first.")]
-
-
-class _Stopped(Exception):
-    """A stop was requested; the backup is removed."""
 
 
 class BackupRuns:
@@ -201,19 +192,31 @@ class BackupRuns:
 
     def __init__(self, server: AccountServer, folder: Path | None) -> None:
         self._server, self._folder = server, folder
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._progress: BackupProgress | None = None
-        self._error: Failure | None = None
-        self._must_stop = False
+        self._workspace = Workspace(server.folder / "backup-jobs", ())
+        self._queue: Queue | None = None
+
+    def open(self) -> None:
+        """Run the backups that are requested from now on."""
+        if self._folder is not None:
+            self._workspace.folder.mkdir(mode=0o700, exist_ok=True)
+            self._queue = Queue(self._workspace, Turns())
+            self._queue.start()
+
+    def close(self) -> None:
+        """Stop the backup that is being written, and run no others."""
+        if self._queue is not None:
+            self.stop()
+            self._queue.close()
+            self._workspace.engine.dispose()
 
     def state(self) -> Backups:
         """Return the backups, and the progress of the one that is written now."""
-        error = None if self._error is None else localized_failure(self._error)
-        items = (
-            [] if self._folder is None else sorted(_complete(self._folder), key=lambda each: each.name, reverse=True)
-        )
-        return Backups(None if self._folder is None else str(self._folder), self._progress, error, items)
+        if self._folder is None:
+            return Backups(None, None, None, [])
+        work = computation(self._workspace, BACKUP, _KEY)
+        progress = None if work.state is None else work.progress or StepProgress("", "", 0, 0, None)
+        items = sorted(_complete(self._folder), key=lambda each: each.name, reverse=True)
+        return Backups(str(self._folder), progress, work.error, items)
 
     def start(self) -> Backups:
         """Start a backup in a new folder, whose name is the current time.
@@ -224,39 +227,35 @@ class BackupRuns:
         """
         if self._folder is None:
             raise NotFound("no-backup-folder")
-        with self._lock:
-            if self._progress is not None:
-                raise Conflict("backup-in-progress")
-            self._progress, self._error, self._must_stop = BackupProgress(0, 0, None), None, False
-            new = self._folder / time.strftime("%Y-%m-%d-%H%M%S")
-            self._thread = threading.Thread(target=self._write, args=(new,), name="backup", daemon=True)
-            self._thread.start()
+        if computation(self._workspace, BACKUP, _KEY).state is not None:
+            raise Conflict("backup-in-progress")
+        new = self._folder / time.strftime("%Y-%m-%d-%H%M%S")
+        arguments = {"server": str(self._server.folder), "folder": str(new)}
+        request_result(self._workspace, BACKUP, _KEY, arguments, name=new.name, link="/backups")
         return self.state()
 
     def stop(self) -> None:
         """Stop the backup that is being written, if there is one. Nothing of it remains."""
-        self._must_stop = True
-        if self._thread is not None:
-            self._thread.join(_SECONDS_TO_STOP)
+        if self._folder is None:
+            return
+        cancel_result(self._workspace, BACKUP, _KEY)
+        until = time.monotonic() + _SECONDS_TO_STOP
+        while computation(self._workspace, BACKUP, _KEY).state is not None and time.monotonic() < until:
+            time.sleep(0.05)
+        for part in self._folder.glob(".[0-9]*.part"):
+            shutil.rmtree(part, ignore_errors=True)
 
-    def _write(self, folder: Path) -> None:
-        try:
-            write_server_backup(self._server, folder, self._note)
-        except _Stopped:
-            pass
-        except CoverslipError as error:
-            self._error = error.failure
-        except Exception as error:  # noqa: BLE001  the page shows it, and the server continues
-            _log.exception("a backup failed")
-            self._error = failure("job-fault", kind="fault", reason=f"{type(error).__name__}: {error}")
-        finally:
-            self._progress = None
 
-    def _note(self, event: Event) -> None:
-        if self._must_stop:
-            raise _Stopped
-        if isinstance(event, Progressed):
-            self._progress = BackupProgress(event.done, event.total, event.seconds_left)
+def write_requested(_: Workspace, arguments: Json, emit: Emit) -> None:
+    """Write the backup of a request of `BackupRuns`.
+
+    Raises:
+        CoverslipError: as of `write_server_backup`.
+    """
+    write_server_backup(AccountServer(Path(arguments["server"]), ()), Path(arguments["folder"]), emit)
+
+
+BACKUP = register_function("server-backup", "coverslip.server.backups:write_requested")
 
 
 def _complete(folder: Path) -> list[Backup]:

@@ -1,35 +1,31 @@
-"""Executor of trainings on a Ray cluster: a task for each training, its work on a node, and the returned run folder.
+"""Trainings of a study on a Ray cluster: a task for each training, its work on a node, and the returned run folder.
 
 The study's computer sends the recipe and existing files of a training. The node trains in a separate process and
 returns an archive of the run folder. The archive is checked before it is installed.
 """
 
 import io
-import json
 import os
 import platform
 import shutil
 import tarfile
 import tempfile
-import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from signal import SIGINT
 
 from coverslip.archives import safe_name
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError, Stopped
-from coverslip.events import Emit, ignore
 from coverslip.files import sha256_json
 from coverslip.inference import load_classifier
 from coverslip.messages import text
-from coverslip.runs import FromRun, Run, check_recipe, images_opened
-from coverslip.runtime.cluster import ClusterTasks, local_path
+from coverslip.runs import FromRun, Run, images_opened
+from coverslip.runtime.cluster import ClusterExecutor, local_path
+from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.programs import failure_file, log_file, record_failure
-from coverslip.studies.local_executor import Order, start_training, wait_for_training
+from coverslip.studies.local_executor import Order, train_in_program
 
 _MAX_FILES = 200_000
 
@@ -75,20 +71,14 @@ def unpack_answer(data: bytes, folder: Path, names: Collection[str]) -> None:
         raise BadClusterAnswer(text("cluster-answer-not-unpacked")) from error
 
 
-_SECONDS_TO_STOP = 60.0
-
-
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The data that a training needs from the study's computer, as plain values."""
+    """The data that a training needs from the study's computer."""
 
     study: str  # identifier of the study
     name: str  # of the run folder
-    sources: tuple[str, ...]
+    order: Order
     fingerprint: str  # of the images on the study's computer
-    recipe: str  # JSON
-    group_pattern: str | None
-    threads: int
     begun: bytes  # archive of the existing files of the training
     starts_from: bytes | None  # archive of the initial run
 
@@ -143,7 +133,7 @@ def _start(folder: Path) -> Path:
 
 
 def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
-    recipe = check_recipe(json.loads(sent.recipe))
+    recipe = sent.order.recipe
     if sent.starts_from is not None and isinstance(recipe.init, FromRun):
         unpack(sent.starts_from, start := _start(folder))
         recipe = recipe.model_copy(update={"init": FromRun(run=str(start), labels=recipe.init.labels)})
@@ -152,14 +142,8 @@ def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
         time.sleep(0.2)
     if run.is_done:
         return
-    process = start_training(Order(sources, recipe, sent.group_pattern, sent.threads), folder)
-    try:
-        wait_for_training(process, folder)
-    except BaseException:  # the study was stopped: progress stays on this computer
-        process.send_signal(SIGINT)
-        with suppress(Exception):
-            process.wait(_SECONDS_TO_STOP)
-        raise
+    # If the study is stopped meanwhile, progress stays on this computer.
+    train_in_program(ProgramExecutor(sent.order.threads), replace(sent.order, sources=sources, recipe=recipe), folder)
 
 
 def _work_folder(sent: Sent) -> Path:
@@ -184,63 +168,46 @@ def _local_sources(sent: Sent) -> tuple[str, ...]:
     Raises:
         CoverslipError: the images are missing, or differ from those of the study.
     """
-    sources = tuple(map(local_path, sent.sources))
+    sources = tuple(map(local_path, sent.order.sources))
     if fingerprint_of_images(sources) != sent.fingerprint:
         raise CoverslipError("different-images-on-computer", sources=", ".join(sources))
     return sources
 
 
-class RayExecutor:
-    """Executor on an existing Ray cluster, or on a new cluster of this computer."""
+def train_on_cluster(
+    executor: ClusterExecutor,
+    study: Path,
+    fingerprint_of: Callable[[tuple[str, ...]], str],
+    order: Order,
+    folder: Path,
+    starts_from: Path | None,
+) -> None:
+    """Train on a cluster that runs `train_on_node`, and install the returned run folder.
 
-    def __init__(
-        self, address: str, threads: int, study: Path, *, trust_cluster: bool = False, emit: Emit = ignore
-    ) -> None:
-        """Join the cluster.
+    After a stop, the progress stays on its computer, where a resumed study can continue.
 
-        Args:
-            address: as in `join_cluster`.
-            threads: of each training.
-            study: its folder.
-            trust_cluster: join without a token, as in `join_cluster`.
-            emit: receives a note about the rights of the cluster's computers before a connection.
-
-        Raises:
-            CoverslipError: as of `ClusterTasks`.
-        """
-        self._tasks = ClusterTasks(address, train_on_node, cores=threads, is_trusted=trust_cluster, emit=emit)
-        self.n_parallel, self.stop, self.close = self._tasks.n_parallel, self._tasks.stop, self._tasks.close
-        self._study = sha256_json(str(study.resolve()))[:16]
-        self._guard = threading.Lock()
-        self._fingerprints: dict[tuple[str, ...], str] = {}
-
-    def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
-        """Train on the cluster, and install the returned run folder.
-
-        After a stop, the progress stays on its computer, where a resumed study can continue.
-        """
-        try:
-            install(self._tasks.call(self._sent(order, folder, starts_from)), order, folder)
-        except Stopped:
-            pass
-        except CoverslipError as error:
-            record_failure(folder, error.failure)
-
-    def _sent(self, order: Order, folder: Path, starts_from: Path | None) -> Sent:
-        with self._guard:
-            if order.sources not in self._fingerprints:
-                self._fingerprints[order.sources] = fingerprint_of_images(order.sources)
-        return Sent(
-            study=self._study,
-            name=folder.name,
-            sources=order.sources,
-            fingerprint=self._fingerprints[order.sources],
-            recipe=order.recipe.model_dump_json(),
-            group_pattern=order.group_pattern,
-            threads=order.threads,
-            begun=packed(training_files(folder), folder.parent),
-            starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
-        )
+    Args:
+        executor: runs `train_on_node`.
+        study: the folder of the study.
+        fingerprint_of: `fingerprint_of_images`, which may remember its results.
+        order: the definition of the training.
+        folder: of the run.
+        starts_from: the folder of the initial run, on this computer.
+    """
+    sent = Sent(
+        study=sha256_json(str(study.resolve()))[:16],
+        name=folder.name,
+        order=order,
+        fingerprint=fingerprint_of(order.sources),
+        begun=packed(training_files(folder), folder.parent),
+        starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
+    )
+    try:
+        install(executor.run((sent,)), order, folder)
+    except Stopped:
+        pass
+    except CoverslipError as error:
+        record_failure(folder, error.failure)
 
 
 def install(data: object, order: Order, folder: Path) -> None:

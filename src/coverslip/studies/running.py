@@ -5,36 +5,28 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 from coverslip.errors import Stopped, error_text
-from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
+from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json
 from coverslip.messages import Resume, failure, note
 from coverslip.runs import Run, StatusFile
 from coverslip.runs.log import LogReader
+from coverslip.runtime.executors import Executor
 from coverslip.runtime.programs import record_failure
-from coverslip.stopping import NO_DEADLINE, Deadline, Stop
+from coverslip.stopping import Deadline, Stop
 from coverslip.studies.cells import Cell
 from coverslip.studies.local_executor import Order, start_failure
 
 _POLL_SECONDS = 0.2
 
+AnyExecutor = Executor[Any, Any, Any]  # Any: its tasks
+
 CellWord = Literal["done", "failed", "running", "stopped", "not begun"]
 
 
-class Executor(Protocol):
-    """An executor of trainings. Its methods are called from several threads."""
-
-    n_parallel: int  # number of parallel trainings
-
-    def train(self, order: Order, folder: Path, starts_from: Path | None) -> None:
-        """Train into `folder`, which holds the complete result; `starts_from` is a run on this computer."""
-
-    def stop(self) -> None:
-        """Request an orderly stop of all running trainings, and start no further training; may be called repeatedly."""
-
-    def close(self) -> None:
-        """Release all resources after the last training."""
+Train = Callable[[Order, Path, Path | None], None]
+"""Trains into a folder, which then holds the result or the failure. The last argument is that of the initial run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,58 +51,46 @@ def state_of(cell: Cell) -> CellState:
     return CellState("not begun" if status is None else "stopped")
 
 
-def run_cells(
-    cells: list[Cell],
-    folder: Path,
-    executor: Executor,
-    *,
-    threads: int,
-    status: StatusFile,
-    after_each: Callable[[], object],
-    emit: Emit = ignore,
-    deadline: Deadline = NO_DEADLINE,
-) -> None:
-    """Run the unfinished trainings, as many in parallel as the executor allows.
+@dataclass(kw_only=True)
+class CellRunner:
+    """Runs the unfinished trainings of a study, as many in parallel as the executor allows.
 
     Args:
         cells: in the order in which they are started.
         folder: of the study.
-        executor: the executor.
+        executor: runs the trainings.
+        train: trains on the executor; called from several threads.
         threads: of each training.
         status: receives the state and the remaining time.
         after_each: called after each training, also if it failed.
         emit: receives the end of each training and the remaining time.
         deadline: a training is not started if its expected end, by the time of other trainings, is later.
-
-    Raises:
-        Stopped: on request. Running trainings stop in order, and resume when the study is resumed.
     """
-    _Runner(cells, folder, executor, threads, status, after_each, emit, deadline).run()
 
+    cells: list[Cell]
+    folder: Path
+    executor: AnyExecutor
+    train: Train
+    threads: int
+    status: StatusFile
+    after_each: Callable[[], object]
+    emit: Emit
+    deadline: Deadline
 
-class _Runner:
-    def __init__(
-        self,
-        cells: list[Cell],
-        folder: Path,
-        executor: Executor,
-        threads: int,
-        status: StatusFile,
-        after_each: Callable[[], object],
-        emit: Emit,
-        deadline: Deadline,
-    ) -> None:
-        self._cells, self._folder, self._emit, self._deadline = cells, folder, emit, deadline
-        self._status, self._after_each = status, after_each
-        self._executor, self._threads = executor, threads
-        self._stop = Stop(folder / "stop")
+    def __post_init__(self) -> None:
+        self._stop = Stop(self.folder / "stop")
         self._seconds: list[float] = []
         self._ends: float | None = None  # expected end of the study, from the time of finished trainings
         self._followed: tuple[Cell, LogReader] | None = None
 
     def run(self) -> None:
-        waiting = [cell for cell in self._cells if state_of(cell).state != "done"]
-        n_done, n_parallel = len(self._cells) - len(waiting), self._executor.n_parallel
+        """Run them.
+
+        Raises:
+            Stopped: on request. Running trainings stop in order, and resume when the study is resumed.
+        """
+        waiting = [cell for cell in self.cells if state_of(cell).state != "done"]
+        n_done, n_parallel = len(self.cells) - len(waiting), self.executor.n_parallel
         running: dict[Future[float], Cell] = {}
         with ThreadPoolExecutor(n_parallel) as pool:
             while waiting or running:
@@ -123,23 +103,23 @@ class _Runner:
                     break
                 ended, _ = wait(running, _POLL_SECONDS, FIRST_COMPLETED)
                 self._follow(next(iter(running.values())))
-                self._status.beat(seconds_left=None if self._ends is None else max(0.0, self._ends - time.monotonic()))
+                self.status.beat(seconds_left=None if self._ends is None else max(0.0, self._ends - time.monotonic()))
                 if self._stop.is_requested():
-                    self._executor.stop()
+                    self.executor.stop()
                 for future in ended:
                     cell = running.pop(future)
                     n_done += state_of(cell).state in ("done", "failed")
                     self._report(cell, future.result(), n_done, len(waiting) + len(running))
-                    self._after_each()
+                    self.after_each()
         if self._stop.is_requested():
-            resume = Resume(str(self._folder), of="study")
-            raise Stopped("study-stopped", file=self._folder, remedies=(resume,))
+            resume = Resume(str(self.folder), of="study")
+            raise Stopped("study-stopped", file=self.folder, remedies=(resume,))
         if waiting:
-            self._emit(Noted.of(note("study-budget", n_trainings=len(waiting))))
+            self.emit(Noted.of(note("study-budget", n_trainings=len(waiting))))
 
     def _next(self, waiting: list[Cell], running: dict[Future[float], Cell]) -> Cell | None:
         """Return the first waiting training whose pretraining has ended, if there is time for it."""
-        if self._deadline.seconds_left() < (max(self._seconds) if self._seconds else 0):
+        if self.deadline.seconds_left() < (max(self._seconds) if self._seconds else 0):
             return None
         busy = {cell.run.folder for cell in running.values()} | {cell.run.folder for cell in waiting}
         return next((c for c in waiting if c.starts_from is None or c.starts_from.folder not in busy), None)
@@ -153,9 +133,10 @@ class _Runner:
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
             record_failure(cell.run.folder, failure("pretraining-failed"))
             return 0.0
-        order = Order(cell.sources, cell.recipe, cell.dataset.group_pattern, self._threads)
+        order = Order(cell.sources, cell.recipe, cell.dataset.group_pattern, self.threads)
         if not self._stop.is_requested():
-            self._executor.train(order, cell.run.folder, None if cell.starts_from is None else cell.starts_from.folder)
+            starts_from = None if cell.starts_from is None else cell.starts_from.folder
+            self.train(order, cell.run.folder, starts_from)
         return time.monotonic() - started_at
 
     def _follow(self, cell: Cell) -> None:
@@ -163,11 +144,11 @@ class _Runner:
         if self._followed is None or self._followed[0] is not cell:
             self._followed = (cell, LogReader(cell.run.events_file))
             self._followed[1].new_lines()  # skips lines of an earlier attempt
-            self._emit(Noted.of(note("cell-begun", cell=cell.name)))
+            self.emit(Noted.of(note("cell-begun", cell=cell.name)))
         for line in self._followed[1].new_lines():
             event = from_json({"event": line.event, **line.values})
             if isinstance(event, Progressed | StepEnded | FoldEnded):
-                self._emit(event)
+                self.emit(event)
 
     def _report(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
         state = state_of(cell)
@@ -175,15 +156,15 @@ class _Runner:
             self._seconds.append(seconds)
         elif state.state == "failed":
             reason = state.error or ""
-            self._emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
+            self.emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
-        seconds_left = None if mean is None else mean * n_left / self._executor.n_parallel
+        seconds_left = None if mean is None else mean * n_left / self.executor.n_parallel
         self._ends = None if seconds_left is None else time.monotonic() + seconds_left
-        self._emit(
+        self.emit(
             Progressed(
                 stage="training-networks",
                 done=n_done,
-                total=len(self._cells),
+                total=len(self.cells),
                 unit="trainings",
                 seconds_left=seconds_left,
             )

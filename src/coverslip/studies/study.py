@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 from coverslip.datasets import Dataset
@@ -22,12 +23,15 @@ from coverslip.runs import (
     is_run,
     work_lock,
 )
+from coverslip.runtime.cluster import ClusterExecutor
+from coverslip.runtime.executors import ProgramExecutor
+from coverslip.runtime.slurm import Slurm
 from coverslip.stopping import NO_DEADLINE, Deadline
 from coverslip.studies.averages import images_of_datasets
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
-from coverslip.studies.local_executor import LocalExecutor
+from coverslip.studies.local_executor import train_in_program
 from coverslip.studies.merging import open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
@@ -36,7 +40,7 @@ from coverslip.studies.rare_classes import rare_classes
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
 from coverslip.studies.roc import roc_panels
-from coverslip.studies.running import Executor, run_cells, state_of
+from coverslip.studies.running import CellRunner, Train, state_of
 from coverslip.studies.timing import measure_latencies, read_latencies
 from coverslip.studies.variants import confusions, epoch_curves, fit_scores, measure_perturbed, merged_classes
 
@@ -126,8 +130,8 @@ def run_study(
     Args:
         plan: of the study, or its file. It is saved in the folder as `study.yaml`.
         out: a new or empty folder.
-        on: `local`, or a Ray cluster: `ray` for the cluster in the environment variable `RAY_ADDRESS`, or a new cluster
-            on this computer; or `ray://HOST:PORT` or `HOST:PORT`.
+        on: `local`; `slurm` to submit each training; or a Ray cluster: `ray` for that in the environment variable
+            `RAY_ADDRESS` or a new one of this computer, or `ray://HOST:PORT` or `HOST:PORT`.
         trust_cluster: join a cluster without token authentication. Anyone who controls a computer of the cluster can
             run code on this computer.
         budget: the maximum duration, as in `train`. Trainings that do not fit are not started.
@@ -243,31 +247,40 @@ def _run(
     write_merged_tables(cells)
     with (
         StatusFile(Run(folder).status_file).recording() as status,
-        closing(_executor(on, trust_cluster, threads, folder, emit)) as executor,
+        closing(_executor(on, trust_cluster, threads, emit)) as executor,
     ):
         try:
-            run_cells(
-                cells,
-                folder,
-                executor,
+            CellRunner(
+                cells=cells,
+                folder=folder,
+                executor=executor,
+                train=_training_on(executor, folder),
                 threads=threads,
                 status=status,
                 after_each=lambda: _write_rows(plan, cells, folder),  # keeps the table current during the study
                 emit=emit,
                 deadline=deadline,
-            )
+            ).run()
             measure_perturbed(plan, cells, folder, emit=emit, deadline=deadline)
         finally:  # writes the available results, also of a stopped study
             comparison = _compared(plan, cells, folder)
     return comparison
 
 
-def _executor(on: str, trust_cluster: bool, threads: int, folder: Path, emit: Emit) -> Executor:
-    if on == "local":
-        return LocalExecutor(threads)
-    from coverslip.studies.ray_executor import RayExecutor
+def _executor(on: str, trust_cluster: bool, threads: int, emit: Emit) -> ProgramExecutor | ClusterExecutor:
+    if on in ("local", "slurm"):
+        return ProgramExecutor(threads, Slurm.of(f"--cpus-per-task={threads}") if on == "slurm" else None)
+    from coverslip.studies.ray_executor import train_on_node
 
-    return RayExecutor(on, threads, folder, trust_cluster=trust_cluster, emit=emit)
+    return ClusterExecutor(on, train_on_node, cores=threads, is_trusted=trust_cluster, emit=emit)
+
+
+def _training_on(executor: ProgramExecutor | ClusterExecutor, study: Path) -> Train:
+    if isinstance(executor, ProgramExecutor):
+        return lambda order, folder, _: train_in_program(executor, order, folder)  # the recipe names the initial run
+    from coverslip.studies.ray_executor import fingerprint_of_images, train_on_cluster
+
+    return partial(train_on_cluster, executor, study, lru_cache(fingerprint_of_images))
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:

@@ -4,17 +4,23 @@ A worker process writes the table of objects into the workspace, in a folder for
 the notes on it are stored beside it, and the table is opened as a dataset.
 """
 
+import base64
 import json
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
-from coverslip.datasets.tables.columns import OBJECT_MEANINGS
+from coverslip.counts import count_groups
+from coverslip.datasets.tables.columns import OBJECT_MEANINGS, TableChoices
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
+from coverslip.images import ReadPlan
 from coverslip.messages import Failure, Note, text
 from coverslip.objects import FinderSettings, ObjectTablePreview, list_finders
 from coverslip.processes import Json
@@ -27,12 +33,16 @@ from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import load_dataset, new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.fields import encode_outlines
 from coverslip.workspace.viewing.images import DatasetImages
 from coverslip.workspace.workers import WorkerPool
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from coverslip.objects import FieldNames
+
 _FORMAT_VERSION = 1
-_PREVIEW = "coverslip.workspace.tasks:preview_objects"
-_PREVIEW_SECONDS = 120.0  # a longer time means that the finder is too slow for a preview
 _LAST = "last.json"  # what was collected last
 
 OneName = Annotated[str, StringConstraints(max_length=1_000)]
@@ -186,56 +196,45 @@ class ObjectsPreview:
     notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
 
 
-class ObjectPreviews:
-    """Reads files, or searches single fields, in a process that is kept for the next choice. It ends when idle."""
+def preview_files(workspace: Workspace, pool: WorkerPool, dataset_id: str, choice: ObjectsToCollect) -> ObjectsPreview:
+    """Read the files of objects, or the first of many files, in a process of the pool.
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._pool = WorkerPool(_PREVIEW, workspace.readable, most_seconds=_PREVIEW_SECONDS)
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: its images are still being read, could not be read, or their folder is missing.
+        CoverslipError: a path is outside the readable folders, or there is no file.
+    """
+    if choice.source == "finder":
+        raise CoverslipError("no-object-source", n_sources=0)
+    with workspace.engine.connect() as connection:
+        refuse_unready(connection, dataset_id)
+    request = {"workspace": workspace.as_json(), **_request(workspace, dataset_id, choice)}
+    return _PREVIEW_OF_FILES.validate_python(_previewed(pool.call(read_first_files, request=request)))
 
-    def preview_files(self, dataset_id: str, choice: ObjectsToCollect) -> ObjectsPreview:
-        """Read the files of objects, or the first of many files.
 
-        Raises:
-            NotFound: there is no such dataset.
-            Conflict: its images are still being read, could not be read, or their folder is missing.
-            CoverslipError: a path is outside the readable folders, or there is no file.
-        """
-        if choice.source == "finder":
-            raise CoverslipError("no-object-source", n_sources=0)
-        with self._workspace.engine.connect() as connection:
-            refuse_unready(connection, dataset_id)
-        request = {"workspace": self._workspace.as_json(), **_request(self._workspace, dataset_id, choice)}
-        return _PREVIEW_OF_FILES.validate_python(self._result(request))
+def preview_finder(
+    workspace: Workspace, pool: WorkerPool, dataset_id: str, row_id: int, choice: FinderToPreview
+) -> FinderPreview:
+    """Search an image of a dataset, in a process of the pool.
 
-    def preview_finder(self, dataset_id: str, row_id: int, choice: FinderToPreview) -> FinderPreview:
-        """Search an image of a dataset.
+    Raises:
+        NotFound: there is no such dataset or image.
+        CoverslipError: a file is outside the readable folders, does not exist or cannot be read, or the finder failed.
+    """
+    source = DatasetImages(workspace, dataset_id).picture_source(row_id)
+    path, plan = workspace.allowed_image(source.path, source.plan)
+    request = {**choice.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
+    if choice.finder_file is not None:
+        request["finder_file"] = str(workspace.allowed(choice.finder_file))
+    result = _previewed(pool.call(search_image, request=request))
+    result["warnings"] = [_NOTE.validate_python(each) for each in result["warnings"]]
+    return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
 
-        Raises:
-            NotFound: there is no such dataset or image.
-            CoverslipError: a file is outside the readable folders, does not exist or cannot be read, or the finder
-                failed.
-        """
-        source = DatasetImages(self._workspace, dataset_id).picture_source(row_id)
-        path, plan = self._workspace.allowed_image(source.path, source.plan)
-        request = {**choice.model_dump(mode="json"), "source": "finder", "path": str(path), "plan": plan.as_json()}
-        if choice.finder_file is not None:
-            request["finder_file"] = str(self._workspace.allowed(choice.finder_file))
-        result = self._result(request)
-        result["warnings"] = [_NOTE.validate_python(each) for each in result["warnings"]]
-        return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
 
-    def close(self) -> None:
-        """Kill the process."""
-        self._pool.close()
-
-    def _result(self, request: Json) -> Json:
-        result = self._pool.result_of(request)
-        if isinstance(result, Failure):
-            raise CoverslipError.of(result)
-        if result is None:
-            raise CoverslipError("finder-preview-ended")
-        return result
+def _previewed(result: Json | None) -> Json:
+    if result is None:
+        raise CoverslipError("finder-preview-ended")
+    return result
 
 
 _NOTE = TypeAdapter(Note)
@@ -378,6 +377,117 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     values = {name: getattr(summary, name) for name in names}
     content = {**values, "notes": [asdict(each) for each in notes]}
     write_json(_summary_file(Path(arguments["table"])), {"format_version": _FORMAT_VERSION, "objects": content})
+
+
+_PREVIEW_PIXELS, _PREVIEW_SIDE = 4_200_000, 2_048  # of a field that is searched as a whole; else of its center
+_PREVIEW_S, _PREVIEW_LINES = 5.0, 200  # after which no other file of objects is read; fields and names that are shown
+
+
+def read_first_files(request: Json) -> Json:
+    """Return an `ObjectsPreview` of the files of a request as JSON."""
+    from coverslip.objects import PointSize, preview_first_table, read_objects_of
+
+    notes: list[Note] = []
+
+    def handle(event: Event) -> None:
+        if isinstance(event, Noted):
+            notes.append(event.note)
+
+    is_masks, paths = request["source"] == "masks", list(map(Path, request["paths"]))
+    choices = TableChoices(request["columns"], request["unit"])
+    objects = error = table = None
+    try:
+        names = _field_names(request, handle)
+        size = PointSize(request["size_px"], request["size_um"])
+        _, summary = read_objects_of(
+            request["source"], names, paths, size=size, choices=choices, emit=handle, most_s=_PREVIEW_S
+        )
+        shared = ("kind", "n_files", "n_read", "n_objects", "n_of_label", "n_at_edge", "side_px")
+        fields = [
+            {"name": f.name, "n_objects": summary.n_of_field[f.name], "group": f.group, "about": dict(f.about)}
+            for f in summary.fields[:_PREVIEW_LINES]
+        ]
+        objects = {
+            **{name: getattr(summary, name) for name in shared},
+            "n_fields": len(summary.fields),
+            "n_empty": summary.n_empty,
+            "n_groups": count_groups(f.group for f in summary.fields).n_groups,
+            "fields": fields,
+            "matches": dict(islice(summary.matches.items(), _PREVIEW_LINES)),
+            "n_matches": len(summary.matches),
+            "first": [asdict(each) for each in summary.first],
+        }
+        table = summary.table
+    except CoverslipError as failure:
+        error = failure.failure
+        with suppress(CoverslipError):
+            table = None if is_masks else preview_first_table(paths, choices)
+    return {
+        "table": None if table is None else asdict(table),
+        "objects": objects,
+        "error": None if error is None else asdict(error),
+        "notes": [asdict(each) for each in notes],
+    }
+
+
+def _field_names(request: Json, emit: Emit) -> "FieldNames":
+    from coverslip.objects import FieldNames, list_fields
+
+    with read_transaction(Workspace.from_json(request["workspace"]).engine) as connection:
+        data = load_dataset(connection, request["dataset_id"])
+    pattern = request["group_pattern"] or None
+    return FieldNames(list_fields(data, group_pattern=pattern, pixel_size_um=request["pixel_size_um"], emit=emit))
+
+
+def search_image(request: Json) -> Json:
+    """Return a `FinderPreview` of the image of a request as JSON.
+
+    Raises:
+        CoverslipError: the image cannot be read, or the finder failed.
+    """
+    import numpy as np
+
+    from coverslip.objects import FinderSettings, trace_labels
+    from coverslip.objects.finders import find_with
+
+    pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
+    settings = FinderSettings.model_validate(request["finder_settings"])
+    file = None if request["finder_file"] is None else Path(request["finder_file"])
+    objects = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
+    traced = trace_labels(objects.labels)[1]
+    outlines = replace(traced, xy=traced.xy + np.array(region[:2], np.float32))
+    boxes = outlines.boxes()
+    boxes[:, 2:] -= boxes[:, :2]
+    encoded = encode_outlines(range(len(outlines)), boxes, outlines)
+    return {
+        "n_objects": len(outlines),
+        "is_part": is_part,
+        "region": list(region),
+        "outlines": base64.b64encode(encoded).decode(),
+        "warnings": [asdict(each) for each in objects.warnings],
+        "settings": objects.settings.model_dump(mode="json"),
+    }
+
+
+@lru_cache(maxsize=1)
+def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, int, int, int], bool, float | None]":
+    """Return the pixels of a field, or of its center; their region; whether it is a part; the side of a pixel in µm.
+
+    The pixels are those that `collect_objects` searches, at the time point of the image.
+    """
+    from coverslip.images import describe_image, pixel_side, read_pixels
+
+    plan, file = ReadPlan.from_json(plan_text), Path(path)
+    series = describe_image(file)[plan.series]
+    width, height = series.sizes[0]
+    is_part = width * height > _PREVIEW_PIXELS
+    side = (min(width, _PREVIEW_SIDE), min(height, _PREVIEW_SIDE)) if is_part else (width, height)
+    region = ((width - side[0]) // 2, (height - side[1]) // 2, *side)
+    of_field = ReadPlan(
+        series=plan.series, t=plan.t, z="max" if series.n_z > 1 else 0, region=region if is_part else None
+    )
+    size = series.pixel_size_at(0)
+    return read_pixels(file, of_field).array, region, is_part, None if size is None else pixel_side(size)
 
 
 OBJECTS = register_function("objects", "coverslip.workspace.objects:collect", store_rows=_open_collected)

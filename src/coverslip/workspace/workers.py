@@ -1,8 +1,9 @@
 """Processes that answer requests of the server, keep what they have loaded, and end with the server.
 
-A process is started as `python -m coverslip.workspace.workers MODULE:FUNCTION`. Requests arrive on stdin; results and
-errors go to stdout, as messages of `coverslip.processes`. The process does one request at a time. It ends when stdin
-is closed, or when nothing reads its messages any more.
+A request is a function of a module with its arguments. The functions need libraries that the server does not load, or
+memory that the server would not release. Requests arrive on stdin; results and errors go to stdout, as messages of
+`coverslip.processes`. A process does one request at a time. It ends when stdin is closed, or when nothing reads its
+messages any more.
 """
 
 import importlib
@@ -15,18 +16,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from coverslip.errors import CoverslipError
 from coverslip.images import WITHIN_VARIABLE
 from coverslip.machine import THREAD_VARIABLES, n_cores
-from coverslip.messages import Failure, failure_of
+from coverslip.messages import failure_of, in_language, language
 from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message
 
 _IDLE_SECONDS = 300.0  # after which the processes of a pool end
 
 Process = subprocess.Popen[bytes]
-Task = Callable[[Json], Json]
-"""Does one request and returns its result."""
 
 
 def child_environment(readable: Sequence[Path]) -> dict[str, str]:
@@ -46,10 +46,10 @@ def child_environment(readable: Sequence[Path]) -> dict[str, str]:
     }
 
 
-def _start_worker(task: str, readable: Sequence[Path]) -> Process:
-    """Start the process of a task, `MODULE:FUNCTION`; `readable` is as for `child_environment`."""
+def _start_worker(readable: Sequence[Path]) -> Process:
+    """Start a process; `readable` is as for `child_environment`."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "coverslip.workspace.workers", task],
+        [sys.executable, "-P", "-m", "coverslip.workspace.workers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -58,27 +58,14 @@ def _start_worker(task: str, readable: Sequence[Path]) -> Process:
     )
 
 
-def _result_of(process: Process, request: Json) -> Json | Failure | None:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    write_message(process.stdin, request)
-    answer = read_message(process.stdout)
-    if answer is None:
-        return None
-    if "error" in answer:
-        return failure_of(answer["error"])
-    result: Json = answer["result"]
-    return result
-
-
 @dataclass(eq=False)
 class _Worker:
     """A process that answers several requests, one at a time."""
 
     process: Process
 
-    def result_of(self, request: Json, most_s: float) -> Json | Failure | None:
-        """Return the result of a request, or its failure; None if the process died, or was killed after `most_s`.
+    def answer(self, request: Json, most_s: float) -> Json | None:
+        """Return the answer to a request; None if the process died, or was killed after `most_s`.
 
         Raises:
             OSError: the process has died before.
@@ -86,8 +73,11 @@ class _Worker:
         timer = threading.Timer(most_s, self.process.kill)
         timer.daemon = True
         timer.start()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         try:
-            return _result_of(self.process, request)
+            write_message(self.process.stdin, request)
+            return read_message(self.process.stdout)
         finally:
             timer.cancel()
 
@@ -104,12 +94,11 @@ class _Worker:
 
 
 class WorkerPool:
-    """Processes of a task that answer one request at a time each.
+    """Processes that answer one request at a time each.
 
     They are started on demand, and end when none was used for some minutes.
 
     Args:
-        task: `MODULE:FUNCTION`; the function is a `Task`.
         readable: as for `child_environment`.
         most_seconds: for one request; a process that takes longer is killed.
         most_processes: their number.
@@ -118,35 +107,41 @@ class WorkerPool:
 
     def __init__(
         self,
-        task: str,
         readable: Sequence[Path],
         *,
         most_seconds: float,
         most_processes: int = 1,
         max_wait_s: float | None = None,
     ) -> None:
-        self._task, self._readable, self._most_seconds, self._max_wait_s = task, readable, most_seconds, max_wait_s
+        self._readable, self._most_seconds, self._max_wait_s = readable, most_seconds, max_wait_s
         self._free, self._lock = threading.Semaphore(most_processes), threading.Lock()
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
         self._timer: threading.Timer | None = None
         self._is_closed = False
 
-    def result_of(self, request: Json) -> Json | Failure | None:
-        """Return the result of a request, whose values are JSON, or its failure; None if no process did it."""
+    def call(self, function: Callable[..., object], /, **arguments: Any) -> Any:  # Any: JSON values
+        """Return the result of a function of a module, as JSON, in the current language; None if no process did it.
+
+        Raises:
+            CoverslipError: the function raised it.
+        """
         if not self._free.acquire(timeout=self._max_wait_s):
             return None
+        request = {"function": f"{function.__module__}:{function.__name__}", "arguments": arguments}
         worker: _Worker | None = None
-        result: Json | Failure | None = None
+        answer: Json | None = None
         try:
             with suppress(OSError, ValueError):  # the process cannot start or has ended, or the request is not JSON
                 if (worker := self._take()) is not None:
-                    result = worker.result_of(request, self._most_seconds)
+                    answer = worker.answer({**request, "language": language()}, self._most_seconds)
         finally:
             if worker is not None:
-                self._give(worker, is_usable=result is not None)
+                self._give(worker, is_usable=answer is not None)
             self._free.release()
-        return result
+        if answer is not None and "error" in answer:
+            raise CoverslipError.of(failure_of(answer["error"]))
+        return None if answer is None else answer["result"]
 
     def close(self) -> None:
         """Kill all processes, and start no others."""
@@ -162,7 +157,7 @@ class WorkerPool:
             if self._is_closed:
                 return None
             self._idle = [worker for worker in self._idle if worker.process.poll() is None]
-            worker = self._idle.pop() if self._idle else _Worker(_start_worker(self._task, self._readable))
+            worker = self._idle.pop() if self._idle else _Worker(_start_worker(self._readable))
             self._busy.append(worker)
             return worker
 
@@ -188,20 +183,21 @@ class WorkerPool:
             worker.end(max_wait_s=0)
 
 
-def serve(task: Task) -> None:
+def serve() -> None:
     """Do the requests from stdin until it is closed."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # output of libraries must not mix with messages
 
     with suppress(BrokenPipeError):  # the server has ended
         while (request := read_message(sys.stdin.buffer)) is not None:
+            module, _, name = request["function"].partition(":")
             try:
-                answer = {"result": task(request)}
+                with in_language(request["language"]):
+                    answer = {"result": getattr(importlib.import_module(module), name)(**request["arguments"])}
             except CoverslipError as error:
                 answer = {"error": asdict(error.failure)}
             write_message(answers, answer)
 
 
 if __name__ == "__main__":
-    module, _, function = sys.argv[1].partition(":")
-    serve(getattr(importlib.import_module(module), function))
+    serve()

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import RAW_BODY, Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import RAW_BODY, Locate, Paged, PreviewPool, ServedWorkspace, api_router
 from coverslip.app.schemas.datasets import (
     DatasetChanges,
     FinishUpload,
@@ -259,9 +259,10 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
 
 
 @router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))
-def preview_augmentation(workspace: ServedWorkspace, dataset_id: str, body: RecipeOf) -> Response:
+def preview_augmentation(workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
-    return Response(previews.preview_augmentation(workspace, dataset_id, body.recipe), media_type="image/png")
+    picture = previews.preview_augmentation(workspace, pool, dataset_id, body.recipe)
+    return Response(picture, media_type="image/png")
 
 
 @router.get("/datasets/{dataset_id}/pixel-options")

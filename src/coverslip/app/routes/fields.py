@@ -1,10 +1,8 @@
 """Fields of view of lists of images: the whole image, and its objects, which are read or found."""
 
-from typing import Annotated
-
 from fastapi import Response
 
-from coverslip.app.requests import ListId, Locate, Paged, ServedWorkspace, api_router, from_app
+from coverslip.app.requests import ListId, Locate, Paged, PreviewPool, ServedWorkspace, api_router
 from coverslip.app.routes.images import (
     BINARY,
     NOT_MODIFIED,
@@ -21,7 +19,6 @@ from coverslip.workspace.objects import (
     FinderName,
     FinderPreview,
     FinderToPreview,
-    ObjectPreviews,
     ObjectsPreview,
     ObjectsState,
     ObjectsToCollect,
@@ -81,21 +78,21 @@ def list_finders(paging: Paged) -> Page[FinderName]:
 
 @router.post("/datasets/{dataset_id}/images/{row_id}/finder-preview")
 def preview_finder(
-    dataset_id: str, row_id: RowId, body: FinderToPreview, previews: Annotated[ObjectPreviews, from_app("previews")]
+    workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, row_id: RowId, body: FinderToPreview
 ) -> FinderPreview:
     """The objects that a finder finds in an image with these settings, or in the center of a large image."""
-    return previews.preview_finder(dataset_id, row_id, body)
+    return objects.preview_finder(workspace, pool, dataset_id, row_id, body)
 
 
 @router.post("/datasets/{dataset_id}/objects-preview", responses=problems(409))
 def preview_objects(
-    dataset_id: str, body: ObjectsToCollect, previews: Annotated[ObjectPreviews, from_app("previews")]
+    workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: ObjectsToCollect
 ) -> ObjectsPreview:
     """What is recognized in files of objects: formats, columns, names and groups. Nothing is created.
 
     Of many files, those are read for which 5 seconds suffice.
     """
-    return previews.preview_files(dataset_id, body)
+    return objects.preview_files(workspace, pool, dataset_id, body)
 
 
 @router.get("/datasets/{dataset_id}/objects")

@@ -482,11 +482,8 @@ job-took-memory = Der Auftrag brauchte { NUMBER($taken, maximumFractionDigits: 1
 
 near-duplicates-pending = Nach Beinahe-Duplikaten wurde noch nicht gesucht. Wenn das Training welche findet, hält es sie im selben Set, und seine Aufteilung weicht leicht von dieser ab.
 
-preview-timeout = Das Zeichnen der Bilder dauerte zu lange
+preview-ended-silently = Das Zeichnen der Bilder endete ohne Ergebnis oder dauerte zu lange
     .do = Versuchen Sie es noch einmal, wenn der Rechner weniger ausgelastet ist.
-
-preview-ended-silently = Der Prozess, der die Bilder zeichnet, endete ohne Meldung
-    .do = Versuchen Sie es noch einmal.
 
 training-not-finished = Dieses Training ist nicht abgeschlossen
     .do = Lassen Sie es zu Ende laufen, oder setzen Sie es fort.

@@ -312,7 +312,7 @@ help-study-folder = Folder of the study.
 
 help-study-budget = Time limit: 10m, 2h. Trainings that would not end in time are left for `study resume`.
 
-help-study-on = Where to train. local: on this computer. ray: on the Ray cluster in RAY_ADDRESS, or else on a new one of this computer. ADDRESS: on the Ray cluster at ray://HOST:PORT or HOST:PORT.
+help-study-on = Where to train. local: on this computer. slurm: each training as a job of Slurm, with the options in the SBATCH_ variables. ray: on the Ray cluster in RAY_ADDRESS, or else on a new one of this computer. ADDRESS: on the Ray cluster at ray://HOST:PORT or HOST:PORT.
 
 help-study-group = With a preset: column of the groups (patient, slide, well). Give it once for all datasets, or once for each.
 

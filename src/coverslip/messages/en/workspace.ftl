@@ -485,11 +485,8 @@ job-took-memory = The job took { NUMBER($taken, maximumFractionDigits: 1) } GB o
 
 near-duplicates-pending = Near-duplicates have not been searched for yet. If the training finds some, it keeps them in the same set, and its split differs slightly from this one.
 
-preview-timeout = Drawing the images took too long
+preview-ended-silently = The process that draws the images ended without a result, or took too long
     .do = Try again when the computer is less busy.
-
-preview-ended-silently = The process that draws the images ended without a message
-    .do = Try again.
 
 training-not-finished = This training is not finished
     .do = Let it finish, or resume it.

@@ -259,15 +259,13 @@ class Queue:
             )
         if not result.rowcount:
             return
-        command = python_command(*job.command)
-        if slurm := self._slurm_of(job):
-            command = slurm.submitting(command, job.log)
         program = launch(
-            command,
+            python_command(*job.command),
             job.folder,
             cwd=self._workspace.folder,
             environment=child_environment(self._workspace.readable),
             holds_stdin=not kind_of(job).outlives_server,
+            slurm=self._slurm_of(job),
         )
         _reset_niceness(program)
         began = process_started(program.pid)

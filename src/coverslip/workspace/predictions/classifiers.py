@@ -1,28 +1,38 @@
 """Classifiers of trainings and imported files: list, import and remove them, set thresholds, predict sent images."""
 
+import math
 import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
+from coverslip.datasets import open_image_file
 from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
 from coverslip.evaluation import METRICS
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import write_error
 from coverslip.images import pixel_side
-from coverslip.messages import Failure, Message
+from coverslip.messages import Message
 from coverslip.processes import Json
 from coverslip.reports.verdict import verdict_of_metrics
-from coverslip.runs import ClassifierCard, PredictionColumns, find_classifier, metrics_of_classifier, open_classifier
+from coverslip.runs import (
+    ClassifierCard,
+    Prediction,
+    PredictionColumns,
+    find_classifier,
+    metrics_of_classifier,
+    open_classifier,
+)
 from coverslip.runs.classifier import state_of_classifier
 from coverslip.runs.documents import Document
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
@@ -32,6 +42,9 @@ from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import Headline, headline_of
 from coverslip.workspace.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from coverslip import inference
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +379,6 @@ def _finished(workspace: Workspace, run_id: str) -> Job:
     return job
 
 
-_PREDICT = "coverslip.workspace.tasks:predict"
 _ANSWER_SECONDS = 180.0  # large images on a busy computer take long; a longer time means that the process hangs
 _MOST_REQUESTS = 4  # at the same time; others are refused before their images are received
 _FILES_AT_ONCE = 16  # for one answer of a process
@@ -392,7 +404,7 @@ class LoadedClassifiers:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._pool = WorkerPool(_PREDICT, workspace.readable, most_seconds=_ANSWER_SECONDS)
+        self._pool = WorkerPool(workspace.readable, most_seconds=_ANSWER_SECONDS)
         self._slots = threading.BoundedSemaphore(_MOST_REQUESTS)
 
     def close(self) -> None:
@@ -441,13 +453,11 @@ class LoadedClassifiers:
 
     def _predict(self, folder: Path, files: Sequence[Path]) -> list[Json]:
         state = repr(state_of_classifier(folder))  # a training that continued has written another one
-        request = {"run": str(folder), "state": state, "files": [str(file) for file in files]}
         for _ in range(2):  # a process that has died is started again
-            result = self._pool.result_of(request)
-            if isinstance(result, Failure):
-                raise CoverslipError.of(result)
-            if result is not None:
-                rows: list[Json] = result["images"]
+            rows: list[Json] | None = self._pool.call(
+                predict_files, run=str(folder), state=state, files=[str(file) for file in files]
+            )
+            if rows is not None:
                 return rows
         raise CoverslipError("classifier-ended")
 
@@ -456,3 +466,38 @@ def _most_probable(probabilities: dict[str, float | None], top_k: int | None) ->
     if top_k is None:
         return probabilities
     return dict(sorted(probabilities.items(), key=lambda pair: -(pair[1] or 0.0))[:top_k])
+
+
+def predict_files(*, run: str, state: str, files: Sequence[str]) -> list[Json]:
+    """Return the predictions of images as JSON.
+
+    Args:
+        run: the folder of the classifier.
+        state: of `state_of_classifier`: a changed classifier is loaded again.
+        files: the images.
+
+    Raises:
+        CoverslipError: the classifier cannot be read.
+    """
+    classifier = _loaded(run, state)
+    opened = [open_image_file(Path(file)) for file in files]
+    data = replace(opened[0], records=tuple(each.records[0] for each in opened))
+    return [_as_json(row, classifier.classes) for row in classifier.predict(data)]
+
+
+def _as_json(row: Prediction, classes: Sequence[str]) -> Json:
+    numbers = row.probabilities or (math.nan,) * len(classes)
+    return {
+        "predicted": row.predicted,
+        "probability": row.probability,
+        "decision": row.decision,
+        "probabilities": {name: None if math.isnan(p) else p for name, p in zip(classes, numbers, strict=True)},
+        "reason": None if row.reason is None else asdict(row.reason),
+    }
+
+
+@lru_cache(maxsize=2)  # each needs some hundred megabytes
+def _loaded(run: str, _state: str) -> "inference.Classifier":
+    from coverslip.inference import load_classifier
+
+    return load_classifier(run, "cpu")  # fast enough for single images; the GPU stays free for trainings

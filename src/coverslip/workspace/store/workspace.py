@@ -4,13 +4,17 @@ The clock of a workspace: whoever shows or does something waits for a change, an
 """
 
 import asyncio
+import importlib
+import json
+import os
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +24,8 @@ from coverslip.events import Emit, ignore
 from coverslip.files import default_workspace_folder
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
 from coverslip.machine import n_cores
-from coverslip.messages import ChooseOther, language
+from coverslip.messages import ChooseOther
+from coverslip.processes import Json
 from coverslip.workspace.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMPUTE_SECONDS = 600.0
+_NICE = 5  # of computations for pages: requests of the server go first
 _FEW_IMAGES = 500  # a thread computes everything for them as fast as it sends a request to a process
 
 
@@ -77,8 +83,8 @@ def compute_pool(max_wait_s: float) -> WorkerPool:
     Args:
         max_wait_s: how long a request waits for a free process before its thread computes.
     """
-    task, most_processes = "coverslip.workspace.tasks:compute", max(1, n_cores() // 2)
-    return WorkerPool(task, (), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes, max_wait_s=max_wait_s)
+    most_processes = max(1, n_cores() // 2)
+    return WorkerPool((), most_seconds=_COMPUTE_SECONDS, most_processes=most_processes, max_wait_s=max_wait_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +210,19 @@ class Workspace:
             dataset_id: the dataset.
             arguments: JSON values (Any: of any type).
         """
+        arguments["dataset_id"] = dataset_id
         if self.pool is not None and self._n_images(dataset_id) > _FEW_IMAGES:
-            request = {
-                "function": f"{function.__module__}:{function.__name__}",
-                "workspace": self.as_json(),
-                "arguments": {"dataset_id": dataset_id, **arguments},
-                "language": language(),
-                "finders": [finder.code for finder in list_finders()],
-            }
-            result = self.pool.result_of(request)
-            if isinstance(result, dict) and result:  # after a failure, the thread raises the same error
-                return read(result["of"])
-        return function(self, dataset_id=dataset_id, **arguments)
+            with suppress(CoverslipError):  # this thread raises the same error, of its class
+                result = self.pool.call(
+                    compute_in_worker,
+                    function=f"{function.__module__}:{function.__name__}",
+                    workspace=json.dumps(self.as_json()),
+                    arguments=arguments,
+                    finders=_finder_codes(),
+                )
+                if result is not None:
+                    return read(result["of"])
+        return function(self, **arguments)
 
     def _n_images(self, dataset_id: str) -> int:
         from sqlalchemy import func, select
@@ -376,3 +383,43 @@ def open_workspace(folder: Path | None = None, roots: tuple[Path, ...] = ()) -> 
     if missing := next((root for root in real if not root.is_dir()), None):
         raise CoverslipError("missing-root", file=missing, remedies=(ChooseOther("root"),))
     return Workspace(path.resolve(), real)
+
+
+def compute_in_worker(*, function: str, workspace: str, arguments: Json, finders: list[str]) -> Json | None:
+    """Return what `Workspace.compute` requests: the result of a function, `MODULE:FUNCTION`, of a workspace.
+
+    There is none if a program registered finders in the server only.
+
+    Raises:
+        CoverslipError: the function raises it.
+    """
+    from pydantic_core import to_jsonable_python
+
+    from coverslip.workspace.store.database import waiting_briefly
+
+    _lower_priority()
+    if finders != _finder_codes():
+        return None
+    module, _, name = function.partition(":")
+    compute, opened = getattr(importlib.import_module(module), name), _opened(workspace)
+    engine = opened.engine
+    try:
+        with waiting_briefly():
+            return {"of": to_jsonable_python(compute(opened, **arguments))}
+    finally:
+        engine.dispose()  # so that the file can be removed with its project
+
+
+@lru_cache(maxsize=64)
+def _opened(workspace: str) -> Workspace:
+    return Workspace.from_json(json.loads(workspace))
+
+
+@lru_cache(maxsize=1)
+def _lower_priority() -> None:
+    if sys.platform != "win32":
+        os.nice(_NICE)
+
+
+def _finder_codes() -> list[str]:
+    return [finder.code for finder in list_finders()]

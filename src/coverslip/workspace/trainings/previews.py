@@ -1,8 +1,6 @@
 """Previews of a training: its split, and data augmentation."""
 
-import json
-import subprocess
-import sys
+import base64
 import tempfile
 import threading
 from collections import Counter
@@ -14,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from coverslip import pipeline
 from coverslip.audit import with_cached_near_duplicates
 from coverslip.cache import RECORDS, Kind, RecordStore, register
 from coverslip.counts import count_groups
@@ -31,22 +30,21 @@ from coverslip.datasets import (
     trained_classes,
 )
 from coverslip.errors import CoverslipError, LeakageFound
+from coverslip.events import ignore
 from coverslip.files import sha256_json
-from coverslip.messages import FAILURE_VARIABLE, Failure, Note, failure_of, note
-from coverslip.runs import Recipe, apply_earlier_split, save_recipe
+from coverslip.messages import Failure, Note, language, note
+from coverslip.runs import Recipe, apply_earlier_split
 from coverslip.workspace.datasets.grouping import with_groups
 from coverslip.workspace.datasets.snapshots import training_images
 from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.workers import child_environment
+from coverslip.workspace.workers import WorkerPool
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
 PREVIEWS = register(Kind("app-previews", RECORDS, bound_bytes=2 * 10**8))
-_TIMEOUT_S = 180
-
-_DRAWING_LOCK = threading.Lock()  # each loads a deep learning library for some seconds
+_DRAWING_LOCK = threading.Lock()  # equal requests draw once
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +224,10 @@ def refuse_untrainable(
         raise CoverslipError.of(refusal)
 
 
-def preview_augmentation(workspace: Workspace, dataset_id: str, recipe: Json) -> bytes:
+def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str, recipe: Json) -> bytes:
     """Return a PNG of some training images after preprocessing and data augmentation.
 
-    `coverslip preview` draws it in a separate process with deep learning libraries. The picture is cached.
+    A process of the pool draws it, because it needs deep learning libraries. The picture is cached.
 
     Raises:
         NotFound: there is no such dataset.
@@ -238,41 +236,31 @@ def preview_augmentation(workspace: Workspace, dataset_id: str, recipe: Json) ->
     """
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
-    full_recipe = recipe_for(workspace, row, recipe)
-    key = sha256_json({"recipe": full_recipe.model_dump(mode="json"), "dataset": [row.created, row.revision]})
+    full_recipe = recipe_for(workspace, row, recipe).model_dump(mode="json")
+    key = sha256_json({"recipe": full_recipe, "dataset": [row.created, row.revision], "language": language()})
     with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         picture = store.find([key]).get(key)
         if picture is None:
-            picture = _draw(workspace, dataset_id, full_recipe)
+            sources = training_images(workspace, dataset_id).sources  # groups do not affect data augmentation
+            encoded = pool.call(draw_augmentation, sources=sources, recipe=full_recipe)
+            if encoded is None:
+                raise CoverslipError("preview-ended-silently")
+            picture = base64.b64decode(encoded)
             store.keep({key: picture})
         return picture
 
 
-def _draw(workspace: Workspace, dataset_id: str, recipe: Recipe) -> bytes:
-    sources = training_images(workspace, dataset_id).sources  # groups do not affect data augmentation
-    with tempfile.TemporaryDirectory() as temporary:
-        choices, out = Path(temporary) / "recipe.yaml", Path(temporary) / "preview.png"
-        failure = Path(temporary) / "failure.json"
-        save_recipe(recipe, choices)
-        command = [sys.executable, "-P", "-m", "coverslip", "preview", *sources, f"--recipe={choices}", f"--out={out}"]
-        try:
-            process = subprocess.run(
-                command,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                stdin=subprocess.DEVNULL,
-                check=False,
-                env={**child_environment(workspace.readable), FAILURE_VARIABLE: str(failure)},
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CoverslipError("preview-timeout") from error
-        if process.returncode or not out.is_file():
-            if failure.is_file():
-                raise CoverslipError.of(failure_of(json.loads(failure.read_text(encoding="utf-8"))))
-            raise CoverslipError("preview-ended-silently")
-        return out.read_bytes()
+def draw_augmentation(*, sources: Sequence[str], recipe: Json) -> str:
+    """Return the picture of `preview_augmentation` as Base64.
+
+    Raises:
+        CoverslipError: no image can be shown.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = pipeline.preview(
+            list(sources), Recipe.model_validate(recipe), out=Path(folder, "preview.png"), emit=ignore
+        )
+        return base64.b64encode(file.read_bytes()).decode()
 
 
 def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -> tuple[Split, Failure | None]:
