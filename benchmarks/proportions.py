@@ -31,7 +31,7 @@ import numpy.typing as npt
 from _records import Record
 from scipy.stats import binomtest
 
-from coverslip.evaluation.proportions import ErrorRates, Estimate, Votes, difference_of_means, solve
+from coverslip.evaluation.proportions import ErrorRates, SampleEstimate, Votes, difference_of_means, solve
 
 RECORD = Record("Corrected class proportions", ["src/coverslip/evaluation/proportions.py"])
 
@@ -256,7 +256,7 @@ def measure(design: Results, rng: np.random.Generator) -> None:
         result = rates.correct(Votes(np.concatenate([each.sums for each in of_mean]), np.full(n, float(N_IMAGES))))
         design.hits_of_means[n].append(bool(result.low[-1] <= share <= result.high[-1]))
 
-    def estimates(difference: float) -> tuple[Estimate, Estimate]:
+    def estimates(difference: float) -> tuple[SampleEstimate, SampleEstimate]:
         arms = [np.concatenate([each.shares for each in votes(share + d, N_ARM)]) for d in (0.0, difference)]
         free = [np.linalg.solve(rates.matrix.T, arm.T).T for arm in arms]
         limited = [solve(rates.matrix, arm)[:, -1] for arm in arms]
@@ -276,7 +276,7 @@ def measure(design: Results, rng: np.random.Generator) -> None:
     design.is_detected.append((is_significant(both[0]), is_significant(both[1])))
 
 
-def is_significant(estimate: Estimate) -> bool:
+def is_significant(estimate: SampleEstimate) -> bool:
     return estimate.p is not None and estimate.p < 0.05
 
 

@@ -67,11 +67,11 @@ def _share(shared: Json, places: Sequence[tuple[Any, Any, str]], address: str) -
     for place in places:
         if "$ref" not in (part := place[0][place[1]]):
             uses[json.dumps(part, sort_keys=True)].append(place)
-    for text, of_part in uses.items():
+    for shape, of_part in uses.items():
         if len(of_part) == 1:
             continue
         title = of_part[0][2]
         name = next(each for each in chain((title,), (f"{title}-{k}" for k in count(2))) if each not in shared)
-        shared[name] = json.loads(text)
+        shared[name] = json.loads(shape)
         for owner, key, _ in of_part:
             owner[key] = {"$ref": address + name}

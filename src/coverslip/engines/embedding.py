@@ -46,8 +46,8 @@ def run_tta(engine: Engine, pixels: Pixels, tta: int) -> FloatArray:
         tta: number of copies, as of `FeatureNetwork`.
     """
     total = engine.run(pixels)
-    for copy in range(1, tta):
-        total += engine.run(np.ascontiguousarray(turned(pixels.transpose(0, 3, 1, 2), copy).transpose(0, 2, 3, 1)))
+    for turn in range(1, tta):
+        total += engine.run(np.ascontiguousarray(turned(pixels.transpose(0, 3, 1, 2), turn).transpose(0, 2, 3, 1)))
     return total / np.float32(tta)
 
 

@@ -459,7 +459,7 @@ def share_with_interval(share: float, n: float) -> tuple[float, float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class SampleEstimate:
     """An estimate from samples as independent units; without an interval if they do not vary."""
 
     value: float | None  # None: there is no estimate
@@ -476,7 +476,7 @@ def difference_of_means(
     is_paired: bool = False,
     relative_error: float = 0.0,
     absolute_error: float = 0.0,
-) -> Estimate:
+) -> SampleEstimate:
     """Return the mean of the second samples minus that of the first, by Welch's or a paired t test, with Hedges' g.
 
     A relative error is that of a factor of all values, and has no effect on p. The interval is that of a ratio (Fieller
@@ -500,7 +500,7 @@ def difference_of_means(
         (b - a).var(ddof=1) / len(a) if is_paired else a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)
     )
     if min(pooled, squared_error) <= _SMALLEST:
-        return Estimate(value)
+        return SampleEstimate(value)
     test = ttest_rel(b, a) if is_paired else ttest_ind(b, a, equal_var=False)
     effect_size = (1 - 3 / (4 * degrees - 1)) * value / float(pooled) ** 0.5
     error = squared_error**0.5
@@ -515,9 +515,9 @@ def difference_of_means(
         p = 2 * float(ndtr(-z))
     certain, half = 1 - (Z * relative_error) ** 2, half_width(Z)
     if certain <= 0:
-        return Estimate(value, p=p, effect_size=effect_size)
+        return SampleEstimate(value, p=p, effect_size=effect_size)
     spread = (value**2 - certain * (value**2 - half**2)) ** 0.5
-    return Estimate(value, (value - spread) / certain, (value + spread) / certain, p, effect_size)
+    return SampleEstimate(value, (value - spread) / certain, (value + spread) / certain, p, effect_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,7 +565,7 @@ def fit_logit(design: Floats, shares: Floats) -> LogitFit | None:
     return LogitFit(coefficients, inverse @ (scores.T @ scores) @ inverse, fitted)
 
 
-def trend_of_shares(doses: Sequence[float], values: Sequence[float]) -> Estimate:
+def trend_of_shares(doses: Sequence[float], values: Sequence[float]) -> SampleEstimate:
     """Return the change of the log odds per unit of the dose by `fit_logit`, with the p-value of `trend_p`.
 
     Args:
@@ -580,13 +580,13 @@ def trend_of_shares(doses: Sequence[float], values: Sequence[float]) -> Estimate
     design = np.column_stack([np.ones(len(dose)), (dose - dose.mean()) / spread])
     fit = fit_logit(design, shares)
     if fit is None:
-        return Estimate(None, p=p)
+        return SampleEstimate(None, p=p)
     slope, degrees = float(fit.coefficients[1]) / spread, len(dose) - 2
     error = float(fit.covariance[1, 1]) ** 0.5 / spread
     if not error > 0:
-        return Estimate(slope, p=p)
+        return SampleEstimate(slope, p=p)
     half = float(stdtrit(degrees, _TAILS[1])) * error
-    return Estimate(slope, slope - half, slope + half, p)
+    return SampleEstimate(slope, slope - half, slope + half, p)
 
 
 def trend_p(doses: Floats, values: Floats) -> float | None:

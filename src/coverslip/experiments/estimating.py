@@ -28,7 +28,7 @@ _MOST_SCALED = 2.0  # largest ratio of image sides at which a pace is scaled fro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class SetSizes:
     """Number of images in each set of the split, or of the split of the first fold."""
 
     n_train: int
@@ -63,7 +63,7 @@ class _PaceRecord:
         return max(sides) / min(sides)
 
 
-def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = None) -> WorkPlanned:
+def plan_work(recipe: Recipe, counts: SetSizes, device: str, pace: Pace | None = None) -> WorkPlanned:
     """Return the amount of work of a training, with its expected time if its pace or an earlier training is known.
 
     Args:
@@ -96,10 +96,10 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
     return plan if pace is None and basis is None else replace(plan, seconds=total_seconds(plan, plan.pace))
 
 
-def counts_of(split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> Counts:
+def counts_of(split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> SetSizes:
     """Return the counts of a split."""
     n_train, n_val, n_test = (len(part) for part in (split_data.train, split_data.val, split_data.test))
-    return Counts(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=split_data.n_drawn(recipe), n_folds=n_folds)
+    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=split_data.n_drawn(recipe), n_folds=n_folds)
 
 
 def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:

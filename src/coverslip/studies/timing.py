@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from coverslip.datasets import Dataset, scan_images
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.experiments.estimating import Counts, measure_pace, plan_work
+from coverslip.experiments.estimating import SetSizes, measure_pace, plan_work
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
@@ -78,14 +78,14 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     }
 
 
-def _counts(data: Dataset, recipe: Recipe) -> Counts:
+def _counts(data: Dataset, recipe: Recipe) -> SetSizes:
     """Return the numbers of images of a training, or of its first fold."""
     n, plan = len(data.records), recipe.split
     n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
     most = math.inf if plan.train_per_class is None else plan.train_per_class * len(data.classes)
     n_val, n_test = round(plan.val * n), n // n_folds if n_folds else round(plan.test * n)
     n_train = int(min(n - n_val - n_test, most))
-    return Counts(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=n_train, n_folds=n_folds)
+    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=n_train, n_folds=n_folds)
 
 
 def _evenly(data: Dataset) -> list[int]:

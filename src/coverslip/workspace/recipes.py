@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from coverslip.datasets import ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
-from coverslip.experiments.estimating import LONG_SECONDS, Counts, plan_work
+from coverslip.experiments.estimating import LONG_SECONDS, SetSizes, plan_work
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
 from coverslip.models import (
@@ -305,7 +305,7 @@ class TimePreview:
 _MANY_TRAININGS = 20
 
 
-def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: Counts) -> TimePreview:
+def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: SetSizes) -> TimePreview:
     """Return the expected time of a training.
 
     Args:

@@ -4,7 +4,7 @@ import type { PredictionRow } from './lists';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
-export type Classifier = Schemas['Classifier'];
+export type Classifier = Schemas['ListedClassifier'];
 export type Prediction = Schemas['PredictionState'];
 export type JoinCounts = Schemas['JoinCounts'];
 export type JoinResult = Schemas['JoinResult'];

@@ -23,7 +23,7 @@ from coverslip.app.schemas.datasets import (
 )
 from coverslip.app.schemas.system import located, problems
 from coverslip.datasets.tables.columns import TableChoices
-from coverslip.experiments.estimating import Counts
+from coverslip.experiments.estimating import SetSizes
 from coverslip.workspace import cleanup, group_suggestions, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
@@ -252,7 +252,7 @@ def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) ->
 @router.post("/datasets/{dataset_id}/time-preview", responses=problems(409))
 def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> TimePreview:
     """The expected time of a training with this recipe, from earlier trainings on this computer."""
-    counts = Counts(
+    counts = SetSizes(
         n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
     )
     return recipes.expected_time(workspace, dataset_id, body.recipe, counts)

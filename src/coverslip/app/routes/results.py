@@ -30,8 +30,8 @@ from coverslip.workspace.correcting.trained_images import (
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import classifier_cards, classifiers
-from coverslip.workspace.predictions.classifier_cards import ClassifierCard
-from coverslip.workspace.predictions.classifiers import Classifier
+from coverslip.workspace.predictions.classifier_cards import ClassifierDescription
+from coverslip.workspace.predictions.classifiers import ListedClassifier
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.state import StudyResults, study_results
@@ -97,7 +97,7 @@ def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate)
 
 
 @router.get("/classifiers")
-def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[Classifier]:
+def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[ListedClassifier]:
     """The classifiers: trained here, or imported from a file."""
     return classifiers.list_classifiers(workspace, paging)
 
@@ -108,7 +108,7 @@ async def import_classifier(
     request: Request,
     locate: Locate,
     name: Annotated[str | None, Query(description="Default: its first classes.")] = None,
-) -> Classifier:
+) -> ListedClassifier:
     """Import a `.coverslip` file into the workspace."""
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
@@ -119,13 +119,13 @@ async def import_classifier(
 
 
 @router.get("/classifiers/{classifier_id}")
-def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> Classifier:
+def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ListedClassifier:
     """A classifier that was trained here or imported."""
     return classifiers.classifier_state(workspace, classifier_id)
 
 
 @router.get("/classifiers/{classifier_id}/card")
-def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierCard:
+def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierDescription:
     """What a classifier is, what it was trained on, and how well it predicted test images."""
     return classifier_cards.classifier_card(workspace, classifier_id)
 
@@ -137,7 +137,7 @@ def remove_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -
 
 
 @router.post("/classifiers/{classifier_id}/restore", responses=problems(409))
-def restore_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> Classifier:
+def restore_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ListedClassifier:
     """Restore an imported classifier from the trash."""
     return classifiers.describe_imported(classifiers.restore(workspace, classifier_id))
 

@@ -49,7 +49,7 @@ _OPACITY = 0.55  # of the colors over the image
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class SheetPicture:
     """A picture of a sheet with its caption; a gray square replaces a missing picture."""
 
     lines: tuple[str, ...]
@@ -85,7 +85,7 @@ def overlay(pixels: Pixels, shown: Map, colors: Colors = "viridis") -> Image.Ima
     return Image.blend(gray, Image.fromarray(colored.round().astype(np.uint8)), _OPACITY)
 
 
-def draw_sheet(rows: Sequence[Sequence[Tile]], tiles_per_row: int | None = None) -> Image.Image:
+def draw_sheet(rows: Sequence[Sequence[SheetPicture]], tiles_per_row: int | None = None) -> Image.Image:
     """Draw a row of tiles for each classifier, or several rows of `tiles_per_row`, with a caption above each tile."""
     if tiles_per_row is not None:
         rows = [row[i : i + tiles_per_row] for row in rows for i in range(0, len(row), tiles_per_row)]
@@ -299,7 +299,7 @@ class _Sheet:
 
     name: str  # of the file
     explanations: list[Explanation]
-    tiles: list[list[Tile]]  # a row for each run; empty for an unreadable image
+    tiles: list[list[SheetPicture]]  # a row for each run; empty for an unreadable image
 
 
 def _all_images(
@@ -338,7 +338,7 @@ def _explained(
     image: PreprocessedImage | UnreadableImage | None,
     choice: _Options,
     name: str,
-) -> tuple[list[Explanation], list[Tile]]:
+) -> tuple[list[Explanation], list[SheetPicture]]:
     """Return the explanations of an image by a classifier, and its row of tiles (empty for an unreadable image)."""
     without_map = (None, checked.method, checked.verdict, False, None, ())
     if row.decision == UNREADABLE or not isinstance(image, PreprocessedImage) or row.predicted is None:
@@ -354,7 +354,7 @@ def _explained(
         text("sheet-predicted", label=one_line(row.predicted)),
         text("sheet-probability", probability=f"{probability:.2f}", decision=decision),
     )
-    tiles = [Tile(first, as_picture(image.pixels))]
+    tiles = [SheetPicture(first, as_picture(image.pixels))]
     for class_name in class_names:
         tiles.append(_map_tile(explainer, checked, image, class_name or "", is_shown, choice.colors))
     nearest = explainer.neighbors(image.pixels, image.pixel_hash or "", choice.n_nearest) if choice.n_nearest else []
@@ -375,22 +375,22 @@ def _map_tile(
     class_name: str,
     is_shown: bool,
     colors: Colors,
-) -> Tile:
+) -> SheetPicture:
     evidence_for = text("sheet-evidence", label=one_line(class_name))
     if not is_shown:
-        return Tile((evidence_for, checked.method, text("sheet-withheld")), None)
+        return SheetPicture((evidence_for, checked.method, text("sheet-withheld")), None)
     evidence = explainer.map_of(checked.method, image.pixels, class_name)
     shown = strength(evidence, is_centered=checked.method == "contributions")
     lines = (evidence_for, checked.method, text("sheet-verdict", verdict=checked.verdict))
-    return Tile(lines, overlay(image.pixels, shown, colors))
+    return SheetPicture(lines, overlay(image.pixels, shown, colors))
 
 
-def _nearest_tile(explainer: Explainer, neighbor: Neighbor, *, first: bool) -> Tile:
+def _nearest_tile(explainer: Explainer, neighbor: Neighbor, *, first: bool) -> SheetPicture:
     record = neighbor.record
     lines = (text("sheet-neighbors") if first else "", one_line(record.label or ""), one_line(record.image_id))
     with closing(read_preprocessed([record], explainer.classifier.card.preprocessing)) as images:  # type: ignore[type-var]  # a generator
         image = next(images)
-    return Tile(lines, as_picture(image.pixels) if isinstance(image, PreprocessedImage) else None)
+    return SheetPicture(lines, as_picture(image.pixels) if isinstance(image, PreprocessedImage) else None)
 
 
 def _plain(name: str) -> str:

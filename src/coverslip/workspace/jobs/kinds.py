@@ -35,7 +35,7 @@ def progress_of_work(job: Job) -> JobProgress | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class JobEvent:
     """An event of a job. `number` increases within a job; None: it describes the current state."""
 
     kind: str  # the name of a field of the events of its kind of job
@@ -49,7 +49,7 @@ class JobSnapshot:
 
     now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
     is_over: bool
-    lines: list[Message]
+    lines: list[JobEvent]
 
 
 class EventSource(Protocol):
@@ -57,7 +57,7 @@ class EventSource(Protocol):
 
     def snapshot(self) -> JobSnapshot: ...
 
-    def backlog(self, after: int, up_to: int) -> list[Message]: ...
+    def backlog(self, after: int, up_to: int) -> list[JobEvent]: ...
 
 
 NewSource = Callable[[Workspace, str], EventSource]  # the argument is the ID of a job
@@ -88,7 +88,7 @@ class StateSource:
         now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
         return JobSnapshot(now, has_ended(events.state.state), [])
 
-    def backlog(self, after: int, up_to: int) -> list[Message]:
+    def backlog(self, after: int, up_to: int) -> list[JobEvent]:
         return []
 
 

@@ -16,9 +16,9 @@ from coverslip.runs.log import LogLine, lasting_lines
 from coverslip.runtime.programs import last_output, recorded_failure
 from coverslip.workspace.jobs.kinds import (
     EventSource,
+    JobEvent,
     JobProgress,
     JobSnapshot,
-    Message,
     StateSource,
     kind_of,
     queued_ids,
@@ -167,10 +167,10 @@ def _output_of(job: Job, after: int) -> list[LogLine]:
 
 @dataclass(eq=False)
 class _Subscriber:
-    unread: "asyncio.Queue[Message | None]" = field(default_factory=lambda: asyncio.Queue(_MOST_UNREAD))
+    unread: "asyncio.Queue[JobEvent | None]" = field(default_factory=lambda: asyncio.Queue(_MOST_UNREAD))
     is_lost: bool = False  # it is too far behind; it can reconnect with its last number
 
-    def send(self, message: Message | None) -> None:
+    def send(self, message: JobEvent | None) -> None:
         try:
             self.unread.put_nowait(message)
         except asyncio.QueueFull:
@@ -214,7 +214,7 @@ class _Watcher:
         self.is_over = snapshot.is_over
         for line in snapshot.lines:
             self.last_number = line.number or self.last_number
-        changed = [Message(kind, text) for kind, text in snapshot.now.items() if self._has_changed(kind, text)]
+        changed = [JobEvent(kind, text) for kind, text in snapshot.now.items() if self._has_changed(kind, text)]
         self.now = snapshot.now or self.now
         if any(message.kind == "state" for message in changed):
             self._last_sent = time.monotonic()
@@ -228,14 +228,14 @@ class _Watcher:
             return True
         return text != earlier and time.monotonic() - self._last_sent > _SECONDS_BETWEEN_CLOCKS
 
-    def send(self, message: Message | None) -> None:
+    def send(self, message: JobEvent | None) -> None:
         for subscriber in self.subscribers:
             subscriber.send(message)
 
 
-def _first_messages(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[Message]:
+def _first_messages(watcher: _Watcher, after: int, up_to: int, is_over: bool) -> list[JobEvent]:
     """Return the first messages to a page. For an ended job, pages request the rest, unless they reconnect."""
-    now = [] if is_over else [Message(kind, text) for kind, text in watcher.now.items()]
+    now = [] if is_over else [JobEvent(kind, text) for kind, text in watcher.now.items()]
     lines = watcher.source.backlog(after, up_to) if after or not is_over else []
     return [*now, *lines]
 
@@ -258,7 +258,7 @@ class Watching:
         for watcher in self._watchers.values():
             watcher.send(None)
 
-    async def follow(self, job_id: str, after: int) -> AsyncIterator[Message]:
+    async def follow(self, job_id: str, after: int) -> AsyncIterator[JobEvent]:
         """Yield the state, the messages after that number, then new messages, and the state at the end.
 
         If the job had already ended: the messages that a reconnecting page missed, and the last state.
@@ -285,7 +285,7 @@ class Watching:
                 if new.number is None or new.number > after:
                     yield new
             if not self._is_closed:
-                yield Message("state", watcher.now["state"])
+                yield JobEvent("state", watcher.now["state"])
         finally:
             watcher.subscribers.discard(subscriber)
 

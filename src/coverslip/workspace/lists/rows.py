@@ -33,8 +33,8 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import DatasetImages
 from coverslip.workspace.viewing.lists import (
     UNLABELED,
+    FilteredImages,
     Filters,
-    Gallery,
     ImageList,
     ObjectLabels,
     ObjectPredictions,
@@ -357,7 +357,7 @@ class JobImages(ImageList[Row]):
             cells=dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False)),
         )
 
-    def gallery(self, connection: Connection, filters: Filters) -> Gallery:
+    def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
         """Return the table of the images."""
         is_excluded: ColumnElement[bool] = false()
         if kind_of(self.job).has_measurements:
@@ -366,7 +366,7 @@ class JobImages(ImageList[Row]):
             answered = select(corrections.c.row_id).where(corrections.c.job_id == self.job.id)
             is_corrected = results.c.row_id.in_(answered)
             is_excluded = results.c.row_id.in_(answered.where(corrections.c.is_excluded))
-        return Gallery(
+        return FilteredImages(
             row_id=results.c.row_id,
             position=results.c.row_id,
             path=results.c.image_id,  # paths are absolute: most of their folders are the same

@@ -9,7 +9,7 @@ from coverslip.evaluation import METRICS, Evaluation
 from coverslip.images import Depth
 from coverslip.reports.content import Measured, measured
 from coverslip.runs import find_classifier, metrics_of_classifier, open_classifier
-from coverslip.workspace.predictions.classifiers import Classifier, classifier_state, location_of
+from coverslip.workspace.predictions.classifiers import ListedClassifier, classifier_state, location_of
 from coverslip.workspace.store.workspace import Workspace
 
 
@@ -40,10 +40,10 @@ class TestMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifierCard:
+class ClassifierDescription:
     """What a classifier is, what it was trained on, and how well it predicted test images."""
 
-    classifier: Annotated[Classifier, Field(description="The classifier, as in lists.")]
+    classifier: Annotated[ListedClassifier, Field(description="The classifier, as in lists.")]
     n_parameters: Annotated[int, Field(description="Number of parameters of the network.")]
     image_size: Annotated[int, Field(description="Side in pixels to which images are resized.")]
     resize: Annotated[str, Field(description="How images are resized.")]
@@ -77,7 +77,7 @@ class ClassifierCard:
     test: Annotated[TestMetrics | None, Field(description="Metrics on test images; null if the file has none.")]
 
 
-def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierCard:
+def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescription:
     """Return the card of a classifier of a training, or of an imported one.
 
     Raises:
@@ -88,7 +88,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierCard:
     packed = open_classifier(find_classifier(path))
     card, metrics = packed.card, metrics_of_classifier(path)
     trained_on, points = card.trained_on, card.operating_points
-    return ClassifierCard(
+    return ClassifierDescription(
         classifier=classifier_state(workspace, classifier_id),
         n_parameters=packed.n_parameters,
         image_size=card.preprocessing.image_size,

@@ -143,7 +143,7 @@ def _set_removed(workspace: Workspace, classifier_id: str, removed: str | None) 
 
 
 @dataclass(frozen=True, slots=True)
-class Classifier:
+class ListedClassifier:
     """A classifier. If it was trained here, its ID is that of its run."""
 
     id: str
@@ -174,13 +174,13 @@ class Location:
     path: Path  # the folder of a run, or a file
 
 
-def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
+def list_classifiers(workspace: Workspace, paging: Paging) -> Page[ListedClassifier]:
     """Return the classifiers: trained here, imported, of studies; the newest of each first.
 
     Classifiers of unfinished trainings follow the others. Damaged ones are skipped.
     """
-    usable: list[Classifier] = []
-    of_studies: list[Classifier] = []
+    usable: list[ListedClassifier] = []
+    of_studies: list[ListedClassifier] = []
     for job in all_jobs(workspace, "train"):
         with suppress(CoverslipError):
             (usable if job.study_id is None else of_studies).append(_of_training(job))
@@ -192,7 +192,7 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[Classifier]:
     )
 
 
-def classifier_state(workspace: Workspace, classifier_id: str) -> Classifier:
+def classifier_state(workspace: Workspace, classifier_id: str) -> ListedClassifier:
     """Return a classifier of a training, or an imported one.
 
     Raises:
@@ -232,7 +232,7 @@ def classes_of(workspace: Workspace, classifier_id: str | None) -> tuple[str, ..
     return open_classifier(find_classifier(location_of(workspace, classifier_id).path)).card.classes
 
 
-def _of_training(job: Job) -> Classifier:
+def _of_training(job: Job) -> ListedClassifier:
     headline = headline_of(job.run) if job.run.is_measured else None
     training = job.run.training
     return _describe(
@@ -247,7 +247,7 @@ def _of_training(job: Job) -> Classifier:
     )
 
 
-def describe_imported(imported: ImportedClassifier) -> Classifier:
+def describe_imported(imported: ImportedClassifier) -> ListedClassifier:
     """Return the description of an imported classifier.
 
     Raises:
@@ -297,10 +297,10 @@ def _describe(
     is_imported: bool = False,
     study_id: str | None = None,
     stage: Literal["instant", "finetune"] | None = None,
-) -> Classifier:
+) -> ListedClassifier:
     card = open_classifier(find_classifier(path)).card
     size = card.trained_on.pixel_size_um
-    return Classifier(
+    return ListedClassifier(
         id=classifier_id,
         name=name,
         classes=list(card.classes),

@@ -17,10 +17,10 @@ from coverslip.runs import budget_seconds, is_run, open_run, save_recipe
 from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines, seconds_left
 from coverslip.workspace.datasets.snapshots import refuse_exchanged_files, training_images
 from coverslip.workspace.jobs.kinds import (
+    JobEvent,
     JobKind,
     JobProgress,
     JobSnapshot,
-    Message,
     as_text,
     queued_ids,
     register,
@@ -80,14 +80,14 @@ class TrainingSource:
             self._last_sent = (trainings, as_text(trainings))
         return self._last_sent[1]
 
-    def backlog(self, after: int, up_to: int) -> list[Message]:
+    def backlog(self, after: int, up_to: int) -> list[JobEvent]:
         if after >= up_to:
             return []
         return [_as_message(line) for line in lasting_lines(self._log) if after < line.n <= up_to]
 
 
-def _as_message(line: LogLine) -> Message:
-    return Message("log", as_text(line), line.n)
+def _as_message(line: LogLine) -> JobEvent:
+    return JobEvent("log", as_text(line), line.n)
 
 
 def _resume_command(job: Job, is_finishing: bool) -> list[str]:

@@ -75,7 +75,7 @@ class PrecisionRecallCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
+class CalibrationPlot:
     """Calibration: probabilities against accuracy."""
 
     before: Annotated[
@@ -109,7 +109,7 @@ class Measurement:
     roc_averages: Annotated[list[RocCurve], Field(description="Averages over all classes; empty for two classes.")]
     precision_recall: list[PrecisionRecallCurve]
     precision_recall_averages: list[PrecisionRecallCurve]
-    calibration: Calibration | None
+    calibration: CalibrationPlot | None
     by_domain: list[DomainResult]
     decided: Annotated[
         str, Field(description="Effect of the limit for `uncertain` on these images; empty if there is none.")
@@ -380,11 +380,11 @@ def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
     return curves
 
 
-def _calibration(run: ReportedRun) -> Calibration | None:
+def _calibration(run: ReportedRun) -> CalibrationPlot | None:
     tested, uncalibrated = run.tested, content.uncalibrated(run)
     if tested is None:
         return None
-    return Calibration(
+    return CalibrationPlot(
         error=content.calibration_error(run),
         error_before=content.calibration_error(run, is_before=True),
         mean_confidence=float(tested.probability.max(axis=1).mean()),

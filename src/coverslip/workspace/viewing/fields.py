@@ -26,7 +26,7 @@ from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.sql import among_integers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.lists import Filters, Gallery, ImageList, ObjectLabels, PictureSource
+from coverslip.workspace.viewing.lists import FilteredImages, Filters, ImageList, ObjectLabels, PictureSource
 from coverslip.workspace.viewing.pyramids import MEMORY
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
@@ -150,15 +150,15 @@ def field_outlines(listed: ImageList[Any], row_id: int) -> FieldOutlines:
     return FieldOutlines(rows, tables_of(listed.workspace, listed.source_paths()), source.path, source.plan)
 
 
-def _plane(gallery: Gallery) -> tuple[ColumnElement[Any], ...]:  # Any: a number, or how planes are combined
+def _plane(gallery: FilteredImages) -> tuple[ColumnElement[Any], ...]:  # Any: a number, or how planes are combined
     return tuple(func.coalesce(func.json_extract(gallery.plan, f"$.{name}"), 0) for name in ("series", "t", "z"))
 
 
-def _is_object(gallery: Gallery) -> ColumnElement[bool]:
+def _is_object(gallery: FilteredImages) -> ColumnElement[bool]:
     return func.json_extract(gallery.plan, "$.region").is_not(None)
 
 
-def _is_of_file(gallery: Gallery, row_id: int) -> ColumnElement[bool]:
+def _is_of_file(gallery: FilteredImages, row_id: int) -> ColumnElement[bool]:
     """Return the condition for the images in the file of an image, also for those of other planes."""
     file = select(gallery.file).where(gallery.condition, gallery.row_id == row_id).scalar_subquery()
     return gallery.condition & (gallery.file == file)

@@ -38,8 +38,8 @@ from coverslip.workspace.store.sql import among
 from coverslip.workspace.store.tables import image_facts, images, inspections, suggested_images
 from coverslip.workspace.viewing.lists import (
     UNLABELED,
+    FilteredImages,
     Filters,
-    Gallery,
     ImageList,
     ImageSelection,
     ObjectLabels,
@@ -146,7 +146,7 @@ class DatasetImages(ImageList[Image]):
         depends_on_more = filters.run is not None or {filters.only, filters.sort} & _NOT_OF_IMAGES
         return None if row.state == "reading" or depends_on_more else str(row.revision)
 
-    def gallery(self, connection: Connection, filters: Filters) -> Gallery:
+    def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
         """Return the table of the images, with the data that these filters need."""
         return _gallery(connection, dataset_row(connection, self.dataset_id), filters)
 
@@ -263,7 +263,7 @@ def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection
     return row_ids
 
 
-def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
+def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> FilteredImages:
     """Return the gallery of a dataset, with the data that these filters need."""
     names = {}
     if filters.sort == "label":
@@ -293,7 +293,7 @@ def _gallery(connection: Connection, row: AnyRow, filters: Filters) -> Gallery:
         named["suggested"] = images.c.image_id
         names["suggested"] = _suggested(connection, row.id)
         only["suggested"] = images.c.image_id.in_(among(names["suggested"]))
-    return Gallery(
+    return FilteredImages(
         row_id=images.c.row_id,
         position=images.c.position,
         path=images.c.shown_path,

@@ -5,7 +5,7 @@ are the same; the lists differ in what is known of their images.
 
 Filters and sort orders of images, the same for datasets, measured images and predictions.
 
-`Filters` are the query parameters of pages. A `Gallery` describes the filters of a table of images, and
+`Filters` are the query parameters of pages. `FilteredImages` describes the filters of a table of images, and
 `matching_query` returns the SELECT.
 """
 
@@ -132,7 +132,7 @@ class ImageSelection(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class FilteredImages:
     """A table of images and its filters.
 
     Args:
@@ -162,7 +162,7 @@ class Gallery:
     in_part: ColumnElement[bool] | None = None
 
 
-def matching_query(gallery: Gallery, filters: Filters, after: int | None = None) -> Select[Any]:
+def matching_query(gallery: FilteredImages, filters: Filters, after: int | None = None) -> Select[Any]:
     """Return a query for the row_ids of the matching images, in order.
 
     Args:
@@ -198,7 +198,7 @@ def matching_query(gallery: Gallery, filters: Filters, after: int | None = None)
     return query.where(gallery.condition, *_conditions(gallery, filters)).order_by(*order)
 
 
-def _conditions(gallery: Gallery, filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(gallery: FilteredImages, filters: Filters) -> list[ColumnElement[bool]]:
     conditions = [_is_named(gallery, name, value) for name in _NAMED if (value := getattr(filters, name)) is not None]
     if filters.search:
         conditions.append(contains(gallery.path, filters.search))
@@ -213,13 +213,13 @@ def _conditions(gallery: Gallery, filters: Filters) -> list[ColumnElement[bool]]
     return conditions
 
 
-def _is_named(gallery: Gallery, name: str, value: str) -> ColumnElement[bool]:
+def _is_named(gallery: FilteredImages, name: str, value: str) -> ColumnElement[bool]:
     if name not in gallery.named:
         raise _unsupported(name, value)
     return gallery.named[name] == value if value else gallery.named[name].is_(None)
 
 
-def _with_rank(query: Select[Any], gallery: Gallery, column: str) -> tuple[Select[Any], ColumnElement[int]]:
+def _with_rank(query: Select[Any], gallery: FilteredImages, column: str) -> tuple[Select[Any], ColumnElement[int]]:
     """Return the query with the rank of each image in the order of names; None without a name."""
     ordered_names = items_of(gallery.names[column])
     # Materialized, so that SQLite creates an index: there may be as many groups as images.
@@ -299,7 +299,7 @@ class ImageList(ABC, Generic[Item]):
         """Return a text that changes whenever other images may match; None: it is unknown."""
 
     @abstractmethod
-    def gallery(self, connection: Connection, filters: Filters) -> Gallery:
+    def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
         """Return the table of the images, with the data that these filters need."""
 
     @abstractmethod
