@@ -46,7 +46,7 @@ FIVE_SETS = ("pap_herlev", "micronuclei", "blood_pbc", "nuclei_mitocheck", "chro
 METRICS = ("macro-F1", "log loss", "calibration error")
 RATES = ("uncertain", "sets")
 INSTANT = {"stage": "instant"}
-FINETUNED = {"stage_selection": "finetune", "refit_head": False}  # each last layer is averaged with the trained one
+FINETUNED = {"stage_selection": "finetune", "refit_head": False, "epochs": 16}  # last layers are refitted here
 _FEWEST = 8  # images of a class to train on
 _ROWS_AT_ONCE = 500
 
@@ -66,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     columns = [f"{name}: tested | delivered" for name in (*METRICS, *RATES)]
     last = "weights of the refitted layers" if options.finetuned else "s of refit"
-    print(f"| dataset | seed | fitted | outside | {' | '.join(columns)} | s of training | {last} |")
+    print(f"| dataset | seed | images | outside | {' | '.join(columns)} | s of training | {last} |")
     print("|---|---|---|---|" + "---|" * (2 * len(columns) + 2), flush=True)
     changes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     with suppress(KeyboardInterrupt, Stopped):
@@ -180,10 +180,8 @@ def refitted(run: Run, features: npt.NDArray[np.float32]) -> tuple[list[Floats],
     probabilities, calibrations, shares = [], [], []
     for held_out in (split_data.val, np.concatenate([split_data.val, split_data.test])):
         classifier, label = load_classifier(run, "cpu"), split_data.label[held_out]
-        preprocessing, fold_index = (
-            classifier.card.preprocessing,
-            inner_folds(data, split_data.scan, held_out.tolist(), seed=recipe.seed),
-        )
+        preprocessing = classifier.card.preprocessing
+        fold_index = inner_folds(data, split_data.scan, held_out.tolist(), seed=recipe.seed)
         with PixelCache(data, split_data.scan, (), preprocessing) as pixels:
             images = replace(split_data.training_images(pixels, recipe), val=held_out, val_label=label)
             task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, RunContext(run.folder))
