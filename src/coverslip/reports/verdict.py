@@ -33,6 +33,7 @@ from coverslip.reports.words import (
     why_instant,
 )
 from coverslip.runs import protocol_code
+from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import read_test_set_accesses
 
 Json = dict[str, Any]  # Any: values of parameters of messages
@@ -321,6 +322,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
 _UNFAMILIAR = 0.2  # share of the images of an external test set
 _MUCH_LOWER = 0.2  # difference of balanced accuracy from that on the run's test set
 _SEEN = 0.1  # share of the evaluated images that were used in training
+_MOST_RATES = 100  # classes whose error rates are drawn, which takes the square of their number in memory
 _UNGROUPED = 0.1  # share of the images of a run without a known group
 SERIOUS_FINDINGS = (
     "channel-files",
@@ -416,6 +418,13 @@ def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
     yield from _when(read_test_set_accesses(run.run).decided > 0)
 
 
+def _not_distinguished(run: ReportedRun) -> Iterator[Json]:
+    """Yield once if `summarise` does not correct proportions by the test images, although each class has some."""
+    if run.run.is_measured and len(run.classes) <= _MOST_RATES:
+        rates = error_rates(run.run, run.classes)
+        yield from _when(rates.is_complete and not rates.is_informative)
+
+
 def _compared_runs(run: ReportedRun) -> Iterator[Json]:
     n = len(read_test_set_accesses(run.run).compared_with)
     yield from _when(n > 0, n_others=n, n_runs=n + 1)
@@ -477,6 +486,7 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
         lambda run: _when(run.n_folds > 0, n_folds=run.n_folds),
         is_about_training=True,
     ),
+    Rule("limit-classes-not-distinguished", "note", _not_distinguished, is_about_training=True),
     Rule("limit-compared-runs", "note", _compared_runs, is_about_training=True),
     Rule("limit-tested-repeatedly", "note", _tested_repeatedly, is_about_training=True),
     Rule("limit-one-domain", "note", lambda run: _when(not run.domains), is_about_training=True),

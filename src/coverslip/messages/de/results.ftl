@@ -441,6 +441,9 @@ limit-rare-classes = { $is_all ->
     } Klassen haben weniger als { $n_fewest } Testbilder.
     .meaning = Die Metriken dieser Klassen sind ungenau: { $labels }.
 
+limit-classes-not-distinguished = Die Testbilder zeigen nicht, dass der Klassifikator alle Klassen unterscheidet.
+    .meaning = Klassenanteile von Proben werden nicht um seine Fehler korrigiert. Labeln Sie mehr Bilder der Klassen, die selten erkannt werden, oder fassen Sie Klassen zusammen.
+
 limit-class-imbalance = Die Klassen sind sehr verschieden groß.
     .meaning = Die größte Klasse hat { $ratio }-mal so viele Testbilder wie die kleinste. Die Genauigkeit hängt vor allem von den großen Klassen ab; die ausgewogene Genauigkeit und Makro-F1 gewichten alle Klassen gleich.
 

@@ -441,6 +441,9 @@ limit-rare-classes = { $is_all ->
     } classes have fewer than { $n_fewest } test images.
     .meaning = Their metrics are uncertain: { $labels }.
 
+limit-classes-not-distinguished = The test images do not show that the classifier distinguishes all classes.
+    .meaning = Class proportions of samples are not corrected for its errors. Label more images of the classes that are rarely recognized, or merge classes.
+
 limit-class-imbalance = Class sizes are very different.
     .meaning = The largest class has { $ratio } times as many test images as the smallest. Accuracy depends mostly on the large classes; balanced accuracy and macro-F1 weight all classes equally.
 
