@@ -215,6 +215,20 @@ def test_the_tested_and_the_delivered_classifier_are_named(trained: Run, tested_
     assert delivered_words(ReportedRun(tested_run)) == ""
 
 
+def test_the_model_card_says_that_the_classifier_was_updated_after_the_evaluation(
+    trained: Run, tested_run: Run
+) -> None:
+    from coverslip.messages import text
+    from coverslip.reports.model_card import TRIPOD_AI
+    from coverslip.reports.reported import ReportedRun
+
+    not_updated = {"tripod-12f": "card-not-updated", "tripod-24": "card-no-update"}
+    for run, is_updated in ((trained, True), (tested_run, False)):
+        answers = {item.code: item.answer(ReportedRun(run)) for item in TRIPOD_AI if item.code in not_updated}
+        for item, code in not_updated.items():
+            assert (answers[item] != text(code)) == is_updated, item
+
+
 def test_studies_have_it_off() -> None:
     from coverslip.studies.presets import PRESETS, preset_recipe
 
