@@ -22,12 +22,16 @@ from coverslip.files import sha256_file
 from coverslip.inference.explain import explain
 from coverslip.inference.explain.explaining import explanation_of
 from coverslip.inference.predicting import TrainingImageCounter
+from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.content import uncalibrated
-from coverslip.reports.reported import read_evaluation, read_run
+from coverslip.reports.model_card import TRIPOD_AI
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
+from coverslip.reports.words import delivered_words
 from coverslip.runs import FromRun, Run, RunContext, fingerprint_of, open_classifier, unchanged_images
 from coverslip.training.heads import HeadFitter
 from coverslip.training.initialization import initial_classifier
+from coverslip.workspace.trainings.results import _measurement
 
 Changed = Callable[[str], Run]
 
@@ -203,10 +207,6 @@ def test_a_head_of_another_network_is_refused(own_run: Run) -> None:
 
 
 def test_the_tested_and_the_delivered_classifier_are_named(trained: Run, tested_run: Run) -> None:
-    from coverslip.messages import text
-    from coverslip.reports.reported import ReportedRun
-    from coverslip.reports.words import delivered_words
-
     n_images, n_tested = trained.card.trained_on.n_images, trained.card.tested.n_images
     words = text("delivered-classifier", n_images=n_images, n_tested=n_tested)
     for file in ("report.html", "model_card.md"):
@@ -215,13 +215,18 @@ def test_the_tested_and_the_delivered_classifier_are_named(trained: Run, tested_
     assert delivered_words(ReportedRun(tested_run)) == ""
 
 
+def test_the_page_of_results_says_that_the_metrics_are_of_the_tested_classifier(trained: Run, tested_run: Run) -> None:
+    for run in (trained, tested_run):
+        reported = ReportedRun(run)
+        words = _measurement(reported)["words"]
+        assert words[1:] == ([delivered_words(reported)] if run is trained else [])
+        without = text("report-groups-not-in-training", is_tested_only=True)
+        assert (without in words[0]) == (run is trained)
+
+
 def test_the_model_card_says_that_the_classifier_was_updated_after_the_evaluation(
     trained: Run, tested_run: Run
 ) -> None:
-    from coverslip.messages import text
-    from coverslip.reports.model_card import TRIPOD_AI
-    from coverslip.reports.reported import ReportedRun
-
     not_updated = {"tripod-12f": "card-not-updated", "tripod-24": "card-no-update"}
     for run, is_updated in ((trained, True), (tested_run, False)):
         answers = {item.code: item.answer(ReportedRun(run)) for item in TRIPOD_AI if item.code in not_updated}

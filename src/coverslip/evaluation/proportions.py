@@ -240,7 +240,7 @@ class ErrorRates:
             has_mean_rates: whether a single unit has the mean error rates.
         """
         counts = effective_counts(votes)
-        if not self.is_complete or not self.is_informative:
+        if not self.is_complete or not self._is_informative:
             reason: Reason = "summary-uninformative" if self.is_complete else "summary-class-without-images"
             nothing = np.full(len(counts.shares), np.nan)
             return Corrected(nothing, nothing, nothing, nothing, nothing, reason)
@@ -298,7 +298,7 @@ class ErrorRates:
         return np.diag(inverse.T @ self._variance_of_votes(counts, shares, are_means_known=True) @ inverse).copy()
 
     @cached_property
-    def is_informative(self) -> bool:
+    def _is_informative(self) -> bool:
         """Whether labeled images show that the classifier distinguishes the classes."""
         if len(self.matrix) == 2:
             (low_se, _), (low_sp, _) = self._mean_ends

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+import numpy as np
+
 from coverslip.evaluation import (
     FEW_GROUPS_FOR_INTERVALS,
     FEWEST_GROUPS,
@@ -16,6 +18,7 @@ from coverslip.evaluation import (
     Metric,
     independent_difference,
 )
+from coverslip.evaluation.proportions import Votes
 from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import (
@@ -322,7 +325,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
 _UNFAMILIAR = 0.2  # share of the images of an external test set
 _MUCH_LOWER = 0.2  # difference of balanced accuracy from that on the run's test set
 _SEEN = 0.1  # share of the evaluated images that were used in training
-_MOST_RATES = 100  # classes whose error rates are drawn, which takes the square of their number in memory
+_MOST_RATES = 50  # classes whose error rates are drawn, which takes the square of their number in memory
 _UNGROUPED = 0.1  # share of the images of a run without a known group
 SERIOUS_FINDINGS = (
     "channel-files",
@@ -420,9 +423,11 @@ def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
 
 def _not_distinguished(run: ReportedRun) -> Iterator[Json]:
     """Yield once if `summarise` does not correct proportions by the test images, although each class has some."""
-    if run.run.is_measured and len(run.classes) <= _MOST_RATES:
-        rates = error_rates(run.run, run.classes)
-        yield from _when(rates.is_complete and not rates.is_informative)
+    n_classes = len(run.classes)
+    if run.run.is_measured and n_classes <= _MOST_RATES:
+        any_sample = Votes(np.ones((1, n_classes)), np.array([float(n_classes)]))
+        reason = error_rates(run.run, run.classes).correct(any_sample).reason
+        yield from _when(reason == "summary-uninformative")
 
 
 def _compared_runs(run: ReportedRun) -> Iterator[Json]:

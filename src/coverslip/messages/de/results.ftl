@@ -144,7 +144,10 @@ report-groups-of-test-images = Die Bilder stammen aus { $n_groups ->
 
 report-groups-of-folds = Jede Gruppe wurde von einem Netz getestet, das ohne sie trainiert wurde.
 
-report-groups-not-in-training = Kein Bild dieser Gruppen wurde für das Training verwendet.
+report-groups-not-in-training = { $is_tested_only ->
+        [true] Der getestete Klassifikator wurde nicht mit Bildern dieser Gruppen trainiert.
+       *[false] Kein Bild dieser Gruppen wurde für das Training verwendet.
+    }
 
 report-ungrouped-images = { $has_folds ->
         [true] { $n_images ->

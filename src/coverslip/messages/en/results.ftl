@@ -144,7 +144,10 @@ report-groups-of-test-images = The images come from { $n_groups ->
 
 report-groups-of-folds = Each group was tested by a network that was trained without it.
 
-report-groups-not-in-training = No image of these groups was used for training.
+report-groups-not-in-training = { $is_tested_only ->
+        [true] The tested classifier was not trained on images of these groups.
+       *[false] No image of these groups was used for training.
+    }
 
 report-ungrouped-images = { $has_folds ->
         [true] { $n_images ->
