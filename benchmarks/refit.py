@@ -81,14 +81,14 @@ def main() -> None:
         values = [value for each in of_set.values() for value in each]
         by_set = ", ".join(f"{name} {spread(each)}" for name, each in of_set.items())
         print(f"\n{metric}: {spread(values)}; {by_set}")
-        n, note = f"{len(values)} trainings", f"± SE: {spread(values)}; {by_set}"
-        RECORD.add(f"Change in {metric} on other images, {kind}", round(statistics.mean(values), 3), n=n, note=note)
+        n, note = f"{len(values)} trainings", f"±SE: {spread(values)}; {by_set}"
+        RECORD.add("Change on images of other groups", round(statistics.mean(values), 3), of=metric, n=n, note=note)
     RECORD.write(kind)
 
 
 def spread(values: list[float]) -> str:
     """Return the mean with its standard error."""
-    error = f" ± {statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    error = f"±{statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):+.3f}{error}"
 
 
