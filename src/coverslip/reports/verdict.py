@@ -423,10 +423,10 @@ def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
 
 def _not_distinguished(run: ReportedRun) -> Iterator[Json]:
     """Yield once if `summarise` does not correct proportions by the test images, although each class has some."""
-    n_classes = len(run.classes)
-    if run.run.is_measured and n_classes <= _MOST_RATES:
-        any_sample = Votes(np.ones((1, n_classes)), np.array([float(n_classes)]))
-        reason = error_rates(run.run, run.classes).correct(any_sample).reason
+    classes = () if run.tested is None else run.run.predictions.classes
+    if 0 < len(classes) <= _MOST_RATES:
+        any_sample = Votes(np.ones((1, len(classes))), np.array([float(len(classes))]))
+        reason = error_rates(run.run, classes).correct(any_sample).reason
         yield from _when(reason == "summary-uninformative")
 
 
