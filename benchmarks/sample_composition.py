@@ -70,11 +70,14 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 for case, samples, run in measured(name, seed, options.draws, options.one_split, Path(folder)):
                     rows, is_shifted = compared(samples, run)
-                    results[case] += rows
-                    shifts[case].append(is_shifted)
+                    whole = [f"all samples, {case.split(', ')[-1]}"] if options.one_split else []
+                    for each in (case, *whole):
+                        results[each] += rows
+                        shifts[each].append(is_shifted)
                 recalls += (f"| {name} | {seed} | {cells} |" for cells in recalls_of(run))
         for case, case_rows in results.items():
-            show(name, case, np.array(case_rows), shifts[case])
+            is_recorded = not options.one_split or case.startswith("all samples")
+            show(name, case, np.array(case_rows), shifts[case], is_recorded=is_recorded)
     print("\n| dataset | seed | class | images | groups | recall over images | mean over groups |")
     print("\n".join(["|---|---|---|---|---|---|---|", *recalls]))
     RECORD.write("one split" if options.one_split else "")
@@ -93,7 +96,7 @@ def recalls_of(run: cs.Run) -> Iterator[str]:
             yield f"{name} | {of_class.n.sum():.0f} | {len(of_class.n)} | {cells}"
 
 
-def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None:
+def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool], *, is_recorded: bool) -> None:
     """Print a row of the table; `rows` has the numbers of each sample, NaN without a correction."""
     counted, of_counted, _, corrected, of_corrected, widths, estimate, bias = rows.T
     is_corrected = ~np.isnan(corrected)
@@ -107,7 +110,8 @@ def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None
         note = f"counted {100 * counted.mean():.1f}; coverage {coverage:.3f}, width {100 * width:.0f} points"
         note += f", bias {mean_bias:+.1f}"
         value, n = round(100 * corrected[is_corrected].mean(), 1), f"{is_corrected.sum()} samples"
-        RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
+        if is_recorded:
+            RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
     else:
         cells += ["–"] * 4
     cells += [f"{(~is_corrected).sum()}", f"{100 * np.nanmean(estimate):.1f}", f"{sum(shifts)} of {len(shifts)}"]
