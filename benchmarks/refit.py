@@ -4,9 +4,11 @@ For each dataset and seed, half of the groups are outside, and an instant classi
 Differences are delivered minus tested. `uncertain` and `sets` are the share of uncertain predictions, and the share of
 prediction sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the
 trainings so far, whose number the record states. Without `--copies`, the recipe has no data augmentation, since copies
-take most of the time. Images: COVERSLIP_DATA, default ../shared/data.
+take most of the time. With `--finetuned`, the network is fine-tuned, and its last layer is averaged with one that is
+fitted to training and validation images (tested), or to test images too (delivered). Images: COVERSLIP_DATA, default
+../shared/data.
 
-    python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX] [--copies]
+    python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX] [--copies | --finetuned]
 """
 
 import argparse
@@ -17,7 +19,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +28,25 @@ import numpy.typing as npt
 from _records import Record
 from finetuning import DATA, SETS, Images, rows_of, write_rows
 
-from coverslip.datasets import DecodedPixels, open_dataset, scan_images
+from coverslip.datasets import DecodedPixels, PixelCache, Split, inner_folds, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadDataset, Stopped
-from coverslip.evaluation import expected_calibration_error, score
+from coverslip.evaluation import apply_temperature, expected_calibration_error, score
 from coverslip.events import ignore
+from coverslip.experiments.split_data import SplitData
 from coverslip.inference import Classifier, load_classifier
 from coverslip.pipeline import train_without_report
-from coverslip.runs import ClassifierCard, Recipe
+from coverslip.runs import Calibration, ClassifierCard, Recipe, Run, RunContext, unchanged_images
+from coverslip.training.batches import TrainingTask
+from coverslip.training.fitting import calibrate
+from coverslip.training.heads import refit_head
 
 RECORD = Record("Delivered classifier", ["src/coverslip/training", "src/coverslip/experiments/one_split.py"])
 FIVE_SETS = ("pap_herlev", "micronuclei", "blood_pbc", "nuclei_mitocheck", "chromosomes_qband")
 METRICS = ("macro-F1", "log loss", "calibration error")
 RATES = ("uncertain", "sets")
+INSTANT = {"stage": "instant"}
+FINETUNED = {"stage_selection": "finetune", "refit_head": False, "epochs": 16}  # last layers are refitted here
 _FEWEST = 8  # images of a class to train on
 _ROWS_AT_ONCE = 500
 
@@ -53,28 +61,35 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=700, help="half of them are outside")
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--copies", action="store_true", help="with the default augmentation")
+    parser.add_argument("--finetuned", action="store_true", help="the last layer of fine-tuned networks")
     RECORD.add_option(parser)
     options = parser.parse_args()
     columns = [f"{name}: tested | delivered" for name in (*METRICS, *RATES)]
-    print(f"| dataset | seed | fitted | outside | {' | '.join(columns)} | s of training | of refit |")
+    last = "weights of the refitted layers" if options.finetuned else "s of refit"
+    print(f"| dataset | seed | images | outside | {' | '.join(columns)} | s of training | {last} |")
     print("|---|---|---|---|" + "---|" * (2 * len(columns) + 2), flush=True)
     changes: dict[str, list[tuple[float, ...]]] = defaultdict(list)
     with suppress(KeyboardInterrupt, Stopped):
         for seed, name in itertools.product(range(options.seeds), options.sets):
-            augment = {} if options.copies else "none"
-            settings = {"seed": seed, "image_size": options.side, "stage": "instant", "augment": augment}
+            stage = INSTANT | {"augment": {} if options.copies else "none"}
+            settings = {"seed": seed, "image_size": options.side, **(FINETUNED if options.finetuned else stage)}
             with suppress(BadDataset):  # a class has too few groups
                 changes[name].append(one_row(name, options.images, seed, settings))
+    kind = f"{options.side} px, fine-tuned" if options.finetuned else f"{options.side} px"
     for k, metric in enumerate(METRICS):
         of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}
         values = [value for each in of_set.values() for value in each]
-        by_set = ", ".join(f"{name} {statistics.mean(each):+.3f}" for name, each in of_set.items())
-        error = statistics.stdev(values) / len(values) ** 0.5
-        print(f"\n{metric}: {statistics.mean(values):+.4f} (SE {error:.4f}); {by_set}")
-        claim = f"Change in {metric} on other images, {options.side} px"
-        n = f"{len(values)} trainings"
-        RECORD.add(claim, round(statistics.mean(values), 3), n=n, note=f"SE {error:.3f}; {by_set}")
-    RECORD.write(f"{options.side} px")
+        by_set = ", ".join(f"{name} {spread(each)}" for name, each in of_set.items())
+        print(f"\n{metric}: {spread(values)}; {by_set}")
+        n, note = f"{len(values)} trainings", f"±SE: {spread(values)}; {by_set}"
+        RECORD.add("Change on images of other groups", round(statistics.mean(values), 3), of=metric, n=n, note=note)
+    RECORD.write(kind)
+
+
+def spread(values: list[float]) -> str:
+    """Return the mean with its standard error."""
+    error = f"±{statistics.stdev(values) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):+.3f}{error}"
 
 
 @dataclass(frozen=True)
@@ -127,27 +142,62 @@ def one_row(name: str, n: int, seed: int, settings: Mapping[str, Any]) -> tuple[
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw(SETS[name], n, seed, Path(folder))
         run = train_without_report(open_dataset(drawn.table), recipe, out=Path(folder) / "run", emit=ignore)
-        tested, delivered = (load_classifier(run, "cpu", tested=is_tested) for is_tested in (True, False))
+        tested = load_classifier(run, "cpu", tested=True)
         features = drawn.features(tested)
         label = np.array([tested.classes.index(name) for name in drawn.labels])
-        columns = [measured(each.probabilities_of(features), label, each.card) for each in (tested, delivered)]
+        if recipe.stage == "instant":
+            delivered = load_classifier(run, "cpu")
+            probabilities = [each.probabilities_of(features) for each in (tested, delivered)]
+            thresholds: ClassifierCard | Calibration = tested.card
+            shares: list[float] = []
+        else:
+            probabilities, thresholds, shares = refitted(run, features)
+        columns = [measured(each, label, thresholds) for each in probabilities]
         training = run.training
         assert training is not None
-        assert training.refit_on_all is not None
         pairs = " | ".join(f"{before:.3f} | {after:.3f}" for before, after in zip(*columns, strict=True))
-        seconds = f"{training.seconds:.0f} | {training.refit_on_all.seconds:.0f}"
+        refit = training.refit_on_all
+        last = " and ".join(map(str, shares)) if refit is None else f"{refit.seconds:.0f}"
         print(
-            f"| {name} | {seed} | {training.refit_on_all.n_images} | {len(label)} | {pairs} | {seconds} |", flush=True
+            f"| {name} | {seed} | {len(run.split)} | {len(label)} | {pairs} | {training.seconds:.0f} | {last} |",
+            flush=True,
         )
     return tuple(after - before for before, after in zip(*columns, strict=True))[: len(METRICS)]
 
 
-def measured(probability: Floats, label: Ints, card: ClassifierCard) -> tuple[float, ...]:
-    """Return the metrics and rates of the outside images, with the thresholds of the card."""
+def refitted(run: Run, features: npt.NDArray[np.float32]) -> tuple[list[Floats], Calibration, list[float]]:
+    """Return the probabilities of other images by a fine-tuned network with each last layer.
+
+    The images that set the average and the temperature are held out: of the validation set, then of the test set too.
+
+    Returns:
+        The probabilities of tested and delivered classifier, the calibration of the tested one, and the weights of the
+        refitted layers.
+    """
+    data, recipe, set_of = unchanged_images(run), run.recipe, {row.image_id: row.split for row in run.split}
+    parts = tuple(set_of[record.image_id] for record in data.records)
+    split_data = SplitData(data, scan_images(data), Split(parts, ("",) * len(parts), ()))
+    probabilities, calibrations, shares = [], [], []
+    for held_out in (split_data.val, np.concatenate([split_data.val, split_data.test])):
+        classifier, label = load_classifier(run, "cpu"), split_data.label[held_out]
+        preprocessing = classifier.card.preprocessing
+        fold_index = inner_folds(data, split_data.scan, held_out.tolist(), seed=recipe.seed)
+        with PixelCache(data, split_data.scan, (), preprocessing) as pixels:
+            images = replace(split_data.training_images(pixels, recipe), val=held_out, val_label=label)
+            task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, RunContext(run.folder))
+            logits, average = refit_head(classifier.network, task, fold_index)
+        shares.append(average.share)
+        calibrations.append(calibrate(logits, label, recipe.decision_rule(split_data.classes)))
+        probabilities.append(apply_temperature(classifier.network.logits(features), calibrations[-1].temperature))
+    return probabilities, calibrations[0], shares
+
+
+def measured(probability: Floats, label: Ints, thresholds: ClassifierCard | Calibration) -> tuple[float, ...]:
+    """Return the metrics and rates of the outside images."""
     scores = score(probability, label, names=("macro_f1", "log_loss"))
-    floors = np.zeros(len(card.classes)) if card.set_floors is None else np.array(card.set_floors)
+    floors = np.zeros(probability.shape[1]) if thresholds.set_floors is None else np.array(thresholds.set_floors)
     is_in_set = probability[np.arange(len(label)), label] >= floors[label]
-    is_uncertain = probability.max(axis=1) < card.uncertain_below
+    is_uncertain = probability.max(axis=1) < thresholds.uncertain_below
     error = expected_calibration_error(probability, label)
     return (scores["macro_f1"], scores["log_loss"], error, float(is_uncertain.mean()), float(is_in_set.mean()))
 

@@ -10,10 +10,13 @@ folds, whose out-of-fold predictions correct the counts. Samples come from the o
 
 Errors are mean absolute errors over classes and samples, in percentage points. Coverage is the share of 95 % intervals
 that contain the true proportion. `estimate from probabilities` is that of `predict` (Saerens). A second table has the
-recall of each class on out-of-fold images: over images, which the correction uses, and as the mean over groups.
-COVERSLIP_DATA has the images, default ../shared/data.
+recall of each class on out-of-fold images: over images, which the correction uses, and as the mean over groups. Bias is
+the mean error of the corrected proportion of the last class. COVERSLIP_DATA has the images, default ../shared/data.
 
-    python benchmarks/sample_composition.py [--sets NAME…] [--seeds N] [--draws N]
+With `--one-split`, training has no folds. The tested classifier, whose errors are known, predicts the samples, and the
+delivered one, which is also fitted on the test images, predicts them too.
+
+    python benchmarks/sample_composition.py [--sets NAME…] [--seeds N] [--draws N] [--one-split]
 """
 
 import argparse
@@ -22,6 +25,7 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +34,9 @@ from _records import Record
 import coverslip as cs
 from coverslip.evaluation import estimated_shares
 from coverslip.evaluation.proportions import effective_counts, pooled_counts
-from coverslip.inference.proportions import SampledPrediction, summary_of, votes_on_test_images
+from coverslip.inference.proportions import SampledPrediction, summary_of
 from coverslip.runs import Prediction, Recipe, SplitPlan
-from coverslip.runs.predictions import read_predictions
+from coverslip.runs.error_rates import votes_on_test_images
 
 RECORD = Record(
     "Samples of known composition",
@@ -50,28 +54,33 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--draws", type=int, default=40)
+    parser.add_argument("--one-split", action="store_true", help="compare the tested and the delivered classifier")
     RECORD.add_option(parser)
     options = parser.parse_args()
     print(
-        "| dataset | samples | n | counted: error | coverage | corrected: error | coverage | better | refused |", end=""
+        "| dataset | samples | n | counted: error | coverage | corrected: error | bias | coverage | better | refused |",
+        end="",
     )
-    print(" estimate from probabilities: error | label shift reported |\n|---|---|---|---|---|---|---|---|---|---|---|")
+    print(f" estimate from probabilities: error | label shift reported |\n|{'---|' * 12}")
     recalls = list[str]()
     for name in options.sets:
         results: dict[str, list[tuple[float, ...]]] = defaultdict(list)
         shifts: dict[str, list[bool]] = defaultdict(list)
         for seed in range(options.seeds):
             with tempfile.TemporaryDirectory() as folder:
-                for case, samples, run in measured(name, seed, options.draws, Path(folder)):
+                for case, samples, run in measured(name, seed, options.draws, options.one_split, Path(folder)):
                     rows, is_shifted = compared(samples, run)
-                    results[case] += rows
-                    shifts[case].append(is_shifted)
+                    whole = [f"all samples, {case.split(', ')[-1]}"] if options.one_split else []
+                    for each in (case, *whole):
+                        results[each] += rows
+                        shifts[each].append(is_shifted)
                 recalls += (f"| {name} | {seed} | {cells} |" for cells in recalls_of(run))
         for case, case_rows in results.items():
-            show(name, case, np.array(case_rows), shifts[case])
+            is_recorded = not options.one_split or case.startswith("all samples")
+            show(name, case, np.array(case_rows), shifts[case], is_recorded=is_recorded)
     print("\n| dataset | seed | class | images | groups | recall over images | mean over groups |")
     print("\n".join(["|---|---|---|---|---|---|---|", *recalls]))
-    RECORD.write()
+    RECORD.write("one split" if options.one_split else "")
 
 
 def recalls_of(run: cs.Run) -> Iterator[str]:
@@ -87,26 +96,30 @@ def recalls_of(run: cs.Run) -> Iterator[str]:
             yield f"{name} | {of_class.n.sum():.0f} | {len(of_class.n)} | {cells}"
 
 
-def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool]) -> None:
+def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool], *, is_recorded: bool) -> None:
     """Print a row of the table; `rows` has the numbers of each sample, NaN without a correction."""
-    counted, of_counted, _, corrected, of_corrected, widths, estimate = rows.T
+    counted, of_counted, _, corrected, of_corrected, widths, estimate, bias = rows.T
     is_corrected = ~np.isnan(corrected)
     cells = [f"{100 * counted.mean():.1f}", f"{of_counted.mean():.2f}"]
     if is_corrected.any():
-        cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{of_corrected[is_corrected].mean():.2f}"]
+        mean_bias = 100 * bias[is_corrected].mean()
+        cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{mean_bias:+.1f}"]
+        cells += [f"{of_corrected[is_corrected].mean():.3f}"]
         cells += [f"{(corrected < counted)[is_corrected].mean():.2f}"]
         coverage, width = of_corrected[is_corrected].mean(), widths[is_corrected].mean()
-        note = f"counted {100 * counted.mean():.1f}; coverage {coverage:.2f}, width {100 * width:.0f} points"
+        note = f"counted {100 * counted.mean():.1f}; coverage {coverage:.3f}, width {100 * width:.0f} points"
+        note += f", bias {mean_bias:+.1f}"
         value, n = round(100 * corrected[is_corrected].mean(), 1), f"{is_corrected.sum()} samples"
-        RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
+        if is_recorded:
+            RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
     else:
-        cells += ["–"] * 3
+        cells += ["–"] * 4
     cells += [f"{(~is_corrected).sum()}", f"{100 * np.nanmean(estimate):.1f}", f"{sum(shifts)} of {len(shifts)}"]
     print(f"| {name} | {case} | {len(rows)} | {' | '.join(cells)} |", flush=True)
 
 
 def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list[tuple[float, ...]], bool]:
-    """Return error, coverage and width of counted and corrected proportions, and the estimate's error, by sample."""
+    """Return error, coverage and width of counted and corrected proportions, the estimate's error, and the bias."""
     card = cs.load_classifier(run).card
     rows = [SampledPrediction(row, f"{k}") for k, sample in enumerate(samples) for row in sample]
     summary = summary_of(card.classes, rows, run)
@@ -126,11 +139,14 @@ def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list
         probability = np.nan_to_num(np.array([row.probabilities for row in sample]))
         estimates = [each.value for each in estimated_shares(probability, card.prior)]
         numbers += [np.nan if None in estimates else float(np.abs(np.array(estimates, np.float64) - true).mean())]
+        numbers += [float(value[-1] - true[-1])]  # of corrected proportions
         results.append(tuple(numbers))
     return results, summary.label_shift is not None and summary.label_shift.violated
 
 
-def measured(name: str, seed: int, n_draws: int, folder: Path) -> Iterator[tuple[str, list[list[Prediction]], cs.Run]]:
+def measured(
+    name: str, seed: int, n_draws: int, is_one_split: bool, folder: Path
+) -> Iterator[tuple[str, list[list[Prediction]], cs.Run]]:
     """Train on half of the groups; yield samples of the others."""
     rng = np.random.default_rng(seed)
     rows = SETS[name](folder)
@@ -145,16 +161,20 @@ def measured(name: str, seed: int, n_draws: int, folder: Path) -> Iterator[tuple
             writer.writeheader()
             writer.writerows(of_half[k] for k in at)
     size = 96 if name.startswith("fields_rbc_chula") else 64
-    recipe = Recipe(model="mobilenet_v2", stage="instant", image_size=size, tta=1, seed=seed, split=SplitPlan(folds=5))
+    split = SplitPlan(folds=0 if is_one_split else 5)
+    recipe = Recipe(model="mobilenet_v2", stage="instant", image_size=size, tta=1, seed=seed, split=split)
     is_grouped = name != "blood_pbc"
     run = cs.train(
         cs.open_dataset(folder / "old.csv", group="group" if is_grouped else None), recipe, out=folder / "run"
     )
     new = cs.open_dataset(folder / "new.csv", group="group")
-    cs.predict(run, new, out=folder / "predictions.csv")
     group_of = {record.image_id: str(record.group) for record in new.records}
-    predicted = [row for row in read_predictions(folder / "predictions.csv") if row.label in run.metrics.classes]
-    yield from ((case, samples, run) for case, samples in drawn(name, predicted, group_of, n_draws, rng))
+    for tested, words in ((True, ", tested"), (False, ", delivered")) if is_one_split else ((False, ""),):
+        predicted = [
+            row for row in cs.load_classifier(run, tested=tested).predict(new).rows if row.label in run.metrics.classes
+        ]
+        for case, samples in drawn(name, predicted, group_of, n_draws, deepcopy(rng)):
+            yield f"{case}{words}", samples, run
 
 
 def drawn(

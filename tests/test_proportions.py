@@ -37,11 +37,14 @@ from coverslip.evaluation.proportions import (
     trend_of_shares,
 )
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
-from coverslip.inference.proportions import cautions_of, names_of_folders, votes_on_test_images
+from coverslip.inference.proportions import cautions_of, names_of_folders
 from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
+from coverslip.reports.reported import read_run
+from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs import Prediction, Predictions, Run
 from coverslip.runs.classifier import write_card
+from coverslip.runs.error_rates import votes_on_test_images
 
 
 def of_counts(*counts: Sequence[float] | np.ndarray) -> Votes:
@@ -846,6 +849,24 @@ def test_without_groups_the_assumption_of_intervals_is_stated(own_run: cs.Run, p
     assert summary.correlations == dict.fromkeys(summary.classes)
     assert text("summary-rates-equal", are_all=True, names="") in summary.assumption
     assert not any(f"'{name}'" in summary.assumption for name in summary.classes)
+
+
+def test_the_verdict_says_that_proportions_are_not_corrected(own_run: cs.Run, predictions: tuple[Path, Path]) -> None:
+    """Both by the same test images: with those of the training, and if one class is always predicted as another."""
+    rows = list(csv.DictReader(own_run.predictions_file.read_text().splitlines()))
+    first, second = own_run.predictions.classes[:2]
+    for is_distinguished in (True, False):
+        with own_run.predictions_file.open("w", newline="") as opened:
+            writer = csv.DictWriter(opened, list(rows[0]))
+            writer.writeheader()
+            lost = {"predicted": second, "decision": second}
+            writer.writerows(row if is_distinguished or row["label"] != first else row | lost for row in rows)
+        run = Run(own_run.folder)
+        summary = cs.summarise(predictions[0], by="folder", run=run)
+        reasons = {each.corrected.reason for sample in summary.samples for each in sample.classes.values()}
+        assert ("summary-uninformative" in {getattr(each, "code", each) for each in reasons}) != is_distinguished
+        codes = {reason.code for reason in verdict_of_run(read_run(run.folder)).reasons}
+        assert ("limit-classes-not-distinguished" in codes) != is_distinguished
 
 
 def test_images_without_a_group_do_not_count_as_groups_of_one(own_run: cs.Run) -> None:

@@ -1,5 +1,6 @@
 """The delivered classifier is fitted on all images, and every number of a run is of the tested one beside it."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +22,16 @@ from coverslip.files import sha256_file
 from coverslip.inference.explain import explain
 from coverslip.inference.explain.explaining import explanation_of
 from coverslip.inference.predicting import TrainingImageCounter
+from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.content import uncalibrated
-from coverslip.reports.reported import read_evaluation, read_run
+from coverslip.reports.model_card import TRIPOD_AI
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
+from coverslip.reports.words import delivered_words
 from coverslip.runs import FromRun, Run, RunContext, fingerprint_of, open_classifier, unchanged_images
 from coverslip.training.heads import HeadFitter
 from coverslip.training.initialization import initial_classifier
+from coverslip.workspace.trainings.results import _measurement
 
 Changed = Callable[[str], Run]
 
@@ -51,6 +56,15 @@ def runs(trained: Run, tested_run: Run, tmp_path: Path) -> tuple[Run, Run]:
 
 def metrics_of(run: Run) -> dict[str, object]:
     return {name: metric.value for name, metric in run.metrics.metrics.items()}
+
+
+def test_a_former_version_refuses_a_card_with_two_temperatures(trained: Run, tested_run: Run) -> None:
+    """Version 1 has no `tested`, so that the temperature of the delivered classifier would apply to the tested one."""
+    versions = [
+        json.loads((run.classifier_folder / "classifier.json").read_text())["format_version"]
+        for run in (trained, tested_run)
+    ]
+    assert versions == [2, 1]
 
 
 def test_all_numbers_of_a_run_are_those_without_the_fit_on_all(trained: Run, tested_run: Run) -> None:
@@ -193,16 +207,31 @@ def test_a_head_of_another_network_is_refused(own_run: Run) -> None:
 
 
 def test_the_tested_and_the_delivered_classifier_are_named(trained: Run, tested_run: Run) -> None:
-    from coverslip.messages import text
-    from coverslip.reports.reported import ReportedRun
-    from coverslip.reports.words import delivered_words
-
     n_images, n_tested = trained.card.trained_on.n_images, trained.card.tested.n_images
     words = text("delivered-classifier", n_images=n_images, n_tested=n_tested)
     for file in ("report.html", "model_card.md"):
         content = (trained.folder / file).read_text(encoding="utf-8")
         assert words in content, file
     assert delivered_words(ReportedRun(tested_run)) == ""
+
+
+def test_the_page_of_results_says_that_the_metrics_are_of_the_tested_classifier(trained: Run, tested_run: Run) -> None:
+    for run in (trained, tested_run):
+        reported = ReportedRun(run)
+        words = _measurement(reported)["words"]
+        assert words[1:] == ([delivered_words(reported)] if run is trained else [])
+        without = text("report-groups-not-in-training", is_tested_only=True)
+        assert (without in words[0]) == (run is trained)
+
+
+def test_the_model_card_says_that_the_classifier_was_updated_after_the_evaluation(
+    trained: Run, tested_run: Run
+) -> None:
+    not_updated = {"tripod-12f": "card-not-updated", "tripod-24": "card-no-update"}
+    for run, is_updated in ((trained, True), (tested_run, False)):
+        answers = {item.code: item.answer(ReportedRun(run)) for item in TRIPOD_AI if item.code in not_updated}
+        for item, code in not_updated.items():
+            assert (answers[item] != text(code)) == is_updated, item
 
 
 def test_studies_have_it_off() -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -37,13 +37,13 @@ from coverslip.runs import (
     CLASSIFIER_COLUMN,
     EXCLUDED_COLUMN,
     Prediction,
-    Predictions,
     Run,
     identity_of,
     open_classifier,
     open_run,
 )
 from coverslip.runs.documents import rows_of_table, table_text, write_table
+from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of
 from coverslip.runs.predictions import check_predictions_table, read_predictions
 from coverslip.text_tables import composed, number_of
 
@@ -464,34 +464,6 @@ def _samples(
     return images, condition_of
 
 
-def votes_of(predictions: Sequence[Prediction], classes: Sequence[str], probabilities: Floats) -> Floats:
-    """Return the (n, K) votes of readable images: 1 for the predicted class, or the probabilities if undecided.
-
-    Args:
-        predictions: of n images.
-        classes: K names.
-        probabilities: (n, K), as of `probabilities_of`.
-    """
-    number_of = {name: k for k, name in enumerate(classes)}
-    number = np.array(
-        [
-            -1 if row.decision in (UNCERTAIN, UNFAMILIAR) else number_of.get(row.predicted or "", -1)
-            for row in predictions
-        ],
-        np.int64,
-    )
-    votes = np.zeros(probabilities.shape)
-    decided, undecided = np.flatnonzero(number >= 0), np.flatnonzero(number < 0)
-    votes[decided, number[decided]] = 1
-    votes[undecided] = probabilities[undecided] / probabilities[undecided].sum(axis=1, keepdims=True)
-    return votes
-
-
-def probabilities_of(predictions: Sequence[Prediction], n_classes: int) -> Floats:
-    """Return the (n, K) probabilities of readable images; 0 if unknown."""
-    return np.nan_to_num(np.array([row.probabilities for row in predictions], np.float64).reshape(-1, n_classes))
-
-
 def _numbers_of(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> tuple[Floats, Floats]:
     """Return the (n, K) votes and probabilities of all rows; 0 for unreadable images."""
     readable = [k for k, row in enumerate(rows) if row.prediction.decision != UNREADABLE]
@@ -554,52 +526,6 @@ def _prior(run: Run, classes: Sequence[str]) -> list[float]:
     card = open_classifier(run.classifier_folder).card
     of_class = dict(zip(card.classes, card.prior, strict=True))
     return [of_class[name] for name in classes]
-
-
-def error_rates(run: Run, classes: Sequence[str]) -> ErrorRates:
-    """Return the votes on the test images of a run; after cross-validation, these are all images.
-
-    Raises:
-        CoverslipError: the run has other classes.
-    """
-    order = [run.predictions.classes.index(name) for name in classes if name in run.predictions.classes]
-
-    def votes(rows: Sequence[Prediction]) -> Floats:
-        return votes_of(rows, classes, probabilities_of(rows, len(classes))[:, order])
-
-    return ErrorRates(
-        votes_on_test_images(run, classes, votes), votes_on_test_images(run, classes, votes, is_grouped=True)
-    )
-
-
-def votes_on_test_images(
-    run: Run,
-    classes: Sequence[str],
-    votes: Callable[[Sequence[Prediction]], Floats],
-    *,
-    is_grouped: bool = False,
-) -> list[Votes | None]:
-    """Return votes on the test images of each class, by group; None: there is no image of the class.
-
-    An image without a group is a group, if others have a group. With `is_grouped`, only images with a group count.
-
-    Raises:
-        CoverslipError: the run has other classes.
-    """
-    predicted: Predictions = run.predictions
-    if set(predicted.classes) != set(classes):
-        raise CoverslipError("summary-other-classes", file=run.predictions_file, other=text("these-predictions"))
-    group_of = {row.image_id: row.named_group for row in run.split if row.split != "excluded"}
-    by_class: list[Votes | None] = []
-    rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
-    for name in classes:
-        of_class = [row for row in rows if row.label == name and (group_of.get(row.image_id) or not is_grouped)]
-        groups = [group_of.get(row.image_id) or row.image_id for row in of_class]
-        has_groups = any(group_of.get(row.image_id) for row in of_class)
-        by_class.append(
-            Votes.of(votes(of_class), groups if has_groups else ["all"] * len(of_class)) if of_class else None
-        )
-    return by_class
 
 
 def _series(

@@ -32,17 +32,14 @@ from coverslip.evaluation.spot_check import (
 from coverslip.files import check_replaceable
 from coverslip.inference.proportions import (
     SampledPrediction,
-    error_rates,
-    probabilities_of,
     read_sampled,
     run_of_predictions,
     summary_of,
-    votes_of,
-    votes_on_test_images,
 )
 from coverslip.messages import Message, message, text
 from coverslip.runs import Prediction, Run
 from coverslip.runs.documents import write_table
+from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images
 from coverslip.text_tables import composed
 
 Floats = npt.NDArray[np.float64]

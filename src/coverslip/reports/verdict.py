@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+import numpy as np
+
 from coverslip.evaluation import (
     FEW_GROUPS_FOR_INTERVALS,
     FEWEST_GROUPS,
@@ -16,6 +18,7 @@ from coverslip.evaluation import (
     Metric,
     independent_difference,
 )
+from coverslip.evaluation.proportions import Votes
 from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.words import (
@@ -33,6 +36,7 @@ from coverslip.reports.words import (
     why_instant,
 )
 from coverslip.runs import protocol_code
+from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import read_test_set_accesses
 
 Json = dict[str, Any]  # Any: values of parameters of messages
@@ -321,6 +325,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
 _UNFAMILIAR = 0.2  # share of the images of an external test set
 _MUCH_LOWER = 0.2  # difference of balanced accuracy from that on the run's test set
 _SEEN = 0.1  # share of the evaluated images that were used in training
+_MOST_RATES = 50  # classes whose error rates are drawn, which takes the square of their number in memory
 _UNGROUPED = 0.1  # share of the images of a run without a known group
 SERIOUS_FINDINGS = (
     "channel-files",
@@ -416,6 +421,15 @@ def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
     yield from _when(read_test_set_accesses(run.run).decided > 0)
 
 
+def _not_distinguished(run: ReportedRun) -> Iterator[Json]:
+    """Yield once if `summarise` does not correct proportions by the test images, although each class has some."""
+    classes = () if run.tested is None else run.run.predictions.classes
+    if 0 < len(classes) <= _MOST_RATES:
+        any_sample = Votes(np.ones((1, len(classes))), np.array([float(len(classes))]))
+        reason = error_rates(run.run, classes).correct(any_sample).reason
+        yield from _when(reason == "summary-uninformative")
+
+
 def _compared_runs(run: ReportedRun) -> Iterator[Json]:
     n = len(read_test_set_accesses(run.run).compared_with)
     yield from _when(n > 0, n_others=n, n_runs=n + 1)
@@ -477,6 +491,7 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
         lambda run: _when(run.n_folds > 0, n_folds=run.n_folds),
         is_about_training=True,
     ),
+    Rule("limit-classes-not-distinguished", "note", _not_distinguished, is_about_training=True),
     Rule("limit-compared-runs", "note", _compared_runs, is_about_training=True),
     Rule("limit-tested-repeatedly", "note", _tested_repeatedly, is_about_training=True),
     Rule("limit-one-domain", "note", lambda run: _when(not run.domains), is_about_training=True),

@@ -188,7 +188,7 @@ def measured_groups(run: ReportedRun) -> str:
         return first
     if n_unknown:
         return f"{first} {text('report-ungrouped-images', n_images=n_unknown, has_folds=bool(run.n_folds))}"
-    return f"{first} {text('report-groups-not-in-training')}"
+    return f"{first} {text('report-groups-not-in-training', is_tested_only=run.run.is_fitted_on_test)}"
 
 
 def without_group(run: ReportedRun) -> str:

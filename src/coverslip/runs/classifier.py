@@ -192,7 +192,11 @@ class ClassifierCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = Field(
+        default=1,
+        description="2 with `tested`, because a reader of version 1 would divide the logits of the tested classifier "
+        "by the temperature of the delivered one.",
+    )
     model: str
     model_options: Annotated[dict[str, Any], AfterValidator(bounded_options)]  # Any: the architecture checks them
     head: Literal["multi_layer", "native"]
@@ -267,6 +271,7 @@ class ClassifierCard(BaseModel):
         numbers = self.tested.model_dump(include={"n_images", "n_groups", "n_ungrouped"})
         return self.model_copy(
             update={
+                "format_version": 1,
                 "temperature": self.tested.temperature,
                 "prior": self.tested.prior,
                 "trained_on": self.trained_on.model_copy(update=numbers),
@@ -284,7 +289,7 @@ class ClassifierCard(BaseModel):
             n_ungrouped=self.trained_on.n_ungrouped,
         )
         update = {"temperature": temperature, "prior": prior, "trained_on": trained_on, "tested": tested}
-        return self.model_copy(update=update)
+        return self.model_copy(update={"format_version": 2, **update})
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,10 @@ report-groups-of-test-images = Die Bilder stammen aus { $n_groups ->
 
 report-groups-of-folds = Jede Gruppe wurde von einem Netz getestet, das ohne sie trainiert wurde.
 
-report-groups-not-in-training = Kein Bild dieser Gruppen wurde für das Training verwendet.
+report-groups-not-in-training = { $is_tested_only ->
+        [true] Der getestete Klassifikator wurde nicht mit Bildern dieser Gruppen trainiert.
+       *[false] Kein Bild dieser Gruppen wurde für das Training verwendet.
+    }
 
 report-ungrouped-images = { $has_folds ->
         [true] { $n_images ->
@@ -440,6 +443,9 @@ limit-rare-classes = { $is_all ->
        *[false] Einige
     } Klassen haben weniger als { $n_fewest } Testbilder.
     .meaning = Die Metriken dieser Klassen sind ungenau: { $labels }.
+
+limit-classes-not-distinguished = Die Testbilder zeigen nicht, dass der Klassifikator alle Klassen unterscheidet.
+    .meaning = Klassenanteile von Proben werden nicht um seine Fehler korrigiert. Labeln Sie mehr Bilder der Klassen, die selten erkannt werden, oder fassen Sie Klassen zusammen.
 
 limit-class-imbalance = Die Klassen sind sehr verschieden groß.
     .meaning = Die größte Klasse hat { $ratio }-mal so viele Testbilder wie die kleinste. Die Genauigkeit hängt vor allem von den großen Klassen ab; die ausgewogene Genauigkeit und Makro-F1 gewichten alle Klassen gleich.

@@ -185,7 +185,7 @@ card-too-large = Seine { $name } ist zu groß ({ $n_bytes } Byte)
 damaged-card = Die Beschreibung des Klassifikators ist beschädigt ({ $reason })
     .do = Kopieren Sie den Klassifikator noch einmal.
 
-newer-classifier-format = Der Klassifikator hat die Formatversion { $version }, und diese Version von coverslip liest Version 1
+newer-classifier-format = Der Klassifikator hat die Formatversion { $version }, und diese Version von coverslip liest die Versionen 1 und 2
     .do = Aktualisieren Sie coverslip.
 
 weights-not-readable = Die Gewichte konnten nicht gelesen werden: { $reason }

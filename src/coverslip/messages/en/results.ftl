@@ -144,7 +144,10 @@ report-groups-of-test-images = The images come from { $n_groups ->
 
 report-groups-of-folds = Each group was tested by a network that was trained without it.
 
-report-groups-not-in-training = No image of these groups was used for training.
+report-groups-not-in-training = { $is_tested_only ->
+        [true] The tested classifier was not trained on images of these groups.
+       *[false] No image of these groups was used for training.
+    }
 
 report-ungrouped-images = { $has_folds ->
         [true] { $n_images ->
@@ -440,6 +443,9 @@ limit-rare-classes = { $is_all ->
        *[false] Some
     } classes have fewer than { $n_fewest } test images.
     .meaning = Their metrics are uncertain: { $labels }.
+
+limit-classes-not-distinguished = The test images do not show that the classifier distinguishes all classes.
+    .meaning = Class proportions of samples are not corrected for its errors. Label more images of the classes that are rarely recognized, or merge classes.
 
 limit-class-imbalance = Class sizes are very different.
     .meaning = The largest class has { $ratio } times as many test images as the smallest. Accuracy depends mostly on the large classes; balanced accuracy and macro-F1 weight all classes equally.

@@ -185,7 +185,7 @@ card-too-large = Its { $name } is too large ({ $n_bytes } bytes)
 damaged-card = The description of the classifier is damaged ({ $reason })
     .do = Copy the classifier again.
 
-newer-classifier-format = The classifier has format version { $version }, and this version of coverslip reads version 1
+newer-classifier-format = The classifier has format version { $version }, and this version of coverslip reads versions 1 and 2
     .do = Update coverslip.
 
 weights-not-readable = The weights could not be read: { $reason }

@@ -320,7 +320,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
-        "words": [" ".join(lead(run, verdict))] if has_numbers else [],
+        "words": [*filter(None, (" ".join(lead(run, verdict)), words.delivered_words(run)))] if has_numbers else [],
         "reasons": list(verdict.reasons),
         "intervals": words.interval_words(run.metrics),
         "tested_on": words.split_words(run),
