@@ -129,6 +129,25 @@ def test_the_first_of_two_steps_counts_the_second() -> None:
     assert progress.left.seconds == pytest.approx(2 * both - 5 - 20, rel=0.05)
 
 
+def test_the_fit_on_all_images_counts_where_the_instant_classifier_is_delivered() -> None:
+    pace = Pace(embedding=0.05, fitting=12.0, closing=20.0)
+    instant = replace(PLAN, n_epochs=0, n_reprocessed=0, pace=pace)
+    refit = total_seconds(replace(instant, refits=True), pace) - total_seconds(instant, pace)
+    assert refit == pytest.approx(12.0 + 0.05 * PLAN.n_test)
+    assert total_seconds(replace(PLAN, refits=True), pace) == total_seconds(PLAN, pace)  # fine-tuned
+
+    def left_after(selected: ClassifierSelected) -> float:
+        progress = fold_event(LoggedProgress(), replace(PLAN, pace=pace, refits=True), 0.0)
+        progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=10), 0.0)
+        progress = fold_event(progress, selected, 1.0)
+        assert progress.left is not None
+        return progress.left.seconds
+
+    left = [left_after(ClassifierSelected(stage=stage, epoch=10)) for stage in ("instant", "finetune")]
+    assert left[0] - left[1] == pytest.approx(refit)
+    assert left[1] == pytest.approx(20.0 + 0.05 * (PLAN.n_reprocessed + PLAN.n_test), abs=1.0)
+
+
 def test_the_share_of_the_whole_goes_with_the_time_and_ends_at_one() -> None:
     progress, now, shares = LoggedProgress(), 1000.0, []
     for seconds, event in course():

@@ -90,6 +90,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         copies=recipe.copies_in_images(counts.n_train),
         n_folds=counts.n_folds,
         patience=patience,
+        refits=recipe.refits_instant_classifier and recipe.has_instant_stage and not counts.n_folds,
         pace=pace or earlier,
         basis=basis,
     )

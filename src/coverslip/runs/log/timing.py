@@ -16,6 +16,8 @@ STAGES: tuple[Stage, ...] = ("reading", "instant", "finetune", "measuring")
 _REPRESENTATIVE = 0.2  # of the images
 TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
+# Duration of other work, in fits of the instant classifier.
+_LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
 _USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=3.0, closing=8.0)
 
 
@@ -39,14 +41,27 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
         "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan),
-        "measuring": embedding * n_after + _or_usual(pace, "closing" if is_last else "loading"),
+        "measuring": embedding * n_after
+        + refit_seconds(plan, pace)
+        + _or_usual(pace, "closing" if is_last else "loading"),
     }
 
 
 def fitting_seconds(plan: WorkPlanned, pace: Pace, index: int) -> float:
     """Return the seconds of the instant stage after the features."""
-    # The learning curve of the last training takes about as long as the fit.
-    return (1 + (index == plan.n_folds)) * _or_usual(pace, "fitting")
+    return fits_in_stage(is_last=index == plan.n_folds) * _or_usual(pace, "fitting")
+
+
+def fits_in_stage(*, is_last: bool) -> float:
+    """Return the duration of the instant stage after the features, in fits: the last training has a learning curve."""
+    return 1 + is_last * _LEARNING_CURVE_BY_FIT
+
+
+def refit_seconds(plan: WorkPlanned, pace: Pace) -> float:
+    """Return the seconds of the fit of a delivered instant classifier on all images; 0 with fine-tuning."""
+    if not plan.refits or plan.n_epochs:
+        return 0.0
+    return embedding_seconds(pace, plan) * plan.n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
 
 
 def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
