@@ -24,7 +24,7 @@ from coverslip.events import (
 )
 from coverslip.runs.log import LoggedProgress, fold_event, seconds_left
 from coverslip.runs.log.progress import TimeLeft
-from coverslip.runs.log.timing import total_seconds
+from coverslip.runs.log.timing import expected_epochs, total_seconds
 
 PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_reprocessed=500, n_epochs=10, has_instant=True)
 N_STEPS = 15
@@ -214,9 +214,18 @@ def test_more_work_holds_the_share_and_makes_the_time_left_open() -> None:
         assert progress.may_take_longer
     assert shares == sorted(shares)
     assert shares[-1] <= 0.99
-    assert left[4] == pytest.approx(15 * 60.0 + 50.0, rel=0.2)  # as many better epochs again, and the patience
+    assert left[4] == pytest.approx(30 * 60.0 + 50.0, rel=0.2)  # gains until 2.5 times the patience, and the patience
     assert left[-1] < 80.0  # not the 285 epochs that may still be run
     assert not fold_event(progress, ClassifierSelected(stage="finetune", epoch=5), now).may_take_longer
+
+
+def test_early_stopping_is_expected_after_the_median_of_earlier_trainings() -> None:
+    assert expected_epochs(300, 10) == 35
+    assert expected_epochs(20, 10) == 20
+    assert expected_epochs(300, 10, epoch=5, best=5) == 35
+    assert expected_epochs(300, 10, epoch=40, best=40) == 70
+    assert expected_epochs(300, 10, epoch=45, best=40) == 60
+    assert expected_epochs(300, 10, epoch=50, best=40) == 50
 
 
 def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:

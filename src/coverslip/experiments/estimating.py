@@ -16,7 +16,7 @@ from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.log import LoggedProgress, fold_event
-from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, scaled, total_seconds
+from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, expected_epochs, scaled, total_seconds
 from coverslip.training.preprocessing import learn_preprocessing
 
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
@@ -84,7 +84,7 @@ def plan_work(recipe: Recipe, counts: Counts, device: str, pace: Pace | None = N
         n_test=counts.n_test,
         n_drawn=counts.n_drawn,
         n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
-        n_epochs=n_epochs if patience is None else min(n_epochs, patience),
+        n_epochs=n_epochs if patience is None else expected_epochs(n_epochs, patience),
         has_instant=recipe.has_instant_stage,
         tta=recipe.n_views,
         copies=recipe.copies_in_images(counts.n_train),

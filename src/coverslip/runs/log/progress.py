@@ -43,6 +43,7 @@ from coverslip.runs.log.records import (
 )
 from coverslip.runs.log.timing import (
     STAGES,
+    expected_epochs,
     fits_in_stage,
     fitting_seconds,
     measured_pace,
@@ -436,9 +437,7 @@ def _with_epochs(progress: LoggedProgress, event: Event) -> LoggedProgress:
     n_epochs = progress.n_epochs
     if plan.patience is not None:
         best = _training_of(progress, event).best_epoch or 0
-        # What has improved so far is expected to improve for as long again, less so with each epoch without a gain.
-        likely = best * (1 - min(1.0, ((progress.epoch or 0) - best) / plan.patience))
-        n_epochs = min(n_epochs, best + round(likely) + plan.patience)
+        n_epochs = expected_epochs(n_epochs, plan.patience, progress.epoch or 0, best)
     return _with_plan(progress, event, n_epochs)
 
 

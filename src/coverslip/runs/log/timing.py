@@ -16,6 +16,7 @@ STAGES: tuple[Stage, ...] = ("reading", "instant", "finetune", "measuring")
 _REPRESENTATIVE = 0.2  # of the images
 TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
+_PATIENCES_OF_GAINS = 2.5
 # Duration of other work, in fits of the instant classifier.
 _LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
 _USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=3.0, closing=8.0)
@@ -45,6 +46,22 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         + refit_seconds(plan, pace)
         + _or_usual(pace, "closing" if is_last else "loading"),
     }
+
+
+def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0) -> int:
+    """Return the expected number of epochs with early stopping.
+
+    The median of eight trainings from random weights improved until 2.5 times the patience, and later ones for half as
+    long again. Less is expected with each epoch without a gain.
+
+    Args:
+        n_epochs: at most.
+        patience: epochs without improvement after which fine-tuning ends.
+        epoch: that ended last.
+        best: epoch so far.
+    """
+    likely = max(best / 2, _PATIENCES_OF_GAINS * patience - best) * (1 - min(1.0, (epoch - best) / patience))
+    return min(n_epochs, best + round(likely) + patience)
 
 
 def fitting_seconds(plan: WorkPlanned, pace: Pace, index: int) -> float:
