@@ -187,6 +187,29 @@ def test_the_time_of_a_training_is_the_same_before_and_after_its_report_is_writt
         assert progress.worked == worked > 0
 
 
+def test_while_the_report_is_written_only_its_time_is_left() -> None:
+    """The stage began long before the report, so that its pace is not that of the report."""
+    progress, now = LoggedProgress(), 1000.0
+    for seconds, event in list(course())[:-1]:
+        now += seconds
+        progress = fold_event(progress, event, now)
+    for done in range(5):
+        now += 8.0
+        report = Progressed(stage="writing-report", done=done, total=5, seconds_left=8.0 * (5 - done) if done else None)
+        progress = fold_event(progress, report, now)
+    assert seconds_left(progress, now) == pytest.approx(8.0, abs=4.0)
+
+
+def test_the_first_of_many_test_images_is_no_measure_of_the_others() -> None:
+    """It is predicted after the classifier is loaded, so that the time of the stage is not that of an image."""
+    progress, now = LoggedProgress(), 1000.0
+    for seconds, event in list(course(replace(PLAN, pace=KNOWN)))[:-5]:
+        now += seconds
+        progress = fold_event(progress, event, now)
+    progress = fold_event(progress, Progressed(stage="predicting", done=1, total=100), now + 12.0)
+    assert (seconds_left(progress, now + 12.0) or 0.0) < 45.0  # not 99 times 12 s
+
+
 def test_time_passes_between_events() -> None:
     left = TimeLeft(100.0, at=10.0)
     assert (left.by(40.0), left.by(500.0)) == (70.0, 0.0)

@@ -276,17 +276,26 @@ def _left_of_stage(progress: LoggedProgress, event: Event, expected: float, fitt
     if progress.stage == "finetune" and plan is not None:
         in_epoch = event.step / max(event.n_steps, 1) if isinstance(event, StepEnded) else 0.0
         return expected * (1 - min(1.0, ((progress.epoch or 0) + in_epoch) / max(plan.n_epochs, 1)))
-    work_left = 0.0
-    if work is not None and work.done:
-        per_second = work.per_second or work.done / max(elapsed, 1e-9)
-        work_left = (work.total - work.done) / per_second
-        if work.stage == "reading-images":  # images are read again for preprocessing
-            work_left += work.total / per_second
+    work_left = None if work is None else _left_of_work(work)
+    if work is not None and work_left is not None and work.stage == "writing-report":  # the last work
+        return work_left
+    if progress.stage == "instant" and work is not None and work.stage == COMPUTING_FEATURES:
+        return fitting + (max(0.0, expected - fitting - elapsed) if work_left is None else work_left)
     if progress.stage == "instant":
-        if work is not None and work.stage == COMPUTING_FEATURES:
-            return work_left + fitting
         return max(0.0, fitting - max(0.0, elapsed - progress.n_embedded * (progress.pace.embedding or 0.0)))
-    return work_left if work_left and progress.stage != "measuring" else max(work_left, expected - elapsed)
+    return work_left if work_left and progress.stage != "measuring" else max(work_left or 0.0, expected - elapsed)
+
+
+def _left_of_work(work: Work) -> float | None:
+    """Return the remaining seconds of counted work by its pace; None if that is not known."""
+    if work.seconds_left is not None:
+        left = work.seconds_left
+    elif work.done and work.per_second:
+        left = (work.total - work.done) / work.per_second
+    else:
+        return None
+    is_repeated = work.stage == "reading-images" and work.per_second  # images are read again for preprocessing
+    return left + (work.total / work.per_second if is_repeated and work.per_second else 0.0)
 
 
 def _noted(progress: LoggedProgress, event: Noted, at: float) -> LoggedProgress:
