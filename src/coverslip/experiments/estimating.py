@@ -215,8 +215,9 @@ _SIDE = 512  # of the matrices whose product measures the processor
 # Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
 _MOST_FEATURES = 3700
 _PRODUCTS_OF_FIT = 5
-# Seconds of loading a classifier, and of metrics, figures and report, where a loop takes `_LOOP_SECONDS`.
-_LOADING, _CLOSING, _LOOP_SECONDS = 2.0, 8.0, 0.02
+# Seconds of loading a classifier, and of metrics, figures and report for no image and for each, where a loop takes
+# `_LOOP_SECONDS`.
+_LOADING, _CLOSING, _CLOSING_OF_IMAGE, _LOOP_SECONDS = 2.0, 3.0, 0.001, 0.02
 
 
 def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> Pace:
@@ -278,7 +279,7 @@ def _pace_of_processor(n_images: int, n_copies: float) -> Pace:
     return Pace(
         fitting=_PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness,
         loading=_LOADING * slowness,
-        closing=(_LOADING + _CLOSING) * slowness,
+        closing=(_LOADING + _CLOSING + _CLOSING_OF_IMAGE * n_images) * slowness,
     )
 
 

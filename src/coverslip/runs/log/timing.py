@@ -19,7 +19,7 @@ _VALIDATION_BY_TRAINING = 1 / 3
 _PATIENCES_OF_GAINS = 2.5
 # Duration of other work, in fits of the instant classifier.
 _LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
-_USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=3.0, closing=8.0)
+_USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=2.0, closing=8.0)
 
 
 def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stage, float]:
@@ -41,7 +41,8 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
     return {
         "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
-        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan),
+        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
+        + (_or_usual(pace, "loading") if plan.n_epochs else 0.0),  # then the last layer is fitted again
         "measuring": embedding * n_after
         + refit_seconds(plan, pace)
         + _or_usual(pace, "closing" if is_last else "loading"),
