@@ -17,6 +17,7 @@ _REPRESENTATIVE = 0.2  # of the images
 TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
 _PATIENCES_OF_GAINS = 2.5
+_AROUND_FINETUNING = 3.0  # seconds before its first epoch, and of the fit of the last layer after it
 # Duration of other work, in fits of the instant classifier.
 _LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
 _USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=2.0, closing=8.0)
@@ -42,7 +43,7 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
         "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
-        + (_or_usual(pace, "loading") if plan.n_epochs else 0.0),  # then the last layer is fitted again
+        + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
         "measuring": embedding * n_after
         + refit_seconds(plan, pace)
         + _or_usual(pace, "closing" if is_last else "loading"),
