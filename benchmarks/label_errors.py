@@ -29,7 +29,7 @@ from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
 from coverslip.evaluation import apply_temperature, fit_temperature
 from coverslip.models.networks import create_network
-from coverslip.training.heads import cross_fitted_logits
+from coverslip.training.heads import CrossFitting
 from coverslip.training.preprocessing import learn_preprocessing
 
 RECORD = Record("Suspected label errors", ["src/coverslip/audit/label_issues.py", "src/coverslip/training/heads.py"])
@@ -170,9 +170,8 @@ def with_changes(
 
 def probabilities(images: Images, label: np.ndarray) -> np.ndarray:
     """(n, K) probabilities of probes that were not trained on the image; NaN if there is none."""
-    logits = cross_fitted_logits(
-        images.features, label, images.turn, n_classes=images.n_classes, balanced=False, shrinkage=SHRINKAGE
-    )
+    probes = CrossFitting(images.features, label, images.turn, n_classes=images.n_classes, balanced=False)
+    logits = probes.logits(SHRINKAGE)
     is_known = np.isfinite(logits).all(axis=1)
     probability = np.full(logits.shape, np.nan)
     temperature = fit_temperature(logits[is_known], label[is_known])

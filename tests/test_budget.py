@@ -290,6 +290,24 @@ def test_more_time_allows_larger_images_and_then_fine_tuning_first_on_smaller_im
     assert (fit.recipe.stage, fit.recipe.image_size) == ("finetune", None)
 
 
+def test_the_fit_on_all_images_is_planned_and_left_out_first(cells: Path, tmp_path: Path) -> None:
+    """The instant classifier takes about 12 s, and the fit on all images 3 s."""
+    instant = OPEN.model_copy(update={"stage": "instant"})
+    results = {}
+    for budget in (9.0, 14.0, 17.0):
+        fit, notes = choice(cells, tmp_path / str(budget), instant, budget)
+        run = Run(tmp_path / str(budget))
+        assert fit.recipe.refit_all == run.recipe.refit_all
+        assert (not fit.recipe.refit_all) == run.budget.drops_refit == ("no-time-to-refit" in notes)
+        results[budget] = (fit.recipe.refit_all, fit.recipe.image_size)
+    assert results == {9.0: (False, 128), 14.0: (False, None), 17.0: (True, None)}
+    reserves = []
+    for refits in (True, False):
+        choice(cells, tmp_path / f"fine-tuned {refits}", OPEN.model_copy(update={"refit_all": refits}), 1000.0)
+        reserves.append(Run(tmp_path / f"fine-tuned {refits}").budget.reserve_seconds)
+    assert reserves[0] - reserves[1] == pytest.approx(1.1 * (0.1 * 18 + 1.0))  # if the instant classifier is selected
+
+
 def test_folds_are_replaced_by_one_split_unless_they_were_requested(cells: Path, tmp_path: Path) -> None:
     usual = SMALL.model_copy(update={"split": SplitPlan(folds=None)})
     stated = SMALL.model_copy(update={"split": SplitPlan(folds=3)})

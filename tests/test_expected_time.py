@@ -14,8 +14,18 @@ from training_events import a_step, an_epoch
 import coverslip as cs
 from coverslip.cache import RecordStore
 from coverslip.errors import Stopped
-from coverslip.events import COMPUTING_FEATURES, Event, Noted, Pace, Progressed, RunEnded, StageStarted, WorkPlanned
-from coverslip.experiments.estimating import PACES, PaceListener
+from coverslip.events import (
+    COMPUTING_FEATURES,
+    Event,
+    InstantClassifierFitted,
+    Noted,
+    Pace,
+    Progressed,
+    RunEnded,
+    StageStarted,
+    WorkPlanned,
+)
+from coverslip.experiments.estimating import PACES, Counts, PaceListener, plan_work
 from coverslip.runs import Run, RunContext, save_recipe, with_settings
 
 
@@ -89,6 +99,20 @@ def test_only_what_was_measured_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=3.0))
     listened(tmp_path / "c", PLAN, *instant, *epochs)
     assert paces()[48]["training"] == pytest.approx(0.1)
+
+
+def test_the_fit_of_an_earlier_training_counts_in_proportion_to_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    fitted = InstantClassifierFitted(seconds=6.0, val_accuracy=None, val_macro_f1=None)
+    listened(tmp_path / "a", PLAN, StageStarted(stage="instant"), FEATURES, fitted)
+    recipe = Run(tmp_path / "a").recipe.model_copy(update={"stage": "instant"})
+    few, more = (
+        plan_work(recipe, Counts(n_train=n, n_val=10, n_test=10, n_drawn=n), "cpu").pace.fitting for n in (30, 3000)
+    )
+    assert few == pytest.approx(0.375)  # at least half a second, of which a quarter is the learning curve
+    assert more == pytest.approx(5.06 * few, rel=0.01)  # 1 s, and 4.06 s for products of 3,010 rows
 
 
 @pytest.mark.slow

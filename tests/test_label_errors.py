@@ -14,7 +14,7 @@ from coverslip.audit.label_issues import FEWEST_IMAGES, SHRINKAGE, count_suspect
 from coverslip.cli import main
 from coverslip.pipeline import train_without_report
 from coverslip.runs import Run, SplitPlan
-from coverslip.training.heads import cross_fitted_logits
+from coverslip.training.heads import CrossFitting
 
 # Probabilities and labels, and what cleanlab 2.9 says of them: `get_self_confidence_for_each_label`, and
 # `find_label_issues(filter_by="predicted_neq_given", return_indices_ranked_by="self_confidence")`.
@@ -79,7 +79,7 @@ def test_what_is_said_of_an_image_does_not_depend_on_the_labels_of_its_turn() ->
     swapped = label.copy()
     swapped[[0, 1]] = swapped[[1, 0]]  # both held out together
     logits, others = (
-        cross_fitted_logits(features, labels, turn, n_classes=3, balanced=False, shrinkage=SHRINKAGE)
+        CrossFitting(features, labels, turn, n_classes=3, balanced=False).logits(SHRINKAGE)
         for labels in (label, swapped)
     )
     np.testing.assert_allclose(logits[turn == 0], others[turn == 0], atol=1e-9)

@@ -24,7 +24,7 @@ from coverslip.events import (
 )
 from coverslip.runs.log import LoggedProgress, fold_event, seconds_left
 from coverslip.runs.log.progress import TimeLeft
-from coverslip.runs.log.timing import total_seconds
+from coverslip.runs.log.timing import expected_epochs, total_seconds
 
 PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_reprocessed=500, n_epochs=10, has_instant=True)
 N_STEPS = 15
@@ -129,6 +129,25 @@ def test_the_first_of_two_steps_counts_the_second() -> None:
     assert progress.left.seconds == pytest.approx(2 * both - 5 - 20, rel=0.05)
 
 
+def test_the_fit_on_all_images_counts_where_the_instant_classifier_is_delivered() -> None:
+    pace = Pace(embedding=0.05, fitting=12.0, closing=20.0)
+    instant = replace(PLAN, n_epochs=0, n_reprocessed=0, pace=pace)
+    refit = total_seconds(replace(instant, refits=True), pace) - total_seconds(instant, pace)
+    assert refit == pytest.approx(12.0 + 0.05 * PLAN.n_test)
+    assert total_seconds(replace(PLAN, refits=True), pace) == total_seconds(PLAN, pace)  # fine-tuned
+
+    def left_after(selected: ClassifierSelected) -> float:
+        progress = fold_event(LoggedProgress(), replace(PLAN, pace=pace, refits=True), 0.0)
+        progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=10), 0.0)
+        progress = fold_event(progress, selected, 1.0)
+        assert progress.left is not None
+        return progress.left.seconds
+
+    left = [left_after(ClassifierSelected(stage=stage, epoch=10)) for stage in ("instant", "finetune")]
+    assert left[0] - left[1] == pytest.approx(refit)
+    assert left[1] == pytest.approx(20.0 + 0.05 * (PLAN.n_reprocessed + PLAN.n_test), abs=1.0)
+
+
 def test_the_share_of_the_whole_goes_with_the_time_and_ends_at_one() -> None:
     progress, now, shares = LoggedProgress(), 1000.0, []
     for seconds, event in course():
@@ -168,6 +187,29 @@ def test_the_time_of_a_training_is_the_same_before_and_after_its_report_is_writt
         assert progress.worked == worked > 0
 
 
+def test_while_the_report_is_written_only_its_time_is_left() -> None:
+    """The stage began long before the report, so that its pace is not that of the report."""
+    progress, now = LoggedProgress(), 1000.0
+    for seconds, event in list(course())[:-1]:
+        now += seconds
+        progress = fold_event(progress, event, now)
+    for done in range(5):
+        now += 8.0
+        report = Progressed(stage="writing-report", done=done, total=5, seconds_left=8.0 * (5 - done) if done else None)
+        progress = fold_event(progress, report, now)
+    assert seconds_left(progress, now) == pytest.approx(8.0, abs=4.0)
+
+
+def test_the_first_of_many_test_images_is_no_measure_of_the_others() -> None:
+    """It is predicted after the classifier is loaded, so that the time of the stage is not that of an image."""
+    progress, now = LoggedProgress(), 1000.0
+    for seconds, event in list(course(replace(PLAN, pace=KNOWN)))[:-5]:
+        now += seconds
+        progress = fold_event(progress, event, now)
+    progress = fold_event(progress, Progressed(stage="predicting", done=1, total=100), now + 12.0)
+    assert (seconds_left(progress, now + 12.0) or 0.0) < 45.0  # not 99 times 12 s
+
+
 def test_time_passes_between_events() -> None:
     left = TimeLeft(100.0, at=10.0)
     assert (left.by(40.0), left.by(500.0)) == (70.0, 0.0)
@@ -195,9 +237,18 @@ def test_more_work_holds_the_share_and_makes_the_time_left_open() -> None:
         assert progress.may_take_longer
     assert shares == sorted(shares)
     assert shares[-1] <= 0.99
-    assert left[4] == pytest.approx(15 * 60.0 + 50.0, rel=0.2)  # as many better epochs again, and the patience
+    assert left[4] == pytest.approx(30 * 60.0 + 50.0, rel=0.2)  # gains until 2.5 times the patience, and the patience
     assert left[-1] < 80.0  # not the 285 epochs that may still be run
     assert not fold_event(progress, ClassifierSelected(stage="finetune", epoch=5), now).may_take_longer
+
+
+def test_early_stopping_is_expected_after_the_median_of_earlier_trainings() -> None:
+    assert expected_epochs(300, 10) == 35
+    assert expected_epochs(20, 10) == 20
+    assert expected_epochs(300, 10, epoch=5, best=5) == 35
+    assert expected_epochs(300, 10, epoch=40, best=40) == 70
+    assert expected_epochs(300, 10, epoch=45, best=40) == 60
+    assert expected_epochs(300, 10, epoch=50, best=40) == 50
 
 
 def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:

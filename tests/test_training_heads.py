@@ -256,6 +256,7 @@ def test_shrinkage_by_folds_is_chosen_where_the_primary_metric_is_undefined(tmp_
     features = rng.normal(size=(14, 5)).astype(np.float32) + label[:, None]
     fold_index = np.where(label == 0, np.arange(14) % 3, -1)
     recipe = Recipe(primary_metric="macro_auroc")
-    head, logits = HeadFitter(2, recipe, RunContext(tmp_path)).fit_by_folds(Rows(features), label, fold_index)
+    fitter = HeadFitter(2, recipe, RunContext(tmp_path))
+    head, logits = fitter.fit_by_folds(Rows(features), label, fold_index, 1.0, compares=True)
     assert head.shrinkage == SHRINKAGES[-1]
     assert np.isfinite(logits).all(axis=1).tolist() == (fold_index >= 0).tolist()

@@ -142,6 +142,7 @@ class WorkPlanned(Event):
     basis: str | None = None  # the earlier training of the pace, shown to users; None: there is none
     seconds: float | None = None  # expected total; None: unknown
     patience: int | None = None  # epochs without improvement after which fine-tuning ends; None: all epochs are run
+    refits: bool = False  # the delivered classifier, if it is the instant one, is fitted on all images after the test
 
     def _text(self) -> str:
         expected = None if self.seconds is None else text("event-expected-time", time=rough_duration(self.seconds))

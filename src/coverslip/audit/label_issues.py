@@ -32,7 +32,7 @@ from coverslip.runs import (
 )
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import initial_network
-from coverslip.training.heads import cross_fitted_logits, is_balanced
+from coverslip.training.heads import CrossFitting, is_balanced
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -237,8 +237,8 @@ def _cross_fitted(
         emit=context.emit,
         stop=context.stop,
     ) as (features, _):
-        balanced = is_balanced(recipe)
-        return cross_fitted_logits(features, label, fold, n_classes=n_classes, balanced=balanced, shrinkage=SHRINKAGE)
+        probes = CrossFitting(features, label, fold, n_classes=n_classes, balanced=is_balanced(recipe))
+        return probes.logits(SHRINKAGE)
 
 
 def _recipe_of_frozen_network(recipe: Recipe) -> Recipe:

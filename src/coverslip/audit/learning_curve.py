@@ -14,7 +14,7 @@ import numpy.typing as npt
 from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.messages import Message, message
-from coverslip.training.linear_probe import whitened_products
+from coverslip.training.linear_probe import Whitening
 
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -59,7 +59,7 @@ def gram_matrix_with_variation(
     within = (variation / sd).astype(np.float32)
     count = np.bincount(label)
     share = np.full(len(count), 1 / len(count)) if balanced else count / len(label)
-    gram: Singles = whitened_products(rows, label, share, within, shrinkage).astype(np.float32)
+    gram: Singles = Whitening(rows, label, share, within).products(shrinkage).astype(np.float32)
     return gram
 
 

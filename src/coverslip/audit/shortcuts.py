@@ -28,7 +28,7 @@ from PIL import ExifTags, Image
 from coverslip.audit.learning_curve import nested_order
 from coverslip.datasets import ColumnProbe, ProbeScore, Signal, SignalSource
 from coverslip.events import OnProgress, ignore_progress
-from coverslip.training.linear_probe import held_out_logits
+from coverslip.training.linear_probe import HeldOutProbes
 
 Floats = npt.NDArray[np.float32]
 
@@ -373,9 +373,8 @@ def _balanced_accuracy(features: Floats, label: Ints, unit: Ints, generator: np.
     order = np.flatnonzero(is_testable)[np.argsort(fold[is_testable], kind="stable")]
     label = np.unique(label[order], return_inverse=True)[1]
     n_classes = int(label.max()) + 1
-    logits = held_out_logits(
-        features[order], label, fold[order], n_classes=n_classes, balanced=True, shrinkage=_SHRINKAGE
-    )
+    probes = HeldOutProbes(features[order], label, fold[order], n_classes=n_classes, balanced=True)
+    logits = probes.logits(_SHRINKAGE)
     is_correct = logits.argmax(axis=1) == label
     return float(np.mean([is_correct[label == k].mean() for k in range(n_classes)]))
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NEARLY_ALL = 0.8  # of the recommended epochs: with fewer, fine-tuning takes smaller images
 _MORE_EPOCHS = 2.0  # more than that do not improve results
 _SMALLEST_PX, _SMALLEST_SHARE = 64, 0.5  # of the full size: classifiers of smaller images are often much worse
-_HARDLY_LONGER = 1.5  # than the fastest training: larger images are worth it
+_HARDLY_LONGER = 1.35  # than the fastest training: larger images are worth it
 _STEP_PX = 32  # networks halve the size five times
 _UNUSED_SHARE = 0.2  # of the budget: if more time is left over, a note says so
 _SAFETY, _SAFETY_OF_FOLDS = 1.1, 1.25  # factors on estimates; folds cannot be adapted while they run
@@ -131,8 +131,8 @@ class _Work:
         return total_seconds(replace(self.plan, n_epochs=0, n_reprocessed=0), self.pace(px))
 
     def closing(self, px: int) -> float:
-        """Return the seconds after fine-tuning."""
-        return stage_seconds(self.plan, self.pace(px), self.plan.n_folds)["measuring"]
+        """Return the seconds after fine-tuning, also if the instant classifier is then selected and refitted."""
+        return stage_seconds(replace(self.plan, n_epochs=0), self.pace(px), self.plan.n_folds)["measuring"]
 
 
 class _Choice:
@@ -197,7 +197,11 @@ class _Choice:
         px = self._tuned_px(work)
         if px is not None:
             return None, self._write(work, px, changes, reserve_seconds=_SAFETY * work.closing(px))
-        px = self._instant_size(work, self._left / _SAFETY)
+        left = self._left / _SAFETY
+        if work.plan.refits and work.instant(self._full_px) > left:
+            work, changes["refit_all"] = replace(work, plan=replace(work.plan, refits=False)), False
+            self._note("no-time-to-refit")
+        px = self._instant_size(work, left)
         if not self._recipe.is_finetuned:
             return None, self._write(work, px, changes, ended="instant classifier")
         return None, self._write(work, px, {**changes, "stage": "instant"}, **self._without_finetuning(work))
@@ -276,10 +280,11 @@ class _Choice:
             values = {"full_image_size": self._full_px, **values}
             recipe = recipe.model_copy(update={"image_size": px})
         epochs = work.plan.n_epochs or None
-        updates = {"is_fixed": True, "epochs": epochs, "image_size": px, **values}
+        drops_refit = self._recipe.refit_all and not recipe.refit_all
+        updates = {"is_fixed": True, "epochs": epochs, "image_size": px, "drops_refit": drops_refit, **values}
         self._record.model_copy(update=updates).write(self._context.run.budget_file)
         # The run's recipe keeps the initialization as the user stated it.
-        names = ("image_size", "stage", "epochs", "split")
+        names = ("image_size", "stage", "epochs", "split", "refit_all")
         changed = self._context.run.recipe.model_copy(update={name: getattr(recipe, name) for name in names})
         save_recipe(changed, self._context.run.recipe_file)
         return recipe

@@ -16,7 +16,7 @@ from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs import Recipe, RunContext
 from coverslip.runs.log import LoggedProgress, fold_event
-from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, scaled, total_seconds
+from coverslip.runs.log.timing import TRAINING_BY_EMBEDDING, expected_epochs, scaled, total_seconds
 from coverslip.training.preprocessing import learn_preprocessing
 
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
@@ -40,7 +40,7 @@ class SetSizes:
 
 @dataclass(frozen=True, slots=True)
 class _PaceRecord:
-    """The pace of an earlier training, with one forward pass of each image."""
+    """The pace of an earlier training, with one forward pass of each image, and the fit relative to `_fit_seconds`."""
 
     model: str
     device: str
@@ -78,18 +78,23 @@ def plan_work(recipe: Recipe, counts: SetSizes, device: str, pace: Pace | None =
         n_epochs = min(resolved.n_epochs, recipe.last_epoch or resolved.n_epochs)
     patience = recipe.patience_used if n_epochs else None
     earlier, basis = _pace_for(recipe, device)
+    copies = recipe.copies_in_images(counts.n_train)
+    if earlier.fitting is not None:
+        relative = _fit_seconds(counts.n_train + counts.n_val, recipe.n_views * copies)
+        earlier = replace(earlier, fitting=earlier.fitting * relative)
     plan = WorkPlanned(
         n_train=counts.n_train,
         n_val=counts.n_val,
         n_test=counts.n_test,
         n_drawn=counts.n_drawn,
         n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
-        n_epochs=n_epochs if patience is None else min(n_epochs, patience),
+        n_epochs=n_epochs if patience is None else expected_epochs(n_epochs, patience),
         has_instant=recipe.has_instant_stage,
         tta=recipe.n_views,
-        copies=recipe.copies_in_images(counts.n_train),
+        copies=copies,
         n_folds=counts.n_folds,
         patience=patience,
+        refits=recipe.refits_instant_classifier and recipe.has_instant_stage and not counts.n_folds,
         pace=pace or earlier,
         basis=basis,
     )
@@ -146,6 +151,9 @@ class PaceListener:
         recipe = self._context.run.recipe
         if measured.embedding is not None:
             measured = replace(measured, embedding=measured.embedding / recipe.n_views)
+        if measured.fitting is not None:
+            relative = _fit_seconds(plan.n_train + plan.n_val, plan.tta * plan.copies)
+            measured = replace(measured, fitting=measured.fitting / relative)
         record, stored = _record_of(recipe, self._context.device), _all_records()
         earlier = next((each for each in stored if replace(each, pace=record.pace) == record), None)
         if earlier:  # for values that were not measured now, as with cached features
@@ -213,9 +221,10 @@ _N_TIMED = 32  # images
 _SIDE = 512  # of the matrices whose product measures the processor
 # Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
 _MOST_FEATURES = 3700
-_PRODUCTS_OF_FIT = 5
-# Seconds of loading a classifier, and of metrics, figures and report, where a loop takes `_LOOP_SECONDS`.
-_LOADING, _CLOSING, _LOOP_SECONDS = 2.0, 8.0, 0.02
+_PRODUCTS_OF_FIT, _PRODUCT_SECONDS = 5, 0.004
+# Seconds of loading a classifier, and of metrics, figures and report for no image and for each, where a loop takes
+# `_LOOP_SECONDS`.
+_LOADING, _CLOSING, _CLOSING_OF_IMAGE, _LOOP_SECONDS = 2.0, 3.0, 0.001, 0.02
 
 
 def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> Pace:
@@ -273,12 +282,17 @@ def with_pace_of_processor(plan: WorkPlanned) -> WorkPlanned:
 def _pace_of_processor(n_images: int, n_copies: float) -> Pace:
     """Return the times that depend on the processor but not on the network, from two short measurements."""
     product, slowness = _mean_seconds(_product, 20), max(1.0, _mean_seconds(_loop, 15) / _LOOP_SECONDS)
-    side = min(_MOST_FEATURES, n_images + n_copies)
     return Pace(
-        fitting=_PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness,
+        fitting=_fit_seconds(n_images, n_copies, product, slowness),
         loading=_LOADING * slowness,
-        closing=(_LOADING + _CLOSING) * slowness,
+        closing=(_LOADING + _CLOSING + _CLOSING_OF_IMAGE * n_images) * slowness,
     )
+
+
+def _fit_seconds(n_images: int, n_copies: float, product: float = _PRODUCT_SECONDS, slowness: float = 1.0) -> float:
+    """Return the seconds of a fit of the instant classifier, where a product of matrices takes `product` seconds."""
+    side = min(_MOST_FEATURES, n_images + n_copies)
+    return _PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness
 
 
 def _mean_seconds(work: Callable[[], object], n: int) -> float:

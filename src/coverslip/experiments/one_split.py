@@ -131,8 +131,7 @@ def train_one_split(
         evaluation = measure(
             context.run, test_images, classifier, recipe, context, images=images, may_be_empty=may_be_empty
         )
-    has_limit = recipe.split.train_per_class is not None or recipe.split.rare_images is not None
-    if recipe.refit_all and fitted.is_linear_probe and not has_limit:
+    if recipe.refits_instant_classifier and fitted.is_linear_probe:
         deliver_refitted(split_data, preprocessing, fitted, recipe, context)
     if context.with_report:
         write_report_of_images(context.run, ImageLookup(context.run, data), context.emit)

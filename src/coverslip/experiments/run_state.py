@@ -101,6 +101,8 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
             reset: dict[str, object] = {"stage": "finetune"} if record.is_finetuned else {}
             if record.full_image_size:
                 reset["image_size"] = None
+            if record.drops_refit:
+                reset["refit_all"] = True
             save_recipe(run.recipe.model_copy(update=reset), run.recipe_file)
             changes["full_image_size"] = None
         record = record.model_copy(update=changes)

@@ -195,6 +195,9 @@ class BudgetRecord(Document):
     full_image_size: int | None = Field(
         default=None, description="Image size without a budget; null if it was not reduced."
     )
+    drops_refit: bool = Field(
+        default=False, description="Whether there is no time to fit the delivered classifier on all images."
+    )
     sufficient_seconds: float | None = Field(
         default=None, description="Estimated budget for all epochs at the full image size; null if they were run."
     )

@@ -26,7 +26,7 @@ from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
 from coverslip.training.batches import TrainingImages, TrainingTask
-from coverslip.training.linear_probe import SHRINKAGES, LinearHead, fit_linear_probe, held_out_logits
+from coverslip.training.linear_probe import SHRINKAGES, HeldOutProbes, LinearHead, fit_linear_probe
 from coverslip.training.ranking import calibrated_log_loss, primary_score
 
 Floats = npt.NDArray[np.float64]
@@ -36,6 +36,7 @@ Pixels = npt.NDArray[np.unsignedinteger]
 _Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 
 _SHARES = tuple(tenth / 10 for tenth in range(11))  # candidate weights of the refitted head
+_MOST_COMPARED = 0.5  # images per feature: with more, shrinkages are not compared in folds
 _LOSSLESS_WEIGHT, _LIGHT_WEIGHT = 0.5, 1.0  # of the covariance within images, added to the covariance within classes
 
 
@@ -161,42 +162,50 @@ def some_of_validation(images: TrainingImages, seed: int, most: int) -> tuple[In
     return images.val[rows], images.val_label[rows]
 
 
-def cross_fitted_logits(
-    features: Features,
-    label: Ints,
-    fold_index: Ints,
-    *,
-    n_classes: int,
-    balanced: bool,
-    shrinkage: float,
-    variation: Variation | None = None,
-    excludes_copies: bool = True,
-) -> Floats:
-    """Return (n, K) logits of linear probes that were fitted on the images of the other folds.
+class CrossFitting:
+    """Linear probes that were fitted on the images of the other folds.
 
     Args:
         features: (n, D).
         label: (n,) in [0, K); every class occurs.
-        fold_index: (n,) fold in which each image is held out. If it is negative, the logits are NaN.
+        fold_index: (n,) fold in which each image is held out; negative for never.
         n_classes: K.
         balanced: give all classes the same weight, whatever their numbers of images.
-        shrinkage: of every probe.
         variation: as for `fit_linear_probe`.
-        excludes_copies: exclude the rows of the variation that are of held-out images too.
     """
-    order = np.argsort(fold_index, kind="stable")
-    logits = np.empty((len(label), n_classes))
-    logits[order] = held_out_logits(
-        features.part(order),
-        label[order],
-        fold_index[order],
-        n_classes=n_classes,
-        balanced=balanced,
-        shrinkage=shrinkage,
-        variation=variation.rows if variation else None,
-        fold_of_variation=fold_index[variation.image] if variation and excludes_copies else None,
-    )
-    return logits
+
+    def __init__(
+        self,
+        features: Features,
+        label: Ints,
+        fold_index: Ints,
+        *,
+        n_classes: int,
+        balanced: bool,
+        variation: Variation | None = None,
+    ) -> None:
+        self._order = np.argsort(fold_index, kind="stable")
+        self._probes = HeldOutProbes(
+            features.part(self._order),
+            label[self._order],
+            fold_index[self._order],
+            n_classes=n_classes,
+            balanced=balanced,
+            variation=variation.rows if variation else None,
+            fold_of_variation=fold_index[variation.image] if variation else None,
+        )
+
+    def logits(self, shrinkage: float, *, excludes_copies: bool = True) -> Floats:
+        """Return (n, K) logits; NaN for images that are never held out.
+
+        Args:
+            shrinkage: of every probe.
+            excludes_copies: exclude the rows of the variation that are of held-out images too.
+        """
+        ordered = self._probes.logits(shrinkage, excludes_variation=excludes_copies)
+        logits = np.empty_like(ordered)
+        logits[self._order] = ordered
+        return logits
 
 
 def is_balanced(recipe: Recipe) -> bool:
@@ -236,43 +245,45 @@ class HeadFitter:
         return self._fit(features, label, val, val_label, SHRINKAGES)
 
     def fit_by_folds(
-        self, features: Features, label: Ints, fold_index: Ints, shrinkages: Sequence[float] = SHRINKAGES
+        self, features: Features, label: Ints, fold_index: Ints, shrinkage: float, *, compares: bool
     ) -> tuple[LinearHead, Floats]:
-        """Fit on all these images, with the shrinkage that is best on images that are held out in their folds.
+        """Fit on all these images, with a shrinkage that is best on images that are held out in their folds.
+
+        A comparison begins with the given shrinkage and its neighbors, and goes on while a neighbor is better.
 
         Args:
             features, label: of the images.
             fold_index: (n,) fold in which each image is held out; negative for never, but not for all images.
-            shrinkages: candidates in ascending order. A single one needs no comparison.
+            shrinkage: of `SHRINKAGES`.
+            compares: compare it with others; otherwise it is used.
 
         Returns:
-            The head, and (n, K) logits as of `predict_held_out` with its shrinkage.
+            The head, and (n, K) logits as of `CrossFitting` with its shrinkage.
         """
-        is_held_out = fold_index >= 0
-        scores = []
-        for shrinkage in shrinkages if len(shrinkages) > 1 else ():
-            self.context.stop.check()
-            # Copies have no labels. Those of held-out images stay in, so that all folds share most of the work.
-            logits = self.predict_held_out(features, label, fold_index, shrinkage, excludes_copies=False)
-            scores.append(primary_score(logits[is_held_out], label[is_held_out], self.recipe))
-        # The larger shrinkage wins if scores are equal. A metric may be undefined if a class has few images.
-        best = max(range(len(scores)), key=lambda i: (np.nan_to_num(scores[i], nan=-np.inf), i), default=0)
-        selected = shrinkages[best]
-        return self.fit(features, label, selected), self.predict_held_out(features, label, fold_index, selected)
+        is_held_out, selected = fold_index >= 0, SHRINKAGES.index(shrinkage)
+        probes, scores = self.cross_fitting(features, label, fold_index), dict[int, float]()
+        while compares:
+            near = range(max(0, selected - 1), min(len(SHRINKAGES), selected + 2))
+            for i in near:
+                if i not in scores:
+                    self.context.stop.check()
+                    # Copies have no labels. Those of held-out images stay in, so that all folds share most of the work.
+                    logits = probes.logits(SHRINKAGES[i], excludes_copies=False)
+                    scores[i] = primary_score(logits[is_held_out], label[is_held_out], self.recipe)
+            # The larger shrinkage wins if scores are equal. A metric may be undefined if a class has few images.
+            best = max(near, key=lambda i: (np.nan_to_num(scores[i], nan=-np.inf), i))
+            compares, selected = best != selected, best
+        return self.fit(features, label, SHRINKAGES[selected]), probes.logits(SHRINKAGES[selected])
 
-    def predict_held_out(
-        self, features: Features, label: Ints, fold_index: Ints, shrinkage: float, *, excludes_copies: bool = True
-    ) -> Floats:
-        """Return (n, K) logits as of `cross_fitted_logits`."""
-        return cross_fitted_logits(
+    def cross_fitting(self, features: Features, label: Ints, fold_index: Ints) -> CrossFitting:
+        """Return probes that are fitted without the images of each fold, as of `CrossFitting`."""
+        return CrossFitting(
             features,
             label,
             fold_index,
             n_classes=self.n_classes,
             balanced=is_balanced(self.recipe),
-            shrinkage=shrinkage,
             variation=self.variation,
-            excludes_copies=excludes_copies,
         )
 
     def fit_by_validation(
@@ -294,7 +305,7 @@ class HeadFitter:
         assert of_training.shrinkage is not None, "a fitted head has a shrinkage"
         both = np.concatenate([label, val_label])
         fold_indices = np.concatenate([np.full(n, -1), fold_index])
-        logits = self.predict_held_out(features, both, fold_indices, of_training.shrinkage)[n:]
+        logits = self.cross_fitting(features, both, fold_indices).logits(of_training.shrinkage)[n:]
         is_never_held_out = fold_index < 0
         logits[is_never_held_out] = of_training.logits(val)[is_never_held_out]
         return HeadsByValidation(self.fit(features, both, of_training.shrinkage), of_training, logits)
@@ -369,8 +380,8 @@ def fit_head_on_all(
     """Fit a linear probe to training, validation and test images, and return it with its temperature.
 
     The temperature is fitted to logits of heads that were fitted without the image. They also select the shrinkage if
-    there are fewer images than features. With more images, many validation images have selected it, and a comparison
-    would take longer than everything else.
+    there are fewer images than half of the features. With more images, many validation images have selected it, and a
+    comparison would take longer than everything else.
 
     Args:
         network: on the CPU.
@@ -389,8 +400,8 @@ def fit_head_on_all(
     variation = AugmentedCopies(network, task).variation(ignore)  # from the cache
     with features_of(network, task, np.concatenate([images.train, images.val, test]), ignore) as (features, _):
         fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
-        candidates = SHRINKAGES if len(label) <= features.shape[1] else (shrinkage,)
-        head, logits = fitter.fit_by_folds(features, label, fold_index, candidates)
+        compares = len(label) <= _MOST_COMPARED * features.shape[1]
+        head, logits = fitter.fit_by_folds(features, label, fold_index, shrinkage, compares=compares)
     is_held_out = fold_index >= 0
     return head, fit_temperature(logits[is_held_out], label[is_held_out])
 

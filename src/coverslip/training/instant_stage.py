@@ -104,7 +104,7 @@ def head_by_choices(
         fitter = HeadFitter(task.images.n_classes, task.recipe, task.context, variation)
         head = fitter.fit(features, label, shrinkage)
         is_held_out = fold_index >= 0
-        logits = fitter.predict_held_out(features, label, fold_index, shrinkage)
+        logits = fitter.cross_fitting(features, label, fold_index).logits(shrinkage)
         return HeadChoice(head, head, shrinkage, False, HeldOut(logits[is_held_out], label[is_held_out]))
 
     return choose

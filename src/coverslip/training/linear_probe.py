@@ -11,12 +11,12 @@ the result is an ordinary linear layer.
 
 `_linear_layer` is the closed form of the discriminant. It needs the class centers and a `_Solve`, which multiplies them
 by the inverse covariance: `_by_covariance` works on features, `_by_rows` on images if there are fewer images than
-features (Woodbury). `fit_linear_probe` and `held_out_logits` both use them.
+features (Woodbury). `fit_linear_probe` and `HeldOutProbes` both use them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ SHRINKAGES = (
     100.0,
 )  # added to every direction's variance, in units of its mean
 _ROWS_AT_ONCE = 2048
+_FEWEST_BY_FEATURES = 0.5  # images per feature: with more, each fold has a covariance of features instead of columns
 _SD_FLOOR = 1e-3  # of the median standard deviation: constant features must not get huge weights
 
 
@@ -104,67 +105,104 @@ def fit_linear_probe(
     return heads[best]
 
 
-def held_out_logits(
-    features: Rows,
-    label: Ints,
-    fold_index: Ints,
-    *,
-    n_classes: int,
-    balanced: bool,
-    shrinkage: float,
-    variation: npt.NDArray[np.float32] | None = None,
-    fold_of_variation: Ints | None = None,
-) -> Floats:
-    """Return logits of training images by heads that were fitted without them, to calibrate another head.
+class HeldOutProbes:
+    """Probes that are fitted without the images of a fold, whose logits calibrate another probe.
 
-    In each fold, its images are held out, and a head with the same shrinkage is fitted on all others. Standardization,
-    class weights and the weight of an image are those of all images, so that a fold needs one linear system instead of
-    a training. With variation and fewer images than features, the shrinkage is in units of the mean variance of all
-    images too.
+    In each fold, its images are held out, and a head is fitted on all others. Standardization, class weights and the
+    weight of an image are those of all images, so that a fold needs one linear system instead of a training. With
+    variation and few images, the shrinkage is in units of the mean variance of all images too. What several shrinkages
+    and folds share is computed once.
 
     Args:
         features: (n, D) of the training images, ordered by fold.
         label: (n,) in [0, n_classes).
         fold_index: (n,) ascending; negative for images that are never held out. No fold holds all images of a class.
         n_classes, balanced, variation: as for `fit_linear_probe`.
-        shrinkage: of every head.
         fold_of_variation: (R,) fold in which each row of the variation is excluded; negative for never.
-
-    Returns:
-        (n, K); NaN for images that are never held out.
     """
-    n, d = features.shape
-    mean, sd = _moments(features)
-    share = _class_weights(label, n_classes, balanced=balanced)
-    row_weight = share / np.bincount(label, minlength=n_classes)
-    within = _standardized(variation, sd)
-    fold_indices = np.unique(fold_index[fold_index >= 0])
-    fold_of_rows = np.full(len(within), -1) if fold_of_variation is None else fold_of_variation
 
-    def standardized(rows: slice) -> Floats:
-        return (features[rows] - mean) / sd
+    def __init__(
+        self,
+        features: Rows,
+        label: Ints,
+        fold_index: Ints,
+        *,
+        n_classes: int,
+        balanced: bool,
+        variation: npt.NDArray[np.float32] | None = None,
+        fold_of_variation: Ints | None = None,
+    ) -> None:
+        n, d = features.shape
+        mean, sd = _moments(features)
+        self._features, self._label, self._fold_index = features, label, fold_index
+        self._share = _class_weights(label, n_classes, balanced=balanced)
+        self._row_weight = self._share / np.bincount(label, minlength=n_classes)
+        within = _standardized(variation, sd)
+        self._fold_of_rows = np.full(len(within), -1) if fold_of_variation is None else fold_of_variation
+        self._within = within
 
-    sums_of_all = _Sums.of(standardized, label, row_weight, slice(0, n)) if n > d else None
+        def standardized(rows: slice) -> Floats:
+            return (features[rows] - mean) / sd
 
-    def prepared(within: Floats) -> tuple[Callable[[slice], Floats], _Sums, Floats, float]:
-        """Return rows, their sums, what is added to their covariance, and the remaining shrinkage."""
-        if sums_of_all is not None:
-            return standardized, sums_of_all, within.T @ within, shrinkage
-        rows, added, remaining = _fewest_columns(standardized(slice(0, n)), label, share, within, shrinkage)
-        return rows, _Sums.of(rows, label, row_weight, slice(0, n)), added, remaining
+        self._rows: Callable[[slice], Floats] = standardized
+        self._whitening: Whitening[Floats] | None = None
+        # Without the variation of the fold, columns are computed in every fold, which takes longer with many images.
+        is_by_features = n > (_FEWEST_BY_FEATURES if self._is_excluding() else 1) * d
+        self._covariance_within = within.T @ within if is_by_features else np.zeros((n, n))
+        if not is_by_features and len(within):
+            self._whitening = Whitening(standardized(slice(0, n)), label, self._share, within)
+            return
+        if not is_by_features:
+            self._rows = np.asarray(np.linalg.qr(standardized(slice(0, n)).T, mode="r")).T.__getitem__
+        self._sums = _Sums.of(self._rows, label, self._row_weight, slice(0, n))
 
-    shared = prepared(within) if not np.isin(fold_of_rows, fold_indices).any() else None
-    logits = np.full((n, n_classes), np.nan)
-    for t in fold_indices:
-        is_used = fold_of_rows != t
-        rows, sums, added, remaining = shared or prepared(within[is_used] / np.sqrt(max(is_used.mean(), 1e-12)))
-        held_out = slice(int(np.searchsorted(fold_index, t)), int(np.searchsorted(fold_index, t, side="right")))
-        fitted_on = sums.without(_Sums.of(rows, label, row_weight, held_out))
-        solve = _by_covariance(fitted_on.covariance + added, d)
-        weight, bias = _linear_layer(solve, remaining, fitted_on.centers, share)
-        for some in _row_slices(held_out.stop, held_out.start):
-            logits[some] = rows(some) @ weight.T + bias
-    return logits
+    def logits(self, shrinkage: float, *, excludes_variation: bool = True) -> Floats:
+        """Return (n, K) logits of heads with this shrinkage; NaN for images that are never held out.
+
+        Args:
+            shrinkage: of every head.
+            excludes_variation: exclude the rows of the variation that belong to the fold.
+        """
+        label, fold_index = self._label, self._fold_index
+        shared = None if excludes_variation and self._is_excluding() else self._prepared(shrinkage, None)
+        logits = np.full((len(label), len(self._share)), np.nan)
+        for t in np.unique(fold_index[fold_index >= 0]):
+            rows, sums, added, remaining = shared or self._prepared(shrinkage, self._fold_of_rows != t)
+            held_out = slice(int(np.searchsorted(fold_index, t)), int(np.searchsorted(fold_index, t, side="right")))
+            fitted_on = sums.without(_Sums.of(rows, label, self._row_weight, held_out))
+            solve = _by_covariance(fitted_on.covariance + added, self._features.shape[1])
+            weight, bias = _linear_layer(solve, remaining, fitted_on.centers, self._share)
+            for some in _row_slices(held_out.stop, held_out.start):
+                logits[some] = rows(some) @ weight.T + bias
+        return logits
+
+    def _is_excluding(self) -> bool:
+        """Return whether rows of the variation are excluded in a fold."""
+        return bool(np.isin(self._fold_of_rows, self._fold_index[self._fold_index >= 0]).any())
+
+    def _prepared(
+        self, shrinkage: float, is_used: npt.NDArray[np.bool_] | None
+    ) -> tuple[Callable[[slice], Floats], "_Sums", Floats, float]:
+        """Return rows, their sums, what is added to their covariance, and the remaining shrinkage.
+
+        With fewer images than features, the rows are rotated into as many columns as there are images: a discriminant
+        depends on inner products of rows only. With variation, the result is in a space in which the variation and the
+        shrinkage together are the identity.
+
+        Args:
+            shrinkage: of the head.
+            is_used: (R,) rows of the variation; None: all.
+        """
+        if self._whitening is not None:
+            n, products = len(self._label), self._whitening.products(shrinkage, is_used)
+            products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may be linearly dependent
+            rows = np.asarray(np.linalg.cholesky(products), dtype=np.float64).__getitem__
+            return rows, _Sums.of(rows, self._label, self._row_weight, slice(0, n)), np.eye(n), 0.0
+        added = self._covariance_within
+        if is_used is not None and not is_used.all():
+            excluded = self._within[~is_used]
+            added = (added - excluded.T @ excluded) / max(is_used.mean(), 1e-12)
+        return self._rows, self._sums, added, shrinkage
 
 
 def _standardized(variation: npt.NDArray[np.float32] | None, sd: Floats) -> Floats:
@@ -172,52 +210,52 @@ def _standardized(variation: npt.NDArray[np.float32] | None, sd: Floats) -> Floa
     return np.zeros((0, len(sd))) if variation is None else variation / sd
 
 
-def _fewest_columns(
-    x: Floats, label: Ints, share: Floats, variation: Floats, shrinkage: float
-) -> tuple[Callable[[slice], Floats], Floats, float]:
-    """Rotate n rows with more than n columns into n columns.
+class Whitening(Generic[_Numbers]):
+    """Products of rows in spaces in which variation and a shrinkage together are the identity.
 
-    A discriminant depends on inner products of rows only, and these do not change. With variation, the result is in a
-    space in which the variation and the shrinkage together are the identity.
-
-    Returns:
-        The rows, what is added to their covariance, and the remaining shrinkage.
-    """
-    n = len(x)
-    if not len(variation):
-        columns = np.asarray(np.linalg.qr(x.T, mode="r")).T
-        return lambda some: columns[some], np.zeros((n, n)), shrinkage
-    products = whitened_products(x, label, share, variation, shrinkage)
-    products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may be linearly dependent
-    whitened: Floats = np.asarray(np.linalg.cholesky(products), dtype=np.float64)
-    return lambda some: whitened[some], np.eye(n), 0.0
-
-
-def whitened_products(rows: _Numbers, label: Ints, share: Floats, variation: _Numbers, shrinkage: float) -> Floats:
-    """Return (n, n) products of rows in a space in which variation and shrinkage together are the identity.
-
-    The smaller matrix is factorized: the covariance of features, or the products of the variation (Woodbury).
+    The smaller matrix is factorized: the covariance of features, or the products of the variation (Woodbury). Products
+    that several shrinkages share are computed once.
 
     Args:
         rows: (n, D), standardized.
         label: (n,) in [0, K); every class occurs.
         share: (K,) weight of each class.
         variation: (R, D), standardized like the rows: rows.T @ rows is the covariance within images.
-        shrinkage: in units of the mean variance within classes and images.
     """
-    from scipy.linalg import cholesky, solve_triangular
 
-    deviations = rows - np.stack([rows[label == k].mean(axis=0) for k in range(len(share))])[label]
-    squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1, dtype=np.float64)
-    floor = shrinkage * _unit(squares + np.square(variation).sum(dtype=np.float64), rows.shape[1])
-    is_by_features = len(variation) >= variation.shape[1]
-    inner: Floats = (variation.T @ variation if is_by_features else variation @ variation.T).astype(np.float64)
-    inner[np.diag_indices_from(inner)] += floor
-    outer: Floats = (rows if is_by_features else rows @ variation.T).astype(np.float64)
-    root = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
-    half: Floats = solve_triangular(root, outer.T, lower=True, check_finite=False)
-    products: Floats = half.T @ half
-    return products if is_by_features else ((rows @ rows.T) - products) / floor
+    def __init__(self, rows: _Numbers, label: Ints, share: Floats, variation: _Numbers) -> None:
+        deviations = rows - np.stack([rows[label == k].mean(axis=0) for k in range(len(share))])[label]
+        self._squares = (share / np.bincount(label))[label] @ np.square(deviations).sum(axis=1, dtype=np.float64)
+        self._variation: _Numbers = variation
+        self._n_features = rows.shape[1]
+        self._is_by_features = len(variation) >= variation.shape[1]
+        self._inner: _Numbers = variation.T @ variation if self._is_by_features else variation @ variation.T
+        self._outer: _Numbers = rows if self._is_by_features else rows @ variation.T
+        self._products: _Numbers | None = None if self._is_by_features else rows @ rows.T
+
+    def products(self, shrinkage: float, is_used: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """Return (n, n) products.
+
+        Args:
+            shrinkage: in units of the mean variance within classes and images.
+            is_used: (R,) rows of the variation, which then count as much as all; None: all.
+        """
+        from scipy.linalg import cholesky, solve_triangular
+
+        inner, outer = self._inner.astype(np.float64), self._outer.astype(np.float64)
+        if is_used is not None and not is_used.all():
+            weight = 1 / max(is_used.mean(), 1e-12)
+            if self._is_by_features:
+                excluded = self._variation[~is_used].astype(np.float64)
+                inner = (inner - excluded.T @ excluded) * weight
+            else:
+                inner, outer = inner[np.ix_(is_used, is_used)] * weight, outer[:, is_used] * np.sqrt(weight)
+        floor = shrinkage * _unit(self._squares + np.trace(inner), self._n_features)
+        inner[np.diag_indices_from(inner)] += floor
+        root = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+        half: Floats = solve_triangular(root, outer.T, lower=True, check_finite=False)
+        products: Floats = half.T @ half
+        return products if self._products is None else (self._products - products) / floor
 
 
 @dataclass(frozen=True, slots=True)

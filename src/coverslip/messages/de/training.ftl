@@ -269,6 +269,8 @@ budget-not-needed = Die Feinabstimmung endete nach { NUMBER($epochs, maximumFrac
 
 budget-exceeded = Das Zeitlimit von { $budget } ist auf diesem Rechner zu kurz. Das schnellste Training dieser Bilder wird ausgeführt und dauert insgesamt etwa { $duration }.
 
+no-time-to-refit = Die Zeit reicht nicht, um die letzte Schicht an alle Bilder anzupassen, daher wird der getestete Klassifikator ausgeliefert.
+
 no-time-for-folds = Die Kreuzvalidierung wird ausgelassen, und eine einzelne Aufteilung misst den Klassifikator.{ $is_estimated ->
         [true] {" "}Etwa { $duration } würden eine Kreuzvalidierung ermöglichen.
        *[false] { "" }

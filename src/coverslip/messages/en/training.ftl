@@ -269,6 +269,8 @@ budget-not-needed = Fine-tuning ended after { NUMBER($epochs, maximumFractionDig
 
 budget-exceeded = The time limit of { $budget } is too short on this computer. The fastest training of these images is run, and takes about { $duration } in all.
 
+no-time-to-refit = There is no time to fit the last layer on all images, so the tested classifier is delivered.
+
 no-time-for-folds = Cross-validation is skipped, and one split measures the classifier.{ $is_estimated ->
         [true] {" "}About { $duration } would allow cross-validation.
        *[false] { "" }

@@ -41,7 +41,15 @@ from coverslip.runs.log.records import (
     Watched,
     Work,
 )
-from coverslip.runs.log.timing import STAGES, fitting_seconds, measured_pace, stage_seconds
+from coverslip.runs.log.timing import (
+    STAGES,
+    expected_epochs,
+    fits_in_stage,
+    fitting_seconds,
+    measured_pace,
+    refit_seconds,
+    stage_seconds,
+)
 from coverslip.runs.training import Epoch, has_early_dip
 
 _SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time
@@ -223,11 +231,11 @@ def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace
         pace = _with_speed(pace, plan.pace)
     elapsed = sum(each.seconds for each in progress.stages if each.since is not None)
     if isinstance(event, InstantClassifierFitted):
-        n_fits = 1 if event.fold else 2  # with the learning curve
-        return replace(pace, fitting=max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0)) / n_fits)
+        seconds = max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0))
+        return replace(pace, fitting=seconds / fits_in_stage(is_last=event.fold is None))
     if isinstance(event, RunEnded) and progress.stage == "measuring":
         n_predicted = plan.n_test + (plan.n_reprocessed if progress.epoch else 0)
-        seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0))
+        seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - refit_seconds(plan, pace))
         return replace(pace, loading=seconds) if event.fold else replace(pace, closing=seconds)
     return pace
 
@@ -268,17 +276,26 @@ def _left_of_stage(progress: LoggedProgress, event: Event, expected: float, fitt
     if progress.stage == "finetune" and plan is not None:
         in_epoch = event.step / max(event.n_steps, 1) if isinstance(event, StepEnded) else 0.0
         return expected * (1 - min(1.0, ((progress.epoch or 0) + in_epoch) / max(plan.n_epochs, 1)))
-    work_left = 0.0
-    if work is not None and work.done:
-        per_second = work.per_second or work.done / max(elapsed, 1e-9)
-        work_left = (work.total - work.done) / per_second
-        if work.stage == "reading-images":  # images are read again for preprocessing
-            work_left += work.total / per_second
+    work_left = None if work is None else _left_of_work(work)
+    if work is not None and work_left is not None and work.stage == "writing-report":  # the last work
+        return work_left
+    if progress.stage == "instant" and work is not None and work.stage == COMPUTING_FEATURES:
+        return fitting + (max(0.0, expected - fitting - elapsed) if work_left is None else work_left)
     if progress.stage == "instant":
-        if work is not None and work.stage == COMPUTING_FEATURES:
-            return work_left + fitting
         return max(0.0, fitting - max(0.0, elapsed - progress.n_embedded * (progress.pace.embedding or 0.0)))
-    return work_left if work_left and progress.stage != "measuring" else max(work_left, expected - elapsed)
+    return work_left if work_left and progress.stage != "measuring" else max(work_left or 0.0, expected - elapsed)
+
+
+def _left_of_work(work: Work) -> float | None:
+    """Return the remaining seconds of counted work by its pace; None if that is not known."""
+    if work.seconds_left is not None:
+        left = work.seconds_left
+    elif work.done and work.per_second:
+        left = (work.total - work.done) / work.per_second
+    else:
+        return None
+    is_repeated = work.stage == "reading-images" and work.per_second  # images are read again for preprocessing
+    return left + (work.total / work.per_second if is_repeated and work.per_second else 0.0)
 
 
 def _noted(progress: LoggedProgress, event: Noted, at: float) -> LoggedProgress:
@@ -351,6 +368,8 @@ def _within_training(progress: LoggedProgress, event: Event, at: float) -> Logge
             if event.checkpoint_selection is not None:
                 selected["checkpoint_selection"] = event.checkpoint_selection
             entered = replace(progress, stage="measuring", work=None, step=None)
+            if event.stage == "instant":
+                entered = _with_plan(entered, event, 0)
             return _with_training(entered, event, **selected)
         case InstantClassifierFitted():
             scores = InstantScores(
@@ -421,18 +440,22 @@ def _after_epoch(progress: LoggedProgress, event: EpochEnded) -> LoggedProgress:
 
 def _with_epochs(progress: LoggedProgress, event: Event) -> LoggedProgress:
     """Return the progress with the expected number of epochs: a time budget or early stopping can change it."""
-    name = "plan_of_pretraining" if event.is_pretraining else "plan"
-    plan: WorkPlanned | None = getattr(progress, name)
+    plan = progress.plan_of_pretraining if event.is_pretraining else progress.plan
     if plan is None or not progress.n_epochs:
         return progress
     n_epochs = progress.n_epochs
     if plan.patience is not None:
         best = _training_of(progress, event).best_epoch or 0
-        # What has improved so far is expected to improve for as long again, less so with each epoch without a gain.
-        likely = best * (1 - min(1.0, ((progress.epoch or 0) - best) / plan.patience))
-        n_epochs = min(n_epochs, best + round(likely) + plan.patience)
-    changes: dict[str, Any] = {name: replace(plan, n_epochs=n_epochs)}  # Any: the field has its own type
-    return replace(progress, **changes)
+        n_epochs = expected_epochs(n_epochs, plan.patience, progress.epoch or 0, best)
+    return _with_plan(progress, event, n_epochs)
+
+
+def _with_plan(progress: LoggedProgress, event: Event, n_epochs: int) -> LoggedProgress:
+    """Return the progress with another number of epochs in the plan of the event's training."""
+    if event.is_pretraining:
+        plan = progress.plan_of_pretraining
+        return replace(progress, plan_of_pretraining=None if plan is None else replace(plan, n_epochs=n_epochs))
+    return replace(progress, plan=None if progress.plan is None else replace(progress.plan, n_epochs=n_epochs))
 
 
 def _watched_images(training: Training, event: ValidationImagesChosen) -> Watched:

@@ -16,7 +16,11 @@ STAGES: tuple[Stage, ...] = ("reading", "instant", "finetune", "measuring")
 _REPRESENTATIVE = 0.2  # of the images
 TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
-_USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=3.0, closing=8.0)
+_PATIENCES_OF_GAINS = 2.5
+_AROUND_FINETUNING = 3.0  # seconds before its first epoch, and of the fit of the last layer after it
+# Duration of other work, in fits of the instant classifier.
+_LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
+_USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=2.0, closing=8.0)
 
 
 def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stage, float]:
@@ -38,15 +42,45 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
     return {
         "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
-        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan),
-        "measuring": embedding * n_after + _or_usual(pace, "closing" if is_last else "loading"),
+        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
+        + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
+        "measuring": embedding * n_after
+        + refit_seconds(plan, pace)
+        + _or_usual(pace, "closing" if is_last else "loading"),
     }
+
+
+def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0) -> int:
+    """Return the expected number of epochs with early stopping.
+
+    The median of eight trainings from random weights improved until 2.5 times the patience, and later ones for half as
+    long again. Less is expected with each epoch without a gain.
+
+    Args:
+        n_epochs: at most.
+        patience: epochs without improvement after which fine-tuning ends.
+        epoch: that ended last.
+        best: epoch so far.
+    """
+    likely = max(best / 2, _PATIENCES_OF_GAINS * patience - best) * (1 - min(1.0, (epoch - best) / patience))
+    return min(n_epochs, best + round(likely) + patience)
 
 
 def fitting_seconds(plan: WorkPlanned, pace: Pace, index: int) -> float:
     """Return the seconds of the instant stage after the features."""
-    # The learning curve of the last training takes about as long as the fit.
-    return (1 + (index == plan.n_folds)) * _or_usual(pace, "fitting")
+    return fits_in_stage(is_last=index == plan.n_folds) * _or_usual(pace, "fitting")
+
+
+def fits_in_stage(*, is_last: bool) -> float:
+    """Return the duration of the instant stage after the features, in fits: the last training has a learning curve."""
+    return 1 + is_last * _LEARNING_CURVE_BY_FIT
+
+
+def refit_seconds(plan: WorkPlanned, pace: Pace) -> float:
+    """Return the seconds of the fit of a delivered instant classifier on all images; 0 with fine-tuning."""
+    if not plan.refits or plan.n_epochs:
+        return 0.0
+    return embedding_seconds(pace, plan) * plan.n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
 
 
 def total_seconds(plan: WorkPlanned, pace: Pace) -> float:

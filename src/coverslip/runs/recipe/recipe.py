@@ -182,6 +182,11 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
         return len(Copies.within(dict(self.augment_in_training))) * min(n_train, IMAGES_COPIED) / self.n_views
 
     @property
+    def refits_instant_classifier(self) -> bool:
+        """Whether the last layer of a delivered instant classifier is fitted on all images after the test."""
+        return self.refit_all and self.split.train_per_class is None and self.split.rare_images is None
+
+    @property
     def n_views(self) -> int:
         """The number of copies for test-time augmentation; for `auto`, 2 if data augmentation rotates by 180°.
 

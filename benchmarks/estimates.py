@@ -1,0 +1,108 @@
+"""The remaining time that trainings show: its error at a quarter of the time, in five kinds of trainings.
+
+Kinds: instant classifier, fine-tuning, instant classifiers in three folds, fine-tuning in three folds, early stopping
+from random weights. Each kind is trained on several datasets, with an empty store of earlier trainings for the first
+of them. The estimate is the one that was shown at 25% of the time from the first event to the last. Images:
+COVERSLIP_DATA, default ../shared/data.
+
+    python benchmarks/estimates.py [--kinds KIND…] [--sets NAME…] [--record]
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from _children import succeeded
+from _records import Record
+from finetuning import Images, write_part
+
+from coverslip.events import from_json
+from coverslip.runs.log import LoggedProgress, LogReader, fold_event, seconds_left
+
+RECORD = Record("Remaining time", ["src/coverslip/runs/log/timing.py", "src/coverslip/runs/log/progress.py"])
+SETS = {
+    "blood_pbc": (Images("blood_pbc", None, 64), 120),
+    "nuclei_mitocheck": (Images("nuclei_mitocheck/images.csv", "movie", 48), 160),
+    "pap_herlev": (Images("pap_herlev/images.csv", "image", 64), 120),
+    "micronuclei": (Images("micronuclei/images.csv", "image", 48), 240),
+}
+KINDS = {
+    "instant": ("stage=instant", "split.folds=0"),
+    "fine-tuning": ("epochs=6", "split.folds=0"),
+    "instant in folds": ("stage=instant", "split.folds=3"),
+    "fine-tuning in folds": ("epochs=3", "split.folds=3"),
+    "early stopping": ("init=scratch", "epochs=40", "patience=5", "split.folds=0"),
+}
+_AT = 0.25  # of the time
+_FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class Row:
+    """A training, and what was shown of its remaining time."""
+
+    seconds: float
+    ratio: float | None  # of the shown time to the true one, at a quarter of the time; None if none was shown
+    largest_share: float  # that was shown before the end
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    RECORD.add_option(parser)
+    options = parser.parse_args()
+    print(
+        "| training | dataset | s | shown / true at 25% | largest share before the end |\n|---|---|---|---|---|",
+        flush=True,
+    )
+    rows = list(rows_of(options.kinds, options.sets))
+    near = [row.ratio is not None and 1 / _FACTOR <= row.ratio <= _FACTOR for row in rows]
+    ratios = [row.ratio for row in rows if row.ratio is not None]
+    RECORD.add(
+        "Trainings whose remaining time, shown at a quarter of it, is within a factor of 1.5",
+        sum(near),
+        n=f"{len(rows)} trainings of {len(options.kinds)} kinds",
+        note=f"target: 90%; ratios {min(ratios):.2f} to {max(ratios):.2f}, median {statistics.median(ratios):.2f}",
+    )
+    RECORD.write()
+
+
+def rows_of(kinds: list[str], sets: list[str]) -> Iterator[Row]:
+    """Train each kind on each dataset and print the rows."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in sets:
+            for kind in kinds:
+                images, n = SETS[name]
+                table, run = write_part(images, n, 0, folder / "images.csv"), folder / f"{kind} {name}"
+                settings = (*KINDS[kind], f"image_size={images.side_px}")
+                group = ["--group", images.group] if images.group else []
+                more = [part for setting in settings for part in ("--set", setting)]
+                succeeded("train", str(table), *group, *more, "--out", str(run), cache=folder / "cache")
+                row = row_of(run)
+                ratio = "none" if row.ratio is None else f"{row.ratio:.2f}"
+                print(f"| {kind} | {name} | {row.seconds:.0f} | {ratio} | {row.largest_share:.2f} |", flush=True)
+                yield row
+
+
+def row_of(run: Path) -> Row:
+    """Replay the events of a run as a terminal shows them."""
+    lines = LogReader(run / "events.jsonl").new_lines()
+    began, end = lines[0].time, lines[-1].time
+    at = began + _AT * (end - began)
+    progress, shown, largest = LoggedProgress(), None, 0.0
+    for line in lines:
+        event = from_json({**line.values, "event": line.event})
+        if line.time <= at and event is not None:
+            shown = seconds_left(progress := fold_event(progress, event, line.time), at)
+        elif event is not None:
+            largest, progress = max(largest, progress.share), fold_event(progress, event, line.time)
+    return Row(end - began, None if shown is None else shown / (end - at), largest)
+
+
+if __name__ == "__main__":
+    main()
