@@ -13,7 +13,8 @@ from torch import Tensor
 from coverslip.datasets import some
 from coverslip.errors import BadRecipe
 from coverslip.messages import Set, text
-from coverslip.models import IMAGENET, model_info
+from coverslip.models import IMAGENET
+from coverslip.models.catalogue import model_info
 from coverslip.models.building import default_options
 from coverslip.models.networks import Network
 from coverslip.runs import ClassifierCard, FromRun, PackedClassifier, Recipe, find_classifier, open_classifier
