@@ -235,7 +235,7 @@ def test_the_classifier_counts_what_its_last_layer_was_fitted_on(cells: Path, tm
     n_learnt = splits.count("train") + (0 if most else splits.count("val"))
     assert run.training.instant.fitted_on == ("training images" if most else "training and validation images")
     assert run.card is not None
-    assert run.card.trained_on.n_images == n_learnt
+    assert run.card.of_tested().trained_on.n_images == n_learnt
 
 
 @pytest.mark.slow
