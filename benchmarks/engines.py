@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from _records import Record
 
-RECORD = Record("ONNX Runtime beside OpenVINO", ["src/coverslip/engines"])
+RECORD = Record("ONNX Runtime beside OpenVINO", ["src/coverslip/engines.py"])
 NETWORKS = ("efficientnet_lite0", "resnet50", "mobilevit_xxs", "vit_small_patch16_224")  # the last is a transformer
 N_CLASSES = 8
 
@@ -61,8 +61,7 @@ def measure(name: str, n_threads: int, n_turns: int, n_images: int, result: Any)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-n_threads:])
     import torch
 
-    from coverslip.engines import as_onnx, difference
-    from coverslip.engines.running import onnxruntime_engine, openvino_engine
+    from coverslip.engines import as_onnx, difference, onnxruntime_engine, openvino_engine
     from coverslip.models import model_info
     from coverslip.models.networks import FeatureNetwork, create_network
 

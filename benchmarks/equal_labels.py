@@ -29,7 +29,7 @@ from fastapi.testclient import TestClient
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.evaluation import decided_classes
+from coverslip.evaluation.decisions import decided_classes
 from coverslip.events import ignore
 from coverslip.inference.export import open_export
 from coverslip.workspace.store.workspace import open_workspace

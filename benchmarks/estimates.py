@@ -21,7 +21,7 @@ from finetuning import Images, write_part
 from coverslip.events import from_json
 from coverslip.runs.log import LoggedProgress, LogReader, fold_event, seconds_left
 
-RECORD = Record("Remaining time", ["src/coverslip/runs/log/timing.py", "src/coverslip/runs/log/progress.py"])
+RECORD = Record("Remaining time", ["src/coverslip/runs/log.py", "src/coverslip/runs/log.py"])
 SETS = {
     "blood_pbc": (Images("blood_pbc", None, 64), 120),
     "nuclei_mitocheck": (Images("nuclei_mitocheck/images.csv", "movie", 48), 160),

@@ -38,7 +38,7 @@ from coverslip.inference.export.exporting import EXPORTERS, ExportContent
 from coverslip.inference.loading import deployed_network
 from coverslip.models import list_models, model_info
 from coverslip.models.networks import create_network
-from coverslip.runs import ClassifierCard, PackedClassifier, TrainedOn, open_classifier, write_classifier
+from coverslip.runs.classifier import ClassifierCard, PackedClassifier, TrainedOn, open_classifier, write_classifier
 
 RECORD = Record("Exports", ["src/coverslip/inference/export", "src/coverslip/models"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve() / "blood_pbc"

@@ -28,7 +28,8 @@ import tifffile
 from _records import Record
 from app import CHROMIUM, Server, drag_and_zoom, serving, wait_for
 
-from coverslip.objects import FieldImage, ObjectsBuilder, Outlines, trace_labels
+from coverslip.objects.outlines import Outlines, trace_labels
+from coverslip.objects.table import FieldImage, ObjectsBuilder
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -25,7 +25,7 @@ import numpy as np
 from _records import Record
 from PIL import Image
 
-from coverslip.cache import FileHashes
+from coverslip.cache.file_hashes import FileHashes
 from coverslip.datasets import Dataset, find_hashes, hash_files, open_dataset, scan_images
 
 RECORD = Record(

@@ -19,7 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from _records import Record
 
-from coverslip.evaluation import ClassScores, Evaluation, Metric, metric_intervals, per_class, score, with_folds
+from coverslip.evaluation.results import ClassScores, Evaluation, Metric
+from coverslip.evaluation.summary import per_class, with_folds
+from coverslip.evaluation.table import metric_intervals, score
 
 RECORD = Record(
     "Coverage of intervals", [f"src/coverslip/evaluation/{name}.py" for name in ("intervals", "folds", "ranking")]

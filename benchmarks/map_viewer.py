@@ -31,13 +31,13 @@ from sqlalchemy import bindparam, insert, select, update
 
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
-from coverslip.runs import (
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import (
     CLASSIFIER_COLUMN,
     FIRST_COLUMN,
     PLAN_COLUMN,
     Prediction,
     PredictionColumns,
-    Run,
     prediction_table,
 )
 from coverslip.workspace.jobs.records import add_job

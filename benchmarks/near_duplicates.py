@@ -18,13 +18,13 @@ from _records import Record
 from real_findings import SETS
 
 import coverslip as cs
-from coverslip.audit import ScanCollector, with_near_duplicates
+from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates
 from coverslip.datasets import Dataset, open_dataset, scan_images, undivided_clusters
 
 RECORD = Record(
     "Near-duplicates in trainings",
     [
-        *(f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "small_pictures")),
+        *(f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "alignment")),
         "src/coverslip/datasets/splits",
     ],
 )

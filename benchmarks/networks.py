@@ -73,8 +73,7 @@ def measure(name: str, image_size: int | None, n_images: int, seconds: float, he
     import torch
 
     from coverslip.models import model_info
-    from coverslip.models.complexity import cost_of
-    from coverslip.models.networks import create_network
+    from coverslip.models.networks import cost_of, create_network
     from coverslip.training.processor import keep_freed_memory
 
     keep_freed_memory()

@@ -65,7 +65,7 @@ def collect(folder: Path) -> None:
 
 def read(folder: Path) -> None:
     """Read the table into arrays."""
-    from coverslip.objects import read_objects
+    from coverslip.objects.table import read_objects
 
     read_objects(folder / "objects.csv")
 
@@ -144,15 +144,13 @@ def print_records(n_objects: int) -> None:
     import torch  # noqa: F401
 
     import coverslip as cs
-    from coverslip.audit import with_near_duplicates
+    from coverslip.audit.near_duplicates import with_near_duplicates
     from coverslip.datasets import Scan, inspect_dataset, split_images
     from coverslip.datasets.quality.scanning import PackedFacts
-    from coverslip.experiments.preparation import validated
-    from coverslip.experiments.split_data import SplitData
+    from coverslip.experiments.preparation import SplitData, validated
     from coverslip.images import PixelFacts
     from coverslip.inference.predicting import _fingerprint
-    from coverslip.runs import split_rows, write_split
-    from coverslip.runs.split import read_split
+    from coverslip.runs.split import read_split, split_rows, write_split
 
     recipe = cs.Recipe(model="efficientnet_lite0", crop_margin=0.2)
     print("| step | processor s | kept (bytes per object) | at most, while it runs | memory of the process (MiB) |")

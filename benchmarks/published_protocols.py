@@ -20,11 +20,11 @@ from typing import Any
 
 from _records import Record
 
-from coverslip import studies
 from coverslip.datasets import open_dataset
-from coverslip.evaluation import METRICS
-from coverslip.studies import StudyPlan
-from coverslip.studies.plan import merged_changes
+from coverslip.evaluation.table import METRICS
+from coverslip.studies.plan import StudyPlan, load_plan, merged_changes
+from coverslip.studies.presets import preset_plan
+from coverslip.studies.study import resume_study, run_study
 
 RECORD = Record("Studies: what the published protocols and recipes add", ["src/coverslip/studies"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).absolute()
@@ -113,13 +113,13 @@ def main() -> None:
     RECORD.add_option(parser)
     options = parser.parse_args()
     plan = None if (options.study / "study.yaml").is_file() else _plan(options.preset, options.study)
-    n_tested = _n_tested(plan or studies.load_plan(options.study / "study.yaml"))
+    n_tested = _n_tested(plan or load_plan(options.study / "study.yaml"))
     detectable = 2.8 * math.sqrt(_DISCORDANT / n_tested)  # power .8 at a level of 5%
     print(f"{n_tested} test images: could show a difference in accuracy of {detectable:.3f}, if 20% are discordant")
     if plan is None:
-        comparison = studies.resume_study(options.study)
+        comparison = resume_study(options.study)
     else:
-        comparison = studies.run_study(plan, out=options.study)
+        comparison = run_study(plan, out=options.study)
     metric = METRICS[comparison.metric].title
     print(f"| dataset | network | arms | {metric} | of the other arm | difference (95% CI) |")
     print("|---|---|---|---|---|---|")
@@ -147,7 +147,7 @@ def _plan(preset: str, study: Path) -> StudyPlan:
     data = [_table(name, n, tables) for name, n in setting.images.items()]
     groups = [GROUPS[name] for name in setting.images]
     name = preset.removesuffix("-unbalanced")
-    plan = studies.preset_plan(name, data, group=groups, arms=setting.arms, is_small=True).model_dump()
+    plan = preset_plan(name, data, group=groups, arms=setting.arms, is_small=True).model_dump()
     return StudyPlan.model_validate(
         {
             **plan,

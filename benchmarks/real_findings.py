@@ -16,7 +16,7 @@ from _records import Record
 
 import coverslip as cs
 from coverslip.datasets import Dataset, Inspection, open_dataset
-from coverslip.runs import InspectionWithLeakageEstimate
+from coverslip.runs.results import InspectionWithLeakageEstimate
 
 RECORD = Record("Findings on real datasets", ["src/coverslip/audit", "src/coverslip/datasets/quality"])
 

@@ -31,12 +31,17 @@ from finetuning import DATA, SETS, Images, rows_of, write_rows
 from coverslip.datasets import DecodedPixels, PixelCache, Split, inner_folds, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadDataset, Stopped
-from coverslip.evaluation import apply_temperature, expected_calibration_error, score
+from coverslip.evaluation.decisions import apply_temperature, expected_calibration_error
+from coverslip.evaluation.table import score
 from coverslip.events import ignore
-from coverslip.experiments.split_data import SplitData
+from coverslip.experiments.preparation import SplitData
 from coverslip.inference import Classifier, load_classifier
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Calibration, ClassifierCard, Recipe, Run, RunContext, unchanged_images
+from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.images import unchanged_images
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import Calibration
 from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import calibrate
 from coverslip.training.heads import refit_head

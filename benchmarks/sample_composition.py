@@ -32,11 +32,11 @@ import numpy as np
 from _records import Record
 
 import coverslip as cs
-from coverslip.evaluation import estimated_shares
-from coverslip.evaluation.proportions import effective_counts, pooled_counts
+from coverslip.evaluation.proportions import effective_counts, estimated_shares, pooled_counts
 from coverslip.inference.proportions import SampledPrediction, summary_of
-from coverslip.runs import Prediction, Recipe, SplitPlan
 from coverslip.runs.error_rates import votes_on_test_images
+from coverslip.runs.predictions import Prediction
+from coverslip.runs.recipe import Recipe, SplitPlan
 
 RECORD = Record(
     "Samples of known composition",

@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 from _records import Record
 
-from coverslip.evaluation import ProcedureDifference, as_if_independent, procedure_difference
+from coverslip.evaluation.comparison import ProcedureDifference, as_if_independent, procedure_difference
 
 RECORD = Record("Studies: false positive rate and power", ["src/coverslip/evaluation/comparison.py"])
 

@@ -31,7 +31,7 @@ from PIL import Image
 import coverslip as cs
 from coverslip import synthetic_cells
 from coverslip.events import ignore
-from coverslip.objects import FinderSettings
+from coverslip.objects.finding import FinderSettings
 from coverslip.synthetic_cells import FIVE_CLASSES
 
 if TYPE_CHECKING:

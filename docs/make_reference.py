@@ -16,7 +16,7 @@ from fluent.syntax import FluentParser
 from fluent.syntax import ast as fluent
 
 if TYPE_CHECKING:
-    from coverslip.runs import RecipeKey
+    from coverslip.runs.recipe_keys import RecipeKey
 
 DOCS = Path(__file__).resolve().parent
 COLUMNS = 100  # of help texts; a terminal's own width would change them from machine to machine
@@ -59,7 +59,7 @@ def _with_part(page: Path, whole: str, name: str, text: str) -> str:
 
 def recipe_table() -> str:
     """One row per key: default, what is allowed, what it means."""
-    from coverslip.runs import recipe_keys
+    from coverslip.runs.recipe_keys import recipe_keys
 
     head = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     return "\n".join([*head, *map(_row, recipe_keys())])
@@ -67,7 +67,7 @@ def recipe_table() -> str:
 
 def augment_table() -> str:
     """One row per named set: what it changes, and where that comes from."""
-    from coverslip.runs.recipe import named_sets
+    from coverslip.runs.recipe_keys import named_sets
 
     head = ["| set | changes | why |", "|---|---|---|"]
     rows = []
@@ -80,7 +80,7 @@ def augment_table() -> str:
 
 def columns_table() -> str:
     """One row per meaning: the accepted names in tables of images, and in tables of objects of other programs."""
-    from coverslip.datasets.tables.columns import IMAGE_TABLES, OBJECT_TABLE
+    from coverslip.datasets.tables import IMAGE_TABLES, OBJECT_TABLE
 
     kinds = IMAGE_TABLES.columns, OBJECT_TABLE.columns
     meanings = [each for each in {**kinds[0], **kinds[1]} if not each.startswith("channel_")]

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from coverslip import studies
-from coverslip.reports.tables import Cell
-from coverslip.studies import StudyComparison, study_sections
+from coverslip.reports.content import Cell
+from coverslip.studies.comparing import StudyComparison
+from coverslip.studies.report import study_sections
+from coverslip.studies.study import study_comparison
 
 _PAGES = Path(__file__).parent / "studies"
 
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--command", required=True, help="commands that ran the study")
     parser.add_argument("--note", action="append", default=[], help="a further limitation of the results")
     options = parser.parse_args()
-    compared = studies.study_comparison(options.study)
+    compared = study_comparison(options.study)
     lines = [
         f"# {options.title}",
         "",

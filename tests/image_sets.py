@@ -11,8 +11,7 @@ from fastapi.testclient import TestClient
 
 from coverslip.app.server import create_app
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 API = "/api/v1"
 

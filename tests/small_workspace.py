@@ -16,18 +16,26 @@ import drawing
 import httpx
 from trained import SMALL_NETWORK, train_cells
 
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import Conflict
 from coverslip.machine import process_started
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
+from coverslip.studies.study import plan_study
+from coverslip.workspace import exports
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.exports import exporting
-from coverslip.workspace.exports.state import ExportTo, queue_export
+from coverslip.workspace.exports import ExportTo, queue_export
 from coverslip.workspace.jobs.queue import Queue, Turns
-from coverslip.workspace.jobs.records import Job, change_if_unchanged, change_job, find_job, unended_jobs
-from coverslip.workspace.jobs.state import has_ended, state_of, status_of
+from coverslip.workspace.jobs.records import (
+    Job,
+    change_if_unchanged,
+    change_job,
+    find_job,
+    has_ended,
+    state_of,
+    status_of,
+    unended_jobs,
+)
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -109,7 +117,7 @@ def studied_here(workspace: Workspace, choices: StudyChoices, name: str) -> str:
     """The same of a study and all its trainings."""
     job = queue_study(workspace, choices, name=name)
     folder = find_job(workspace, job).folder
-    train_cells(studies.plan_study(folder / "study.yaml", folder))
+    train_cells(plan_study(folder / "study.yaml", folder))
     return _done_here(workspace, job)
 
 
@@ -137,8 +145,8 @@ def _done_here(workspace: Workspace, job_id: str) -> str:
         code = _train_or_copy(workspace, job, arguments)
     elif module == "coverslip":
         code = main(arguments)
-    elif module.endswith(".exporting"):
-        code = exporting.main(arguments)
+    elif module.endswith(".exports"):
+        code = exports.main(arguments)
     else:
         code = predicting.main(Path(*arguments))
     assert code == 0, job.command

@@ -12,17 +12,33 @@ from PIL import Image, ImageDraw
 
 import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
-from coverslip.evaluation import apply_temperature, evaluate_predictions, no_learning_curve
+from coverslip.evaluation.decisions import apply_temperature
+from coverslip.evaluation.learning import no_learning_curve
+from coverslip.evaluation.summary import evaluate_predictions
 from coverslip.inference.latency import Latency, Timing
+from coverslip.machine import Machine
 from coverslip.messages import message, message_of
-from coverslip.runs import LearningCurveRecord, Recipe, Run, save_recipe, write_metrics
-from coverslip.runs.environment import DomainImages, Environment, Machine, Opened
+from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction, Predictions
-from coverslip.runs.results import write_inspection
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.results import (
+    Calibration,
+    Epoch,
+    FinetuneStage,
+    InstantStage,
+    LearningCurveRecord,
+    TrainingRecord,
+    write_history,
+    write_inspection,
+    write_metrics,
+)
 from coverslip.runs.split import SplitRow, write_split
-from coverslip.runs.training import Calibration, Epoch, FinetuneStage, InstantStage, TrainingRecord, write_history
-from coverslip.studies import ResultRow, StudyComparison, StudyPlan, compare_study
-from coverslip.studies.timing import NetworkLatency
+from coverslip.runs.status import DomainImages, Environment, Opened
+from coverslip.studies.comparing import StudyComparison, compare_study
+from coverslip.studies.plan import StudyPlan
+from coverslip.studies.results import ResultRow
+from coverslip.studies.running import NetworkLatency
 from coverslip.studies.variants import EpochCurve
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")

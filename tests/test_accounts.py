@@ -18,19 +18,17 @@ from sqlalchemy import insert
 from tables import downloaded
 
 from coverslip.app.clients import ROLES, client_of
+from coverslip.app.guard import cookie_of
 from coverslip.app.server import create_app
-from coverslip.app.users import cookie_of
 from coverslip.cli import main
 from coverslip.errors import Busy, CoverslipError, NotSignedIn, TooManyAttempts
 from coverslip.server import folder, users
-from coverslip.server.activity import list_requests
 from coverslip.server.app import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
 from coverslip.server.backups import ServerManifest
-from coverslip.server.folder import AccountServer, open_account_server
+from coverslip.server.folder import AccountServer, list_requests, open_account_server
 from coverslip.server.projects import list_projects
-from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.queue import Turns
-from coverslip.workspace.jobs.records import add_job
+from coverslip.workspace.jobs.records import add_job, queued_ids
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Paging, acting_as, now
 from coverslip.workspace.store.workspace import open_workspace
@@ -874,7 +872,7 @@ def test_options_that_do_not_fit_are_refused(
 
 
 def test_a_project_that_is_served_cannot_be_opened_by_another_server(served: Served, admin: TestClient) -> None:
-    from coverslip.workspace.store.serving import only_server
+    from coverslip.workspace.store.workspace import only_server
 
     served.project(admin, "Locked")
     project = next(each for each in list_projects(served.server) if each.name == "Locked")

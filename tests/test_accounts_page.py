@@ -13,7 +13,7 @@ from test_accounts import running_in_thread
 from written_workspace import write_workspace
 
 from coverslip.app.clients import Role
-from coverslip.app.users import cookie_of
+from coverslip.app.guard import cookie_of
 from coverslip.server import users
 from coverslip.server.app import open_accounts_server
 from coverslip.server.folder import open_account_server

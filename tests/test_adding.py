@@ -16,10 +16,10 @@ import torch
 from drawing import write_cells
 from image_sets import App, workspace_in
 
-from coverslip.augmentation import AUGMENTATIONS, Augmentation
+from coverslip.augmentation.table import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
 from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
-from coverslip.evaluation import METRICS, MetricRecord
+from coverslip.evaluation.table import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.messages import add_entries
 from coverslip.reports.sections import SECTIONS, Section, SectionText

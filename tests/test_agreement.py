@@ -13,7 +13,7 @@ import coverslip as cs
 from coverslip.audit.readings import read_readings
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.evaluation.agreement import agreement_of
+from coverslip.evaluation.comparison import agreement_of
 
 COHEN = ((88, 14, 18), (10, 40, 10), (2, 6, 12))  # Cohen 1960, table 2, as counts of 200: kappa .492
 CLASSES = ("a", "b", "c")

@@ -29,11 +29,11 @@ from small_workspace import (
 from tables import downloaded
 
 from coverslip.app.server import create_app
-from coverslip.reports.reported import read_run
+from coverslip.reports.reported import percent, read_run
 from coverslip.reports.sections.methods import methods_text
 from coverslip.reports.verdict import verdict_of_run
-from coverslip.reports.words import percent
-from coverslip.runs import Run, fingerprint_of
+from coverslip.runs.classifier import fingerprint_of
+from coverslip.runs.folder import Run
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow

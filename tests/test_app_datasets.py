@@ -17,7 +17,7 @@ from image_sets import App, in_lists, workspace_in
 from PIL import Image
 from sqlalchemy import select, update
 
-from coverslip.cache import remove_stores_of
+from coverslip.cache.stores import remove_stores_of
 from coverslip.images import unread_suffixes
 from coverslip.messages import text
 from coverslip.workspace.cleanup import delete_expired

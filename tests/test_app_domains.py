@@ -13,8 +13,8 @@ from refusing import refusing
 
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadDataset
-from coverslip.runs import images_opened
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.runs.status import images_opened
+from coverslip.workspace.datasets.labels import training_images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

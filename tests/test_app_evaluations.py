@@ -29,10 +29,10 @@ from small_workspace import (
 from tables import downloaded
 
 import coverslip as cs
-from coverslip.app.languages import Languages
+from coverslip.app.clients import Languages
 from coverslip.app.server import create_app
 from coverslip.reports.reported import read_evaluation
-from coverslip.reports.sections.external import against_own_test
+from coverslip.reports.sections.results import against_own_test
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow

@@ -9,18 +9,18 @@ from browser import RunningApp, open_page
 from image_sets import ids_at, images_at, positions_of
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 
+from coverslip.datasets.tables import TableChoices
 from coverslip.reports.reported import read_run
-from coverslip.reports.sections.dataset_flow import flow_of
+from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.verdict import verdict_of_run
-from coverslip.workspace.correcting.history import exclude
-from coverslip.workspace.datasets import grouping, reading_images, snapshots, sources
-from coverslip.workspace.datasets.inspections import removable_duplicates
+from coverslip.workspace.correcting.corrections import exclude
+from coverslip.workspace.datasets import grouping, labels, reading_images, sources
+from coverslip.workspace.datasets.reading_images import removable_duplicates
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.store.rows import TableChoices
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.lists import Filters, ImageSelection
+from coverslip.workspace.viewing.images import Filters, ImageSelection
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -83,7 +83,7 @@ def test_excluded_images_are_neither_counted_nor_trained_on_until_they_are_inclu
     assert flow.n_used == before.n_images - sum(flow.excluded.values())
     assert f"Of {before.n_images} images found, " in methods(reported)[0]
     assert "3 images were excluded by hand." in [reason.claim for reason in verdict_of_run(reported).reasons]
-    exported = "".join(snapshots.table_lines(workspace, dataset_id))
+    exported = "".join(labels.table_lines(workspace, dataset_id))
     assert exported.count(",excluded") == 3  # as `coverslip train` reads it
 
     sources.refresh_dataset(workspace, dataset_id)

@@ -28,9 +28,9 @@ from small_workspace import (
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.workspace.exports import exporting
-from coverslip.workspace.exports.state import queue_export
-from coverslip.workspace.jobs.control import stop_job
+from coverslip.workspace import exports
+from coverslip.workspace.exports import queue_export
+from coverslip.workspace.jobs.queue import stop_job
 from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.store.workspace import Workspace
 
@@ -94,7 +94,7 @@ def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(
     assert lab.client.post(path, json={"to": "onnx"} | about).json()["code"] == "export-without-attribution"
     job = lab.client.post(path, json={"to": "bioimageio"} | about)
     done = ended(lab.client, job.json()["id"], what="exports")
-    described = YAML(typ="safe").load(Path(done["folder"]) / exporting.CONTENT / "rdf.yaml")
+    described = YAML(typ="safe").load(Path(done["folder"]) / exports.CONTENT / "rdf.yaml")
     assert described["name"] == lab.get(f"runs/{lab.run}")["name"]
     assert (described["authors"], described["license"]) == ([{"name": "Ada Kern"}], "MIT")
     assert described["cite"] == [{"text": "doi 10.1234/abc", "doi": "10.1234/abc"}]
@@ -114,10 +114,10 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
     change_job(lab.workspace, job.id, state="started", queued=None)
     job.folder.mkdir(parents=True)
     job.run.stop_file.touch()
-    assert exporting.main(list(job.command[2:])) == 0
+    assert exports.main(list(job.command[2:])) == 0
     assert lab.get(f"exports/{job.id}")["state"] == "stopped"
     assert lab.get(f"exports/{job.id}")["verification"] is None
-    assert not (job.folder / exporting.CONTENT).exists()
+    assert not (job.folder / exports.CONTENT).exists()
     assert lab.get(f"jobs/{job.id}")["actions"] == ["resume", "remove"]
     assert lab.client.post(f"{API}/jobs/{job.id}/resume").status_code == 200
     done = ended(lab.client, job.id, what="exports")
@@ -156,14 +156,14 @@ def test_an_export_that_fails_gives_the_reason_and_leaves_nothing(lab: Lab) -> N
     content = weights.read_bytes()
     weights.write_bytes(content[:1000])
     try:
-        assert exporting.main(list(job.command[2:])) == 1
+        assert exports.main(list(job.command[2:])) == 1
     finally:
         weights.write_bytes(content)
     failed = lab.get(f"exports/{job.id}")
     assert (failed["state"], failed["verification"], failed["size_bytes"]) == ("failed", None, None)
     assert failed["error"]["what"]
     assert failed["error"]["do"]
-    assert not (job.folder / exporting.CONTENT).exists()
+    assert not (job.folder / exports.CONTENT).exists()
     assert lab.client.get(f"{API}/jobs/{job.id}/download/export").status_code == 409
 
 

@@ -18,7 +18,7 @@ from small_workspace import QUICK, do_jobs, predicted_here, trained_here
 
 import coverslip as cs
 from coverslip.events import ignore
-from coverslip.objects import read_objects
+from coverslip.objects.table import read_objects
 from coverslip.workspace.cleanup import delete_removed_datasets
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import datasets

@@ -11,7 +11,7 @@ import pytest
 from browser import QUICK, STREAM, RunningApp, open_page, send_events
 from drawing import write_cells
 
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

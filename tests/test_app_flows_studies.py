@@ -9,7 +9,7 @@ from browser import JOB_MS, RunningApp, Stock, open_page, tiny_plan
 from drawing import write_cells
 from playwright.sync_api import expect
 
-from coverslip.studies import PRESETS
+from coverslip.studies.presets import PRESETS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

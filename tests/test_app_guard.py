@@ -11,8 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from coverslip.app.guard import POLICY, Door, Guard
 from coverslip.app.server import create_app, open_server
-from coverslip.workspace.store.serving import make_token, token_hash
-from coverslip.workspace.store.workspace import Workspace, open_workspace
+from coverslip.workspace.store.workspace import Workspace, make_token, open_workspace, token_hash
 
 HOSTS = frozenset({"127.0.0.1:8765", "localhost:8765", "[::1]:8765"})
 OWN = "http://127.0.0.1:8765"

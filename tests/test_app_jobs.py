@@ -18,13 +18,22 @@ from small_workspace import API, Json, events_of, new_workspace, until
 from coverslip.app.server import create_app
 from coverslip.app.streams import events_of_workspace
 from coverslip.workspace.changes import Changes
-from coverslip.workspace.datasets.source_watch import SourceWatch
+from coverslip.workspace.datasets.reading_images import SourceWatch
 from coverslip.workspace.jobs.computing import computation, request_result
-from coverslip.workspace.jobs.kinds import JobKind, JobProgress, StateSource, register, register_function, unregister
 from coverslip.workspace.jobs.listing import JobEvents, Watching, job_state
 from coverslip.workspace.jobs.queue import Queue, Turns
-from coverslip.workspace.jobs.records import Job, add_job, new_job_folder
-from coverslip.workspace.jobs.state import has_ended
+from coverslip.workspace.jobs.records import (
+    Job,
+    JobKind,
+    JobProgress,
+    StateSource,
+    add_job,
+    has_ended,
+    new_job_folder,
+    register,
+    register_function,
+    unregister,
+)
 from coverslip.workspace.store.workspace import Workspace
 
 COUNT = """

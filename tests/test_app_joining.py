@@ -11,9 +11,9 @@ from image_sets import App, workspace_in
 from prediction_tables import keys_by_path, write_predictions
 
 from coverslip.images import ReadPlan, square_around
-from coverslip.runs import Prediction
+from coverslip.runs.predictions import Prediction
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.lists.reading import finder_in
+from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import load_dataset
 
 CLASSES = ("round", "flat")

@@ -15,12 +15,11 @@ from fastapi.testclient import TestClient
 from prediction_tables import write_predictions
 from small_workspace import new_workspace, open_images
 
-from coverslip.app.languages import COOKIE, Languages
+from coverslip.app.clients import COOKIE, Languages
 from coverslip.app.server import create_app
 from coverslip.images import ReadPlan
 from coverslip.messages import in_language, message, text
-from coverslip.runs import Prediction
-from coverslip.runs.predictions import LAST_COLUMNS
+from coverslip.runs.predictions import LAST_COLUMNS, Prediction
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.workspace import Workspace
 

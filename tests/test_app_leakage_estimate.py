@@ -12,22 +12,23 @@ from trained import GROUPS
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.audit import (
+from coverslip.audit.leakage_estimate import (
     LeakageAudit,
     cache_leakage_audit,
     cached_leakage_audit,
     estimate_leakage,
     inspect_with_leakage_audit,
-    with_cached_near_duplicates,
 )
+from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.datasets import ProbeScore, Signal, scan_images
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
-from coverslip.runs import LeakageEstimate, Run, write_inspection
+from coverslip.runs.folder import Run
+from coverslip.runs.results import LeakageEstimate, write_inspection
+from coverslip.workspace.analyses import leakage_estimate_state
 from coverslip.workspace.datasets import labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import update_inspection
-from coverslip.workspace.leakage_audit import leakage_estimate_state
+from coverslip.workspace.datasets.reading_images import update_inspection
 from coverslip.workspace.store.rows import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})

@@ -39,16 +39,15 @@ from tables import downloaded
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict
-from coverslip.runs import unfinished_rows
-from coverslip.workspace.correcting import downloads
+from coverslip.runs.predictions import unfinished_rows
+from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.jobs.state import status_of
+from coverslip.workspace.jobs.records import find_job, status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.predictions.predicting import predict_into
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.lists import ImageSelection
+from coverslip.workspace.viewing.images import ImageSelection
 
 pytestmark = pytest.mark.slow
 
@@ -567,8 +566,8 @@ def test_a_list_of_predictions_is_sent_again_only_after_an_answer(lab: Lab) -> N
 
 
 def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "_ROWS_AT_ONCE", 5)
-    pieces = downloads.table_of(lab.workspace, lab.prediction)
+    monkeypatch.setattr(corrections, "_ROWS_AT_ONCE", 5)
+    pieces = corrections.answered_table(lab.workspace, lab.prediction)
     text = ""
     for _ in range(9):
         with ThreadPoolExecutor(1) as pool:

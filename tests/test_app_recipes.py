@@ -12,8 +12,8 @@ from trained import can_have_weights
 
 from coverslip.models import check_declared, list_models, model_info
 from coverslip.models.building import default_options
-from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
-from coverslip.runs.recipe import named_sets
+from coverslip.runs.recipe import Pretraining, Recipe
+from coverslip.runs.recipe_keys import load_recipe, named_sets, recipe_keys
 from coverslip.workspace.jobs.records import find_job, requested_recipe
 
 PAPERS = Path(__file__).parent.parent / "docs" / "papers"

@@ -37,7 +37,7 @@ from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook
-from coverslip.workspace.viewing.lists import ImageSelection
+from coverslip.workspace.viewing.images import ImageSelection
 
 pytestmark = pytest.mark.slow
 

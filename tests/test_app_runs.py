@@ -39,19 +39,19 @@ from synthetic_runs import rendered
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.app.languages import COOKIE, Languages
+from coverslip.app.clients import COOKIE, Languages
 from coverslip.app.server import create_app
-from coverslip.cache import clean, list_stores
+from coverslip.cache.stores import clean, list_stores
 from coverslip.errors import Stopped
 from coverslip.events import Event, InstantClassifierFitted
 from coverslip.messages import in_language, message, text
-from coverslip.reports.reported import read_run
+from coverslip.reports.reported import delivered_words, read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.verdict import lead, verdict_of_run
-from coverslip.reports.words import delivered_words
-from coverslip.runs import Recipe, Run, SplitPlan
 from coverslip.runs.documents import rows_of_table
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import Results, results_of
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import Stock, open_page
 
-from coverslip.reports.words import number
+from coverslip.reports.reported import number
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

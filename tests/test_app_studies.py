@@ -17,9 +17,8 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.runs import load_recipe
-from coverslip.workspace.jobs.kinds import list_unlisted_jobs
-from coverslip.workspace.jobs.records import find_job
+from coverslip.runs.recipe_keys import load_recipe
+from coverslip.workspace.jobs.records import find_job, list_unlisted_jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook
 

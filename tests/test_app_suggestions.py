@@ -7,19 +7,12 @@ import pytest
 from small_workspace import do_jobs, new_workspace, open_images, until, write_cells
 
 from coverslip.errors import Conflict, NotFound
-from coverslip.workspace.datasets.labels import set_labels
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.labels import set_labels, training_images
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.suggestions import (
-    LabelSuggestions,
-    remove_reserved_test,
-    start_suggestions,
-    suggestions_state,
-)
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import Filters, ImageSelection
+from coverslip.workspace.suggestions import LabelSuggestions, remove_reserved_test, start_suggestions, suggestions_state
+from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 
 def suggest(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:

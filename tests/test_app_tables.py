@@ -17,7 +17,7 @@ from small_workspace import until
 from coverslip.datasets import open_dataset
 from coverslip.images import ReadPlan
 from coverslip.messages import text
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.datasets.sources import Grouping
 from coverslip.workspace.recipes import recipe_of_dataset
 from coverslip.workspace.store.rows import dataset_row

@@ -16,7 +16,7 @@ from trained import SMALL_NETWORK
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.recipes import recipe_of_dataset
 from coverslip.workspace.store.rows import dataset_row
-from coverslip.workspace.viewing import pyramids
+from coverslip.workspace.viewing import tiles
 
 Array = np.ndarray[Any, Any]
 
@@ -137,7 +137,7 @@ def test_every_level_shows_the_whole_image(app: App, tmp_path: Path, levels: str
 def test_an_image_too_large_to_decode_is_prepared_once_and_then_shown(
     app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pyramids, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(tiles, "MAX_BYTES", 2**20)
     (tmp_path / "a").mkdir()
     tifffile.imwrite(tmp_path / "a" / "large.tif", gradient(4500, 1100)[..., 0], tile=(256, 256))
     image = opened(app, tmp_path / "a")

@@ -13,7 +13,8 @@ from test_app_recipes import HERLEV, RECIPES
 from trained import can_have_weights
 
 from coverslip.models import select_models
-from coverslip.runs import Pretraining, Recipe, load_recipe, recipe_keys
+from coverslip.runs.recipe import Pretraining, Recipe
+from coverslip.runs.recipe_keys import load_recipe, recipe_keys
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Response, Route

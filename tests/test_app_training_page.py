@@ -7,7 +7,7 @@ import pytest
 from browser import FINETUNE, JOB_MS, Stock, open_page, send_events
 from playwright.sync_api import expect
 
-from coverslip.runs import load_recipe
+from coverslip.runs.recipe_keys import load_recipe
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, Stock, open_page
 
-from coverslip.evaluation import predictive_values
-from coverslip.reports.words import number
+from coverslip.evaluation.proportions import predictive_values
+from coverslip.reports.reported import number
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route

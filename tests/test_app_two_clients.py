@@ -13,10 +13,9 @@ from small_workspace import QUICK, new_workspace, open_images, predicted_here, t
 from coverslip.errors import CoverslipError
 from coverslip.workspace.correcting.corrections import correct, correct_measured
 from coverslip.workspace.datasets.labels import set_labels
-from coverslip.workspace.lists.rows import Exclusion, images_of_job
+from coverslip.workspace.lists import Exclusion, images_of_job
 from coverslip.workspace.store.rows import ChangedSince
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Route

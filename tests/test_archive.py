@@ -31,7 +31,8 @@ from coverslip.inference import trial
 from coverslip.inference.loading import load_network
 from coverslip.messages import has_entry, text
 from coverslip.models.networks import create_network
-from coverslip.runs import ClassifierCard, TrainedOn, metrics_of_classifier, open_classifier, write_classifier
+from coverslip.runs.classifier import ClassifierCard, TrainedOn, open_classifier, write_classifier
+from coverslip.runs.results import metrics_of_classifier
 
 CARD, WEIGHTS = "classifier.json", "weights.safetensors"
 Entries = dict[str, bytes]

@@ -11,8 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
-from coverslip.audit import image_quality
-from coverslip.audit.image_quality import memory_for_checks
+from coverslip.audit.image_quality import image_quality, memory_for_checks
 
 SIDE = 96
 

@@ -9,12 +9,18 @@ import pytest
 from drawing import write_cells
 from PIL import Image
 
-from coverslip.audit import file_tags, name_features
 from coverslip.audit.leakage_estimate import estimate_leakage
-from coverslip.audit.shortcuts import background_features, batch_columns, border_features, signal_of
+from coverslip.audit.shortcuts import (
+    background_features,
+    batch_columns,
+    border_features,
+    file_tags,
+    name_features,
+    signal_of,
+)
 from coverslip.cli import main
 from coverslip.datasets import ProbeScore, Scan, Signal
-from coverslip.datasets.quality import image_findings
+from coverslip.datasets.quality import findings
 from coverslip.messages import text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
@@ -151,10 +157,10 @@ def test_names_are_advice_and_no_signal_of_images() -> None:
     assert not signal.is_significant
     seen = replace(signal, whole=ProbeScore(0.9, 0.02))
     scan = Scan(facts=(), signal=seen)
-    (finding,) = image_findings.slight_shortcuts(None, scan)
+    (finding,) = findings.slight_shortcuts(None, scan)
     assert finding.parameters["from"] == "name"
     assert finding.do == text("finding-shortcut.do", **finding.parameters)
-    assert not list(image_findings.shortcuts(None, scan))
+    assert not list(findings.shortcuts(None, scan))
 
 
 def test_files_reveal_how_they_were_taken_and_saved_and_not_when(tmp_path: Path) -> None:

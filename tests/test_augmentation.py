@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from refusing import refusing
 from scipy.ndimage import gaussian_filter
 
-from coverslip.augmentation import AUGMENTATIONS, Augmentation, Copies
-from coverslip.augmentation.table import Random
+from coverslip.augmentation.copies import Copies
+from coverslip.augmentation.table import AUGMENTATIONS, Augmentation, Random
 from coverslip.augmentation.transform import (
     _STAIN_DENSITIES,
     AugmentationParameters,
@@ -26,8 +26,8 @@ from coverslip.engines import turned
 from coverslip.errors import BadRecipe
 from coverslip.keys import Key
 from coverslip.messages import add_entries, text
-from coverslip.runs import Augment, Recipe, RecipeKey, augment_named, recipe_keys, with_settings
-from coverslip.runs.recipe import phrases
+from coverslip.runs.recipe import Augment, Recipe, augment_named
+from coverslip.runs.recipe_keys import RecipeKey, phrases, recipe_keys, with_settings
 
 SEED_7 = AugmentationParameters(  # as drawn before there were shear, crop, blur, color and stain
     torch.tensor(

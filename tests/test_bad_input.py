@@ -26,7 +26,7 @@ from coverslip.cli._options import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images import read_pixels
 from coverslip.messages import message_of, text
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 from coverslip.synthetic_cells import write_sample_images
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,27 +15,20 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.datasets import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
-from coverslip.events import (
-    EpochEnded,
-    Event,
-    FoldEnded,
-    Noted,
-    Pace,
-    StageStarted,
-    ignore,
-)
-from coverslip.experiments import SplitData, begin_run, run_training, validated
-from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, image_sizes
+from coverslip.events import EpochEnded, Event, FoldEnded, Noted, Pace, StageStarted, ignore
+from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory, image_sizes, measure_pace
 from coverslip.experiments.cross_validation import folds_of_recipe
-from coverslip.experiments.estimating import measure_pace
-from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split
+from coverslip.experiments.preparation import SplitData, validated
+from coverslip.experiments.run_state import begin_run
+from coverslip.experiments.training_run import run_training
 from coverslip.files import sha256_file
-from coverslip.models.complexity import training_memory
-from coverslip.reports.reported import ReportedRun
-from coverslip.reports.words import time_for_all, why_instant
-from coverslip.runs import Recipe, Run, RunContext, SplitPlan, budget_seconds, load_recipe, with_settings
-from coverslip.runs.training import PRESETS
+from coverslip.models.networks import training_memory
+from coverslip.reports.reported import ReportedRun, time_for_all, why_instant
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.recipe_keys import load_recipe, with_settings
+from coverslip.runs.results import PRESETS, budget_seconds
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 
@@ -558,7 +551,7 @@ from coverslip.models.networks import create_network
 from coverslip.runs import Recipe
 from coverslip.training.processor import keep_freed_memory
 from coverslip.training.step import accumulate_gradients
-from coverslip.training.optimization import new_optimizer
+from coverslip.training.pacing import new_optimizer
 
 def resident(field):
     return int(re.search(field + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024

@@ -20,11 +20,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusing import refusing
 
-from coverslip.cache import (
-    ARRAYS,
+from coverslip.cache.arrays import ARRAYS, ArrayStore
+from coverslip.cache.stores import (
     FILES,
     RECORDS,
-    ArrayStore,
     Kind,
     RecordStore,
     Store,
@@ -34,7 +33,7 @@ from coverslip.cache import (
     is_in_use,
     limit_bytes,
     list_stores,
-    register,
+    register_kind,
     remove_stores_of,
     store_content,
     trim,
@@ -47,10 +46,10 @@ from coverslip.errors import CoverslipError
 from coverslip.messages import add_entries, text
 
 DAY = 86_400
-OTHER = register(Kind("arrays", ARRAYS))
-SMALL = register(Kind("small", ARRAYS, bound_bytes=250_000))
-TOYS = register(Kind("toys", RECORDS))
-FILE_TOYS = register(Kind("file-toys", FILES))
+OTHER = register_kind(Kind("arrays", ARRAYS))
+SMALL = register_kind(Kind("small", ARRAYS, bound_bytes=250_000))
+TOYS = register_kind(Kind("toys", RECORDS))
+FILE_TOYS = register_kind(Kind("file-toys", FILES))
 
 
 @pytest.fixture(autouse=True)
@@ -154,9 +153,9 @@ def test_a_kind_keeps_its_own_smaller_bound() -> None:
 
 
 def test_two_kinds_of_one_name_are_refused() -> None:
-    assert register(TOYS) == TOYS
+    assert register_kind(TOYS) == TOYS
     with pytest.raises(ValueError, match="two kinds"):
-        register(Kind("toys", FILES))
+        register_kind(Kind("toys", FILES))
 
 
 def test_entries_about_one_thing_can_be_removed() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusing import refusing
 
-from coverslip.cache import ArrayStore
+from coverslip.cache.arrays import ArrayStore
 from coverslip.datasets.pixels import PREPROCESSED
 from coverslip.errors import CoverslipError
 

@@ -11,14 +11,15 @@ from PIL import Image
 from trained import GROUPS, INSTANT, SMALL_NETWORK, train_cells
 
 import coverslip as cs
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRun, Stopped
 from coverslip.events import Event, FoldStarted, RunStarted, ignore
-from coverslip.runs import Pretraining, Recipe, Run, SplitPlan
 from coverslip.runs.documents import write_table
+from coverslip.runs.folder import Run
 from coverslip.runs.images import UnchangedImages
-from coverslip.runs.recipe import as_yaml
+from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan
+from coverslip.runs.recipe_keys import as_yaml
+from coverslip.studies.study import plan_study, resume_study
 
 pytestmark = pytest.mark.slow
 
@@ -121,7 +122,7 @@ def test_a_study_is_not_resumed_on_changed_images_also_of_trainings_that_are_don
     plan = {"datasets": ["cells"], "models": [SMALL_NETWORK], "folds": 0, "seeds": [0, 1], "recipe": settings}
     (tmp_path / "plan.yaml").write_text(as_yaml(plan))
     assert main(["study", "run", str(tmp_path / "plan.yaml"), "--out", str(out), "--budget", "1s"]) == 0
-    planned = studies.plan_study(out / "study.yaml", out)
+    planned = plan_study(out / "study.yaml", out)
     done = [cell for cell in planned if cell.run.is_done]
     if not done:
         train_cells(planned[:1])
@@ -130,7 +131,7 @@ def test_a_study_is_not_resumed_on_changed_images_also_of_trainings_that_are_don
     changed = done[0].run.split[0].image_id
     before, content = all_files(out), change_pixels(cells / changed)
     with pytest.raises(BadRun) as refusal:
-        studies.resume_study(out)
+        resume_study(out)
     assert refusal.value.parameters["examples"] == [changed]
     assert main(["study", "resume", str(out)]) == 1
     assert all_files(out) == before

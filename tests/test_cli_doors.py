@@ -21,7 +21,7 @@ from coverslip.cli import main
 from coverslip.cli._show import filled_table
 from coverslip.cli.train import _next_free
 from coverslip.messages import text
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 
 COMMANDS = (
     "app",

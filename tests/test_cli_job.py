@@ -20,7 +20,7 @@ from coverslip.cli import main
 from coverslip.messages import text
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_as_json, verdict_of_metrics, verdict_of_run
-from coverslip.runs import metrics_of_classifier
+from coverslip.runs.results import metrics_of_classifier
 from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
 SMALL = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "augment=none")

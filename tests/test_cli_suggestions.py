@@ -17,12 +17,14 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadDataset
-from coverslip.evaluation import Evaluation, evaluate_predictions
+from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.summary import evaluate_predictions
 from coverslip.events import Event, Progressed
 from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun, read_run
 from coverslip.reports.verdict import verdict_as_json, verdict_of_run
-from coverslip.runs import Run, write_metrics
+from coverslip.runs.folder import Run
+from coverslip.runs.results import write_metrics
 
 
 @pytest.fixture

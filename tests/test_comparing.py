@@ -17,9 +17,10 @@ from coverslip.pipeline import train_without_report
 from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_run
-from coverslip.runs import Run, save_recipe, write_split
-from coverslip.runs.folder import read_test_set_accesses
+from coverslip.runs.folder import Run, read_test_set_accesses
 from coverslip.runs.images import image_files
+from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.split import write_split
 
 pytestmark = pytest.mark.slow
 

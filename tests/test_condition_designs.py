@@ -19,7 +19,7 @@ from coverslip.evaluation.proportions import difference_of_means, samples_needed
 from coverslip.evaluation.sample_proportions import PAIRED_TEST, WELCH_TEST
 from coverslip.messages import message, text
 from coverslip.reports.proportions import proportions_report
-from coverslip.runs import Prediction, Predictions
+from coverslip.runs.predictions import Prediction, Predictions
 
 DAYS, DOSES, N_IMAGES = ("mon", "tue", "wed", "thu"), ("0", "5", "10"), 40
 POSITIVE = {  # images of the second class by day and dose, in each well

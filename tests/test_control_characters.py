@@ -14,7 +14,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli._show import filled_table, results_console
 from coverslip.datasets import open_dataset
-from coverslip.runs import Recipe
+from coverslip.runs.recipe import Recipe
 
 ATTACK = "\x1b]0;gone\x07\x9b31mred"
 SHOWN = r"\x1b]0;gone\x07\x9b31mred"

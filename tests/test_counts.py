@@ -22,7 +22,7 @@ from coverslip.counts import GroupCount, ImagesInProportions, count_groups, most
 from coverslip.datasets import DECISIONS
 from coverslip.events import Event
 from coverslip.reports.reported import ReportedRun
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.workspace import Workspace
 

@@ -18,7 +18,8 @@ from coverslip.errors import BadDataset, BadRecipe, UnreadableImage
 from coverslip.events import Event
 from coverslip.images import Fields, ReadPlan, describe_image, read_pixels
 from coverslip.pipeline import train_without_report
-from coverslip.runs import ImageChoices, Recipe, with_settings
+from coverslip.runs.recipe import ImageChoices, Recipe
+from coverslip.runs.recipe_keys import with_settings
 
 BOXES = ["path", "label", "x", "y", "width", "height"]
 

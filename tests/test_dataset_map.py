@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from small_workspace import API, QUICK, do_jobs, new_workspace, open_images, predicted_here, trained_here, write_cells
 
 from coverslip.app.server import create_app
-from coverslip.audit.dataset_map import arranged, clusters_of
-from coverslip.audit.features import principal_components
+from coverslip.audit.features import arranged, clusters_of, principal_components
 from coverslip.errors import ExtraNotInstalled
 from coverslip.runs.predictions import read_predictions
+from coverslip.workspace.analyses import map_points, map_state, start_map
 from coverslip.workspace.datasets.labels import set_labels
-from coverslip.workspace.jobs.control import stop_job
+from coverslip.workspace.jobs.queue import stop_job
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.maps import map_points, map_state, start_map
-from coverslip.workspace.viewing.lists import ImageSelection
+from coverslip.workspace.viewing.images import ImageSelection
 
 
 def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:

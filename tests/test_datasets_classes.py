@@ -26,7 +26,8 @@ from coverslip.datasets import (
 from coverslip.errors import BadRecipe
 from coverslip.images import ReadPlan
 from coverslip.messages import Set, joined, json_values, message, text
-from coverslip.runs import Recipe, check_recipe, load_recipe, save_recipe, with_settings
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import check_recipe, load_recipe, save_recipe, with_settings
 
 CLASSES = ("cis", "light", "severe", "columnar", "superficial")
 

@@ -35,7 +35,8 @@ from coverslip.images import (
 )
 from coverslip.pipeline import train_without_report
 from coverslip.reports.sections.images import N_EXAMPLES, N_LEAST_CERTAIN, N_MISCLASSIFIED
-from coverslip.runs import Pretraining, Recipe, Run, SplitPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan
 from coverslip.stopping import BY_SIGNAL
 
 MARK = b"COUNTED PNG "

@@ -171,7 +171,7 @@ def test_pages_link_to_pages_by_their_titles() -> None:
 
 
 def test_every_recipe_key_is_documented_with_its_meaning() -> None:
-    from coverslip.runs import recipe_keys
+    from coverslip.runs.recipe_keys import recipe_keys
 
     keys = recipe_keys()
     assert {key.key for key in keys} - in_code(page("recipe.md")) == set()
@@ -211,7 +211,7 @@ def test_every_image_suffix_is_documented() -> None:
 
 
 def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
-    from coverslip.datasets.tables.columns import IMAGE_COLUMNS
+    from coverslip.datasets.tables import IMAGE_COLUMNS
 
     further_channels = {f"channel_{n}" for n in range(3, 17)}  # the first two stand for them
     assert IMAGE_COLUMNS - in_code(page("data.md")) == further_channels
@@ -226,9 +226,10 @@ def test_every_finding_is_documented() -> None:
 def test_every_column_and_metric_of_a_run_is_documented() -> None:
     from dataclasses import fields
 
-    from coverslip.evaluation import METRICS
-    from coverslip.runs import Epoch, SplitRow
+    from coverslip.evaluation.table import METRICS
     from coverslip.runs.predictions import columns_for
+    from coverslip.runs.results import Epoch
+    from coverslip.runs.split import SplitRow
 
     columns = {field.name for table in (SplitRow, Epoch) for field in fields(table)}
     wanted = {*columns, *columns_for(["CLASS"]), *METRICS}
@@ -303,7 +304,7 @@ def test_python_examples_call_functions_with_arguments_that_they_take() -> None:
 def test_example_recipes_are_valid(tmp_path: Path) -> None:
     from coverslip import load_recipe
     from coverslip.errors import CoverslipError
-    from coverslip.studies import plan_study
+    from coverslip.studies.study import plan_study
 
     refused = []
     for block in blocks("yaml"):
@@ -321,7 +322,7 @@ def test_example_recipes_are_valid(tmp_path: Path) -> None:
 def test_shell_examples_name_commands_options_and_settings_that_exist(commands: dict[str, Any]) -> None:
     from coverslip import Recipe
     from coverslip.errors import CoverslipError
-    from coverslip.runs import with_settings
+    from coverslip.runs.recipe_keys import with_settings
 
     wrong = []
     for block in blocks("sh"):

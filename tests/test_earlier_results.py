@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import coverslip as cs
-from coverslip import studies
 from coverslip.errors import BadRun
-from coverslip.runs import Run, open_run
+from coverslip.runs.folder import Run, open_run
+from coverslip.studies.study import study_comparison
 from coverslip.workspace.jobs.records import add_job, find_job
 from coverslip.workspace.store.workspace import open_workspace
 from coverslip.workspace.studies.state import comparison_of
@@ -76,7 +76,7 @@ def test_the_report_of_a_run_is_written(tmp_path: Path) -> None:
 
 def test_the_numbers_of_a_study_are_read(tmp_path: Path) -> None:
     copy = shutil.copytree(STUDY, tmp_path / "study")
-    comparison = studies.study_comparison(copy)
+    comparison = study_comparison(copy)
     for row, before in zip(rows_in(copy / "results.csv"), rows_in(STUDY / "results.csv"), strict=True):
         # Without the weights, there are no megabytes. Calibration errors are no longer written with the part of chance.
         for name in ("megabytes", "ece", "ece_expected", "ece_uncalibrated"):

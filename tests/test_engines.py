@@ -10,15 +10,19 @@ import pytest
 import torch
 from torch import nn
 
-from coverslip.engines import as_input, embed, fastest_engine, fingerprint, run_tta
-from coverslip.engines.running import (
+from coverslip.engines import (
+    as_input,
     as_onnx,
     difference,
+    embed,
+    fastest_engine,
+    fingerprint,
     images_at_once,
     onnxruntime_engine,
     openvino_engine,
     pytorch_on_device,
     pytorch_on_processor,
+    run_tta,
 )
 from coverslip.events import Event, Noted
 from coverslip.models import model_info
@@ -49,7 +53,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 _SIGNALLED = """
 import signal, sys, threading
 import numpy as np
-from coverslip.engines.running import openvino_engine
+from coverslip.engines import openvino_engine
 
 signals = []
 signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
@@ -315,9 +319,10 @@ def test_large_images_are_taken_fewer_at_a_time() -> None:
 def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytorch_s_numbers(
     cache: Path, features: FeatureNetwork, pixels: np.ndarray
 ) -> None:
-    from coverslip.engines import engine_of, remember_engine, running
+    from coverslip import engines
+    from coverslip.engines import engine_of, remember_engine
 
-    running._engines.clear()
+    engines._engines.clear()
     x = pixels[:2]
     engine = fastest_engine(features, x)
     remember_engine("a classifier", engine)
@@ -325,7 +330,7 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     assert kept_engine is not None
     assert engine_of("another") is None
     np.testing.assert_array_equal(kept_engine.run(x), engine.run(x))
-    check = running.ENGINES.folder / str(engine.cache_key) / "check.npz"
+    check = engines.ENGINES.folder / str(engine.cache_key) / "check.npz"
     with np.load(check) as content:
         changed = {**content, "expected": content["expected"] + 1}
     np.savez(check, **changed)
@@ -333,6 +338,6 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     check.write_bytes(b"no numbers")
     assert engine_of("a classifier") is None
     (check.parent / "network.onnx").unlink()
-    running._engines.clear()
+    engines._engines.clear()
     np.testing.assert_array_equal(fastest_engine(features, x).run(x), engine.run(x))
     assert engine_of("a classifier") is not None

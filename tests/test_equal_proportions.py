@@ -24,8 +24,9 @@ from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
 from coverslip.messages import text
 from coverslip.reports.proportions import digits_of, needed_title, shown_classes
-from coverslip.reports.words import number, p_value, signed, with_interval
-from coverslip.runs import Predictions, Run
+from coverslip.reports.reported import number, p_value, signed, with_interval
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Predictions
 from coverslip.runs.split import write_split
 from coverslip.workspace.jobs.records import find_job
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from synthetic_runs import BLOOD, rendered, write_run
 
 from coverslip.cli._show import show_result
-from coverslip.evaluation import METRICS
+from coverslip.evaluation.table import METRICS
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import read_run
 from coverslip.workspace.trainings.results import Results, _results

@@ -7,16 +7,18 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from coverslip.evaluation import (
+from coverslip.evaluation.decisions import (
+    COLDEST,
+    HOTTEST,
     apply_temperature,
+    design_effect_in_bins,
     expected_calibration_error,
     fit_temperature,
-    metric_intervals,
     reliability_bins,
-    score,
+    temperature_loss,
     uncertain_threshold,
 )
-from coverslip.evaluation.calibration import COLDEST, HOTTEST, design_effect_in_bins, temperature_loss
+from coverslip.evaluation.table import metric_intervals, score
 
 
 def network(n: int, n_classes: int, true_temperature: float, seed: int):

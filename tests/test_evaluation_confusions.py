@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from coverslip.evaluation import ConfusedPair, confused_classes, confused_pairs, hardest_classes
+from coverslip.evaluation.metrics import ConfusedPair, confused_classes, confused_pairs, hardest_classes
 
 MATRIX = np.array([[5, 0, 1, 4], [0, 9, 0, 1], [0, 2, 8, 0], [6, 0, 0, 2]])
 

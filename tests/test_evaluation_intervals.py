@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from coverslip.evaluation import METRICS, evaluate_predictions, metric_intervals, per_class, score
 from coverslip.evaluation.comparison import Answers, paired_differences
-from coverslip.evaluation.intervals import RANGES, group_codes, influence_on_mean
-from coverslip.evaluation.ranking import auroc, average_precision
+from coverslip.evaluation.metrics import RANGES, auroc, average_precision, group_codes, influence_on_mean
+from coverslip.evaluation.summary import evaluate_predictions, per_class
+from coverslip.evaluation.table import METRICS, metric_intervals, score
 from coverslip.messages import message
 
 

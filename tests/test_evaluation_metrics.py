@@ -8,20 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from coverslip.evaluation import (
-    confusion_matrix,
-    evaluate_predictions,
-    expected_calibration_error,
-    macro_roc_curve,
-    micro_roc_curve,
-    per_class,
-    pr_curve,
-    roc_curve,
-    score,
-)
-from coverslip.evaluation.calibration import expected_error_of_calibrated
+from coverslip.evaluation.decisions import expected_calibration_error, expected_error_of_calibrated
+from coverslip.evaluation.metrics import confusion_matrix, macro_roc_curve, micro_roc_curve, pr_curve, roc_curve
+from coverslip.evaluation.summary import evaluate_predictions, per_class
+from coverslip.evaluation.table import score
 from coverslip.messages import message, text
-from coverslip.runs import metrics_as_json
+from coverslip.runs.results import metrics_as_json
 
 
 def draw(n: int, n_classes: int, seed: int, *, present: int | None = None, ties: bool = False):

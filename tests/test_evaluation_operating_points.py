@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 from sklearn import metrics as sk
 
-from coverslip.evaluation import (
+from coverslip.evaluation.decisions import (
     DecisionRule,
     decided_classes,
-    evaluate_predictions,
     learn_decisions,
     operating_points,
-    per_class,
-    score,
     uncertain_threshold,
 )
+from coverslip.evaluation.summary import evaluate_predictions, per_class
+from coverslip.evaluation.table import score
 from coverslip.messages import message
 
 

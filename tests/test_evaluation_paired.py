@@ -7,15 +7,9 @@ from scipy.stats import ttest_1samp
 from statsmodels.stats import contingency_tables
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from coverslip.evaluation import (
-    METRICS,
-    Answers,
-    Metric,
-    independent_difference,
-    mcnemar,
-    metric_intervals,
-    paired_differences,
-)
+from coverslip.evaluation.comparison import Answers, independent_difference, mcnemar, paired_differences
+from coverslip.evaluation.results import Metric
+from coverslip.evaluation.table import METRICS, metric_intervals
 from coverslip.messages import message
 
 

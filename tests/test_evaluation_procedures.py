@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from coverslip.evaluation import as_if_independent, holm, procedure_difference, units_to_show
+from coverslip.evaluation.comparison import as_if_independent, holm, procedure_difference, units_to_show
 
 DIFFERENCES = [0.02, 0.05, -0.01, 0.04, 0.03]
 

@@ -6,18 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from coverslip.evaluation import (
-    METRICS,
-    MetricRecord,
-    evaluate_predictions,
-    metric_intervals,
-    of_mean,
-    row_metrics,
-    score,
-)
-from coverslip.evaluation.intervals import RANGES
+from coverslip.evaluation.metrics import RANGES
+from coverslip.evaluation.summary import evaluate_predictions
+from coverslip.evaluation.table import METRICS, MetricRecord, metric_intervals, of_mean, row_metrics, score
 from coverslip.messages import add_entries, text
-from coverslip.runs import metrics_as_json
+from coverslip.runs.results import metrics_as_json
 
 
 def draw(n: int = 80, n_classes: int = 3) -> tuple[np.ndarray, np.ndarray]:

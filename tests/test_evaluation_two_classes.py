@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import (
+from coverslip.evaluation.decisions import (
     DecisionRule,
     decided_classes,
-    evaluate_predictions,
     learn_decisions,
     positive_class,
     target_points,
     uncertain_threshold,
 )
+from coverslip.evaluation.summary import evaluate_predictions
 from coverslip.messages import message
-from coverslip.runs import Recipe
+from coverslip.runs.recipe import Recipe
 
 
 def draw(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from trained import GROUPS, INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.pipeline import train_without_report
-from coverslip.runs import SplitPlan
+from coverslip.runs.recipe import SplitPlan
 
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 CELLS = ("lymphocyte", "monocyte")

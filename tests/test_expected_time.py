@@ -12,7 +12,7 @@ from trained import GROUPS, INSTANT, SMALL_NETWORK
 from training_events import a_step, an_epoch
 
 import coverslip as cs
-from coverslip.cache import RecordStore
+from coverslip.cache.stores import RecordStore
 from coverslip.errors import Stopped
 from coverslip.events import (
     COMPUTING_FEATURES,
@@ -25,8 +25,9 @@ from coverslip.events import (
     StageStarted,
     WorkPlanned,
 )
-from coverslip.experiments.estimating import PACES, Counts, PaceListener, plan_work
-from coverslip.runs import Run, RunContext, save_recipe, with_settings
+from coverslip.experiments.budgeting import PACES, Counts, PaceListener, plan_work
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.recipe_keys import save_recipe, with_settings
 
 
 def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = False) -> float | None:

@@ -10,11 +10,15 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.errors import Stopped
-from coverslip.evaluation import apply_temperature
+from coverslip.evaluation.decisions import apply_temperature
 from coverslip.events import ignore
-from coverslip.experiments import apply_recipe, begin_run, run_training, train_one_split
+from coverslip.experiments.one_split import train_one_split
+from coverslip.experiments.preparation import apply_recipe
+from coverslip.experiments.run_state import begin_run
+from coverslip.experiments.training_run import run_training
 from coverslip.messages import Resume
-from coverslip.runs import Recipe, Run, RunContext, SplitPlan
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.stopping import Stop
 
 QUICK = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0))

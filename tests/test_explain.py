@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.cache import RecordStore
+from coverslip.cache.stores import RecordStore
 from coverslip.cli import main
 from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
 from coverslip.images import PreprocessedImage, pixel_hash
-from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
-from coverslip.inference.explain.maps import (
+from coverslip.inference.explain.explainer import (
     CheckResult,
     _shares_of_taps,
     averaged,
@@ -34,15 +33,15 @@ from coverslip.inference.explain.maps import (
     maps_by,
     methods_of,
     occlusion,
-    turned,
     with_random_weights,
 )
+from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.models import model_info
-from coverslip.models.networks import Network, create_network
+from coverslip.models.networks import Network, create_network, turned
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
-from coverslip.runs import Run
-from coverslip.workspace.explanations import EXPLANATIONS, explain
+from coverslip.runs.folder import Run
+from coverslip.workspace.analyses import EXPLANATIONS, explain
 from coverslip.workspace.store.workspace import Workspace
 
 

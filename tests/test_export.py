@@ -29,12 +29,12 @@ from coverslip.files import sha256_file
 from coverslip.images import Preprocessing, Scaling, preprocess, read_pixels
 from coverslip.inference import Classifier
 from coverslip.inference.export import EXPORT_FORMATS, Attribution, export_to, open_export, verify
-from coverslip.inference.export.exporting import EXPORTERS, ExportContent
-from coverslip.inference.export.verifying import VerificationImages
+from coverslip.inference.export.exporting import EXPORTERS, ExportContent, VerificationImages
 from coverslip.models import list_models
 from coverslip.models.networks import create_network
 from coverslip.pipeline import ExportName
-from coverslip.runs import ClassifierCard, Run, TrainedOn, open_classifier, write_classifier
+from coverslip.runs.classifier import ClassifierCard, TrainedOn, open_classifier, write_classifier
+from coverslip.runs.folder import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 READER = ROOT / "src" / "coverslip" / "inference" / "export" / "classify.py"

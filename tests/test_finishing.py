@@ -16,7 +16,8 @@ from coverslip.experiments.run_state import request_finish, withdraw_finish
 from coverslip.files import sha256_file
 from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
-from coverslip.runs import Run, save_recipe
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe_keys import save_recipe
 from coverslip.synthetic_cells import write_sample_images
 
 WEIGHTS = "classifier/weights.safetensors"

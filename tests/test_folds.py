@@ -26,30 +26,19 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
-from coverslip.evaluation import (
-    ClassScores,
-    DomainScores,
-    Evaluation,
-    GroupDecisions,
-    Metric,
-    SubgroupScores,
-    apply_temperature,
-    empty_evaluation,
-    fit_temperature,
-    over_folds,
-    with_folds,
-    without_temperature,
-)
-from coverslip.evaluation.calibration import temperature_loss
+from coverslip.evaluation.decisions import apply_temperature, fit_temperature, temperature_loss, without_temperature
+from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, GroupDecisions, Metric, SubgroupScores
+from coverslip.evaluation.summary import empty_evaluation, over_folds, with_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
-from coverslip.experiments.split_data import with_epochs_for_folds
+from coverslip.experiments.preparation import with_epochs_for_folds
 from coverslip.messages import Resume, Set, message, text
 from coverslip.pipeline import train_without_report
-from coverslip.reports.reported import read_run
+from coverslip.reports.reported import interval_words, percent, read_run
 from coverslip.reports.sections.results import uncertain_words
-from coverslip.reports.words import interval_words, percent
-from coverslip.runs import Recipe, Run, SplitPlan, augment_named, automatic_epochs, open_classifier
-from coverslip.workspace.trainings.previews import preview_of_split
+from coverslip.runs.classifier import open_classifier
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe, SplitPlan, augment_named, automatic_epochs
+from coverslip.workspace.trainings.queueing import preview_of_split
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, augment=augment_named("none"))
 SHORT = Recipe(model=SMALL_NETWORK, init="scratch", image_size=48, tta=1, epochs=1, batch_size=16)

@@ -14,13 +14,15 @@ from refusing import refusing
 from small_workspace import until
 from tifffile import imwrite
 
-from coverslip.cache import FileHashes, cache_folder, is_on_local
+from coverslip.cache.file_hashes import FileHashes, is_on_local
+from coverslip.cache.stores import cache_folder
 from coverslip.datasets import Dataset, SharedReads, find_hashes, hash_files, open_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import ignore
 from coverslip.images import PixelFacts, image_facts, read_pixels
 from coverslip.machine import network_file_system
-from coverslip.runs import Run, UnchangedImages, write_content_hashes
+from coverslip.runs.folder import Run
+from coverslip.runs.images import UnchangedImages, write_content_hashes
 
 HOUR_NS = 3600 * 10**9
 

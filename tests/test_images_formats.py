@@ -37,7 +37,7 @@ from coverslip.images import (
 )
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Recipe, SplitPlan
+from coverslip.runs.recipe import Recipe, SplitPlan
 
 STACK = np.arange(2 * 30 * 40, dtype=np.uint16).reshape(2, 30, 40) * 20
 

@@ -24,19 +24,10 @@ from coverslip.events import EpochEnded, Event, Noted
 from coverslip.messages import Set, text
 from coverslip.models.networks import create_network
 from coverslip.pipeline import train_without_report
-from coverslip.runs import (
-    FromRun,
-    Pretraining,
-    Recipe,
-    Run,
-    SplitPlan,
-    check_recipe,
-    load_recipe,
-    pretraining_recipe,
-    save_recipe,
-    with_settings,
-)
-from coverslip.training.initialization import initial_classifier, whole_options
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import FromRun, Pretraining, Recipe, SplitPlan
+from coverslip.runs.recipe_keys import check_recipe, load_recipe, pretraining_recipe, save_recipe, with_settings
+from coverslip.training.fitting import initial_classifier, whole_options
 
 SMALL = Recipe(
     model=SMALL_NETWORK, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None

@@ -13,7 +13,8 @@ import coverslip as cs
 from coverslip.audit.label_issues import FEWEST_IMAGES, SHRINKAGE, count_suspected_errors, label_issues
 from coverslip.cli import main
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Run, SplitPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import SplitPlan
 from coverslip.training.heads import CrossFitting
 
 # Probabilities and labels, and what cleanlab 2.9 says of them: `get_self_confidence_for_each_label`, and

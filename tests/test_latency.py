@@ -9,7 +9,7 @@ from trained import SMALL_NETWORK
 from coverslip.cli import main
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import classifier_latency
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 from coverslip.studies.figures import pareto_front
 
 

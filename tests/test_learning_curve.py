@@ -19,13 +19,16 @@ from coverslip.audit.learning_curve import (
     nested_order,
     probe_logits,
 )
-from coverslip.evaluation import CurvePoint, LearningCurve, Metric, extrapolate, no_learning_curve
+from coverslip.evaluation.learning import CurvePoint, LearningCurve, extrapolate, no_learning_curve
+from coverslip.evaluation.results import Metric
 from coverslip.messages import message
 from coverslip.reports.figures import draw
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
-from coverslip.reports.sections.training import doubling, over_folds
-from coverslip.runs import LearningCurveRecord, Recipe, Run
+from coverslip.reports.sections.curves import doubling, over_folds
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import LearningCurveRecord
 from coverslip.training.linear_probe import fit_linear_probe
 
 SIZES = (100, 200, 400, 800)

@@ -13,9 +13,9 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.events import EpochEnded, Event, Progressed, RunEnded, StepEnded, progress_reporter
-from coverslip.listeners import listener_names, open_listener
-from coverslip.listeners.scalars import scalars_of
-from coverslip.runs import Recipe, Run, SplitPlan
+from coverslip.listeners import listener_names, open_listener, scalars_of
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe, SplitPlan
 
 FINETUNED = Recipe(
     model=SMALL_NETWORK, epochs=2, batch_size=8, image_size=32, tta=1, patience=None, split=SplitPlan(folds=0)

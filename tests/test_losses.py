@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from coverslip.errors import BadRecipe
 from coverslip.keys import Option
-from coverslip.losses import LOSSES, LossRecord
 from coverslip.losses.functions import ImageLoss, balanced_weight, focal
+from coverslip.losses.table import LOSSES, LossRecord
 from coverslip.messages import add_entries, text
-from coverslip.runs import Recipe, recipe_keys, with_settings
-from coverslip.runs.recipe import phrases
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import phrases, recipe_keys, with_settings
 
 PLAIN = {"weight": None, "label_smoothing": 0.0}
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0])

@@ -15,16 +15,16 @@ from sources import calls_in, nodes_of
 
 import coverslip
 from coverslip import errors
-from coverslip.augmentation import AUGMENT_SETS
-from coverslip.evaluation import METRICS
+from coverslip.augmentation.table import AUGMENT_SETS
+from coverslip.evaluation.table import METRICS
 from coverslip.events import COMPUTING_FEATURES
 from coverslip.keys import Option
-from coverslip.losses import LOSSES
+from coverslip.losses.table import LOSSES
 from coverslip.messages import LANGUAGES, entries, note, text
 from coverslip.models import list_models
-from coverslip.runs import Recipe
-from coverslip.runs.recipe.keys import GROUPS, code_of, fields_of, named_values, record_of
-from coverslip.studies import PRESETS
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import GROUPS, code_of, fields_of, named_values, record_of
+from coverslip.studies.presets import PRESETS
 
 SOURCES = Path(coverslip.__file__).parent
 CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")

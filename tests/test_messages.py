@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from coverslip.cli import main
 from coverslip.cli._options import with_remedies
 from coverslip.errors import BadRecipe, CoverslipError, LeakageFound
-from coverslip.evaluation import Metric
+from coverslip.evaluation.results import Metric
 from coverslip.images import BEYOND_EDGE
 from coverslip.messages import (
     FAILURE_VARIABLE,

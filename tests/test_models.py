@@ -24,7 +24,7 @@ from torchvision.ops import StochasticDepth  # noqa: E402
 SHAPES = """
 import sys
 from coverslip.models import model_info
-from coverslip.models.complexity import cost_of_model
+from coverslip.models.networks import cost_of_model
 print(model_info("timm/test_efficientnet").parameters, cost_of_model("timm/test_efficientnet").parameters)
 assert "torch._dynamo" not in sys.modules
 import torch

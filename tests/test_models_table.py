@@ -9,7 +9,7 @@ import pytest
 
 from coverslip.cli import main
 from coverslip.models import ModelRecord, Normalization, list_models, register
-from coverslip.models.records import PAPERS
+from coverslip.models.zoo import PAPERS
 
 RECORD = """
 from coverslip.cli import main

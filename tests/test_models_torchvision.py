@@ -10,9 +10,8 @@ from torch import Tensor
 
 from coverslip.errors import BadRecipe, WeightsUnavailable
 from coverslip.models import model_info
-from coverslip.models.building import _load_torchvision, build_body
+from coverslip.models.building import _load_torchvision, adapt_channels, build_body
 from coverslip.models.networks import create_network
-from coverslip.models.weights.fitting import adapt_channels
 
 
 def saved(state: dict[str, Tensor], folder: Path) -> Path:

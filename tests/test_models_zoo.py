@@ -18,10 +18,18 @@ from coverslip.messages import Set
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models
 from coverslip.models._libraries import shapes_only
 from coverslip.models.building import build_body
-from coverslip.models.complexity import cost_of, cost_of_model
 from coverslip.models.importing import import_weights
-from coverslip.models.networks import Head, Network, create_network, follows_batches, freeze_to, train_mode
-from coverslip.runs import ClassifierCard, TrainedOn, open_classifier, write_classifier
+from coverslip.models.networks import (
+    Head,
+    Network,
+    cost_of,
+    cost_of_model,
+    create_network,
+    follows_batches,
+    freeze_to,
+    train_mode,
+)
+from coverslip.runs.classifier import ClassifierCard, TrainedOn, open_classifier, write_classifier
 
 RECORDS = list_models()
 # One of each kind of structure in every suite, one with plain layers and large transformers in `make test` too; all of

@@ -17,8 +17,9 @@ from coverslip.datasets import with_plan
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted, ignore
 from coverslip.images import ReadPlan, describe_image, read_pixels
-from coverslip.objects import CropChoices, predicted_objects, read_objects, write_crops
-from coverslip.runs import Prediction, Predictions
+from coverslip.objects.exporting import CropChoices, predicted_objects, write_crops
+from coverslip.objects.table import read_objects
+from coverslip.runs.predictions import Prediction, Predictions
 
 SIDE, CHANNELS = 60, ("DAPI", "GFP", "mCherry")
 BOXES = {1: (10, 10, 20, 15), 2: (30, 12, 12, 20), 3: (50, 50, 10, 10)}

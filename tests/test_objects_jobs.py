@@ -20,7 +20,8 @@ from coverslip.cli import main
 from coverslip.datasets import with_plan
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.images import ReadPlan
-from coverslip.objects import export_predicted, predicted_objects, read_objects
+from coverslip.objects.exporting import export_predicted, predicted_objects
+from coverslip.objects.table import read_objects
 from coverslip.pipeline import train_without_report
 
 SIDE = 160

@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from coverslip.objects import Outlines, fill_outlines, trace_labels
-from coverslip.objects.outlines import OutlineBuilder, nested_rings, polygons_of_wkt
+from coverslip.objects.outlines import (
+    OutlineBuilder,
+    Outlines,
+    fill_outlines,
+    nested_rings,
+    polygons_of_wkt,
+    trace_labels,
+)
 
 Labels = npt.NDArray[np.integer]
 

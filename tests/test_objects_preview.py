@@ -14,18 +14,13 @@ from typer.testing import CliRunner
 
 import coverslip as cs
 from coverslip.cli import app as cli
-from coverslip.datasets.quality.name_groups import patterns_in_names
-from coverslip.datasets.tables.columns import TableChoices
+from coverslip.datasets.quality.related_images import patterns_in_names
+from coverslip.datasets.tables import TableChoices
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
-from coverslip.objects import (
-    FieldNames,
-    PointSize,
-    list_fields,
-    preview_first_table,
-    read_objects,
-    read_objects_of,
-)
+from coverslip.objects.collecting import preview_first_table, read_objects_of
+from coverslip.objects.fields import FieldNames, PointSize, list_fields
+from coverslip.objects.table import read_objects
 
 __all__ = ["fields"]
 

@@ -14,11 +14,12 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
-from coverslip.datasets.tables.reading import open_text_table
+from coverslip.datasets.tables import open_text_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
-from coverslip.objects import Objects, export_predicted, predicted_objects, read_objects
+from coverslip.objects.exporting import export_predicted, predicted_objects
+from coverslip.objects.table import Objects, read_objects
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"

@@ -12,7 +12,7 @@ from scipy.stats import betabinom
 
 import coverslip as cs
 from coverslip.errors import BadClassifier
-from coverslip.evaluation.ood import (
+from coverslip.evaluation.distances import (
     directions_for,
     feature_statistics,
     held_out_distances,
@@ -22,8 +22,9 @@ from coverslip.evaluation.ood import (
 )
 from coverslip.events import Event, Noted
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.external import UNFAMILIAR
-from coverslip.runs import Predictions, Run
+from coverslip.reports.sections.results import UNFAMILIAR
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Predictions
 
 
 def drawn(n: int, rng: np.random.Generator, n_features: int = 40) -> tuple[np.ndarray, np.ndarray]:

@@ -13,11 +13,12 @@ from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.evaluation import operating_points, uncertain_threshold
+from coverslip.evaluation.decisions import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
 from coverslip.messages import message_of, text
-from coverslip.reports.words import decision_images, whole_percent
-from coverslip.runs import Run, SplitPlan
+from coverslip.reports.reported import decision_images, whole_percent
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import SplitPlan
 
 CLASSES = ("large", "medium", "small")
 BY_ROC = INSTANT.model_copy(update={"image_size": 32, "decide_by": "roc"})

@@ -15,23 +15,20 @@ from sqlalchemy import insert, select, update
 
 from coverslip.errors import Conflict
 from coverslip.runs import predictions as prediction_tables
-from coverslip.workspace.backups.restoring import restore_backup
-from coverslip.workspace.backups.writing import write_backup
-from coverslip.workspace.correcting.corrections import correct
-from coverslip.workspace.correcting.history import exclude, undo_exclusion
+from coverslip.workspace.backups import restore_backup, write_backup
+from coverslip.workspace.correcting.corrections import correct, exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import decide, import_readings
-from coverslip.workspace.datasets import changed_files
+from coverslip.workspace.datasets import image_rows
 from coverslip.workspace.datasets.image_rows import states_of_images
-from coverslip.workspace.datasets.labels import confirm_labels, set_labels
-from coverslip.workspace.datasets.snapshots import table_lines, training_images
+from coverslip.workspace.datasets.labels import confirm_labels, set_labels, table_lines, training_images
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.lists.rows import images_of_job
+from coverslip.workspace.lists import images_of_job
 from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.rows import confirmed_ids, dataset_row, keys_of_dataset
 from coverslip.workspace.store.tables import images, jobs, readings, results
 from coverslip.workspace.store.workspace import open_workspace
-from coverslip.workspace.viewing.lists import ImageSelection
+from coverslip.workspace.viewing.images import ImageSelection
 
 PLACES, LABELS = st.integers(0, 6), st.sampled_from(["x", "y"])
 STEPS = st.lists(
@@ -117,7 +114,7 @@ class Laboratory:
         """Predict the images of the dataset that are there; a request is refused if files have changed."""
         if not all(map(self.is_as_read, self.listed)):
             with self.workspace.engine.connect() as connection, pytest.raises(Conflict):
-                changed_files.refuse_changed_files(connection, dataset_row(connection, self.dataset_id))
+                image_rows.refuse_changed_files(connection, dataset_row(connection, self.dataset_id))
             return
         job_id, rows = f"prediction-{len(self.predicted)}", [row for row in self.rows() if row[1] in self.files]
         query = select(images.c.row_id, images.c.image_id).where(images.c.dataset_id == self.dataset_id)
@@ -423,7 +420,7 @@ def test_files_that_are_too_large_to_compare_are_read_again_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     laboratory = Laboratory(tmp_path)
-    monkeypatch.setattr(changed_files, "_MOST_BYTES_READ", 1)
+    monkeypatch.setattr(image_rows, "_MOST_BYTES_READ", 1)
     (row_id, path), *_ = laboratory.rows()
     path.write_bytes(path.read_bytes())
     with pytest.raises(Conflict):

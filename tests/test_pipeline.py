@@ -18,12 +18,13 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailable, LeakageFound, Stopped
 from coverslip.events import EpochEnded, Event, InstantClassifierFitted, Noted, RunEnded, RunStarted
-from coverslip.experiments import apply_recipe
+from coverslip.experiments.preparation import apply_recipe
 from coverslip.files import sha256_file
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Resume
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Augment, ImageChoices, Recipe, Run, SplitPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Augment, ImageChoices, Recipe, SplitPlan
 
 ONE_SPLIT = SplitPlan(folds=0)
 

@@ -16,7 +16,9 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.events import Event, Noted, RunStarted
 from coverslip.messages import text
-from coverslip.runs import Recipe, Run, check_recipe
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import check_recipe
 
 CHANGES = {"merge": {"big": ["large", "huge"]}, "drop": ["dirt"], "rename": {"tiny": "small"}, "order": ["small"]}
 

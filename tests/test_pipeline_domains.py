@@ -15,7 +15,9 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.events import Event, Noted
 from coverslip.messages import text
-from coverslip.runs import Recipe, Run, check_recipe
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import check_recipe
 
 
 def recipe(**more: object) -> Recipe:

@@ -10,9 +10,9 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadDataset
 from coverslip.events import Event, Noted
-from coverslip.experiments import evaluation_name
+from coverslip.experiments.evaluating import evaluation_name
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 
 
 def notes_of(run: Run, data: Path) -> tuple[Run, dict[str, Noted]]:

@@ -23,19 +23,13 @@ from coverslip.cli import main
 from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
 from coverslip.errors import BadClassifier, BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Event, Noted
-from coverslip.images import (
-    PixelFacts,
-    Preprocessing,
-    ReadPlan,
-    Rescaling,
-    describe_image,
-    read_pixels,
-    rescaled,
-)
-from coverslip.images.decoding_pool import Decoders
+from coverslip.images import PixelFacts, Preprocessing, ReadPlan, Rescaling, describe_image, read_pixels, rescaled
+from coverslip.images.decoding import Decoders
 from coverslip.messages import Note, text
 from coverslip.pipeline import train_without_report
-from coverslip.runs import ImageChoices, Run, TrainedOn
+from coverslip.runs.classifier import TrainedOn
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import ImageChoices
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.classifiers import list_classifiers

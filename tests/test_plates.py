@@ -12,8 +12,8 @@ from refusing import refusing
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.plates import Well, plate_size, wells_of, z_prime, z_score
-from coverslip.reports.plate_map import write_plate_map
+from coverslip.evaluation.sample_proportions import Well, plate_size, wells_of, z_prime, z_score
+from coverslip.reports.proportions import write_plate_map
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from coverslip import pipeline
 from coverslip.datasets import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.inference import Classifier
-from coverslip.inference.ray_worker import Packed, PredictionOptions, predict_batch, rows_of
-from coverslip.runs import Prediction, Run
+from coverslip.inference.ray_prediction import Packed, PredictionOptions, predict_batch, rows_of
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction
 from coverslip.runtime.cluster import ROOTS_VARIABLE, call_resources
 
 CLASSES = ("large", "medium", "small")

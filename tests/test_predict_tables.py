@@ -26,8 +26,15 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
 from coverslip.inference.predicting import PredictionSummary
-from coverslip.runs import Format, HashedReading, Prediction, PredictionColumns, Run, prediction_table
-from coverslip.runs.predictions import read_predictions
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import (
+    Format,
+    HashedReading,
+    Prediction,
+    PredictionColumns,
+    prediction_table,
+    read_predictions,
+)
 
 WELLS = ("A1", '=2"', "line\nbreak", "")
 

@@ -9,9 +9,9 @@ import pytest
 import coverslip as cs
 from coverslip.evaluation.decisions import LEVEL, images_needed, set_coverage, set_floors
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.sections.external import PREDICTION_SETS
-from coverslip.runs import Predictions, Run
-from coverslip.runs.predictions import read_predictions
+from coverslip.reports.sections.results import PREDICTION_SETS
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Predictions, read_predictions
 
 
 def probabilities(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

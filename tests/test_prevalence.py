@@ -10,10 +10,11 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import UNFAMILIAR
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import at_prevalence, chance_of_shares, estimated_shares, predictive_values
+from coverslip.evaluation.proportions import at_prevalence, chance_of_shares, estimated_shares, predictive_values
 from coverslip.inference.new_images import EstimatedShares
 from coverslip.messages import message, text
-from coverslip.runs import Prediction, Run
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction
 
 
 def test_predictive_values_are_those_of_bayes() -> None:

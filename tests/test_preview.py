@@ -9,8 +9,8 @@ from PIL import Image
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.runs import Augment, Recipe, augment_named
-from coverslip.training.preview import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
+from coverslip.runs.recipe import Augment, Recipe, augment_named
+from coverslip.training.batches import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
 
 SIDE = 96
 PLAIN = Recipe(image_size=SIDE, augment=augment_named("none"))

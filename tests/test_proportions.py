@@ -22,13 +22,13 @@ from scipy.stats import t as student_t
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import Metric, estimated_shares
 from coverslip.evaluation.proportions import (
     ErrorRates,
     Votes,
     correlations_within_groups,
     difference_of_means,
     effective_counts,
+    estimated_shares,
     fit_logit,
     pooled_counts,
     raw_shares,
@@ -36,15 +36,17 @@ from coverslip.evaluation.proportions import (
     solve,
     trend_of_shares,
 )
+from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
 from coverslip.inference.proportions import cautions_of, names_of_folders
 from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_run
-from coverslip.runs import Prediction, Predictions, Run
 from coverslip.runs.classifier import write_card
 from coverslip.runs.error_rates import votes_on_test_images
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction, Predictions
 
 
 def of_counts(*counts: Sequence[float] | np.ndarray) -> Votes:

@@ -14,18 +14,22 @@ from scipy.stats import t as student_t
 from trained import GROUPS, SMALL_NETWORK, train_cells
 
 import coverslip as cs
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.datasets import cap_training, fold_images, open_dataset, scan_images, split_images
 from coverslip.errors import BadRecipe, LeakageFound
-from coverslip.experiments.copies import augmented_copy
+from coverslip.experiments.preparation import augmented_copy
 from coverslip.images import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
-from coverslip.runs import Augment, Recipe, Run, SplitPlan, augment_named, original_id
+from coverslip.runs.folder import Run
+from coverslip.runs.images import original_id
+from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
 from coverslip.studies.plan import plan_of, save_plan
-from coverslip.studies.protocols import arm_differences
+from coverslip.studies.presets import PRESETS
+from coverslip.studies.published import arm_differences
+from coverslip.studies.running import cells_of
+from coverslip.studies.study import study_comparison
 from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
-from coverslip.training.initialization import set_normalization
+from coverslip.training.fitting import set_normalization
 
 # A network from random weights needs no instant stage, so it can be trained without validation images.
 WITHOUT_CHOICES = {
@@ -173,7 +177,7 @@ def test_the_rarest_class_is_limited_in_training_and_validation_only(tmp_path: P
 
 
 def test_an_epoch_has_68_steps_at_the_class_sizes_of_mobilevit_mn() -> None:
-    (preset,) = (preset for preset in studies.PRESETS.values() if preset.name == "mobilevit-mn")
+    (preset,) = (preset for preset in PRESETS.values() if preset.name == "mobilevit-mn")
     recipe = Recipe(**preset.recipe)
     label = np.repeat([0, 1], [6252, 436])  # three fifths of 10,420 and of 725
     order = epoch_order(label, sampling=recipe.sampling, seed=0, epoch=1, rare_repeats=recipe.rare_class_repeats)
@@ -230,9 +234,9 @@ def test_what_a_protocol_adds_has_an_interval_over_groups(tmp_path: Path) -> Non
         }
     )
     out = tmp_path / "out"
-    train_cells(studies.cells_of(plan, out))
+    train_cells(cells_of(plan, out))
     save_plan(plan, out / "study.yaml")
-    comparison = studies.study_comparison(out)
+    comparison = study_comparison(out)
     (row,) = comparison.arm_differences
     assert (row.dataset, row.arm, row.reference) == ("cells", "by image", "by group")
     of_groups, of_images = (Run(folder) for folder in sorted((out / "cells").iterdir()) if folder.is_dir())
@@ -273,7 +277,7 @@ def test_arms_are_compared_on_their_common_splits_with_the_groups_of_any_arm(tra
             "primary_metric": "accuracy",
         }
     )
-    cells = studies.cells_of(plan, tmp_path / "out")
+    cells = cells_of(plan, tmp_path / "out")
     for cell in cells:
         if (cell.dataset.arm, cell.repeat) != ("image-split", 2):
             run = Run(shutil.copytree(trained.folder, cell.run.folder))
@@ -321,9 +325,9 @@ def test_rare_classes_are_compared_by_decision_rules_at_the_true_prevalence(tmp_
         }
     )
     out = tmp_path / "out"
-    train_cells(studies.cells_of(plan, out))
+    train_cells(cells_of(plan, out))
     save_plan(plan, out / "study.yaml")
-    rows = studies.study_comparison(out).rare_classes
+    rows = study_comparison(out).rare_classes
     assert [row.rule for row in rows] == ["highest", "roc", "sensitivity"]
     assert {(row.class_name, row.n_labeled, row.n_test) for row in rows} == {("rare", 8, 16)}
     assert {row.prevalence for row in rows} == {16 / 56}

@@ -21,8 +21,8 @@ from coverslip.datasets import ImageRecord, scan_images
 from coverslip.errors import BadDataset, BadRun, UnreadableImage
 from coverslip.images import ReadPlan, pixel_hash, read_pixels
 from coverslip.messages import text
-from coverslip.runs import Run, create_run_folder, unchanged_images, write_in_memory_images
-from coverslip.runs.images import ImageLookup
+from coverslip.runs.folder import Run, create_run_folder
+from coverslip.runs.images import ImageLookup, unchanged_images, write_in_memory_images
 
 Pixels = npt.NDArray[Any]  # Any: each test's own dtype
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ import pytest
 from training_events import a_step, an_epoch
 
 import coverslip as cs
-from coverslip import progress
+from coverslip import events
 from coverslip.events import (
     CheckpointSaved,
     ClassifierSelected,
@@ -25,9 +25,9 @@ from coverslip.events import (
     StageStarted,
     ValidationImagesChosen,
     WorkPlanned,
+    show,
 )
 from coverslip.messages import message
-from coverslip.progress import show
 
 EVENTS: list[Event] = [
     Progressed(stage="reading-images", done=4, total=8, per_second=2.0, seconds_left=2.0),
@@ -64,7 +64,7 @@ def test_every_kind_of_event_has_a_line_of_its_own() -> None:
 
 SHOWN = """
 from coverslip.events import Noted, Progressed, StageStarted
-from coverslip.progress import show
+from coverslip.events import show
 show(StageStarted(stage="instant"))
 show(Progressed(stage="reading-images", done=4, total=8))
 show(Progressed(stage="reading-images", done=8, total=8))
@@ -114,7 +114,7 @@ def test_progress_is_shown_in_a_notebook_s_cell(monkeypatch: pytest.MonkeyPatch)
     ipython.display.HTML, ipython.display.display = str, display
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
-    monkeypatch.setattr(progress, "_output", progress._Output())
+    monkeypatch.setattr(events, "_output", events._Output())
     show(Noted(text="1 < 2"))
     show(Progressed(stage="reading-images", done=4, total=8))
     show(StageStarted(stage="instant"))

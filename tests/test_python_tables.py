@@ -10,7 +10,8 @@ from trained import GROUPS
 import coverslip as cs
 from coverslip.errors import ExtraNotInstalled
 from coverslip.messages import message, text
-from coverslip.runs import Prediction, Predictions, Run
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction, Predictions
 
 ROWS = [
     Prediction("a", "new/a.tif", None, "<b>", 0.75, "uncertain", (0.25, 0.75)),

@@ -12,9 +12,12 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK, train_cells
 
-from coverslip import pipeline, studies
+from coverslip import pipeline
 from coverslip.events import Event, Noted, Progressed
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
+from coverslip.studies.plan import StudyPlan
+from coverslip.studies.running import cells_of
+from coverslip.studies.study import run_study
 
 pytestmark = [
     pytest.mark.slow,
@@ -53,7 +56,7 @@ def cluster(own_cache: None) -> Iterator[str]:
 
 @pytest.mark.exhaustive
 def test_a_study_of_two_trainings_on_a_cluster_has_the_results_of_this_computer(cluster: str, tmp_path: Path) -> None:
-    plan = studies.StudyPlan.model_validate(
+    plan = StudyPlan.model_validate(
         {
             "datasets": [{"path": str(write_cells(tmp_path / "cells", 40)), "group_pattern": GROUPS}],
             "models": [SMALL_NETWORK],
@@ -65,10 +68,10 @@ def test_a_study_of_two_trainings_on_a_cluster_has_the_results_of_this_computer(
         }
     )
     events: list[Event] = []
-    comparison = studies.run_study(plan, out=tmp_path / "there", on=cluster, trust_cluster=True, emit=events.append)
+    comparison = run_study(plan, out=tmp_path / "there", on=cluster, trust_cluster=True, emit=events.append)
     assert "joining-cluster" in [event.code for event in events if isinstance(event, Noted)]
     assert [row.n_missing for row in comparison.datasets[0].scores] == [0]
-    here, there = (studies.cells_of(plan, tmp_path / folder) for folder in ("here", "there"))
+    here, there = (cells_of(plan, tmp_path / folder) for folder in ("here", "there"))
     train_cells(here)
     assert len(there) == 2
     assert [cell.run.metrics for cell in there] == [cell.run.metrics for cell in here]

@@ -7,8 +7,9 @@ import pytest
 
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
-from coverslip.runs import Recipe, Run, check_recipe
-from coverslip.runs.recipe import as_yaml, parse_recipe, with_settings
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import as_yaml, check_recipe, parse_recipe, with_settings
 
 
 def bomb() -> str:

@@ -9,14 +9,21 @@ from test_reports import write_run
 
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import METRICS, MetricRecord
+from coverslip.evaluation.table import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.messages import add_entries
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods
-from coverslip.runs import Recipe, recipe_keys, save_recipe, with_settings
-from coverslip.runs.recipe import GROUPS, changed_phrases, phrases
-from coverslip.runs.recipe.keys import named_values
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import (
+    GROUPS,
+    changed_phrases,
+    named_values,
+    phrases,
+    recipe_keys,
+    save_recipe,
+    with_settings,
+)
 
 # For each key that the methods text reports: a value that is not the default, and settings that it needs.
 OTHER_VALUES = {

@@ -14,23 +14,24 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.datasets import DecodedPixels, scan_images
 from coverslip.errors import BadClassifier
-from coverslip.evaluation import apply_temperature
+from coverslip.evaluation.decisions import apply_temperature
 from coverslip.events import Event, InstantClassifierFitted, Noted, ignore
 from coverslip.experiments.one_split import _is_sufficient, _without_large_folds
 from coverslip.experiments.rethreshold import thresholds_of
 from coverslip.files import sha256_file
-from coverslip.inference.explain import explain
-from coverslip.inference.explain.explaining import explanation_of
+from coverslip.inference.explain.explaining import explain, explanation_of
 from coverslip.inference.predicting import TrainingImageCounter
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.content import uncalibrated
-from coverslip.reports.model_card import TRIPOD_AI
-from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
-from coverslip.reports.words import delivered_words
-from coverslip.runs import FromRun, Run, RunContext, fingerprint_of, open_classifier, unchanged_images
+from coverslip.reports.page import TRIPOD_AI
+from coverslip.reports.reported import ReportedRun, delivered_words, read_evaluation, read_run
+from coverslip.runs.classifier import fingerprint_of, open_classifier
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.images import unchanged_images
+from coverslip.runs.recipe import FromRun
+from coverslip.training.fitting import initial_classifier
 from coverslip.training.heads import HeadFitter
-from coverslip.training.initialization import initial_classifier
 from coverslip.workspace.trainings.results import _measurement
 
 Changed = Callable[[str], Run]

@@ -19,7 +19,7 @@ from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
 from coverslip.inference import Classifier
 from coverslip.messages import message
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 
 A, B, NUMBERED, BROKEN, MISSING = FILES = ("a.png", "b.png", "a.png (2).png", "broken.png", "missing.png")
 

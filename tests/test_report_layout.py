@@ -15,7 +15,9 @@ import coverslip as cs
 from coverslip.inference.proportions import SampledPrediction, summary_of
 from coverslip.reports.page import write_report
 from coverslip.reports.proportions import write_proportions_report
-from coverslip.runs import Prediction, Recipe, Run
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction
+from coverslip.runs.recipe import Recipe
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -18,29 +18,20 @@ from coverslip.datasets import inspect_dataset, scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
-from coverslip.reports import figures, words
+from coverslip.reports import figures, reported
 from coverslip.reports.blocks import with_content
-from coverslip.reports.model_card import model_card_text
-from coverslip.reports.page import write_report
-from coverslip.reports.reported import ReportedRun, read_run
+from coverslip.reports.page import model_card_text, write_report
+from coverslip.reports.reported import ReportedRun, number, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.reports.sections.curves import average_pr_curves, draw_roc
-from coverslip.reports.sections.dataset_flow import flow_of
+from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
 from coverslip.reports.sections.results import uncertain_words
-from coverslip.reports.words import number
-from coverslip.runs import (
-    BudgetRecord,
-    CheckedClass,
-    LabelErrors,
-    LabelIssue,
-    Predictions,
-    Recipe,
-    Run,
-    write_inspection,
-    write_metrics,
-    write_split,
-)
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Predictions
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import BudgetRecord, CheckedClass, LabelErrors, LabelIssue, write_inspection, write_metrics
+from coverslip.runs.split import write_split
 
 
 @pytest.fixture(scope="module")
@@ -427,15 +418,15 @@ def test_a_report_has_the_look_of_the_tokens(page: str) -> None:
 
 
 def test_percentages_are_rounded_as_the_numbers_beside_them() -> None:
-    assert (words.number(0.8625), words.percent(0.8625)) == ("0.863", "86.3%")
-    assert [words.signed(value) for value in (0.0514, -0.0514, 0.0, -0.0004, 0.0004)] == [
+    assert (reported.number(0.8625), reported.percent(0.8625)) == ("0.863", "86.3%")
+    assert [reported.signed(value) for value in (0.0514, -0.0514, 0.0, -0.0004, 0.0004)] == [
         *("+0.051", "−0.051", "0.000", "0.000", "0.000")
     ]
-    assert (words.number(0.355, 2), words.whole_percent(0.355)) == ("0.35", "35%")
+    assert (reported.number(0.355, 2), reported.whole_percent(0.355)) == ("0.35", "35%")
 
 
 def test_percentages_are_rounded_but_never_to_all() -> None:
-    assert [words.whole_percent(value) for value in (0.0, 0.689, 0.694, 0.9961, 1.0)] == [
+    assert [reported.whole_percent(value) for value in (0.0, 0.689, 0.694, 0.9961, 1.0)] == [
         "0%",
         "69%",
         "69%",

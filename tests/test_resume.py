@@ -30,8 +30,10 @@ from coverslip.events import (
 )
 from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
-from coverslip.runs import Recipe, Run, RunContext, RunLog, SplitPlan, Status, StatusFile
-from coverslip.runs.log import LogLine, LogReader, lasting_lines
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.log import LogLine, LogReader, RunLog, lasting_lines
+from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.status import Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
 
 SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")

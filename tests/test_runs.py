@@ -11,27 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusing import refusing
 
-from coverslip.augmentation import AUGMENT_SETS
+from coverslip.augmentation.table import AUGMENT_SETS
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.events import InstantClassifierFitted
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, Resume, text
-from coverslip.runs import (
-    Augment,
-    ImageChoices,
-    Recipe,
-    Run,
-    RunLog,
-    StatusFile,
-    augment_named,
-    check_recipe,
-    create_run_folder,
-    load_recipe,
-    open_run,
-    save_recipe,
-    with_settings,
-)
 from coverslip.runs.documents import rows_of_table, write_table
+from coverslip.runs.folder import Run, create_run_folder, open_run
+from coverslip.runs.log import RunLog
+from coverslip.runs.recipe import Augment, ImageChoices, Recipe, augment_named
+from coverslip.runs.recipe_keys import check_recipe, load_recipe, save_recipe, with_settings
+from coverslip.runs.status import StatusFile
 
 
 def test_an_empty_recipe_is_a_good_one(tmp_path: Path) -> None:

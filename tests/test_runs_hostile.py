@@ -18,8 +18,9 @@ from memory import within_memory
 from coverslip.cli import main
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
-from coverslip.runs import Epoch, Run, open_run
-from coverslip.runs.log.event_log import lasting_lines
+from coverslip.runs.folder import Run, open_run
+from coverslip.runs.log import lasting_lines
+from coverslip.runs.results import Epoch
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
 

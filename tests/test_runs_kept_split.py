@@ -14,7 +14,10 @@ from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import lead, verdict_of_run
-from coverslip.runs import Recipe, Run, SplitPlan, apply_earlier_split, with_settings
+from coverslip.runs.folder import Run
+from coverslip.runs.images import apply_earlier_split
+from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.recipe_keys import with_settings
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,10 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.datasets import Dataset
 from coverslip.images import as_webp, read_pixels, small_pixels
-from coverslip.runs import Recipe, Run, SplitPlan, save_recipe
+from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup
+from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.recipe_keys import save_recipe
 
 RECIPE = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from coverslip.errors import BadRun
-from coverslip.evaluation import Evaluation, Metric, empty_evaluation, evaluate_predictions, over_folds
+from coverslip.evaluation.results import Evaluation, Metric
+from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions, over_folds
 from coverslip.messages import in_language, message, text
-from coverslip.runs import read_metrics, write_confusion, write_metrics
+from coverslip.runs.results import read_metrics, write_confusion, write_metrics
 
 
 @pytest.fixture

@@ -28,8 +28,7 @@ from coverslip.events import (
     from_json,
 )
 from coverslip.messages import CleanCache, Set
-from coverslip.runs.log.progress import LoggedProgress, fold_event
-from coverslip.runs.log.records import FoldTestScores, SplitCounts
+from coverslip.runs.log import FoldTestScores, LoggedProgress, SplitCounts, fold_event
 
 
 def folded(events: Iterable[Event], progress: LoggedProgress | None = None) -> LoggedProgress:

@@ -14,13 +14,13 @@ from small_workspace import new_workspace, open_images
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.cache import list_stores, trim
+from coverslip.cache.stores import list_stores, trim
 from coverslip.cli import main
 from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import scan_and_check
 from coverslip.experiments.run_state import begin_run
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Run, RunContext
+from coverslip.runs.folder import Run, RunContext
 from coverslip.stopping import Deadline
 from coverslip.synthetic_cells import write_sample_images
 from coverslip.workspace.datasets import reading_images

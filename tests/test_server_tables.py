@@ -18,19 +18,17 @@ from coverslip.errors import Busy, CoverslipError
 from coverslip.server import projects, users
 from coverslip.server.backups import ServerManifest, restore_server_backup, write_server_backup
 from coverslip.server.folder import open_account_server
-from coverslip.workspace.backups.writing import count_rows
-from coverslip.workspace.correcting.history import exclude
+from coverslip.workspace.backups import count_rows
+from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import database
 from coverslip.workspace.store.database import read_transaction, write_transaction
-from coverslip.workspace.store.rows import AnyRow
-from coverslip.workspace.store.sql import change_rows, replace_rows
+from coverslip.workspace.store.rows import AnyRow, change_rows, replace_rows
 from coverslip.workspace.store.tables import datasets, images, label_changes
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 pytestmark = pytest.mark.slow
 

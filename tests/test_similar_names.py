@@ -19,7 +19,7 @@ from coverslip.events import ignore
 from coverslip.messages import JoinGroups, text
 from coverslip.workspace.datasets import reading_images, sources
 from coverslip.workspace.datasets.grouping import validated_merge
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.datasets.state import dataset_state
 
 if TYPE_CHECKING:

@@ -25,14 +25,16 @@ from small_workspace import (
 )
 from trained import train_cells
 
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event
 from coverslip.runs.predictions import read_predictions
 from coverslip.runtime.programs import recorded_failure
 from coverslip.runtime.slurm import Slurm
-from coverslip.workspace.jobs import control
+from coverslip.studies.plan import StudyPlan
+from coverslip.studies.running import cells_of, state_of
+from coverslip.studies.study import run_study
+from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import job_state
 from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import find_job
@@ -211,8 +213,8 @@ def test_a_study_and_a_prediction_in_slurm_have_the_results_of_this_computer(wor
     assert metrics[0].confusion_matrix == metrics_here[0].confusion_matrix
 
 
-def plan_of_study(folder: Path) -> studies.StudyPlan:
-    return studies.StudyPlan.model_validate(
+def plan_of_study(folder: Path) -> StudyPlan:
+    return StudyPlan.model_validate(
         {
             "datasets": [{"path": str(write_cells(folder / "cells"))}],
             "models": [QUICK["model"]],
@@ -227,9 +229,9 @@ def plan_of_study(folder: Path) -> studies.StudyPlan:
 
 def test_each_training_of_a_study_is_a_job_with_the_results_of_this_computer(tmp_path: Path) -> None:
     plan, n_jobs = plan_of_study(tmp_path), list[int]()
-    studies.run_study(plan, out=tmp_path / "there", on="slurm", emit=lambda _: n_jobs.append(len(jobs_of_slurm())))
+    run_study(plan, out=tmp_path / "there", on="slurm", emit=lambda _: n_jobs.append(len(jobs_of_slurm())))
     assert max(n_jobs) == 2
-    here, there = (studies.cells_of(plan, tmp_path / name) for name in ("here", "there"))
+    here, there = (cells_of(plan, tmp_path / name) for name in ("here", "there"))
     train_cells(here)
     matrices, matrices_here = ([cell.run.metrics.confusion_matrix for cell in cells] for cells in (there, here))
     assert len(matrices) == 2
@@ -248,11 +250,11 @@ def test_the_jobs_of_a_study_that_is_stopped_are_cancelled(tmp_path: Path) -> No
             (folder / "stop").touch()
 
     with pytest.raises(Stopped):
-        studies.run_study(plan, out=folder, on="slurm", emit=stop_with_jobs)
+        run_study(plan, out=folder, on="slurm", emit=stop_with_jobs)
     until(lambda: jobs_of_slurm() == ["RUNNING"], seconds=60)
     subprocess.run(["scancel", number], check=True)
     until(lambda: jobs_of_slurm() == [], seconds=60)
-    assert [studies.state_of(cell).state for cell in studies.cells_of(plan, folder)] == ["not begun", "not begun"]
+    assert [state_of(cell).state for cell in cells_of(plan, folder)] == ["not begun", "not begun"]
 
 
 @pytest.mark.exhaustive

@@ -13,19 +13,23 @@ from scipy.stats import binomtest
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, effective_counts, pooled_counts
-from coverslip.evaluation.spot_check import (
+from coverslip.evaluation.proportions import (
     CheckedSample,
+    EffectiveCounts,
+    ErrorRates,
+    Votes,
     difference_with_interval,
+    effective_counts,
     expected_accuracy,
     expected_correlation,
     labeled_share,
     labels_needed,
+    pooled_counts,
     powered_share,
 )
 from coverslip.inference.proportions import SampledPrediction
 from coverslip.inference.spot_check import drawn_images, needed_labels, spot_check_of
-from coverslip.runs import Prediction
+from coverslip.runs.predictions import Prediction
 
 # Votes and labels of 60 images, and 137 votes among 340 others.
 VOTES = "111000000110000000010100000110010000000100010001000110110100"

@@ -12,9 +12,9 @@ import pytest
 from trained import MadeOnce
 
 import coverslip as cs
-from coverslip.engines import running
+from coverslip import engines
 from coverslip.events import Event, Noted, Progressed
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 from coverslip.stopping import Stop
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def stored(account: Path, made_once: MadeOnce, trained: Run, cells: Path) -> Pat
 
     def write(folder: Path) -> None:
         shutil.copytree(trained.classifier_folder, folder / "classifier", ignore=shutil.ignore_patterns("engines"))
-        running._engines.clear()  # those of other tests may come from a cache that does not exist any more
+        engines._engines.clear()  # those of other tests may come from a cache that does not exist any more
         cs.predict(folder / "classifier", cells, out=folder / "rows.csv", device="cpu", emit=lambda event: None)
 
     return made_once("stored engine", write)
@@ -52,7 +52,7 @@ def stored(account: Path, made_once: MadeOnce, trained: Run, cells: Path) -> Pat
 def copied(stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `stored` that the test may change, for a process with an empty cache."""
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    running._engines.clear()
+    engines._engines.clear()
     return shutil.copytree(stored, tmp_path / "stored")
 
 

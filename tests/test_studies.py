@@ -15,20 +15,20 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.cli.study import _show as show_comparison
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.events import Event, Noted
-from coverslip.experiments import apply_recipe
+from coverslip.experiments.preparation import apply_recipe
 from coverslip.messages import ChooseOther, Resume, text
-from coverslip.runs import Recipe
-from coverslip.runs.recipe import as_yaml
-from coverslip.studies.comparing import compare_study, usual_verdict
-from coverslip.studies.merging import open_images
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import as_yaml
+from coverslip.studies.comparing import compare_study, usual_verdict, verdict
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.report import is_instant, write_study_report
 from coverslip.studies.results import ResultRow
+from coverslip.studies.running import Cell, open_images, state_of
+from coverslip.studies.study import plan_study, resume_study, run_study
 
 SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}
 
@@ -41,7 +41,7 @@ def write_plan(folder: Path, **plan: Any) -> Path:  # Any: as YAML takes it
 
 def refused(tmp_path: Path, **plan: Any) -> BadRecipe:  # Any: as YAML takes it
     with pytest.raises(BadRecipe) as caught:
-        studies.plan_study(write_plan(tmp_path, **plan), tmp_path / "out")
+        plan_study(write_plan(tmp_path, **plan), tmp_path / "out")
     return caught.value
 
 
@@ -60,7 +60,7 @@ def test_every_combination_is_one_training_on_the_splits_of_its_repeat(tmp_path:
         train_per_class=[10, None],
         recipe={"epochs": 7, "split": {"val": 0.1}},
     )
-    cells = studies.plan_study(plan, tmp_path / "out")
+    cells = plan_study(plan, tmp_path / "out")
     assert len(cells) == 2 * 2 * 2 * 2 * 2 * 2
     assert len({cell.run.folder for cell in cells}) == len(cells)
     first = cells[0]
@@ -81,7 +81,7 @@ def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -
         regimes=["imagenet", {"name": "two steps", "two_step": "first", "recipe": {"epochs": 2, "group": "slide"}}],
         recipe=SMALL,
     )
-    cells = studies.plan_study(plan, tmp_path / "out")
+    cells = plan_study(plan, tmp_path / "out")
     before = [cell for cell in cells if cell.is_pretraining]
     assert [(cell.dataset.path, cell.recipe.epochs, cell.recipe.group) for cell in before] == [
         ((str(tmp_path / "first"),), 2, "slide")
@@ -90,7 +90,7 @@ def test_a_pretraining_is_done_once_for_all_that_start_from_it(tmp_path: Path) -
     plan = write_plan(
         tmp_path, datasets=["cells", other_size], regimes=[{"two_step": "first"}], recipe=SMALL, repeats=2
     )
-    assert sum(cell.is_pretraining for cell in studies.plan_study(plan, tmp_path / "out")) == 2
+    assert sum(cell.is_pretraining for cell in plan_study(plan, tmp_path / "out")) == 2
     after = [cell for cell in cells if cell.starts_from is not None]
     assert [cell.starts_from for cell in after] == [before[0].run] * 2
     assert all(cells.index(before[0]) < cells.index(cell) for cell in after)
@@ -112,10 +112,10 @@ ARMS = [{"name": "by image", "ignores_groups": True, "compared_with": "by group"
     ],
 )
 def test_an_arm_that_ignores_groups_has_none_from_any_key_of_the_plan(tmp_path: Path, change: dict[str, Any]) -> None:
-    def groups(cell: studies.Cell) -> set[str | None]:
+    def groups(cell: Cell) -> set[str | None]:
         return {cell.recipe.group, *(part.recipe.get("group") for part in cell.dataset.parts)} - {None}
 
-    cells = studies.plan_study(write_plan(tmp_path, arms=ARMS, **change), tmp_path / "out")
+    cells = plan_study(write_plan(tmp_path, arms=ARMS, **change), tmp_path / "out")
     assert {cell.dataset.arm: groups(cell) for cell in cells} == {"by image": {"none"}, "by group": {"slide"}}
 
 
@@ -125,7 +125,7 @@ def test_an_arm_that_ignores_groups_ignores_a_column_that_always_states_them(tmp
     (tmp_path / "images.csv").write_text("\n".join(["path,label,group", *lines]), encoding="utf-8")
     datasets = ["images.csv", {"name": "both", "parts": ["images.csv", "images.csv"]}]
     plan = write_plan(tmp_path, datasets=datasets, arms=ARMS)
-    for cell in studies.plan_study(plan, tmp_path / "out"):
+    for cell in plan_study(plan, tmp_path / "out"):
         data, recipe = apply_recipe(open_images(cell), cell.recipe)
         assert data.has_groups == (cell.dataset.arm == "by group")
         assert recipe.group == (None if data.has_groups or cell.dataset.parts else "none")
@@ -133,7 +133,7 @@ def test_an_arm_that_ignores_groups_ignores_a_column_that_always_states_them(tmp
 
 def test_a_plan_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refusal:
-        studies.run_study(tmp_path / "nope.yaml", out=tmp_path / "out")
+        run_study(tmp_path / "nope.yaml", out=tmp_path / "out")
     assert (refusal.value.code, refusal.value.file) == ("no-such-plan", tmp_path / "nope.yaml")
 
 
@@ -155,7 +155,7 @@ def test_a_plan_that_is_not_valid_is_said_with_the_key(tmp_path: Path) -> None:
     assert "epochs" in refused(tmp_path, recipe={"epoch": 3}).what
     assert refused(tmp_path, datasets=["a/one set", "b/one-set"]).code == "study-name-collision"
     with pytest.raises(BadRun) as refusal:
-        studies.resume_study(tmp_path)
+        resume_study(tmp_path)
     assert refusal.value.code == "no-study"
 
 
@@ -181,10 +181,8 @@ def test_differences_are_of_the_splits_that_both_were_measured_on() -> None:
     assert [row.name for row in part.scores] == ["b", "c", "a"]
     better, alike = part.differences
     assert (better.name, better.difference.n_splits, better.difference.mean) == ("b", 4, pytest.approx(0.1))
-    assert studies.verdict(better, part) == "better"
-    assert studies.verdict(alike, part).startswith(
-        "not statistically significant; a difference of this size needs about"
-    )
+    assert verdict(better, part) == "better"
+    assert verdict(alike, part).startswith("not statistically significant; a difference of this size needs about")
     assert better.p_holm == pytest.approx(2 * better.difference.p)
     assert usual_verdict(better) == "significant by paired t and bootstrap"
     assert usual_verdict(alike) == "not significant"
@@ -194,7 +192,7 @@ def test_a_difference_without_spread_is_not_equality() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b", "c"), folds=2)  # type: ignore[arg-type]  # as YAML has it
     results = [*rows("a", [0.4, 0.5]), *rows("b", [0.5, 0.6]), *rows("c", [0.4, 0.5])]
     part = compare_study(plan, results).datasets[0]
-    verdicts = {difference.name: studies.verdict(difference, part) for difference in part.differences}
+    verdicts = {difference.name: verdict(difference, part) for difference in part.differences}
     assert verdicts["c"] == "equal on every split"
     assert "equal" not in verdicts["b"]
 
@@ -205,7 +203,7 @@ def test_a_difference_that_is_shown_as_0_has_no_size_that_more_images_would_show
     part = compare_study(plan, results).datasets[0]
     (difference,) = part.differences
     assert difference.units_to_show is not None
-    assert studies.verdict(difference, part) == "not statistically significant"
+    assert verdict(difference, part) == "not statistically significant"
 
 
 def test_no_difference_is_larger_than_the_metric_allows() -> None:
@@ -240,14 +238,14 @@ def test_existing_groups_are_not_requested() -> None:
     assert part.n_units is not None
     assert not difference.is_shown
     assert difference.units_to_show <= part.n_units
-    assert studies.verdict(difference, part) == "not statistically significant; more splits could change this"
+    assert verdict(difference, part) == "not statistically significant; more splits could change this"
 
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), primary_metric="log_loss")  # type: ignore[arg-type]
     compared = compare_study(plan, [*rows("a", [0.5, 0.52, 0.49]), *rows("b", [0.3, 0.31, 0.28])])
     assert [row.name for row in compared.datasets[0].scores] == ["b", "a"]
-    assert studies.verdict(compared.datasets[0].differences[0], compared.datasets[0]) == "better"
+    assert verdict(compared.datasets[0].differences[0], compared.datasets[0]) == "better"
 
 
 # Running
@@ -285,7 +283,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
         folds=2,
     )
     events: list[Event] = []
-    compared = studies.run_study(plan, out=tmp_path / "out", emit=events.append)
+    compared = run_study(plan, out=tmp_path / "out", emit=events.append)
     with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
     assert [(row["regime"], row["fold"], row["state"]) for row in table] == [
@@ -309,7 +307,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
     assert main(["study", "resume", str(tmp_path / "out")]) == 1  # one failed again
     assert {file: file.stat().st_mtime_ns for file in written} == written  # what is done is left alone
     with pytest.raises(BadRun) as refusal:
-        studies.run_study(plan, out=tmp_path / "out")
+        run_study(plan, out=tmp_path / "out")
     assert refusal.value.code == "study-folder-not-empty"
     assert refusal.value.remedies == (ChooseOther("output"), Resume(str(tmp_path / "out"), of="study"))
 
@@ -319,7 +317,7 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
 def test_a_training_whose_features_were_in_the_cache_has_no_time(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 60, seed=73)
     plan = write_plan(tmp_path, datasets=[{"path": "cells", "group_pattern": GROUPS}], seeds=[0, 1], recipe=SMALL)
-    compared = studies.run_study(plan, out=tmp_path / "out")
+    compared = run_study(plan, out=tmp_path / "out")
     with (tmp_path / "out" / "results.csv").open(newline="", encoding="utf-8") as file:
         times = [(row["seed"], row["train_seconds"]) for row in csv.DictReader(file)]
     computed = [float(seconds) for seed, seconds in times if seed == "0" and seconds]
@@ -369,12 +367,12 @@ def test_a_training_whose_files_the_disk_does_not_take_fails_and_is_trained_when
     resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (1_000_000, whole))  # less than the network takes
     _, stderr = child.communicate(timeout=240)
     assert child.returncode == 1, stderr
-    (cell,) = studies.plan_study(out / "study.yaml", out)
-    assert studies.state_of(cell).state == "failed"
+    (cell,) = plan_study(out / "study.yaml", out)
+    assert state_of(cell).state == "failed"
     assert not cell.run.is_done
     assert list(out.rglob("*.part")) == []
     assert main(["study", "resume", str(out)]) == 0
-    assert studies.state_of(cell).state == "done"
+    assert state_of(cell).state == "done"
 
 
 def test_the_seed_of_the_split_is_that_of_the_training_unless_it_has_its_own() -> None:

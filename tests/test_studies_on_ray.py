@@ -17,17 +17,11 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.events import ignore
 from coverslip.messages import text
-from coverslip.runs import Recipe, Run
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe
 from coverslip.runtime.cluster import ROOTS_VARIABLE, ClusterExecutor
-from coverslip.studies.local_executor import Order, start_failure
-from coverslip.studies.ray_executor import (
-    Sent,
-    fingerprint_of_images,
-    install,
-    packed,
-    train_on_node,
-    unpack,
-)
+from coverslip.studies.ray_executor import Sent, fingerprint_of_images, install, packed, train_on_node, unpack
+from coverslip.studies.running import Order, start_failure
 
 SMALL = Recipe.model_validate(
     {"model": SMALL_NETWORK, "image_size": 32, "tta": 1, "stage": "instant", "split": {"folds": 0}}

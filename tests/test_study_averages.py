@@ -7,12 +7,10 @@ from drawing import write_cells
 from PIL import Image
 from trained import SMALL_NETWORK, train_cells
 
-from coverslip import studies
-from coverslip.studies import StudyPlan
-from coverslip.studies.averages import disjoint_datasets, images_of_datasets
 from coverslip.studies.comparing import compare_study
-from coverslip.studies.plan import plan_of
-from coverslip.studies.results import ResultRow
+from coverslip.studies.plan import StudyPlan, plan_of
+from coverslip.studies.results import ResultRow, disjoint_datasets, images_of_datasets
+from coverslip.studies.running import cells_of
 
 
 def rows(dataset: str, model: str, values: list[float]) -> list[ResultRow]:
@@ -104,7 +102,7 @@ def test_files_that_were_copied_or_stored_in_another_format_are_the_same_images(
             "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
         }
     )
-    trainings = studies.cells_of(plan, tmp_path / "out")
+    trainings = cells_of(plan, tmp_path / "out")
     train_cells(trainings)
     counted, (left_out,) = disjoint_datasets(["first", "cells", "others"], images_of_datasets(plan, trainings))
     assert counted == ["first", "others"]

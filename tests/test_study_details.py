@@ -10,18 +10,17 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK, train_cells
 
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
-from coverslip.models.complexity import cost_of_model
-from coverslip.runs import Run
-from coverslip.studies import StudyComparison
-from coverslip.studies.comparing import compare_study
+from coverslip.models.networks import cost_of_model
+from coverslip.runs.folder import Run
+from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, tried_choices
 from coverslip.studies.results import ResultRow
-from coverslip.studies.timing import read_latencies
+from coverslip.studies.running import cell_seconds, cells_of, read_latencies
+from coverslip.studies.study import plan_study, resume_study, study_comparison
 from coverslip.studies.variants import perturbed_image
 
 CHANGES = [{"blur": 2}, {"scale": 0.5}]
@@ -43,15 +42,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     out = place / "out"
-    train_cells(studies.cells_of(plan, out))
+    train_cells(cells_of(plan, out))
     save_plan(plan, out / "study.yaml")
-    studies.resume_study(out)
+    resume_study(out)
     return place / "out"
 
 
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> StudyComparison:
-    return studies.study_comparison(folder)
+    return study_comparison(folder)
 
 
 @pytest.mark.slow
@@ -70,7 +69,7 @@ def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: S
     first = by_name["lab_a", "blur 2"]
     assert first.difference.mean == pytest.approx(float(rows[2]["macro_f1"]) - float(rows[0]["macro_f1"]), abs=1e-5)
     written = {file: file.stat().st_mtime_ns for file in (folder / "perturbed").iterdir()}
-    studies.resume_study(folder)
+    resume_study(folder)
     assert {file: file.stat().st_mtime_ns for file in written} == written
 
 
@@ -106,9 +105,9 @@ def test_a_class_alone_and_among_others_is_measured_over_all_splits(tmp_path: Pa
         }
     )
     out = tmp_path / "out"
-    train_cells(studies.cells_of(plan, out))
+    train_cells(cells_of(plan, out))
     save_plan(plan, out / "study.yaml")
-    merged = {row.class_name: row for row in studies.study_comparison(out).merged}
+    merged = {row.class_name: row for row in study_comparison(out).merged}
     predictions = [row for run in sorted(out.glob("cells/lab_a_*")) for row in Run(run).predictions]
     for name in ("large", "medium", "small"):
         of_class = [row for row in predictions if row.label == name]
@@ -171,9 +170,9 @@ def test_a_dry_run_shows_how_long_trainings_take(folder: Path, capsys: pytest.Ca
     alone, both = json.loads(capsys.readouterr().out)["cells"]
     assert (alone["state"], both["state"]) == ("done", "done")
     assert 0 < alone["seconds"] < 600
-    cells = studies.plan_study(folder / "study.yaml", folder)
+    cells = plan_study(folder / "study.yaml", folder)
     gone = [replace(cells[0], dataset=cells[0].dataset.model_copy(update={"path": ("nowhere",)}))]
-    assert studies.cell_seconds(gone) == {cells[0].name: None}
+    assert cell_seconds(gone) == {cells[0].name: None}
 
 
 @pytest.mark.slow
@@ -182,7 +181,7 @@ def test_a_first_step_that_changed_nothing_is_said(trained: Run, tmp_path: Path)
     plan = plan_of(
         {"datasets": ["cells"], "models": [SMALL_NETWORK], "regimes": [{"name": "two", "two_step": "other"}]}
     )
-    first, second = studies.plan_study(plan, tmp_path)
+    first, second = plan_study(plan, tmp_path)
     assert first.is_pretraining
     done = replace(first, run=trained)
     (sentence,) = idle_first_steps([done, second])
@@ -200,7 +199,7 @@ def test_settings_that_differ_are_keys_with_short_values(trained: Run, tmp_path:
             "regimes": ["scratch", {"name": "two", "two_step": "other"}],
         }
     )
-    cells = studies.plan_study(plan, tmp_path)
+    cells = plan_study(plan, tmp_path)
     rows = tried_choices(plan, [replace(cell, run=trained) for cell in cells if not cell.is_pretraining])
     settings = {row.name: row.settings for row in rows}
     first = next(cell for cell in cells if cell.is_pretraining and cell.model == SMALL_NETWORK)
@@ -272,26 +271,26 @@ def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_interrupted_measurement_of_prediction_times_continues(folder: Path) -> None:
-    studies.study_comparison(folder, bench=True)
+    study_comparison(folder, bench=True)
     first, second = read_latencies(folder)
     content = json.loads((folder / "latency.json").read_text(encoding="utf-8"))
     marked = {**content["latencies"][0], "latency": {**content["latencies"][0]["latency"], "n_many": 123}}
     (folder / "latency.json").write_text(json.dumps({**content, "latencies": [marked]}), encoding="utf-8")
-    studies.study_comparison(folder, bench=True)
+    study_comparison(folder, bench=True)
     continued = read_latencies(folder)
     assert [(each.dataset, each.model) for each in continued] == [
         (first.dataset, first.model),
         (second.dataset, second.model),
     ]
     assert continued[0].latency.n_many == 123  # measured before the interruption
-    studies.study_comparison(folder, bench=True)
+    study_comparison(folder, bench=True)
     assert read_latencies(folder)[0].latency.n_many != 123  # a complete measurement is repeated
 
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
-    drawn = studies.study_comparison(folder, distances=True, explain=True)
+    drawn = study_comparison(folder, distances=True, explain=True)
     assert drawn.distances == ()  # there is no first step
     assert [(each.dataset, each.model) for each in drawn.heat_maps] == [
         ("lab_a", SMALL_NETWORK),
@@ -301,5 +300,5 @@ def test_heat_maps_of_test_images_are_drawn_and_kept(folder: Path) -> None:
         assert [row.verdict in ("passed", "failed") for row in each.maps] == [True]
         assert len(each.pictures) == 3  # one of each class
         assert all((folder / picture).is_file() for picture in each.pictures)
-    assert studies.study_comparison(folder).heat_maps == drawn.heat_maps
+    assert study_comparison(folder).heat_maps == drawn.heat_maps
     assert (folder / "report.html").read_text(encoding="utf-8").count("data:image/png;base64,") == 6

@@ -8,10 +8,10 @@ from drawing import write_cells
 from PIL import Image
 from trained import GROUPS, SMALL_NETWORK
 
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRun
-from coverslip.runs import open_run
+from coverslip.runs.folder import open_run
+from coverslip.studies.study import run_study, study_comparison
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
     }
     (place / "study.yaml").write_text(json.dumps(plan))
-    studies.run_study(place / "study.yaml", out=place / "out")
+    run_study(place / "study.yaml", out=place / "out")
     return place / "out"
 
 
@@ -36,14 +36,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_first_steps_are_measured_and_maps_drawn_where_that_is_requested(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = studies.study_comparison(folder)
+    before = study_comparison(folder)
     assert (before.distances, before.heat_maps) == ((), ())
     assert main(["study", "compare", str(folder), "--distances", "--explain"]) == 0
     stdout = capsys.readouterr().out
     assert "Distance to the pretraining images" in stdout
     assert "gain over center" in " ".join(stdout.split())
 
-    after = studies.study_comparison(folder)  # kept
+    after = study_comparison(folder)  # kept
     (distance,) = after.distances
     assert (distance.dataset, distance.model, Path(distance.first).name) == ("cells", "small", "others")
     assert distance.mmd2.value is not None
@@ -80,7 +80,7 @@ def test_a_damaged_file_of_distances_is_one_clear_error(folder: Path) -> None:
     file.write_text('{"distances": [{"dataset": 3}]}')
     try:
         with pytest.raises(BadRun) as refusal:
-            studies.study_comparison(folder)
+            study_comparison(folder)
         assert refusal.value.file == file
     finally:
         file.unlink()

@@ -9,13 +9,13 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
-from coverslip import studies
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRecipe
 from coverslip.experiments.preparation import apply_recipe
-from coverslip.studies import Cell, StudyPlan
-from coverslip.studies.merging import open_images, write_merged_tables
-from coverslip.studies.plan import plan_of
+from coverslip.studies.plan import StudyPlan, plan_of
+from coverslip.studies.presets import preset_plan
+from coverslip.studies.running import Cell, cells_of, open_images, write_merged_tables
+from coverslip.studies.study import check_cells, run_study
 
 
 def write_table(folder: Path, group: str, classes: tuple[str, ...], **boxes: int) -> Path:
@@ -32,7 +32,7 @@ def write_table(folder: Path, group: str, classes: tuple[str, ...], **boxes: int
 
 
 def only(plan: StudyPlan, folder: Path, name: str) -> Cell:
-    return next(cell for cell in studies.cells_of(plan, folder) if cell.dataset.name == name)
+    return next(cell for cell in cells_of(plan, folder) if cell.dataset.name == name)
 
 
 def as_trained(cell: Cell) -> Dataset:
@@ -54,7 +54,7 @@ def tables(tmp_path: Path) -> list[dict[str, Any]]:
 def test_each_part_of_a_merged_dataset_has_its_groups_classes_and_crops(
     tables: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    plan = studies.preset_plan("mobincep", tables, arms=["B"])
+    plan = preset_plan("mobincep", tables, arms=["B"])
     merged = only(plan, tmp_path / "out", "all as one 60 20 20")
     single = as_trained(only(plan, tmp_path / "out", "b 60 20 20"))
     data = as_trained(merged)
@@ -71,7 +71,7 @@ def test_each_part_of_a_merged_dataset_has_its_groups_classes_and_crops(
             "lab b": (8, 10, 24, 20),
         }
     )
-    studies.check_cells([merged])
+    check_cells([merged])
     write_merged_tables([merged])
     from_table = apply_recipe(open_dataset(merged.sources), merged.recipe)[0]
     assert [replace(record, stated=frozenset()) for record in from_table.records] == [
@@ -87,7 +87,7 @@ def test_a_first_part_without_groups_does_not_divide_those_of_the_second(
     tables: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     tables[0]["group"] = None
-    plan = studies.preset_plan("mobincep", tables, arms=["B"])
+    plan = preset_plan("mobincep", tables, arms=["B"])
     cell = only(plan, tmp_path / "out", "all as one 60 20 20")
     write_merged_tables([cell])
     data = apply_recipe(open_dataset(cell.sources), cell.recipe)[0]
@@ -95,7 +95,7 @@ def test_a_first_part_without_groups_does_not_divide_those_of_the_second(
         f"movie {k}" for k in range(6)
     }
     assert {record.named_group for record in data.records if record.domain == "lab a"} == {None}
-    published = studies.preset_plan("mobincep", tables, arms=["A"])
+    published = preset_plan("mobincep", tables, arms=["A"])
     without_groups = only(published, tmp_path / "other", "all as one 60 20 20")
     assert not as_trained(without_groups).has_groups
 
@@ -120,7 +120,7 @@ def test_crops_in_micrometers_must_be_the_same(tmp_path: Path) -> None:
     def cells(first: str, second: str | int) -> list[Cell]:
         parts = [{"path": "a", "recipe": {"crop_size": first}}, {"path": "b", "recipe": {"crop_size": second}}]
         plan = plan_of({"datasets": [{"name": "both", "parts": parts}], "models": [SMALL_NETWORK]})
-        return studies.cells_of(plan, tmp_path)
+        return cells_of(plan, tmp_path)
 
     assert cells("32 um", "32 um")[0].recipe.crop_size == "32 um"
     with pytest.raises(BadRecipe) as refusal:
@@ -142,7 +142,7 @@ def test_a_merged_dataset_is_trained_and_compared_with_its_parts(tmp_path: Path)
             "threads": 1,
         }
     )
-    compared = studies.run_study(plan, out=tmp_path / "out")
+    compared = run_study(plan, out=tmp_path / "out")
     assert not compared.failures
     assert {(row.dataset, row.merged) for row in compared.merged} == {("lab_a", "both"), ("lab_b", "both")}
     assert [each.dataset for each in compared.left_out] == ["both"]

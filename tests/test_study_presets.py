@@ -8,19 +8,19 @@ import pytest
 from drawing import save_cells, write_cells
 from trained import GROUPS, SMALL_NETWORK
 
-from coverslip import studies
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import Metric
+from coverslip.evaluation.results import Metric
 from coverslip.messages import text
-from coverslip.runs import load_recipe
+from coverslip.runs.recipe_keys import load_recipe
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
-from coverslip.studies.plan import ArmPlan, StudyPlan, load_plan, plan_of
-from coverslip.studies.presets import PRESETS
-from coverslip.studies.protocols import arm_settings
-from coverslip.studies.published import published_rows
+from coverslip.studies.plan import ArmPlan, StudyPlan, load_plan, plan_of, save_plan
+from coverslip.studies.presets import PRESETS, preset_plan, preset_recipe
+from coverslip.studies.published import arm_settings, published_rows
+from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
+from coverslip.studies.study import plan_study
 from coverslip.studies.variants import MergedClass
 
 
@@ -38,10 +38,8 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
     name: str, is_small: bool, two_folders: list[Path], tmp_path: Path
 ) -> None:
     arms = [] if name not in OF_PUBLICATIONS else ["A", "B", "C", "shortcuts"]
-    plan = studies.preset_plan(
-        name, two_folders, group_pattern=[GROUPS], is_small=is_small, arms=arms, all_tables=not is_small
-    )
-    cells = [cell for cell in studies.plan_study(plan, tmp_path / "out") if not cell.is_pretraining]
+    plan = preset_plan(name, two_folders, group_pattern=[GROUPS], is_small=is_small, arms=arms, all_tables=not is_small)
+    cells = [cell for cell in plan_study(plan, tmp_path / "out") if not cell.is_pretraining]
     of_arm = {arm: [cell for cell in cells if cell.dataset.arm == arm] for arm in {cell.dataset.arm for cell in cells}}
     assert len({len(of_one) for of_one in of_arm.values()}) == 1
     honest = of_arm.get("B", []) + of_arm.get("C", []) + of_arm.get("", [])
@@ -54,16 +52,16 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
         cell.recipe.check_validation()
     if name in OF_PUBLICATIONS:
         assert is_small == (max(cell.recipe.epochs for cell in published) == 2)
-    studies.save_plan(plan, tmp_path / "study.yaml")
+    save_plan(plan, tmp_path / "study.yaml")
     assert load_plan(tmp_path / "study.yaml") == plan
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_recipe_of_a_publication_is_that_of_its_study(name: str, two_folders: list[Path], tmp_path: Path) -> None:
-    recipe = studies.preset_recipe(name)
+    recipe = preset_recipe(name)
     arms = ["B"] if name in OF_PUBLICATIONS else []
-    plan = studies.preset_plan(name, two_folders, arms=arms, all_tables=True)
-    cells = studies.plan_study(plan, tmp_path / "out")
+    plan = preset_plan(name, two_folders, arms=arms, all_tables=True)
+    cells = plan_study(plan, tmp_path / "out")
     of_study = {"split": recipe.split, "group": None, "seed": recipe.seed}  # folds, groups and seeds
     same = [cell for cell in cells if cell.recipe.model_copy(update=of_study) == recipe]
     assert same, name
@@ -87,7 +85,7 @@ def test_a_single_training_uses_the_recipe_of_a_publication(tmp_path: Path, caps
 
 
 def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> None:
-    made = {name: studies.preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
+    made = {name: preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
     assert len(made["aimic"].models) == 10
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
@@ -102,17 +100,17 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
 
 def test_by_default_a_study_compares_three_arms_of_the_own_network_and_its_baseline(two_folders: list[Path]) -> None:
     for name in OF_PUBLICATIONS:
-        plan = studies.preset_plan(name, two_folders)
+        plan = preset_plan(name, two_folders)
         assert [(arm.name, arm.compared_with) for arm in plan.arms] == [("A", "B"), ("B", "C"), ("C", None)]
         assert len(plan.models) == (1 if name == "two-step" else 2)  # there, the baseline is an initialization
-    single = studies.preset_plan("aimic", two_folders, arms=["A"])
+    single = preset_plan("aimic", two_folders, arms=["A"])
     assert [(arm.name, arm.compared_with) for arm in single.arms] == [("A", None)]
     for arms, code in ((["D"], "unknown-arm"), (["copies"], "unknown-arm")):
         with pytest.raises(BadRecipe) as refusal:
-            studies.preset_plan("aimic", two_folders, arms=arms)
+            preset_plan("aimic", two_folders, arms=arms)
         assert refusal.value.code == code
     with pytest.raises(BadRecipe) as refusal:
-        studies.preset_plan("imbalance", two_folders, arms=["A"])
+        preset_plan("imbalance", two_folders, arms=["A"])
     assert refusal.value.code == "preset-without-arms"
 
 
@@ -137,10 +135,10 @@ PROTOCOL_KEYS = {"groups", "split.near_duplicates", "split.balance", "split.copi
 def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
     name: str, two_folders: list[Path], tmp_path: Path
 ) -> None:
-    plan = studies.preset_plan(name, two_folders, group_pattern=[GROUPS], arms=["A", "B", "C", "shortcuts"])
+    plan = preset_plan(name, two_folders, group_pattern=[GROUPS], arms=["A", "B", "C", "shortcuts"])
     arms = [arm.name for arm in plan.arms]
     values: dict[str, set[tuple[str, ...]]] = {}
-    for row in arm_settings(plan, studies.plan_study(plan, tmp_path / "out")):
+    for row in arm_settings(plan, plan_study(plan, tmp_path / "out")):
         values.setdefault(row.key, set()).add(row.values)
 
     def differing(first: str, second: str) -> set[str]:
@@ -182,14 +180,14 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
     two_folders: list[Path], is_small: bool
 ) -> None:
     for name in OF_PUBLICATIONS:
-        plan = studies.preset_plan(name, two_folders, is_small=is_small)
+        plan = preset_plan(name, two_folders, is_small=is_small)
         assert len(plan.notes) == is_small + len(PRESETS[name].deviations)
         not_stated = plan.all_notes[len(plan.notes) :]
         assert len(not_stated) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
         assert all(key in note for note in not_stated for key in PRESETS[name].not_stated)
         changed = plan.model_copy(update={"arms": [_with(arm, seed=7) for arm in plan.arms]})
         assert all("seed = 7" in note for note in changed.all_notes[len(plan.notes) :])
-    plan = studies.preset_plan("mobincep", two_folders, is_small=True)
+    plan = preset_plan("mobincep", two_folders, is_small=True)
     assert "epochs = 2" in plan.all_notes[-1]
 
 
@@ -199,14 +197,14 @@ def _with(arm: ArmPlan, **changes: int) -> ArmPlan:
 
 def test_mobincep_trains_what_its_tables_need(tmp_path: Path) -> None:
     folders = [save_cells(tmp_path / name) for name in ("lym", "pap", "hela")]
-    plan = studies.preset_plan("mobincep", folders, arms=["A"], all_tables=True)
-    cells = studies.plan_study(plan, tmp_path / "out")
+    plan = preset_plan("mobincep", folders, arms=["A"], all_tables=True)
+    cells = plan_study(plan, tmp_path / "out")
     assert len(cells) == 4 * 5 * (7 + 1) + 2 * 4 * 5  # tables 2 and 4, and figure 9
     assert {cell.model for cell in cells if not cell.dataset.name.endswith("60 20 20")} == {"Mobincep"}
 
 
 def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_folders: list[Path]) -> None:
-    q, g = studies.preset_plan("two-step", two_folders, group_pattern=["a", "b"]).datasets
+    q, g = preset_plan("two-step", two_folders, group_pattern=["a", "b"]).datasets
     assert q.recipe["init"]["train_on"] == str(two_folders[1])
     assert (q.recipe["init"]["labels"], g.recipe["init"]["labels"]) == ({"1": "01", "X": "x"}, {"01": "1", "x": "X"})
     assert (q.group_pattern, g.group_pattern) == ("a", "b")
@@ -214,7 +212,7 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
     assert {each.recipe["init"]["recipe"]["stage_selection"] for each in (q, g)} == {
         "finetune"
     }  # else it may be no step
-    small = studies.preset_plan("two-step", two_folders, is_small=True, all_tables=True).datasets
+    small = preset_plan("two-step", two_folders, is_small=True, all_tables=True).datasets
     assert [each.recipe["init"]["recipe"]["split"] for each in small] == [{"train_per_class": 20}] * 4
     for name, data, options, code in (
         ("two-step", two_folders[:1], {}, "two-step-datasets"),
@@ -224,17 +222,17 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
         ("aimic", two_folders, {"group_pattern": ["a", "b", "c"]}, "wrong-number-of-group-patterns"),
     ):
         with pytest.raises(BadRecipe) as refusal:
-            studies.preset_plan(name, data, **options)
+            preset_plan(name, data, **options)
         assert refusal.value.code == code
 
 
 def test_the_first_of_two_steps_has_the_classes_that_its_images_have_as_a_target(two_folders: list[Path]) -> None:
     merged = {"path": [str(two_folders[1])], "name": "g", "recipe": {"classes": {"rename": {"X": "sex"}}}}
-    plan = studies.preset_plan("two-step", [{"path": [str(two_folders[0])], "name": "q"}, merged])
+    plan = preset_plan("two-step", [{"path": [str(two_folders[0])], "name": "q"}, merged])
     through_g, through_q = (each.recipe["init"] for each in plan.datasets[:2])
     assert (through_g["recipe"]["classes"], through_g["labels"]) == ({"rename": {"X": "sex"}}, {"1": "01"})
     assert ("classes" in through_q["recipe"], through_q["labels"]) == (False, {"01": "1"})
-    cells = studies.plan_study(plan, two_folders[0].parent / "out")
+    cells = plan_study(plan, two_folders[0].parent / "out")
     assert {cell.recipe.classes.changes() == {"X": "sex"} for cell in cells if cell.is_pretraining} == {True, False}
 
 
@@ -288,7 +286,7 @@ def test_arms_and_networks_that_a_plan_names_exist(changes: dict[str, object]) -
 
 
 def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(two_folders: list[Path]) -> None:
-    plans = {name: studies.preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
+    plans = {name: preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
     values = {name: compare_study(plan, []).published for name, plan in plans.items()}
     assert {name: len(rows) for name, rows in values.items()} == {
         "aimic": 5 * 4 + 11 + 16, "mobilevit-mn": 3 * (12 + 7 + 13), "mobincep": 28 + 90 + 4 + 26,
@@ -302,13 +300,13 @@ def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(tw
 
 @pytest.mark.parametrize("name", OF_PUBLICATIONS)
 def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: str, two_folders: list[Path]) -> None:
-    plan = studies.preset_plan(name, two_folders, all_tables=True)
+    plan = preset_plan(name, two_folders, all_tables=True)
     first = plan.trained_datasets[1]  # arm B
     results = rows(first.name, plan.models[0].name, plan.regimes[0].name, [0.5, 0.6])
     compared = compare_study(plan, results)
     (paper,) = compared.papers
     title = text("study-paper", publication=paper.publication)
-    (section,) = (each for each in studies.study_sections(compared) if each.title == title)
+    (section,) = (each for each in study_sections(compared) if each.title == title)
     overview, *blocks = (block for block in section.blocks if block.rows)
     assert [row[:2] for row in overview.rows] == [(item.item, item.title) for item in paper.items]
     headings = [text("study-paper-item", item=item.item, title=item.title) for item in paper.items]
@@ -325,7 +323,7 @@ def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: st
 
 
 def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_those_of_this_study() -> None:
-    plan = studies.StudyPlan.model_validate(
+    plan = StudyPlan.model_validate(
         {
             "datasets": [{"path": "a", "name": "pap 60 20 20"}, {"path": "b", "name": "all as one 60 20 20"}],
             "models": ["Mobincep"],
@@ -370,7 +368,7 @@ def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:
 
 
 def test_shares_of_training_images_are_one_learning_curve(two_folders: list[Path]) -> None:
-    plan = studies.preset_plan("mobincep", two_folders[:1], arms=["B"], all_tables=True)
+    plan = preset_plan("mobincep", two_folders[:1], arms=["B"], all_tables=True)
     values = {"60 20 20": 0.9, "40 20 40": 0.8, "20 20 60": 0.7}
     results = [
         row
@@ -410,8 +408,8 @@ def test_figures_show_where_long_names_differ() -> None:
 def test_three_datasets_are_the_first_step_of_each_other(two_folders: list[Path], tmp_path: Path) -> None:
     third = save_cells(tmp_path / "third", n=2)
     data = [*two_folders, third]
-    plan = studies.preset_plan("two-step", data, group_pattern=["a", "b", "c"], arms=["B"], all_tables=True)
-    cells = [cell for cell in studies.plan_study(plan, tmp_path / "out") if cell.model == "resnet34"]
+    plan = preset_plan("two-step", data, group_pattern=["a", "b", "c"], arms=["B"], all_tables=True)
+    cells = [cell for cell in plan_study(plan, tmp_path / "out") if cell.model == "resnet34"]
     pairs = {(cell.dataset.name, cell.regime) for cell in cells if cell.starts_from is not None}
     names = [each.name for each in two_folders] + ["third"]
     assert pairs == {(target, f"from {source}") for target in names for source in names if source != target}

@@ -10,9 +10,9 @@ from scipy.special import expit, logit
 from scipy.stats import gmean, t
 
 import coverslip as cs
-from coverslip.evaluation import evaluate_predictions
-from coverslip.reports.words import group_mean
-from coverslip.runs import Run
+from coverslip.evaluation.summary import evaluate_predictions
+from coverslip.reports.reported import group_mean
+from coverslip.runs.folder import Run
 from coverslip.runs.results import read_metrics, write_metrics
 
 

@@ -17,7 +17,8 @@ from coverslip.audit.suggesting import SUGGESTION_COLUMNS, reserved, still_reser
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.pipeline import train_without_report
-from coverslip.runs import Run, SplitPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import SplitPlan
 
 
 def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.augmentation.transform import AugmentationParameters, apply_changes, draw_changes
-from coverslip.runs import Augment, Sampling
+from coverslip.runs.recipe import Augment, Sampling
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 
 NOTHING = Augment(flip=False, rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)

@@ -13,18 +13,20 @@ from torch import nn
 from coverslip.errors import BadRun
 from coverslip.events import EpochEnded, Event, Noted, StepEnded, ValidationImagesChosen
 from coverslip.losses.functions import ImageLoss
-from coverslip.runs import Augment, Recipe, RunContext, augment_named
-from coverslip.runs.recipe import Regularizer
-from coverslip.runs.training import Epoch, read_history, write_history
+from coverslip.runs.folder import RunContext
+from coverslip.runs.recipe import Augment, Recipe, Regularizer, augment_named
+from coverslip.runs.results import Epoch, read_history, write_history
 from coverslip.stopping import Stop
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
-from coverslip.training.checkpoints import load_checkpoint, plain_state, save_checkpoint
-from coverslip.training.epoch_scores import StepResults
 from coverslip.training.finetuning import (
     Finetuned,
+    StepResults,
     finetune,
+    load_checkpoint,
+    plain_state,
+    save_checkpoint,
 )
-from coverslip.training.optimization import (
+from coverslip.training.pacing import (
     is_second_phase,
     learning_rate_factor,
     max_gradient_norm,

@@ -6,8 +6,8 @@ import torch
 
 from coverslip.models import model_info
 from coverslip.models.networks import Network
-from coverslip.runs import Recipe
-from coverslip.training.initialization import set_normalization
+from coverslip.runs.recipe import Recipe
+from coverslip.training.fitting import set_normalization
 
 
 def network(channels: int) -> Network:

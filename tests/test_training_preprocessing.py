@@ -6,7 +6,7 @@ import pytest
 from coverslip.errors import BadRecipe
 from coverslip.images import PixelFacts, Pixels, image_facts
 from coverslip.messages import Set
-from coverslip.runs import Augment, Recipe, augment_named
+from coverslip.runs.recipe import Augment, Recipe, augment_named
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 

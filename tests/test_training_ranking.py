@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.runs import FinetuneStage, Recipe
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import FinetuneStage
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import keep_finetuned
-from coverslip.training.ranking import is_preferred, is_significantly_worse
+from coverslip.training.linear_probe import is_preferred, is_significantly_worse
 
 N = 100
 

@@ -14,7 +14,8 @@ from coverslip.events import EpochEnded, Event, Noted
 from coverslip.losses.functions import ImageLoss
 from coverslip.messages import Set
 from coverslip.models.networks import MultiLayerPooling
-from coverslip.runs import Recipe, RunContext
+from coverslip.runs.folder import RunContext
+from coverslip.runs.recipe import Recipe
 from coverslip.training.batches import TrainingImages, selecting_logits
 from coverslip.training.finetuning import finetune
 from coverslip.training.step import Precision, Stepper, accumulate_gradients

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from coverslip.evaluation.transferability import logme
+from coverslip.evaluation.distances import logme
 
 
 def _evidence(precisions: np.ndarray, features: np.ndarray, y: np.ndarray) -> float:

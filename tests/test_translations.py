@@ -10,8 +10,7 @@ from fluent.syntax import FluentParser, FluentSerializer
 from fluent.syntax import ast as fluent
 
 import coverslip
-from coverslip.messages import ENGLISH, LANGUAGES, entries, failure, in_language, note, text
-from coverslip.messages.records import failure_of, note_of
+from coverslip.messages import ENGLISH, LANGUAGES, entries, failure, failure_of, in_language, note, note_of, text
 
 MESSAGES = Path(coverslip.__file__).parent / "messages"
 # Texts of the report and of the command line are in English only.

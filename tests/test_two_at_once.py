@@ -19,8 +19,9 @@ from coverslip.cli import main
 from coverslip.errors import Conflict, Stopped
 from coverslip.events import Event, RunStarted
 from coverslip.messages import FAILURE_VARIABLE
-from coverslip.runs import WORK_LOCK, Run, work_lock
-from coverslip.runs.recipe import as_yaml
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe_keys import as_yaml
+from coverslip.runs.status import WORK_LOCK, work_lock
 
 pytestmark = pytest.mark.slow
 
@@ -187,7 +188,7 @@ from pathlib import Path
 from coverslip.errors import CoverslipError
 from coverslip.runs import work_lock
 from coverslip.workspace.store.workspace import open_workspace
-from coverslip.workspace.store.serving import only_server
+from coverslip.workspace.store.workspace import only_server
 for held in (work_lock(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])).folder)):
     try:
         with held: print("locked")

@@ -13,18 +13,18 @@ from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.cli.decide import shown_choices
+from coverslip.cli.runs import shown_choices
 from coverslip.datasets import ClassPlan
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import threshold_numbers
+from coverslip.evaluation.decisions import threshold_numbers
 from coverslip.events import Event, Noted
 from coverslip.experiments.rethreshold import ThresholdChoice, thresholds_of
 from coverslip.reports.content import metrics
-from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
+from coverslip.reports.reported import ReportedRun, decision_images, number, percent, read_evaluation, read_run
 from coverslip.reports.sections.classes import threshold_words
 from coverslip.reports.verdict import lead, verdict_of_run
-from coverslip.reports.words import decision_images, number, percent
-from coverslip.runs import Recipe, Run, SplitPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe, SplitPlan
 
 TWO_CLASSES = ClassPlan(merge={"not small": ["large", "medium"]})
 

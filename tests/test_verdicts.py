@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from coverslip.datasets.quality.finding import list_finders
-from coverslip.evaluation import Evaluation, empty_evaluation, evaluate_predictions
+from coverslip.datasets.quality.findings import list_finders
+from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.messages import has_entry, in_language
 from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of_metrics
 

@@ -22,7 +22,7 @@ from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.inference.predicting import PredictionSummary
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 from coverslip.stopping import Stop
 
 QUIET_S = 0.6

@@ -27,18 +27,23 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, UnknownModel, WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import has_weights, list_models, model_info
-from coverslip.models.building import build_body, build_timm
+from coverslip.models.building import build_body, build_timm, load_exactly, timm_network
 from coverslip.models.importing import import_weights
 from coverslip.models.networks import create_network
-from coverslip.models.records import LocalWeights, Tensors
-from coverslip.models.weights import available_weights, local_weights, packaged_weights, remove_imported, weights_source
+from coverslip.models.weights import (
+    PACKAGED_MODELS,
+    available_weights,
+    fetch_weights,
+    hub_weights,
+    local_weights,
+    packaged_weights,
+    remove_imported,
+    weights_source,
+)
 from coverslip.models.weights.files import unwrapped
-from coverslip.models.weights.fitting import load_exactly, timm_network
-from coverslip.models.weights.hub import fetch_weights, hub_weights
-from coverslip.models.weights.packaged import PACKAGED_MODELS
 from coverslip.models.weights.translation import with_network_names
-from coverslip.models.zoo import registered_models
-from coverslip.runs import FromRun, Recipe, SplitPlan
+from coverslip.models.zoo import LocalWeights, Tensors, registered_models
+from coverslip.runs.recipe import FromRun, Recipe, SplitPlan
 
 SMALL = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
 MEASURED = {"efficientnet_lite0": "tf_efficientnet_lite0", "efficientnet_lite1": "tf_efficientnet_lite1"} | {

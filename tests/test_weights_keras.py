@@ -17,9 +17,9 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
+from coverslip.models.building import load_exactly, timm_network
 from coverslip.models.importing import import_weights
 from coverslip.models.weights import hdf5, local_weights
-from coverslip.models.weights.fitting import load_exactly, timm_network
 from coverslip.models.weights.hdf5 import read_arrays
 from coverslip.models.weights.translation import keras_layer, read_keras
 

@@ -14,9 +14,9 @@ from torch.nn import functional
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
+from coverslip.models.building import load_exactly
 from coverslip.models.importing import import_weights
 from coverslip.models.weights import local_weights
-from coverslip.models.weights.fitting import load_exactly
 
 # name: cell, width, channels of the map before the last and of the last, whether the former is larger, padded like even
 CELLS: dict[str, tuple[str, int, int, int, bool, bool]] = {

@@ -26,16 +26,21 @@ from small_workspace import CLASSES, FINETUNE, QUICK, predicted_here, trained_he
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.workspace.backups import writing
-from coverslip.workspace.backups.archive import DATABASE, MANIFEST, Relocation, entry_name, path_of_entry
-from coverslip.workspace.backups.restoring import restore_backup
-from coverslip.workspace.backups.writing import count_rows, write_backup
-from coverslip.workspace.datasets import uploads
+from coverslip.workspace import backups
+from coverslip.workspace.backups import (
+    DATABASE,
+    MANIFEST,
+    Relocation,
+    count_rows,
+    entry_name,
+    path_of_entry,
+    restore_backup,
+    write_backup,
+)
+from coverslip.workspace.datasets import folders
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.control import finish_job, remove_job, restore_job, stop_job
-from coverslip.workspace.jobs.queue import Queue, Turns
-from coverslip.workspace.jobs.records import all_jobs, change_job, find_job
-from coverslip.workspace.jobs.state import has_ended, state_of, status_of
+from coverslip.workspace.jobs.queue import Queue, Turns, finish_job, remove_job, restore_job, stop_job
+from coverslip.workspace.jobs.records import all_jobs, change_job, find_job, has_ended, state_of, status_of
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -46,15 +51,15 @@ Json = dict[str, Any]  # Any: JSON values
 
 def uploaded(workspace: Workspace, folder: Path) -> str:
     """A dataset of images inside the workspace; its id."""
-    upload = uploads.start_upload(workspace, "cells", is_labeled=True).id
+    upload = folders.start_upload(workspace, "cells", is_labeled=True).id
     for file in sorted(folder.rglob("*.png")):
-        sink = uploads.receive_file(workspace, upload, file.relative_to(folder).as_posix(), None)
+        sink = folders.receive_file(workspace, upload, file.relative_to(folder).as_posix(), None)
         try:
             sink.write(file.read_bytes())
             sink.finish(b"")
         finally:
             sink.close()
-    dataset = uploads.finish_upload(workspace, upload).id
+    dataset = folders.finish_upload(workspace, upload).id
     until(lambda: dataset_state(workspace, dataset).state != "reading")
     return dataset
 
@@ -326,13 +331,13 @@ def test_a_run_removed_meanwhile_makes_a_backup_fail_without_a_trace(
 ) -> None:
     copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
     (job,) = all_jobs(copy, "train")
-    list_files = writing._list_files
+    list_files = backups._list_files
 
     def remove_then_list(folder: Path) -> object:
         remove_job(copy, job.id)
         return list_files(folder)
 
-    monkeypatch.setattr(writing, "_list_files", remove_then_list)
+    monkeypatch.setattr(backups, "_list_files", remove_then_list)
     with refusing(Conflict, "backup-overtaken"):
         write_backup(copy, tmp_path / "backup.zip")
     assert [each.name for each in tmp_path.iterdir()] == ["copy"]
@@ -390,7 +395,7 @@ def test_paths_in_the_folder_move_and_others_stay(old: str, new: str, name: str)
 @example("/0", "/\x85")
 def test_paths_in_files_of_every_format_move(tmp_path_factory: pytest.TempPathFactory, old: str, new: str) -> None:
     from coverslip.files import CsvWriter, write_json
-    from coverslip.runs.recipe import as_yaml, read_yaml
+    from coverslip.runs.recipe_keys import as_yaml, read_yaml
 
     folder = tmp_path_factory.mktemp("files")
     value = {"file": f"{old}/a", "beside": f"{old}x"}
@@ -424,7 +429,7 @@ NAMES = st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 47} & set
 @given(st.lists(NAMES, min_size=1, max_size=4))
 @example([b"CON", b"a.", b" ", b"100%", b"\xff", "é".encode(), "e\u0301".encode(), b"a:b"])
 def test_every_name_of_a_file_can_be_stored(names: list[bytes]) -> None:
-    from coverslip.archives import safe_name
+    from coverslip.files import safe_name
 
     path = PurePosixPath("runs", *map(os.fsdecode, names))
     assert path_of_entry(safe_name(entry_name(path))) == path

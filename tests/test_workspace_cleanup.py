@@ -11,11 +11,14 @@ from drawing import save_cell
 from image_sets import client_of, workspace_in
 from sqlalchemy import insert, select, update
 
-from coverslip.runs import Recipe, Run, StatusFile, save_recipe
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.status import StatusFile
 from coverslip.workspace import cleanup
 from coverslip.workspace.cleanup import delete_expired, remove_partial_files
-from coverslip.workspace.datasets import sources, uploads
-from coverslip.workspace.jobs.control import remove_job
+from coverslip.workspace.datasets import folders, sources
+from coverslip.workspace.jobs.queue import remove_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import free_space
 from coverslip.workspace.store.workspace import Workspace
@@ -36,7 +39,7 @@ def aged(home: Workspace, upload_id: str, days: float) -> Path:
 
 
 def begun(home: Workspace) -> str:
-    upload_id = uploads.start_upload(home, "cells", is_labeled=False).id
+    upload_id = folders.start_upload(home, "cells", is_labeled=False).id
     save_cell(home.uploads / upload_id / "files" / "a.png", 0)
     return upload_id
 
@@ -58,7 +61,7 @@ def removed(home: Workspace, job_id: str, days: float) -> Path:
 def test_uploads_that_were_broken_off_go_after_a_week(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young, finished, unnoted = (begun(home) for _ in range(4))
-    uploads.finish_upload(home, finished)
+    folders.finish_upload(home, finished)
     sources.open_sources(
         home, [sources.Source(str(home.uploads / unnoted / "files"))], is_labeled=False
     )  # killed right then
@@ -79,7 +82,7 @@ def test_copies_of_a_removed_dataset_are_deleted_after_a_month(tmp_path: Path) -
     home = workspace_in(tmp_path)
     old, young = begun(home), begun(home)
     for upload_id, days in ((old, 31), (young, 29)):
-        dataset_id = uploads.finish_upload(home, upload_id).id
+        dataset_id = folders.finish_upload(home, upload_id).id
         home.background.wait_all()
         cleanup.remove_dataset(home, dataset_id)
         when = (datetime.now(UTC) - timedelta(days=days)).isoformat()
@@ -95,7 +98,7 @@ def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:
     """Such as the images that corrections of predictions made images to train on."""
     home = workspace_in(tmp_path)
     upload_id = begun(home)
-    first = uploads.finish_upload(home, upload_id).id
+    first = folders.finish_upload(home, upload_id).id
     second = sources.open_sources(home, [sources.Source(str(home.uploads / upload_id / "files"))], is_labeled=False).id
     home.background.wait_all()
     cleanup.remove_dataset(home, first)

@@ -15,15 +15,22 @@ from small_workspace import do_jobs, new_workspace, open_images, until
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.messages import text
-from coverslip.runs import StatusFile
+from coverslip.runs.status import StatusFile
 from coverslip.runtime.programs import is_running
 from coverslip.workspace import cleanup
-from coverslip.workspace.jobs import control
+from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.computing import Computation, cancel_result, computation, request_result
-from coverslip.workspace.jobs.kinds import register_function, unregister
 from coverslip.workspace.jobs.listing import job_state, list_jobs, list_log_lines
 from coverslip.workspace.jobs.queue import Queue, Turns
-from coverslip.workspace.jobs.records import Job, add_job, change_job, find_job, unended_jobs
+from coverslip.workspace.jobs.records import (
+    Job,
+    add_job,
+    change_job,
+    find_job,
+    register_function,
+    unended_jobs,
+    unregister,
+)
 from coverslip.workspace.objects import OBJECTS, objects_state
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
@@ -148,7 +155,7 @@ def test_a_canceled_job_ends_at_once_with_its_process(workspace: Workspace, queu
 SERVER = """
 import sys
 from pathlib import Path
-from coverslip.workspace.jobs.kinds import register_function
+from coverslip.workspace.jobs.records import register_function
 from coverslip.workspace.jobs.queue import Queue
 from coverslip.workspace.jobs.queue import Turns
 from coverslip.workspace.store.workspace import Workspace

@@ -25,7 +25,7 @@ from sqlalchemy.exc import OperationalError
 
 from coverslip._version import __version__
 from coverslip.app.server import bound_socket, run_until_ended, runner_of
-from coverslip.cache import exclusive_lock
+from coverslip.cache.stores import exclusive_lock
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
 from coverslip.events import Event, Noted, OnProgress, Progressed
@@ -34,20 +34,15 @@ from coverslip.messages import ChooseOther, Remedy, RestoreBackup, message, mess
 from coverslip.server.app import open_accounts_server
 from coverslip.server.backups import write_server_backup
 from coverslip.server.folder import open_account_server
-from coverslip.server.project_apps import ProjectApps
-from coverslip.server.projects import add_project, workspace_of
+from coverslip.server.projects import ProjectApps, add_project, workspace_of
 from coverslip.server.users import add_user
-from coverslip.workspace.backups.archive import DATABASE, MANIFEST
-from coverslip.workspace.backups.restoring import restore_backup
-from coverslip.workspace.backups.writing import count_rows, write_backup
-from coverslip.workspace.lists.reading import match_earlier_jobs
-from coverslip.workspace.lists.rows import image_in_dataset, images_of_job
+from coverslip.workspace.backups import DATABASE, MANIFEST, count_rows, restore_backup, write_backup
+from coverslip.workspace.lists import image_in_dataset, images_of_job, match_earlier_jobs
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
 from coverslip.workspace.store.rows import OUTSIDE
-from coverslip.workspace.store.serving import only_server
 from coverslip.workspace.store.tables import images
-from coverslip.workspace.store.workspace import Workspace, open_workspace
+from coverslip.workspace.store.workspace import Workspace, only_server, open_workspace
 
 UPLOAD = {"id": "u", "name": "first", "is_labeled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
 UPLOAD |= {"max_files": 1, "max_bytes": 1, "created": ""}

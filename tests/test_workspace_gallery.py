@@ -11,8 +11,7 @@ from sqlalchemy import insert, select
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import Filters
+from coverslip.workspace.viewing.images import DatasetImages, Filters
 
 MANY = 20_000
 

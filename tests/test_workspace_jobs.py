@@ -28,19 +28,29 @@ from coverslip.images import ReadPlan
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models
-from coverslip.runs import BudgetRecord, Prediction, Recipe, SplitPlan, budget_seconds, load_recipe, save_recipe
 from coverslip.runs.log import FoldedLog, LoggedProgress, LogReader, lasting_lines
+from coverslip.runs.predictions import Prediction
+from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.recipe_keys import load_recipe, save_recipe
+from coverslip.runs.results import BudgetRecord, budget_seconds
 from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs import control
-from coverslip.workspace.jobs.kinds import queued_ids
+from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE, JobOptions, Queue, Turns
-from coverslip.workspace.jobs.records import Job, add_job, change_if_unchanged, change_job, find_job
-from coverslip.workspace.jobs.state import state_of, status_of
-from coverslip.workspace.lists.rows import Row, images_of_job
+from coverslip.workspace.jobs.records import (
+    Job,
+    add_job,
+    change_if_unchanged,
+    change_job,
+    find_job,
+    queued_ids,
+    state_of,
+    status_of,
+)
+from coverslip.workspace.lists import Row, images_of_job
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
 from coverslip.workspace.store.rows import dataset_row
@@ -49,7 +59,7 @@ from coverslip.workspace.trainings import runs
 from coverslip.workspace.trainings.queueing import queue_training
 from coverslip.workspace.trainings.results import fingerprint_of_code
 from coverslip.workspace.trainings.runs import run_story
-from coverslip.workspace.viewing.lists import Filters, ImagePage
+from coverslip.workspace.viewing.images import Filters, ImagePage
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 from image_sets import App, ids_at, images_at, in_lists, workspace_in
 
 from coverslip.datasets import open_dataset
-from coverslip.datasets.quality.units import labels_of
+from coverslip.datasets.quality.related_images import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.workspace.datasets import labels
-from coverslip.workspace.datasets.snapshots import table_lines, training_images
+from coverslip.workspace.datasets.labels import table_lines, training_images
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.datasets.state import ClassCount, dataset_state
 from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 N = 6
 STEPS = st.lists(
@@ -253,7 +252,7 @@ def test_boxes_planes_and_predefined_splits_stand_in_the_table(tmp_path: Path) -
 @pytest.mark.exhaustive
 def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     from coverslip.pipeline import train
-    from coverslip.runs import check_recipe
+    from coverslip.runs.recipe_keys import check_recipe
 
     cells = save_cells(tmp_path / "cells", n=10)
     app = App(workspace_in(tmp_path))

@@ -17,7 +17,7 @@ from PIL import Image
 from sqlalchemy import delete
 
 from coverslip.app.server import create_app
-from coverslip.cache import cache_folder, remove_stores_of
+from coverslip.cache.stores import cache_folder, remove_stores_of
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import image_colors

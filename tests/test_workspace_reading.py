@@ -20,19 +20,20 @@ from small_workspace import do_jobs, until
 from sqlalchemy import delete, event, select, update
 
 from coverslip.app.server import open_server
-from coverslip.cache import clean, list_stores
+from coverslip.cache.stores import clean, list_stores
 from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 from coverslip.errors import BadRecipe, Conflict, NotFound
 from coverslip.messages import in_language
-from coverslip.workspace import cleanup, group_suggestions
+from coverslip.workspace import cleanup
+from coverslip.workspace import suggestions as group_suggestions
 from coverslip.workspace.datasets import labels, reading_images, sources
-from coverslip.workspace.datasets.inspections import check_images, inspect_now, update_inspection
+from coverslip.workspace.datasets.reading_images import check_images, inspect_now, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store import workspace as workspace_module
 from coverslip.workspace.store.workspace import Background, Workspace, compute_in_worker, compute_pool
-from coverslip.workspace.trainings import previews
-from coverslip.workspace.viewing.lists import Filters
+from coverslip.workspace.trainings import queueing
+from coverslip.workspace.viewing.images import Filters
 from coverslip.workspace.workers import WorkerPool
 
 
@@ -169,14 +170,14 @@ def test_a_process_computes_the_same_as_the_server(tmp_path: Path, monkeypatch: 
             with in_language(language):
                 suggestions = group_suggestions.list_suggestions(server, dataset_id)
                 inspection = reading_images.inspection(server, dataset_id)
-                preview = previews.preview_split(server, dataset_id, {})
+                preview = queueing.preview_split(server, dataset_id, {})
                 assert _stored_revision(home) == dataset_state(home, dataset_id).revision
                 with home.engine.begin() as connection:
                     connection.execute(delete(db.inspections))
                 group_suggestions._suggestions.cache_clear()
                 assert group_suggestions.list_suggestions(home, dataset_id) == suggestions != []
                 assert reading_images.inspection(home, dataset_id) == inspection
-                assert previews.preview_split(home, dataset_id, {}) == preview
+                assert queueing.preview_split(home, dataset_id, {}) == preview
     finally:
         pool.close()
     assert not _worker_processes()
@@ -198,20 +199,20 @@ def test_the_server_computes_itself_what_a_process_cannot(tmp_path: Path, monkey
     home, pool = workspace_in(tmp_path), compute_pool(2.0)
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
-    server, expected = replace(home, pool=pool), previews.preview_split(home, dataset_id, {})
-    assert previews.preview_split(server, dataset_id, {}) == expected
+    server, expected = replace(home, pool=pool), queueing.preview_split(home, dataset_id, {})
+    assert queueing.preview_split(server, dataset_id, {}) == expected
     (process,) = _worker_processes()
     process.kill()  # a later request starts another one
     process.wait()
-    assert previews.preview_split(server, dataset_id, {}) == expected
+    assert queueing.preview_split(server, dataset_id, {}) == expected
     with pytest.raises(BadRecipe):
-        previews.preview_split(server, dataset_id, {"lr": float("nan")})  # is not JSON
+        queueing.preview_split(server, dataset_id, {"lr": float("nan")})  # is not JSON
     with pytest.raises(NotFound):
-        previews.preview_split(server, "0" * 12, {})
-    assert previews.preview_split(server, dataset_id, {}) == expected
+        queueing.preview_split(server, "0" * 12, {})
+    assert queueing.preview_split(server, dataset_id, {}) == expected
     assert _worker_processes()
     pool.close()
-    assert previews.preview_split(server, dataset_id, {}) == expected
+    assert queueing.preview_split(server, dataset_id, {}) == expected
     assert not _worker_processes()
 
 
@@ -318,7 +319,7 @@ def test_while_all_processes_compute_the_server_computes_itself(tmp_path: Path) 
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
     _wait(home)
     server = replace(home, pool=WorkerPool((), most_seconds=60, most_processes=0))
-    assert previews.preview_split(server, dataset_id, {}) == previews.preview_split(home, dataset_id, {})
+    assert queueing.preview_split(server, dataset_id, {}) == queueing.preview_split(home, dataset_id, {})
     assert not _worker_processes()
 
 

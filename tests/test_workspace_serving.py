@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 from image_sets import workspace_in
 
-from coverslip.workspace.store import serving
+from coverslip.workspace.store import workspace
 
 
 @pytest.mark.slow
 def test_a_page_that_cannot_be_removed_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raised: list[object] = []
-    monkeypatch.setattr(serving, "_REDIRECT_SECONDS", 0.5)
+    monkeypatch.setattr(workspace, "_REDIRECT_SECONDS", 0.5)
     monkeypatch.setattr(threading, "excepthook", raised.append)
-    with serving.redirect_file(workspace_in(tmp_path), "http://127.0.0.1/") as page:
+    with workspace.redirect_file(workspace_in(tmp_path), "http://127.0.0.1/") as page:
         page.unlink()
         page.mkdir()  # as Windows refuses to remove a file that a browser reads
         for thread in threading.enumerate():

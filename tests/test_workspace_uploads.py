@@ -20,9 +20,9 @@ from parameters import only_first
 from small_workspace import until
 
 from coverslip.app.server import create_app
-from coverslip.archives import safe_name
 from coverslip.errors import CoverslipError
-from coverslip.workspace.datasets import uploads
+from coverslip.files import safe_name
+from coverslip.workspace.datasets import folders
 
 ATTACKS = [
     "../out.png",
@@ -57,7 +57,7 @@ def png(tmp_path: Path) -> bytes:
 
 def begin(app: App, *, is_labeled: bool = True, **limits: int) -> str:
     if limits:
-        return uploads.start_upload(app.home, "limited", is_labeled=is_labeled, **limits).id
+        return folders.start_upload(app.home, "limited", is_labeled=is_labeled, **limits).id
     return str(app.send("POST", "uploads", {"name": "Mine", "is_labeled": is_labeled})["id"])
 
 
@@ -249,7 +249,7 @@ def test_an_archive_with_one_entry_that_leads_outside_is_not_unpacked(
 def test_links_bombs_and_damaged_archives_are_refused(
     app: App, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "_LIMITS", replace(uploads._LIMITS, min_ratio_bytes=1_000_000))
+    monkeypatch.setattr(folders, "_LIMITS", replace(folders._LIMITS, min_ratio_bytes=1_000_000))
     upload = begin(app, max_bytes=4_000_000, max_files=20)
     before = everything_below(tmp_path)
     link = io.BytesIO()

@@ -11,8 +11,9 @@ from drawing import write_cells
 import coverslip as cs
 from coverslip.errors import WeightsUnavailable
 from coverslip.models import check_weights, model_info
-from coverslip.runs import Recipe, Run, SplitPlan, augment_named
-from coverslip.studies import Cell
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import Recipe, SplitPlan, augment_named
+from coverslip.studies.running import Cell
 
 SMALL_NETWORK = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
 # Without augmented copies, from which it would learn to make no mistake on these cells.

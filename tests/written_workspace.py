@@ -21,9 +21,12 @@ from coverslip.events import Event, InstantClassifierFitted, RunStarted, StageSt
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
-from coverslip.runs import Prediction, Recipe, Run, save_recipe
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.status import Status
-from coverslip.studies import StudyPlan, save_plan
+from coverslip.studies.plan import StudyPlan, save_plan
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from coverslip._version import __version__
 
 if TYPE_CHECKING:
-    from coverslip.audit.distance import distance
+    from coverslip.audit.features import distance
     from coverslip.audit.readings import agreement
     from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
-    from coverslip.inference.explain import explain
+    from coverslip.inference.explain.explaining import explain
     from coverslip.inference.proportions import summarise
     from coverslip.inference.spot_check import draw_spot_check, spot_check
-    from coverslip.objects import collect_objects
+    from coverslip.objects.collecting import collect_objects
     from coverslip.pipeline import (
         compare,
         decide,
@@ -41,29 +41,31 @@ if TYPE_CHECKING:
         write_report,
     )
     from coverslip.reports.proportions import write_proportions_report
-    from coverslip.runs import Recipe, Run, load_recipe, open_run
+    from coverslip.runs.folder import Run, open_run
+    from coverslip.runs.recipe import Recipe
+    from coverslip.runs.recipe_keys import load_recipe
 
 _MODULES = {
     "CoverslipError": "coverslip.errors",
-    "Recipe": "coverslip.runs",
-    "Run": "coverslip.runs",
+    "Recipe": "coverslip.runs.recipe",
+    "Run": "coverslip.runs.folder",
     "agreement": "coverslip.audit.readings",
-    "collect_objects": "coverslip.objects",
+    "collect_objects": "coverslip.objects.collecting",
     "compare": "coverslip.pipeline",
     "decide": "coverslip.pipeline",
-    "distance": "coverslip.audit.distance",
+    "distance": "coverslip.audit.features",
     "draw_spot_check": "coverslip.inference.spot_check",
     "evaluate": "coverslip.pipeline",
-    "explain": "coverslip.inference.explain",
+    "explain": "coverslip.inference.explain.explaining",
     "export": "coverslip.pipeline",
     "export_objects": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "label_errors": "coverslip.pipeline",
     "load_classifier": "coverslip.pipeline",
-    "load_recipe": "coverslip.runs",
+    "load_recipe": "coverslip.runs.recipe_keys",
     "methods_text": "coverslip.pipeline",
     "open_dataset": "coverslip.pipeline",
-    "open_run": "coverslip.runs",
+    "open_run": "coverslip.runs.folder",
     "predict": "coverslip.pipeline",
     "preview": "coverslip.pipeline",
     "resume": "coverslip.pipeline",

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from coverslip.audit import ScanCollector, inspect_with_leakage_audit, with_near_duplicates, with_quality
+from coverslip.audit.image_quality import with_quality
+from coverslip.audit.leakage_estimate import inspect_with_leakage_audit
+from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates
 from coverslip.datasets import (
     Dataset,
     DecodedPixels,
@@ -23,64 +25,49 @@ from coverslip.datasets import (
     with_locations,
 )
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import DecideBy
-from coverslip.events import Emit, Noted, progress_reporter
-from coverslip.experiments import (
+from coverslip.evaluation.decisions import DecideBy
+from coverslip.events import Emit, Noted, progress_reporter, show
+from coverslip.experiments.cross_validation import measure_folds, refuse_fold
+from coverslip.experiments.evaluating import evaluate_on, evaluation_name, measure
+from coverslip.experiments.preparation import (
     SplitData,
     apply_recipe,
     assign_groups,
-    begin_run,
-    check_budget,
-    evaluate_on,
-    evaluation_name,
-    measure,
-    measure_folds,
-    refuse_fold,
     refuse_leaking_recipe,
-    resume_budget,
-    run_training,
     validated,
     write_copies,
 )
 from coverslip.experiments.rethreshold import rethreshold
-from coverslip.experiments.run_state import already_finished
+from coverslip.experiments.run_state import already_finished, begin_run, check_budget, resume_budget
+from coverslip.experiments.training_run import run_training
 from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier
-from coverslip.inference.predicting import PredictionSummary, predict, unfinished_note
-from coverslip.inference.watching import watch
+from coverslip.inference.predicting import PredictionSummary, predict, unfinished_note, watch
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import note
-from coverslip.progress import show
 from coverslip.reports.comparison import compare
 from coverslip.reports.page import write_report
 from coverslip.reports.sections.methods import methods_text
-from coverslip.runs import (
-    LabelErrors,
-    Recipe,
+from coverslip.runs.classifier import export_classifier, find_classifier
+from coverslip.runs.folder import (
     Run,
     RunContext,
-    UnchangedImages,
-    budget_seconds,
-    check_label_errors_file,
     check_new_folder,
+    count_test_set_access,
     create_run_folder,
-    export_classifier,
-    find_classifier,
-    held_out_images,
     is_run,
     open_run,
-    unchanged_images,
-    work_lock,
-    write_in_memory_images,
 )
-from coverslip.runs.folder import count_test_set_access
+from coverslip.runs.images import UnchangedImages, held_out_images, unchanged_images, write_in_memory_images
 from coverslip.runs.predictions import read_predictions
-from coverslip.runs.status import folder_in_use
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import LabelErrors, budget_seconds, check_label_errors_file
+from coverslip.runs.status import folder_in_use, work_lock
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
-    from coverslip.objects import ObjectFormat
+    from coverslip.objects.exporting import ObjectFormat
 
 __all__ = [
     "PredictionSummary",
@@ -167,7 +154,7 @@ def preview(
         >>> cs.preview("my_cells/", cs.Recipe(image_size=48), out="preview.png", n=4).name
         'preview.png'
     """
-    from coverslip.training.preview import draw_preview
+    from coverslip.training.batches import draw_preview
 
     data, recipe = apply_recipe(_as_dataset(data), recipe or Recipe())
     scan = scan_images(data, emit=emit)
@@ -577,14 +564,14 @@ def export_objects(
     """
     from pydantic import ValidationError
 
-    from coverslip.objects import (
+    from coverslip.objects.exporting import (
         OBJECT_FORMATS,
         CropChoices,
         export_predicted,
         predicted_objects,
-        read_objects,
         write_crops,
     )
+    from coverslip.objects.table import read_objects
 
     if to not in OBJECT_FORMATS:
         raise CoverslipError("unknown-object-format", format=one_line(str(to), 40))

@@ -26,7 +26,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted  #
 
 if TYPE_CHECKING:
     from coverslip.inference import Classifier
-    from coverslip.runs import Predictions
+    from coverslip.runs.predictions import Predictions
 
 Images = Sequence[Any] | npt.NDArray[Any]  # Any: paths of image files, or images in memory as for `open_dataset`
 

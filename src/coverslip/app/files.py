@@ -17,11 +17,11 @@ from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from coverslip.app.languages import COOKIE, language_of_cookie, preferred_language
-from coverslip.app.users import ROLE
+from coverslip.app.clients import COOKIE, language_of_cookie, preferred_language
+from coverslip.app.guard import ROLE
 from coverslip.images import open_below
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.downloads import disposition, file_chunks
+from coverslip.workspace.trainings.results import disposition, file_chunks
 from coverslip.workspace.viewing.pictures import View
 
 

@@ -18,8 +18,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi import Path as InAddress
 from fastapi.concurrency import run_in_threadpool
 
-from coverslip.app.guard import allow_body, announced
-from coverslip.app.users import check_role, is_signed_in
+from coverslip.app.guard import allow_body, announced, check_role, is_signed_in
 from coverslip.datasets import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error

@@ -23,11 +23,10 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coverslip._version import __version__
-from coverslip.app.document import share_parts
+from coverslip.app.clients import Languages
 from coverslip.app.files import add_pages
 from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, describe_access, is_loopback
-from coverslip.app.languages import Languages
-from coverslip.app.problems import add_problem_handlers, logged_to
+from coverslip.app.problems import add_problem_handlers, logged_to, share_parts
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
 from coverslip.app.streams import describe_events, ended_by_signals
@@ -39,13 +38,19 @@ from coverslip.stopping import ending_signals
 from coverslip.workspace import cleanup
 from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.datasets.source_watch import SourceWatch
+from coverslip.workspace.datasets.reading_images import SourceWatch
 from coverslip.workspace.jobs.listing import Watching
 from coverslip.workspace.jobs.queue import DEFAULT, JobOptions, Queue, Turns
-from coverslip.workspace.lists.reading import match_earlier_jobs
+from coverslip.workspace.lists import match_earlier_jobs
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
-from coverslip.workspace.store.serving import make_token, only_server, record_address, token_hash
-from coverslip.workspace.store.workspace import Workspace, compute_pool
+from coverslip.workspace.store.workspace import (
+    Workspace,
+    compute_pool,
+    make_token,
+    only_server,
+    record_address,
+    token_hash,
+)
 from coverslip.workspace.trainings.queueing import adopt_runs
 from coverslip.workspace.workers import WorkerPool
 

@@ -22,15 +22,14 @@ from fastapi.sse import ServerSentEvent
 from pydantic import Field, JsonValue
 
 from coverslip.app.clients import client_of
-from coverslip.app.document import Json, add_schemas, complete_document
+from coverslip.app.guard import USER
+from coverslip.app.problems import Json, add_schemas, complete_document
 from coverslip.app.requests import API, from_app
-from coverslip.app.users import USER
 from coverslip.errors import NotFound, TooManyStreams
 from coverslip.stopping import ending_signals
 from coverslip.workspace.changes import Changes
-from coverslip.workspace.jobs.kinds import as_text, job_kinds
 from coverslip.workspace.jobs.listing import JobEvents, Watching
-from coverslip.workspace.jobs.state import has_ended
+from coverslip.workspace.jobs.records import as_text, has_ended, job_kinds
 
 Watched = Annotated[Watching, from_app("watching")]
 _SENT = "The same, as browsers send it when they reconnect."

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.shortcuts import reduced_by_rows
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import Dataset, ImageQuality, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, ignore, progress_reporter
@@ -52,7 +52,7 @@ def memory_for_checks(array: npt.NDArray[Any]) -> AbstractContextManager[None]: 
     return _budget.reserve(np.size(array) * _BYTES_A_SAMPLE)
 
 
-QUALITY = register(Kind("image-quality", RECORDS))
+QUALITY = register_kind(Kind("image-quality", RECORDS))
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

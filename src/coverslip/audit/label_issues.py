@@ -15,21 +15,15 @@ from coverslip.audit.near_duplicates import with_recorded_near_duplicates
 from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadRun
-from coverslip.evaluation import apply_temperature, fit_temperature
+from coverslip.evaluation.decisions import apply_temperature, fit_temperature
 from coverslip.images import PixelFacts
 from coverslip.models import has_weights, model_info
-from coverslip.runs import (
-    CheckedBy,
-    CheckedClass,
-    LabelErrors,
-    LabelIssue,
-    Recipe,
-    Run,
-    RunContext,
-    SplitRow,
-    open_classifier,
-    unchanged_images,
-)
+from coverslip.runs.classifier import open_classifier
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.images import unchanged_images
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import CheckedBy, CheckedClass, LabelErrors, LabelIssue
+from coverslip.runs.split import SplitRow
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import initial_network
 from coverslip.training.heads import CrossFitting, is_balanced

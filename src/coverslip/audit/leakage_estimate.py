@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import (
     Dataset,
     Inspection,
@@ -28,8 +28,9 @@ from coverslip.datasets import (
     inspect_dataset,
     name_as_text,
 )
-from coverslip.evaluation import Answers, metric_intervals, paired_differences
-from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate, SplitComparison
+from coverslip.evaluation.comparison import Answers, paired_differences
+from coverslip.evaluation.table import metric_intervals
+from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate, SplitComparison
 
 Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
@@ -110,7 +111,7 @@ def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
     return predicted
 
 
-LEAKAGE_AUDITS = register(Kind("leakage-audits", RECORDS))
+LEAKAGE_AUDITS = register_kind(Kind("leakage-audits", RECORDS))
 
 _VERSION = 4  # increases if equal images would give other results
 

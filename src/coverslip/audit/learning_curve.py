@@ -11,7 +11,7 @@ factorization instead of an eigendecomposition over thousands of features.
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.evaluation import LearningCurve, extrapolate, no_learning_curve
+from coverslip.evaluation.learning import LearningCurve, extrapolate, no_learning_curve
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.messages import Message, message
 from coverslip.training.linear_probe import Whitening

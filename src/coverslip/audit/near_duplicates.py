@@ -21,10 +21,20 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
+from coverslip.audit.alignment import (
+    AT_ONCE,
+    SIDE,
+    Pairs,
+    align_coarsely,
+    compare,
+    describe,
+    disc,
+    floats_of,
+    small_picture,
+    warp,
+)
 from coverslip.audit.image_quality import image_quality, memory_for_checks
-from coverslip.audit.small_pictures import SIDE, describe, disc, floats_of, small_picture, warp
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
@@ -161,7 +171,7 @@ def _posed(pictures: Floats, pose: Floats) -> Floats:
     return posed.reshape(pictures.shape)
 
 
-NEAR_DUPLICATES = register(Kind("near-duplicates", RECORDS))
+NEAR_DUPLICATES = register_kind(Kind("near-duplicates", RECORDS))
 
 _VERSION = 10  # increases if equal images would give other clusters
 _FEWEST = 2  # images

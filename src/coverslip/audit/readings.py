@@ -12,11 +12,11 @@ from itertools import combinations
 from pathlib import Path
 
 from coverslip.datasets import clean_label, natural_key, one_line, read_table, similar_names
-from coverslip.datasets.tables.columns import column_named, plain_name, refuse_duplicates
+from coverslip.datasets.tables import column_named, plain_name, refuse_duplicates
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.evaluation.agreement import Agreement, agreement_of
+from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text
-from coverslip.text_tables import composed
+from coverslip.tables import composed
 
 READING_COLUMNS = ("image_id", "path", "label", "author", "time", "kind")
 LABEL, READING, DECISION = "label", "reading", "decision"  # values of `kind`

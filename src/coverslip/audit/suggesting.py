@@ -23,15 +23,14 @@ from coverslip.audit.learning_curve import SD_FLOOR, probe_logits
 from coverslip.datasets import Dataset, ImageSource, open_dataset, scan_images
 from coverslip.engines import Features
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.evaluation import apply_temperature
-from coverslip.events import Emit
+from coverslip.evaluation.decisions import apply_temperature
+from coverslip.events import Emit, show
 from coverslip.files import check_replaceable
 from coverslip.inference import load_classifier
 from coverslip.machine import select_device
 from coverslip.messages import Message, message
-from coverslip.progress import show
-from coverslip.runs import Run, RunContext, open_run
 from coverslip.runs.documents import write_table
+from coverslip.runs.folder import Run, RunContext, open_run
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

@@ -16,8 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache.eviction import Claim, claim_store
-from coverslip.cache.stores import MADE_BY, Kind, StoreLayout, is_damage, open_database, remove_database
+from coverslip.cache.stores import (
+    MADE_BY,
+    Claim,
+    Kind,
+    StoreLayout,
+    claim_store,
+    is_damage,
+    open_database,
+    remove_database,
+)
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_json, write_json
 from coverslip.messages import CleanCache, text

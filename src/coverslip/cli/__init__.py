@@ -17,38 +17,15 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from coverslip.cli import (
-    agreement,
-    backup,
-    cache,
-    compare,
-    decide,
-    demo,
-    distance,
-    doctor,
-    evaluate,
-    explain,
-    models,
-    objects,
-    outputs,
-    predict,
-    read,
-    server,
-    spot_check,
-    study,
-    suggest,
-    summarise,
-    train,
-)
 from coverslip.cli import app as app_command
+from coverslip.cli import demo, doctor, models, objects, predict, proportions, runs, study, train
 from coverslip.cli import inspect as inspect_command
-from coverslip.cli import label_errors as label_errors_command
+from coverslip.cli import labels as label_errors_command
 from coverslip.cli._options import error_line, keep_near_options, option, set_instead
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import DISK_FULL, write_json
-from coverslip.machine import limit_thread_spinning
+from coverslip.machine import DECODE_APART_VARIABLE, limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
-from coverslip.processes import DECODE_APART_VARIABLE
 
 __all__ = ["app", "main"]
 
@@ -86,27 +63,27 @@ for command in (
     inspect_command.inspect,
     inspect_command.preview,
     train.train,
-    evaluate.evaluate,
-    compare.compare,
-    decide.decide,
+    runs.evaluate,
+    runs.compare,
+    runs.decide,
     predict.predict,
-    summarise.summarise,
-    outputs.report,
+    proportions.summarise,
+    runs.report,
     label_errors_command.label_errors,
-    explain.explain,
-    distance.distance,
-    spot_check.spot_check,
-    agreement.agreement,
-    suggest.suggest,
-    read.read,
+    predict.explain,
+    inspect_command.distance,
+    proportions.spot_check,
+    label_errors_command.agreement,
+    label_errors_command.suggest,
+    inspect_command.read,
     objects.objects,
     objects.export_objects,
-    outputs.export,
+    runs.export,
     models.models,
-    backup.backup,
-    backup.restore,
-    cache.cache,
-    server.server,
+    app_command.backup,
+    app_command.restore,
+    doctor.cache,
+    app_command.server,
     doctor.doctor,
 ):
     app.command()(command)

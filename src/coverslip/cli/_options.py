@@ -39,7 +39,7 @@ from coverslip.messages import (
 )
 
 if TYPE_CHECKING:
-    from coverslip.runs.recipe import RecipeKey
+    from coverslip.runs.recipe_keys import RecipeKey
 
 
 def network_names(incomplete: str) -> list[str]:
@@ -51,14 +51,14 @@ def network_names(incomplete: str) -> list[str]:
 
 def recipe_settings(incomplete: str) -> list[str]:
     """Return the keys with this prefix, each followed by `=`."""
-    from coverslip.runs.recipe import key_names
+    from coverslip.runs.recipe_keys import key_names
 
     return [f"{key}=" for key in key_names() if key.startswith(incomplete)]
 
 
 def keys_as_text(width: int = 100) -> str:
     """Return every key below the title of its group: its possible values, default and meaning."""
-    from coverslip.runs.recipe import recipe_groups, recipe_keys
+    from coverslip.runs.recipe_keys import recipe_groups, recipe_keys
 
     keys = recipe_keys()
     blocks = []
@@ -315,7 +315,8 @@ def refuse_bare_settings(data: Sequence[str]) -> None:
 
 
 def _suggested_key(name: str, *, allow_similar: bool = True) -> str | None:
-    from coverslip.runs.recipe import key_names, suggested_key
+    from coverslip.runs.recipe import suggested_key
+    from coverslip.runs.recipe_keys import key_names
 
     return suggested_key(name, key_names(), allow_similar=allow_similar)
 

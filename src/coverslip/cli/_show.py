@@ -17,11 +17,9 @@ from coverslip.datasets import Finding, GroupFacts, Inspection, one_line
 from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
-from coverslip.reports.tables import Cell, column_titles, estimate, reasons, shown
-from coverslip.reports.words import (
-    with_interval,
-)
-from coverslip.runs import InspectionWithLeakageEstimate, LeakageEstimate
+from coverslip.reports.content import Cell, column_titles, estimate, reasons, shown
+from coverslip.reports.reported import with_interval
+from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate
 
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency, Timing
@@ -314,7 +312,7 @@ def _show_leakage_estimate(console: Console, leakage_estimate: LeakageEstimate |
     if leakage_estimate is None:
         console.print(text("command-no-leakage-estimate"))
         return
-    from coverslip.reports.sections.data_quality import leakage_estimate_text  # slow: all sections of reports
+    from coverslip.reports.sections.data import leakage_estimate_text  # slow: all sections of reports
 
     for line in _block_lines(console, leakage_estimate_text(leakage_estimate)):
         console.print(line, soft_wrap=isinstance(line, str))

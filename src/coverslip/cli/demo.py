@@ -150,7 +150,7 @@ def _run(context: typer.Context, stdout: "Console", *words: str | Path) -> None:
 
 def _show_mislabeled(stdout: "Console", samples: "SampleSet", run: Path) -> None:
     """Say whether the images that the demo put into a wrong folder are among the suspected label errors."""
-    from coverslip.runs import open_run
+    from coverslip.runs.folder import open_run
 
     errors = open_run(run).label_errors
     suspected = [] if errors is None else [image.image_id for image in errors.images[: errors.n_suspected]]
@@ -164,7 +164,7 @@ def _show_mislabeled(stdout: "Console", samples: "SampleSet", run: Path) -> None
 def _show_drawn(stdout: "Console", labels_of: dict[str, Counter[str]]) -> None:
     """Print the class proportions that were drawn for each slide, to compare with the corrected ones."""
     from coverslip.cli._show import filled_table
-    from coverslip.reports.words import percent
+    from coverslip.reports.reported import percent
 
     stdout.print(f"\n{text('command-demo-drawn')}", markup=False, soft_wrap=True)
     classes = sorted({name for labels in labels_of.values() for name in labels})
@@ -176,7 +176,7 @@ def _label_objects(file: Path, fields: "FieldSet") -> None:
     """Write the class of the nearest drawn cell as the label of each object."""
     import numpy as np
 
-    from coverslip.objects import read_objects
+    from coverslip.objects.table import read_objects
 
     objects = read_objects(file)
     labels = sorted({label for cells in fields.cells.values() for _, _, label in cells})

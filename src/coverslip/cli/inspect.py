@@ -1,8 +1,9 @@
-"""`coverslip inspect` and `coverslip preview`: check a dataset, and show its images after preprocessing."""
+"""`coverslip inspect`, `preview`, `read` and `distance`: check datasets and their images before a training."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,17 +13,24 @@ from coverslip.cli._options import (
     Columns,
     CropSize,
     Data,
+    Device,
     Group,
     GroupPattern,
+    argument,
     check_groups,
     option,
     setting,
+    usage_error,
 )
-from coverslip.messages import escape_controls
+from coverslip.messages import escape_controls, text
 
 if TYPE_CHECKING:
+    from coverslip.datasets import ImageSource
+    from coverslip.evaluation.distances import Distances
     from coverslip.images import Series
     from coverslip.messages import Failure
+
+# `coverslip inspect` and `coverslip preview`: check a dataset, and show its images after preprocessing.
 
 
 def inspect(
@@ -66,7 +74,7 @@ def inspect(
     from coverslip.cli._show import notes_console, print_json, results_console, show_inspection
     from coverslip.cli.progress import shown_progress
     from coverslip.cli.train import images_and_recipe
-    from coverslip.runs import inspection_as_json
+    from coverslip.runs.results import inspection_as_json
 
     dataset, choices = images_and_recipe(
         data, settings=settings, group=group, group_pattern=group_pattern, columns=columns, crop_size=crop_size
@@ -159,3 +167,151 @@ def preview(
     with shown_progress(notes_console()) as emit:
         file = pipeline.preview(dataset, choices, out=out, n=n, emit=emit)
     typer.echo(escape_controls(str(file)))
+
+
+# `coverslip read`: the pixels of one image, as training and prediction read them.
+
+
+def read(
+    file: Annotated[Path, argument("FILE", "help-read-file")],
+    out: Annotated[Path, option("--out FILE", "help-read-out")],
+    series: Annotated[int, option("--series N", "help-read-series", min=0)] = 0,
+    t: Annotated[int, option("--t N", "help-read-t", min=0)] = 0,
+    z: Annotated[str, option("--z N|max|mean|best-focus|channels", "help-read-z")] = "0",
+    channels: Annotated[str | None, option("--channels A,B", "help-read-channels")] = None,
+    level: Annotated[int, option("--level N", "help-read-level", min=0)] = 0,
+    region: Annotated[str | None, option("--region X,Y,WIDTH,HEIGHT", "help-read-region")] = None,
+) -> None:
+    """Write the pixels of one image to a TIFF file, as training and prediction read them, before they are resized.
+
+    `coverslip inspect FILE` lists the series, time points, z-planes, channels and levels of a file.
+
+    Examples:
+
+      coverslip read plate.nd2 --series 3 --z best-focus --channels DAPI,GFP --out cell.tif
+
+      coverslip read slide.svs --level 1 --region 20000,10000,4096,4096 --out region.tif
+    """
+    from pydantic import ValidationError
+
+    from coverslip.cli._show import results_console
+    from coverslip.images import ReadPlan, read_pixels, write_tiff
+
+    try:
+        plan = ReadPlan(
+            series=series,
+            t=t,
+            z=int(z) if z.isdecimal() else z,  # checked by the plan
+            channels=None if channels is None else tuple(map(_channel, channels.split(","))),
+            level=level,
+            region=None if region is None else tuple(map(int, region.split(","))),
+        )
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        raise usage_error("usage-read-plan", hint=f"--{name}", name=name) from error
+    except ValueError as error:
+        raise usage_error("usage-read-plan", hint="--region", name="region") from error
+    pixels = read_pixels(file, plan)
+    size = pixels.pixel_size_um
+    write_tiff(out, pixels.array, size)
+    height, width, n_channels = pixels.array.shape
+    line = text(
+        "command-read",
+        file=str(out),
+        width=width,
+        height=height,
+        n_channels=n_channels,
+        dtype=str(pixels.array.dtype),
+        um=size[0] if size else 0,
+    )
+    results_console().print(line, soft_wrap=True)
+
+
+def _channel(name: str) -> int | str:
+    name = name.strip()
+    return int(name) if name.isdecimal() else name
+
+
+# `coverslip distance`: distances between datasets.
+
+
+def distance(
+    data: Annotated[list[str], argument("DATA DATA…", "help-distance-data")],
+    run: Annotated[Path | None, option("--run RUN", "help-distance-run")] = None,
+    model: Annotated[str | None, option("--model NAME", "help-distance-model")] = None,
+    image_size: Annotated[int | None, option("--image-size PX", "help-distance-image-size", min=16)] = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure distances between datasets.
+
+    MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. CORAL is 0
+    if their covariances are identical. Without --group, images are treated as independent. With it, groups are
+    resampled as a whole. A small p means that the datasets differ, as two microscopes nearly always do. It does not
+    mean that the difference matters.
+
+    Examples:
+
+      coverslip distance my_cells/ their_cells/ other_stain/
+
+      coverslip distance my_cells.csv their_cells.csv --group slide --run runs/first
+    """
+    from coverslip.audit.features import distance as distance_between
+    from coverslip.cli._show import notes_console, print_json
+    from coverslip.cli.progress import shown_progress
+
+    check_groups(group, group_pattern)
+    if run is not None and (model is not None or image_size is not None):
+        raise usage_error("usage-run-with-model")
+    with shown_progress(notes_console()) as emit:
+        distances = distance_between(
+            cast("list[ImageSource]", data),
+            run=run,
+            model=model,
+            image_size=image_size,
+            group=group,
+            group_pattern=group_pattern,
+            device=device,
+            emit=emit,
+        )
+    if as_json:
+        print_json(_as_json(distances))
+    else:
+        _show(distances)
+
+
+def _as_json(distances: "Distances") -> dict[str, object]:
+    pairs = [
+        {
+            "a": pair.a,
+            "b": pair.b,
+            "mmd2": asdict(pair.mmd2) | {"p": pair.p},
+            "mmd2_as_published": asdict(pair.mmd2_as_published),
+            "coral": asdict(pair.coral),
+        }
+        for pair in distances.pairs
+    ]
+    return {"format_version": 1} | asdict(distances) | {"pairs": pairs}
+
+
+def _show(distances: "Distances") -> None:
+    from coverslip.cli._show import filled_table, results_console
+    from coverslip.reports.content import estimate
+    from coverslip.reports.reported import number, with_interval
+
+    console = results_console()
+    title = text("command-distances", n_features=distances.n_features, network=distances.network)
+    console.print(title, soft_wrap=True)
+    for of_set in distances.sets:
+        counts = text("command-dataset-counts", name=of_set.name, n_images=of_set.n, n_groups=of_set.n_groups or 0)
+        console.print(f"  {counts}", soft_wrap=True)
+    rows = [
+        (f"{pair.a} – {pair.b}", estimate(pair.mmd2, digits=4), number(pair.p), f"{pair.coral.value:.3g}")
+        for pair in distances.pairs
+    ]
+    console.print(filled_table((text("column-datasets"), with_interval("MMD²"), "p", "CORAL"), rows))
+    if any((pair.mmd2.value or 0) < 0 for pair in distances.pairs):
+        console.print(text("command-negative-mmd"), soft_wrap=True)
+    console.print(distances.advice, soft_wrap=True)

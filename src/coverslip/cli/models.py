@@ -12,7 +12,7 @@ from coverslip.messages import text
 if TYPE_CHECKING:
     from coverslip.inference.latency import Latency
     from coverslip.models import ModelRecord
-    from coverslip.models.weights import WeightsSource
+    from coverslip.models.zoo import WeightsSource
 
 _MILLION, _THOUSAND_MILLION = 1e6, 1e9
 _N_CLASSES, _N_CHANNELS = 1000, 3  # defaults of the records' counts
@@ -96,8 +96,9 @@ def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> 
         raise usage_error("usage-model-option", option=wrong[0])
     from coverslip.models import model_info
     from coverslip.models.building import default_options
-    from coverslip.models.complexity import cost_of_model
-    from coverslip.runs import Recipe, with_settings
+    from coverslip.models.networks import cost_of_model
+    from coverslip.runs.recipe import Recipe
+    from coverslip.runs.recipe_keys import with_settings
 
     options = with_settings(Recipe(), [f"model_options.{setting}" for setting in settings]).model_options
     record = model_info(name)

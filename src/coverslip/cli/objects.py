@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from coverslip.objects import FinderSettings, ObjectsSummary, ObjectTablePreview
+    from coverslip.objects.collecting import ObjectsSummary
+    from coverslip.objects.finding import FinderSettings
+    from coverslip.objects.object_tables import ObjectTablePreview
 
 _MOST_CLASSES = 12
 _MOST_COLUMNS = 30
@@ -68,9 +70,9 @@ def objects(
     check_groups(group, group_pattern)
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
-    from coverslip.datasets.tables.columns import TableChoices
+    from coverslip.datasets.tables import TableChoices
     from coverslip.errors import CoverslipError
-    from coverslip.objects import collect_objects, preview_first_table
+    from coverslip.objects.collecting import collect_objects, preview_first_table
 
     mapping = columns_of(columns)
     try:
@@ -114,7 +116,7 @@ def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
     """
     from pydantic import ValidationError
 
-    from coverslip.objects import FinderSettings
+    from coverslip.objects.finding import FinderSettings
 
     if not settings:
         return None

@@ -12,7 +12,9 @@ from coverslip.messages import duration, text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from coverslip.studies import Cell, StudyComparison, StudyPlan
+    from coverslip.studies.comparing import StudyComparison
+    from coverslip.studies.plan import StudyPlan
+    from coverslip.studies.running import Cell
 
 
 study_app = typer.Typer(
@@ -66,29 +68,28 @@ def run(
 
       coverslip study run mobincep cells/ --group slide --arms A,B,C,shortcuts --out studies/mobincep
     """
-    from coverslip import studies
+    from coverslip.studies.running import cell_seconds
+    from coverslip.studies.study import check_cells, plan_study, run_study
 
     study_plan = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, arms, all_tables, small)
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
 
-    cells = studies.plan_study(study_plan, out)
+    cells = plan_study(study_plan, out)
     if dry_run:
-        studies.check_cells(cells)
+        check_cells(cells)
         with shown_progress(notes_console()) as emit:
-            seconds = studies.cell_seconds(cells, emit)
+            seconds = cell_seconds(cells, emit)
         _show_cells(cells, seconds, as_json=as_json)
         return
 
     if any(cell.dataset.arm for cell in cells):  # each arm repeats the study
-        studies.check_cells(cells)
+        check_cells(cells)
         with shown_progress(notes_console()) as emit:
-            seconds = studies.cell_seconds(cells, emit)
+            seconds = cell_seconds(cells, emit)
         notes_console().print(_total_time(seconds), soft_wrap=True)
     with shown_progress(notes_console()) as emit:
-        comparison = studies.run_study(
-            study_plan, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit
-        )
+        comparison = run_study(study_plan, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
     _show(comparison, out, as_json=as_json)
     _exit_if_failed(comparison)
 
@@ -113,22 +114,24 @@ def preset(
 
       coverslip study preset two-step qband.csv gband.csv --group cell --group case --out study.yaml
     """
-    from coverslip import studies
     from coverslip.cli._show import results_console, table_of
-    from coverslip.reports.tables import column_titles
+    from coverslip.reports.content import column_titles
+    from coverslip.studies.plan import save_plan
+    from coverslip.studies.presets import PRESETS
+    from coverslip.studies.study import plan_study
 
     console = results_console()
     if name is None:
         table = table_of(*column_titles("column-preset", "column-study", "column-publication"))
-        for study_preset in studies.PRESETS.values():
+        for study_preset in PRESETS.values():
             table.add_row(study_preset.name, study_preset.title, study_preset.citation)
         console.print(table)
         return
     study_plan = _preset(name, data, group, group_pattern, arms, all_tables, small)
     if out is None:
         raise usage_error("usage-plan-file")
-    studies.save_plan(study_plan, out)
-    n = len(studies.plan_study(study_plan, out.parent))
+    save_plan(study_plan, out)
+    n = len(plan_study(study_plan, out.parent))
     console.print(text("command-plan", path=out, n_trainings=n), soft_wrap=True)
     for note in study_plan.all_notes:
         console.print(text("command-deviation", note=note), soft_wrap=True)
@@ -147,11 +150,11 @@ def _preset(
     all_tables: bool,
     small: bool,
 ) -> "StudyPlan":
-    from coverslip import studies
+    from coverslip.studies.presets import preset_plan
 
     if group and group_pattern:
         raise usage_error("usage-two-groups")
-    return studies.preset_plan(
+    return preset_plan(
         name,
         data or [],
         group=group or (),
@@ -176,12 +179,12 @@ def resume(
 
       coverslip study resume studies/networks
     """
-    from coverslip import studies
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
+    from coverslip.studies.study import resume_study
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.resume_study(folder, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
+        comparison = resume_study(folder, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
     _show(comparison, folder, as_json=as_json)
     _exit_if_failed(comparison)
 
@@ -204,12 +207,12 @@ def compare_results(
 
       coverslip study compare studies/two-step --distances --explain
     """
-    from coverslip import studies
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
+    from coverslip.studies.study import study_comparison
 
     with shown_progress(notes_console()) as emit:
-        comparison = studies.study_comparison(folder, bench=bench, distances=distances, explain=explain, emit=emit)
+        comparison = study_comparison(folder, bench=bench, distances=distances, explain=explain, emit=emit)
     _show(comparison, folder, as_json=as_json)
 
 
@@ -220,8 +223,8 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, table_of
-    from coverslip.reports.tables import column_titles
-    from coverslip.studies import state_of
+    from coverslip.reports.content import column_titles
+    from coverslip.studies.running import state_of
 
     if as_json:
         rows = [{"name": cell.name, "state": state_of(cell).state, "seconds": seconds[cell.name]} for cell in cells]
@@ -248,7 +251,7 @@ def _total_time(seconds: "Mapping[str, float | None]") -> str:
 
 def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, show_sections
-    from coverslip.studies import study_sections
+    from coverslip.studies.report import study_sections
 
     if as_json:
         print_json(asdict(comparison))

@@ -30,7 +30,7 @@ from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.datasets import Dataset
-    from coverslip.runs import Recipe
+    from coverslip.runs.recipe import Recipe
 
 
 def _show_keys(is_requested: bool) -> None:
@@ -107,9 +107,10 @@ def train(
     from coverslip.experiments.run_state import request_finish, withdraw_finish
     from coverslip.listeners import open_listener, to_all
     from coverslip.reports.reported import read_run
-    from coverslip.reports.sections.training import doubling
+    from coverslip.reports.sections.curves import doubling
     from coverslip.reports.verdict import verdict_as_json, verdict_of_run
-    from coverslip.runs import Run, metrics_as_json, remove_new_folder_on
+    from coverslip.runs.folder import Run, remove_new_folder_on
+    from coverslip.runs.results import metrics_as_json
 
     if finish is not None:
         if request_finish(finish):
@@ -168,7 +169,8 @@ def images_and_recipe(
     """Return the dataset and the recipe that the options describe."""
     refuse_bare_settings(data)
     from coverslip import pipeline
-    from coverslip.runs import Recipe, with_settings
+    from coverslip.runs.recipe import Recipe
+    from coverslip.runs.recipe_keys import with_settings
 
     choices = _recipe_of(recipe) if recipe is not None else Recipe()
     choices = with_settings(choices, [*([f"model={model}"] if model else []), *(settings or [])])
@@ -186,8 +188,8 @@ def images_and_recipe(
 
 def _recipe_of(name: str) -> "Recipe":
     """Return the recipe in a file, or the recipe of a publication."""
-    from coverslip.runs import load_recipe
-    from coverslip.studies import preset_recipe
+    from coverslip.runs.recipe_keys import load_recipe
+    from coverslip.studies.presets import preset_recipe
 
     file = Path(name)
     is_file = file.exists() or file.suffix or file.name != name

@@ -1,12 +1,9 @@
 """Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
-from coverslip.datasets.index.boxes import has_box_columns
-from coverslip.datasets.index.channel_files import with_plan
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
-from coverslip.datasets.index.folders import FileFinder, is_folder, list_images
+from coverslip.datasets.index.folders import FileFinder, is_folder, list_images, with_plan
 from coverslip.datasets.index.in_memory import Axes
-from coverslip.datasets.index.matching import ImageFinder
 from coverslip.datasets.index.opening import (
     NO_GROUPS,
     ImageSource,
@@ -30,6 +27,7 @@ from coverslip.datasets.index.records import (
     UNFAMILIAR,
     UNREADABLE,
     Dataset,
+    ImageFinder,
     ImageRecord,
     Opening,
     Origin,
@@ -37,8 +35,14 @@ from coverslip.datasets.index.records import (
     Side,
     first_positions,
 )
-from coverslip.datasets.index.table import read_table
-from coverslip.datasets.index.table_columns import TableContent, describe_table, gives_labels, with_mapping
+from coverslip.datasets.index.tables import (
+    TableContent,
+    describe_table,
+    gives_labels,
+    has_box_columns,
+    read_table,
+    with_mapping,
+)
 from coverslip.datasets.names import (
     clean_label,
     counted,
@@ -52,23 +56,30 @@ from coverslip.datasets.names import (
     some,
 )
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelWriter, fits_cache, read_preprocessed
-from coverslip.datasets.quality.facts import GroupFacts, Spread
-from coverslip.datasets.quality.finding import (
+from coverslip.datasets.quality.findings import (
     Finding,
     FindingCase,
     FindingKind,
     Severity,
+    channel_advice,
     list_finders,
     register_finder,
+    similar_names,
     unregister_finder,
 )
-from coverslip.datasets.quality.image_findings import channel_advice
-from coverslip.datasets.quality.inspecting import FileFact, Inspection, inspect_dataset
-from coverslip.datasets.quality.label_findings import similar_names
-from coverslip.datasets.quality.name_groups import NameGroups, groups_in_names, patterns_in_names
-from coverslip.datasets.quality.name_locations import with_locations
+from coverslip.datasets.quality.inspecting import FileFact, Inspection, inspect_dataset, with_locations
+from coverslip.datasets.quality.related_images import (
+    NameGroups,
+    connected_components,
+    exclusion_reasons,
+    groups_in_names,
+    patterns_in_names,
+    predefined_split_leaks,
+    undivided_clusters,
+)
 from coverslip.datasets.quality.scanning import (
     ColumnProbe,
+    GroupFacts,
     ImageQuality,
     OnPixels,
     PixelHashes,
@@ -76,14 +87,9 @@ from coverslip.datasets.quality.scanning import (
     Scan,
     Signal,
     SignalSource,
+    Spread,
     Unreadable,
     scan_images,
-)
-from coverslip.datasets.quality.units import (
-    connected_components,
-    exclusion_reasons,
-    predefined_split_leaks,
-    undivided_clusters,
 )
 from coverslip.datasets.splits.folding import (
     Folds,
@@ -95,17 +101,18 @@ from coverslip.datasets.splits.folding import (
     plan_folds,
     tested_classes,
 )
-from coverslip.datasets.splits.partition import fold_units, split_units
 from coverslip.datasets.splits.splitting import (
     Split,
     check_class_names,
     check_groups,
     check_no_class_is_empty,
     check_trainable,
+    fold_units,
     split_images,
+    split_units,
     trained_classes,
 )
-from coverslip.datasets.tables.columns import is_image_column, plain_name
+from coverslip.datasets.tables import is_image_column, plain_name
 
 __all__ = [
     "DECISIONS",

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import overload
 
-from coverslip.cache import FileHashes, FileIdentity
+from coverslip.cache.file_hashes import FileHashes, FileIdentity
 from coverslip.datasets.index.records import ImageRecord
 
 _THREADS = 8  # more than cores, since network drives have a high latency

@@ -12,8 +12,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from coverslip.evaluation.intervals import group_codes
-from coverslip.evaluation.metrics import confusion_matrix, macro_f1, margins_of
+from coverslip.evaluation.metrics import confusion_matrix, group_codes, macro_f1, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.messages import Message
 

@@ -1,4 +1,4 @@
-"""Class proportions in samples, corrected for the classifier's errors, with intervals that include them.
+"""Class proportions: probabilities for other proportions, and estimates corrected for a classifier's errors.
 
 An image contributes a vote for each class: 1 for its predicted class, or its probabilities if the decision is left
 open. Mean votes are linear in the true proportions, with the mean votes of labeled images of each class as the
@@ -9,7 +9,8 @@ images do, which the intra-group correlation of votes measures. In a mean over s
 differences between samples.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,9 +18,166 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.evaluation.results import LEVEL
+from coverslip.evaluation.results import LEVEL, Metric
+from coverslip.messages import message
+
+# Class proportions (prevalence): probabilities for other proportions, and estimates of proportions.
+#
+# All functions assume label shift: images of a class are distributed as in training, whatever its proportion.
 
 Floats = npt.NDArray[np.float64]
+
+METHOD = "Saerens EM, likelihood interval: sampling error of independent images only"
+FEWEST_IMAGES = 30  # for estimates of proportions
+_MOST_PREVALENCE_STEPS, _CLOSE_PREVALENCE = 2000, 1e-8
+_N_HALVINGS = 24
+_Z = 1.959964  # of 95 %
+_FAR_FROM_AN_END = 5  # images of the class, and of the others, for an interval by the curvature of the likelihood
+
+
+@dataclass(frozen=True, slots=True)
+class PredictiveValues:
+    """Positive and negative predictive value at a prevalence of the positive class."""
+
+    prevalence: float
+    ppv: float | None  # None if nothing is predicted as positive
+    npv: float | None
+
+
+def log_ratios(prior: Sequence[float], prevalence: Sequence[float]) -> Floats:
+    """Return (K,) terms that convert log-probabilities from the class proportions `prior` to `prevalence`.
+
+    Source: Elkan 2001, The Foundations of Cost-Sensitive Learning, theorem 2.
+    """
+    return np.log(np.asarray(prevalence, np.float64)) - np.log(np.asarray(prior, np.float64))
+
+
+def at_prevalence(probability: Floats, prior: Sequence[float], prevalence: Sequence[float]) -> Floats:
+    """Return (n, K) probabilities converted from the class proportions `prior` to `prevalence`."""
+    weighted = probability * np.exp(log_ratios(prior, prevalence))
+    shares: Floats = weighted / weighted.sum(axis=1, keepdims=True)
+    return shares
+
+
+def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metric, ...]:
+    """Return the estimated proportion of each class among images, from their probabilities.
+
+    The estimate is by expectation maximization (Saerens, Latinne and Decaestecker 2002, Adjusting the Outputs of a
+    Classifier to New a Priori Probabilities). The interval is by a likelihood ratio test, or by the curvature of the
+    likelihood if that is wider. It includes the sampling error of independent images, but neither differences between
+    groups, such as patients, nor errors of the probabilities. For images of new groups it is too narrow.
+
+    Args:
+        probability: (n, K), calibrated for the class proportions `prior`.
+        prior: (K,) above 0.
+    """
+    n, n_classes = len(probability), len(prior)
+    if n < FEWEST_IMAGES:
+        reason = message("shares-need-images", n_needed=FEWEST_IMAGES, n_images=n)
+        return (Metric(value=None, method=METHOD, reason=reason),) * n_classes
+    likelihood = _likelihood(probability, prior)
+    share = _most_likely_shares(likelihood, np.asarray(prior, np.float64))
+    error = _standard_errors(likelihood, share)
+    return tuple(_with_interval(likelihood, share, k, float(error[k])) for k in range(n_classes))
+
+
+def chance_of_shares(probability: Floats, prior: Sequence[float]) -> float:
+    """Return the p-value of a likelihood ratio test of the class proportions `prior`.
+
+    The test is for all proportions together, since of many intervals some exclude the true value by chance.
+
+    Args:
+        probability: (n, K), calibrated for the class proportions `prior`; n >= 1.
+        prior: (K,) above 0.
+    """
+    from scipy.special import chdtrc
+
+    expected = np.asarray(prior, np.float64) / sum(prior)
+    likelihood = _likelihood(probability, expected)
+    share = _most_likely_shares(likelihood, expected)
+    gain = 2 * float((np.log(likelihood @ share) - np.log(likelihood @ expected)).sum())
+    return float(chdtrc(len(expected) - 1, max(gain, 0.0)))
+
+
+def _likelihood(probability: Floats, prior: Sequence[float] | Floats) -> Floats:
+    """Return (n, K) likelihoods of the classes, relative to the largest of each image."""
+    likelihood: Floats = probability / np.asarray(prior, np.float64)
+    likelihood /= likelihood.max(axis=1, keepdims=True)
+    return likelihood
+
+
+def _most_likely_shares(likelihood: Floats, start: Floats) -> Floats:
+    share: Floats = start / start.sum()
+    for _ in range(_MOST_PREVALENCE_STEPS):
+        joint = likelihood * share
+        new_share: Floats = (joint / joint.sum(axis=1, keepdims=True)).mean(axis=0)
+        is_converged = bool(np.abs(new_share - share).max() < _CLOSE_PREVALENCE)
+        share = new_share
+        if is_converged:
+            break
+    return share
+
+
+def _standard_errors(likelihood: Floats, share: Floats) -> Floats:
+    """Return (K,) from the Fisher information. Proportions sum to 1, so that of the most frequent class is not free."""
+    relative = likelihood / (likelihood @ share)[:, None]  # (n, K): likelihood ratio of a class to the mixture
+    base = int(share.argmax())
+    free = [k for k in range(len(share)) if k != base]
+    slope = relative[:, free] - relative[:, [base]]
+    covariance = np.linalg.pinv(slope.T @ slope)
+    error = np.zeros(len(share))
+    error[free] = np.sqrt(np.maximum(covariance.diagonal(), 0))
+    error[base] = np.sqrt(max(float(covariance.sum()), 0.0))
+    return error
+
+
+def _with_interval(likelihood: Floats, share: Floats, k: int, error: float) -> Metric:
+    value, n = float(share[k]), len(likelihood)
+    low, high = _likelihood_interval(likelihood, share, k)
+    if _FAR_FROM_AN_END <= value * n <= n - _FAR_FROM_AN_END:
+        low, high = min(low, value - _Z * error), max(high, value + _Z * error)
+    return Metric(value=value, low=max(low, 0.0), high=min(high, 1.0), method=METHOD)
+
+
+def _likelihood_interval(likelihood: Floats, share: Floats, k: int) -> tuple[float, float]:
+    """Return the likelihood ratio interval of class k; the other classes keep their estimated ratios."""
+    value = float(share[k])
+    rest = np.delete(share, k)
+    rest = rest / rest.sum() if rest.sum() > 0 else np.full(len(rest), 1 / len(rest))
+    of_class, of_rest = likelihood[:, k], np.delete(likelihood, k, axis=1) @ rest
+
+    def is_accepted(at: float) -> bool:
+        loss = np.log(value * of_class + (1 - value) * of_rest) - np.log(
+            np.maximum(at * of_class + (1 - at) * of_rest, 1e-300)
+        )
+        return bool(2 * loss.sum() <= _Z**2)
+
+    return _last_accepted(is_accepted, value, 0.0), _last_accepted(is_accepted, value, 1.0)
+
+
+def _last_accepted(is_accepted: Callable[[float], bool], inside: float, end: float) -> float:
+    """Return the last accepted value between `inside` and `end`, by bisection."""
+    if is_accepted(end):
+        return end
+    outside = end
+    for _ in range(_N_HALVINGS):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if is_accepted(middle) else (inside, middle)
+    return inside
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> PredictiveValues:
+    """Return PPV and NPV by Bayes' theorem."""
+    positive = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
+    negative = 1 - positive
+    return PredictiveValues(
+        prevalence,
+        sensitivity * prevalence / positive if positive > 0 else None,
+        specificity * (1 - prevalence) / negative if negative > 0 else None,
+    )
+
+
+# Class proportions in samples, corrected for the classifier's errors, with intervals that include them.
 
 _N_DRAWS, _N_DRAWS_OF_MANY = 10_000, 1_000  # for two classes and for more
 _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximization: steps, change, smallest start
@@ -635,3 +793,186 @@ def samples_needed(values: Sequence[Sequence[float]], difference: float, *, is_p
         if 1 - float(nctdtr(freedom, noncentrality, critical)) >= POWER:
             return n
     return None
+
+
+# Class proportions from a random selection of labeled images and the predictions of all images.
+#
+# The estimate is the mean of the labels plus `power` times the difference between the mean votes of all images and
+# those of the labeled images (prediction-powered inference, Angelopoulos et al. 2023). `power` is 1 if predictions
+# equal the labels and 0 if they say nothing about them (PPI++, Angelopoulos, Duchi and Zrnic 2023). The estimate needs
+# no assumption about the errors of the classifier.
+
+_FURTHER = 0.5  # of an image with a mismatch, and of one without: few labels can contain no mismatch by chance
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSample:
+    """The votes of all images of a sample, and the labels of some of them, which were selected at random.
+
+    Args:
+        votes: (N,) of all images for one class, between 0 and 1.
+        is_labeled: (n,) numbers of the labeled images among them.
+        labels: (n,) 1 for the class, else 0.
+    """
+
+    votes: Floats
+    is_labeled: npt.NDArray[np.int64]
+    labels: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class PoweredShare:
+    """A proportion with its interval, and how much predictions contribute to it."""
+
+    value: float
+    low: float
+    high: float
+    power: float  # 0: labels alone
+
+
+def powered_share(samples: Sequence[CheckedSample]) -> PoweredShare:
+    """Return the proportion of a class, with each sample of the same weight.
+
+    The variance is the larger one of that between samples, and that of a random selection of images within samples. The
+    interval is that of Clopper and Pearson at the number of images with the same variance.
+
+    Args:
+        samples: at least one; each has at least one labeled image.
+    """
+    power = _power(samples)
+    shares = np.array([_share(each, power) for each in samples])
+    value = float(np.clip(shares.mean(), 0, 1))
+    n_labeled = float(sum(len(each.labels) for each in samples))
+    if not 0 < value < 1:
+        return PoweredShare(*share_with_interval(value, n_labeled), power)
+    of_one_image = value * (1 - value)
+    residual = _residual_variance(samples, power)
+    within = sum(
+        of_one_image / len(each.votes) + (1 - len(each.labels) / len(each.votes)) * residual / len(each.labels)
+        for each in samples
+    )
+    n = of_one_image / (within / len(samples) ** 2)
+    if len(samples) > 1:
+        from scipy.special import stdtrit
+
+        between = float(shares.var(ddof=1)) / len(samples)
+        few_samples = (Z / float(stdtrit(len(samples) - 1, 0.975))) ** 2
+        n = min(n, of_one_image / max(between, _SMALLEST) * few_samples)
+    return PoweredShare(*share_with_interval(value, n), power)
+
+
+def _share(sample: CheckedSample, power: float) -> float:
+    difference = sample.votes.mean() - sample.votes[sample.is_labeled].mean()
+    return float(sample.labels.mean() + power * difference)
+
+
+def _power(samples: Sequence[CheckedSample]) -> float:
+    """Return the power with the smallest variance, from the images within samples."""
+    n = sum(len(each.labels) - 1 for each in samples)
+    n_votes = sum(len(each.votes) - 1 for each in samples)
+    if n == 0 or n_votes == 0:
+        return 0.0
+    of_labeled = [(each.labels, each.votes[each.is_labeled]) for each in samples]
+    covariance = sum(float(((y - y.mean()) * (f - f.mean())).sum()) for y, f in of_labeled) / n
+    variance = sum(float(((each.votes - each.votes.mean()) ** 2).sum()) for each in samples) / n_votes
+    return float(np.clip(covariance / variance, 0, 1)) if variance > _SMALLEST else 0.0
+
+
+def _residual_variance(samples: Sequence[CheckedSample], power: float) -> float:
+    """Return the variance of labels minus `power` times votes within samples, with a further image."""
+    residuals = [each.labels - power * each.votes[each.is_labeled] for each in samples]
+    squares = sum(float(((each - each.mean()) ** 2).sum()) for each in residuals)
+    n = max(1, sum(len(each) - 1 for each in residuals))
+    return (squares + _FURTHER * (1 + (1 - power) ** 2)) / (n + 2 * _FURTHER)
+
+
+def labeled_share(samples: Sequence[CheckedSample]) -> tuple[float, float, float]:
+    """Return the proportion of a class and its interval from labels alone, as `raw_shares` of votes."""
+
+    sums = np.array([[each.labels.sum(), len(each.labels) - each.labels.sum()] for each in samples])
+    return raw_shares(Votes(sums, sums.sum(axis=1)))[0]
+
+
+def labels_needed(
+    half_width: float, share: float, n_images: int, n_samples: int, correlation: float, between: float = 0.0
+) -> int | None:
+    """Return how many labels give an interval of about this half width.
+
+    Args:
+        half_width: of the 95 % interval.
+        share: the expected proportion.
+        n_images: all images.
+        n_samples: the samples of these images; the interval is longer if they are few.
+        correlation: the expected correlation between labels and votes; 0: labels alone.
+        between: the variance of the true proportions of samples.
+
+    Returns:
+        None: not even the labels of all images do.
+    """
+    from scipy.special import stdtrit
+
+    quantile = Z if n_samples == 1 else float(stdtrit(n_samples - 1, 0.975))
+    variance = (half_width / quantile) ** 2 - between / n_samples  # of the estimate, by the choice of images
+    of_one_image = share * (1 - share)
+
+    def is_enough(n: int) -> bool:
+        if correlation == 0:
+            return of_one_image / n <= variance
+        # As in `powered_share`, at a power of 1.
+        residual = (of_one_image * (1 - correlation**2) * n + _FURTHER) / (n + 2 * _FURTHER)
+        return of_one_image / n_images + (1 - n / n_images) * residual / n <= variance
+
+    n = 1 + bisect_left(range(1, n_images + 1), True, key=is_enough)
+    return None if n > n_images else n
+
+
+def expected_correlation(matrix: Floats, shares: Floats, k: int) -> float:
+    """Return the correlation between label and vote of a class, if the classifier errs as on its labeled images.
+
+    Args:
+        matrix: (K, K) mean votes by true class.
+        shares: (K,) proportions of the true classes.
+        k: the class.
+    """
+    vote = float(shares @ matrix[:, k])
+    variance = shares[k] * (1 - shares[k]) * vote * (1 - vote)
+    if variance <= _SMALLEST:
+        return 0.0
+    covariance = shares[k] * (matrix[k, k] - vote)
+    return float(np.clip(covariance / variance**0.5, 0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAccuracy:
+    """The accuracy that is expected from labeled test images, for other class proportions."""
+
+    value: float
+    low: float
+    high: float
+
+
+def expected_accuracy(recalls: Sequence[EffectiveCounts], shares: Floats) -> ExpectedAccuracy:
+    """Return the accuracy for class proportions, if recall is that of the test images.
+
+    Args:
+        recalls: of each class: the shares of right and wrong predictions with their effective number of images.
+        shares: (K,) proportions of the classes.
+    """
+    recall = np.array([float(each.shares[0]) for each in recalls])
+    n = np.array([each.n for each in recalls])
+    value = float(shares @ recall)
+    smoothed = (recall * n + 1) / (n + 2)  # a recall of 1 is not certain
+    variance = float((shares**2 * smoothed * (1 - smoothed) / n).sum())
+    of_one_image = float(shares @ smoothed) * (1 - float(shares @ smoothed))
+    return ExpectedAccuracy(*share_with_interval(value, of_one_image / variance))
+
+
+def difference_with_interval(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """Return second minus first with its interval, from the intervals of both (MOVER, Zou and Donner 2008)."""
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    value = b - a
+    low = value - ((b - b_low) ** 2 + (a_high - a) ** 2) ** 0.5
+    high = value + ((b_high - b) ** 2 + (a - a_low) ** 2) ** 0.5
+    return value, low, high

@@ -9,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.evaluation import metrics, ranking
-from coverslip.evaluation.calibration import (
+from coverslip.evaluation import metrics
+from coverslip.evaluation.decisions import (
     calibration_line,
     confidence_bin,
     confidence_minus_accuracy,
@@ -19,16 +19,16 @@ from coverslip.evaluation.calibration import (
     expected_calibration_error,
     expected_error_of_calibrated,
 )
-from coverslip.evaluation.intervals import (
+from coverslip.evaluation.metrics import (
     Influence,
     Scale,
     Units,
+    check_arrays,
     influence_on_counts,
     influence_on_mean,
     influence_on_proportion,
     metric_with_interval,
 )
-from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import Metric
 from coverslip.messages import Message, has_entry, message, text
 from coverslip.tables import Table
@@ -174,12 +174,12 @@ def _averaged(name: str, function: Callable[[np.ndarray, np.ndarray], np.ndarray
     )
 
 
-def _ranked(name: str, of_score: ranking.OfScore, *, is_headline: bool) -> MetricRecord:
+def _ranked(name: str, of_score: metrics.OfScore, *, is_headline: bool) -> MetricRecord:
     def value(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-        return ranking.macro_value(ranking.by_class(of_score, probability, label))
+        return metrics.macro_value(metrics.by_class(of_score, probability, label))
 
     def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
-        return ranking.macro_influence(ranking.by_class(of_score, probability, label), label)
+        return metrics.macro_influence(metrics.by_class(of_score, probability, label), label)
 
     return MetricRecord(
         name=name,
@@ -190,11 +190,11 @@ def _ranked(name: str, of_score: ranking.OfScore, *, is_headline: bool) -> Metri
 
 
 def _micro_auroc(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    return ranking.micro_auroc(probability, label).value
+    return metrics.micro_auroc(probability, label).value
 
 
 def _influence_on_micro_auroc(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
-    return ranking.micro_influence(probability, label)
+    return metrics.micro_influence(probability, label)
 
 
 def _influence_on_accuracy(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
@@ -252,14 +252,14 @@ METRICS: Table[MetricRecord] = Table(
         _counted("macro_f1", metrics.macro_f1),
         _counted("macro_precision", metrics.macro_precision, is_headline=False),
         _counted("macro_recall", metrics.macro_recall, is_headline=False),
-        _ranked("macro_auroc", ranking.auroc, is_headline=True),
+        _ranked("macro_auroc", metrics.auroc, is_headline=True),
         MetricRecord(
             name="micro_auroc",
             value=_micro_auroc,
             influence=_influence_on_micro_auroc,
             is_headline=False,
         ),
-        _ranked("average_precision", ranking.average_precision, is_headline=False),
+        _ranked("average_precision", metrics.average_precision, is_headline=False),
         _counted("mcc", metrics.mcc, scale="correlation", is_headline=False),
         _counted("kappa", metrics.kappa, scale="correlation", is_headline=False),
         _counted("one_vs_rest_accuracy", metrics.one_vs_rest_accuracy, is_headline=False),

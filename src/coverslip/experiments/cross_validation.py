@@ -7,48 +7,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import (
-    Dataset,
-    Folds,
-    Scan,
-    check_no_class_is_empty,
-    plan_folds,
-    tested_classes,
-)
+from coverslip.datasets import Dataset, Folds, Scan, check_no_class_is_empty, plan_folds, tested_classes
 from coverslip.errors import BadRun, OutOfTime
-from coverslip.evaluation import Evaluation, apply_temperature, learn_decisions, uncertain_share, with_folds
-from coverslip.evaluation.decisions import set_floors
+from coverslip.evaluation.decisions import apply_temperature, learn_decisions, set_floors, uncertain_share
+from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.summary import with_folds
 from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.evaluating import evaluate_rows, measure, write_results
 from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
-from coverslip.experiments.run_state import record_work, write_recipe_and_environment
-from coverslip.experiments.split_data import (
+from coverslip.experiments.preparation import (
     capped_split,
     capped_split_data,
     fit_network,
     preprocess,
     with_epochs_for_folds,
 )
+from coverslip.experiments.run_state import record_work, write_recipe_and_environment
 from coverslip.inference import load_classifier
 from coverslip.messages import Note, Resume, note
 from coverslip.reports.page import write_report_of_images
-from coverslip.runs import (
-    Calibration,
-    ClassifierCard,
-    Environment,
-    FinetuneStage,
-    Prediction,
-    Predictions,
-    Recipe,
-    RefittedHead,
-    Run,
-    RunContext,
-    is_run,
-    open_classifier,
-    split_rows,
-    write_split,
-)
+from coverslip.runs.classifier import ClassifierCard, open_classifier
+from coverslip.runs.folder import Run, RunContext, is_run
 from coverslip.runs.images import ImageLookup
+from coverslip.runs.predictions import Prediction, Predictions
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import Calibration, FinetuneStage, RefittedHead
+from coverslip.runs.split import split_rows, write_split
+from coverslip.runs.status import Environment
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices

@@ -8,23 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import (
-    Dataset,
-    ImageRecord,
-    one_line,
-    scan_images,
-    some,
-    with_classes,
-    with_plan,
-)
+from coverslip.datasets import Dataset, ImageRecord, one_line, scan_images, some, with_classes, with_plan
 from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
-from coverslip.evaluation import (
-    MOST_SUBGROUPS,
-    Evaluation,
-    empty_evaluation,
-    evaluate_predictions,
-    without_temperature,
-)
+from coverslip.evaluation.decisions import without_temperature
+from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.summary import MOST_SUBGROUPS, empty_evaluation, evaluate_predictions
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
@@ -33,24 +21,14 @@ from coverslip.images import PreprocessedImage
 from coverslip.inference import Classifier
 from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
-from coverslip.runs import (
-    ClassifierCard,
-    EvaluatedImages,
-    Prediction,
-    Predictions,
-    Recipe,
-    Run,
-    RunContext,
-    SplitRow,
-    images_opened,
-    refuse_other_images,
-    remove_new_folder_on,
-    work_lock,
-    write_confusion,
-    write_in_memory_images,
-    write_metrics,
-)
-from coverslip.runs.images import ImageLookup, evaluated_images_of
+from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
+from coverslip.runs.images import ImageLookup, evaluated_images_of, refuse_other_images, write_in_memory_images
+from coverslip.runs.predictions import Prediction, Predictions
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import write_confusion, write_metrics
+from coverslip.runs.split import SplitRow
+from coverslip.runs.status import EvaluatedImages, images_opened, work_lock
 from coverslip.stopping import Stop, signals_stop
 
 if TYPE_CHECKING:

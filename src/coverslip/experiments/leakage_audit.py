@@ -6,16 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit import (
-    LeakageAudit,
+from coverslip.audit.leakage_estimate import LeakageAudit, cache_leakage_audit, estimate_leakage
+from coverslip.audit.learning_curve import nested_order
+from coverslip.audit.shortcuts import (
     background_features,
     batch_columns,
     border_features,
-    cache_leakage_audit,
-    estimate_leakage,
     file_tags,
     name_features,
-    nested_order,
     signal_of,
 )
 from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, exclusion_reasons
@@ -24,7 +22,7 @@ from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images import PixelFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.models.networks import create_network
-from coverslip.runs import Recipe
+from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 from coverslip.training.preprocessing import learn_preprocessing
 

@@ -28,48 +28,40 @@ from coverslip.datasets import (
     trained_classes,
 )
 from coverslip.errors import UnreadableImage
-from coverslip.evaluation import Evaluation, OperatingPoint
+from coverslip.evaluation.decisions import OperatingPoint
+from coverslip.evaluation.results import Evaluation
 from coverslip.events import Noted, RunStarted, progress_reporter
 from coverslip.experiments.budgeting import record_finetuning
 from coverslip.experiments.evaluating import measure
-from coverslip.experiments.preparation import protocol_notes, scan_and_check
+from coverslip.experiments.preparation import (
+    SplitData,
+    capped_split,
+    fit_network,
+    preprocess,
+    protocol_notes,
+    scan_and_check,
+)
 from coverslip.experiments.run_state import record_finish
-from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
 from coverslip.images import PixelFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Message, Note, message, note
 from coverslip.models import describe_weights
 from coverslip.reports.page import write_report_of_images
-from coverslip.runs import (
-    Calibration,
-    ClassifierCard,
-    FittedOn,
-    LearningCurveRecord,
-    OodThreshold,
-    PredictionsFile,
-    Recipe,
-    RefitOnAll,
-    Run,
-    RunContext,
-    TrainedOn,
-    TrainingRecord,
-    Weights,
-    pretraining_hashes,
-    split_rows,
-    training_hash_record,
-    write_classifier,
-    write_delivered_head,
-    write_split,
-)
+from coverslip.runs.classifier import ClassifierCard, OodThreshold, TrainedOn, write_classifier, write_delivered_head
+from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import ImageLookup
+from coverslip.runs.predictions import PredictionsFile
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import Calibration, FittedOn, LearningCurveRecord, RefitOnAll, TrainingRecord
+from coverslip.runs.split import pretraining_hashes, split_rows, training_hash_record, write_split
+from coverslip.runs.status import Weights
 from coverslip.stopping import work_stopped
 from coverslip.training.preprocessing import canvas_notes
 
 if TYPE_CHECKING:
     from coverslip.engines import Features
-    from coverslip.training.fitting import Fitted
+    from coverslip.training.fitting import Fitted, OnFeatures
     from coverslip.training.heads import Variation
-    from coverslip.training.instant_stage import OnFeatures
     from coverslip.training.ood import OodDetector
 
 _USUAL_SHARE = 0.99  # quantile of the areas of training images
@@ -413,7 +405,7 @@ def learning_curve_hook(
         return None
 
     def draw(train: "Features", val: "Features", shrinkage: float | None, variation: "Variation | None") -> None:
-        from coverslip.audit import MOST_IMAGES, learning_curve, nested_order
+        from coverslip.audit.learning_curve import MOST_IMAGES, learning_curve, nested_order
         from coverslip.training.heads import is_balanced
 
         assert shrinkage is not None, "a linear probe was fitted"

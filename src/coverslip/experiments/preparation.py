@@ -1,57 +1,66 @@
-"""Prepare a training: apply the recipe to the images, validate both, and scan the images."""
+"""Prepare a training: apply the recipe, validate and scan the images, augment copies, and collect each set."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from coverslip.audit import (
-    ScanCollector,
-    cached_leakage_audit,
-    inspect_with_leakage_audit,
-    with_cached_quality,
-    with_near_duplicates,
-    with_recorded_near_duplicates,
-)
+import numpy as np
+import numpy.typing as npt
+
+from coverslip.audit.image_quality import with_cached_quality
+from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
+from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates, with_recorded_near_duplicates
 from coverslip.datasets import (
     Dataset,
+    DecodedPixels,
+    Folds,
+    ImageRecord,
     OnPixels,
+    PixelCache,
+    PixelHashes,
     PixelWriter,
     Scan,
+    Split,
+    cap_training,
     check_class_names,
     check_classes,
     check_groups,
     check_no_split,
+    fits_cache,
+    inner_folds,
     open_dataset,
     scan_images,
     shared_class_notes,
+    trained_classes,
     undivided_clusters,
     with_classes,
     with_groups,
     with_plan,
 )
-from coverslip.errors import BadDataset, LeakageFound, OutOfTime
-from coverslip.events import Noted
-from coverslip.images import PLAN_COLUMNS, PixelFacts, Pixels, ReadPlan
-from coverslip.messages import AllowLeakage, Note, duration, note
+from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage
+from coverslip.events import Emit, Noted, ValidationImagesChosen, ignore
+from coverslip.images import PLAN_COLUMNS, Decoded, PixelFacts, Pixels, Preprocessing, ReadPlan
+from coverslip.messages import AllowLeakage, Note, duration, note, text
 from coverslip.models import check_weights, model_info
-from coverslip.runs import (
-    FromRun,
-    ImageChoices,
-    Pretraining,
-    Recipe,
-    RunContext,
-    apply_earlier_split,
-    plan_of,
-    pretraining_recipe,
-    protocol_code,
-    save_recipe,
-    write_content_hashes,
-    write_inspection,
-)
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.images import apply_earlier_split, copy_id, plan_of, write_content_hashes, write_records
+from coverslip.runs.recipe import Augment, FromRun, ImageChoices, Pretraining, Recipe, protocol_code
+from coverslip.runs.recipe_keys import pretraining_recipe, save_recipe
+from coverslip.runs.results import write_inspection
+from coverslip.runs.split import pretraining_hashes
 from coverslip.stopping import NO_DEADLINE
-from coverslip.training.preprocessing import check_channels, preprocessing_in_scan
+from coverslip.training.preprocessing import canvas_notes, check_channels, learn_preprocessing, preprocessing_in_scan
+
+if TYPE_CHECKING:
+    from coverslip.training.batches import ChosenImages, PixelsOf, TrainingImages
+    from coverslip.training.fitting import Choices, Fitted, OnFeatures
+    from coverslip.training.ood import FoldDistances, OodDetector
+
+# Prepare a training: apply the recipe to the images, validate both, and scan the images.
 
 _N_CHECKED_FIRST = 32  # images whose channels are checked before all images are read
 _FEW_IMAGES = 10  # per class on average: metrics of fewer images are hardly informative
@@ -144,7 +153,7 @@ def _check_network(recipe: Recipe) -> None:
 
 def _with_absolute_init(recipe: Recipe, classes: Sequence[str]) -> Recipe:
     """Check the initialization of a training on these classes, and return the recipe with absolute paths to it."""
-    from coverslip.training.initialization import check_initialization, check_labels
+    from coverslip.training.fitting import check_initialization, check_labels
 
     match recipe.init:
         case FromRun(run=run):
@@ -264,3 +273,253 @@ def _check_some_channels(data: Dataset, context: RunContext, on_pixels: OnPixels
     facts = [fact for fact in scan.facts if isinstance(fact, PixelFacts)]
     times = Counter(fact.n_channels for fact in facts)
     check_channels([fact for fact in facts if times[fact.n_channels] > 1], n_checked=len(sample))
+
+
+# Data augmentation before the split: copies of each image on disk, which are split like images of their own.
+#
+# Some publications augment a dataset first, and then divide it into sets. Versions of one image are then in the
+# training and in the test set.
+
+CopiedPixels = npt.NDArray[Any]  # Any: uint8, uint16 or float32
+
+
+def write_copies(data: Dataset, recipe: Recipe, run: Run, *, emit: Emit = ignore) -> Dataset:
+    """Write `split.copies` augmented copies of each image to the folder of a run; return images and copies.
+
+    A copy has the label, group, domain and predefined split of its image.
+
+    Args:
+        data: labeled images, as they were opened.
+        recipe: of the training; its seed determines the copies.
+        run: gets the files.
+        emit: receives progress events.
+
+    Raises:
+        BadRecipe: the recipe reads planes or channels of the images, which their copies do not have.
+    """
+    if plan_of(recipe) != ReadPlan():
+        raise BadRecipe("copies-of-planes", faults=[("split.copies", text("copies-of-planes.fault"))])
+    n = len(data) * (1 + recipe.split.copies)
+    return replace(write_records(data, _with_copies(data, recipe), n, run, emit=emit), notes=data.notes)
+
+
+def _with_copies(data: Dataset, recipe: Recipe) -> Iterator[ImageRecord]:
+    for record in data.records:
+        yield record
+        if not data.has_class(record):
+            continue
+        try:
+            pixels = record.read()
+        except UnreadableImage:  # reported by the scan
+            continue
+        for k in range(1, recipe.split.copies + 1):
+            name = copy_id(record.image_id, k)
+            array = augmented_copy(pixels.array, recipe.augment, f"{recipe.seed} {name}")
+            decoded = Decoded(array, bit_depth=pixels.bit_depth)
+            plain = {"path": Path(name), "plan": ReadPlan(), "stated": frozenset(), "in_memory": decoded}
+            yield replace(record, image_id=name, **plain)  # type: ignore[arg-type]  # each field has its own type
+
+
+def augmented_copy(array: CopiedPixels, augment: Augment, seed_text: str) -> CopiedPixels:
+    """Return the (H, W, C) image changed at random, of the same shape and type; equal texts give equal changes."""
+    import torch
+
+    from coverslip.augmentation.transform import apply_changes, draw_changes
+
+    low, high = (0.0, float(np.iinfo(array.dtype).max)) if array.dtype.kind == "u" else _range(array)
+    x = torch.from_numpy((array.astype(np.float32) - low) / (high - low)).permute(2, 0, 1)[None]
+    changes = draw_changes(1, augment, torch.Generator().manual_seed(crc32(seed_text.encode())))
+    changed = apply_changes(x, changes)[0].permute(1, 2, 0).numpy() * (high - low) + low
+    return (np.rint(changed) if array.dtype.kind == "u" else changed).astype(array.dtype)
+
+
+def _range(array: CopiedPixels) -> tuple[float, float]:
+    low, high = float(array.min()), float(array.max())
+    return low, high if high > low else low + 1.0
+
+
+# The images of each set of a split, and the fit of a network to them.
+
+Ints = npt.NDArray[np.int64]
+_N_WATCHED = 24  # validation images whose predictions are shown during fine-tuning
+
+
+class SplitData:
+    """Positions in the dataset of the images of each set, with labels as class numbers."""
+
+    def __init__(self, data: Dataset, scan: Scan, split: Split) -> None:
+        self.data, self.scan, self.split = data, scan, split
+        self.classes = trained_classes(data, split)
+        number = {name: k for k, name in enumerate(self.classes)}
+        parts = np.array(split.parts)
+        self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
+        self.label = np.array([number.get(record.label or "", -1) for record in data.records])
+        self.domain = np.unique([record.domain for record in data.records], return_inverse=True)[1]
+
+    @property
+    def train_facts(self) -> Sequence[PixelFacts]:
+        """Format facts of each training image."""
+        return self.scan.readable(self.train.tolist())
+
+    def pixel_hashes(self, positions: Sequence[int]) -> Sequence[str]:
+        """Return the pixel hashes of the images at these positions."""
+        return PixelHashes(self.scan.readable(positions))
+
+    def selecting(self, recipe: Recipe) -> Ints:
+        """Return the positions of the images that select the epoch: of the validation set, unless the recipe differs.
+
+        Test images of classes without training images, which cross-validation can have, are not among them.
+        """
+        return self.test[self.label[self.test] >= 0] if recipe.checkpoint_selection_set == "test" else self.val
+
+    def training_images(self, pixels_of: "PixelsOf", recipe: Recipe) -> "TrainingImages":
+        """Return training and validation images.
+
+        Args:
+            pixels_of: returns the pixels of images by their positions.
+            recipe: names the set that selects the epoch.
+        """
+        from coverslip.training.batches import TrainingImages
+
+        tested = self.selecting(recipe) if recipe.checkpoint_selection_set == "test" else None
+        return TrainingImages(
+            pixels_of=pixels_of,
+            train=self.train,
+            train_label=self.label[self.train],
+            val=self.val,
+            val_label=self.label[self.val],
+            n_classes=len(self.classes),
+            train_domain=self.domain[self.train],
+            chosen=self._watched_images(self.selecting(recipe)),
+            tested=tested,
+            tested_label=None if tested is None else self.label[tested],
+        )
+
+    def _watched_images(self, selecting: Ints) -> "ChosenImages | None":
+        """Return the images that are shown during fine-tuning; None if no images select the epoch."""
+        from coverslip.training.batches import ChosenImages
+
+        if not len(selecting):
+            return None
+        watched = np.sort(self._sample_by_class(selecting, _N_WATCHED, seed=0))
+        event = ValidationImagesChosen(
+            image_ids=tuple(self.data.records[i].image_id for i in watched.tolist()),
+            labels=tuple(self.label[watched].tolist()),
+            classes=tuple(self.classes),
+        )
+        return ChosenImages(np.searchsorted(selecting, watched), event)
+
+    def n_drawn(self, recipe: Recipe) -> int:
+        """Return the number of images per epoch, which sampling can make larger or smaller than the training set."""
+        from coverslip.training.batches import n_drawn
+
+        return n_drawn(self.label[self.train], self.domain[self.train], recipe)
+
+    def with_epochs(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with a number of epochs, which for `auto` depends on the number of images per epoch."""
+        return recipe.with_epochs(self.n_drawn(recipe))
+
+    def sample_training_images(self, n: int, *, seed: int) -> list[int]:
+        """Return positions of n random training images, balanced over classes and ordered by class."""
+        positions = self._sample_by_class(self.train, n, seed=seed)
+        return [int(i) for i in positions[np.argsort(self.label[positions], kind="stable")]]
+
+    def _sample_by_class(self, positions: np.ndarray, n: int, *, seed: int) -> np.ndarray:
+        """Return at most n of these positions at random, balanced over classes."""
+        order = np.random.default_rng(seed).permutation(positions)
+        n_of_class: Counter[int] = Counter()
+        rank = []
+        for label in self.label[order].tolist():
+            rank.append(n_of_class[label])
+            n_of_class[label] += 1
+        return np.asarray(order[np.argsort(rank, kind="stable")[:n]])
+
+
+def capped_split(data: Dataset, split: Split, recipe: Recipe) -> Split:
+    """Return the split with at most as many training images as the recipe allows."""
+    plan = recipe.split
+    return cap_training(data, split, plan.train_per_class, recipe.split_seed, rare_images=plan.rare_images)
+
+
+def capped_split_data(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> SplitData:
+    """Return the sets of a split, with at most as many training images per class as the recipe allows."""
+    return SplitData(data, scan, capped_split(data, split, recipe))
+
+
+def with_epochs_for_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> Recipe:
+    """Return the recipe with the largest number of epochs of the folds, since all folds use the same number."""
+    recipes = (capped_split_data(data, scan, split, recipe).with_epochs(recipe) for split in folds.splits)
+    return max(recipes, key=lambda recipe: recipe.n_epochs)
+
+
+def preprocess(split_data: SplitData, recipe: Recipe, context: RunContext) -> Preprocessing:
+    """Return the preprocessing, fitted on training images."""
+    preprocessing = learn_preprocessing(split_data.train_facts, recipe)
+    for each in canvas_notes(split_data.train_facts, preprocessing):
+        context.emit(Noted.of(each))
+    return preprocessing
+
+
+def fit_network(
+    split_data: SplitData,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    choices: "Choices | None" = None,
+    on_features: "OnFeatures | None" = None,
+    folds: "FoldDistances | None" = None,
+) -> "tuple[Fitted, OodDetector | None]":
+    """Train the network, and fit the detector of out-of-distribution images.
+
+    Args:
+        split_data: the images and their split.
+        preprocessing: of the images.
+        recipe: of the training.
+        context: of the training.
+        choices: hyperparameters; default: selected on validation images.
+        on_features: receives the features of the instant stage.
+        folds: distances of test images to training images in the networks of the folds.
+
+    Returns:
+        The network, and the detector; None for the detector if training was stopped.
+    """
+    from coverslip.training.batches import TrainingTask
+    from coverslip.training.fitting import fit, ignore_features, initial_classifier, refit
+    from coverslip.training.ood import fit_ood_detector
+
+    fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
+    initial = None
+    if isinstance(recipe.init, FromRun):
+        hashes, positions = pretraining_hashes(recipe), split_data.val if choices is None else split_data.train
+        shared = hashes.find_shared(
+            split_data.data, split_data.scan, positions.tolist(), emit=context.emit, stop=context.stop
+        )
+        initial = initial_classifier(recipe.init, split_data.classes, offers_head=hashes.is_complete and not shared)
+    with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
+        images = split_data.training_images(pixels, recipe)
+        task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
+        on_features = on_features or ignore_features
+        if choices is not None:
+            fold_index = fold_indices_of(split_data.train.tolist())
+            fitted = refit(task, fold_index, choices, initial, on_features)
+        else:
+            # With a cap on the training images, the last layer is not fitted on validation images too.
+            is_capped = recipe.split.train_per_class is not None
+            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
+            fitted = fit(task, val_fold_index, initial, on_features)
+        if fitted.is_stopped:
+            return fitted, None
+        return fitted, fit_ood_detector(fitted, task, fold_indices_of, folds)
+
+
+def _preprocessed_pixels(
+    split_data: SplitData, preprocessing: Preprocessing, recipe: Recipe, context: RunContext
+) -> PixelCache | DecodedPixels:
+    needed = [*split_data.train.tolist(), *split_data.val.tolist()]
+    if recipe.stage == "instant" and recipe.init != "scratch":
+        if not fits_cache(len(needed), preprocessing):
+            return DecodedPixels(split_data.data, split_data.scan, preprocessing)
+        needed = []  # their features may be in the cache
+    if recipe.checkpoint_selection_set == "test":
+        needed += split_data.selecting(recipe).tolist()
+    return PixelCache(split_data.data, split_data.scan, needed, preprocessing, emit=context.emit, stop=context.stop)

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import (
+from coverslip.evaluation.decisions import (
+    FEWEST_IMAGES,
     DecideBy,
     ThresholdNumbers,
     apply_temperature,
@@ -24,7 +25,6 @@ from coverslip.evaluation import (
     uncertain_share,
     uncertain_threshold,
 )
-from coverslip.evaluation.decisions import FEWEST_IMAGES
 from coverslip.events import Noted, ignore
 from coverslip.experiments.cross_validation import pool_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_rows, images_of_evaluation, write_results
@@ -32,19 +32,12 @@ from coverslip.experiments.one_split import operating_notes
 from coverslip.inference.classifier import decided_row
 from coverslip.messages import ENGLISH, in_language, note, text
 from coverslip.reports.page import write_report
-from coverslip.runs import (
-    CalibrationImages,
-    ClassifierCard,
-    Predictions,
-    Recipe,
-    Run,
-    RunContext,
-    held_out_images,
-    open_run,
-    save_recipe,
-    write_card,
-)
-from coverslip.runs.recipe import check_recipe
+from coverslip.runs.classifier import CalibrationImages, ClassifierCard, write_card
+from coverslip.runs.folder import Run, RunContext, open_run
+from coverslip.runs.images import held_out_images
+from coverslip.runs.predictions import Predictions
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import check_recipe, save_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,31 +5,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.datasets import (
-    Dataset,
-)
+from coverslip.datasets import Dataset
 from coverslip.errors import BadRecipe, BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
 from coverslip.files import remove_file, write_text
 from coverslip.messages import Finish, Resume, message_of, note, text
 from coverslip.models import describe_weights
-from coverslip.runs import (
-    BudgetRecord,
-    Environment,
-    FromRun,
-    Pretraining,
-    Recipe,
-    Run,
-    RunContext,
-    RunLog,
-    StatusFile,
-    Weights,
-    create_run_folder,
-    describe_environment,
-    fingerprint_of,
-    open_run,
-    save_recipe,
-)
+from coverslip.runs.classifier import fingerprint_of
+from coverslip.runs.folder import Run, RunContext, create_run_folder, open_run
+from coverslip.runs.log import RunLog
+from coverslip.runs.recipe import FromRun, Pretraining, Recipe
+from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.results import BudgetRecord
+from coverslip.runs.status import Environment, StatusFile, Weights, describe_environment
 from coverslip.stopping import NO_DEADLINE, Deadline
 
 if TYPE_CHECKING:

@@ -12,33 +12,36 @@ from pathlib import Path
 from coverslip.datasets import Dataset, Scan, one_line
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Event, Noted, Pace
-from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, without_finetuning
+from coverslip.experiments.budgeting import (
+    PaceListener,
+    can_fall_back_to_instant,
+    counts_of,
+    expected_time,
+    fit_to_budget,
+    fit_to_memory,
+    plan_work,
+    with_pace_of_processor,
+    without_finetuning,
+)
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
-from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work, with_pace_of_processor
-from coverslip.experiments.memory import fit_to_memory
 from coverslip.experiments.one_split import make_split, train_one_split
-from coverslip.experiments.preparation import open_pretraining, scan_and_check
+from coverslip.experiments.preparation import (
+    SplitData,
+    capped_split_data,
+    open_pretraining,
+    scan_and_check,
+    with_epochs_for_folds,
+)
 from coverslip.experiments.run_state import begin_run, record_work
-from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
 from coverslip.images import PixelFacts
 from coverslip.messages import AllowLeakage, note
-from coverslip.runs import (
-    Environment,
-    FromRun,
-    Pretraining,
-    Recipe,
-    Run,
-    RunContext,
-    TrainingHashes,
-    apply_earlier_split,
-    fingerprint_of,
-    is_run,
-    open_run,
-    pretraining_hashes,
-    save_recipe,
-    unchanged_images,
-    work_lock,
-)
+from coverslip.runs.classifier import fingerprint_of
+from coverslip.runs.folder import Run, RunContext, is_run, open_run
+from coverslip.runs.images import apply_earlier_split, unchanged_images
+from coverslip.runs.recipe import FromRun, Pretraining, Recipe
+from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.split import TrainingHashes, pretraining_hashes
+from coverslip.runs.status import Environment, work_lock
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
 

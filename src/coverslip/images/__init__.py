@@ -13,15 +13,6 @@ from coverslip.images.decoding import (
     read_pixels,
     read_preprocessed_image,
 )
-from coverslip.images.facts import (
-    Depth,
-    PixelFacts,
-    Scaling,
-    effective_channels,
-    image_facts,
-    learn_scaling,
-    pixel_hash,
-)
 from coverslip.images.formats import (
     UnreadFormat,
     image_suffixes,
@@ -32,44 +23,49 @@ from coverslip.images.formats import (
     unread_suffixes,
 )
 from coverslip.images.output import as_webp, caption_font, fit_caption, small_pixels, write_tiff
-from coverslip.images.plan import (
-    LENGTH_FORMAT,
-    MAX_CHANNEL_FILES,
-    PLAN_COLUMNS,
-    Channel,
-    ChannelFiles,
-    CropMargin,
-    CropSize,
-    PixelSizeUm,
-    ReadPlan,
-    ZPlane,
-    box_center,
-    square_around,
-)
 from coverslip.images.preprocessing import (
     MAX_SIDE_PX,
     Degradation,
+    Depth,
     PadColor,
+    PixelFacts,
     PreprocessedImage,
     Preprocessing,
     Rescaling,
     Resize,
+    Scaling,
     degraded,
+    effective_channels,
+    image_facts,
+    learn_scaling,
+    pixel_hash,
     preprocess,
     preprocess_image,
     rescaled,
 )
 from coverslip.images.reader import (
+    LENGTH_FORMAT,
+    MAX_CHANNEL_FILES,
     PIXEL_SIZE_FACTOR,
     PIXEL_SIZES_UM,
+    PLAN_COLUMNS,
+    Channel,
+    ChannelFiles,
+    CropMargin,
+    CropSize,
     Decoded,
     OpenImage,
     PixelSize,
+    PixelSizeUm,
     Reader,
+    ReadPlan,
     Selection,
     Series,
+    ZPlane,
+    box_center,
     check_size,
     pixel_side,
+    square_around,
 )
 from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE, Pixels, crop_of, pixels_in_memory
 

@@ -16,11 +16,10 @@ from typing import IO
 
 from coverslip.errors import CoverslipError
 from coverslip.images.decoding import decode_image, describe_file
-from coverslip.images.plan import ReadPlan
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, preprocess_image
-from coverslip.images.reader import Array
+from coverslip.images.reader import Array, ReadPlan
 from coverslip.images.reading import Pixels
-from coverslip.processes import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
+from coverslip.machine import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
 
 _BUFFER_BYTES = 2**18  # a message and a small image in one write
 

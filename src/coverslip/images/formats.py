@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
-from coverslip.images import _czi, _dicom, _jpeg, _lif, _nd2, _oif, _pillow, _tiff, _zarr
+from coverslip.images import _dicom, _pillow, _tiff, _vendors, _zarr
 from coverslip.images.reader import Reader, starts
 from coverslip.messages import text
 
@@ -68,8 +68,8 @@ _NOT_READ = (
 
 ENTRY_POINTS = "coverslip.readers"
 # DICOM is tried before TIFF, because the arbitrary first 128 bytes of a DICOM file can look like TIFF.
-_EXTRA = (_dicom.DICOM, _czi.CZI, _lif.LIF, _nd2.ND2, _oif.OIF, _zarr.OME_ZARR)
-_BUILT_IN = (*_EXTRA, _tiff.TIFF, _jpeg.JPEG, *_pillow.READERS, *_NOT_READ)
+_EXTRA = (_dicom.DICOM, _vendors.CZI, _vendors.LIF, _vendors.ND2, _vendors.OIF, _zarr.OME_ZARR)
+_BUILT_IN = (*_EXTRA, _tiff.TIFF, _pillow.JPEG, *_pillow.READERS, *_NOT_READ)
 _ADDED: list[Reader] = []
 
 

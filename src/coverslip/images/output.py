@@ -7,8 +7,7 @@ import numpy as np
 from PIL import Image, ImageFont
 
 from coverslip.files import atomic_write
-from coverslip.images.facts import Scaling, rescale, scaling_limits
-from coverslip.images.preprocessing import resized
+from coverslip.images.preprocessing import Scaling, rescale, resized, scaling_limits
 from coverslip.images.reader import Array
 
 _UM_PER_CM = 1e4

@@ -33,19 +33,22 @@ from coverslip.errors import UnreadableImage
 from coverslip.images._pillow import is_text, unknown_format
 from coverslip.images.confining import files_opened, open_image
 from coverslip.images.formats import reader_of, reader_of_folder
-from coverslip.images.plan import Channel, ReadPlan, Region, ZPlane
 from coverslip.images.reader import (
     HEAD_BYTES,
     MAX_BYTES,
     Array,
+    Channel,
     Decoded,
     OpenImage,
     PixelSize,
     Reader,
+    ReadPlan,
+    Region,
     Selection,
     Series,
     Size,
     Window,
+    ZPlane,
     at_channels,
     check_size,
     damaged,

@@ -49,31 +49,30 @@ from coverslip.engines import (
     software,
 )
 from coverslip.errors import BadClassifier, CoverslipError, UnreadableImage
-from coverslip.evaluation import apply_temperature, decided_classes, log_ratios
-from coverslip.evaluation.decisions import classes_in_sets
+from coverslip.evaluation.decisions import apply_temperature, classes_in_sets, decided_classes
+from coverslip.evaluation.proportions import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
 from coverslip.machine import select_device
 from coverslip.messages import Note, message, note
-from coverslip.models.records import linear_logits
-from coverslip.runs import (
+from coverslip.models.zoo import linear_logits
+from coverslip.runs.classifier import (
     ClassifierCard,
     PackedClassifier,
-    Prediction,
-    Predictions,
-    Run,
     find_classifier,
     fingerprint_of,
     open_classifier,
     read_engine,
     write_engine,
 )
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
-    from coverslip.evaluation.ood import FeatureStatistics
+    from coverslip.evaluation.distances import FeatureStatistics
     from coverslip.models.networks import Network
 
 

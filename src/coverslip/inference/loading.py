@@ -9,13 +9,12 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
-from coverslip.evaluation.ood import SHARE_OF_ALL
+from coverslip.evaluation.distances import SHARE_OF_ALL
 from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
 from coverslip.models.building import same_random_numbers
 from coverslip.models.networks import DeployedNetwork, Network, OodTensors, create_network
-from coverslip.runs import PackedClassifier
-from coverslip.runs.classifier import LARGEST_SCORE
+from coverslip.runs.classifier import LARGEST_SCORE, PackedClassifier
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
 

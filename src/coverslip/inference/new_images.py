@@ -11,12 +11,13 @@ import numpy as np
 
 from coverslip.datasets import UNFAMILIAR, ImageRecord, first_positions, one_line
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.evaluation import Metric, chance_of_shares, estimated_shares
-from coverslip.evaluation.ood import more_than_expected
-from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD
+from coverslip.evaluation.distances import more_than_expected
+from coverslip.evaluation.proportions import FEWEST_IMAGES, METHOD, chance_of_shares, estimated_shares
+from coverslip.evaluation.results import Metric
 from coverslip.images import PreprocessedImage, pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text
-from coverslip.runs import ClassifierCard, Prediction
+from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.predictions import Prediction
 
 _SIZE_FACTOR = 2.0  # warning for images smaller or larger than all training images by this factor
 _FIELD_FACTOR = 9.0  # images with the area of so many training images may be a whole field of view

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, similar_names
-from coverslip.datasets.tables.reading import open_text_table
+from coverslip.datasets.tables import open_text_table
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import Metric, estimated_shares
-from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
+from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, estimated_shares, raw_shares
+from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import (
     ClassProportion,
     LabelShift,
@@ -29,23 +29,21 @@ from coverslip.evaluation.sample_proportions import (
     values_of_condition,
     with_z_scores,
 )
-from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter
+from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter, show
 from coverslip.files import check_replaceable
 from coverslip.messages import Message, message, note, text
-from coverslip.progress import show
-from coverslip.runs import (
+from coverslip.runs.classifier import identity_of, open_classifier
+from coverslip.runs.documents import rows_of_table, table_text, write_table
+from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of
+from coverslip.runs.folder import Run, open_run
+from coverslip.runs.predictions import (
     CLASSIFIER_COLUMN,
     EXCLUDED_COLUMN,
     Prediction,
-    Run,
-    identity_of,
-    open_classifier,
-    open_run,
+    check_predictions_table,
+    read_predictions,
 )
-from coverslip.runs.documents import rows_of_table, table_text, write_table
-from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of
-from coverslip.runs.predictions import check_predictions_table, read_predictions
-from coverslip.text_tables import composed, number_of
+from coverslip.tables import composed, number_of
 
 Floats = npt.NDArray[np.float64]
 

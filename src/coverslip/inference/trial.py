@@ -9,13 +9,10 @@ import subprocess
 import sys
 
 from coverslip._version import __version__
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
-from coverslip.messages import text
-from coverslip.models import model_info
-from coverslip.models.building import is_library_builder
-from coverslip.processes import (
+from coverslip.machine import (
     Json,
     answer_in,
     confined_environment,
@@ -24,9 +21,12 @@ from coverslip.processes import (
     prefer_for_oom_kill,
     write_answer,
 )
-from coverslip.runs import PackedClassifier
+from coverslip.messages import text
+from coverslip.models import model_info
+from coverslip.models.building import is_library_builder
+from coverslip.runs.classifier import PackedClassifier
 
-TRIALS = register(Kind("network-trials", RECORDS, 10**7))
+TRIALS = register_kind(Kind("network-trials", RECORDS, 10**7))
 
 _SECONDS, _BYTES = 60, 2_000_000_000
 _WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor

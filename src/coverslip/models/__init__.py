@@ -4,7 +4,6 @@ The networks themselves are in `coverslip.models.networks`, which imports torch.
 """
 
 from coverslip.models.catalogue import describe_weights, list_models, model_info, select_models
-from coverslip.models.records import IMAGENET, PAPERS, ModelRecord, Normalization, check_declared
 from coverslip.models.weights import (
     check_weights,
     has_weights,
@@ -12,7 +11,7 @@ from coverslip.models.weights import (
     starting_weights,
     weights_unavailable,
 )
-from coverslip.models.zoo import register
+from coverslip.models.zoo import IMAGENET, PAPERS, ModelRecord, Normalization, check_declared, register
 
 __all__ = [
     "IMAGENET",

@@ -2,9 +2,8 @@
 
 from coverslip.errors import UnknownModel
 from coverslip.messages import Set
-from coverslip.models.records import PAPERS, ModelRecord
 from coverslip.models.weights import has_weights, starting_weights
-from coverslip.models.zoo import is_registered, registered, registered_models
+from coverslip.models.zoo import PAPERS, ModelRecord, is_registered, registered, registered_models
 
 
 def list_models() -> tuple[ModelRecord, ...]:

@@ -9,16 +9,12 @@ from torch import Tensor, nn
 from coverslip.errors import WeightsUnavailable
 from coverslip.messages import ImportWeights
 from coverslip.models._libraries import import_timm, shapes_only
-from coverslip.models.building import build_body
+from coverslip.models.building import build_body, check_numbers, classifier_of, load_exactly, timm_network
 from coverslip.models.catalogue import model_info
-from coverslip.models.records import LocalWeights, ModelRecord, Tensors, WeightsSource
-from coverslip.models.weights import weights_source
+from coverslip.models.weights import fetch_weights, hub_source, store_imported, weights_source
 from coverslip.models.weights.files import read_checkpoint
-from coverslip.models.weights.fitting import check_numbers, classifier_of, load_exactly, timm_network
-from coverslip.models.weights.hub import fetch_weights, hub_source
-from coverslip.models.weights.imported import store_imported
 from coverslip.models.weights.translation import with_network_names
-from coverslip.models.zoo import registered_models
+from coverslip.models.zoo import LocalWeights, ModelRecord, Tensors, WeightsSource, registered_models
 
 _N_CANDIDATES = 3  # networks that are built for the comparison
 _MIN_SHARE = 0.9  # of the tensors whose shapes must be equal

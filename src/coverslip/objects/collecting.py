@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
-from coverslip.datasets.tables.columns import TableChoices, Unit
+from coverslip.datasets.tables import TableChoices, Unit
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
-from coverslip.events import Emit, Noted, progress_reporter
+from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.images import ReadPlan, pixel_side, read_pixels
 from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
@@ -30,7 +30,6 @@ from coverslip.objects.object_files import (
 from coverslip.objects.object_tables import ObjectTablePreview, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder
-from coverslip.progress import show
 
 _MEGAPIXEL = 10**6
 

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
-from coverslip.datasets.tables.columns import refuse_duplicates
-from coverslip.datasets.tables.reading import (
+from coverslip.datasets.tables import (
     CellFault,
     RowFaults,
     encoding_of,
@@ -26,13 +25,14 @@ from coverslip.datasets.tables.reading import (
     number_in,
     open_text,
     open_text_table,
+    refuse_duplicates,
 )
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.text_tables import number_of, with_decimal_point
+from coverslip.tables import number_of, with_decimal_point
 
 COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),

@@ -13,10 +13,9 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from coverslip.messages import text
-from coverslip.reports.content import MetricValue
+from coverslip.reports.content import Cell, Estimate, MetricValue, reasons, shown
 from coverslip.reports.figures import FigureData
 from coverslip.reports.reported import ReportedRun
-from coverslip.reports.tables import Cell, Estimate, reasons, shown
 from coverslip.tables import Table
 
 if TYPE_CHECKING:

@@ -10,21 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import (
-    METRICS,
-    SAME_PREDICTIONS,
-    McNemar,
-    Metric,
-    PairedDifference,
-    mcnemar,
-    paired_differences,
-    scored_metrics,
-    value_with_groups,
-    values_by_field,
-)
+from coverslip.evaluation.comparison import SAME_PREDICTIONS, McNemar, PairedDifference, mcnemar, paired_differences
+from coverslip.evaluation.results import Metric, values_by_field
+from coverslip.evaluation.table import METRICS, scored_metrics, value_with_groups
 from coverslip.messages import text
-from coverslip.reports import words
-from coverslip.reports.content import Measured, measured
+from coverslip.reports import reported
+from coverslip.reports.content import Measured, estimate, measured
 from coverslip.reports.differences import (
     ChangedImages,
     CommonImages,
@@ -36,9 +27,7 @@ from coverslip.reports.differences import (
     read_published,
 )
 from coverslip.reports.reported import without_results
-from coverslip.reports.tables import estimate
-from coverslip.runs import Run, open_run
-from coverslip.runs.folder import count_comparison, read_test_set_accesses
+from coverslip.runs.folder import Run, count_comparison, open_run, read_test_set_accesses
 from coverslip.tables import html_table
 
 Labels = Literal["both", "first", "second"]
@@ -151,20 +140,20 @@ def conclusion(rows: Sequence[ComparedRun], pairs: Sequence[Pair], runs: Sequenc
 def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> str:
     parameters = {
         "n_images": pair.n,
-        "by_labels": words.by_labels(pair.numbers[0].labels),
+        "by_labels": reported.by_labels(pair.numbers[0].labels),
         "metric": row.title,
         "first": first,
         "second": second,
-        "of_first": words.number(row.first, row.digits),
-        "of_second": words.number(row.second, row.digits),
+        "of_first": reported.number(row.first, row.digits),
+        "of_second": reported.number(row.second, row.digits),
     }
     if row.reason == SAME_PREDICTIONS:
         return text("comparison-same-predictions", **parameters)
     if row.low is None or row.high is None:
         return text("comparison-not-tested", reason=row.reason or "", **parameters)
     # The sign is that of the table: the second run minus the first.
-    size = words.signed(row.value or 0, row.digits)
-    ends = words.range_words(words.signed(row.low, row.digits), words.signed(row.high, row.digits))
+    size = reported.signed(row.value or 0, row.digits)
+    ends = reported.range_words(reported.signed(row.low, row.digits), reported.signed(row.high, row.digits))
     interval = f"{text('report-confidence-interval', interval=ends)}{_p_words(row.p)}"
     if row.is_shown:
         return text(
@@ -179,7 +168,7 @@ def _is_second_better(row: Difference) -> bool:
 
 def _p_words(p: float | None) -> str:
     space = "\N{NO-BREAK SPACE}"
-    return "" if p is None else f", p{space}{'' if p < 0.001 else f'={space}'}{words.p_value(p)}"
+    return "" if p is None else f", p{space}{'' if p < 0.001 else f'={space}'}{reported.p_value(p)}"
 
 
 def _conclusion_of_several(runs: Sequence[Run], names: Sequence[str], primary: str) -> str:
@@ -203,11 +192,11 @@ def _conclusion_of_several(runs: Sequence[Run], names: Sequence[str], primary: s
         "comparison-of-several",
         best=names[best],
         metric=record.title,
-        value=words.number(values[best]),
+        value=reported.number(values[best]),
         n_significant=len(significant),
-        significant=words.listed(significant),
+        significant=reported.listed(significant),
         n_not_significant=len(not_significant),
-        not_significant=words.listed(not_significant),
+        not_significant=reported.listed(not_significant),
     )
 
 
@@ -482,10 +471,10 @@ def _pair_as_html(pair: Pair) -> str:
                 "comparison-table",
                 first=pair.first,
                 second=pair.second,
-                by_labels=words.by_labels(numbers.labels),
+                by_labels=reported.by_labels(numbers.labels),
                 n_images=pair.n,
             ),
-            ["", pair.first, pair.second, words.with_interval(text("column-difference"))],
+            ["", pair.first, pair.second, reported.with_interval(text("column-difference"))],
             [(row.title, row.first, row.second, str(estimate(row, is_signed=True))) for row in numbers.differences],
         )
         for numbers in pair.numbers

@@ -11,13 +11,17 @@ from pydantic import Field
 
 from coverslip.counts import count_groups
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import METRICS, Answers
+from coverslip.evaluation.comparison import Answers
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
-from coverslip.runs import SET_BY_FINISHING, MeasuredPredictions, Run, SplitRow, recipe_keys, values_of
 from coverslip.runs.documents import rows_of_table
+from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, image_files
-from coverslip.tables import no_such
-from coverslip.text_tables import number_of
+from coverslip.runs.predictions import MeasuredPredictions
+from coverslip.runs.recipe import SET_BY_FINISHING
+from coverslip.runs.recipe_keys import recipe_keys, values_of
+from coverslip.runs.split import SplitRow
+from coverslip.tables import no_such, number_of
 
 Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
 

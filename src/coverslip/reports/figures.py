@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.evaluation import LearningCurve, Metric, reliability_bins
+from coverslip.evaluation.decisions import reliability_bins
+from coverslip.evaluation.learning import LearningCurve
+from coverslip.evaluation.results import Metric
 from coverslip.files import write_bytes
 from coverslip.messages import escape_controls_in_lines, text
-from coverslip.reports.words import number
-from coverslip.runs.training import Epoch
+from coverslip.reports.reported import number
+from coverslip.runs.results import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,35 +1,131 @@
-"""The report of class proportions of samples: a self-contained page with figures, tables and a methods text."""
+"""The report of class proportions of samples: a self-contained page, and the map of a plate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip._version import __version__
-from coverslip.evaluation import Metric
-from coverslip.evaluation.plates import wells_of
+from coverslip.errors import CoverslipError
+from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import (
     ConditionDifference,
     LabelShift,
     SampleProportions,
     SamplesNeeded,
     Summary,
+    Well,
     has_blocks,
     is_corrected,
+    plate_size,
     shares_of_samples,
+    wells_of,
 )
 from coverslip.files import check_replaceable, write_text
 from coverslip.messages import text
-from coverslip.reports import words
+from coverslip.reports import reported
 from coverslip.reports.blocks import Drawing, PlateMap, Quotation, SectionContent, SectionText, with_content
+from coverslip.reports.content import Cell, column_titles, estimate
 from coverslip.reports.figures import CLASS_DASHES, DATA, INK, class_line_color, legend_below, new_figure, shortened
 from coverslip.reports.page import page
-from coverslip.reports.plate_map import plate_map
-from coverslip.reports.tables import Cell, column_titles, estimate
+from coverslip.reports.reported import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# Map of the wells of a plate, colored by a proportion, as SVG.
+
+_CELL, _MARGIN, _TITLE, _LEGEND = 26, 28, 44, 46  # pixels
+_LONGEST_TITLE = 44  # characters
+_FONT = "font-family='Inter, Arial, sans-serif' font-size='11' fill='#333'"
+
+
+def write_plate_map(samples: Sequence[str], shares: Mapping[str, Mapping[str, float | None]], file: Path) -> None:
+    """Draw the wells of each plate as SVG, colored by the proportion of each class.
+
+    Args:
+        samples: whose names end in a well.
+        shares: by class: the proportion in each sample; None: unknown.
+        file: the image.
+
+    Raises:
+        CoverslipError: the samples are no wells; the file exists and is no SVG image, or cannot be written.
+    """
+    wells = wells_of(samples)
+    if wells is None:
+        raise CoverslipError("samples-are-no-wells", file=file, sample=samples[0])
+    check_replaceable(file, b"<svg")
+    write_text(file, plate_map(wells, shares))
+
+
+def plate_map(wells: Mapping[str, Well], shares: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Return an SVG image with a plate for each class and plate.
+
+    Args:
+        wells: of each sample.
+        shares: by class: the proportion in each sample; None: unknown.
+    """
+    plates = list(dict.fromkeys(well.plate for well in wells.values()))
+    n_rows, n_columns = plate_size(list(wells.values()))
+    width, height = _MARGIN + n_columns * _CELL + 10, _TITLE + n_rows * _CELL + _LEGEND
+    parts = []
+    for x, (name, of_class) in enumerate(shares.items()):
+        largest = max((share for share in of_class.values() if share is not None), default=1.0) or 1.0
+        for y, plate in enumerate(plates):
+            on_plate = {sample: well for sample, well in wells.items() if well.plate == plate}
+            title = f"{name} · {plate}" if plate else name
+            drawn = _plate(shortened(title, _LONGEST_TITLE), on_plate, of_class, largest, (n_rows, n_columns))
+            parts.append(f"<g transform='translate({x * width}, {y * height})'>{drawn}</g>")
+    size = f"width='{len(shares) * width}' height='{len(plates) * height}'"
+    background = "<rect width='100%' height='100%' fill='white'/>"  # texts are dark, also on a dark page
+    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT}>{background}{''.join(parts)}</svg>\n"
+
+
+def _plate(
+    title: str,
+    wells: Mapping[str, Well],
+    shares: Mapping[str, float | None],
+    largest: float,
+    size: tuple[int, int],
+) -> str:
+    n_rows, n_columns = size
+    parts = [f"<text x='{_MARGIN}' y='16' font-weight='600'>{escape(title)}</text>"]
+    for k in range(n_columns):
+        parts.append(f"<text x='{_MARGIN + (k + 0.5) * _CELL}' y='36' text-anchor='middle'>{k + 1}</text>")
+    for k in range(n_rows):
+        y = _TITLE + (k + 0.5) * _CELL + 4
+        parts.append(f"<text x='{_MARGIN - 8}' y='{y}' text-anchor='end'>{chr(ord('A') + k)}</text>")
+    by_place = {(well.row, well.column): sample for sample, well in wells.items()}
+    for row in range(n_rows):
+        for column in range(n_columns):
+            sample = by_place.get((row, column))
+            share = None if sample is None else shares[sample]
+            tip = "" if sample is None else f"<title>{escape(sample)}: {number(share)}</title>"
+            color = "none" if share is None else _color(share / largest)
+            x, y = _MARGIN + (column + 0.5) * _CELL, _TITLE + (row + 0.5) * _CELL
+            dash = " stroke-dasharray='2 2'" if share is None else ""
+            parts.append(
+                f"<circle cx='{x}' cy='{y}' r='{_CELL / 2 - 2}' fill='{color}' stroke='#999'{dash}>{tip}</circle>"
+            )
+    return "".join((*parts, _legend(largest, _TITLE + n_rows * _CELL + 10)))
+
+
+def _legend(largest: float, top: int) -> str:
+    boxes = ((_MARGIN + 10 * k, _color(k / 10)) for k in range(11))
+    steps = [f"<rect x='{x}' y='{top}' width='10' height='10' fill='{color}'/>" for x, color in boxes]
+    ends = f"<text x='{_MARGIN}' y='{top + 24}'>0</text>"
+    return f"{''.join(steps)}{ends}<text x='{_MARGIN + 110}' y='{top + 24}' text-anchor='end'>{number(largest)}</text>"
+
+
+def _color(share: float) -> str:
+    """Return a color from white to dark blue, which readers without color vision distinguish too."""
+    light, dark = (247, 251, 255), (8, 48, 107)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(light, dark, strict=True))
+
+
+# The report of class proportions of samples: a self-contained page with figures, tables and a methods text.
 
 _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere
@@ -80,7 +176,7 @@ def _facts(summary: Summary) -> list[tuple[str, str]]:
         ("proportions-unreadable", "n_unreadable"),
     ):
         facts.append((code, sum(getattr(each, name) for each in summary.samples)))
-    return [(text(code), words.count(n)) for code, n in facts if n]
+    return [(text(code), reported.count(n)) for code, n in facts if n]
 
 
 def similar_names_of(summary: Summary) -> Iterator[str]:
@@ -97,7 +193,7 @@ def similar_names_of(summary: Summary) -> Iterator[str]:
 def shift_words(shift: LabelShift) -> str:
     """Return what the check of the error rates found, and what it can find."""
     if shift.violated:
-        return text("summary-shift-violated", p=words.number(shift.p))
+        return text("summary-shift-violated", p=reported.number(shift.p))
     return text("summary-shift-power", points=100 * shift.detectable)
 
 
@@ -153,7 +249,7 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]
         yield SectionText((), columns, rows, heading=title, drawings=[drawing])
     of_class = text("column-class")
     if differences := [each for each in summary.comparisons if each.name in names]:
-        conditions, difference = text("column-conditions"), words.with_interval(text("column-difference"))
+        conditions, difference = text("column-conditions"), reported.with_interval(text("column-difference"))
         yield SectionText(
             [text("proportions-differences-help", has_blocks=has_blocks(summary.samples))],
             (of_class, conditions, text("column-samples"), difference, text("column-effect-size"), "p", "p (Holm)"),
@@ -163,9 +259,9 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]
                     f"{each.conditions[1]} − {each.conditions[0]}",
                     compared_units(each),
                     estimate(each.difference, is_signed=True, digits=digits_of(summary, each.name)),
-                    words.signed(each.effect_size, 2),
-                    words.p_value(each.p),
-                    words.p_value(each.p_holm),
+                    reported.signed(each.effect_size, 2),
+                    reported.p_value(each.p),
+                    reported.p_value(each.p_holm),
                 )
                 for each in differences
             ],
@@ -173,9 +269,9 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]
             text("proportions-differences"),
         )
     yield SectionText(
-        columns=(of_class, words.with_interval(text("column-odds-ratio")), "p", "p (Holm)"),
+        columns=(of_class, reported.with_interval(text("column-odds-ratio")), "p", "p (Holm)"),
         rows=[
-            (each.name, estimate(each.odds_ratio, digits=4), words.p_value(each.p), words.p_value(each.p_holm))
+            (each.name, estimate(each.odds_ratio, digits=4), reported.p_value(each.p), reported.p_value(each.p_holm))
             for each in summary.trends
             if each.name in names
         ],
@@ -209,7 +305,7 @@ def _plates(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
         yield SectionText(drawings=[PlateMap(f"plate-{k}", text("proportions-wells"), svg)])
     columns = column_titles("column-plate", "column-class", "column-negative-controls", "column-positive-controls")
     rows = [
-        (each.plate or text("all-samples"), each.name, each.n_negative, each.n_positive, words.number(each.z_prime))
+        (each.plate or text("all-samples"), each.name, each.n_negative, each.n_positive, reported.number(each.z_prime))
         for each in summary.controls
         if each.name in names
     ]
@@ -231,7 +327,7 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
             each.n,
             round(each.classes[name].count),
             *_metrics(summary, each, name),
-            *([words.signed(each.classes[name].z_score, 1)] if has_scores else []),
+            *([reported.signed(each.classes[name].z_score, 1)] if has_scores else []),
         )
         for each in summary.samples
     ]
@@ -303,7 +399,7 @@ def _metrics(summary: Summary, proportions: SampleProportions, name: str) -> tup
 
 def _metric_columns(summary: Summary) -> tuple[str, ...]:
     codes = ("column-raw", "column-corrected") if summary.is_corrected else ("column-raw",)
-    return tuple(words.with_interval(text(code)) for code in codes)
+    return tuple(reported.with_interval(text(code)) for code in codes)
 
 
 def _shown(summary: Summary, proportions: SampleProportions, name: str) -> Metric:

@@ -1,31 +1,38 @@
-"""The data of a report: the typed files of a run folder, and values derived from several of them."""
+"""The data of a report: the files of a run folder, derived values, and the sentences and formats that show them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from coverslip.augmentation.copies import Copies
 from coverslip.counts import GroupCount, count_groups
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import Evaluation
-from coverslip.runs import (
+from coverslip.evaluation.metrics import FEW_GROUPS_FOR_INTERVALS
+from coverslip.evaluation.results import Evaluation, Metric
+from coverslip.messages import duration, localized_number, text
+from coverslip.runs.classifier import CalibrationImages
+from coverslip.runs.folder import Run, open_run, read_test_set_accesses
+from coverslip.runs.images import ImageLookup, previous_test_labels
+from coverslip.runs.log import FoldedLog, LoggedProgress
+from coverslip.runs.predictions import MeasuredPredictions
+from coverslip.runs.recipe import Augment, Recipe
+from coverslip.runs.recipe_keys import phrases
+from coverslip.runs.results import (
+    BudgetRecord,
     Calibration,
-    Environment,
     FinetuneStage,
     InspectionWithLeakageEstimate,
     LeakageEstimate,
-    MeasuredPredictions,
-    Recipe,
-    Run,
-    SplitRow,
     StageRecord,
     TrainingRecord,
-    open_run,
 )
-from coverslip.runs.images import ImageLookup, previous_test_labels
-from coverslip.runs.log import FoldedLog, LoggedProgress
+from coverslip.runs.split import SplitRow
+from coverslip.runs.status import Environment
+
+# The data of a report: the typed files of a run folder, and values derived from several of them.
 
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 
@@ -271,3 +278,270 @@ def read_run(folder: Path) -> ReportedRun:
 def without_results(run: Run) -> BadRun:
     """Return the error for a run that was not tested."""
     return BadRun("run-without-results", file=run.folder)
+
+
+# Sentences and number formats of a report.
+
+N_HARDEST = 12  # number of classes or pairs of classes shown first if there are many
+MANY_CLASSES = 20  # above it, tables of classes are collapsed
+
+DECISION_IMAGES: dict[CalibrationImages, str] = {
+    "validation images": "validation",
+    "held-out training images": "held-out",
+    "the folds' images": "folds",
+}
+
+
+def decision_images(calibrated_on: CalibrationImages) -> str:
+    """Return on which images thresholds were chosen, as the end of 'chosen on'."""
+    return text("report-decision-images", source=DECISION_IMAGES[calibrated_on])
+
+
+def unknown_labels() -> tuple[str, str]:
+    """Return that the labels of the training that made the split are not known, and what it means."""
+    return text("report-unknown-labels"), text("report-unknown-labels.meaning")
+
+
+def percent(value: float) -> str:
+    """Format 0.951 as '95.1%'; a value below 1 is never rounded up to 100%."""
+    rounded = _percent(value, 1)
+    return localized_number(("100" if value == 1 else "99.9" if rounded == "100.0" else rounded) + "%")
+
+
+def whole_percent(value: float) -> str:
+    """Format 0.956 as '96%'; a value below 1 is never rounded up to 100%."""
+    return localized_number(f"{100 if value == 1 else min(int(_percent(value, 0)), 99)}%")
+
+
+def _percent(value: float, digits: int) -> str:
+    """Round consistently with `number`: 0.8625, formatted there as 0.863, becomes '86.3'."""
+    return f"{100 * float(f'{value:.{digits + 2}f}'):.{digits}f}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Format 0.9514 as '0.951'; None as a dash."""
+    return "–" if value is None else localized_number(f"{value:z.{digits}f}".replace("-", "−"))
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Format a difference of 0.0514 as '+0.051'; '0.000' if it rounds to zero."""
+    size = number(value, digits)
+    return f"+{size}" if value is not None and round(value, digits) > 0 else size
+
+
+def spanned(low: float, high: float, shown: Callable[[float], str] = number) -> str:
+    """Format the ends of an interval: '0.861–0.953', or '−0.012 to +0.034' if an end has a sign."""
+    ends = (shown(low), shown(high))
+    return range_words(*ends) if any(end[0] in "+−" for end in ends) else "–".join(ends)
+
+
+def range_words(low: str, high: str) -> str:
+    """Return the formatted ends of an interval as words: '−0.012 to +0.034'."""
+    return text("report-range", low=low, high=high)
+
+
+def with_interval(title: str) -> str:
+    """Return the title of a column whose values have confidence intervals: 'recall (95% CI)'."""
+    return text("column-with-interval", title=title)
+
+
+def interval_after(interval: str) -> str:
+    """Return an interval to follow its value: ' (95% CI 0.861–0.953)'; empty if there is no interval."""
+    return f" ({text('report-confidence-interval', interval=interval)})" if interval else ""
+
+
+def p_value(p: float | None) -> str:
+    """Format a p-value: '0.034', '< 0.001', or a dash for None."""
+    if p is None:
+        return "–"
+    return localized_number("<\N{NO-BREAK SPACE}0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}")
+
+
+def count(n: int) -> str:
+    """Format 1234 as '1,234'."""
+    return localized_number(f"{n:,}")
+
+
+def group_words(evaluation: Evaluation) -> str:
+    """Return the groups that intervals are computed over: '7 groups and 25 images without a known group', or empty."""
+    if not evaluation.n_units:
+        return ""
+    return text("report-groups", n_groups=evaluation.n_groups or 0, n_ungrouped=evaluation.n_ungrouped)
+
+
+def threshold_words(run: ReportedRun) -> str:
+    """Return by which decision thresholds classes are predicted; empty if the most probable class is."""
+    points = run.thresholds
+    if points is None:
+        return ""
+    is_by_hand = run.rule == "threshold set by hand"
+    images = decision_images(run.calibration.calibrated_on)
+    if run.evaluation is not None:
+        when = "not-stated" if is_by_hand else "on-images"
+    else:
+        when = "after-test" if read_test_set_accesses(run.run).decided else "before-test"
+    if run.metrics.positive_class not in run.classes:
+        return text("report-thresholds-of-classes", when=when, image_set=images)
+    point = points[run.classes.index(run.metrics.positive_class)]
+    return text(
+        "report-threshold",
+        label=run.metrics.positive_class,
+        threshold=localized_number(f"{point:.3g}"),
+        is_by_hand=is_by_hand,
+        when=when,
+        image_set=images,
+        has_folds=bool(run.n_folds) and run.evaluation is None and not is_by_hand,
+    )
+
+
+def group_mean(evaluation: Evaluation) -> str:
+    """Return the mean accuracy over groups; empty if it is close to that over images."""
+    mean = evaluation.group_mean_accuracy
+    if mean is None or mean.value is None or not evaluation.is_group_mean_different:
+        return ""
+    accuracy = f"{percent(mean.value)}{range_after(mean, percent)}"
+    return text("report-group-mean", n_groups=mean.n_groups or 0, accuracy=accuracy)
+
+
+def why_instant(run: ReportedRun) -> str:
+    """Return why an instant classifier is the result although fine-tuning was requested; empty if it is not."""
+    budget = run.run.budget
+    if budget is not None and budget.ended == "no time to fine-tune":
+        return " ".join(filter(None, [text("report-no-time-to-finetune"), time_for_all(budget)]))
+    if budget is not None and budget.ended == "no time to fine-tune folds":
+        return text("report-no-time-to-finetune-folds")
+    if not run.n_frozen:
+        return ""
+    if run.is_no_epoch_done:
+        return text("report-no-epoch-completed")
+    if run.n_folds:
+        return text("report-finetuning-not-better-in-folds", n_frozen=run.n_frozen, n_folds=run.n_folds)
+    stage = run.finetuning
+    if stage is not None and stage.stopped_because == "finished early":
+        return text("report-finished-early", n_epochs=stage.epochs_run, n_planned=stage.epochs_planned)
+    return text("report-finetuning-not-better")
+
+
+def time_for_all(budget: BudgetRecord) -> str:
+    """Return the time that would have been sufficient; empty if it is not known, or was available."""
+    if budget.sufficient_seconds is None:
+        return ""
+    for_all = text("report-time-for-all", time=duration(budget.sufficient_seconds), n_epochs=budget.epochs)
+    return " ".join(filter(None, [budget.for_some, for_all]))
+
+
+def relabeled(run: ReportedRun) -> str:
+    """Return that metrics are by corrected labels, with the accuracy by the earlier ones; else empty."""
+    if not run.labels_before or run.tested is None:
+        return ""
+    n, rows = len(run.labels_before), run.tested.rows
+    n_right = sum(row.predicted == run.labels_before.get(row.image_id, row.label) for row in rows)
+    return text("report-relabeled", n_images=n, accuracy=percent(n_right / len(rows)))
+
+
+def measured_groups(run: ReportedRun) -> str:
+    """Return which groups the measured images come from, and whether training used images of them."""
+    if run.evaluation is not None:  # group names may coincide with those of unrelated groups in training
+        return text("report-groups-of-evaluation", groups=group_words(run.metrics))
+    groups = count_groups(row.named_group for row in run.used if run.n_folds or row.split == "test")
+    n_ungrouped, is_leaky = groups.n_ungrouped, run.environment.allow_leakage
+    is_every_fold_apart = bool(run.n_folds) and not n_ungrouped
+    first = text(
+        "report-groups-of-test-images",
+        n_groups=groups.n_groups,
+        n_ungrouped=n_ungrouped,
+        is_of_test_set=is_leaky and not is_every_fold_apart,
+    )
+    n_unknown = n_ungrouped if run.n_folds else run.groups["train"].n_ungrouped
+    if is_every_fold_apart:
+        return f"{first} {text('report-groups-of-folds')}"
+    if is_leaky:
+        return first
+    if n_unknown:
+        return f"{first} {text('report-ungrouped-images', n_images=n_unknown, has_folds=bool(run.n_folds))}"
+    return f"{first} {text('report-groups-not-in-training', is_tested_only=run.run.is_fitted_on_test)}"
+
+
+def without_group(run: ReportedRun) -> str:
+    """Return that images without a known group may be of groups in other sets; empty if every image has one."""
+    return text("report-without-group", n_images=run.n_ungrouped) if run.n_ungrouped else ""
+
+
+def value_words(metric: Metric) -> str:
+    """Return a value with its confidence interval: '0.891 (95% CI 0.850–0.930)'."""
+
+    def shown(value: float | None) -> str:
+        return number(value, metric.digits)
+
+    return shown(metric.value) + range_after(metric, shown)
+
+
+def range_after(metric: Metric, shown: Callable[[float], str]) -> str:
+    if metric.low is None or metric.high is None:
+        return ""
+    return interval_after(spanned(metric.low, metric.high, shown))
+
+
+def interval_words(evaluation: Evaluation) -> str:
+    """Return what confidence intervals cover, for readers who do not know the names of the methods."""
+    folds, has_groups = evaluation.folds, bool(evaluation.n_units)
+    sentences = [text("report-interval", has_groups=has_groups, has_folds=bool(folds))]
+    if evaluation.n_units and evaluation.n_units < FEW_GROUPS_FOR_INTERVALS:
+        sentences.append(text("report-interval-few-groups", groups=group_words(evaluation)))
+    if has_groups:
+        sentences.append(text("report-interval-groups"))
+    if folds:
+        share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
+        sentences.append(text("report-interval-folds", share=whole_percent(share)))
+    return " ".join(sentences)
+
+
+def split_words(run: ReportedRun) -> str:
+    """Return the set of images that the metrics are computed on."""
+    split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(run.metrics.split, "other")
+    if split == "test" and read_test_set_accesses(run.run).n == 1:
+        split = "test-once"
+    return text("report-split", split=split, name=run.metrics.split, n_relabeled=len(run.labels_before))
+
+
+def delivered_words(run: ReportedRun) -> str:
+    """Return that the delivered classifier is fitted on more images than the tested one; empty if it is not."""
+    card = run.run.card
+    if card is None or card.tested is None:
+        return ""
+    n_images, n_tested = card.trained_on.n_images, card.tested.n_images
+    if run.evaluation is not None:  # of the delivered classifier
+        return text("report-delivered-classifier", n_images=n_images)
+    return text("delivered-classifier", n_images=n_images, n_tested=n_tested)
+
+
+def listed(names: Sequence[str], at_most: int = 8) -> str:
+    """Join names as 'a, b and c', or the first names and the number of the rest; empty for no names."""
+    if len(names) > at_most:
+        names = [*names[:at_most], text("report-more-names", n=len(names) - at_most)]
+    return "".join(names) if len(names) < 2 else text("report-and", first=", ".join(names[:-1]), second=names[-1])
+
+
+def set_title(split: str) -> str:
+    """Return the title of a set of the split: 'training', 'validation', 'test' or 'excluded'."""
+    return text("report-set", split=split)
+
+
+def is_numbered(run: ReportedRun) -> bool:
+    """Return whether there are too many classes, or too long names, for column titles."""
+    return len(run.classes) > 8 or max(map(len, run.classes)) > 14
+
+
+def by_labels(labels: str) -> str:
+    """Return which run's labels the metrics of two runs use; empty if both have the same labels."""
+    return "" if labels == "both" else text("report-by-labels", labels=labels)
+
+
+def copies_words(augment: Augment, n: int) -> str:
+    """Return over which augmented copies of n training images a linear discriminant is fitted; empty for none."""
+    if not n:
+        return ""
+    copies, words = Copies.within(dict(augment)), phrases(augment)
+    changes = [text("report-lossless-copies")] if len(copies.lossless) > 1 else []
+    changes += [words[name] for name in copies.light_changes]
+    return text("report-augmented-copies", n_images=n, changes=", ".join(changes))

@@ -10,18 +10,14 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from coverslip.evaluation import (
-    FEW_GROUPS_FOR_INTERVALS,
-    FEWEST_GROUPS,
-    METRICS,
-    Evaluation,
-    Metric,
-    independent_difference,
-)
+from coverslip.evaluation.comparison import independent_difference
+from coverslip.evaluation.metrics import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.evaluation.proportions import Votes
+from coverslip.evaluation.results import Evaluation, Metric
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
-from coverslip.reports.reported import ReportedRun
-from coverslip.reports.words import (
+from coverslip.reports.reported import (
+    ReportedRun,
     group_mean,
     group_words,
     listed,
@@ -35,9 +31,9 @@ from coverslip.reports.words import (
     value_words,
     why_instant,
 )
-from coverslip.runs import protocol_code
 from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import read_test_set_accesses
+from coverslip.runs.recipe import protocol_code
 
 Json = dict[str, Any]  # Any: values of parameters of messages
 Use = Literal["yes", "care", "no"]

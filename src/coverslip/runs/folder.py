@@ -14,27 +14,31 @@ import numpy as np
 
 from coverslip.datasets import Inspection
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import Evaluation, LearningCurve
+from coverslip.evaluation.learning import LearningCurve
+from coverslip.evaluation.results import Evaluation
 from coverslip.events import Emit, Event, ignore
 from coverslip.files import atomic_write
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
 from coverslip.runs.documents import check_format, read_object
-from coverslip.runs.environment import Environment, EvaluatedImages
 from coverslip.runs.predictions import Predictions, read_predictions
-from coverslip.runs.recipe import Recipe, load_recipe
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import load_recipe
 from coverslip.runs.results import (
+    BudgetRecord,
+    Epoch,
     LabelErrors,
     LearningCurveRecord,
     MapChecks,
     Occasion,
     TestSetAccesses,
+    TrainingRecord,
+    read_history,
     read_inspection,
     read_metrics,
 )
 from coverslip.runs.split import TRAINING_HASHES_FILE, SplitRow, TrainingHashes, TrainingHashRecord, read_split
-from coverslip.runs.status import WORK_LOCK, Status, folder_not_created
-from coverslip.runs.training import BudgetRecord, Epoch, TrainingRecord, read_history
+from coverslip.runs.status import WORK_LOCK, Environment, EvaluatedImages, Status, folder_not_created
 from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
 
 IN_MEMORY_TABLE = "table.csv"  # in the folder of images from memory

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.cache import FileHashes
+from coverslip.cache.file_hashes import FileHashes
 from coverslip.datasets import (
     SIDES,
     Dataset,
@@ -46,10 +46,10 @@ from coverslip.images import (
 )
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import rows_of_table, write_table
-from coverslip.runs.environment import Opened, images_opened
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run, open_run
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.split import SplitRow
+from coverslip.runs.status import Opened, images_opened
 from coverslip.stopping import BY_SIGNAL
 
 _EXAMPLES = 5

@@ -24,24 +24,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coverslip.app.clients import Change, Role
 from coverslip.app.files import add_pages
-from coverslip.app.guard import PORT, SAFE_METHODS, Door, Guard
+from coverslip.app.guard import (
+    CHANGE,
+    IS_FULL,
+    IS_SCRIPT,
+    PORT,
+    PROJECT,
+    ROLE,
+    SAFE_METHODS,
+    USER,
+    Door,
+    Guard,
+    cookie_of,
+)
 from coverslip.app.problems import logged_to, problem
 from coverslip.app.requests import API, as_text
 from coverslip.app.server import address_of, bound_socket, names_of, new_app, outer_name, run_until_ended, runner_of
-from coverslip.app.users import CHANGE, IS_FULL, IS_SCRIPT, PROJECT, ROLE, USER, cookie_of
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.events import Emit, ignore
 from coverslip.messages import failure
-from coverslip.server import activity, users
+from coverslip.server import folder, users
 from coverslip.server.backups import BackupRuns
 from coverslip.server.folder import AccountServer
-from coverslip.server.project_apps import ProjectApps, Report
-from coverslip.server.projects import role_in, user_and_role
+from coverslip.server.projects import ProjectApps, Report, role_in, user_and_role
 from coverslip.server.routes import router
 from coverslip.server.users import User
 from coverslip.workspace.jobs.queue import DEFAULT, JobOptions
 from coverslip.workspace.store.rows import acting_as
-from coverslip.workspace.store.serving import only_server, refuse_network_drive
+from coverslip.workspace.store.workspace import only_server, refuse_network_drive
 
 if TYPE_CHECKING:
     import socket
@@ -118,7 +128,7 @@ async def _trim_activity(server: AccountServer, days: int) -> None:
     """Delete older records, now and once a day."""
     while True:
         try:
-            await run_in_threadpool(activity.delete_older, server, days)
+            await run_in_threadpool(folder.delete_older, server, days)
         except CoverslipError:  # the database is busy or full
             _log.exception("old activity could not be deleted")
         await asyncio.sleep(_TRIM_SECONDS)
@@ -228,7 +238,7 @@ class AccountsGate:
     def _record(self, scope: Scope, project_id: str | None, path: str, status: int) -> None:
         user: User | None = scope[USER]
         try:
-            activity.record(
+            folder.record(
                 self._server,
                 user="" if user is None else user.name,
                 project_id=project_id,

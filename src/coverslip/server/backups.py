@@ -26,16 +26,14 @@ from coverslip._version import __version__
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.events import Emit, ignore
 from coverslip.files import write_error
+from coverslip.machine import Json
 from coverslip.messages import ChooseOther, Failure
-from coverslip.processes import Json
 from coverslip.runs.documents import Document
 from coverslip.server.folder import VERSION, AccountServer, metadata, open_account_server, projects
-from coverslip.workspace.backups.archive import Manifest
-from coverslip.workspace.backups.restoring import Restored, restore_backup
-from coverslip.workspace.backups.writing import copy_database, count_rows, write_backup
+from coverslip.workspace.backups import Manifest, Restored, copy_database, count_rows, restore_backup, write_backup
 from coverslip.workspace.jobs.computing import StepProgress, cancel_result, computation, request_result
-from coverslip.workspace.jobs.kinds import register_function
 from coverslip.workspace.jobs.queue import Queue, Turns
+from coverslip.workspace.jobs.records import register_function
 from coverslip.workspace.store.database import open_database, record_backup
 from coverslip.workspace.store.workspace import Workspace
 

@@ -10,44 +10,52 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation import (
-    METRICS,
-    RANGES,
+from coverslip.evaluation.comparison import (
     AsIfIndependent,
-    Metric,
     ProcedureDifference,
     as_if_independent,
     holm,
-    metrics_for_choices,
     paired_differences,
     procedure_difference,
     units_to_show,
 )
-from coverslip.evaluation.transferability import rank_correlation, rank_correlation_within
+from coverslip.evaluation.distances import rank_correlation, rank_correlation_within
+from coverslip.evaluation.metrics import RANGES
+from coverslip.evaluation.results import Metric
+from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text
 from coverslip.reports.differences import common_images
-from coverslip.studies.averages import ImageKeys, LeftOut, Overall, disjoint_datasets, images_of_datasets, overall
-from coverslip.studies.cells import Cell
-from coverslip.studies.heat_maps import HeatMaps
 from coverslip.studies.plan import StudyPlan, TrainedDataset
 from coverslip.studies.pretraining_steps import StepDistance, Tried
-from coverslip.studies.protocols import ArmDifference, ArmSetting, ProtocolStamp
-from coverslip.studies.published import Paper, PublishedFigure, StudyValues, papers_of, published_figures
-from coverslip.studies.rare_classes import RareClass
+from coverslip.studies.published import (
+    ArmDifference,
+    ArmSetting,
+    Paper,
+    ProtocolStamp,
+    PublishedFigure,
+    RocPanel,
+    StudyValues,
+    papers_of,
+    published_figures,
+)
 from coverslip.studies.results import (
     FailedTraining,
+    ImageKeys,
+    LeftOut,
     MetricMean,
+    Overall,
     ResultRow,
     SizeCurve,
     SizePoint,
+    disjoint_datasets,
     failed_trainings,
+    images_of_datasets,
     metric_mean,
+    overall,
     size_curve,
 )
-from coverslip.studies.roc import RocPanel
-from coverslip.studies.running import state_of
-from coverslip.studies.timing import NetworkLatency
-from coverslip.studies.variants import EpochCurve, FitScores, MergedClass, NetworkConfusion
+from coverslip.studies.running import Cell, NetworkLatency, state_of
+from coverslip.studies.variants import EpochCurve, FitScores, HeatMaps, MergedClass, NetworkConfusion, RareClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from coverslip.evaluation import METRICS
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 from coverslip.reports.figures import (
     CLASS_DASHES,
@@ -22,10 +22,9 @@ from coverslip.reports.figures import (
     sizes_apart,
 )
 from coverslip.reports.sections import Drawing
-from coverslip.studies.averages import Overall
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, Transfer, VariantScores
-from coverslip.studies.results import MetricMean, SizeCurve
-from coverslip.studies.roc import RocPanel
+from coverslip.studies.published import RocPanel
+from coverslip.studies.results import MetricMean, Overall, SizeCurve
 from coverslip.studies.variants import EpochCurve, NetworkConfusion
 
 if TYPE_CHECKING:

@@ -2,19 +2,22 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from coverslip.datasets.tables.reading import is_table
+from coverslip.datasets.tables import is_table
 from coverslip.errors import BadRecipe
-from coverslip.evaluation import scored_metrics
+from coverslip.evaluation.table import scored_metrics
 from coverslip.files import read_bytes, write_text
 from coverslip.images import Degradation
 from coverslip.messages import text
-from coverslip.runs.recipe import OneOf, RecipeSection, as_yaml, check_recipe, read_yaml, values_of
+from coverslip.runs.recipe import OneOf, RecipeSection
+from coverslip.runs.recipe_keys import as_yaml, check_recipe, read_yaml, values_of
+
+# The plan `study.yaml`: datasets, networks, initializations, splits, and how they are compared.
 
 PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
@@ -456,3 +459,40 @@ def _in_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails
         return text("plan-missing-key", key=key)
     reason = re.sub("^Value error, ", "", fault["msg"])
     return text("plan-invalid-value", key=key, reason=reason) if key else reason
+
+
+# A plan with the networks and initial weights that somebody chose, instead of those of the plan.
+
+
+def with_choices(
+    plan: StudyPlan, *, models: Sequence[str] = (), regimes: Sequence[str] = (), more_regimes: Sequence[Changes] = ()
+) -> StudyPlan:
+    """Return the plan with other networks and initializations.
+
+    Args:
+        plan: of a study.
+        models: names of networks of the plan, which keep their recipes, or of any other networks; none: those of the
+            plan.
+        regimes: names of initializations of the plan, or of the short ones of `study.yaml`; none: those of the plan,
+            unless there are `more_regimes`.
+        more_regimes: further initializations, as in `study.yaml`.
+
+    Raises:
+        BadRecipe: a name is not valid.
+    """
+    data = plan.model_dump(mode="json")
+    of_models = {each["name"]: each for each in data["models"]}
+    of_regimes = {each["name"]: each for each in data["regimes"]}
+    chosen_models = [of_models.get(name, name) for name in models] or data["models"]
+    chosen_regimes = [*(of_regimes.get(name, name) for name in regimes), *more_regimes] or data["regimes"]
+    names = {name if isinstance(name, str) else name["name"] for name in chosen_models}
+    # A dataset may be for some networks only.
+    datasets = [
+        {**each, "models": [name for name in each["models"] if name in names]}
+        for each in data["datasets"]
+        if not each["models"] or names.intersection(each["models"])
+    ]
+    changes = {"datasets": datasets, "models": chosen_models, "regimes": chosen_regimes, "baseline": None}
+    selected = plan_of({**data, **changes})
+    baselines = [*selected.variant_names, *(regime.name for regime in selected.regimes)]
+    return selected.model_copy(update={"baseline": plan.baseline}) if plan.baseline in baselines else selected

@@ -12,15 +12,16 @@ from pydantic import Field
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
-from coverslip.evaluation import Metric
+from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.messages import note, text
-from coverslip.runs import Recipe, Run, TrainingRecord
 from coverslip.runs.documents import Document
+from coverslip.runs.folder import Run
 from coverslip.runs.images import images_of
-from coverslip.studies.cells import Cell
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import TrainingRecord
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.running import state_of
+from coverslip.studies.running import Cell, state_of
 
 _FILE = "distances.json"
 
@@ -51,7 +52,7 @@ def measure_distances(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
     Raises:
         Stopped: on request; previous measurements are saved.
     """
-    from coverslip.audit.distance import distance, logme_of
+    from coverslip.audit.features import distance, logme_of
 
     pairs, measured = _pairs(cells), list[StepDistance]()
     for done, (second, first) in enumerate(pairs, start=1):

@@ -15,17 +15,18 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from coverslip.archives import safe_name
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError, Stopped
-from coverslip.files import sha256_json
+from coverslip.files import safe_name, sha256_json
 from coverslip.inference import load_classifier
 from coverslip.messages import text
-from coverslip.runs import FromRun, Run, images_opened
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import FromRun
+from coverslip.runs.status import images_opened
 from coverslip.runtime.cluster import ClusterExecutor, local_path
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.programs import failure_file, log_file, record_failure
-from coverslip.studies.local_executor import Order, train_in_program
+from coverslip.studies.running import Order, train_in_program
 
 _MAX_FILES = 200_000
 

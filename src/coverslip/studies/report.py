@@ -6,14 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coverslip.evaluation import METRICS, Metric, ProcedureDifference
+from coverslip.evaluation.comparison import ProcedureDifference
+from coverslip.evaluation.results import Metric
+from coverslip.evaluation.table import METRICS
 from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.messages import ENGLISH, in_language, text
 from coverslip.reports.blocks import SectionContent, SectionText, with_content
+from coverslip.reports.content import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
-from coverslip.reports.tables import Cell, Estimate, estimate
-from coverslip.reports.words import count, listed, number, percent, signed, spanned
+from coverslip.reports.reported import count, listed, number, percent, signed, spanned
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores, usual_verdict, verdict
 from coverslip.studies.figures import (
     confusion_drawing,

@@ -13,36 +13,43 @@ from coverslip.files import write_json
 from coverslip.machine import n_cores
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.models import model_info
-from coverslip.runs import (
-    WORK_LOCK,
-    FromRun,
-    Run,
-    StatusFile,
-    UnchangedImages,
-    budget_seconds,
-    is_run,
-    work_lock,
-)
+from coverslip.runs.folder import Run, is_run
+from coverslip.runs.images import UnchangedImages
+from coverslip.runs.recipe import FromRun
+from coverslip.runs.results import budget_seconds
+from coverslip.runs.status import WORK_LOCK, StatusFile, work_lock
 from coverslip.runtime.cluster import ClusterExecutor
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.slurm import Slurm
 from coverslip.stopping import NO_DEADLINE, Deadline
-from coverslip.studies.averages import images_of_datasets
-from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
-from coverslip.studies.heat_maps import draw_heat_maps, read_heat_maps
-from coverslip.studies.local_executor import train_in_program
-from coverslip.studies.merging import open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
-from coverslip.studies.protocols import arm_differences, arm_settings, protocol_stamps
-from coverslip.studies.rare_classes import rare_classes
+from coverslip.studies.published import arm_differences, arm_settings, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
-from coverslip.studies.results import ResultRow, perturbed_rows, rows_of, write_results
-from coverslip.studies.roc import roc_panels
-from coverslip.studies.running import CellRunner, Train, state_of
-from coverslip.studies.timing import measure_latencies, read_latencies
-from coverslip.studies.variants import confusions, epoch_curves, fit_scores, measure_perturbed, merged_classes
+from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
+from coverslip.studies.running import (
+    Cell,
+    CellRunner,
+    Train,
+    cells_of,
+    measure_latencies,
+    open_images,
+    read_latencies,
+    state_of,
+    train_in_program,
+    write_merged_tables,
+)
+from coverslip.studies.variants import (
+    confusions,
+    draw_heat_maps,
+    epoch_curves,
+    fit_scores,
+    measure_perturbed,
+    merged_classes,
+    rare_classes,
+    read_heat_maps,
+)
 
 
 def plan_study(plan: StudyPlan | Path | str, out: Path | str) -> list[Cell]:

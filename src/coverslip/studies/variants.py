@@ -1,34 +1,45 @@
-"""Further analyses of trained variants: robustness, merged datasets, training curves, training metrics, confusions.
+"""Further analyses of trained variants: robustness, merged datasets, curves, confusions, rare classes, heat maps.
 
 Robustness is measured on test images with blur, brightness or scale changed. Each image is perturbed before
 preprocessing, so that a perturbation corresponds to a change of the microscope.
 """
 
-from collections import defaultdict
+import shutil
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation import METRICS, Metric, metric_intervals, scored_metrics, value_with_groups
+from coverslip.datasets import Dataset
+from coverslip.errors import BadRun, CoverslipError, Stopped
+from coverslip.evaluation.decisions import DecideBy, DecisionRule, apply_temperature, decided_classes, learn_decisions
 from coverslip.evaluation.metrics import confusion_matrix
+from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import per_class
+from coverslip.evaluation.table import METRICS, metric_intervals, scored_metrics, value_with_groups
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images import degraded
 from coverslip.inference import load_classifier
 from coverslip.messages import message, note
-from coverslip.runs import Epoch, Predictions, Run, original_id
+from coverslip.runs.classifier import open_classifier
 from coverslip.runs.documents import Document
-from coverslip.runs.images import ImageLookup, images_of
+from coverslip.runs.folder import Run
+from coverslip.runs.images import ImageLookup, images_of, original_id
+from coverslip.runs.predictions import Predictions
+from coverslip.runs.results import Epoch, MapMethod, MapVerdict
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
-from coverslip.studies.cells import Cell
 from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
-from coverslip.studies.running import state_of
+from coverslip.studies.running import Cell, slug, state_of
+
+if TYPE_CHECKING:
+    from coverslip.inference.explain.explaining import Explanations
+
+# Further analyses of trained variants: robustness, merged datasets, training curves, training metrics, confusions.
 
 
 class Perturbed(BaseModel):
@@ -400,3 +411,228 @@ def _confusion(plan: StudyPlan, cell: Cell) -> Iterator[NetworkConfusion]:
         classes=tuple(classes),
         counts=tuple(map(tuple, confusion_matrix(measured.label, measured.predicted, len(classes)).tolist())),
     )
+
+
+# Precision and recall of the rarest class by several decision rules, for trainings with few images of it.
+#
+# The test set keeps the class proportions of the dataset, so that precision is that at the true prevalence.
+
+_TARGET = 0.9  # sensitivity for the rarest of two classes
+_RULES: tuple[DecideBy, ...] = ("highest", "roc", "sensitivity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RareClass:
+    """The results of the rarest class in one training, by one decision rule."""
+
+    dataset: str
+    name: str  # of the variant
+    class_name: str
+    n_labeled: Annotated[int, Field(description="Limit of its training and validation images.")]
+    n_test: int
+    prevalence: Annotated[float, Field(description="Its share of the test images.")]
+    rule: str
+    precision: Metric
+    recall: Metric
+    f1: Metric
+
+
+def rare_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[RareClass]:
+    """Return the rows of all trainings of the first split and seed that limit the images of the rarest class."""
+    rows: list[RareClass] = []
+    for cell in cells:
+        is_first = (cell.repeat, cell.seed) == (1, plan.seeds[0]) and not cell.is_pretraining
+        if is_first and cell.recipe.split.rare_images is not None and state_of(cell).state == "done":
+            try:
+                rows += _of_cell(plan, cell, cell.recipe.split.rare_images)
+            except CoverslipError:  # a file was changed or removed
+                continue
+    return rows
+
+
+def _of_cell(plan: StudyPlan, cell: Cell, n_labeled: int) -> Iterator[RareClass]:
+    runs = [*cell.run.folds] or [cell.run]
+    group_of = {row.image_id: row.named_group for row in cell.run.split}
+    n_of_class = Counter(row.label or "" for run in runs for row in run.predictions if row.label)
+    rarest = min(sorted(n_of_class), key=n_of_class.__getitem__)
+    classes = sorted(n_of_class)
+    rare = classes.index(rarest)
+    for by in _RULES if len(classes) == 2 else _RULES[:2]:
+        tested = [_decided(run, by, classes, rarest) for run in runs]
+        probability, label, predicted = (np.concatenate([each[k] for each in tested]) for k in range(3))
+        names = [group_of.get(image_id) or "" for each in tested for image_id in each[3]]
+        group = np.array(names, dtype=object) if any(names) else None
+        scores = per_class(probability, label, predicted, group)[rare]
+        yield RareClass(
+            dataset=cell.dataset.name,
+            name=plan.variant_name(cell.model, cell.regime),
+            class_name=rarest,
+            n_labeled=n_labeled,
+            n_test=scores.n,
+            prevalence=float(np.mean(label == rare)),
+            rule=by,
+            precision=scores.metrics["precision"],
+            recall=scores.metrics["recall"],
+            f1=scores.metrics["f1"],
+        )
+
+
+def _decided(
+    run: Run, by: DecideBy, classes: list[str], rarest: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
+    """Return probability, label and predicted class of the test images of a run, and their image_ids.
+
+    The rule is learned from the validation images of the run.
+    """
+    card = open_classifier(run.classifier_folder).card
+    number = {name: k for k, name in enumerate(card.classes)}
+    validation = apply_temperature(run.validation_logits, card.temperature)
+    val_label = np.array([number[row.label or ""] for row in run.validation])
+    positive = number.get(rarest) if len(card.classes) == 2 else None
+    points, _ = learn_decisions(validation, val_label, DecisionRule(by=by, positive=positive, target=_TARGET))
+    measured = [(row, logits) for row, logits in zip(run.predictions, run.test_logits, strict=True) if row.predicted]
+    of_card = apply_temperature(np.array([logits for _, logits in measured]), card.temperature)
+    decided = decided_classes(of_card, None if points is None else [point.threshold for point in points])
+    columns = [classes.index(name) for name in card.classes]
+    probability = np.zeros((len(measured), len(classes)))
+    probability[:, columns] = of_card
+    label = np.array([classes.index(row.label or "") for row, _ in measured])
+    return probability, label, np.array(columns)[decided], [row.image_id for row, _ in measured]
+
+
+# Heat maps of a few test images by the networks of a study, with all initializations side by side.
+#
+# The selection of images is fixed in advance, which avoids selection bias. Maps of methods that fail their checks
+# (`inference/explain`) are marked.
+
+_FOLDER, _FILE = "explanations", "explanations.json"
+_N_IMAGES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedMap:
+    """The method drawn for one classifier: the first that passes both checks, otherwise the first of all."""
+
+    regime: str
+    method: MapMethod
+    verdict: MapVerdict
+    similarity: Annotated[float | None, Field(description="With maps of random weights; null: not checked.")]
+    gain: Annotated[
+        float | None,
+        Field(description="Decrease in probability by blurring along the map, minus that by blurring from the center."),
+    ]
+    gain_low: Annotated[float | None, Field(description="Lower bound of its 95% confidence interval.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMaps:
+    """The heat maps of a network on a dataset, with a row for each initialization."""
+
+    dataset: str
+    model: str
+    maps: tuple[CheckedMap, ...]
+    pictures: tuple[str, ...]  # PNG files, by their paths in the study's folder
+
+
+class _Drawn(Document):
+    heat_maps: tuple[HeatMaps, ...]
+
+
+def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
+    """Draw heat maps of three test images of the first split for each dataset and network.
+
+    The images are the first test images of three classes that are evenly spaced in the list of classes. Previous heat
+    maps are replaced. A network with missing images or classifiers is skipped with a note.
+
+    Raises:
+        Stopped: on request; finished heat maps are saved.
+    """
+    from coverslip.inference.explain.explaining import explain
+
+    drawn: list[HeatMaps] = []
+    compared = _compared(cells)
+    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
+    _Drawn(heat_maps=()).write(folder / _FILE)
+    for done, group in enumerate(compared, start=1):
+        first = group[0]
+        try:
+            tested = [(cell, _first_split(cell.run)) for cell in group]
+            images = _shown(images_of(first.run), tested[0][1])
+            explained = explain(
+                [run.folder for _, run in tested],
+                images,
+                out=folder / _FOLDER / slug(first.dataset.name, first.model),
+                names=[cell.regime for cell in group],
+                show_failed=True,
+                n_nearest=0,
+                emit=emit,
+            )
+        except Stopped:
+            raise
+        except CoverslipError as error:
+            dataset, model = first.dataset.name, first.model
+            emit(Noted.of(note("no-heat-maps", level="warning", dataset=dataset, model=model, what=error.message)))
+            continue
+        drawn.append(_heat_maps_of(first, explained, folder))
+        _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)
+        emit(Progressed(stage="drawing-heat-maps", done=done, total=len(compared), unit="networks"))
+
+
+def _compared(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """Return groups of finished trainings on the same split, one training for each initialization."""
+    groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        if not cell.is_pretraining and state_of(cell).state == "done":
+            group = groups[cell.dataset.name, cell.model]
+            if cell.regime not in (member.regime for member in group) and (not group or _same_split(group[0], cell)):
+                group.append(cell)
+    return list(groups.values())
+
+
+def _same_split(first: Cell, second: Cell) -> bool:
+    return (first.train_per_class, first.repeat, first.seed) == (second.train_per_class, second.repeat, second.seed)
+
+
+def _first_split(run: Run) -> Run:
+    return run.folds[0] if run.folds else run
+
+
+def _shown(data: Dataset, run: Run) -> Dataset:
+    """Return the first test image of each selected class."""
+    index_of = {record.image_id: i for i, record in enumerate(data.records)}
+    first: dict[str, int] = {}
+    for row in run.predictions:
+        if row.label is not None and row.image_id in index_of:
+            first.setdefault(row.label, index_of[row.image_id])
+    classes = [name for name in data.classes if name in first]
+    step = max(1, len(classes) // _N_IMAGES)
+    return data.subset(first[name] for name in classes[::step][:_N_IMAGES])
+
+
+def _heat_maps_of(cell: Cell, explained: "Explanations", folder: Path) -> HeatMaps:
+    maps = []
+    for classifier in explained.checks:
+        check = next((each for each in classifier.checks if each.method == classifier.method), None)
+        maps.append(
+            CheckedMap(
+                regime=classifier.run,
+                method=classifier.method,
+                verdict=classifier.verdict,
+                similarity=None if check is None else check.similarity,
+                gain=None if check is None else check.gain,
+                gain_low=None if check is None else check.gain_low,
+            )
+        )
+    subfolder = explained.folder.relative_to(folder)
+    pictures = dict.fromkeys((subfolder / image.picture).as_posix() for image in explained.images if image.picture)
+    return HeatMaps(dataset=cell.dataset.name, model=cell.model, maps=tuple(maps), pictures=tuple(pictures))
+
+
+def read_heat_maps(folder: Path) -> Sequence[HeatMaps]:
+    """Return the saved heat maps; empty if there are none.
+
+    Raises:
+        BadRun: the file is damaged.
+    """
+    document = _Drawn.read_if_there(folder / _FILE)
+    return () if document is None else document.heat_maps

@@ -1,16 +1,18 @@
-"""The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
+"""The training loop: whole epochs, their scores, early stopping, and best and last checkpoints.
 
 All random numbers depend on (seed, epoch, step), and a checkpoint is written after every epoch. A killed run resumes
 after the last complete epoch and ends with the same weights as an uninterrupted run on the CPU. GPUs sum in a variable
 order.
 """
 
+import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from coverslip.errors import OutOfTime, Stopped
-from coverslip.events import CheckpointSaved, CheckpointSelection, Noted, StepEnded, ignore
-from coverslip.files import write_link
+from coverslip.errors import BadRun, OutOfTime, Stopped
+from coverslip.evaluation.table import METRICS, score
+from coverslip.events import CheckpointSaved, CheckpointSelection, EpochEnded, Noted, StepEnded, ignore
+from coverslip.files import write_bytes, write_link
 from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
 from coverslip.machine import is_out_of_memory
 from coverslip.messages import note
 from coverslip.models.networks import Network, follows_batches, train_mode
-from coverslip.runs import Recipe, RunContext
-from coverslip.runs.training import StoppedBecause
+from coverslip.runs.folder import RunContext
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.results import StoppedBecause
 from coverslip.training.batches import (
     TrainingImages,
     n_batches,
@@ -35,9 +39,10 @@ from coverslip.training.batches import (
     selecting_logits,
     training_batches,
 )
-from coverslip.training.checkpoints import Progress, load_checkpoint, save_checkpoint
-from coverslip.training.epoch_scores import Diverged, EpochScores, StepResults, epoch_ended, epoch_scores
-from coverslip.training.optimization import (
+from coverslip.training.pacing import (
+    StepPlan,
+    TimedPlan,
+    changes_in_steps,
     is_changed_before,
     is_second_phase,
     learning_rate_factor,
@@ -45,12 +50,12 @@ from coverslip.training.optimization import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 from coverslip.training.processor import faster_convolutions, return_freed_memory
 from coverslip.training.step import (
     Precision,
     PrecisionName,
     Stepper,
+    StepResult,
     fastest_dtype,
     other_precision,
     out_of_memory,
@@ -58,7 +63,219 @@ from coverslip.training.step import (
     standardized_head,
 )
 
+# Checkpoints without pickle: all tensors of network and optimizer as safetensors, with the progress as JSON.
+
+
+def save_checkpoint(
+    file: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Mapping[str, Any],  # Any: JSON values
+) -> None:
+    """Write everything that is needed to resume training, as a whole or not at all."""
+    from safetensors.torch import save
+
+    tensors = {f"network.{name}": tensor for name, tensor in plain_state(network).items()}
+    tensors |= {f"optimizer.{name}": tensor for name, tensor in _optimizer_tensors(optimizer).items()}
+    # As bytes, because safetensors reports a full disk as an error of another type.
+    write_bytes(file, save(tensors, metadata={"progress": json.dumps(dict(progress))}))
+
+
+def load_checkpoint(
+    file: Path, network: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> dict[str, Any]:  # Any: JSON values
+    """Restore the network and, if passed, the optimizer; return the saved `progress`.
+
+    Raises:
+        BadRun: the checkpoint is damaged or belongs to another network.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
+            progress: dict[str, Any] = json.loads(opened.metadata()["progress"])
+        network.load_state_dict({k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")})
+        if optimizer is not None:
+            _load_optimizer(optimizer, tensors)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadRun("checkpoint-not-usable", file=file, reason=str(error)) from error
+    return progress
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, key = name.split(".", 2)
+            state.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def plain_state(network: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict as contiguous copies on the CPU, sorted by name."""
+    return {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in sorted(network.state_dict().items())
+    }
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{number}.{key}": value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for number, entry in optimizer.state_dict()["state"].items()
+        for key, value in entry.items()
+        if isinstance(value, Tensor)
+    }
+
+
+@dataclass(slots=True)
+class Progress:
+    """State of the training loop, saved with every checkpoint."""
+
+    epoch: int = 0  # last complete epoch
+    best_epoch: int = 0  # by the primary metric on validation images
+    epochs_since_better: int = 0
+    best_score: float = float("-inf")  # higher is better; if undefined or equal, the loss decides
+    loss_of_best: float = float("inf")
+    best_val_loss: float = float("inf")
+    epochs_since_lower_loss: int = 0
+    plateau_factor: float = 1.0
+    seconds: float = 0.0
+    images: int = 0
+    training_seconds: float = 0.0
+    images_at_once: int | None = None  # in the last epoch; reduced if memory was insufficient
+    precision: PrecisionName = "float32"
+    loss_scale: tuple[float, int] | None = None  # of float16
+    n_steps: int = 0
+    schedule_changes: dict[int, int] = field(default_factory=dict)  # as the recipe key of this name, in steps
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON values
+        """Return JSON values for `restored`; infinity becomes null."""
+        return {name: None if value in (np.inf, -np.inf) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def restored(cls, saved: dict[str, Any]) -> "Progress":  # Any: JSON values
+        """Return the progress by the result of `as_json`."""
+        progress = cls(**{name: value for name, value in saved.items() if value is not None})
+        progress.schedule_changes = {int(step): n for step, n in progress.schedule_changes.items()}
+        return progress
+
+    def follow_plateau(self, recipe: Recipe, val_loss: float) -> None:
+        """Lower the learning rate if the validation loss stopped falling and the recipe has this schedule."""
+        if val_loss < self.best_val_loss:
+            self.best_val_loss, self.epochs_since_lower_loss = val_loss, 0
+            return
+        self.epochs_since_lower_loss += 1
+        if recipe.schedule == "plateau" and self.epochs_since_lower_loss >= max(1, (recipe.patience or 10) // 2):
+            self.plateau_factor, self.epochs_since_lower_loss = self.plateau_factor / 10, 0
+
+
+# Scores of an epoch: on training images from the results of its steps, and on validation images.
+
 Ints = npt.NDArray[np.int64]
+
+
+class Diverged(Exception):
+    """The loss or a logit is not a finite number."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochScores:
+    """The loss and scores of some images."""
+
+    loss: float  # mean over images, without smoothed labels, class weights and penalty
+    penalty: float | None  # mean over the steps of training
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    primary: float  # higher is better
+    chosen_predicted: tuple[int, ...] = ()  # classes of the `ChosenImages`
+
+
+def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, penalty: float | None = None) -> EpochScores:
+    """Return the scores of (n, K) logits for (n,) labels.
+
+    The loss of training and of validation images is the same quantity. Smoothed labels, class weights and a penalty
+    are means of training, which must not select the epoch.
+
+    Raises:
+        Diverged: the loss, the penalty or a logit is not finite.
+    """
+    loss = float(ImageLoss(recipe.loss, recipe.loss_options)(logits, torch.from_numpy(label)) / len(logits))
+    if not (np.isfinite([loss, penalty or 0.0]).all() and logits.isfinite().all()):
+        raise Diverged
+    primary = METRICS[recipe.primary_metric]
+    shown = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    scores = score(logits.double().softmax(dim=1).numpy(), label, names=(*shown, primary.name))
+    return EpochScores(
+        loss,
+        penalty,
+        scores["accuracy"],
+        scores["macro_precision"],
+        scores["macro_recall"],
+        scores["macro_f1"],
+        primary.as_higher_is_better(scores[primary.name]),
+    )
+
+
+def epoch_ended(
+    train: EpochScores | None,
+    val: EpochScores | None,
+    *,
+    epoch: int,
+    n_epochs: int,
+    seconds: float,
+    learning_rate: float,
+    is_best: bool = False,
+    seconds_left: float | None = None,
+) -> EpochEnded:
+    """Return the event of an epoch with these scores of training and validation images."""
+    return EpochEnded(
+        epoch=epoch,
+        n_epochs=n_epochs,
+        seconds=seconds,
+        learning_rate=learning_rate,
+        train_loss=train.loss if train else None,
+        train_penalty=train.penalty if train else None,
+        train_accuracy=train.accuracy if train else None,
+        train_precision=train.precision if train else None,
+        train_recall=train.recall if train else None,
+        train_f1=train.f1 if train else None,
+        val_loss=val.loss if val else None,
+        val_accuracy=val.accuracy if val else None,
+        val_precision=val.precision if val else None,
+        val_recall=val.recall if val else None,
+        val_f1=val.f1 if val else None,
+        is_best=is_best,
+        seconds_left=seconds_left,
+        chosen_predicted=val.chosen_predicted if val else (),
+    )
+
+
+class StepResults:
+    """Logits and penalties of the steps of an epoch, kept on the device: copying them would block every step."""
+
+    def __init__(self) -> None:
+        self._logits: list[Tensor] = []
+        self._penalties: list[Tensor] = []
+        self._label: list[Tensor] = []
+
+    def add(self, result: StepResult, label: Tensor) -> None:
+        self._logits.append(result.logits.float())
+        self._label.append(label)
+        if result.penalty is not None:
+            self._penalties.append(result.penalty)
+
+    def scores(self, recipe: Recipe) -> EpochScores:
+        logits, label = torch.cat(self._logits).cpu(), torch.cat(self._label).cpu().numpy()
+        penalty = float(torch.stack(self._penalties).mean()) if self._penalties else None
+        return epoch_scores(logits, label, recipe, penalty)
+
+
+# The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
+
 Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2

@@ -19,15 +19,23 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.augmentation import Copies
+from coverslip.augmentation.copies import Copies
 from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
-from coverslip.evaluation import fit_temperature
+from coverslip.evaluation.decisions import fit_temperature
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
-from coverslip.runs import IMAGES_COPIED, IMAGES_REFITTED, FittedOn, Recipe, RefittedHead, RunContext
+from coverslip.runs.folder import RunContext
+from coverslip.runs.recipe import IMAGES_COPIED, IMAGES_REFITTED, Recipe
+from coverslip.runs.results import FittedOn, RefittedHead
 from coverslip.training.batches import TrainingImages, TrainingTask
-from coverslip.training.linear_probe import SHRINKAGES, HeldOutProbes, LinearHead, fit_linear_probe
-from coverslip.training.ranking import calibrated_log_loss, primary_score
+from coverslip.training.linear_probe import (
+    SHRINKAGES,
+    HeldOutProbes,
+    LinearHead,
+    calibrated_log_loss,
+    fit_linear_probe,
+    primary_score,
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

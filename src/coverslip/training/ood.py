@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.engines import Features
-from coverslip.evaluation.ood import (
+from coverslip.evaluation.distances import (
     FEWEST_IMAGES,
     FeatureStatistics,
     directions_for,
@@ -29,7 +29,8 @@ from coverslip.evaluation.ood import (
 )
 from coverslip.events import Noted
 from coverslip.messages import note
-from coverslip.runs import N_OOD_IMAGES, CalibrationImages, OodThreshold
+from coverslip.runs.classifier import CalibrationImages, OodThreshold
+from coverslip.runs.recipe import N_OOD_IMAGES
 from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import Fitted
 from coverslip.training.heads import features_of, some_of_training, some_of_validation

@@ -7,13 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from coverslip.augmentation import AUGMENTATIONS
+from coverslip.augmentation.table import AUGMENTATIONS
 from coverslip.datasets import channel_advice
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.images import PixelFacts, Preprocessing, Scaling, learn_scaling
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
-from coverslip.runs import Recipe, plan_of
+from coverslip.runs.images import plan_of
+from coverslip.runs.recipe import Recipe
 
 _CANVAS_SHARE = 0.99  # of training images that fit; a single uncropped field of view must not make all cells tiny
 

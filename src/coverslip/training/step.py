@@ -28,7 +28,7 @@ from coverslip.losses.functions import ClusterLoss, ImageLoss
 from coverslip.machine import is_out_of_memory
 from coverslip.messages import Set, note
 from coverslip.models.networks import Network, train_mode
-from coverslip.runs import Recipe
+from coverslip.runs.recipe import Recipe
 from coverslip.training.batches import plain_batches
 
 Ints = npt.NDArray[np.int64]

@@ -8,12 +8,12 @@ The parts, each of which imports only from those above it:
 - `datasets`: open, read, label, group and change datasets; uploads; tables for trainings;
 - `recipes`: the choices for a training, and their validation;
 - `jobs`: trainings and predictions as processes: queue, watch and end them; results of trainings;
-- `evaluations`, `leakage_audit`, `objects`, `predictions`, `studies`, `suggestions`: evaluations on external test sets,
-  leakage estimates and distances of datasets, objects in fields of view, predictions with corrections, studies, and
-  images to label next;
-- `correcting`, `explanations`: corrections of labels among results, and explanations of single images;
-- `group_suggestions`, `tasks`, `cleanup`: suggested groupings, the tasks of worker processes, and the deletion of
-  expired files.
+- `evaluations`, `objects`, `predictions`, `studies`: evaluations on external test sets, objects in fields of view,
+  predictions with corrections, and studies;
+- `analyses`, `correcting`: leakage estimates, distances and maps of datasets, explanations of single images, and
+  corrections of labels among results;
+- `suggestions`, `tasks`, `cleanup`: images to label next and groupings, the tasks of worker processes, and the deletion
+  of expired files.
 """
 
 from coverslip.errors import require_extra

@@ -19,9 +19,8 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from coverslip.runs import Run
-from coverslip.workspace.datasets.reading_images import duplicates_thread_of, thread_of
-from coverslip.workspace.datasets.source_watch import SourceWatch
+from coverslip.runs.folder import Run
+from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_thread_of, thread_of
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.tables import datasets, image_colors, images, jobs
 from coverslip.workspace.store.workspace import Workspace

@@ -16,14 +16,13 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection, delete, select, update
 
-from coverslip import cache
+from coverslip.cache.stores import remove_stores_of
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
-from coverslip.workspace.jobs.control import stop_computations
-from coverslip.workspace.jobs.records import is_inside
-from coverslip.workspace.jobs.state import jobs_reading
-from coverslip.workspace.lists.reading import delete_results
+from coverslip.workspace.jobs.queue import stop_computations
+from coverslip.workspace.jobs.records import is_inside, jobs_reading
+from coverslip.workspace.lists import delete_results
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import free_space, write_transaction
 from coverslip.workspace.store.rows import Page, Paging, dataset_row, now, source_paths
@@ -94,7 +93,7 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             of_objects = [Path(path) for path in source_paths(row) if Path(path).is_relative_to(workspace.objects)]
             unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
-        cache.remove_stores_of(dataset_id)
+        remove_stores_of(dataset_id)
         for upload_id in unused:
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
         for table in of_objects:
@@ -224,6 +223,6 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 is_import = (tables.classifiers.c.id == folder.name) & tables.classifiers.c.removed.is_not(None)
                 connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(folder, ignore_errors=True)
-            cache.remove_stores_of(folder.name)
+            remove_stores_of(folder.name)
     if not is_over.is_set():
         free_space(workspace.engine)

@@ -15,31 +15,27 @@ from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images import ReadPlan, pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
-from coverslip.runs import Run
-from coverslip.runs.environment import EvaluatedImages
+from coverslip.runs.folder import Run
 from coverslip.runs.log import TimedNote, Work
-from coverslip.workspace.datasets.snapshots import refuse_exchanged_files, training_images
-from coverslip.workspace.jobs.kinds import (
+from coverslip.runs.status import EvaluatedImages
+from coverslip.workspace.datasets.labels import refuse_exchanged_files, training_images
+from coverslip.workspace.jobs.records import (
+    ACTIVE,
+    Job,
+    JobFacts,
+    JobFolders,
     JobKind,
     StateSource,
+    add_job,
+    all_jobs,
+    facts_of,
+    find_job,
     find_measured_job,
+    folded_log,
+    new_job_folder,
     progress_of_work,
     queued_ids,
     register,
-)
-from coverslip.workspace.jobs.records import (
-    Job,
-    JobFolders,
-    add_job,
-    all_jobs,
-    find_job,
-    new_job_folder,
-)
-from coverslip.workspace.jobs.state import (
-    ACTIVE,
-    JobFacts,
-    facts_of,
-    folded_log,
     state_of,
     status_of,
 )

@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from coverslip.counts import count_groups
-from coverslip.datasets.tables.columns import OBJECT_MEANINGS, TableChoices
+from coverslip.datasets.tables import OBJECT_MEANINGS, TableChoices
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
+from coverslip.machine import Json
 from coverslip.messages import Failure, Note, text
-from coverslip.objects import FinderSettings, ObjectTablePreview, list_finders
-from coverslip.processes import Json
+from coverslip.objects.finders import list_finders
+from coverslip.objects.finding import FinderSettings
+from coverslip.objects.object_tables import ObjectTablePreview
 from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
-from coverslip.workspace.jobs.kinds import register_function
-from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.records import Job, find_job, register_function
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import load_dataset, new_id, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
@@ -40,7 +41,7 @@ from coverslip.workspace.workers import WorkerPool
 if TYPE_CHECKING:
     import numpy as np
 
-    from coverslip.objects import FieldNames
+    from coverslip.objects.fields import FieldNames
 
 _FORMAT_VERSION = 1
 _LAST = "last.json"  # what was collected last
@@ -344,7 +345,7 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     Raises:
         CoverslipError: there are no objects, or files or fields cannot be read.
     """
-    from coverslip.objects import collect_objects
+    from coverslip.objects.collecting import collect_objects
 
     notes: list[Note] = []
 
@@ -385,7 +386,8 @@ _PREVIEW_S, _PREVIEW_LINES = 5.0, 200  # after which no other file of objects is
 
 def read_first_files(request: Json) -> Json:
     """Return an `ObjectsPreview` of the files of a request as JSON."""
-    from coverslip.objects import PointSize, preview_first_table, read_objects_of
+    from coverslip.objects.collecting import preview_first_table, read_objects_of
+    from coverslip.objects.fields import PointSize
 
     notes: list[Note] = []
 
@@ -431,7 +433,7 @@ def read_first_files(request: Json) -> Json:
 
 
 def _field_names(request: Json, emit: Emit) -> "FieldNames":
-    from coverslip.objects import FieldNames, list_fields
+    from coverslip.objects.fields import FieldNames, list_fields
 
     with read_transaction(Workspace.from_json(request["workspace"]).engine) as connection:
         data = load_dataset(connection, request["dataset_id"])
@@ -447,8 +449,9 @@ def search_image(request: Json) -> Json:
     """
     import numpy as np
 
-    from coverslip.objects import FinderSettings, trace_labels
     from coverslip.objects.finders import find_with
+    from coverslip.objects.finding import FinderSettings
+    from coverslip.objects.outlines import trace_labels
 
     pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
     settings = FinderSettings.model_validate(request["finder_settings"])

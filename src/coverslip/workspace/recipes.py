@@ -11,21 +11,13 @@ from sqlalchemy import select
 
 from coverslip.datasets import ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
-from coverslip.experiments.estimating import LONG_SECONDS, SetSizes, plan_work
+from coverslip.experiments.budgeting import LONG_SECONDS, SetSizes, plan_work
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
-from coverslip.models import (
-    PAPERS,
-    ModelRecord,
-    check_declared,
-    has_weights,
-    list_models,
-    model_info,
-    starting_weights,
-)
-from coverslip.runs import Pretraining, Recipe, Run
-from coverslip.runs.recipe import (
-    ImageChoices,
+from coverslip.models import PAPERS, ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import ImageChoices, Pretraining, Recipe
+from coverslip.runs.recipe_keys import (
     RecipeOption,
     Values,
     as_yaml,
@@ -35,7 +27,7 @@ from coverslip.runs.recipe import (
     values_given,
     values_of,
 )
-from coverslip.workspace.datasets.snapshots import training_images
+from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
 from coverslip.workspace.datasets.state import class_order_for_training
 from coverslip.workspace.store.rows import (

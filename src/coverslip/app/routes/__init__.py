@@ -2,35 +2,22 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import (
-    datasets,
-    exports,
-    fields,
-    files,
-    images,
-    jobs,
-    labels,
-    predictions,
-    readings,
-    results,
-    studies,
-    system,
-)
+from coverslip.app.routes import datasets, files, images, jobs, labels, predictions, results, system
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
     datasets.folders_router,
     datasets.router,
     images.router,
-    fields.router,
+    images.fields_router,
     labels.router,
-    readings.router,
+    labels.readings_router,
     datasets.uploads_router,
     results.router,
     jobs.runs_router,
     results.evaluations_router,
-    exports.router,
-    studies.router,
+    files.exports_router,
+    jobs.studies_router,
     jobs.router,
     files.router,
     predictions.router,

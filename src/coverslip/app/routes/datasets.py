@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import allow_body, announced
 from coverslip.app.requests import RAW_BODY, Locate, Paged, PreviewPool, ServedWorkspace, api_router
-from coverslip.app.schemas.datasets import (
+from coverslip.app.schemas import (
     DatasetChanges,
     FinishUpload,
     NewDataset,
@@ -20,28 +20,25 @@ from coverslip.app.schemas.datasets import (
     SplitOf,
     TableToOpen,
     TimeOf,
+    located,
+    problems,
 )
-from coverslip.app.schemas.system import located, problems
-from coverslip.datasets.tables.columns import TableChoices
-from coverslip.experiments.estimating import SetSizes
-from coverslip.workspace import cleanup, group_suggestions, leakage_audit, maps, recipes, suggestions
-from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state, uploads
-from coverslip.workspace.datasets.folders import FolderContent, TablePreview, list_folder
+from coverslip.datasets.tables import TableChoices
+from coverslip.experiments.budgeting import SetSizes
+from coverslip.workspace import analyses, cleanup, recipes, suggestions
+from coverslip.workspace.analyses import DatasetDistances, LeakageEstimateState, MapPredictions, MapState
+from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state
+from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
-from coverslip.workspace.datasets.inspections import DatasetInspection
-from coverslip.workspace.datasets.pixel_options import PixelOptions
-from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
-from coverslip.workspace.datasets.uploads import Upload, UploadedTable
-from coverslip.workspace.group_suggestions import GroupSuggestion
-from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
-from coverslip.workspace.maps import MapPredictions, MapState
+from coverslip.workspace.datasets.reading_images import DatasetInspection
+from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState, PixelOptions
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.suggestions import LabelSuggestions
-from coverslip.workspace.trainings import previews
-from coverslip.workspace.trainings.previews import SplitPreview
-from coverslip.workspace.viewing.lists import Text
+from coverslip.workspace.suggestions import GroupSuggestion, LabelSuggestions
+from coverslip.workspace.trainings import queueing
+from coverslip.workspace.trainings.queueing import SplitPreview
+from coverslip.workspace.viewing.images import Text
 
 Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
@@ -131,7 +128,7 @@ def get_inspection(workspace: ServedWorkspace, dataset_id: str) -> DatasetInspec
 @router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(409))
 def get_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> LeakageEstimateState:
     """The estimate of data leakage: the results of an image-level split against a grouped split, if requested."""
-    return leakage_audit.leakage_estimate_state(workspace, dataset_id)
+    return analyses.leakage_estimate_state(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(409))
@@ -141,7 +138,7 @@ def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate:
     Reports of trainings on these images include the estimate.
     """
     locate("datasets", dataset_id, "leakage-estimate")
-    return leakage_audit.start_leakage_estimate(workspace, dataset_id)
+    return analyses.start_leakage_estimate(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/suggestions", responses=problems(409))
@@ -171,14 +168,14 @@ def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
 @router.get("/datasets/{dataset_id}/map", responses=problems(409))
 def get_map(workspace: ServedWorkspace, dataset_id: str) -> MapState:
     """The state of the map of a dataset, on which similar images are near each other."""
-    return maps.map_state(workspace, dataset_id)
+    return analyses.map_state(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(409))
 def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> MapState:
     """Compute the map of a dataset in a separate process. It depends on the images only."""
     locate("datasets", dataset_id, "map")
-    return maps.start_map(workspace, dataset_id)
+    return analyses.start_map(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS)
@@ -190,26 +187,26 @@ def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
     point: its class and its group (positions in the lists of the map; 65535: none); its cluster of similar images (from
     0, the largest first); 1 if it is excluded, plus 2 if it belongs to the reserved test set.
     """
-    return Response(maps.map_points(workspace, dataset_id), media_type="application/octet-stream")
+    return Response(analyses.map_points(workspace, dataset_id), media_type="application/octet-stream")
 
 
 @router.get("/datasets/{dataset_id}/map-predictions/{job_id}", responses=problems(409))
 def get_map_predictions(workspace: ServedWorkspace, dataset_id: str, job_id: str) -> MapPredictions:
     """The predictions of a training, an evaluation or a prediction for images of the dataset, to color its map."""
-    return maps.map_predictions(workspace, dataset_id, job_id)
+    return analyses.map_predictions(workspace, dataset_id, job_id)
 
 
 @router.get("/datasets/{dataset_id}/distances", responses=problems(409))
 def get_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> DatasetDistances:
     """The distances of the features of a dataset from those of others, if requested."""
-    return leakage_audit.distances_state(workspace, dataset_id, other)
+    return analyses.distances_state(workspace, dataset_id, other)
 
 
 @router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(409))
 def create_distances(workspace: ServedWorkspace, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
     locate("datasets", dataset_id, "distances", other=other)
-    return leakage_audit.start_distances(workspace, dataset_id, other)
+    return analyses.start_distances(workspace, dataset_id, other)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails")
@@ -227,7 +224,7 @@ def list_columns(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> 
 @router.get("/datasets/{dataset_id}/group-suggestions", responses=problems(409))
 def list_group_suggestions(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[GroupSuggestion]:
     """Columns and patterns that may group the images. A training would accept each of them."""
-    return paging.page_of(group_suggestions.list_suggestions(workspace, dataset_id))
+    return paging.page_of(suggestions.list_suggestions(workspace, dataset_id))
 
 
 @router.get("/datasets/{dataset_id}/group-preview")
@@ -244,7 +241,7 @@ def preview_groups(
 @router.post("/datasets/{dataset_id}/split-preview", responses=problems(409))
 def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
     """The training, validation and test set of a training with this recipe, and why it would be refused."""
-    return previews.preview_split(
+    return queueing.preview_split(
         workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, repeats_run=body.repeats_run
     )
 
@@ -261,14 +258,14 @@ def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> T
 @router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))
 def preview_augmentation(workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
-    picture = previews.preview_augmentation(workspace, pool, dataset_id, body.recipe)
+    picture = queueing.preview_augmentation(workspace, pool, dataset_id, body.recipe)
     return Response(picture, media_type="image/png")
 
 
 @router.get("/datasets/{dataset_id}/pixel-options")
 def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptions:
     """The series, time points, z-planes, channels and levels of the files, among which users choose."""
-    return pixel_options.pixel_options(workspace, dataset_id)
+    return state.pixel_options(workspace, dataset_id)
 
 
 folders_router = api_router("folders")
@@ -301,7 +298,7 @@ uploads_router = api_router("uploads")
 @uploads_router.post("/uploads", status_code=201, responses=located(201))
 def create_upload(workspace: ServedWorkspace, new: NewUpload, locate: Locate) -> Upload:
     """Start an upload."""
-    upload = uploads.start_upload(workspace, new.name, is_labeled=new.is_labeled)
+    upload = folders.start_upload(workspace, new.name, is_labeled=new.is_labeled)
     locate("uploads", upload.id)
     return upload
 
@@ -309,13 +306,13 @@ def create_upload(workspace: ServedWorkspace, new: NewUpload, locate: Locate) ->
 @uploads_router.get("/uploads/{upload_id}")
 def get_upload(workspace: ServedWorkspace, upload_id: str) -> Upload:
     """The state of an upload."""
-    return uploads.upload_state(workspace, upload_id)
+    return folders.upload_state(workspace, upload_id)
 
 
 @uploads_router.get("/uploads/{upload_id}/table", responses=problems(409))
 def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTable | None:
     """The table whose columns must be chosen before the upload becomes a dataset; null: none."""
-    return uploads.table_of(workspace, upload_id)
+    return folders.table_of(workspace, upload_id)
 
 
 @uploads_router.put(
@@ -327,7 +324,7 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
 async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate) -> Upload:
     """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
     locate("uploads", upload_id)
-    return await _receive(partial(uploads.receive_file, workspace, upload_id, name), request)
+    return await _receive(partial(folders.receive_file, workspace, upload_id, name), request)
 
 
 @uploads_router.put(
@@ -336,7 +333,7 @@ async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, reque
 async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request, locate: Locate) -> Upload:
     """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
     locate("uploads", upload_id)
-    return await _receive(partial(uploads.receive_archive, workspace, upload_id), request)
+    return await _receive(partial(folders.receive_archive, workspace, upload_id), request)
 
 
 @uploads_router.post("/uploads/{upload_id}/finish", status_code=201, responses=located(201) | problems(409))
@@ -344,7 +341,7 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table
     choices = None if table is None else TableChoices(table.columns, crop_size=table.crop_size)
-    dataset = uploads.finish_upload(
+    dataset = folders.finish_upload(
         workspace,
         upload_id,
         is_labeled=finished.is_labeled,
@@ -359,13 +356,13 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
 @uploads_router.delete("/uploads/{upload_id}", status_code=204, responses=problems(409))
 def remove_upload(workspace: ServedWorkspace, upload_id: str) -> None:
     """Remove an upload."""
-    uploads.remove_upload(workspace, upload_id)
+    folders.remove_upload(workspace, upload_id)
 
 
 _AT_ONCE = 1 << 20  # bytes that are collected before a thread writes them
 
 
-async def _receive(begin: Callable[[int | None], uploads.Sink], request: Request) -> Upload:
+async def _receive(begin: Callable[[int | None], folders.Sink], request: Request) -> Upload:
     """Stream a body to disk. If the client disconnects, nothing is kept."""
     allow_body(request, None)  # the upload counts all its files together
     sink = await run_in_threadpool(begin, announced(request.headers))

@@ -1,4 +1,4 @@
-"""Files of jobs: reports, figures and downloads, under one address for all kinds of jobs."""
+"""Files of jobs (reports, figures, downloads) under one address for all kinds of jobs, and exports of classifiers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,14 +17,19 @@ from coverslip.app.files import (
     report_response,
     table_response,
 )
-from coverslip.app.requests import ServedWorkspace, api_router
-from coverslip.app.schemas.system import problems
-from coverslip.workspace.correcting.downloads import table_of
-from coverslip.workspace.exports import state as exports
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.schemas import NewExport, located, problems
+from coverslip.inference.export import Attribution
+from coverslip.workspace import exports
+from coverslip.workspace.correcting.corrections import answered_table
+from coverslip.workspace.exports import ExportState
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.predictions import object_export, samples, spot_check
+from coverslip.workspace.predictions import samples, state
+from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings import downloads
+from coverslip.workspace.trainings import results
+
+# Files of jobs: reports, figures and downloads, under one address for all kinds of jobs.
 
 router = api_router("files")
 
@@ -69,13 +74,13 @@ _FILES: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
 @router.get("/jobs/{job_id}/report", response_class=HTMLResponse, responses=problems(409))
 def get_report(workspace: ServedWorkspace, job_id: str) -> StreamingResponse:
     """The report of a training, an evaluation or a study, with a policy that blocks scripts."""
-    return report_response(workspace, downloads.file_of_job(find_job(workspace, job_id, *_REPORTED), "report"))
+    return report_response(workspace, results.file_of_job(find_job(workspace, job_id, *_REPORTED), "report"))
 
 
 @router.get("/jobs/{job_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(409))
 def get_figure(workspace: ServedWorkspace, job_id: str, name: FigureFile) -> StreamingResponse:
     """A figure of a report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, downloads.figure_of_job(find_job(workspace, job_id, *_REPORTED), name))
+    return figure_response(workspace, results.figure_of_job(find_job(workspace, job_id, *_REPORTED), name))
 
 
 @router.get("/jobs/{job_id}/download/{what}", response_class=Response, responses=_FILES | problems(409))
@@ -108,30 +113,30 @@ def download(
 
 
 def _predictions(workspace: Workspace, job: Job, format_: TextFormat, top_k: int | None) -> Response:
-    text = table_of(workspace, job.id, format_, top_k=top_k)
+    text = answered_table(workspace, job.id, format_, top_k=top_k)
     if format_ == "csv":
         return table_response(text, "predictions.csv")
     headers = {"Content-Disposition": 'attachment; filename="predictions.jsonl"'}
     return StreamingResponse(text, media_type=TABLE_TYPES["jsonl"], headers=headers)
 
 
-def _saved(name: downloads.JobFile, media_type: str) -> Callable[[Workspace, Job], Response]:
+def _saved(name: results.JobFile, media_type: str) -> Callable[[Workspace, Job], Response]:
     """Return a function that sends a file of the folder of a job."""
 
     def respond(workspace: Workspace, job: Job) -> Response:
-        file = downloads.file_of_job(job, name)
+        file = results.file_of_job(job, name)
         return file_response(workspace, file, media_type, name=f"{file.parent.name}-{file.name}")
 
     return respond
 
 
 def _classifier(workspace: Workspace, job: Job) -> Response:
-    name, stream = downloads.classifier_of(workspace, job.id)
+    name, stream = results.classifier_of(workspace, job.id)
     headers = {
-        "Content-Disposition": downloads.disposition(name),
+        "Content-Disposition": results.disposition(name),
         "Content-Length": str(os.fstat(stream.fileno()).st_size),
     }
-    return StreamingResponse(downloads.file_chunks(stream), media_type="application/octet-stream", headers=headers)
+    return StreamingResponse(results.file_chunks(stream), media_type="application/octet-stream", headers=headers)
 
 
 def _zipped(files: Callable[[Workspace, str], tuple[str, Iterator[bytes]]]) -> Callable[[Workspace, Job], Response]:
@@ -139,7 +144,7 @@ def _zipped(files: Callable[[Workspace, str], tuple[str, Iterator[bytes]]]) -> C
 
     def respond(workspace: Workspace, job: Job) -> Response:
         name, chunks = files(workspace, job.id)
-        headers = {"Content-Disposition": downloads.disposition(name)}
+        headers = {"Content-Disposition": results.disposition(name)}
         return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
     return respond
@@ -161,14 +166,42 @@ _DOWNLOADS: dict[Download, tuple[tuple[str, ...], Callable[[Workspace, Job], Res
     "model-card": (("train",), _saved("model-card", "text/markdown")),
     "predictions": (_MEASURED, _saved("predictions", "text/csv")),
     "confusion-matrix": (_MEASURED, _saved("confusion-matrix", "text/csv")),
-    "run": (("train",), _zipped(downloads.zipped_run)),
+    "run": (("train",), _zipped(results.zipped_run)),
     "classifier": (("train",), _classifier),
     "recipe": (("train",), _saved("recipe", "application/yaml")),
     "results": (("study",), _saved("results", "text/csv")),
     "export": (("export",), _zipped(exports.download)),
-    "objects": (("predict",), _zipped(object_export.download)),
+    "objects": (("predict",), _zipped(state.download)),
     "samples": (("predict",), _table(samples.summary_table, "samples.csv")),
     "samples-prism": (("predict",), _table(samples.grouped_table, "prism.csv")),
     "samples-report": (("predict",), _samples_report),
-    "spot-check": (("predict",), _table(spot_check.labels_table, "spot_check.csv")),
+    "spot-check": (("predict",), _table(samples.labels_table, "spot_check.csv")),
 }
+
+
+# Exports of classifiers for other programs: queue them, follow them, and download the result.
+
+exports_router = api_router("exports")
+
+
+@exports_router.get("/runs/{run_id}/exports")
+def list_exports(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[ExportState]:
+    """The exports of the classifier of a training, the newest first."""
+    return exports.list_exports(workspace, run_id, paging)
+
+
+@exports_router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(409))
+def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locate: Locate) -> ExportState:
+    """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
+    do not agree. Exports run one at a time, also during a training.
+    """
+    attribution = Attribution(tuple(new.authors or ()), new.license, new.citation)
+    job = exports.queue_export(workspace, run_id, new.to, attribution)
+    locate("exports", job)
+    return exports.export_state(workspace, job)
+
+
+@exports_router.get("/exports/{export_id}")
+def get_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
+    """The current state of an export."""
+    return exports.export_state(workspace, export_id)

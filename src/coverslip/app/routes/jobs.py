@@ -1,4 +1,4 @@
-"""Jobs of any kind, trainings, and the trash: list, queue, watch, stop, resume, remove, restore and explain."""
+"""Jobs of any kind, trainings, studies, and the trash: list, queue, watch, stop, resume, remove and restore."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -7,10 +7,10 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coverslip.app.files import PICTURE, image_response
+from coverslip.app.guard import check_is_editor
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.routes.images import ListedRowId
-from coverslip.app.schemas.jobs import JobsPage, NewRun, RunChanges
-from coverslip.app.schemas.system import located, problems
+from coverslip.app.schemas import JobsPage, NewRun, NewStudy, RunChanges, located, problems
 from coverslip.app.streams import (
     EVENTS,
     FollowedJobs,
@@ -22,17 +22,21 @@ from coverslip.app.streams import (
     events_of,
     events_of_workspace,
 )
-from coverslip.app.users import check_is_editor
 from coverslip.runs.log import LogLine
-from coverslip.workspace import explanations
+from coverslip.workspace import analyses
+from coverslip.workspace.analyses import ExplanationState
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
-from coverslip.workspace.explanations import ExplanationState
-from coverslip.workspace.jobs import control, listing
+from coverslip.workspace.jobs import listing, queue
 from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.studies import planning, state
+from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset, StudyTime
+from coverslip.workspace.studies.state import AnalysisName, NetworkFinding, StudyAnalysis, StudyState, StudyStory
 from coverslip.workspace.trainings import queueing, runs
 from coverslip.workspace.trainings.runs import RunState, RunStory
+
+# Jobs of any kind, trainings, and the trash: list, queue, watch, stop, resume, remove, restore and explain.
 
 router = api_router("jobs")
 
@@ -107,7 +111,7 @@ def stop_job(workspace: ServedWorkspace, job_id: str, request: Request) -> JobSt
     """
     if find_job(workspace, job_id).key is None:
         check_is_editor(request)
-    control.stop_job(workspace, job_id)
+    queue.stop_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
@@ -117,7 +121,7 @@ def finish_job(workspace: ServedWorkspace, job_id: str) -> JobState:
 
     A stopped training is queued again for this. The recipe records where fine-tuning ended.
     """
-    control.finish_job(workspace, job_id)
+    queue.finish_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
@@ -127,27 +131,27 @@ def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
 
     In a finished study, failed trainings are retried.
     """
-    control.resume_job(workspace, job_id)
+    queue.resume_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(409))
 def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
     """Move a job and its results to the trash of the workspace. A job without files is only removed from the list."""
-    control.remove_job(workspace, job_id)
+    queue.remove_job(workspace, job_id)
 
 
 @router.post("/jobs/{job_id}/restore", responses=problems(409))
 def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Restore a job from the trash."""
-    control.restore_job(workspace, job_id)
+    queue.restore_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
 @router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(409))
 def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> ExplanationState:
     """The progress of the explanation of a row of a job."""
-    return explanations.explanation_state(workspace, job_id, row_id)
+    return analyses.explanation_state(workspace, job_id, row_id)
 
 
 @router.post("/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(409))
@@ -159,7 +163,7 @@ def create_explanation(
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
     locate("jobs", job_id, "rows", row_id, "explanation")
-    return explanations.start_explanation(workspace, job_id, row_id)
+    return analyses.start_explanation(workspace, job_id, row_id)
 
 
 @router.get(
@@ -167,7 +171,7 @@ def create_explanation(
 )
 def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> Response:
     """The picture of a finished explanation."""
-    return image_response(explanations.explanation_picture(workspace, job_id, row_id))
+    return image_response(analyses.explanation_picture(workspace, job_id, row_id))
 
 
 runs_router = api_router("runs")
@@ -215,3 +219,75 @@ trash_router = api_router("trash")
 def list_trash(workspace: ServedWorkspace, paging: Paged) -> Page[DeletedItem]:
     """Deleted jobs, classifiers and datasets that can be restored, the latest deletion first."""
     return list_deleted(workspace, paging)
+
+
+# Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind.
+
+studies_router = api_router("studies")
+
+
+@studies_router.get("/study-presets")
+def list_study_presets(paging: Paged) -> Page[StudyPreset]:
+    """Studies of publications that can be repeated with other images."""
+    return paging.page_of(planning.list_presets())
+
+
+@studies_router.post("/study-preview", responses=problems(404, 409))
+def preview_study(workspace: ServedWorkspace, study: StudyChoices) -> StudyOutlook:
+    """The trainings of a study, without starting any."""
+    return planning.outlook(workspace, study)
+
+
+@studies_router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409))
+def create_study_time(workspace: ServedWorkspace, study: StudyChoices, locate: Locate) -> StudyTime:
+    """Estimate the time of a study, without starting it: each network is built and timed in a separate process."""
+    time = planning.start_study_time(workspace, study)
+    locate("study-times", time.id)
+    return time
+
+
+@studies_router.get("/study-times/{time_id}")
+def get_study_time(workspace: ServedWorkspace, time_id: str) -> StudyTime:
+    """The expected time of a study, or the progress of its measurement."""
+    return planning.study_time(workspace, time_id)
+
+
+@studies_router.get("/studies")
+def list_studies(workspace: ServedWorkspace, paging: Paged) -> Page[StudyState]:
+    """The studies, the newest first."""
+    return state.list_studies(workspace, paging)
+
+
+@studies_router.get("/datasets/{dataset_id}/network-findings")
+def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
+    """The results of networks on this dataset in studies, the newest first."""
+    return paging.page_of(state.findings_on(workspace, dataset_id))
+
+
+@studies_router.post("/studies", status_code=201, responses=located(201) | problems(404, 409))
+def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
+    """Queue a study with the current labels. Trainings and studies run one at a time."""
+    job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
+    locate("studies", job)
+    return state.study_state(workspace, job)
+
+
+@studies_router.get("/studies/{study_id}")
+def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
+    """A study with the current state of its trainings. Those that have started are runs."""
+    return state.study_story(workspace, study_id)
+
+
+@studies_router.get("/studies/{study_id}/analyses")
+def list_study_analyses(workspace: ServedWorkspace, study_id: str, paging: Paged) -> Page[StudyAnalysis]:
+    """Further analyses of the finished trainings of a study: prediction time, distances and explanations."""
+    return paging.page_of(state.list_analyses(workspace, study_id))
+
+
+@studies_router.post("/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(409))
+def create_study_analysis(
+    workspace: ServedWorkspace, study_id: str, analysis: AnalysisName, locate: Locate
+) -> StudyAnalysis:
+    """Start an analysis in a separate process. Afterwards, the results and the report of the study contain it."""
+    locate("studies", study_id, "analyses")
+    return state.start_analysis(workspace, study_id, analysis)

@@ -1,16 +1,19 @@
-"""Labels, confirmations and exclusions from the app."""
+"""Labels, confirmations and exclusions from the app, and second readings of a dataset."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from coverslip.app.files import TABLE, table_response
-from coverslip.app.guard import accepting
-from coverslip.app.requests import Author, Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.datasets import (
+from coverslip.app.guard import accepting, record_change, role_of
+from coverslip.app.requests import RAW_BODY, Author, Paged, ServedWorkspace, api_router, received
+from coverslip.app.routes.images import RowId
+from coverslip.app.schemas import (
     ConfirmedLabels,
+    DecidedLabel,
     ExclusionChange,
     ExclusionUndo,
     ExclusionUndone,
@@ -20,21 +23,32 @@ from coverslip.app.schemas.datasets import (
     LabelsStep,
     LabelsTakenBack,
     NewLabels,
+    NewSecondReading,
+    ReadingOf,
+    problems,
 )
-from coverslip.app.schemas.system import problems
-from coverslip.app.users import record_change, role_of
 from coverslip.errors import Forbidden
-from coverslip.workspace.correcting import history, readings
-from coverslip.workspace.correcting.history import LabelChange, exclude, undo_exclusion
-from coverslip.workspace.datasets import labels, snapshots
+from coverslip.workspace.correcting import corrections, readings
+from coverslip.workspace.correcting.corrections import LabelChange, exclude, undo_exclusion
+from coverslip.workspace.correcting.readings import (
+    Disagreement,
+    ImageToRead,
+    ImportedReadings,
+    ReadingAgreement,
+    ReadLabel,
+    SecondReading,
+)
+from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import Page, author_name
 from coverslip.workspace.store.workspace import Workspace
 
+# Labels, confirmations and exclusions from the app.
+
 Table = Literal["labels", "label-changes", "readings"]
 _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
-    "labels": snapshots.table_lines,
-    "label-changes": history.history_lines,
+    "labels": labels.table_lines,
+    "label-changes": corrections.history_lines,
     "readings": readings.readings_lines,
 }
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
@@ -104,7 +118,7 @@ def confirm_labels(
 @router.get("/datasets/{dataset_id}/label-changes")
 def list_label_changes(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[LabelChange]:
     """The changes of labels in the app, the newest first: when, by whom, and where the error was found."""
-    return history.list_label_changes(workspace, dataset_id, paging)
+    return corrections.list_label_changes(workspace, dataset_id, paging)
 
 
 @router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))
@@ -118,7 +132,7 @@ def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> 
     | `readings` | each label, reading and decision of a second reading: image, label, author and time |
     """
     lines = _LINES[what](workspace, dataset_id)
-    return table_response(lines, snapshots.file_name(workspace, dataset_id, what))
+    return table_response(lines, labels.file_name(workspace, dataset_id, what))
 
 
 def _check_author(request: Request, workspace: Workspace, dataset_id: str, change: int) -> None:
@@ -132,3 +146,73 @@ def _check_author(request: Request, workspace: Workspace, dataset_id: str, chang
     author = labels.author_of(workspace, dataset_id, change)
     if author is not None and author != author_name():
         raise Forbidden("change-of-other-user", author=author)
+
+
+# Second readings of a dataset: draw images, label them again, compare the readers, decide disagreements.
+
+readings_router = api_router("labels")
+
+_MOST_TABLE_BYTES = 64 * 2**20
+_PATH = "/datasets/{dataset_id}/second-reading"
+
+
+@readings_router.get(_PATH)
+def get_second_reading(workspace: ServedWorkspace, dataset_id: str, author: Author) -> SecondReading:
+    """The drawn images for the author of the request, without their first labels and names."""
+    return readings.second_reading(workspace, dataset_id, author)
+
+
+@readings_router.post(_PATH, responses=problems(409))
+def draw_second_reading(
+    workspace: ServedWorkspace, dataset_id: str, new: NewSecondReading, author: Author
+) -> SecondReading:
+    """Draw further labeled images at random. Their current labels are the first labels."""
+    return readings.draw_images(workspace, dataset_id, new.n, author)
+
+
+@readings_router.delete(_PATH, status_code=204)
+def remove_second_reading(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Remove the drawn images and all readings. Decided labels stay as they are."""
+    readings.remove_second_reading(workspace, dataset_id)
+
+
+@readings_router.put(_PATH + "/images/{row_id}", responses=problems(409))
+def read_image(
+    workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: ReadingOf, author: Author
+) -> ImageToRead:
+    """Store the label of the author for a drawn image. The label of the dataset does not change."""
+    return readings.read_image(workspace, dataset_id, row_id, body.label, author)
+
+
+@readings_router.get(_PATH + "/agreement")
+def get_reading_agreement(workspace: ServedWorkspace, dataset_id: str) -> ReadingAgreement:
+    """Percent agreement and Cohen's kappa of the first labels and of all readers."""
+    return readings.reading_agreement(workspace, dataset_id)
+
+
+@readings_router.get(_PATH + "/disagreements")
+def list_disagreements(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[Disagreement]:
+    """The images whose labels differ, those without a decision first."""
+    return readings.list_disagreements(workspace, dataset_id, paging)
+
+
+@readings_router.put(_PATH + "/decisions/{row_id}", responses=problems(409))
+def decide_label(
+    workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: DecidedLabel, author: Author
+) -> ReadLabel:
+    """Decide the label of an image whose readings differ. It becomes the label of the dataset; readings are kept."""
+    return readings.decide(workspace, dataset_id, row_id, body.label, author)
+
+
+@readings_router.delete(_PATH + "/decisions/{row_id}", status_code=204, responses=problems(409))
+def undo_decision(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> None:
+    """Undo a decision: the image gets the label that it had before."""
+    readings.undo_decision(workspace, dataset_id, row_id)
+
+
+@readings_router.post(_PATH + "/import", responses=problems(409, 413), openapi_extra=RAW_BODY)
+async def import_readings(workspace: ServedWorkspace, request: Request, dataset_id: str) -> ImportedReadings:
+    """Import readings from a table (the body) with the columns `image_id` or `path`, `label`, `author` and `time`."""
+    folder = workspace.folder / "uploads"
+    async with received(request, folder, most_bytes=_MOST_TABLE_BYTES, suffix=".csv") as file:
+        return await run_in_threadpool(readings.import_readings, workspace, dataset_id, file)

@@ -20,24 +20,24 @@ from coverslip.app.requests import (
     received_files,
 )
 from coverslip.app.routes.images import ListedRowId
-from coverslip.app.schemas.jobs import (
+from coverslip.app.schemas import (
     Answer,
     DatasetOfPrediction,
     JoinedDataset,
     JoinUndo,
     NewPrediction,
     NewSpotCheck,
+    located,
+    problems,
 )
-from coverslip.app.schemas.system import located, problems
 from coverslip.inference.spot_check import LabelsNeeded, SpotCheck
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.corrections import AppliedLabels
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
 from coverslip.workspace.datasets.state import DatasetState
-from coverslip.workspace.predictions import samples, spot_check, state
+from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
-from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary
-from coverslip.workspace.predictions.spot_check import ImageToLabel, SpotCheckState
+from coverslip.workspace.predictions.samples import ChangedSampling, ImageToLabel, SampledSummary, SpotCheckState
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 
@@ -118,19 +118,19 @@ def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: Chan
 @router.get("/predictions/{prediction_id}/spot-check")
 def get_spot_check(workspace: ServedWorkspace, prediction_id: str) -> SpotCheckState:
     """The randomly drawn images of a prediction, without their predictions, and their labels so far."""
-    return spot_check.spot_check_state(workspace, prediction_id)
+    return samples.spot_check_state(workspace, prediction_id)
 
 
 @router.put("/predictions/{prediction_id}/spot-check", responses=problems(409))
 def draw_spot_check(workspace: ServedWorkspace, prediction_id: str, new: NewSpotCheck) -> SpotCheckState:
     """Draw images of each condition at random. This is refused if drawn images are labeled."""
-    return spot_check.draw(workspace, prediction_id, new.n)
+    return samples.draw(workspace, prediction_id, new.n)
 
 
 @router.delete("/predictions/{prediction_id}/spot-check", status_code=204)
 def remove_spot_check(workspace: ServedWorkspace, prediction_id: str) -> None:
     """Remove the drawn images and their labels."""
-    spot_check.remove(workspace, prediction_id)
+    samples.remove(workspace, prediction_id)
 
 
 @router.get("/predictions/{prediction_id}/spot-check/needed", responses=problems(409))
@@ -140,7 +140,7 @@ def get_labels_needed(
     half_width: Annotated[float, Query(gt=0, lt=0.5, description="Half the width of the 95% interval.")] = 0.05,
 ) -> LabelsForWidth:
     """How many labels of each condition an interval of this width needs."""
-    return LabelsForWidth(half_width, spot_check.needed_for(workspace, prediction_id, half_width))
+    return LabelsForWidth(half_width, samples.needed_for(workspace, prediction_id, half_width))
 
 
 @router.put("/predictions/{prediction_id}/spot-check/images/{row_id}")
@@ -148,13 +148,13 @@ def label_spot_check(
     workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer, author: Author
 ) -> ImageToLabel:
     """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
-    return spot_check.label_image(workspace, prediction_id, row_id, body.excluded or body.label, author)
+    return samples.label_image(workspace, prediction_id, row_id, body.excluded or body.label, author)
 
 
 @router.get("/predictions/{prediction_id}/spot-check/result", responses=problems(409))
 def get_spot_check_result(workspace: ServedWorkspace, prediction_id: str) -> SpotCheck:
     """Accuracy on the labeled images, and class proportions from labels and predictions."""
-    return spot_check.result(workspace, prediction_id)
+    return samples.result(workspace, prediction_id)
 
 
 @router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(409))

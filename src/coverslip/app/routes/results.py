@@ -6,17 +6,8 @@ from typing import Annotated
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from coverslip.app.requests import (
-    RAW_BODY,
-    ClassifierId,
-    Locate,
-    Paged,
-    ServedWorkspace,
-    api_router,
-    received,
-)
-from coverslip.app.schemas.jobs import Decision, NewEvaluation
-from coverslip.app.schemas.system import located, problems
+from coverslip.app.requests import RAW_BODY, ClassifierId, Locate, Paged, ServedWorkspace, api_router, received
+from coverslip.app.schemas import Decision, NewEvaluation, located, problems
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
@@ -29,9 +20,8 @@ from coverslip.workspace.correcting.trained_images import (
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import classifier_cards, classifiers
-from coverslip.workspace.predictions.classifier_cards import ClassifierDescription
-from coverslip.workspace.predictions.classifiers import ListedClassifier
+from coverslip.workspace.predictions import classifiers
+from coverslip.workspace.predictions.classifiers import ClassifierDescription, ListedClassifier
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.state import StudyResults, study_results
@@ -127,7 +117,7 @@ def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> L
 @router.get("/classifiers/{classifier_id}/card")
 def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierDescription:
     """What a classifier is, what it was trained on, and how well it predicted test images."""
-    return classifier_cards.classifier_card(workspace, classifier_id)
+    return classifiers.classifier_card(workspace, classifier_id)
 
 
 @router.delete("/classifiers/{classifier_id}", status_code=204)

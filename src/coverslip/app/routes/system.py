@@ -3,12 +3,12 @@
 from fastapi import Request
 
 from coverslip._version import __version__
+from coverslip.app.guard import PROJECT, USER, role_of
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
-from coverslip.app.schemas.system import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe
-from coverslip.app.users import PROJECT, USER, role_of
+from coverslip.app.schemas import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.messages import language
-from coverslip.runs.recipe import named_sets, recipe_groups, recipe_keys
+from coverslip.runs.recipe_keys import named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
 from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
 from coverslip.workspace.store.rows import Page

@@ -1,8 +1,8 @@
-"""Datasets: one record per image, in a fixed order, with its origin."""
+"""Datasets: one record per image, in a fixed order, with its origin; images of other lists found in them."""
 
 import os
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attr
@@ -13,15 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets.index.table import ImageTable
-from coverslip.datasets.names import (
-    counted,
-    name_as_text,
-    natural_key,
-    posix_below,
-    source_name,
-)
-from coverslip.datasets.tables.columns import plain_name
+from coverslip.datasets.index.tables import ImageTable
+from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
+from coverslip.datasets.tables import plain_name
 from coverslip.images import (
     PLAN_COLUMNS,
     Decoded,
@@ -38,6 +32,8 @@ from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+# Datasets: one record per image, in a fixed order, with its origin.
 
 Side = Literal["train", "val", "test"]
 Part = Literal["train", "val", "test", "excluded"]
@@ -418,3 +414,63 @@ def first_positions(records: Sequence[ImageRecord]) -> npt.NDArray[np.int64]:
 def side_named(text: str) -> Side | None:
     """Return the set that a folder or a cell names (`Validation` is `val`), or None."""
     return _SIDES.get(text.strip().casefold())
+
+
+# Find images from elsewhere in a list of images: those of another run, or of a table.
+
+_POINT, _NO_PARTS = "point", frozenset[str]()
+
+
+class ImageFinder:
+    """Finds images by their files, and by what is read of these.
+
+    Args:
+        listed: the file of each image, its plan, and the parts of the plan that its table row states, or "point".
+    """
+
+    def __init__(self, listed: Iterable[tuple[str, ReadPlan, frozenset[str]]]) -> None:
+        self._images = list(listed)
+        self._of_file: dict[str, list[int]] = defaultdict(list)
+        self._around: dict[tuple[str, tuple[int, int] | None], list[int]] = defaultdict(list)
+        for k, (file, plan, _) in enumerate(self._images):
+            self._of_file[file].append(k)
+            self._around[file, _center(plan)].append(k)
+
+    def find(self, file: str, plan: ReadPlan, stated: frozenset[str] = _NO_PARTS) -> int | None:
+        """Return the index of an image: the only one of its file, the same crop, or the same plan.
+
+        A recipe may read another plane, other channels or larger crops around points than a list states. If two images
+        match, neither is chosen.
+
+        Args:
+            file: the file of the image.
+            plan: its plan.
+            stated: the parts of the plan that its table row states, or "point"; none: unknown.
+        """
+        of_file = self._of_file.get(file, [])
+        # A field of view can contain thousands of images: only those around the same point are compared.
+        candidates = of_file if len(of_file) == 1 else self._around.get((file, _center(plan)), [])
+        same = [k for k in candidates if self._is_same_crop(k, plan, stated)]
+        if not same and len(of_file) == 1 and None in (self._images[of_file[0]][1].region, plan.region):
+            same = of_file  # only one of the two crops the file
+        if len(same) > 1:
+            same = [k for k in same if self._images[k][1] == plan] or self._with_same_parts(same, plan, stated)
+        return same[0] if len(same) == 1 else None
+
+    def _is_same_crop(self, k: int, plan: ReadPlan, stated: frozenset[str]) -> bool:
+        _, listed, listed_parts = self._images[k]
+        if _POINT in listed_parts | stated and None not in (listed.region, plan.region):
+            return _center(listed) == _center(plan)
+        return listed.region == plan.region
+
+    def _with_same_parts(self, candidates: Sequence[int], plan: ReadPlan, stated: frozenset[str]) -> list[int]:
+        values = _stated_values(plan, stated)
+        return [k for k in candidates if stated and _stated_values(*self._images[k][1:]) == values]
+
+
+def _stated_values(plan: ReadPlan, stated: frozenset[str]) -> dict[str, object]:
+    return {name: getattr(plan, name) for name in stated - {_POINT, "region"}}
+
+
+def _center(plan: ReadPlan) -> tuple[int, int] | None:
+    return None if plan.region is None else box_center(plan.region)

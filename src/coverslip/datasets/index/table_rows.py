@@ -8,11 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coverslip.datasets.index.boxes import Size, box_of, size_of, with_points_in_numbers
 from coverslip.datasets.index.folders import FileFinder
 from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, side_named
-from coverslip.datasets.index.table import ImageTable
-from coverslip.datasets.index.table_columns import Columns, find_columns, listed_columns, other_columns, states_class
+from coverslip.datasets.index.tables import (
+    Columns,
+    ImageTable,
+    Size,
+    box_of,
+    find_columns,
+    listed_columns,
+    other_columns,
+    size_of,
+    states_class,
+    with_points_in_numbers,
+)
 from coverslip.datasets.names import (
     absolute_path,
     clean_label,
@@ -22,11 +31,11 @@ from coverslip.datasets.names import (
     posix_below,
     printable,
 )
-from coverslip.datasets.tables.reading import CellFault, RowFaults
+from coverslip.datasets.tables import CellFault, RowFaults
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
-from coverslip.text_tables import number_of
+from coverslip.tables import number_of
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"

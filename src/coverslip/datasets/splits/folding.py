@@ -9,21 +9,22 @@ import numpy as np
 
 from coverslip.datasets.index.records import SIDES, Dataset, Part
 from coverslip.datasets.names import counted, natural_key, one_line, some
-from coverslip.datasets.quality.facts import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS
-from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.quality.units import (
+from coverslip.datasets.quality.related_images import (
     ON_REQUEST,
     connected_components,
     dropped_notes,
     exclusion_notes,
     exclusion_reasons,
 )
-from coverslip.datasets.splits.partition import Ints, fold_units, split_units
+from coverslip.datasets.quality.scanning import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, Scan
 from coverslip.datasets.splits.splitting import (
+    Ints,
     Split,
     balance_classes,
     classes_and_domains,
+    fold_units,
     in_random_order,
+    split_units,
     trained_classes,
 )
 from coverslip.errors import BadDataset, BadRecipe

@@ -26,16 +26,17 @@ from coverslip.datasets import (
     read_preprocessed,
 )
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore, time_left
+from coverslip.events import Emit, Noted, Progressed, ignore, show, time_left
 from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.images import PreprocessedImage, caption_font, fit_caption
 from coverslip.inference.classifier import load_classifier
-from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
-from coverslip.inference.explain.maps import Method
+from coverslip.inference.explain.explainer import Explainer, Method, Neighbor, run_of
 from coverslip.machine import select_device
 from coverslip.messages import ChooseOther, note, text
-from coverslip.progress import show
-from coverslip.runs import CheckedOn, MapCheck, MapVerdict, Prediction, Run, RunContext, fingerprint_of
+from coverslip.runs.classifier import fingerprint_of
+from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.predictions import Prediction
+from coverslip.runs.results import CheckedOn, MapCheck, MapVerdict
 from coverslip.stopping import BY_SIGNAL
 
 Colors = Literal["viridis", "jet"]

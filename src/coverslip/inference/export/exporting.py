@@ -1,35 +1,376 @@
-"""Formats of exported classifiers, and writing of a verified export.
+"""Formats of exported classifiers, and writing of an export that was verified on real images.
 
 An export is a folder. It is written beside its place, opened again, compared with the classifier on images of the run,
 and moved to its place only if it agrees.
 """
 
 import json
+import re
+import runpy
 import secrets
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from coverslip.datasets import one_line
-from coverslip.engines import as_onnx, import_onnxruntime, import_openvino, openvino_core
-from coverslip.errors import CoverslipError, require_extra
-from coverslip.events import Emit, Progressed, ignore
-from coverslip.files import write_bytes, write_error, write_json
+from coverslip.datasets import Dataset, one_line, read_preprocessed
+from coverslip.engines import (
+    LARGEST_DIFFERENCE,
+    as_onnx,
+    difference,
+    import_onnxruntime,
+    import_openvino,
+    openvino_core,
+)
+from coverslip.errors import BadDataset, CoverslipError, require_extra
+from coverslip.evaluation.decisions import decided_classes
+from coverslip.events import Emit, Progressed, ignore, progress_reporter
+from coverslip.files import sha256_file, write_bytes, write_error, write_json, write_text
+from coverslip.images import PreprocessedImage, ReadPlan
 from coverslip.inference.classifier import Classifier, PixelOutputs, Predictor
-from coverslip.inference.export.bioimageio import Attribution, write_description
-from coverslip.inference.export.verifying import Verification, verification_images, verify
 from coverslip.machine import n_cores
 from coverslip.messages import text
-from coverslip.runs import ClassifierCard, PackedClassifier, Run, find_classifier, open_classifier
+from coverslip.runs.classifier import ClassifierCard, PackedClassifier, find_classifier, open_classifier
+from coverslip.runs.folder import Run
+from coverslip.runs.images import images_of
 
 if TYPE_CHECKING:
     from coverslip.models.networks import DeployedNetwork
+
+# The description of a classifier in the format of the BioImage Model Zoo (BioImage.IO, format version 0.5).
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 _+()-]")
+_LEAST_NAME, _MOST_NAME = 5, 128  # characters
+_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+_DOI, _URL = re.compile(r"\b10\.\d{4,9}/[^\s,;]*[^\s,;.)]"), re.compile(r"https?://[^\s,;]*[^\s,;.)]")
+_TITLES = {
+    "probabilities": "Calibrated probability of each class",
+    "logits": "Logit of each class before calibration",
+    "features": "Features, averaged over test-time augmentation",
+    "ood_score": "Out-of-distribution score: 0 is typical, above 1 unfamiliar",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Who made a classifier, its license, and what to cite.
+
+    Raises:
+        CoverslipError: a value is invalid.
+    """
+
+    authors: tuple[str, ...] = ()
+    license: str | None = None  # an identifier of SPDX
+    citation: str | None = None  # a text with a DOI or an address
+
+    def __post_init__(self) -> None:
+        for author in self.authors:
+            if not author.strip() or "/" in author or not author.isprintable():
+                raise CoverslipError("export-author-invalid", author=one_line(author, 60))
+        if self.license is not None and not _LICENSE.fullmatch(self.license):
+            raise CoverslipError("export-license-invalid", license=one_line(self.license, 60))
+        if self.citation is not None and not (_DOI.search(self.citation) or _URL.search(self.citation)):
+            raise CoverslipError("export-citation-without-link", citation=one_line(self.citation, 120))
+
+    def __bool__(self) -> bool:
+        return self != Attribution()
+
+    def described(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the values of `rdf.yaml`."""
+        values: dict[str, Any] = {"authors": [{"name": each.strip()} for each in self.authors or ("unknown",)]}
+        if self.license is not None:
+            values["license"] = self.license
+        if self.citation is not None:
+            doi, url = _DOI.search(self.citation), _URL.search(self.citation)
+            link = {"doi": doi[0]} if doi else {"url": url[0] if url else ""}
+            values["cite"] = [{"text": one_line(self.citation), **link}]
+        return values
+
+
+def _valid_name(name: str) -> str:
+    """Return a name that the format allows."""
+    name = _NOT_IN_NAMES.sub("_", name)[:_MOST_NAME]
+    return name if len(name) >= _LEAST_NAME else f"{name} classifier".strip()
+
+
+def write_description(
+    folder: Path,
+    name: str,
+    card: ClassifierCard,
+    metadata: Mapping[str, Any],  # Any: JSON values
+    example: npt.NDArray[np.unsignedinteger],
+    outputs: Mapping[str, npt.NDArray[np.floating] | None],
+    attribution: Attribution,
+) -> None:
+    """Write `rdf.yaml`, `README.md` and test arrays for a folder that contains `model.onnx`.
+
+    Args:
+        folder: of the export.
+        name: of the classifier.
+        card: of the classifier.
+        metadata: accompanies the network.
+        example: (1, S, S, C) pixels.
+        outputs: of the example, by name.
+        attribution: authors, license and citation.
+    """
+    import onnx
+    from ruamel.yaml import YAML
+
+    np.save(folder / "test_input.npy", example)
+    _, side, _, n_channels = example.shape
+    batch, classes = {"type": "batch"}, ", ".join(card.classes)
+    inputs = [
+        {
+            "id": "pixels",
+            "description": f"Pixels, resized ({card.preprocessing.resize}) and scaled as classify.py does",
+            "axes": [
+                batch,
+                {"type": "space", "id": "y", "size": side},
+                {"type": "space", "id": "x", "size": side},
+                {"type": "channel", "id": "channel", "channel_names": [f"channel{i}" for i in range(n_channels)]},
+            ],
+            "data": {"type": example.dtype.name},
+            "test_tensor": _source(folder / "test_input.npy"),
+        }
+    ]
+    described = []
+    for output, array in outputs.items():
+        if array is None:
+            continue
+        np.save(folder / f"test_{output}.npy", array)
+        axis = "class" if output in ("probabilities", "logits") else "feature"
+        sizes = [{"type": "index", "id": f"{axis}_index", "size": array.shape[1]}] if array.ndim == 2 else []
+        described.append(
+            {
+                "id": output,
+                "description": _TITLES[output],
+                "axes": [batch, *sizes],
+                "data": {"type": "float32"},
+                "test_tensor": _source(folder / f"test_{output}.npy"),
+            }
+        )
+    write_text(folder / "README.md", f"# {name}\n\nClasses: {classes}\n\n{metadata['model_card']}\n")
+    opset = onnx.load(folder / "model.onnx", load_external_data=False).opset_import[0].version
+    description = {
+        "type": "model",
+        "format_version": "0.5.3",
+        "name": _valid_name(name),
+        "description": f"Classifier of images: {classes}"[:1024],
+        **attribution.described(),
+        "tags": ["classification", "coverslip"],
+        "documentation": "README.md",
+        "attachments": [_source(folder / "classify.py")],
+        "inputs": inputs,
+        "outputs": described,
+        "weights": {"onnx": {**_source(folder / "model.onnx"), "opset_version": opset}},
+        "config": {"coverslip": {key: value for key, value in metadata.items() if key != "model_card"}},
+    }
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with (folder / "rdf.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(json.loads(json.dumps(description)), file)  # a copy without shared values, which would be aliases
+
+
+def _source(file: Path) -> dict[str, str]:
+    return {"source": file.name, "sha256": sha256_file(file)}
+
+
+# Comparison of an exported classifier with the original on real images.
+
+MOST_IMAGES = 300
+_N_DRAWN, _N_PATTERNS = 64, 6
+_BATCHES = (1, 3, 17, 64)  # images at a time, then 64 again: an exported network must not depend on it
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The agreement of an exported classifier with the original; `verification.json`."""
+
+    n: int  # images
+    n_files: Annotated[int, Field(description="Of these read by `classify.py`, without coverslip.")]
+    max_logit_difference_sd: Annotated[float, Field(description="Largest difference, in SDs of all logits.")]
+    max_feature_difference_sd: Annotated[float, Field(description="The same of a feature, in its SDs.")]
+    max_ood_score_difference_sd: Annotated[float, Field(description="The same of OOD scores; 0 without them.")]
+    label_agreement: Annotated[float, Field(description="Share of images with the same decision.")]
+    are_drawn: Annotated[bool, Field(description="The images of the run are missing; others were drawn.")] = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the export may be handed out."""
+        differences = (self.max_logit_difference_sd, self.max_feature_difference_sd, self.max_ood_score_difference_sd)
+        return max(differences) <= LARGEST_DIFFERENCE and self.label_agreement == 1
+
+    def as_json(self) -> dict[str, Any]:  # Any: JSON values
+        """Return the content of `verification.json`."""
+        return {"format_version": 1, **asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationImages:
+    """Images and what the classifier computes of them."""
+
+    pixels: npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
+    expected: PixelOutputs
+    files: dict[int, Path]  # those that are whole files, by position
+    are_drawn: bool = False  # at random, since those of the run are not available
+
+
+def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore) -> VerificationImages:
+    """Return at most `MOST_IMAGES` validation images of a run, or training images if it has no validation images.
+
+    If none of them is available, for example because their folder was moved, images are drawn at random.
+
+    Args:
+        run: of the classifier.
+        classifier: the original.
+        emit: receives the progress.
+    """
+    try:
+        data = _images(run)
+    except BadDataset:
+        return _drawn_images(classifier)
+    images = read_preprocessed(data.records, classifier.card.preprocessing)
+    report, n_images = progress_reporter(emit, "reading-images", "images"), len(data.records)
+    readable = []
+    for done, (record, image) in enumerate(zip(data.records, images, strict=True), start=1):
+        if isinstance(image, PreprocessedImage):
+            readable.append((record, image.pixels))
+        report(done, n_images)
+    if not readable:
+        return _drawn_images(classifier)
+    pixels = np.stack([each for _, each in readable])
+    whole = ReadPlan()
+    files = {
+        i: record.path
+        for i, (record, _) in enumerate(readable)
+        if record.plan.of_pixels == whole and record.in_memory is None
+    }
+    return VerificationImages(pixels, classifier.predict_pixels(pixels), files)
+
+
+def _drawn_images(classifier: "Classifier") -> VerificationImages:
+    """Return squares of random intensities in coarse and fine patterns, dark and bright, so that outputs differ."""
+    preprocessing, rng = classifier.card.preprocessing, np.random.default_rng(0)
+    depth = np.dtype(preprocessing.depth)
+    drawn = []
+    for k in range(_N_DRAWN):
+        n_squares = 2 ** (1 + k % _N_PATTERNS)
+        at = np.arange(preprocessing.image_size) * n_squares // preprocessing.image_size
+        squares = rng.random((n_squares, n_squares, preprocessing.channels))
+        shares = np.clip(rng.random() + rng.random() * (squares - 0.5), 0, 1)
+        drawn.append(np.rint(shares[np.ix_(at, at)] * np.iinfo(depth).max).astype(depth))
+    pixels = np.stack(drawn)
+    return VerificationImages(pixels, classifier.predict_pixels(pixels), {}, are_drawn=True)
+
+
+def _images(run: Run) -> Dataset:
+    data = images_of(run)
+    split_of = {row.image_id: row.split for row in run.split}
+    by_split = [
+        [i for i, record in enumerate(data.records) if split_of.get(record.image_id) == split]
+        for split in ("val", "train", "test")  # after cross-validation, the classifier is refitted on all images
+    ]
+    positions = next(filter(None, by_split), [])
+    step = max(1, -(-len(positions) // MOST_IMAGES))
+    return data.subset(positions[::step])
+
+
+def verify(
+    predictor: Predictor,
+    images: VerificationImages,
+    card: ClassifierCard,
+    reader: Path | None,
+    emit: Emit = ignore,
+) -> Verification:
+    """Compare an exported classifier with the original.
+
+    Args:
+        predictor: the export, opened again.
+        images: from `verification_images`.
+        card: of the original.
+        reader: `classify.py` of the export, whose pixels must be equal too; None: the export has none.
+        emit: receives the progress.
+    """
+    report, n_done, parts = progress_reporter(emit, "verifying-export", "images"), 0, []
+    for batch in _batches(images.pixels):
+        parts.append(predictor.predict_pixels(batch))
+        report(n_done := n_done + len(batch), len(images.pixels))
+    outputs = _joined(parts)
+    read = {} if reader is None else _read_without_coverslip(reader, images.files, card)
+    if not read:
+        return replace(_compared(outputs, images.expected, card, 0), are_drawn=images.are_drawn)
+    rows = np.array([*range(len(images.pixels)), *read])
+    outputs = _joined([outputs, *(predictor.predict_pixels(pixels[None]) for pixels in read.values())])
+    return _compared(outputs, _rows(images.expected, rows), card, len(read))
+
+
+def _batches(pixels: npt.NDArray[np.unsignedinteger]) -> Iterator[npt.NDArray[np.unsignedinteger]]:
+    start = 0
+    for size in (*_BATCHES, *[_BATCHES[-1]] * len(pixels)):
+        if start < len(pixels):
+            yield pixels[start : start + size]
+        start += size
+
+
+def _read_without_coverslip(reader: Path, files: dict[int, Path], card: ClassifierCard) -> dict[int, Any]:
+    """Return the pixels of the files that the reference reader can read, by position."""
+    read, preprocessing = runpy.run_path(str(reader))["read"], card.preprocessing.model_dump(mode="json")
+    pixels = {}
+    for position, file in files.items():
+        try:
+            pixels[position] = read(file, preprocessing)
+        except (OSError, ValueError):  # another format, which the reader refuses
+            continue
+    return pixels
+
+
+def _compared(outputs: PixelOutputs, expected: PixelOutputs, card: ClassifierCard, n_files: int) -> Verification:
+    score, expected_score = outputs.ood_score, expected.ood_score
+    if score is not None and expected_score is not None:
+        ood_difference = difference(score, expected_score)
+    else:
+        ood_difference = 0.0 if score is expected_score else float("inf")
+    return Verification(
+        n=len(expected.logits) - n_files,
+        n_files=n_files,
+        max_logit_difference_sd=difference(outputs.logits, expected.logits),
+        max_feature_difference_sd=difference(outputs.features, expected.features),
+        max_ood_score_difference_sd=ood_difference,
+        label_agreement=float((_decisions(outputs, card) == _decisions(expected, card)).mean()),
+    )
+
+
+def _decisions(outputs: PixelOutputs, card: ClassifierCard) -> npt.NDArray[np.int64]:
+    """Return the predicted class of each image; -1 for uncertain and -2 for unfamiliar."""
+    decided = decided_classes(outputs.probabilities, card.operating_points)
+    is_uncertain = outputs.probabilities[np.arange(len(decided)), decided] < card.uncertain_below
+    decided = np.where(is_uncertain, -1, decided)
+    return decided if outputs.ood_score is None else np.where(outputs.ood_score > 1, -2, decided)
+
+
+def _joined(parts: Sequence[PixelOutputs]) -> PixelOutputs:
+    probabilities, logits, features = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    scores = [part.ood_score for part in parts if part.ood_score is not None]
+    return PixelOutputs(probabilities, logits, features, np.concatenate(scores) if scores else None)
+
+
+def _rows(outputs: PixelOutputs, rows: npt.NDArray[np.int64]) -> PixelOutputs:
+    score = outputs.ood_score
+    return PixelOutputs(
+        outputs.probabilities[rows],
+        outputs.logits[rows],
+        outputs.features[rows],
+        None if score is None else score[rows],
+    )
+
+
+# Formats of exported classifiers, and writing of a verified export.
 
 Pixels = npt.NDArray[np.unsignedinteger]
 Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]

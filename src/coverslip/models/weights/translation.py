@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.models.records import Tensors
 from coverslip.models.weights.hdf5 import Layers, read_layers
+from coverslip.models.zoo import Tensors
 
 if TYPE_CHECKING:
     import torch

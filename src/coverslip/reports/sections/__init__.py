@@ -3,14 +3,11 @@
 from coverslip.reports.blocks import SECTIONS, Drawing, Section, SectionContent, SectionText
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
-from coverslip.reports.sections.curves import CALIBRATION, CURVES, ROC
-from coverslip.reports.sections.data_quality import LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
-from coverslip.reports.sections.dataset_flow import FLOW
-from coverslip.reports.sections.external import OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
+from coverslip.reports.sections.curves import BUDGET, CALIBRATION, CURVES, LEARNING, ROC
+from coverslip.reports.sections.data import FLOW, LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
 from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
-from coverslip.reports.sections.results import LIMITS, NUMBERS
-from coverslip.reports.sections.training import BUDGET, LEARNING
+from coverslip.reports.sections.results import LIMITS, NUMBERS, OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
 
 __all__ = ["SECTIONS", "Drawing", "Section", "SectionContent", "SectionText", "leakage_sentences", "sections_of"]
 

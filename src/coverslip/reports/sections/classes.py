@@ -4,23 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from coverslip.evaluation import (
-    Metric,
-    OperatingPoint,
-    SubgroupScores,
-    confused_classes,
-    confused_pairs,
-    hardest_classes,
-)
+from coverslip.evaluation.decisions import OperatingPoint
+from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
+from coverslip.evaluation.results import Metric, SubgroupScores
 from coverslip.messages import text
 from coverslip.reports import content, figures
 from coverslip.reports.blocks import Drawing, Section, SectionText
+from coverslip.reports.content import Cell, Estimate, below_values, column_titles, estimate
 from coverslip.reports.figures import FigureData
-from coverslip.reports.reported import ReportedRun
-from coverslip.reports.tables import Cell, Estimate, below_values, column_titles, estimate
-from coverslip.reports.words import (
+from coverslip.reports.reported import (
     MANY_CLASSES,
     N_HARDEST,
+    ReportedRun,
     count,
     decision_images,
     is_numbered,

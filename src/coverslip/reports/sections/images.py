@@ -14,18 +14,12 @@ from coverslip.images import PixelSize, small_pixels
 from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, SectionText, Tile
+from coverslip.reports.content import Cell, column_titles
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
-from coverslip.reports.reported import ReportedRun
-from coverslip.reports.tables import Cell, column_titles
-from coverslip.reports.words import (
-    MANY_CLASSES,
-    number,
-    percent,
-    set_title,
-    signed,
-)
-from coverslip.runs import MapCheck, MeasuredPredictions
-from coverslip.runs.environment import DomainImages
+from coverslip.reports.reported import MANY_CLASSES, ReportedRun, number, percent, set_title, signed
+from coverslip.runs.predictions import MeasuredPredictions
+from coverslip.runs.results import MapCheck
+from coverslip.runs.status import DomainImages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

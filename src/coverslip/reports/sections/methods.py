@@ -7,23 +7,25 @@ from typing import Any
 from coverslip.messages import text
 from coverslip.reports import content
 from coverslip.reports.blocks import Block, Quotation, Section, SectionText
-from coverslip.reports.reported import ReportedRun, read_run
-from coverslip.reports.sections.dataset_flow import flow_of
-from coverslip.reports.words import (
+from coverslip.reports.reported import (
+    ReportedRun,
     copies_words,
     count,
     delivered_words,
     group_words,
     listed,
     percent,
+    read_run,
     set_title,
     split_words,
     without_group,
 )
-from coverslip.runs import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe, Run
-from coverslip.runs.environment import Weights
-from coverslip.runs.recipe import changed_phrases, phrases
-from coverslip.runs.training import FinetuneStage, InstantStage
+from coverslip.reports.sections.data import flow_of
+from coverslip.runs.folder import Run
+from coverslip.runs.recipe import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe
+from coverslip.runs.recipe_keys import changed_phrases, phrases
+from coverslip.runs.results import FinetuneStage, InstantStage
+from coverslip.runs.status import Weights
 
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _SETS = ("train", "val", "test")

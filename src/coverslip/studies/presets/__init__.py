@@ -8,16 +8,23 @@ from typing import Any
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.models import has_weights, model_info
-from coverslip.runs import Recipe, check_recipe
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe_keys import check_recipe
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
-from coverslip.studies.presets.aimic import AIMIC
-from coverslip.studies.presets.arms import arm_names, arms_of, published_recipe
-from coverslip.studies.presets.efficientnetv2_cell import EFFICIENTNETV2_CELL
-from coverslip.studies.presets.imbalance import IMBALANCE
-from coverslip.studies.presets.mobilevit_mn import MOBILEVIT_MN
-from coverslip.studies.presets.mobincep import MOBINCEP
-from coverslip.studies.presets.record import SMALL_PER_CLASS, Dataset, Preset
-from coverslip.studies.presets.two_step import TWO_STEP
+from coverslip.studies.presets.publications import (
+    AIMIC,
+    EFFICIENTNETV2_CELL,
+    IMBALANCE,
+    MOBILEVIT_MN,
+    MOBINCEP,
+    SMALL_PER_CLASS,
+    TWO_STEP,
+    Dataset,
+    Preset,
+    arm_names,
+    arms_of,
+    published_recipe,
+)
 from coverslip.tables import Table
 
 __all__ = ["PRESETS", "SMALL_PER_CLASS", "Preset", "arm_names", "model_name", "preset_plan", "preset_recipe"]

@@ -9,12 +9,17 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
-from coverslip.datasets.tables.columns import find_column
+from coverslip.datasets.tables import find_column
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import PixelFacts
 from coverslip.runs.images import ImageSource
-from coverslip.workspace.correcting.corrections import LabeledImage, is_joined_table_of, joined_table_of, table_of
-from coverslip.workspace.correcting.history import exclude_by_job
+from coverslip.workspace.correcting.corrections import (
+    LabeledImage,
+    exclude_by_job,
+    is_joined_table_of,
+    joined_table_of,
+    table_of,
+)
 from coverslip.workspace.correcting.trained_images import CurrentImage, ImageChanges, compare_images, current_images
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.labels import label_rows
@@ -22,11 +27,9 @@ from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.sources import Grouping, Source, change_dataset, grouping_for
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
-from coverslip.workspace.lists.reading import rows_in_dataset
-from coverslip.workspace.lists.rows import Row, images_of_job
+from coverslip.workspace.lists import Row, images_of_job, rows_in_dataset
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, refuse_unready, table_choices
-from coverslip.workspace.store.sql import among_integers
+from coverslip.workspace.store.rows import AnyRow, Json, among_integers, dataset_row, refuse_unready, table_choices
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace
 

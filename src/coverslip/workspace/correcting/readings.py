@@ -17,27 +17,27 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, i
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
 from coverslip.datasets import name_as_text, similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.evaluation.agreement import Agreement, agreement_of
+from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
-from coverslip.reports.readers import agreement_section
-from coverslip.text_tables import composed
-from coverslip.workspace.datasets.changed_files import refuse_changed_files
-from coverslip.workspace.datasets.labels import label_rows, undo_change
-from coverslip.workspace.datasets.snapshots import csv_text
+from coverslip.reports.sections.data import agreement_section
+from coverslip.tables import composed
+from coverslip.workspace.datasets.image_rows import refuse_changed_files
+from coverslip.workspace.datasets.labels import csv_text, label_rows, undo_change
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     ChangedSince,
     Page,
     Paging,
+    among_integers,
     author_name,
     class_order,
     dataset_row,
     is_present_in,
     now,
+    replace_rows,
 )
-from coverslip.workspace.store.sql import among_integers, replace_rows
 from coverslip.workspace.store.tables import (
     adjudications,
     changed_labels,

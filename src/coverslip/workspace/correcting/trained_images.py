@@ -16,13 +16,13 @@ from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.events import Emit
 from coverslip.images import ReadPlan
-from coverslip.processes import Json
-from coverslip.runs import CheckedClass, LabelIssue, SplitRow
+from coverslip.machine import Json
+from coverslip.runs.results import CheckedClass, LabelIssue
+from coverslip.runs.split import SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
-from coverslip.workspace.jobs.kinds import register_function
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.lists.rows import class_plan_of
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job, register_function
+from coverslip.workspace.lists import class_plan_of
 from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, split_in_dataset
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace

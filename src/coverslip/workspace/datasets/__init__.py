@@ -1,6 +1,6 @@
 """Datasets of the app.
 
-`folders` and `uploads` are the origins of images. `sources` opens and changes datasets, `image_rows` stores their
-images, `reading_images` decodes each image once, `inspections` checks them. Users work with `labels` and `grouping`;
-`state` describes datasets. `snapshots` are the input of trainings.
+`folders` has the origins of images. `sources` opens and changes datasets, `image_rows` stores their images,
+`reading_images` decodes and inspects each image once. Users work with `labels`, whose tables are the input of
+trainings, and `grouping`; `state` describes datasets.
 """

@@ -1,32 +1,49 @@
-"""Folders and tables on the disk of the user: their content, and previews of tables. Nothing is written there."""
+"""What users open as datasets: folders and tables on their disk, and uploads of files from a browser."""
 
 import io
 import os
+import shutil
+import stat
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import Field
+from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.datasets import (
     describe_table,
+    gives_labels,
+    has_box_columns,
     has_image_suffix,
     is_folder,
     is_hidden,
     natural_key,
+    one_line,
     open_dataset,
     read_table,
     with_mapping,
 )
-from coverslip.datasets.tables.reading import PLAIN_TABLE_SUFFIXES, is_table
-from coverslip.errors import BadDataset, CoverslipError
+from coverslip.datasets.tables import PLAIN_TABLE_SUFFIXES, TableChoices, is_table
+from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
+from coverslip.files import ArchiveLimits, Entry, open_archive, safe_name, write_error
 from coverslip.images import UnreadFormat, small_pixels, unread_formats, unread_suffixes
+from coverslip.workspace.datasets import sources
+from coverslip.workspace.datasets.state import DatasetState
+from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.rows import AnyRow, new_id, now
+from coverslip.workspace.store.tables import uploads
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.pictures import as_image
+
+# Folders and tables on the disk of the user: their content, and previews of tables. Nothing is written there.
 
 MOST_SECONDS = 2.0  # limit for counting: a home folder on a network drive would take minutes
 
@@ -252,3 +269,422 @@ def _allowed_table(workspace: Workspace, path: str) -> Path:
     if not (is_table(file) and file.is_file()):
         raise BadDataset("not-a-table-file", file=file)
     return file
+
+
+# Uploads: files from a browser, until they become a dataset.
+#
+# A file is written under a temporary name outside the folder of files, and moved there when it is complete. A zip file
+# is unpacked outside after all entries were checked, and then moved as a whole.
+
+MAX_FILES = 200_000
+MAX_BYTES = 50 * 10**9
+_SHARE_OF_DISK = 0.8  # of the free space that one upload may use
+
+_FINISHING = threading.Lock()  # an upload must not become two datasets by simultaneous requests
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload with its files so far."""
+
+    id: str
+    name: str
+    is_labeled: bool
+    has_folders: Annotated[bool, Field(description="Whether it has sub-folders.")]
+    n_files: int
+    n_bytes: int
+    max_bytes: int
+    max_files: int
+
+
+def start_upload(
+    workspace: Workspace, name: str, *, is_labeled: bool, max_files: int = MAX_FILES, max_bytes: int = MAX_BYTES
+) -> Upload:
+    """Create an upload without files.
+
+    Args:
+        workspace: the workspace.
+        name: the name of the dataset that it will become.
+        is_labeled: whether sub-folders or a table give the labels.
+        max_files, max_bytes: limits of all its files together; lower on a small disk.
+    """
+    upload_id = new_id()
+    folder = workspace.uploads / upload_id
+    try:
+        (folder / "files").mkdir(parents=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise write_error(folder, error) from error
+    with write_transaction(workspace.engine) as connection:
+        connection.execute(
+            insert(uploads).values(
+                id=upload_id,
+                name=name,
+                is_labeled=is_labeled,
+                n_files=0,
+                n_bytes=0,
+                has_folders=False,
+                max_files=max_files,
+                max_bytes=min(max_bytes, int(free * _SHARE_OF_DISK)),
+                created=now(),
+            )
+        )
+    return upload_state(workspace, upload_id)
+
+
+def upload_state(workspace: Workspace, upload_id: str) -> Upload:
+    """Return the state of an upload.
+
+    Raises:
+        NotFound: there is no such upload.
+    """
+    with workspace.engine.connect() as connection:
+        row = _row(connection, upload_id)
+    return Upload(**{each.name: getattr(row, each.name) for each in fields(Upload)})
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedTable:
+    """A table among the files, with labels or positions."""
+
+    path: Annotated[str, Field(description="Absolute path, as `table-preview` takes it.")]
+    name: str
+
+
+def table_of(workspace: Workspace, upload_id: str) -> UploadedTable | None:
+    """Return the only table that lists the images and may contain labels or positions; None if there is none.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset.
+    """
+    with workspace.engine.connect() as connection:
+        row = open_row(connection, upload_id)
+    file = _table_in(workspace.uploads / upload_id / "files", _may_be_labels if row.is_labeled else _gives_boxes)
+    return None if file is None else UploadedTable(str(file), file.name)
+
+
+def finish_upload(
+    workspace: Workspace,
+    upload_id: str,
+    *,
+    is_labeled: bool | None = None,
+    classes: Collection[str] = (),
+    choices: TableChoices | None = None,
+    ignores_table: bool = False,
+) -> DatasetState:
+    """Create a dataset of the files. A table with paths next to the images gives the labels and boxes.
+
+    Without labels, a table is used only if it contains boxes: other tables may list images for other purposes.
+
+    Args:
+        workspace: the workspace.
+        upload_id: the upload.
+        is_labeled: overrides the value from the start of the upload.
+        classes: as of `open_sources`.
+        choices: columns and crop size for the table that `table_of` returns.
+        ignores_table: create a dataset of the images alone.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset.
+        BadDataset: the files cannot become a dataset; they are kept for another attempt.
+    """
+    with _FINISHING:
+        with workspace.engine.connect() as connection:
+            row = open_row(connection, upload_id)
+        files = workspace.uploads / upload_id / "files"
+        is_labeled = row.is_labeled if is_labeled is None else is_labeled
+        if ignores_table:
+            path = files
+        elif choices is None:
+            path = _table_in(files, _gives_labels if is_labeled else _gives_boxes) or files
+        else:
+            path = _single_table(workspace, upload_id)
+        dataset = sources.open_sources(
+            workspace,
+            [sources.Source(str(path))],
+            name=row.name,
+            is_labeled=is_labeled,
+            classes=classes,
+            kind="upload",
+            choices=choices or TableChoices(),
+        )
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(update(uploads).where(uploads.c.id == upload_id).values(dataset_id=dataset.id))
+    return dataset
+
+
+def remove_upload(workspace: Workspace, upload_id: str) -> None:
+    """Remove an upload.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset; remove that instead.
+    """
+    with write_transaction(workspace.engine) as connection:
+        open_row(connection, upload_id)
+        connection.execute(delete(uploads).where(uploads.c.id == upload_id))
+    shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
+
+
+def _single_table(workspace: Workspace, upload_id: str) -> Path:
+    table = table_of(workspace, upload_id)
+    if table is None:
+        raise BadDataset("upload-without-table")
+    return Path(table.path)
+
+
+def _table_in(files: Path, is_fitting: Callable[[Path], bool]) -> Path | None:
+    """Return the only matching table next to the images, or in their only folder."""
+    folder = files
+    while True:
+        entries = _shown_entries(folder)
+        tables = [entry for entry in entries if entry.is_file() and entry.suffix.lower() in PLAIN_TABLE_SUFFIXES]
+        fitting = []
+        for table in tables:
+            with suppress(BadDataset):  # it cannot be read
+                fitting += [table] if is_fitting(table) else []
+        if len(fitting) == 1:
+            return fitting[0]
+        if len(entries) != 1 or not entries[0].is_dir():
+            return None
+        folder = entries[0]
+
+
+def _shown_entries(folder: Path) -> list[Path]:
+    return [entry for entry in folder.iterdir() if not is_hidden(entry.name)]
+
+
+def _gives_labels(file: Path) -> bool:
+    return gives_labels(read_table(file))
+
+
+def _gives_boxes(file: Path) -> bool:
+    table = read_table(file)
+    return table.index("path") is not None and has_box_columns(table)
+
+
+def _may_be_labels(file: Path) -> bool:
+    """Return whether the user should choose the meanings of its columns: it lists the images with further content.
+
+    Next to class folders, a table must have columns of labels or positions with standard names.
+    """
+    content = describe_table(read_table(file))
+    if "path" not in content.mapping:
+        return False
+    folders = [entry for entry in _shown_entries(file.parent) if entry.is_dir()]
+    is_of_labels = "label" in content.mapping or bool(content.class_columns)
+    return is_of_labels or content.layout is not None or (len(content.columns) > 1 and len(folders) < 2)
+
+
+def _row(connection: Connection, upload_id: str) -> AnyRow:
+    row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
+    if row is None:
+        raise NotFound("no-such-upload")
+    return row
+
+
+def open_row(connection: Connection, upload_id: str) -> AnyRow:
+    """Return the row of an upload that is not a dataset yet.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset.
+    """
+    row = _row(connection, upload_id)
+    if row.dataset_id is not None:
+        raise Conflict("upload-finished")
+    return row
+
+
+_CHUNK = 1 << 20
+_LIMITS = ArchiveLimits(
+    max_entries=2 * MAX_FILES,  # including folders
+    max_directory_bytes=100 * 10**6,
+    max_ratio=300,  # blank 16-bit images compress a hundredfold; a zip bomb compresses a thousandfold
+    min_ratio_bytes=100 * 10**6,
+    allows_zip64=True,
+)
+_COUNTING = threading.Lock()  # sizes of replaced files and counts must be consistent
+
+
+def receive_file(workspace: Workspace, upload_id: str, name: str, declared: int | None) -> "Sink":
+    """Return the sink for the bytes of one file.
+
+    Args:
+        workspace: the workspace.
+        upload_id: the upload.
+        name: the path below the folder of the upload; subfolders are created.
+        declared: the number of bytes that the client announced.
+
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset.
+        TooLarge: the file exceeds the limits.
+        CoverslipError: the name is not valid.
+    """
+    return _FileSink(workspace, upload_id, safe_name(name), declared)
+
+
+def receive_archive(workspace: Workspace, upload_id: str, declared: int | None) -> "Sink":
+    """Return the sink for the bytes of a zip file; raises as `receive_file`."""
+    return _ArchiveSink(workspace, upload_id, declared)
+
+
+class Sink(ABC):
+    """Receives the bytes of one body. Without a successful `finish`, `close` removes them."""
+
+    def __init__(self, workspace: Workspace, upload_id: str, declared: int | None) -> None:
+        self.workspace, self.upload_id = workspace, upload_id
+        with workspace.engine.connect() as connection:
+            row = open_row(connection, upload_id)
+        self.folder = workspace.uploads / upload_id
+        self.n_bytes = 0
+        self.left = row.max_bytes - row.n_bytes
+        self.files_left = row.max_files - row.n_files
+        if declared is not None and declared > self.left:
+            raise self._too_large()
+        self.part = self.folder / f".{new_id()}.part"
+        try:
+            self._file: BinaryIO = self.part.open("xb")
+        except OSError as error:
+            raise write_error(self.part, error) from error
+
+    def write(self, data: bytes) -> None:
+        """Write further bytes.
+
+        Raises:
+            TooLarge: the limit is exceeded.
+            CoverslipError: the disk is full.
+        """
+        self.n_bytes += len(data)
+        if self.n_bytes > self.left:
+            raise self._too_large()
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise write_error(self.part, error) from error
+
+    def finish(self, data: bytes) -> Upload:
+        """Write the last bytes, and move the content to its place."""
+        self.write(data)
+        try:
+            self._file.close()
+            self._move_to_place()
+        except OSError as error:
+            raise write_error(self.folder, error) from error
+        return upload_state(self.workspace, self.upload_id)
+
+    def close(self) -> None:
+        """Remove incomplete content."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self.part.unlink(missing_ok=True)
+
+    @abstractmethod
+    def _move_to_place(self) -> None:
+        """Move the received content to its place."""
+
+    def _count(self, n_files: int, n_bytes: int, *, has_folders: bool) -> None:
+        """Update the counts of the upload.
+
+        Raises:
+            TooLarge: simultaneous requests already used the remaining space.
+        """
+        with write_transaction(self.workspace.engine) as connection:
+            row = open_row(connection, self.upload_id)
+            if row.n_files + n_files > row.max_files:
+                raise self._too_many(row.max_files)
+            if row.n_bytes + n_bytes > row.max_bytes:
+                raise self._too_large()
+            connection.execute(
+                update(uploads)
+                .where(uploads.c.id == self.upload_id)
+                .values(
+                    n_files=row.n_files + n_files,
+                    n_bytes=row.n_bytes + n_bytes,
+                    has_folders=row.has_folders or has_folders,
+                )
+            )
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge("upload-too-large", n_gb=self.left / 1e9)
+
+    def _too_many(self, n_most: int) -> TooLarge:
+        return TooLarge("upload-too-many-files", n_files=n_most)
+
+
+class _FileSink(Sink):
+    def __init__(self, workspace: Workspace, upload_id: str, name: PurePosixPath, declared: int | None) -> None:
+        super().__init__(workspace, upload_id, declared)
+        self.target = self.folder / "files" / name
+        self.name = name
+
+    def _move_to_place(self) -> None:
+        with _COUNTING:
+            _make_folders(self.folder / "files", self.name)
+            if self.target.is_dir():
+                raise _name_taken(self.name)
+            is_new = not self.target.exists()
+            before = 0 if is_new else self.target.stat().st_size
+            self._count(int(is_new), self.n_bytes - before, has_folders=len(self.name.parts) > 1)
+            self.part.replace(self.target)
+
+
+class _ArchiveSink(Sink):
+    def _move_to_place(self) -> None:
+        unpacked = self.folder / f".{new_id()}.unpacked"
+        try:
+            n_files, n_bytes = self._unpack(unpacked)
+            with _COUNTING:
+                top_entries = sorted(unpacked.iterdir())
+                for top in top_entries:
+                    if (self.folder / "files" / top.name).exists():
+                        raise _name_taken(PurePosixPath(top.name))
+                self._count(n_files, n_bytes, has_folders=any(top.is_dir() for top in top_entries))
+                for top in top_entries:
+                    top.rename(self.folder / "files" / top.name)
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+
+    def _unpack(self, out: Path) -> tuple[int, int]:
+        """Unpack into a new folder; return the number of files and bytes."""
+        with open_archive(self.part, _LIMITS) as (archive, entries):
+            accepted = [entry for entry in entries if not _is_metadata(entry.name)]
+            self._refuse_too_much(accepted)
+            out.mkdir()
+            for entry in accepted:
+                _make_folders(out, entry.name)
+                with archive.open(entry.info) as source, (out / entry.name).open("xb") as file:
+                    shutil.copyfileobj(source, file, _CHUNK)
+            return len(accepted), sum(entry.info.file_size for entry in accepted)
+
+    def _refuse_too_much(self, entries: list[Entry]) -> None:
+        if not entries:
+            raise CoverslipError("upload-archive-empty")
+        if len(entries) > self.files_left:
+            raise self._too_many(self.files_left)
+        if sum(entry.info.file_size for entry in entries) > self.left:
+            raise self._too_large()
+
+
+def _is_metadata(name: PurePosixPath) -> bool:
+    """Return whether an entry is hidden, or in a folder of a system, such as of macOS."""
+    return any(map(is_hidden, name.parts))
+
+
+def _make_folders(start: Path, name: PurePosixPath) -> None:
+    """Create the folders of a file. Each must be a real folder, not a file or link."""
+    folder = start
+    for folder_name in name.parts[:-1]:
+        folder = folder / folder_name
+        with suppress(FileExistsError):
+            folder.mkdir()
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise _name_taken(name)
+
+
+def _name_taken(name: PurePosixPath) -> CoverslipError:
+    return CoverslipError("upload-name-taken", name=one_line(str(name)))

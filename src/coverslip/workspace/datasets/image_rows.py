@@ -1,4 +1,4 @@
-"""The images of a dataset as rows: the location of each, the pixels of its file, and whether it may be read.
+"""The images of a dataset as rows: locations and pixels of files, and whether their content changed.
 
 The row of an image is permanent. When a dataset is read again, images that still exist keep their rows, and with them
 labels, confirmations, readings and history. Missing images (a disk was disconnected, a folder was removed) also keep
@@ -12,29 +12,37 @@ import json
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from coverslip.cache import FileHashes, states_of
-from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files
-from coverslip.errors import BadDataset
+from coverslip.cache.file_hashes import FileHashes, states_of
+from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files, some
+from coverslip.errors import BadDataset, Conflict
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.store.rows import OUTSIDE, AnyRow, Json, is_annotated, opened_as_json, plan_as_json, plan_of
-from coverslip.workspace.store.sql import among_integers, replace_rows
-from coverslip.workspace.store.tables import (
-    datasets,
-    image_colors,
-    image_facts,
-    images,
-    jobs,
+from coverslip.workspace.store.rows import (
+    OUTSIDE,
+    AnyRow,
+    Json,
+    among_integers,
+    are_rows,
+    change_rows,
+    is_annotated,
+    load_records,
+    opened_as_json,
+    plan_as_json,
+    plan_of,
+    replace_rows,
 )
+from coverslip.workspace.store.tables import datasets, image_colors, image_facts, images, jobs
 from coverslip.workspace.store.workspace import Workspace
+
+# The images of a dataset as rows: the location of each, the pixels of its file, and whether it may be read.
 
 _THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
 _Files = tuple[Path, ...]  # of an image
@@ -324,3 +332,61 @@ def _pixels(path: str, plan: Json | None) -> _Pixels:
         if not stated and plan["region"] is None and not plan["other_files"]:
             plan = None
     return path, json.dumps(plan, sort_keys=True)
+
+
+# Refuse what is said about images, and trainings, if the content of files changed since the dataset was read.
+#
+# A picture shows the file as it is now, and a label belongs to the content that was read. Without this check, the label
+# of an exchanged file would move to other pixels when the dataset is read again.
+
+_MOST_BYTES_READ = 10**9  # to compare files within a request: some seconds
+
+
+def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collection[int] | None = None) -> None:
+    """Raise Conflict if the content of files differs from what was read.
+
+    Files whose state and size are those that were read count as unchanged without reading them, and missing files are
+    reported where they are read. If too many bytes would have to be read, all files in another state count as changed.
+
+    Args:
+        connection: a connection to the database.
+        row: the row of the dataset.
+        row_ids: the images; None: all of the dataset. With images, the connection is in a writing transaction: new
+            states of files with the same content are stored.
+    """
+    is_affected = images.c.dataset_id == row.id if row_ids is None else are_rows(row.id, row_ids)
+    columns = (
+        images.c.row_id,
+        images.c.path,
+        images.c.shown_path,
+        images.c.plan,
+        images.c.file_state,
+        images.c.content,
+    )
+    is_known = images.c.file_state.is_not(None) & images.c.content.is_not(None)
+    rows = {image.row_id: image for image in connection.execute(select(*columns).where(is_affected, is_known))}
+    files = {image: plan_of(each.plan)[0].files(Path(each.path)) for image, each in rows.items()}
+    state_now = states_of_images(files.values())
+    states = ((image, state_now[of_image]) for image, of_image in files.items())
+    touched = {image: state for image, state in states if state is not None and state != rows[image].file_state}
+    if not touched:
+        return
+    changed = {image for image, state in touched.items() if n_bytes_in(state) != n_bytes_in(rows[image].file_state)}
+    equal = sorted(touched.keys() - changed)
+    if sum({files[image]: n_bytes_in(touched[image]) for image in equal}.values()) > _MOST_BYTES_READ:
+        changed.update(equal)
+    else:
+        records = load_records(connection, row.id, row_ids=equal)
+        order = connection.execute(select(images.c.row_id).where(are_rows(row.id, equal)).order_by(images.c.position))
+        new_states = []
+        with FileHashes() as hashes:
+            for image, record, digest in zip(order.scalars(), records, hash_files(records, hashes), strict=True):
+                if digest and content_of(record, digest) == rows[image].content:
+                    new_states.append({"row_id": image, "file_state": touched[image]})
+                elif digest:
+                    changed.add(image)
+        if row_ids is not None:
+            change_rows(connection, images, new_states)
+    if changed:
+        names = [os.fspath(rows[image].shown_path) for image in sorted(changed)]
+        raise Conflict("image-files-changed", n_images=len(changed), names=some(names))

@@ -15,8 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import insert, select, update
 
 from coverslip.datasets import NO_GROUPS, Dataset, has_class_folders, one_line, open_dataset, printable
-from coverslip.datasets.tables.columns import TableChoices
-from coverslip.datasets.tables.reading import is_table
+from coverslip.datasets.tables import TableChoices, is_table
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images import ReadPlan
 from coverslip.messages import text
@@ -39,6 +38,7 @@ from coverslip.workspace.store.rows import (
     WHOLE,
     AnyRow,
     Json,
+    change_rows,
     dataset_row,
     load_dataset,
     new_id,
@@ -49,10 +49,9 @@ from coverslip.workspace.store.rows import (
     refuse_missing,
     table_choices,
 )
-from coverslip.workspace.store.sql import change_rows
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.lists import Text
+from coverslip.workspace.viewing.images import Text
 
 _HEADERS_ONLY = TableChoices()
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}

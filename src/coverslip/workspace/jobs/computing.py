@@ -21,16 +21,26 @@ from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event
 from coverslip.experiments.run_state import record_work
 from coverslip.files import write_json
+from coverslip.machine import Json
 from coverslip.messages import Failure
-from coverslip.processes import Json
-from coverslip.runs import Run, RunContext
 from coverslip.runs.documents import read_object
+from coverslip.runs.folder import Run, RunContext
 from coverslip.runtime.programs import end_with_parent
 from coverslip.stopping import Stop, signals_stop, work_stopped
-from coverslip.workspace.jobs import control
-from coverslip.workspace.jobs.kinds import JobKind
-from coverslip.workspace.jobs.records import Job, add_job_in, jobs_where, remove_files, remove_rows
-from coverslip.workspace.jobs.state import failure_of_job, folded_log, has_ended, state_of, status_of
+from coverslip.workspace.jobs import queue
+from coverslip.workspace.jobs.records import (
+    Job,
+    JobKind,
+    add_job_in,
+    failure_of_job,
+    folded_log,
+    has_ended,
+    jobs_where,
+    remove_files,
+    remove_rows,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
@@ -162,7 +172,7 @@ def cancel_result(workspace: Workspace, kind: JobKind, key: str) -> None:
     """Stop the job that computes the result of a key, unless it has ended."""
     job = _last_job(workspace, kind, key)
     if job is not None:
-        control.stop_computations(workspace, lambda each: each.id == job.id)
+        queue.stop_computations(workspace, lambda each: each.id == job.id)
 
 
 def _last_job(workspace: Workspace, kind: JobKind, key: str) -> Job | None:

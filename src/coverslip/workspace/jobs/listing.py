@@ -14,22 +14,22 @@ from pydantic import Field
 from coverslip.messages import language
 from coverslip.runs.log import LogLine, lasting_lines
 from coverslip.runtime.programs import last_output, recorded_failure
-from coverslip.workspace.jobs.kinds import (
+from coverslip.workspace.jobs.records import (
+    ACTIVE,
     EventSource,
+    Job,
     JobEvent,
+    JobFacts,
     JobProgress,
     JobSnapshot,
-    StateSource,
-    kind_of,
-    queued_ids,
-)
-from coverslip.workspace.jobs.records import Job, find_job, listed_jobs
-from coverslip.workspace.jobs.state import (
-    ACTIVE,
-    JobFacts,
     State,
+    StateSource,
     facts_of,
+    find_job,
     has_ended,
+    kind_of,
+    listed_jobs,
+    queued_ids,
     state_of,
     status_of,
 )

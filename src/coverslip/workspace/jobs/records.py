@@ -1,27 +1,39 @@
-"""The table of jobs: requested processes. `state` determines their current state."""
+"""Jobs of any kind: the table of them, their state (read from folders and processes), and the kinds themselves."""
 
 import itertools
+import json
 import os
+import platform
 import re
 import secrets
 import shutil
+import threading
 import time
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Protocol
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from pydantic import Field
+from pydantic_core import to_jsonable_python
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
-from coverslip.runs import Run
-from coverslip.runtime.programs import failure_file, log_file
+from coverslip.messages import Failure, failure, language, localized_failure
+from coverslip.runs.folder import Run
+from coverslip.runs.log import FoldedLog, LoggedProgress
+from coverslip.runs.status import Status
+from coverslip.runtime.programs import failure_file, is_running, log_file, record_exit, recorded_failure
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import author_name, now
 from coverslip.workspace.store.workspace import Workspace
+
+# The table of jobs: requested processes. `state` determines their current state.
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -280,3 +292,367 @@ def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> Non
     with write_transaction(workspace.engine) as connection:
         if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
             raise Conflict("job-changed")
+
+
+# The state of jobs, always read from folders and processes, so that a restarted server has it.
+
+
+def record_end(job: Job, exit_code: int) -> None:
+    """Record how the process of a job ended, unless it did so itself, or was to stop."""
+    status = status_of(job)
+    is_recorded = status is not None and not is_from_earlier_process(job, status) and status.state != "running"
+    if not is_recorded and job.stop_requested is None:
+        record_exit(job.folder, exit_code)
+
+
+def is_from_earlier_process(job: Job, status: Status) -> bool:
+    """Return whether the status was written before the job's last process started."""
+    if job.process_started is None or job.launched is None:
+        return False
+    if status.host == platform.node() and status.process_started <= job.process_started:
+        return status.process_started < job.process_started
+    # Start times are relative to that of the computer, which may have restarted since. `began` has whole seconds.
+    return datetime.fromisoformat(status.began).timestamp() < job.launched - 1
+
+
+def failure_of_job(job: Job, status: Status | None) -> Failure:
+    """Return why a job failed: by its status, else as it was recorded beside its folder."""
+    if status is not None and not is_from_earlier_process(job, status):
+        if status.failure is not None:
+            return localized_failure(status.failure)
+        if status.state == "failed" and status.reason:
+            return failure("job-fault", kind="fault", reason=status.reason)
+    return recorded_failure(job.folder) or failure("job-ended-silently", kind="ended")
+
+
+_MOST_LOGS = 32
+
+_logs: dict[tuple[Path, str], FoldedLog] = {}  # folded logs are kept, so that only new lines are read
+_logs_lock = threading.Lock()
+
+
+def folded_log(job: Job) -> FoldedLog:
+    """Return the log of a job up to now, folded once for all callers."""
+    key = (job.folder, language())
+    with _logs_lock:
+        log = _logs.pop(key, None) or FoldedLog(job.run.events_file, _initial_progress(job))
+        _logs[key] = log
+        while len(_logs) > _MOST_LOGS:
+            del _logs[next(iter(_logs))]
+    log.refresh()
+    return log
+
+
+def _initial_progress(job: Job) -> LoggedProgress:
+    init = job.effective_choices.get("init")
+    return LoggedProgress(has_pretraining=isinstance(init, dict) and "train_on" in init)
+
+
+State = Literal["queued", "starting", "running", "stopping", "stopped", "done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """What the states of all kinds of jobs have in common."""
+
+    id: str
+    name: str
+    state: State
+    error: Annotated[Failure | None, Field(description="Why it failed.")]
+    created: Annotated[str, Field(description="Time of the request; ISO 8601, UTC.")]
+    ended: Annotated[str | None, Field(description="Null until it ends; ISO 8601, UTC.")]
+
+
+def facts_of(job: Job, status: Status | None, state: State) -> dict[str, Any]:  # Any: the fields of `JobFacts`
+    """Return the values of `JobFacts`."""
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": state,
+        "error": failure_of_job(job, status) if state == "failed" else None,
+        "created": job.created,
+        "ended": end_time(state, status),
+    }
+
+
+ACTIVE: frozenset[State] = frozenset({"starting", "running", "stopping"})
+
+_LAUNCH_SECONDS = 10.0  # if the server dies before it records the PID, the state is unknown this long
+
+
+def has_ended(state: State) -> bool:
+    """Return whether a job is neither waiting nor running."""
+    return state not in ACTIVE and state != "queued"
+
+
+def has_process(job: Job) -> bool:
+    """Return whether a process runs the job, started by the app or in a terminal."""
+    if job.state == "started" and is_running(job.pid, job.process_started):
+        return True
+    status = status_of(job)
+    return _is_being_launched(job) or (status is not None and status.is_alive)
+
+
+def _is_being_launched(job: Job) -> bool:
+    if job.state != "started" or job.pid is not None or job.launched is None:
+        return False
+    return 0 <= time.time() - job.launched < _LAUNCH_SECONDS  # negative: the clock was set back
+
+
+def status_of(job: Job) -> Status | None:
+    """Return the last status of its process; None before the first."""
+    try:
+        return job.run.status
+    except BadRun:
+        return None
+
+
+def state_of(job: Job, status: Status | None) -> State:
+    """Return the state of a job by its row, process and status."""
+    if job.state == "queued":
+        return "queued"
+    if _is_being_launched(job):
+        return "starting" if job.stop_requested is None else "stopping"
+    is_current = status is not None and not is_from_earlier_process(job, status)
+    if status is not None and is_current and status.state != "running":  # its process may still be ending
+        # A process that failed may still remove its folder: before its end, the job could look as if it were starting.
+        is_removing = status.state == "failed" and is_running(job.pid, job.process_started)
+        return "running" if is_removing else status.state
+    is_watched = job.state == "started" and job.pid is not None  # until the queue has recorded how its process ended
+    if is_watched or has_process(job):
+        if job.stop_requested is not None or job.run.stop_file.exists():
+            return "stopping"
+        return "running" if is_current else "starting"
+    if recorded_failure(job.folder):
+        return "failed"
+    # Without a failure, nobody watched its end. If it was to stop, it was ended before it could write that.
+    was_ended = job.stop_requested is not None and (job.key is not None or not is_current)
+    return "stopped" if was_ended else "interrupted"
+
+
+def end_time(state: State, status: Status | None) -> str | None:
+    """Return when a job ended: ISO 8601, UTC; None if it has not ended or has no status."""
+    return status.heartbeat if status is not None and has_ended(state) else None
+
+
+def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
+    """Return the waiting and running jobs on a dataset whose files are their results."""
+    jobs = [job for job in unended_jobs(connection) if job.key is None and dataset_id in job.dataset_ids]
+    return [job for job in jobs if job.state == "queued" or has_process(job)]
+
+
+# The kinds of jobs: a record for each, which queue, control, trash, lists and event streams read.
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """The progress of a job."""
+
+    done: int
+    total: Annotated[int, Field(description="Of the same unit as `done`; 0 if unknown.")]
+    stage: Annotated[str | None, Field(description="Description of the step in progress.")] = None
+    seconds_left: Annotated[float | None, Field(description="Expected time until the end; null if unknown.")] = None
+
+
+def progress_of_work(job: Job) -> JobProgress | None:
+    """Return the progress of a job whose work is one stage after another, from its log."""
+    work = folded_log(job).progress.work
+    return None if work is None else JobProgress(work.done, work.total, work.stage, work.seconds_left)
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """An event of a job. `number` increases within a job; None: it describes the current state."""
+
+    kind: str  # the name of a field of the events of its kind of job
+    text: str  # JSON
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSnapshot:
+    """The current state of a job, and what is new since the last snapshot."""
+
+    now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
+    is_over: bool
+    lines: list[JobEvent]
+
+
+class EventSource(Protocol):
+    """The source of events of a job; its methods block."""
+
+    def snapshot(self) -> JobSnapshot: ...
+
+    def backlog(self, after: int, up_to: int) -> list[JobEvent]: ...
+
+
+NewSource = Callable[[Workspace, str], EventSource]  # the argument is the ID of a job
+
+
+def as_text(content: object) -> str:
+    """Return dataclasses, also in lists, as JSON."""
+    return json.dumps(to_jsonable_python(content), allow_nan=False)
+
+
+class StateSource:
+    """The source of the events of a job without numbered lines.
+
+    Args:
+        read: returns the current events of the job as a dataclass, whose first field is its state.
+        workspace: the workspace of the job.
+        job_id: the job.
+    """
+
+    def __init__(self, read: Callable[[Workspace, str], Any], workspace: Workspace, job_id: str) -> None:  # Any: events
+        self._read, self._workspace, self._id = read, workspace, job_id
+
+    def snapshot(self) -> JobSnapshot:
+        try:
+            events = self._read(self._workspace, self._id)
+        except NotFound:
+            return JobSnapshot({}, True, [])
+        now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
+        return JobSnapshot(now, has_ended(events.state.state), [])
+
+    def backlog(self, after: int, up_to: int) -> list[JobEvent]:
+        return []
+
+
+def _same_command(job: Job, _: bool) -> list[str]:
+    return list(job.command)
+
+
+def _is_never_finished_early(_job: Job, _state: State) -> bool:
+    return False
+
+
+def _do_nothing(_workspace: Workspace, _job: Job) -> None:
+    pass
+
+
+def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """A kind of job: a process with a folder.
+
+    To add a kind, call `register_function` with the function that computes its result, or `register` with a kind whose
+    jobs have a command, at the top of the module that starts these jobs. Queue, progress, cancellation and the list of
+    jobs then work. The route that starts a job is in `app/routes/`, its page in `web/src/features/`.
+
+    Jobs with a function compute a result on request and store it elsewhere. They end with the server, also if it is
+    killed, and the newest request is next. Other jobs outlive the server, and their files are their results.
+
+    Args:
+        name: the value of `kind` in the API and in the tables.
+        function: `MODULE:FUNCTION`, as `computing.Function`; None: each job has a command.
+        collection: the path of its details in the API, without the ID of the job; empty: each job has a link.
+        queue: jobs of the same queue run one at a time.
+        can_be_submitted: whether a server with Slurm submits its jobs, which then do not wait for each other.
+        events: a dataclass with a field for each event in the stream of a job; the first is its state. None: its state
+            is that of any job.
+        source: the source of these events.
+        progress: the progress of a job; None if unknown.
+        has_measurements: whether a job measures a classifier on labeled images.
+        can_resume_finished: whether a finished job can be resumed, to retry what failed.
+        resume_command: the command that resumes a job; the second argument is whether it is to finish early.
+        can_finish: whether a job can be finished early in this state.
+        refuse: raises a CoverslipError if a waiting job must not start, such as after a change of its files.
+        store_rows: stores what a job has added to its table; called while it runs, and once
+            after its end, before its row records the end.
+        list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
+            by the queue in short intervals, and by one thread at a time.
+    """
+
+    name: str
+    queue: str
+    collection: str = ""
+    function: str | None = None
+    events: type | None = None
+    source: NewSource | None = None
+    progress: Callable[[Job], JobProgress | None] = field(default=progress_of_work)
+    can_be_submitted: bool = False
+    has_measurements: bool = False
+    can_resume_finished: bool = False
+    resume_command: Callable[[Job, bool], list[str]] = field(default=_same_command)
+    can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
+    refuse: Callable[[Workspace, Job], None] = field(default=_do_nothing)
+    store_rows: Callable[[Workspace, Job], None] = field(default=_do_nothing)
+    list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
+
+    @property
+    def outlives_server(self) -> bool:
+        """Whether its running jobs continue when the server ends."""
+        return self.function is None
+
+
+_kinds: dict[str, JobKind] = {}
+_listing = threading.Lock()
+
+
+def register(kind: JobKind) -> JobKind:
+    """Add a kind of job; return it."""
+    _kinds[kind.name] = kind
+    return kind
+
+
+def register_function(name: str, function: str, **values: Any) -> JobKind:  # Any: further fields
+    """Add a kind of job that computes a result on request; return it. One of its jobs runs at a time."""
+    return register(JobKind(name=name, queue=name, function=function, **values))
+
+
+def unregister(name: str) -> None:
+    """Remove a kind of job."""
+    del _kinds[name]
+
+
+def job_kinds() -> Mapping[str, JobKind]:
+    """Return the kinds of jobs by name."""
+    return dict(_kinds)
+
+
+def kind_of(job: Job) -> JobKind:
+    """Return the kind of a job."""
+    return _kinds[job.kind]
+
+
+def find_measured_job(workspace: Workspace, job_id: str) -> Job:
+    """Return a job that measures a classifier on labeled images.
+
+    Raises:
+        NotFound: there is no such job.
+    """
+    return find_job(workspace, job_id, *(kind.name for kind in job_kinds().values() if kind.has_measurements))
+
+
+def list_unlisted_jobs(workspace: Workspace) -> None:
+    """Add jobs to the table that were started outside the app: the trainings of studies, and evaluations.
+
+    The next call adds the evaluations of trainings that this call adds.
+    """
+    with _listing:
+        folders = job_folders(workspace)
+        for kind in job_kinds().values():
+            kind.list_unlisted(workspace, folders)
+
+
+def queued_ids(workspace: Workspace, queue: str) -> list[str]:
+    """Return the IDs of the waiting jobs of a queue, the next first: users take turns."""
+    is_in_queue = db.jobs.c.kind.in_([kind.name for kind in job_kinds().values() if kind.queue == queue])
+    waiting = select(db.jobs.c.id, db.jobs.c.made_by).where(is_in_queue, db.jobs.c.state == "queued")
+    if queue in _kinds and _kinds[queue].function is not None:  # the clients of earlier requests may have left
+        with workspace.engine.connect() as connection:
+            return list(connection.execute(waiting.order_by(db.jobs.c.queued.desc(), db.jobs.c.id)).scalars())
+    starts = select(db.jobs.c.made_by, func.max(db.jobs.c.launched)).where(is_in_queue).group_by(db.jobs.c.made_by)
+    with workspace.engine.connect() as connection:
+        rows = connection.execute(waiting.order_by(db.jobs.c.queued, db.jobs.c.id)).all()
+        n_users = len({row.made_by for row in rows})
+        last_starts = {row[0]: row[1] for row in connection.execute(starts)} if n_users > 1 else {}
+    n_of = Counter[str]()
+    turns = []
+    for position, row in enumerate(rows):
+        turns.append((n_of[row.made_by], last_starts.get(row.made_by) or 0.0, position, row.id))
+        n_of[row.made_by] += 1
+    return [job_id for *_, job_id in sorted(turns)]

@@ -12,22 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
-from coverslip.datasets.tables.columns import TableChoices
+from coverslip.datasets.tables import TableChoices
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
-from coverslip.runs import (
-    FIRST_COLUMN,
-    PLAN_COLUMN,
-    Run,
-    StatusFile,
-    hashes_of_rows,
-    identity_of,
-    unfinished_rows,
-)
+from coverslip.runs.classifier import identity_of
 from coverslip.runs.documents import read_object
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN, hashes_of_rows, unfinished_rows
+from coverslip.runs.status import StatusFile
 from coverslip.stopping import Stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
 from coverslip.workspace.store.rows import plan_of_choice

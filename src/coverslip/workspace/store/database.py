@@ -26,7 +26,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from coverslip._version import __version__
-from coverslip.cache import exclusive_lock
+from coverslip.cache.stores import exclusive_lock
 from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
 from coverslip.files import write_error, write_json

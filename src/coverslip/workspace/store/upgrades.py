@@ -13,7 +13,7 @@ from functools import reduce
 from pathlib import Path
 
 from coverslip.events import OnProgress
-from coverslip.runs import Run
+from coverslip.runs.folder import Run
 from coverslip.workspace.store.tables import path_as_stored
 
 Steps = Mapping[int, Callable[[sqlite3.Connection, OnProgress], None]]  # by the version that they start from

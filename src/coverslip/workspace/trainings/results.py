@@ -1,30 +1,29 @@
-"""Results of a finished training or evaluation: numbers and text of the report as data."""
+"""Results of a finished training or evaluation: numbers and text of the report as data, and downloads."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from pydantic import Field, TypeAdapter
 
-from coverslip import evaluation
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import Conflict
-from coverslip.evaluation import (
-    METRICS,
-    LearningCurve,
-    Metric,
-    ReliabilityBin,
-    independent_difference,
-    pr_curve,
-    reliability_bins,
-    roc_curve,
-    values_by_field,
-)
+from coverslip.evaluation import __path__
+from coverslip.evaluation.comparison import independent_difference
+from coverslip.evaluation.decisions import ReliabilityBin, reliability_bins
+from coverslip.evaluation.learning import LearningCurve
+from coverslip.evaluation.metrics import pr_curve, roc_curve
+from coverslip.evaluation.results import Metric, values_by_field
+from coverslip.evaluation.table import METRICS
+from coverslip.images import open_below
 from coverslip.messages import ENGLISH, in_language, language, text
-from coverslip.reports import content, words
+from coverslip.reports import content, reported
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.comparison import Difference
 from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Measured, MetricValue
@@ -35,12 +34,143 @@ from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
-from coverslip.runs import LeakageEstimate, Run, metrics_as_json
+from coverslip.runs.classifier import export_classifier
+from coverslip.runs.folder import Run
+from coverslip.runs.results import LeakageEstimate, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import Headline, headline_of
 
-RESULTS = register(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
+# Files of trainings, evaluations and studies for download.
+
+_CHUNK = 1024 * 1024
+_COMPRESSED_SUFFIXES = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
+_LOCAL = frozenset({"checkpoints", "exports"})  # for resuming in place, and with downloads of their own
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # so that the same run gives the same bytes
+
+
+JobFile = Literal["report", "model-card", "predictions", "recipe", "confusion-matrix", "results"]
+
+
+def file_of_job(job: Job, name: JobFile) -> Path:
+    """Return a file of a training, an evaluation or a study.
+
+    Raises:
+        Conflict: the job has not written it yet.
+    """
+    files = {
+        "report": job.run.report_file,
+        "model-card": job.run.model_card_file,
+        "predictions": job.run.predictions_file,
+        "recipe": job.run.recipe_file,
+        "confusion-matrix": job.run.confusion_file,
+        "results": job.folder / "results.csv",
+    }
+    return _existing(files[name])
+
+
+def figure_of_job(job: Job, name: str) -> Path:
+    """Return a file of a figure in the report of a job; raises as `file_of_job`."""
+    return _existing(job.run.figures_folder / name)
+
+
+def _existing(file: Path) -> Path:
+    if file.is_file():
+        return file
+    raise Conflict("no-run-file-yet", name=file.name)
+
+
+def classifier_of(workspace: Workspace, run_id: str) -> tuple[str, IO[bytes]]:
+    """Return the name of a run's classifier file, and the file open for reading.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it has no classifier yet.
+        BadClassifier: the classifier is damaged.
+    """
+    job = find_job(workspace, run_id, "train")
+    if not job.run.has_classifier:
+        raise Conflict("no-classifier-yet")
+    workspace.downloads.mkdir(exist_ok=True)
+    # The file is removed as soon as it is open; on systems that keep open files, at the next start of the app.
+    with tempfile.TemporaryDirectory(dir=workspace.downloads, ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / "classifier.coverslip"
+        export_classifier(job.folder, file)
+        return f"{job.folder.name}.coverslip", file.open("rb")
+
+
+def file_chunks(file: IO[bytes], mark: bytes = b"") -> Iterator[bytes]:
+    """Yield a mark, if there is one, and the bytes of an open file in chunks, then close it."""
+    with file:
+        if mark:
+            yield mark
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def disposition(name: str) -> str:
+    """Return the header that makes a browser save the response as a file."""
+    quoted = quote(name)
+    return f'attachment; filename="{name}"' if quoted == name else f"attachment; filename*=UTF-8''{quoted}"
+
+
+def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]:
+    """Return the name of a zip of the run's folder, and its bytes, as they are produced.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: the run has not started.
+    """
+    folder = find_job(workspace, run_id, "train").folder
+    if not folder.is_dir():
+        raise Conflict("no-run-folder-yet")
+    return f"{folder.name}.zip", zipped(folder, folder.name)
+
+
+def zipped(folder: Path, name: str) -> Iterator[bytes]:
+    """Yield the bytes of a zip of a folder, which is called `name` there."""
+    pipe, roots = _Pipe(), (folder.resolve(),)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]  # only written to
+        for file in files:
+            if file.suffix == ".part" or not _LOCAL.isdisjoint(file.relative_to(folder).parts):
+                continue
+            entry = zipfile.ZipInfo(f"{name}/{file.relative_to(folder).as_posix()}", _FIXED_TIME)
+            compression = zipfile.ZIP_STORED if file.suffix in _COMPRESSED_SUFFIXES else zipfile.ZIP_DEFLATED
+            entry.compress_type, entry.create_system, entry.external_attr = compression, 3, 0o100644 << 16
+            with open_below(file, roots) as source, archive.open(entry, "w", force_zip64=True) as target:
+                yield from _copied(source, target, pipe)
+    yield pipe.take()
+
+
+def _copied(source: IO[bytes], target: IO[bytes], pipe: "_Pipe") -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        target.write(chunk)
+        if data := pipe.take():
+            yield data
+
+
+class _Pipe:
+    """The target of a zip: it buffers bytes until they are file_chunks."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._waiting += data
+        return len(data)
+
+    def flush(self) -> None: ...
+
+    def take(self) -> bytes:
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        return data
+
+
+# Results of a finished training or evaluation: numbers and text of the report as data.
+
+RESULTS = register_kind(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
 Result = TypeVar("Result")
 
 
@@ -284,7 +414,7 @@ def stamp_of(*files: Path, about: Sequence[object]) -> str:
 @cache
 def _code_fingerprint() -> str:
     """Return a key that changes with the code and texts of results, also in a checkout, whose version stays."""
-    package, workspace = Path(evaluation.__path__[0]).parent, Path(__file__).parent.parent
+    package, workspace = Path(__path__[0]).parent, Path(__file__).parent.parent
     rooms = ("evaluation", "inference", "messages", "reports")
     folders = (*(package / room for room in rooms), workspace / "predictions")
     return fingerprint_of_code(*folders, Path(__file__))
@@ -320,10 +450,10 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
-        "words": [*filter(None, (" ".join(lead(run, verdict)), words.delivered_words(run)))] if has_numbers else [],
+        "words": [*filter(None, (" ".join(lead(run, verdict)), reported.delivered_words(run)))] if has_numbers else [],
         "reasons": list(verdict.reasons),
-        "intervals": words.interval_words(run.metrics),
-        "tested_on": words.split_words(run),
+        "intervals": reported.interval_words(run.metrics),
+        "tested_on": reported.split_words(run),
         "verdicts": _verdicts(run),
         "sections": sections,
         "metrics": metrics_as_json(run.metrics),

@@ -11,22 +11,27 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
-from coverslip.evaluation import METRICS, Evaluation
+from coverslip.evaluation.results import Evaluation
+from coverslip.evaluation.table import METRICS
 from coverslip.messages import language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
-from coverslip.runs import SET_BY_FINISHING, Run, is_run
+from coverslip.runs.folder import Run, is_run
 from coverslip.runs.log import LoggedProgress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
+from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runtime.programs import last_output
-from coverslip.workspace.jobs.kinds import queued_ids
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
-from coverslip.workspace.jobs.state import (
+from coverslip.workspace.jobs.records import (
     ACTIVE,
+    Job,
     JobFacts,
+    Json,
     State,
+    all_jobs,
     facts_of,
+    find_job,
     folded_log,
+    queued_ids,
     state_of,
     status_of,
 )

@@ -17,17 +17,17 @@ import numpy as np
 from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, select, tuple_
 
-from coverslip.cache import state_of
-from coverslip.datasets.tables.reading import is_table
+from coverslip.cache.file_hashes import state_of
+from coverslip.datasets.tables import is_table
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
-from coverslip.objects import Outlines, joined, outlines_in_plane
+from coverslip.objects.outlines import Outlines, joined
+from coverslip.objects.table import outlines_in_plane
 from coverslip.workspace.store.database import read_transaction
-from coverslip.workspace.store.rows import Page, Paging
-from coverslip.workspace.store.sql import among_integers
+from coverslip.workspace.store.rows import Page, Paging, among_integers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.lists import FilteredImages, Filters, ImageList, ObjectLabels, PictureSource
-from coverslip.workspace.viewing.pyramids import MEMORY
+from coverslip.workspace.viewing.images import FilteredImages, Filters, ImageList, ObjectLabels, PictureSource
+from coverslip.workspace.viewing.tiles import MEMORY
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels

@@ -20,21 +20,19 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import ColumnElement, Connection, exists, select
 
-from coverslip.cache import RECORDS, Kind, RecordStore, register
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.images import Fields, PixelFacts, Pixels, ReadPlan, describe_image, effective_channels, small_pixels
-from coverslip.images.facts import intensity_range
-from coverslip.images.preprocessing import resized
+from coverslip.images.preprocessing import intensity_range, resized
 from coverslip.machine import n_cores
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.sql import replace_rows
+from coverslip.workspace.store.rows import replace_rows
 from coverslip.workspace.store.tables import datasets, image_colors, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import DatasetImages
-from coverslip.workspace.viewing.lists import PictureSource
+from coverslip.workspace.viewing.images import DatasetImages, PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side
-THUMBNAILS = register(Kind("app-thumbnails", RECORDS, bound_bytes=4 * 10**9))
+THUMBNAILS = register_kind(Kind("app-thumbnails", RECORDS, bound_bytes=4 * 10**9))
 _VERSION = 2  # increases when thumbnails of the same image change
 _QUALITY = 85
 _STORED_AT_ONCE = 256

@@ -1,0 +1,279 @@
+"""`coverslip summarise` and `spot-check`: class proportions of predicted images, and checks of them by labels."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from coverslip.cli._options import AsJson, ForExcel, argument, check_excel, mark_tables, option, usage_error
+from coverslip.messages import text
+
+if TYPE_CHECKING:
+    from coverslip.evaluation.sample_proportions import SampleProportions, Summary
+    from coverslip.inference.spot_check import SpotCheck, SpotCheckDraw
+
+# `coverslip summarise`: class proportions of samples and conditions.
+
+
+def summarise(
+    predictions: Annotated[list[Path], argument("PREDICTIONS…", "help-summarise-predictions")],
+    by: Annotated[str, option("--by COLUMN", "help-summarise-by")],
+    condition: Annotated[str | None, option("--condition COLUMN", "help-summarise-condition")] = None,
+    block: Annotated[str | None, option("--block COLUMN", "help-summarise-block")] = None,
+    table: Annotated[Path | None, option("--table FILE", "help-summarise-table")] = None,
+    run: Annotated[Path | None, option("--run RUN", "help-summarise-run")] = None,
+    time: Annotated[str | None, option("--time COLUMN", "help-summarise-time")] = None,
+    detect: Annotated[float | None, option("--detect DIFFERENCE", "help-summarise-detect")] = None,
+    out: Annotated[Path | None, option("--out FILE", "help-summarise-out")] = None,
+    report: Annotated[Path | None, option("--report FILE", "help-summarise-report")] = None,
+    negative: Annotated[str | None, option("--negative CONDITION", "help-summarise-negative")] = None,
+    positive: Annotated[str | None, option("--positive CONDITION", "help-summarise-positive")] = None,
+    prism: Annotated[Path | None, option("--prism FILE", "help-summarise-prism")] = None,
+    plate_map: Annotated[Path | None, option("--plate-map FILE", "help-summarise-plate-map")] = None,
+    for_excel: ForExcel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the classes in each sample, correct the proportions, and compare conditions.
+
+    Counts of predictions are biased by errors of the classifier. With --run, proportions are corrected by its errors on
+    test images, and intervals include these errors and the differences between samples. The correction assumes that
+    error rates are the same in all samples as on these test images. Each sample has the same weight. An image counts
+    for its predicted class, or by its probabilities if its decision is `uncertain` or `unfamiliar`.
+
+    Conditions are compared with the sample as the unit, if each condition has at least three samples. With --block,
+    they are compared within experiment days, batches or patients, if at least three of these contain both conditions.
+
+    Examples:
+
+      coverslip summarise predictions.csv --by folder --run runs/first
+
+      coverslip summarise plate.csv --by well --condition dose --table layout.csv --run runs/first
+
+      coverslip summarise smears.csv --by patient --condition visit --block patient --run runs/first
+
+      coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
+
+      coverslip summarise movie.csv --by position --condition drug --time hours --run runs/first --report movie.html
+    """
+    from coverslip.cli._show import print_json
+    from coverslip.evaluation.sample_proportions import shares_of_samples
+    from coverslip.inference.proportions import summarise as summarise_predictions
+    from coverslip.inference.proportions import write_grouped, write_summary
+    from coverslip.reports.proportions import shown_classes, write_plate_map, write_proportions_report
+
+    check_excel([out, prism], for_excel=for_excel)
+    summary = summarise_predictions(
+        predictions,
+        by=by,
+        condition=condition,
+        block=block,
+        table=table,
+        run=run,
+        time=time,
+        detect=detect,
+        negative=negative,
+        positive=positive,
+    )
+    if out is not None:
+        write_summary(summary, out)
+    if report is not None:
+        write_proportions_report(summary, report)
+    if prism is not None:
+        write_grouped(summary, prism)
+    mark_tables([out, prism], for_excel=for_excel)
+    if plate_map is not None:
+        shares = {name: shares_of_samples(summary.samples, name) for name in shown_classes(summary)}
+        write_plate_map([str(each.sample) for each in summary.samples], shares, plate_map)
+    if as_json:
+        print_json(_as_json(summary))
+    else:
+        _show(summary)
+
+
+def _as_json(summary: "Summary") -> dict[str, object]:
+    return {
+        "format_version": 1,
+        "samples": [_sample_as_json(each) for each in summary.samples],
+        "conditions": [_sample_as_json(each) for each in summary.conditions],
+        "series": [_sample_as_json(each) for each in summary.series],
+        "method": summary.method,
+        "assumption": summary.assumption,
+        "correlations": summary.correlations,
+        "cautions": summary.cautions,
+        "similar_samples": summary.similar_samples,
+        "similar_conditions": summary.similar_conditions,
+        "similar_blocks": summary.similar_blocks,
+        "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
+        "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
+        "controls": [_named(asdict(each)) for each in summary.controls],
+        "samples_needed": [_named(asdict(each)) for each in summary.samples_needed],
+        "trends": [_named(asdict(each)) for each in summary.trends],
+    }
+
+
+def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
+    classes = {
+        name: {
+            "count": each.count,
+            "raw": asdict(each.raw),
+            "corrected": None if each.corrected.value is None else asdict(each.corrected),
+            "unclipped": each.unclipped,
+            "reason": each.corrected.reason,
+            "z_score": each.z_score,
+        }
+        for name, each in sample.classes.items()
+    }
+    return asdict(sample) | {"classes": classes}
+
+
+def _named(record: dict[str, object]) -> dict[str, object]:
+    return {"class": record.pop("name"), **record}
+
+
+def _show(summary: "Summary") -> None:
+    from coverslip.cli._show import notes_console, results_console, show_sections
+    from coverslip.reports.proportions import assumption_of, proportion_sections, shown_classes, warnings_of
+
+    console = results_console()
+    show_sections(console, proportion_sections(summary, shown_classes(summary)), has_folded=True)
+    console.print(assumption_of(summary) if summary.is_corrected else summary.assumption, soft_wrap=True)
+    for sentence in warnings_of(summary):
+        notes_console().print(sentence, soft_wrap=True)
+
+
+# `coverslip spot-check`: draw predicted images to label, and compare the labels with the predictions.
+
+
+def spot_check(
+    predictions: Annotated[list[Path], argument("PREDICTIONS…", "help-summarise-predictions")],
+    n: Annotated[int, option("-n N", "help-spot-check-n", min=1)] = 100,
+    by: Annotated[str | None, option("--by COLUMN", "help-spot-check-by")] = None,
+    condition: Annotated[str | None, option("--condition COLUMN", "help-spot-check-condition")] = None,
+    table: Annotated[Path | None, option("--table FILE", "help-summarise-table")] = None,
+    run: Annotated[Path | None, option("--run RUN", "help-spot-check-run")] = None,
+    half_width: Annotated[float, option("--half-width SHARE", "help-spot-check-half-width")] = 0.05,
+    seed: Annotated[int, option("--seed N", "help-spot-check-seed", min=0)] = 0,
+    out: Annotated[Path | None, option("--out FILE", "help-spot-check-out")] = None,
+    labels: Annotated[Path | None, option("--labels FILE", "help-spot-check-labels")] = None,
+    for_excel: ForExcel = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the predictions of new images by labels of some of them, drawn at random.
+
+    First, --out writes a table of images to label, without their predictions, and the number of labels that an interval
+    of the wished width needs is shown. Label the images without looking at the predictions. Then --labels compares the
+    labels with the predictions: the accuracy in each condition, and the proportion of each class by counts, by counts
+    corrected for the errors on test images, by labels alone, and by labels and predictions together. The last estimate
+    (prediction-powered inference) assumes nothing about the errors of the classifier.
+
+    Examples:
+
+      coverslip spot-check predictions.csv -n 100 --by well --condition dose --run runs/first --out to_label.csv
+
+      coverslip spot-check predictions.csv --by well --condition dose --run runs/first --labels to_label.csv
+    """
+    from coverslip.cli._show import print_json
+    from coverslip.inference import spot_check as checks
+
+    check_excel([out], for_excel=for_excel)
+    if labels is not None:
+        if out is not None:
+            raise usage_error("usage-out-or-labels", hint="--out")
+        result = checks.spot_check(predictions, labels, by=by, condition=condition, table=table, run=run)
+        if as_json:
+            print_json({"format_version": 1} | asdict(result))
+        else:
+            _show_result(result)
+        return
+    draw = checks.draw_spot_check(
+        predictions,
+        n=n,
+        by=by,
+        condition=condition,
+        table=table,
+        run=run,
+        half_width=half_width,
+        seed=seed,
+        out=out,
+    )
+    mark_tables([out], for_excel=for_excel)
+    if as_json:
+        needed = [{"class": each.pop("name"), **each} for each in map(asdict, draw.needed)]
+        print_json({"format_version": 1, **asdict(draw), "needed": needed})
+    else:
+        _show_draw(draw, out)
+
+
+def _show_draw(draw: "SpotCheckDraw", out: Path | None) -> None:
+    from coverslip.cli._show import filled_table, results_console
+    from coverslip.inference.spot_check import EXCLUSIONS
+    from coverslip.reports.reported import number
+
+    console = results_console()
+    console.print(text("spot-check-needed", points=100 * draw.half_width), soft_wrap=True)
+    has_predictions = any(each.alone != each.with_predictions for each in draw.needed)
+    heads = [text("column-condition"), text("column-class"), text("column-expected"), text("column-labels-alone")]
+    rows = []
+    for each in draw.needed:
+        name = text("metric-accuracy") if each.name is None else each.name
+        row = [each.condition or text("all-samples"), name, number(each.expected), _count(each.alone)]
+        rows.append([*row, _count(each.with_predictions)] if has_predictions else row)
+    if has_predictions:
+        heads.append(text("column-labels-and-predictions"))
+    console.print(filled_table(heads, rows))
+    if out is not None:
+        names = ", ".join((*draw.classes, *EXCLUSIONS))
+        console.print(text("spot-check-drawn", n_images=len(draw.images), file=str(out), labels=names), soft_wrap=True)
+
+
+def _count(n: int | None) -> str:
+    return text("spot-check-more-than-all") if n is None else f"{n:,}"
+
+
+def _show_result(result: "SpotCheck") -> None:
+    from coverslip.cli._show import filled_table, notes_console, results_console
+    from coverslip.reports.content import Estimate, estimate
+    from coverslip.reports.reported import with_interval
+
+    console = results_console()
+    heads = (
+        text("column-condition"),
+        text("column-samples"),
+        text("column-labels"),
+        with_interval(text("metric-accuracy")),
+    )
+    has_run = any(each.expected_accuracy.value is not None for each in result.conditions)
+    more = (with_interval(text("column-expected")), with_interval(text("column-difference"))) if has_run else ()
+    rows: list[tuple[str | Estimate, ...]] = [
+        (
+            each.condition or text("all-samples"),
+            f"{each.n_samples:,}",
+            f"{each.n_labeled:,}",
+            estimate(each.accuracy),
+            *([estimate(each.expected_accuracy), estimate(each.difference, is_signed=True)] if has_run else []),
+        )
+        for each in result.conditions
+    ]
+    console.print(filled_table((*heads, *more), rows))
+    columns = [text("column-raw"), *([text("column-corrected")] if has_run else [])]
+    columns += [text("column-labels-alone"), text("column-labels-and-predictions")]
+    console.print(
+        filled_table(
+            (text("column-condition"), text("column-class"), text("column-labels"), *map(with_interval, columns)),
+            [
+                (
+                    condition.condition or text("all-samples"),
+                    name,
+                    f"{each.n_labels:,}",
+                    estimate(each.raw),
+                    *([estimate(each.corrected)] if has_run else []),
+                    estimate(each.labels),
+                    estimate(each.powered),
+                )
+                for condition in result.conditions
+                for name, each in condition.classes.items()
+            ],
+        )
+    )
+    for condition in result.conditions:
+        for remark in condition.remarks:
+            notes_console().print(f"{condition.condition or text('all-samples')}: {remark}", soft_wrap=True)

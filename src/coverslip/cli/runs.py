@@ -1,0 +1,443 @@
+"""`coverslip evaluate`, `compare`, `decide`, `report` and `export`: what follows a training."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coverslip.cli._options import (
+    AllClasses,
+    AsJson,
+    Columns,
+    CropSize,
+    Device,
+    Group,
+    GroupPattern,
+    RescaleImages,
+    argument,
+    check_groups,
+    columns_of,
+    crop_size_of,
+    one_or_all,
+    option,
+    usage_error,
+)
+from coverslip.messages import escape_controls, text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from coverslip.experiments.rethreshold import ThresholdChoice, Thresholds
+    from coverslip.reports.comparison import Comparison, NumbersByLabels, Pair
+
+# `coverslip evaluate`: metrics of a classifier on images it was not trained on.
+
+
+def evaluate(
+    run: Annotated[Path, argument("RUN", "help-trained-run")],
+    data: Annotated[list[str] | None, argument("DATA", "help-evaluate-data")] = None,
+    group: Group = None,
+    group_pattern: GroupPattern = None,
+    columns: Columns = None,
+    crop_size: CropSize = None,
+    rescale: RescaleImages = False,
+    name: Annotated[str | None, option("--name NAME", "help-evaluate-name")] = None,
+    device: Device = "auto",
+    all_classes: AllClasses = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate a classifier on labeled images.
+
+    Each metric has a 95% confidence interval (CI), which shows how much it would vary with other test images.
+
+    Examples:
+
+      coverslip evaluate runs/first
+
+      coverslip evaluate runs/first other_hospital/ --name other_hospital
+    """
+    check_groups(group, group_pattern)
+    if not data and (group or group_pattern or columns or crop_size or rescale or name):
+        raise usage_error("usage-external-test-set")
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, results_console, show_result
+    from coverslip.cli.progress import shown_progress
+    from coverslip.reports.reported import read_evaluation, read_run
+    from coverslip.reports.verdict import verdict_as_json, verdict_of_run
+    from coverslip.runs.folder import open_run
+    from coverslip.runs.results import metrics_as_json
+
+    dataset = None
+    if data:
+        dataset = pipeline.open_dataset(
+            one_or_all(data),
+            group=group,
+            group_pattern=group_pattern,
+            columns=columns_of(columns),
+            crop_size=crop_size_of(crop_size) or open_run(run).recipe.crop_size,
+        )
+    with shown_progress(notes_console()) as emit:
+        evaluation = pipeline.evaluate(run, dataset, name=name, rescale=rescale, device=device, emit=emit)
+    reported = read_evaluation(evaluation.folder) if data else read_run(evaluation.folder)
+    if as_json:
+        print_json({"verdict": verdict_as_json(verdict_of_run(reported)), **metrics_as_json(evaluation.metrics)})
+    else:
+        stdout = results_console()
+        show_result(stdout, reported, all_classes=all_classes)
+        if data:
+            stdout.print(text("command-result-report", file=evaluation.report_file), soft_wrap=True)
+        stdout.print(text("command-result-details", folder=evaluation.folder), soft_wrap=True)
+
+
+# `coverslip compare`: compare runs, with the statistical significance of their difference.
+
+
+def compare(
+    runs: Annotated[list[Path], argument("RUN RUN…", "help-compare-runs")],
+    published: Annotated[Path | None, option("--published FILE", "help-compare-published")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs on the same test images.
+
+    The difference has a 95% confidence interval (CI), computed over groups if groups are known. Paired differences are
+    more precise than the two results, because both runs predict the same images. Overlapping intervals of single
+    results do not show whether the two runs differ.
+
+    Examples:
+
+      coverslip compare runs/first runs/second
+
+      coverslip compare runs/first runs/second --published papers.csv
+    """
+    from coverslip import pipeline
+    from coverslip.cli._show import print_json, results_console
+
+    comparison = pipeline.compare(runs, published=published or ())
+    if as_json:
+        print_json(_as_json(comparison))
+    else:
+        _show_comparison(results_console(), comparison)
+
+
+def _as_json(comparison: "Comparison") -> dict[str, object]:
+    field_names = ("value", "low", "high", "level", "method", "reason")
+    pairs = [
+        {
+            "a": pair.first,
+            "b": pair.second,
+            "metric": row.name,
+            "labels": numbers.labels,
+            "difference": {name: getattr(row, name) for name in field_names},
+            "a_value": row.first,
+            "b_value": row.second,
+            "p": row.p,
+            "mcnemar_p": numbers.mcnemar.p,
+            "n": pair.n,
+            "n_groups": pair.n_groups,
+            "n_by_content": pair.n_by_content,
+        }
+        for pair in comparison.pairs
+        for numbers in pair.numbers
+        for row in numbers.differences
+    ]
+    notes = [{"a": pair.first, "b": pair.second, "text": note} for pair in comparison.pairs for note in pair.notes]
+    return {
+        "format_version": 1,
+        "runs": [{"run": row.name, "model": row.model, "n": row.n, **asdict(row.fit)} for row in comparison.rows],
+        "differing": [asdict(differing) for differing in comparison.differing],
+        "pairs": pairs,
+        "notes": notes,
+        "conclusion": comparison.conclusion,
+        "access_note": comparison.access_note,
+        "published": [asdict(figures) for figures in comparison.published],
+    }
+
+
+def _show_comparison(console: "Console", comparison: "Comparison") -> None:
+    from coverslip.cli._show import filled_table
+
+    for sentence in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
+        console.print(sentence, soft_wrap=True)
+    console.print(f"\n{text('comparison-differences')}", style="bold")
+    names = [row.name for row in comparison.rows]
+    differing = [(row.title, *row.values) for row in comparison.differing]
+    if differing:
+        console.print(filled_table(("", *names), differing, text_columns=names))
+    else:
+        console.print(text("command-no-difference"))
+    _show_fit(console, comparison)
+    for pair in comparison.pairs:
+        for numbers in pair.numbers:
+            _show_numbers(console, pair, numbers)
+    if comparison.published:
+        _show_published(console, comparison)
+    if comparison.access_note:
+        console.print(comparison.access_note, soft_wrap=True)
+
+
+def _show_published(console: "Console", comparison: "Comparison") -> None:
+    from coverslip.cli._show import filled_table
+    from coverslip.datasets import one_line
+    from coverslip.evaluation.table import METRICS
+    from coverslip.reports.reported import number
+
+    console.print(f"\n{text('command-published')}", style="bold")
+    names = [name for name in METRICS if any(name in figures.metrics for figures in comparison.published)]
+    rows = []
+    for row in comparison.rows:
+        value_of = {metric.name: metric.value for metric in row.metrics}
+        rows.append((row.name, *(number(value_of.get(name)) for name in names)))
+    for figures in comparison.published:
+        source = f" ({one_line(figures.source, 60)})" if figures.source else ""
+        values = (number(figures.metrics.get(name)) for name in names)
+        name = text("command-published-name", name=f"{one_line(figures.name, 60)}{source}")
+        rows.append((name, *values))
+    console.print(filled_table(("", *(METRICS[name].title for name in names)), rows))
+
+
+def _show_fit(console: "Console", comparison: "Comparison") -> None:
+    from coverslip.cli._show import filled_table
+    from coverslip.reports.reported import number
+
+    values = {
+        name: [getattr(row.fit, name) for row in comparison.rows]
+        for name in ("train_accuracy", "train_f1", "val_accuracy", "val_f1")
+    }
+    rows = [
+        (text("command-fit", metric=name), *map(number, fits))
+        for name, fits in values.items()
+        if any(fit is not None for fit in fits)
+    ]
+    if rows:
+        console.print(filled_table(("", *(row.name for row in comparison.rows)), rows))
+
+
+def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
+    from coverslip.cli._show import filled_table
+    from coverslip.reports.content import estimate
+    from coverslip.reports.reported import by_labels, number, p_value, with_interval
+
+    by = by_labels(numbers.labels)
+    title = text("command-common-images", n_images=pair.n, n_groups=pair.n_groups or 0, by_labels=by)
+    console.print(f"\n{title}", style="bold", soft_wrap=True)
+    rows = [
+        (
+            row.title,
+            number(row.first, row.digits),
+            number(row.second, row.digits),
+            estimate(row, is_signed=True),
+            p_value(row.p),
+        )
+        for row in numbers.differences
+    ]
+    difference = with_interval(text("column-difference"))
+    console.print(filled_table((text("column-metric"), pair.first, pair.second, difference, "p"), rows))
+    test = numbers.mcnemar
+    console.print(
+        text(
+            "command-mcnemar",
+            first=pair.first,
+            second=pair.second,
+            n_first=test.n_first,
+            n_second=test.n_second,
+            p=f"{test.p:.3g}",
+        ),
+        soft_wrap=True,
+    )
+
+
+# `coverslip decide`: change the decision thresholds of a classifier without retraining.
+
+_TARGETS = (1.0, 0.99, 0.975, 0.95, 0.925, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.25)  # sensitivities
+_ROUNDING = 1e-9
+
+
+def decide(
+    run: Annotated[Path, argument("RUN", "help-trained-run")],
+    sensitivity: Annotated[float | None, option("--sensitivity", "help-decide-sensitivity")] = None,
+    specificity: Annotated[float | None, option("--specificity", "help-decide-specificity")] = None,
+    threshold: Annotated[float | None, option("--threshold", "help-decide-threshold")] = None,
+    by_roc: Annotated[bool, option("--roc", "help-decide-roc")] = False,
+    error_rate: Annotated[float | None, option("--error-rate", "help-decide-error-rate")] = None,
+    positive: Annotated[str | None, option("--positive CLASS", "help-decide-positive")] = None,
+    default: Annotated[bool, option("--default", "help-decide-default")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the decision threshold without training again.
+
+    Thresholds are chosen on validation images, never on test images, and saved in the classifier, so that predict uses
+    them. After cross-validation they are chosen on the images of all folds, each predicted by a network that was
+    trained without it. Predictions and metrics of the test images and the report are updated. Without an option: show
+    the choices.
+
+    Examples:
+
+      coverslip decide runs/first
+
+      coverslip decide runs/first --sensitivity 0.98
+
+      coverslip decide runs/first --threshold 0.3
+
+      coverslip decide runs/first --default
+    """
+    targets = {"sensitivity": sensitivity, "specificity": specificity}
+    aims = [(name, share) for name, share in targets.items() if share is not None]
+    if len(aims) + (threshold is not None) + by_roc + default > 1:
+        raise usage_error("usage-one-decision-rule")
+    if threshold is not None and not 0 < threshold < 1:
+        raise usage_error("usage-threshold")
+    for name, share in {**targets, "error-rate": error_rate}.items():
+        if share is not None and share > 1:
+            is_percent = share <= 100
+            raise usage_error("usage-share", option=f"--{name}", is_percent=is_percent, share=f"{share / 100:g}")
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console, print_json, results_console, show_result
+    from coverslip.cli.progress import shown_progress
+    from coverslip.experiments.rethreshold import thresholds_of
+    from coverslip.reports.reported import read_run
+    from coverslip.reports.sections.results import uncertain_words
+    from coverslip.reports.verdict import verdict_as_json, verdict_of_run
+    from coverslip.runs.folder import open_run
+    from coverslip.runs.results import metrics_as_json
+
+    if not (aims or threshold is not None or by_roc or default or error_rate is not None or positive is not None):
+        thresholds = thresholds_of(open_run(run))
+        if as_json:
+            print_json({"thresholds": None if thresholds is None else asdict(thresholds)})
+        else:
+            _show_thresholds(results_console(), thresholds)
+        return
+    choices: dict[str, Any] = {"decide_by": "roc" if by_roc else "highest"}  # Any: a type per key
+    if aims:
+        choices = {"decide_by": aims[0][0], "target": aims[0][1]}
+    if threshold is not None:
+        choices = {"decide_by": "threshold", "threshold": threshold}
+    with shown_progress(notes_console()) as emit:
+        decided = pipeline.decide(run, **choices, error_rate=error_rate, positive_class=positive, emit=emit)
+    reported_run = read_run(decided.folder)
+    if as_json:
+        print_json({"verdict": verdict_as_json(verdict_of_run(reported_run)), **metrics_as_json(decided.metrics)})
+        return
+    stdout = results_console()
+    show_result(stdout, reported_run)
+    if not uncertain_words(reported_run):
+        stdout.print(text("command-none-uncertain"), soft_wrap=True)
+
+
+def _show_thresholds(console: "Console", thresholds: "Thresholds | None") -> None:
+    from coverslip.cli._show import filled_table
+    from coverslip.datasets import one_line
+    from coverslip.reports.content import column_titles
+    from coverslip.reports.reported import decision_images, number
+
+    if thresholds is None:
+        console.print(text("command-no-thresholds"), soft_wrap=True)
+        return
+    label, threshold = one_line(thresholds.positive, 60), f"{thresholds.threshold:.3g}"
+    console.print(text("command-threshold", label=label, threshold=threshold), soft_wrap=True)
+    sentence = text(
+        "command-thresholds",
+        image_set=decision_images(thresholds.calibrated_on),
+        n_positive=thresholds.n_positive,
+        n_negative=thresholds.n_negative,
+    )
+    console.print(sentence, soft_wrap=True)
+    usual_choices = shown_choices(thresholds.choices, thresholds.threshold)
+    rows = [
+        (
+            text("command-threshold-in-use", threshold=f"{choice.threshold:.3g}")
+            if choice.threshold == thresholds.threshold
+            else f"{choice.threshold:.3g}",
+            *map(number, (choice.sensitivity, choice.specificity, choice.ppv, choice.npv)),
+        )
+        for choice in usual_choices
+    ]
+    columns = column_titles("column-threshold", "column-sensitivity", "column-specificity", "column-ppv", "column-npv")
+    console.print(filled_table(columns, rows))
+    if len(usual_choices) < len(thresholds.choices):
+        console.print(
+            text("command-thresholds-shown", n_shown=len(usual_choices), n_thresholds=len(thresholds.choices))
+        )
+
+
+def shown_choices(choices: "Sequence[ThresholdChoice]", in_use: float) -> "list[ThresholdChoice]":
+    """Return the thresholds for common target sensitivities and the threshold in use, the lowest first.
+
+    `choices` are sorted by increasing sensitivity.
+    """
+    usual_choices = {
+        next(choice for choice in choices if choice.sensitivity > target - _ROUNDING) for target in _TARGETS
+    }
+    return [choice for choice in reversed(choices) if choice in usual_choices or choice.threshold == in_use]
+
+
+# `coverslip report` and `coverslip export`: rewrite the report of a run, and write its classifier as one file.
+
+
+def report(run: Annotated[Path, argument("RUN", "help-run")]) -> None:
+    """Write the report of a run again.
+
+    The report is RUN/report.html, one file that opens in any browser. Its figures are in RUN/figures/ as SVG and PNG,
+    with their numbers as CSV. RUN/model_card.md is the model card. An evaluation on an external test set has its own
+    report.
+
+    Examples:
+
+      coverslip report runs/first
+
+      coverslip report runs/first/evaluations/other_hospital
+    """
+    from coverslip import pipeline
+    from coverslip.cli._show import notes_console
+    from coverslip.cli.progress import shown_progress
+
+    with shown_progress(notes_console()) as emit:
+        file = pipeline.write_report(run, emit)
+    typer.echo(escape_controls(str(file)))
+
+
+def export(
+    run: Annotated[Path, argument("RUN", "help-export-run")],
+    to: Annotated[str, option("--to FORMAT", "help-export-to")],
+    out: Annotated[Path | None, option("--out PATH", "help-export-out")] = None,
+    authors: Annotated[list[str] | None, option("--author NAME", "help-export-author")] = None,
+    license_: Annotated[str | None, option("--license SPDX", "help-export-license")] = None,
+    citation: Annotated[str | None, option("--citation TEXT", "help-export-citation")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export a classifier as one file, or for other programs.
+
+    The file contains no images and no file names, and nothing in it can run code. An export for other programs is
+    compared with the classifier on validation images of the run. If both do not agree, nothing is written.
+
+    Examples:
+
+      coverslip export runs/first --to zip --out blood_cells.coverslip
+
+      coverslip predict blood_cells.coverslip new_images/ --out predictions.csv
+
+      coverslip export runs/first --to onnx --out blood_cells_onnx
+
+      coverslip export runs/first --to bioimageio --author 'Ada Kern' --license CC-BY-4.0 --citation 'https://doi.org/…'
+    """
+    from coverslip import pipeline
+
+    if to not in pipeline.EXPORT_NAMES:
+        from coverslip.datasets import one_line
+
+        raise usage_error("usage-export-format", format=one_line(to, 40), formats=", ".join(pipeline.EXPORT_NAMES))
+    from coverslip.cli._show import notes_console, print_json, results_console, size_in_words
+
+    file = pipeline.export(run, to=to, out=out, authors=authors or (), license=license_, citation=citation)
+    size = sum(each.stat().st_size for each in (file, *file.rglob("*")) if each.is_file())
+    verification = {} if to == "zip" else json.loads((file / "verification.json").read_text("utf-8"))
+    if as_json:
+        print_json({"file": str(file), "size_bytes": size, **({"verification": verification} if verification else {})})
+        return
+    if verification.get("are_drawn"):
+        notes_console().print(text("export-verified-by-drawn-images", n_images=verification["n"]), soft_wrap=True)
+    line = text("command-result-classifier", file=file, size=size_in_words(size))
+    results_console().print(line, soft_wrap=True)

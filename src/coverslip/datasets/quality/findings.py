@@ -1,0 +1,812 @@
+"""Findings about a dataset: the registry of finders, and findings about images and about labels."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic.config import JsonDict
+
+from coverslip.datasets.index.folders import channel_names
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import natural_key, one_line, some
+from coverslip.datasets.quality.related_images import (
+    Leak,
+    NameGroups,
+    groups_in_names,
+    labels_of,
+    predefined_split_leaks,
+    undivided_clusters,
+)
+from coverslip.datasets.quality.scanning import (
+    FEW_GROUPS_FOR_ONE_SPLIT,
+    NOT_IN_PIXELS,
+    SOME_GROUPS,
+    Scan,
+    Signal,
+    Unreadable,
+    class_sizes,
+    frequencies,
+    group_facts,
+    single_groups,
+    units_per_class,
+)
+from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, PixelFacts, pixel_side
+from coverslip.messages import (
+    GroupBy,
+    JoinGroups,
+    Message,
+    Remedies,
+    Remedy,
+    Set,
+    has_entry,
+    joined,
+    json_values,
+    localized,
+    message,
+    text,
+)
+
+# Findings about a dataset, and the registry of finders, one for each kind of finding.
+
+Severity = Literal["error", "warning", "advice"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
+
+Cluster = tuple[str, ...]
+# Labels, groups and sets are texts, errors are messages.
+_Label = Annotated[str | Message, Field(union_mode="left_to_right"), WithJsonSchema({"type": "string"})]
+Notes = tuple[tuple[_Label, ...], ...]
+
+
+def _describe_codes(schema: JsonDict) -> None:
+    codes = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
+    schema["description"] = f"Kind of the finding. {codes}."
+
+
+class Finding(BaseModel):
+    """A property of the dataset that matters for training. Further fields depend on the code."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
+
+    code: str = Field(json_schema_extra=_describe_codes)
+    severity: Severity = Field(
+        description="error: training is refused, or its metrics would be invalid; warning: images are excluded, or "
+        "metrics may be unreliable; advice: a possible improvement."
+    )
+    message: str = Field(
+        default="", description="Code of the text in the catalogue of messages; empty for a text of another package."
+    )
+    title: str = Field(description="Heading of findings of this kind.")
+    text: str = Field(description="Description of the finding.")
+    do: str = Field(description="Recommended action.")
+    remedies: tuple[Remedy, ...] = Field(
+        default=(), description="Recommended action as data, if it is a supported one."
+    )
+    images: tuple[Cluster, ...] = Field(
+        default=(), description="The image_ids of the affected images, a list per cluster."
+    )
+    notes: Notes = Field(
+        default=(),
+        description="For each image its label, group, set or error; empty if not applicable.",
+    )
+    limit: str = Field(
+        default="",
+        description="Consequence for metrics of a training on these images, for the report; may be empty.",
+    )
+
+    @property
+    def parameters(self) -> Mapping[str, JsonValue]:
+        """The fields that only findings of this code have."""
+        return self.__pydantic_extra__
+
+    def localized(self) -> "Finding":
+        """Return the finding in the current language."""
+        finder = next((each for each in list_finders() if each.code == self.code), None)
+        texts = {"text": localized(self.text, self.message, self.parameters)}
+        for name in ("do", "limit"):
+            texts[name] = localized(getattr(self, name), f"{self.message}.{name}", self.parameters)
+        title = self.title if finder is None else title_of(finder)
+        return self.model_copy(update={**texts, "title": title})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingCase:
+    """One case that a finder reports. Code, severity and title are those of the finder."""
+
+    text: str
+    do: str
+    message: str = ""  # the code of the text in the catalogue of messages
+    remedies: Remedies = ()
+    images: tuple[Cluster, ...] = ()
+    notes: Notes = ()
+    limit: str = ""
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+def finding_case(
+    code: str,
+    *,
+    remedies: Remedies = (),
+    images: tuple[Cluster, ...] = (),
+    notes: Notes = (),
+    **parameters: Any,
+) -> FindingCase:
+    """Return a case with the text, `.do` and optional `.limit` of a message in the catalogue.
+
+    Args:
+        code, parameters: as of `messages.text`; the parameters become fields of the finding.
+        remedies, images, notes: as of `Finding`.
+    """
+    limit = text(f"{code}.limit", **parameters) if has_entry(f"{code}.limit") else ""
+    return FindingCase(
+        text=text(code, **parameters),
+        do=text(f"{code}.do", **parameters),
+        message=code,
+        remedies=remedies,
+        images=images,
+        notes=notes,
+        limit=limit,
+        parameters=json_values(parameters),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """One kind of finding.
+
+    To add a kind, add it to the list in `inspecting.py`, its texts to `findings.ftl` in all languages, and a row to
+    `docs/data.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It reads
+    no files.
+    """
+
+    code: str  # in lower case, words joined by "-"
+    severity: Severity
+    title: str  # a message of the catalogue, or the text itself
+    find: Callable[[Dataset, Scan], Iterable[FindingCase]]
+    unless: str | None = None  # code of a finding that replaces this one
+
+
+def title_of(finder: FindingKind) -> str:
+    """Return the heading of the findings of a finder."""
+    return text(finder.title) if has_entry(finder.title) else finder.title
+
+
+_FINDERS: dict[str, FindingKind] = {}
+
+
+def list_finders() -> tuple[FindingKind, ...]:
+    """Return the finder of each kind of finding."""
+    return tuple(_FINDERS.values())
+
+
+def register_finder(finder: FindingKind) -> None:
+    """Add a kind of finding.
+
+    Raises:
+        ValueError: there is already a finder of this code.
+    """
+    if finder.code in _FINDERS:
+        raise ValueError(f"there is a finder of the code {finder.code!r} already")
+    _FINDERS[finder.code] = finder
+
+
+def unregister_finder(code: str) -> None:
+    """Remove a kind of finding that `register_finder` added."""
+    del _FINDERS[code]
+
+
+# Findings about images: missing files, pixels, quality and shortcuts.
+
+
+def missing_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find files that a table names and that do not exist."""
+    missing = [image_id for image_id, reason in _unreadable(dataset, scan) if reason == NO_SUCH_FILE]
+    if missing:
+        images = tuple((image_id,) for image_id in missing)
+        yield finding_case("finding-missing-files", images=images, n=len(missing), first=one_line(missing[0], 80))
+
+
+def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find files that exist and cannot be read, with the reason of each."""
+    damaged = [(image_id, reason) for image_id, reason in _unreadable(dataset, scan) if reason != NO_SUCH_FILE]
+    if damaged:
+        image_id, reason = damaged[0]
+        yield finding_case(
+            "finding-unreadable",
+            images=tuple((image_id,) for image_id, _ in damaged),
+            notes=tuple((reason,) for _, reason in damaged),
+            n=len(damaged),
+            first=one_line(image_id, 80),
+            reason=reason,
+        )
+
+
+def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, Message]]:
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if isinstance(fact, Unreadable):
+            yield record.image_id, fact.reason
+
+
+_MOST_CHANNELS = 16  # a file with more pages is probably a stack or a movie
+
+
+def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images of several bit depths."""
+    depths = frequencies(str(fact.bit_depth) for fact in _readable(scan))
+    if len(depths) > 1:
+        counts = (message("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
+        yield finding_case("finding-mixed-bit-depths", counts=joined(counts, "list-of-messages"))
+
+
+_MOST_SIZES = 6  # in the text of the finding
+
+
+def mixed_pixel_sizes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose pixel sizes differ, and whether their usual size differs between classes."""
+    sides: dict[str | None, list[float]] = defaultdict(list)
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if isinstance(fact, PixelFacts) and fact.pixel_size_um is not None:
+            sides[record.label].append(pixel_side(fact.pixel_size_um))
+    every = [side for of_label in sides.values() for side in of_label]
+    if not every or max(every) <= PIXEL_SIZE_FACTOR * min(every):
+        return
+    counts = frequencies(f"{side:.3g}" for side in every)
+    listed = [message("images-of-pixel-size", n_images=n, um=float(um)) for um, n in counts.items()]
+    usual = {label: median(sides[label]) for label in dataset.classes if sides[label]}
+    differs = bool(usual) and max(usual.values()) > PIXEL_SIZE_FACTOR * min(usual.values())
+    of_classes = [message("pixel-size-of-class", label=one_line(label, 40), um=um) for label, um in usual.items()]
+    yield finding_case(
+        "finding-mixed-pixel-sizes",
+        counts=_first_of(listed),
+        differs_by_class=differs,
+        classes=_first_of(of_classes),
+    )
+
+
+def _first_of(messages: Sequence[Message]) -> Message | None:
+    """Return a list of the first messages, as one message."""
+    first = joined(messages[:_MOST_SIZES], "list-of-messages")
+    return first if len(messages) <= _MOST_SIZES else message("list-and-more", first=first)
+
+
+def unlike_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images of several numbers of channels, except gray ones: no network can process them unchanged."""
+    n_of = Counter(fact.n_channels for fact in _readable(scan))
+    if len(set(n_of) - {1}) > 1:
+        counts = joined(
+            (message("channels-of-number", n_images=n_of[n], n_channels=n) for n in sorted(n_of)), "list-of-messages"
+        )
+        advice, remedies = channel_advice(n_of)
+        yield finding_case("finding-unlike-channels", remedies=remedies, counts=counts, advice=advice)
+
+
+def channel_advice(n_of: Mapping[int, int]) -> tuple[Message, Remedies]:
+    """Return advice for images that differ in channels; `n_of` counts the images of each number of channels."""
+    if 1 in n_of:
+        return message("channels-of-gray-and-color"), ()
+    common = list(range(min(n_of)))
+    return message("channels-in-common"), (Set("images.channels", common),)
+
+
+def mixed_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find gray images among others."""
+    n_of = Counter(fact.n_channels for fact in _readable(scan))
+    if 1 in n_of and len(n_of) == 2:
+        yield finding_case("finding-mixed-channels", n_gray=n_of[1], n_color=n_of.total() - n_of[1])
+
+
+def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find crops, given as boxes or points, that reach beyond the edge of their image."""
+    beyond = [
+        record.image_id
+        for record, fact in zip(dataset.records, scan.facts, strict=True)
+        if isinstance(fact, PixelFacts) and fact.note and BEYOND_EDGE in fact.note
+    ]
+    if beyond:
+        images = tuple((image_id,) for image_id in beyond)
+        yield finding_case("finding-boxes-beyond-edge", images=images, n=len(beyond))
+
+
+def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images of which only one plane is used."""
+    n_of = Counter(fact.n_planes for fact in _readable(scan))
+    n = n_of.total() - n_of[1]
+    if n:
+        is_one_kind = len(n_of) == 1 and max(n_of) <= _MOST_CHANNELS
+        remedies = (Set("images.z", "channels"),) if is_one_kind else ()
+        yield finding_case("finding-several-planes", remedies=remedies, n=n, is_one_kind=is_one_kind)
+
+
+def _readable(scan: Scan) -> Iterator[PixelFacts]:
+    return (fact for fact in scan.facts if isinstance(fact, PixelFacts))
+
+
+# Chosen on synthetic cells (tests/test_audit_image_quality.py), before evaluation on real images.
+_CUT = 0.25  # of a side of the image
+_SATURATED = 0.2  # of the object's pixels
+_LESS_SHARP = 0.92  # logarithm; 2.5 times less fine detail
+_DEVIATIONS = 4.0  # from the median of the dataset, and of the class
+_FEWEST = 20  # images, to estimate what is usual
+_MOST_SHARE = 0.2  # of the images: more indicate a property of the acquisition
+
+
+def cut_off(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose object the edge cuts off."""
+    shares = {i: quality.cut for i, quality in enumerate(scan.quality or ()) if quality is not None}
+    cut = [i for i in sorted(shares, key=lambda i: -shares[i]) if shares[i] >= _CUT]
+    if cut and len(cut) <= _MOST_SHARE * len(shares):
+        yield finding_case("finding-cut-off", images=_single_images(dataset, cut), n=len(cut))
+
+
+def blurred(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images with far less fine detail than is usual in the dataset, and in their class."""
+    sharpness = {
+        i: quality.sharpness
+        for i, quality in enumerate(scan.quality or ())
+        if quality is not None and quality.sharpness is not None
+    }
+    by_class: dict[str | None, dict[int, float]] = {}
+    for i, value in sharpness.items():
+        by_class.setdefault(dataset.records[i].label, {})[i] = value
+    unsharp_in_dataset = _unsharp(sharpness)
+    low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unsharp_in_dataset)
+    if low and len(low) <= _MOST_SHARE * len(sharpness):
+        yield finding_case("finding-blurred", images=_single_images(dataset, low), n=len(low))
+
+
+def saturated(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose object has lost its bright detail."""
+    full = [
+        i for i, quality in enumerate(scan.quality or ()) if quality is not None and quality.saturated >= _SATURATED
+    ]
+    if full:
+        yield finding_case("finding-saturated", images=_single_images(dataset, full), n=len(full))
+
+
+def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
+    if len(sharpness) < _FEWEST:
+        return set()
+    values = np.array(list(sharpness.values()))
+    middle = float(np.median(values))
+    deviation = 1.4826 * float(np.median(np.abs(values - middle)))
+    return {i for i, value in sharpness.items() if value < middle - max(_DEVIATIONS * deviation, _LESS_SHARP)}
+
+
+def _single_images(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...]:
+    return tuple((dataset.records[i].image_id,) for i in positions)
+
+
+WARNING_SHARE = 0.5  # of the whole image's gain over chance
+ADVICE_SHARE = 0.25
+
+
+def no_signal(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find labels that whole images do not predict."""
+    if scan.signal is not None and not scan.signal.is_significant:
+        whole = scan.signal.whole
+        yield finding_case(
+            "finding-no-signal",
+            balanced_accuracy=whole.balanced_accuracy,
+            chance=scan.signal.chance,
+            p=whole.p,
+        )
+
+
+def shortcuts(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find sources that reach at least half of the whole image's gain over chance."""
+    return _shortcuts_between(scan.signal, WARNING_SHARE, float("inf"))
+
+
+def slight_shortcuts(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find sources that reach a quarter of it; clean images of large cells do too."""
+    return _shortcuts_between(scan.signal, ADVICE_SHARE, WARNING_SHARE)
+
+
+def _shortcuts_between(signal: Signal | None, least: float, most: float) -> Iterator[FindingCase]:
+    if signal is None or not signal.is_significant:
+        return
+    yield from _batches_between(signal, least, most)
+    for source, score in signal.by_source.items():
+        share = min(signal.share(source), ADVICE_SHARE) if source in NOT_IN_PIXELS else signal.share(source)
+        if least <= share < most:
+            parameters: dict[str, Any] = {
+                "from": source,
+                "balanced_accuracy": score.balanced_accuracy,
+                "whole_image": signal.whole.balanced_accuracy,
+                "chance": signal.chance,
+                "p": score.p,
+            }
+            yield finding_case("finding-shortcut", **parameters)
+
+
+def _batches_between(signal: Signal, least: float, most: float) -> Iterator[FindingCase]:
+    for column, by_column in signal.by_column.items():
+        if least <= signal.share_of_column(column) < most:
+            parameters: dict[str, Any] = {
+                "from": "batch",
+                "column": column,
+                "balanced_accuracy": by_column.score.balanced_accuracy,
+                "whole_image": signal.whole.balanced_accuracy,
+                "chance": signal.chance,
+                "p": by_column.score.p,
+                "visibility": by_column.visibility,
+            }
+            yield finding_case("finding-shortcut-batch", **parameters)
+
+
+# Findings about labels: classes, groups, names, duplicates and leakage.
+#
+# Names that may be one name with several spellings: of classes, of groups, and of the classes of several readers.
+
+# White space, punctuation and invisible characters. Symbols, such as + and <, distinguish names.
+_SEPARATOR = "[\\s_.,;:'\"()\\[\\]{}/\\\\\\u2010-\\u2015\\u00ad\\u200b-\\u200f\\u2060\\ufeff-]"
+_BETWEEN_NUMBERS = re.compile(rf"(?<=\d){_SEPARATOR}+(?=\d)")
+_SEPARATORS = re.compile(f"{_SEPARATOR}+")
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_NUMBER = re.compile(r"([+-]?)\s*(\d+)(?:[.,]0{0,2})?")  # 1, 01, 1.0; three zeros may be thousands
+_MARK = "|"  # keeps numbers apart: 1-2 is not 12
+_MINUS = "\u2212"  # a sign, as in -1 and CD4-
+_FEWEST_IMAGES = 3  # of a class: one for each set
+_FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
+_IMBALANCED = 5.0
+
+
+def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Return the sets of different names that may be one name with several spellings, in the order of `names`.
+
+    They differ in capitals, leading zeros, white space and punctuation, the form of Unicode characters, or the format
+    of a number (1, 01, 1.0). They can be different names all the same: only a person can tell.
+    """
+    spellings: dict[str, dict[str, None]] = {}
+    for name in names:
+        spellings.setdefault(_plain(name), {})[name] = None
+    return [tuple(each) for each in spellings.values() if len(each) > 1]
+
+
+def merge_of(spellings: Sequence[str], n_images: dict[str, int]) -> dict[str, list[str]]:
+    """Return the spellings as a choice to join them: under the name of most images, the first of them."""
+    return {max(spellings, key=lambda name: n_images.get(name, 0)): list(spellings)}
+
+
+def _plain(name: str) -> str:
+    """Return what the spellings of a name have in common."""
+    if not name.isascii():
+        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    name = name.casefold().strip()
+    if number := _NUMBER.fullmatch(name):
+        return f"{_MINUS if number[1] == '-' else ''}{number[2].lstrip('0') or '0'}"
+    sign = _MINUS if re.match(r"-\s*\d", name) else ""
+    end = _MINUS if name.endswith("-") else ""
+    plain = _SEPARATORS.sub("", _BETWEEN_NUMBERS.sub(_MARK, name))
+    return f"{sign}{_LEADING_ZEROS.sub('', plain)}{end}" if plain else name
+
+
+def no_labels(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find datasets without labels."""
+    if not dataset.classes:
+        yield finding_case("finding-no-labels")
+
+
+def one_class(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find datasets with a single class."""
+    if len(dataset.classes) == 1:
+        yield finding_case("finding-one-class", class_name=some(dataset.classes))
+
+
+def classes_not_trained(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find classes whose usable images are all outside the training set of a predefined split."""
+    if "train" not in {record.predefined_split for record in dataset.records}:
+        return
+    usable, trained = set(), set()
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if record.label is not None and dataset.has_class(record) and isinstance(fact, PixelFacts):
+            usable.add(record.label)
+            if record.predefined_split in (None, "train"):
+                trained.add(record.label)
+    missing = [name for name in dataset.classes if name in usable - trained]
+    if missing:
+        yield finding_case("finding-class-not-in-training", names=some(missing), classes=list(missing))
+
+
+def unlabeled(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find images without a label among labeled images."""
+    n = sum(record.label is None for record in dataset.records)
+    if n and dataset.classes:
+        yield finding_case("finding-unlabeled", n=n)
+
+
+def small_classes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find classes that cannot be in every set, and classes whose metrics will be imprecise."""
+    sizes = class_sizes(dataset, scan)
+    tiny = [label for label, n in sizes.items() if n < _FEWEST_IMAGES]
+    few = [label for label, n in sizes.items() if _FEWEST_IMAGES <= n < _FEW_IMAGES]
+    if tiny:
+        yield finding_case(
+            "finding-small-class-not-in-all-sets", names=some(tiny), n_needed=_FEWEST_IMAGES, classes=tiny
+        )
+    if few:
+        yield finding_case("finding-small-class", names=some(few), n_needed=_FEW_IMAGES, classes=few)
+
+
+def imbalance(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find classes of very different sizes."""
+    sizes = [n for n in class_sizes(dataset, scan).values() if n]
+    ratio = max(sizes) / min(sizes) if len(sizes) > 1 else 1.0
+    if ratio >= _IMBALANCED:
+        yield finding_case("finding-imbalance", remedies=(Set("class_weights", "balanced"),), ratio=ratio)
+
+
+def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find class names that may be one class with several spellings."""
+    sizes = class_sizes(dataset, scan)
+    for spellings in similar_names(dataset.classes):
+        yield finding_case(
+            "finding-similar-class-names",
+            remedies=(Set("classes.merge", merge_of(spellings, sizes)),),
+            images=_first_images(dataset, [spellings], lambda record: record.label),
+            notes=(spellings,),
+            names=some(spellings),
+            classes=list(spellings),
+        )
+
+
+def similar_group_names(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find groups that may be one group with several spellings. A split would put its images into several sets."""
+    sizes = Counter(record.named_group for record in dataset.records if record.named_group is not None)
+    clusters = similar_names(sorted(sizes, key=natural_key))
+    if clusters:
+        merges = [merge_of(spellings, sizes) for spellings in clusters]
+        yield finding_case(
+            "finding-similar-group-names",
+            remedies=(JoinGroups({name: names for merge in merges for name, names in merge.items()}),),
+            images=_first_images(dataset, clusters, lambda record: record.named_group),
+            notes=tuple(clusters),
+            n=len(clusters),
+            names=some(clusters[0]),
+            groups=[list(spellings) for spellings in clusters],
+        )
+
+
+def _first_images(
+    dataset: Dataset, clusters: Sequence[Sequence[str]], name_of: Callable[[ImageRecord], str | None]
+) -> tuple[Cluster, ...]:
+    """Return the first image of each name."""
+    first = {name: record.image_id for record in reversed(dataset.records) if (name := name_of(record)) is not None}
+    return tuple(tuple(first[name] for name in names) for names in clusters)
+
+
+_FEWEST_GROUPS = 3  # of a class: one for each set
+_LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
+
+
+def no_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find datasets without groups."""
+    if not dataset.has_groups:
+        yield finding_case("finding-no-groups", remedies=(GroupBy(),))
+
+
+def classes_in_few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find classes that cannot be in every set."""
+    n_units = units_per_class(dataset) if group_facts(dataset) else {}
+    scarce = [label for label, n in n_units.items() if n < _FEWEST_GROUPS]
+    if scarce:
+        yield finding_case("finding-class-in-few-groups", names=some(scarce), n_needed=_FEWEST_GROUPS, classes=scarce)
+
+
+def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find datasets with each class in one group, so that class and group cannot be distinguished."""
+    if groups := single_groups(dataset):
+        yield finding_case("finding-confounded-groups", group_names=some(groups, 3), groups=list(groups))
+
+
+def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find so few groups that the choice of test groups determines the result."""
+    groups = group_facts(dataset)
+    if not groups or groups.n_groups >= SOME_GROUPS:
+        return
+    needs_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
+    is_cross_validated_by_default = (
+        needs_folds and min(units_per_class(dataset).values(), default=0) > 1
+    )  # else there may be none
+    remedies = () if is_cross_validated_by_default else (Set("split.folds", 5),)
+    yield finding_case(
+        "finding-few-groups",
+        remedies=remedies,
+        n_groups=groups.n_groups,
+        is_cross_validated=is_cross_validated_by_default,
+    )
+
+
+def group_is_class(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find large groups of one class each: what distinguishes groups also distinguishes classes."""
+    groups = group_facts(dataset)
+    if not groups or groups.images_per_group.median < _LARGE_GROUP or len(dataset.classes) < 2:
+        return
+    if groups.classes_per_group.max == 1:
+        yield finding_case("finding-group-is-class")
+
+
+_MOST_SHOWN = 5  # patterns
+_LEAST_GRAY = 0.8  # of images, for their files to count as channels
+
+
+def hidden_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images with related names that share labels or appearance beyond chance, if no groups are defined."""
+    if dataset.has_groups:
+        return
+    significant = [groups for groups in groups_in_names(dataset, scan) if groups.is_significant]
+    if confounded := [groups for groups in significant if groups.is_confounded]:
+        yield _confounded(confounded)
+    if usable := [groups for groups in significant if not groups.is_confounded]:
+        yield _hidden(usable)
+
+
+def _confounded(candidates: Sequence[NameGroups]) -> FindingCase:
+    first = candidates[0]
+    return finding_case(
+        "finding-hidden-groups-confounded",
+        is_column=first.column is not None,
+        column_name=one_line(first.column or "", 60),
+        n_groups=first.n_groups,
+        example=one_line(first.example, 60),
+        **_values(candidates),
+    )
+
+
+def _hidden(candidates: Sequence[NameGroups]) -> FindingCase:
+    first = candidates[0]
+    other_columns = [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in candidates[1:] if each.column]
+    return finding_case(
+        "finding-hidden-groups" if first.column is None else "finding-hidden-groups-in-column",
+        remedies=(GroupBy(first.column, first.pattern),),
+        column_name=one_line(first.column or "", 60),
+        n_groups=first.n_groups,
+        example=one_line(first.example, 60),
+        shared="labels" if first.strength > first.appearance else "appearance",
+        has_other_columns=bool(other_columns),
+        other_columns=", ".join(other_columns[:_MOST_SHOWN]),
+        **_values(candidates),
+    )
+
+
+def _values(candidates: Sequence[NameGroups]) -> dict[str, Any]:  # Any: JSON values
+    first = candidates[0]
+    return {
+        "pattern": first.pattern,
+        "column": first.column,
+        "p": first.p,
+        "patterns": [asdict(groups) for groups in candidates[:_MOST_SHOWN]],
+    }
+
+
+def channel_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find gray files whose names differ by marks of channels, each read as an image."""
+    names = channel_names(dataset.records)
+    readable = scan.readable()
+    n_gray = sum(fact.n_channels == 1 for fact in readable)
+    if names is None or n_gray < _LEAST_GRAY * len(readable):
+        return
+    files = ", ".join(f"'{one_line(name, 60)}'" for name in names.example)
+    yield finding_case(
+        "finding-channel-files",
+        remedies=(Set("channel_files", list(names.marks)),),
+        n_files=names.n_files,
+        n=names.n_images,
+        files=files,
+        marks=list(names.marks),
+    )
+
+
+def leakage(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find groups and equal pixels in several sets; of a group, show the first image of each set."""
+    leaks = predefined_split_leaks(dataset, scan)
+    if not leaks:
+        return
+    groups = [leak.name for leak in leaks if leak.kind == "group"]
+    n_equal, n_near, n_chains = (
+        sum(leak.kind == kind for leak in leaks) for kind in ("pixels", "near-duplicates", "chain")
+    )
+    clusters = [_shown_images(dataset, leak) for leak in leaks]
+    yield finding_case(
+        "finding-leakage",
+        images=_image_ids(dataset, clusters),
+        notes=_describe_images(dataset, clusters, lambda record: record.predefined_split or ""),
+        n_groups=len(groups),
+        n_equal=n_equal,
+        n_near=n_near,
+        n_chains=n_chains,
+        groups=groups,
+    )
+
+
+def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find equal pixels with several labels, with the label of each image."""
+    clusters = [members for members in scan.equal_pixels if len(labels_of(dataset, members)) > 1]
+    if clusters:
+        yield finding_case(
+            "finding-conflicting-labels",
+            images=_image_ids(dataset, clusters),
+            notes=_describe_images(dataset, clusters, lambda record: record.label or ""),
+            n=sum(map(len, clusters)),
+        )
+
+
+def exact_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find equal pixels whose labels do not conflict."""
+    clusters = [members for members in _with_labels(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
+    if clusters:
+        yield finding_case(
+            "finding-duplicates",
+            images=_image_ids(dataset, clusters),
+            n_clusters=len(clusters),
+            n_images=sum(map(len, clusters)),
+        )
+
+
+def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find near-duplicates, with the label of each image."""
+    near = _with_labels(dataset, scan.near_duplicates or ())
+    clusters = [members for members in near if _n_distinct(scan, members) > 1]
+    if not clusters:
+        return
+    n_together = len(set(undivided_clusters(dataset, scan)).intersection(clusters))
+    yield finding_case(
+        "finding-near-duplicates",
+        images=_image_ids(dataset, clusters),
+        notes=_describe_images(dataset, clusters, lambda record: record.label or ""),
+        n_clusters=len(clusters),
+        n_images=sum(map(len, clusters)),
+        n_clusters_of_several_classes=sum(len(labels_of(dataset, members)) > 1 for members in clusters),
+        n_clusters_together=n_together,
+        are_all_together=n_together == len(clusters),
+    )
+
+
+def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find duplicates and near-duplicates in several groups, with the group of each image."""
+    in_near_duplicates = {i for members in scan.near_duplicates or () for i in members}
+    equal = (members for members in scan.equal_pixels if in_near_duplicates.isdisjoint(members))
+    near = scan.near_duplicates or ()
+    clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members}) > 1]
+    if clusters:
+        yield finding_case(
+            "finding-groups-divide-copies",
+            images=_image_ids(dataset, clusters),
+            notes=_describe_images(dataset, clusters, lambda record: record.group or ""),
+            n_clusters=len(clusters),
+            are_kept_together=undivided_clusters(dataset, scan) == (scan.near_duplicates or ()),
+        )
+
+
+def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return the clusters with at least two labeled images; all clusters if no image has a label yet."""
+    has_label = [record.label is not None for record in dataset.records]
+    if not any(has_label):
+        return list(clusters)
+    return [members for members in clusters if sum(has_label[i] for i in members) > 1]
+
+
+def _n_distinct(scan: Scan, members: Sequence[int]) -> int:
+    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], PixelFacts)})
+
+
+def _shown_images(dataset: Dataset, leak: Leak) -> Sequence[int]:
+    if leak.kind != "group":
+        return leak.images
+    return leak.images[: len({dataset.records[i].predefined_split for i in leak.images})]  # one of each set comes first
+
+
+def _image_ids(dataset: Dataset, clusters: Sequence[Sequence[int]]) -> tuple[Cluster, ...]:
+    return _describe_images(dataset, clusters, lambda record: record.image_id)
+
+
+def _describe_images(
+    dataset: Dataset, clusters: Sequence[Sequence[int]], describe: Callable[[ImageRecord], str]
+) -> tuple[Cluster, ...]:
+    return tuple(tuple(describe(dataset.records[i]) for i in members) for members in clusters)

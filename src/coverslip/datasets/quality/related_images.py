@@ -1,0 +1,475 @@
+"""Related images: groups in names, images that a split must not divide, and leakage of predefined splits."""
+
+import re
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import erfc, fsum, sqrt
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
+
+from coverslip.datasets.index.records import Dataset, ImageRecord, Side
+from coverslip.datasets.names import natural_key, one_line
+from coverslip.datasets.quality.scanning import FEW_GROUPS_FOR_ONE_SPLIT, Scan, Unreadable
+from coverslip.images import PixelFacts
+from coverslip.messages import Note, joined, message, note
+
+# Groups in names: parts of file and folder names that related images share, and columns of tables.
+#
+# A name such as `C100P61_20150918_cell_12.png` is divided at `_`, `-` and spaces. Tokens at the same positions in many
+# names are candidate groups. So are folders, and numbers without their last digits, since images that were cut from one
+# slide are often numbered consecutively. A permutation test decides whether images of such a group belong together:
+# whether they share labels, or size and brightness (among images of one class), more often than by chance.
+
+Ints = npt.NDArray[np.intp]
+Doubles = npt.NDArray[np.float64]
+
+_MOST_TOKENS = 8
+_FEWEST_GROUPS = 3
+_FEWEST_MATCHES = 0.9  # of the images in which a pattern must find a group
+_FEWEST_VALUES = 0.5  # of the images that must have a value in a column: added images may have none
+_SMALLEST = 1.5  # images of a group, on average
+_N_PERMUTATIONS = 49
+_LEAST_SHARE = 0.03  # of the variance beyond chance that groups must explain
+_HIGHEST_P = 0.001  # all patterns together
+_IS_CLASS = 0.9  # of the information in groups, or in classes, that both share
+_MOST_SUBTYPES = 3  # groups per class, if each contains one class: these are subtypes of classes rather than slides
+_NEARLY_AS_STRONG = (
+    0.75  # of the largest strength, from which coarser groups precede finer ones: patients before slides
+)
+_MOST_IMAGES = 10_000
+_N_SLICES = 10
+_ONE_CLASS = 0.99  # correlation of labels if each group contains one class
+_NUMBER_RANGE = r"(?:^|/)([^/]*\d)"  # a number without its last digits
+
+
+@dataclass(frozen=True, slots=True)
+class NameGroups:
+    """A pattern that finds groups in paths, or a column of a table, and what its groups share beyond chance."""
+
+    pattern: str  # empty for a column
+    n_groups: int
+    example: str  # one of the groups
+    is_class: bool  # its groups are the classes themselves, so that no split by them is possible
+    labels: float  # intraclass correlation of labels: 0 by chance, 1 if each group has one label
+    appearance: float  # intraclass correlation of size and brightness, among images of one class
+    strength: float  # the larger of the two, without labels if names contain the class
+    p: float  # of this correlation
+    column: str | None = None
+    is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether images of a group share more than expected by chance."""
+        return not self.is_class and self.p <= _HIGHEST_P and self.strength >= _LEAST_SHARE
+
+
+def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
+    """Return candidate groups from the names of files and folders and from table columns, the most likely first.
+
+    Labeled, readable images count. A column comes before a pattern that finds the same groups.
+    """
+    labeled = [
+        (record, fact)
+        for record, fact in zip(dataset.records, scan.facts, strict=True)
+        if isinstance(fact, PixelFacts) and dataset.has_class(record)
+    ]
+    keys = {name: natural_key(name) for name in {record.path.name for record, _ in labeled}}
+    labeled = _slices(sorted(labeled, key=lambda item: keys[item[0].path.name]))
+    if len(labeled) < 2 * _FEWEST_GROUPS or len({record.label for record, _ in labeled}) < 2:
+        return ()
+    paths = [dataset.relative_path(record) for record, _ in labeled]
+    label = np.unique([record.label or "" for record, _ in labeled], return_inverse=True)[1]
+    appearance = _standardized(_appearance_of([fact for _, fact in labeled]), label)
+    candidates: dict[bytes, tuple[str | None, str, list[str]]] = {}
+    by_pattern = ((None, pattern, _names(pattern, paths)) for pattern in _patterns(paths))
+    for column, pattern, names in (*_columns([record for record, _ in labeled]), *by_pattern):
+        if names is not None:
+            candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
+    tested_candidates = [
+        replace(_test_candidate(pattern, names, label, appearance, len(candidates)), column=column)
+        for column, pattern, names in candidates.values()
+    ]
+    return _ranked(tested_candidates)
+
+
+def patterns_in_names(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield patterns that find groups in paths, and the group of each path, without a test; empty: no group.
+
+    Each grouping is yielded once. Ranges of numbers are not yielded, since only a test can show that they are related.
+    """
+    groupings: set[bytes] = set()
+    for pattern in _patterns(paths) if paths else ():
+        names = None if pattern.startswith(_NUMBER_RANGE) else _names(pattern, paths)
+        if names is not None and (key := np.unique(names, return_inverse=True)[1].tobytes()) not in groupings:
+            groupings.add(key)
+            yield pattern, names
+
+
+def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield columns of the table that may name groups, with the value of each image; decimal numbers are excluded."""
+    cells = [dict(record.about) for record in records]
+    for column in dict.fromkeys(name for about in cells for name in about):
+        values = [about.get(column, "") for about in cells]
+        if sum(map(bool, values)) < _FEWEST_VALUES * len(values) or any(map(_is_measure, values)):
+            continue
+        if _can_be_groups(values):
+            yield column, "", values
+
+
+def _can_be_groups(names: Sequence[str]) -> bool:
+    """Return whether these groups are neither too few nor mostly single images; an empty name is no group."""
+    nonempty = list(filter(None, names))
+    return _FEWEST_GROUPS <= len(set(nonempty)) <= len(nonempty) / _SMALLEST
+
+
+def _is_measure(value: str) -> bool:
+    return re.fullmatch(r"[-+]?\d*[.,]\d+([eE][-+]?\d+)?", value) is not None
+
+
+def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
+    """Return strong groups first, coarse ones before fine ones; then weaker ones, number ranges and unrelated groups.
+
+    Columns precede patterns, since a person has written them.
+    """
+    major = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
+    strongest = max((groups.strength for groups in major), default=0.0)
+
+    def sort_key(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
+        is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
+        return (
+            not groups.is_significant,
+            groups.column is None,
+            _is_minor(groups),
+            not is_strong,
+            groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
+        )
+
+    return tuple(sorted(candidates, key=sort_key))
+
+
+def _is_minor(groups: NameGroups) -> bool:
+    """Return whether other patterns take precedence: ranges of numbers, and names that contain the class."""
+    return groups.pattern.startswith(_NUMBER_RANGE) or groups.labels > _ONE_CLASS
+
+
+def _slices(items: list[tuple[ImageRecord, PixelFacts]]) -> list[tuple[ImageRecord, PixelFacts]]:
+    """Return all items, or slices of them in the order of their names."""
+    if len(items) <= _MOST_IMAGES:
+        return items
+    length, step = _MOST_IMAGES // _N_SLICES, len(items) // _N_SLICES
+    return [item for k in range(_N_SLICES) for item in items[k * step : k * step + length]]
+
+
+def _patterns(paths: Sequence[str]) -> Iterator[str]:
+    """Yield regular expressions that may find groups in paths, simple ones first."""
+    depth = min(path.count("/") for path in paths)
+    for k in range(depth):
+        yield rf"^(?:[^/]+/){{{k}}}([^/]+)/" if k else r"^([^/]+)/"
+    n_tokens = min(_MOST_TOKENS, max(len(re.split(r"[-_ ]+", path.rpartition("/")[2])) for path in paths))
+    token, gap = r"[^-_ /]+", "[-_ ]+"
+    for start in range(n_tokens - 1):
+        before = rf"(?:{token}{gap}){{{start}}}" if start else ""
+        for n in range(1, n_tokens - start):
+            more = rf"(?:{gap}{token}){{{n - 1}}}" if n > 1 else ""
+            yield rf"(?:^|/){before}({token}{more}){gap}[^/]*$"
+    for n_digits in (1, 2):
+        yield rf"{_NUMBER_RANGE}\d{{{n_digits}}}\.[^./]+$"
+
+
+def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
+    """Return the group of each path; None if these cannot be groups."""
+    search: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
+    matches = [search(path) for path in paths]
+    if sum(match is not None for match in matches) < _FEWEST_MATCHES * len(paths):
+        return None
+    names = [match[1] if match else "" for match in matches]
+    return names if _can_be_groups(names) else None
+
+
+def _test_candidate(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
+    """Test whether images of groups with these names are related; images without a name are excluded."""
+    is_named = np.array([bool(name) for name in names])
+    names, label, appearance = list(filter(None, names)), label[is_named], appearance[is_named]
+    groups, group = np.unique(names, return_inverse=True)
+    generator = np.random.default_rng(0)
+    one_hot = np.eye(label.max() + 1)[label]
+    by_label, p_labels = _intraclass_correlation(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
+    if _names_class(pattern, names, by_label, label):
+        p_labels = 1.0  # names that contain the class share it for that reason
+    by_appearance, p_appearance = _intraclass_correlation(appearance, group, label, generator)
+    return NameGroups(
+        pattern=pattern,
+        n_groups=len(groups),
+        example=str(groups[len(groups) // 2]),
+        is_class=_is_class(group, label),
+        labels=round(by_label, 3),
+        strength=round(by_appearance if p_labels == 1 else max(by_label, by_appearance), 3),
+        appearance=round(by_appearance, 3),
+        p=min(1.0, 2 * n_candidates * min(p_labels, p_appearance)),
+        is_confounded=len({*zip(label.tolist(), group.tolist(), strict=True)}) == len(set(label.tolist())),
+    )
+
+
+def _intraclass_correlation(
+    values: Doubles, group: Ints, stratum: Ints, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the intraclass correlation of (n, d) values beyond chance, from 0 to 1, and its p-value.
+
+    Images are permuted within their stratum. The variance between groups is then approximately normally distributed.
+    """
+    total = float((values**2).sum())
+    n_groups = int(group.max()) + 1
+    if total == 0:
+        return 0.0, 1.0
+    size = np.bincount(group, minlength=n_groups)
+
+    def between(of: Doubles) -> float:
+        sums = np.stack([np.bincount(group, column, n_groups) for column in of.T], axis=1)
+        return float((sums**2 / size[:, None]).sum()) / total
+
+    by_stratum = np.argsort(stratum, kind="stable")
+    within_stratum = np.argsort(stratum + generator.random((_N_PERMUTATIONS, len(group))), axis=1)
+    permutations = np.empty_like(within_stratum)
+    permutations[:, by_stratum] = within_stratum
+    permuted = [between(values[permutation]) for permutation in permutations]
+    expected, sd = float(np.mean(permuted)), max(float(np.std(permuted, ddof=1)), 1e-9)
+    share = (between(values) - expected) / max(1 - expected, 1e-9)
+    return max(0.0, share), erfc((between(values) - expected) / sd / sqrt(2)) / 2
+
+
+def _names_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
+    """Return whether groups share labels because names contain the class, or are numbered class by class."""
+    if not pattern.startswith(_NUMBER_RANGE):
+        return labels > _ONE_CLASS
+    if int(np.count_nonzero(np.diff(label))) < _MOST_SUBTYPES * (int(label.max()) + 1):
+        return True
+    classes_of: dict[str, set[int]] = {}
+    for name, k in zip(names, label.tolist(), strict=True):
+        classes_of.setdefault(name.rstrip("0123456789"), set()).add(k)
+    return all(len(classes) == 1 for classes in classes_of.values())
+
+
+def _is_class(group: Ints, label: Ints) -> bool:
+    """Return whether groups and classes are nearly the same division, or groups are kinds of one class each."""
+    joint = np.zeros((group.max() + 1, label.max() + 1))
+    np.add.at(joint, (group, label), 1 / len(group))
+    entropy_of_groups, entropy_of_classes = _entropy(joint.sum(axis=1)), _entropy(joint.sum(axis=0))
+    shared = entropy_of_groups + entropy_of_classes - _entropy(joint.reshape(-1))
+    if shared > _IS_CLASS * max(entropy_of_groups, entropy_of_classes):
+        return True
+    n_groups, n_classes = joint.shape
+    return n_groups <= _MOST_SUBTYPES * n_classes and shared > _IS_CLASS * entropy_of_classes
+
+
+def _entropy(share: Doubles) -> float:
+    positive = share[share > 0]
+    return float(-(positive * np.log(positive)).sum())
+
+
+def _appearance_of(facts: Sequence[PixelFacts]) -> Doubles:
+    """Return (n, 4): width, height, darkest and brightest value of each image."""
+    rows = [(f.width_px, f.height_px, fsum(f.low) / len(f.low), fsum(f.high) / len(f.high)) for f in facts]
+    return np.array(rows, dtype=np.float64)
+
+
+def _standardized(appearance: Doubles, label: Ints) -> Doubles:
+    """Return ranks, without the differences between classes."""
+    ranks = appearance.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable").astype(np.float64)
+    for k in range(appearance.shape[1]):  # equal values share a rank
+        _, value, n = np.unique(appearance[:, k], return_inverse=True, return_counts=True)
+        ranks[:, k] = (np.bincount(value, ranks[:, k]) / n)[value]
+    n_of = np.bincount(label)
+    for k in range(appearance.shape[1]):
+        ranks[:, k] -= (np.bincount(label, ranks[:, k]) / n_of)[label]
+    deviation = ranks.std(axis=0)
+    standardized: Doubles = ranks[:, deviation > 0] / deviation[deviation > 0]
+    return standardized if standardized.shape[1] else np.zeros((len(label), 1))
+
+
+# Units of a split: connected images, reasons for exclusion, and data leakage of predefined splits.
+#
+# Images of one group, with equal pixels or near-duplicates are connected: crops of one slide resemble each other.
+
+
+def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
+    """Return the labels at these positions, without those of excluded classes."""
+    records = (dataset.records[i] for i in positions)
+    return {record.label for record in records if record.label is not None and dataset.has_class(record)}
+
+
+def undivided_clusters(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
+    """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
+
+    Simple shapes, such as spots, can be as similar as near-duplicates. If clusters would merge the named groups into
+    half as many or fewer, clusters in several groups are ignored as such shapes.
+    """
+    clusters = scan.near_duplicates or ()
+    groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
+    n_groups = len({record.group for record in dataset.records if record.group is not None})
+    components = _DisjointSets(n_groups)
+    number = {
+        group: k
+        for k, group in enumerate(sorted({group for groups_of_cluster in groups for group in groups_of_cluster}))
+    }
+    for groups_of_cluster in groups:
+        for group in groups_of_cluster[1:]:
+            components.join(number[groups_of_cluster[0]], number[group])
+    if components.n > n_groups / 2:
+        return clusters
+    return tuple(
+        members for members, groups_of_cluster in zip(clusters, groups, strict=True) if len(groups_of_cluster) < 2
+    )
+
+
+class _DisjointSets:
+    """Disjoint sets of the integers 0 to n - 1."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n  # number of sets
+        self._parent = array("q", range(n))
+
+    def root(self, i: int) -> int:
+        """Return the least number in the set of `i`."""
+        while self._parent[i] != i:
+            self._parent[i] = self._parent[self._parent[i]]
+            i = self._parent[i]
+        return i
+
+    def join(self, i: int, j: int) -> None:
+        a, b = self.root(i), self.root(j)
+        self._parent[max(a, b)] = min(a, b)
+        self.n -= a != b
+
+
+def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
+    """Return for each image in `order` the number of its connected component.
+
+    Groups, equal pixels and near-duplicates connect.
+    """
+    components = _DisjointSets(len(order))
+    group_of = (dataset.records[position].group for position in order)
+    _join_equal(components, group_of)
+    for clusters in (scan.equal_pixels, undivided_clusters(dataset, scan)):
+        cluster_of = {i: k for k, members in enumerate(clusters) for i in members}
+        _join_equal(components, (cluster_of.get(position) for position in order))
+    return np.array([components.root(i) for i in range(len(order))], dtype=np.intp)
+
+
+def _join_equal(components: _DisjointSets, values: Iterable[Hashable]) -> None:
+    """Join the numbers of equal values; None equals no other."""
+    first: dict[Hashable, int] = {}
+    for i, value in enumerate(values):
+        if value is not None:
+            components.join(first.setdefault(value, i), i)
+
+
+ON_REQUEST = "on request:"  # begins the reason of an image that is valid but that the recipe excludes
+
+
+def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
+    """Return the reason why each image is excluded from the split; "" for images that are not."""
+    reasons = [""] * len(dataset.records)
+    for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
+        if record.label in dataset.dropped:
+            reasons[i] = f"{ON_REQUEST} the class {record.label} is dropped"
+        elif isinstance(fact, Unreadable):
+            reasons[i] = f"unreadable: {fact.reason}"
+        elif record.label is None:
+            reasons[i] = "no label"
+    for members in scan.equal_pixels:
+        labels = labels_of(dataset, members)
+        if len(labels) < 2:
+            continue
+        for i in members:
+            if not reasons[i]:
+                record = dataset.records[i]
+                twin_position = next(j for j in members if dataset.records[j].label in labels - {record.label})
+                twin = dataset.records[twin_position]
+                reasons[i] = f"same pixels as {twin.image_id}, labeled {twin.label}"
+    return reasons
+
+
+def dropped_notes(dataset: Dataset) -> list[Note]:
+    """Return a note on the images of classes that the recipe excludes."""
+    n_of = Counter(record.label for record in dataset.records if record.label in dataset.dropped)
+    if not n_of:
+        return []
+    counts = (
+        message("images-of-class", n_images=n, label=one_line(label or "", 60)) for label, n in n_of.most_common()
+    )
+    return [note("dropped", n_images=n_of.total(), classes=joined(counts, "list-of-messages"))]
+
+
+def exclusion_notes(reasons: Sequence[str]) -> list[Note]:
+    """Return a note for each kind of reason from `exclusion_reasons`, except excluded classes."""
+    n_of = Counter(reason.split(" ")[0] for reason in reasons if reason)
+    reason_of = {"unreadable:": "unreadable", "no": "no-label", "same": "conflicting-labels"}
+    return [note("excluded", n_images=n, reason=reason) for word, reason in reason_of.items() if (n := n_of[word])]
+
+
+LeakKind = Literal["group", "pixels", "near-duplicates", "chain"]  # chain: groups and duplicates that connect images
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Images that belong together but are in several sets of a predefined split."""
+
+    kind: LeakKind
+    name: str  # the group's name, or the first image's
+    images: tuple[int, ...]  # positions in the dataset's records; one of each set first
+
+
+def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
+    """Return duplicates and groups that a predefined split has in several sets, among readable images with a label.
+
+    An image without a set can connect two sets, if it is in a group of one and equal to an image of the other.
+    """
+    by_pixels: dict[Hashable, list[int]] = defaultdict(list)
+    by_group: dict[Hashable, list[int]] = defaultdict(list)
+    by_cluster: dict[Hashable, list[int]] = defaultdict(list)
+    cluster_of = {i: k for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
+    for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
+        if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
+            continue
+        by_pixels[fact.pixel_hash].append(i)
+        if record.group is not None:
+            by_group[record.group].append(i)
+        if i in cluster_of:
+            by_cluster[cluster_of[i]].append(i)
+    direct = [*_leaks_among("group", dataset, by_group.values()), *_leaks_among("pixels", dataset, by_pixels.values())]
+    in_equal = {i for leak in direct if leak.kind == "pixels" for i in leak.images}
+    changed = (members for members in by_cluster.values() if in_equal.isdisjoint(members))
+    direct += _leaks_among("near-duplicates", dataset, changed)
+    in_direct = {i for leak in direct for i in leak.images}
+    chains = (unit for unit in _predefined_components(dataset, scan) if in_direct.isdisjoint(unit))
+    return [*direct, *_leaks_among("chain", dataset, chains)]
+
+
+def _leaks_among(kind: LeakKind, dataset: Dataset, connected: Iterable[Sequence[int]]) -> Iterator[Leak]:
+    """Yield a leak for each collection of connected images that is in several sets."""
+    for members in connected:
+        first_of_side: dict[Side | None, int] = {}
+        for i in members:
+            first_of_side.setdefault(dataset.records[i].predefined_split, i)
+        if len(first_of_side) > 1:
+            firsts = list(first_of_side.values())
+            first = dataset.records[members[0]]
+            rest = (i for i in members if i not in firsts)
+            yield Leak(kind, (first.group if kind == "group" else first.image_id) or "", (*firsts, *rest))
+
+
+def _predefined_components(dataset: Dataset, scan: Scan) -> Iterable[list[int]]:
+    """Return the images with a predefined set of each unit that a split must not divide."""
+    if not dataset.has_predefined_split:
+        return []
+    order = [i for i, reason in enumerate(exclusion_reasons(dataset, scan)) if not reason]
+    members: dict[int, list[int]] = defaultdict(list)
+    for i, unit in zip(order, connected_components(dataset, scan, order).tolist(), strict=True):
+        if dataset.records[i].predefined_split is not None:
+            members[unit].append(i)
+    return members.values()

@@ -1,1 +1,0 @@
-"""Tables of users: text files and their rows, and the meanings of their columns."""

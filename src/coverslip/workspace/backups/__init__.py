@@ -1,1 +1,0 @@
-"""Backups of a workspace: `writing` makes one while the app runs, `restoring` unpacks it, `relocating` fixes paths."""
