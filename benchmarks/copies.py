@@ -32,15 +32,15 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from coverslip.audit import alignment, near_duplicates
-from coverslip.audit.alignment import small_picture
 from coverslip.audit.near_duplicates import _find_clusters
+from coverslip.audit.small_pictures import small_picture
 from coverslip.images import read_pixels
 from coverslip.stopping import BY_SIGNAL
 from coverslip.synthetic_cells import write_sample_images
 
 RECORD = Record(
     "Near-duplicate search",
-    [f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "alignment")],
+    [f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "alignment", "small_pictures")],
 )
 THRESHOLD, SPECIES = "threshold", "species"  # the parts of the record by `--thresholds` and `--species`
 SETS = (

@@ -24,7 +24,7 @@ from coverslip.datasets import Dataset, open_dataset, scan_images, undivided_clu
 RECORD = Record(
     "Near-duplicates in trainings",
     [
-        *(f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "alignment")),
+        *(f"src/coverslip/audit/{name}.py" for name in ("near_duplicates", "small_pictures")),
         "src/coverslip/datasets/splits",
     ],
 )

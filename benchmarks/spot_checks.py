@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from _records import Record
 
-from coverslip.evaluation.proportions import CheckedSample, labeled_share, powered_share
+from coverslip.evaluation.spot_check import CheckedSample, labeled_share, powered_share
 
-RECORD = Record("Spot checks", ["src/coverslip/evaluation/proportions.py"])
+RECORD = Record("Spot checks", ["src/coverslip/evaluation/spot_check.py"])
 
 Floats = npt.NDArray[np.float64]
 

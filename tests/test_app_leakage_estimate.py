@@ -26,9 +26,9 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.runs.folder import Run
 from coverslip.runs.results import LeakageEstimate, write_inspection
-from coverslip.workspace.analyses import leakage_estimate_state
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import update_inspection
+from coverslip.workspace.leakage_audit import leakage_estimate_state
 from coverslip.workspace.store.rows import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, Stock, open_page
 
-from coverslip.evaluation.proportions import predictive_values
+from coverslip.evaluation.prevalence import predictive_values
 from coverslip.reports.reported import number
 
 if TYPE_CHECKING:

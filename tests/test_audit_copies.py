@@ -15,13 +15,14 @@ from refusing import refusing
 from scipy.ndimage import gaussian_filter
 
 import coverslip as cs
-from coverslip.audit.alignment import align_coarsely, compare, small_picture
+from coverslip.audit.alignment import align_coarsely, compare
 from coverslip.audit.near_duplicates import (
     ScanCollector,
     with_cached_near_duplicates,
     with_near_duplicates,
     with_recorded_near_duplicates,
 )
+from coverslip.audit.small_pictures import small_picture
 from coverslip.datasets import (
     connected_components,
     fold_images,

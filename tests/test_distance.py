@@ -26,8 +26,8 @@ from coverslip.evaluation.distances import (
 )
 from coverslip.messages import text
 from coverslip.runs.folder import Run
-from coverslip.workspace.analyses import distances_state, start_distances
 from coverslip.workspace.jobs.listing import list_jobs
+from coverslip.workspace.leakage_audit import distances_state, start_distances
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import open_workspace
 

@@ -41,7 +41,7 @@ from coverslip.models.networks import Network, create_network, turned
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.runs.folder import Run
-from coverslip.workspace.analyses import EXPLANATIONS, explain
+from coverslip.workspace.explanations import EXPLANATIONS, explain
 from coverslip.workspace.store.workspace import Workspace
 
 

@@ -23,7 +23,7 @@ from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.images import ReadPlan, decode_in_processes, read_pixels
-from coverslip.images.decoding import Decoders, DecodingLimits, SharedOrExclusive
+from coverslip.images.decoding_pool import Decoders, DecodingLimits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
 from coverslip.machine import DECODE_APART_VARIABLE
@@ -276,8 +276,8 @@ _READS = """
 import sys
 from pathlib import Path
 from coverslip.images import ReadPlan
-from coverslip.images.decoding import Decoders
-from coverslip.images.decoding import DecodingLimits
+from coverslip.images.decoding_pool import Decoders
+from coverslip.images.decoding_pool import DecodingLimits
 decoders = Decoders(DecodingLimits(seconds=1))
 decoders.read(Path(sys.argv[1]), ReadPlan(), 1000)
 """

@@ -19,7 +19,7 @@ from refusing import refusing
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels
 from coverslip.images._tiff_guard import coded_size
-from coverslip.images.decoding import Decoders, DecodingLimits
+from coverslip.images.decoding_pool import Decoders, DecodingLimits
 from coverslip.images.reader import MAX_BYTES
 from coverslip.messages import message, message_of, text
 

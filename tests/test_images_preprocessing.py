@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from refusing import refusing
 
-from coverslip.audit.alignment import small_picture
 from coverslip.audit.image_quality import image_quality
+from coverslip.audit.small_pictures import small_picture
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import (
     Pixels,

@@ -23,7 +23,7 @@ from refusing import refusing
 from coverslip.datasets import inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels, readers
-from coverslip.images.decoding import Decoders, DecodingLimits
+from coverslip.images.decoding_pool import Decoders, DecodingLimits
 from coverslip.machine import DECODE_APART_VARIABLE
 
 EXTRA = {each.name: each for each in readers() if each.package}

@@ -24,7 +24,7 @@ from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed,
 from coverslip.errors import BadClassifier, BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Event, Noted
 from coverslip.images import PixelFacts, Preprocessing, ReadPlan, Rescaling, describe_image, read_pixels, rescaled
-from coverslip.images.decoding import Decoders
+from coverslip.images.decoding_pool import Decoders
 from coverslip.messages import Note, text
 from coverslip.pipeline import train_without_report
 from coverslip.runs.classifier import TrainedOn

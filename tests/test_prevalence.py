@@ -10,7 +10,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import UNFAMILIAR
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import at_prevalence, chance_of_shares, estimated_shares, predictive_values
+from coverslip.evaluation.prevalence import at_prevalence, chance_of_shares, estimated_shares, predictive_values
 from coverslip.inference.new_images import EstimatedShares
 from coverslip.messages import message, text
 from coverslip.runs.folder import Run

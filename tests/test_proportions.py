@@ -22,13 +22,13 @@ from scipy.stats import t as student_t
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
+from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import (
     ErrorRates,
     Votes,
     correlations_within_groups,
     difference_of_means,
     effective_counts,
-    estimated_shares,
     fit_logit,
     pooled_counts,
     raw_shares,

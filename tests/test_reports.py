@@ -20,7 +20,8 @@ from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
 from coverslip.reports import figures, reported
 from coverslip.reports.blocks import with_content
-from coverslip.reports.page import model_card_text, write_report
+from coverslip.reports.model_card import model_card_text
+from coverslip.reports.page import write_report
 from coverslip.reports.reported import ReportedRun, number, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.reports.sections.curves import average_pr_curves, draw_roc

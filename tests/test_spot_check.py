@@ -13,18 +13,14 @@ from scipy.stats import binomtest
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import (
+from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, effective_counts, pooled_counts
+from coverslip.evaluation.spot_check import (
     CheckedSample,
-    EffectiveCounts,
-    ErrorRates,
-    Votes,
     difference_with_interval,
-    effective_counts,
     expected_accuracy,
     expected_correlation,
     labeled_share,
     labels_needed,
-    pooled_counts,
     powered_share,
 )
 from coverslip.inference.proportions import SampledPrediction

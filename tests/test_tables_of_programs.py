@@ -18,7 +18,7 @@ from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.messages import MapColumn, text
 from coverslip.objects.table import UNKNOWN, outlines_in_plane, read_objects
-from coverslip.tables import number_of
+from coverslip.text_tables import number_of
 
 NFC, NFD = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
 

@@ -25,8 +25,6 @@ from coverslip.messages import (
     text,
 )
 
-# Events: immutable records that long work passes to one callable while it runs.
-
 CheckpointSelection = Literal["best", "last"]
 """The selected epoch of fine-tuning: the best by the primary metric on validation images, or the last."""
 

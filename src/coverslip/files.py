@@ -25,8 +25,6 @@ from typing import IO, Any, TextIO
 from coverslip.errors import BadArchive, CoverslipError, DiskFull
 from coverslip.messages import text
 
-# Atomic writing of files, file hashes, CSV cells, and the folder of imported weights.
-
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SECONDS_UNTIL_ABANDONED = 86_400
 _KEY_BYTES = 32

@@ -18,8 +18,6 @@ from typing import IO, Any
 
 from coverslip.errors import DeviceUnavailable
 
-# The hardware of this computer, its memory, and the identity of processes.
-
 # Devices for `auto`, in order of preference. Trainings on Apple GPUs were not compared with others, so they run there
 # on request only. Predictions on a GPU are compared with the processor.
 FOR_TRAINING = ("cuda", "cpu")

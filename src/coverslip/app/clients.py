@@ -9,8 +9,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coverslip.messages import ENGLISH, LANGUAGES, in_language
 
-# Clients of the app: the roles of their users, what their requests change, and the addresses that tell them apart.
-
 Role = Literal["viewer", "annotator", "editor"]
 ROLES: tuple[Role, ...] = get_args(Role)  # each may do what those before it may
 

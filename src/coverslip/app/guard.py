@@ -39,8 +39,6 @@ from coverslip.errors import DiskFull, Forbidden
 from coverslip.messages import Failure, failure, language, text
 from coverslip.workspace.store.database import waiting_briefly
 
-# Access control: tokens, hosts and origins, and limits for connections and bodies.
-
 PORT = 8765  # by default: Jupyter, TensorBoard and other trainers use other ports
 MAX_CONNECTIONS = 512  # open at the same time; a browser opens six
 BACKLOG = 128  # accepted in one iteration of the loop, before any of them can be refused

@@ -42,8 +42,6 @@ from coverslip.errors import (
 from coverslip.files import DISK_FULL
 from coverslip.messages import Failure, failure, text
 
-# The API document: schemas that no route returns, and parts that several operations share.
-
 Json = dict[str, Any]  # Any: JSON values
 
 

@@ -28,8 +28,6 @@ from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL
 from coverslip.training.preprocessing import learn_preprocessing
 
-# The features of whole datasets, by a pretrained network or the classifier of a run.
-
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:

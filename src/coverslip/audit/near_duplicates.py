@@ -21,19 +21,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.alignment import (
-    AT_ONCE,
-    SIDE,
-    Pairs,
-    align_coarsely,
-    compare,
-    describe,
-    disc,
-    floats_of,
-    small_picture,
-    warp,
-)
+from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
 from coverslip.audit.image_quality import image_quality, memory_for_checks
+from coverslip.audit.small_pictures import SIDE, describe, disc, floats_of, small_picture, warp
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
 from coverslip.errors import UnreadableImage

@@ -29,8 +29,6 @@ from coverslip.files import write_json
 from coverslip.machine import bytes_of
 from coverslip.messages import CleanCache, Note, has_entry, note, text
 
-# The stores of the cache folder: their kinds, databases and contents.
-
 Journal = Literal["DELETE", "WAL"]
 _SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
 _SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")  # files of SQLite beside a database

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from coverslip.server.projects import Project
     from coverslip.workspace.jobs.queue import JobOptions
 
-# `coverslip app`: the whole workflow in the browser.
-
 DEFAULT_PORT = 8765  # as in app.guard, which is too slow to import for --help
 
 

@@ -21,8 +21,6 @@ from coverslip.messages import Failure, failure, text
 if TYPE_CHECKING:
     from coverslip.cache.stores import Store
 
-# `coverslip doctor`: what is installed, what this computer offers, and what prevents coverslip from working well.
-
 _PACKAGES = (
     *("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pillow", "tifffile"),
     *("onnxruntime", "openvino", "nd2", "liffile", "czifile", "oiffile", "zarr", "pydicom"),

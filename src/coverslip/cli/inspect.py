@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from coverslip.images import Series
     from coverslip.messages import Failure
 
-# `coverslip inspect` and `coverslip preview`: check a dataset, and show its images after preprocessing.
-
 
 def inspect(
     data: Data,

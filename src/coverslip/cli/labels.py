@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from coverslip.datasets import ImageSource
     from coverslip.runs.results import LabelErrors
 
-# `coverslip label-errors`: suspected label errors.
-
 
 def label_errors(
     run: Annotated[Path, argument("RUN", "help-run")],

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from coverslip.evaluation.results import Metric
     from coverslip.inference.explain.explaining import Explanations
 
-# `coverslip predict`: the classes of new images.
-
 _MOST_CLASSES = 12
 
 

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from coverslip.evaluation.sample_proportions import SampleProportions, Summary
     from coverslip.inference.spot_check import SpotCheck, SpotCheckDraw
 
-# `coverslip summarise`: class proportions of samples and conditions.
-
 
 def summarise(
     predictions: Annotated[list[Path], argument("PREDICTIONS…", "help-summarise-predictions")],

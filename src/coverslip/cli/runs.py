@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from coverslip.experiments.rethreshold import ThresholdChoice, Thresholds
     from coverslip.reports.comparison import Comparison, NumbersByLabels, Pair
 
-# `coverslip evaluate`: metrics of a classifier on images it was not trained on.
-
 
 def evaluate(
     run: Annotated[Path, argument("RUN", "help-trained-run")],

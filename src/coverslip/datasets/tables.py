@@ -20,9 +20,7 @@ from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, open_image
 from coverslip.messages import text
-from coverslip.tables import decimal_comma_columns, number_of, with_decimal_points
-
-# The meanings of columns, and the names by which they are recognized: tables of images, and of objects by program.
+from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
 
 Unit = Literal["px", "um"]  # of positions
 ColumnUnit = Unit | Literal["", "relative"]  # as the name of a column states it; relative: to the size of the image

@@ -30,8 +30,6 @@ from coverslip.evaluation.results import LEVEL, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
 from coverslip.messages import message
 
-# Differences between classifiers: paired by image, unpaired, and between training procedures on the same splits.
-
 
 def independent_difference(
     first: Metric, second: Metric, names: tuple[str, str] = ("first set", "second set")

@@ -24,8 +24,6 @@ from pydantic import Field
 
 from coverslip.evaluation.results import LEVEL, Metric
 
-# Distances between datasets in feature space: maximum mean discrepancy (MMD) and CORAL.
-
 Features = npt.NDArray[np.floating]
 
 Floats = npt.NDArray[np.float64]

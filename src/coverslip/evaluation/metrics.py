@@ -14,8 +14,6 @@ import numpy as np
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.messages import message
 
-# Confusion matrices, metrics computed from them, losses of probabilities, and the most frequent confusions.
-
 
 def confusion_matrix(label: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
     """Return (n_classes, n_classes) counts; rows are the true class, columns the predicted one."""

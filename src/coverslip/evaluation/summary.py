@@ -53,8 +53,6 @@ from coverslip.evaluation.results import (
 from coverslip.evaluation.table import METRICS, OnMetrics, ignore_metrics, metric_intervals, scored_metrics
 from coverslip.messages import Message, joined, message
 
-# The evaluation of predictions: metrics with intervals overall, by class, domain, group and subgroup.
-
 
 def evaluate_predictions(
     probability: np.ndarray,

@@ -47,8 +47,6 @@ from coverslip.training.preprocessing import learn_preprocessing
 if TYPE_CHECKING:
     from coverslip.training.fitting import Fitted
 
-# Estimate the time of a training: from earlier trainings on this computer, or by measuring its first images.
-
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
 PACES = register_kind(Kind("pace", RECORDS, bound_bytes=10**7))
 LONG_SECONDS = 1800.0  # a longer training emits a warning

@@ -60,8 +60,6 @@ if TYPE_CHECKING:
     from coverslip.training.fitting import Choices, Fitted, OnFeatures
     from coverslip.training.ood import FoldDistances, OodDetector
 
-# Prepare a training: apply the recipe to the images, validate both, and scan the images.
-
 _N_CHECKED_FIRST = 32  # images whose channels are checked before all images are read
 _FEW_IMAGES = 10  # per class on average: metrics of fewer images are hardly informative
 _SEARCH_SHARE = 0.25  # share of the remaining time budget that the search for near-duplicates may take

@@ -38,8 +38,6 @@ from coverslip.images.reader import (
 )
 from coverslip.messages import message
 
-# Readers of the common formats that Pillow decodes.
-
 # An explicit list, because Pillow also reads formats that start other programs (EPS) or that are not images.
 FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "AVIF", "JPEG2000", "PPM", "TIFF")
 

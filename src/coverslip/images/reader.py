@@ -19,8 +19,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from coverslip.errors import UnreadableImage, install_command
 from coverslip.messages import Message, escape_controls, message, text
 
-# The interface of file format readers, and the checks and conversions that readers share.
-
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 
 

@@ -50,7 +50,7 @@ from coverslip.engines import (
 )
 from coverslip.errors import BadClassifier, CoverslipError, UnreadableImage
 from coverslip.evaluation.decisions import apply_temperature, classes_in_sets, decided_classes
-from coverslip.evaluation.proportions import log_ratios
+from coverslip.evaluation.prevalence import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images import PreprocessedImage, Rescaling

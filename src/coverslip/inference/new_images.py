@@ -12,7 +12,7 @@ import numpy as np
 from coverslip.datasets import UNFAMILIAR, ImageRecord, first_positions, one_line
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation.distances import more_than_expected
-from coverslip.evaluation.proportions import FEWEST_IMAGES, METHOD, chance_of_shares, estimated_shares
+from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
 from coverslip.images import PreprocessedImage, pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text

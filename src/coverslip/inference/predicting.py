@@ -26,7 +26,7 @@ from coverslip.datasets import (
     one_line,
 )
 from coverslip.errors import BadDataset, CoverslipError, Stopped
-from coverslip.evaluation.proportions import METHOD
+from coverslip.evaluation.prevalence import METHOD
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file
@@ -51,8 +51,6 @@ from coverslip.runs.predictions import (
     prediction_table,
 )
 from coverslip.stopping import BY_SIGNAL, Stop, signals_stop
-
-# Prediction of new images into a table, on this computer or on a Ray cluster.
 
 
 class TrainingImageCounter:

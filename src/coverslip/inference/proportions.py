@@ -13,7 +13,8 @@ from coverslip.counts import ImagesInProportions
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, similar_names
 from coverslip.datasets.tables import open_text_table
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, estimated_shares, raw_shares
+from coverslip.evaluation.prevalence import estimated_shares
+from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import (
     ClassProportion,
@@ -43,7 +44,7 @@ from coverslip.runs.predictions import (
     check_predictions_table,
     read_predictions,
 )
-from coverslip.tables import composed, number_of
+from coverslip.text_tables import composed, number_of
 
 Floats = npt.NDArray[np.float64]
 

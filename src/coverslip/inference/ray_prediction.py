@@ -26,8 +26,6 @@ from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
 from coverslip.runtime.cluster import ClusterExecutor, local_path
 
-# Prediction of a batch of images on a computer of a cluster, and its answer: JSON, which is checked as untrusted.
-
 Packed = npt.NDArray[np.uint8]  # (n,): bytes of a `.coverslip` file, shared by the tasks of one computer
 
 

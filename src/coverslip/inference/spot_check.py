@@ -17,22 +17,18 @@ from pydantic import Field
 from coverslip.datasets import UNREADABLE, clean_label
 from coverslip.datasets.tables import open_text_table
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import (
+from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, pooled_counts, raw_shares
+from coverslip.evaluation.results import Metric
+from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
+from coverslip.evaluation.spot_check import (
     CheckedSample,
-    EffectiveCounts,
-    ErrorRates,
-    Votes,
     difference_with_interval,
     expected_accuracy,
     expected_correlation,
     labeled_share,
     labels_needed,
-    pooled_counts,
     powered_share,
-    raw_shares,
 )
-from coverslip.evaluation.results import Metric
-from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
 from coverslip.files import check_replaceable
 from coverslip.inference.proportions import SampledPrediction, read_sampled, run_of_predictions, summary_of
 from coverslip.messages import Message, message, text
@@ -40,7 +36,7 @@ from coverslip.runs.documents import write_table
 from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
-from coverslip.tables import composed
+from coverslip.text_tables import composed
 
 Floats = npt.NDArray[np.float64]
 

@@ -45,8 +45,6 @@ from coverslip.models.zoo import (
     registered,
 )
 
-# Loading of weights into networks: every tensor exactly once, with an adapted first layer.
-
 _MAX_NAMES = 3  # faults of each kind in a message
 # Errors of PyTorch for tensors that do not fit, and of timm's translations for unexpected names.
 _MISFITS = (RuntimeError, KeyError, AttributeError, IndexError, ValueError)

@@ -39,8 +39,6 @@ from coverslip.models.catalogue import model_info
 from coverslip.models.weights import starting_weights
 from coverslip.models.zoo import BACKBONE, ModelRecord, WeightsSource, linear_logits
 
-# Networks as coverslip trains and packs them (normalization, backbone, linear head), and freezing of their layers.
-
 Head = Literal["native", "multi_layer"]
 VARIANCE_FLOOR = 1e-6  # keeps the gradient of the square root finite if a map is constant
 

@@ -22,8 +22,6 @@ from coverslip.messages import note
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, signed_area
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects
 
-# Predicted objects for other programs: GeoJSON, label images, ImageJ ROI sets, COCO, and a table for CellProfiler.
-
 Json = dict[str, Any]
 ObjectFormat = Literal["geojson", "label-tiff", "rois", "coco", "cellprofiler", "ome-tiff"]
 OBJECT_FORMATS: tuple[ObjectFormat, ...] = get_args(ObjectFormat)

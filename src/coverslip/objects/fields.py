@@ -29,7 +29,7 @@ from coverslip.images import Series, describe_image, image_suffixes
 from coverslip.messages import note
 from coverslip.objects.outlines import OutlineBuilder, Polygon
 from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder
-from coverslip.tables import composed
+from coverslip.text_tables import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
 

@@ -23,8 +23,6 @@ from coverslip.objects.object_tables import columns_of, kind_of_table, open_obje
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
 from coverslip.objects.table import FieldImage, text_lines, words_of
 
-# Files of polygons and boxes of other programs: GeoJSON, ImageJ ROIs, COCO, YOLO, outlines of Cellpose.
-
 Json = dict[str, Any]
 _MAX_BYTES = 2**30
 _ELLIPSE_POINTS = 64

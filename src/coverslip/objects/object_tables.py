@@ -34,7 +34,7 @@ from coverslip.datasets.tables import (
 from coverslip.errors import BadDataset
 from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
 from coverslip.objects.table import UNKNOWN, FieldImage, words_of
-from coverslip.tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
+from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
 _MOST_FAULTS = 5  # in an error
 _N_FIRST_ROWS = 5  # in a preview

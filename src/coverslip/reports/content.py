@@ -15,8 +15,6 @@ from coverslip.evaluation.table import METRICS, Better, row_metrics
 from coverslip.messages import Message, text
 from coverslip.reports.reported import ReportedRun, count, listed, number, signed, spanned
 
-# Metrics of a run as rows, shared by the report and the app's pages.
-
 
 def _describe_metrics(schema: JsonDict) -> None:
     schema["description"] = "; ".join(f"`{name}`: {record.meaning}" for name, record in METRICS.items())

@@ -21,7 +21,8 @@ from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.recipe_keys import recipe_keys, values_of
 from coverslip.runs.split import SplitRow
-from coverslip.tables import no_such, number_of
+from coverslip.tables import no_such
+from coverslip.text_tables import number_of
 
 Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
 

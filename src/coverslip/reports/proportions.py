@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Map of the wells of a plate, colored by a proportion, as SVG.
-
 _CELL, _MARGIN, _TITLE, _LEGEND = 26, 28, 44, 46  # pixels
 _LONGEST_TITLE = 44  # characters
 _FONT = "font-family='Inter, Arial, sans-serif' font-size='11' fill='#333'"

@@ -32,8 +32,6 @@ from coverslip.runs.results import (
 from coverslip.runs.split import SplitRow
 from coverslip.runs.status import Environment
 
-# The data of a report: the typed files of a run folder, and values derived from several of them.
-
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 
 

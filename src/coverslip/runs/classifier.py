@@ -41,8 +41,6 @@ from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
 from coverslip.runs.documents import Document
 
-# The packaged classifier: a trained network with its card, as the folder `classifier/` or as one `.coverslip` file.
-
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
 _LARGEST_ZIP = 2**31 - 1  # larger files need the zip64 format

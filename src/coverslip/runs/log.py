@@ -44,8 +44,6 @@ from coverslip.runs.folder import Run
 from coverslip.runs.results import Epoch, has_early_dip, read_history, write_history
 from coverslip.runs.status import StatusFile
 
-# Parts of a training's progress: notes, scores, watched images, work, steps and stages.
-
 Stage = Literal["reading", "instant", "finetune", "measuring"]
 
 

@@ -36,8 +36,6 @@ from coverslip.tables import data_frame, html_table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# `predictions.csv`: predictions as rows and as a table, and reading and writing of the file.
-
 _SEPARATOR = "; "  # between classes of a prediction set
 _MOST_SHOWN = 10  # rows in a notebook
 

@@ -40,8 +40,6 @@ from coverslip.runs.documents import (
     write_table,
 )
 
-# `training.json`, `budget.json` and `history.csv`: stages, calibration, time budget and epochs of a training.
-
 StoppedBecause = Literal[
     "all epochs done", "no better epoch", "on request", "finished early", "out of time", "diverged"
 ]

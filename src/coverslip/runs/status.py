@@ -30,8 +30,6 @@ from coverslip.messages import ChooseOther, Failure, Note, text
 from coverslip.runs.documents import Document, Record
 from coverslip.stopping import signals_stop
 
-# `status.json` with a heartbeat, which shows whether a process is alive, and the lock of a run folder.
-
 
 def _validated_time(time_stamp: str) -> str:
     """Validate a time in ISO 8601 with its offset from UTC."""

@@ -37,8 +37,6 @@ from coverslip.workspace.store.rows import Page, Paging, now
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-# The folder of a server with accounts: its database, with its tables, and the workspaces of its projects.
-
 _ACCOUNTS = "accounts.sqlite"
 _POSTGRESQL = "COVERSLIP_DATABASE"  # the variable with the address of a database, as earlier versions had it
 VERSION = 2  # changes with the tables

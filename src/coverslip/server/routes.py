@@ -23,8 +23,6 @@ from coverslip.server.projects import Member, Project, ProjectApps
 from coverslip.server.users import MAX_PASSWORD, ScriptKey, User
 from coverslip.workspace.store.rows import Page
 
-# Bodies of the REST API of a server with accounts.
-
 Password = Annotated[str, Field(max_length=MAX_PASSWORD)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -17,8 +17,6 @@ from coverslip.messages import text
 from coverslip.runs.recipe import OneOf, RecipeSection
 from coverslip.runs.recipe_keys import as_yaml, check_recipe, read_yaml, values_of
 
-# The plan `study.yaml`: datasets, networks, initializations, splits, and how they are compared.
-
 PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
 _SHORT_REGIMES: Mapping[str, dict[str, Any]] = {  # Any: values of recipe keys

@@ -37,8 +37,6 @@ from coverslip.studies.pretraining_steps import settings_of
 from coverslip.studies.results import ImageKeys, ResultRow, disjoint_datasets
 from coverslip.studies.running import Cell, state_of
 
-# Published values, and the values of a study that they are shown beside.
-
 _DIFFERENCE = "difference"
 _MACRO = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1"}
 

@@ -30,8 +30,6 @@ from coverslip.studies.plan import StudyPlan
 from coverslip.studies.running import Cell, state_of
 from coverslip.studies.variants import read_perturbed
 
-# The results of a study: the table `results.csv`, and images per class that reach a target.
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultRow:

@@ -45,8 +45,6 @@ from coverslip.studies.plan import (
     merged_changes,
 )
 
-# The trainings of a study: name, recipe and run folder.
-
 
 @dataclass(frozen=True, slots=True)
 class Cell:

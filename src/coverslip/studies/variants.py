@@ -39,8 +39,6 @@ from coverslip.studies.running import Cell, slug, state_of
 if TYPE_CHECKING:
     from coverslip.inference.explain.explaining import Explanations
 
-# Further analyses of trained variants: robustness, merged datasets, training curves, training metrics, confusions.
-
 
 class Perturbed(BaseModel):
     """The results of a classifier on perturbed test images."""

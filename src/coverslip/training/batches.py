@@ -18,8 +18,6 @@ from coverslip.messages import text
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Augment, LastBatch, Recipe, Sampling
 
-# Images, recipe and context of a training, and the batches of an epoch: their order, augmentation and prefetching.
-
 Ints = npt.NDArray[np.int64]
 PixelsOf = Callable[[Sequence[int]], npt.NDArray[np.unsignedinteger]]
 DigestOf = Callable[[Sequence[int]], Sequence[str]]  # positions -> hashes of the content of images

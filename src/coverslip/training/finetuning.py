@@ -63,8 +63,6 @@ from coverslip.training.step import (
     standardized_head,
 )
 
-# Checkpoints without pickle: all tensors of network and optimizer as safetensors, with the progress as JSON.
-
 
 def save_checkpoint(
     file: Path,

@@ -76,8 +76,6 @@ from coverslip.training.linear_probe import LinearHead, is_preferred, is_signifi
 from coverslip.training.processor import keep_freed_memory
 from coverslip.training.step import begin_batch_statistics
 
-# Initial weights of an earlier run, and the normalization of pixels.
-
 _HEAD = ("head.weight", "head.bias")
 
 

@@ -26,8 +26,6 @@ from coverslip.evaluation.table import METRICS
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.runs.recipe import Recipe
 
-# Comparison of two classifiers by validation images.
-
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 

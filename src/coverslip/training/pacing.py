@@ -15,8 +15,6 @@ from torch import nn
 from coverslip.runs.recipe import Recipe
 from coverslip.stopping import TimeLimit
 
-# Optimizers and learning rates of the epochs of fine-tuning.
-
 _MAX_NORM = 1.0  # gradients of a head on many blocks are large, and training diverged without a limit
 
 

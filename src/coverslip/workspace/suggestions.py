@@ -52,8 +52,6 @@ from coverslip.workspace.store.tables import images, reserved_images, suggested_
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import preview_of_split, recipe_for
 
-# Images of datasets that are suggested for labeling, and the test set that is reserved before.
-
 SUGGESTIONS = register_function("suggestions", "coverslip.workspace.suggestions:suggest_images")
 
 

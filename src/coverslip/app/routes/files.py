@@ -29,8 +29,6 @@ from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings import results
 
-# Files of jobs: reports, figures and downloads, under one address for all kinds of jobs.
-
 router = api_router("files")
 
 Download = Literal[

@@ -47,8 +47,6 @@ from coverslip.workspace.viewing.images import (
 )
 from coverslip.workspace.viewing.tiles import Plane, ViewedZ
 
-# Lists of images, those of datasets and of jobs: pages, facts, pictures, tiles and corrections.
-
 router = api_router("images")
 
 RowId = Annotated[int, Path(ge=1, lt=2**32, description="The permanent number of the image in the app.")]

@@ -23,9 +23,9 @@ from coverslip.app.streams import (
     events_of_workspace,
 )
 from coverslip.runs.log import LogLine
-from coverslip.workspace import analyses
-from coverslip.workspace.analyses import ExplanationState
+from coverslip.workspace import explanations
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
+from coverslip.workspace.explanations import ExplanationState
 from coverslip.workspace.jobs import listing, queue
 from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import find_job
@@ -35,8 +35,6 @@ from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, Stu
 from coverslip.workspace.studies.state import AnalysisName, NetworkFinding, StudyAnalysis, StudyState, StudyStory
 from coverslip.workspace.trainings import queueing, runs
 from coverslip.workspace.trainings.runs import RunState, RunStory
-
-# Jobs of any kind, trainings, and the trash: list, queue, watch, stop, resume, remove, restore and explain.
 
 router = api_router("jobs")
 
@@ -151,7 +149,7 @@ def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
 @router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(409))
 def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> ExplanationState:
     """The progress of the explanation of a row of a job."""
-    return analyses.explanation_state(workspace, job_id, row_id)
+    return explanations.explanation_state(workspace, job_id, row_id)
 
 
 @router.post("/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(409))
@@ -163,7 +161,7 @@ def create_explanation(
     A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
     """
     locate("jobs", job_id, "rows", row_id, "explanation")
-    return analyses.start_explanation(workspace, job_id, row_id)
+    return explanations.start_explanation(workspace, job_id, row_id)
 
 
 @router.get(
@@ -171,7 +169,7 @@ def create_explanation(
 )
 def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> Response:
     """The picture of a finished explanation."""
-    return image_response(analyses.explanation_picture(workspace, job_id, row_id))
+    return image_response(explanations.explanation_picture(workspace, job_id, row_id))
 
 
 runs_router = api_router("runs")

@@ -43,8 +43,6 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import Page, author_name
 from coverslip.workspace.store.workspace import Workspace
 
-# Labels, confirmations and exclusions from the app.
-
 Table = Literal["labels", "label-changes", "readings"]
 _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
     "labels": labels.table_lines,

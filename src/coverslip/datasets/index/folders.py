@@ -26,9 +26,7 @@ from coverslip.datasets.tables import CellFault
 from coverslip.errors import BadDataset
 from coverslip.images import MAX_CHANNEL_FILES, ReadPlan, is_image_folder, unread_formats
 from coverslip.messages import Note, note
-from coverslip.tables import composed
-
-# Images in folders: list them, and read classes and sets from the names of the folders.
+from coverslip.text_tables import composed
 
 _MOST_FOLDERS = 200  # that are searched for the remedy of an error
 

@@ -33,8 +33,6 @@ from coverslip.tables import data_frame, html_table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Datasets: one record per image, in a fixed order, with its origin.
-
 Side = Literal["train", "val", "test"]
 Part = Literal["train", "val", "test", "excluded"]
 Source = Literal["folders", "split folders", "table", "files"]

@@ -35,7 +35,7 @@ from coverslip.datasets.tables import CellFault, RowFaults
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
-from coverslip.tables import number_of
+from coverslip.text_tables import number_of
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"

@@ -41,9 +41,7 @@ from coverslip.datasets.tables import (
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded, describe_image, square_around
 from coverslip.messages import GroupBy, MapColumn, Note, Set, note, text
-from coverslip.tables import decimal_comma_columns, number_of, with_decimal_points
-
-# Tables of images: their cells as text, in memory or from CSV and TSV files.
+from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
 
 
 @dataclass(frozen=True, slots=True)

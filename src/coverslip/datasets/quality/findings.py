@@ -52,8 +52,6 @@ from coverslip.messages import (
     text,
 )
 
-# Findings about a dataset, and the registry of finders, one for each kind of finding.
-
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
 

@@ -28,8 +28,6 @@ from coverslip.datasets.tables import column_named
 from coverslip.images import pixel_side
 from coverslip.messages import Note, localized_number, text
 
-# The inspection of a dataset before training: counts, the built-in finders, and all findings.
-
 
 @dataclass(frozen=True, slots=True)
 class FileFact:

@@ -42,8 +42,6 @@ from coverslip.machine import n_cores
 from coverslip.messages import Message, message, note
 from coverslip.stopping import BY_SIGNAL, Stop
 
-# The scan of a dataset: facts of each decoded image, equal pixels, image quality, and the signal of labels.
-
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
 FACTS = register_kind(Kind("facts", RECORDS))
 _FACTS_VERSION = 5  # increases if equal files would give other facts

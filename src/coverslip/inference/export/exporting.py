@@ -43,8 +43,6 @@ from coverslip.runs.images import images_of
 if TYPE_CHECKING:
     from coverslip.models.networks import DeployedNetwork
 
-# The description of a classifier in the format of the BioImage Model Zoo (BioImage.IO, format version 0.5).
-
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 _+()-]")
 _LEAST_NAME, _MOST_NAME = 5, 128  # characters
 _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")

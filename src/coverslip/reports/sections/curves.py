@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Report sections with curves: training and validation, ROC and precision-recall, calibration.
-
 
 def _has_curves(run: ReportedRun) -> bool:
     return any(fold.history for fold in run.run.folds) if run.n_folds else bool(run.run.history)

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The flow of images: found, excluded and why, duplicates, and the sets of the split.
-
 # Prefixes of the reasons for exclusion in split.csv, and the messages of their titles in the report.
 _REASONS = {
     "unreadable:": "flow-unreadable",

@@ -10,7 +10,7 @@ import numpy as np
 
 from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.decisions import LEVEL, SetCoverage, images_needed, positive_class, set_coverage
-from coverslip.evaluation.proportions import predictive_values
+from coverslip.evaluation.prevalence import predictive_values
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import Message, text
@@ -42,8 +42,6 @@ from coverslip.reports.reported import (
 )
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.predictions import Prediction
-
-# Report sections on results: all metrics with their confidence intervals, and the limitations of the run.
 
 
 def uncertain_words(run: ReportedRun) -> str:

@@ -11,8 +11,6 @@ from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.studies.plan import Changes, merged_changes
 
-# The records of presets, and the deviations that presets share.
-
 Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
 # A single regime: the recipes of the networks set the initialization.
 REGIME_PER_NETWORK = ({"name": "initialization per network", "recipe": {}},)

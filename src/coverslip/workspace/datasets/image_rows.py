@@ -42,8 +42,6 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import datasets, image_colors, image_facts, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
-# The images of a dataset as rows: the location of each, the pixels of its file, and whether it may be read.
-
 _THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
 _Files = tuple[Path, ...]  # of an image
 _ROWS_AT_ONCE = 5_000

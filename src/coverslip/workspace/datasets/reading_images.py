@@ -68,8 +68,6 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing import pictures
 from coverslip.workspace.viewing.pictures import create_missing, datasets_without_colors, store_colors
 
-# Inspections of datasets, stored until labels or groups change.
-
 _DUPLICATE_FINDINGS = ("duplicates", "near-duplicates")
 _SMALL_IMAGES, _SMALL_VALUES = 500, 5_000_000  # intensities of all images: 40 MB during the check
 IMAGE_CHECK = register_function("image-check", "coverslip.workspace.datasets.reading_images:check_dataset")

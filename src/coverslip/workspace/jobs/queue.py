@@ -59,8 +59,6 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import child_environment
 
-# Stop, resume, finish, remove and restore jobs of any kind.
-
 
 def stop_job(workspace: Workspace, job_id: str) -> None:
     """Request a job to stop. A waiting job is removed from the queue.

@@ -42,8 +42,6 @@ from coverslip.workspace.workers import WorkerPool
 if TYPE_CHECKING:
     from coverslip import inference
 
-# Classifiers of trainings and imported files: list, import and remove them, set thresholds, predict sent images.
-
 
 @dataclass(frozen=True, slots=True)
 class ImportedClassifier:

@@ -38,7 +38,7 @@ from coverslip.reports.proportions import assumption_of, proportion_sections, pr
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import table_text
 from coverslip.runs.folder import Run
-from coverslip.tables import number_of
+from coverslip.text_tables import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job
@@ -49,8 +49,6 @@ from coverslip.workspace.store.rows import AnyRow, author_name, now
 from coverslip.workspace.store.tables import corrections, spot_check_images, spot_checks
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
-
-# Samples of a prediction: how its images divide into samples, their conditions, and the proportions in them.
 
 _FILE = "samples.json"  # in the folder of the prediction
 _saving = Lock()

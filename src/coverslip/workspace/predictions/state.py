@@ -65,8 +65,6 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import zipped
 from coverslip.workspace.viewing.fields import tables_of
 
-# The state of predictions, read from their folders.
-
 
 def queue_prediction(
     workspace: Workspace,

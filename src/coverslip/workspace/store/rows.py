@@ -78,8 +78,6 @@ from coverslip.workspace.store.tables import (
 )
 from coverslip.workspace.store.workspace import Workspace
 
-# SQL of SQLite: lists of many values, patterns, insertions that change rows, and reading many integers quickly.
-
 Value = TypeVar("Value")
 
 

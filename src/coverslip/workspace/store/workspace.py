@@ -36,8 +36,6 @@ from coverslip.workspace.workers import WorkerPool
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-# The folder of the workspace, the folders of images that it may read, and its work in threads and processes.
-
 T = TypeVar("T")
 _COMPUTE_SECONDS = 600.0
 _NICE = 5  # of computations for pages: requests of the server go first

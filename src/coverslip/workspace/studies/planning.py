@@ -38,8 +38,6 @@ from coverslip.workspace.recipes import recipe_of_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, dataset_row, keys_of_dataset, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
 
-# Plan a study on datasets of the workspace, by a preset or by chosen networks and initial weights, and queue it.
-
 PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`
 
 

@@ -56,8 +56,6 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
 from coverslip.workspace.trainings.runs import Headline, headline_of
 
-# The state of studies and their trainings, and their results, read from their folders.
-
 
 def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:
     """List the trainings of studies whose run folders exist. The process of the study does not know the workspace."""

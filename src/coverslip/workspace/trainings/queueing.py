@@ -74,8 +74,6 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import RunState, can_finish, state_of_run
 from coverslip.workspace.workers import WorkerPool
 
-# Previews of a training: its split, and data augmentation.
-
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
 PREVIEWS = register_kind(Kind("app-previews", RECORDS, bound_bytes=2 * 10**8))
 _DRAWING_LOCK = threading.Lock()  # equal requests draw once

@@ -41,8 +41,6 @@ from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.runs import Headline, headline_of
 
-# Files of trainings, evaluations and studies for download.
-
 _CHUNK = 1024 * 1024
 _COMPRESSED_SUFFIXES = frozenset({".safetensors", ".png", ".npy", ".pt", ".zip"})
 _LOCAL = frozenset({"checkpoints", "exports"})  # for resuming in place, and with downloads of their own
