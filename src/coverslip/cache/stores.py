@@ -257,7 +257,7 @@ def size_of(folder: Path) -> int:
 # Size limits of the cache, locks, and the removal of stores.
 
 _FOLDER_LOCK = "cache.lock"
-_WAIT_S = 60.0
+_LOCK_WAIT_S = 60.0  # for other users of a store
 
 # Threads of one process wait here. At the file lock they would poll with pauses of up to 0.1 s.
 _threads = threading.Lock()
@@ -271,7 +271,7 @@ def exclusive_cache() -> Iterator[None]:
         OSError, sqlite3.Error: the cache folder cannot be created or locked.
     """
     root = cache_folder()
-    if not _threads.acquire(timeout=_WAIT_S):
+    if not _threads.acquire(timeout=_LOCK_WAIT_S):
         raise sqlite3.OperationalError("another thread holds the lock of the cache")
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -288,10 +288,10 @@ def shared_lock(file: Path) -> sqlite3.Connection:
         OSError: the file system does not support locks.
         sqlite3.Error: the file is exclusively locked for a minute, or cannot be created.
     """
-    return _lock(file, "BEGIN", "SELECT 1 FROM sqlite_master", wait_s=_WAIT_S)
+    return _lock(file, "BEGIN", "SELECT 1 FROM sqlite_master", wait_s=_LOCK_WAIT_S)
 
 
-def exclusive_lock(file: Path, *, wait_s: float = _WAIT_S) -> sqlite3.Connection:
+def exclusive_lock(file: Path, *, wait_s: float = _LOCK_WAIT_S) -> sqlite3.Connection:
     """Return an exclusive lock; closing the connection releases it.
 
     Raises:
@@ -567,7 +567,7 @@ def claim_store(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Cl
 RECORDS = StoreLayout("records.sqlite", "records")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"
 _KEYS_PER_QUERY = 500
-_RECORDS_WAIT_S = 30
+_DATABASE_WAIT_S = 30  # for other writers
 _CHECK_BYTES = 8  # prefix of each value: a hash of the key and the value
 
 OnFailure = Callable[[OSError | sqlite3.Error], None]
@@ -599,7 +599,7 @@ class RecordStore:
         try:
             with claim_store(kind, name, will_grow=False) as claim:
                 file = claim.folder / RECORDS.database
-                self._database = open_database(file, _SCHEMA, is_synced=is_synced, wait_s=_RECORDS_WAIT_S)
+                self._database = open_database(file, _SCHEMA, is_synced=is_synced, wait_s=_DATABASE_WAIT_S)
             self._claim = claim
         except (OSError, sqlite3.Error) as error:
             self._disable(error)

@@ -372,7 +372,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 # Kappa is the agreement beyond chance, as a share of the largest possible one (Cohen 1960, A Coefficient of Agreement
 # for Nominal Scales). Chance is computed from how often each reader uses each class, so kappa is low for rare classes
 # even if readers rarely differ; the counts of both readers are therefore reported with it. Intervals are those of
-# `metrics`: with groups, images of a group are not independent.
+# `metrics.py`: with groups, images of a group are not independent.
 
 
 @dataclass(frozen=True, slots=True)

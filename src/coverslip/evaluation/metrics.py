@@ -194,22 +194,18 @@ def hardest_classes(f1: Sequence[float | None], at_most: int) -> list[int]:
 # Six rules improve the coverage with few or unequal groups, or without errors (`benchmarks/interval_coverage.py`):
 #
 # - A few large groups are less informative than many equal groups. The variance is corrected, and the degrees of
-#   freedom
-#   of Student's t follow from the sizes of groups and the correlation within groups (Bell and McCaffrey 2002, Bias
-#   Reduction in Standard Errors for Linear Regression with Multi-Stage Samples).
+#   freedom of Student's t follow from the sizes of groups and the correlation within groups (Bell and McCaffrey 2002,
+#   Bias Reduction in Standard Errors for Linear Regression with Multi-Stage Samples).
 # - A rare class without errors, or with errors only, has no variance. Therefore each class includes an unseen image,
-#   and
-#   the variance is at least that of independent images. Without groups, the degrees of freedom are Satterthwaite's for
-#   the images of each class, without unseen images.
+#   and the variance is at least that of independent images. Without groups, the degrees of freedom are Satterthwaite's
+#   for the images of each class, without unseen images.
 # - Near 0 and 1, symmetric intervals do not fit. The interval of a share is Jeffreys' interval for the number of
 #   independent images with the same standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions
 #   with Small Expected Number of Positive Counts). With groups, it is the wider of this interval and of Student's t on
 #   the logit scale, since results of groups are skewed. A metric without an upper bound has the gamma interval of Fay
-#   and
-#   Feuer (1997).
+#   and Feuer (1997).
 # - A metric of exactly 0 or 1 gives no information about the variance between groups. It has the exact binomial
-#   interval
-#   (Clopper and Pearson 1934) for groups that are correct or incorrect as a whole.
+#   interval (Clopper and Pearson 1934) for groups that are correct or incorrect as a whole.
 # - A few groups may agree only because no group on which the classifier fails is among them. With fewer than twenty
 #   groups, the interval includes the value that the metric would have with one more group of errors only.
 # - With fewer than five groups, there is no interval, since it would not be informative. Counts are reported instead.

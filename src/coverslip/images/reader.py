@@ -291,9 +291,6 @@ class OpenImage(Protocol):
         ...
 
 
-HEAD_BYTES = 512  # first bytes of a file, by which its format is identified
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """One file format.

@@ -543,7 +543,7 @@ def note(code: str, *, level: Level = "info", remedies: Remedies = (), **paramet
     """Return the note of a message of the catalogue.
 
     Args:
-        code, parameters: as for `catalogue.text`; further parameters are for programs.
+        code, parameters: as of `text`; further parameters are for programs.
         level, remedies: fields of the note.
     """
     return Note(code, text(code, **parameters), level=level, parameters=json_values(parameters), remedies=remedies)
@@ -555,7 +555,7 @@ def failure(
     """Return the failure of a message of the catalogue without raising an error.
 
     Args:
-        code, parameters: as for `catalogue.text`. The attribute `.do` is optional.
+        code, parameters: as of `text`. The attribute `.do` is optional.
         kind, file, remedies: fields of the failure.
     """
     do = text(f"{code}.do", **parameters) if has_entry(f"{code}.do") else ""

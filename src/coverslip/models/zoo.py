@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
 # Types of the records of networks, options and weights, and the logits of a linear head. Nothing here needs torch.
 #
-# The records themselves are in `zoo.toml`, which `coverslip.models.zoo` reads; `coverslip.models.catalogue` selects
-# among them.
+# The records themselves are in `zoo.toml`, which is read below; `coverslip.models.catalogue` selects among them.
 
 PAPERS = {
     "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",

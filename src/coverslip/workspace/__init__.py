@@ -10,10 +10,12 @@ The parts, each of which imports only from those above it:
 - `jobs`: trainings and predictions as processes: queue, watch and end them; results of trainings;
 - `evaluations`, `objects`, `predictions`, `studies`: evaluations on external test sets, objects in fields of view,
   predictions with corrections, and studies;
-- `analyses`, `correcting`: leakage estimates, distances and maps of datasets, explanations of single images, and
+- `leakage_audit`, `maps`, `explanations`, `correcting`: leakage estimates, distances and maps of datasets, explanations of single images, and
   corrections of labels among results;
-- `suggestions`, `tasks`, `cleanup`: images to label next and groupings, the tasks of worker processes, and the deletion
-  of expired files.
+- `suggestions`, `changes`, `cleanup`: images to label next and groupings, what has changed since a page read it, and the
+  deletion of expired files;
+- `lists`, `viewing`: images that jobs measured or predicted, and pictures of images;
+- `exports`, `backups`: classifiers for other programs, and copies of the workspace.
 """
 
 from coverslip.errors import require_extra

@@ -219,7 +219,7 @@ def list_trash(workspace: ServedWorkspace, paging: Paged) -> Page[DeletedItem]:
     return list_deleted(workspace, paging)
 
 
-# Studies: comparisons of networks and initial weights. `jobs` has the operations on jobs of any kind.
+# Studies: comparisons of networks and initial weights.
 
 studies_router = api_router("studies")
 

@@ -52,7 +52,7 @@ def preset_plan(
         data: one folder or table per dataset, or a dataset of `study.yaml` with a list as `path`, and a `name`.
         group: columns with the patient, slide or well: one for all datasets, or one per dataset.
         group_pattern: patterns of paths, in the same way.
-        arms: names of recipes and protocols, see `presets.arms`; none: A, B and C.
+        arms: names of recipes and protocols, see `arm_names`; none: A, B and C.
         all_tables: train all networks and datasets of the publication's tables, instead of its own network and its
             baseline.
         is_small: use networks with installed weights, 64 pixels, 20 training images per class, two epochs and two

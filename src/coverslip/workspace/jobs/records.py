@@ -33,7 +33,7 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import author_name, now
 from coverslip.workspace.store.workspace import Workspace
 
-# The table of jobs: requested processes. `state` determines their current state.
+# The table of jobs: requested processes. `state_of` determines their current state.
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -441,7 +441,7 @@ def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     return [job for job in jobs if job.state == "queued" or has_process(job)]
 
 
-# The kinds of jobs: a record for each, which queue, control, trash, lists and event streams read.
+# The kinds of jobs: a record for each, which queues, lists, the trash and event streams read.
 
 
 @dataclass(frozen=True, slots=True)
