@@ -10,8 +10,8 @@ The parts, each of which imports only from those above it:
 - `jobs`: trainings and predictions as processes: queue, watch and end them; results of trainings;
 - `evaluations`, `objects`, `predictions`, `studies`: evaluations on external test sets, objects in fields of view,
   predictions with corrections, and studies;
-- `leakage_audit`, `maps`, `explanations`, `correcting`: leakage estimates, distances and maps of datasets, explanations of single images, and
-  corrections of labels among results;
+- `leakage_audit`, `maps`, `explanations`, `correcting`: leakage estimates, distances and maps of datasets, explanations
+  of single images, and corrections of labels among results;
 - `suggestions`, `changes`, `cleanup`: images to label next and groupings, what has changed since a page read it, and the
   deletion of expired files;
 - `lists`, `viewing`: images that jobs measured or predicted, and pictures of images;
