@@ -12,7 +12,7 @@ The parts, each of which imports only from those above it:
   predictions with corrections, and studies;
 - `leakage_audit`, `maps`, `explanations`, `correcting`: leakage estimates, distances and maps of datasets, explanations
   of single images, and corrections of labels among results;
-- `suggestions`, `changes`, `cleanup`: images to label next and groupings, what has changed since a page read it, and the
+- `suggestions`, `changes`, `cleanup`: images to label next and groupings, changes since a page read its data, and the
   deletion of expired files;
 - `lists`, `viewing`: images that jobs measured or predicted, and pictures of images;
 - `exports`, `backups`: classifiers for other programs, and copies of the workspace.
