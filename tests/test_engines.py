@@ -94,6 +94,16 @@ def test_every_engine_agrees_with_pytorch(
 
 
 @pytest.mark.slow
+def test_vgg_is_exported_for_images_whose_maps_are_no_multiple_of_its_first_layer() -> None:
+    network = create_network("vgg16", n_classes=2, head="native", pretrained=False, image_size=256)
+    features = FeatureNetwork(network).eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), dtype=np.uint8)
+    exported, expected = as_onnx(features, pixels), pytorch_on_processor(features)(pixels)
+    assert difference(openvino_engine(exported)(pixels), expected) < 1e-3
+    assert difference(onnxruntime_engine(exported)(pixels), expected) < 1e-3
+
+
+@pytest.mark.slow
 def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(
     features: FeatureNetwork, pixels: np.ndarray
 ) -> None:

@@ -14,6 +14,7 @@ from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
 from coverslip.messages import Set
 from coverslip.models import model_info, models_with_weights
 from coverslip.models._libraries import import_timm, shapes_only
+from coverslip.models.building import AveragedMaps
 from coverslip.models.networks import Head, Network, create_network, freeze_to, train_mode
 
 import_timm()
@@ -265,6 +266,12 @@ def test_vgg_pools_large_images_as_torchvision_does() -> None:
     expected.load_state_dict(state)
     with torch.no_grad():
         torch.testing.assert_close(network.body(pixels(1, side=256)), expected(pixels(1, side=256)))
+
+
+@pytest.mark.parametrize("sides", [(7, 7), (8, 8), (14, 21), (9, 12), (3, 7), (1, 5)])
+def test_averaged_maps_equal_those_of_pytorch(sides: tuple[int, int]) -> None:
+    x = torch.rand(2, 3, *sides, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(AveragedMaps(7)(x), nn.AdaptiveAvgPool2d(7)(x))
 
 
 @pytest.mark.slow

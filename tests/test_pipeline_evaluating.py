@@ -4,15 +4,17 @@ from pathlib import Path
 
 import pytest
 from drawing import write_cells
+from refusing import refusing
 from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.errors import BadDataset
+from coverslip.errors import BadDataset, BadRecipe
 from coverslip.events import Event, Noted
 from coverslip.experiments.evaluating import evaluation_name
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
+from coverslip.runs.recipe_keys import save_recipe
 
 
 def notes_of(run: Run, data: Path) -> tuple[Run, dict[str, Noted]]:
@@ -189,3 +191,26 @@ def test_its_report_is_beside_its_metrics_and_describes_these_images(own_run: Ru
     assert own_run.report_file.read_bytes() == own_report
     assert cs.write_report(evaluation.folder) == evaluation.report_file
     assert evaluation.report_file.read_text(encoding="utf-8") == page
+
+
+def test_groups_that_were_chosen_contradict_a_recipe_that_ignores_groups(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 12)
+    table = tmp_path / "cells.csv"
+    rows = [f"{file},{file.parent.name},p{k % 4}" for k, file in enumerate(sorted(cells.rglob("*.png")))]
+    table.write_text("\n".join(["path,label,patient", *rows]))
+    out = tmp_path / "run"
+    assert main(["train", str(table), "--group=patient", "--set=group=none", f"--out={out}"]) != 0
+    for groups in ({"group": "patient"}, {"group_pattern": "small|medium"}):
+        data, recipe = cs.open_dataset(table, **groups), INSTANT.model_copy(update={"group": "none"})  # type: ignore[arg-type]
+        with refusing(BadRecipe, "groups-chosen-and-ignored", group=min(groups.values())):
+            cs.train(data, recipe, out=out)
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_groups_that_were_chosen_apply_to_a_run_that_ignored_groups(own_run: Run, tmp_path: Path) -> None:
+    save_recipe(own_run.recipe.model_copy(update={"group": "none"}), own_run.recipe_file)
+    cells = write_cells(tmp_path / "other", 12, seed=9)
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    n_groups = len({record.group for record in data.records})
+    assert cs.evaluate(Run(own_run.folder), data, name="other").metrics.n_groups == n_groups

@@ -838,6 +838,18 @@ def test_the_estimate_of_a_sample_is_between_counts_and_correction() -> None:
     assert several.estimate == pytest.approx(several.shares)
 
 
+@pytest.mark.parametrize("right", [4, 40])
+def test_the_reason_against_a_correction_needs_no_sample(right: int) -> None:
+    counts = np.full((3, 3), 4.0) + np.diag([right - 4.0] * 3)
+    by_class = [Votes(row[None], row.sum(keepdims=True)) for row in counts]
+    sample = Votes(np.ones((1, 3)), np.array([3.0]))
+    for votes in (by_class, [*by_class[:2], None]):
+        reason = ErrorRates(votes).reason
+        assert reason == ErrorRates(votes).correct(sample).reason
+    assert reason == "summary-class-without-images"
+    assert ErrorRates(by_class).reason == ("summary-uninformative" if right == 4 else None)
+
+
 def test_without_groups_the_assumption_of_intervals_is_stated(own_run: cs.Run, predictions: tuple[Path, Path]) -> None:
     """Whether error rates of samples differ is then not known, which is not the same as a correlation of 0."""
     with_groups = cs.summarise(predictions[0], by="folder", run=own_run)

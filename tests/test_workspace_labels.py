@@ -9,16 +9,21 @@ from drawing import save_cell, save_cells
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from image_sets import App, ids_at, images_at, in_lists, workspace_in
+from small_workspace import CLASSES, QUICK, new_workspace, open_images, write_cells
 
 from coverslip.datasets import open_dataset
 from coverslip.datasets.quality.related_images import labels_of
 from coverslip.errors import BadDataset, CoverslipError
+from coverslip.experiments.preparation import apply_recipe
+from coverslip.runs.recipe import Pretraining, Recipe
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.labels import table_lines, training_images
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.datasets.state import ClassCount, dataset_state
-from coverslip.workspace.store.rows import ImagesChanged, load_dataset, load_scan
+from coverslip.workspace.recipes import recipe_grouping, validated_recipe
+from coverslip.workspace.store.rows import ImagesChanged, dataset_row, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.queueing import preview_split
 from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 N = 6
@@ -263,3 +268,46 @@ def test_a_classifier_is_trained_on_the_exported_table(tmp_path: Path) -> None:
     recipe = check_recipe({"stage": "instant", "image_size": 48, "tta": 1, "split": {"folds": 0}})
     run = train(open_dataset(table), recipe, out=tmp_path / "run")
     assert (run.folder / "classifier" / "classifier.json").is_file()
+
+
+def with_stated_groups(folder: Path) -> Path:
+    """Write a table of cells in 5 groups."""
+    files = sorted(write_cells(folder / "stated", 30).rglob("*.png"))
+    table = folder / "stated.csv"
+    table.write_text("\n".join(["path,label,group", *(f"{f},{f.parent.name},g{k % 5}" for k, f in enumerate(files))]))
+    return table
+
+
+@pytest.mark.parametrize("has_changed_label", [False, True])
+@pytest.mark.parametrize(("group", "n_groups"), [(None, 5), ("none", 0)])
+def test_the_app_ignores_stated_groups_as_the_command_line_does(
+    tmp_path: Path, has_changed_label: bool, group: str | None, n_groups: int
+) -> None:
+    home, table = new_workspace(tmp_path), with_stated_groups(tmp_path)
+    dataset_id = open_images(home, table)
+    if has_changed_label:
+        labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), CLASSES[1])
+    recipe = {**QUICK, "group": group}
+    preview = preview_split(home, dataset_id, recipe)
+    assert (preview.used.n_groups, preview.used.n_ungrouped) == (n_groups, 0 if n_groups else preview.used.n)
+    with home.engine.connect() as connection:
+        row = dataset_row(connection, dataset_id)
+    images = training_images(home, dataset_id, grouped=recipe_grouping(home, row, recipe))
+    assert (images.sources != [str(table)]) == has_changed_label
+    trained = open_dataset(images.sources, group=images.grouped.column)
+    of_command = open_dataset(table)
+    groups, expected = (
+        {record.path: record.named_group for record in apply_recipe(data, Recipe(group=group))[0].records}
+        for data in (trained, of_command)
+    )
+    assert groups == expected
+    assert len(set(groups.values()) - {None}) == n_groups
+
+
+def test_pretraining_ignores_stated_groups(tmp_path: Path) -> None:
+    home = new_workspace(tmp_path)
+    dataset_id = open_images(home, with_stated_groups(tmp_path))
+    choices = {"init": {"train_on": dataset_id, "recipe": {"group": "none"}}, "stage": "finetune"}
+    init = validated_recipe(home, choices, {}).init
+    assert isinstance(init, Pretraining)
+    assert init.recipe["group"] == "none"

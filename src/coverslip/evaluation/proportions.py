@@ -22,6 +22,7 @@ from coverslip.evaluation.results import LEVEL
 Floats = npt.NDArray[np.float64]
 
 _N_DRAWS, _N_DRAWS_OF_MANY = 10_000, 1_000  # for two classes and for more
+_N_DRAWS_OF_SIGN = 200  # for more than two classes: whether they are distinguished, which each page of results asks
 _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximization: steps, change, smallest start
 Z = 1.959964  # of 95 %
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
@@ -227,7 +228,19 @@ class ErrorRates:
         self.is_complete = all(votes is not None for votes in by_class)
         self._rows = [pooled_counts(votes) for votes in by_class if votes is not None]
         self.matrix: Floats = np.array([row.shares for row in self._rows])  # (K, K) by true class and vote
-        self.correlations = correlations_within_groups(by_class if grouped is None else grouped)
+        self._grouped = by_class if grouped is None else grouped
+
+    @cached_property
+    def correlations(self) -> list[IntraGroupCorrelation | None]:
+        """How much error rates differ between groups, by true class; None where it is not known."""
+        return correlations_within_groups(self._grouped)
+
+    @cached_property
+    def reason(self) -> Reason | None:
+        """Why labeled images do not allow a correction; None if they do."""
+        if not self.is_complete:
+            return "summary-class-without-images"
+        return None if self._is_informative else "summary-uninformative"
 
     def correct(self, votes: Votes, *, has_mean_rates: bool = False) -> Corrected:
         """Return the proportions in these samples, or the reason why labeled images do not allow a correction.
@@ -240,10 +253,9 @@ class ErrorRates:
             has_mean_rates: whether a single unit has the mean error rates.
         """
         counts = effective_counts(votes)
-        if not self.is_complete or not self._is_informative:
-            reason: Reason = "summary-uninformative" if self.is_complete else "summary-class-without-images"
+        if self.reason is not None:
             nothing = np.full(len(counts.shares), np.nan)
-            return Corrected(nothing, nothing, nothing, nothing, nothing, reason)
+            return Corrected(nothing, nothing, nothing, nothing, nothing, self.reason)
         shares = solve(self.matrix, counts.shares[None])[0]
         is_own = len(votes.n) == 1 and not has_mean_rates
         low, high = self._melded(counts, is_own) if len(shares) == 2 else self._by_draws(counts, is_own)
@@ -303,7 +315,7 @@ class ErrorRates:
         if len(self.matrix) == 2:
             (low_se, _), (low_sp, _) = self._mean_ends
             return float(np.quantile(low_se + low_sp - 1, _TAILS[0])) > 0
-        return float(np.quantile(np.linalg.det(self._matrices), _TAILS[0])) > 0
+        return float(np.quantile(np.linalg.det(self._mean_matrices(_N_DRAWS_OF_SIGN)), _TAILS[0])) > 0
 
     def error_of_difference(self, difference: Floats) -> "ErrorOfRates":
         """Return how far the uncertainty of the error rates affects a difference of two unclipped proportions.
@@ -366,8 +378,11 @@ class ErrorRates:
     @cached_property
     def _matrices(self) -> Floats:
         """(draws, K, K) draws of the mean error rates."""
+        return self._mean_matrices(_N_DRAWS_OF_MANY)
+
+    def _mean_matrices(self, n_draws: int) -> Floats:
         rng = np.random.default_rng(_SEED)
-        return np.stack([_dirichlet(row, rng) for row in self._rows], axis=1)
+        return np.stack([_dirichlet(row, rng, n_draws) for row in self._rows], axis=1)
 
     @cached_property
     def _matrices_of_sample(self) -> Floats:
@@ -434,10 +449,10 @@ def _beta_ends(share: float, n: float, rng: np.random.Generator) -> tuple[Floats
     return low, high
 
 
-def _dirichlet(counts: EffectiveCounts, rng: np.random.Generator) -> Floats:
+def _dirichlet(counts: EffectiveCounts, rng: np.random.Generator, n_draws: int = _N_DRAWS_OF_MANY) -> Floats:
     """Return draws (draws, K) of shares, with one further image that is divided evenly among the classes."""
     x = counts.shares * counts.n + 1 / len(counts.shares)
-    gammas = rng.gamma(x, size=(_N_DRAWS_OF_MANY, len(x)))
+    gammas = rng.gamma(x, size=(n_draws, len(x)))
     drawn: Floats = gammas / np.maximum(gammas.sum(axis=1, keepdims=True), _SMALLEST)
     return drawn
 

@@ -292,8 +292,10 @@ def _source_name(source: Path) -> str:
 
 def _with_groups_of_run(data: Dataset, run: Run, emit: Emit) -> Dataset:
     """Return the images with groups by the recipe of the run, unless groups were chosen or these do not apply."""
+    if data.opening.is_grouped:
+        return data
     is_column, reason = True, None
-    if run.environment.opened.group is None or data.opening.is_grouped or data.opening.are_tables:
+    if run.environment.opened.group is None or data.opening.are_tables:
         try:
             return assign_groups(data, run.recipe)
         except BadDataset as error:

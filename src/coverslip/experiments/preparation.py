@@ -15,6 +15,7 @@ from coverslip.audit.image_quality import with_cached_quality
 from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates, with_recorded_near_duplicates
 from coverslip.datasets import (
+    NO_GROUPS,
     Dataset,
     DecodedPixels,
     Folds,
@@ -32,6 +33,7 @@ from coverslip.datasets import (
     check_no_split,
     fits_cache,
     inner_folds,
+    one_line,
     open_dataset,
     scan_images,
     shared_class_notes,
@@ -44,7 +46,7 @@ from coverslip.datasets import (
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage
 from coverslip.events import Emit, Noted, ValidationImagesChosen, ignore
 from coverslip.images import PLAN_COLUMNS, Decoded, PixelFacts, Pixels, Preprocessing, ReadPlan
-from coverslip.messages import AllowLeakage, Note, duration, note, text
+from coverslip.messages import AllowLeakage, Note, Set, duration, note, text
 from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import apply_earlier_split, copy_id, plan_of, write_content_hashes, write_records
@@ -90,7 +92,15 @@ def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
 
 
 def assign_groups(data: Dataset, recipe: Recipe) -> Dataset:
-    """Return the images with the recipe's groups, unless groups were chosen when the images were opened."""
+    """Return the images with the recipe's groups, unless groups were chosen when the images were opened.
+
+    Raises:
+        BadDataset: as `open_dataset`.
+        BadRecipe: groups were chosen, and the recipe ignores groups.
+    """
+    if recipe.group == NO_GROUPS and data.opening.is_grouped:
+        group = one_line(data.opening.group or data.opening.group_pattern or "", 60)
+        raise BadRecipe("groups-chosen-and-ignored", remedies=(Set("group", None),), group=group)
     return data if recipe.group is None or data.opening.is_grouped else with_groups(data, recipe.group)
 
 

@@ -508,6 +508,27 @@ def build_body(
     return _build_class(record, channels=channels, pretrained=pretrained, options=all_options)
 
 
+class AveragedMaps(nn.Module):
+    """Average maps to a fixed size, as `nn.AdaptiveAvgPool2d`, which ONNX has only for multiples of that size."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = int(x.shape[-2]), int(x.shape[-1])  # constants in ONNX
+        if height == width == self.side:
+            return x
+        return self._means(height, x) @ x @ self._means(width, x).T
+
+    def _means(self, size: int, x: Tensor) -> Tensor:
+        """Return (side, size) weights: each row is the mean over its window."""
+        k, position = torch.arange(self.side, device=x.device)[:, None], torch.arange(size, device=x.device)
+        first, end = k * size // self.side, ((k + 1) * size + self.side - 1) // self.side
+        is_within = ((first <= position) & (position < end)).to(x.dtype)
+        return is_within / is_within.sum(dim=1, keepdim=True)
+
+
 def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
     """Return the architecture without its last layer: its output are pooled features.
 
@@ -515,7 +536,7 @@ def without_classifier(body: nn.Module, record: ModelRecord) -> nn.Module:
     positions of larger maps instead.
     """
     if record.family == "VGG":
-        body.features.append(nn.AdaptiveAvgPool2d(7))  # type: ignore[operator,union-attr]  # timm's sequence of layers
+        body.features.append(AveragedMaps(7))  # type: ignore[operator,union-attr]  # timm's sequence of layers
     if record.torchvision_name is not None:
         drop_classifier(body)
     else:

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-import numpy as np
-
 from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.metrics import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
-from coverslip.evaluation.proportions import Votes
 from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
@@ -421,9 +418,7 @@ def _not_distinguished(run: ReportedRun) -> Iterator[Json]:
     """Yield once if `summarise` does not correct proportions by the test images, although each class has some."""
     classes = () if run.tested is None else run.run.predictions.classes
     if 0 < len(classes) <= _MOST_RATES:
-        any_sample = Votes(np.ones((1, len(classes))), np.array([float(len(classes))]))
-        reason = error_rates(run.run, classes).correct(any_sample).reason
-        yield from _when(reason == "summary-uninformative")
+        yield from _when(error_rates(run.run, classes).reason == "summary-uninformative")
 
 
 def _compared_runs(run: ReportedRun) -> Iterator[Json]:

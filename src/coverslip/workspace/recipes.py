@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import select
 
-from coverslip.datasets import ClassPlan, natural_key
+from coverslip.datasets import NO_GROUPS, ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
 from coverslip.experiments.budgeting import LONG_SECONDS, SetSizes, plan_work
 from coverslip.machine import FOR_TRAINING, select_device
@@ -111,7 +111,7 @@ def _pretraining_images(workspace: Workspace, source: str, first: Json) -> tuple
         return str(_allowed(workspace, "init.train_on", source)), first
     images = training_images(workspace, row.id, grouped=recipe_grouping(workspace, row, first), in_one=True)
     classes = {key: value for key, value in row.class_plan.items() if value} | (first.get("classes") or {})
-    group = images.grouped.column or images.grouped.pattern
+    group = NO_GROUPS if images.grouped.ignores_groups else images.grouped.column or images.grouped.pattern
     crop_size = first.get("crop_size") or table_choices(row).crop_size
     pixels = {**(row.pixel_choice or {}), **(nested(first).get("images") or {})}
     dataset_values = {"group": group, "crop_size": crop_size, "classes": classes, "images": pixels}

@@ -52,6 +52,9 @@ finished-early = Fine-tuning was finished early, after { $epochs_run } of { $epo
 
 ## Before training
 
+groups-chosen-and-ignored = The images were opened with groups by '{ $group }', but the recipe ignores groups
+    .do = Open the images without these groups, or do not set `group` to `none`.
+
 opened-with-one-box = The images were opened with one box for all of them, which a recipe and a classifier cannot store
     .do = Put the boxes into a table, in the columns x, y, width and height.
 

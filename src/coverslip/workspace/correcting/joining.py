@@ -184,7 +184,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
         changes=changes,
         grouped_by="column" if group_by.column is not None else "pattern" if group_by.pattern is not None else None,
         group=group_by.column or group_by.pattern,
-        n_ungrouped=len(groups) - len(known_groups) if group_by != Grouping() else 0,
+        n_ungrouped=len(groups) - len(known_groups) if group_by.column or group_by.pattern else 0,
         groups=sorted(set(known_groups), key=natural_key),
     )
 

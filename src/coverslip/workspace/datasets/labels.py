@@ -364,14 +364,21 @@ def training_images(
         if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
             return TrainingInput(source_paths(row), grouping)
         refuse_changed_files(connection, row)
-        groups = None if grouped is None else groups_of_images(workspace, row, grouped)
+        if grouping.ignores_groups:
+            groups: dict[str, str | None] | None = {}
+        else:
+            groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
         data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
     file = workspace.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
-    named = Grouping(column, column_pattern=grouping.pattern) if has_groups else Grouping()
+    named = (
+        Grouping(column, column_pattern=grouping.pattern)
+        if has_groups
+        else Grouping(ignores_groups=grouping.ignores_groups)
+    )
     return TrainingInput([str(file)], named)
 
 

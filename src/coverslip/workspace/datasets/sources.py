@@ -6,7 +6,7 @@ background afterwards. Changes keep labels from the app.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -174,9 +174,17 @@ def kind_of(dataset: Dataset) -> Kind:
 
 
 def reopen_sources(
-    workspace: Workspace, row: AnyRow, column: str | None, pattern: str | None, plan: ReadPlan | None = None
+    workspace: Workspace,
+    row: AnyRow,
+    column: str | None,
+    pattern: str | None,
+    plan: ReadPlan | None = None,
+    *,
+    ignores_groups: bool = False,
 ) -> Dataset:
     """Open the sources of a dataset again, with these groups, and with another plan if there is one.
+
+    With `ignores_groups`, a column of groups is not read, as with `NO_GROUPS` in a recipe.
 
     Raises:
         MissingSource: a folder or table does not exist.
@@ -188,8 +196,10 @@ def reopen_sources(
         )
     refuse_missing(row)
     sources = _validated(workspace, [Source(**source) for source in row.sources])
-    plan = plan or plan_of_dataset(row)
-    return _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), shown_paths, plan)
+    plan, choices = plan or plan_of_dataset(row), table_choices(row)
+    if ignores_groups:
+        choices = replace(choices, columns={**choices.columns, "group": ""})
+    return _open(workspace, sources, column, pattern, row.is_labeled, choices, shown_paths, plan)
 
 
 def open_from(
@@ -259,17 +269,18 @@ def _open(
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """How images are grouped: by a column of the table, by a pattern for paths, or not at all."""
+    """How images are grouped: by a column of the table, by a pattern for paths, or else as the table states."""
 
     column: str | None = None
     pattern: str | None = None
     column_pattern: str | None = None  # the pattern that found the content of the column
+    ignores_groups: bool = False  # those that the table states, too
 
 
 def grouping_for(workspace: Workspace, row: AnyRow, group: str | None) -> Grouping:
-    """Return the grouping by a recipe's `group`: none, by a column if the tables have it, else by a pattern."""
-    if group in (None, NO_GROUPS):
-        return Grouping()
+    """Return the grouping by a recipe's `group`: a column if the tables have it, else a pattern, or `NO_GROUPS`."""
+    if group is None or group == NO_GROUPS:
+        return Grouping(ignores_groups=group == NO_GROUPS)
     return Grouping(column=group) if group in grouping.common_columns(workspace, row.id) else Grouping(pattern=group)
 
 
@@ -279,7 +290,7 @@ def groups_of_images(workspace: Workspace, row: AnyRow, grouped: Grouping) -> di
     Raises:
         BadDataset: there is no such column, or the pattern finds nothing or takes too long.
     """
-    with_groups = reopen_sources(workspace, row, grouped.column, grouped.pattern)
+    with_groups = reopen_sources(workspace, row, grouped.column, grouped.pattern, ignores_groups=grouped.ignores_groups)
     return {record.image_id: record.group for record in with_groups.records}
 
 
