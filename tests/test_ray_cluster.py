@@ -16,7 +16,7 @@ from coverslip import pipeline
 from coverslip.events import Event, Noted, Progressed
 from coverslip.runs.folder import Run
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.running import cells_of
+from coverslip.studies.running import cells_of, state_of
 from coverslip.studies.study import run_study
 
 pytestmark = [
@@ -75,6 +75,29 @@ def test_a_study_of_two_trainings_on_a_cluster_has_the_results_of_this_computer(
     train_cells(here)
     assert len(there) == 2
     assert [cell.run.metrics for cell in there] == [cell.run.metrics for cell in here]
+
+
+@pytest.mark.exhaustive
+def test_a_dataset_that_cannot_be_opened_fails_only_its_trainings(cluster: str, tmp_path: Path) -> None:
+    cells = str(write_cells(tmp_path / "cells", 40))
+    plan = StudyPlan.model_validate(
+        {
+            "datasets": [{"path": str(tmp_path / "gone")}, {"path": cells, "group_pattern": GROUPS}],
+            "models": [SMALL_NETWORK],
+            "regimes": ["imagenet"],
+            "folds": 0,
+            "threads": 1,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
+        }
+    )
+    gone, existing = cells_of(plan, tmp_path / "there")
+    shutil.copytree(cells, tmp_path / "gone")
+
+    def remove(event: Event) -> None:  # after the study has checked its datasets
+        shutil.rmtree(tmp_path / "gone", ignore_errors=True)
+
+    run_study(plan, out=tmp_path / "there", on=cluster, trust_cluster=True, emit=remove)
+    assert (state_of(gone).state, state_of(existing).state) == ("failed", "done")
 
 
 def test_a_prediction_on_a_cluster_has_the_table_and_the_notes_of_this_computer(

@@ -4,6 +4,7 @@ import getpass
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,13 +28,13 @@ from trained import train_cells
 
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.events import Event
+from coverslip.events import Event, Noted
 from coverslip.runs.predictions import read_predictions
-from coverslip.runtime.programs import recorded_failure
+from coverslip.runtime.programs import log_file, recorded_failure
 from coverslip.runtime.slurm import Slurm
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.running import cells_of, state_of
-from coverslip.studies.study import run_study
+from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import job_state
 from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
@@ -109,6 +110,7 @@ SlurmdParameters=config_overrides
                 with (folder / f"{command[0]}.out").open("wb") as out:
                     started = [program(command[0]) or "", *command[1:]]
                     processes.append(subprocess.Popen(started, stdout=out, stderr=subprocess.STDOUT))
+                    psutil.Process(processes[-1].pid).cpu_affinity([])  # all cores, unlike this test
                 if command[0] == "munged":
                     until((folder / "munge.socket").exists, seconds=30)
             until(lambda: "idle" in output("sinfo", "--noheader", "--format=%T"), seconds=60)
@@ -213,7 +215,7 @@ def test_a_study_and_a_prediction_in_slurm_have_the_results_of_this_computer(wor
     assert metrics[0].confusion_matrix == metrics_here[0].confusion_matrix
 
 
-def plan_of_study(folder: Path) -> StudyPlan:
+def plan_of_study(folder: Path, **changes: object) -> StudyPlan:
     return StudyPlan.model_validate(
         {
             "datasets": [{"path": str(write_cells(folder / "cells"))}],
@@ -223,6 +225,7 @@ def plan_of_study(folder: Path) -> StudyPlan:
             "folds": 0,
             "threads": 1,
             "recipe": {"stage": "instant", "image_size": 32, "tta": 1},
+            **changes,
         }
     )
 
@@ -236,13 +239,70 @@ def test_each_training_of_a_study_is_a_job_with_the_results_of_this_computer(tmp
     matrices, matrices_here = ([cell.run.metrics.confusion_matrix for cell in cells] for cells in (there, here))
     assert len(matrices) == 2
     assert matrices == matrices_here
+    assert [cell.run.environment.machine.n_threads for cell in there] == [1, 1]
+
+
+def occupy() -> str:
+    """Submit a job that occupies the cluster, and return its number."""
+    number = output("sbatch", "--parsable", "--exclusive", "--output=/dev/null", "--wrap", "sleep 600")
+    until(lambda: jobs_of_slurm() == ["RUNNING"], seconds=60)
+    return number
+
+
+STUDY = """
+import sys
+from coverslip.studies.plan import load_plan
+from coverslip.studies.study import run_study
+
+run_study(load_plan(sys.argv[1]), out=sys.argv[2], on="slurm")
+"""
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])  # this computer: the processes that wait for jobs end too
+def test_a_resumed_study_waits_for_the_jobs_of_a_killed_study(tmp_path: Path, is_restarted: bool) -> None:
+    plan, folder, number = plan_of_study(tmp_path), tmp_path / "study", occupy()
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan.model_dump(mode="json", exclude_unset=True)))
+    command = [sys.executable, "-c", STUDY, str(tmp_path / "plan.yaml"), str(folder)]
+    with subprocess.Popen(command) as study:
+        until(lambda: jobs_of_slurm().count("PENDING") == 2, seconds=60)
+        submitting = psutil.Process(study.pid).children(recursive=True)
+        study.kill()
+    if is_restarted:
+        for process in submitting:
+            process.kill()
+
+    def start_jobs(event: Event) -> None:
+        if isinstance(event, Noted) and event.code == "cell-begun":
+            subprocess.run(["scancel", number], check=True)
+
+    resume_study(folder, on="slurm", emit=start_jobs)
+    cells = cells_of(plan, folder)
+    assert [state_of(cell).state for cell in cells] == ["done", "done"]
+    assert [log_file(cell.run.folder).read_bytes().count(b"=== begun ") for cell in cells] == [1, 1]
+    until(lambda: jobs_of_slurm() == [], seconds=60)
+
+
+def test_a_training_of_a_study_that_slurm_ends_is_a_failure_with_a_reason(tmp_path: Path) -> None:
+    plan = plan_of_study(tmp_path, seeds=[0], recipe={"image_size": 32, "tta": 1, "stage": "finetune", "epochs": 1000})
+    (cell,) = cells_of(plan, tmp_path / "study")
+
+    def end_job(event: Event) -> None:
+        if isinstance(event, Noted) and event.code == "cell-begun":
+            until(lambda: state_of(cell).state == "running", seconds=120)
+            (number,) = output("squeue", "--noheader", "--format=%i").splitlines()
+            subprocess.run(["scancel", number], check=True)  # as at the end of the time limit
+
+    run_study(plan, out=tmp_path / "study", on="slurm", emit=end_job)
+    failure = recorded_failure(cell.run.folder)
+    assert failure is not None
+    assert (failure.code, failure.parameters["state"]) == ("slurm-ended-job", "CANCELLED")
+    assert state_of(cell).state == "failed"
+    until(lambda: jobs_of_slurm() == [], seconds=60)
 
 
 @pytest.mark.exhaustive
 def test_the_jobs_of_a_study_that_is_stopped_are_cancelled(tmp_path: Path) -> None:
-    plan, folder = plan_of_study(tmp_path), tmp_path / "study"
-    number = output("sbatch", "--parsable", "--exclusive", "--output=/dev/null", "--wrap", "sleep 600")
-    until(lambda: jobs_of_slurm() == ["RUNNING"], seconds=60)
+    plan, folder, number = plan_of_study(tmp_path), tmp_path / "study", occupy()
 
     def stop_with_jobs(_: Event) -> None:
         if not (folder / "stop").exists():

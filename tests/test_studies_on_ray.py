@@ -7,6 +7,8 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +16,22 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
+from coverslip._version import __version__
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.events import ignore
 from coverslip.messages import text
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
 from coverslip.runtime.cluster import ROOTS_VARIABLE, ClusterExecutor
-from coverslip.studies.ray_executor import Sent, fingerprint_of_images, install, packed, train_on_node, unpack
+from coverslip.studies.ray_executor import (
+    Fingerprints,
+    Sent,
+    fingerprint_of_images,
+    install,
+    packed,
+    train_on_node,
+    unpack,
+)
 from coverslip.studies.running import Order, start_failure
 
 SMALL = Recipe.model_validate(
@@ -48,7 +59,7 @@ def test_a_folder_that_somebody_else_laid_ready_is_refused(sent: Sent, tmp_path:
     (tmp_path / "theirs").mkdir()
     (tmp_path / "of the node" / f"coverslip-{os.getuid()}").symlink_to(tmp_path / "theirs")
     with pytest.raises(CoverslipError) as refusal:
-        train_on_node(sent)
+        train_on_node(__version__, sent)
     assert refusal.value.code == "training-folder-of-other-user"
     assert not list((tmp_path / "theirs").iterdir())
 
@@ -137,7 +148,7 @@ def test_images_may_be_in_another_folder_of_a_computer_and_the_run_comes_back_wh
 ) -> None:
     shutil.move(tmp_path / "cells", tmp_path / "mounted")
     monkeypatch.setenv(ROOTS_VARIABLE, f"/elsewhere=/nowhere;{tmp_path / 'cells'}={tmp_path / 'mounted'}")
-    unpack(train_on_node(sent), tmp_path / "back")
+    unpack(train_on_node(__version__, sent), tmp_path / "back")
     run = Run(tmp_path / "back" / "cell")
     assert run.is_done
     assert run.metrics.n
@@ -145,19 +156,37 @@ def test_images_may_be_in_another_folder_of_a_computer_and_the_run_comes_back_wh
     (work,) = (tmp_path / "of the node").glob("*/study")
     assert list(work.iterdir()) == []
     shutil.copytree(run.folder, work / "cell")  # as a worker leaves it that was killed at the end of its work
-    unpack(train_on_node(sent), tmp_path / "again")  # nothing is trained again
+    unpack(train_on_node(__version__, sent), tmp_path / "again")  # nothing is trained again
     assert (tmp_path / "again" / "cell" / "metrics.json").stat().st_mtime_ns == run.metrics_file.stat().st_mtime_ns
 
 
 def test_other_images_or_none_are_an_error_that_names_them(sent: Sent, tmp_path: Path) -> None:
     (tmp_path / "cells" / "small" / "one more.png").write_bytes(b"")
-    unpack(train_on_node(sent), tmp_path / "back")
+    unpack(train_on_node(__version__, sent), tmp_path / "back")
     different = text("different-images-on-computer", sources=str(tmp_path / "cells"))
     assert different in (start_failure(tmp_path / "back" / "cell") or "")
-    unpack(
-        train_on_node(replace(sent, order=replace(sent.order, sources=(str(tmp_path / "gone"),)))), tmp_path / "back"
-    )
+    gone = replace(sent, order=replace(sent.order, sources=(str(tmp_path / "gone"),)))
+    unpack(train_on_node(__version__, gone), tmp_path / "back")
     assert "gone" in (start_failure(tmp_path / "back" / "cell") or "")
+
+
+def test_a_computer_with_another_version_of_coverslip_is_refused(sent: Sent) -> None:
+    with pytest.raises(CoverslipError) as refusal:
+        train_on_node("0.0.1", sent)
+    assert refusal.value.code == "error-on-computer"
+
+
+def test_the_hash_of_images_is_computed_once_for_trainings_that_start_together(tmp_path: Path) -> None:
+    sources, fingerprints = (str(write_cells(tmp_path / "cells", 40)),), Fingerprints()
+    together = threading.Barrier(4)
+
+    def fingerprint(_: int) -> str:
+        together.wait()
+        return fingerprints(sources)
+
+    with ThreadPoolExecutor(4) as threads:
+        hashes = list(threads.map(fingerprint, range(4)))
+    assert len({id(each) for each in hashes}) == 1  # the same object: equal hashes computed twice would be two
 
 
 def test_that_ray_is_not_installed_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ _NETWORK = frozenset(
         *("fuse.sshfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
     }
 )
+CORES_VARIABLE = "COVERSLIP_CORES"  # set for trainings of a study: the number of cores of each
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # limits of libraries
 
 
@@ -104,9 +105,8 @@ def usable_devices() -> list[str]:
 
 def n_cores() -> int:
     """Return the number of processor cores available to this process; fewer in a container or a cluster job."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(n, int(os.environ.get(CORES_VARIABLE, n)))
 
 
 def limit_thread_spinning() -> None:

@@ -268,7 +268,7 @@ def _rows_of(
         differences, progress = Differences(card), _PredictionProgress(len(records), emit)
         shared, n_parallel = executor.shared(packed), executor.n_parallel
         tasks = [(shared, options, batch) for batch in _batches(records, n_parallel)]
-        with closing(executor.in_order(tasks, most_ahead=_MOST_AHEAD * n_parallel, on_wait=progress.report)) as answers:
+        with closing(executor.in_order(tasks, n_ahead=_MOST_AHEAD * n_parallel, on_wait=progress.report)) as answers:
             for (*_, batch), answer in answers:
                 results = rows_of(answer, batch, card.classes)
                 for record, (row, image) in zip(batch, results, strict=True):

@@ -14,9 +14,9 @@ from pathlib import Path
 from signal import SIGINT
 from typing import Generic, TypeVar
 
-from coverslip.machine import n_cores
-from coverslip.runtime.programs import Program, launch
-from coverslip.runtime.slurm import Slurm
+from coverslip.machine import CORES_VARIABLE, THREAD_VARIABLES, n_cores
+from coverslip.runtime.programs import Program, launch, log_file
+from coverslip.runtime.slurm import Slurm, is_submitted
 from coverslip.stopping import work_stopped
 
 Task = TypeVar("Task")
@@ -67,31 +67,30 @@ class Executor(ABC, Generic[Task, Handle, Result]):
                 self._running.discard(handle)
 
     def in_order(
-        self, tasks: Iterable[Task], *, most_ahead: int, on_wait: Callable[[Sequence[Task]], None]
+        self, tasks: Iterable[Task], *, n_ahead: int, on_wait: Callable[[Sequence[Task]], None]
     ) -> Generator[tuple[Task, Result]]:
         """Yield each task with its result. At the end, or if the caller needs no more results, the executor is stopped.
 
         Args:
             tasks: the tasks.
-            most_ahead: the number of tasks that begin before the next result is taken.
-            on_wait: gets the ended tasks, several times per second.
+            n_ahead: the number of tasks that begin before the next result is taken.
+            on_wait: receives the finished tasks, several times per second.
         """
-        waiting, ended = iter(tasks), list[Task]()
+        task_iterator, finished_tasks = iter(tasks), list[Task]()
         running = deque[tuple[Task, Future[Result]]]()
-        with ThreadPoolExecutor(most_ahead) as threads:
+        with ThreadPoolExecutor(n_ahead) as threads:
             try:
                 while True:
-                    more = islice(waiting, most_ahead - len(running))
-                    running.extend((task, threads.submit(self.run, task)) for task in more)
+                    next_tasks = islice(task_iterator, n_ahead - len(running))
+                    running.extend((task, threads.submit(self.run, task)) for task in next_tasks)
                     if not running:
                         return
-                    task, future = running[0]
                     is_ready = False
                     while not is_ready:
-                        is_ready = bool(wait([future], _SECONDS_BETWEEN_CHECKS).done)
-                        on_wait([*ended, *(each for each, later in running if later.done())])
-                    running.popleft()
-                    ended.append(task)
+                        is_ready = bool(wait([running[0][1]], _SECONDS_BETWEEN_CHECKS).done)
+                        on_wait([*finished_tasks, *(task for task, future in running if future.done())])
+                    task, future = running.popleft()
+                    finished_tasks.append(task)
                     yield task, future.result()
             finally:
                 self.stop()  # else the threads would wait for all
@@ -99,9 +98,9 @@ class Executor(ABC, Generic[Task, Handle, Result]):
     def stop(self) -> None:
         """Cancel all tasks, and begin no others. A second call does nothing."""
         with self._lock:
-            for handle in () if self.is_stopped else self._running:
+            was_stopped, self.is_stopped = self.is_stopped, True  # before tasks end because of it
+            for handle in () if was_stopped else self._running:
                 self._cancel(handle)
-            self.is_stopped = True
 
     def close(self) -> None:
         """Release all resources after the last task."""
@@ -119,20 +118,25 @@ class ProgramExecutor(Executor[ProgramTask, Program, int]):
     """Runs programs. The results are their exit codes.
 
     Args:
-        threads: of each program, which has as many cores of its own on this computer.
+        threads: of each program.
         slurm: runs them as jobs; None: on this computer.
+        pins_cores: whether each program on this computer has cores that no other program of this executor uses.
     """
 
-    def __init__(self, threads: int, slurm: Slurm | None = None) -> None:
+    def __init__(self, threads: int, slurm: Slurm | None = None, *, pins_cores: bool = True) -> None:
         super().__init__(_MOST_SUBMITTED if slurm else max(1, n_cores() // threads))
         self._threads, self._slurm = threads, slurm
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and not slurm else []
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and pins_cores and not slurm else []
         self._free_cores = queue.SimpleQueue[set[int]]()
         for i in range(self.n_parallel):
             self._free_cores.put(set(cores[i * threads : (i + 1) * threads]))
 
+    def has_job(self, folder: Path) -> bool:
+        """Return whether Slurm has a job for this folder, such as from a process that was killed."""
+        return self._slurm is not None and is_submitted(log_file(folder))
+
     def _start(self, task: ProgramTask) -> Program:
-        environment = {**os.environ, "OMP_NUM_THREADS": str(self._threads)}
+        environment = {**os.environ, **dict.fromkeys((*THREAD_VARIABLES, CORES_VARIABLE), str(self._threads))}
         return launch(task.command, task.folder, environment=environment, slurm=self._slurm)
 
     def _result(self, handle: Program) -> int:
@@ -140,7 +144,7 @@ class ProgramExecutor(Executor[ProgramTask, Program, int]):
         try:
             if cores:
                 with suppress(ProcessLookupError):  # the process has already ended
-                    os.sched_setaffinity(handle.pid, cores)  # the program derives its threads from this
+                    os.sched_setaffinity(handle.pid, cores)
             return handle.wait()
         except BaseException:  # such as KeyboardInterrupt: the program saves its progress
             self._cancel(handle)

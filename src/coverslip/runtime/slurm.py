@@ -13,14 +13,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from coverslip.errors import CoverslipError
-from coverslip.machine import THREAD_VARIABLES
-from coverslip.messages import text
+from coverslip.files import sha256_json, write_json
+from coverslip.machine import CORES_VARIABLE, THREAD_VARIABLES
+from coverslip.messages import FAILURE_VARIABLE, failure, text
 
 _POLL_SECONDS = 2.0
+_ENDED_BY_SLURM = ("BOOT_FAIL", "CANCELLED", "DEADLINE", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,11 @@ class Slurm:
         return [sys.executable, "-P", "-m", __name__, str(log), *self.options, "--", *command]
 
 
+def is_submitted(log: Path) -> bool:
+    """Return whether a job whose output is appended to this file waits or runs in Slurm, if Slurm answers."""
+    return bool(_run("squeue", "--noheader", "--format=%i", f"--name={_job_name(str(log))}").stdout.strip())
+
+
 class _Job:
     """A job of Slurm that this process submits and waits for. SIGTERM and SIGINT cancel it at any time."""
 
@@ -68,9 +75,10 @@ class _Job:
     def submit(self, command: Sequence[str], log: str, options: Sequence[str]) -> int:
         """Submit the command; return the exit status of `sbatch`, whose errors are printed."""
         # The other computers have other numbers of cores.
-        environment = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+        is_limited = CORES_VARIABLE in os.environ
+        environment = {name: value for name, value in os.environ.items() if is_limited or name not in THREAD_VARIABLES}
         submitted = _run(
-            *("sbatch", "--parsable", "--no-requeue", "--job-name", "coverslip"),
+            *("sbatch", "--parsable", "--no-requeue", "--job-name", _job_name(log)),
             *(f"--output={_literal(log)}", "--open-mode", "append"),
             *(*options, "--wrap", f"exec {shlex.join(command)}"),
             environment=environment,
@@ -96,12 +104,24 @@ class _Job:
             is_unknown = "Invalid job id" in listed.stderr
             is_listed = bool(state) if listed.returncode == 0 else not is_unknown
 
+    def record_end(self) -> None:
+        """Record as a failure that Slurm ended the job, such as at its time limit, unless this process cancelled it."""
+        state = _run("squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={self._number}").stdout.strip()
+        if state in _ENDED_BY_SLURM and not self._is_cancelled:
+            reason = failure("slurm-ended-job", kind="ended", number=self._number, state=state)
+            write_json(Path(os.environ[FAILURE_VARIABLE]), asdict(reason))
+
 
 def _run(
     name: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     command = [shutil.which(name) or name, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def _job_name(log: str) -> str:
+    """Return the name of the job with this log. A later process can recognize the job by it."""
+    return f"coverslip-{sha256_json(os.path.realpath(log))[:12]}"
 
 
 def _literal(path: str) -> str:
@@ -118,6 +138,7 @@ def main(arguments: Sequence[str]) -> int:
     status = job.submit(arguments[arguments.index("--") + 1 :], log, options)
     if status == 0:
         job.wait()
+        job.record_end()
     return status
 
 

@@ -10,11 +10,13 @@ import platform
 import shutil
 import tarfile
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from coverslip._version import __version__
 from coverslip.datasets import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError, Stopped
 from coverslip.files import safe_name, sha256_json
@@ -84,6 +86,19 @@ class Sent:
     starts_from: bytes | None  # archive of the initial run
 
 
+class Fingerprints:
+    """Returns the hashes of `fingerprint_of_images`. Each is computed once. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock, self._hashes = threading.Lock(), dict[tuple[str, ...], str]()
+
+    def __call__(self, sources: tuple[str, ...]) -> str:
+        with self._lock:
+            if sources not in self._hashes:
+                self._hashes[sources] = fingerprint_of_images(sources)
+            return self._hashes[sources]
+
+
 def fingerprint_of_images(sources: Sequence[str]) -> str:
     """Return a hash of images, labels and predefined splits that does not depend on their location.
 
@@ -93,12 +108,22 @@ def fingerprint_of_images(sources: Sequence[str]) -> str:
     return sha256_json([dataset.fingerprint for dataset in images_opened(open_dataset(list(sources))).data])
 
 
-def train_on_node(sent: Sent) -> bytes:
+def train_on_node(version: str, sent: Sent) -> bytes:
     """Train, and return an archive of the run folder and the files beside it.
 
     The run folder records how the training ended. A training that an earlier worker or a stopped study started on
     this computer is resumed. The files of a training that has ended are removed from this computer.
+
+    Args:
+        version: of coverslip on the study's computer.
+        sent: the training.
+
+    Raises:
+        CoverslipError: this computer has another version of coverslip, which may not have all recipe keys.
     """
+    if version != __version__:
+        cause = CoverslipError("other-version-on-computer", version=__version__, expected=version)
+        raise CoverslipError("error-on-computer", cause=cause, computer=platform.node())
     work = _work_folder(sent)
     folder = work / sent.name
     if not folder.exists():
@@ -143,8 +168,9 @@ def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
         time.sleep(0.2)
     if run.is_done:
         return
+    executor = ProgramExecutor(sent.order.threads, pins_cores=False)  # other executors would pin to the same cores
     # If the study is stopped meanwhile, progress stays on this computer.
-    train_in_program(ProgramExecutor(sent.order.threads), replace(sent.order, sources=sources, recipe=recipe), folder)
+    train_in_program(executor, replace(sent.order, sources=sources, recipe=recipe), folder)
 
 
 def _work_folder(sent: Sent) -> Path:
@@ -178,7 +204,7 @@ def _local_sources(sent: Sent) -> tuple[str, ...]:
 def train_on_cluster(
     executor: ClusterExecutor,
     study: Path,
-    fingerprint_of: Callable[[tuple[str, ...]], str],
+    fingerprint_of: Fingerprints,
     order: Order,
     folder: Path,
     starts_from: Path | None,
@@ -190,21 +216,21 @@ def train_on_cluster(
     Args:
         executor: runs `train_on_node`.
         study: the folder of the study.
-        fingerprint_of: `fingerprint_of_images`, which may remember its results.
+        fingerprint_of: returns the hashes of the images.
         order: the definition of the training.
         folder: of the run.
         starts_from: the folder of the initial run, on this computer.
     """
-    sent = Sent(
-        study=sha256_json(str(study.resolve()))[:16],
-        name=folder.name,
-        order=order,
-        fingerprint=fingerprint_of(order.sources),
-        begun=packed(training_files(folder), folder.parent),
-        starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
-    )
     try:
-        install(executor.run((sent,)), order, folder)
+        sent = Sent(
+            study=sha256_json(str(study.resolve()))[:16],
+            name=folder.name,
+            order=order,
+            fingerprint=fingerprint_of(order.sources),
+            begun=packed(training_files(folder), folder.parent),
+            starts_from=None if starts_from is None else packed(starts_from.iterdir(), starts_from),
+        )
+        install(executor.run((__version__, sent)), order, folder)
     except Stopped:
         pass
     except CoverslipError as error:

@@ -217,6 +217,7 @@ def slug(*parts: str) -> str:
 # Trainings of a study as programs, on this computer or with Slurm.
 
 _INTERRUPTED = 130
+_SECONDS_BETWEEN_QUERIES = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +244,13 @@ def _training_command(order: Order, folder: Path) -> list[str]:
 def train_in_program(executor: ProgramExecutor, order: Order, folder: Path) -> None:
     """Train in a process, and record how it ended, unless it did so itself, or was to stop.
 
-    The process is in a session of its own, so that only the executor forwards Ctrl-C.
+    The process is in a session of its own, so that only the executor forwards Ctrl-C. If a killed study has submitted
+    the training to Slurm, wait for the end of that job first.
     """
+    while executor.has_job(folder) and not executor.is_stopped:
+        time.sleep(_SECONDS_BETWEEN_QUERIES)
+    if Run(folder).is_done:
+        return
     try:
         exit_code = executor.run(ProgramTask(_training_command(order, folder), folder))
     except Stopped:  # before its start

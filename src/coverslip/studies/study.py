@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from dataclasses import asdict, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from coverslip.datasets import Dataset
@@ -285,9 +285,9 @@ def _executor(on: str, trust_cluster: bool, threads: int, emit: Emit) -> Program
 def _training_on(executor: ProgramExecutor | ClusterExecutor, study: Path) -> Train:
     if isinstance(executor, ProgramExecutor):
         return lambda order, folder, _: train_in_program(executor, order, folder)  # the recipe names the initial run
-    from coverslip.studies.ray_executor import fingerprint_of_images, train_on_cluster
+    from coverslip.studies.ray_executor import Fingerprints, train_on_cluster
 
-    return partial(train_on_cluster, executor, study, lru_cache(fingerprint_of_images))
+    return partial(train_on_cluster, executor, study, Fingerprints())
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:

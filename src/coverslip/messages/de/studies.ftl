@@ -133,6 +133,9 @@ training-folder-of-other-user = Der Ordner für Trainings gehört einem anderen 
 different-images-on-computer = Die Bilder unterscheiden sich von denen der Studie: { $sources }
     .do = Kopieren Sie sie noch einmal, sodass Bilder und Labels auf allen Rechnern dieselben sind.
 
+other-version-on-computer = coverslip { $version } ist installiert, und die Studie läuft mit { $expected }
+    .do = Installieren Sie auf allen Rechnern dieselbe Version von coverslip.
+
 cluster-answer-no-bytes = sie besteht nicht aus Bytes
 
 cluster-answer-other-recipe = ihr Rezept ist nicht das gesendete

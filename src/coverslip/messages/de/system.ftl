@@ -198,6 +198,9 @@ slurm-waits = Auftrag { $number } wartet in Slurm: { $where }
 
 slurm-runs = Slurm führt Auftrag { $number } auf { $where } aus
 
+slurm-ended-job = Slurm hat Auftrag { $number } beendet: { $state }
+    .do = Setzen Sie ihn fort. War seine Zeit abgelaufen (TIMEOUT), fordern Sie vorher mehr Zeit an.
+
 no-slurm = Auf diesem Rechner fehlt sbatch, der Befehl, der Aufträge an Slurm übergibt
     .do = Starten Sie den Server auf einem Rechner, von dem aus Slurm-Aufträge übergeben werden können, oder ohne --slurm.
 

@@ -133,6 +133,9 @@ training-folder-of-other-user = The folder for trainings belongs to another user
 different-images-on-computer = The images differ from those of the study: { $sources }
     .do = Copy them again, so that images and labels are the same on all computers.
 
+other-version-on-computer = coverslip { $version } is installed, and the study runs with { $expected }
+    .do = Install the same version of coverslip on all computers.
+
 cluster-answer-no-bytes = it does not consist of bytes
 
 cluster-answer-other-recipe = its recipe is not the one that was sent

@@ -198,6 +198,9 @@ slurm-waits = Job { $number } waits in Slurm: { $where }
 
 slurm-runs = Slurm runs job { $number } on { $where }
 
+slurm-ended-job = Slurm ended job { $number }: { $state }
+    .do = Resume it to continue. At its time limit (TIMEOUT), request more time first.
+
 no-slurm = This computer has no sbatch, the command that submits jobs to Slurm
     .do = Start the server on a computer from which Slurm jobs can be submitted, or without --slurm.
 
