@@ -25,7 +25,7 @@ N_CLASSES = 8
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=NETWORKS, help="networks")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1])
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--images", type=int, default=8, help="images per turn")
     RECORD.add_option(parser)

@@ -11,7 +11,7 @@ from pathlib import Path
 from _records import Json, hashes_of, read_records
 
 PAGE = Path(__file__).resolve().parent / "RESULTS.md"
-OLDER = ", **older than its code**"
+OLDER = ", **older**"  # than its code: the page explains it
 INTRODUCTION = """# Measurements
 
 Each section is the record of a benchmark. `make results` writes this page from [benchmarks/results](results).
@@ -19,7 +19,7 @@ Each section is the record of a benchmark. `make results` writes this page from 
 
 - **Repeat**: `make bench SCRIPT=spot_checks`. Many benchmarks take hours. Images are those of `COVERSLIP_DATA`.
 - **Record**: only `--record` writes a record. Compare commands before figures.
-- **Age**: date, and commit if recorded. Marked records are older than their code, as of the last `make results`.
+- **Age**: date, and commit if recorded. Those marked *older* are older than their code, as of the last `make results`.
 - **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
   times are too long.
 

@@ -35,7 +35,7 @@ from _records import Record
 from PIL import Image
 
 RECORD = Record(
-    "Prediction of folders of JPEG files", [f"src/coverslip/{name}" for name in ("inference", "engines", "images")]
+    "Prediction of folders of JPEG files", [f"src/coverslip/{name}" for name in ("inference", "engines.py", "images")]
 )
 SPEED = "Median speed of the command, of Pillow alone (decode), of the engine alone (network), and of a loop with timm"
 SIDE_PX, QUALITY = 360, 92

@@ -24,7 +24,7 @@ from coverslip.cli import main
 from coverslip.errors import Busy, CoverslipError, NotSignedIn, TooManyAttempts
 from coverslip.server import folder, users
 from coverslip.server.app import AccountsGate, Proxies, RunningServer, create_accounts_app, open_accounts_server
-from coverslip.server.backups import ServerManifest
+from coverslip.server.backups import BackupRuns, ServerManifest
 from coverslip.server.folder import AccountServer, list_requests, open_account_server
 from coverslip.server.projects import list_projects
 from coverslip.workspace.jobs.queue import Turns
@@ -566,6 +566,28 @@ def test_an_administrator_backs_up_the_server_while_it_runs_and_stops_a_backup(
     with serving(tmp_path / "other") as without:
         answer = without.client("maria").post(f"{API}/backups")
         assert (answer.status_code, code_of(answer)) == (404, "no-backup-folder")
+
+
+def test_only_the_unfinished_part_of_the_own_job_is_removed(tmp_path: Path) -> None:
+    server = open_account_server(tmp_path / "server")
+    users.add_user(server, "maria", is_admin=True)
+    backups = tmp_path / "backups"
+    of_other = backups / ".2026-11-29.0a1b2c3d.part"  # `coverslip backup` is writing it to the same folder
+    of_other.mkdir(parents=True)
+    runs = BackupRuns(server, backups)
+    runs.open()
+    runs.stop()
+    assert of_other.is_dir()
+    runs.start()
+    until(lambda: runs.state().progress is None)
+    (backup,) = runs.state().items
+    runs.close()
+    left = backups / f".{backup.name}.0a1b2c3d.part"  # as a server that is killed leaves it
+    left.mkdir()
+    again = BackupRuns(server, backups)
+    again.open()
+    again.close()
+    assert sorted(each.name for each in backups.iterdir()) == [of_other.name, backup.name]
 
 
 def test_old_activity_is_deleted_on_request(tmp_path: Path) -> None:

@@ -25,8 +25,10 @@ from coverslip.events import (
     StageStarted,
     WorkPlanned,
 )
-from coverslip.experiments.budgeting import PACES, Counts, PaceListener, plan_work
+from coverslip.experiments.budgeting import PACES, PaceListener, SetSizes, plan_work
+from coverslip.messages import note
 from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.log import LoggedProgress, fold_event, refit_seconds
 from coverslip.runs.recipe_keys import save_recipe, with_settings
 
 
@@ -70,7 +72,7 @@ def test_earlier_trainings_give_the_expected_time_of_the_same_network_at_about_t
 def paces() -> dict[int, dict[str, Any]]:  # Any: JSON values
     """The pace that is kept of each image size."""
     with RecordStore(PACES, "all") as store:
-        stored = store.find(["paces"]).get("paces", b"[]")
+        stored = store.find(["paces 2"]).get("paces 2", b"[]")
     return {each["image_size"]: each["pace"] for each in json.loads(stored)}
 
 
@@ -110,10 +112,25 @@ def test_the_fit_of_an_earlier_training_counts_in_proportion_to_its_images(
     listened(tmp_path / "a", PLAN, StageStarted(stage="instant"), FEATURES, fitted)
     recipe = Run(tmp_path / "a").recipe.model_copy(update={"stage": "instant"})
     few, more = (
-        plan_work(recipe, Counts(n_train=n, n_val=10, n_test=10, n_drawn=n), "cpu").pace.fitting for n in (30, 3000)
+        plan_work(recipe, SetSizes(n_train=n, n_val=10, n_test=10, n_drawn=n), "cpu").pace.fitting for n in (30, 3000)
     )
     assert few == pytest.approx(0.375)  # at least half a second, of which a quarter is the learning curve
     assert more == pytest.approx(5.06 * few, rel=0.01)  # 1 s, and 4.06 s for products of 3,010 rows
+
+
+def test_the_time_of_a_refit_counts_only_if_it_took_place() -> None:
+    plan = replace(PLAN, n_epochs=0, n_reprocessed=0, refits=True)
+    begin = (plan, StageStarted(stage="instant"), FEATURES)
+    predicting = Progressed(stage="predicting", done=0, total=10, per_second=None, seconds_left=None)
+    refitted = Noted.of(note("delivered-classifier", n_images=50, n_tested=30))
+    closings = []
+    for events in ((*begin, predicting), (*begin, predicting, refitted)):
+        progress = LoggedProgress()
+        for event in events:
+            progress = fold_event(progress, event, 0.0)
+        closings.append(fold_event(progress, RunEnded(run="a", state="done"), 100.0).pace.closing)
+    assert closings[0] == pytest.approx(100 - 10 * 0.1)  # the predictions of the test images
+    assert closings[1] == pytest.approx(99 - refit_seconds(plan, Pace(embedding=0.1)))
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """The preview: what is drawn is what training would see."""
 
+import base64
+import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.runs.recipe import Augment, Recipe, augment_named
 from coverslip.training.batches import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
+from coverslip.workspace.trainings.queueing import draw_augmentation
 
 SIDE = 96
 PLAIN = Recipe(image_size=SIDE, augment=augment_named("none"))
@@ -97,3 +101,12 @@ def test_a_sheet_that_cannot_be_written_is_one_clear_error(tmp_path: Path, capsy
     images = write_images(tmp_path / "images", 1, np.uint8)
     assert main(["preview", str(images), "--set", f"image_size={SIDE}", "--out", str(tmp_path)]) == 1
     assert "The file could not be written" in capsys.readouterr().err
+
+
+def test_the_picture_of_a_page_is_drawn_without_a_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_images(tmp_path / "cells", 3, np.uint8)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))  # a process that is killed would leave files
+    encoded = draw_augmentation(sources=[str(folder)], recipe=PLAIN.model_dump(mode="json"))
+    assert Image.open(io.BytesIO(base64.b64decode(encoded))).format == "PNG"

@@ -19,10 +19,11 @@ from image_sets import images_at, positions_of, workspace_in
 from small_workspace import do_jobs, until
 from sqlalchemy import delete, event, select, update
 
-from coverslip.app.server import open_server
+from coverslip.app.server import create_app, open_server
 from coverslip.cache.stores import clean, list_stores
 from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
 from coverslip.errors import BadRecipe, Conflict, NotFound
+from coverslip.machine import n_cores
 from coverslip.messages import in_language
 from coverslip.workspace import cleanup
 from coverslip.workspace import suggestions as group_suggestions
@@ -278,12 +279,18 @@ def test_a_process_without_the_finders_of_the_server_computes_nothing() -> None:
         pool.close()
 
 
-@pytest.mark.new_interpreter
-def test_a_pool_that_is_closed_kills_a_busy_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function that hangs, also in other processes."""
     (tmp_path / "slow.py").write_text("import time\n\ndef wait():\n    time.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
     monkeypatch.syspath_prepend(tmp_path)
-    wait = importlib.import_module("slow").wait
+    function: Callable[[], None] = importlib.import_module("slow").wait
+    return function
+
+
+@pytest.mark.new_interpreter
+def test_a_pool_that_is_closed_kills_a_busy_process(wait: Callable[[], None]) -> None:
     hasty = WorkerPool((), most_seconds=1)
     assert hasty.call(wait) is None  # a process that hangs is killed
     assert not _worker_processes()
@@ -297,6 +304,23 @@ def test_a_pool_that_is_closed_kills_a_busy_process(tmp_path: Path, monkeypatch:
     assert not thread.is_alive()
     assert not _worker_processes()
     assert pool.call(wait) is None  # and no other process is started
+    assert not _worker_processes()
+
+
+@pytest.mark.slow
+@pytest.mark.new_interpreter
+def test_a_picture_that_takes_long_leaves_a_process_for_other_previews(
+    tmp_path: Path, wait: Callable[[], None]
+) -> None:
+    pool = create_app(workspace_in(tmp_path)).state.previews
+    thread = threading.Thread(target=pool.call, args=(wait,), daemon=True)
+    thread.start()
+    while not _worker_processes():
+        thread.join(0.05)
+    assert pool.call(n_cores)
+    assert thread.is_alive()
+    pool.close()
+    thread.join(60)
     assert not _worker_processes()
 
 

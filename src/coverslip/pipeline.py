@@ -67,6 +67,8 @@ from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from coverslip.objects.exporting import ObjectFormat
 
 __all__ = [
@@ -154,6 +156,16 @@ def preview(
         >>> cs.preview("my_cells/", cs.Recipe(image_size=48), out="preview.png", n=4).name
         'preview.png'
     """
+    sheet = draw_training_images(data, recipe, n=n, emit=emit)
+    with atomic_write(Path(out)) as part:
+        sheet.save(part, "PNG")
+    return Path(out)
+
+
+def draw_training_images(
+    data: Dataset | ImageSource, recipe: Recipe | None = None, *, n: int = 6, emit: Emit = show
+) -> Image:
+    """Draw the picture of `preview`."""
     from coverslip.training.batches import draw_preview
 
     data, recipe = apply_recipe(_as_dataset(data), recipe or Recipe())
@@ -166,15 +178,12 @@ def preview(
     for each in canvas_notes(split_data.train_facts, preprocessing):
         emit(Noted.of(each))
     sample = split_data.sample_training_images(n, seed=recipe.seed)
-    sheet = draw_preview(
+    return draw_preview(
         DecodedPixels(data, scan, preprocessing)(sample),
         [split_data.classes[k] for k in split_data.label[sample]],
         recipe.augment,
         seed=recipe.seed,
     )
-    with atomic_write(Path(out)) as part:
-        sheet.save(part, "PNG")
-    return Path(out)
 
 
 def train(

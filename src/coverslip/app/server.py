@@ -61,7 +61,8 @@ if TYPE_CHECKING:
 LEVEL = 6  # 9 takes longer and saves at most 2% more
 _TRIES = 20
 _PATIENCE_SECONDS = 60.0  # to wait for what a page shows of all images: labels must not wait for it
-_PREVIEW_SECONDS = 180.0  # for a picture or a search of objects that a page shows; what takes longer hangs
+_PREVIEW_SECONDS = 180.0  # for a picture or a search of objects that a page shows; then its process is killed
+_PREVIEW_PROCESSES = 2  # at most one draws pictures, so that searches of objects need not wait for them
 _THREAD_SECONDS = 1.0  # to end background threads, which may also be killed
 _SECONDS_TO_END = 1  # event streams would keep the server alive while a page is open
 
@@ -127,7 +128,9 @@ def _add_background(app: FastAPI, workspace: Workspace, queue: Queue) -> None:
     """Create the services that routes use; `_at_work` starts them."""
     app.state.queue = queue
     app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
-    app.state.previews = WorkerPool(workspace.readable, most_seconds=_PREVIEW_SECONDS)
+    app.state.previews = WorkerPool(
+        workspace.readable, most_seconds=_PREVIEW_SECONDS, most_processes=_PREVIEW_PROCESSES
+    )
     app.state.sources = SourceWatch(workspace)
     app.state.changes = Changes(workspace, app.state.sources)
 

@@ -473,7 +473,9 @@ def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace
         return replace(pace, fitting=seconds / fits_in_stage(is_last=event.fold is None))
     if isinstance(event, RunEnded) and progress.stage == "measuring":
         n_predicted = plan.n_test + (plan.n_reprocessed if progress.epoch else 0)
-        seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - refit_seconds(plan, pace))
+        is_refitted = any(each.code == "delivered-classifier" for each in progress.notes)
+        of_refit = refit_seconds(plan, pace) if is_refitted else 0.0
+        seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - of_refit)
         return replace(pace, loading=seconds) if event.fold else replace(pace, closing=seconds)
     return pace
 

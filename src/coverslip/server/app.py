@@ -108,8 +108,8 @@ def create_accounts_app(
     async def at_work(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(users.delete_expired_keys, server)
         trimming = None if activity_days is None else asyncio.create_task(_trim_activity(server, activity_days))
-        await run_in_threadpool(backup_runs.open)
         try:
+            await run_in_threadpool(backup_runs.open)
             async with projects.serving():
                 yield
         finally:

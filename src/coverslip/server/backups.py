@@ -33,7 +33,7 @@ from coverslip.server.folder import VERSION, AccountServer, metadata, open_accou
 from coverslip.workspace.backups import Manifest, Restored, copy_database, count_rows, restore_backup, write_backup
 from coverslip.workspace.jobs.computing import StepProgress, cancel_result, computation, request_result
 from coverslip.workspace.jobs.queue import Queue, Turns
-from coverslip.workspace.jobs.records import register_function
+from coverslip.workspace.jobs.records import find_job, register_function
 from coverslip.workspace.store.database import open_database, record_backup
 from coverslip.workspace.store.workspace import Workspace
 
@@ -197,6 +197,7 @@ class BackupRuns:
         """Run the backups that are requested from now on."""
         if self._folder is not None:
             self._workspace.folder.mkdir(mode=0o700, exist_ok=True)
+            self._remove_unfinished()  # the server may have been killed
             self._queue = Queue(self._workspace, Turns())
             self._queue.start()
 
@@ -227,6 +228,7 @@ class BackupRuns:
             raise NotFound("no-backup-folder")
         if computation(self._workspace, BACKUP, _KEY).state is not None:
             raise Conflict("backup-in-progress")
+        self._remove_unfinished()
         new = self._folder / time.strftime("%Y-%m-%d-%H%M%S")
         arguments = {"server": str(self._server.folder), "folder": str(new)}
         request_result(self._workspace, BACKUP, _KEY, arguments, name=new.name, link="/backups")
@@ -240,7 +242,14 @@ class BackupRuns:
         until = time.monotonic() + _SECONDS_TO_STOP
         while computation(self._workspace, BACKUP, _KEY).state is not None and time.monotonic() < until:
             time.sleep(0.05)
-        for part in self._folder.glob(".[0-9]*.part"):
+        self._remove_unfinished()
+
+    def _remove_unfinished(self) -> None:
+        """Remove what the last job has left, if it has ended. Other programs may write backups to the folder too."""
+        work = computation(self._workspace, BACKUP, _KEY)
+        if self._folder is None or work.id is None or work.state is not None:
+            return
+        for part in self._folder.glob(f".{find_job(self._workspace, work.id).name}.*.part"):
             shutil.rmtree(part, ignore_errors=True)
 
 

@@ -1,9 +1,9 @@
 """Trainings as a kind of job: preview the split, queue, rename, resume and finish them; adopt other runs."""
 
 import base64
+import io
 import math
 import secrets
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -289,11 +289,10 @@ def draw_augmentation(*, sources: Sequence[str], recipe: Json) -> str:
     Raises:
         CoverslipError: no image can be shown.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = pipeline.preview(
-            list(sources), Recipe.model_validate(recipe), out=Path(folder, "preview.png"), emit=ignore
-        )
-        return base64.b64encode(file.read_bytes()).decode()
+    sheet = pipeline.draw_training_images(list(sources), Recipe.model_validate(recipe), emit=ignore)
+    file = io.BytesIO()  # a process that is killed would leave a temporary file
+    sheet.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _one_split(data: Dataset, scan: Scan, recipe: Recipe, allow_leakage: bool) -> tuple[Split, Failure | None]:
