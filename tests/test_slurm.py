@@ -251,10 +251,9 @@ def occupy() -> str:
 
 STUDY = """
 import sys
-from coverslip.studies.plan import load_plan
 from coverslip.studies.study import run_study
 
-run_study(load_plan(sys.argv[1]), out=sys.argv[2], on="slurm")
+run_study(sys.argv[1], out=sys.argv[2], on="slurm")
 """
 
 
