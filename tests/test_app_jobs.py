@@ -39,7 +39,8 @@ from coverslip.workspace.store.workspace import Workspace
 COUNT = """
 import sys, time
 from pathlib import Path
-from coverslip.runs import Run, StatusFile
+from coverslip.runs.folder import Run
+from coverslip.runs.status import StatusFile
 from coverslip.stopping import Stop
 
 folder, most = Path(sys.argv[1]), int(sys.argv[2])

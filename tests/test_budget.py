@@ -548,7 +548,7 @@ import re, sys, torch
 import torch._dynamo  # part of the program: the first step of an optimizer imports it
 from coverslip.losses.functions import ImageLoss
 from coverslip.models.networks import create_network
-from coverslip.runs import Recipe
+from coverslip.runs.recipe import Recipe
 from coverslip.training.processor import keep_freed_memory
 from coverslip.training.step import accumulate_gradients
 from coverslip.training.pacing import new_optimizer

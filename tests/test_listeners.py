@@ -16,6 +16,7 @@ from coverslip.events import EpochEnded, Event, Progressed, RunEnded, StepEnded,
 from coverslip.listeners import listener_names, open_listener, scalars_of
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.recipe_keys import save_recipe
 
 FINETUNED = Recipe(
     model=SMALL_NETWORK, epochs=2, batch_size=8, image_size=32, tta=1, patience=None, split=SplitPlan(folds=0)
@@ -60,7 +61,7 @@ def test_progress_of_long_work_is_reported_and_of_short_work_is_not(monkeypatch)
 def train_with(listener: str, folder: Path) -> Run:
     cells = write_cells(folder / "cells", 48, classes=("small", "large"))
     recipe = folder / "recipe.yaml"
-    cs.runs.save_recipe(FINETUNED, recipe)
+    save_recipe(FINETUNED, recipe)
     options = ["--recipe", str(recipe), "--out", str(folder / "run"), "--listener", listener]
     assert main(["train", str(cells), *options]) == 0
     return Run(folder / "run")

@@ -231,7 +231,7 @@ def test_one_table_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
         script = f"""
 from pathlib import Path
 from coverslip.errors import Conflict
-from coverslip.runs import PredictionColumns, prediction_table
+from coverslip.runs.predictions import PredictionColumns, prediction_table
 try:
     with prediction_table(Path({str(tmp_path / "p.csv")!r}), PredictionColumns(("a", "b")), "csv", {{}}):
         pass

@@ -10,6 +10,7 @@ import coverslip as cs
 from coverslip.evaluation.decisions import LEVEL, images_needed, set_coverage, set_floors
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.results import PREDICTION_SETS
+from coverslip.runs.classifier import write_card
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions, read_predictions
 
@@ -90,7 +91,7 @@ def test_predictions_have_sets_that_tables_keep_and_that_stated_proportions_only
     assert card is not None
     assert card.set_floors is None, "the fixture's validation part has fewer than nine images of a class"
     for floors in ((0.2, 0.3, 0.4), (0.999, 0.999, 0.2)):
-        cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": floors}))
+        write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": floors}))
         classifier = cs.load_classifier(own_run.folder)
         rows = classifier.predict(cells)
         for row in rows:
@@ -109,7 +110,7 @@ def test_reports_name_classes_that_are_in_every_set_and_say_what_groups_do_to_th
     card = own_run.card
     assert card is not None
     assert "There are no prediction sets" in PREDICTION_SETS.blocks(ReportedRun(own_run))[0].words[0]
-    cs.runs.write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.0)}))
+    write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.0)}))
     rows = [replace(row, prediction_set=(card.classes[2],)) for row in own_run.predictions]
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
     (text,) = PREDICTION_SETS.blocks(ReportedRun(Run(own_run.folder)))

@@ -18,7 +18,21 @@ ENGLISH_FILES = {"reports.ftl", "help.ftl", "commands.ftl"}
 TRANSLATIONS = sorted(set(LANGUAGES) - {ENGLISH})
 # Texts of these words only are the same in English and German.
 SAME_WORDS = {
-    *("Adam", "AdamW", "AMSGrad", "Fold", "Folds", "Gamma", "ImageNet", "In", "Installation", "Labels", "MB", "Seed"),
+    *(
+        "Adam",
+        "AdamW",
+        "AMSGrad",
+        "Dropout",
+        "Fold",
+        "Folds",
+        "Gamma",
+        "ImageNet",
+        "In",
+        "Installation",
+        "Labels",
+        "MB",
+        "Seed",
+    ),
     *("Sets", "Zoom", "init", "recipe", "positive_class", "µm"),
 }
 

@@ -135,7 +135,7 @@ def test_of_two_that_resume_one_study_one_is_refused(tmp_path: Path) -> None:
 def test_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
     """Killed at once after it locked the new folder, and killed at work."""
     cells, folder = write_cells(tmp_path / "cells", 60, side=32), tmp_path / "run"
-    hold = "import sys, time; from pathlib import Path; from coverslip.runs import work_lock\n"
+    hold = "import sys, time; from pathlib import Path; from coverslip.runs.status import work_lock\n"
     hold += "with work_lock(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", hold, str(folder)], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -186,7 +186,7 @@ def test_a_file_system_without_locks_is_not_taken_for_another_process(tmp_path: 
 import sys
 from pathlib import Path
 from coverslip.errors import CoverslipError
-from coverslip.runs import work_lock
+from coverslip.runs.status import work_lock
 from coverslip.workspace.store.workspace import open_workspace
 from coverslip.workspace.store.workspace import only_server
 for held in (work_lock(Path(sys.argv[1])), only_server(open_workspace(Path(sys.argv[2])).folder)):

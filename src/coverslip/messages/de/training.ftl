@@ -52,7 +52,7 @@ finished-early = Die Feinabstimmung wurde vorzeitig abgeschlossen, nach { $epoch
 
 ## Before training
 
-groups-chosen-and-ignored = Die Bilder wurden mit Gruppen nach '{ $group }' geöffnet, aber das Rezept verwendet keine Gruppen
+groups-chosen-and-ignored = Die Bilder wurden mit Gruppen nach „{ $group }“ geöffnet, aber das Rezept verwendet keine Gruppen
     .do = Öffnen Sie die Bilder ohne diese Gruppen, oder setzen Sie `group` nicht auf `none`.
 
 opened-with-one-box = Die Bilder wurden mit einem gemeinsamen Rahmen für alle geöffnet, den Rezept und Klassifikator nicht speichern können

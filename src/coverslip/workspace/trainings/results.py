@@ -14,7 +14,6 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import Conflict
-from coverslip.evaluation import __path__
 from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.decisions import ReliabilityBin, reliability_bins
 from coverslip.evaluation.learning import LearningCurve
@@ -412,9 +411,9 @@ def stamp_of(*files: Path, about: Sequence[object]) -> str:
 @cache
 def _code_fingerprint() -> str:
     """Return a key that changes with the code and texts of results, also in a checkout, whose version stays."""
-    package, workspace = Path(__path__[0]).parent, Path(__file__).parent.parent
-    rooms = ("evaluation", "inference", "messages", "reports")
-    folders = (*(package / room for room in rooms), workspace / "predictions")
+    workspace = Path(__file__).parent.parent
+    rooms = ("evaluation", "inference", "messages", "reports", "runs")
+    folders = (*(workspace.parent / room for room in rooms), workspace / "predictions")
     return fingerprint_of_code(*folders, Path(__file__))
 
 
