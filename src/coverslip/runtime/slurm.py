@@ -57,7 +57,7 @@ class Slurm:
 
 def is_submitted(log: Path) -> bool:
     """Return whether a job whose output is appended to this file waits or runs in Slurm, if Slurm answers."""
-    return bool(_run("squeue", "--noheader", "--format=%i", f"--name={_job_name(str(log))}").stdout.strip())
+    return bool(_run("squeue", "--noheader", "--format", "%i", f"--name={_job_name(str(log))}").stdout.strip())
 
 
 class _Job:
@@ -106,7 +106,7 @@ class _Job:
 
     def record_end(self) -> None:
         """Record as a failure that Slurm ended the job, such as at its time limit, unless this process cancelled it."""
-        state = _run("squeue", "--noheader", "--states=all", "--format=%T", f"--jobs={self._number}").stdout.strip()
+        state = _run("squeue", "--noheader", "--states", "all", "--format", "%T", f"--jobs={self._number}").stdout.strip()
         if state in _ENDED_BY_SLURM and not self._is_cancelled:
             reason = failure("slurm-ended-job", kind="ended", number=self._number, state=state)
             write_json(Path(os.environ[FAILURE_VARIABLE]), asdict(reason))

@@ -195,7 +195,7 @@ class BackupRuns:
 
     def open(self) -> None:
         """Run the backups that are requested from now on."""
-        if self._folder is not None:
+        if self._folder is not None and self._queue is None:
             self._workspace.folder.mkdir(mode=0o700, exist_ok=True)
             self._remove_unfinished()  # the server may have been killed
             self._queue = Queue(self._workspace, Turns())
@@ -206,6 +206,7 @@ class BackupRuns:
         if self._queue is not None:
             self.stop()
             self._queue.close()
+            self._queue = None
             self._workspace.engine.dispose()
 
     def state(self) -> Backups:
