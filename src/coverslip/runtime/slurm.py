@@ -106,7 +106,9 @@ class _Job:
 
     def record_end(self) -> None:
         """Record as a failure that Slurm ended the job, such as at its time limit, unless this process cancelled it."""
-        state = _run("squeue", "--noheader", "--states", "all", "--format", "%T", f"--jobs={self._number}").stdout.strip()
+        state = _run(
+            "squeue", "--noheader", "--states", "all", "--format", "%T", f"--jobs={self._number}"
+        ).stdout.strip()
         if state in _ENDED_BY_SLURM and not self._is_cancelled:
             reason = failure("slurm-ended-job", kind="ended", number=self._number, state=state)
             write_json(Path(os.environ[FAILURE_VARIABLE]), asdict(reason))
