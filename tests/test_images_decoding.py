@@ -62,6 +62,13 @@ def outcome(how: Callable[[Path, ReadPlan], Pixels], path: Path, plan: ReadPlan)
     return *facts, array.dtype, array.shape, array.tobytes()
 
 
+def test_a_note_from_a_process_is_that_of_this_process(
+    shared_data: Callable[[str], Path], begin: Callable[..., Decoders]
+) -> None:
+    chromosome = min(shared_data("chromosomes_gband").rglob("*.tiff"))
+    assert read(begin(), chromosome).note == read_pixels(chromosome).note == message("pillow-failed")
+
+
 def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     stack = rng.integers(0, 60_000, (3, 70, 600), np.uint16)

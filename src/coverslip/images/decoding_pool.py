@@ -21,7 +21,7 @@ from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.images.reader import Array, ReadPlan, Series
 from coverslip.images.reading import Pixels
 from coverslip.machine import Json, confined_environment, n_cores, read_message, write_message
-from coverslip.messages import failure_of, joined, message
+from coverslip.messages import failure_of, joined, message, message_of
 
 
 class SharedOrExclusive:
@@ -214,7 +214,9 @@ class Decoder:
     def _image(self, answer: Json, image_class: Callable[..., _T]) -> _T:
         array: Array = np.empty(answer.pop("array_shape"), answer.pop("array_dtype"))
         self._fill(array.data.cast("B"))
-        return image_class(array, **{name: _with_tuples(value) for name, value in answer.items()})
+        note = answer.pop("note")
+        fields = {name: _with_tuples(value) for name, value in answer.items()}
+        return image_class(array, note=None if note is None else message_of(note), **fields)
 
     def _fill(self, buffer: memoryview) -> None:
         assert self._process.stdout is not None
