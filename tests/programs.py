@@ -274,11 +274,10 @@ def _import_libraries() -> None:
     import pkgutil
 
     import coverslip
-    from coverslip.errors import CoverslipError
 
     for module in pkgutil.walk_packages(coverslip.__path__, "coverslip."):
         if not module.name.endswith(("__main__", ".sklearn")):  # pandas begins a thread
-            with suppress(ImportError, CoverslipError):  # of an extra that is not installed
+            with suppress(ImportError):  # of an extra that is not installed
                 importlib.import_module(module.name)
     from coverslip.models._libraries import import_timm
 
