@@ -26,8 +26,8 @@ from coverslip.images import ReadPlan, decode_in_processes, read_pixels
 from coverslip.images.decoding_pool import Decoders, DecodingLimits, SharedOrExclusive
 from coverslip.images.reader import MAX_BYTES
 from coverslip.images.reading import Pixels, decode
-from coverslip.machine import DECODE_APART_VARIABLE
 from coverslip.messages import message
+from coverslip.processes import DECODE_APART_VARIABLE
 
 pytestmark = pytest.mark.slow  # each begins processes
 

@@ -24,7 +24,7 @@ from coverslip.datasets import inspect_dataset, open_dataset, scan_images
 from coverslip.errors import UnreadableImage
 from coverslip.images import ReadPlan, describe_image, read_pixels, readers
 from coverslip.images.decoding_pool import Decoders, DecodingLimits
-from coverslip.machine import DECODE_APART_VARIABLE
+from coverslip.processes import DECODE_APART_VARIABLE
 
 EXTRA = {each.name: each for each in readers() if each.package}
 

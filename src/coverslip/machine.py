@@ -1,7 +1,6 @@
-"""The hardware and memory of this computer, the identity and limits of processes, and messages between them."""
+"""This computer: its processor, devices, memory and file systems; its user, packages and processes."""
 
 import getpass
-import json
 import os
 import platform
 import re
@@ -14,23 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, Any
 
 from coverslip.errors import DeviceUnavailable
-
-# Devices for `auto`, in order of preference. Trainings on Apple GPUs were not compared with others, so they run there
-# on request only. Predictions on a GPU are compared with the processor.
-FOR_TRAINING = ("cuda", "cpu")
-FOR_PREDICTING = ("cuda", "mps", "cpu")
-_M_ARENA_MAX = -8  # from malloc.h
-_NETWORK = frozenset(
-    {
-        *("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs"),
-        *("fuse.sshfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
-    }
-)
-CORES_VARIABLE = "COVERSLIP_CORES"  # set for trainings of a study: the number of cores of each
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # limits of libraries
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,224 +40,6 @@ def describe_machine() -> Machine:
         memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
         gpus=_gpus(),
     )
-
-
-def account_name() -> str:
-    """Return the user account of this process; empty if it is unknown."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in containers
-        return ""
-
-
-def select_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
-    """Return the device for PyTorch: `cpu`, `cuda` or `mps`.
-
-    Args:
-        name: one of them, or `auto`.
-        automatic: the devices for `auto`, in order of preference.
-
-    Raises:
-        DeviceUnavailable: this computer has no such device.
-    """
-    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
-        return "cpu"  # avoids importing PyTorch, which takes seconds
-    usable = usable_devices()
-    if name == "auto":
-        return next(device for device in automatic if device in usable)
-    if name not in usable:
-        raise DeviceUnavailable("device-unavailable", device=name, devices=" and ".join(usable))
-    return name
-
-
-def _may_have_gpu() -> bool:
-    """Return whether there is a driver of a GPU that PyTorch may support."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
-    if sys.platform == "darwin":
-        return platform.machine() == "arm64"
-    return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
-
-
-def usable_devices() -> list[str]:
-    """Return the devices that PyTorch can use on this computer."""
-    import torch
-
-    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return [device for device, is_usable in usable.items() if is_usable]
-
-
-def n_cores() -> int:
-    """Return the number of processor cores available to this process; fewer in a container or a cluster job."""
-    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(n, int(os.environ.get(CORES_VARIABLE, n)))
-
-
-def limit_thread_spinning() -> None:
-    """Reduce the time that threads of PyTorch spin while waiting. Call this before PyTorch is imported.
-
-    By default threads of GNU OpenMP spin for some milliseconds while they wait for others. If other programs use the
-    cores too, spinning threads block the threads for which they wait, thousands of times per training step, which
-    becomes about thirty times slower. Spinning a hundredth of that time makes an idle computer 10% slower and a busy
-    computer several times faster. Settings of the user take precedence.
-    """
-    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
-        os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle computer slower by a third
-
-
-def limit_memory_arenas() -> None:
-    """Let all threads of this process share two memory arenas, where the C library is GNU's.
-
-    By default there are eight for each core, and each keeps what its threads once used: a server with many threads
-    grows for as long as it runs. A setting of the user takes precedence.
-    """
-    if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
-        return
-    import ctypes
-
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # missing in musl, which has no arenas
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 2)
-
-
-def memory_mib() -> int:
-    """Return the total memory of this computer; a container can have less."""
-    import psutil
-
-    return int(psutil.virtual_memory().total // 2**20)
-
-
-def free_memory_bytes(device: str = "cpu") -> int:
-    """Return the free memory of a GPU, or of this computer within the limit of a container."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    return min([int(psutil.virtual_memory().available), *_free_in_container(Path("/sys/fs/cgroup"))])
-
-
-def memory_of_processes(pid: int) -> int:
-    """Return the resident memory of a process and its child processes in bytes; 0 if it has ended.
-
-    Memory that they share is counted once on Linux, elsewhere for each of them.
-    """
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        processes = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    total = 0
-    for each in processes:
-        with suppress(psutil.Error):  # it has ended meanwhile
-            info = each.memory_full_info() if sys.platform == "linux" else each.memory_info()
-            total += info.pss if sys.platform == "linux" else info.rss
-    return total
-
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def bytes_of(size: str) -> int | None:
-    """Return the number of bytes of a size such as 8GB or 500 MB; None if it is not a size."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", size.strip(), re.IGNORECASE | re.ASCII)
-    if not match:
-        return None
-    unit = match[2].upper()
-    return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
-
-
-def file_systems() -> dict[str, str]:
-    """Return the type of the file system of each mount point, such as `ext4`; nothing on Windows."""
-    if os.name != "posix":
-        return {}
-    import psutil
-
-    try:
-        return {each.mountpoint: each.fstype.lower() for each in psutil.disk_partitions(all=True)}
-    except (OSError, RuntimeError, psutil.Error):
-        return {}
-
-
-def mount_point(real_path: str, mounts: Collection[str]) -> str | None:
-    """Return the mount point of a file or folder; None if it is unknown.
-
-    Args:
-        real_path: the path without links.
-        mounts: all mount points.
-    """
-    return next((str(each) for each in (Path(real_path), *Path(real_path).parents) if str(each) in mounts), None)
-
-
-def network_file_system(real_path: str, mounts: Mapping[str, str]) -> str | None:
-    """Return the type of the network file system of a folder; None if it is not on one, or this is unknown.
-
-    Args:
-        real_path: the path without links.
-        mounts: as of `file_systems`.
-    """
-    point = mount_point(real_path, mounts)
-    return mounts[point] if point is not None and mounts[point] in _NETWORK else None
-
-
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether an error of PyTorch is about insufficient memory."""
-    text = str(error).lower()
-    return "out of memory" in text or "alloc_failed" in text
-
-
-def _free_in_container(folder: Path) -> list[int]:
-    """Return the free memory within the limit of a container, if there is one (Linux, control groups version 2)."""
-    try:
-        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
-        return [] if limit == "max" else [max(0, int(limit) - int(used) + int(cached[1] if cached else 0))]
-    except (OSError, ValueError):
-        return []
-
-
-@cache
-def process_started(pid: int | None = None) -> float:
-    """Return the start time of a process in seconds, which distinguishes it from a later process with the same id.
-
-    On Linux the time is relative to the start of the computer, because the time of day changes when the clock is set.
-
-    Args:
-        pid: the process id; None: this process.
-
-    Raises:
-        psutil.NoSuchProcess: the process has ended.
-        psutil.AccessDenied: the system hides processes of other users.
-    """
-    import psutil
-
-    process = psutil.Process(pid)
-    if sys.platform != "linux":
-        return float(process.create_time())
-    try:
-        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise psutil.NoSuchProcess(process.pid) from error
-    after_name = stat.rpartition(")")[2].split()  # the program name can contain any character
-    return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def likely_device() -> str:
-    """Return the device that a training most likely uses, without importing PyTorch."""
-    build = version("torch")
-    has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
-    return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
-
-
-def package_version(package: str) -> str | None:
-    """Return the version of an installed package; None if it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def processor_name() -> str:
@@ -322,93 +88,240 @@ def _gpus() -> tuple[str, ...]:
     return (f"{processor_name()} GPU",) if torch.backends.mps.is_available() else ()
 
 
-# Messages between parent and child processes, and limits of processes.
-#
-# A message is JSON with a length prefix of four bytes (big endian).
-
-# Threads and memory arenas count toward memory limits; processes with limits do not need them.
-_SMALL = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-
-DECODE_APART_VARIABLE = "COVERSLIP_DECODE_APART"
-"""Environment variable: the process decodes images in child processes, as commands and workers of the app do."""
+CORES_VARIABLE = "COVERSLIP_CORES"  # set for trainings of a study: the number of cores of each
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # limits of libraries
 
 
-def confined_environment() -> dict[str, str]:
-    """Return the environment for a process with limits."""
-    return {**os.environ, **_SMALL}
+def n_cores() -> int:
+    """Return the number of processor cores available to this process; fewer in a container or a cluster job."""
+    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(n, int(os.environ.get(CORES_VARIABLE, n)))
 
 
-def write_answer(answer: object) -> None:
-    """Write a JSON value to stdout, for `answer_in`, and redirect later output of libraries to stderr."""
-    sys.stdout.write(f"\n{json.dumps(answer)}\n")
-    sys.stdout.flush()
-    os.dup2(2, 1)
+def limit_thread_spinning() -> None:
+    """Reduce the time that threads of PyTorch spin while waiting. Call this before PyTorch is imported.
+
+    By default threads of GNU OpenMP spin for some milliseconds while they wait for others. If other programs use the
+    cores too, spinning threads block the threads for which they wait, thousands of times per training step, which
+    becomes about thirty times slower. Spinning a hundredth of that time makes an idle computer 10% slower and a busy
+    computer several times faster. Settings of the user take precedence.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ):
+        os.environ["GOMP_SPINCOUNT"] = "3000"  # 1,000 make an idle computer slower by a third
 
 
-def answer_in(stdout: bytes) -> Any:  # Any: a JSON value
-    """Return the value that `write_answer` wrote, ignoring earlier output of libraries.
+# Devices for `auto`, in order of preference. Trainings on Apple GPUs were not compared with others, so they run there
+# on request only. Predictions on a GPU are compared with the processor.
+FOR_TRAINING = ("cuda", "cpu")
+FOR_PREDICTING = ("cuda", "mps", "cpu")
+
+
+def select_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> str:
+    """Return the device for PyTorch: `cpu`, `cuda` or `mps`.
+
+    Args:
+        name: one of them, or `auto`.
+        automatic: the devices for `auto`, in order of preference.
 
     Raises:
-        ValueError: there is no answer.
+        DeviceUnavailable: this computer has no such device.
     """
-    return json.loads((stdout.splitlines() or [b""])[-1])
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"  # avoids importing PyTorch, which takes seconds
+    usable = usable_devices()
+    if name == "auto":
+        return next(device for device in automatic if device in usable)
+    if name not in usable:
+        raise DeviceUnavailable("device-unavailable", device=name, devices=" and ".join(usable))
+    return name
 
 
-def prefer_for_oom_kill() -> None:
-    """Make this process the first that Linux kills if memory is exhausted."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+def usable_devices() -> list[str]:
+    """Return the devices that PyTorch can use on this computer."""
+    import torch
+
+    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [device for device, is_usable in usable.items() if is_usable]
 
 
-def limit_memory(most_bytes: int) -> None:
-    """Limit additional memory of this process to `most_bytes`. Linux only."""
-    if sys.platform == "linux":
-        import resource
-
-        used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        limit = used + most_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit if most < 0 else min(limit, most), most))
+def likely_device() -> str:
+    """Return the device that a training most likely uses, without importing PyTorch."""
+    build = version("torch")
+    has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
 
 
-def limit_processor_time(seconds: int) -> None:
-    """Limit additional processor time of this process, independent of the load of the computer. Not on Windows."""
-    if sys.platform != "win32":
-        import resource
-
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        limit = round(usage.ru_utime + usage.ru_stime) + seconds
-        _, most = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(resource.RLIMIT_CPU, (limit if most < 0 else min(limit, most), most))
+def _may_have_gpu() -> bool:
+    """Return whether there is a driver of a GPU that PyTorch may support."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
 
 
-def set_alarm(seconds: int) -> None:
-    """Let the system end this process after some seconds, even without a parent process; 0 cancels. Not on Windows."""
-    if sys.platform != "win32":
-        import signal
-
-        signal.alarm(seconds)
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error of PyTorch is about insufficient memory."""
+    text = str(error).lower()
+    return "out of memory" in text or "alloc_failed" in text
 
 
-Json = dict[str, Any]  # Any: JSON values
-_MAX_MESSAGE_BYTES = 16 * 2**20
+def memory_mib() -> int:
+    """Return the total memory of this computer; a container can have less."""
+    import psutil
+
+    return int(psutil.virtual_memory().total // 2**20)
 
 
-def write_message(stream: IO[bytes], message: Json, after: bytes | memoryview = b"") -> None:
-    """Send one message, optionally followed by bytes that it announces."""
-    data = json.dumps(message, allow_nan=False).encode()
-    stream.write(len(data).to_bytes(4, "big") + data)
-    stream.write(after)
-    stream.flush()
+def free_memory_bytes(device: str = "cpu") -> int:
+    """Return the free memory of a GPU, or of this computer within the limit of a container."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return min([int(psutil.virtual_memory().available), *_free_in_container(Path("/sys/fs/cgroup"))])
 
 
-def read_message(stream: IO[bytes]) -> Json | None:
-    """Return the next message; None if the other process has ended or the message is too long."""
-    head = stream.read(4)
-    if len(head) < 4 or int.from_bytes(head, "big") > _MAX_MESSAGE_BYTES:
+def _free_in_container(folder: Path) -> list[int]:
+    """Return the free memory within the limit of a container, if there is one (Linux, control groups version 2)."""
+    try:
+        limit, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        cached = re.search(r"^inactive_file (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
+        return [] if limit == "max" else [max(0, int(limit) - int(used) + int(cached[1] if cached else 0))]
+    except (OSError, ValueError):
+        return []
+
+
+def memory_of_processes(pid: int) -> int:
+    """Return the resident memory of a process and its child processes in bytes; 0 if it has ended.
+
+    Memory that they share is counted once on Linux, elsewhere for each of them.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        processes = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    total = 0
+    for each in processes:
+        with suppress(psutil.Error):  # it has ended meanwhile
+            info = each.memory_full_info() if sys.platform == "linux" else each.memory_info()
+            total += info.pss if sys.platform == "linux" else info.rss
+    return total
+
+
+_M_ARENA_MAX = -8  # from malloc.h
+
+
+def limit_memory_arenas() -> None:
+    """Let all threads of this process share two memory arenas, where the C library is GNU's.
+
+    By default there are eight for each core, and each keeps what its threads once used: a server with many threads
+    grows for as long as it runs. A setting of the user takes precedence.
+    """
+    if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
+        return
+    import ctypes
+
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # missing in musl, which has no arenas
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def bytes_of(size: str) -> int | None:
+    """Return the number of bytes of a size such as 8GB or 500 MB; None if it is not a size."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?B?)", size.strip(), re.IGNORECASE | re.ASCII)
+    if not match:
         return None
-    data = stream.read(int.from_bytes(head, "big"))
-    if len(data) < int.from_bytes(head, "big"):
+    unit = match[2].upper()
+    return int(float(match[1]) * _UNITS[unit if unit in _UNITS else f"{unit}B"])
+
+
+_NETWORK = frozenset(
+    {
+        *("afpfs", "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs"),
+        *("fuse.sshfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "webdav"),
+    }
+)
+
+
+def file_systems() -> dict[str, str]:
+    """Return the type of the file system of each mount point, such as `ext4`; nothing on Windows."""
+    if os.name != "posix":
+        return {}
+    import psutil
+
+    try:
+        return {each.mountpoint: each.fstype.lower() for each in psutil.disk_partitions(all=True)}
+    except (OSError, RuntimeError, psutil.Error):
+        return {}
+
+
+def mount_point(real_path: str, mounts: Collection[str]) -> str | None:
+    """Return the mount point of a file or folder; None if it is unknown.
+
+    Args:
+        real_path: the path without links.
+        mounts: all mount points.
+    """
+    return next((str(each) for each in (Path(real_path), *Path(real_path).parents) if str(each) in mounts), None)
+
+
+def network_file_system(real_path: str, mounts: Mapping[str, str]) -> str | None:
+    """Return the type of the network file system of a folder; None if it is not on one, or this is unknown.
+
+    Args:
+        real_path: the path without links.
+        mounts: as of `file_systems`.
+    """
+    point = mount_point(real_path, mounts)
+    return mounts[point] if point is not None and mounts[point] in _NETWORK else None
+
+
+@cache
+def process_started(pid: int | None = None) -> float:
+    """Return the start time of a process in seconds, which distinguishes it from a later process with the same id.
+
+    On Linux the time is relative to the start of the computer, because the time of day changes when the clock is set.
+
+    Args:
+        pid: the process id; None: this process.
+
+    Raises:
+        psutil.NoSuchProcess: the process has ended.
+        psutil.AccessDenied: the system hides processes of other users.
+    """
+    import psutil
+
+    process = psutil.Process(pid)
+    if sys.platform != "linux":
+        return float(process.create_time())
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise psutil.NoSuchProcess(process.pid) from error
+    after_name = stat.rpartition(")")[2].split()  # the program name can contain any character
+    return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def account_name() -> str:
+    """Return the user account of this process; empty if it is unknown."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in containers
+        return ""
+
+
+def package_version(package: str) -> str | None:
+    """Return the version of an installed package; None if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
         return None
-    message: Json = json.loads(data)
-    return message

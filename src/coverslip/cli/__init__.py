@@ -24,8 +24,9 @@ from coverslip.cli import labels as label_errors_command
 from coverslip.cli._options import error_line, keep_near_options, option, set_instead
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import DISK_FULL, write_json
-from coverslip.machine import DECODE_APART_VARIABLE, limit_thread_spinning
+from coverslip.machine import limit_thread_spinning
 from coverslip.messages import FAILURE_VARIABLE, Failure, failure, text
+from coverslip.processes import DECODE_APART_VARIABLE
 
 __all__ = ["app", "main"]
 

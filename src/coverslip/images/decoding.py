@@ -25,8 +25,8 @@ from coverslip.images.formats import has_added_readers
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, effective_channels, preprocess_image
 from coverslip.images.reader import MAX_BYTES, ReadPlan, Series
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode, describe
-from coverslip.machine import DECODE_APART_VARIABLE
 from coverslip.messages import joined
+from coverslip.processes import DECODE_APART_VARIABLE
 
 _MAX_CACHED_BYTES = 128 * 2**20  # of cached planes; the most recently used plane is never removed
 

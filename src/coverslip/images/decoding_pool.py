@@ -20,8 +20,9 @@ from coverslip.errors import CoverslipError, Stopped, UnreadableImage
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.images.reader import Array, ReadPlan, Series
 from coverslip.images.reading import Pixels
-from coverslip.machine import Json, confined_environment, n_cores, read_message, write_message
+from coverslip.machine import n_cores
 from coverslip.messages import failure_of, joined, message, message_of
+from coverslip.processes import Json, confined_environment, read_message, write_message
 
 
 class SharedOrExclusive:

@@ -19,7 +19,7 @@ from coverslip.images.decoding import decode_image, describe_file
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, preprocess_image
 from coverslip.images.reader import Array, ReadPlan
 from coverslip.images.reading import Pixels
-from coverslip.machine import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
+from coverslip.processes import Json, limit_memory, prefer_for_oom_kill, read_message, set_alarm, write_message
 
 _BUFFER_BYTES = 2**18  # a message and a small image in one write
 

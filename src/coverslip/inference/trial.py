@@ -12,7 +12,10 @@ from coverslip._version import __version__
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
-from coverslip.machine import (
+from coverslip.messages import text
+from coverslip.models import model_info
+from coverslip.models.building import is_library_builder
+from coverslip.processes import (
     Json,
     answer_in,
     confined_environment,
@@ -21,9 +24,6 @@ from coverslip.machine import (
     prefer_for_oom_kill,
     write_answer,
 )
-from coverslip.messages import text
-from coverslip.models import model_info
-from coverslip.models.building import is_library_builder
 from coverslip.runs.classifier import PackedClassifier
 
 TRIALS = register_kind(Kind("network-trials", RECORDS, 10**7))

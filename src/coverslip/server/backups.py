@@ -26,8 +26,8 @@ from coverslip._version import __version__
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.events import Emit, ignore
 from coverslip.files import write_error
-from coverslip.machine import Json
 from coverslip.messages import ChooseOther, Failure
+from coverslip.processes import Json
 from coverslip.runs.documents import Document
 from coverslip.server.folder import VERSION, AccountServer, metadata, open_account_server, projects
 from coverslip.workspace.backups import Manifest, Restored, copy_database, count_rows, restore_backup, write_backup

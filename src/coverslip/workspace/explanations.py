@@ -17,7 +17,7 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.events import Emit
 from coverslip.files import sha256_json
 from coverslip.images import PLAN_COLUMNS, ReadPlan
-from coverslip.machine import Json
+from coverslip.processes import Json
 from coverslip.runs.classifier import find_classifier, fingerprint_of
 from coverslip.runs.folder import Run
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result

@@ -20,7 +20,7 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
 from coverslip.events import Emit
 from coverslip.files import sha256_json
-from coverslip.machine import Json
+from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs.results import LeakageEstimate
 from coverslip.workspace.datasets.reading_images import stored_leakage_audit, update_inspection

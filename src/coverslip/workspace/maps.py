@@ -14,8 +14,8 @@ from sqlalchemy import Connection, delete, insert, select
 from coverslip.datasets import DECISIONS
 from coverslip.errors import NotFound, require_extra
 from coverslip.events import Emit
-from coverslip.machine import Json
 from coverslip.messages import text
+from coverslip.processes import Json
 from coverslip.runs.folder import Run
 from coverslip.workspace.jobs.computing import Computation, ResultState, computation, request_result
 from coverslip.workspace.jobs.records import register_function

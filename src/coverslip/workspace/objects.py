@@ -21,11 +21,11 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
-from coverslip.machine import Json
 from coverslip.messages import Failure, Note, text
 from coverslip.objects.finders import list_finders
 from coverslip.objects.finding import FinderSettings
 from coverslip.objects.object_tables import ObjectTablePreview
+from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import dataset_state

@@ -27,8 +27,8 @@ from coverslip.datasets import (
 )
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit
-from coverslip.machine import Json
 from coverslip.messages import Message
+from coverslip.processes import Json
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import update_counts

@@ -2,7 +2,7 @@
 
 A request is a function of a module with its arguments. The functions need libraries that the server does not load, or
 memory that the server would not release. Requests arrive on stdin; results and errors go to stdout, as messages of
-`coverslip.machine`. A process does one request at a time. It ends when stdin is closed, or when nothing reads its
+`coverslip.processes`. A process does one request at a time. It ends when stdin is closed, or when nothing reads its
 messages any more.
 """
 
@@ -20,8 +20,9 @@ from typing import Any
 
 from coverslip.errors import CoverslipError
 from coverslip.images import WITHIN_VARIABLE
-from coverslip.machine import DECODE_APART_VARIABLE, THREAD_VARIABLES, Json, n_cores, read_message, write_message
+from coverslip.machine import THREAD_VARIABLES, n_cores
 from coverslip.messages import failure_of, in_language, language
+from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message
 
 _IDLE_SECONDS = 300.0  # after which the processes of a pool end
 

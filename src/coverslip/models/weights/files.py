@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.machine import (
+from coverslip.messages import failure, failure_of
+from coverslip.models.weights.translation import read_keras
+from coverslip.models.zoo import Tensors
+from coverslip.processes import (
     answer_in,
     confined_environment,
     limit_memory,
@@ -22,9 +25,6 @@ from coverslip.machine import (
     prefer_for_oom_kill,
     write_answer,
 )
-from coverslip.messages import failure, failure_of
-from coverslip.models.weights.translation import read_keras
-from coverslip.models.zoo import Tensors
 
 _SECONDS = 120  # of processor time
 _WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor

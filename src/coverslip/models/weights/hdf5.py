@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.errors import WeightsUnavailable, require_extra
-from coverslip.machine import answer_in, write_answer
 from coverslip.messages import failure_of, text
+from coverslip.processes import answer_in, write_answer
 
 if TYPE_CHECKING:
     import torch

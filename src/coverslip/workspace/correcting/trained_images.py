@@ -16,7 +16,7 @@ from coverslip.datasets import ClassPlan, ImageRecord, with_classes
 from coverslip.errors import Conflict, NotFound
 from coverslip.events import Emit
 from coverslip.images import ReadPlan
-from coverslip.machine import Json
+from coverslip.processes import Json
 from coverslip.runs.results import CheckedClass, LabelIssue
 from coverslip.runs.split import SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images

@@ -21,8 +21,8 @@ from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Emit, Event
 from coverslip.experiments.run_state import record_work
 from coverslip.files import write_json
-from coverslip.machine import Json
 from coverslip.messages import Failure
+from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runtime.programs import end_with_parent

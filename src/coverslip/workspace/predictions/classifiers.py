@@ -23,8 +23,8 @@ from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import write_error
 from coverslip.images import Depth, pixel_side
-from coverslip.machine import Json
 from coverslip.messages import Message
+from coverslip.processes import Json
 from coverslip.reports.content import Measured, measured
 from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier, state_of_classifier

@@ -28,8 +28,9 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.files import default_workspace_folder, write_json
 from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
-from coverslip.machine import Json, file_systems, n_cores, network_file_system
+from coverslip.machine import file_systems, n_cores, network_file_system
 from coverslip.messages import ChooseOther, text
+from coverslip.processes import Json
 from coverslip.workspace.store.database import SERVED, SERVER_LOCK
 from coverslip.workspace.workers import WorkerPool
 

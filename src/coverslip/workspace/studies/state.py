@@ -13,7 +13,7 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFou
 from coverslip.evaluation.table import METRICS
 from coverslip.events import Emit
 from coverslip.files import sha256_json
-from coverslip.machine import Json
+from coverslip.processes import Json
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import is_run
