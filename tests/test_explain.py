@@ -21,7 +21,8 @@ from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
 from coverslip.images import PreprocessedImage, pixel_hash
-from coverslip.inference.explain.explainer import (
+from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
+from coverslip.inference.explain.maps import (
     CheckResult,
     _shares_of_taps,
     averaged,
@@ -35,7 +36,6 @@ from coverslip.inference.explain.explainer import (
     occlusion,
     with_random_weights,
 )
-from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network, turned
 from coverslip.reports.reported import read_run
