@@ -16,11 +16,11 @@ from _records import Record
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from coverslip.evaluation.decisions import expected_calibration_error
+from coverslip.evaluation.calibration import expected_calibration_error
 from coverslip.evaluation.table import metric_intervals
 
 RECORD = Record(
-    "Calibration error above chance", ["src/coverslip/evaluation/decisions.py", "src/coverslip/evaluation/table.py"]
+    "Calibration error above chance", ["src/coverslip/evaluation/calibration.py", "src/coverslip/evaluation/table.py"]
 )
 
 Floats = npt.NDArray[np.float64]

@@ -27,7 +27,7 @@ import coverslip as cs
 from coverslip.audit.label_issues import SHRINKAGE, count_suspected_errors, label_issues
 from coverslip.datasets import DecodedPixels, inner_folds, scan_images
 from coverslip.engines import Features, embed
-from coverslip.evaluation.decisions import apply_temperature, fit_temperature
+from coverslip.evaluation.calibration import apply_temperature, fit_temperature
 from coverslip.models.networks import create_network
 from coverslip.training.heads import CrossFitting
 from coverslip.training.preprocessing import learn_preprocessing

@@ -24,9 +24,7 @@ import coverslip as cs
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
 
-RECORD = Record(
-    "Out-of-distribution images", ["src/coverslip/evaluation/distances.py", "src/coverslip/training/ood.py"]
-)
+RECORD = Record("Out-of-distribution images", ["src/coverslip/evaluation/ood.py", "src/coverslip/training/ood.py"])
 DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data"))
 HOME = "blood_pbc"
 OTHER_INSTRUMENTS = {

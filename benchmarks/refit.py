@@ -31,7 +31,7 @@ from finetuning import DATA, SETS, Images, rows_of, write_rows
 from coverslip.datasets import DecodedPixels, PixelCache, Split, inner_folds, open_dataset, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadDataset, Stopped
-from coverslip.evaluation.decisions import apply_temperature, expected_calibration_error
+from coverslip.evaluation.calibration import apply_temperature, expected_calibration_error
 from coverslip.evaluation.table import score
 from coverslip.events import ignore
 from coverslip.experiments.preparation import SplitData

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 import coverslip as cs
 from coverslip.datasets import inspect_dataset, scan_images
-from coverslip.evaluation.decisions import apply_temperature
+from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.learning import no_learning_curve
 from coverslip.evaluation.summary import evaluate_predictions
 from coverslip.inference.latency import Latency, Timing

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-from coverslip.evaluation.decisions import (
+from coverslip.evaluation.calibration import (
     COLDEST,
     HOTTEST,
     apply_temperature,
@@ -16,8 +16,8 @@ from coverslip.evaluation.decisions import (
     fit_temperature,
     reliability_bins,
     temperature_loss,
-    uncertain_threshold,
 )
+from coverslip.evaluation.decisions import uncertain_threshold
 from coverslip.evaluation.table import metric_intervals, score
 
 

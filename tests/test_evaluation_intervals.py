@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import beta
 
 from coverslip.evaluation.comparison import Answers, paired_differences
-from coverslip.evaluation.metrics import RANGES, auroc, average_precision, group_codes, influence_on_mean
+from coverslip.evaluation.intervals import RANGES, group_codes, influence_on_mean
+from coverslip.evaluation.metrics import auroc, average_precision
 from coverslip.evaluation.summary import evaluate_predictions, per_class
 from coverslip.evaluation.table import METRICS, metric_intervals, score
 from coverslip.messages import message

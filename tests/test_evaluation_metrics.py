@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from coverslip.evaluation.decisions import expected_calibration_error, expected_error_of_calibrated
+from coverslip.evaluation.calibration import expected_calibration_error, expected_error_of_calibrated
 from coverslip.evaluation.metrics import confusion_matrix, macro_roc_curve, micro_roc_curve, pr_curve, roc_curve
 from coverslip.evaluation.summary import evaluate_predictions, per_class
 from coverslip.evaluation.table import score

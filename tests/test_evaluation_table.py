@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from coverslip.evaluation.metrics import RANGES
+from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.summary import evaluate_predictions
 from coverslip.evaluation.table import METRICS, MetricRecord, metric_intervals, of_mean, row_metrics, score
 from coverslip.messages import add_entries, text

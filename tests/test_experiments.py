@@ -10,7 +10,7 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.errors import Stopped
-from coverslip.evaluation.decisions import apply_temperature
+from coverslip.evaluation.calibration import apply_temperature
 from coverslip.events import ignore
 from coverslip.experiments.one_split import train_one_split
 from coverslip.experiments.preparation import apply_recipe

@@ -26,7 +26,7 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
-from coverslip.evaluation.decisions import apply_temperature, fit_temperature, temperature_loss, without_temperature
+from coverslip.evaluation.calibration import apply_temperature, fit_temperature, temperature_loss, without_temperature
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, GroupDecisions, Metric, SubgroupScores
 from coverslip.evaluation.summary import empty_evaluation, over_folds, with_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted

@@ -12,7 +12,7 @@ from scipy.stats import betabinom
 
 import coverslip as cs
 from coverslip.errors import BadClassifier
-from coverslip.evaluation.distances import (
+from coverslip.evaluation.ood import (
     directions_for,
     feature_statistics,
     held_out_distances,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import coverslip as cs
-from coverslip.evaluation.decisions import LEVEL, images_needed, set_coverage, set_floors
+from coverslip.evaluation.decisions import SET_LEVEL, images_needed, set_coverage, set_floors
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.results import PREDICTION_SETS
 from coverslip.runs.classifier import write_card
@@ -31,7 +31,7 @@ def test_floors_follow_the_definition() -> None:
     for k, floor in enumerate(floors):
         scores = np.sort(1 - probability[label == k, k])
         n = len(scores)
-        assert 1 - floor == pytest.approx(scores[int(np.ceil((n + 1) * LEVEL)) - 1])
+        assert 1 - floor == pytest.approx(scores[int(np.ceil((n + 1) * SET_LEVEL)) - 1])
 
 
 def test_floors_are_those_of_mapie() -> None:
@@ -56,8 +56,8 @@ def test_each_class_is_covered_as_promised_however_hard_it_is() -> None:
         is_in = new >= np.array(floors)
         covered += [is_in[truth == k, k].mean() / 200 for k in range(3)]
         over += [1 / (np.bincount(label)[k] + 1) / 200 for k in range(3)]
-    assert (covered >= LEVEL - 0.01).all()
-    assert (covered <= LEVEL + over + 0.01).all()
+    assert (covered >= SET_LEVEL - 0.01).all()
+    assert (covered <= SET_LEVEL + over + 0.01).all()
 
 
 def test_a_class_of_too_few_images_is_in_every_set_and_leaves_the_others_as_they_are() -> None:

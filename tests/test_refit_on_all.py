@@ -14,7 +14,7 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.datasets import DecodedPixels, scan_images
 from coverslip.errors import BadClassifier
-from coverslip.evaluation.decisions import apply_temperature
+from coverslip.evaluation.calibration import apply_temperature
 from coverslip.events import Event, InstantClassifierFitted, Noted, ignore
 from coverslip.experiments.one_split import _is_sufficient, _without_large_folds
 from coverslip.experiments.rethreshold import thresholds_of

@@ -15,7 +15,7 @@ from coverslip.audit.near_duplicates import with_recorded_near_duplicates
 from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
 from coverslip.engines import embed
 from coverslip.errors import BadRun
-from coverslip.evaluation.decisions import apply_temperature, fit_temperature
+from coverslip.evaluation.calibration import apply_temperature, fit_temperature
 from coverslip.images import PixelFacts
 from coverslip.models import has_weights, model_info
 from coverslip.runs.classifier import open_classifier

@@ -23,7 +23,7 @@ from coverslip.audit.learning_curve import SD_FLOOR, probe_logits
 from coverslip.datasets import Dataset, ImageSource, open_dataset, scan_images
 from coverslip.engines import Features
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.evaluation.decisions import apply_temperature
+from coverslip.evaluation.calibration import apply_temperature
 from coverslip.events import Emit, show
 from coverslip.files import check_replaceable
 from coverslip.inference import load_classifier

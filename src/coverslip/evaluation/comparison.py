@@ -13,19 +13,16 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from coverslip.evaluation.metrics import (
+from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
     Influence,
     Units,
-    check_arrays,
-    confusion_matrix,
     influence_on_counts,
     influence_on_proportion,
-    kappa,
-    margins_of,
     metric_with_interval,
     standard_error,
 )
+from coverslip.evaluation.metrics import check_arrays, confusion_matrix, kappa, margins_of
 from coverslip.evaluation.results import LEVEL, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
 from coverslip.messages import message
@@ -120,7 +117,7 @@ def paired_differences(
 
     The influence of an image on the difference is its influence on the second metric minus that on the first. The sums
     over groups, or over images without groups, give the standard error, with the corrections and degrees of freedom of
-    all intervals (`metrics.py`): `difference ± t · standard error`. Accuracy without groups has the interval of
+    all intervals (`intervals.py`): `difference ± t · standard error`. Accuracy without groups has the interval of
     Bonett and Price (2012, Adjusted Wald confidence interval for a difference of binomial proportions based on paired
     data). It adds two images with different predictions, and is valid with few of them. For other metrics of predicted
     classes, the variance is increased by the same factor. Without it, differences between equally good classifiers are
@@ -372,7 +369,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 # Kappa is the agreement beyond chance, as a share of the largest possible one (Cohen 1960, A Coefficient of Agreement
 # for Nominal Scales). Chance is computed from how often each reader uses each class, so kappa is low for rare classes
 # even if readers rarely differ; the counts of both readers are therefore reported with it. Intervals are those of
-# `metrics.py`: with groups, images of a group are not independent.
+# `intervals.py`: with groups, images of a group are not independent.
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from coverslip.evaluation.metrics import confusion_matrix, group_codes, macro_f1, margins_of
+from coverslip.evaluation.intervals import group_codes
+from coverslip.evaluation.metrics import confusion_matrix, macro_f1, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
 from coverslip.messages import Message
 
-METHOD = "bootstrap over {units} (Student's t), and {shape:.0%} of the gain for drawing the curve on"
+LEARNING_METHOD = "bootstrap over {units} (Student's t), and {shape:.0%} of the gain for drawing the curve on"
 _SHAPE = 0.4  # standard error of the gain, as a share of it, since errors may not follow a power law
 _EXTRAPOLATION = 2.5  # ratio to the largest size for which that holds; the error increases beyond it
 _LEAST_ERROR = 1e-3  # replaces smaller errors, which have no logarithm
@@ -85,7 +86,7 @@ def extrapolate(
         shape = _SHAPE * max(1.0, float(np.log(more / sizes[-1]) / np.log(_EXTRAPOLATION)))
         reach = t * float(np.hypot(np.std(resampled_before - resampled_after), shape * value))
         return Metric(
-            value=value, low=value - reach, high=value + reach, method=METHOD.format(units=units, shape=shape)
+            value=value, low=value - reach, high=value + reach, method=LEARNING_METHOD.format(units=units, shape=shape)
         )
 
     return LearningCurve(

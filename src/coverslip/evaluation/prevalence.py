@@ -14,8 +14,8 @@ from coverslip.messages import message
 
 Floats = npt.NDArray[np.float64]
 
-METHOD = "Saerens EM, likelihood interval: sampling error of independent images only"
-FEWEST_IMAGES = 30  # for estimates of proportions
+SHARES_METHOD = "Saerens EM, likelihood interval: sampling error of independent images only"
+FEWEST_FOR_SHARES = 30  # for estimates of proportions
 _MOST_STEPS, _CLOSE_ENOUGH = 2000, 1e-8
 _N_HALVINGS = 24
 _Z = 1.959964  # of 95 %
@@ -59,9 +59,9 @@ def estimated_shares(probability: Floats, prior: Sequence[float]) -> tuple[Metri
         prior: (K,) above 0.
     """
     n, n_classes = len(probability), len(prior)
-    if n < FEWEST_IMAGES:
-        reason = message("shares-need-images", n_needed=FEWEST_IMAGES, n_images=n)
-        return (Metric(value=None, method=METHOD, reason=reason),) * n_classes
+    if n < FEWEST_FOR_SHARES:
+        reason = message("shares-need-images", n_needed=FEWEST_FOR_SHARES, n_images=n)
+        return (Metric(value=None, method=SHARES_METHOD, reason=reason),) * n_classes
     likelihood = _likelihood(probability, prior)
     share = _most_likely_shares(likelihood, np.asarray(prior, np.float64))
     error = _standard_errors(likelihood, share)
@@ -123,7 +123,7 @@ def _with_interval(likelihood: Floats, share: Floats, k: int, error: float) -> M
     low, high = _likelihood_interval(likelihood, share, k)
     if _FAR_FROM_AN_END <= value * n <= n - _FAR_FROM_AN_END:
         low, high = min(low, value - _Z * error), max(high, value + _Z * error)
-    return Metric(value=value, low=max(low, 0.0), high=min(high, 1.0), method=METHOD)
+    return Metric(value=value, low=max(low, 0.0), high=min(high, 1.0), method=SHARES_METHOD)
 
 
 def _likelihood_interval(likelihood: Floats, share: Floats, k: int) -> tuple[float, float]:

@@ -18,18 +18,12 @@ import numpy as np
 
 from coverslip.counts import count_groups
 from coverslip.evaluation.decisions import positive_class
-from coverslip.evaluation.metrics import (
+from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
     RANGES,
     Influence,
-    Margins,
-    OfScore,
     Scale,
     Units,
-    auroc,
-    average_precision,
-    check_arrays,
-    confusion_matrix,
     difference_with_interval,
     group_codes,
     has_group_name,
@@ -38,6 +32,7 @@ from coverslip.evaluation.metrics import (
     influence_on_proportion,
     metric_with_interval,
 )
+from coverslip.evaluation.metrics import Margins, OfScore, auroc, average_precision, check_arrays, confusion_matrix
 from coverslip.evaluation.results import (
     LEVEL,
     OF_POSITIVE,
@@ -288,8 +283,10 @@ def _of_ranking(
     return metric_with_interval(ranked.value, influence, units, "share", n_units=n_units)
 
 
-_LEAST = 1e-6  # smallest probability of a class, as in predictions.csv, so that one image cannot exclude a class
-_FEWEST = 2  # groups
+_LEAST_PROBABILITY = (
+    1e-6  # smallest probability of a class, as in predictions.csv, so that one image cannot exclude a class
+)
+_FEWEST_GROUPS = 2
 
 
 def group_decisions(
@@ -317,10 +314,10 @@ def group_decisions(
     counts = np.bincount(code * n_classes + label, minlength=n_groups * n_classes).reshape(n_groups, n_classes)
     is_pure = (counts > 0).sum(axis=1) == 1
     n_mixed = int((~is_pure).sum())
-    if n_groups == len(label) or n_groups - n_mixed < max(_FEWEST, n_mixed):
+    if n_groups == len(label) or n_groups - n_mixed < max(_FEWEST_GROUPS, n_mixed):
         return None
     log = np.zeros((n_groups, n_classes))
-    np.add.at(log, code, np.log(np.maximum(probability, _LEAST)))
+    np.add.at(log, code, np.log(np.maximum(probability, _LEAST_PROBABILITY)))
     mean = (log / counts.sum(axis=1, keepdims=True))[is_pure]
     group_probability = np.exp(mean - mean.max(axis=1, keepdims=True))
     group_probability /= group_probability.sum(axis=1, keepdims=True)
@@ -446,7 +443,7 @@ def _gap(
 
 # Metrics over cross-validation folds, with intervals that include the variance between folds.
 
-METHOD = "corrected resampled t over folds"
+FOLDS_METHOD = "corrected resampled t over folds"
 # Degrees of freedom of the prior for the variance between folds, which is the variance from images alone. With two,
 # intervals are as wide and cover the true value less often (`benchmarks/interval_coverage.py`). With
 # eight, results hardly change.
@@ -641,13 +638,13 @@ def _mean(name: str, values: Sequence[float | None], variance_factor: float) -> 
     numbers = _defined(values)
     if len(numbers) < len(values):
         missing = message("folds-without-value", n_missing=len(values) - len(numbers), n_folds=len(values))
-        return Metric(value=None, method=METHOD, reason=missing)
+        return Metric(value=None, method=FOLDS_METHOD, reason=missing)
     value = float(numbers.mean())
     if not METRICS[name].has_interval:
-        return Metric(value=value, method=METHOD, reason=METRICS[name].no_interval)
+        return Metric(value=value, method=FOLDS_METHOD, reason=METRICS[name].no_interval)
     if numbers.std() < 1e-12:
-        return Metric(value=value, method=METHOD, reason=message("folds-of-equal-value"))
+        return Metric(value=value, method=FOLDS_METHOD, reason=message("folds-of-equal-value"))
     error = np.sqrt(numbers.var(ddof=1) * variance_factor)
     reach = float(stdtrit(len(numbers) - 1, (1 + LEVEL) / 2) * error)
     bottom, top = RANGES[METRICS[name].scale]
-    return Metric(value=value, low=max(value - reach, bottom), high=min(value + reach, top), method=METHOD)
+    return Metric(value=value, low=max(value - reach, bottom), high=min(value + reach, top), method=FOLDS_METHOD)

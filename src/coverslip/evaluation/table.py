@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from coverslip.evaluation import metrics
-from coverslip.evaluation.decisions import (
+from coverslip.evaluation.calibration import (
     calibration_line,
     confidence_bin,
     confidence_minus_accuracy,
@@ -19,16 +19,16 @@ from coverslip.evaluation.decisions import (
     expected_calibration_error,
     expected_error_of_calibrated,
 )
-from coverslip.evaluation.metrics import (
+from coverslip.evaluation.intervals import (
     Influence,
     Scale,
     Units,
-    check_arrays,
     influence_on_counts,
     influence_on_mean,
     influence_on_proportion,
     metric_with_interval,
 )
+from coverslip.evaluation.metrics import check_arrays
 from coverslip.evaluation.results import Metric
 from coverslip.messages import Message, has_entry, message, text
 from coverslip.tables import Table

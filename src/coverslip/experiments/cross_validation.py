@@ -9,7 +9,8 @@ import numpy as np
 
 from coverslip.datasets import Dataset, Folds, Scan, check_no_class_is_empty, plan_folds, tested_classes
 from coverslip.errors import BadRun, OutOfTime
-from coverslip.evaluation.decisions import apply_temperature, learn_decisions, set_floors, uncertain_share
+from coverslip.evaluation.calibration import apply_temperature
+from coverslip.evaluation.decisions import learn_decisions, set_floors, uncertain_share
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import with_folds
 from coverslip.events import Emit, FoldEnded, FoldStarted, Noted

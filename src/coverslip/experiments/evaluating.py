@@ -10,7 +10,7 @@ import numpy as np
 
 from coverslip.datasets import Dataset, ImageRecord, one_line, scan_images, some, with_classes, with_plan
 from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
-from coverslip.evaluation.decisions import without_temperature
+from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import MOST_SUBGROUPS, empty_evaluation, evaluate_predictions
 from coverslip.events import Emit, Noted, progress_reporter

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import (
-    FEWEST_IMAGES,
+    FEWEST_OF_A_CLASS,
     DecideBy,
     ThresholdNumbers,
-    apply_temperature,
     decided_classes,
     learn_decisions,
     positive_class,
@@ -86,7 +86,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
     k = card.classes.index(positive)
     probability, label = _decision_images(run, card.of_tested())
     is_positive = label == k
-    if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_IMAGES:
+    if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_OF_A_CLASS:
         return None
     threshold = 0.5 if card.operating_points is None else card.operating_points[k]
     return Thresholds(

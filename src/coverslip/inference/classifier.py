@@ -49,7 +49,8 @@ from coverslip.engines import (
     software,
 )
 from coverslip.errors import BadClassifier, CoverslipError, UnreadableImage
-from coverslip.evaluation.decisions import apply_temperature, classes_in_sets, decided_classes
+from coverslip.evaluation.calibration import apply_temperature
+from coverslip.evaluation.decisions import classes_in_sets, decided_classes
 from coverslip.evaluation.prevalence import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
@@ -72,7 +73,7 @@ from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.stopping import BY_SIGNAL, Stop
 
 if TYPE_CHECKING:
-    from coverslip.evaluation.distances import FeatureStatistics
+    from coverslip.evaluation.ood import FeatureStatistics
     from coverslip.models.networks import Network
 
 

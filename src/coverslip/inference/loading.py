@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
-from coverslip.evaluation.distances import SHARE_OF_ALL
+from coverslip.evaluation.ood import SHARE_OF_ALL
 from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
 from coverslip.models.building import same_random_numbers

@@ -11,8 +11,8 @@ import numpy as np
 
 from coverslip.datasets import UNFAMILIAR, ImageRecord, first_positions, one_line
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.evaluation.distances import more_than_expected
-from coverslip.evaluation.prevalence import FEWEST_IMAGES, METHOD, chance_of_shares, estimated_shares
+from coverslip.evaluation.ood import more_than_expected
+from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
 from coverslip.images import PreprocessedImage, pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text
@@ -220,12 +220,12 @@ class EstimatedShares:
         classes = self._card.classes
         if self._are_unfamiliar:
             reason = message("too-many-unfamiliar-images")
-            return dict.fromkeys(classes, Metric(value=None, method=METHOD, reason=reason))
+            return dict.fromkeys(classes, Metric(value=None, method=SHARES_METHOD, reason=reason))
         return dict(zip(classes, estimated_shares(self._all_probabilities, self._card.prior), strict=True))
 
     def note(self) -> Note | None:
         """Return the note that proportions differ significantly from those that the probabilities assume, or None."""
-        if self._are_unfamiliar or len(self._probabilities) < FEWEST_IMAGES:
+        if self._are_unfamiliar or len(self._probabilities) < FEWEST_FOR_SHARES:
             return None
         if chance_of_shares(self._all_probabilities, self._card.prior) > _BY_CHANCE:
             return None

@@ -26,7 +26,7 @@ from coverslip.datasets import (
     one_line,
 )
 from coverslip.errors import BadDataset, CoverslipError, Stopped
-from coverslip.evaluation.prevalence import METHOD
+from coverslip.evaluation.prevalence import SHARES_METHOD
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file
@@ -322,7 +322,7 @@ def summary_of(
     by_class = shares.by_class()
     if not has_all_probabilities:
         reason = message("rows-without-all-probabilities")
-        by_class = dict.fromkeys(by_class, Metric(value=None, method=METHOD, reason=reason))
+        by_class = dict.fromkeys(by_class, Metric(value=None, method=SHARES_METHOD, reason=reason))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
     return PredictionSummary(out, most_frequent_first(decisions), by_class, assumed)
 

@@ -461,7 +461,7 @@ def follows_batches(network: nn.Module) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OodTensors:
-    """The reference of out-of-distribution (OOD) scores, as of `coverslip.evaluation.distances.FeatureStatistics`."""
+    """The reference of out-of-distribution (OOD) scores, as of `coverslip.evaluation.ood.FeatureStatistics`."""
 
     projection: Tensor  # (d, D)
     offset: Tensor  # (d,)

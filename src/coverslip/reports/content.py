@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from coverslip.evaluation.decisions import without_temperature
-from coverslip.evaluation.metrics import Scale
+from coverslip.evaluation.calibration import without_temperature
+from coverslip.evaluation.intervals import Scale
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, Better, row_metrics
 from coverslip.messages import Message, text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.evaluation.decisions import reliability_bins
+from coverslip.evaluation.calibration import reliability_bins
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import Metric
 from coverslip.files import write_bytes

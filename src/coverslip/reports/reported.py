@@ -10,7 +10,7 @@ from typing import Literal
 from coverslip.augmentation.copies import Copies
 from coverslip.counts import GroupCount, count_groups
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.evaluation.metrics import FEW_GROUPS_FOR_INTERVALS
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS
 from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.messages import duration, localized_number, text
 from coverslip.runs.classifier import CalibrationImages

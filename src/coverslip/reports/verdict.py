@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from coverslip.evaluation.comparison import independent_difference
-from coverslip.evaluation.metrics import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
+from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
 from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text

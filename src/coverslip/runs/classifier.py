@@ -24,7 +24,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from coverslip.cache.file_hashes import FileState, state_of
 from coverslip.datasets import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, BadRun, CoverslipError
-from coverslip.evaluation.distances import FeatureStatistics
+from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import (
     ArchiveLimits,
     access_fault,

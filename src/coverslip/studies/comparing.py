@@ -20,7 +20,7 @@ from coverslip.evaluation.comparison import (
     units_to_show,
 )
 from coverslip.evaluation.distances import rank_correlation, rank_correlation_within
-from coverslip.evaluation.metrics import RANGES
+from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text

@@ -15,16 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.metrics import (
-    Curve,
-    Influence,
-    Units,
-    group_codes,
-    macro_roc_curve,
-    metric_with_interval,
-    micro_roc_curve,
-    roc_curve,
-)
+from coverslip.evaluation.intervals import Units, group_codes, metric_with_interval
+from coverslip.evaluation.metrics import Curve, Influence, macro_roc_curve, micro_roc_curve, roc_curve
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text

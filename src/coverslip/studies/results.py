@@ -18,7 +18,7 @@ from pydantic import Field
 from coverslip.datasets import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.comparison import ProcedureDifference, procedure_difference
-from coverslip.evaluation.metrics import RANGES
+from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
 from coverslip.files import CsvWriter, atomic_write

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
-from coverslip.evaluation.decisions import DecideBy, DecisionRule, apply_temperature, decided_classes, learn_decisions
+from coverslip.evaluation.calibration import apply_temperature
+from coverslip.evaluation.decisions import DecideBy, DecisionRule, decided_classes, learn_decisions
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import per_class

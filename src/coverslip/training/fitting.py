@@ -22,14 +22,8 @@ from torch import Tensor
 from coverslip.datasets import some
 from coverslip.engines import Features
 from coverslip.errors import BadRecipe, OutOfTime, Stopped
-from coverslip.evaluation.decisions import (
-    DecisionRule,
-    apply_temperature,
-    fit_temperature,
-    learn_decisions,
-    set_floors,
-    uncertain_share,
-)
+from coverslip.evaluation.calibration import apply_temperature, fit_temperature
+from coverslip.evaluation.decisions import DecisionRule, learn_decisions, set_floors, uncertain_share
 from coverslip.evaluation.table import METRICS, score
 from coverslip.events import (
     COMPUTING_FEATURES,

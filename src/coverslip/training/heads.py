@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from coverslip.augmentation.copies import Copies
 from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
-from coverslip.evaluation.decisions import fit_temperature
+from coverslip.evaluation.calibration import fit_temperature
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs.folder import RunContext

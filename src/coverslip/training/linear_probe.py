@@ -21,7 +21,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.evaluation.decisions import apply_temperature, fit_temperature
+from coverslip.evaluation.calibration import apply_temperature, fit_temperature
 from coverslip.evaluation.table import METRICS
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.runs.recipe import Recipe

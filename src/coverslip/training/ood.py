@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.engines import Features
-from coverslip.evaluation.distances import (
-    FEWEST_IMAGES,
+from coverslip.evaluation.ood import (
+    FEWEST_FOR_OOD,
     FeatureStatistics,
     directions_for,
     feature_statistics,
@@ -96,8 +96,8 @@ def fit_ood_detector(
         calibrated_on, distance = "the folds' images", folds.distance
     else:
         distance = statistics.distance(features_of_val)
-    if len(distance) < FEWEST_IMAGES:
-        task.context.emit(Noted.of(note("no-ood-detector", n_needed=FEWEST_IMAGES, n_images=len(distance))))
+    if len(distance) < FEWEST_FOR_OOD:
+        task.context.emit(Noted.of(note("no-ood-detector", n_needed=FEWEST_FOR_OOD, n_images=len(distance))))
         return None
     usual = float(np.median(distance))
     limit = max(limit_of(distance), usual + 1)  # identical images would leave no margin

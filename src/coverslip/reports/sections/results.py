@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from coverslip.evaluation.comparison import independent_difference
-from coverslip.evaluation.decisions import LEVEL, SetCoverage, images_needed, positive_class, set_coverage
+from coverslip.evaluation.decisions import SET_LEVEL, SetCoverage, images_needed, positive_class, set_coverage
 from coverslip.evaluation.prevalence import predictive_values
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
@@ -289,12 +289,12 @@ _MOST_GROUPS = 12
 def _prediction_sets_text(run: ReportedRun) -> SectionText:
     rows = _rows_with_sets(run)
     if not rows:
-        return SectionText((text("report-no-prediction-sets", target=f"{LEVEL:.0%}", n_needed=images_needed()),))
+        return SectionText((text("report-no-prediction-sets", target=f"{SET_LEVEL:.0%}", n_needed=images_needed()),))
     whole = _coverage(rows, run.classes)
     words = [
         text(
             "report-prediction-sets",
-            target=f"{LEVEL:.0%}",
+            target=f"{SET_LEVEL:.0%}",
             n_images=whole.n,
             coverage=percent(whole.n_covered / whole.n),
             mean_size=f"{whole.mean_size:.2f}",
@@ -308,7 +308,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
                 has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
                 calibrated_on=DECISION_IMAGES[run.run.training.calibration.calibrated_on],
                 is_instant=run.run.training.chosen == "instant",
-                lowest=f"{2 * LEVEL - 1:.0%}",
+                lowest=f"{2 * SET_LEVEL - 1:.0%}",
             )
         )
     if always := _in_every_set(run):

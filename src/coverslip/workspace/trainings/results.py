@@ -14,8 +14,8 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import Conflict
+from coverslip.evaluation.calibration import ReliabilityBin, reliability_bins
 from coverslip.evaluation.comparison import independent_difference
-from coverslip.evaluation.decisions import ReliabilityBin, reliability_bins
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.metrics import pr_curve, roc_curve
 from coverslip.evaluation.results import Metric, values_by_field
