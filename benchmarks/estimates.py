@@ -19,9 +19,10 @@ from _records import Record
 from finetuning import Images, write_part
 
 from coverslip.events import from_json
-from coverslip.runs.log import LoggedProgress, LogReader, fold_event, seconds_left
+from coverslip.runs.log import LogReader
+from coverslip.runs.progress import LoggedProgress, fold_event, seconds_left
 
-RECORD = Record("Remaining time", ["src/coverslip/runs/log.py", "src/coverslip/runs/log.py"])
+RECORD = Record("Remaining time", ["src/coverslip/runs/progress.py", "src/coverslip/runs/timing.py"])
 SETS = {
     "blood_pbc": (Images("blood_pbc", None, 64), 120),
     "nuclei_mitocheck": (Images("nuclei_mitocheck/images.csv", "movie", 48), 160),

@@ -29,7 +29,7 @@ from coverslip.events import (
     WorkPlanned,
 )
 from coverslip.messages import duration, text
-from coverslip.runs.log import LoggedProgress, fold_event
+from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.results import EARLY_DIP
 
 

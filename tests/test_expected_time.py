@@ -28,8 +28,9 @@ from coverslip.events import (
 from coverslip.experiments.budgeting import PACES, PaceListener, SetSizes, plan_work
 from coverslip.messages import note
 from coverslip.runs.folder import Run, RunContext
-from coverslip.runs.log import LoggedProgress, fold_event, refit_seconds
+from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.recipe_keys import save_recipe, with_settings
+from coverslip.runs.timing import refit_seconds
 
 
 def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = False) -> float | None:

@@ -28,7 +28,7 @@ from coverslip.events import (
     from_json,
 )
 from coverslip.messages import CleanCache, Set
-from coverslip.runs.log import FoldTestScores, LoggedProgress, SplitCounts, fold_event
+from coverslip.runs.progress import FoldTestScores, LoggedProgress, SplitCounts, fold_event
 
 
 def folded(events: Iterable[Event], progress: LoggedProgress | None = None) -> LoggedProgress:

@@ -22,7 +22,8 @@ from coverslip.events import (
     StepEnded,
     WorkPlanned,
 )
-from coverslip.runs.log import LoggedProgress, TimeLeft, expected_epochs, fold_event, seconds_left, total_seconds
+from coverslip.runs.progress import LoggedProgress, TimeLeft, fold_event, seconds_left
+from coverslip.runs.timing import expected_epochs, total_seconds
 
 PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_reprocessed=500, n_epochs=10, has_instant=True)
 N_STEPS = 15

@@ -28,8 +28,9 @@ from coverslip.images import ReadPlan
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models
-from coverslip.runs.log import FoldedLog, LoggedProgress, LogReader, lasting_lines
+from coverslip.runs.log import FoldedLog, LogReader, lasting_lines
 from coverslip.runs.predictions import Prediction
+from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, save_recipe
 from coverslip.runs.results import BudgetRecord, budget_seconds

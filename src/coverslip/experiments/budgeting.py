@@ -29,18 +29,11 @@ from coverslip.machine import free_memory_bytes
 from coverslip.messages import Set, duration, note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs.folder import Run, RunContext
-from coverslip.runs.log import (
-    TRAINING_BY_EMBEDDING,
-    LoggedProgress,
-    expected_epochs,
-    fold_event,
-    scaled,
-    stage_seconds,
-    total_seconds,
-)
+from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.results import BudgetRecord
+from coverslip.runs.timing import TRAINING_BY_EMBEDDING, expected_epochs, scaled, stage_seconds, total_seconds
 from coverslip.stopping import TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 

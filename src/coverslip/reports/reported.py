@@ -16,8 +16,9 @@ from coverslip.messages import duration, localized_number, text
 from coverslip.runs.classifier import CalibrationImages
 from coverslip.runs.folder import Run, open_run, read_test_set_accesses
 from coverslip.runs.images import ImageLookup, previous_test_labels
-from coverslip.runs.log import FoldedLog, LoggedProgress
+from coverslip.runs.log import FoldedLog
 from coverslip.runs.predictions import MeasuredPredictions
+from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Augment, Recipe
 from coverslip.runs.recipe_keys import phrases
 from coverslip.runs.results import (

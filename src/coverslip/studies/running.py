@@ -27,10 +27,11 @@ from coverslip.messages import Resume, failure, note
 from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.runs.folder import Run, RunContext, is_run
 from coverslip.runs.images import write_image_table
-from coverslip.runs.log import LogReader, total_seconds
+from coverslip.runs.log import LogReader
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe, SplitPlan
 from coverslip.runs.recipe_keys import check_recipe, pretraining_recipe, save_recipe
 from coverslip.runs.status import StatusFile
+from coverslip.runs.timing import total_seconds
 from coverslip.runtime.executors import Executor, ProgramExecutor, ProgramTask
 from coverslip.runtime.programs import python_command, record_exit, record_failure, recorded_failure
 from coverslip.stopping import Deadline, Stop

@@ -16,7 +16,7 @@ from coverslip.images import ReadPlan, pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs.folder import Run
-from coverslip.runs.log import TimedNote, Work
+from coverslip.runs.progress import TimedNote, Work
 from coverslip.runs.status import EvaluatedImages
 from coverslip.workspace.datasets.labels import refuse_exchanged_files, training_images
 from coverslip.workspace.jobs.records import (

@@ -20,7 +20,7 @@ from coverslip.inference.export import Attribution, Verification, check_attribut
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run, RunContext, open_run
-from coverslip.runs.log import Work
+from coverslip.runs.progress import Work
 from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs.records import (
     ACTIVE,

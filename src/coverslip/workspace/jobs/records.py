@@ -25,7 +25,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs.folder import Run
-from coverslip.runs.log import FoldedLog, LoggedProgress
+from coverslip.runs.log import FoldedLog
+from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.status import Status
 from coverslip.runtime.programs import failure_file, is_running, log_file, record_exit, recorded_failure
 from coverslip.workspace.store import tables as db

@@ -40,7 +40,8 @@ from coverslip.messages import Failure, Note, language, note
 from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import is_run, open_run
 from coverslip.runs.images import apply_earlier_split
-from coverslip.runs.log import LogLine, LogReader, Training, lasting_lines, seconds_left
+from coverslip.runs.log import LogLine, LogReader, lasting_lines
+from coverslip.runs.progress import Training, seconds_left
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.results import budget_seconds

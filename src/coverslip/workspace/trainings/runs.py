@@ -17,8 +17,9 @@ from coverslip.messages import language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs.folder import Run, is_run
-from coverslip.runs.log import LoggedProgress, Stage, StageTime, Step, TimedNote, Training, Work, seconds_left
+from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runs.recipe import SET_BY_FINISHING
+from coverslip.runs.timing import Stage
 from coverslip.runtime.programs import last_output
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import (

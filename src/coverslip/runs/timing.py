@@ -1,0 +1,148 @@
+"""Expected seconds of each stage of a training: the one estimate of budgets, terminals, server and pages.
+
+The seconds follow from the amount of work (`WorkPlanned`) and the pace of this computer (`Pace`). Unknown parts of the
+pace are derived from the measured ones, or replaced by usual values, which only weight the stages until the training
+has measured its own pace.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from coverslip import events
+from coverslip.events import EpochEnded, Event, Pace, Progressed, StepEnded, WorkPlanned
+
+Stage = Literal["reading", "instant", "finetune", "measuring"]
+
+STAGES: tuple[Stage, ...] = ("reading", "instant", "finetune", "measuring")
+_REPRESENTATIVE = 0.2  # of the images
+TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
+_VALIDATION_BY_TRAINING = 1 / 3
+_PATIENCES_OF_GAINS = 2.5
+_AROUND_FINETUNING = 3.0  # seconds before its first epoch, and of the fit of the last layer after it
+# Duration of other work, in fits of the instant classifier.
+_LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
+_USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=2.0, closing=8.0)
+
+
+def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stage, float]:
+    """Return the expected seconds of each stage of one training of a run.
+
+    Args:
+        plan: of the run.
+        pace: of this computer.
+        index: of the training: folds from 0, then the training on all images, which has no test.
+    """
+    n_images, is_last = plan.n_train + plan.n_val + plan.n_test, index == plan.n_folds
+    embedding = embedding_seconds(pace, plan)
+    if index == 0:
+        n_embedded = plan.n_train + plan.n_val + plan.copies
+    else:  # the features of all folds are cached
+        n_embedded = plan.n_test if index == 1 else 0.0
+    scale = n_images / max(plan.n_train, 1) if plan.n_folds and is_last else 1.0
+    n_after = plan.n_reprocessed * scale + (0 if plan.n_folds and is_last else plan.n_test)
+    return {
+        "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
+        "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
+        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
+        + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
+        "measuring": embedding * n_after
+        + refit_seconds(plan, pace)
+        + _or_usual(pace, "closing" if is_last else "loading"),
+    }
+
+
+def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0) -> int:
+    """Return the expected number of epochs with early stopping.
+
+    The median of eight trainings from random weights improved until 2.5 times the patience, and later ones for half as
+    long again. Less is expected with each epoch without a gain.
+
+    Args:
+        n_epochs: at most.
+        patience: epochs without improvement after which fine-tuning ends.
+        epoch: that ended last.
+        best: epoch so far.
+    """
+    likely = max(best / 2, _PATIENCES_OF_GAINS * patience - best) * (1 - min(1.0, (epoch - best) / patience))
+    return min(n_epochs, best + round(likely) + patience)
+
+
+def fitting_seconds(plan: WorkPlanned, pace: Pace, index: int) -> float:
+    """Return the seconds of the instant stage after the features."""
+    return fits_in_stage(is_last=index == plan.n_folds) * _or_usual(pace, "fitting")
+
+
+def fits_in_stage(*, is_last: bool) -> float:
+    """Return the duration of the instant stage after the features, in fits: the last training has a learning curve."""
+    return 1 + is_last * _LEARNING_CURVE_BY_FIT
+
+
+def refit_seconds(plan: WorkPlanned, pace: Pace) -> float:
+    """Return the seconds of the fit of a delivered instant classifier on all images; 0 with fine-tuning."""
+    if not plan.refits or plan.n_epochs:
+        return 0.0
+    return embedding_seconds(pace, plan) * plan.n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
+
+
+def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
+    """Return the expected seconds of all trainings of a run."""
+    return sum(sum(stage_seconds(plan, pace, index).values()) for index in range(plan.n_folds + 1))
+
+
+def _or_usual(pace: Pace, name: str) -> float:
+    """Return the measured seconds, else the usual ones."""
+    seconds: float | None = getattr(pace, name)
+    usual: float = getattr(_USUAL, name)
+    return usual if seconds is None else seconds
+
+
+def embedding_seconds(pace: Pace, plan: WorkPlanned) -> float:
+    """Return the seconds of the forward passes of an image, estimated from a training step if not measured."""
+    if pace.embedding is None and pace.training is not None:
+        return pace.training * plan.tta / TRAINING_BY_EMBEDDING
+    return _or_usual(pace, "embedding")
+
+
+def training_seconds(pace: Pace, plan: WorkPlanned) -> float:
+    """Return the seconds per image of an epoch, estimated from forward passes if they were not measured."""
+    if pace.training is not None:
+        return pace.training
+    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta * (1 + _validation_share(plan))
+
+
+def scaled(pace: Pace, factor: float) -> Pace:
+    """Return the pace of steps and forward passes that take `factor` times as long."""
+
+    def times(seconds: float | None) -> float | None:
+        return None if seconds is None else factor * seconds
+
+    return replace(pace, embedding=times(pace.embedding), training=times(pace.training))
+
+
+def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
+    """Return the pace, updated by an event of a training."""
+    match event:
+        case Progressed(stage=events.COMPUTING_FEATURES, per_second=per_second) if per_second:
+            # The first images are hardly representative.
+            weight = 1.0 if pace.embedding is None else min(1.0, event.done / max(_REPRESENTATIVE * event.total, 1))
+            return replace(pace, embedding=(1 - weight) * (pace.embedding or 0.0) + weight / per_second)
+        case StepEnded() if event.images_per_second > 0 and not pace.n_epochs:
+            # The first steps are hardly representative.
+            done = event.step / max(event.n_steps, 1)
+            step = (1 + _validation_share(plan)) / event.images_per_second
+            return replace(pace, training=(1 - done) * training_seconds(pace, plan) + done * step)
+        case EpochEnded() if event.epoch and plan.n_drawn:
+            epoch = event.seconds / plan.n_drawn
+            if pace.n_epochs and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
+                return pace
+            n_epochs = pace.n_epochs + 1
+            mean = epoch if pace.training is None or n_epochs == 1 else (pace.training + epoch) / 2
+            return replace(pace, training=mean, n_epochs=n_epochs)
+        case _:
+            return pace
+
+
+def _validation_share(plan: WorkPlanned) -> float:
+    """Return the duration of validation, as a share of that of an epoch's steps."""
+    return _VALIDATION_BY_TRAINING * plan.n_val / max(plan.n_drawn, 1)
