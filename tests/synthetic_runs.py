@@ -38,7 +38,7 @@ from coverslip.runs.status import DomainImages, Environment, Opened
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
-from coverslip.studies.running import NetworkLatency
+from coverslip.studies.timing import NetworkLatency
 from coverslip.studies.variants import EpochCurve
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")

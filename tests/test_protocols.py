@@ -23,10 +23,10 @@ from coverslip.models.networks import create_network
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
 from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
+from coverslip.studies.cells import cells_of
 from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.published import arm_differences
-from coverslip.studies.running import cells_of
 from coverslip.studies.study import study_comparison
 from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
 from coverslip.training.fitting import set_normalization

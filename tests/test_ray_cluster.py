@@ -15,8 +15,8 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 from coverslip import pipeline
 from coverslip.events import Event, Noted, Progressed
 from coverslip.runs.folder import Run
+from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.running import cells_of, state_of
 from coverslip.studies.study import run_study
 
 pytestmark = [

@@ -32,8 +32,8 @@ from coverslip.events import Event, Noted
 from coverslip.runs.predictions import read_predictions
 from coverslip.runtime.programs import log_file, recorded_failure
 from coverslip.runtime.slurm import Slurm
+from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.running import cells_of, state_of
 from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import job_state

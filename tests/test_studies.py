@@ -23,11 +23,11 @@ from coverslip.experiments.preparation import apply_recipe
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import as_yaml
+from coverslip.studies.cells import Cell, open_images, state_of
 from coverslip.studies.comparing import compare_study, usual_verdict, verdict
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.report import is_instant, write_study_report
 from coverslip.studies.results import ResultRow
-from coverslip.studies.running import Cell, open_images, state_of
 from coverslip.studies.study import plan_study, resume_study, run_study
 
 SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}

@@ -23,6 +23,7 @@ from coverslip.messages import text
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
 from coverslip.runtime.cluster import ROOTS_VARIABLE, ClusterExecutor
+from coverslip.studies.cells import start_failure
 from coverslip.studies.ray_executor import (
     Fingerprints,
     Sent,
@@ -32,7 +33,7 @@ from coverslip.studies.ray_executor import (
     train_on_node,
     unpack,
 )
-from coverslip.studies.running import Order, start_failure
+from coverslip.studies.running import Order
 
 SMALL = Recipe.model_validate(
     {"model": SMALL_NETWORK, "image_size": 32, "tta": 1, "stage": "instant", "split": {"folds": 0}}

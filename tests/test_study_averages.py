@@ -7,10 +7,10 @@ from drawing import write_cells
 from PIL import Image
 from trained import SMALL_NETWORK, train_cells
 
+from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.plan import StudyPlan, plan_of
 from coverslip.studies.results import ResultRow, disjoint_datasets, images_of_datasets
-from coverslip.studies.running import cells_of
 
 
 def rows(dataset: str, model: str, values: list[float]) -> list[ResultRow]:

@@ -15,12 +15,13 @@ from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
 from coverslip.models.networks import cost_of_model
 from coverslip.runs.folder import Run
+from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, tried_choices
 from coverslip.studies.results import ResultRow
-from coverslip.studies.running import cell_seconds, cells_of, read_latencies
 from coverslip.studies.study import plan_study, resume_study, study_comparison
+from coverslip.studies.timing import cell_seconds, read_latencies
 from coverslip.studies.variants import perturbed_image
 
 CHANGES = [{"blur": 2}, {"scale": 0.5}]

@@ -12,9 +12,9 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRecipe
 from coverslip.experiments.preparation import apply_recipe
+from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, plan_of
 from coverslip.studies.presets import preset_plan
-from coverslip.studies.running import Cell, cells_of, open_images, write_merged_tables
 from coverslip.studies.study import check_cells, run_study
 
 

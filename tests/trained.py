@@ -13,7 +13,7 @@ from coverslip.errors import WeightsUnavailable
 from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe, SplitPlan, augment_named
-from coverslip.studies.running import Cell
+from coverslip.studies.cells import Cell
 
 SMALL_NETWORK = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
 # Without augmented copies, from which it would learn to make no mistake on these cells.

@@ -12,9 +12,9 @@ from coverslip.messages import duration, text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from coverslip.studies.cells import Cell
     from coverslip.studies.comparing import StudyComparison
     from coverslip.studies.plan import StudyPlan
-    from coverslip.studies.running import Cell
 
 
 study_app = typer.Typer(
@@ -68,8 +68,8 @@ def run(
 
       coverslip study run mobincep cells/ --group slide --arms A,B,C,shortcuts --out studies/mobincep
     """
-    from coverslip.studies.running import cell_seconds
     from coverslip.studies.study import check_cells, plan_study, run_study
+    from coverslip.studies.timing import cell_seconds
 
     study_plan = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, arms, all_tables, small)
     from coverslip.cli._show import notes_console
@@ -224,7 +224,7 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, table_of
     from coverslip.reports.content import column_titles
-    from coverslip.studies.running import state_of
+    from coverslip.studies.cells import state_of
 
     if as_json:
         rows = [{"name": cell.name, "state": state_of(cell).state, "seconds": seconds[cell.name]} for cell in cells]

@@ -15,14 +15,13 @@ from pydantic import Field
 
 from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
-    Influence,
     Units,
     influence_on_counts,
     influence_on_proportion,
     metric_with_interval,
     standard_error,
 )
-from coverslip.evaluation.metrics import check_arrays, confusion_matrix, kappa, margins_of
+from coverslip.evaluation.metrics import Influence, check_arrays, confusion_matrix, kappa, margins_of
 from coverslip.evaluation.results import LEVEL, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
 from coverslip.messages import message

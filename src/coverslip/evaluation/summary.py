@@ -21,7 +21,6 @@ from coverslip.evaluation.decisions import positive_class
 from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
     RANGES,
-    Influence,
     Scale,
     Units,
     difference_with_interval,
@@ -32,7 +31,15 @@ from coverslip.evaluation.intervals import (
     influence_on_proportion,
     metric_with_interval,
 )
-from coverslip.evaluation.metrics import Margins, OfScore, auroc, average_precision, check_arrays, confusion_matrix
+from coverslip.evaluation.metrics import (
+    Influence,
+    Margins,
+    OfScore,
+    auroc,
+    average_precision,
+    check_arrays,
+    confusion_matrix,
+)
 from coverslip.evaluation.results import (
     LEVEL,
     OF_POSITIVE,

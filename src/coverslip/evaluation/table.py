@@ -20,7 +20,6 @@ from coverslip.evaluation.calibration import (
     expected_error_of_calibrated,
 )
 from coverslip.evaluation.intervals import (
-    Influence,
     Scale,
     Units,
     influence_on_counts,
@@ -28,7 +27,7 @@ from coverslip.evaluation.intervals import (
     influence_on_proportion,
     metric_with_interval,
 )
-from coverslip.evaluation.metrics import check_arrays
+from coverslip.evaluation.metrics import Influence, check_arrays
 from coverslip.evaluation.results import Metric
 from coverslip.messages import Message, has_entry, message, text
 from coverslip.tables import Table

@@ -25,6 +25,7 @@ from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text
 from coverslip.reports.differences import common_images
+from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import StudyPlan, TrainedDataset
 from coverslip.studies.pretraining_steps import StepDistance, Tried
 from coverslip.studies.published import (
@@ -54,7 +55,7 @@ from coverslip.studies.results import (
     overall,
     size_curve,
 )
-from coverslip.studies.running import Cell, NetworkLatency, state_of
+from coverslip.studies.timing import NetworkLatency
 from coverslip.studies.variants import EpochCurve, FitScores, HeatMaps, MergedClass, NetworkConfusion, RareClass
 
 

@@ -20,8 +20,8 @@ from coverslip.runs.folder import Run
 from coverslip.runs.images import images_of
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import TrainingRecord
+from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.running import Cell, state_of
 
 _FILE = "distances.json"
 

@@ -24,10 +24,10 @@ from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
 from coverslip.runs.recipe import protocol_code
+from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import PUBLISHED, PublishedPlan, StudyPlan
 from coverslip.studies.pretraining_steps import settings_of
 from coverslip.studies.results import ImageKeys, ResultRow, disjoint_datasets
-from coverslip.studies.running import Cell, state_of
 
 _DIFFERENCE = "difference"
 _MACRO = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1"}

@@ -22,24 +22,15 @@ from coverslip.runtime.cluster import ClusterExecutor
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.slurm import Slurm
 from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.studies.cells import Cell, cells_of, open_images, state_of, write_merged_tables
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
 from coverslip.studies.published import arm_differences, arm_settings, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
-from coverslip.studies.running import (
-    Cell,
-    CellRunner,
-    Train,
-    cells_of,
-    measure_latencies,
-    open_images,
-    read_latencies,
-    state_of,
-    train_in_program,
-    write_merged_tables,
-)
+from coverslip.studies.running import CellRunner, Train, train_in_program
+from coverslip.studies.timing import measure_latencies, read_latencies
 from coverslip.studies.variants import (
     confusions,
     draw_heat_maps,

@@ -34,8 +34,8 @@ from coverslip.runs.images import ImageLookup, images_of, original_id
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.results import Epoch, MapMethod, MapVerdict
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
+from coverslip.studies.cells import Cell, slug, state_of
 from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
-from coverslip.studies.running import Cell, slug, state_of
 
 if TYPE_CHECKING:
     from coverslip.inference.explain.explaining import Explanations

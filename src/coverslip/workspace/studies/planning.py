@@ -20,6 +20,7 @@ from coverslip.models import has_weights, model_info
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import Values, as_yaml, values_given
 from coverslip.runs.results import budget_seconds
+from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.plan import StudyPlan, plan_from_text, plan_of, save_plan, with_choices
 from coverslip.studies.presets import (
     PRESETS,
@@ -30,7 +31,6 @@ from coverslip.studies.presets import (
     preset_plan,
     preset_recipe,
 )
-from coverslip.studies.running import Cell, cells_of
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import add_job, new_job_folder, register_function
@@ -479,7 +479,7 @@ def _stored(key: str) -> dict[str, float | None] | None:
 
 def time_study(_: Workspace, arguments: Json, emit: Emit) -> None:
     """Measure and store the expected seconds of each training of a plan by name; null if it cannot be timed."""
-    from coverslip.studies.running import cell_seconds
+    from coverslip.studies.timing import cell_seconds
 
     plan = plan_of(arguments["plan"])
     seconds = dict(cell_seconds(cells_of(plan, Path(arguments["folder"])), emit))

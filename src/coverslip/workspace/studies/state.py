@@ -18,12 +18,12 @@ from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import is_run
 from coverslip.runs.recipe_keys import as_yaml
+from coverslip.studies.cells import Cell as StudyCell
+from coverslip.studies.cells import CellWord, cells_of
+from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.report import study_sections
-from coverslip.studies.running import Cell as StudyCell
-from coverslip.studies.running import CellWord, cells_of
-from coverslip.studies.running import state_of as state_of_cell
 from coverslip.studies.study import study_comparison
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result

@@ -1,0 +1,162 @@
+"""Expected time of each training of a study, and the prediction time of its classifiers."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import TypeAdapter, ValidationError
+
+from coverslip.datasets import Dataset, scan_images
+from coverslip.errors import BadRun, CoverslipError
+from coverslip.events import Emit, Noted, Progressed, ignore
+from coverslip.experiments.budgeting import SetSizes, measure_pace, plan_work
+from coverslip.experiments.one_split import make_split
+from coverslip.experiments.preparation import SplitData
+from coverslip.files import write_json
+from coverslip.inference import load_classifier
+from coverslip.inference.latency import MANY, Latency, classifier_latency
+from coverslip.machine import n_cores, processor_name, select_device
+from coverslip.messages import note
+from coverslip.runs.documents import check_format, first_fault, read_object
+from coverslip.runs.folder import RunContext
+from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.timing import total_seconds
+from coverslip.studies.cells import Cell, open_images, state_of
+
+_MAX_SAMPLED = 240  # images of a dataset that are timed
+
+
+def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, float | None]:
+    """Return the expected time of each training on this computer, without other load.
+
+    Each network is built and timed once for each dataset and initialization, which takes seconds. All epochs are
+    counted, although early stopping can end a training sooner.
+
+    Args:
+        cells: of the study.
+        emit: receives progress events.
+
+    Returns:
+        Seconds by the name of the training; None if its images or weights are not available.
+    """
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(f"{cell.sources} {_as_timed(cell.recipe).model_dump_json()}", []).append(cell)
+    seconds: dict[str, float | None] = {}
+    for done, group in enumerate(groups.values(), start=1):
+        try:
+            seconds |= _timed(group)
+        except CoverslipError as error:
+            emit(Noted.of(note("not-timed", level="warning", training=group[0].label, what=error.message)))
+            seconds |= dict.fromkeys((cell.name for cell in group), None)
+        emit(Progressed(stage="measuring-speed", done=done, total=len(groups), unit="networks"))
+    return seconds
+
+
+def _as_timed(recipe: Recipe) -> Recipe:
+    """Return the timed recipe. The split and an initial run do not change the time, so they are standardized."""
+    init = recipe.init if isinstance(recipe.init, str) else "imagenet"
+    split = SplitPlan(val=0.2, test=0.2, folds=0)
+    return recipe.model_copy(update={"init": init, "split": split, "seed": 0, "group": None})
+
+
+def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
+    recipe = _as_timed(cells[0].recipe)
+    data = open_images(cells[0])
+    sample = data.subset(_evenly(data))
+    scan = scan_images(sample)
+    with TemporaryDirectory() as folder:
+        context = RunContext(Path(folder), select_device(recipe.device))
+        split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
+        pace = measure_pace(split_data, split_data.with_epochs(recipe), context)
+    return {
+        cell.name: total_seconds(plan_work(cell.recipe, _counts(data, cell.recipe), context.device, pace), pace)
+        for cell in cells
+    }
+
+
+def _counts(data: Dataset, recipe: Recipe) -> SetSizes:
+    """Return the numbers of images of a training, or of its first fold."""
+    n, plan = len(data.records), recipe.split
+    n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
+    most = math.inf if plan.train_per_class is None else plan.train_per_class * len(data.classes)
+    n_val, n_test = round(plan.val * n), n // n_folds if n_folds else round(plan.test * n)
+    n_train = int(min(n - n_val - n_test, most))
+    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=n_train, n_folds=n_folds)
+
+
+def _evenly(data: Dataset) -> list[int]:
+    """Return the positions of a sample of images, evenly spaced within each class."""
+    usable = [i for i, record in enumerate(data.records) if data.has_class(record)]
+    by_class: dict[str, list[int]] = {}
+    for i in usable:
+        by_class.setdefault(data.records[i].label or "", []).append(i)
+    each = max(5, _MAX_SAMPLED // max(1, len(by_class)))
+    return sorted(i for indices in by_class.values() for i in indices[:: -(-len(indices) // each)])
+
+
+_FILE = "latency.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLatency:
+    """The prediction time of a network on a dataset. It does not depend on the initialization."""
+
+    dataset: str
+    model: str
+    latency: Latency
+
+
+_LATENCIES = TypeAdapter(list[NetworkLatency])
+
+
+def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
+    """Time one finished training of each network and dataset on images of that dataset.
+
+    Results are saved after each network. An interrupted measurement continues; a complete one is repeated. Times of
+    another computer are replaced.
+
+    Raises:
+        BadRun: the file of earlier measurements is damaged.
+    """
+    first: dict[tuple[str, str], Cell] = {}
+    for cell in cells:
+        if not cell.is_pretraining and state_of(cell).state == "done":
+            first.setdefault((cell.dataset.name, cell.model), cell)
+    here = processor_name(), n_cores()
+    measured = {
+        (each.dataset, each.model): each
+        for each in read_latencies(folder)
+        if (each.latency.processor, each.latency.n_threads) == here
+    }
+    if measured.keys() >= first.keys():
+        measured = {}
+    for done, (key, cell) in enumerate(first.items(), start=1):
+        if key not in measured:
+            try:
+                records = open_images(cell).records[:MANY]
+                latency = classifier_latency(load_classifier(cell.run.folder), [record.path for record in records])
+            except CoverslipError:  # images or classifier are missing
+                continue
+            measured[key] = NetworkLatency(dataset=cell.dataset.name, model=cell.model, latency=latency)
+            content = [asdict(measured[each]) for each in first if each in measured]
+            write_json(folder / _FILE, {"format_version": 1, "latencies": content})
+        emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
+
+
+def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
+    """Return the saved measurements; empty if there are none.
+
+    Raises:
+        BadRun: the file is damaged.
+    """
+    if not (folder / _FILE).is_file():
+        return ()
+    values = read_object(folder / _FILE)
+    check_format(values.get("format_version"), folder / _FILE)
+    try:
+        return _LATENCIES.validate_python(values.get("latencies"))
+    except ValidationError as error:
+        raise BadRun("damaged-latencies", file=folder / _FILE, reason=first_fault(error)) from error
