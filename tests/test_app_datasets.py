@@ -560,13 +560,12 @@ from coverslip.workspace.store.workspace import Workspace
 create_app(Workspace(Path("/nowhere"), ()))
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.viewing import images
+from coverslip.workspace.datasets import folders
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.viewing import pictures
-from coverslip.workspace.trainings import previews
+from coverslip.workspace.trainings import queueing
 from coverslip.workspace.datasets import reading_images
-from coverslip.workspace.datasets import snapshots
-from coverslip.workspace.datasets import uploads
 import coverslip.experiments.training_run
 print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in sys.modules])
 """
