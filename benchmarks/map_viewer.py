@@ -32,14 +32,8 @@ from sqlalchemy import bindparam, insert, select, update
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.runs.folder import Run
-from coverslip.runs.predictions import (
-    CLASSIFIER_COLUMN,
-    FIRST_COLUMN,
-    PLAN_COLUMN,
-    Prediction,
-    PredictionColumns,
-    prediction_table,
-)
+from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
+from coverslip.runs.predictions import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import keys_of_dataset, now

@@ -147,7 +147,8 @@ def print_records(n_objects: int) -> None:
     from coverslip.audit.near_duplicates import with_near_duplicates
     from coverslip.datasets import Scan, inspect_dataset, split_images
     from coverslip.datasets.quality.scanning import PackedFacts
-    from coverslip.experiments.preparation import SplitData, validated
+    from coverslip.experiments.preparation import validated
+    from coverslip.experiments.split_data import SplitData
     from coverslip.images import PixelFacts
     from coverslip.inference.predicting import _fingerprint
     from coverslip.runs.split import read_split, split_rows, write_split

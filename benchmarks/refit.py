@@ -34,7 +34,7 @@ from coverslip.errors import BadDataset, Stopped
 from coverslip.evaluation.calibration import apply_temperature, expected_calibration_error
 from coverslip.evaluation.table import score
 from coverslip.events import ignore
-from coverslip.experiments.preparation import SplitData
+from coverslip.experiments.split_data import SplitData
 from coverslip.inference import Classifier, load_classifier
 from coverslip.pipeline import train_without_report
 from coverslip.runs.classifier import ClassifierCard

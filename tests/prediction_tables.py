@@ -4,14 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverslip.images import ReadPlan
-from coverslip.runs.predictions import (
-    CLASSIFIER_COLUMN,
-    FIRST_COLUMN,
-    PLAN_COLUMN,
-    Prediction,
-    PredictionColumns,
-    prediction_table,
-)
+from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
+from coverslip.runs.predictions import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction
 from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import write_keys
 from coverslip.workspace.store.workspace import Workspace

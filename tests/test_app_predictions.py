@@ -39,7 +39,7 @@ from tables import downloaded
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict
-from coverslip.runs.predictions import unfinished_rows
+from coverslip.runs.prediction_tables import unfinished_rows
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state

@@ -19,8 +19,9 @@ from coverslip.events import EpochEnded, Event, FoldEnded, Noted, Pace, StageSta
 from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory, image_sizes, measure_pace
 from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.experiments.one_split import make_split
-from coverslip.experiments.preparation import SplitData, validated
+from coverslip.experiments.preparation import validated
 from coverslip.experiments.run_state import begin_run
+from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 from coverslip.files import sha256_file
 from coverslip.models.networks import training_memory

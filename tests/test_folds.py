@@ -30,7 +30,7 @@ from coverslip.evaluation.calibration import apply_temperature, fit_temperature,
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, GroupDecisions, Metric, SubgroupScores
 from coverslip.evaluation.summary import empty_evaluation, over_folds, with_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
-from coverslip.experiments.preparation import with_epochs_for_folds
+from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, message, text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.reported import interval_words, percent, read_run

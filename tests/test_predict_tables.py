@@ -27,14 +27,8 @@ from coverslip.events import Event, Noted
 from coverslip.images import ReadPlan
 from coverslip.inference.predicting import PredictionSummary
 from coverslip.runs.folder import Run
-from coverslip.runs.predictions import (
-    Format,
-    HashedReading,
-    Prediction,
-    PredictionColumns,
-    prediction_table,
-    read_predictions,
-)
+from coverslip.runs.prediction_tables import Format, HashedReading, PredictionColumns, prediction_table
+from coverslip.runs.predictions import Prediction, read_predictions
 
 WELLS = ("A1", '=2"', "line\nbreak", "")
 
@@ -231,7 +225,7 @@ def test_one_table_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
         script = f"""
 from pathlib import Path
 from coverslip.errors import Conflict
-from coverslip.runs.predictions import PredictionColumns, prediction_table
+from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
 try:
     with prediction_table(Path({str(tmp_path / "p.csv")!r}), PredictionColumns(("a", "b")), "csv", {{}}):
         pass

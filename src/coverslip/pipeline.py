@@ -30,7 +30,6 @@ from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_on, evaluation_name, measure
 from coverslip.experiments.preparation import (
-    SplitData,
     apply_recipe,
     assign_groups,
     refuse_leaking_recipe,
@@ -39,6 +38,7 @@ from coverslip.experiments.preparation import (
 )
 from coverslip.experiments.rethreshold import rethreshold
 from coverslip.experiments.run_state import already_finished, begin_run, check_budget, resume_budget
+from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier

@@ -101,15 +101,14 @@ from coverslip.datasets.splits.folding import (
     plan_folds,
     tested_classes,
 )
+from coverslip.datasets.splits.partition import fold_units, split_units
 from coverslip.datasets.splits.splitting import (
     Split,
     check_class_names,
     check_groups,
     check_no_class_is_empty,
     check_trainable,
-    fold_units,
     split_images,
-    split_units,
     trained_classes,
 )
 from coverslip.datasets.tables import is_image_column, plain_name

@@ -24,7 +24,7 @@ from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import Dataset, DecodedPixels, Folds, Scan
 from coverslip.errors import OutOfMemory
 from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
-from coverslip.experiments.preparation import SplitData, capped_split_data, with_epochs_for_folds
+from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
 from coverslip.machine import free_memory_bytes
 from coverslip.messages import Set, duration, note, rough_duration, text
 from coverslip.models import model_info

@@ -16,14 +16,14 @@ from coverslip.evaluation.summary import with_folds
 from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.evaluating import evaluate_rows, measure, write_results
 from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
-from coverslip.experiments.preparation import (
+from coverslip.experiments.run_state import record_work, write_recipe_and_environment
+from coverslip.experiments.split_data import (
     capped_split,
     capped_split_data,
     fit_network,
     preprocess,
     with_epochs_for_folds,
 )
-from coverslip.experiments.run_state import record_work, write_recipe_and_environment
 from coverslip.inference import load_classifier
 from coverslip.messages import Note, Resume, note
 from coverslip.reports.page import write_report_of_images

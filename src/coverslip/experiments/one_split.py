@@ -33,15 +33,9 @@ from coverslip.evaluation.results import Evaluation
 from coverslip.events import Noted, RunStarted, progress_reporter
 from coverslip.experiments.budgeting import record_finetuning
 from coverslip.experiments.evaluating import measure
-from coverslip.experiments.preparation import (
-    SplitData,
-    capped_split,
-    fit_network,
-    preprocess,
-    protocol_notes,
-    scan_and_check,
-)
+from coverslip.experiments.preparation import protocol_notes, scan_and_check
 from coverslip.experiments.run_state import record_finish
+from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
 from coverslip.images import PixelFacts, Preprocessing, pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Message, Note, message, note

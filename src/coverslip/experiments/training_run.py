@@ -25,14 +25,9 @@ from coverslip.experiments.budgeting import (
 )
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
 from coverslip.experiments.one_split import make_split, train_one_split
-from coverslip.experiments.preparation import (
-    SplitData,
-    capped_split_data,
-    open_pretraining,
-    scan_and_check,
-    with_epochs_for_folds,
-)
+from coverslip.experiments.preparation import open_pretraining, scan_and_check
 from coverslip.experiments.run_state import begin_run, record_work
+from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
 from coverslip.images import PixelFacts
 from coverslip.messages import AllowLeakage, note
 from coverslip.runs.classifier import fingerprint_of

@@ -37,19 +37,15 @@ from coverslip.inference.ray_prediction import PredictionOptions, predict_on_ray
 from coverslip.messages import Note, Resume, message, note
 from coverslip.runs.classifier import fingerprint_of, identity_of
 from coverslip.runs.folder import Run, is_run
-from coverslip.runs.predictions import (
-    CLASSIFIER_COLUMN,
-    FILE_COLUMN,
-    REPEATS_COLUMN,
+from coverslip.runs.prediction_tables import (
     Format,
     HashedReading,
-    Prediction,
     PredictionColumns,
     check_output,
     growing_table,
-    output_columns,
     prediction_table,
 )
+from coverslip.runs.predictions import CLASSIFIER_COLUMN, FILE_COLUMN, REPEATS_COLUMN, Prediction, output_columns
 from coverslip.stopping import BY_SIGNAL, Stop, signals_stop
 
 

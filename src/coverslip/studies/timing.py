@@ -13,7 +13,7 @@ from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.experiments.budgeting import SetSizes, measure_pace, plan_work
 from coverslip.experiments.one_split import make_split
-from coverslip.experiments.preparation import SplitData
+from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency

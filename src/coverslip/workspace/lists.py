@@ -27,17 +27,8 @@ from coverslip.files import plain_cell
 from coverslip.images import ReadPlan
 from coverslip.messages import Message
 from coverslip.runs.images import ImageLookup, ImageSource, evaluated_images_of, image_files, images_of
-from coverslip.runs.predictions import (
-    FIRST_COLUMN,
-    PLAN_COLUMN,
-    REPEATS_COLUMN,
-    TEXT_FORMATS,
-    Prediction,
-    complete_records,
-    is_reserved,
-    prediction_of,
-    unfinished_rows,
-)
+from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, unfinished_rows
+from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN, REPEATS_COLUMN, Prediction, is_reserved, prediction_of
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job, kind_of
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (

@@ -17,14 +17,12 @@ from coverslip.datasets.quality.related_images import (
     exclusion_reasons,
 )
 from coverslip.datasets.quality.scanning import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, Scan
+from coverslip.datasets.splits.partition import Ints, fold_units, split_units
 from coverslip.datasets.splits.splitting import (
-    Ints,
     Split,
     balance_classes,
     classes_and_domains,
-    fold_units,
     in_random_order,
-    split_units,
     trained_classes,
 )
 from coverslip.errors import BadDataset, BadRecipe

@@ -35,7 +35,8 @@ from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
-from coverslip.runs.predictions import ANSWER_COLUMNS, CLASSIFIER_COLUMN, TEXT_FORMATS, Format, PredictionColumns
+from coverslip.runs.prediction_tables import TEXT_FORMATS, Format, PredictionColumns
+from coverslip.runs.predictions import ANSWER_COLUMNS, CLASSIFIER_COLUMN
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import add_classes, csv_text, label_before, label_rows

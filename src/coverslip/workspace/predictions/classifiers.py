@@ -29,7 +29,8 @@ from coverslip.reports.content import Measured, measured
 from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.documents import Document
-from coverslip.runs.predictions import Prediction, PredictionColumns
+from coverslip.runs.prediction_tables import PredictionColumns
+from coverslip.runs.predictions import Prediction
 from coverslip.runs.results import metrics_of_classifier
 from coverslip.workspace.jobs.records import Job, all_jobs, find_job
 from coverslip.workspace.store.database import write_transaction

@@ -21,7 +21,8 @@ from coverslip.messages import ChooseOther, Note, note, text
 from coverslip.runs.classifier import identity_of
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run
-from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN, hashes_of_rows, unfinished_rows
+from coverslip.runs.prediction_tables import hashes_of_rows, unfinished_rows
+from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.runs.status import StatusFile
 from coverslip.stopping import Stop
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput

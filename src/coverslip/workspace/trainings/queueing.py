@@ -227,7 +227,8 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
         CoverslipError: no image can be used for training.
     """
     from coverslip.experiments.cross_validation import folds_of_recipe
-    from coverslip.experiments.preparation import capped_split, refuse_leaking_recipe
+    from coverslip.experiments.preparation import refuse_leaking_recipe
+    from coverslip.experiments.split_data import capped_split
 
     check_groups(data)
     recipe.check_validation()
