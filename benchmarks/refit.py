@@ -41,7 +41,7 @@ from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import unchanged_images
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import Calibration
+from coverslip.runs.training import Calibration
 from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import calibrate
 from coverslip.training.heads import refit_head

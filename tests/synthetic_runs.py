@@ -22,19 +22,10 @@ from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.runs.results import (
-    Calibration,
-    Epoch,
-    FinetuneStage,
-    InstantStage,
-    LearningCurveRecord,
-    TrainingRecord,
-    write_history,
-    write_inspection,
-    write_metrics,
-)
+from coverslip.runs.results import LearningCurveRecord, write_inspection, write_metrics
 from coverslip.runs.split import SplitRow, write_split
 from coverslip.runs.status import DomainImages, Environment, Opened
+from coverslip.runs.training import Calibration, Epoch, FinetuneStage, InstantStage, TrainingRecord, write_history
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow

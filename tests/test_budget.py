@@ -29,7 +29,7 @@ from coverslip.reports.reported import ReportedRun, time_for_all, why_instant
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, with_settings
-from coverslip.runs.results import PRESETS, budget_seconds
+from coverslip.runs.training import PRESETS, budget_seconds
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 

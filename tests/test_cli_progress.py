@@ -30,7 +30,7 @@ from coverslip.events import (
 )
 from coverslip.messages import duration, text
 from coverslip.runs.progress import LoggedProgress, fold_event
-from coverslip.runs.results import EARLY_DIP
+from coverslip.runs.training import EARLY_DIP
 
 
 def epoch(number: int = 3, *, val_f1: float = 0.954) -> EpochEnded:

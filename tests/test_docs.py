@@ -228,8 +228,8 @@ def test_every_column_and_metric_of_a_run_is_documented() -> None:
 
     from coverslip.evaluation.table import METRICS
     from coverslip.runs.predictions import columns_for
-    from coverslip.runs.results import Epoch
     from coverslip.runs.split import SplitRow
+    from coverslip.runs.training import Epoch
 
     columns = {field.name for table in (SplitRow, Epoch) for field in fields(table)}
     wanted = {*columns, *columns_for(["CLASS"]), *METRICS}

@@ -31,8 +31,9 @@ from coverslip.reports.sections.results import uncertain_words
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import BudgetRecord, CheckedClass, LabelErrors, LabelIssue, write_inspection, write_metrics
+from coverslip.runs.results import CheckedClass, LabelErrors, LabelIssue, write_inspection, write_metrics
 from coverslip.runs.split import write_split
+from coverslip.runs.training import BudgetRecord
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from coverslip.datasets import open_dataset
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
 from coverslip.runs.folder import Run, open_run
 from coverslip.runs.log import lasting_lines
-from coverslip.runs.results import Epoch
+from coverslip.runs.training import Epoch
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
 

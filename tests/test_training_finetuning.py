@@ -15,7 +15,7 @@ from coverslip.events import EpochEnded, Event, Noted, StepEnded, ValidationImag
 from coverslip.losses.functions import ImageLoss
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Augment, Recipe, Regularizer, augment_named
-from coverslip.runs.results import Epoch, read_history, write_history
+from coverslip.runs.training import Epoch, read_history, write_history
 from coverslip.stopping import Stop
 from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
 from coverslip.training.finetuning import (

@@ -17,7 +17,7 @@ from coverslip.models.networks import create_network
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import FromRun, Recipe, augment_named
-from coverslip.runs.results import RefittedHead
+from coverslip.runs.training import RefittedHead
 from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
 from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
 from coverslip.training.linear_probe import SHRINKAGES, calibrated_log_loss, fit_linear_probe, primary_score

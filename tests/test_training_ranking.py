@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import FinetuneStage
+from coverslip.runs.training import FinetuneStage
 from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import keep_finetuned
 from coverslip.training.linear_probe import is_preferred, is_significantly_worse

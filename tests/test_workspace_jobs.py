@@ -33,7 +33,7 @@ from coverslip.runs.predictions import Prediction
 from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, save_recipe
-from coverslip.runs.results import BudgetRecord, budget_seconds
+from coverslip.runs.training import BudgetRecord, budget_seconds
 from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources

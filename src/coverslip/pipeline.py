@@ -61,8 +61,9 @@ from coverslip.runs.folder import (
 from coverslip.runs.images import UnchangedImages, held_out_images, unchanged_images, write_in_memory_images
 from coverslip.runs.predictions import read_predictions
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import LabelErrors, budget_seconds, check_label_errors_file
+from coverslip.runs.results import LabelErrors, check_label_errors_file
 from coverslip.runs.status import folder_in_use, work_lock
+from coverslip.runs.training import budget_seconds
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 

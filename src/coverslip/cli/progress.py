@@ -26,7 +26,7 @@ from coverslip.events import (
 )
 from coverslip.messages import duration, rough_duration, text
 from coverslip.runs.progress import LoggedProgress, Work, fold_event, seconds_left
-from coverslip.runs.results import EARLY_DIP
+from coverslip.runs.training import EARLY_DIP
 
 SECONDS_BETWEEN_LINES = 10.0
 

@@ -32,8 +32,8 @@ from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.runs.results import BudgetRecord
 from coverslip.runs.timing import TRAINING_BY_EMBEDDING, expected_epochs, scaled, stage_seconds, total_seconds
+from coverslip.runs.training import BudgetRecord
 from coverslip.stopping import TimeLimit
 from coverslip.training.preprocessing import learn_preprocessing
 

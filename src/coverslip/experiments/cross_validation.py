@@ -32,9 +32,9 @@ from coverslip.runs.folder import Run, RunContext, is_run
 from coverslip.runs.images import ImageLookup
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import Calibration, FinetuneStage, RefittedHead
 from coverslip.runs.split import split_rows, write_split
 from coverslip.runs.status import Environment
+from coverslip.runs.training import Calibration, FinetuneStage, RefittedHead
 
 if TYPE_CHECKING:
     from coverslip.training.fitting import Choices

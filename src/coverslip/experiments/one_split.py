@@ -46,9 +46,10 @@ from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import ImageLookup
 from coverslip.runs.predictions import PredictionsFile
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import Calibration, FittedOn, LearningCurveRecord, RefitOnAll, TrainingRecord
+from coverslip.runs.results import LearningCurveRecord
 from coverslip.runs.split import pretraining_hashes, split_rows, training_hash_record, write_split
 from coverslip.runs.status import Weights
+from coverslip.runs.training import Calibration, FittedOn, RefitOnAll, TrainingRecord
 from coverslip.stopping import work_stopped
 from coverslip.training.preprocessing import canvas_notes
 

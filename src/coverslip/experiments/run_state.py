@@ -16,8 +16,8 @@ from coverslip.runs.folder import Run, RunContext, create_run_folder, open_run
 from coverslip.runs.log import RunLog
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.runs.results import BudgetRecord
 from coverslip.runs.status import Environment, StatusFile, Weights, describe_environment
+from coverslip.runs.training import BudgetRecord
 from coverslip.stopping import NO_DEADLINE, Deadline
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from coverslip.evaluation.results import Metric
 from coverslip.files import write_bytes
 from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports.reported import number
-from coverslip.runs.results import Epoch
+from coverslip.runs.training import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

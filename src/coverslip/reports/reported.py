@@ -21,17 +21,10 @@ from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Augment, Recipe
 from coverslip.runs.recipe_keys import phrases
-from coverslip.runs.results import (
-    BudgetRecord,
-    Calibration,
-    FinetuneStage,
-    InspectionWithLeakageEstimate,
-    LeakageEstimate,
-    StageRecord,
-    TrainingRecord,
-)
+from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate
 from coverslip.runs.split import SplitRow
 from coverslip.runs.status import Environment
+from coverslip.runs.training import BudgetRecord, Calibration, FinetuneStage, StageRecord, TrainingRecord
 
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 

@@ -25,20 +25,17 @@ from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import load_recipe
 from coverslip.runs.results import (
-    BudgetRecord,
-    Epoch,
     LabelErrors,
     LearningCurveRecord,
     MapChecks,
     Occasion,
     TestSetAccesses,
-    TrainingRecord,
-    read_history,
     read_inspection,
     read_metrics,
 )
 from coverslip.runs.split import TRAINING_HASHES_FILE, SplitRow, TrainingHashes, TrainingHashRecord, read_split
 from coverslip.runs.status import WORK_LOCK, Environment, EvaluatedImages, Status, folder_not_created
+from coverslip.runs.training import BudgetRecord, Epoch, TrainingRecord, read_history
 from coverslip.stopping import BY_SIGNAL, NO_DEADLINE, Deadline, Stop, TimeLimit
 
 IN_MEMORY_TABLE = "table.csv"  # in the folder of images from memory

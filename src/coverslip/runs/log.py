@@ -26,8 +26,8 @@ from coverslip.messages import localized
 from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import LoggedProgress, fold_event
-from coverslip.runs.results import Epoch, read_history, write_history
 from coverslip.runs.status import StatusFile
+from coverslip.runs.training import Epoch, read_history, write_history
 
 _PASSING = frozenset(
     kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen, WorkPlanned)

@@ -33,7 +33,6 @@ from coverslip.events import (
     WorkPlanned,
 )
 from coverslip.messages import Note
-from coverslip.runs.results import Epoch, has_early_dip
 from coverslip.runs.timing import (
     STAGES,
     Stage,
@@ -44,6 +43,7 @@ from coverslip.runs.timing import (
     refit_seconds,
     stage_seconds,
 )
+from coverslip.runs.training import Epoch, has_early_dip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

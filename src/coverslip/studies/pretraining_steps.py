@@ -19,7 +19,7 @@ from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import images_of
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import TrainingRecord
+from coverslip.runs.training import TrainingRecord
 from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import StudyPlan
 

@@ -25,7 +25,7 @@ from coverslip.files import CsvWriter, atomic_write
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run
-from coverslip.runs.results import TrainingRecord
+from coverslip.runs.training import TrainingRecord
 from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.variants import read_perturbed

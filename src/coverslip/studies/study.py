@@ -16,8 +16,8 @@ from coverslip.models import model_info
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import UnchangedImages
 from coverslip.runs.recipe import FromRun
-from coverslip.runs.results import budget_seconds
 from coverslip.runs.status import WORK_LOCK, StatusFile, work_lock
+from coverslip.runs.training import budget_seconds
 from coverslip.runtime.cluster import ClusterExecutor
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.slurm import Slurm

@@ -32,7 +32,8 @@ from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, images_of, original_id
 from coverslip.runs.predictions import Predictions
-from coverslip.runs.results import Epoch, MapMethod, MapVerdict
+from coverslip.runs.results import MapMethod, MapVerdict
+from coverslip.runs.training import Epoch
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell, slug, state_of
 from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset

@@ -30,7 +30,7 @@ from coverslip.messages import note
 from coverslip.models.networks import Network, follows_batches, train_mode
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import StoppedBecause
+from coverslip.runs.training import StoppedBecause
 from coverslip.training.batches import (
     TrainingImages,
     n_batches,

@@ -53,7 +53,7 @@ from coverslip.runs.classifier import (
 )
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import IMAGES_COPIED, FromRun, Recipe, automatic_epochs
-from coverslip.runs.results import Calibration, FinetuneStage, FittedOn, InstantStage, RefittedHead, StageRecord
+from coverslip.runs.training import Calibration, FinetuneStage, FittedOn, InstantStage, RefittedHead, StageRecord
 from coverslip.stopping import work_stopped
 from coverslip.training.batches import TrainingImages, TrainingTask, n_drawn
 from coverslip.training.finetuning import Finetuned, finetune, plain_state

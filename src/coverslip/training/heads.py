@@ -26,7 +26,7 @@ from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import IMAGES_COPIED, IMAGES_REFITTED, Recipe
-from coverslip.runs.results import FittedOn, RefittedHead
+from coverslip.runs.training import FittedOn, RefittedHead
 from coverslip.training.batches import TrainingImages, TrainingTask
 from coverslip.training.linear_probe import (
     SHRINKAGES,

@@ -42,7 +42,7 @@ from coverslip.reports.reported import (
     why_instant,
 )
 from coverslip.runs.recipe_keys import phrases
-from coverslip.runs.results import EARLY_DIP, BudgetRecord, has_early_dip
+from coverslip.runs.training import EARLY_DIP, BudgetRecord, has_early_dip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,8 +24,8 @@ from coverslip.reports.sections.data import flow_of
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import changed_phrases, phrases
-from coverslip.runs.results import FinetuneStage, InstantStage
 from coverslip.runs.status import Weights
+from coverslip.runs.training import FinetuneStage, InstantStage
 
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _SETS = ("train", "val", "test")

@@ -19,7 +19,7 @@ from coverslip.messages import text
 from coverslip.models import has_weights, model_info
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import Values, as_yaml, values_given
-from coverslip.runs.results import budget_seconds
+from coverslip.runs.training import budget_seconds
 from coverslip.studies.cells import Cell, cells_of
 from coverslip.studies.plan import StudyPlan, plan_from_text, plan_of, save_plan, with_choices
 from coverslip.studies.presets import (

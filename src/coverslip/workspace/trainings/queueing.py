@@ -44,7 +44,7 @@ from coverslip.runs.log import LogLine, LogReader, lasting_lines
 from coverslip.runs.progress import Training, seconds_left
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.runs.results import budget_seconds
+from coverslip.runs.training import budget_seconds
 from coverslip.workspace.datasets.grouping import with_groups
 from coverslip.workspace.datasets.labels import refuse_exchanged_files, training_images
 from coverslip.workspace.datasets.sources import groups_of_images

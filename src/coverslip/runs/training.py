@@ -1,0 +1,332 @@
+"""`training.json`, `budget.json` and `history.csv`: stages, calibration, time budget and epochs of a training."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from coverslip.errors import BadRecipe, BadRun
+from coverslip.evaluation.decisions import OperatingPoint
+from coverslip.events import CheckpointSelection, EpochEnded
+from coverslip.messages import duration, text
+from coverslip.runs.classifier import CalibrationImages
+from coverslip.runs.documents import Document, Record, rows_of_table, write_table
+
+StoppedBecause = Literal[
+    "all epochs done", "no better epoch", "on request", "finished early", "out of time", "diverged"
+]
+FittedOn = Literal["training images", "training and validation images"]
+
+
+class InstantStage(Record):
+    """The linear probe on frozen features."""
+
+    stage: Literal["instant"] = "instant"
+    seconds: float
+    engine: str = Field(description="What ran the network; `cache` if all features were cached.")
+    engine_difference: float | None = Field(description="Largest difference from PyTorch in the check of the engine.")
+    n_features: int
+    head: Literal["kept", "fitted"] = Field(
+        description="`kept`: the head of the earlier run that provides the initial weights."
+    )
+    shrinkage: float | None = Field(description="Shrinkage of the fitted linear probe.")
+    fitted_on: FittedOn = Field(default="training images", description="Images on which the last layer was fitted.")
+    images_copied: int = Field(
+        default=0, description="Training images with augmented copies, whose within-image covariance was added."
+    )
+    temperature: float
+    val_accuracy: float | None
+    val_macro_f1: float | None
+
+
+class RefittedHead(Record):
+    """A linear probe on fine-tuned features, whose calibrated logits are averaged with those of the trained head."""
+
+    shrinkage: float
+    share: float = Field(description="Weight in the average, in [0, 1]; 0 uses the trained head only.")
+    temperature: float = Field(description="Temperature of its logits.")
+    trained_temperature: float = Field(description="Temperature of the trained head's logits.")
+    fitted_on: FittedOn = Field(default="training images", description="Images on which the probe was fitted.")
+
+
+class FinetuneStage(Record):
+    """Fine-tuning of all layers that are not frozen."""
+
+    stage: Literal["finetune"] = "finetune"
+    started_from: str
+    seconds: float
+    selected_epoch: int = Field(description="1-based; 0 if no epoch was completed.")
+    checkpoint_selection: CheckpointSelection = Field(
+        default="last", description="Which epoch is selected: the last, or the best on validation images."
+    )
+    epochs_run: int = Field(description="Number of epochs. With a time budget, the last one may be incomplete.")
+    epochs_planned: int = Field(description="Number of epochs of the learning rate schedule.")
+    n_steps: int = Field(default=0, description="Number of optimizer steps.")
+    stopped_because: StoppedBecause
+    images_per_second: float
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        description="Number format of the backbone in training steps; weights are stored in float32."
+    )
+    refitted: RefittedHead | None = Field(
+        default=None, description="Linear probe that is averaged with the trained head; null if there is none."
+    )
+
+
+StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]
+
+
+class Calibration(Record):
+    """How logits become probabilities and decisions."""
+
+    calibrated_on: CalibrationImages = Field(
+        default="validation images",
+        description="`validation images`: if the last layer was fitted on them too, predicted by layers fitted without "
+        "them. `held-out training images`: predicted by linear probes fitted on the other nine tenths of the images. "
+        "`the folds' images`: validation images of the folds, predicted by the networks of the folds.",
+    )
+    temperature: float = Field(default=1.0, description="Logits are divided by it before the softmax.")
+    set_floors: tuple[float, ...] | None = Field(
+        default=None, description="Smallest probability at which each class is in a prediction set."
+    )
+    operating_points: tuple[OperatingPoint, ...] | None = Field(
+        default=None, description="One per class; null: the most probable class is predicted."
+    )
+    uncertain_below: float = Field(default=0.0, description="Less probable predictions are `uncertain`.")
+    uncertain_share: float = Field(
+        default=0.0, description="Share of uncertain predictions among the images on which this threshold was selected."
+    )
+
+
+class RefitOnAll(Record):
+    """The last layer that is fitted on training, validation and test images, and delivered beside the tested one."""
+
+    n_images: int
+    shrinkage: float = Field(
+        description="Selected on images that are held out in folds, or on validation images if there are many."
+    )
+    temperature: float = Field(description="Fitted to logits of images that are held out in folds.")
+    seconds: float
+
+
+class TrainingRecord(Document):
+    """`training.json`: the stages and the calibration of one network."""
+
+    stages: tuple[StageRecord, ...]
+    chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is selected.")
+    calibration: Calibration
+    refit_on_all: RefitOnAll | None = Field(
+        default=None, description="The last layer of the delivered classifier; null: it is that of the tested one."
+    )
+    notes: tuple[str, ...] = Field(default=(), description="Notes for the user.")
+    initialization_is_known: bool = Field(
+        default=True, description="Whether all training images of the initial weights are known."
+    )
+
+    @property
+    def instant(self) -> InstantStage | None:
+        """The instant stage; None without it."""
+        return next((stage for stage in self.stages if isinstance(stage, InstantStage)), None)
+
+    @property
+    def finetune(self) -> FinetuneStage | None:
+        """The fine-tuning; None without it."""
+        return next((stage for stage in self.stages if isinstance(stage, FinetuneStage)), None)
+
+    @property
+    def selected_epoch(self) -> int:
+        """The selected epoch of fine-tuning, 1-based; 0 if the instant classifier is selected."""
+        return self.finetune.selected_epoch if self.finetune is not None and self.chosen == "finetune" else 0
+
+    @property
+    def seconds(self) -> float:
+        """Duration of all stages."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+PRESETS = {"quick": 120.0, "balanced": 600.0, "best": 3600.0}  # seconds
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_TIME = re.compile(rf"(?:{_NUMBER} ?h)? ?(?:{_NUMBER} ?m(?:in)?)? ?(?:{_NUMBER} ?s)?")
+
+
+def budget_seconds(budget: float | str) -> float:
+    """Return a time budget in seconds.
+
+    Args:
+        budget: seconds, a text such as `90s`, `10m` or `1h30m`, or one of `quick`, `balanced` and `best`.
+
+    Raises:
+        BadRecipe: the budget is not a duration.
+    """
+    seconds = _seconds(budget.strip().lower()) if isinstance(budget, str) else float(budget)
+    if seconds is None or not 0 < seconds < 1e8:
+        raise BadRecipe("not-a-duration", budget=str(budget), presets=", ".join(PRESETS))
+    return seconds
+
+
+def _seconds(budget: str) -> float | None:
+    if budget in PRESETS:
+        return PRESETS[budget]
+    match = _TIME.fullmatch(budget)
+    if match is None or not any(match.groups()):
+        return None
+    return sum(float(number or 0) * unit for number, unit in zip(match.groups(), (3600, 60, 1), strict=True))
+
+
+class BudgetRecord(Document):
+    """`budget.json`: how a run used its time budget. Without a time budget, there is no such file."""
+
+    seconds: float = Field(description="Time limit of the whole run.")
+    used_seconds: float = Field(default=0.0, description="Time used before the run was resumed.")
+    adds_epochs: bool = Field(default=False, description="Whether the recipe left the number of epochs open.")
+    is_finetuned: bool = Field(default=False, description="Whether the recipe asked for fine-tuning.")
+    is_fixed: bool = Field(default=False, description="Whether the training is chosen, and written to the recipe.")
+    reserve_seconds: float = Field(
+        default=0.0,
+        description="Time reserved for the work after fine-tuning; for folds without fine-tuning, if time runs out.",
+    )
+    epochs: int | None = Field(default=None, description="Planned epochs.")
+    epochs_run: float | None = Field(default=None, description="Completed epochs; null without fine-tuning.")
+    image_size: int | None = Field(default=None, description="Image size of the training.")
+    full_image_size: int | None = Field(
+        default=None, description="Image size without a budget; null if it was not reduced."
+    )
+    drops_refit: bool = Field(
+        default=False, description="Whether there is no time to fit the delivered classifier on all images."
+    )
+    sufficient_seconds: float | None = Field(
+        default=None, description="Estimated budget for all epochs at the full image size; null if they were run."
+    )
+    least_seconds: float | None = Field(
+        default=None,
+        description="Estimated budget for fine-tuning at the smallest image size; null if there was time for it.",
+    )
+    least_image_size: int | None = Field(default=None, description="The smallest image size.")
+    ended: (
+        Literal[
+            "fine-tuned",
+            "instant classifier",
+            "no time to fine-tune",
+            "no time to fine-tune folds",
+        ]
+        | None
+    ) = None
+
+    @property
+    def for_some(self) -> str:
+        """The sentence on the budget for fine-tuning on the smallest images; empty if that is unknown."""
+        if self.least_seconds is None:
+            return ""
+        return text("time-for-fine-tuning", duration=duration(self.least_seconds), image_size=self.least_image_size)
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether images are smaller than without a budget."""
+        return bool(self.image_size and self.full_image_size and self.image_size < self.full_image_size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Epoch:
+    """A row of `history.csv`: the results of one epoch. Scores are in [0, 1]; None if not measured."""
+
+    epoch: int
+    seconds: float | None
+    learning_rate: float | None
+    train_loss: float | None
+    train_accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    val_precision: float | None
+    val_recall: float | None
+    val_f1: float | None
+    train_precision: float | None
+    train_recall: float | None
+    train_f1: float | None
+    train_penalty: float | None = None  # mean over the steps; None: the loss has none
+
+    @staticmethod
+    def of(event: EpochEnded) -> "Epoch":
+        """Return the row of an epoch that has ended. Values that are not finite become None."""
+        numbers = {name: getattr(event, name) for name in _COLUMNS if name != "epoch"}
+        finite = {name: value if value is not None and isfinite(value) else None for name, value in numbers.items()}
+        return Epoch(epoch=event.epoch, **finite)
+
+
+EARLY_DIP = (
+    "Validation results are usually worse while the learning rate is high. They usually recover only when it falls."
+)
+_HIGH_SHARE = 0.25  # of the largest learning rate
+_WORSE_BY = 0.01  # in F1: smaller differences are a few images only
+
+
+def has_early_dip(epochs: Sequence[Epoch], n_epochs: int) -> bool:
+    """Return whether validation results became worse than before fine-tuning while the learning rate was high.
+
+    Args:
+        epochs: so far. Without epoch 0, the initial network, the result is False.
+        n_epochs: of the whole fine-tuning. In fewer than 3 epochs, the learning rate hardly falls.
+    """
+    if not epochs or epochs[0].epoch != 0 or n_epochs < _FEWEST_EPOCHS:
+        return False
+    highest = max(epoch.learning_rate or 0.0 for epoch in epochs)
+    before = epochs[0].val_f1
+    return before is not None and any(
+        epoch.val_f1 is not None
+        and epoch.val_f1 < before - _WORSE_BY
+        and (epoch.learning_rate or 0.0) >= _HIGH_SHARE * highest
+        for epoch in epochs[1:]
+    )
+
+
+_FEWEST_EPOCHS = 3
+_COLUMNS = tuple(field.name for field in fields(Epoch))
+_PENALTY = "train_penalty"
+_SHARES = ("_accuracy", "_precision", "_recall", "_f1")
+_MOST = float(np.finfo(np.float32).max)  # of a loss: networks compute in float32
+_MOST_EPOCHS = 1_000_000
+
+
+def write_history(file: Path, epochs: Iterable[Epoch]) -> None:
+    """Write `history.csv`, completely or not at all. Without a penalty, it has no column of penalties."""
+    rows = [asdict(row) for row in epochs]
+    has_penalty = any(row[_PENALTY] is not None for row in rows)
+    columns = [name for name in _COLUMNS if has_penalty or name != _PENALTY]
+    write_table(file, columns, ({name: "" if row[name] is None else row[name] for name in columns} for row in rows))
+
+
+def read_history(file: Path) -> tuple[Epoch, ...]:
+    """Return the rows of `history.csv`; empty without fine-tuning.
+
+    Raises:
+        BadRun: the table is damaged.
+    """
+    if not file.is_file():
+        return ()
+    try:
+        return tuple(_epoch(row) for row in rows_of_table(file))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    numbers = {name: _number(name, row[name]) for name in _COLUMNS if name not in ("epoch", _PENALTY)}
+    numbers[_PENALTY] = _number(_PENALTY, row.get(_PENALTY, ""))
+    epoch = int(row["epoch"])
+    if not 0 <= epoch <= _MOST_EPOCHS:
+        raise ValueError(text("unknown-epoch-number", epoch=epoch))
+    return Epoch(epoch=epoch, **numbers)
+
+
+def _number(name: str, cell: str) -> float | None:
+    """Return the number of a cell; None for an empty cell. Raises ValueError for values that no training writes."""
+    if not cell:
+        return None
+    value = float(cell)
+    least, most = (0.0, 1.0) if name.endswith(_SHARES) else (-_MOST, _MOST)
+    if not least <= value <= most:
+        raise ValueError(text("number-out-of-range", name=name, value=cell, low=f"{least:g}", high=f"{most:g}"))
+    return value
