@@ -1,4 +1,8 @@
-"""Run networks fast, with the results of PyTorch; compute and cache features."""
+"""Run networks fast, with results that agree with PyTorch on the processor; compute and cache features.
+
+On the processor an engine runs single images, several of them in parallel: the output of an image does not depend on
+the other images, and this is also the fastest way. On a GPU the batch size is constant for the same reason.
+"""
 
 import copy
 import hashlib
@@ -39,11 +43,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from coverslip.models.networks import Network
-
-# Engines: run a network fast, with results that agree with PyTorch on the processor.
-#
-# On the processor an engine runs single images, several of them in parallel: the output of an image does not depend on
-# the other images, and this is also the fastest way. On a GPU the batch size is constant for the same reason.
 
 FloatArray = npt.NDArray[np.float32]
 EngineName = Literal["openvino", "onnxruntime", "pytorch"]

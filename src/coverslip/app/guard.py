@@ -5,12 +5,6 @@ point at this computer (DNS rebinding) sends its own name as Host. A page of ano
 browser omits that, cross-site in Sec-Fetch-Site. If other computers can connect (not on loopback), a token is required.
 
 The guard is plain ASGI: Starlette's BaseHTTPMiddleware ignores websockets and delays event streams.
-
-uvicorn has no time limit for incomplete requests. A few hundred such connections, from one program on the same
-computer, would use all connections of the process before a token is checked.
-
-FastAPI reads the whole JSON body before the route runs, so the limit must apply before. A route that reads a stream
-itself, such as an upload, raises its limit before it starts. A route that accepts much JSON uses `accepting`.
 """
 
 import asyncio
@@ -51,7 +45,10 @@ _REFUSAL_RESPONSE = (
 
 
 class Connection(H11Protocol):
-    """A connection that is closed if its request stays incomplete."""
+    """A connection that is closed if its request stays incomplete, for which uvicorn has no time limit.
+
+    A few hundred such connections, from one program on the same computer, would use all connections of the process
+    before a token is checked."""
 
     _since = 0.0  # when it was opened or got its last response
     _is_in_header = True
@@ -148,7 +145,11 @@ _KEY = "coverslip.body"
 
 
 class BodyLimit:
-    """Stop reading a body as soon as it is too large; the response is 413."""
+    """Stop reading a body as soon as it is too large; the response is 413.
+
+    FastAPI reads the whole JSON body before the route runs, so the limit must apply before. A route that reads a stream
+    itself, such as an upload, raises its limit before it starts. A route that accepts much JSON uses `accepting`.
+    """
 
     def __init__(self, app: ASGIApp, limit: int = MAX_BODY) -> None:
         self.app, self.limit = app, limit

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), and what several operations of the API document share."""
+"""What several operations of the API document share, and errors as problem details (RFC 9457)."""
 
 import errno
 import json
@@ -108,8 +108,6 @@ def _share(shared: Json, places: Sequence[tuple[Any, Any, str]], address: str) -
         for owner, key, _ in of_part:
             owner[key] = {"$ref": address + name}
 
-
-# Errors as problem details (RFC 9457).
 
 _MEDIA_TYPE = "application/problem+json"
 _STATUS: dict[type[CoverslipError], int] = {

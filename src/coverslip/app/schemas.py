@@ -39,7 +39,7 @@ Recipe = Annotated[
 ]
 
 
-# Bodies of the REST API about the app, recipes and problems.
+# The app, recipes and problems.
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def located(status: Literal[201, 202]) -> dict[int | str, dict[str, Any]]:  # An
     return {status: {"description": _SUCCESS[status], "headers": {"Location": location}}}
 
 
-# Bodies of the REST API about datasets, images, labels and uploads.
+# Datasets, images, labels and uploads.
 
 GroupPattern = Annotated[Text, Field(examples=[r"slide\d+"])]
 
@@ -406,7 +406,7 @@ class FinishUpload(Body):
     ignores_table: bool = Field(default=False, description="Create a dataset of the images alone.")
 
 
-# Bodies of the REST API about trainings, studies, predictions, evaluations and exports.
+# Trainings, studies, predictions, evaluations and exports.
 
 
 class JobsPage(Paging):

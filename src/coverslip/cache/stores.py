@@ -98,7 +98,7 @@ def _open(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: fl
 
 
 _FORMAT_VERSION = 1
-_FILE = "kind.json"
+_KIND_FILE = "kind.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def register_kind(kind: Kind) -> Kind:
 
 def list_kinds() -> list[Kind]:
     """Return all kinds in the cache folder, registered or described by their file only, by name."""
-    folders = sorted(file.parent for file in cache_folder().glob(f"*/{_FILE}"))
+    folders = sorted(file.parent for file in cache_folder().glob(f"*/{_KIND_FILE}"))
     return [_REGISTERED.get(folder.name) or _read_kind(folder) for folder in folders]
 
 
@@ -166,7 +166,7 @@ def describe(kind: Kind) -> None:
     """Write the description of a kind to its folder, unless it is up to date."""
     record = {"format_version": _FORMAT_VERSION, **asdict(kind)}
     if _read_record(kind.folder) != record:
-        write_json(kind.folder / _FILE, record)
+        write_json(kind.folder / _KIND_FILE, record)
 
 
 def _read_kind(folder: Path) -> Kind:
@@ -182,7 +182,7 @@ def _read_kind(folder: Path) -> Kind:
 
 def _read_record(folder: Path) -> dict[str, Any]:  # Any: JSON values
     try:
-        record = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        record = json.loads((folder / _KIND_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
@@ -254,7 +254,7 @@ def size_of(folder: Path) -> int:
     return total
 
 
-# Size limits of the cache, locks, and the removal of stores.
+# Size limits, locks, and the removal of stores.
 
 _FOLDER_LOCK = "cache.lock"
 _LOCK_WAIT_S = 60.0  # for other users of a store

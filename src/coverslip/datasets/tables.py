@@ -338,8 +338,6 @@ def spelling_hint(name: str, names: Sequence[str]) -> str:
 
 
 # Text files of users, and the rows of tables in them: encoding, separator, comment lines and quotation marks.
-#
-# Errors about invalid cells and rows of tables.
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes

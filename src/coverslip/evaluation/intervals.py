@@ -48,7 +48,7 @@ RANGES: Mapping[Scale, tuple[float, float]] = {
     "real": (-np.inf, np.inf),
 }
 
-_STEP = 1e-4  # of an image, for derivatives by counts
+_COUNT_STEP = 1e-4  # of an image, for derivatives by counts
 
 
 def influence_on_counts(
@@ -116,15 +116,15 @@ def _unseen_images(confusion: np.ndarray) -> np.ndarray:
 def _slope_by_cell(of_margins: Callable[[Margins], np.ndarray], margins: Margins) -> np.ndarray:
     """Return (K, K) derivatives by each count, from those by its three margins; 0 for classes without images."""
     n_classes = len(margins.n_true)
-    steps = _STEP * np.eye(n_classes) * (margins.n_true > 0)
-    steps_predicted = _STEP * np.eye(n_classes)
+    steps = _COUNT_STEP * np.eye(n_classes) * (margins.n_true > 0)
+    steps_predicted = _COUNT_STEP * np.eye(n_classes)
     slopes = []
     for place, step in enumerate((steps, steps, steps_predicted)):
         above, below = (
             of_margins(Margins(*(each + sign * step * (place == k) for k, each in enumerate(margins))))
             for sign in (1, -1)
         )
-        slopes.append((above - below) / (2 * _STEP))
+        slopes.append((above - below) / (2 * _COUNT_STEP))
     by_right, by_true, by_predicted = slopes
     by_cell: np.ndarray = by_true[:, None] + by_predicted + np.diag(by_right)
     return by_cell

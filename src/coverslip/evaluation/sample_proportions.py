@@ -76,8 +76,6 @@ def z_prime(negative: Sequence[float], positive: Sequence[float]) -> float | Non
     return 1 - 3 * float(np.std(positive, ddof=1) + np.std(negative, ddof=1)) / distance
 
 
-# Proportions in samples as records, conditions compared, trends, and the controls of plates.
-
 TREND_METHOD = "quasi-binomial GEE of samples with logit link; variance of Mancl and DeRouen (2001), t distribution"
 TREND_TEST = "permutation test of the correlation of samples with the condition"
 WELCH_TEST, PAIRED_TEST = "Welch's t test of samples", "paired t test of blocks"

@@ -452,7 +452,7 @@ def _gb(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB"
 
 
-# Training within a time budget: the work is chosen once, by one measurement, and written to the run's recipe.
+# Training within a time budget.
 
 _NEARLY_ALL = 0.8  # of the recommended epochs: with fewer, fine-tuning takes smaller images
 _MORE_EPOCHS = 2.0  # more than that do not improve results

@@ -1,11 +1,8 @@
 """Facts of decoded images, and preprocessing of pixels for a network, the same in training and prediction.
 
-Degraded images: blurred, darker or brighter, smaller, or noisy, as from another or a worse microscope.
-
-Resampling of images to the pixel size of a classifier, before preprocessing.
-
-If the training images had about the same width and height, the rescaled image is also cut or padded to these, about
-its center. Otherwise preprocessing would fit it to the square again, and undo the scale.
+8-bit images use their full range. Deeper images rarely do, so their range is learned from the training images, per
+channel and depth, and stored with the classifier. Every image is then scaled alike, and intensities (for example the
+amount of DNA) stay comparable. Scaling each image by its own range would lose this information.
 """
 
 import hashlib
@@ -25,12 +22,6 @@ from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images.reader import MAX_BYTES, Array, PixelSize, ReadPlan, Size, check_size
 from coverslip.images.reading import Pixels, border_color
 from coverslip.messages import Message, message_of
-
-# Facts of a decoded image (hash, shape, depth, intensity range), and the intensity scaling learned from them.
-#
-# 8-bit images use their full range. Deeper images rarely do, so their range is learned from the training images, per
-# channel and depth, and stored with the classifier. Every image is then scaled alike, and intensities (for example the
-# amount of DNA) stay comparable. Scaling each image by its own range would lose this information.
 
 Depth = Literal["uint8", "uint16", "float32"]
 T = TypeVar("T")
@@ -286,7 +277,7 @@ def _check_floats(facts: Sequence[PixelFacts]) -> None:
         raise BadDataset("full-scaling-of-floats", n_outside=int(n_outside), n_images=len(facts))
 
 
-# Preprocessing of pixels for a network, the same in training and prediction.
+# Preprocessing of pixels for a network.
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
 PadColor = Literal["auto", "black", "white"]
@@ -297,7 +288,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 class Degradation(BaseModel):
-    """Changes of an image before it is resized; the defaults change nothing."""
+    """Changes of an image before it is resized, as by another or a worse microscope; the defaults change nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -551,7 +542,10 @@ def _repeated(array: Array, n_channels: int) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Rescaling:
-    """The pixel size and the frame of the training images of a classifier."""
+    """The pixel size and the frame of the training images of a classifier, to which other images are resampled.
+
+    The frame is set if the training images had about the same width and height. Otherwise preprocessing would fit the
+    resampled image to the square again, and undo the scale."""
 
     pixel_size_um: PixelSize
     frame: Size | None  # width and height of the training images in pixels; None: they differ

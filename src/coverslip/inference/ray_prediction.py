@@ -212,7 +212,7 @@ def _is_share(value: float) -> bool:
     return math.isnan(value) or 0 <= value <= 1
 
 
-# Prediction of many images on a Ray cluster: a task for each batch of images, rows in the order of the images.
+# The executor, which keeps rows in the order of the images.
 
 _BATCHES_PER_COMPUTER = 16  # so that faster computers process more batches, and little work is lost with a computer
 _MIN_IMAGES, _MAX_IMAGES = 64, 2048  # in a batch: each loads the classifier and holds its rows in memory

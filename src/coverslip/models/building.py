@@ -2,8 +2,6 @@
 
 Folds start with equal networks, and every classifier that is read back needs the network of its training. Building
 takes longer than all other work of reading a small classifier, because libraries draw random numbers for each layer.
-
-Networks that timm or torchvision builds, and the records of timm's networks.
 """
 
 import copy
@@ -247,7 +245,7 @@ def _shape(tensor: torch.Tensor) -> str:
     return " x ".join(str(side) for side in tensor.shape) or text("tensor-of-one-number")
 
 
-# Building the architecture of a record with its 1000-class classifier, and reuse of the last backbones.
+# Building, also by timm or torchvision, and reuse of the last backbones.
 
 _RESERVED = frozenset(["n_classes", "channels"])  # arguments of coverslip's architectures that are no options
 _CACHE_SIZE = 2  # a training alternates between the pretrained network and the network that it reads back

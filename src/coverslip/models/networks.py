@@ -3,8 +3,6 @@
 A `native` head reads the pooled last layer of the backbone. A `multi_layer` head reads the mean and the standard
 deviation of every tapped block over the image: early blocks represent texture and granules, late blocks shape, and a
 linear head on the last layer alone loses the former.
-
-The network of a packaged classifier, from resized pixels to probabilities, for other programs.
 """
 
 import difflib
@@ -474,7 +472,9 @@ class OodTensors:
 
 
 class DeployedNetwork(nn.Module):
-    """Scaling, normalization, test-time augmentation, backbone, head, temperature and OOD score in one module.
+    """The network of a packaged classifier for other programs, from resized pixels to probabilities.
+
+    Scaling, normalization, test-time augmentation, backbone, head, temperature and OOD score are one module.
 
     (B, S, S, C) integer pixels -> (B, K) probabilities, (B, K) logits, (B, D) features and, with a reference, (B,) OOD
     scores: the outputs of `OUTPUTS` in this order.

@@ -27,9 +27,7 @@ from coverslip.messages import ShowModels, text
 if TYPE_CHECKING:
     import torch
 
-# Types of the records of networks, options and weights, and the logits of a linear head. Nothing here needs torch.
-#
-# The records themselves are in `zoo.toml`, which is read below; `coverslip.models.catalogue` selects among them.
+# Types of the records of networks, options and weights, and the logits of a linear head.
 
 PAPERS = {
     "mobilevit_mn": "Wei et al., An efficient cell micronucleus classification network (MobileViT-MN)",
@@ -211,7 +209,7 @@ class LocalWeights:
     file: Path  # for messages
 
 
-# The table of all registered networks: those of `zoo.toml`, and those that other installed packages add.
+# The table of all networks.
 
 ENTRY_POINTS = "coverslip.models"
 _NORMALIZATIONS = {"imagenet": IMAGENET, "halves": HALVES, "unchanged": UNCHANGED}

@@ -478,7 +478,7 @@ def predicted_objects(
 
 # Crops of predicted objects as OME-TIFF files: all channels at the depth of the field, without loss.
 
-_COLUMNS = ("path", "image_id", "field", "object_id", "t", "z", "x", "y", "width", "height")
+_CROP_COLUMNS = ("path", "image_id", "field", "object_id", "t", "z", "x", "y", "width", "height")
 _MOST_NOTES = 5
 
 
@@ -672,7 +672,7 @@ def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, channels: Se
 def _write_crop_table(file: Path, rows: Sequence[Sequence[object]]) -> Path:
     with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = CsvWriter(stream)
-        writer.writerow((*_COLUMNS, "predicted", "probability", "decision"))
+        writer.writerow((*_CROP_COLUMNS, "predicted", "probability", "decision"))
         for row in rows:
             writer.writerow(row)
     return file

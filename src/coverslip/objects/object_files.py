@@ -1,7 +1,4 @@
-"""Files of objects of other programs, recognized by their content: polygons, boxes, outlines and tables.
-
-Label images (masks): each object has the pixels of one number; 0 is background.
-"""
+"""Files of objects of other programs, recognized by their content: polygons, boxes, outlines, masks and tables."""
 
 import json
 import math
@@ -329,7 +326,7 @@ def read_cellpose_outlines(file: Path, lines: Sequence[str], of: FieldImage, obj
                 objects.add(of, file, polygons=[[_ring(numbers)]], object_id=str(number))
 
 
-# Files of objects of other programs, whose kind is recognized by their content.
+# Label images (masks), in which each object has the pixels of one number and 0 is background; the kind of a file.
 
 LABEL_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".npy", ".bmp", ".gif"})
 _MAX_INDEX = 2**31

@@ -123,7 +123,7 @@ def _color(share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(light, dark, strict=True))
 
 
-# The report of class proportions of samples: a self-contained page with figures, tables and a methods text.
+# The report, with figures, tables and a methods text.
 
 _BEGINS_WITH = b"<!doctype html>"
 _DIGITS, _DIGITS_OF_SMALL, _SMALL = 3, 4, 0.1  # after the decimal point, and those of classes that are rare everywhere

@@ -1,4 +1,8 @@
-"""The recipe: every choice that shapes a result, as data, section by section, and its faults in words."""
+"""The recipe: every choice that shapes a result, as data, section by section, and its faults in words.
+
+A key is one field with its type, default and range; its texts are in `messages/en/recipe_keys.ftl`. All keys have
+defaults, so an empty recipe is valid.
+"""
 
 import datetime
 import difflib
@@ -50,9 +54,7 @@ from coverslip.losses.table import GROUPINGS, LOSSES, check_options
 from coverslip.messages import text
 from coverslip.tables import no_such
 
-# Sections of a recipe: data augmentation, split, preprocessing and decisions, and the types that sections share.
-#
-# The texts of every key are in `messages/en/recipe_keys.ftl`; a field holds its type, default and range.
+# Sections: data augmentation, split, preprocessing and decisions.
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -271,9 +273,7 @@ class DecisionChoices(RecipeSection):
             raise BadRecipe("unknown-positive-class", faults=[("positive_class", fault)], reason=fault)
 
 
-# The recipe's choices on training: network, initial weights, fine-tuning and the regularizer.
-#
-# The texts of every key are in `messages/en/recipe_keys.ftl`; a field holds its type, default and range.
+# Sections: network, initial weights, fine-tuning and the regularizer.
 
 
 class Regularizer(RecipeSection):
@@ -518,7 +518,7 @@ def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True)
 Fault = tuple[str, str]  # the dotted key, and its fault in words
 _MOST_FAULTS = 20
 _NEAR = 0.75  # similarity of difflib; less similar names are not suggested
-_SHOWN = 80  # maximum characters of a value in a message
+_MOST_CHARACTERS = 80  # maximum characters of a value in a message
 
 
 def invalid_recipe(faults: Sequence[Fault], *, file: Path | None = None, lines: Mapping[str, int]) -> BadRecipe:
@@ -616,14 +616,14 @@ def _as_written(value: object) -> str:
         case bool():
             return str(value).lower()
         case list() | tuple():
-            return _shortened(f"[{', '.join(map(_as_written, value[:_SHOWN]))}]")
-        case int() if value.bit_length() > _SHOWN:
+            return _shortened(f"[{', '.join(map(_as_written, value[:_MOST_CHARACTERS]))}]")
+        case int() if value.bit_length() > _MOST_CHARACTERS:
             return text("value-with-many-digits")
     return _shortened(repr(value))
 
 
 def _shortened(value: str) -> str:
-    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+    return value if len(value) <= _MOST_CHARACTERS else f"{value[:_MOST_CHARACTERS]}…"
 
 
 def unknown_key(key: str, path: list[str], recipe: type[BaseModel]) -> str:
@@ -653,9 +653,7 @@ def unknown_key(key: str, path: list[str], recipe: type[BaseModel]) -> str:
     return text("unknown-recipe-key", key=_shortened(key))
 
 
-# The recipe: every choice that shapes a result, as data. All keys have defaults, so an empty recipe is valid.
-#
-# A key is one field with its type, default and range. Its texts are in `messages/en/recipe_keys.ftl`.
+# The recipe.
 
 
 def _metric_name(name: str) -> str:

@@ -1,4 +1,7 @@
-"""All keys of a recipe as data, and recipes as text: YAML files and `key=value` settings."""
+"""All keys of a recipe as data, and recipes as text: YAML files and `key=value` settings.
+
+The type, default and range of a key come from its field in `recipe.py`, its texts from `messages/en/recipe_keys.ftl`.
+"""
 
 import copy
 import io
@@ -18,11 +21,6 @@ from coverslip.images import LENGTH_FORMAT
 from coverslip.keys import Key, Option, OptionType
 from coverslip.messages import has_entry, text
 from coverslip.runs.recipe import OneOf, Pretraining, Recipe, augment_named, invalid_recipe, unknown_key
-
-# All keys of a recipe as data, for the form, the command line, the documentation and the report.
-#
-# The type, default and range of a key come from its field, its texts from the catalogue
-# (`messages/en/recipe_keys.ftl`).
 
 Schema = dict[str, Any]  # Any: JSON Schema
 Values = dict[str, Any]  # Any: the value of each dotted key, as JSON

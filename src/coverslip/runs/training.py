@@ -251,7 +251,7 @@ class Epoch:
     @staticmethod
     def of(event: EpochEnded) -> "Epoch":
         """Return the row of an epoch that has ended. Values that are not finite become None."""
-        numbers = {name: getattr(event, name) for name in _COLUMNS if name != "epoch"}
+        numbers = {name: getattr(event, name) for name in _HISTORY_COLUMNS if name != "epoch"}
         finite = {name: value if value is not None and isfinite(value) else None for name, value in numbers.items()}
         return Epoch(epoch=event.epoch, **finite)
 
@@ -283,10 +283,10 @@ def has_early_dip(epochs: Sequence[Epoch], n_epochs: int) -> bool:
 
 
 _FEWEST_EPOCHS = 3
-_COLUMNS = tuple(field.name for field in fields(Epoch))
+_HISTORY_COLUMNS = tuple(field.name for field in fields(Epoch))
 _PENALTY = "train_penalty"
-_SHARES = ("_accuracy", "_precision", "_recall", "_f1")
-_MOST = float(np.finfo(np.float32).max)  # of a loss: networks compute in float32
+_SHARE_ENDINGS = ("_accuracy", "_precision", "_recall", "_f1")
+_MOST_LOSS = float(np.finfo(np.float32).max)  # of a loss: networks compute in float32
 _MOST_EPOCHS = 1_000_000
 
 
@@ -294,7 +294,7 @@ def write_history(file: Path, epochs: Iterable[Epoch]) -> None:
     """Write `history.csv`, completely or not at all. Without a penalty, it has no column of penalties."""
     rows = [asdict(row) for row in epochs]
     has_penalty = any(row[_PENALTY] is not None for row in rows)
-    columns = [name for name in _COLUMNS if has_penalty or name != _PENALTY]
+    columns = [name for name in _HISTORY_COLUMNS if has_penalty or name != _PENALTY]
     write_table(file, columns, ({name: "" if row[name] is None else row[name] for name in columns} for row in rows))
 
 
@@ -313,7 +313,7 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    numbers = {name: _number(name, row[name]) for name in _COLUMNS if name not in ("epoch", _PENALTY)}
+    numbers = {name: _number(name, row[name]) for name in _HISTORY_COLUMNS if name not in ("epoch", _PENALTY)}
     numbers[_PENALTY] = _number(_PENALTY, row.get(_PENALTY, ""))
     epoch = int(row["epoch"])
     if not 0 <= epoch <= _MOST_EPOCHS:
@@ -326,7 +326,7 @@ def _number(name: str, cell: str) -> float | None:
     if not cell:
         return None
     value = float(cell)
-    least, most = (0.0, 1.0) if name.endswith(_SHARES) else (-_MOST, _MOST)
+    least, most = (0.0, 1.0) if name.endswith(_SHARE_ENDINGS) else (-_MOST_LOSS, _MOST_LOSS)
     if not least <= value <= most:
         raise ValueError(text("number-out-of-range", name=name, value=cell, low=f"{least:g}", high=f"{most:g}"))
     return value

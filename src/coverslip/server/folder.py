@@ -182,7 +182,7 @@ def refuse_postgresql() -> None:
 # The record of requests other than reading, and of attempts to sign in.
 
 _ROWS = 1_000
-_MOST = 1_000  # characters of a name or state
+_LONGEST = 1_000  # characters of a name or state
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def record(
 ) -> None:
     """Record a request."""
     states = (change.object, change.before, change.after)
-    request = Request(now(), user, project_id, method, path, status, address, *(each[:_MOST] for each in states))
+    request = Request(now(), user, project_id, method, path, status, address, *(each[:_LONGEST] for each in states))
     values = {field.name: getattr(request, field.name) for field in fields(Request)}
     with write_transaction(server.engine) as connection:
         connection.execute(insert(activity).values(**values))

@@ -31,8 +31,6 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import now, replace_rows
 from coverslip.workspace.store.workspace import Workspace, compute_pool, only_server, open_workspace
 
-# Projects and their members. The files of a project are a workspace.
-
 _MEMBER = (
     select(projects.c.id, members.c.role)
     .outerjoin(members, (members.c.project_id == projects.c.id) & (members.c.user_id == bindparam("user_id")))
@@ -248,7 +246,7 @@ def _project(row: RowMapping) -> Project:
     )
 
 
-# The applications of the projects of a server with accounts, each over a workspace of its own.
+# The applications.
 
 _log = logging.getLogger("coverslip")
 _BUSY_SECONDS = 2.0  # after which a thread computes, so that no project waits for another

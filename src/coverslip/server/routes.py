@@ -128,7 +128,7 @@ class UsableProject:
     is_served: Annotated[bool, Field(description="Whether it can be opened. If not, the log of the server says why.")]
 
 
-# Accounts, projects and members: the routes of a server with accounts that belong to no project.
+# The routes.
 
 router = api_router("accounts")
 Accounts = Annotated[AccountServer, from_app("accounts")]

@@ -97,7 +97,7 @@ def _evenly(data: Dataset) -> list[int]:
     return sorted(i for indices in by_class.values() for i in indices[:: -(-len(indices) // each)])
 
 
-_FILE = "latency.json"
+_LATENCIES_FILE = "latency.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
                 continue
             measured[key] = NetworkLatency(dataset=cell.dataset.name, model=cell.model, latency=latency)
             content = [asdict(measured[each]) for each in first if each in measured]
-            write_json(folder / _FILE, {"format_version": 1, "latencies": content})
+            write_json(folder / _LATENCIES_FILE, {"format_version": 1, "latencies": content})
         emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
 
 
@@ -152,11 +152,11 @@ def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
     Raises:
         BadRun: the file is damaged.
     """
-    if not (folder / _FILE).is_file():
+    if not (folder / _LATENCIES_FILE).is_file():
         return ()
-    values = read_object(folder / _FILE)
-    check_format(values.get("format_version"), folder / _FILE)
+    values = read_object(folder / _LATENCIES_FILE)
+    check_format(values.get("format_version"), folder / _LATENCIES_FILE)
     try:
         return _LATENCIES.validate_python(values.get("latencies"))
     except ValidationError as error:
-        raise BadRun("damaged-latencies", file=folder / _FILE, reason=first_fault(error)) from error
+        raise BadRun("damaged-latencies", file=folder / _LATENCIES_FILE, reason=first_fault(error)) from error

@@ -505,7 +505,7 @@ def _decided(
 # The selection of images is fixed in advance, which avoids selection bias. Maps of methods that fail their checks
 # (`inference/explain`) are marked.
 
-_FOLDER, _FILE = "explanations", "explanations.json"
+_MAPS_FOLDER, _MAPS_FILE = "explanations", "explanations.json"
 _N_IMAGES = 3
 
 
@@ -551,8 +551,8 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
 
     drawn: list[HeatMaps] = []
     compared = _compared(cells)
-    shutil.rmtree(folder / _FOLDER, ignore_errors=True)
-    _Drawn(heat_maps=()).write(folder / _FILE)
+    shutil.rmtree(folder / _MAPS_FOLDER, ignore_errors=True)
+    _Drawn(heat_maps=()).write(folder / _MAPS_FILE)
     for done, group in enumerate(compared, start=1):
         first = group[0]
         try:
@@ -561,7 +561,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             explained = explain(
                 [run.folder for _, run in tested],
                 images,
-                out=folder / _FOLDER / slug(first.dataset.name, first.model),
+                out=folder / _MAPS_FOLDER / slug(first.dataset.name, first.model),
                 names=[cell.regime for cell in group],
                 show_failed=True,
                 n_nearest=0,
@@ -574,7 +574,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
             emit(Noted.of(note("no-heat-maps", level="warning", dataset=dataset, model=model, what=error.message)))
             continue
         drawn.append(_heat_maps_of(first, explained, folder))
-        _Drawn(heat_maps=tuple(drawn)).write(folder / _FILE)
+        _Drawn(heat_maps=tuple(drawn)).write(folder / _MAPS_FILE)
         emit(Progressed(stage="drawing-heat-maps", done=done, total=len(compared), unit="networks"))
 
 
@@ -634,5 +634,5 @@ def read_heat_maps(folder: Path) -> Sequence[HeatMaps]:
     Raises:
         BadRun: the file is damaged.
     """
-    document = _Drawn.read_if_there(folder / _FILE)
+    document = _Drawn.read_if_there(folder / _MAPS_FILE)
     return () if document is None else document.heat_maps

@@ -272,7 +272,7 @@ class StepResults:
         return epoch_scores(logits, label, recipe, penalty)
 
 
-# The training loop: whole epochs, early stopping on the primary metric, best and last checkpoints.
+# The training loop.
 
 Floats = npt.NDArray[np.float64]
 

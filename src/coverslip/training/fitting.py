@@ -245,7 +245,7 @@ def _moments(
     return mean, np.maximum(np.sqrt(np.maximum(square / n - mean**2, 0)), _MIN_SD)
 
 
-# The instant stage of a training: a linear probe on frozen features, and its validation scores.
+# The instant stage: a linear probe on frozen features, and its validation scores.
 #
 # Its result is stored in the run folder, so that a resumed training does not fit the probe again.
 
@@ -468,7 +468,7 @@ def _stored(file: Path, key: str) -> tuple[HeadChoice, InstantStage] | None:
         return None
 
 
-# Training of one network by a recipe: `fit` with validation images, `refit` with choices that folds have made.
+# `fit` with validation images, `refit` with choices that folds have made.
 
 _ENOUGH = 0.75  # share of the recommended images of fine-tuning; with fewer it is worse more often
 

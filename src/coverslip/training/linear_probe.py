@@ -123,7 +123,7 @@ def _value(metric: str, probability: Floats, label: Ints) -> float:
     return METRICS[metric].value(probability, label, probability.argmax(axis=1))
 
 
-# The linear probe: a linear classifier on frozen features, fitted in seconds.
+# The linear probe.
 
 _Numbers = TypeVar("_Numbers", npt.NDArray[np.float32], Floats)
 

@@ -81,7 +81,7 @@ def learning_rate_factor(recipe: Recipe, progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - recipe.warmup) / (1 - recipe.warmup)))
 
 
-# The number of steps of fine-tuning, fixed or adapted to a time limit.
+# The number of steps.
 
 _FIRST_STEPS = 6  # whose speed determines the plan; the very first step is excluded
 _FIRST_SHARE = 0.05  # of the remaining time: slow steps determine the plan earlier

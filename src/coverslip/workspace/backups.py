@@ -49,8 +49,6 @@ from coverslip.workspace.store.upgrades import STEPS, can_upgrade
 from coverslip.workspace.store.workspace import Workspace
 
 # The content of a backup: a zip file with the files of a workspace, and `backup.json`, its last entry.
-#
-# Replace the folder of a workspace in the paths that its files and databases contain.
 
 FORMAT_VERSION = 1
 MANIFEST = "backup.json"
@@ -283,7 +281,7 @@ _BY_SUFFIX: dict[str, Callable[[Relocation, Path], None]] = {
 }
 
 
-# Write a backup of a workspace, also while the app and its jobs run.
+# Write a backup, also while the app and its jobs run.
 
 _COMPRESSED = frozenset({".csv", ".css", ".html", ".json", ".jsonl", ".log", ".md", ".sqlite", ".svg", ".txt", ".yaml"})
 _SIDE_FILES = (f"{SQLITE}-journal", f"{SQLITE}-shm", f"{SQLITE}-wal")
@@ -529,7 +527,7 @@ def _removed_in(database: Path) -> set[str]:
         return {job_id for (job_id,) in connection.execute(query)}
 
 
-# Restore a workspace from a backup, in any folder.
+# Restore a backup.
 
 _MOST_MANIFEST_BYTES = 2**20
 _LONGEST_VERSION = 40  # characters that an error shows of a version of coverslip

@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-# Exports of classifiers for other programs: queue, list and watch them, and download the result.
+# Queue, list and watch exports, and download the result.
 
 ExportTo = Literal["onnx", "openvino", "pt2", "bioimageio"]
 _VERIFICATION = TypeAdapter(Verification)

@@ -75,8 +75,6 @@ from coverslip.workspace.viewing.images import (
 #
 # The processes of jobs do not know the database, and may run on other computers. Rows are stored in short transactions,
 # so that other requests rarely wait.
-#
-# Images of jobs in datasets: by their permanent rows, and, where these are unknown, by their files and pixels.
 
 _ROWS_AT_ONCE = 200
 _locks: dict[tuple[Path, str], threading.Lock] = {}
@@ -265,6 +263,8 @@ def rows_in_dataset(
 ) -> list[int | None]:
     """Return the row_ids in a dataset of images of a job, which may have predicted another dataset or folder.
 
+    Images are matched by their permanent rows, and, where these are unknown, by their files and pixels.
+
     Args:
         connection: a connection to the database.
         job: the job.
@@ -339,13 +339,13 @@ def _images_of_run(job: Job) -> dict[str, ImageSource]:
     return {image_id: ImageSource(Path(path), ReadPlan()) for image_id, path in image_files(job.run).items()}
 
 
-# The images of a job with their predictions: pages of them, single ones, their pictures, and what users answered.
+# The list: pages, single images, their pictures, and what users answered.
 
 KINDS = ("train", "evaluate", "predict")  # of jobs with rows
 _LISTED_AT_ONCE = 2_000
-_FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
+_CURRENT_FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
 _LOCATED = results.outerjoin(images, images.c.row_id == results.c.image)
-_CELLS = (*(each for each in results.c if each.name != "file"), _FILE.label("file"))
+_CELLS = (*(each for each in results.c if each.name != "file"), _CURRENT_FILE.label("file"))
 
 
 class Exclusion(StrEnum):

@@ -189,12 +189,12 @@ def suggest_images(workspace: Workspace, arguments: Json, emit: Emit) -> None:
         update_counts(connection, dataset_id)
 
 
-# Suggested groupings of the images of a dataset: columns of its tables, and parts of file names.
+# Groupings: columns of the tables, and parts of file names.
 #
 # If images have labels, each suggestion was tested: a training would accept it. So classes, unique numbers, and serial
 # numbers of the images of each class, folder or file are never suggested.
 
-_MOST = 6
+_MOST_GROUPINGS = 6
 _FEWEST_GROUPS = 3  # one for each set of a split
 _MOST_COLUMNS = 12
 _NUMBER = re.compile(r"(\D*)(\d+)(\D*)")
@@ -282,7 +282,7 @@ def compute_suggestions(workspace: Workspace, dataset_id: str) -> tuple[GroupSug
                 or preview_of_split(*apply_recipe(grouping.with_groups(data, groups), recipe), scan).refusal is None
             ):
                 suggestions.append(suggestion)
-        if len(suggestions) == _MOST:
+        if len(suggestions) == _MOST_GROUPINGS:
             break
     return tuple(suggestions)
 

@@ -1,7 +1,4 @@
-"""Images in folders: list them, read classes and sets from names, and join files of single channels.
-
-Files that tables name in another Unicode form than the disk, or without the ending of the file name.
-"""
+"""Images in folders: list them, read classes and sets from names, and join files of single channels."""
 
 import os
 import re
@@ -247,6 +244,8 @@ def _suffixes(counts: Counter[str]) -> str:
 
 class FileFinder:
     """Finds the files that the cells of a table name, and lists each folder once.
+
+    Tables may name them in another Unicode form than the disk, or without the ending of the file name.
 
     Args:
         may_read: returns whether a folder may be listed; None: all.

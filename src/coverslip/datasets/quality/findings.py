@@ -330,7 +330,7 @@ _CUT = 0.25  # of a side of the image
 _SATURATED = 0.2  # of the object's pixels
 _LESS_SHARP = 0.92  # logarithm; 2.5 times less fine detail
 _DEVIATIONS = 4.0  # from the median of the dataset, and of the class
-_FEWEST = 20  # images, to estimate what is usual
+_FEWEST_FOR_USUAL = 20  # images, to estimate what is usual
 _MOST_SHARE = 0.2  # of the images: more indicate a property of the acquisition
 
 
@@ -368,7 +368,7 @@ def saturated(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 
 def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
-    if len(sharpness) < _FEWEST:
+    if len(sharpness) < _FEWEST_FOR_USUAL:
         return set()
     values = np.array(list(sharpness.values()))
     middle = float(np.median(values))
@@ -439,8 +439,6 @@ def _batches_between(signal: Signal, least: float, most: float) -> Iterator[Find
 
 
 # Findings about labels: classes, groups, names, duplicates and leakage.
-#
-# Names that may be one name with several spellings: of classes, of groups, and of the classes of several readers.
 
 # White space, punctuation and invisible characters. Symbols, such as + and <, distinguish names.
 _SEPARATOR = "[\\s_.,;:'\"()\\[\\]{}/\\\\\\u2010-\\u2015\\u00ad\\u200b-\\u200f\\u2060\\ufeff-]"
@@ -450,7 +448,7 @@ _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _NUMBER = re.compile(r"([+-]?)\s*(\d+)(?:[.,]0{0,2})?")  # 1, 01, 1.0; three zeros may be thousands
 _MARK = "|"  # keeps numbers apart: 1-2 is not 12
 _MINUS = "\u2212"  # a sign, as in -1 and CD4-
-_FEWEST_IMAGES = 3  # of a class: one for each set
+_FEWEST_OF_A_CLASS = 3  # of a class: one for each set
 _FEW_IMAGES = 20  # of a class: below, its metrics are imprecise
 _IMBALANCED = 5.0
 
@@ -522,11 +520,11 @@ def unlabeled(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
 def small_classes(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find classes that cannot be in every set, and classes whose metrics will be imprecise."""
     sizes = class_sizes(dataset, scan)
-    tiny = [label for label, n in sizes.items() if n < _FEWEST_IMAGES]
-    few = [label for label, n in sizes.items() if _FEWEST_IMAGES <= n < _FEW_IMAGES]
+    tiny = [label for label, n in sizes.items() if n < _FEWEST_OF_A_CLASS]
+    few = [label for label, n in sizes.items() if _FEWEST_OF_A_CLASS <= n < _FEW_IMAGES]
     if tiny:
         yield finding_case(
-            "finding-small-class-not-in-all-sets", names=some(tiny), n_needed=_FEWEST_IMAGES, classes=tiny
+            "finding-small-class-not-in-all-sets", names=some(tiny), n_needed=_FEWEST_OF_A_CLASS, classes=tiny
         )
     if few:
         yield finding_case("finding-small-class", names=some(few), n_needed=_FEW_IMAGES, classes=few)

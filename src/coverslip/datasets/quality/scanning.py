@@ -2,8 +2,6 @@
 
 Facts are cached by the bytes of the files. A second scan of 100,000 files on a local disk opens no file, because the
 hashes of unchanged files are found by their state; on other disks it reads every file, but decodes none.
-
-Facts of many images in little memory.
 """
 
 import hashlib

@@ -368,7 +368,7 @@ def _rows(outputs: PixelOutputs, rows: npt.NDArray[np.int64]) -> PixelOutputs:
     )
 
 
-# Formats of exported classifiers, and writing of a verified export.
+# Formats, and the writing of a verified export.
 
 Pixels = npt.NDArray[np.unsignedinteger]
 Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]

@@ -410,7 +410,7 @@ CALIBRATION = Section(
 )
 
 
-# Report sections on training: learning curve and time budget.
+# Sections on training: learning curve and time budget.
 
 _FLAT = 0.005  # macro-F1; a gain too small to justify labeling twice the images
 

@@ -189,7 +189,7 @@ FLOW = Section(
 )
 
 
-# Report sections on data quality: suspected label errors, corrected test labels, and the leakage estimate.
+# Sections on data quality: suspected label errors, corrected test labels, and the leakage estimate.
 
 _MOST_SHOWN = 20
 

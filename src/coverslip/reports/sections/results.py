@@ -193,7 +193,7 @@ LIMITS = Section(
 )
 
 
-# Report sections on new images: external test sets, prediction sets, class proportions and unfamiliar images.
+# Sections on new images: external test sets, prediction sets, class proportions and unfamiliar images.
 
 
 def _set_titles() -> tuple[str, str]:

@@ -191,7 +191,7 @@ _CHANGED_IMAGES = (
 _OF_CHANGE = _CHANGED_IMAGES.where(changed_labels.c.change_id == bindparam("change_id"))  # run for each change
 _OF_CHANGES = _CHANGED_IMAGES.where(changed_labels.c.change_id.in_(bindparam("change_ids", expanding=True)))
 _FIRST_IMAGES = _OF_CHANGE.limit(_MOST_IMAGES)
-_COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
+_HISTORY_COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
         dataset_row(connection, dataset_id)
 
     def lines() -> Iterator[str]:
-        yield csv_text([list(_COLUMNS)])
+        yield csv_text([list(_HISTORY_COLUMNS)])
         with workspace.engine.connect() as connection:
             for change in connection.execute(_changes(dataset_id).order_by(label_changes.c.id)).all():
                 yield csv_text(_change_cells(connection, change))

@@ -3,8 +3,6 @@
 The row of an image is permanent. When a dataset is read again, images that still exist keep their rows, and with them
 labels, confirmations, readings and history. Missing images (a disk was disconnected, a folder was removed) also keep
 theirs, outside of the dataset, until they come back.
-
-The states of the files of images, which show without reading whether files changed since they were read.
 """
 
 import hashlib
@@ -50,7 +48,7 @@ _Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
 
 
 def states_of_images(images_files: Iterable[_Files]) -> dict[_Files, str | None]:
-    """Return what changes if a file of an image is changed or replaced; None if there is none.
+    """Return what changes, without reading, if a file of an image is changed or replaced; None if there is none.
 
     The states of an image in several files, or in a folder of files, are one. Files of several images are read once.
     """

@@ -48,7 +48,7 @@ from coverslip.workspace.store.tables import (
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import ImageSelection, selected_rows
 
-# Labels and confirmations from the app. Each change is saved at once and can be undone.
+# Each change is saved at once and can be undone.
 
 
 def set_labels(

@@ -201,7 +201,7 @@ def _options(series: Series) -> SeriesOptions:
     )
 
 
-# The classes of datasets, their counts, and their state as the app shows it.
+# Classes, counts, and the state of a dataset as the app shows it.
 
 _LONGEST = 200  # characters
 

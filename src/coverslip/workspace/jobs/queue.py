@@ -1,9 +1,4 @@
-"""The queues of jobs, and how to stop, resume, finish, remove and restore jobs of any kind.
-
-Whose job starts next if several workspaces share a computer: one job of each queue runs at a time.
-
-How the jobs of a server run.
-"""
+"""The queues of jobs, and how to stop, resume, finish, remove and restore jobs of any kind."""
 
 import logging
 import shutil
@@ -205,7 +200,8 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
     list_unlisted_jobs(workspace)
 
 
-# The queues of jobs: one job of each queue runs at a time. Jobs that were started outside the app are listed.
+# The queues: one job of each runs at a time, also if several workspaces share a computer. Jobs that were started
+# outside the app are listed.
 
 TRAININGS_QUEUE = "trainings"  # also of studies, which contain trainings
 _WAITING_SECONDS = 10.0  # a workspace that does not report again loses its turn

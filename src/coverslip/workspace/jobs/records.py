@@ -34,7 +34,7 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import author_name, now
 from coverslip.workspace.store.workspace import Workspace
 
-# The table of jobs: requested processes. `state_of` determines their current state.
+# The table: requested processes. `state_of` determines their current state.
 
 Json = dict[str, Any]  # Any: JSON values
 
@@ -295,7 +295,7 @@ def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> Non
             raise Conflict("job-changed")
 
 
-# The state of jobs, always read from folders and processes, so that a restarted server has it.
+# The state, always read from folders and processes, so that a restarted server has it.
 
 
 def record_end(job: Job, exit_code: int) -> None:
@@ -442,7 +442,7 @@ def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     return [job for job in jobs if job.state == "queued" or has_process(job)]
 
 
-# The kinds of jobs: a record for each, which queues, lists, the trash and event streams read.
+# The kinds: a record for each, which queues, lists, the trash and event streams read.
 
 
 @dataclass(frozen=True, slots=True)

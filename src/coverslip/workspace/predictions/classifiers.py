@@ -500,7 +500,7 @@ def _loaded(run: str, _state: str) -> "inference.Classifier":
     return load_classifier(run, "cpu")  # fast enough for single images; the GPU stays free for trainings
 
 
-# The card of a classifier, and its metrics on test images, also of an imported `.coverslip` file.
+# The card, and metrics on test images, also of an imported `.coverslip` file.
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ from coverslip.workspace.store.tables import corrections, spot_check_images, spo
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
 
-_FILE = "samples.json"  # in the folder of the prediction
+_SAMPLES_FILE = "samples.json"  # in the folder of the prediction
 _saving = Lock()
 
 
@@ -144,7 +144,7 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
     with _saving:
         if saved_sampling(job) != changed.replaces:
             raise PreconditionFailed("other-sampling-saved")
-        write_json(job.folder / _FILE, changed.sampling.model_dump())
+        write_json(job.folder / _SAMPLES_FILE, changed.sampling.model_dump())
     return summary
 
 
@@ -198,7 +198,7 @@ def finished_prediction(workspace: Workspace, prediction_id: str) -> Job:
 def saved_sampling(job: Job) -> Sampling:
     """Return how the images divide into samples, as a user chose."""
     try:
-        return Sampling.model_validate_json((job.folder / _FILE).read_bytes())
+        return Sampling.model_validate_json((job.folder / _SAMPLES_FILE).read_bytes())
     except (OSError, ValidationError):  # nothing was saved, or it is damaged
         return Sampling()
 
@@ -326,9 +326,9 @@ def measured_run(workspace: Workspace, job: Job) -> Run | None:
     return run if run.folder.is_dir() and run.is_measured and run.predictions_file.is_file() else None
 
 
-# Spot checks of predictions: images drawn at random, labeled without their predictions, and compared with these.
+# Spot checks: images drawn at random, labeled without their predictions, and compared with these.
 
-_COLUMNS = ("image_id", "path", "label", "made", "made_by")
+_DRAWN_COLUMNS = ("image_id", "path", "label", "made", "made_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,7 +470,7 @@ def labels_table(workspace: Workspace, prediction_id: str) -> str:
     images = {image.row_id: image for image in spot_check_state(workspace, prediction_id).images}
     rows = {row.row_id: row for row in images_of_job(workspace, prediction_id, "predict").at([*images])}
     return table_text(
-        _COLUMNS,
+        _DRAWN_COLUMNS,
         (
             {
                 "image_id": rows[row_id].image_id,

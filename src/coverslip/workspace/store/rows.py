@@ -1,9 +1,5 @@
 """Rows of the database and their conversion to datasets, records and plans, and the SQL that they share.
 
-Who makes a change: the user of a request, else the user account of this process.
-
-The images of jobs by the image_ids that they had at the request of the job.
-
 Tables in folders of jobs name images as the command line does, by IDs that change if a source is added to the dataset.
 A job records for each ID the permanent `row_id` of the image, in a file that jobs on the same images share.
 """
@@ -183,13 +179,13 @@ def _arrays(texts: Sequence[str | None]) -> list[Any]:
     return [np.fromstring(text, np.int64, sep=",") if text else np.zeros(0, np.int64) for text in texts]
 
 
-# Rows of the database, and their conversion to datasets, records, plans and facts.
+# Rows, and their conversion to datasets, records, plans and facts.
 
 Json = dict[str, Any]  # Any: JSON values
 AnyRow = Row[Any]  # Any: columns as the table defines them
 Item = TypeVar("Item")
 _author: ContextVar[str | None] = ContextVar("author", default=None)
-_COLUMNS = ("image_id", "key")
+_KEY_COLUMNS = ("image_id", "key")
 
 
 class MissingSource(Conflict):
@@ -574,7 +570,7 @@ def acting_as(name: str) -> Iterator[None]:
 
 
 def author_name() -> str:
-    """Return who makes changes in this context; empty if it is unknown."""
+    """Return who makes changes in this context: the user, else the account of this process; empty if it is unknown."""
     name = _author.get()
     return account_name() if name is None else name
 
@@ -591,7 +587,7 @@ def write_keys(workspace: Workspace, row_of: Mapping[str, int]) -> str:
     """Write the row_ids of images by ID to a file, whose name is a hash of its content, unless it exists; return it."""
     text = io.StringIO()
     writer = CsvWriter(text)
-    writer.writerow(_COLUMNS)
+    writer.writerow(_KEY_COLUMNS)
     for image_id, row_id in row_of.items():
         writer.writerow((safe_cell(image_id), str(row_id)))
     data = text.getvalue().encode()

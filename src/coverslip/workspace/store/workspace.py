@@ -1,7 +1,4 @@
-"""The folder of the workspace, its folders of images, its work in processes, and the lock of its server.
-
-The clock of a workspace: whoever shows or does something waits for a change, and asks nothing meanwhile.
-"""
+"""The folder of the workspace, its folders of images, its work in processes, and the lock of its server."""
 
 import asyncio
 import hashlib

@@ -397,7 +397,7 @@ def queue_study(
     return job_id
 
 
-# The expected time of the trainings of a study, before it is started.
+# The expected time.
 
 STUDY_TIME = register_function("study-time", "coverslip.workspace.studies.planning:time_study")
 _TIMES = register_kind(Kind("app-study-times", RECORDS, bound_bytes=10**7))

@@ -425,7 +425,7 @@ def _findings_of_comparison(
         )
 
 
-# Further analyses of the trainings of a study: prediction time, distances to pretraining images, and explanations.
+# Further analyses: prediction time, distances to pretraining images, and explanations.
 #
 # Each runs in a separate process, stores its results in the folder of the study and writes the comparison again.
 

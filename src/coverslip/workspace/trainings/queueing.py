@@ -361,7 +361,7 @@ def _preview_of(
     )
 
 
-# Trainings as a kind of job: their events and progress. Queue, rename, resume and finish them; adopt other runs.
+# The kind of job.
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class _Pipe:
         return data
 
 
-# Results of a finished training or evaluation: numbers and text of the report as data.
+# Numbers and text of the report as data.
 
 RESULTS = register_kind(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
 Result = TypeVar("Result")

@@ -48,11 +48,6 @@ from coverslip.workspace.store.workspace import Workspace
 #
 # Each image of a list has a number (`row_id`) that never changes. Pages, pictures, tiles and fields of view of all
 # lists are the same; the lists differ in what is known of their images.
-#
-# Filters and sort orders of images, the same for datasets, measured images and predictions.
-#
-# `Filters` are the query parameters of pages. `FilteredImages` describes the filters of a table of images, and
-# `matching_query` returns the SELECT.
 
 RowId = Annotated[int, Field(ge=1, lt=2**32)]
 Text = Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]
@@ -424,7 +419,7 @@ def digest_of(rows: Any) -> str:  # Any: a NumPy array
     return hashlib.sha256(ascending).hexdigest()
 
 
-# Images of a dataset: filters, facts about each image, and label errors of trainings.
+# The images of a dataset.
 
 ImageProblem = Literal["unreadable", "duplicate", "conflicting"]
 

@@ -29,7 +29,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import ImageList, PictureSource
 from coverslip.workspace.viewing.pictures import encode, picture_threads
 
-# Pyramids of images for the viewer: blocks of pixels at dyadic levels, read from the file or computed once.
+# Pyramids: blocks of pixels at dyadic levels, read from the file or computed once.
 #
 # Level 0 has the full resolution, and each further level half the width and height. The last level fits into one block.
 # Blocks are read from the level of the file with the nearest finer resolution, of which only that part is decoded.
@@ -411,7 +411,7 @@ def _as_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
     return np.rint(array).astype(dtype) if dtype.kind == "u" and array.dtype != dtype else array
 
 
-# Tiles of images for the viewer: channels with colors and contrast limits, added up as in Fiji and napari.
+# Tiles: channels with colors and contrast limits, added up as in Fiji and napari.
 
 TILE_PX = 512
 _TILES_PER_BLOCK = BLOCK_PX // TILE_PX
