@@ -51,7 +51,6 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
                     n_steps=N_STEPS,
                     loss=1.0,
                     images_per_second=300 / 54,
-                    epoch_seconds_left=0.0,
                     seconds_left=0.0,
                 ),
             )
@@ -260,7 +259,6 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
         n_steps=15,
         loss=1.0,
         images_per_second=0.5,
-        epoch_seconds_left=0.0,
         seconds_left=0.0,
     )
     slow = fold_event(progress, step, 40.0)

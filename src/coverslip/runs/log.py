@@ -133,7 +133,6 @@ class Step:
     n_steps: int
     loss: float | None
     images_per_second: float
-    epoch_seconds_left: Annotated[float, Field(description="Expected seconds to the end of the epoch.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -649,7 +648,6 @@ def _stepped(progress: LoggedProgress, event: StepEnded) -> LoggedProgress:
         n_steps=event.n_steps,
         loss=_finite(event.loss),
         images_per_second=event.images_per_second,
-        epoch_seconds_left=event.epoch_seconds_left,
     )
     after = replace(progress, stage="finetune", n_epochs=event.n_epochs, work=None, step=step)
     return _with_epochs(_with_training(after, event), event)
