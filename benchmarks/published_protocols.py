@@ -60,19 +60,19 @@ SETTINGS = {
     "mobilevit-mn": Setting(
         images={"micronuclei": None},
         models=("trans_DSC_SE_NAM",),
-        published={"epochs": 15, "batch_size": 64, "rare_class_repeats": 2},
+        published={"epochs": 12, "batch_size": 64, "rare_class_repeats": 2},
     ),
     "mobincep": Setting(
         images={"pap_herlev": None, "nuclei_mitocheck": 60},
         models=("Mobincep",),
-        published={"epochs": 30, "batch_size": 4},
+        published={"epochs": 24, "batch_size": 4},
         datasets=("all as one 60 20 20",),
         folds=0,
     ),
     "efficientnetv2-cell": Setting(
         images={"pap_herlev": None},
         models=("first blocks frozen",),
-        published={"epochs": 12, "batch_size": 16, "learning_rate": 3e-4},
+        published={"epochs": 10, "batch_size": 16, "learning_rate": 3e-4},
         image_size=96,
     ),
     "two-step": Setting(

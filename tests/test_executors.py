@@ -46,6 +46,32 @@ def test_tasks_that_a_stop_cancels_learn_that_it_was_a_stop() -> None:
         executor.run(None)
 
 
+class Unreachable(Waiting):
+    """The first task that it cancels cannot be reached, but ends."""
+
+    def _cancel(self, handle: threading.Event) -> None:
+        is_first = not any(each.is_set() for each in self._running)
+        super()._cancel(handle)
+        if is_first:
+            raise ConnectionError
+
+
+def test_a_stop_cancels_all_tasks_although_one_cannot_be_reached() -> None:
+    executor = Unreachable()
+    with ThreadPoolExecutor(3) as threads:
+        results = [threads.submit(executor.run, None) for _ in range(3)]
+        for _ in results:
+            executor.started.acquire()
+        handles = set(executor._running)
+        with pytest.raises(ConnectionError):
+            executor.stop()
+        n_cancelled = sum(handle.is_set() for handle in handles)
+        for handle in handles:
+            handle.set()  # else a task that was not cancelled would wait for ever
+        assert n_cancelled == 3
+        assert all(result.result() for result in results)
+
+
 CORES = "import os, time; time.sleep(0.5); print(len(os.sched_getaffinity(0)))"
 
 

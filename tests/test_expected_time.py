@@ -73,7 +73,7 @@ def test_earlier_trainings_give_the_expected_time_of_the_same_network_at_about_t
 def paces() -> dict[int, dict[str, Any]]:  # Any: JSON values
     """The pace that is kept of each image size."""
     with RecordStore(PACES, "all") as store:
-        stored = store.find(["paces 2"]).get("paces 2", b"[]")
+        stored = store.find(["paces 3"]).get("paces 3", b"[]")
     return {each["image_size"]: each["pace"] for each in json.loads(stored)}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from parameters import only_first
 from small_workspace import (
     FINETUNE,
     QUICK,
@@ -257,7 +258,8 @@ run_study(sys.argv[1], out=sys.argv[2], on="slurm")
 """
 
 
-@pytest.mark.parametrize("is_restarted", [False, True])  # this computer: the processes that wait for jobs end too
+# If this computer restarts, the processes that wait for jobs end too.
+@pytest.mark.parametrize("is_restarted", only_first(1, [True, False]))
 def test_a_resumed_study_waits_for_the_jobs_of_a_killed_study(tmp_path: Path, is_restarted: bool) -> None:
     plan, folder, number = plan_of_study(tmp_path), tmp_path / "study", occupy()
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan.model_dump(mode="json", exclude_unset=True)))

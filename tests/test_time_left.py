@@ -52,7 +52,6 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
                     n_steps=N_STEPS,
                     loss=1.0,
                     images_per_second=300 / 54,
-                    epoch_seconds_left=0.0,
                     seconds_left=0.0,
                 ),
             )
@@ -261,7 +260,6 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
         n_steps=15,
         loss=1.0,
         images_per_second=0.5,
-        epoch_seconds_left=0.0,
         seconds_left=0.0,
     )
     slow = fold_event(progress, step, 40.0)
@@ -271,6 +269,18 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
     assert left[1] is not None
     assert left[0] < 1200.0  # 2 s for each image of ten epochs would be 6000 s
     assert left[1] == pytest.approx(9 * 300 / 5.5, rel=0.5)
+
+
+def test_the_training_on_all_images_after_folds_has_the_pace_of_the_folds() -> None:
+    plan = replace(PLAN, n_folds=3, n_epochs=2)
+    n_images = plan.n_train + plan.n_val + plan.n_test
+    progress = fold_event(LoggedProgress(), plan, 0.0)
+    progress = fold_event(progress, an_epoch(1, n_epochs=2, seconds=0.1 * plan.n_drawn, fold=3), 60.0)
+    pace = progress.pace.training
+    of_all = 0.1 * n_images * plan.n_drawn / plan.n_train
+    progress = fold_event(progress, an_epoch(1, n_epochs=2, seconds=of_all), 200.0)
+    assert pace == pytest.approx(0.1)
+    assert progress.pace.training == pytest.approx(0.1)
 
 
 def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> None:

@@ -221,7 +221,6 @@ class StepEnded(Event):
     n_steps: int
     loss: float
     images_per_second: float
-    epoch_seconds_left: float
     seconds_left: float  # until the end of fine-tuning; with early stopping, if no later epoch is better
 
     def _text(self) -> str:

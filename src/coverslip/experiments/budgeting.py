@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
 PACES = register_kind(Kind("pace", RECORDS, bound_bytes=10**7))
 LONG_SECONDS = 1800.0  # a longer training emits a warning
-_KEY = "paces 2"
+_KEY = "paces 3"
 _MOST_KEPT = 60
 _MOST_SCALED = 2.0  # largest ratio of image sides at which a pace is scaled from one to the other
 

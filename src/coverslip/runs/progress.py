@@ -40,6 +40,7 @@ from coverslip.runs.timing import (
     fits_in_stage,
     fitting_seconds,
     measured_pace,
+    n_after_training,
     refit_seconds,
     stage_seconds,
 )
@@ -132,7 +133,6 @@ class Step:
     n_steps: int
     loss: float | None
     images_per_second: float
-    epoch_seconds_left: Annotated[float, Field(description="Expected seconds to the end of the epoch.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,7 +332,8 @@ def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace
         seconds = max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0))
         return replace(pace, fitting=seconds / fits_in_stage(is_last=event.fold is None))
     if isinstance(event, RunEnded) and progress.stage == "measuring":
-        n_predicted = plan.n_test + (plan.n_reprocessed if progress.epoch else 0)
+        done = plan if progress.epoch else replace(plan, n_reprocessed=0)
+        n_predicted = n_after_training(done, is_last=event.fold is None)
         is_refitted = any(each.code == "delivered-classifier" for each in progress.notes)
         of_refit = refit_seconds(plan, pace) if is_refitted else 0.0
         seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - of_refit)
@@ -503,7 +504,6 @@ def _stepped(progress: LoggedProgress, event: StepEnded) -> LoggedProgress:
         n_steps=event.n_steps,
         loss=_finite(event.loss),
         images_per_second=event.images_per_second,
-        epoch_seconds_left=event.epoch_seconds_left,
     )
     after = replace(progress, stage="finetune", n_epochs=event.n_epochs, work=None, step=step)
     return _with_epochs(_with_training(after, event), event)

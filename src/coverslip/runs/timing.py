@@ -39,17 +39,27 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         n_embedded = plan.n_train + plan.n_val + plan.copies
     else:  # the features of all folds are cached
         n_embedded = plan.n_test if index == 1 else 0.0
-    scale = n_images / max(plan.n_train, 1) if plan.n_folds and is_last else 1.0
-    n_after = plan.n_reprocessed * scale + (0 if plan.n_folds and is_last else plan.n_test)
+    scale = _scale(plan, is_last=is_last)
     return {
         "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
         "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
         + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
-        "measuring": embedding * n_after
+        "measuring": embedding * n_after_training(plan, is_last=is_last)
         + refit_seconds(plan, pace)
         + _or_usual(pace, "closing" if is_last else "loading"),
     }
+
+
+def _scale(plan: WorkPlanned, *, is_last: bool) -> float:
+    """Return how many times as many images the training on all images after folds has as a fold, else 1."""
+    n_images = plan.n_train + plan.n_val + plan.n_test
+    return n_images / max(plan.n_train, 1) if plan.n_folds and is_last else 1.0
+
+
+def n_after_training(plan: WorkPlanned, *, is_last: bool) -> float:
+    """Return the number of forward passes after a training, with those of its test images if it has any."""
+    return plan.n_reprocessed * _scale(plan, is_last=is_last) + (0 if plan.n_folds and is_last else plan.n_test)
 
 
 def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0) -> int:
@@ -133,7 +143,7 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
             step = (1 + _validation_share(plan)) / event.images_per_second
             return replace(pace, training=(1 - done) * training_seconds(pace, plan) + done * step)
         case EpochEnded() if event.epoch and plan.n_drawn:
-            epoch = event.seconds / plan.n_drawn
+            epoch = event.seconds / (plan.n_drawn * _scale(plan, is_last=event.fold is None))
             if pace.n_epochs and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
                 return pace
             n_epochs = pace.n_epochs + 1

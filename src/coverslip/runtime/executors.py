@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -96,11 +96,11 @@ class Executor(ABC, Generic[Task, Handle, Result]):
                 self.stop()  # else the threads would wait for all
 
     def stop(self) -> None:
-        """Cancel all tasks, and begin no others. A second call does nothing."""
-        with self._lock:
+        """Cancel all tasks, and begin no others. A second call does nothing. An error is raised after the last task."""
+        with self._lock, ExitStack() as cancellations:
             was_stopped, self.is_stopped = self.is_stopped, True  # before tasks end because of it
             for handle in () if was_stopped else self._running:
-                self._cancel(handle)
+                cancellations.callback(self._cancel, handle)
 
     def close(self) -> None:
         """Release all resources after the last task."""

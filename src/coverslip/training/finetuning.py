@@ -602,7 +602,6 @@ def _train_epoch(
         if now - last_emitted > seconds_between or step >= n_steps:
             last_emitted = now
             pace = (now - started) / step
-            left = pace * (n_steps - step)
             context.emit(
                 StepEnded(
                     epoch=epoch,
@@ -611,8 +610,7 @@ def _train_epoch(
                     n_steps=n_steps,
                     loss=float(result.loss),
                     images_per_second=n_used / max(now - started, 1e-9),
-                    epoch_seconds_left=left,
-                    seconds_left=left + pace * _steps_after(plan, epoch, recipe, progress),
+                    seconds_left=pace * (n_steps - step + _steps_after(plan, epoch, recipe, progress)),
                 )
             )
         if step >= n_steps:
