@@ -80,7 +80,7 @@ def augment_table() -> str:
 
 def columns_table() -> str:
     """One row per meaning: the accepted names in tables of images, and in tables of objects of other programs."""
-    from coverslip.datasets.tables import IMAGE_TABLES, OBJECT_TABLE
+    from coverslip.datasets.columns import IMAGE_TABLES, OBJECT_TABLE
 
     kinds = IMAGE_TABLES.columns, OBJECT_TABLE.columns
     meanings = [each for each in {**kinds[0], **kinds[1]} if not each.startswith("channel_")]

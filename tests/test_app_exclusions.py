@@ -9,7 +9,7 @@ from browser import RunningApp, open_page
 from image_sets import ids_at, images_at, positions_of
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 
-from coverslip.datasets.tables import TableChoices
+from coverslip.datasets.columns import TableChoices
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.methods import methods

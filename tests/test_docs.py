@@ -211,7 +211,7 @@ def test_every_image_suffix_is_documented() -> None:
 
 
 def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
-    from coverslip.datasets.tables import IMAGE_COLUMNS
+    from coverslip.datasets.columns import IMAGE_COLUMNS
 
     further_channels = {f"channel_{n}" for n in range(3, 17)}  # the first two stand for them
     assert IMAGE_COLUMNS - in_code(page("data.md")) == further_channels

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 import coverslip as cs
 from coverslip.cli import app as cli
+from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.quality.related_images import patterns_in_names
-from coverslip.datasets.tables import TableChoices
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.objects.collecting import preview_first_table, read_objects_of

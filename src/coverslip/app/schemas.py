@@ -13,8 +13,9 @@ from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import Remedy, text
 from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, key_names
 from coverslip.workspace.correcting.joining import JoinStep
+from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.datasets.sources import Name, Source
-from coverslip.workspace.datasets.state import Classes, DatasetState, PixelChoice
+from coverslip.workspace.datasets.state import Classes, DatasetState
 from coverslip.workspace.exports import ExportTo
 from coverslip.workspace.jobs.records import State
 from coverslip.workspace.lists import Exclusion, Row

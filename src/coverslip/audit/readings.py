@@ -12,7 +12,7 @@ from itertools import combinations
 from pathlib import Path
 
 from coverslip.datasets import clean_label, natural_key, one_line, read_table, similar_names
-from coverslip.datasets.tables import column_named, plain_name, refuse_duplicates
+from coverslip.datasets.columns import column_named, plain_name, refuse_duplicates
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text

@@ -70,7 +70,7 @@ def objects(
     check_groups(group, group_pattern)
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
-    from coverslip.datasets.tables import TableChoices
+    from coverslip.datasets.columns import TableChoices
     from coverslip.errors import CoverslipError
     from coverslip.objects.collecting import collect_objects, preview_first_table
 

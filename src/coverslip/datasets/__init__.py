@@ -1,5 +1,6 @@
 """Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
+from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import FileFinder, is_folder, list_images, with_plan
@@ -111,7 +112,6 @@ from coverslip.datasets.splits.splitting import (
     split_images,
     trained_classes,
 )
-from coverslip.datasets.tables import is_image_column, plain_name
 
 __all__ = [
     "DECISIONS",

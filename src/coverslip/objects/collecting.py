@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
-from coverslip.datasets.tables import TableChoices, Unit
+from coverslip.datasets.columns import TableChoices, Unit
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.images import ReadPlan, pixel_side, read_pixels

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from coverslip.datasets import one_line
-from coverslip.datasets.tables import TABLE_SUFFIXES, TableChoices, is_table
+from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.tables import TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.files import read_bytes
 from coverslip.images import check_size, open_image

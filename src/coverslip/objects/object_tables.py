@@ -10,27 +10,23 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.datasets import one_line
-from coverslip.datasets.tables import (
+from coverslip.datasets.columns import (
     ABSOLUTE,
     OBJECT_KINDS,
     OBJECT_MEANINGS,
     POINT_COLUMNS,
     POSITIONS,
-    CellFault,
-    RowFaults,
     TableChoices,
     TableKind,
-    TextTable,
     Unit,
     base_and_unit,
     chosen_columns,
     column_named,
     find_column,
-    number_in,
-    open_text_table,
     plain_name,
     refuse_duplicates,
 )
+from coverslip.datasets.tables import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
 from coverslip.objects.table import UNKNOWN, FieldImage, words_of

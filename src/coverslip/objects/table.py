@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
+from coverslip.datasets.columns import refuse_duplicates
 from coverslip.datasets.tables import (
     CellFault,
     RowFaults,
@@ -25,7 +26,6 @@ from coverslip.datasets.tables import (
     number_in,
     open_text,
     open_text_table,
-    refuse_duplicates,
 )
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from coverslip.counts import count_groups
-from coverslip.datasets.tables import OBJECT_MEANINGS, TableChoices
+from coverslip.datasets.columns import OBJECT_MEANINGS, TableChoices
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json

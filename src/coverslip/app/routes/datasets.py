@@ -23,14 +23,15 @@ from coverslip.app.schemas import (
     located,
     problems,
 )
-from coverslip.datasets.tables import TableChoices
+from coverslip.datasets.columns import TableChoices
 from coverslip.experiments.budgeting import SetSizes
 from coverslip.workspace import cleanup, leakage_audit, maps, recipes, suggestions
-from coverslip.workspace.datasets import folders, grouping, reading_images, sources, state
+from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
+from coverslip.workspace.datasets.pixel_options import PixelOptions
 from coverslip.workspace.datasets.reading_images import DatasetInspection
-from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState, PixelOptions
+from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
 from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.maps import MapPredictions, MapState
 from coverslip.workspace.predictions.classifiers import classes_of
@@ -266,7 +267,7 @@ def preview_augmentation(workspace: ServedWorkspace, pool: PreviewPool, dataset_
 @router.get("/datasets/{dataset_id}/pixel-options")
 def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptions:
     """The series, time points, z-planes, channels and levels of the files, among which users choose."""
-    return state.pixel_options(workspace, dataset_id)
+    return pixel_options.pixel_options(workspace, dataset_id)
 
 
 folders_router = api_router("folders")

@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from coverslip.datasets.columns import IMAGE_TABLES, plain_name, refuse_repeated_names
 from coverslip.datasets.index.tables import ImageTable
 from coverslip.datasets.names import one_line, some
-from coverslip.datasets.tables import IMAGE_TABLES, plain_name, refuse_repeated_names
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow
 from coverslip.messages import text

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.datasets.columns import plain_name
 from coverslip.datasets.index.tables import ImageTable
 from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
-from coverslip.datasets.tables import plain_name
 from coverslip.images import (
     PLAN_COLUMNS,
     Decoded,

@@ -15,14 +15,11 @@ from typing import Literal, overload
 
 import numpy as np
 
-from coverslip.datasets.names import has_image_suffix, one_line, some
-from coverslip.datasets.tables import (
+from coverslip.datasets.columns import (
     IMAGE_TABLES,
     OBJECT_TABLE,
     PIXELS,
     RELATIVE,
-    WINDOWS,
-    CellFault,
     ColumnUnit,
     base_and_unit,
     chosen_columns,
@@ -30,14 +27,13 @@ from coverslip.datasets.tables import (
     find_column,
     is_image_column,
     is_position,
-    line_of_file,
-    number_in,
-    open_text_table,
     plain_name,
     refuse_duplicates,
     spelling_hint,
     unique_columns,
 )
+from coverslip.datasets.names import has_image_suffix, one_line, some
+from coverslip.datasets.tables import WINDOWS, CellFault, line_of_file, number_in, open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded, describe_image, square_around
 from coverslip.messages import GroupBy, MapColumn, Note, Set, note, text

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from coverslip.datasets.columns import column_named
 from coverslip.datasets.index.classes import shared_class_notes
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Opening
 from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
@@ -24,7 +25,6 @@ from coverslip.datasets.quality.findings import (
     title_of,
 )
 from coverslip.datasets.quality.scanning import GroupFacts, Scan, Spread, class_sizes, frequencies, group_facts
-from coverslip.datasets.tables import column_named
 from coverslip.images import pixel_side
 from coverslip.messages import Note, localized_number, text
 

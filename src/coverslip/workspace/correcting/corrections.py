@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from coverslip.datasets import name_as_text
-from coverslip.datasets.tables import IMAGE_TABLES, plain_name
+from coverslip.datasets.columns import IMAGE_TABLES, plain_name
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
-from coverslip.datasets.tables import find_column
+from coverslip.datasets.columns import find_column
 from coverslip.errors import Conflict, NotFound
 from coverslip.images import PixelFacts
 from coverslip.runs.images import ImageSource

@@ -15,7 +15,8 @@ from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import insert, select, update
 
 from coverslip.datasets import NO_GROUPS, Dataset, has_class_folders, one_line, open_dataset, printable
-from coverslip.datasets.tables import TableChoices, is_table
+from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.tables import is_table
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images import ReadPlan
 from coverslip.messages import text

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
-from coverslip.datasets.tables import TableChoices
+from coverslip.datasets.columns import TableChoices
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json

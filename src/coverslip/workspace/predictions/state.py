@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets import domains_of_paths
-from coverslip.datasets.tables import TableChoices
+from coverslip.datasets.columns import TableChoices
 from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json

@@ -53,7 +53,7 @@ from coverslip.datasets import (
     natural_key,
     with_classes,
 )
-from coverslip.datasets.tables import TableChoices
+from coverslip.datasets.columns import TableChoices
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
 from coverslip.images import PixelFacts, ReadPlan
