@@ -160,7 +160,11 @@ def with_content(sections: Iterable[SectionContent]) -> Iterator[SectionContent]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A record of a section of the results of runs."""
+    """A record of a section of the results of runs.
+
+    To add a section, write it in a module of `reports/sections/`, list it in their `__init__.py`, and write its texts in
+    `reports.ftl`. The report, the pages and the command line then show it.
+    """
 
     name: str
     title: Callable[[], str]
