@@ -28,7 +28,14 @@ from finetuning import Images, write_part
 
 from coverslip.runs.log import LogReader
 
-RECORD = Record("Time budgets", ["src/coverslip/experiments/budgeting.py", "src/coverslip/training/pacing.py"])
+RECORD = Record(
+    "Time budgets",
+    [
+        "src/coverslip/experiments/budgeting.py",
+        "src/coverslip/experiments/estimating.py",
+        "src/coverslip/training/pacing.py",
+    ],
+)
 SETS = {
     "blood_pbc, 152": (Images("blood_pbc", None, 0), 150),
     "nuclei_mitocheck, 602": (Images("nuclei_mitocheck/images.csv", "movie", 0), 600),

@@ -16,8 +16,9 @@ import coverslip as cs
 from coverslip.datasets import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import EpochEnded, Event, FoldEnded, Noted, Pace, StageStarted, ignore
-from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory, image_sizes, measure_pace
+from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory, image_sizes
 from coverslip.experiments.cross_validation import folds_of_recipe
+from coverslip.experiments.estimating import measure_pace
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import validated
 from coverslip.experiments.run_state import begin_run

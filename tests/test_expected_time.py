@@ -25,7 +25,7 @@ from coverslip.events import (
     StageStarted,
     WorkPlanned,
 )
-from coverslip.experiments.budgeting import PACES, PaceListener, SetSizes, plan_work
+from coverslip.experiments.estimating import PACES, PaceListener, SetSizes, plan_work
 from coverslip.messages import note
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.progress import LoggedProgress, fold_event

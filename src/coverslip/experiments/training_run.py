@@ -12,18 +12,9 @@ from pathlib import Path
 from coverslip.datasets import Dataset, Scan, one_line
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Event, Noted, Pace
-from coverslip.experiments.budgeting import (
-    PaceListener,
-    can_fall_back_to_instant,
-    counts_of,
-    expected_time,
-    fit_to_budget,
-    fit_to_memory,
-    plan_work,
-    with_pace_of_processor,
-    without_finetuning,
-)
+from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, fit_to_memory, without_finetuning
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
+from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work, with_pace_of_processor
 from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
 from coverslip.experiments.run_state import begin_run, record_work

@@ -162,8 +162,8 @@ def with_content(sections: Iterable[SectionContent]) -> Iterator[SectionContent]
 class Section:
     """A record of a section of the results of runs.
 
-    To add a section, write it in a module of `reports/sections/`, list it in their `__init__.py`, and write its texts in
-    `reports.ftl`. The report, the pages and the command line then show it.
+    To add a section, write it in a module of `reports/sections/`, list it in their `__init__.py`, and write its texts
+    in `reports.ftl`. The report, the pages and the command line then show it.
     """
 
     name: str

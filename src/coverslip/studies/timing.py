@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from coverslip.datasets import Dataset, scan_images
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.experiments.budgeting import SetSizes, measure_pace, plan_work
+from coverslip.experiments.estimating import SetSizes, measure_pace, plan_work
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json

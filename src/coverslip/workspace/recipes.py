@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from coverslip.datasets import NO_GROUPS, ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
-from coverslip.experiments.budgeting import LONG_SECONDS, SetSizes, plan_work
+from coverslip.experiments.estimating import LONG_SECONDS, SetSizes, plan_work
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
 from coverslip.models import PAPERS, ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights

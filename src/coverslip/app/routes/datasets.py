@@ -24,7 +24,7 @@ from coverslip.app.schemas import (
     problems,
 )
 from coverslip.datasets.columns import TableChoices
-from coverslip.experiments.budgeting import SetSizes
+from coverslip.experiments.estimating import SetSizes
 from coverslip.workspace import cleanup, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder

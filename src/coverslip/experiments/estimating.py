@@ -1,0 +1,312 @@
+"""Estimate the time of a training: from earlier trainings on this computer, or by measuring its first images."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.datasets import DecodedPixels
+from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
+from coverslip.experiments.split_data import SplitData
+from coverslip.messages import note, rough_duration, text
+from coverslip.models import model_info
+from coverslip.runs.folder import RunContext
+from coverslip.runs.progress import LoggedProgress, fold_event
+from coverslip.runs.recipe import Recipe
+from coverslip.runs.timing import TRAINING_BY_EMBEDDING, expected_epochs, scaled, total_seconds
+from coverslip.training.preprocessing import learn_preprocessing
+
+SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
+PACES = register_kind(Kind("pace", RECORDS, bound_bytes=10**7))
+LONG_SECONDS = 1800.0  # a longer training emits a warning
+_KEY = "paces 3"
+_MOST_KEPT = 60
+_MOST_SCALED = 2.0  # largest ratio of image sides at which a pace is scaled from one to the other
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSizes:
+    """Number of images in each set of the split, or of the split of the first fold."""
+
+    n_train: int
+    n_val: int
+    n_test: int
+    n_drawn: int
+    n_folds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _PaceRecord:
+    """The pace of an earlier training, with one forward pass of each image, and the fit relative to `_fit_seconds`."""
+
+    model: str
+    device: str
+    freeze_to: str | None
+    is_scratch: bool
+    image_size: int
+    pace: Pace
+
+    def is_comparable(self, other: "_PaceRecord") -> bool:
+        """Return whether the pace follows from that of `other`: only the image sizes differ, by a factor of up to 2.
+
+        The time per operation differs by multiples between networks.
+        """
+        is_same = replace(other, image_size=self.image_size, pace=self.pace) == self
+        return is_same and self.ratio(other) <= _MOST_SCALED
+
+    def ratio(self, other: "_PaceRecord") -> float:
+        """Return the ratio of the larger image side to the smaller."""
+        sides = (self.image_size, other.image_size)
+        return max(sides) / min(sides)
+
+
+def plan_work(recipe: Recipe, counts: SetSizes, device: str, pace: Pace | None = None) -> WorkPlanned:
+    """Return the amount of work of a training, with its expected time if its pace or an earlier training is known.
+
+    Args:
+        recipe: of the training.
+        counts: of its images.
+        device: that it runs on.
+        pace: of this training, if it was measured.
+    """
+    n_epochs = 0
+    if recipe.is_finetuned:
+        resolved = recipe.with_epochs(counts.n_drawn)
+        n_epochs = min(resolved.n_epochs, recipe.last_epoch or resolved.n_epochs)
+    patience = recipe.patience_used if n_epochs else None
+    earlier, basis = _pace_for(recipe, device)
+    copies = recipe.copies_in_images(counts.n_train)
+    if earlier.fitting is not None:
+        relative = _fit_seconds(counts.n_train + counts.n_val, recipe.n_views * copies)
+        earlier = replace(earlier, fitting=earlier.fitting * relative)
+    plan = WorkPlanned(
+        n_train=counts.n_train,
+        n_val=counts.n_val,
+        n_test=counts.n_test,
+        n_drawn=counts.n_drawn,
+        n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
+        n_epochs=n_epochs if patience is None else expected_epochs(n_epochs, patience),
+        has_instant=recipe.has_instant_stage,
+        tta=recipe.n_views,
+        copies=copies,
+        n_folds=counts.n_folds,
+        patience=patience,
+        refits=recipe.refits_instant_classifier and recipe.has_instant_stage and not counts.n_folds,
+        pace=pace or earlier,
+        basis=basis,
+    )
+    return plan if pace is None and basis is None else replace(plan, seconds=total_seconds(plan, plan.pace))
+
+
+def counts_of(split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> SetSizes:
+    """Return the counts of a split."""
+    n_train, n_val, n_test = (len(part) for part in (split_data.train, split_data.val, split_data.test))
+    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=split_data.n_drawn(recipe), n_folds=n_folds)
+
+
+def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:
+    """Return the note with the expected time of a training, or of one of its two steps (pretraining, training)."""
+    return Noted.of(
+        note(
+            "expected-time",
+            level="warning" if plan.seconds is not None and plan.seconds > LONG_SECONDS else "info",
+            is_known=plan.seconds is not None,
+            step=step or 0,
+            seconds=plan.seconds,
+            duration=rough_duration(plan.seconds or 0),
+            basis=plan.basis or "",
+            n_folds=plan.n_folds,
+            n_trainings=plan.n_folds + 1,
+        )
+    )
+
+
+class PaceListener:
+    """Measures the pace of a training, and stores it for estimates of later trainings."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context, self._progress = context, LoggedProgress()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, WorkPlanned):
+            event = replace(event, pace=Pace())  # only the pace of this training is stored
+        self._progress = fold_event(self._progress, event, time.time())
+        if isinstance(event, RunEnded) and event.state == "done" and event.fold is None and not event.is_pretraining:
+            self._store()
+
+    def _store(self) -> None:
+        progress, plan = self._progress, self._progress.plan
+        # Without a complete epoch, the pace would be that of the first steps, which are much slower than later ones.
+        measured = progress.pace if progress.pace.n_epochs else replace(progress.pace, training=None)
+        if plan is None or (measured.embedding is None and measured.training is None):
+            return
+        seconds = {stage.stage: stage.seconds for stage in progress.stages}
+        if not plan.n_folds:
+            measured = replace(
+                measured, reading=seconds.get("reading", 0.0) / (plan.n_train + plan.n_val + plan.n_test)
+            )
+        recipe = self._context.run.recipe
+        if measured.embedding is not None:
+            measured = replace(measured, embedding=measured.embedding / recipe.n_views)
+        if measured.fitting is not None:
+            relative = _fit_seconds(plan.n_train + plan.n_val, plan.tta * plan.copies)
+            measured = replace(measured, fitting=measured.fitting / relative)
+        record, stored = _record_of(recipe, self._context.device), _all_records()
+        earlier = next((each for each in stored if replace(each, pace=record.pace) == record), None)
+        if earlier:  # for values that were not measured now, as with cached features
+            measured = _completed(measured, earlier.pace)
+        record = replace(record, pace=replace(measured, n_epochs=0))
+        _write([*(each for each in stored if each is not earlier), record][-_MOST_KEPT:])
+
+
+def _completed(pace: Pace, other: Pace) -> Pace:
+    """Return the pace with the values of another one where it has none."""
+    return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})
+
+
+def _record_of(recipe: Recipe, device: str) -> _PaceRecord:
+    size = recipe.image_size or model_info(recipe.model).input_px
+    return _PaceRecord(recipe.model, device, recipe.freeze_to, recipe.init == "scratch", size, Pace())
+
+
+def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
+    """Return the pace by the earlier training of the nearest image size, and its description; None if incomplete."""
+    current = _record_of(recipe, device)
+    comparable = sorted(filter(current.is_comparable, _all_records()), key=current.ratio)
+    if not comparable:
+        return Pace(), None
+    sufficient = [each for each in comparable if _is_enough(each.pace, recipe)]
+    nearest = (sufficient or comparable)[0]
+    pace = scaled(nearest.pace, (current.image_size / nearest.image_size) ** SIZE_POWER)
+    if pace.embedding is not None:
+        pace = replace(pace, embedding=pace.embedding * recipe.n_views)
+    if not sufficient:
+        return pace, None
+    if nearest.image_size == current.image_size:
+        return pace, text("pace-basis", model=nearest.model, image_size=nearest.image_size)
+    sizes = {"image_size": nearest.image_size, "scaled_size": current.image_size}
+    return pace, text("pace-basis-scaled", model=nearest.model, **sizes)
+
+
+def _is_enough(pace: Pace, recipe: Recipe) -> bool:
+    is_embedding_known = pace.embedding is not None or recipe.init == "scratch"
+    return is_embedding_known and (pace.training is not None or not recipe.is_finetuned)
+
+
+def _all_records() -> list[_PaceRecord]:
+    """Return the stored records, the newest last; none if they cannot be read."""
+    with RecordStore(PACES, "all") as store:
+        stored = store.find([_KEY]).get(_KEY)
+    if stored is None:
+        return []
+    try:
+        return [_read(each) for each in json.loads(stored)]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _read(values: Mapping[str, Any]) -> _PaceRecord:  # Any: JSON values
+    return _PaceRecord(**{**values, "pace": Pace(**values["pace"])})
+
+
+def _write(records: list[_PaceRecord]) -> None:
+    with RecordStore(PACES, "all") as store:
+        store.keep({_KEY: json.dumps([asdict(each) for each in records]).encode()})
+
+
+_N_TIMED = 32  # images
+_SIDE = 512  # of the matrices whose product measures the processor
+# Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
+_MOST_FEATURES = 3700
+_PRODUCTS_OF_FIT, _PRODUCT_SECONDS = 5, 0.004
+# Seconds of loading a classifier, and of metrics, figures and report for no image and for each, where a loop takes
+# `_LOOP_SECONDS`.
+_LOADING, _CLOSING, _CLOSING_OF_IMAGE, _LOOP_SECONDS = 2.0, 3.0, 0.001, 0.02
+
+
+def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> Pace:
+    """Return the pace of a training, measured on a few images in some seconds. Caches have no part in it.
+
+    Steps of fine-tuning are not timed, but estimated, if they cannot end before the deadline of the context.
+
+    Args:
+        split_data: the images and their split.
+        recipe: of the training, with a number of epochs.
+        context: of the run, whose folder stays unchanged.
+
+    Raises:
+        Stopped: on request.
+    """
+    from coverslip.engines import fastest_engine, run_tta
+    from coverslip.models.networks import FeatureNetwork
+    from coverslip.training.finetuning import time_steps
+    from coverslip.training.fitting import initial_network
+
+    preprocessing, n_drawn = learn_preprocessing(split_data.train_facts, recipe), split_data.n_drawn(recipe)
+    timed = np.sort(split_data.sample_training_images(_N_TIMED, seed=recipe.seed))
+    with DecodedPixels(split_data.data, split_data.scan, preprocessing) as pixels_of:
+        images = split_data.training_images(pixels_of, recipe)
+        began = time.monotonic()
+        pixels = pixels_of(timed.tolist())
+        reading = (time.monotonic() - began) / len(timed)
+        context.stop.check()
+        network, _ = initial_network(images, preprocessing, recipe, None)
+        engine = fastest_engine(FeatureNetwork(network, pixels.dtype.name), pixels[:1], device=context.device)
+        run_tta(engine, pixels[:4], recipe.n_views)
+        began = time.monotonic()
+        run_tta(engine, pixels, recipe.n_views)
+        embedding = (time.monotonic() - began) / len(timed)
+        context.stop.check()
+        training = None
+        if recipe.is_finetuned:
+            training = TRAINING_BY_EMBEDDING * embedding / recipe.n_views
+            if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
+                training = time_steps(network, images, recipe, context.device)
+            training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
+    n_images, n_train = len(split_data.train) + len(split_data.val), len(split_data.train)
+    pace = _pace_of_processor(n_images, recipe.n_views * recipe.copies_in_images(n_train))
+    return replace(pace, reading=reading, embedding=embedding, training=training)
+
+
+def with_pace_of_processor(plan: WorkPlanned) -> WorkPlanned:
+    """Return the plan with the pace of the processor, measured in half a second, where it has none."""
+    return replace(
+        plan, pace=_completed(plan.pace, _pace_of_processor(plan.n_train + plan.n_val, plan.tta * plan.copies))
+    )
+
+
+def _pace_of_processor(n_images: int, n_copies: float) -> Pace:
+    """Return the times that depend on the processor but not on the network, from two short measurements."""
+    product, slowness = _mean_seconds(_product, 20), max(1.0, _mean_seconds(_loop, 15) / _LOOP_SECONDS)
+    return Pace(
+        fitting=_fit_seconds(n_images, n_copies, product, slowness),
+        loading=_LOADING * slowness,
+        closing=(_LOADING + _CLOSING + _CLOSING_OF_IMAGE * n_images) * slowness,
+    )
+
+
+def _fit_seconds(n_images: int, n_copies: float, product: float = _PRODUCT_SECONDS, slowness: float = 1.0) -> float:
+    """Return the seconds of a fit of the instant classifier, where a product of matrices takes `product` seconds."""
+    side = min(_MOST_FEATURES, n_images + n_copies)
+    return _PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness
+
+
+def _mean_seconds(work: Callable[[], object], n: int) -> float:
+    """Return the mean duration of n calls, which take long enough to notice other programs."""
+    began = time.monotonic()
+    for _ in range(n):
+        work()
+    return (time.monotonic() - began) / n
+
+
+def _product() -> object:
+    matrix = np.ones((_SIDE, _SIDE))
+    return matrix @ matrix
+
+
+def _loop() -> object:
+    return sum(i * i for i in range(200_000))
