@@ -28,6 +28,9 @@ from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL
 from coverslip.training.preprocessing import learn_preprocessing
 
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
@@ -155,8 +158,6 @@ def principal_components(
 
 # Distances between datasets in the features of a network, and which dataset to pretrain on.
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 FEWEST_IMAGES = 10
 _BY_GROUPS, _BY_IMAGES = "bootstrap over groups", "bootstrap over images"

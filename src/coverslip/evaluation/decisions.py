@@ -29,6 +29,9 @@ import numpy.typing as npt
 
 from coverslip.messages import Message, message
 
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
 Aim = Literal["sensitivity", "specificity"]
 
 # Probabilities are compared with the number of digits in predictions.csv. A threshold between finer values would not
@@ -384,8 +387,7 @@ def uncertain_threshold(
     return 0.0 if first == 0 else float((confidence[first - 1] + confidence[first]) / 2)
 
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+# Prediction sets.
 
 SET_LEVEL = 0.9  # share of images of each class whose prediction set contains it
 

@@ -63,6 +63,9 @@ from coverslip.training.step import (
     standardized_head,
 )
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
 
 def save_checkpoint(
     file: Path,
@@ -171,8 +174,6 @@ class Progress:
 
 # Scores of an epoch: on training images from the results of its steps, and on validation images.
 
-Ints = npt.NDArray[np.int64]
-
 
 class Diverged(Exception):
     """The loss or a logit is not a finite number."""
@@ -274,7 +275,6 @@ class StepResults:
 
 # The training loop.
 
-Floats = npt.NDArray[np.float64]
 
 _SECONDS_BETWEEN_STEP_EVENTS = 0.2
 _SECONDS_BETWEEN_WAITS = 1.0  # on a GPU, where reading a loss waits for all queued work

@@ -70,6 +70,9 @@ from coverslip.training.linear_probe import LinearHead, is_preferred, is_signifi
 from coverslip.training.processor import keep_freed_memory
 from coverslip.training.step import begin_batch_statistics
 
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
 _HEAD = ("head.weight", "head.bias")
 
 
@@ -191,8 +194,6 @@ def _fitted(weight: Tensor, target: Tensor) -> Tensor:
     return (weight.sum(1, keepdim=True) / target_shape[1]).expand(target.shape).clone()
 
 
-Ints = npt.NDArray[np.int64]
-
 _READ_AT_ONCE = 16
 _RESCALING = 255.0
 _MIN_SD = 1e-3  # normalization must not amplify noise of a constant channel
@@ -248,8 +249,6 @@ def _moments(
 # The instant stage: a linear probe on frozen features, and its validation scores.
 #
 # Its result is stored in the run folder, so that a resumed training does not fit the probe again.
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
