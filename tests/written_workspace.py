@@ -17,7 +17,7 @@ from small_workspace import open_images
 from synthetic_runs import NETWORKS, write_run, written_study
 from training_events import a_step, an_epoch
 
-from coverslip.events import Event, InstantClassifierFitted, RunStarted, StageStarted, WorkPlanned, as_json
+from coverslip.events import Event, InstantClassifierFitted, RunStarted, SetSizes, StageStarted, WorkPlanned, as_json
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
@@ -99,7 +99,11 @@ def _write_running(run: Run) -> None:
         epochs.append(an_epoch(k, n_epochs=12, seconds=20.0, seconds_left=20.0 * (12 - k), **losses, **scores))
     events: list[Event] = [
         WorkPlanned(
-            n_train=72, n_val=24, n_test=24, n_drawn=72, n_reprocessed=24, n_epochs=12, has_instant=True, seconds=300
+            sizes=(SetSizes(n_train=72, n_val=24, n_test=24, n_drawn=72, n_selecting=24),),
+            n_reprocessed=(24,),
+            n_epochs=12,
+            has_instant=True,
+            seconds=300,
         ),
         RunStarted(run=RUNNING, n_train=72, n_val=24, n_test=24, classes=CLASSES),
         StageStarted(stage="instant"),

@@ -30,6 +30,7 @@ from coverslip.events import (
     Progressed,
     RunEnded,
     RunStarted,
+    SetSizes,
     StageStarted,
     StepEnded,
     ValidationImagesChosen,
@@ -169,33 +170,31 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         pace: of this computer.
         index: of the training: folds from 0, then the training on all images, which has no test.
     """
-    n_images, is_last = plan.n_train + plan.n_val + plan.n_test, index == plan.n_folds
+    sizes, first, is_last = plan.sizes[index], plan.sizes[0], index == plan.n_folds
     embedding = embedding_seconds(pace, plan)
     if index == 0:
-        n_embedded = plan.n_train + plan.n_val + plan.copies
+        n_embedded = first.n_train + first.n_val + plan.copies
     else:  # the features of all folds are cached
-        n_embedded = plan.n_test if index == 1 else 0.0
-    scale = _scale(plan, is_last=is_last)
+        n_embedded = first.n_test if index == 1 else 0.0
     return {
-        "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
+        "reading": _or_usual(pace, "reading") * first.n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
-        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
+        "finetune": plan.n_epochs * _n_per_epoch(sizes) * training_seconds(pace, plan)
         + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
-        "measuring": embedding * _n_after_training(plan, is_last=is_last)
+        "measuring": embedding * (plan.n_reprocessed[index] + sizes.n_test)
         + refit_seconds(plan, pace)
         + _or_usual(pace, "closing" if is_last else "loading"),
     }
 
 
-def _scale(plan: WorkPlanned, *, is_last: bool) -> float:
-    """Return how many times as many images the training on all images after folds has as a fold, else 1."""
-    n_images = plan.n_train + plan.n_val + plan.n_test
-    return n_images / max(plan.n_train, 1) if plan.n_folds and is_last else 1.0
+def _n_per_epoch(sizes: SetSizes) -> float:
+    """Return the number of images whose training steps take as long as an epoch with its validation."""
+    return sizes.n_drawn + _VALIDATION_BY_TRAINING * sizes.n_selecting
 
 
-def _n_after_training(plan: WorkPlanned, *, is_last: bool) -> float:
-    """Return the number of forward passes after a training, with those of its test images if it has any."""
-    return plan.n_reprocessed * _scale(plan, is_last=is_last) + (0 if plan.n_folds and is_last else plan.n_test)
+def _index_of(plan: WorkPlanned, fold: int | None) -> int:
+    """Return the position of a training in its plan: of a fold, or else of the last one."""
+    return plan.n_folds if fold is None else min(fold - 1, plan.n_folds)
 
 
 def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0) -> int:
@@ -228,7 +227,7 @@ def refit_seconds(plan: WorkPlanned, pace: Pace) -> float:
     """Return the seconds of the fit of a delivered instant classifier on all images; 0 with fine-tuning."""
     if not plan.refits or plan.n_epochs:
         return 0.0
-    return embedding_seconds(pace, plan) * plan.n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
+    return embedding_seconds(pace, plan) * plan.sizes[-1].n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
 
 
 def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
@@ -251,10 +250,10 @@ def embedding_seconds(pace: Pace, plan: WorkPlanned) -> float:
 
 
 def training_seconds(pace: Pace, plan: WorkPlanned) -> float:
-    """Return the seconds per image of an epoch, estimated from forward passes if they were not measured."""
+    """Return the seconds per image of a training step, estimated from forward passes if they were not measured."""
     if pace.training is not None:
         return pace.training
-    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta * (1 + _validation_share(plan))
+    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta
 
 
 def scaled(pace: Pace, factor: float) -> Pace:
@@ -276,10 +275,10 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
         case StepEnded() if event.images_per_second > 0 and not pace.n_epochs:
             # The first steps are hardly representative.
             done = event.step / max(event.n_steps, 1)
-            step = (1 + _validation_share(plan)) / event.images_per_second
+            step = 1 / event.images_per_second
             return replace(pace, training=(1 - done) * training_seconds(pace, plan) + done * step)
-        case EpochEnded() if event.epoch and plan.n_drawn:
-            epoch = event.seconds / (plan.n_drawn * _scale(plan, is_last=event.fold is None))
+        case EpochEnded() if event.epoch:
+            epoch = event.seconds / max(_n_per_epoch(plan.sizes[_index_of(plan, event.fold)]), 1)
             if pace.n_epochs and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
                 return pace
             n_epochs = pace.n_epochs + 1
@@ -289,9 +288,9 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
             return pace
 
 
-def _validation_share(plan: WorkPlanned) -> float:
-    """Return the duration of validation, as a share of that of an epoch's steps."""
-    return _VALIDATION_BY_TRAINING * plan.n_val / max(plan.n_drawn, 1)
+def completed(pace: Pace, other: Pace) -> Pace:
+    """Return the pace with the values of another one where it has none."""
+    return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})
 
 
 # Progress and remaining time of a training, computed from its events for terminals, server and pages.
@@ -481,8 +480,8 @@ def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace
         seconds = max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0))
         return replace(pace, fitting=seconds / fits_in_stage(is_last=event.fold is None))
     if isinstance(event, RunEnded) and progress.stage == "measuring":
-        done = plan if progress.epoch else replace(plan, n_reprocessed=0)
-        n_predicted = _n_after_training(done, is_last=event.fold is None)
+        index = _index_of(plan, event.fold)
+        n_predicted = plan.sizes[index].n_test + (plan.n_reprocessed[index] if progress.epoch else 0)
         is_refitted = any(each.code == "delivered-classifier" for each in progress.notes)
         of_refit = refit_seconds(plan, pace) if is_refitted else 0.0
         seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - of_refit)
@@ -505,7 +504,11 @@ def _with_speed(pace: Pace, planned: Pace) -> Pace:
 def _seconds_of_stages(progress: LoggedProgress, pace: Pace | None) -> list[Mapping[Stage, float]]:
     """Return the seconds of each stage of all trainings, by a pace or, if it is None, as expected before the start."""
     plans = [plan for plan in (progress.plan_of_pretraining, progress.plan) if plan is not None]
-    return [stage_seconds(plan, pace or plan.pace, i) for plan in plans for i in range(plan.n_folds + 1)]
+    current = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
+    paces = [plan.pace if pace is None else pace if plan is current else completed(plan.pace, pace) for plan in plans]
+    return [
+        stage_seconds(plan, each, i) for plan, each in zip(plans, paces, strict=True) for i in range(plan.n_folds + 1)
+    ]
 
 
 def _index(progress: LoggedProgress) -> int:
@@ -576,6 +579,9 @@ def seconds_left(progress: LoggedProgress, now: float) -> float | None:
 def _new_training(progress: LoggedProgress, event: Event) -> LoggedProgress:
     """Return the progress at the beginning of another training."""
     missing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
+    if progress.is_pretraining and not event.is_pretraining and progress.plan is not None:
+        pace = completed(progress.plan.pace, progress.pace)  # its own steps are measured again
+        progress = replace(progress, pace=replace(pace, n_epochs=0))
     return replace(
         progress,
         fold=event.fold,
@@ -618,7 +624,7 @@ def _within_training(progress: LoggedProgress, event: Event, at: float) -> Logge
             if event.checkpoint_selection is not None:
                 selected["checkpoint_selection"] = event.checkpoint_selection
             entered = replace(progress, stage="measuring", work=None, step=None)
-            if event.stage == "instant":
+            if event.stage == "instant" and event.fold is None:  # other folds may still select fine-tuning
                 entered = _with_plan(entered, event, 0)
             return _with_training(entered, event, **selected)
         case InstantClassifierFitted():
@@ -693,7 +699,7 @@ def _with_epochs(progress: LoggedProgress, event: Event) -> LoggedProgress:
     if plan is None or not progress.n_epochs:
         return progress
     n_epochs = progress.n_epochs
-    if plan.patience is not None:
+    if plan.patience is not None and plan.sizes[_index_of(plan, event.fold)].n_selecting:
         best = _training_of(progress, event).best_epoch or 0
         n_epochs = expected_epochs(n_epochs, plan.patience, progress.epoch or 0, best)
     return _with_plan(progress, event, n_epochs)

@@ -1,8 +1,8 @@
 """The trainings of a study: their names, folders and expected times, merged datasets, and running them in processes."""
 
-import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
@@ -10,12 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from coverslip.datasets import NO_GROUPS, Dataset, ImageRecord, merge_datasets, open_dataset, scan_images
 from coverslip.errors import BadRecipe, BadRun, CoverslipError, Stopped, error_text
-from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json, ignore
-from coverslip.experiments.budgeting import SetSizes, measure_pace, plan_work
+from coverslip.events import Emit, FoldEnded, Noted, Progressed, SetSizes, StepEnded, from_json, ignore
+from coverslip.experiments.budgeting import measure_pace, plan_work, with_pace_of_processor
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import SplitData, apply_recipe
 from coverslip.files import sha256_json, write_json
@@ -330,6 +332,7 @@ class CellRunner:
     def __post_init__(self) -> None:
         self._stop = Stop(self.folder / "stop")
         self._seconds: list[float] = []
+        self._resumed = {cell.run.folder for cell in self.cells if is_run(cell.run.folder)}
         self._ends: float | None = None  # expected end of the study, from the time of finished trainings
         self._followed: tuple[Cell, LogReader] | None = None
 
@@ -402,13 +405,15 @@ class CellRunner:
 
     def _report(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
         state = state_of(cell)
-        if state.state == "done":
+        if state.state == "done" and cell.run.folder not in self._resumed:  # else it is the time of the rest
             self._seconds.append(seconds)
         elif state.state == "failed":
             reason = state.error or ""
             self.emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
         seconds_left = None if mean is None else mean * n_left / self.executor.n_parallel
+        if seconds_left is not None and n_left:
+            seconds_left = min(seconds_left, max(0.0, self.deadline.seconds_left()))
         self._ends = None if seconds_left is None else time.monotonic() + seconds_left
         self.emit(
             Progressed(
@@ -520,20 +525,41 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
         context = RunContext(Path(folder), select_device(recipe.device))
         split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
         pace = measure_pace(split_data, split_data.with_epochs(recipe), context)
-    return {
-        cell.name: total_seconds(plan_work(cell.recipe, _counts(data, cell.recipe), context.device, pace), pace)
-        for cell in cells
-    }
+    pace = replace(pace, fitting=None, loading=None, closing=None)  # these are of the sample
+    plans = {cell.name: plan_work(cell.recipe, _sizes(data, cell.recipe), context.device, pace) for cell in cells}
+    pace = with_pace_of_processor(next(iter(plans.values()))).pace
+    return {name: total_seconds(plan, pace) for name, plan in plans.items()}
 
 
-def _counts(data: Dataset, recipe: Recipe) -> SetSizes:
-    """Return the numbers of images of a training, or of its first fold."""
-    n, plan = len(data.records), recipe.split
-    n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
-    most = math.inf if plan.train_per_class is None else plan.train_per_class * len(data.classes)
-    n_val, n_test = round(plan.val * n), n // n_folds if n_folds else round(plan.test * n)
-    n_train = int(min(n - n_val - n_test, most))
-    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=n_train, n_folds=n_folds)
+def _sizes(data: Dataset, recipe: Recipe) -> list[SetSizes]:
+    """Return the approximate numbers of images of each training of a run, without splitting the images."""
+    data, _ = apply_recipe(data, recipe)
+    plan, labeled = recipe.split, [record for record in data.records if data.has_class(record)]
+    n_of_class = np.array(list(Counter(record.label for record in labeled).values()))
+    if plan.is_balanced:
+        n_of_class = np.full_like(n_of_class, n_of_class.min())
+    n_of_class = n_of_class * (1 + plan.copies)
+    tested = [plan.test]  # shares
+    if plan.by_domain:
+        tested = [n / len(labeled) for n in Counter(record.domain for record in labeled).values()]
+    elif plan.folds:
+        tested = [1 / plan.folds] * plan.folds
+    shares = [(plan.val, test) for test in tested] + ([(0.0, 0.0)] if plan.by_domain or plan.folds else [])
+    return [_sizes_of_shares(n_of_class, recipe, val, test) for val, test in shares]
+
+
+def _sizes_of_shares(n_of_class: npt.NDArray[np.int64], recipe: Recipe, val: float, test: float) -> SetSizes:
+    n, most = int(n_of_class.sum()), recipe.split.train_per_class
+    n_of_class = np.maximum(1, n_of_class * (1 - val - test)).astype(int)
+    n_of_class = n_of_class if most is None else np.minimum(n_of_class, most)
+    n_val, n_test = round(val * n), round(test * n)
+    return SetSizes(
+        n_train=int(n_of_class.sum()),
+        n_val=n_val,
+        n_test=n_test,
+        n_drawn=recipe.n_drawn(n_of_class.tolist()),
+        n_selecting=(n_test if recipe.checkpoint_selection_set == "test" else n_val) * (1 + recipe.validation_copies),
+    )
 
 
 def _evenly(data: Dataset) -> list[int]:
