@@ -70,7 +70,6 @@ def a_training() -> list[Event]:
             n_steps=9,
             loss=1.0,
             images_per_second=30.0,
-            seconds_left=99.0,
         )
         for i in range(1, 10)
     ]

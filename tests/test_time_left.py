@@ -64,7 +64,6 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
                     n_steps=N_STEPS,
                     loss=1.0,
                     images_per_second=300 / 54,
-                    seconds_left=0.0,
                 ),
             )
         yield 6.0, an_epoch(epoch, n_epochs=n_epochs, seconds=60.0)
@@ -272,7 +271,6 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
         n_steps=15,
         loss=1.0,
         images_per_second=0.5,
-        seconds_left=0.0,
     )
     slow = fold_event(progress, step, 40.0)
     progress = fold_event(slow, replace(step, step=15, images_per_second=6.0), 90.0)

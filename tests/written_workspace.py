@@ -110,7 +110,7 @@ def _write_running(run: Run) -> None:
         InstantClassifierFitted(seconds=4.2, val_accuracy=0.875, val_macro_f1=0.86),
         StageStarted(stage="finetune", n_epochs=12, checkpoint_selection="best"),
         *epochs,
-        a_step(6, 2, n_steps=4, n_epochs=12, loss=0.2, seconds_left=130.0),
+        a_step(6, 2, n_steps=4, n_epochs=12, loss=0.2),
     ]
     begun = time.time() - 20 * len(events)
     with run.events_file.open("w", encoding="utf-8") as file:

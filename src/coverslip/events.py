@@ -240,12 +240,11 @@ class StepEnded(Event):
     n_steps: int
     loss: float
     images_per_second: float
-    seconds_left: float  # until the end of fine-tuning; with early stopping, if no later epoch is better
 
     def _text(self) -> str:
         pace = text("progress-images-per-second", n=f"{self.images_per_second:,.0f}")
         step = text("event-step-ended", epoch=self.epoch, step=self.step, n_steps=self.n_steps)
-        return _joined(step, _score("loss", self.loss), pace, _left_of_finetuning(self.seconds_left))
+        return _joined(step, _score("loss", self.loss), pace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
