@@ -553,20 +553,15 @@ def test_a_dataset_that_a_training_waits_for_is_not_removed(app: App, tmp_path: 
 @pytest.mark.slow
 def test_the_server_needs_no_network_library() -> None:
     script = """
-import sys
+import importlib, pkgutil, sys
 from pathlib import Path
+import coverslip.experiments.training_run
+import coverslip.workspace
 from coverslip.app.server import create_app
 from coverslip.workspace.store.workspace import Workspace
 create_app(Workspace(Path("/nowhere"), ()))
-from coverslip.workspace.datasets import grouping
-from coverslip.workspace.viewing import images
-from coverslip.workspace.datasets import folders
-from coverslip.workspace.datasets import labels
-from coverslip.workspace.datasets import sources
-from coverslip.workspace.viewing import pictures
-from coverslip.workspace.trainings import queueing
-from coverslip.workspace.datasets import reading_images
-import coverslip.experiments.training_run
+for module in pkgutil.walk_packages(coverslip.workspace.__path__, "coverslip.workspace."):
+    importlib.import_module(module.name)
 print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -574,9 +569,9 @@ print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in s
 
 
 def test_more_images_than_there_can_be_are_refused(app: App) -> None:
-    sizes = {"n_train": 4, "n_val": 1, "n_test": 1}
+    sizes = {"n_train": 4, "n_val": 1, "n_test": 1, "n_drawn": 4, "n_selecting": 1}
     for name in sizes:
-        problem = app.refused("POST", "datasets/any/time-preview", {**sizes, name: 10**400})
+        problem = app.refused("POST", "datasets/any/time-preview", {"sizes": [{**sizes, name: 10**400}]})
         assert problem["status"] == 422
 
 

@@ -24,6 +24,7 @@ from coverslip.events import (
     Progressed,
     RunEnded,
     RunStarted,
+    SetSizes,
     StageStarted,
     StepEnded,
     WorkPlanned,
@@ -69,7 +70,6 @@ def a_training() -> list[Event]:
             n_steps=9,
             loss=1.0,
             images_per_second=30.0,
-            seconds_left=99.0,
         )
         for i in range(1, 10)
     ]
@@ -159,7 +159,12 @@ def test_bars_are_what_goes_on() -> None:
     assert bars(*training[:54]) == {}
     assert bars(*training[:59]) == {"epoch 1 of 12": (3, 9)}
     assert bars(*training[:66]) == {}
-    plan = WorkPlanned(n_train=288, n_val=96, n_test=96, n_drawn=288, n_reprocessed=480, n_epochs=12, has_instant=True)
+    plan = WorkPlanned(
+        sizes=(SetSizes(n_train=288, n_val=96, n_test=96, n_drawn=288, n_selecting=96),),
+        n_reprocessed=(480,),
+        n_epochs=12,
+        has_instant=True,
+    )
     assert list(bars(plan, *training[:59])) == ["epoch 1 of 12", "whole training"]
     fold = FoldEnded(fold=1, n_folds=5, accuracy=0.9, macro_f1=0.9)
     of_first = [replace(event, fold=1) for event in training[53:66]]

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from training_events import a_step, an_epoch
 
 import coverslip as cs
 from coverslip.cache.stores import RecordStore
+from coverslip.datasets import Dataset
 from coverslip.errors import Stopped
 from coverslip.events import (
     COMPUTING_FEATURES,
@@ -22,15 +23,17 @@ from coverslip.events import (
     Pace,
     Progressed,
     RunEnded,
+    SetSizes,
     StageStarted,
     WorkPlanned,
 )
-from coverslip.experiments.estimating import PACES, PaceListener, SetSizes, plan_work
+from coverslip.experiments.estimating import PACES, PaceListener, plan_work
 from coverslip.messages import note
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.recipe_keys import save_recipe, with_settings
 from coverslip.runs.timing import refit_seconds
+from coverslip.studies.timing import _sizes
 
 
 def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = False) -> float | None:
@@ -87,7 +90,12 @@ def listened(folder: Path, *events: Event) -> None:
         listen(event)
 
 
-PLAN = WorkPlanned(n_train=30, n_val=10, n_test=10, n_drawn=30, n_reprocessed=50, n_epochs=2, has_instant=True)
+PLAN = WorkPlanned(
+    sizes=(SetSizes(n_train=30, n_val=10, n_test=10, n_drawn=30, n_selecting=10),),
+    n_reprocessed=(50,),
+    n_epochs=2,
+    has_instant=True,
+)
 FEATURES = Progressed(stage=COMPUTING_FEATURES, done=40, total=40, per_second=10.0, seconds_left=0.0)
 
 
@@ -100,7 +108,7 @@ def test_only_what_was_measured_is_kept(tmp_path: Path, monkeypatch: pytest.Monk
     assert paces()[48]["training"] is None
     listened(tmp_path / "b", PLAN, *instant, StageStarted(stage="finetune", n_epochs=2), a_step(1, 1))
     assert paces()[48]["training"] is None  # first steps are no epoch
-    epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=3.0))
+    epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=0.1 * (30 + 10 / 3)))
     listened(tmp_path / "c", PLAN, *instant, *epochs)
     assert paces()[48]["training"] == pytest.approx(0.1)
 
@@ -113,14 +121,14 @@ def test_the_fit_of_an_earlier_training_counts_in_proportion_to_its_images(
     listened(tmp_path / "a", PLAN, StageStarted(stage="instant"), FEATURES, fitted)
     recipe = Run(tmp_path / "a").recipe.model_copy(update={"stage": "instant"})
     few, more = (
-        plan_work(recipe, SetSizes(n_train=n, n_val=10, n_test=10, n_drawn=n), "cpu").pace.fitting for n in (30, 3000)
+        plan_work(recipe, [replace(PLAN.sizes[0], n_train=n, n_drawn=n)], "cpu").pace.fitting for n in (30, 3000)
     )
     assert few == pytest.approx(0.375)  # at least half a second, of which a quarter is the learning curve
     assert more == pytest.approx(5.06 * few, rel=0.01)  # 1 s, and 4.06 s for products of 3,010 rows
 
 
 def test_the_time_of_a_refit_counts_only_if_it_took_place() -> None:
-    plan = replace(PLAN, n_epochs=0, n_reprocessed=0, refits=True)
+    plan = replace(PLAN, n_epochs=0, n_reprocessed=(0,), refits=True)
     begin = (plan, StageStarted(stage="instant"), FEATURES)
     predicting = Progressed(stage="predicting", done=0, total=10, per_second=None, seconds_left=None)
     refitted = Noted.of(note("delivered-classifier", n_images=50, n_tested=30))
@@ -149,3 +157,48 @@ def test_a_training_that_found_its_features_in_the_cache_leaves_the_known_pace(
     assert seconds_again is not None
     assert tuned_again is not None
     assert tuned_again > seconds_again
+
+
+def planned(data: Dataset, out: Path, *settings: str) -> tuple[SetSizes, ...]:
+    """Return the sizes that a training plans, and stop it."""
+    plans: list[WorkPlanned] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, WorkPlanned):
+            plans.append(event)
+            Run(out).stop_file.touch()
+
+    recipe = with_settings(INSTANT, [f"model={SMALL_NETWORK}", *settings])
+    with pytest.raises(Stopped):
+        cs.train(data, recipe, out=out, emit=listen, allow_leakage=True)
+    [plan] = plans
+    return plan.sizes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("split.folds=0",),
+        ("split.folds=3",),
+        ("split.folds=3", "split.train_per_class=4"),
+        ("split.folds=0", "sampling=oversample", "split.copies=2"),
+    ],
+)
+def test_the_planned_sizes_are_those_of_the_sets_and_about_those_that_a_study_expects(
+    tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    data = cs.open_dataset(write_cells(tmp_path / "cells", 90), group_pattern=GROUPS)
+    recipe = with_settings(INSTANT, [f"model={SMALL_NETWORK}", *settings])
+    sizes, expected = planned(data, tmp_path / "run", *settings), _sizes(data, recipe)
+    n, n_folds = len(data) * (1 + recipe.split.copies), recipe.split.folds or 0
+    assert len(sizes) == len(expected) == (n_folds + 1 if n_folds else 1)
+    if n_folds:
+        assert sum(each.n_test for each in sizes) == n
+        n_of_class = n if recipe.split.train_per_class is None else 4 * len(data.classes)
+        assert sizes[-1] == SetSizes(n_train=n_of_class, n_val=0, n_test=0, n_drawn=n_of_class, n_selecting=0)
+    else:
+        assert sizes[0].n_images == n
+    for exact, approximate in zip(sizes, expected, strict=True):
+        for name, value in asdict(exact).items():
+            assert getattr(approximate, name) == pytest.approx(value, rel=0.35, abs=8), name

@@ -158,7 +158,7 @@ def test_a_listener_that_does_not_exist_is_one_clear_error(capsys: pytest.Captur
 
 
 def test_the_scalars_of_folds_and_pretraining_have_names_of_their_own() -> None:
-    step = StepEnded(epoch=2, n_epochs=3, step=4, n_steps=10, loss=0.5, images_per_second=9, seconds_left=1)
+    step = StepEnded(epoch=2, n_epochs=3, step=4, n_steps=10, loss=0.5, images_per_second=9)
     assert scalars_of(step) == ({"step/loss": 0.5, "step/images_per_second": 9}, 14)
     scores = dict.fromkeys(
         [f"{split}_{name}" for split in ("train", "val") for name in ("loss", "accuracy", "precision", "recall", "f1")]

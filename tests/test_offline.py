@@ -267,7 +267,8 @@ def test_the_app_speaks_with_its_own_computer_only(
     assert outside == []
     dataset = server.opened(cells)
     recipe = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
-    server.send(f"datasets/{dataset['id']}/time-preview", {"recipe": recipe, "n_train": 60, "n_val": 15, "n_test": 15})
+    split = server.send(f"datasets/{dataset['id']}/split-preview", {"recipe": recipe})
+    server.send(f"datasets/{dataset['id']}/time-preview", {"recipe": recipe, "sizes": split["sizes"]})
     run = server.send("runs", {"dataset_id": dataset["id"], "recipe": recipe})
     assert server.ended(f"runs/{run['id']}")["state"] == "done"
     prediction = server.send("predictions", {"classifier_id": run["id"], "dataset_id": dataset["id"]})

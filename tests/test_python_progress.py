@@ -22,6 +22,7 @@ from coverslip.events import (
     Progressed,
     RunEnded,
     RunStarted,
+    SetSizes,
     StageStarted,
     ValidationImagesChosen,
     WorkPlanned,
@@ -43,7 +44,12 @@ EVENTS: list[Event] = [
     an_epoch(2, val_loss=None, val_accuracy=None, val_f1=None),
     CheckpointSaved(path="checkpoints/best.safetensors", epoch=2, is_best=True),
     ClassifierSelected(stage="finetune", epoch=2, checkpoint_selection="best"),
-    WorkPlanned(n_train=6, n_val=2, n_test=2, n_drawn=6, n_reprocessed=8, n_epochs=3, has_instant=True),
+    WorkPlanned(
+        sizes=(SetSizes(n_train=6, n_val=2, n_test=2, n_drawn=6, n_selecting=2),),
+        n_reprocessed=(8,),
+        n_epochs=3,
+        has_instant=True,
+    ),
 ]
 
 

@@ -21,6 +21,7 @@ from coverslip.events import (
     Progressed,
     RunEnded,
     RunStarted,
+    SetSizes,
     StageStarted,
     ValidationImagesChosen,
     WorkPlanned,
@@ -39,13 +40,18 @@ def folded(events: Iterable[Event], progress: LoggedProgress | None = None) -> L
     return progress
 
 
-PLAN = WorkPlanned(n_train=9, n_val=3, n_test=4, n_drawn=9, n_reprocessed=12, n_epochs=2, has_instant=True)
+PLAN = WorkPlanned(
+    sizes=(SetSizes(n_train=9, n_val=3, n_test=4, n_drawn=9, n_selecting=3),),
+    n_reprocessed=(12,),
+    n_epochs=2,
+    has_instant=True,
+)
 
 
 def of_two_folds() -> list[Event]:
     return [
         Progressed(stage="reading-images", done=5, total=10),
-        replace(PLAN, n_folds=2),
+        replace(PLAN, sizes=3 * PLAN.sizes, n_reprocessed=3 * PLAN.n_reprocessed),
         FoldStarted(fold=1, n_folds=2),
         StageStarted(stage="instant", fold=1),
         InstantClassifierFitted(seconds=1.0, val_accuracy=0.5, val_macro_f1=0.4, fold=1),
@@ -224,11 +230,8 @@ def test_events_come_back_from_json_as_they_were() -> None:
         CheckpointSaved(path="checkpoints/a", epoch=1, is_best=True),
         ClassifierSelected(stage="finetune", epoch=1, checkpoint_selection="best"),
         WorkPlanned(
-            n_train=1,
-            n_val=2,
-            n_test=3,
-            n_drawn=1,
-            n_reprocessed=3,
+            sizes=(SetSizes(n_train=1, n_val=2, n_test=3, n_drawn=1, n_selecting=2),),
+            n_reprocessed=(3,),
             n_epochs=4,
             has_instant=True,
             pace=Pace(reading=0.5),

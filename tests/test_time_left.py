@@ -18,15 +18,28 @@ from coverslip.events import (
     Pace,
     Progressed,
     RunEnded,
+    SetSizes,
     StageStarted,
     StepEnded,
     WorkPlanned,
 )
+from coverslip.experiments.estimating import plan_work
 from coverslip.runs.progress import LoggedProgress, TimeLeft, fold_event, seconds_left
+from coverslip.runs.recipe import Recipe
 from coverslip.runs.timing import expected_epochs, total_seconds
 
-PLAN = WorkPlanned(n_train=300, n_val=100, n_test=100, n_drawn=300, n_reprocessed=500, n_epochs=10, has_instant=True)
+PLAN = WorkPlanned(
+    sizes=(SetSizes(n_train=300, n_val=100, n_test=100, n_drawn=300, n_selecting=100),),
+    n_reprocessed=(500,),
+    n_epochs=10,
+    has_instant=True,
+)
 N_STEPS = 15
+IN_FOLDS = replace(
+    PLAN,
+    sizes=(*3 * PLAN.sizes, SetSizes(n_train=500, n_val=0, n_test=0, n_drawn=500, n_selecting=0)),
+    n_reprocessed=(500, 500, 500, 500),
+)
 KNOWN = Pace(reading=0.01, embedding=0.05, training=0.2, closing=20.0)
 
 
@@ -52,7 +65,6 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
                     n_steps=N_STEPS,
                     loss=1.0,
                     images_per_second=300 / 54,
-                    seconds_left=0.0,
                 ),
             )
         yield 6.0, an_epoch(epoch, n_epochs=n_epochs, seconds=60.0)
@@ -98,7 +110,7 @@ def test_where_another_training_took_three_times_as_long_the_estimate_comes_down
 
 
 def test_folds_count_all_folds_and_the_training_on_all_images_after_them() -> None:
-    plan = replace(PLAN, n_folds=3)
+    plan = IN_FOLDS
     of_fold = [pair for pair in course(plan) if not isinstance(pair[1], RunEnded | WorkPlanned)][2:]
 
     def events() -> Iterator[tuple[float, Event]]:
@@ -129,9 +141,9 @@ def test_the_first_of_two_steps_counts_the_second() -> None:
 
 def test_the_fit_on_all_images_counts_where_the_instant_classifier_is_delivered() -> None:
     pace = Pace(embedding=0.05, fitting=12.0, closing=20.0)
-    instant = replace(PLAN, n_epochs=0, n_reprocessed=0, pace=pace)
+    instant = replace(PLAN, n_epochs=0, n_reprocessed=(0,), pace=pace)
     refit = total_seconds(replace(instant, refits=True), pace) - total_seconds(instant, pace)
-    assert refit == pytest.approx(12.0 + 0.05 * PLAN.n_test)
+    assert refit == pytest.approx(12.0 + 0.05 * 100)
     assert total_seconds(replace(PLAN, refits=True), pace) == total_seconds(PLAN, pace)  # fine-tuned
 
     def left_after(selected: ClassifierSelected) -> float:
@@ -143,7 +155,7 @@ def test_the_fit_on_all_images_counts_where_the_instant_classifier_is_delivered(
 
     left = [left_after(ClassifierSelected(stage=stage, epoch=10)) for stage in ("instant", "finetune")]
     assert left[0] - left[1] == pytest.approx(refit)
-    assert left[1] == pytest.approx(20.0 + 0.05 * (PLAN.n_reprocessed + PLAN.n_test), abs=1.0)
+    assert left[1] == pytest.approx(20.0 + 0.05 * (500 + 100), abs=1.0)
 
 
 def test_the_share_of_the_whole_goes_with_the_time_and_ends_at_one() -> None:
@@ -260,7 +272,6 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
         n_steps=15,
         loss=1.0,
         images_per_second=0.5,
-        seconds_left=0.0,
     )
     slow = fold_event(progress, step, 40.0)
     progress = fold_event(slow, replace(step, step=15, images_per_second=6.0), 90.0)
@@ -272,29 +283,58 @@ def test_a_slow_first_step_does_not_stand_for_all_that_follow() -> None:
 
 
 def test_the_training_on_all_images_after_folds_has_the_pace_of_the_folds() -> None:
-    plan = replace(PLAN, n_folds=3, n_epochs=2)
-    n_images = plan.n_train + plan.n_val + plan.n_test
-    progress = fold_event(LoggedProgress(), plan, 0.0)
-    progress = fold_event(progress, an_epoch(1, n_epochs=2, seconds=0.1 * plan.n_drawn, fold=3), 60.0)
+    progress = fold_event(LoggedProgress(), replace(IN_FOLDS, n_epochs=2), 0.0)
+    progress = fold_event(progress, an_epoch(1, n_epochs=2, seconds=0.1 * (300 + 100 / 3), fold=3), 60.0)
     pace = progress.pace.training
-    of_all = 0.1 * n_images * plan.n_drawn / plan.n_train
-    progress = fold_event(progress, an_epoch(1, n_epochs=2, seconds=of_all), 200.0)
+    progress = fold_event(progress, an_epoch(1, n_epochs=2, seconds=0.1 * 500), 200.0)
     assert pace == pytest.approx(0.1)
     assert progress.pace.training == pytest.approx(0.1)
+
+
+def test_a_fold_that_keeps_the_instant_classifier_does_not_take_fine_tuning_from_the_others() -> None:
+    progress = fold_event(LoggedProgress(), replace(IN_FOLDS, pace=KNOWN), 0.0)
+    begin = (FoldStarted(fold=1, n_folds=3), StageStarted(fold=1, stage="finetune", n_epochs=10))
+    for event in (*begin, ClassifierSelected(fold=1, stage="instant", epoch=0)):
+        progress = fold_event(progress, event, 1.0)
+    assert progress.left is not None
+    assert progress.left.seconds > 2 * 10 * 0.2 * (300 + 100 / 3) + 10 * 0.2 * 500
+
+
+def test_the_second_of_two_steps_has_a_pace_of_its_own() -> None:
+    frozen = replace(PLAN, pace=replace(KNOWN, training=0.06))
+    progress = fold_event(LoggedProgress(), frozen, 0.0)
+    progress = fold_event(progress, replace(PLAN, is_pretraining=True, pace=KNOWN), 0.0)
+    for epoch in (1, 2):
+        progress = fold_event(progress, an_epoch(epoch, n_epochs=10, seconds=60.0, is_pretraining=True), 60.0 * epoch)
+    progress = fold_event(progress, StageStarted(stage="finetune", n_epochs=10), 130.0)
+    assert progress.pace.training == 0.06
+    progress = fold_event(progress, an_epoch(1, n_epochs=10, seconds=0.05 * (300 + 100 / 3)), 150.0)
+    assert progress.pace.training == pytest.approx(0.05)
+
+
+def test_early_stopping_is_not_expected_without_images_that_select_an_epoch() -> None:
+    plan = replace(IN_FOLDS, n_epochs=100, patience=10)
+    of_all = fold_event(fold_event(LoggedProgress(), plan, 0.0), StageStarted(stage="finetune", n_epochs=100), 0.0)
+    assert of_all.plan is not None
+    assert of_all.plan.n_epochs == 100
+    recipe = Recipe(init="scratch", epochs=100)
+    without = replace(PLAN.sizes[0], n_val=0, n_selecting=0)
+    assert plan_work(recipe, [without], "cpu").n_epochs == 100
+    assert plan_work(recipe, PLAN.sizes, "cpu").n_epochs < 100
 
 
 def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> None:
     begun = fold_event(LoggedProgress(), PLAN, 0.0)
     for epoch, seconds in ((1, 60.0), (2, 60.0), (3, 5.0)):
         begun = fold_event(begun, an_epoch(epoch, n_epochs=3, seconds=seconds), 60.0 * epoch)
-    assert begun.pace.training == pytest.approx(60.0 / PLAN.n_drawn)
+    assert begun.pace.training == pytest.approx(60.0 / (300 + 100 / 3))
 
 
 def test_a_training_step_is_estimated_from_one_forward_pass_not_from_all_copies_of_an_image() -> None:
     plan = replace(PLAN, tta=2)
     expected = total_seconds(PLAN, Pace(embedding=0.05, closing=0.0))
     with_copies = total_seconds(plan, Pace(embedding=0.1, closing=0.0))
-    n_embedded = PLAN.n_train + PLAN.n_val + PLAN.n_reprocessed + PLAN.n_test
+    n_embedded = 300 + 100 + 500 + 100
     assert with_copies == pytest.approx(expected + 0.05 * n_embedded)
     training = Pace(training=0.5, closing=0.0)  # the forward passes of an image take 0.1 s
     once, twice = total_seconds(PLAN, training), total_seconds(plan, training)

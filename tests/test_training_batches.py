@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coverslip.augmentation.transform import AugmentationParameters, apply_changes, draw_changes
-from coverslip.runs.recipe import Augment, Sampling
+from coverslip.runs.recipe import Augment, Recipe, Sampling
 from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
 
 NOTHING = Augment(flip=False, rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
@@ -118,6 +118,8 @@ def test_an_epoch_has_every_image_and_sampling_makes_classes_or_domains_equal(
         repeats = sampling in ("oversample", "domains")
         assert drawn.tolist() == ([there.max()] * len(there) if repeats else there.tolist())
     np.testing.assert_array_equal(order, epoch_order(label, domain, sampling=sampling, seed=seed, epoch=epoch))
+    n_of_class, n_of_domain = (np.unique(kind, return_counts=True)[1].tolist() for kind in (label, domain))
+    assert Recipe(sampling=sampling).n_drawn(n_of_class, n_of_domain) == len(order)
 
 
 def test_even_repeats_rare_images_and_takes_those_of_a_large_class_in_turn() -> None:

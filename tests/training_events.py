@@ -22,5 +22,5 @@ def an_epoch(epoch: int, **more: Any) -> EpochEnded:  # Any: fields of the event
 
 
 def a_step(epoch: int, step: int, n_steps: int = 4, **more: Any) -> StepEnded:  # Any: fields of the event
-    values: dict[str, Any] = {"loss": 1.0, "images_per_second": 5.0, "seconds_left": 9.0}
+    values: dict[str, Any] = {"loss": 1.0, "images_per_second": 5.0}
     return StepEnded(epoch=epoch, step=step, n_steps=n_steps, **{"n_epochs": 3, **values, **more})

@@ -17,7 +17,7 @@ from small_workspace import open_images
 from synthetic_runs import NETWORKS, write_run, written_study
 from training_events import a_step, an_epoch
 
-from coverslip.events import Event, InstantClassifierFitted, RunStarted, StageStarted, WorkPlanned, as_json
+from coverslip.events import Event, InstantClassifierFitted, RunStarted, SetSizes, StageStarted, WorkPlanned, as_json
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
@@ -99,14 +99,18 @@ def _write_running(run: Run) -> None:
         epochs.append(an_epoch(k, n_epochs=12, seconds=20.0, seconds_left=20.0 * (12 - k), **losses, **scores))
     events: list[Event] = [
         WorkPlanned(
-            n_train=72, n_val=24, n_test=24, n_drawn=72, n_reprocessed=24, n_epochs=12, has_instant=True, seconds=300
+            sizes=(SetSizes(n_train=72, n_val=24, n_test=24, n_drawn=72, n_selecting=24),),
+            n_reprocessed=(24,),
+            n_epochs=12,
+            has_instant=True,
+            seconds=300,
         ),
         RunStarted(run=RUNNING, n_train=72, n_val=24, n_test=24, classes=CLASSES),
         StageStarted(stage="instant"),
         InstantClassifierFitted(seconds=4.2, val_accuracy=0.875, val_macro_f1=0.86),
         StageStarted(stage="finetune", n_epochs=12, checkpoint_selection="best"),
         *epochs,
-        a_step(6, 2, n_steps=4, n_epochs=12, loss=0.2, seconds_left=130.0),
+        a_step(6, 2, n_steps=4, n_epochs=12, loss=0.2),
     ]
     begun = time.time() - 20 * len(events)
     with run.events_file.open("w", encoding="utf-8") as file:

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from html import escape
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from coverslip.messages import (
     Level,
@@ -116,7 +118,7 @@ class Pace:
 
     reading: float | None = None  # decoding and preprocessing
     embedding: float | None = None  # without training: the forward passes of all copies of test-time augmentation
-    training: float | None = None  # per image of an epoch, including validation and checkpoint
+    training: float | None = None  # a step of training
     n_epochs: int = 0  # measured epochs
     # Seconds in all:
     fitting: float | None = None  # of an instant classifier, apart from the forward passes
@@ -124,32 +126,49 @@ class Pace:
     closing: float | None = None  # of the end of a run: metrics, figures and report
 
 
+_N = Field(ge=0, le=10**9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSizes:
+    """Numbers of images of a training: of one split, of a fold, or of the training on all images after the folds."""
+
+    n_train: Annotated[int, _N]
+    n_val: Annotated[int, _N]
+    n_test: Annotated[int, _N]
+    n_drawn: Annotated[int, _N]  # per epoch
+    n_selecting: Annotated[int, _N]  # predicted after each epoch to select one, with copies
+
+    @property
+    def n_images(self) -> int:
+        """The number of images of all sets."""
+        return self.n_train + self.n_val + self.n_test
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPlanned(Event):
-    """The amount of work of a training, and the speed of this computer in earlier trainings.
+    """The amount of work of a training, and the speed of this computer in earlier trainings."""
 
-    In cross-validation the numbers of images are those of the first fold.
-    """
-
-    n_train: int
-    n_val: int
-    n_test: int
-    n_drawn: int  # images per epoch
-    n_reprocessed: int  # images except test images that the trained network processes after training
+    sizes: tuple[SetSizes, ...]  # of one split, or of each fold and then of the training on all images
+    n_reprocessed: tuple[int, ...]  # of each training: images except test images that its network processes afterwards
     n_epochs: int  # expected; 0: no fine-tuning
     has_instant: bool
     tta: int = 1  # forward passes of each image without training
     copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration
-    n_folds: int = 0
     pace: Pace = Pace()
     basis: str | None = None  # the earlier training of the pace, shown to users; None: there is none
     seconds: float | None = None  # expected total; None: unknown
     patience: int | None = None  # epochs without improvement after which fine-tuning ends; None: all epochs are run
     refits: bool = False  # the delivered classifier, if it is the instant one, is fitted on all images after the test
 
+    @property
+    def n_folds(self) -> int:
+        """The number of folds; 0 for one split."""
+        return len(self.sizes) - 1
+
     def _text(self) -> str:
         expected = None if self.seconds is None else text("event-expected-time", time=rough_duration(self.seconds))
-        return _joined(text("event-work-planned", n_train=self.n_train, n_epochs=self.n_epochs), expected)
+        return _joined(text("event-work-planned", n_train=self.sizes[0].n_train, n_epochs=self.n_epochs), expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,12 +240,11 @@ class StepEnded(Event):
     n_steps: int
     loss: float
     images_per_second: float
-    seconds_left: float  # until the end of fine-tuning; with early stopping, if no later epoch is better
 
     def _text(self) -> str:
         pace = text("progress-images-per-second", n=f"{self.images_per_second:,.0f}")
         step = text("event-step-ended", epoch=self.epoch, step=self.step, n_steps=self.n_steps)
-        return _joined(step, _score("loss", self.loss), pace, _left_of_finetuning(self.seconds_left))
+        return _joined(step, _score("loss", self.loss), pace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -416,6 +434,8 @@ def from_json(line: Mapping[str, Any]) -> Event | None:  # Any: JSON values
     try:
         if isinstance(values.get("pace"), dict):
             values["pace"] = Pace(**values["pace"])
+        if "sizes" in values:
+            values["sizes"] = tuple(SetSizes(**each) for each in values["sizes"])
         if "remedies" in values:
             values["remedies"] = remedies_of(values["remedies"])
         if event_type is RunEnded and values.get("reason") is not None:

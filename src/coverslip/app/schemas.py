@@ -8,6 +8,7 @@ from pydantic.config import JsonDict
 
 from coverslip.app.clients import Role
 from coverslip.evaluation.decisions import DecideBy
+from coverslip.events import SetSizes
 from coverslip.images import CropSize
 from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import Remedy, text
@@ -239,12 +240,9 @@ class RecipeOf(Body):
 
 
 class TimeOf(RecipeOf):
-    """The same, and the sizes of its split as `split-preview` returns them; with folds, those of the first fold."""
+    """The same, and the sizes of its sets as `split-preview` returns them."""
 
-    n_train: int = Field(ge=1, le=10**9, description="Images in the training set.")
-    n_val: int = Field(ge=0, le=10**9, description="Images in the validation set.")
-    n_test: int = Field(ge=0, le=10**9, description="Images in the test set.")
-    n_folds: int = Field(default=0, ge=0, le=100_000, description="0 for one split.")
+    sizes: list[SetSizes] = Field(min_length=1, max_length=100_000)
 
 
 class SplitOf(RecipeOf):

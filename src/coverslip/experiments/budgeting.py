@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from coverslip.datasets import Dataset, Folds, Scan
 from coverslip.errors import OutOfMemory
-from coverslip.events import Noted, Pace, WorkPlanned
-from coverslip.experiments.estimating import SIZE_POWER, counts_of, measure_pace, plan_work
-from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
+from coverslip.events import Noted, Pace, SetSizes, WorkPlanned
+from coverslip.experiments.estimating import SIZE_POWER, measure_pace, plan_work, sizes_of, sizes_of_folds
+from coverslip.experiments.split_data import SplitData, with_epochs_for_folds
 from coverslip.machine import free_memory_bytes
 from coverslip.messages import Set, duration, note
 from coverslip.models import model_info
@@ -253,7 +253,7 @@ class _Work:
 
     def instant(self, px: int) -> float:
         """Return the seconds without fine-tuning."""
-        return total_seconds(replace(self.plan, n_epochs=0, n_reprocessed=0), self.pace(px))
+        return total_seconds(replace(self.plan, n_epochs=0, n_reprocessed=(0,) * len(self.plan.sizes)), self.pace(px))
 
     def closing(self, px: int) -> float:
         """Return the seconds after fine-tuning, also if the instant classifier is then selected and refitted."""
@@ -288,9 +288,8 @@ class _Choice:
         if self._recipe.init == "scratch":  # the recipe does not state these folds (`check_budget`)
             self._note("no-time-for-folds", is_estimated=False, duration="")
             return self.of_split()
-        first = capped_split_data(self._data, self._scan, folds.splits[0], self._recipe)
         with_epochs = with_epochs_for_folds(self._data, self._scan, folds, self._recipe)
-        work = self._work(first, with_epochs, n_folds)
+        work = self._work(sizes_of_folds(self._data, self._scan, folds, self._recipe), with_epochs)
         left = self._left / _SAFETY_OF_FOLDS
         if self._recipe.is_finetuned:
             px = _largest(self._tuned_sizes, lambda px: work.finetuned(px) + work.instant(px), left)
@@ -332,7 +331,7 @@ class _Choice:
         return None, self._write(work, px, {**changes, "stage": "instant"}, **self._without_finetuning(work))
 
     def _split_work(self) -> _Work:
-        return self._work(self._split_data, self._split_data.with_epochs(self._recipe))
+        return self._work([sizes_of(self._split_data, self._recipe)], self._split_data.with_epochs(self._recipe))
 
     def _tuned_px(self, work: _Work) -> int | None:
         """Return the image size at which a single split is fine-tuned; None without fine-tuning."""
@@ -363,8 +362,8 @@ class _Choice:
         least = {"least_seconds": record.least_seconds, "least_image_size": smallest}
         return {"ended": "no time to fine-tune", "sufficient_seconds": sufficient, **least}
 
-    def _work(self, split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> _Work:
-        plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), self._context.device, self.pace)
+    def _work(self, sizes: Sequence[SetSizes], recipe: Recipe) -> _Work:
+        plan = plan_work(recipe, sizes, self._context.device, self.pace)
         n_epochs = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs) if recipe.is_finetuned else 0
         return _Work(replace(plan, n_epochs=n_epochs), self._full_px)
 
@@ -454,6 +453,7 @@ def record_finetuning(fitted: "Fitted", split_data: SplitData, recipe: Recipe, c
     ended = "fine-tuned" if fitted.selected_stage == "finetune" else "instant classifier"
     updates: dict[str, object] = {"epochs_run": epochs_run, "ended": ended}
     left, planned = context.deadline.seconds_left(), split_data.with_epochs(recipe).n_epochs
+    planned = min(planned, recipe.last_epoch or planned)
     is_by_time = stage.stopped_because in ("all epochs done", "out of time")
     if is_by_time and epochs_run < 0.9 * planned and record.sufficient_seconds is None:
         seconds = record.seconds - left + stage.seconds * (planned / max(epochs_run, 0.1) - 1) + limit.reserve_seconds

@@ -2,22 +2,23 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import DecodedPixels
-from coverslip.events import Event, Noted, Pace, RunEnded, WorkPlanned
-from coverslip.experiments.split_data import SplitData
+from coverslip.datasets import Dataset, DecodedPixels, Folds, Scan
+from coverslip.events import Event, Noted, Pace, Progressed, RunEnded, SetSizes, WorkPlanned
+from coverslip.experiments.split_data import SplitData, capped_split_data
+from coverslip.machine import n_cores
 from coverslip.messages import note, rough_duration, text
 from coverslip.models import model_info
 from coverslip.runs.folder import RunContext
 from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.timing import TRAINING_BY_EMBEDDING, expected_epochs, scaled, total_seconds
+from coverslip.runs.timing import TRAINING_BY_EMBEDDING, completed, expected_epochs, scaled, total_seconds
 from coverslip.training.preprocessing import learn_preprocessing
 
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
@@ -26,17 +27,6 @@ LONG_SECONDS = 1800.0  # a longer training emits a warning
 _KEY = "paces 3"
 _MOST_KEPT = 60
 _MOST_SCALED = 2.0  # largest ratio of image sides at which a pace is scaled from one to the other
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSizes:
-    """Number of images in each set of the split, or of the split of the first fold."""
-
-    n_train: int
-    n_val: int
-    n_test: int
-    n_drawn: int
-    n_folds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +38,7 @@ class _PaceRecord:
     freeze_to: str | None
     is_scratch: bool
     image_size: int
+    n_cores: int
     pace: Pace
 
     def is_comparable(self, other: "_PaceRecord") -> bool:
@@ -64,48 +55,53 @@ class _PaceRecord:
         return max(sides) / min(sides)
 
 
-def plan_work(recipe: Recipe, counts: SetSizes, device: str, pace: Pace | None = None) -> WorkPlanned:
+def plan_work(recipe: Recipe, sizes: Sequence[SetSizes], device: str, pace: Pace | None = None) -> WorkPlanned:
     """Return the amount of work of a training, with its expected time if its pace or an earlier training is known.
 
     Args:
         recipe: of the training.
-        counts: of its images.
+        sizes: of one split, or of each fold and then of the training on all images.
         device: that it runs on.
         pace: of this training, if it was measured.
     """
-    n_epochs = 0
+    n_epochs, first = 0, sizes[0]
     if recipe.is_finetuned:
-        resolved = recipe.with_epochs(counts.n_drawn)
+        resolved = recipe.with_epochs(first.n_drawn)
         n_epochs = min(resolved.n_epochs, recipe.last_epoch or resolved.n_epochs)
-    patience = recipe.patience_used if n_epochs else None
+    patience = recipe.patience_used if n_epochs and first.n_selecting else None
     earlier, basis = _pace_for(recipe, device)
-    copies = recipe.copies_in_images(counts.n_train)
+    copies = recipe.copies_in_images(first.n_train)
     if earlier.fitting is not None:
-        relative = _fit_seconds(counts.n_train + counts.n_val, recipe.n_views * copies)
+        relative = _fit_seconds(first.n_train + first.n_val, recipe.n_views * copies)
         earlier = replace(earlier, fitting=earlier.fitting * relative)
     plan = WorkPlanned(
-        n_train=counts.n_train,
-        n_val=counts.n_val,
-        n_test=counts.n_test,
-        n_drawn=counts.n_drawn,
-        n_reprocessed=recipe.n_reprocessed(counts.n_train) + 2 * counts.n_val if n_epochs else 0,
+        sizes=tuple(sizes),
+        n_reprocessed=tuple(recipe.n_reprocessed(each.n_train) + each.n_val if n_epochs else 0 for each in sizes),
         n_epochs=n_epochs if patience is None else expected_epochs(n_epochs, patience),
         has_instant=recipe.has_instant_stage,
         tta=recipe.n_views,
         copies=copies,
-        n_folds=counts.n_folds,
         patience=patience,
-        refits=recipe.refits_instant_classifier and recipe.has_instant_stage and not counts.n_folds,
+        refits=recipe.refits_instant_classifier and recipe.has_instant_stage and len(sizes) == 1,
         pace=pace or earlier,
         basis=basis,
     )
     return plan if pace is None and basis is None else replace(plan, seconds=total_seconds(plan, plan.pace))
 
 
-def counts_of(split_data: SplitData, recipe: Recipe, n_folds: int = 0) -> SetSizes:
-    """Return the counts of a split."""
+def sizes_of(split_data: SplitData, recipe: Recipe) -> SetSizes:
+    """Return the numbers of images of a training with one split."""
     n_train, n_val, n_test = (len(part) for part in (split_data.train, split_data.val, split_data.test))
-    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=split_data.n_drawn(recipe), n_folds=n_folds)
+    n_selecting = len(split_data.selecting(recipe)) * (1 + recipe.validation_copies)
+    return SetSizes(
+        n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=split_data.n_drawn(recipe), n_selecting=n_selecting
+    )
+
+
+def sizes_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> list[SetSizes]:
+    """Return the numbers of images of each fold, and then of the training on all images."""
+    splits = (*folds.splits, folds.refit)
+    return [sizes_of(capped_split_data(data, scan, split, recipe), recipe) for split in splits]
 
 
 def expected_time(plan: WorkPlanned, step: int | None = None) -> Noted:
@@ -129,11 +125,13 @@ class PaceListener:
     """Measures the pace of a training, and stores it for estimates of later trainings."""
 
     def __init__(self, context: RunContext) -> None:
-        self._context, self._progress = context, LoggedProgress()
+        self._context, self._progress, self._has_read = context, LoggedProgress(), False
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, WorkPlanned):
             event = replace(event, pace=Pace())  # only the pace of this training is stored
+        if isinstance(event, Progressed) and event.stage == "reading-images" and event.per_second:
+            self._has_read = True  # facts of earlier readings are cached
         self._progress = fold_event(self._progress, event, time.time())
         if isinstance(event, RunEnded) and event.state == "done" and event.fold is None and not event.is_pretraining:
             self._store()
@@ -145,32 +143,25 @@ class PaceListener:
         if plan is None or (measured.embedding is None and measured.training is None):
             return
         seconds = {stage.stage: stage.seconds for stage in progress.stages}
-        if not plan.n_folds:
-            measured = replace(
-                measured, reading=seconds.get("reading", 0.0) / (plan.n_train + plan.n_val + plan.n_test)
-            )
+        if not plan.n_folds and self._has_read:
+            measured = replace(measured, reading=seconds.get("reading", 0.0) / plan.sizes[0].n_images)
         recipe = self._context.run.recipe
         if measured.embedding is not None:
             measured = replace(measured, embedding=measured.embedding / recipe.n_views)
         if measured.fitting is not None:
-            relative = _fit_seconds(plan.n_train + plan.n_val, plan.tta * plan.copies)
+            relative = _fit_seconds(plan.sizes[0].n_train + plan.sizes[0].n_val, plan.tta * plan.copies)
             measured = replace(measured, fitting=measured.fitting / relative)
         record, stored = _record_of(recipe, self._context.device), _all_records()
         earlier = next((each for each in stored if replace(each, pace=record.pace) == record), None)
         if earlier:  # for values that were not measured now, as with cached features
-            measured = _completed(measured, earlier.pace)
+            measured = completed(measured, earlier.pace)
         record = replace(record, pace=replace(measured, n_epochs=0))
         _write([*(each for each in stored if each is not earlier), record][-_MOST_KEPT:])
 
 
-def _completed(pace: Pace, other: Pace) -> Pace:
-    """Return the pace with the values of another one where it has none."""
-    return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})
-
-
 def _record_of(recipe: Recipe, device: str) -> _PaceRecord:
     size = recipe.image_size or model_info(recipe.model).input_px
-    return _PaceRecord(recipe.model, device, recipe.freeze_to, recipe.init == "scratch", size, Pace())
+    return _PaceRecord(recipe.model, device, recipe.freeze_to, recipe.init == "scratch", size, n_cores(), Pace())
 
 
 def _pace_for(recipe: Recipe, device: str) -> tuple[Pace, str | None]:
@@ -266,7 +257,6 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
             training = TRAINING_BY_EMBEDDING * embedding / recipe.n_views
             if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
                 training = time_steps(network, images, recipe, context.device)
-            training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
     n_images, n_train = len(split_data.train) + len(split_data.val), len(split_data.train)
     pace = _pace_of_processor(n_images, recipe.n_views * recipe.copies_in_images(n_train))
     return replace(pace, reading=reading, embedding=embedding, training=training)
@@ -274,9 +264,9 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
 
 def with_pace_of_processor(plan: WorkPlanned) -> WorkPlanned:
     """Return the plan with the pace of the processor, measured in half a second, where it has none."""
-    return replace(
-        plan, pace=_completed(plan.pace, _pace_of_processor(plan.n_train + plan.n_val, plan.tta * plan.copies))
-    )
+    first = plan.sizes[0]
+    of_processor = _pace_of_processor(first.n_train + first.n_val, plan.tta * plan.copies)
+    return replace(plan, pace=completed(plan.pace, of_processor))
 
 
 def _pace_of_processor(n_images: int, n_copies: float) -> Pace:

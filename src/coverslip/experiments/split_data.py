@@ -104,9 +104,10 @@ class SplitData:
 
     def n_drawn(self, recipe: Recipe) -> int:
         """Return the number of images per epoch, which sampling can make larger or smaller than the training set."""
-        from coverslip.training.batches import n_drawn
-
-        return n_drawn(self.label[self.train], self.domain[self.train], recipe)
+        n_of_class, n_of_domain = (
+            np.unique(kind[self.train], return_counts=True)[1].tolist() for kind in (self.label, self.domain)
+        )
+        return recipe.n_drawn(n_of_class, n_of_domain)
 
     def with_epochs(self, recipe: Recipe) -> Recipe:
         """Return the recipe with a number of epochs, which for `auto` depends on the number of images per epoch."""

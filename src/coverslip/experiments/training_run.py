@@ -11,14 +11,21 @@ from pathlib import Path
 
 from coverslip.datasets import Dataset, Scan, one_line
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
-from coverslip.events import Event, Noted, Pace
+from coverslip.events import Event, Noted, Pace, SetSizes
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, fit_to_memory, without_finetuning
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
-from coverslip.experiments.estimating import PaceListener, counts_of, expected_time, plan_work, with_pace_of_processor
+from coverslip.experiments.estimating import (
+    PaceListener,
+    expected_time,
+    plan_work,
+    sizes_of,
+    sizes_of_folds,
+    with_pace_of_processor,
+)
 from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
 from coverslip.experiments.run_state import begin_run, record_work
-from coverslip.experiments.split_data import SplitData, capped_split_data, with_epochs_for_folds
+from coverslip.experiments.split_data import SplitData, with_epochs_for_folds
 from coverslip.images import PixelFacts
 from coverslip.messages import AllowLeakage, note
 from coverslip.runs.classifier import fingerprint_of
@@ -80,15 +87,14 @@ def _train(
         folds, recipe, context, pace = fit.folds, fit.recipe, fit.context, fit.pace
     if folds is None:
         assert split_data is not None, "it exists without folds"
-        _emit_plan(split_data, recipe, context, pace)
+        _emit_plan([sizes_of(split_data, recipe)], recipe, context, pace)
         test_images = _TestImages(data, scan, split_data.test.tolist())
         recipe = _with_initial_run(recipe, test_images, environment, context)
         recipe = fit_to_memory(split_data, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split_data.split)
         return
-    first_fold = capped_split_data(data, scan, folds.splits[0], recipe)
     with_epochs = with_epochs_for_folds(data, scan, folds, recipe)
-    _emit_plan(first_fold, with_epochs, context, pace, n_folds=len(folds.splits))
+    _emit_plan(sizes_of_folds(data, scan, folds, recipe), with_epochs, context, pace)
     test_positions = [i for i, fold in enumerate(folds.fold_of) if fold]
     initialized = _with_initial_run(recipe, _TestImages(data, scan, test_positions), environment, context)
     resolved = {"split": recipe.split.resolved(len(folds.splits))}
@@ -106,9 +112,9 @@ def _train(
         cross_validate(data, scan, folds, initialized, environment, context)
 
 
-def _emit_plan(split_data: SplitData, recipe: Recipe, context: RunContext, pace: Pace | None, n_folds: int = 0) -> None:
+def _emit_plan(sizes: Sequence[SetSizes], recipe: Recipe, context: RunContext, pace: Pace | None) -> None:
     """Emit the planned work and, without a time budget, the expected time."""
-    plan = plan_work(recipe, counts_of(split_data, recipe, n_folds), context.device, pace)
+    plan = plan_work(recipe, sizes, context.device, pace)
     context.emit(plan if plan.seconds is not None else with_pace_of_processor(plan))
     if context.run.budget is None:
         step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None

@@ -36,11 +36,12 @@ from coverslip.messages import Note
 from coverslip.runs.timing import (
     STAGES,
     Stage,
+    completed,
     expected_epochs,
     fits_in_stage,
     fitting_seconds,
+    index_of,
     measured_pace,
-    n_after_training,
     refit_seconds,
     stage_seconds,
 )
@@ -332,8 +333,8 @@ def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace
         seconds = max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0))
         return replace(pace, fitting=seconds / fits_in_stage(is_last=event.fold is None))
     if isinstance(event, RunEnded) and progress.stage == "measuring":
-        done = plan if progress.epoch else replace(plan, n_reprocessed=0)
-        n_predicted = n_after_training(done, is_last=event.fold is None)
+        index = index_of(plan, event.fold)
+        n_predicted = plan.sizes[index].n_test + (plan.n_reprocessed[index] if progress.epoch else 0)
         is_refitted = any(each.code == "delivered-classifier" for each in progress.notes)
         of_refit = refit_seconds(plan, pace) if is_refitted else 0.0
         seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - of_refit)
@@ -356,7 +357,11 @@ def _with_speed(pace: Pace, planned: Pace) -> Pace:
 def _seconds_of_stages(progress: LoggedProgress, pace: Pace | None) -> list[Mapping[Stage, float]]:
     """Return the seconds of each stage of all trainings, by a pace or, if it is None, as expected before the start."""
     plans = [plan for plan in (progress.plan_of_pretraining, progress.plan) if plan is not None]
-    return [stage_seconds(plan, pace or plan.pace, i) for plan in plans for i in range(plan.n_folds + 1)]
+    current = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
+    paces = [plan.pace if pace is None else pace if plan is current else completed(plan.pace, pace) for plan in plans]
+    return [
+        stage_seconds(plan, each, i) for plan, each in zip(plans, paces, strict=True) for i in range(plan.n_folds + 1)
+    ]
 
 
 def _index(progress: LoggedProgress) -> int:
@@ -421,6 +426,9 @@ def _timed_note(event: Noted, at: float) -> TimedNote:
 def _new_training(progress: LoggedProgress, event: Event) -> LoggedProgress:
     """Return the progress at the beginning of another training."""
     missing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
+    if progress.is_pretraining and not event.is_pretraining and progress.plan is not None:
+        pace = completed(progress.plan.pace, progress.pace)  # its own steps are measured again
+        progress = replace(progress, pace=replace(pace, n_epochs=0))
     return replace(
         progress,
         fold=event.fold,
@@ -463,7 +471,7 @@ def _within_training(progress: LoggedProgress, event: Event, at: float) -> Logge
             if event.checkpoint_selection is not None:
                 selected["checkpoint_selection"] = event.checkpoint_selection
             entered = replace(progress, stage="measuring", work=None, step=None)
-            if event.stage == "instant":
+            if event.stage == "instant" and event.fold is None:  # other folds may still select fine-tuning
                 entered = _with_plan(entered, event, 0)
             return _with_training(entered, event, **selected)
         case InstantClassifierFitted():
@@ -538,7 +546,7 @@ def _with_epochs(progress: LoggedProgress, event: Event) -> LoggedProgress:
     if plan is None or not progress.n_epochs:
         return progress
     n_epochs = progress.n_epochs
-    if plan.patience is not None:
+    if plan.patience is not None and plan.sizes[index_of(plan, event.fold)].n_selecting:
         best = _training_of(progress, event).best_epoch or 0
         n_epochs = expected_epochs(n_epochs, plan.patience, progress.epoch or 0, best)
     return _with_plan(progress, event, n_epochs)

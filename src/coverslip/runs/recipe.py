@@ -424,6 +424,23 @@ class FinetuningChoices(RecipeSection):
         assert self.epochs != "auto", "`with_epochs` replaces auto"
         return self.epochs
 
+    def n_drawn(self, n_of_class: Sequence[int], n_of_domain: Sequence[int] = (1,)) -> int:
+        """Return the number of images of an epoch, by the numbers of training images of each class and of each domain.
+
+        Classes and domains without training images are not among them.
+        """
+        match self.sampling:
+            case "oversample":
+                return len(n_of_class) * max(n_of_class)
+            case "domains":
+                return len(n_of_domain) * max(n_of_domain)
+            case "undersample":
+                return len(n_of_class) * self.rare_class_repeats * min(n_of_class)
+            case "even":
+                return sum(n_of_class) // len(n_of_class) * len(n_of_class)
+            case "all":
+                return sum(n_of_class)
+
     def with_epochs(self, n_drawn: int) -> Self:
         """Return the recipe with `epochs: auto` replaced by the number for epochs of `n_drawn` images."""
         if self.epochs != "auto":

@@ -6,11 +6,11 @@ has measured its own pace.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Literal
 
 from coverslip import events
-from coverslip.events import EpochEnded, Event, Pace, Progressed, StepEnded, WorkPlanned
+from coverslip.events import EpochEnded, Event, Pace, Progressed, SetSizes, StepEnded, WorkPlanned
 
 Stage = Literal["reading", "instant", "finetune", "measuring"]
 
@@ -33,33 +33,31 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         pace: of this computer.
         index: of the training: folds from 0, then the training on all images, which has no test.
     """
-    n_images, is_last = plan.n_train + plan.n_val + plan.n_test, index == plan.n_folds
+    sizes, first, is_last = plan.sizes[index], plan.sizes[0], index == plan.n_folds
     embedding = embedding_seconds(pace, plan)
     if index == 0:
-        n_embedded = plan.n_train + plan.n_val + plan.copies
+        n_embedded = first.n_train + first.n_val + plan.copies
     else:  # the features of all folds are cached
-        n_embedded = plan.n_test if index == 1 else 0.0
-    scale = _scale(plan, is_last=is_last)
+        n_embedded = first.n_test if index == 1 else 0.0
     return {
-        "reading": _or_usual(pace, "reading") * n_images if index == 0 else 0.0,
+        "reading": _or_usual(pace, "reading") * first.n_images if index == 0 else 0.0,
         "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
-        "finetune": plan.n_epochs * scale * plan.n_drawn * training_seconds(pace, plan)
+        "finetune": plan.n_epochs * _n_per_epoch(sizes) * training_seconds(pace, plan)
         + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
-        "measuring": embedding * n_after_training(plan, is_last=is_last)
+        "measuring": embedding * (plan.n_reprocessed[index] + sizes.n_test)
         + refit_seconds(plan, pace)
         + _or_usual(pace, "closing" if is_last else "loading"),
     }
 
 
-def _scale(plan: WorkPlanned, *, is_last: bool) -> float:
-    """Return how many times as many images the training on all images after folds has as a fold, else 1."""
-    n_images = plan.n_train + plan.n_val + plan.n_test
-    return n_images / max(plan.n_train, 1) if plan.n_folds and is_last else 1.0
+def _n_per_epoch(sizes: SetSizes) -> float:
+    """Return the number of images whose training steps take as long as an epoch with its validation."""
+    return sizes.n_drawn + _VALIDATION_BY_TRAINING * sizes.n_selecting
 
 
-def n_after_training(plan: WorkPlanned, *, is_last: bool) -> float:
-    """Return the number of forward passes after a training, with those of its test images if it has any."""
-    return plan.n_reprocessed * _scale(plan, is_last=is_last) + (0 if plan.n_folds and is_last else plan.n_test)
+def index_of(plan: WorkPlanned, fold: int | None) -> int:
+    """Return the position of a training in its plan: of a fold, or else of the last one."""
+    return plan.n_folds if fold is None else min(fold - 1, plan.n_folds)
 
 
 def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0) -> int:
@@ -92,7 +90,7 @@ def refit_seconds(plan: WorkPlanned, pace: Pace) -> float:
     """Return the seconds of the fit of a delivered instant classifier on all images; 0 with fine-tuning."""
     if not plan.refits or plan.n_epochs:
         return 0.0
-    return embedding_seconds(pace, plan) * plan.n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
+    return embedding_seconds(pace, plan) * plan.sizes[-1].n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
 
 
 def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
@@ -115,10 +113,10 @@ def embedding_seconds(pace: Pace, plan: WorkPlanned) -> float:
 
 
 def training_seconds(pace: Pace, plan: WorkPlanned) -> float:
-    """Return the seconds per image of an epoch, estimated from forward passes if they were not measured."""
+    """Return the seconds per image of a training step, estimated from forward passes if they were not measured."""
     if pace.training is not None:
         return pace.training
-    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta * (1 + _validation_share(plan))
+    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta
 
 
 def scaled(pace: Pace, factor: float) -> Pace:
@@ -140,10 +138,10 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
         case StepEnded() if event.images_per_second > 0 and not pace.n_epochs:
             # The first steps are hardly representative.
             done = event.step / max(event.n_steps, 1)
-            step = (1 + _validation_share(plan)) / event.images_per_second
+            step = 1 / event.images_per_second
             return replace(pace, training=(1 - done) * training_seconds(pace, plan) + done * step)
-        case EpochEnded() if event.epoch and plan.n_drawn:
-            epoch = event.seconds / (plan.n_drawn * _scale(plan, is_last=event.fold is None))
+        case EpochEnded() if event.epoch:
+            epoch = event.seconds / max(_n_per_epoch(plan.sizes[index_of(plan, event.fold)]), 1)
             if pace.n_epochs and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
                 return pace
             n_epochs = pace.n_epochs + 1
@@ -153,6 +151,6 @@ def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
             return pace
 
 
-def _validation_share(plan: WorkPlanned) -> float:
-    """Return the duration of validation, as a share of that of an epoch's steps."""
-    return _VALIDATION_BY_TRAINING * plan.n_val / max(plan.n_drawn, 1)
+def completed(pace: Pace, other: Pace) -> Pace:
+    """Return the pace with the values of another one where it has none."""
+    return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})

@@ -70,6 +70,7 @@ class CellRunner:
     def __post_init__(self) -> None:
         self._stop = Stop(self.folder / "stop")
         self._seconds: list[float] = []
+        self._resumed = {cell.run.folder for cell in self.cells if is_run(cell.run.folder)}
         self._ends: float | None = None  # expected end of the study, from the time of finished trainings
         self._followed: tuple[Cell, LogReader] | None = None
 
@@ -142,13 +143,15 @@ class CellRunner:
 
     def _report(self, cell: Cell, seconds: float, n_done: int, n_left: int) -> None:
         state = state_of(cell)
-        if state.state == "done":
+        if state.state == "done" and cell.run.folder not in self._resumed:  # else it is the time of the rest
             self._seconds.append(seconds)
         elif state.state == "failed":
             reason = state.error or ""
             self.emit(Noted.of(note("cell-failed", level="warning", cell=cell.name, reason=reason)))
         mean = sum(self._seconds) / len(self._seconds) if self._seconds else None
         seconds_left = None if mean is None else mean * n_left / self.executor.n_parallel
+        if seconds_left is not None and n_left:
+            seconds_left = min(seconds_left, max(0.0, self.deadline.seconds_left()))
         self._ends = None if seconds_left is None else time.monotonic() + seconds_left
         self.emit(
             Progressed(

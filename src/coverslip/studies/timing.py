@@ -1,18 +1,21 @@
 """Expected time of each training of a study, and the prediction time of its classifiers."""
 
-import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from coverslip.datasets import Dataset, scan_images
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.experiments.estimating import SetSizes, measure_pace, plan_work
+from coverslip.events import Emit, Noted, Progressed, SetSizes, ignore
+from coverslip.experiments.estimating import measure_pace, plan_work, with_pace_of_processor
 from coverslip.experiments.one_split import make_split
+from coverslip.experiments.preparation import apply_recipe
 from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
@@ -71,20 +74,41 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
         context = RunContext(Path(folder), select_device(recipe.device))
         split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
         pace = measure_pace(split_data, split_data.with_epochs(recipe), context)
-    return {
-        cell.name: total_seconds(plan_work(cell.recipe, _counts(data, cell.recipe), context.device, pace), pace)
-        for cell in cells
-    }
+    pace = replace(pace, fitting=None, loading=None, closing=None)  # these are of the sample
+    plans = {cell.name: plan_work(cell.recipe, _sizes(data, cell.recipe), context.device, pace) for cell in cells}
+    pace = with_pace_of_processor(next(iter(plans.values()))).pace
+    return {name: total_seconds(plan, pace) for name, plan in plans.items()}
 
 
-def _counts(data: Dataset, recipe: Recipe) -> SetSizes:
-    """Return the numbers of images of a training, or of its first fold."""
-    n, plan = len(data.records), recipe.split
-    n_folds = len({record.domain for record in data.records}) if plan.by_domain else plan.folds or 0
-    most = math.inf if plan.train_per_class is None else plan.train_per_class * len(data.classes)
-    n_val, n_test = round(plan.val * n), n // n_folds if n_folds else round(plan.test * n)
-    n_train = int(min(n - n_val - n_test, most))
-    return SetSizes(n_train=n_train, n_val=n_val, n_test=n_test, n_drawn=n_train, n_folds=n_folds)
+def _sizes(data: Dataset, recipe: Recipe) -> list[SetSizes]:
+    """Return the approximate numbers of images of each training of a run, without splitting the images."""
+    data, _ = apply_recipe(data, recipe)
+    plan, labeled = recipe.split, [record for record in data.records if data.has_class(record)]
+    n_of_class = np.array(list(Counter(record.label for record in labeled).values()))
+    if plan.is_balanced:
+        n_of_class = np.full_like(n_of_class, n_of_class.min())
+    n_of_class = n_of_class * (1 + plan.copies)
+    tested = [plan.test]  # shares
+    if plan.by_domain:
+        tested = [n / len(labeled) for n in Counter(record.domain for record in labeled).values()]
+    elif plan.folds:
+        tested = [1 / plan.folds] * plan.folds
+    shares = [(plan.val, test) for test in tested] + ([(0.0, 0.0)] if plan.by_domain or plan.folds else [])
+    return [_sizes_of_shares(n_of_class, recipe, val, test) for val, test in shares]
+
+
+def _sizes_of_shares(n_of_class: npt.NDArray[np.int64], recipe: Recipe, val: float, test: float) -> SetSizes:
+    n, most = int(n_of_class.sum()), recipe.split.train_per_class
+    n_of_class = np.maximum(1, n_of_class * (1 - val - test)).astype(int)
+    n_of_class = n_of_class if most is None else np.minimum(n_of_class, most)
+    n_val, n_test = round(val * n), round(test * n)
+    return SetSizes(
+        n_train=int(n_of_class.sum()),
+        n_val=n_val,
+        n_test=n_test,
+        n_drawn=recipe.n_drawn(n_of_class.tolist()),
+        n_selecting=(n_test if recipe.checkpoint_selection_set == "test" else n_val) * (1 + recipe.validation_copies),
+    )
 
 
 def _evenly(data: Dataset) -> list[int]:

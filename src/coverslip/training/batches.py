@@ -69,11 +69,6 @@ class TrainingTask:
     context: RunContext  # checkpoints go into its folder; its stop request is checked before every step
 
 
-def n_drawn(label: Ints, domain: Ints | None, recipe: Recipe) -> int:
-    """Return the number of training images in an epoch, which depends on the sampling."""
-    return len(recipe_order(label, domain, recipe, epoch=1))
-
-
 def recipe_order(label: Ints, domain: Ints | None, recipe: Recipe, *, epoch: int) -> Ints:
     """Return the order of one epoch by the sampling of a recipe."""
     return epoch_order(

@@ -601,7 +601,6 @@ def _train_epoch(
         now, n_steps = time.monotonic(), plan.steps_in(epoch)
         if now - last_emitted > seconds_between or step >= n_steps:
             last_emitted = now
-            pace = (now - started) / step
             context.emit(
                 StepEnded(
                     epoch=epoch,
@@ -610,7 +609,6 @@ def _train_epoch(
                     n_steps=n_steps,
                     loss=float(result.loss),
                     images_per_second=n_used / max(now - started, 1e-9),
-                    seconds_left=pace * (n_steps - step + _steps_after(plan, epoch, recipe, progress)),
                 )
             )
         if step >= n_steps:

@@ -55,7 +55,7 @@ from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import IMAGES_COPIED, FromRun, Recipe, automatic_epochs
 from coverslip.runs.training import Calibration, FinetuneStage, FittedOn, InstantStage, RefittedHead, StageRecord
 from coverslip.stopping import work_stopped
-from coverslip.training.batches import TrainingImages, TrainingTask, n_drawn
+from coverslip.training.batches import TrainingImages, TrainingTask, recipe_order
 from coverslip.training.finetuning import Finetuned, finetune, plain_state
 from coverslip.training.heads import (
     AugmentedCopies,
@@ -646,7 +646,7 @@ def keep_finetuned(
     if recipe.stage_selection == "finetune":
         return True
     assert isinstance(stage, FinetuneStage)
-    n = n_drawn(images.train_label, images.train_domain, recipe)
+    n = len(recipe_order(images.train_label, images.train_domain, recipe, epoch=1))
     is_enough = stage.n_steps * min(recipe.batch_size, n) >= _ENOUGH * automatic_epochs(n) * n
     is_complete = stage.stopped_because == "all epochs done" and is_enough
     if is_complete and recipe.begins_with_instant_classifier and recipe.keeps_last_epoch:

@@ -1,6 +1,6 @@
 """The choices for a training: recipes of datasets, networks, expected times, and recipes as text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from coverslip.datasets import NO_GROUPS, ClassPlan, natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
-from coverslip.experiments.estimating import LONG_SECONDS, SetSizes, plan_work
+from coverslip.events import SetSizes
+from coverslip.experiments.estimating import LONG_SECONDS, plan_work
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
 from coverslip.models import PAPERS, ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
@@ -297,14 +298,16 @@ class TimePreview:
 _MANY_TRAININGS = 20
 
 
-def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], counts: SetSizes) -> TimePreview:
+def expected_time(
+    workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], sizes: Sequence[SetSizes]
+) -> TimePreview:
     """Return the expected time of a training.
 
     Args:
         workspace: the workspace of the dataset.
         dataset_id: a dataset of labeled images.
         recipe: values that differ from the defaults.
-        counts: the sizes of the sets of its split.
+        sizes: of one split, or of each fold and then of the training on all images.
 
     Raises:
         NotFound, Conflict: there is no such dataset, or it is still being read.
@@ -313,14 +316,13 @@ def expected_time(workspace: Workspace, dataset_id: str, recipe: Mapping[str, An
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
     full_recipe = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
-    plan = plan_work(full_recipe, counts, select_device(full_recipe.device, automatic=FOR_TRAINING))
-    n_trainings = counts.n_folds + 1 if counts.n_folds else 1
-    is_long = n_trainings > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
+    plan = plan_work(full_recipe, sizes, select_device(full_recipe.device, automatic=FOR_TRAINING))
+    is_long = len(sizes) > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
     return TimePreview(
         seconds=plan.seconds,
         basis=plan.basis,
         is_long=is_long,
-        n_trainings=n_trainings,
+        n_trainings=len(sizes),
         has_pretraining=isinstance(full_recipe.init, Pretraining),
     )
 

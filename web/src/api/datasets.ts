@@ -190,7 +190,7 @@ export type TimePreview = Schemas['TimePreview'];
 /** Estimate the time of a training with this recipe and split on the computer of the server. */
 export const previewTime = (
   id: string,
-  body: { recipe: Recipe; n_train: number; n_val: number; n_test: number; n_folds: number },
+  body: { recipe: Recipe; sizes: SplitPreview['sizes'] },
   signal?: AbortSignal,
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/time-preview', { ...at(id), body, signal }));
 

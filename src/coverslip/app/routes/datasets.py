@@ -24,7 +24,6 @@ from coverslip.app.schemas import (
     problems,
 )
 from coverslip.datasets.columns import TableChoices
-from coverslip.experiments.estimating import SetSizes
 from coverslip.workspace import cleanup, leakage_audit, maps, recipes, suggestions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
@@ -251,10 +250,7 @@ def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) ->
 @router.post("/datasets/{dataset_id}/time-preview", responses=problems(409))
 def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> TimePreview:
     """The expected time of a training with this recipe, from earlier trainings on this computer."""
-    counts = SetSizes(
-        n_train=body.n_train, n_val=body.n_val, n_test=body.n_test, n_drawn=body.n_train, n_folds=body.n_folds
-    )
-    return recipes.expected_time(workspace, dataset_id, body.recipe, counts)
+    return recipes.expected_time(workspace, dataset_id, body.recipe, body.sizes)
 
 
 @router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))

@@ -34,7 +34,7 @@ from coverslip.datasets import (
     trained_classes,
 )
 from coverslip.errors import CoverslipError, LeakageFound, NotFound
-from coverslip.events import ignore
+from coverslip.events import SetSizes, ignore
 from coverslip.files import sha256_json
 from coverslip.messages import Failure, Note, language, note
 from coverslip.models import check_weights, model_info
@@ -135,6 +135,10 @@ class SplitPreview:
         int, Field(description="Images that are not used: excluded by hand, or by a training with this recipe.")
     ]
     by_class: list[ClassSplit]
+    sizes: Annotated[
+        list[SetSizes],
+        Field(description="Of one split, or of each fold and of the training on all images; empty if it is refused."),
+    ]
     refusal: Annotated[Failure | None, Field(description="Why a training would be refused; null if it would start.")]
 
 
@@ -227,8 +231,9 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
         CoverslipError: no image can be used for training.
     """
     from coverslip.experiments.cross_validation import folds_of_recipe
+    from coverslip.experiments.estimating import sizes_of, sizes_of_folds
     from coverslip.experiments.preparation import refuse_leaking_recipe
-    from coverslip.experiments.split_data import capped_split
+    from coverslip.experiments.split_data import SplitData, capped_split
 
     check_groups(data)
     recipe.check_validation()
@@ -244,10 +249,12 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
         split, refusal = _one_split(data, scan, recipe, allow_leakage)
         capped = capped_split(data, split, recipe)
         refusal = leaks or refusal or _refusal(data, scan, capped, None, needs_validation=needs_validation)
-        return _preview_of(data, capped, [*notes, *capped.notes], None, refusal)
+        sizes = [sizes_of(SplitData(data, scan, capped), recipe)] if refusal is None else []
+        return _preview_of(data, capped, [*notes, *capped.notes], None, refusal, sizes)
     capped = capped_split(data, folds.splits[0], recipe)
     refusal = leaks or _refusal(data, scan, capped, folds, needs_validation=needs_validation)
-    return _preview_of(data, capped, [*notes, *folds.notes], folds, refusal)
+    sizes = sizes_of_folds(data, scan, folds, recipe) if refusal is None else []
+    return _preview_of(data, capped, [*notes, *folds.notes], folds, refusal, sizes)
 
 
 def refuse_untrainable(
@@ -328,7 +335,12 @@ def _refusal(data: Dataset, scan: Scan, split: Split, folds: Folds | None, *, ne
 
 
 def _preview_of(
-    data: Dataset, split: Split, notes: list[Note], folds: Folds | None, refusal: Failure | None
+    data: Dataset,
+    split: Split,
+    notes: list[Note],
+    folds: Folds | None,
+    refusal: Failure | None,
+    sizes: list[SetSizes],
 ) -> SplitPreview:
     groups = [record.named_group for record in data.records]
 
@@ -357,6 +369,7 @@ def _preview_of(
         by_class=[
             ClassSplit(name, counts[name, "train"], counts[name, "val"], counts[name, "test"]) for name in data.classes
         ],
+        sizes=sizes,
         refusal=refusal,
     )
 

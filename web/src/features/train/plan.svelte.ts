@@ -87,20 +87,9 @@ export class Plan {
   time = new Resource(async (signal) => {
     const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
     if (!split || split.refusal || !id) return null;
-    const n = Object.fromEntries(split.parts.map((part) => [part.part, part.n]));
     await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
     signal.throwIfAborted();
-    return previewTime(
-      id,
-      {
-        recipe,
-        n_train: Math.max(1, n['train'] ?? 0),
-        n_val: n['val'] ?? 0,
-        n_test: n['test'] ?? 0,
-        n_folds: split.n_folds,
-      },
-      signal,
-    );
+    return previewTime(id, { recipe, sizes: split.sizes }, signal);
   });
   datasetId = $state<string | null>(null); // id of the dataset in the address
   changes = $state.raw<Changes>({});
