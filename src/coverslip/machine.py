@@ -148,6 +148,7 @@ def free_memory_bytes(device: str = "cpu") -> int:
     if device == "cuda":
         import torch
 
+        torch.cuda.empty_cache()  # freed memory that PyTorch keeps for this process is not free otherwise
         return int(torch.cuda.mem_get_info()[0])
     import psutil
 
@@ -219,10 +220,20 @@ def network_file_system(real_path: str, mounts: Mapping[str, str]) -> str | None
     return mounts[point] if point is not None and mounts[point] in _NETWORK else None
 
 
+_OUT_OF_MEMORY = (
+    "out of memory",  # GPUs
+    "can't allocate memory",  # processors
+    "not enough memory",  # processors on Windows
+    "alloc_failed",  # libraries of CUDA
+    "cublas_status_not_initialized",  # their first use
+    "unable to find an engine to execute this computation",  # cuDNN without memory for its work
+)
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether an error of PyTorch is about insufficient memory."""
     text = str(error).lower()
-    return "out of memory" in text or "alloc_failed" in text
+    return any(part in text for part in _OUT_OF_MEMORY)
 
 
 def _free_in_container(folder: Path) -> list[int]:

@@ -15,6 +15,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -292,7 +293,8 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
         if recipe.is_finetuned:
             training = TRAINING_BY_EMBEDDING * embedding / recipe.n_views
             if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
-                training = time_steps(network, images, recipe, context.device)
+                with suppress(OutOfMemory):  # the training uses smaller batches
+                    training = time_steps(network, images, recipe, context.device)
             training *= 1 + len(split_data.val) / 3 / max(n_drawn, 1)  # validation takes a third of a step
     n_images, n_train = len(split_data.train) + len(split_data.val), len(split_data.train)
     pace = _pace_of_processor(n_images, recipe.n_views * recipe.copies_in_images(n_train))
