@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
@@ -580,6 +583,24 @@ def test_the_pace_of_a_training_is_measured_on_a_few_images(cells: Path, tmp_pat
     measured = (pace.reading, pace.embedding, pace.training, pace.fitting, pace.loading, pace.closing)
     assert all(seconds is not None and 0 < seconds < 600 for seconds in measured)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_pace_is_estimated_if_memory_is_insufficient_for_the_timed_steps(cells: Path, tmp_path: Path) -> None:
+    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
+    scan = scan_images(data)
+
+    def fail_in_training(module: nn.Module, _: object) -> None:
+        if module.training and isinstance(module, nn.Conv2d):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    hook = register_module_forward_pre_hook(fail_in_training)
+    try:
+        pace = measure_pace(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
+    finally:
+        hook.remove()
+    assert pace.training is not None
+    assert pace.training > 0
 
 
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from coverslip.engines import (
     fastest_engine,
     fingerprint,
     images_at_once,
+    n_missing,
     onnxruntime_engine,
     openvino_engine,
     pytorch_on_device,
@@ -162,8 +163,44 @@ def test_a_device_that_cannot_run_the_network_leaves_it_to_the_processor_and_say
     x = pixels[:2]
     engine = fastest_engine(features, x, device="meta", emit=events.append)  # a device that has no memory
     assert engine.device == "cpu"
-    assert [event.level for event in events if isinstance(event, Noted)] == ["warning"]
+    assert [(event.code, event.level) for event in events if isinstance(event, Noted)] == [
+        ("device-refused", "warning")
+    ]
     np.testing.assert_array_equal(engine.run(x), fastest_engine(features, x).run(x))
+
+
+class OutOfMemoryOnDevice(nn.Module):
+    """Runs on the processor only."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.device.type != "cpu":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return x.float().amax((1, 2))
+
+
+def test_a_device_without_memory_for_the_network_is_not_said_to_be_wrong(pixels: np.ndarray) -> None:
+    events: list[Event] = []
+    engine = fastest_engine(OutOfMemoryOnDevice(), pixels[:2], device="meta", emit=events.append)
+    assert engine.device == "cpu"
+    assert [event.code for event in events if isinstance(event, Noted)] == ["device-out-of-memory"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cache")
+def test_features_are_those_of_the_device_that_computed_them(network: Network, pixels: np.ndarray) -> None:
+    digests = [str(i) for i in range(len(pixels))]
+
+    def embedded(device: str) -> tuple[np.ndarray, str | None]:
+        choices = {"preprocessing": {"depth": "uint8"}, "tta": 1, "device": device}
+        with embed(network, digests, lambda rows: pixels[list(rows)], **choices) as (features, engine):  # type: ignore[arg-type]
+            return features[:], engine and engine.device
+
+    computed, device = embedded("meta")  # a device that has no memory
+    assert device == "cpu"
+    assert n_missing(network, digests, preprocessing={"depth": "uint8"}, tta=1, device="meta") == len(digests)
+    of_processor, device = embedded("cpu")
+    assert device is None  # all are in the cache
+    np.testing.assert_array_equal(of_processor, computed)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -336,6 +373,7 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     x = pixels[:2]
     engine = fastest_engine(features, x)
     remember_engine("a classifier", engine)
+    engines._engines.clear()  # as in another process
     kept_engine = engine_of("a classifier")
     assert kept_engine is not None
     assert engine_of("another") is None
@@ -344,6 +382,7 @@ def test_an_engine_that_is_kept_serves_other_processes_as_long_as_it_gives_pytor
     with np.load(check) as content:
         changed = {**content, "expected": content["expected"] + 1}
     np.savez(check, **changed)
+    engines._engines.clear()
     assert engine_of("a classifier") is None
     check.write_bytes(b"no numbers")
     assert engine_of("a classifier") is None

@@ -24,6 +24,7 @@ from coverslip.images import PreprocessedImage, pixel_hash
 from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
     CheckResult,
+    Explainer,
     _shares_of_taps,
     averaged,
     check_maps,
@@ -40,7 +41,7 @@ from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network, turned
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
-from coverslip.runs.folder import Run
+from coverslip.runs.folder import Run, RunContext
 from coverslip.workspace.explanations import EXPLANATIONS, explain
 from coverslip.workspace.store.workspace import Workspace
 
@@ -307,3 +308,15 @@ def test_finished_checks_are_kept_if_the_next_is_canceled_and_not_repeated(
         emit=lambda event: methods.append(checked_method(event)),
     )
     assert "contributions" not in methods
+
+
+@pytest.mark.slow
+def test_maps_on_a_device_leave_the_network_of_predictions_on_the_processor(trained: Run) -> None:
+    classifier = cs.load_classifier(trained.folder, device="cpu")
+    explainer = Explainer("run", classifier, None, RunContext(trained.folder, "meta"))  # "meta" stands for a GPU
+    devices = [tensor.device.type for tensor in explainer.network.state_dict().values()]
+    side, channels = classifier.card.preprocessing.image_size, classifier.card.preprocessing.channels
+    classifier.predict_pixels(np.zeros((1, side, side, channels), np.uint8))
+    assert [tensor.device.type for tensor in explainer.network.state_dict().values()] == devices
+    assert {tensor.device.type for tensor in classifier.network.state_dict().values()} == {"cpu"}
+    assert set(devices) == {"meta"}

@@ -16,6 +16,8 @@ from coverslip.machine import (
     _cpu_value,
     _model_name,
     describe_machine,
+    free_memory_bytes,
+    is_out_of_memory,
     likely_device,
     memory_mib,
     n_cores,
@@ -110,3 +112,36 @@ def test_threads_of_the_server_share_two_memory_arenas(tmp_path: Path) -> None:
 
     environment = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
     assert n_arenas("limited") <= 2 < n_arenas("default")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 7.79 GiB", True),
+        ("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried", True),
+        (
+            "[enforce fail at alloc_cpu.cpp:121] data. DefaultCPUAllocator: not enough memory: you tried to allocate",
+            True,
+        ),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("GET was unable to find an engine to execute this computation", True),
+        ("Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!", False),
+    ],
+)
+def test_errors_about_memory_are_recognized_by_their_text(text: str, expected: bool) -> None:
+    assert is_out_of_memory(RuntimeError(text)) == expected
+
+
+def test_an_allocation_that_fails_on_the_processor_is_about_memory() -> None:
+    with pytest.raises(RuntimeError) as refused:
+        torch.empty(10**15)
+    assert is_out_of_memory(refused.value)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_memory_that_pytorch_keeps_for_this_process_is_free() -> None:
+    before = free_memory_bytes("cuda")
+    torch.empty(2**30, dtype=torch.uint8, device="cuda")
+    assert before - free_memory_bytes("cuda") < 2**29

@@ -371,6 +371,15 @@ def test_the_methods_paragraph_names_the_machine(page):
     assert "on Abacus 3000 with 4 threads" in page
 
 
+def test_the_methods_name_only_the_gpu_that_was_used(tmp_path):
+    run = Run(write_run(tmp_path, finetuned=False))
+    machine = replace(run.environment.machine, gpus=("Abacus GPU", "Sextant GPU"))
+    run.environment.model_copy(update={"device": "cuda", "machine": machine}).write(run.environment_file)
+    methods = cs.methods_text(run.folder)
+    assert "Abacus GPU" in methods
+    assert "Sextant GPU" not in methods
+
+
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_methods_paragraph_says_where_precision_was_halved(run, page):

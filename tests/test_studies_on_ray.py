@@ -124,12 +124,21 @@ def test_an_answer_that_no_training_of_ours_gives_leaves_nothing(tmp_path: Path,
     assert (cells / "other-cell" / "metrics.json").read_text() == "mine"
 
 
+def with_batches(order: Order, batch_size: int) -> Order:
+    return replace(order, recipe=order.recipe.model_copy(update={"batch_size": batch_size}))
+
+
 @pytest.mark.slow
 def test_a_run_of_another_recipe_or_with_a_damaged_file_is_refused(trained: Run, tmp_path: Path) -> None:
     shutil.copytree(trained.folder, tmp_path / "there" / "cell")
     order = Order((), trained.recipe, None, 1)
     install(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
     assert Run(tmp_path / "here" / "cell").metrics == trained.metrics
+    size = trained.recipe.batch_size  # of the node, whose memory may not be sufficient for the sent batches
+    data = packed([tmp_path / "there" / "cell"], tmp_path / "there")
+    install(data, with_batches(order, 2 * size), tmp_path / "here" / "cell")
+    with pytest.raises(BadClusterAnswer):
+        install(data, with_batches(order, size - 1), tmp_path / "b" / "cell")
     with pytest.raises(BadClusterAnswer):
         install(
             packed([tmp_path / "there" / "cell"], tmp_path / "there"),
@@ -139,6 +148,15 @@ def test_a_run_of_another_recipe_or_with_a_damaged_file_is_refused(trained: Run,
     (tmp_path / "there" / "cell" / "metrics.json").write_text("[]")
     with pytest.raises(BadRun):
         install(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
+    assert Run(tmp_path / "here" / "cell").metrics == trained.metrics
+
+
+@pytest.mark.slow
+def test_a_number_of_folds_that_the_images_decide_is_no_other_recipe(trained: Run, tmp_path: Path) -> None:
+    shutil.copytree(trained.folder, tmp_path / "there" / "cell")
+    recipe = trained.recipe
+    order = Order((), recipe.model_copy(update={"split": recipe.split.model_copy(update={"folds": None})}), None, 1)
+    install(packed([tmp_path / "there" / "cell"], tmp_path / "there"), order, tmp_path / "here" / "cell")
     assert Run(tmp_path / "here" / "cell").metrics == trained.metrics
 
 

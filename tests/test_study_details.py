@@ -209,6 +209,14 @@ def test_settings_that_differ_are_keys_with_short_values(trained: Run, tmp_path:
     assert "model_options.dsc = true, model_options.mv2_attention = se" in settings["attention, scratch"]
 
 
+@pytest.mark.slow
+def test_settings_name_the_batches_that_memory_reduced(trained: Run, tmp_path: Path) -> None:
+    size = trained.recipe.batch_size
+    plan = plan_of({"datasets": ["cells"], "models": [SMALL_NETWORK], "recipe": {"batch_size": 2 * size}})
+    (row,) = tried_choices(plan, [replace(cell, run=trained) for cell in plan_study(plan, tmp_path)])
+    assert row.settings == text("smaller-batches-in-trainings", sizes=str(size), n_trainings=row.n_trained)
+
+
 def test_changes_of_an_image_are_what_they_say() -> None:
     image = np.zeros((33, 33, 3), np.uint8)
     image[12:21, 12:21] = 200

@@ -103,6 +103,9 @@ def test_validation_uses_smaller_batches_if_memory_is_insufficient(images: Train
     torch.testing.assert_close(selecting_logits(Large(2), images, recipe, "cpu"), expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(torch.OutOfMemoryError):
         selecting_logits(Large(0), images, recipe, "cpu")
+    copied = recipe.model_copy(update={"validation_copies": 2})
+    expected = selecting_logits(Large(12), images, copied, "cpu")  # the copies are the same, too
+    torch.testing.assert_close(selecting_logits(Large(2), images, copied, "cpu"), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_where_memory_runs_out_fewer_images_are_held_and_the_step_is_the_same(images: TrainingImages) -> None:
@@ -157,6 +160,19 @@ def test_after_memory_ran_out_a_stopped_training_resumes_exactly(images: Trainin
     n_notes = len([event for event in events if isinstance(event, Noted)])
     assert equal(fitted("cut"), whole)
     assert len([event for event in events if isinstance(event, Noted)]) == n_notes  # it is known already
+
+
+class Unmovable(Large):
+    """A network whose weights do not fit into the memory of a device."""
+
+    def to(self, *arguments: object, **options: object) -> "Unmovable":
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+
+def test_a_network_that_does_not_fit_into_memory_is_reported(images: TrainingImages, tmp_path: Path) -> None:
+    with pytest.raises(OutOfMemory) as refused:
+        finetune(Unmovable(12), images, recipe(), RunContext(tmp_path))  # type: ignore[arg-type]  # a small network
+    assert refused.value.code == "step-out-of-memory"
 
 
 def test_resuming_with_another_gpu_is_reported(images: TrainingImages, tmp_path: Path) -> None:

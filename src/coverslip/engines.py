@@ -331,10 +331,8 @@ def fastest_engine(network: "nn.Module", example: Pixels, *, device: str = "cpu"
     network = network.eval()
     on_processor = pytorch_on_processor(network)
     expected = on_processor(example)
-    if device != "cpu":
-        if (engine := _on_gpu(network, example, expected, device)) is not None:
-            return engine
-        emit(Noted.of(note("device-refused", level="warning", device=device)))
+    if device != "cpu" and (engine := _on_gpu(network, example, expected, device, emit)) is not None:
+        return engine
     key = engine_key(fingerprint(network), example.shape[1:])
     with _engines_lock:
         stored = _engines.get(key)
@@ -395,14 +393,18 @@ def _exported(
     return None
 
 
-def _on_gpu(network: "nn.Module", example: Pixels, expected: FloatArray, device: str) -> Engine | None:
-    """Return PyTorch on a GPU; None if it does not work or its outputs differ."""
+def _on_gpu(network: "nn.Module", example: Pixels, expected: FloatArray, device: str, emit: Emit) -> Engine | None:
+    """Return PyTorch on a GPU; None, with a note, if it does not work or its outputs differ."""
+    reason = "device-refused"
     try:
         run = pytorch_on_device(network, device, images_at_once(example.shape[1:]))
-        deviation = difference(run(example), expected)
-    except RuntimeError:  # an operation is missing on this device, or memory is insufficient
-        return None
-    return Engine("pytorch", device, run, deviation) if deviation <= LARGEST_DIFFERENCE else None
+        if (deviation := difference(run(example), expected)) <= LARGEST_DIFFERENCE:
+            return Engine("pytorch", device, run, deviation)
+    except RuntimeError as error:
+        if is_out_of_memory(error):  # otherwise an operation is missing on this device
+            reason = "device-out-of-memory"
+    emit(Noted.of(note(reason, level="warning", device=device)))
+    return None
 
 
 def as_onnx(
@@ -614,6 +616,19 @@ def embed(
         if missing:
             example = pixels_of(missing[:N_CHECKED])
             engine = fastest_engine(features, example, device=device, emit=emit)
+            if engine.device != device:  # the cache of the requested device must not get features of another one
+                with embed(
+                    network,
+                    digests,
+                    pixels_of,
+                    preprocessing=preprocessing,
+                    tta=tta,
+                    device=engine.device,
+                    emit=emit,
+                    stop=stop,
+                ) as computed:
+                    yield computed
+                return
             started, done = time.monotonic(), 0
             for chunk, pixels in _read_ahead(missing, pixels_of, images_at_once(example.shape[1:])):
                 store.add([digests[i] for i in chunk], run_tta(engine, pixels, tta))

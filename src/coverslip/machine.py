@@ -160,10 +160,20 @@ def _may_have_gpu() -> bool:
     return any(Path("/dev", name).exists() for name in ("nvidiactl", "nvidia0", "kfd", "dxg"))
 
 
+_OUT_OF_MEMORY = (
+    "out of memory",  # GPUs
+    "can't allocate memory",  # processors
+    "not enough memory",  # processors on Windows
+    "alloc_failed",  # libraries of CUDA
+    "cublas_status_not_initialized",  # their first use
+    "unable to find an engine to execute this computation",  # cuDNN without memory for its work
+)
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
     """Return whether an error of PyTorch is about insufficient memory."""
     text = str(error).lower()
-    return "out of memory" in text or "alloc_failed" in text
+    return any(part in text for part in _OUT_OF_MEMORY)
 
 
 def memory_mib() -> int:
@@ -178,6 +188,7 @@ def free_memory_bytes(device: str = "cpu") -> int:
     if device == "cuda":
         import torch
 
+        torch.cuda.empty_cache()  # freed memory that PyTorch keeps for this process is not free otherwise
         return int(torch.cuda.mem_get_info()[0])
     import psutil
 

@@ -228,7 +228,7 @@ def explain(
     show_failed: Annotated[bool, option("--show-failed", "help-explain-show-failed")] = False,
     nearest: Annotated[int, option("--nearest", "help-explain-nearest", min=0, max=12)] = 4,
     colors: Annotated[Literal["viridis", "jet"], option("--colors", "help-explain-colors")] = "viridis",
-    device: Device = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option("--device", "help-explain-device")] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Draw heat maps and similar training images.

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import Dataset, DecodedPixels, Folds, Scan
+from coverslip.errors import OutOfMemory
 from coverslip.events import Event, Noted, Pace, Progressed, RunEnded, SetSizes, WorkPlanned
 from coverslip.experiments.split_data import SplitData, capped_split_data
 from coverslip.machine import n_cores
@@ -256,7 +258,8 @@ def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> 
         if recipe.is_finetuned:
             training = TRAINING_BY_EMBEDDING * embedding / recipe.n_views
             if training * recipe.n_epochs * n_drawn / 4 < context.deadline.seconds_left():  # else it cannot fit
-                training = time_steps(network, images, recipe, context.device)
+                with suppress(OutOfMemory):  # the training uses smaller batches
+                    training = time_steps(network, images, recipe, context.device)
     n_images, n_train = len(split_data.train) + len(split_data.val), len(split_data.train)
     pace = _pace_of_processor(n_images, recipe.n_views * recipe.copies_in_images(n_train))
     return replace(pace, reading=reading, embedding=embedding, training=training)

@@ -124,7 +124,10 @@ class Tried:
     dataset: str
     train_per_class: int | None
     name: str
-    settings: Annotated[str, Field(description="Recipe keys in which the variants differ, with values.")]
+    settings: Annotated[
+        str,
+        Field(description="Recipe keys in which the variants differ, with values, and batches that memory reduced."),
+    ]
     n_trained: int  # trained networks, one for each split and seed
     shrinkages: tuple[float, ...]  # distinct shrinkages of the selected linear probes
     epochs_run: Annotated[tuple[int, ...], Field(description="Minimum and maximum; empty: no fine-tuning.")]
@@ -162,16 +165,24 @@ def _tried(dataset: str, n: int | None, name: str, cells: Sequence[Cell], differ
     records = [record for cell in cells for record in _records(cell)]
     tuned = [record.finetune for record in records if record.finetune is not None]
     probes = [record.instant.shrinkage for record in records if record.instant is not None]
+    settings = [f"{key} = {values[key]}" for key in differing if key in values]
     return Tried(
         dataset=dataset,
         train_per_class=n,
         name=name,
-        settings=", ".join(f"{key} = {values[key]}" for key in differing if key in values),
+        settings=", ".join([*settings, *_smaller_batches(cells)]),
         n_trained=len(records),
         shrinkages=tuple(sorted({value for value in probes if value is not None})),
         epochs_run=_span([stage.epochs_run for stage in tuned]),
         epochs_kept=_span([record.selected_epoch for record in records]) if tuned else (),
     )
+
+
+def _smaller_batches(cells: Sequence[Cell]) -> list[str]:
+    """Return the batch sizes below that of the recipe, if there are any, in words with the number of trainings."""
+    sizes = [cell.run.recipe.batch_size for cell in cells if cell.run.recipe.batch_size < cell.recipe.batch_size]
+    words = ", ".join(str(size) for size in sorted(set(sizes)))
+    return [text("smaller-batches-in-trainings", sizes=words, n_trainings=len(sizes))] if sizes else []
 
 
 def _records(cell: Cell) -> Sequence[TrainingRecord]:

@@ -267,8 +267,16 @@ def _check_run(run: Run, order: Order) -> None:
     """
     if not run.folder.exists():  # the training did not start
         return
-    # On the node, the initial run has another path, and the group pattern is an option outside the recipe.
-    expected = {"init": run.recipe.init} | ({"group": order.group_pattern} if order.group_pattern else {})
+    # On the node, the initial run has another path, the group pattern is an option outside the recipe, and batches are
+    # reduced if memory is insufficient. Images decide a number of folds that the recipe leaves open.
+    expected: dict[str, object] = {
+        "init": run.recipe.init,
+        "batch_size": min(run.recipe.batch_size, order.recipe.batch_size),
+    }
+    if order.group_pattern:
+        expected["group"] = order.group_pattern
+    if order.recipe.split.folds is None:
+        expected["split"] = order.recipe.split.model_copy(update={"folds": run.recipe.split.folds})
     if run.recipe != order.recipe.model_copy(update=expected):
         raise BadClusterAnswer(text("cluster-answer-other-recipe"))
     if run.status is None:

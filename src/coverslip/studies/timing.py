@@ -20,7 +20,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import MANY, Latency, classifier_latency
-from coverslip.machine import n_cores, processor_name, select_device
+from coverslip.machine import FOR_TRAINING, n_cores, processor_name, select_device
 from coverslip.messages import note
 from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.runs.folder import RunContext
@@ -71,7 +71,7 @@ def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     sample = data.subset(_evenly(data))
     scan = scan_images(sample)
     with TemporaryDirectory() as folder:
-        context = RunContext(Path(folder), select_device(recipe.device))
+        context = RunContext(Path(folder), select_device(recipe.device, automatic=FOR_TRAINING))
         split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
         pace = measure_pace(split_data, split_data.with_epochs(recipe), context)
     pace = replace(pace, fitting=None, loading=None, closing=None)  # these are of the sample

@@ -195,9 +195,11 @@ def selecting_logits(network: nn.Module, images: TrainingImages, recipe: Recipe,
 def _selecting_batches(images: TrainingImages, recipe: Recipe, batch_size: int, device: str) -> Iterator[Tensor]:
     positions, _ = images.selecting
     for copy in range(1 + recipe.validation_copies):
-        batches = plain_batches(images.pixels_of, positions, batch_size=batch_size, device=device)
+        # The random changes depend on the number of images, so they are drawn for batches of the recipe's size.
+        batches = plain_batches(images.pixels_of, positions, batch_size=recipe.batch_size, device=device)
         for step, x in enumerate(batches):
-            yield augmented(x, recipe.augment_in_training, [recipe.seed, 3, copy, step], device) if copy else x
+            changed = augmented(x, recipe.augment_in_training, [recipe.seed, 3, copy, step], device) if copy else x
+            yield from torch.split(changed, batch_size)
 
 
 def as_tensor(pixels: npt.NDArray[np.unsignedinteger], device: str = "cpu") -> Tensor:

@@ -337,9 +337,9 @@ def finetune(
     Raises:
         OutOfMemory: a step does not fit into memory with any size of micro-batch.
     """
-    network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
-    precision = precision or Precision(context.device, fastest_dtype(context.device, recipe.batch_size))
     try:
+        network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+        precision = precision or Precision(context.device, fastest_dtype(context.device, recipe.batch_size))
         with reproducible_steps(context.device), _head_for_training(network, images, recipe, context.device):
             return _run_epochs(network, images, recipe, last_epoch, precision, context)
     except RuntimeError as error:  # outside the steps, which handle such errors
@@ -359,6 +359,9 @@ def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device:
         images: to fit on.
         recipe: of the training.
         device: on which it runs.
+
+    Raises:
+        OutOfMemory: a batch does not fit into memory.
     """
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
     size = min(recipe.batch_size, _TIMED_SIZE) if device == "cpu" else recipe.batch_size

@@ -580,7 +580,7 @@ def fit(
                 except Stopped:
                     is_stopped = True
             if refitted is None:
-                val_logits = trained_logits(network, images, recipe, context.device)
+                val_logits = trained_logits(network, images, recipe, context)
             candidates.append(_Candidate("finetune", val_logits, _copied(network)))
         stages.append(_finetune_stage(finetuned, recipe, refitted))
     if not candidates:

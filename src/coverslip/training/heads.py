@@ -341,13 +341,13 @@ class HeadFitter:
         )
 
 
-def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> Floats:
+def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, context: RunContext) -> Floats:
     """Return (n_val, K) validation logits averaged over test-time augmentation."""
     if not len(images.val):
         return np.zeros((0, images.n_classes))
     example = images.pixels_of(images.val[:N_CHECKED].tolist())
     features_network = FeatureNetwork(network, example.dtype.name)
-    engine = fastest_engine(features_network, example, device=device)
+    engine = fastest_engine(features_network, example, device=context.device, emit=context.emit)
     n_at_once = 128
     features = [
         run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.n_views)

@@ -1,5 +1,6 @@
 """Explanations of one classifier: the kind of heat map that passes its checks, and the nearest training images."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -158,8 +159,8 @@ class Explainer:
 
     @cached_property
     def network(self) -> Network:
-        """The network in evaluation mode, on the device."""
-        return self.classifier.network.to(self._context.device).eval()
+        """A copy of the network in evaluation mode, on the device; predictions need the network on the processor."""
+        return copy.deepcopy(self.classifier.network).to(self._context.device).eval()
 
     def choose(self, method: Method | None, fingerprint: str, explained: Dataset) -> Method:
         """Return the first kind of map that passes both checks, or the first kind if none passes.
@@ -229,14 +230,12 @@ class Explainer:
         if self.run is None:
             return None
         try:
-            return NearestTraining(self.run, self.classifier.network.to("cpu"), self.classifier.card, self._context)
+            return NearestTraining(self.run, self.classifier.network, self.classifier.card, self._context)
         except Stopped:
             raise
         except CoverslipError as error:
             self._context.emit(Noted.of(note("no-neighbors", level="warning", name=self.name, reason=error.message)))
             return None
-        finally:
-            self.network.to(self._context.device)
 
     def _as_input(self, pixels: Pixels) -> Tensor:
         return torch.from_numpy(as_input(pixels)).to(self._context.device)

@@ -32,7 +32,7 @@ from coverslip.images import PreprocessedImage, caption_font, fit_caption
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
 from coverslip.inference.explain.maps import Method
-from coverslip.machine import select_device
+from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import ChooseOther, note, text
 from coverslip.runs.classifier import fingerprint_of
 from coverslip.runs.folder import Run, RunContext
@@ -187,7 +187,7 @@ def explain(
         tiles_per_row: of a picture; None: one row per run.
         colors: of the maps.
         axes: of arrays of color images: channels last or first.
-        device: as of `load_classifier`.
+        device: `cpu`, `cuda`, `mps`, or `auto` for `cuda` if it is available, otherwise `cpu`.
         emit: receives progress events.
 
     Raises:
@@ -204,7 +204,7 @@ def explain(
     paths = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
     opened = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
     data = opened.subset(np.unique(first_positions(opened.records)).tolist())  # a picture of each image
-    explainers = _explainers(paths, names or _names(paths), select_device(device), emit)
+    explainers = _explainers(paths, names or _names(paths), _device(device), emit)
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, path, method, data) for each, path in zip(explainers, paths, strict=True)]
@@ -249,7 +249,7 @@ def explanation_of(
         BadClassifier, BadRun: a file is missing or damaged.
         CoverslipError: the image cannot be read.
     """
-    explainers = _explainers([Path(run)], _names([Path(run)]), select_device(device), emit, tested=tested)
+    explainers = _explainers([Path(run)], _names([Path(run)]), _device(device), emit, tested=tested)
     try:
         checked = [_checks(each, Path(run), None, image) for each in explainers]
         choice = _Options("viridis", show_failed=False, n_nearest=n_nearest)
@@ -262,6 +262,11 @@ def explanation_of(
     with io.BytesIO() as png:
         draw_sheet(sheet.tiles, tiles_per_row).save(png, "PNG")
         return png.getvalue()
+
+
+def _device(name: str) -> str:
+    """Return the device for explanations. They were not tested on Apple GPUs, so they run there on request only."""
+    return select_device(name, automatic=FOR_TRAINING)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

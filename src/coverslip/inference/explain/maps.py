@@ -329,7 +329,7 @@ def deletion_curve(network: Network, image: Tensor, number: Tensor, order: Tenso
     steps = [torch.where(share < step / N_STEPS, covered, image) for step in range(N_STEPS + 1)]
     with torch.no_grad():
         probability = network(torch.cat(steps)).softmax(dim=1)[:, number[0]]
-    return np.asarray(probability.double().cpu().numpy())
+    return np.asarray(probability.cpu().double().numpy())
 
 
 def _mean_probability(network: Network, image: Tensor, number: Tensor, order: Tensor) -> float:

@@ -161,6 +161,11 @@ no-heat-maps = { $dataset }, { $model }: Es konnten keine Heatmaps gezeichnet we
 
 cell-not-perturbed = { $cell } konnte nicht auf gestörten Bildern getestet werden: { $what }
 
+smaller-batches-in-trainings = batch_size = { $sizes } in { $n_trainings ->
+        [one] { $n_trainings } Training
+       *[other] { $n_trainings } Trainings
+    }, weil der Speicher nicht ausreichte
+
 idle-pretraining = Das Vortraining von { $regime } mit { $model } (Seed { $seed }) hat das Netz nicht verändert: Die Feinabstimmung verbesserte dort die Validierungsergebnisse nicht, daher wurde der Sofort-Klassifikator behalten. Trainings, die davon ausgehen, beginnen also mit den Gewichten von vor dem Vortraining.
 
 merged-class-missing = der zusammengeführte Datensatz hat diese Klasse nicht

@@ -44,6 +44,8 @@ device-unavailable = PyTorch kann „{ $device }“ auf diesem Rechner nicht ver
 
 device-refused = Das Netz läuft auf „{ $device }“ nicht richtig. Der Prozessor führt es stattdessen aus, was langsamer ist.
 
+device-out-of-memory = Der Speicher von „{ $device }“ reicht für das Netz nicht aus. Der Prozessor führt es stattdessen aus, was langsamer ist.
+
 # coverslip doctor
 
 doctor-installation = Installation

@@ -154,6 +154,8 @@ help-explain-nearest = Training images to show beside each image.
 
 help-explain-colors = Colormap of the heat maps. jet is common in papers, but suggests edges where there are none.
 
+help-explain-device = Where the network runs. auto: an NVIDIA GPU if there is one, otherwise the processor.
+
 # coverslip export
 
 help-export-run = A run folder, or the classifier/ folder of one.

@@ -353,7 +353,7 @@ methods-preprocessing = Images were { $resized }, and intensities scaled { $scal
 
 methods-network = The network was { $network } with { $initialization } ({ $environment }).
 
-methods-gpu = on { $gpus }
+methods-gpu = on { $gpu }
 
 methods-processor = on { $processor } with { $n_threads ->
         [one] { $n_threads } thread

@@ -161,6 +161,11 @@ no-heat-maps = { $dataset }, { $model }: no heat maps could be drawn. { $what }.
 
 cell-not-perturbed = { $cell } could not be tested on perturbed images: { $what }
 
+smaller-batches-in-trainings = batch_size = { $sizes } in { $n_trainings ->
+        [one] { $n_trainings } training
+       *[other] { $n_trainings } trainings
+    }, because memory was not sufficient
+
 idle-pretraining = The pretraining of { $regime } with { $model } (seed { $seed }) did not change the network: fine-tuning did not improve validation results there, so the instant classifier was kept. Trainings that start from it therefore begin with the weights from before the pretraining.
 
 merged-class-missing = the merged dataset does not have this class

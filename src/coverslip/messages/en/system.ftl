@@ -44,6 +44,8 @@ device-unavailable = PyTorch cannot use '{ $device }' on this computer, which ha
 
 device-refused = The network does not run correctly on '{ $device }'. The processor runs it instead, which is slower.
 
+device-out-of-memory = The memory of '{ $device }' is not sufficient for the network. The processor runs it instead, which is slower.
+
 # coverslip doctor
 
 doctor-installation = Installation

@@ -269,8 +269,8 @@ def _software(run: ReportedRun) -> str:
 
 def _machine(run: ReportedRun) -> str:
     machine = run.environment.machine
-    if run.environment.device.startswith("cuda") and machine.gpus:
-        return text("methods-gpu", gpus=listed(machine.gpus))
+    if run.environment.device != "cpu" and machine.gpus:
+        return text("methods-gpu", gpu=machine.gpus[0])  # the others are not used
     return text("methods-processor", processor=machine.processor, n_threads=machine.n_threads)
 
 
