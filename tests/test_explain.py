@@ -21,10 +21,10 @@ from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
 from coverslip.images import PreprocessedImage, pixel_hash
+from coverslip.inference.explain.explainer import Explainer
 from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.maps import (
     CheckResult,
-    Explainer,
     _shares_of_taps,
     averaged,
     check_maps,
@@ -255,7 +255,14 @@ def test_an_image_is_decoded_once_and_its_copies_are_no_neighbors(own_run: Run, 
 def test_the_app_explains_one_image_as_its_row_was_read(own_run: Run, cells: Path, tmp_path: Path) -> None:
     image, plan = cells / own_run.split[0].path, {"region": [4, 4, 44, 44]}
     workspace, stored = Workspace(tmp_path, ()), {"job_id": "job", "key": "image"}
-    question = {**stored, "run": str(own_run.folder), "file": str(image), "plan": plan, "label": "small"}
+    question = {
+        **stored,
+        "run": str(own_run.folder),
+        "file": str(image),
+        "plan": plan,
+        "label": "small",
+        "tested": True,
+    }
     explain(workspace, question, ignore)
     with RecordStore(EXPLANATIONS, "job") as store, io.BytesIO(store.find(["image"])["image"]) as picture:
         assert Image.open(picture).width < 3 * TILE_PX
