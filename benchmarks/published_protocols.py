@@ -3,8 +3,8 @@
     python benchmarks/published_protocols.py PRESET STUDY
 
 The study is that of `coverslip study preset PRESET … --small --arms A,B,C,shortcuts`, with the images, networks and
-epochs below: as many as two cores train in about 15 minutes. An interrupted study is resumed. The script states first
-which difference the images could show, and prints the differences between the arms.
+epochs below: as many as a busy core trains in 20 to 60 minutes. An interrupted study is resumed. The script states
+first which difference the images could show, and prints the differences between the arms.
 """
 
 import argparse
