@@ -26,7 +26,7 @@ from coverslip.training.preprocessing import learn_preprocessing
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
 PACES = register_kind(Kind("pace", RECORDS, bound_bytes=10**7))
 LONG_SECONDS = 1800.0  # a longer training emits a warning
-_KEY = "paces 3"
+_KEY = "paces 4"
 _MOST_KEPT = 60
 _MOST_SCALED = 2.0  # largest ratio of image sides at which a pace is scaled from one to the other
 
@@ -216,9 +216,10 @@ _SIDE = 512  # of the matrices whose product measures the processor
 # Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
 _MOST_FEATURES = 3700
 _PRODUCTS_OF_FIT, _PRODUCT_SECONDS = 5, 0.004
+_FIT_OF_NO_IMAGE, _FIT_OF_SIDE = 0.2, 0.8  # seconds of other work: for no rows and for each `_SIDE` rows
 # Seconds of loading a classifier, and of metrics, figures and report for no image and for each, where a loop takes
 # `_LOOP_SECONDS`.
-_LOADING, _CLOSING, _CLOSING_OF_IMAGE, _LOOP_SECONDS = 2.0, 3.0, 0.001, 0.02
+_LOADING, _CLOSING, _CLOSING_OF_IMAGE, _LOOP_SECONDS = 1.0, 2.0, 0.001, 0.02
 
 
 def measure_pace(split_data: SplitData, recipe: Recipe, context: RunContext) -> Pace:
@@ -285,7 +286,8 @@ def _pace_of_processor(n_images: int, n_copies: float) -> Pace:
 def _fit_seconds(n_images: int, n_copies: float, product: float = _PRODUCT_SECONDS, slowness: float = 1.0) -> float:
     """Return the seconds of a fit of the instant classifier, where a product of matrices takes `product` seconds."""
     side = min(_MOST_FEATURES, n_images + n_copies)
-    return _PRODUCTS_OF_FIT * product * (side / _SIDE) ** 3 + slowness
+    relative = side / _SIDE
+    return _PRODUCTS_OF_FIT * product * relative**3 + slowness * (_FIT_OF_NO_IMAGE + _FIT_OF_SIDE * relative)
 
 
 def _mean_seconds(work: Callable[[], object], n: int) -> float:

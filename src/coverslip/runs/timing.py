@@ -19,10 +19,10 @@ _REPRESENTATIVE = 0.2  # of the images
 TRAINING_BY_EMBEDDING = 5.0  # duration of a training step on an image, in forward passes
 _VALIDATION_BY_TRAINING = 1 / 3
 _PATIENCES_OF_GAINS = 2.5
-_AROUND_FINETUNING = 3.0  # seconds before its first epoch, and of the fit of the last layer after it
+_AROUND_FINETUNING = 1.5  # seconds before its first epoch, and of the fit of the last layer after it
 # Duration of other work, in fits of the instant classifier.
 _LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
-_USUAL = Pace(reading=0.01, embedding=0.03, fitting=5.0, loading=2.0, closing=8.0)
+_USUAL = Pace(reading=0.01, embedding=0.03, fitting=2.5, loading=1.5, closing=4.0)
 
 
 def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stage, float]:
