@@ -30,7 +30,11 @@ from coverslip.datasets import Dataset, find_hashes, hash_files, open_dataset, s
 
 RECORD = Record(
     "Recognition of files",
-    ["src/coverslip/cache/file_hashes.py", "src/coverslip/datasets/content.py", "src/coverslip/datasets/quality"],
+    [
+        "src/coverslip/cache/file_hashes.py",
+        "src/coverslip/datasets/content_hashes.py",
+        "src/coverslip/datasets/quality",
+    ],
 )
 HOUR_NS = 3600 * 10**9
 

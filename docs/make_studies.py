@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from coverslip.reports.content import Cell
+from coverslip.reports.metric_rows import Cell
 from coverslip.studies.comparing import StudyComparison
 from coverslip.studies.report import study_sections
 from coverslip.studies.study import study_comparison

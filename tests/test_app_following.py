@@ -18,12 +18,12 @@ from sqlalchemy import select, update
 from coverslip.errors import CoverslipError
 from coverslip.runs.status import StatusFile
 from coverslip.workspace.changes import Changes
+from coverslip.workspace.dataset_maps import MAPS
 from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_thread_of
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.listing import Watching
 from coverslip.workspace.jobs.records import add_job, change_job
-from coverslip.workspace.maps import MAPS
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import MissingSource

@@ -28,7 +28,7 @@ from coverslip.runs.folder import Run
 from coverslip.runs.results import LeakageEstimate, write_inspection
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import update_inspection
-from coverslip.workspace.leakage_audit import leakage_estimate_state
+from coverslip.workspace.leakage_estimates import leakage_estimate_state
 from coverslip.workspace.store.rows import load_dataset, load_scan
 
 SIGNAL = Signal(0.5, ProbeScore(0.9, 0.02), {"border": ProbeScore(0.8, 0.02)})

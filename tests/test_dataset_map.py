@@ -15,10 +15,10 @@ from coverslip.app.server import create_app
 from coverslip.audit.features import arranged, clusters_of, principal_components
 from coverslip.errors import ExtraNotInstalled
 from coverslip.runs.predictions import read_predictions
+from coverslip.workspace.dataset_maps import map_points, map_state, start_map
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.jobs.queue import stop_job
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.maps import map_points, map_state, start_map
 from coverslip.workspace.viewing.images import ImageSelection
 
 

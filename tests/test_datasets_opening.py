@@ -17,7 +17,7 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 from coverslip.datasets import natural_key, open_dataset, with_groups
-from coverslip.datasets.index.tables import PackedRows
+from coverslip.datasets.index.image_tables import PackedRows
 from coverslip.errors import BadDataset
 from coverslip.images import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
@@ -523,7 +523,7 @@ def test_a_record_of_an_object_takes_little_memory_and_loses_nothing(tmp_path: P
 @given(st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=40), st.integers(1, 7))
 def test_packed_rows_are_the_rows(rows: list[tuple[str, str]], n_of_block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coverslip.datasets.index.tables._ROWS_OF_BLOCK", n_of_block)
+        patch.setattr("coverslip.datasets.index.image_tables._ROWS_OF_BLOCK", n_of_block)
         packed = PackedRows()
         for row in rows:
             packed.append(row)

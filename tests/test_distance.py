@@ -27,7 +27,7 @@ from coverslip.evaluation.distances import (
 from coverslip.messages import text
 from coverslip.runs.folder import Run
 from coverslip.workspace.jobs.listing import list_jobs
-from coverslip.workspace.leakage_audit import distances_state, start_distances
+from coverslip.workspace.leakage_estimates import distances_state, start_distances
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import open_workspace
 

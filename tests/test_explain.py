@@ -23,7 +23,7 @@ from coverslip.events import Event, Progressed, ignore
 from coverslip.images import PreprocessedImage, pixel_hash
 from coverslip.inference.explain.explainer import Explainer
 from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
-from coverslip.inference.explain.maps import (
+from coverslip.inference.explain.heat_maps import (
     CheckResult,
     _shares_of_taps,
     averaged,

@@ -14,7 +14,7 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
-from coverslip.datasets.tables import open_text_table
+from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note

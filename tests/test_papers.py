@@ -16,7 +16,7 @@ from torch import nn
 from coverslip.evaluation.comparison import as_if_independent, procedure_difference
 from coverslip.evaluation.distances import coral, median_distance, mmd
 from coverslip.evaluation.table import METRICS
-from coverslip.inference.explain.maps import grad_cam
+from coverslip.inference.explain.heat_maps import grad_cam
 from coverslip.losses.functions import ClusterLoss
 from coverslip.models import model_info
 from coverslip.models.architectures.mobilevit_mn import MobileViTMN, NormalizationAttention

@@ -23,7 +23,7 @@ from coverslip.inference.explain.explaining import explain, explanation_of
 from coverslip.inference.predicting import TrainingImageCounter
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
-from coverslip.reports.content import uncalibrated
+from coverslip.reports.metric_rows import uncalibrated
 from coverslip.reports.model_card import TRIPOD_AI
 from coverslip.reports.reported import ReportedRun, delivered_words, read_evaluation, read_run
 from coverslip.runs.classifier import fingerprint_of, open_classifier

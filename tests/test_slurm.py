@@ -44,8 +44,8 @@ from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook, queue_study
 from coverslip.workspace.studies.state import cells_in
-from coverslip.workspace.trainings import runs
 from coverslip.workspace.trainings.queueing import queue_training
+from coverslip.workspace.trainings.state import run_state, run_story
 
 pytestmark = pytest.mark.xdist_group("slurm")
 
@@ -90,6 +90,7 @@ ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
 KillWait=5
+SchedulerParameters=batch_sched_delay=0,bf_interval=1
 NodeName={name} NodeAddr=127.0.0.1 CPUs=2 RealMemory=1000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES State=UP
 SlurmdParameters=config_overrides
@@ -162,7 +163,7 @@ def queued(workspace: Workspace, cells: str) -> str:
 
 
 def state(workspace: Workspace, run_id: str) -> str:
-    return runs.run_state(workspace, run_id).state
+    return run_state(workspace, run_id).state
 
 
 def jobs_of_slurm() -> list[str]:
@@ -323,7 +324,7 @@ def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells
     run_id = queued(workspace, cells)
     with queue(workspace, "--begin=now+1hour"):
         until(lambda: jobs_of_slurm() == ["PENDING"], seconds=60)
-        until(lambda: "BeginTime" in " ".join(runs.run_story(workspace, run_id).log_tail), seconds=60)
+        until(lambda: "BeginTime" in " ".join(run_story(workspace, run_id).log_tail), seconds=60)
         assert state(workspace, run_id) == "starting"
         control.stop_job(workspace, run_id)
         until(lambda: state(workspace, run_id) == "stopped", seconds=60)

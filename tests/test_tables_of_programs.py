@@ -13,12 +13,12 @@ from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
 from coverslip.datasets import describe_table, gives_labels, read_table, some
-from coverslip.datasets.tables import open_text_table
+from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.messages import MapColumn, text
 from coverslip.objects.table import UNKNOWN, outlines_in_plane, read_objects
-from coverslip.text_tables import number_of
+from coverslip.table_cells import number_of
 
 NFC, NFD = (unicodedata.normalize(form, "Zürich") for form in ("NFC", "NFD"))
 

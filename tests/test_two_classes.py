@@ -19,7 +19,7 @@ from coverslip.errors import BadRecipe
 from coverslip.evaluation.decisions import threshold_numbers
 from coverslip.events import Event, Noted
 from coverslip.experiments.rethreshold import ThresholdChoice, thresholds_of
-from coverslip.reports.content import metrics
+from coverslip.reports.metric_rows import metrics
 from coverslip.reports.reported import ReportedRun, decision_images, number, percent, read_evaluation, read_run
 from coverslip.reports.sections.classes import threshold_words
 from coverslip.reports.verdict import lead, verdict_of_run

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float32]
 EngineName = Literal["openvino", "onnxruntime", "pytorch"]
 Pixels = npt.NDArray[np.unsignedinteger]
-Run = Callable[[Pixels], FloatArray]
+Forward = Callable[[Pixels], FloatArray]
 
 LARGEST_DIFFERENCE = 1e-3  # relative to the SD of the outputs; fp32 engines: about 1e-5, reduced precision: far higher
 _MAX_BATCH_BYTES = 64 * 2**20  # as floats
@@ -60,7 +60,7 @@ class Engine:
 
     name: EngineName
     device: str  # `cpu`, `cuda` or `mps`
-    run: Run
+    run: Forward
     largest_difference: float  # from PyTorch on the images of the comparison, relative to the SD of the outputs
     cache_key: str | None = None  # its name in the cache; None: not cached
 
@@ -78,7 +78,7 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
     return float(np.abs(actual - expected).max()) / spread
 
 
-def openvino_engine(exported: bytes) -> Run:
+def openvino_engine(exported: bytes) -> Forward:
     """Return a function that runs an ONNX network for one image with OpenVINO."""
     openvino, core = import_openvino(), openvino_core()
     cores = n_cores()
@@ -152,7 +152,7 @@ def import_onnxruntime() -> Any:  # Any: untyped
     return onnxruntime
 
 
-def onnxruntime_engine(exported: bytes) -> Run:
+def onnxruntime_engine(exported: bytes) -> Forward:
     """Return a function that runs an ONNX network for one image with ONNX Runtime."""
     onnxruntime = import_onnxruntime()
 
@@ -174,7 +174,10 @@ def onnxruntime_engine(exported: bytes) -> Run:
     return run
 
 
-BUILDERS: dict[EngineName, Callable[[bytes], Run]] = {"openvino": openvino_engine, "onnxruntime": onnxruntime_engine}
+BUILDERS: dict[EngineName, Callable[[bytes], Forward]] = {
+    "openvino": openvino_engine,
+    "onnxruntime": onnxruntime_engine,
+}
 """Fastest first: 11.4, 11.7 and (PyTorch) 29.3 ms per image of 224 px for the default network on one core."""
 
 
@@ -218,7 +221,7 @@ class ExportedEngine:
         return Engine(self.library, "cpu", run, deviation) if deviation <= LARGEST_DIFFERENCE else None
 
 
-def _check_of(network: Run, like: Pixels) -> bytes:
+def _check_of(network: Forward, like: Pixels) -> bytes:
     """Return an image of noise with the output of a network, as `ExportedEngine.check`: files contain no images."""
     example = np.random.default_rng(0).integers(0, np.iinfo(like.dtype).max, like[:1].shape, like.dtype, endpoint=True)
     check = io.BytesIO()
@@ -369,7 +372,7 @@ def fingerprint(network: "nn.Module") -> str:
 
 
 def _exported(
-    network: "nn.Module", key: str, example: Pixels, on_processor: Run, expected: FloatArray
+    network: "nn.Module", key: str, example: Pixels, on_processor: Forward, expected: FloatArray
 ) -> Engine | None:
     """Return the first engine other than PyTorch that agrees with it, from the cache or new; None if there is none."""
     if not has_extra("onnx"):
@@ -450,7 +453,7 @@ def _with_16_bit_input(exported: bytes) -> bytes:
     return changed
 
 
-def pytorch_on_processor(network: "nn.Module") -> Run:
+def pytorch_on_processor(network: "nn.Module") -> Forward:
     """Return a function that runs PyTorch on the processor, one image at a time."""
     import torch
 
@@ -465,7 +468,7 @@ def pytorch_on_processor(network: "nn.Module") -> Run:
     return run
 
 
-def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Run:
+def pytorch_on_device(network: "nn.Module", device: str, n_at_once: int) -> Forward:
     """Return a function that runs a copy of the network on a device in padded batches of `n_at_once` images.
 
     The batch size is constant because a GPU adds numbers in an order that depends on it, so that the outputs of an

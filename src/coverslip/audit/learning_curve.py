@@ -1,7 +1,7 @@
 """Learning curves of linear probes trained on an eighth, a quarter, half and all of the images.
 
 For each size, five probes are each tested on a held-out fifth of the training and validation images. Test images are
-not used. This is repeated with the images in another order, which gives ten probes of each size.
+not used. Up to 2,000 images, this is repeated with the images in another order, which gives ten probes of each size.
 
 The discriminant is that of `coverslip.training.linear_probe` at one shrinkage, written with the Gram matrix (Mika et
 al. 1999, Fisher Discriminant Analysis with Kernels), which is computed once. Each fold then needs one Cholesky

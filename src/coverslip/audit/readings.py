@@ -16,7 +16,7 @@ from coverslip.datasets.columns import column_named, plain_name, refuse_duplicat
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text
-from coverslip.text_tables import composed
+from coverslip.table_cells import composed
 
 READING_COLUMNS = ("image_id", "path", "label", "author", "time", "kind")
 LABEL, READING, DECISION = "label", "reading", "decision"  # values of `kind`

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from coverslip.keys import Key
-from coverslip.tables import Table, imported
+from coverslip.registry import Registry, imported
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -85,7 +85,7 @@ class Augmentation:
 
 _DRAWING = "coverslip.augmentation.transform"
 
-AUGMENTATIONS: Table[Augmentation] = Table(
+AUGMENTATIONS: Registry[Augmentation] = Registry(
     "augmentation",
     [
         Augmentation(
@@ -182,7 +182,7 @@ class AugmentSet:
     others_are_default: bool = False  # False: augmentations that are not in `amounts` are off
 
 
-AUGMENT_SETS: Table[AugmentSet] = Table(
+AUGMENT_SETS: Registry[AugmentSet] = Registry(
     "set",
     [
         AugmentSet("default", {}, others_are_default=True),

@@ -17,7 +17,7 @@ from coverslip.datasets import Finding, GroupFacts, Inspection, one_line
 from coverslip.images import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
-from coverslip.reports.content import Cell, column_titles, estimate, reasons, shown
+from coverslip.reports.metric_rows import Cell, column_titles, estimate, reasons, shown
 from coverslip.reports.reported import with_interval
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate
 

@@ -296,7 +296,7 @@ def _as_json(distances: "Distances") -> dict[str, object]:
 
 def _show(distances: "Distances") -> None:
     from coverslip.cli._show import filled_table, results_console
-    from coverslip.reports.content import estimate
+    from coverslip.reports.metric_rows import estimate
     from coverslip.reports.reported import number, with_interval
 
     console = results_console()

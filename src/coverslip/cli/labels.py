@@ -156,7 +156,7 @@ def suggest(
 def _show_suggestions(suggestions: "Suggestions", out: Path | None) -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.datasets import one_line
-    from coverslip.reports.content import column_titles
+    from coverslip.reports.metric_rows import column_titles
     from coverslip.reports.reported import number
 
     console = results_console()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from coverslip.objects.collecting import ObjectsSummary
     from coverslip.objects.finding import FinderSettings
-    from coverslip.objects.object_tables import ObjectTablePreview
+    from coverslip.objects.tables_of_programs import ObjectTablePreview
 
 _MOST_CLASSES = 12
 _MOST_COLUMNS = 30

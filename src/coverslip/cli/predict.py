@@ -192,7 +192,7 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
     """Print the estimated class proportions, or why they cannot be estimated."""
     from coverslip.cli._show import results_console, table_of
     from coverslip.datasets import one_line
-    from coverslip.reports.content import column_titles
+    from coverslip.reports.metric_rows import column_titles
     from coverslip.reports.reported import range_words
 
     estimated_shares = {name: share for name, share in shares.items() if share.value is not None}

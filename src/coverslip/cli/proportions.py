@@ -229,7 +229,7 @@ def _count(n: int | None) -> str:
 
 def _show_result(result: "SpotCheck") -> None:
     from coverslip.cli._show import filled_table, notes_console, results_console
-    from coverslip.reports.content import Estimate, estimate
+    from coverslip.reports.metric_rows import Estimate, estimate
     from coverslip.reports.reported import with_interval
 
     console = results_console()

@@ -215,7 +215,7 @@ def _show_fit(console: "Console", comparison: "Comparison") -> None:
 
 def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
     from coverslip.cli._show import filled_table
-    from coverslip.reports.content import estimate
+    from coverslip.reports.metric_rows import estimate
     from coverslip.reports.reported import by_labels, number, p_value, with_interval
 
     by = by_labels(numbers.labels)
@@ -328,7 +328,7 @@ def decide(
 def _show_thresholds(console: "Console", thresholds: "Thresholds | None") -> None:
     from coverslip.cli._show import filled_table
     from coverslip.datasets import one_line
-    from coverslip.reports.content import column_titles
+    from coverslip.reports.metric_rows import column_titles
     from coverslip.reports.reported import decision_images, number
 
     if thresholds is None:

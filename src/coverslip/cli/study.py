@@ -115,7 +115,7 @@ def preset(
       coverslip study preset two-step qband.csv gband.csv --group cell --group case --out study.yaml
     """
     from coverslip.cli._show import results_console, table_of
-    from coverslip.reports.content import column_titles
+    from coverslip.reports.metric_rows import column_titles
     from coverslip.studies.plan import save_plan
     from coverslip.studies.presets import PRESETS
     from coverslip.studies.study import plan_study
@@ -223,7 +223,7 @@ def _exit_if_failed(comparison: "StudyComparison") -> None:
 
 def _show_cells(cells: "list[Cell]", seconds: "Mapping[str, float | None]", *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, table_of
-    from coverslip.reports.content import column_titles
+    from coverslip.reports.metric_rows import column_titles
     from coverslip.studies.cells import state_of
 
     if as_json:

@@ -1,9 +1,17 @@
 """Datasets: open, scan, inspect and split them. This module is the interface for other packages."""
 
 from coverslip.datasets.columns import is_image_column, plain_name
-from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
+from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.classes import ClassPlan, Name, check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import FileFinder, is_folder, list_images, with_plan
+from coverslip.datasets.index.image_tables import (
+    TableContent,
+    describe_table,
+    gives_labels,
+    has_box_columns,
+    read_table,
+    with_mapping,
+)
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.opening import (
     NO_GROUPS,
@@ -35,14 +43,6 @@ from coverslip.datasets.index.records import (
     Part,
     Side,
     first_positions,
-)
-from coverslip.datasets.index.tables import (
-    TableContent,
-    describe_table,
-    gives_labels,
-    has_box_columns,
-    read_table,
-    with_mapping,
 )
 from coverslip.datasets.names import (
     clean_label,

@@ -198,7 +198,7 @@ class DecodedPixels:
 
 
 class PixelCache:
-    """Preprocessed pixels by position in a dataset, stored on disk by content: each image is decoded at most once."""
+    """Preprocessed pixels by position in a dataset, stored on disk by content: each stored image is decoded once."""
 
     def __init__(
         self,

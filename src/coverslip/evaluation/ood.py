@@ -2,7 +2,7 @@
 
 The score is the relative Mahalanobis distance (Ren et al. 2021, A Simple Fix to Mahalanobis Distance for Improving
 Near-OOD Detection): the distance to the nearest class minus the distance to all training images. It differs from the
-paper in two points. Features are projected on the main directions of the training images and on random directions, and
+paper in three points. Features are projected on main directions of the training images and on random directions, and
 covariances are shrunk towards a multiple of the identity, since there are often fewer images than features. Only nine
 tenths of the second distance are subtracted: along directions in which classes do not differ, both distances increase
 equally, so an image far from all training images would have a small score.

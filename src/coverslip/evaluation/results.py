@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from coverslip.messages import Message
-from coverslip.tables import data_frame, html_table
+from coverslip.notebooks import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -21,7 +21,7 @@ from coverslip.evaluation.proportions import (
 )
 from coverslip.evaluation.results import Metric
 from coverslip.messages import message
-from coverslip.text_tables import number_of
+from coverslip.table_cells import number_of
 
 _WELL = re.compile(r"(?P<plate>.*?)[\s/_-]*(?<![A-Za-z])(?P<row>[A-P])(?P<column>0?[1-9]|1[0-9]|2[0-4])", re.DOTALL)
 _SMALLEST = 1e-12

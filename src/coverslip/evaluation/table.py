@@ -30,7 +30,7 @@ from coverslip.evaluation.intervals import (
 from coverslip.evaluation.metrics import Influence, check_arrays
 from coverslip.evaluation.results import Metric
 from coverslip.messages import Message, has_entry, message, text
-from coverslip.tables import Table
+from coverslip.registry import Registry
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
 
@@ -238,7 +238,7 @@ def _line(position: int) -> tuple[Callable[..., float], Callable[..., Influence]
 _INTERCEPT, _SLOPE = _line(0), _line(1)
 
 
-METRICS: Table[MetricRecord] = Table(
+METRICS: Registry[MetricRecord] = Registry(
     "metric",
     [
         MetricRecord(

@@ -2,9 +2,9 @@
 
 Rules, the same for every format:
 
-- 8-bit stays uint8; 9 to 16 bit becomes uint16; int16 without negative values becomes uint16; all other numbers become
-  float32. 1-bit becomes 0/255, and 2- and 4-bit gray is scaled to 0-255. A declared depth is reported as `bit_depth`
-  and does not change the values: 12-bit pixels stay 0-4095.
+- 8-bit stays uint8; 9 to 16 bit becomes uint16; int8 and int16 without negative values become uint8 and uint16; all
+  other numbers become float32. 1-bit becomes 0/255, and 2- and 4-bit gray is scaled to 0-255. A declared depth is
+  reported as `bit_depth` and does not change the values: 12-bit pixels stay 0-4095.
 - Palettes are resolved to RGB, or to gray if all entries are gray. CMYK becomes RGB. Alpha is dropped, not blended:
   transparent pixels keep the values of the camera.
 - Orientation (EXIF or TIFF tag) is applied; boxes refer to the upright image.
@@ -16,7 +16,7 @@ Rules, the same for every format:
   integers, float), the whole plane is decoded, unless it is larger than the limit.
 - A region that reaches beyond the edge keeps its size; the rest is filled with the color of its border, with a note.
 
-Combine the z-planes of an image: maximum, mean, the sharpest plane, or all of them as channels.
+The z-planes of an image are combined here too: maximum, mean, the sharpest plane, or all of them as channels.
 """
 
 import os

@@ -1,8 +1,7 @@
 """The packaged classifier, which predicts one row with a decision per image.
 
-What a classifier computes of resized pixels, whichever library runs its network.
-
-The engine that is stored with a classifier, with which predictions need not import PyTorch.
+This includes what it computes of resized pixels, whichever library runs its network, and the stored engine, with which
+predictions need not import PyTorch.
 """
 
 import copy

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, similar_names
-from coverslip.datasets.tables import open_text_table
+from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
@@ -44,7 +44,7 @@ from coverslip.runs.predictions import (
     check_predictions_table,
     read_predictions,
 )
-from coverslip.text_tables import composed, number_of
+from coverslip.table_cells import composed, number_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from coverslip.datasets import UNREADABLE, clean_label
-from coverslip.datasets.tables import open_text_table
+from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, pooled_counts, raw_shares
 from coverslip.evaluation.results import Metric
@@ -36,7 +36,7 @@ from coverslip.runs.documents import write_table
 from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
-from coverslip.text_tables import composed
+from coverslip.table_cells import composed
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from coverslip.keys import Option
 from coverslip.messages import text
-from coverslip.tables import Table, imported, no_such
+from coverslip.registry import Registry, imported, no_such
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class LossRecord:
         return {option.name: options.get(option.name, option.default) for option in self.options}
 
 
-LOSSES: Table[LossRecord] = Table(
+LOSSES: Registry[LossRecord] = Registry(
     "loss",
     [
         LossRecord(
@@ -96,7 +96,7 @@ class FeatureGrouping:
         return groups(features, label, n_classes)
 
 
-GROUPINGS: Table[FeatureGrouping] = Table(
+GROUPINGS: Registry[FeatureGrouping] = Registry(
     "way to group features",
     [
         FeatureGrouping(name="labels", groups="coverslip.losses.functions:groups_by_label"),

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 #         .do = Give one of its own addresses, or none.
 #
 # The value says what happened, `.do` what the user can do. Fluent selects plurals and formats numbers by the rules of
-# the language. A translation is a folder with the same files and codes; an entry or attribute that it lacks is in
-# English. Texts are in English unless `in_language` says otherwise, which the server does for requests of its pages.
+# the language. A translation is a folder with the same codes; what it lacks is in English, as are all texts of the
+# report and of the command line. Texts are in English unless `in_language` says otherwise, which the server does for
+# requests of its pages.
 
 ENGLISH = "en"
 LANGUAGES: Mapping[str, str] = {ENGLISH: "en-US", "de": "de-DE"}  # folders of messages, and their formats of numbers

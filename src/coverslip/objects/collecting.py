@@ -27,9 +27,9 @@ from coverslip.objects.object_files import (
     read_label_planes,
     read_object_file,
 )
-from coverslip.objects.object_tables import ObjectTablePreview, preview_object_table
 from coverslip.objects.outlines import OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder
+from coverslip.objects.tables_of_programs import ObjectTablePreview, preview_object_table
 
 _MEGAPIXEL = 10**6
 

@@ -1,7 +1,4 @@
-"""Fields of view: list and describe them, and match names of other files and tables to them.
-
-Objects of other programs, collected field by field while their files are read.
-"""
+"""Fields of view: list and describe them, match names of other files and tables to them, and collect their objects."""
 
 import math
 import re
@@ -29,7 +26,7 @@ from coverslip.images import Series, describe_image, image_suffixes
 from coverslip.messages import note
 from coverslip.objects.outlines import OutlineBuilder, Polygon
 from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder
-from coverslip.text_tables import composed
+from coverslip.table_cells import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
 

@@ -12,14 +12,20 @@ import numpy as np
 
 from coverslip.datasets import one_line
 from coverslip.datasets.columns import TableChoices
-from coverslip.datasets.tables import TABLE_SUFFIXES, is_table
+from coverslip.datasets.text_tables import TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.files import read_bytes
 from coverslip.images import check_size, open_image
 from coverslip.objects.fields import FieldObjects
-from coverslip.objects.object_tables import columns_of, kind_of_table, open_object_table, read_object_table, read_points
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
 from coverslip.objects.table import FieldImage, text_lines, words_of
+from coverslip.objects.tables_of_programs import (
+    columns_of,
+    kind_of_table,
+    open_object_table,
+    read_object_table,
+    read_points,
+)
 
 Json = dict[str, Any]
 _MAX_BYTES = 2**30

@@ -1,7 +1,4 @@
-"""Objects in fields of view as a table of arrays, and `objects.csv`.
-
-Text files of objects without names of columns: their lines, and the words in these.
-"""
+"""Objects in fields of view as a table of arrays, `objects.csv`, and lines of text files without names of columns."""
 
 import math
 import os
@@ -18,7 +15,7 @@ import numpy as np
 
 from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.columns import refuse_duplicates
-from coverslip.datasets.tables import (
+from coverslip.datasets.text_tables import (
     CellFault,
     RowFaults,
     encoding_of,
@@ -32,7 +29,7 @@ from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
 from coverslip.images import PixelSize, describe_image
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
-from coverslip.text_tables import number_of, with_decimal_point
+from coverslip.table_cells import number_of, with_decimal_point
 
 COLUMNS = (
     *("image_id", "path", "field", "object_id", "series", "t", "z", "x", "y", "width", "height", "outline"),

@@ -13,10 +13,10 @@ from pydantic import Field
 from pydantic.config import JsonDict
 
 from coverslip.messages import text
-from coverslip.reports.content import Cell, Estimate, MetricValue, reasons, shown
+from coverslip.registry import Registry
 from coverslip.reports.figures import FigureData
+from coverslip.reports.metric_rows import Cell, Estimate, MetricValue, reasons, shown
 from coverslip.reports.reported import ReportedRun
-from coverslip.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -182,7 +182,7 @@ class Section:
         return SectionContent(self.title(), [*self.blocks(run)], self.name, self.subtitle(run), verdict)
 
 
-SECTIONS: Table[Section] = Table("section", ())  # filled by `reports.sections`
+SECTIONS: Registry[Section] = Registry("section", ())  # filled by `reports.sections`
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from coverslip.evaluation.comparison import SAME_PREDICTIONS, McNemar, PairedDif
 from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS, scored_metrics, value_with_groups
 from coverslip.messages import text
+from coverslip.notebooks import html_table
 from coverslip.reports import reported
-from coverslip.reports.content import Measured, estimate, measured
 from coverslip.reports.differences import (
     ChangedImages,
     CommonImages,
@@ -26,9 +26,9 @@ from coverslip.reports.differences import (
     differences_between,
     read_published,
 )
+from coverslip.reports.metric_rows import Measured, estimate, measured
 from coverslip.reports.reported import without_results
 from coverslip.runs.folder import Run, count_comparison, open_run, read_test_set_accesses
-from coverslip.tables import html_table
 
 Labels = Literal["both", "first", "second"]
 

@@ -14,6 +14,7 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import Answers
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
+from coverslip.registry import no_such
 from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, image_files
@@ -21,8 +22,7 @@ from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.recipe_keys import recipe_keys, values_of
 from coverslip.runs.split import SplitRow
-from coverslip.tables import no_such
-from coverslip.text_tables import number_of
+from coverslip.table_cells import number_of
 
 Key = tuple[str, ...]  # identifies an image: its file and region, or its ID if the file is no longer known
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from coverslip.evaluation.results import Metric
 from coverslip.images import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import text
-from coverslip.reports import content
-from coverslip.reports.content import column_titles, estimate
+from coverslip.reports import metric_rows
+from coverslip.reports.metric_rows import column_titles, estimate
 from coverslip.reports.reported import (
     ReportedRun,
     count,
@@ -91,7 +91,7 @@ def _label_errors(run: ReportedRun) -> str:
 
 
 def _values(run: ReportedRun, *names: str) -> str:
-    values = {metric.name: metric for metric in content.metrics(run)}
+    values = {metric.name: metric for metric in metric_rows.metrics(run)}
     metric_texts = [
         f"{values[name].title} {_value(values[name])}"
         for name in names
@@ -183,7 +183,7 @@ def _clusters(run: ReportedRun) -> str:
 
 
 def _measures(run: ReportedRun) -> str:
-    return listed([metric.title for metric in content.metrics(run)], 30)
+    return listed([metric.title for metric in metric_rows.metrics(run)], 30)
 
 
 def _balance(run: ReportedRun) -> str:
@@ -227,11 +227,11 @@ def _specification(run: ReportedRun) -> str:
 
 
 def _performance(run: ReportedRun) -> str:
-    metric_texts = [f"{metric.title} {_value(metric)}" for metric in content.metrics(run) if metric.is_headline]
+    metric_texts = [f"{metric.title} {_value(metric)}" for metric in metric_rows.metrics(run) if metric.is_headline]
     return text("card-performance", metrics="; ".join(metric_texts))
 
 
-def _value(metric: content.Measured) -> str:
+def _value(metric: metric_rows.Measured) -> str:
     cell = estimate(metric)
     return f"{cell.value}{interval_after(cell.interval)}"
 
@@ -380,7 +380,7 @@ def _pixel_size(trained_on: TrainedOn) -> str:
 
 
 def _metric_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
-    for metric in content.metrics(run):
+    for metric in metric_rows.metrics(run):
         cell = estimate(metric)
         yield metric.title, cell.value, cell.interval or "–"
 

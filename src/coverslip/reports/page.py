@@ -11,10 +11,10 @@ from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.files import write_json, write_text
 from coverslip.images import as_webp
 from coverslip.messages import ENGLISH, escape_controls_in_lines, in_language, text
-from coverslip.reports import content
+from coverslip.reports import metric_rows
 from coverslip.reports.blocks import Drawing, PlateMap, SectionContent, as_data
-from coverslip.reports.content import MetricValue, estimate, reasons, shown
 from coverslip.reports.figures import TOKENS_FILE, draw, drawn_for_page
+from coverslip.reports.metric_rows import MetricValue, estimate, reasons, shown
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run, whole_percent
 from coverslip.reports.sections import sections_of
@@ -67,7 +67,7 @@ def _write(reported_run: ReportedRun, emit: Emit) -> Path:
             headline=verdict.headline,
             further=[reason.claim for reason in verdict.further],
             lead=lead(reported_run, verdict),
-            facts=content.facts(reported_run),
+            facts=metric_rows.facts(reported_run),
             sections=_contents(reported_run, sections, progress_reporter(emit, "writing-report", "sections")),
             figures=reported_run.measured.figures_folder,
             made_by=_made_by(reported_run),

@@ -26,8 +26,8 @@ from coverslip.files import check_replaceable, write_text
 from coverslip.messages import text
 from coverslip.reports import reported
 from coverslip.reports.blocks import Drawing, PlateMap, Quotation, SectionContent, SectionText, with_content
-from coverslip.reports.content import Cell, column_titles, estimate
 from coverslip.reports.figures import CLASS_DASHES, DATA, INK, class_line_color, legend_below, new_figure, shortened
+from coverslip.reports.metric_rows import Cell, column_titles, estimate
 from coverslip.reports.page import page
 from coverslip.reports.reported import number
 

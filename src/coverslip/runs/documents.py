@@ -10,7 +10,7 @@ from typing import Any, Self, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from coverslip.datasets.tables import TextTable, open_text_table
+from coverslip.datasets.text_tables import TextTable, open_text_table
 from coverslip.errors import BadDataset, BadRun
 from coverslip.files import CsvWriter, atomic_write, read_bytes, safe_cell, write_text
 from coverslip.messages import text

@@ -27,7 +27,8 @@ from coverslip.datasets import ContentHashes, ImageRecord, SharedReads, first_po
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error, write_json
 from coverslip.messages import ChooseOther, text
-from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, Cell, Prediction, csv_cell, values_of
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, CellValue, Prediction, csv_cell, values_of
 from coverslip.runs.status import work_lock
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -70,11 +71,11 @@ class PredictionColumns:
         ranks = (f"top_{rank}" for rank in range(1, self.top_k + 1))
         return tuple(name for rank in ranks for name in (rank, f"{rank}_probability"))
 
-    def values(self, row: Prediction, about: Mapping[str, str]) -> list[Cell]:
+    def values(self, row: Prediction, about: Mapping[str, str]) -> list[CellValue]:
         """Return the values of all columns; `about` has the cells of the further ones."""
         values = values_of(row, len(self.classes))
         if self.top_k is not None:
-            pairs: list[tuple[Cell, Cell]] = [(None, None)] * self.top_k
+            pairs: list[tuple[CellValue, CellValue]] = [(None, None)] * self.top_k
             if row.probabilities:
                 by_rank = sorted(zip(self.classes, row.probabilities, strict=True), key=lambda pair: -pair[1])
                 pairs = [*by_rank[: self.top_k]]
@@ -90,7 +91,7 @@ def check_output(file: Path, format_: Format) -> None:
             reports and comparisons need.
         ExtraNotInstalled: the format needs an extra.
     """
-    if file.exists() and (file.parent / "metrics.json").exists():
+    if file.exists() and Run(file.parent).metrics_file.exists():
         raise CoverslipError("predictions-of-run", file=file, remedies=(ChooseOther("output"),))
     if file.suffix.lower() in _OTHER_SUFFIXES | {f".{other}" for other in FORMATS if other != format_}:
         raise CoverslipError(
@@ -156,12 +157,14 @@ class TextFormat:
 
     begins_with: bytes  # every table of predictions
     has_header: bool
-    record: Callable[[Sequence[str], Sequence[Cell] | None], str]  # of the columns with these values; None: the header
+    record: Callable[
+        [Sequence[str], Sequence[CellValue] | None], str
+    ]  # of the columns with these values; None: the header
     is_complete: Callable[[bytes], bool]  # whether a record that ends in a line feed is complete
     values: Callable[[PredictionColumns, bytes], dict[str, Any]]  # of a complete record; ValueError if it is damaged
 
 
-def _csv_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
+def _csv_record(columns: Sequence[str], values: Sequence[CellValue] | None) -> str:
     stream = io.StringIO()
     CsvWriter(stream).writerow(map(safe_cell, columns) if values is None else map(csv_cell, values))
     return stream.getvalue()
@@ -175,7 +178,7 @@ def _csv_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:
     return dict(zip(layout.columns, map(plain_cell, cells), strict=True))
 
 
-def _json_record(columns: Sequence[str], values: Sequence[Cell] | None) -> str:
+def _json_record(columns: Sequence[str], values: Sequence[CellValue] | None) -> str:
     if values is None:
         return ""
     row = dict(zip(columns, map(_rounded, values), strict=True))
@@ -189,7 +192,7 @@ def _json_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:
     return row
 
 
-def _rounded(value: Cell) -> Cell:
+def _rounded(value: CellValue) -> CellValue:
     """Return a value with the digits of CSV tables; None for NaN."""
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, _DIGITS)
@@ -496,7 +499,7 @@ def _parquet_table(file: Path, layout: PredictionColumns) -> Iterator[Prediction
 class _ParquetTable(PredictionTable):
     def __init__(self, writer: Any, schema: Any, layout: PredictionColumns) -> None:  # Any: pyarrow is untyped
         self._writer, self._schema, self._layout = writer, schema, layout
-        self._rows: list[list[Cell]] = []
+        self._rows: list[list[CellValue]] = []
 
     def saved_rows(self, records: Sequence[ImageRecord]) -> Iterator[Prediction]:
         return iter(())

@@ -19,8 +19,8 @@ from coverslip.datasets.columns import plain_name, unique_columns
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell, write_error
 from coverslip.messages import Message, message_of, text
+from coverslip.notebooks import data_frame, html_table
 from coverslip.runs.documents import columns_of_table, rows_of_table
-from coverslip.tables import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,7 +29,7 @@ _SEPARATOR = "; "  # between classes of a prediction set
 _MOST_SHOWN = 10  # rows in a notebook
 
 
-Cell = str | float | tuple[str, ...] | None
+CellValue = str | float | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Prediction:
         """The warning as data."""
         return None if self.warning is None else self.warning.as_json()
 
-    def value(self, column: str) -> Cell:
+    def value(self, column: str) -> CellValue:
         """Return the value of a column of tables."""
         value = getattr(self, column)
         return value.english if isinstance(value, Message) else value
@@ -138,14 +138,14 @@ class Predictions:
     @overload
     def __getitem__(self, key: slice) -> "Predictions": ...
     @overload
-    def __getitem__(self, key: str) -> list[Cell]: ...
+    def __getitem__(self, key: str) -> list[CellValue]: ...
 
-    def __getitem__(self, key: int | slice | str) -> "Prediction | Predictions | list[Cell]":
+    def __getitem__(self, key: int | slice | str) -> "Prediction | Predictions | list[CellValue]":
         if isinstance(key, str):
             return self._column(key)
         return Predictions(self.rows[key], self.classes) if isinstance(key, slice) else self.rows[key]
 
-    def _column(self, column: str) -> list[Cell]:
+    def _column(self, column: str) -> list[CellValue]:
         if column.startswith("p:") and column in self.columns:
             k = self.classes.index(column[2:])
             return [row.probabilities[k] if row.probabilities else None for row in self.rows]
@@ -367,13 +367,13 @@ def cells_of(row: Prediction, n_classes: int) -> list[str]:
     return [csv_cell(value) for value in values_of(row, n_classes)]
 
 
-def values_of(row: Prediction, n_classes: int) -> list[Cell]:
+def values_of(row: Prediction, n_classes: int) -> list[CellValue]:
     """Return the values of a row in the order of `columns_for`."""
     numbers = row.probabilities or (None,) * n_classes
     return [*map(row.value, FIRST_COLUMNS), *numbers, *map(row.value, LAST_COLUMNS)]
 
 
-def csv_cell(value: Cell) -> str:
+def csv_cell(value: CellValue) -> str:
     """Return a value as the cell of a CSV table, safe for spreadsheets."""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6f}"

@@ -52,7 +52,7 @@ from coverslip.images import (
 from coverslip.keys import Key, bounded_options
 from coverslip.losses.table import GROUPINGS, LOSSES, check_options
 from coverslip.messages import text
-from coverslip.tables import no_such
+from coverslip.registry import no_such
 
 # Sections: data augmentation, split, preprocessing and decisions.
 

@@ -112,7 +112,7 @@ def _classifier_difference(
     )
 
 
-Split = tuple[int, int | None]  # repeat and fold
+SplitKey = tuple[int, int | None]  # repeat and fold
 _MAX_UNITS = 1_000_000  # larger forecasts are not informative
 _MIN_DIFFERENCE = 0.0005  # tables show a smaller difference as 0
 
@@ -623,9 +623,9 @@ def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[Res
     )
 
 
-def _by_split(rows: Iterable[ResultRow], metric: str | None = None) -> dict[Split, float]:
+def _by_split(rows: Iterable[ResultRow], metric: str | None = None) -> dict[SplitKey, float]:
     """Return the mean over seeds on each split, of a metric or else of the primary metric."""
-    values: dict[Split, list[float]] = defaultdict(list)
+    values: dict[SplitKey, list[float]] = defaultdict(list)
     for row in rows:
         value = row.primary if metric is None else row.metrics.get(metric)
         if value is not None:
@@ -636,7 +636,7 @@ def _by_split(rows: Iterable[ResultRow], metric: str | None = None) -> dict[Spli
 def _metrics(
     plan: StudyPlan,
     rows: Sequence[ResultRow],
-    by_split: Mapping[Split, float],
+    by_split: Mapping[SplitKey, float],
     test_to_train: float,
     n_units: int | None,
 ) -> Iterator[tuple[str, MetricMean]]:
@@ -656,7 +656,7 @@ def _scores(
     plan: StudyPlan,
     name: str,
     rows: Sequence[ResultRow],
-    by_split: Mapping[Split, float],
+    by_split: Mapping[SplitKey, float],
     *,
     test_to_train: float,
     n_units: int | None,
@@ -679,7 +679,7 @@ def _scores(
 
 
 def _differences(
-    by_split: Mapping[str, Mapping[Split, float]], rows: Sequence[ResultRow], plan: StudyPlan, n_units: int | None
+    by_split: Mapping[str, Mapping[SplitKey, float]], rows: Sequence[ResultRow], plan: StudyPlan, n_units: int | None
 ) -> tuple[VariantDifference, ...]:
     if n_units is None:
         return ()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from coverslip.datasets.tables import is_table
+from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import scored_metrics
 from coverslip.files import read_bytes, write_text

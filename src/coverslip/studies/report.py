@@ -13,7 +13,7 @@ from coverslip.files import write_text
 from coverslip.inference.latency import Timing
 from coverslip.messages import ENGLISH, in_language, text
 from coverslip.reports.blocks import SectionContent, SectionText, with_content
-from coverslip.reports.content import Cell, Estimate, estimate
+from coverslip.reports.metric_rows import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
 from coverslip.reports.reported import count, listed, number, percent, signed, spanned
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores, usual_verdict, verdict

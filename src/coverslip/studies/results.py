@@ -1,6 +1,7 @@
 """The results of a study: the table `results.csv`, and means and ranks over datasets.
 
-`results.csv` has a row per training and fold. A target of the primary metric has a learning curve per variant.
+`results.csv` has a row per training and fold. Each variant has a learning curve; a target of the primary
+metric gives the number of images that it needs.
 """
 
 import itertools
@@ -258,7 +259,7 @@ def _counted(network: str) -> tuple[int, int]:
     return cost.parameters, cost.macs
 
 
-Split = tuple[int, int | None]  # repeat and fold
+SplitKey = tuple[int, int | None]  # repeat and fold
 SizeAxis = Literal["images per class", "training share"]
 
 
@@ -288,7 +289,7 @@ class SizeCurve:
 def size_curve(
     dataset: str,
     name: str,
-    values: Mapping[int, Mapping[Split, float]],
+    values: Mapping[int, Mapping[SplitKey, float]],
     *,
     metric: str,
     target: float | None,

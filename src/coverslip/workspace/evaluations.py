@@ -42,7 +42,7 @@ from coverslip.workspace.jobs.records import (
 from coverslip.workspace.store.rows import Page, Paging, keys_of_dataset, refuse_unread, refuse_unready, table_choices
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.runs import Headline, evaluation_of, headline_of
+from coverslip.workspace.trainings.state import Headline, evaluation_of, headline_of
 
 
 def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:

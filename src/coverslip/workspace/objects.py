@@ -24,7 +24,7 @@ from coverslip.images import ReadPlan
 from coverslip.messages import Failure, Note, text
 from coverslip.objects.finders import list_finders
 from coverslip.objects.finding import FinderSettings
-from coverslip.objects.object_tables import ObjectTablePreview
+from coverslip.objects.tables_of_programs import ObjectTablePreview
 from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.workspace.datasets.sources import Source, open_sources

@@ -24,15 +24,15 @@ from coverslip.app.schemas import (
     problems,
 )
 from coverslip.datasets.columns import TableChoices
-from coverslip.workspace import cleanup, leakage_audit, maps, recipes, suggestions
+from coverslip.workspace import cleanup, dataset_maps, leakage_estimates, recipes, suggestions
+from coverslip.workspace.dataset_maps import MapPredictions, MapState
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.pixel_options import PixelOptions
 from coverslip.workspace.datasets.reading_images import DatasetInspection
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
-from coverslip.workspace.leakage_audit import DatasetDistances, LeakageEstimateState
-from coverslip.workspace.maps import MapPredictions, MapState
+from coverslip.workspace.leakage_estimates import DatasetDistances, LeakageEstimateState
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page
@@ -129,7 +129,7 @@ def get_inspection(workspace: ServedWorkspace, dataset_id: str) -> DatasetInspec
 @router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(409))
 def get_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> LeakageEstimateState:
     """The estimate of data leakage: the results of an image-level split against a grouped split, if requested."""
-    return leakage_audit.leakage_estimate_state(workspace, dataset_id)
+    return leakage_estimates.leakage_estimate_state(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(409))
@@ -139,7 +139,7 @@ def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate:
     Reports of trainings on these images include the estimate.
     """
     locate("datasets", dataset_id, "leakage-estimate")
-    return leakage_audit.start_leakage_estimate(workspace, dataset_id)
+    return leakage_estimates.start_leakage_estimate(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/suggestions", responses=problems(409))
@@ -169,14 +169,14 @@ def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
 @router.get("/datasets/{dataset_id}/map", responses=problems(409))
 def get_map(workspace: ServedWorkspace, dataset_id: str) -> MapState:
     """The state of the map of a dataset, on which similar images are near each other."""
-    return maps.map_state(workspace, dataset_id)
+    return dataset_maps.map_state(workspace, dataset_id)
 
 
 @router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(409))
 def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> MapState:
     """Compute the map of a dataset in a separate process. It depends on the images only."""
     locate("datasets", dataset_id, "map")
-    return maps.start_map(workspace, dataset_id)
+    return dataset_maps.start_map(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS)
@@ -188,26 +188,26 @@ def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
     point: its class and its group (positions in the lists of the map; 65535: none); its cluster of similar images (from
     0, the largest first); 1 if it is excluded, plus 2 if it belongs to the reserved test set.
     """
-    return Response(maps.map_points(workspace, dataset_id), media_type="application/octet-stream")
+    return Response(dataset_maps.map_points(workspace, dataset_id), media_type="application/octet-stream")
 
 
 @router.get("/datasets/{dataset_id}/map-predictions/{job_id}", responses=problems(409))
 def get_map_predictions(workspace: ServedWorkspace, dataset_id: str, job_id: str) -> MapPredictions:
     """The predictions of a training, an evaluation or a prediction for images of the dataset, to color its map."""
-    return maps.map_predictions(workspace, dataset_id, job_id)
+    return dataset_maps.map_predictions(workspace, dataset_id, job_id)
 
 
 @router.get("/datasets/{dataset_id}/distances", responses=problems(409))
 def get_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> DatasetDistances:
     """The distances of the features of a dataset from those of others, if requested."""
-    return leakage_audit.distances_state(workspace, dataset_id, other)
+    return leakage_estimates.distances_state(workspace, dataset_id, other)
 
 
 @router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(409))
 def create_distances(workspace: ServedWorkspace, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
     """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
     locate("datasets", dataset_id, "distances", other=other)
-    return leakage_audit.start_distances(workspace, dataset_id, other)
+    return leakage_estimates.start_distances(workspace, dataset_id, other)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails")

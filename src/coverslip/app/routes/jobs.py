@@ -30,11 +30,13 @@ from coverslip.workspace.jobs import listing, queue
 from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.rows import Page
-from coverslip.workspace.studies import planning, state
+from coverslip.workspace.studies import planning
+from coverslip.workspace.studies import state as study_states
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset, StudyTime
 from coverslip.workspace.studies.state import AnalysisName, NetworkFinding, StudyAnalysis, StudyState, StudyStory
-from coverslip.workspace.trainings import queueing, runs
-from coverslip.workspace.trainings.runs import RunState, RunStory
+from coverslip.workspace.trainings import queueing
+from coverslip.workspace.trainings import state as training_states
+from coverslip.workspace.trainings.state import RunState, RunStory
 
 router = api_router("jobs")
 
@@ -178,7 +180,7 @@ runs_router = api_router("runs")
 @runs_router.get("/runs")
 def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
     """The trainings that are not part of a study, the newest first."""
-    return runs.list_runs(workspace, paging)
+    return training_states.list_runs(workspace, paging)
 
 
 @runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409))
@@ -194,20 +196,20 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
         repeats_run=new.repeats_run,
     )
     locate("runs", job)
-    return runs.run_state(workspace, job)
+    return training_states.run_state(workspace, job)
 
 
 @runs_router.get("/runs/{run_id}")
 def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
     """A training with its recipe, curves and notes so far."""
-    return runs.run_story(workspace, run_id)
+    return training_states.run_story(workspace, run_id)
 
 
 @runs_router.patch("/runs/{run_id}")
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
     """Rename a training. Its folder keeps its name."""
     queueing.rename_run(workspace, run_id, changes.name)
-    return runs.run_state(workspace, run_id)
+    return training_states.run_state(workspace, run_id)
 
 
 trash_router = api_router("trash")
@@ -253,13 +255,13 @@ def get_study_time(workspace: ServedWorkspace, time_id: str) -> StudyTime:
 @studies_router.get("/studies")
 def list_studies(workspace: ServedWorkspace, paging: Paged) -> Page[StudyState]:
     """The studies, the newest first."""
-    return state.list_studies(workspace, paging)
+    return study_states.list_studies(workspace, paging)
 
 
 @studies_router.get("/datasets/{dataset_id}/network-findings")
 def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[NetworkFinding]:
     """The results of networks on this dataset in studies, the newest first."""
-    return paging.page_of(state.findings_on(workspace, dataset_id))
+    return paging.page_of(study_states.findings_on(workspace, dataset_id))
 
 
 @studies_router.post("/studies", status_code=201, responses=located(201) | problems(404, 409))
@@ -267,19 +269,19 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> S
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
     locate("studies", job)
-    return state.study_state(workspace, job)
+    return study_states.study_state(workspace, job)
 
 
 @studies_router.get("/studies/{study_id}")
 def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     """A study with the current state of its trainings. Those that have started are runs."""
-    return state.study_story(workspace, study_id)
+    return study_states.study_story(workspace, study_id)
 
 
 @studies_router.get("/studies/{study_id}/analyses")
 def list_study_analyses(workspace: ServedWorkspace, study_id: str, paging: Paged) -> Page[StudyAnalysis]:
     """Further analyses of the finished trainings of a study: prediction time, distances and explanations."""
-    return paging.page_of(state.list_analyses(workspace, study_id))
+    return paging.page_of(study_states.list_analyses(workspace, study_id))
 
 
 @studies_router.post("/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(409))
@@ -288,4 +290,4 @@ def create_study_analysis(
 ) -> StudyAnalysis:
     """Start an analysis in a separate process. Afterwards, the results and the report of the study contain it."""
     locate("studies", study_id, "analyses")
-    return state.start_analysis(workspace, study_id, analysis)
+    return study_states.start_analysis(workspace, study_id, analysis)

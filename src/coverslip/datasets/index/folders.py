@@ -19,11 +19,11 @@ from coverslip.datasets.names import (
     some,
     suffix_of,
 )
-from coverslip.datasets.tables import CellFault
+from coverslip.datasets.text_tables import CellFault
 from coverslip.errors import BadDataset
 from coverslip.images import MAX_CHANNEL_FILES, ReadPlan, is_image_folder, unread_formats
 from coverslip.messages import Note, note
-from coverslip.text_tables import composed
+from coverslip.table_cells import composed
 
 _MOST_FOLDERS = 200  # that are searched for the remedy of an error
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.datasets.columns import IMAGE_TABLES, plain_name, refuse_repeated_names
-from coverslip.datasets.index.tables import ImageTable
+from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import one_line, some
 from coverslip.errors import BadDataset
 from coverslip.images import Decoded, Depth, decode_pillow

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.folders import labels_of_folders, list_images, no_images, open_folder, with_channel_files
+from coverslip.datasets.index.image_tables import SHEET_SUFFIXES, ImageTable, gives_labels, read_table, with_mapping
 from coverslip.datasets.index.in_memory import Axes, as_sources
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
 from coverslip.datasets.index.table_rows import open_table
-from coverslip.datasets.index.tables import SHEET_SUFFIXES, ImageTable, gives_labels, read_table, with_mapping
 from coverslip.datasets.names import (
     absolute_path,
     has_image_suffix,
@@ -26,7 +26,7 @@ from coverslip.datasets.names import (
     some,
     source_name,
 )
-from coverslip.datasets.tables import PLAIN_TABLE_SUFFIXES, is_table
+from coverslip.datasets.text_tables import PLAIN_TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset
 from coverslip.files import access_fault
 from coverslip.images import Depth, ReadPlan, box_center, is_image_folder

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets.columns import plain_name
-from coverslip.datasets.index.tables import ImageTable
+from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
 from coverslip.images import (
     PLAN_COLUMNS,
@@ -28,7 +28,7 @@ from coverslip.images import (
     square_around,
 )
 from coverslip.messages import Note, text
-from coverslip.tables import data_frame, html_table
+from coverslip.notebooks import data_frame, html_table
 
 if TYPE_CHECKING:
     from pandas import DataFrame

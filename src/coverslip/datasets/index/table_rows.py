@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.datasets.index.folders import FileFinder
-from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, side_named
-from coverslip.datasets.index.tables import (
+from coverslip.datasets.index.image_tables import (
     Columns,
     ImageTable,
     Size,
@@ -22,6 +21,7 @@ from coverslip.datasets.index.tables import (
     states_class,
     with_points_in_numbers,
 )
+from coverslip.datasets.index.records import SIDE_WORDS, ImageRecord, side_named
 from coverslip.datasets.names import (
     absolute_path,
     clean_label,
@@ -31,11 +31,11 @@ from coverslip.datasets.names import (
     posix_below,
     printable,
 )
-from coverslip.datasets.tables import CellFault, RowFaults
+from coverslip.datasets.text_tables import CellFault, RowFaults
 from coverslip.errors import BadDataset
 from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
-from coverslip.text_tables import number_of
+from coverslip.table_cells import number_of
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
 _EXCLUDED = "excluded"

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.datasets.columns import column_named
 from coverslip.datasets.index.classes import shared_class_notes
+from coverslip.datasets.index.image_tables import ImageTable, read_table, with_mapping
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Opening
 from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
-from coverslip.datasets.index.tables import ImageTable, read_table, with_mapping
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality import findings as of_images
 from coverslip.datasets.quality import findings as of_labels

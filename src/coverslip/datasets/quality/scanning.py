@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.cache.file_hashes import FileHashes, FileIdentity, state_of
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind, unusable_note
 from coverslip.counts import count_groups
-from coverslip.datasets.content import ContentHashes, SharedReads, find_hashes, hash_files
+from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key
 from coverslip.errors import UnreadableImage

@@ -18,7 +18,7 @@ from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
 from coverslip.images import PixelFacts, PreprocessedImage
 from coverslip.inference.classifier import Classifier
-from coverslip.inference.explain.maps import (
+from coverslip.inference.explain.heat_maps import (
     FEWEST_CHECKED,
     CheckResult,
     Method,

@@ -31,7 +31,7 @@ from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.images import PreprocessedImage, caption_font, fit_caption
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
-from coverslip.inference.explain.maps import Method
+from coverslip.inference.explain.heat_maps import Method
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import ChooseOther, note, text
 from coverslip.runs.classifier import fingerprint_of

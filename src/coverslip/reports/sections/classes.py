@@ -8,10 +8,10 @@ from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.results import Metric, SubgroupScores
 from coverslip.messages import text
-from coverslip.reports import content, figures
+from coverslip.reports import figures, metric_rows
 from coverslip.reports.blocks import Drawing, Section, SectionText
-from coverslip.reports.content import Cell, Estimate, below_values, column_titles, estimate
 from coverslip.reports.figures import FigureData
+from coverslip.reports.metric_rows import Cell, Estimate, below_values, column_titles, estimate
 from coverslip.reports.reported import (
     MANY_CLASSES,
     N_HARDEST,
@@ -193,7 +193,7 @@ def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
         columns = (*columns, text("column-operating-point"))
     rows, summary = _rows(run), ""
     if len(rows) > MANY_CLASSES:
-        hardest = [rows[k] for k in hardest_classes([row.f1 for row in content.classes(run)], N_HARDEST)]
+        hardest = [rows[k] for k in hardest_classes([row.f1 for row in metric_rows.classes(run)], N_HARDEST)]
         yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
         yield SectionText((), columns, hardest)
         summary = text("report-all-classes", n_classes=len(rows))
@@ -210,7 +210,7 @@ def _words(run: ReportedRun) -> Iterator[str]:
 
 def _rows(run: ReportedRun) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
-    for row in content.classes(run):
+    for row in metric_rows.classes(run):
         scores = run.metrics.per_class.get(row.name)
         numbers = {} if scores is None else scores.metrics
         missing = Metric(value=None, reason=row.reason)

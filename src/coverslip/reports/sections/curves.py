@@ -18,9 +18,8 @@ from coverslip.evaluation.metrics import (
 )
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import duration, text
-from coverslip.reports import content, figures
+from coverslip.reports import figures, metric_rows
 from coverslip.reports.blocks import Drawing, Section, SectionText
-from coverslip.reports.content import estimate
 from coverslip.reports.figures import (
     CLASS_DASHES,
     INK,
@@ -31,6 +30,7 @@ from coverslip.reports.figures import (
     new_figure,
     shortened,
 )
+from coverslip.reports.metric_rows import estimate
 from coverslip.reports.reported import (
     ReportedRun,
     interval_after,
@@ -293,13 +293,13 @@ def pr_averages(run: ReportedRun) -> list[Average]:
 
 
 def _aurocs(run: ReportedRun) -> list[float | None]:
-    return [row.auroc for row in content.classes(run)]
+    return [row.auroc for row in metric_rows.classes(run)]
 
 
 def _roc_drawings(run: ReportedRun) -> list[Drawing]:
     tested, aurocs = run.tested, _aurocs(run)
     assert tested is not None
-    precisions = [row.average_precision for row in content.classes(run)]
+    precisions = [row.average_precision for row in metric_rows.classes(run)]
     of_run = (tested.probability, tested.label, run.classes)
     return [
         Drawing(
@@ -356,8 +356,8 @@ def _calibration_text(run: ReportedRun) -> SectionText:
 def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     tested = run.tested
     assert tested is not None
-    before = content.uncalibrated(run)
-    error, error_before = (_error_words(content.calibration_error(run, is_before=each)) for each in (False, True))
+    before = metric_rows.uncalibrated(run)
+    error, error_before = (_error_words(metric_rows.calibration_error(run, is_before=each)) for each in (False, True))
     title = text("report-calibration-drawing")
     return [
         Drawing(
@@ -371,7 +371,7 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
-def _error_words(error: content.Measured | None) -> str:
+def _error_words(error: metric_rows.Measured | None) -> str:
     if error is None or error.value is None:
         return ""
     cell = estimate(error)
@@ -380,7 +380,7 @@ def _error_words(error: content.Measured | None) -> str:
 
 def _calibration_verdict(run: ReportedRun) -> str:
     """Return whether probabilities are right: if the interval of the error above chance is above 0, they are not."""
-    error, tested = content.calibration_error(run), run.tested
+    error, tested = metric_rows.calibration_error(run), run.tested
     if error is None or error.value is None or tested is None:
         return text("verdict-no-calibration")
     excess = _error_words(error)

@@ -11,8 +11,8 @@ from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Section, SectionContent, SectionText
 from coverslip.reports.comparison import NumbersByLabels, compare
-from coverslip.reports.content import Cell, column_titles, estimate
 from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH, FigureData
+from coverslip.reports.metric_rows import Cell, column_titles, estimate
 from coverslip.reports.reported import (
     ReportedRun,
     count,

@@ -14,8 +14,8 @@ from coverslip.images import PixelSize, small_pixels
 from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, SectionText, Tile
-from coverslip.reports.content import Cell, column_titles
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
+from coverslip.reports.metric_rows import Cell, column_titles
 from coverslip.reports.reported import MANY_CLASSES, ReportedRun, number, percent, set_title, signed
 from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.results import MapCheck

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.messages import text
-from coverslip.reports import content
+from coverslip.reports import metric_rows
 from coverslip.reports.blocks import Block, Quotation, Section, SectionText
 from coverslip.reports.reported import (
     ReportedRun,
@@ -410,7 +410,7 @@ def prediction_methods(run: ReportedRun) -> str:
 
 
 def _number_methods(run: ReportedRun) -> str:
-    interval_methods = content.interval_methods(run)
+    interval_methods = metric_rows.interval_methods(run)
     metrics = text(
         "methods-metrics",
         image_set=split_words(run),
@@ -426,7 +426,7 @@ def _number_methods(run: ReportedRun) -> str:
 
 def _metric_methods(run: ReportedRun) -> str:
     """Return the metrics that come first, as part of a sentence."""
-    titles = [metric.title for metric in content.metrics(run) if metric.is_headline]
+    titles = [metric.title for metric in metric_rows.metrics(run) if metric.is_headline]
     return listed([title if title[:2].isupper() else title[:1].lower() + title[1:] for title in titles], len(titles))
 
 

@@ -14,9 +14,9 @@ from coverslip.evaluation.prevalence import predictive_values
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import Message, text
-from coverslip.reports import content
+from coverslip.reports import metric_rows
 from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statement, Statements
-from coverslip.reports.content import (
+from coverslip.reports.metric_rows import (
     Cell,
     DomainResult,
     Estimate,
@@ -91,16 +91,16 @@ def _by_final_classifier(run: ReportedRun) -> str:
 
 
 def _blocks(run: ReportedRun) -> Iterator[Block]:
-    metrics = content.metrics(run)
+    metrics = metric_rows.metrics(run)
     yield MetricRows([metric for metric in metrics if metric.is_headline])
     yield SectionText([*_notes(run)])
     columns = column_titles("column-metric", "column-value", "column-meaning")
     further = [(metric.title, estimate(metric), metric.meaning) for metric in metrics if not metric.is_headline]
     if further:
         yield SectionText((), columns, further, columns[2:], summary=text("report-further-metrics"))
-    if folds := content.folds(run):
+    if folds := metric_rows.folds(run):
         yield _folds(folds)
-    if domains := content.domains(run):
+    if domains := metric_rows.domains(run):
         yield _domains(domains)
 
 
@@ -108,8 +108,8 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     """Yield which classifier is measured, what the strips show, missing intervals, and uncertain predictions."""
     if words := delivered_words(run):
         yield words
-    metrics = [metric for metric in content.metrics(run) if metric.is_headline]
-    if methods := content.interval_methods(run):
+    metrics = [metric for metric in metric_rows.metrics(run) if metric.is_headline]
+    if methods := metric_rows.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
     titles_of: dict[Message, list[str]] = {}
     for metric in metrics:
@@ -205,7 +205,7 @@ def _own_test_text(run: ReportedRun) -> SectionText:
     own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
     names = [
         metric.name
-        for metric in content.metrics(run)
+        for metric in metric_rows.metrics(run)
         if metric.name in own_test_metrics and METRICS[metric.name].is_compared
     ]
     sets = _set_titles()

@@ -8,6 +8,7 @@ from typing import Any
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.models import has_weights, model_info
+from coverslip.registry import Registry
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import check_recipe
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
@@ -25,11 +26,12 @@ from coverslip.studies.presets.publications import (
     arms_of,
     published_recipe,
 )
-from coverslip.tables import Table
 
 __all__ = ["PRESETS", "SMALL_PER_CLASS", "Preset", "arm_names", "model_name", "preset_plan", "preset_recipe"]
 
-PRESETS: Table[Preset] = Table("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP, IMBALANCE])
+PRESETS: Registry[Preset] = Registry(
+    "preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP, IMBALANCE]
+)
 
 _SMALL: Changes = {"image_size": 64, "epochs": 2, "batch_size": 16}
 _SMALL_FOLDS, _SMALL_COPIES = 2, 1

@@ -21,7 +21,7 @@ from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.data import agreement_section
-from coverslip.text_tables import composed
+from coverslip.table_cells import composed
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import csv_text, label_rows, undo_change
 from coverslip.workspace.store.database import read_transaction, write_transaction

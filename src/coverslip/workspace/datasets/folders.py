@@ -32,7 +32,7 @@ from coverslip.datasets import (
     with_mapping,
 )
 from coverslip.datasets.columns import TableChoices
-from coverslip.datasets.tables import PLAIN_TABLE_SUFFIXES, is_table
+from coverslip.datasets.text_tables import PLAIN_TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import ArchiveLimits, Entry, open_archive, safe_name, write_error
 from coverslip.images import UnreadFormat, small_pixels, unread_formats, unread_suffixes

@@ -22,7 +22,7 @@ from coverslip.datasets import (
     plain_name,
     read_table,
 )
-from coverslip.datasets.tables import is_table
+from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
 from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, source_paths, table_choices

@@ -16,7 +16,7 @@ from sqlalchemy import insert, select, update
 
 from coverslip.datasets import NO_GROUPS, Dataset, has_class_folders, one_line, open_dataset, printable
 from coverslip.datasets.columns import TableChoices
-from coverslip.datasets.tables import is_table
+from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images import ReadPlan
 from coverslip.messages import text

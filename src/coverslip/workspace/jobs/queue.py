@@ -122,7 +122,7 @@ def finish_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it has ended, or it cannot be finished early.
+        Conflict: it cannot be finished early.
     """
     job = find_job(workspace, job_id)
     state = state_of(job, status_of(job))
@@ -181,7 +181,7 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job in the trash.
-        Conflict: something else is at its location.
+        Conflict: something else is at its location, or the training that contained it was removed.
     """
     job = find_job(workspace, job_id, is_removed=True)
     trash_folder = workspace.trash / job_id
@@ -200,8 +200,9 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
     list_unlisted_jobs(workspace)
 
 
-# The queues: one job of each runs at a time, also if several workspaces share a computer. Jobs that were started
-# outside the app are listed.
+# The queues: in a workspace, one job of each runs at a time. Workspaces on one computer share the queues of jobs with
+# folders, but not those of computations; with Slurm, the cluster decides. Jobs that were started outside the app are
+# listed.
 
 TRAININGS_QUEUE = "trainings"  # also of studies, which contain trainings
 _WAITING_SECONDS = 10.0  # a workspace that does not report again loses its turn

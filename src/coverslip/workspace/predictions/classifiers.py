@@ -25,7 +25,7 @@ from coverslip.files import write_error
 from coverslip.images import Depth, pixel_side
 from coverslip.messages import Message
 from coverslip.processes import Json
-from coverslip.reports.content import Measured, measured
+from coverslip.reports.metric_rows import Measured, measured
 from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.documents import Document
@@ -37,7 +37,7 @@ from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
 from coverslip.workspace.store.tables import classifiers
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.runs import Headline, headline_of
+from coverslip.workspace.trainings.state import Headline, headline_of
 from coverslip.workspace.workers import WorkerPool
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from coverslip.reports.proportions import assumption_of, proportion_sections, pr
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import table_text
 from coverslip.runs.folder import Run
-from coverslip.text_tables import number_of
+from coverslip.table_cells import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job

@@ -54,7 +54,7 @@ from coverslip.workspace.jobs.records import (
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
-from coverslip.workspace.trainings.runs import Headline, headline_of
+from coverslip.workspace.trainings.state import Headline, headline_of
 
 
 def _list_unlisted(workspace: Workspace, folders: JobFolders) -> None:

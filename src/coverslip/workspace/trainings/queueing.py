@@ -72,7 +72,7 @@ from coverslip.workspace.jobs.records import (
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
 from coverslip.workspace.store.rows import AnyRow, Json, keys_of_dataset, load_dataset, load_scan, refuse_unready
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.runs import RunState, can_finish, state_of_run
+from coverslip.workspace.trainings.state import RunState, can_finish, state_of_run
 from coverslip.workspace.workers import WorkerPool
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")

@@ -22,10 +22,10 @@ from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS
 from coverslip.images import open_below
 from coverslip.messages import ENGLISH, in_language, language, text
-from coverslip.reports import content, reported
+from coverslip.reports import metric_rows, reported
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.comparison import Difference
-from coverslip.reports.content import ClassResult, DomainResult, FoldResult, Measured, MetricValue
+from coverslip.reports.metric_rows import ClassResult, DomainResult, FoldResult, Measured, MetricValue
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.curves import pr_averages, roc_averages
@@ -38,7 +38,7 @@ from coverslip.runs.folder import Run
 from coverslip.runs.results import LeakageEstimate, metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.runs import Headline, headline_of
+from coverslip.workspace.trainings.state import Headline, headline_of
 
 RESULTS = register_kind(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
 Result = TypeVar("Result")
@@ -211,7 +211,7 @@ def _evaluation_results(run: ReportedRun) -> EvaluationResults:
         **_measurement(run),
         against_own_test=[
             _difference_from_test_set(metric, own_metrics[metric.name], run.metrics[metric.name])
-            for metric in content.metrics(run)
+            for metric in metric_rows.metrics(run)
             if METRICS[metric.name].is_compared and metric.name in own_metrics
         ],
         test_set=headline_of(run.run) if own_metrics else None,
@@ -224,7 +224,7 @@ def _difference_from_test_set(result: MetricValue, own_metric: Metric, metric: M
     difference = independent_difference(own_metric, metric, ("own test set", "external test set"))
     has_interval = difference.low is not None and difference.high is not None
     return Difference(
-        **values_by_field(content.measured(result.name, difference)),
+        **values_by_field(metric_rows.measured(result.name, difference)),
         first=own_metric.value,
         second=metric.value,
         p=None,
@@ -298,14 +298,14 @@ def fingerprint_of_code(*paths: Path) -> str:
 
 
 def _results(run: ReportedRun) -> Results:
-    folds = content.folds(run)
+    folds = metric_rows.folds(run)
     with in_language(ENGLISH):  # texts of the report
         paragraphs = methods(run)
     return Results(
         **_measurement(run),
         methods=paragraphs,
         folds=None if folds is None else folds.rows,
-        facts=content.facts(run),
+        facts=metric_rows.facts(run),
         learning_curve=run.run.learning_curve,
         leakage_estimate=run.leakage_estimate,
     )
@@ -314,7 +314,7 @@ def _results(run: ReportedRun) -> Results:
 def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its own type
     """Return the fields of a measurement."""
     has_numbers = run.metrics["accuracy"].value is not None
-    classes, verdict = content.classes(run), verdict_of_run(run)
+    classes, verdict = metric_rows.classes(run), verdict_of_run(run)
     with in_language(ENGLISH):  # texts of the report
         sections = [as_data(section.content(run), run.measured.figures_folder) for section in sections_of(run)]
     return {
@@ -327,7 +327,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "verdicts": _verdicts(run),
         "sections": sections,
         "metrics": metrics_as_json(run.metrics),
-        "values": content.metrics(run),
+        "values": metric_rows.metrics(run),
         "per_class": classes,
         "confusion": Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
         "roc": _roc(run, classes),
@@ -343,7 +343,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
             if each.curve
         ],
         "calibration": _calibration(run),
-        "by_domain": content.domains(run),
+        "by_domain": metric_rows.domains(run),
         "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
     }
@@ -381,12 +381,12 @@ def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
 
 
 def _calibration(run: ReportedRun) -> CalibrationPlot | None:
-    tested, uncalibrated = run.tested, content.uncalibrated(run)
+    tested, uncalibrated = run.tested, metric_rows.uncalibrated(run)
     if tested is None:
         return None
     return CalibrationPlot(
-        error=content.calibration_error(run),
-        error_before=content.calibration_error(run, is_before=True),
+        error=metric_rows.calibration_error(run),
+        error_before=metric_rows.calibration_error(run, is_before=True),
         mean_confidence=float(tested.probability.max(axis=1).mean()),
         accuracy=float((tested.probability.argmax(axis=1) == tested.label).mean()),
         before=None if uncalibrated is None else reliability_bins(uncalibrated, tested.label),

@@ -18,7 +18,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, select, tuple_
 
 from coverslip.cache.file_hashes import state_of
-from coverslip.datasets.tables import is_table
+from coverslip.datasets.text_tables import is_table
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.images import ReadPlan
 from coverslip.objects.outlines import Outlines, joined
@@ -30,7 +30,7 @@ from coverslip.workspace.viewing.images import FilteredImages, Filters, ImageLis
 from coverslip.workspace.viewing.tiles import MEMORY
 
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+Rectangle = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def outlines_of(tables: Sequence[Path], path: Path, plan: ReadPlan, boxes: Array
     outlines = joined([each for _, each in of_tables])
     if np.array_equal(table_boxes, boxes):
         return outlines
-    of_box: dict[Box, deque[int]] = defaultdict(deque)
+    of_box: dict[Rectangle, deque[int]] = defaultdict(deque)
     for position, box in enumerate(map(tuple, table_boxes.tolist())):
         of_box[box].append(position)
     positions = [matches.popleft() if (matches := of_box.get(tuple(box))) else -1 for box in boxes.tolist()]

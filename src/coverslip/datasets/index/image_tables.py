@@ -33,11 +33,11 @@ from coverslip.datasets.columns import (
     unique_columns,
 )
 from coverslip.datasets.names import has_image_suffix, one_line, some
-from coverslip.datasets.tables import WINDOWS, CellFault, line_of_file, number_in, open_text_table
+from coverslip.datasets.text_tables import WINDOWS, CellFault, line_of_file, number_in, open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded, describe_image, square_around
 from coverslip.messages import GroupBy, MapColumn, Note, Set, note, text
-from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
+from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
 
 # Boxes and points in a table: corner and size, center and size, two corners, or points with one crop size.
 
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+Rectangle = tuple[int, int, int, int]  # x, y, width, height in pixels
 Size = tuple[int, int]  # width, height
 Layout = Literal["corner", "center", "corners", "point"]
 
@@ -322,7 +322,7 @@ def with_points_in_numbers(table: ImageTable, at: Iterable[int]) -> ImageTable:
 
 def box_of(
     row: Sequence[str], columns: BoxColumns, size: Callable[[], Size | None], crop_size: int | str | None = None
-) -> Box | None:
+) -> Rectangle | None:
     """Return a row's box in whole pixels, or None if its cells are empty.
 
     Args:

@@ -1,20 +1,15 @@
-"""Tables of immutable records by name (metrics, losses, augmentations), and tables for notebooks (pandas, HTML).
+"""Registries of immutable records by name: metrics, losses, augmentations, report sections.
 
-A new metric, loss or augmentation is one record. Code that lists, checks or shows them reads the table at run time.
+A new metric, loss or augmentation is one record. Code that lists, checks or shows them reads the registry at run time.
 Other packages call `add`.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from coverslip.errors import require_extra
 from coverslip.messages import text
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 
 class Named(Protocol):
@@ -27,7 +22,7 @@ class Named(Protocol):
 Record = TypeVar("Record", bound=Named)
 
 
-class Table(Mapping[str, Record]):
+class Registry(Mapping[str, Record]):
     """Records by name, in the order in which they were added."""
 
     def __init__(self, kind: str, records: Iterable[Record] = ()) -> None:
@@ -100,29 +95,3 @@ def imported(path: str) -> Any:  # Any: the imported object
     """Import and return `module:name`."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
-
-
-def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] | None = None) -> "DataFrame":
-    """Return a pandas data frame of these columns; without an index, rows are numbered.
-
-    Raises:
-        ExtraNotInstalled: pandas is not installed; only data frames need it.
-    """
-    require_extra("pandas", text("extra-for-pandas"))
-    from pandas import DataFrame
-
-    return DataFrame(dict(columns), index=index)
-
-
-def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], below: str = "") -> str:
-    """Return an HTML table for notebooks with a title and an optional line below; texts are escaped."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    end = f"<p>{escape(below)}</p>" if below else ""
-    return f"<p>{escape(title)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{end}"
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else escape(str(value))

@@ -18,7 +18,7 @@ from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
 from coverslip.images import open_image
 from coverslip.messages import text
-from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_points
+from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_points
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 PLAIN_TABLE_SUFFIXES = frozenset({".csv", ".tsv"})  # searched for in image folders; most other text files are notes

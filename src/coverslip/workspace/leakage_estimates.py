@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets import Signal
-from coverslip.datasets.tables import is_table
+from coverslip.datasets.text_tables import is_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
 from coverslip.events import Emit
@@ -40,8 +40,8 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.workspace import Workspace
 
 DISTANCES = register_kind(Kind("app-distances", RECORDS, bound_bytes=2 * 10**7))
-LEAKAGE_ESTIMATE = register_function("leakage-estimate", "coverslip.workspace.leakage_audit:audit_dataset")
-MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_audit:measure_distances")
+LEAKAGE_ESTIMATE = register_function("leakage-estimate", "coverslip.workspace.leakage_estimates:audit_dataset")
+MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_estimates:measure_distances")
 _DISTANCES = TypeAdapter(Distances)
 
 

@@ -34,7 +34,7 @@ from coverslip.workspace.store.rows import (
 from coverslip.workspace.store.tables import dataset_maps, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
-MAPS = register_function("dataset-map", "coverslip.workspace.maps:draw_map")
+MAPS = register_function("dataset-map", "coverslip.workspace.dataset_maps:draw_map")
 _SIDE = 1_000_000  # of the map in its units; boxes are integers
 _NONE = 65_535
 _MOST_GROUPS = 65_534

@@ -26,11 +26,11 @@ from coverslip.datasets.columns import (
     plain_name,
     refuse_duplicates,
 )
-from coverslip.datasets.tables import CellFault, RowFaults, TextTable, number_in, open_text_table
+from coverslip.datasets.text_tables import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
 from coverslip.objects.table import UNKNOWN, FieldImage, words_of
-from coverslip.text_tables import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
+from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
 _MOST_FAULTS = 5  # in an error
 _N_FIRST_ROWS = 5  # in a preview
