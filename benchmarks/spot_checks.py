@@ -71,7 +71,7 @@ def experiment(
         labels = (rng.random(n_images) < share).astype(np.float64)
         votes = np.where(rng.random(n_images) < accuracy, labels, 1 - labels)
         is_labeled = rng.choice(n_images, n_labels // n_samples, replace=False)
-        samples.append(CheckedSample(votes, is_labeled, labels[is_labeled]))
+        samples.append(CheckedSample(votes, is_labeled, labels[is_labeled], np.ones(len(is_labeled))))
     share, (_, low, high) = powered_share(samples), labeled_share(samples)
     is_covered = share.low <= proportion <= share.high
     return (

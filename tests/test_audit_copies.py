@@ -309,3 +309,15 @@ def test_copies_connect_groups_unless_most_groups_would_become_one(
     assert len(set(connected_components(data, scan, range(12)).tolist())) == n_units
     (finding,) = inspect_dataset(data, scan).of("groups-divide-copies")
     assert finding.parameters["are_kept_together"] == (n_units != 6)
+
+
+def test_an_image_outside_the_split_connects_two_groups(tmp_path: Path) -> None:
+    """The image of patient p1 that has no label is also one of patient p2."""
+    labels = ("a", "", "a", "b", "b")
+    for i, gray in enumerate((10, 90, 90, 150, 200)):
+        Image.fromarray(np.full((4, 4), gray, np.uint8)).save(tmp_path / f"{i}.png")
+    rows = [f"{i}.png,{label},{'p1' if i < 2 else f'p{i}'}" for i, label in enumerate(labels)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
+    data = open_dataset(tmp_path / "t.csv")
+    components = connected_components(data, scan_images(data), [0, 2, 3, 4]).tolist()
+    assert components == [0, 0, 2, 3]

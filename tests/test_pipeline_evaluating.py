@@ -68,6 +68,17 @@ def test_tables_with_a_common_name_are_named_after_their_folders(tmp_path: Path)
     assert names == ["ward_a", "ward_b", "second"]
 
 
+def test_an_evaluation_does_not_have_the_name_of_a_set_of_the_training(tmp_path: Path) -> None:
+    """Its metrics would be taken for those of validation images."""
+    cells = cs.open_dataset(write_cells(tmp_path / "Val", 3, seed=9))
+    assert evaluation_name(cells, None) == "Val_images"
+    assert [evaluation_name(cells, name) for name in ("test", "out-of-fold", "tests")] == [
+        "test_images",
+        "out-of-fold_images",
+        "tests",
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.exhaustive
 def test_an_evaluation_is_done_when_its_report_is_written(own_run: Run, tmp_path: Path) -> None:

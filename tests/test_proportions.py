@@ -554,6 +554,27 @@ def test_a_table_that_does_not_fit_is_refused(
     assert (refused.value.code, refused.value.file) == (code, table)
 
 
+def test_rows_of_a_table_belong_to_images_in_the_same_folders(predictions: tuple[Path, Path], tmp_path: Path) -> None:
+    with predictions[0].open(newline="") as opened:
+        rows = list(csv.DictReader(opened))[:4]
+    places = ("plate1/A01.png", "plate1/A02.png", "plate2/A01.png", "plate2/A02.png")
+    file, table = tmp_path / "predictions.csv", tmp_path / "plates.csv"
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(
+            row | {"image_id": place, "path": f"/data/{place}"} for row, place in zip(rows, places, strict=True)
+        )
+    table.write_text("\n".join(["path,dose", *(f"{place},{k}" for k, place in enumerate(places))]))
+    assert [each.sample for each in cs.summarise(file, by="dose", table=table).samples] == ["0", "1", "2", "3"]
+    table.write_text("path,dose\nplate1/A01.png,0\nplate1/A02.png,10\n")
+    with refusing(CoverslipError, "summary-image-not-in-table"):
+        cs.summarise(file, by="dose", table=table)
+    table.write_text("path,dose\nA01.png,0\nA02.png,10\n")
+    with refusing(CoverslipError, "summary-row-of-two-images"):
+        cs.summarise(file, by="dose", table=table)
+
+
 @pytest.mark.parametrize(
     ("format_", "top_k", "code"),
     [("csv", 2, "predictions-of-top-classes"), ("jsonl", None, "not-predictions"), ("jsonl", 2, "not-predictions")],
@@ -881,6 +902,20 @@ def test_the_verdict_says_that_proportions_are_not_corrected(own_run: cs.Run, pr
         assert ("summary-uninformative" in {getattr(each, "code", each) for each in reasons}) != is_distinguished
         codes = {reason.code for reason in verdict_of_run(read_run(run.folder)).reasons}
         assert ("limit-classes-not-distinguished" in codes) != is_distinguished
+
+
+def test_images_of_a_class_that_their_fold_could_not_know_are_no_errors(own_run: cs.Run) -> None:
+    rows = list(csv.DictReader(own_run.predictions_file.read_text().splitlines()))
+    first, second = own_run.predictions.classes[:2]
+    unknown = {f"p:{first}": "", "predicted": second, "decision": second}
+    with own_run.predictions_file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | unknown if row["label"] == first else row for row in rows)
+    run = Run(own_run.folder)
+    classes = run.predictions.classes
+    votes = votes_on_test_images(run, classes, lambda rows: np.ones((len(rows), 1)))
+    assert [each is None for each in votes] == [name == first for name in classes]
 
 
 def test_images_without_a_group_do_not_count_as_groups_of_one(own_run: cs.Run) -> None:

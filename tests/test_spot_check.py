@@ -34,7 +34,7 @@ LABELS = "001000000100000010110100000110010000100100010000100010110000"
 
 def known_sample() -> CheckedSample:
     votes = np.array([*map(float, VOTES), *[1.0] * 137, *[0.0] * 203])
-    return CheckedSample(votes, np.arange(60), np.array([*map(float, LABELS)]))
+    return CheckedSample(votes, np.arange(60), np.array([*map(float, LABELS)]), np.ones(60))
 
 
 def test_the_estimate_is_that_of_ppi_py() -> None:
@@ -59,21 +59,21 @@ def test_labels_alone_have_the_exact_interval() -> None:
 def test_predictions_that_say_nothing_do_not_contribute() -> None:
     votes = np.tile([0.0, 1.0], 200)
     labels = np.repeat([0.0, 1.0], 20)
-    share = powered_share([CheckedSample(votes, np.arange(40), labels)])
+    share = powered_share([CheckedSample(votes, np.arange(40), labels, np.ones(40))])
     assert share.power == pytest.approx(0, abs=0.05)
     assert share.value == pytest.approx(0.5)
-    constant = powered_share([CheckedSample(np.zeros(400), np.arange(40), labels)])
+    constant = powered_share([CheckedSample(np.zeros(400), np.arange(40), labels, np.ones(40))])
     assert (constant.power, constant.value) == (0, 0.5)
 
 
 def test_labels_without_a_mismatch_do_not_make_all_predictions_certain() -> None:
     """Ten labels that agree with the predictions: 400 predictions are not 400 labels."""
     votes = np.array([*[1.0] * 5, *[0.0] * 5, *[1.0] * 195, *[0.0] * 195])
-    share = powered_share([CheckedSample(votes, np.arange(10), votes[:10])])
+    share = powered_share([CheckedSample(votes, np.arange(10), votes[:10], np.ones(10))])
     exact = binomtest(200, 400).proportion_ci(method="exact")
     assert share.value == pytest.approx(0.5)
     assert share.low < exact.low - 0.05
-    none = powered_share([CheckedSample(np.zeros(400), np.arange(30), np.zeros(30))])
+    none = powered_share([CheckedSample(np.zeros(400), np.arange(30), np.zeros(30), np.ones(30))])
     assert (none.value, none.low) == (0, 0)
     assert none.high == pytest.approx(binomtest(0, 30).proportion_ci(method="exact").high)
 
@@ -81,7 +81,7 @@ def test_labels_without_a_mismatch_do_not_make_all_predictions_certain() -> None
 def test_differences_between_samples_are_part_of_the_interval() -> None:
     def samples(*shares: float) -> list[CheckedSample]:
         labels = [np.array([1.0] * round(20 * share) + [0.0] * (20 - round(20 * share))) for share in shares]
-        return [CheckedSample(np.tile(each, 10), np.arange(20), each) for each in labels]
+        return [CheckedSample(np.tile(each, 10), np.arange(20), each, np.ones(20)) for each in labels]
 
     alike, unlike = powered_share(samples(0.5, 0.5, 0.5, 0.5)), powered_share(samples(0.2, 0.8, 0.3, 0.7))
     assert alike.value == unlike.value == pytest.approx(0.5)
@@ -100,7 +100,7 @@ def test_intervals_contain_the_true_proportion(proportion: float, n_samples: int
             labels = (rng.random(600 // n_samples) < proportion).astype(float)
             votes = np.where(rng.random(len(labels)) < 0.95, labels, 1 - labels)
             is_labeled = rng.choice(len(labels), 96 // n_samples, replace=False)
-            samples.append(CheckedSample(votes, is_labeled, labels[is_labeled]))
+            samples.append(CheckedSample(votes, is_labeled, labels[is_labeled], np.ones(len(is_labeled))))
         share, alone = powered_share(samples), labeled_share(samples)
         hits += share.low <= proportion <= share.high
         widths.append((share.high - share.low) / (alone[2] - alone[1]))
@@ -233,6 +233,39 @@ def test_excluded_images_and_samples_without_labels() -> None:
     (check,) = spot_check_of(["a", "b"], rows, labels | {20: "b"}, None, n_drawn=8).conditions
     assert (check.n_labeled, check.accuracy.value) == (3, 1.0)
     assert check.classes["b"].n_labels == 2
+
+
+def with_debris(rng: np.random.Generator, n: int, n_labeled: int) -> CheckedSample:
+    """A sample of 40% of the class, 40% of another one, and 20% debris that is predicted as the class."""
+    kind = rng.choice(3, n, p=[0.4, 0.4, 0.2])
+    votes = np.where(rng.random(n) < 0.97, kind != 1, kind == 1).astype(float)
+    is_labeled = rng.choice(n, n_labeled, replace=False)
+    drawn = kind[is_labeled]
+    return CheckedSample(votes, is_labeled, (drawn == 0).astype(float), (drawn != 2).astype(float))
+
+
+def test_images_of_no_class_do_not_change_the_proportion_among_those_of_a_class() -> None:
+    """In 300 simulated samples; fewer than 92 % of intervals with the true proportion, .5, are a fault."""
+    rng = np.random.default_rng(3)
+    shares = [powered_share([with_debris(rng, 2000, 200)]) for _ in range(300)]
+    assert np.mean([share.value for share in shares]) == pytest.approx(0.5, abs=0.01)
+    assert sum(share.low <= 0.5 <= share.high for share in shares) >= 276
+    of_all = with_debris(rng, 200, 200)
+    assert powered_share([of_all]).value == pytest.approx(of_all.labels.sum() / of_all.counts.sum())
+
+
+def test_excluded_images_are_part_of_the_selection() -> None:
+    """All debris is predicted as a: with all images labeled, the proportion is that of the labels."""
+    rows = [*predicted(20, of="1"), *predicted(20, of="1")]
+    labels = {k: ("a", "b", "none-of-these")[k % 3] if k % 2 else "b" for k in range(0, 40, 2)}
+    labels |= {k: ("a", "none-of-these")[k % 4 == 1] for k in range(1, 40, 2)}
+    (check,) = spot_check_of(["a", "b"], rows, labels, None, n_drawn=40).conditions
+    shown = [name for name in labels.values() if name in ("a", "b")]
+    assert check.n_excluded == 40 - len(shown) > 0
+    for name in ("a", "b"):
+        of_class = check.classes[name]
+        share = pytest.approx(shown.count(name) / len(shown))
+        assert (of_class.powered.value, of_class.labels.value) == (share, share)
 
 
 def test_a_wider_interval_needs_fewer_labels_and_a_half_width_is_a_share() -> None:

@@ -4,6 +4,9 @@ The estimate is the mean of the labels plus `power` times the difference between
 of the labeled images (prediction-powered inference, Angelopoulos et al. 2023). `power` is 1 if predictions equal the
 labels and 0 if they say nothing about them (PPI++, Angelopoulos, Duchi and Zrnic 2023). The estimate needs no
 assumption about the errors of the classifier.
+
+Images that show none of the classes are selected and predicted too, but are no part of the proportion. It is thus the
+ratio of two such means: of the labels of the class, and of the images that show a class.
 """
 
 from bisect import bisect_left
@@ -29,11 +32,18 @@ class CheckedSample:
         votes: (N,) of all images for one class, between 0 and 1.
         is_labeled: (n,) numbers of the labeled images among them.
         labels: (n,) 1 for the class, else 0.
+        counts: (n,) 1 for an image that shows a class, else 0.
     """
 
     votes: Floats
     is_labeled: npt.NDArray[np.int64]
     labels: Floats
+    counts: Floats
+
+    @property
+    def residuals(self) -> Floats:
+        """The labels minus their mean in the images that show a class; 0 for other images."""
+        return self.labels - self.labels.sum() / self.counts.sum() * self.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +63,20 @@ def powered_share(samples: Sequence[CheckedSample]) -> PoweredShare:
     interval is that of Clopper and Pearson at the number of images with the same variance.
 
     Args:
-        samples: at least one; each has at least one labeled image.
+        samples: at least one; each has at least one labeled image that shows a class.
     """
     power = _power(samples)
     shares = np.array([_share(each, power) for each in samples])
     value = float(np.clip(shares.mean(), 0, 1))
-    n_labeled = float(sum(len(each.labels) for each in samples))
+    n_labeled = float(sum(each.counts.sum() for each in samples))
     if not 0 < value < 1:
         return PoweredShare(*share_with_interval(value, n_labeled), power)
     of_one_image = value * (1 - value)
     residual = _residual_variance(samples, power)
-    within = sum(
-        of_one_image / len(each.votes) + (1 - len(each.labels) / len(each.votes)) * residual / len(each.labels)
-        for each in samples
-    )
+    within = 0.0
+    for each in samples:
+        n_images, n_labels, share = len(each.votes), len(each.labels), each.counts.mean()
+        within += of_one_image / (n_images * share) + (1 - n_labels / n_images) * residual / (n_labels * share**2)
     n = of_one_image / (within / len(samples) ** 2)
     if len(samples) > 1:
         from scipy.special import stdtrit
@@ -79,7 +89,7 @@ def powered_share(samples: Sequence[CheckedSample]) -> PoweredShare:
 
 def _share(sample: CheckedSample, power: float) -> float:
     difference = sample.votes.mean() - sample.votes[sample.is_labeled].mean()
-    return float(sample.labels.mean() + power * difference)
+    return float((sample.labels.mean() + power * difference) / sample.counts.mean())
 
 
 def _power(samples: Sequence[CheckedSample]) -> float:
@@ -88,7 +98,7 @@ def _power(samples: Sequence[CheckedSample]) -> float:
     n_votes = sum(len(each.votes) - 1 for each in samples)
     if n == 0 or n_votes == 0:
         return 0.0
-    of_labeled = [(each.labels, each.votes[each.is_labeled]) for each in samples]
+    of_labeled = [(each.residuals, each.votes[each.is_labeled]) for each in samples]
     covariance = sum(float(((y - y.mean()) * (f - f.mean())).sum()) for y, f in of_labeled) / n
     variance = sum(float(((each.votes - each.votes.mean()) ** 2).sum()) for each in samples) / n_votes
     return float(np.clip(covariance / variance, 0, 1)) if variance > _SMALLEST else 0.0
@@ -96,7 +106,7 @@ def _power(samples: Sequence[CheckedSample]) -> float:
 
 def _residual_variance(samples: Sequence[CheckedSample], power: float) -> float:
     """Return the variance of labels minus `power` times votes within samples, with a further image."""
-    residuals = [each.labels - power * each.votes[each.is_labeled] for each in samples]
+    residuals = [each.residuals - power * each.votes[each.is_labeled] for each in samples]
     squares = sum(float(((each - each.mean()) ** 2).sum()) for each in residuals)
     n = max(1, sum(len(each) - 1 for each in residuals))
     return (squares + _FURTHER * (1 + (1 - power) ** 2)) / (n + 2 * _FURTHER)
@@ -106,7 +116,7 @@ def labeled_share(samples: Sequence[CheckedSample]) -> tuple[float, float, float
     """Return the proportion of a class and its interval from labels alone, as `raw_shares` of votes."""
     from coverslip.evaluation.proportions import raw_shares
 
-    sums = np.array([[each.labels.sum(), len(each.labels) - each.labels.sum()] for each in samples])
+    sums = np.array([[each.labels.sum(), each.counts.sum() - each.labels.sum()] for each in samples])
     return raw_shares(Votes(sums, sums.sum(axis=1)))[0]
 
 

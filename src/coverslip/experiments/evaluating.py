@@ -208,6 +208,7 @@ def _note_other_labels(rows: Sequence[Prediction], labels: set[str], emit: Emit,
         emit(Noted.of(note("other-labels", level="warning", n_images=n, labels=names, is_dropped=is_dropped)))
 
 
+_SETS_OF_TRAINING = frozenset({"train", "val", "test", "out-of-fold"})
 _USUAL_STEMS = frozenset({"annotations", "data", "dataset", "images", "labels", "metadata", "table"})
 
 
@@ -273,13 +274,17 @@ def images_of_evaluation(evaluation: Run) -> Dataset:
 
 
 def evaluation_name(data: Dataset, name: str | None) -> str:
-    """Return a valid folder name for an evaluation, from `name` or from the names of the folders or tables."""
+    """Return a valid folder name for an evaluation, from `name` or from the names of the folders or tables.
+
+    It is not that of a set of images of the training, for which the metrics would be taken.
+    """
     if not name and data.is_in_memory:
         name = "in_memory"
     if not name:
         sources = [Path(str(source)) for source in data.opening.sources]
         name = "_".join(map(_source_name, sources))[:80]
-    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "evaluation"
+    valid = re.sub(r"[^\w.-]+", "_", name).strip("._") or "evaluation"
+    return f"{valid}_images" if valid.casefold() in _SETS_OF_TRAINING else valid
 
 
 def _source_name(source: Path) -> str:
@@ -325,8 +330,8 @@ def _count_images_of_training_groups(run: Run, data: Dataset, emit: Emit) -> int
     """Count the images of groups (such as patients) with training images, which inflate the metrics too."""
     if not data.has_groups:
         return 0
-    training_groups = {row.group for row in run.split if _is_used_in_training(row, run)} - {""}
-    groups = [record.group for record in data.records if record.group in training_groups]
+    training_groups = {row.named_group for row in run.split if _is_used_in_training(row, run)} - {None, ""}
+    groups = [record.named_group for record in data.records if record.named_group in training_groups]
     if groups:
         names = some(sorted({group for group in groups if group is not None}), 4)
         emit(Noted.of(note("groups-seen-in-training", level="warning", n=len(groups), names=names)))

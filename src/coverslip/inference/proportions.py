@@ -491,7 +491,7 @@ def _time(cell: str, column: str, path: str, file: Path) -> float:
 
 
 class _JoinedTable:
-    """The rows of a table by `image_id`, else by `path`."""
+    """The rows of a table by `image_id`, else by `path`, which may lack the first folders of the images."""
 
     def __init__(self, file: Path, columns: Sequence[str], numbers: Sequence[str | None]) -> None:
         self.file = file
@@ -509,15 +509,19 @@ class _JoinedTable:
                 raise CoverslipError(
                     "summary-table-repeats", file=file, key=self._key, image=row[self._key], column=others[0]
                 )
-        self._by_name = {PurePath(name).name: row for name, row in self._rows.items()} if self._key == "path" else {}
+        self._path_of: dict[str, str] = {}  # of the image of each key
 
     def row_of(self, image_id: str, path: str) -> dict[str, str]:
-        row = self._rows.get(composed(image_id if self._key == "image_id" else path))
-        if row is None and self._key == "path":
-            row = self._by_name.get(composed(PurePath(path).name)) if len(self._by_name) == len(self._rows) else None
-        if row is None:
+        parts = PurePath(composed(path)).parts
+        endings = ["/".join(parts[i:]) for i in range(1, len(parts))] if self._key == "path" else []
+        keys = [composed(image_id if self._key == "image_id" else path), *endings]
+        key = next((key for key in keys if key in self._rows), None)
+        if key is None:
             raise CoverslipError("summary-image-not-in-table", file=self.file, path=path)
-        return row
+        other = self._path_of.setdefault(key, path)
+        if self._key == "path" and other != path:
+            raise CoverslipError("summary-row-of-two-images", file=self.file, key=key, path=path, other=other)
+        return self._rows[key]
 
 
 def _prior(run: Run, classes: Sequence[str]) -> list[float]:

@@ -423,9 +423,11 @@ def _checked_condition(
 ) -> CheckedCondition:
     samples = _readable(rows).get(condition.condition, {})
     n_excluded = sum(k in labels and labels[k] not in classes for numbers in samples.values() for k in numbers)
+    checked_images = {
+        name: [(place, k) for place, k in enumerate(numbers) if k in labels] for name, numbers in samples.items()
+    }
     labeled = {
-        name: [(place, k) for place, k in enumerate(numbers) if labels.get(k) in classes]
-        for name, numbers in samples.items()
+        name: [(place, k) for place, k in images if labels[k] in classes] for name, images in checked_images.items()
     }
     n_labeled = sum(map(len, labeled.values()))
     unlabeled = next((name for name, images in labeled.items() if not images), None)
@@ -446,8 +448,9 @@ def _checked_condition(
                 votes[sample][:, c],
                 np.array([place for place, _ in images], np.int64),
                 np.array([float(labels[k] == name) for _, k in images]),
+                np.array([float(labels[k] in classes) for _, k in images]),
             )
-            for sample, images in labeled.items()
+            for sample, images in checked_images.items()
         ]
         checked[name] = _checked_proportion(checked_samples, condition.classes[name], reason)
     is_lower: bool | None = None
@@ -510,7 +513,7 @@ def _checked_proportion(
         labels=by_labels,
         powered=powered,
         power=share.power,
-        as_precise_as=round(sum(len(sample.labels) for sample in samples) * ratio**2),
+        as_precise_as=round(sum(float(sample.counts.sum()) for sample in samples) * ratio**2),
     )
 
 

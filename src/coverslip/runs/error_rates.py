@@ -1,6 +1,7 @@
 """The errors of a classifier on the test images of its run, with which class proportions are corrected."""
 
 from collections.abc import Callable, Sequence
+from math import isnan
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +51,13 @@ def votes_on_test_images(
         raise CoverslipError("summary-other-classes", file=run.predictions_file, other=text("these-predictions"))
     group_of = {row.image_id: row.named_group for row in run.split if row.split != "excluded"}
     by_class: list[Votes | None] = []
-    rows = [row for row in predicted if row.label in classes and row.decision != UNREADABLE]
+    # The network of a fold has no probability of a class without training images: metrics do not count these images.
+    number_of = {name: k for k, name in enumerate(predicted.classes)}
+    rows = [
+        row
+        for row in predicted
+        if row.label in number_of and row.decision != UNREADABLE and not isnan(row.probabilities[number_of[row.label]])
+    ]
     for name in classes:
         of_class = [row for row in rows if row.label == name and (group_of.get(row.image_id) or not is_grouped)]
         groups = [group_of.get(row.image_id) or row.image_id for row in of_class]

@@ -427,7 +427,10 @@ summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als
     .do = Fügen Sie eine Spalte image_id mit der image_id jeder Zeile der Vorhersagen hinzu, oder korrigieren Sie die Zellen.
 
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
-    .do = Fügen Sie eine Zeile dafür hinzu.
+    .do = Fügen Sie eine Zeile dafür hinzu. In der Spalte path dürfen die ersten Ordner fehlen.
+
+summary-row-of-two-images = Zwei Bilder, { $other } und { $path }, haben die Zeile { $key } dieser Tabelle
+    .do = Schreiben Sie mehr Ordner in die Spalte path, so dass jedes Bild eine Zeile hat.
 
 ## Spot checks
 

@@ -427,7 +427,10 @@ summary-table-repeats = Several rows of this table have the { $key } '{ $image }
     .do = Add a column image_id with the image_id of each row of the predictions, or correct the cells.
 
 summary-image-not-in-table = The image { $path } is not in this table
-    .do = Add a row for it.
+    .do = Add a row for it. In the column path, the first folders may be missing.
+
+summary-row-of-two-images = Two images, { $other } and { $path }, have the row { $key } of this table
+    .do = Write more folders in the column path, so that each image has a row.
 
 ## Spot checks
 
