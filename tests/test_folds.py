@@ -136,6 +136,15 @@ def test_probabilities_of_the_classifier_hold_on_new_slides_better_than_by_the_f
 
 
 @pytest.mark.slow
+def test_an_image_that_several_folds_validate_counts_once_for_thresholds(cells: Path, tmp_path: Path) -> None:
+    data = cs.open_dataset(cells, group_pattern=r"slide\d+")
+    choices = {"stage_selection": "finetune", "split": SplitPlan(folds=3)}
+    run = train_without_report(data, SHORT.model_copy(update=choices), out=tmp_path / "run")
+    validated = [row.image_id for k in range(1, 4) for row in run.fold(k).validation]
+    assert len(run.decision_logits) == len(set(validated)) < len(validated)
+
+
+@pytest.mark.slow
 @pytest.mark.exhaustive
 def test_the_share_that_the_final_classifier_leaves_uncertain_is_reported_beside_that_of_the_folds(
     cells: Path, tmp_path: Path

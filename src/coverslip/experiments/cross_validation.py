@@ -322,13 +322,17 @@ def _calibration_of(
 
 
 def _validation_probabilities(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, K) probabilities and (n,) labels of all validation images; 0 for a class that is missing in a fold."""
-    probabilities, labels = [], []
+    """Return (n, K) probabilities and (n,) labels of all validation images; 0 for a class that is missing in a fold.
+
+    An image counts once, in its first fold: the same image is no further evidence for a threshold.
+    """
+    probabilities, label_of = [], dict[str, int]()
     for fold in folds:
         card = open_classifier(fold.classifier_folder).card
-        probability = np.zeros((len(fold.validation), len(classes)))
+        rows = [k for k, row in enumerate(fold.validation) if row.image_id not in label_of]
+        label_of |= {fold.validation[k].image_id: classes.index(fold.validation[k].label or "") for k in rows}
+        probability = np.zeros((len(rows), len(classes)))
         columns = [classes.index(name) for name in card.classes]
-        probability[:, columns] = apply_temperature(fold.validation_logits, card.temperature)
+        probability[:, columns] = apply_temperature(fold.validation_logits, card.temperature)[rows]
         probabilities.append(probability)
-        labels += [classes.index(row.label or "") for row in fold.validation]
-    return np.concatenate(probabilities), np.array(labels)
+    return np.concatenate(probabilities), np.array([*label_of.values()])
