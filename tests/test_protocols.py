@@ -17,17 +17,19 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import cap_training, fold_images, open_dataset, scan_images, split_images
 from coverslip.errors import BadRecipe, LeakageFound
+from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
 from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
+from coverslip.runs.recipe_keys import save_recipe
 from coverslip.studies.cells import cells_of
 from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.published import arm_differences
-from coverslip.studies.study import study_comparison
+from coverslip.studies.study import resume_study, study_comparison
 from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
 from coverslip.training.fitting import set_normalization
 
@@ -292,6 +294,30 @@ def test_arms_are_compared_on_their_common_splits_with_the_groups_of_any_arm(tra
     assert "groups" in row.difference.method
     later = [cell for cell in cells if (cell.dataset.arm, cell.repeat) != ("copies", 1)]
     assert arm_differences(plan, later) == []  # the arms have no common split
+
+
+def test_arms_have_the_settings_of_their_runs_if_the_plan_was_edited(cells: Path, trained: Run, tmp_path: Path) -> None:
+    plan = plan_of(
+        {
+            "datasets": [{"path": str(cells), "name": "cells"}],
+            "arms": [{"name": "A", "compared_with": "B"}, {"name": "B"}],
+            "models": [trained.recipe.model],
+            "folds": 0,
+            "recipe": {**trained.recipe.model_dump(mode="json", exclude={"group"}), "weight_decay": 0.25},
+            "primary_metric": trained.recipe.primary_metric,
+        }
+    )
+    out = tmp_path / "out"
+    save_plan(plan, out / "study.yaml")
+    for cell in cells_of(plan, out):
+        shutil.copytree(trained.folder, cell.run.folder)
+        changes = {"epochs": 7} if cell.dataset.arm == "A" else {}
+        save_recipe(cell.recipe.model_copy(update=changes), cell.run.recipe_file)
+    events: list[Event] = []
+    settings = {each.key: each.values for each in resume_study(out, emit=events.append).arm_settings}
+    assert settings == {"epochs": ("7", str(trained.recipe.epochs))}
+    (changed,) = [each for each in events if isinstance(each, Noted) and each.code == "plan-changed"]
+    assert (changed.parameters["n_trainings"], changed.parameters["keys"]) == (1, "epochs")
 
 
 def interval_by_hand(of_groups: Run, of_images: Run) -> tuple[float, float]:

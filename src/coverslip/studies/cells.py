@@ -11,7 +11,7 @@ from coverslip.errors import BadRecipe, error_text
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.files import sha256_json
 from coverslip.images import PLAN_COLUMNS, ReadPlan
-from coverslip.runs.folder import Run
+from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import write_image_table
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import check_recipe, pretraining_recipe
@@ -225,6 +225,42 @@ def state_of(cell: Cell) -> CellState:
     if (reason := start_failure(cell.run.folder)) is not None:
         return CellState("failed", reason)
     return CellState("not begun" if status is None else "stopped")
+
+
+def expected_recipe(run: Run, planned: Recipe, group_pattern: str | None) -> Recipe:
+    """Return a planned recipe with the values that the computer and the images of a run decide, as its recipe has them.
+
+    On the node of a cluster, the initial run has another path. The group pattern is an option outside the recipe,
+    batches are reduced if memory is insufficient, and images decide a number of folds that the recipe leaves open.
+
+    Args:
+        run: with a recipe.
+        planned: the recipe of the plan.
+        group_pattern: of the dataset.
+    """
+    expected: dict[str, object] = {"batch_size": min(run.recipe.batch_size, planned.batch_size)}
+    if isinstance(planned.init, FromRun) and isinstance(run.recipe.init, FromRun):
+        names = (Path(planned.init.run).name, node_start(run.folder).name)
+        if Path(run.recipe.init.run).name in names:
+            expected["init"] = planned.init.model_copy(update={"run": run.recipe.init.run})
+    if group_pattern:
+        expected["group"] = group_pattern
+    if planned.split.folds is None:
+        expected["split"] = planned.split.model_copy(update={"folds": run.recipe.split.folds})
+    return planned.model_copy(update=expected)
+
+
+def node_start(folder: Path) -> Path:
+    """Return the folder of the initial run of a training on the node of a cluster."""
+    return folder.with_name(f"{folder.name}.start")
+
+
+def as_trained(cell: Cell) -> Cell:
+    """Return the training with the recipe of its run, if it was started with another recipe than that of the plan."""
+    if not is_run(cell.run.folder):
+        return cell
+    expected = expected_recipe(cell.run, cell.recipe, cell.dataset.group_pattern)
+    return cell if cell.run.recipe == expected else replace(cell, recipe=cell.run.recipe)
 
 
 # Merged datasets: several datasets as one. Each is a domain with its own groups, classes and reading of images.
