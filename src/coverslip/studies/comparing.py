@@ -204,6 +204,7 @@ class MeasureCorrelation:
     """The rank correlation of a measure of datasets with the gain of pretraining."""
 
     measure: Measure
+    arm: str  # empty: the study has no arms
     model: str
     n_pairs: int  # of dataset and pretraining
     of_pairs: Annotated[Metric, Field(description="Over all pairs.")]
@@ -343,7 +344,7 @@ def compare_study(
         idle_first_steps=tuple(idle_first_steps),
         distances=tuple(distances),
         transfers=transfers,
-        correlations=tuple(_correlations(each for each in transfers if each.dataset in counted)),
+        correlations=tuple(each for arm, (names, _) in by_arm.items() for each in _correlations(arm, names, transfers)),
         heat_maps=tuple(heat_maps),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
         papers=papers_of(plan),
@@ -444,10 +445,10 @@ def _transfers(
 _LEAST_PAIRS = 4  # for a rank correlation
 
 
-def _correlations(selected: Iterable[Transfer]) -> Iterator[MeasureCorrelation]:
-    transfers = [*selected]
+def _correlations(arm: str, counted: Sequence[str], transfers: Sequence[Transfer]) -> Iterator[MeasureCorrelation]:
+    """Yield the correlations within an arm: all arms have the same pairs of dataset and pretraining."""
     for model in dict.fromkeys(each.model for each in transfers):
-        pairs = [each for each in transfers if each.model == model]
+        pairs = [each for each in transfers if each.model == model and each.dataset in counted]
         if len(pairs) < _LEAST_PAIRS:
             continue
         gains, targets = [each.gain.mean for each in pairs], [each.dataset for each in pairs]
@@ -459,6 +460,7 @@ def _correlations(selected: Iterable[Transfer]) -> Iterator[MeasureCorrelation]:
         for measure, values in measures.items():
             yield MeasureCorrelation(
                 measure=measure,
+                arm=arm,
                 model=model,
                 n_pairs=len(pairs),
                 of_pairs=rank_correlation(values, gains),
