@@ -9,6 +9,7 @@ import pytest
 from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
+import coverslip as cs
 from coverslip.datasets import Dataset, open_dataset
 from coverslip.errors import BadRecipe
 from coverslip.experiments.preparation import apply_recipe
@@ -16,6 +17,7 @@ from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_ta
 from coverslip.studies.plan import StudyPlan, plan_of
 from coverslip.studies.presets import preset_plan
 from coverslip.studies.study import check_cells, run_study
+from coverslip.studies.variants import merged_classes
 
 
 def write_table(folder: Path, group: str, classes: tuple[str, ...], **boxes: int) -> Path:
@@ -126,6 +128,24 @@ def test_crops_in_micrometers_must_be_the_same(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refusal:
         cells("32 um", 40)
     assert refusal.value.code == "merged-crops-differ"
+
+
+@pytest.mark.slow
+def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
+    tables: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    recipe = {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"}
+    datasets = [*tables, {"name": "both", "parts": tables}]
+    plan = plan_of({"datasets": datasets, "models": [SMALL_NETWORK], "folds": 0, "recipe": recipe})
+    cells = cells_of(plan, tmp_path / "out")
+    write_merged_tables(cells)
+    for cell in cells:
+        cs.train(list(cell.sources), cell.recipe, out=cell.run.folder)
+    rows = [row for row in merged_classes(plan, cells) if row.class_name is None]
+    n_tested = sum(row.label is not None for row in cells[-1].run.predictions)
+    assert {row.dataset for row in rows} == {"a", "b"}
+    assert all(row.n_merged for row in rows)
+    assert sum(row.n_merged for row in rows) == n_tested
 
 
 @pytest.mark.slow

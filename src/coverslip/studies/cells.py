@@ -297,12 +297,17 @@ def _open_part(part: PartPlan) -> Dataset:
 
 def _as_stated(record: ImageRecord) -> ImageRecord:
     """Return a record that keeps its plan if it is opened from a table. A crop in pixels becomes its region."""
-    plan, default = record.plan, ReadPlan()
+    plan, default = crop_as_region(record.plan), ReadPlan()
     stated = {name for name in PLAN_COLUMNS if getattr(plan, name) != getattr(default, name)}
     if plan.other_files:
         stated.add("other_files")
-    if plan.region is not None and not (plan.has_physical_size or isinstance(plan.crop_margin, str)):
-        region = plan.crop((0, 0), None)
-        changes = {"region": region, "crop_size": None, "crop_margin": 0.0}
-        return replace(record, plan=plan.model_copy(update=changes), stated=frozenset({*stated, "region"}))
+    if plan is not record.plan:
+        return replace(record, plan=plan, stated=frozenset({*stated, "region"}))
     return replace(record, plan=plan, stated=record.stated | stated)
+
+
+def crop_as_region(plan: ReadPlan) -> ReadPlan:
+    """Return a plan whose region is the crop in pixels; the same plan if there is no region or a length in µm."""
+    if plan.region is None or plan.has_physical_size or isinstance(plan.crop_margin, str):
+        return plan
+    return plan.model_copy(update={"region": plan.crop((0, 0), None), "crop_size": None, "crop_margin": 0.0})

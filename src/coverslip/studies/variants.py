@@ -35,7 +35,7 @@ from coverslip.runs.predictions import Predictions
 from coverslip.runs.results import MapMethod, MapVerdict
 from coverslip.runs.training import Epoch
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
-from coverslip.studies.cells import Cell, slug, state_of
+from coverslip.studies.cells import Cell, crop_as_region, slug, state_of
 from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
 
 if TYPE_CHECKING:
@@ -260,11 +260,14 @@ def _by_class(runs: Sequence[Run], among: set[Key] | None) -> dict[str | None, t
 
 
 def _files(run: Run) -> dict[str, Key]:
-    """Return the file and pixels of each image, if they are recorded."""
+    """Return the file and pixels of each image, if they are recorded. A merged dataset states crops as regions."""
     lookup = ImageLookup(run)
     sources = {row.image_id: lookup.find(row.image_id) for row in run.split}
     return {
-        image_id: (str(source.file), source.plan.model_dump_json(include={"series", "t", "z", "region"}))
+        image_id: (
+            str(source.file),
+            crop_as_region(source.plan).model_dump_json(include={"series", "t", "z", "region"}),
+        )
         for image_id, source in sources.items()
         if source is not None
     }
