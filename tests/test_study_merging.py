@@ -141,7 +141,12 @@ def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
     write_merged_tables(cells)
     for cell in cells:
         cs.train(list(cell.sources), cell.recipe, out=cell.run.folder)
-    rows = [row for row in merged_classes(plan, cells) if row.class_name is None]
+    of_classes = merged_classes(plan, cells)
+    rows = [row for row in of_classes if row.class_name is None]
+    of_run = cells[-1].run.metrics.per_class
+    for row in of_classes:
+        if row.class_name is not None:
+            assert row.on_all_images["f1"].value == of_run[row.class_name].metrics["f1"].value
     n_tested = sum(row.label is not None for row in cells[-1].run.predictions)
     assert {row.dataset for row in rows} == {"a", "b"}
     assert all(row.n_merged for row in rows)

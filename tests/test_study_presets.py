@@ -331,7 +331,7 @@ def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_thos
         }
     )
 
-    def merged(class_name: str | None, single: float, others: float) -> MergedClass:
+    def merged(class_name: str | None, single: float, others: float, on_all_images: float) -> MergedClass:
         names = ["accuracy"] if class_name is None else ["precision", "recall", "f1"]
         return MergedClass(
             dataset="pap 60 20 20",
@@ -343,16 +343,17 @@ def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_thos
             n_merged=9,
             single={name: Metric(value=single) for name in names},
             with_others={name: Metric(value=others) for name in names},
+            on_all_images={name: Metric(value=on_all_images) for name in names},
         )
 
     measured = [*rows("pap 60 20 20", "Mobincep", "imagenet", [0.7])]
-    compared = compare_study(plan, measured, merged=[merged(None, 0.7, 0.6), merged("normal", 0.5, 0.4)])
+    compared = compare_study(plan, measured, merged=[merged(None, 0.7, 0.6, 0.8), merged("normal", 0.5, 0.4, 0.3)])
     of_mix = [
         row.own for row in compared.published if row.name == "Mobincep trained on the Mix" and row.dataset == "Pap"
     ]
     assert of_mix == [{"": 0.6}]
     of_class = {row.dataset: row.own for row in compared.published if row.class_name == "Normal" and row.metric == "f1"}
-    assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.4}}
+    assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.3}}
 
 
 def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:

@@ -428,7 +428,7 @@ def _places_of(row: MergedClass) -> Iterator[tuple[str, str, Mapping[str, Metric
     else:
         of_class = f"test {row.class_name.casefold()}"
         yield row.dataset, of_class, row.single
-        yield row.merged, of_class, row.with_others
+        yield row.merged, of_class, row.on_all_images
 
 
 def _transfers(

@@ -176,6 +176,7 @@ class MergedClass:
     n_merged: Annotated[int, Field(description="Test images of this dataset for the network of the merged one.")]
     single: Annotated[Mapping[str, Metric], Field(description="Precision, recall and F1, or metrics of all classes.")]
     with_others: Mapping[str, Metric]  # of the network for several datasets, on test images of this dataset
+    on_all_images: Mapping[str, Metric]  # of the network for several datasets, on all its test images
 
 
 def merged_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[MergedClass]:
@@ -205,11 +206,12 @@ def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Seq
     try:
         of_single = _by_class(single_runs, None)
         of_merged = _by_class(runs, {*_files(single_runs[0]).values()})
+        of_all_images = _by_class(runs, None)
     except CoverslipError:  # a file was changed or removed
         return
-    missing = Metric(value=None, reason=message("merged-class-missing"))
     for class_name, (n_single, metrics) in of_single.items():
-        n_merged, with_others = of_merged.get(class_name, (0, dict.fromkeys(metrics, missing)))
+        missing = 0, dict.fromkeys(metrics, Metric(value=None, reason=message("merged-class-missing")))
+        n_merged, with_others = of_merged.get(class_name, missing)
         yield MergedClass(
             dataset=key[0],
             merged=merged,
@@ -220,6 +222,7 @@ def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Seq
             n_merged=n_merged,
             single=metrics,
             with_others=with_others,
+            on_all_images=of_all_images.get(class_name, missing)[1],
         )
 
 
