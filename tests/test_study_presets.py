@@ -227,12 +227,18 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
 
 
 def test_the_first_of_two_steps_has_the_classes_that_its_images_have_as_a_target(two_folders: list[Path]) -> None:
-    merged = {"path": [str(two_folders[1])], "name": "g", "recipe": {"classes": {"rename": {"X": "sex"}}}}
+    reading = {"classes": {"rename": {"X": "sex"}}, "crop_margin": 0.2, "images": {"z": "max"}, "group": GROUPS}
+    merged = {"path": [str(two_folders[1])], "name": "g", "recipe": reading}
     plan = preset_plan("two-step", [{"path": [str(two_folders[0])], "name": "q"}, merged])
     through_g, through_q = (each.recipe["init"] for each in plan.datasets[:2])
     assert (through_g["recipe"]["classes"], through_g["labels"]) == ({"rename": {"X": "sex"}}, {"1": "01"})
     assert ("classes" in through_q["recipe"], through_q["labels"]) == (False, {"01": "1"})
     cells = plan_study(plan, two_folders[0].parent / "out")
+    first_steps = {cell.recipe.crop_margin: cell.recipe for cell in cells if cell.is_pretraining}
+    assert set(first_steps) == {0, 0.2}
+    assert {margin: (first.images.z, first.group) for margin, first in first_steps.items()} == {
+        0: (0, None), 0.2: ("max", GROUPS)
+    }  # fmt: skip
     assert {cell.recipe.classes.changes() == {"X": "sex"} for cell in cells if cell.is_pretraining} == {True, False}
 
 
