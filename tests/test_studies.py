@@ -119,6 +119,15 @@ def test_an_arm_that_ignores_groups_has_none_from_any_key_of_the_plan(tmp_path: 
     assert {cell.dataset.arm: groups(cell) for cell in cells} == {"by image": {"none"}, "by group": {"slide"}}
 
 
+def test_an_arm_that_ignores_groups_has_none_in_its_pretraining(tmp_path: Path) -> None:
+    first = {"name": "two-step", "two_step": "others", "recipe": {"group": "slide"}}
+    cells = plan_study(write_plan(tmp_path, arms=ARMS, regimes=[first]), tmp_path / "out")
+    assert {cell.recipe.group for cell in cells if cell.is_pretraining} == {"none", "slide"}
+    by_image = next(cell for cell in cells if cell.dataset.arm == "by image")
+    assert by_image.starts_from is not None
+    assert {cell.run.folder: cell.recipe.group for cell in cells}[by_image.starts_from.folder] == "none"
+
+
 def test_an_arm_that_ignores_groups_ignores_a_column_that_always_states_them(tmp_path: Path) -> None:
     images = sorted(write_cells(tmp_path / "cells", 12).rglob("*.png"))
     lines = [f"{file.relative_to(tmp_path).as_posix()},{file.parent.name},{k % 3}" for k, file in enumerate(images)]

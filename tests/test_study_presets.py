@@ -143,7 +143,16 @@ def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
 
     def differing(first: str, second: str) -> set[str]:
         i, k = arms.index(first), arms.index(second)
-        return {key for key, rows in values.items() if any(row[i] != row[k] for row in rows)} - {"init.run"}
+        return {key for key, rows in values.items() if any(row[i] != row[k] for row in rows)}
+
+    if name == "two-step":  # arms that split by image also split the images of the pretraining by image
+        of_first_step = {key for key in values if key.startswith("init.")}
+        assert values["init.recipe.group"] == {
+            tuple("none" if "A" in arm or "image" in arm else GROUPS for arm in arms)
+        }
+        assert differing("test-epoch", "B") & of_first_step == set()
+        del values["init.recipe.group"]
+    assert "init.run" not in values
 
     assert (
         differing("A", "B")

@@ -137,7 +137,11 @@ def _cell(
         yield cell
         return
     images = TrainedDataset(path=(recipe.init.train_on,), name=regime.name, plan_name=regime.name)
-    first = pretraining_recipe(recipe.model_copy(update={"split": recipe.split.model_copy(update={"seed": None})}))
+    init = recipe.init
+    if dataset.ignores_groups:
+        init = init.model_copy(update={"recipe": {**init.recipe, "group": NO_GROUPS}})
+    with_any_seed = {"init": init, "split": recipe.split.model_copy(update={"seed": None})}
+    first = pretraining_recipe(recipe.model_copy(update=with_any_seed))
     same = sha256_json([recipe.init.train_on, first.model_dump(mode="json")])[:8]  # datasets may differ in image size
     before = Run(folder / "pretraining" / slug(regime.name, model.name, f"s{seed}", same))
     yield replace(cell, dataset=images, recipe=first, run=before, is_pretraining=True)

@@ -23,7 +23,7 @@ from coverslip.messages import text
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
-from coverslip.runs.recipe import protocol_code
+from coverslip.runs.recipe import Recipe, protocol_code
 from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import PUBLISHED, PublishedPlan, StudyPlan
 from coverslip.studies.pretraining_steps import settings_of
@@ -278,14 +278,17 @@ class ArmSetting:
 def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[ResultRow] = ()) -> list[ArmSetting]:
     """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ.
 
-    The mean number of training images of each arm is one of them, by the results.
+    A key of the pretraining is one of them if its values are not those of the same key of the training. The mean number
+    of training images of each arm is another, by the results.
     """
+    cells = [*cells]
+    first_steps = {cell.name: cell.recipe for cell in cells if cell.is_pretraining}
     compared: dict[tuple[object, ...], dict[str, Mapping[str, str]]] = {}
     for cell in cells:
         if cell.dataset.arm and not cell.is_pretraining:
             same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
             groups = text("arm-groups", ignores_groups=cell.dataset.ignores_groups)
-            compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **settings_of(cell.recipe)}
+            compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **_settings(cell, first_steps)}
     n_train: dict[tuple[str, int | None], list[int]] = {}
     for row in results:
         if row.n_train is not None and row.perturbation is None:
@@ -297,11 +300,30 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
                 compared.setdefault((dataset.plan_name, n), {})[dataset.arm] = {text("arm-training-images"): mean}
     rows: dict[ArmSetting, None] = {}
     for of_arms in compared.values():
-        for key in dict.fromkeys(key for values in of_arms.values() for key in values):
-            values = tuple(of_arms.get(arm.name, {}).get(key, "–") for arm in plan.arms)
-            if len(set(values)) > 1:
+        values_of_key = {
+            key: tuple(of_arms.get(arm.name, {}).get(key, "–") for arm in plan.arms)
+            for key in dict.fromkeys(key for values in of_arms.values() for key in values)
+        }
+        for key, values in values_of_key.items():
+            if len(set(values)) > 1 and (
+                not key.startswith(_FIRST_STEP) or values != values_of_key.get(key.removeprefix(_FIRST_STEP))
+            ):
                 rows[ArmSetting(key=key, values=values)] = None
     return list(rows)
+
+
+_FIRST_STEP = "init.recipe."  # before keys of the pretraining
+
+
+def _settings(cell: Cell, first_steps: Mapping[str, Recipe]) -> dict[str, str]:
+    """Return the settings of a training, with those of its pretraining in place of the name of its run."""
+    settings = settings_of(cell.recipe)
+    first = first_steps.get(settings.get("init.run", ""))
+    if first is None:
+        return settings
+    del settings["init.run"]
+    of_first = {"group": first.group or "null", **settings_of(first)}
+    return {**settings, **{f"{_FIRST_STEP}{key}": value for key, value in of_first.items()}}
 
 
 def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStamp]:
