@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawing import write_cells
+from drawing import save_cell, write_cells
 from trained import GROUPS, SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.datasets import Dataset, open_dataset
-from coverslip.errors import BadRecipe
+from coverslip.errors import BadRecipe, BadRun
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_tables
-from coverslip.studies.plan import StudyPlan, plan_of
+from coverslip.studies.plan import StudyPlan, plan_of, save_plan
 from coverslip.studies.presets import preset_plan
-from coverslip.studies.study import check_cells, run_study
+from coverslip.studies.study import check_cells, resume_study, run_study
 from coverslip.studies.variants import merged_classes
 
 
@@ -151,6 +151,30 @@ def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
     assert {row.dataset for row in rows} == {"a", "b"}
     assert all(row.n_merged for row in rows)
     assert sum(row.n_merged for row in rows) == n_tested
+
+
+@pytest.mark.slow
+def test_a_study_is_not_resumed_on_changed_images_of_another_arm_of_a_merged_dataset(tmp_path: Path) -> None:
+    labs = [write_cells(tmp_path / name, 18, seed=seed) for seed, name in enumerate(("lab_a", "lab_b"))]
+    plan = plan_of(
+        {
+            "datasets": [{"name": "both", "parts": [str(lab) for lab in labs]}],
+            "arms": [{"name": "A", "compared_with": "B"}, {"name": "B"}],
+            "models": [SMALL_NETWORK],
+            "folds": 0,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"},
+        }
+    )
+    out = tmp_path / "out"
+    save_plan(plan, out / "study.yaml")
+    done, _ = cells_of(plan, out)
+    write_merged_tables([done])
+    cs.train(list(done.sources), done.recipe, out=done.run.folder)
+    file = next(labs[1].rglob("*.png"))
+    save_cell(file)
+    with pytest.raises(BadRun) as refusal:
+        resume_study(out)
+    assert refusal.value.parameters["n_images"] == 1
 
 
 @pytest.mark.slow

@@ -92,17 +92,17 @@ def _of_training(error: CoverslipError, cell: Cell) -> CoverslipError:
 
 
 def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
-    """Check the images of started trainings on datasets that still have unfinished trainings.
+    """Check the images of started trainings that share folders or tables with unfinished trainings.
 
     Finished trainings are included, because compared trainings must use the same pixels.
 
     Raises:
         BadRun: some images changed; the error names the training.
     """
-    unfinished = {cell.sources for cell in cells if state_of(cell).state != "done"}
+    unfinished = {source for cell in cells if state_of(cell).state != "done" for source in cell.dataset.sources}
     unchanged = UnchangedImages()
     for cell in cells:
-        if cell.sources not in unfinished or not is_run(cell.run.folder):
+        if unfinished.isdisjoint(cell.dataset.sources) or not is_run(cell.run.folder):
             continue
         data, _ = apply_recipe(open_images(cell), cell.recipe)
         try:
