@@ -21,8 +21,10 @@ from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
+from coverslip.reports.differences import common_images
+from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
-from coverslip.runs.images import original_id
+from coverslip.runs.images import copy_id, original_id
 from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.studies.cells import cells_of
@@ -318,6 +320,24 @@ def test_arms_have_the_settings_of_their_runs_if_the_plan_was_edited(cells: Path
     assert settings == {"epochs": ("7", str(trained.recipe.epochs))}
     (changed,) = [each for each in events if isinstance(each, Noted) and each.code == "plan-changed"]
     assert (changed.parameters["n_trainings"], changed.parameters["keys"]) == (1, "epochs")
+
+
+def test_classifiers_are_compared_over_images_and_not_over_copies(trained: Run, tmp_path: Path) -> None:
+    runs = [Run(shutil.copytree(trained.folder, tmp_path / name)) for name in ("first", "second")]
+    tested = [row.image_id for row in trained.predictions]
+    copy_of = {image_id: copy_id(tested[k - k % 2], 1) for k, image_id in enumerate(tested) if k % 2}
+    for run in runs:
+        copied = run.recipe.split.model_copy(update={"copies": 1})
+        save_recipe(run.recipe.model_copy(update={"split": copied}), run.recipe_file)
+        for table in ("split.csv", "predictions.csv"):
+            rows = [*rows_of_table(run.folder / table)]
+            for row in rows:
+                row["image_id"] = copy_of.get(row["image_id"], row["image_id"])
+                row["group"] = ""
+            write_table(run.folder / table, tuple(rows[0]), rows)
+    common = common_images(*(Run(run.folder) for run in runs))
+    assert len(common.first_label) == len(tested)
+    assert common.n_groups == len(tested) - len(copy_of)
 
 
 def interval_by_hand(of_groups: Run, of_images: Run) -> tuple[float, float]:

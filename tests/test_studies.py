@@ -230,6 +230,15 @@ def test_images_that_a_cap_excludes_are_shared_by_splits_too() -> None:
     assert capped.difference == whole.difference
 
 
+def test_copies_before_the_split_are_no_further_images() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a",), folds=5)  # type: ignore[arg-type]  # as YAML has it
+    folds = [replace(row, run="a") for row in rows("a", [0.8, 0.82, 0.79, 0.81, 0.8])]
+    assert compare_study(plan, folds).datasets[0].n_units == 100
+    assert compare_study(plan, [replace(row, copies=4) for row in folds]).datasets[0].n_units == 20
+    single = [replace(row, fold=None, copies=4) for row in rows("a", [0.8])]
+    assert compare_study(plan, single).datasets[0].n_units == 20
+
+
 def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_be_none_here() -> None:
     plan = StudyPlan(datasets=("cells",), models=("a", "b"), folds=5)  # type: ignore[arg-type]  # as YAML has it
     compared = compare_study(plan, [*rows("a", [0.8] * 5), *rows("b", [0.82, 0.85, 0.79, 0.84, 0.83])])

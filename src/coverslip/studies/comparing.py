@@ -561,15 +561,19 @@ def _test_to_train(rows: Iterable[ResultRow]) -> float:
 def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     """Return the number of units that the splits divide, and whether these are groups and images without a group.
 
-    Folds test each unit once. For single splits, the number is estimated from the test proportion.
+    Folds test each unit once. For single splits, the number is estimated from the test proportion. Copies count as
+    their image.
     """
     first = next((row for row in rows if row.n_test), None)
     if first is None or not first.n_test:
         return None, False
     same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
     has_groups = all((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
-    n = sum((row.n_groups or 0) + (row.n_ungrouped or 0) if has_groups else row.n_test or 0 for row in same)
-    return (round(n * (1 + (first.n_untested or 0) / first.n_test)) if first.fold is None else n), has_groups
+    if has_groups:
+        n: float = sum((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
+    else:
+        n = sum(row.n_test or 0 for row in same) / (1 + first.copies)
+    return round(n * (1 + (first.n_untested or 0) / first.n_test) if first.fold is None else n), has_groups
 
 
 def _robustness(
