@@ -383,6 +383,30 @@ def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:
     assert values == [(0.8, 0.9, {"": 0.5}), (0.7, None, {"": pytest.approx(0.6)}), (0.6, None, {})]
 
 
+def test_the_values_of_a_stain_stand_beside_the_table_of_that_stain(tmp_path: Path) -> None:
+    tables = [tmp_path / name for name in ("qband.csv", "gband.csv")]
+    for table in tables:
+        save_cells(tmp_path / table.stem)
+        files = [file.relative_to(tmp_path) for file in sorted((tmp_path / table.stem).rglob("*.png"))]
+        table.write_text("\n".join(["path,label", *(f"{file},{file.parent.name}" for file in files)]))
+    plan = preset_plan("two-step", tables, arms=["B"], all_tables=True)
+    names = [each.name for each in plan.datasets[:2]]
+    assert names == ["qband", "gband"]
+    measured = [
+        row
+        for name, gain in zip(names, (0.1, 0.2), strict=True)
+        for regime in plan.regimes
+        for row in rows(name, "vgg16_bn", regime.name, [0.5 + gain * (regime.name == "two-step"), 0.6])
+    ]
+    compared = compare_study(plan, [replace(row, metrics={"macro_f1": row.primary}) for row in measured])
+    values = {row.dataset: row.own for row in compared.published if row.is_difference and row.own}
+    assert values == {"Q bands": {"B": pytest.approx(0.05)}, "G bands": {"B": pytest.approx(0.1)}}
+    generic = [save_cells(tmp_path / name).parent / name / "images.csv" for name in ("a", "b")]
+    for table in generic:
+        table.write_text("path,label\nround/slide0_0.png,round\nflat/slide0_0.png,flat\n")
+    assert [each.name for each in preset_plan("aimic", generic).datasets] == ["a", "b"]
+
+
 def test_shares_of_training_images_are_one_learning_curve(two_folders: list[Path]) -> None:
     plan = preset_plan("mobincep", two_folders[:1], arms=["B"], all_tables=True)
     values = {"60 20 20": 0.9, "40 20 40": 0.8, "20 20 60": 0.7}

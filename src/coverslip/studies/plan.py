@@ -69,7 +69,7 @@ class PartPlan(RecipeSection):
     def _name_from_path(cls, value: Any) -> Any:  # Any: a YAML value
         if isinstance(value, dict) and not value.get("name") and value.get("path"):
             paths = _as_list(value["path"])
-            return {**value, "name": " + ".join(_name_of(Path(str(path))) for path in paths)}
+            return {**value, "name": " + ".join(name_of_source(Path(str(path))) for path in paths)}
         return value
 
     @property
@@ -438,7 +438,7 @@ def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
     return plan.model_copy(update={"datasets": tuple(datasets), "regimes": tuple(regimes)})
 
 
-def _name_of(path: Path) -> str:
+def name_of_source(path: Path) -> str:
     """Return the stem of a path, or the folder's name for a table with a generic name."""
     return (
         path.parent.name
