@@ -1,19 +1,23 @@
 """Means and ranks over the datasets of a study, some of which have images in common."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from drawing import write_cells
 from PIL import Image
+from synthetic_runs import latency
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.evaluation.results import Metric
 from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
+from coverslip.studies.figures import names_by_size, seconds_per_image
 from coverslip.studies.plan import StudyPlan, plan_of
 from coverslip.studies.pretraining_steps import StepDistance
 from coverslip.studies.results import ResultRow, disjoint_datasets, images_of_datasets
+from coverslip.studies.timing import NetworkLatency
 
 
 def rows(dataset: str, model: str, values: list[float]) -> list[ResultRow]:
@@ -99,6 +103,21 @@ def test_the_distances_of_datasets_are_correlated_with_gains_within_an_arm() -> 
         ("A", 4, pytest.approx(1)),
         ("B", 4, pytest.approx(-1)),
     ]
+
+
+def test_the_time_of_a_network_is_that_in_the_arm_of_its_scores() -> None:
+    plan = plan_of({"datasets": ["a", "b"], "models": ["x", "y"], "arms": [{"name": "A"}, {"name": "B"}]})
+    results: list[ResultRow] = []
+    latencies: list[NetworkLatency] = []
+    for arm, seconds, parameters in (("A", 1.0, 10), ("B", 3.0, 30)):
+        for dataset, model in itertools.product(("a", "b"), ("x", "y")):
+            name = f"{dataset}, {arm}"
+            results += [replace(row, parameters=parameters) for row in rows(name, model, [0.5, 0.6])]
+            latencies.append(NetworkLatency(dataset=name, model=model, latency=latency(seconds)))
+    compared = compare_study(plan, results, latencies=latencies)
+    assert compared.overall[-1].arm == "B"
+    assert seconds_per_image(compared, "x") == pytest.approx(latency(3.0).whole_many.median / latency(3.0).n_many)
+    assert {row.parameters for row in names_by_size(compared)} == {30}
 
 
 def test_images_are_recognized_by_content_and_not_by_name() -> None:

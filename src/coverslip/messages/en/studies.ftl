@@ -244,7 +244,7 @@ study-overall = Means and mean ranks (1 is best) are over datasets without commo
 
 study-left-out = “{ $dataset }” is left out of means and ranks: { $n_common } of its { $n_images } images are also in { $others }.
 
-study-costs = Size and training time on the first dataset with results, at its image size and with its classes. The time per image is that of a batch from file to prediction, the mean over datasets.
+study-costs = Size and training time on the first dataset, at its image size and with its classes. The time per image is that of a batch from file to prediction, the mean over datasets. If there are means over the datasets of several arms, all values are of the last arm.
     .title = Performance and cost
     .columns = network | parameters (millions) | multiply-adds (billions) | file (MB) | training (s) | time per image (ms)
 
