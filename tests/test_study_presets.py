@@ -13,11 +13,12 @@ from coverslip.errors import BadRecipe
 from coverslip.evaluation.results import Metric
 from coverslip.messages import text
 from coverslip.runs.recipe_keys import load_recipe
+from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
-from coverslip.studies.plan import ArmPlan, StudyPlan, load_plan, plan_of, save_plan
+from coverslip.studies.plan import StudyPlan, load_plan, plan_of, save_plan
 from coverslip.studies.presets import PRESETS, preset_plan, preset_recipe
-from coverslip.studies.published import arm_settings, published_rows
+from coverslip.studies.published import arm_settings, not_stated, published_rows
 from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
 from coverslip.studies.study import plan_study
@@ -90,7 +91,7 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
-    assert all(any("epoch" in note.lower() for note in made[name].all_notes) for name in OF_PUBLICATIONS)
+    assert all(any("epoch" in note.lower() for note in notes_of(made[name])) for name in OF_PUBLICATIONS)
     assert {each.name for each in made["mobilevit-mn"].perturbations} >= {"blur 2", "noise 0.1"}
     degraded = [dataset.recipe["degrade"] for dataset in made["two-step"].datasets[2:]]
     assert [key for change in degraded for key in change] == ["blur"] * 2 + ["scale"] * 2 + ["noise"] * 2
@@ -191,17 +192,18 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
     for name in OF_PUBLICATIONS:
         plan = preset_plan(name, two_folders, is_small=is_small)
         assert len(plan.notes) == is_small + len(PRESETS[name].deviations)
-        not_stated = plan.all_notes[len(plan.notes) :]
-        assert len(not_stated) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
-        assert all(key in note for note in not_stated for key in PRESETS[name].not_stated)
-        changed = plan.model_copy(update={"arms": [_with(arm, seed=7) for arm in plan.arms]})
-        assert all("seed = 7" in note for note in changed.all_notes[len(plan.notes) :])
+        lines = notes_of(plan)[len(plan.notes) :]
+        assert len(lines) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
+        assert all(key in line for line in lines for key in PRESETS[name].not_stated)
+        assert not any("image_size = null" in line for line in lines)
+        changed = plan.model_copy(update={"seeds": (7, 8)})
+        assert all("seed = 7, 8" in line for line in notes_of(changed)[len(plan.notes) :])
     plan = preset_plan("mobincep", two_folders, is_small=True)
-    assert "epochs = 2" in plan.all_notes[-1]
+    assert "epochs = 2" in notes_of(plan)[-1]
 
 
-def _with(arm: ArmPlan, **changes: int) -> ArmPlan:
-    return arm.model_copy(update={"recipe": {**arm.recipe, **changes}})
+def notes_of(plan: StudyPlan) -> list[str]:
+    return [*plan.notes, *not_stated(plan, cells_of(plan, Path("out")))]
 
 
 def test_mobincep_trains_what_its_tables_need(tmp_path: Path) -> None:

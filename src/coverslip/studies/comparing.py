@@ -253,7 +253,7 @@ class StudyComparison:
     heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
     papers: tuple[Paper, ...]  # the publications of the plan
-    notes: tuple[str, ...]  # of the plan
+    notes: tuple[str, ...]  # of the plan, and settings that the publication does not state
     failures: tuple[FailedTraining, ...] = ()
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
@@ -276,6 +276,7 @@ def compare_study(
     heat_maps: Sequence[HeatMaps] = (),
     arm_differences: Sequence[ArmDifference] = (),
     arm_settings: Sequence[ArmSetting] = (),
+    not_stated: Sequence[str] = (),
     protocols: Sequence[ProtocolStamp] = (),
     rare_classes: Sequence[RareClass] = (),
     roc_panels: Sequence[RocPanel] = (),
@@ -300,6 +301,7 @@ def compare_study(
         heat_maps: of the networks, if drawn.
         arm_differences: between protocols and recipes.
         arm_settings: in which arms differ.
+        not_stated: sentences about settings that the publication does not state.
         protocols: steps of published protocols in the trainings.
         rare_classes: of trainings with few images of the rarest class.
         roc_panels: ROC curves of the datasets.
@@ -348,7 +350,7 @@ def compare_study(
         heat_maps=tuple(heat_maps),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
         papers=papers_of(plan),
-        notes=plan.all_notes,
+        notes=(*plan.notes, *not_stated),
         failures=failed_trainings(rows),
         protocols=tuple(protocols),
         rare_classes=tuple(rare_classes),

@@ -20,13 +20,15 @@ from coverslip.evaluation.metrics import Curve, Influence, macro_roc_curve, micr
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
+from coverslip.models import model_info
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
 from coverslip.runs.recipe import Recipe, protocol_code
+from coverslip.runs.recipe_keys import values_of
 from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import PUBLISHED, PublishedPlan, StudyPlan
-from coverslip.studies.pretraining_steps import settings_of
+from coverslip.studies.pretraining_steps import as_written, settings_of
 from coverslip.studies.results import ImageKeys, ResultRow, disjoint_datasets
 
 _DIFFERENCE = "difference"
@@ -324,6 +326,30 @@ def _settings(cell: Cell, first_steps: Mapping[str, Recipe]) -> dict[str, str]:
     del settings["init.run"]
     of_first = {"group": first.group or "null", **settings_of(first)}
     return {**settings, **{f"{_FIRST_STEP}{key}": value for key, value in of_first.items()}}
+
+
+def not_stated(plan: StudyPlan, cells: Iterable[Cell]) -> list[str]:
+    """Return the values of settings that a publication does not state, in the trainings of its arms, as sentences."""
+    recipes: dict[str, list[Recipe]] = {}
+    for cell in cells:
+        if not cell.is_pretraining:
+            recipes.setdefault(cell.dataset.arm, []).append(cell.recipe)
+    arms_of: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        if arm.not_stated and (values := [_written_values(recipe) for recipe in recipes.get(arm.name, ())]):
+            settings = (
+                f"{key} = {', '.join(dict.fromkeys(each[key] for each in values))}"
+                for key in arm.not_stated
+                if key in values[0]
+            )
+            arms_of.setdefault("; ".join(settings), []).append(arm.name)
+    return [text("preset-not-stated", arms=", ".join(arms), settings=settings) for settings, arms in arms_of.items()]
+
+
+def _written_values(recipe: Recipe) -> dict[str, str]:
+    """Return the values of all keys as in a recipe file; the input size of the network if none is set."""
+    image_size = recipe.image_size or model_info(recipe.model).input_px
+    return {key: as_written(value) for key, value in {**values_of(recipe), "image_size": image_size}.items()}
 
 
 def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStamp]:

@@ -35,7 +35,7 @@ from coverslip.studies.cells import (
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
-from coverslip.studies.published import arm_differences, arm_settings, protocol_stamps, roc_panels
+from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import CellRunner, Train, train_in_program
@@ -322,6 +322,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         heat_maps=read_heat_maps(folder),
         arm_differences=arm_differences(plan, cells),
         arm_settings=arm_settings(plan, cells, rows),
+        not_stated=not_stated(plan, cells),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
         roc_panels=roc_panels(plan, cells),
