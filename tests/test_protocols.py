@@ -30,7 +30,7 @@ from coverslip.runs.recipe_keys import save_recipe
 from coverslip.studies.cells import cells_of
 from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.presets import PRESETS
-from coverslip.studies.published import arm_differences
+from coverslip.studies.published import arm_differences, roc_panels
 from coverslip.studies.study import resume_study, study_comparison
 from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
 from coverslip.training.fitting import set_normalization
@@ -320,6 +320,24 @@ def test_arms_have_the_settings_of_their_runs_if_the_plan_was_edited(cells: Path
     assert settings == {"epochs": ("7", str(trained.recipe.epochs))}
     (changed,) = [each for each in events if isinstance(each, Noted) and each.code == "plan-changed"]
     assert (changed.parameters["n_trainings"], changed.parameters["keys"]) == (1, "epochs")
+
+
+def test_roc_curves_are_of_the_largest_number_of_training_images(trained: Run, tmp_path: Path) -> None:
+    sizes = {"train_per_class": [5, None], "published": ["mobincep"]}
+    plan = plan_of({"datasets": ["cells"], "models": [SMALL_NETWORK], "folds": 0, **sizes})
+    cells = cells_of(plan, tmp_path / "out")
+    for cell in cells:
+        shutil.copytree(trained.folder, cell.run.folder)
+    few, _ = cells
+    other = {"small": "large", "large": "small"}
+    table = few.run.folder / "predictions.csv"
+    rows = [{**row, "label": other.get(row["label"], row["label"])} for row in rows_of_table(table)]
+    write_table(table, tuple(rows[0]), rows)
+    (panel,) = roc_panels(plan, cells)
+    (expected,) = roc_panels(plan, [cells[1]])
+    assert panel == expected
+    (of_few,) = roc_panels(plan.model_copy(update={"train_per_class": (5,)}), [few])
+    assert of_few != expected
 
 
 def test_classifiers_are_compared_over_images_and_not_over_copies(trained: Run, tmp_path: Path) -> None:

@@ -202,12 +202,16 @@ _N_ROC_POINTS = 60
 
 
 def roc_panels(plan: StudyPlan, cells: Iterable[Cell]) -> list[RocPanel]:
-    """Return the ROC curves of the first variant, if a publication of the plan shows such curves."""
+    """Return the ROC curves of the first variant, if a publication of the plan shows such curves.
+
+    Like published values, they are with the last number of training images.
+    """
     shows_curves = any("study-roc" in item.sections for paper in papers_of(plan) for item in paper.items)
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for cell in cells if shows_curves else ():
         is_first = plan.variant_name(cell.model, cell.regime) == plan.variant_names[0]
-        if is_first and not cell.is_pretraining and state_of(cell).state == "done":
+        is_largest = cell.train_per_class == plan.train_per_class[-1]
+        if is_first and is_largest and not cell.is_pretraining and state_of(cell).state == "done":
             runs[cell.dataset.name, cell.dataset.arm].append(cell.run)
     return [
         RocPanel(dataset=dataset, arm=arm, name=plan.variant_names[0], lines=tuple(_roc_lines(of_dataset)))
