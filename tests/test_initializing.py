@@ -421,6 +421,14 @@ def test_the_first_training_has_all_its_images() -> None:
     assert pretraining_recipe(recipe).split.train_per_class is None
 
 
+def test_the_first_training_does_not_read_its_images_like_those_of_the_second() -> None:
+    reading = {"images": {"z": "max"}, "channel_files": ["_w1", "_w2"], "crop_size": 64, "crop_margin": 0.2}
+    recipe = check_recipe({"init": {"train_on": "cells", "recipe": {"crop_margin": 0.1}}, **reading})
+    first, usual = pretraining_recipe(recipe), Recipe()
+    assert first.crop_margin == 0.1
+    assert (first.images, first.channel_files, first.crop_size) == (usual.images, usual.channel_files, usual.crop_size)
+
+
 def test_a_start_survives_its_file(tmp_path: Path) -> None:
     for init in (
         {"run": "runs/a", "labels": {"01": "1"}},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from trained import SMALL_NETWORK
 
+import coverslip as cs
 from coverslip.cli import main
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import classifier_latency
@@ -26,6 +27,15 @@ def test_a_classifier_is_timed_on_its_own_images_alone_and_whole(trained: Run, c
     for timing in (latency.network_one, latency.network_many, latency.whole_one, latency.whole_many):
         assert 0 < timing.low <= timing.median <= timing.high
     assert latency.ratio == latency.whole_many.median / latency.whole_one.median
+
+
+@pytest.mark.slow
+def test_a_classifier_is_timed_on_the_boxes_of_a_table(trained: Run, cells: Path, tmp_path: Path) -> None:
+    file, boxes = next(cells.rglob("*.png")), ("4,4", "8,8", "12,12", "4000,4000")
+    lines = [f"{file},small,{box},24,24" for box in boxes]
+    (tmp_path / "boxes.csv").write_text("\n".join(["path,label,x,y,width,height", *lines]), encoding="utf-8")
+    data = cs.open_dataset(tmp_path / "boxes.csv")
+    assert classifier_latency(load_classifier(trained.folder, "cpu"), data, repeats=1).n_many == 3
 
 
 @pytest.mark.slow

@@ -17,17 +17,21 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.datasets import cap_training, fold_images, open_dataset, scan_images, split_images
 from coverslip.errors import BadRecipe, LeakageFound
+from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
+from coverslip.reports.differences import common_images
+from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
-from coverslip.runs.images import original_id
+from coverslip.runs.images import copy_id, original_id
 from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
+from coverslip.runs.recipe_keys import save_recipe
 from coverslip.studies.cells import cells_of
 from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.presets import PRESETS
-from coverslip.studies.published import arm_differences
-from coverslip.studies.study import study_comparison
+from coverslip.studies.published import arm_differences, roc_panels
+from coverslip.studies.study import resume_study, study_comparison
 from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
 from coverslip.training.fitting import set_normalization
 
@@ -292,6 +296,66 @@ def test_arms_are_compared_on_their_common_splits_with_the_groups_of_any_arm(tra
     assert "groups" in row.difference.method
     later = [cell for cell in cells if (cell.dataset.arm, cell.repeat) != ("copies", 1)]
     assert arm_differences(plan, later) == []  # the arms have no common split
+
+
+def test_arms_have_the_settings_of_their_runs_if_the_plan_was_edited(cells: Path, trained: Run, tmp_path: Path) -> None:
+    plan = plan_of(
+        {
+            "datasets": [{"path": str(cells), "name": "cells"}],
+            "arms": [{"name": "A", "compared_with": "B"}, {"name": "B"}],
+            "models": [trained.recipe.model],
+            "folds": 0,
+            "recipe": {**trained.recipe.model_dump(mode="json", exclude={"group"}), "weight_decay": 0.25},
+            "primary_metric": trained.recipe.primary_metric,
+        }
+    )
+    out = tmp_path / "out"
+    save_plan(plan, out / "study.yaml")
+    for cell in cells_of(plan, out):
+        shutil.copytree(trained.folder, cell.run.folder)
+        changes = {"epochs": 7} if cell.dataset.arm == "A" else {}
+        save_recipe(cell.recipe.model_copy(update=changes), cell.run.recipe_file)
+    events: list[Event] = []
+    settings = {each.key: each.values for each in resume_study(out, emit=events.append).arm_settings}
+    assert settings == {"epochs": ("7", str(trained.recipe.epochs))}
+    (changed,) = [each for each in events if isinstance(each, Noted) and each.code == "plan-changed"]
+    assert (changed.parameters["n_trainings"], changed.parameters["keys"]) == (1, "epochs")
+
+
+def test_roc_curves_are_of_the_largest_number_of_training_images(trained: Run, tmp_path: Path) -> None:
+    sizes = {"train_per_class": [5, None], "published": ["mobincep"]}
+    plan = plan_of({"datasets": ["cells"], "models": [SMALL_NETWORK], "folds": 0, **sizes})
+    cells = cells_of(plan, tmp_path / "out")
+    for cell in cells:
+        shutil.copytree(trained.folder, cell.run.folder)
+    few, _ = cells
+    other = {"small": "large", "large": "small"}
+    table = few.run.folder / "predictions.csv"
+    rows = [{**row, "label": other.get(row["label"], row["label"])} for row in rows_of_table(table)]
+    write_table(table, tuple(rows[0]), rows)
+    (panel,) = roc_panels(plan, cells)
+    (expected,) = roc_panels(plan, [cells[1]])
+    assert panel == expected
+    (of_few,) = roc_panels(plan.model_copy(update={"train_per_class": (5,)}), [few])
+    assert of_few != expected
+
+
+def test_classifiers_are_compared_over_images_and_not_over_copies(trained: Run, tmp_path: Path) -> None:
+    runs = [Run(shutil.copytree(trained.folder, tmp_path / name)) for name in ("first", "second")]
+    tested = [row.image_id for row in trained.predictions]
+    copy_of = {image_id: copy_id(tested[k - k % 2], 1) for k, image_id in enumerate(tested) if k % 2}
+    for run in runs:
+        copied = run.recipe.split.model_copy(update={"copies": 1})
+        save_recipe(run.recipe.model_copy(update={"split": copied}), run.recipe_file)
+        for table in ("split.csv", "predictions.csv"):
+            rows = [*rows_of_table(run.folder / table)]
+            for row in rows:
+                row["image_id"] = copy_of.get(row["image_id"], row["image_id"])
+                row["group"] = ""
+            write_table(run.folder / table, tuple(rows[0]), rows)
+    common = common_images(*(Run(run.folder) for run in runs))
+    assert len(common.first_label) == len(tested)
+    assert common.n_groups == len(tested) - len(copy_of)
 
 
 def interval_by_hand(of_groups: Run, of_images: Run) -> tuple[float, float]:

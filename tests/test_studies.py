@@ -119,6 +119,15 @@ def test_an_arm_that_ignores_groups_has_none_from_any_key_of_the_plan(tmp_path: 
     assert {cell.dataset.arm: groups(cell) for cell in cells} == {"by image": {"none"}, "by group": {"slide"}}
 
 
+def test_an_arm_that_ignores_groups_has_none_in_its_pretraining(tmp_path: Path) -> None:
+    first = {"name": "two-step", "two_step": "others", "recipe": {"group": "slide"}}
+    cells = plan_study(write_plan(tmp_path, arms=ARMS, regimes=[first]), tmp_path / "out")
+    assert {cell.recipe.group for cell in cells if cell.is_pretraining} == {"none", "slide"}
+    by_image = next(cell for cell in cells if cell.dataset.arm == "by image")
+    assert by_image.starts_from is not None
+    assert {cell.run.folder: cell.recipe.group for cell in cells}[by_image.starts_from.folder] == "none"
+
+
 def test_an_arm_that_ignores_groups_ignores_a_column_that_always_states_them(tmp_path: Path) -> None:
     images = sorted(write_cells(tmp_path / "cells", 12).rglob("*.png"))
     lines = [f"{file.relative_to(tmp_path).as_posix()},{file.parent.name},{k % 3}" for k, file in enumerate(images)]
@@ -219,6 +228,15 @@ def test_images_that_a_cap_excludes_are_shared_by_splits_too() -> None:
     (whole,) = compare_study(plan, results).datasets[0].differences
     (capped,) = compare_study(plan, [replace(row, n_train=20) for row in results]).datasets[0].differences
     assert capped.difference == whole.difference
+
+
+def test_copies_before_the_split_are_no_further_images() -> None:
+    plan = StudyPlan(datasets=("cells",), models=("a",), folds=5)  # type: ignore[arg-type]  # as YAML has it
+    folds = [replace(row, run="a") for row in rows("a", [0.8, 0.82, 0.79, 0.81, 0.8])]
+    assert compare_study(plan, folds).datasets[0].n_units == 100
+    assert compare_study(plan, [replace(row, copies=4) for row in folds]).datasets[0].n_units == 20
+    single = [replace(row, fold=None, copies=4) for row in rows("a", [0.8])]
+    assert compare_study(plan, single).datasets[0].n_units == 20
 
 
 def test_what_publications_would_call_a_difference_stands_beside_and_is_said_to_be_none_here() -> None:

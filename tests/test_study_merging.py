@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawing import write_cells
+from drawing import save_cell, write_cells
 from trained import GROUPS, SMALL_NETWORK
 
+import coverslip as cs
 from coverslip.datasets import Dataset, open_dataset
-from coverslip.errors import BadRecipe
+from coverslip.errors import BadRecipe, BadRun
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_tables
-from coverslip.studies.plan import StudyPlan, plan_of
+from coverslip.studies.plan import StudyPlan, plan_of, save_plan
 from coverslip.studies.presets import preset_plan
-from coverslip.studies.study import check_cells, run_study
+from coverslip.studies.study import check_cells, resume_study, run_study
+from coverslip.studies.variants import merged_classes
 
 
 def write_table(folder: Path, group: str, classes: tuple[str, ...], **boxes: int) -> Path:
@@ -126,6 +128,53 @@ def test_crops_in_micrometers_must_be_the_same(tmp_path: Path) -> None:
     with pytest.raises(BadRecipe) as refusal:
         cells("32 um", 40)
     assert refusal.value.code == "merged-crops-differ"
+
+
+@pytest.mark.slow
+def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
+    tables: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    recipe = {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"}
+    datasets = [*tables, {"name": "both", "parts": tables}]
+    plan = plan_of({"datasets": datasets, "models": [SMALL_NETWORK], "folds": 0, "recipe": recipe})
+    cells = cells_of(plan, tmp_path / "out")
+    write_merged_tables(cells)
+    for cell in cells:
+        cs.train(list(cell.sources), cell.recipe, out=cell.run.folder)
+    of_classes = merged_classes(plan, cells)
+    rows = [row for row in of_classes if row.class_name is None]
+    of_run = cells[-1].run.metrics.per_class
+    for row in of_classes:
+        if row.class_name is not None:
+            assert row.on_all_images["f1"].value == of_run[row.class_name].metrics["f1"].value
+    n_tested = sum(row.label is not None for row in cells[-1].run.predictions)
+    assert {row.dataset for row in rows} == {"a", "b"}
+    assert all(row.n_merged for row in rows)
+    assert sum(row.n_merged for row in rows) == n_tested
+
+
+@pytest.mark.slow
+def test_a_study_is_not_resumed_on_changed_images_of_another_arm_of_a_merged_dataset(tmp_path: Path) -> None:
+    labs = [write_cells(tmp_path / name, 18, seed=seed) for seed, name in enumerate(("lab_a", "lab_b"))]
+    plan = plan_of(
+        {
+            "datasets": [{"name": "both", "parts": [str(lab) for lab in labs]}],
+            "arms": [{"name": "A", "compared_with": "B"}, {"name": "B"}],
+            "models": [SMALL_NETWORK],
+            "folds": 0,
+            "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"},
+        }
+    )
+    out = tmp_path / "out"
+    save_plan(plan, out / "study.yaml")
+    done, _ = cells_of(plan, out)
+    write_merged_tables([done])
+    cs.train(list(done.sources), done.recipe, out=done.run.folder)
+    file = next(labs[1].rglob("*.png"))
+    save_cell(file)
+    with pytest.raises(BadRun) as refusal:
+        resume_study(out)
+    assert refusal.value.parameters["n_images"] == 1
 
 
 @pytest.mark.slow

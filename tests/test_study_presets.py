@@ -13,11 +13,12 @@ from coverslip.errors import BadRecipe
 from coverslip.evaluation.results import Metric
 from coverslip.messages import text
 from coverslip.runs.recipe_keys import load_recipe
+from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
-from coverslip.studies.plan import ArmPlan, StudyPlan, load_plan, plan_of, save_plan
+from coverslip.studies.plan import StudyPlan, load_plan, plan_of, save_plan
 from coverslip.studies.presets import PRESETS, preset_plan, preset_recipe
-from coverslip.studies.published import arm_settings, published_rows
+from coverslip.studies.published import arm_settings, not_stated, published_rows
 from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
 from coverslip.studies.study import plan_study
@@ -90,7 +91,7 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
-    assert all(any("epoch" in note.lower() for note in made[name].all_notes) for name in OF_PUBLICATIONS)
+    assert all(any("epoch" in note.lower() for note in notes_of(made[name])) for name in OF_PUBLICATIONS)
     assert {each.name for each in made["mobilevit-mn"].perturbations} >= {"blur 2", "noise 0.1"}
     degraded = [dataset.recipe["degrade"] for dataset in made["two-step"].datasets[2:]]
     assert [key for change in degraded for key in change] == ["blur"] * 2 + ["scale"] * 2 + ["noise"] * 2
@@ -143,7 +144,16 @@ def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
 
     def differing(first: str, second: str) -> set[str]:
         i, k = arms.index(first), arms.index(second)
-        return {key for key, rows in values.items() if any(row[i] != row[k] for row in rows)} - {"init.run"}
+        return {key for key, rows in values.items() if any(row[i] != row[k] for row in rows)}
+
+    if name == "two-step":  # arms that split by image also split the images of the pretraining by image
+        of_first_step = {key for key in values if key.startswith("init.")}
+        assert values["init.recipe.group"] == {
+            tuple("none" if "A" in arm or "image" in arm else GROUPS for arm in arms)
+        }
+        assert differing("test-epoch", "B") & of_first_step == set()
+        del values["init.recipe.group"]
+    assert "init.run" not in values
 
     assert (
         differing("A", "B")
@@ -182,17 +192,18 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
     for name in OF_PUBLICATIONS:
         plan = preset_plan(name, two_folders, is_small=is_small)
         assert len(plan.notes) == is_small + len(PRESETS[name].deviations)
-        not_stated = plan.all_notes[len(plan.notes) :]
-        assert len(not_stated) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
-        assert all(key in note for note in not_stated for key in PRESETS[name].not_stated)
-        changed = plan.model_copy(update={"arms": [_with(arm, seed=7) for arm in plan.arms]})
-        assert all("seed = 7" in note for note in changed.all_notes[len(plan.notes) :])
+        lines = notes_of(plan)[len(plan.notes) :]
+        assert len(lines) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
+        assert all(key in line for line in lines for key in PRESETS[name].not_stated)
+        assert not any("image_size = null" in line for line in lines)
+        changed = plan.model_copy(update={"seeds": (7, 8)})
+        assert all("seed = 7, 8" in line for line in notes_of(changed)[len(plan.notes) :])
     plan = preset_plan("mobincep", two_folders, is_small=True)
-    assert "epochs = 2" in plan.all_notes[-1]
+    assert "epochs = 2" in notes_of(plan)[-1]
 
 
-def _with(arm: ArmPlan, **changes: int) -> ArmPlan:
-    return arm.model_copy(update={"recipe": {**arm.recipe, **changes}})
+def notes_of(plan: StudyPlan) -> list[str]:
+    return [*plan.notes, *not_stated(plan, cells_of(plan, Path("out")))]
 
 
 def test_mobincep_trains_what_its_tables_need(tmp_path: Path) -> None:
@@ -227,12 +238,18 @@ def test_two_steps_go_through_the_other_dataset_with_its_names_of_classes(two_fo
 
 
 def test_the_first_of_two_steps_has_the_classes_that_its_images_have_as_a_target(two_folders: list[Path]) -> None:
-    merged = {"path": [str(two_folders[1])], "name": "g", "recipe": {"classes": {"rename": {"X": "sex"}}}}
+    reading = {"classes": {"rename": {"X": "sex"}}, "crop_margin": 0.2, "images": {"z": "max"}, "group": GROUPS}
+    merged = {"path": [str(two_folders[1])], "name": "g", "recipe": reading}
     plan = preset_plan("two-step", [{"path": [str(two_folders[0])], "name": "q"}, merged])
     through_g, through_q = (each.recipe["init"] for each in plan.datasets[:2])
     assert (through_g["recipe"]["classes"], through_g["labels"]) == ({"rename": {"X": "sex"}}, {"1": "01"})
     assert ("classes" in through_q["recipe"], through_q["labels"]) == (False, {"01": "1"})
     cells = plan_study(plan, two_folders[0].parent / "out")
+    first_steps = {cell.recipe.crop_margin: cell.recipe for cell in cells if cell.is_pretraining}
+    assert set(first_steps) == {0, 0.2}
+    assert {margin: (first.images.z, first.group) for margin, first in first_steps.items()} == {
+        0: (0, None), 0.2: ("max", GROUPS)
+    }  # fmt: skip
     assert {cell.recipe.classes.changes() == {"X": "sex"} for cell in cells if cell.is_pretraining} == {True, False}
 
 
@@ -331,7 +348,7 @@ def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_thos
         }
     )
 
-    def merged(class_name: str | None, single: float, others: float) -> MergedClass:
+    def merged(class_name: str | None, single: float, others: float, on_all_images: float) -> MergedClass:
         names = ["accuracy"] if class_name is None else ["precision", "recall", "f1"]
         return MergedClass(
             dataset="pap 60 20 20",
@@ -343,16 +360,17 @@ def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_thos
             n_merged=9,
             single={name: Metric(value=single) for name in names},
             with_others={name: Metric(value=others) for name in names},
+            on_all_images={name: Metric(value=on_all_images) for name in names},
         )
 
     measured = [*rows("pap 60 20 20", "Mobincep", "imagenet", [0.7])]
-    compared = compare_study(plan, measured, merged=[merged(None, 0.7, 0.6), merged("normal", 0.5, 0.4)])
+    compared = compare_study(plan, measured, merged=[merged(None, 0.7, 0.6, 0.8), merged("normal", 0.5, 0.4, 0.3)])
     of_mix = [
         row.own for row in compared.published if row.name == "Mobincep trained on the Mix" and row.dataset == "Pap"
     ]
     assert of_mix == [{"": 0.6}]
     of_class = {row.dataset: row.own for row in compared.published if row.class_name == "Normal" and row.metric == "f1"}
-    assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.4}}
+    assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.3}}
 
 
 def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:
@@ -365,6 +383,30 @@ def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:
     compared = compare_study(plan, [*rows("my_cnmc", "a", "imagenet", [0.5]), *rows("pbc", "a", "imagenet", [0.7])])
     values = [(row.value, row.high, row.own) for row in compared.published]
     assert values == [(0.8, 0.9, {"": 0.5}), (0.7, None, {"": pytest.approx(0.6)}), (0.6, None, {})]
+
+
+def test_the_values_of_a_stain_stand_beside_the_table_of_that_stain(tmp_path: Path) -> None:
+    tables = [tmp_path / name for name in ("qband.csv", "gband.csv")]
+    for table in tables:
+        save_cells(tmp_path / table.stem)
+        files = [file.relative_to(tmp_path) for file in sorted((tmp_path / table.stem).rglob("*.png"))]
+        table.write_text("\n".join(["path,label", *(f"{file},{file.parent.name}" for file in files)]))
+    plan = preset_plan("two-step", tables, arms=["B"], all_tables=True)
+    names = [each.name for each in plan.datasets[:2]]
+    assert names == ["qband", "gband"]
+    measured = [
+        row
+        for name, gain in zip(names, (0.1, 0.2), strict=True)
+        for regime in plan.regimes
+        for row in rows(name, "vgg16_bn", regime.name, [0.5 + gain * (regime.name == "two-step"), 0.6])
+    ]
+    compared = compare_study(plan, [replace(row, metrics={"macro_f1": row.primary}) for row in measured])
+    values = {row.dataset: row.own for row in compared.published if row.is_difference and row.own}
+    assert values == {"Q bands": {"B": pytest.approx(0.05)}, "G bands": {"B": pytest.approx(0.1)}}
+    generic = [save_cells(tmp_path / name).parent / name / "images.csv" for name in ("a", "b")]
+    for table in generic:
+        table.write_text("path,label\nround/slide0_0.png,round\nflat/slide0_0.png,flat\n")
+    assert [each.name for each in preset_plan("aimic", generic).datasets] == ["a", "b"]
 
 
 def test_shares_of_training_images_are_one_learning_curve(two_folders: list[Path]) -> None:

@@ -118,6 +118,7 @@ def preset(
     from coverslip.reports.metric_rows import column_titles
     from coverslip.studies.plan import save_plan
     from coverslip.studies.presets import PRESETS
+    from coverslip.studies.published import not_stated
     from coverslip.studies.study import plan_study
 
     console = results_console()
@@ -131,9 +132,9 @@ def preset(
     if out is None:
         raise usage_error("usage-plan-file")
     save_plan(study_plan, out)
-    n = len(plan_study(study_plan, out.parent))
-    console.print(text("command-plan", path=out, n_trainings=n), soft_wrap=True)
-    for note in study_plan.all_notes:
+    cells = plan_study(study_plan, out.parent)
+    console.print(text("command-plan", path=out, n_trainings=len(cells)), soft_wrap=True)
+    for note in (*study_plan.notes, *not_stated(study_plan, cells)):
         console.print(text("command-deviation", note=note), soft_wrap=True)
 
 

@@ -18,6 +18,7 @@ from coverslip.images import PreprocessedImage, Preprocessing
 from coverslip.machine import n_cores, processor_name
 
 if TYPE_CHECKING:
+    from coverslip.datasets import Dataset, ImageSource
     from coverslip.engines import Engine
     from coverslip.inference.classifier import Classifier
     from coverslip.models.networks import Network
@@ -69,19 +70,20 @@ class Latency:
         return self.whole_many.median / self.whole_one.median
 
 
-def classifier_latency(classifier: "Classifier", files: Sequence[Path | str], *, repeats: int = REPEATS) -> Latency:
+def classifier_latency(classifier: "Classifier", images: "Dataset | ImageSource", *, repeats: int = REPEATS) -> Latency:
     """Return the latency of a classifier on a user's images.
 
     Args:
         classifier: loaded, on its device.
-        files: images, of which at most the first `MANY` are used.
+        images: as of `Classifier.open_images`; at most the first `MANY` are used.
         repeats: of each measurement.
 
     Raises:
         BadDataset: there are no images.
     """
     card = classifier.card
-    dataset = classifier.open_images([str(file) for file in files[:MANY]])
+    dataset = classifier.open_images(images)
+    dataset = dataset.subset(range(min(MANY, len(dataset.records))))
     first = dataset.subset([0])
     return _latency(
         classifier.network,

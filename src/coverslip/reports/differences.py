@@ -17,7 +17,7 @@ from coverslip.messages import text
 from coverslip.registry import no_such
 from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run
-from coverslip.runs.images import ImageLookup, image_files
+from coverslip.runs.images import ImageLookup, image_files, original_id
 from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.recipe_keys import recipe_keys, values_of
@@ -174,7 +174,10 @@ def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
 
 
 def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
-    """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups."""
+    """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups.
+
+    Without groups, the augmented copies of an image are a group.
+    """
     for run, image_ids in ((second, second_ids), (first, first_ids)):
         if run.is_evaluation:  # it has no split; its images are read again for their groups
             group_of = ImageLookup(run).groups()
@@ -183,6 +186,8 @@ def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Seque
         groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
         if any(groups):
             return groups
+    if any(not run.is_evaluation and run.recipe.split.copies for run in (first, second)):
+        return np.array([original_id(image_id) for image_id in second_ids], dtype=object)
     return None
 
 

@@ -738,7 +738,8 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
         BadRecipe: `init.recipe` is not valid, or would not change the network.
     """
     assert isinstance(recipe.init, Pretraining)
-    values = recipe.model_dump(mode="json", exclude={"init", "classes", "group", "freeze_to", "degrade"})
+    of_images = {"classes", "group", "images", "channel_files", "crop_size", "crop_margin", "degrade"}
+    values = recipe.model_dump(mode="json", exclude={"init", "freeze_to", *of_images})
     changes = recipe.init.recipe
     # Pretraining uses all images of the other dataset, with a separate split.
     split = {**values["split"], "folds": 0, "by_domain": False, "train_per_class": None, "run": None}

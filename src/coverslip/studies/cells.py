@@ -11,7 +11,7 @@ from coverslip.errors import BadRecipe, error_text
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.files import sha256_json
 from coverslip.images import PLAN_COLUMNS, ReadPlan
-from coverslip.runs.folder import Run
+from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import write_image_table
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import check_recipe, pretraining_recipe
@@ -137,7 +137,11 @@ def _cell(
         yield cell
         return
     images = TrainedDataset(path=(recipe.init.train_on,), name=regime.name, plan_name=regime.name)
-    first = pretraining_recipe(recipe.model_copy(update={"split": recipe.split.model_copy(update={"seed": None})}))
+    init = recipe.init
+    if dataset.ignores_groups:
+        init = init.model_copy(update={"recipe": {**init.recipe, "group": NO_GROUPS}})
+    with_any_seed = {"init": init, "split": recipe.split.model_copy(update={"seed": None})}
+    first = pretraining_recipe(recipe.model_copy(update=with_any_seed))
     same = sha256_json([recipe.init.train_on, first.model_dump(mode="json")])[:8]  # datasets may differ in image size
     before = Run(folder / "pretraining" / slug(regime.name, model.name, f"s{seed}", same))
     yield replace(cell, dataset=images, recipe=first, run=before, is_pretraining=True)
@@ -227,6 +231,42 @@ def state_of(cell: Cell) -> CellState:
     return CellState("not begun" if status is None else "stopped")
 
 
+def expected_recipe(run: Run, planned: Recipe, group_pattern: str | None) -> Recipe:
+    """Return a planned recipe with the values that the computer and the images of a run decide, as its recipe has them.
+
+    On the node of a cluster, the initial run has another path. The group pattern is an option outside the recipe,
+    batches are reduced if memory is insufficient, and images decide a number of folds that the recipe leaves open.
+
+    Args:
+        run: with a recipe.
+        planned: the recipe of the plan.
+        group_pattern: of the dataset.
+    """
+    expected: dict[str, object] = {"batch_size": min(run.recipe.batch_size, planned.batch_size)}
+    if isinstance(planned.init, FromRun) and isinstance(run.recipe.init, FromRun):
+        names = (Path(planned.init.run).name, node_start(run.folder).name)
+        if Path(run.recipe.init.run).name in names:
+            expected["init"] = planned.init.model_copy(update={"run": run.recipe.init.run})
+    if group_pattern:
+        expected["group"] = group_pattern
+    if planned.split.folds is None:
+        expected["split"] = planned.split.model_copy(update={"folds": run.recipe.split.folds})
+    return planned.model_copy(update=expected)
+
+
+def node_start(folder: Path) -> Path:
+    """Return the folder of the initial run of a training on the node of a cluster."""
+    return folder.with_name(f"{folder.name}.start")
+
+
+def as_trained(cell: Cell) -> Cell:
+    """Return the training with the recipe of its run, if it was started with another recipe than that of the plan."""
+    if not is_run(cell.run.folder):
+        return cell
+    expected = expected_recipe(cell.run, cell.recipe, cell.dataset.group_pattern)
+    return cell if cell.run.recipe == expected else replace(cell, recipe=cell.run.recipe)
+
+
 # Merged datasets: several datasets as one. Each is a domain with its own groups, classes and reading of images.
 #
 # Their table in the study's folder lists the images as each part reads and labels them.
@@ -261,12 +301,17 @@ def _open_part(part: PartPlan) -> Dataset:
 
 def _as_stated(record: ImageRecord) -> ImageRecord:
     """Return a record that keeps its plan if it is opened from a table. A crop in pixels becomes its region."""
-    plan, default = record.plan, ReadPlan()
+    plan, default = crop_as_region(record.plan), ReadPlan()
     stated = {name for name in PLAN_COLUMNS if getattr(plan, name) != getattr(default, name)}
     if plan.other_files:
         stated.add("other_files")
-    if plan.region is not None and not (plan.has_physical_size or isinstance(plan.crop_margin, str)):
-        region = plan.crop((0, 0), None)
-        changes = {"region": region, "crop_size": None, "crop_margin": 0.0}
-        return replace(record, plan=plan.model_copy(update=changes), stated=frozenset({*stated, "region"}))
+    if plan is not record.plan:
+        return replace(record, plan=plan, stated=frozenset({*stated, "region"}))
     return replace(record, plan=plan, stated=record.stated | stated)
+
+
+def crop_as_region(plan: ReadPlan) -> ReadPlan:
+    """Return a plan whose region is the crop in pixels; the same plan if there is no region or a length in µm."""
+    if plan.region is None or plan.has_physical_size or isinstance(plan.crop_margin, str):
+        return plan
+    return plan.model_copy(update={"region": plan.crop((0, 0), None), "crop_size": None, "crop_margin": 0.0})

@@ -204,6 +204,7 @@ class MeasureCorrelation:
     """The rank correlation of a measure of datasets with the gain of pretraining."""
 
     measure: Measure
+    arm: str  # empty: the study has no arms
     model: str
     n_pairs: int  # of dataset and pretraining
     of_pairs: Annotated[Metric, Field(description="Over all pairs.")]
@@ -252,7 +253,7 @@ class StudyComparison:
     heat_maps: tuple[HeatMaps, ...]  # if drawn
     published: tuple[PublishedFigure, ...]
     papers: tuple[Paper, ...]  # the publications of the plan
-    notes: tuple[str, ...]  # of the plan
+    notes: tuple[str, ...]  # of the plan, and settings that the publication does not state
     failures: tuple[FailedTraining, ...] = ()
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
@@ -275,6 +276,7 @@ def compare_study(
     heat_maps: Sequence[HeatMaps] = (),
     arm_differences: Sequence[ArmDifference] = (),
     arm_settings: Sequence[ArmSetting] = (),
+    not_stated: Sequence[str] = (),
     protocols: Sequence[ProtocolStamp] = (),
     rare_classes: Sequence[RareClass] = (),
     roc_panels: Sequence[RocPanel] = (),
@@ -299,6 +301,7 @@ def compare_study(
         heat_maps: of the networks, if drawn.
         arm_differences: between protocols and recipes.
         arm_settings: in which arms differ.
+        not_stated: sentences about settings that the publication does not state.
         protocols: steps of published protocols in the trainings.
         rare_classes: of trainings with few images of the rarest class.
         roc_panels: ROC curves of the datasets.
@@ -343,11 +346,11 @@ def compare_study(
         idle_first_steps=tuple(idle_first_steps),
         distances=tuple(distances),
         transfers=transfers,
-        correlations=tuple(_correlations(each for each in transfers if each.dataset in counted)),
+        correlations=tuple(each for arm, (names, _) in by_arm.items() for each in _correlations(arm, names, transfers)),
         heat_maps=tuple(heat_maps),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
         papers=papers_of(plan),
-        notes=plan.all_notes,
+        notes=(*plan.notes, *not_stated),
         failures=failed_trainings(rows),
         protocols=tuple(protocols),
         rare_classes=tuple(rare_classes),
@@ -427,7 +430,7 @@ def _places_of(row: MergedClass) -> Iterator[tuple[str, str, Mapping[str, Metric
     else:
         of_class = f"test {row.class_name.casefold()}"
         yield row.dataset, of_class, row.single
-        yield row.merged, of_class, row.with_others
+        yield row.merged, of_class, row.on_all_images
 
 
 def _transfers(
@@ -444,10 +447,10 @@ def _transfers(
 _LEAST_PAIRS = 4  # for a rank correlation
 
 
-def _correlations(selected: Iterable[Transfer]) -> Iterator[MeasureCorrelation]:
-    transfers = [*selected]
+def _correlations(arm: str, counted: Sequence[str], transfers: Sequence[Transfer]) -> Iterator[MeasureCorrelation]:
+    """Yield the correlations within an arm: all arms have the same pairs of dataset and pretraining."""
     for model in dict.fromkeys(each.model for each in transfers):
-        pairs = [each for each in transfers if each.model == model]
+        pairs = [each for each in transfers if each.model == model and each.dataset in counted]
         if len(pairs) < _LEAST_PAIRS:
             continue
         gains, targets = [each.gain.mean for each in pairs], [each.dataset for each in pairs]
@@ -459,6 +462,7 @@ def _correlations(selected: Iterable[Transfer]) -> Iterator[MeasureCorrelation]:
         for measure, values in measures.items():
             yield MeasureCorrelation(
                 measure=measure,
+                arm=arm,
                 model=model,
                 n_pairs=len(pairs),
                 of_pairs=rank_correlation(values, gains),
@@ -559,15 +563,19 @@ def _test_to_train(rows: Iterable[ResultRow]) -> float:
 def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     """Return the number of units that the splits divide, and whether these are groups and images without a group.
 
-    Folds test each unit once. For single splits, the number is estimated from the test proportion.
+    Folds test each unit once. For single splits, the number is estimated from the test proportion. Copies count as
+    their image.
     """
     first = next((row for row in rows if row.n_test), None)
     if first is None or not first.n_test:
         return None, False
     same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
     has_groups = all((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
-    n = sum((row.n_groups or 0) + (row.n_ungrouped or 0) if has_groups else row.n_test or 0 for row in same)
-    return (round(n * (1 + (first.n_untested or 0) / first.n_test)) if first.fold is None else n), has_groups
+    if has_groups:
+        n: float = sum((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
+    else:
+        n = sum(row.n_test or 0 for row in same) / (1 + first.copies)
+    return round(n * (1 + (first.n_untested or 0) / first.n_test) if first.fold is None else n), has_groups
 
 
 def _robustness(

@@ -112,18 +112,26 @@ def _forest(rows: Mapping[str, Sequence[_Interval]], metric: str, equivalence: f
 
 
 def names_by_size(comparison: StudyComparison) -> list[VariantScores]:
-    """Return each network with its scores on the first dataset with results, from the smallest network."""
+    """Return each network with its scores on the first shown dataset with results, from the smallest network."""
     first: dict[str, VariantScores] = {}
-    for row in (row for part in comparison.datasets for row in part.scores if row.mean is not None):
+    shown = _shown_datasets(comparison)
+    parts = sorted(comparison.datasets, key=lambda part: part.dataset not in shown)
+    for row in (row for part in parts for row in part.scores if row.mean is not None):
         first.setdefault(row.name, row)
     return sorted(first.values(), key=lambda row: row.parameters or 0)
 
 
 def seconds_per_image(comparison: StudyComparison, model: str) -> float | None:
     """Return the mean prediction time per image of a network in a batch; None: it was not measured."""
-    latencies = [each.latency for each in comparison.latencies if each.model == model]
+    shown = _shown_datasets(comparison)
+    latencies = [each.latency for each in comparison.latencies if each.model == model and each.dataset in shown]
     seconds = [latency.whole_many.median / latency.n_many for latency in latencies]
     return float(np.mean(seconds)) if seconds else None
+
+
+def _shown_datasets(comparison: StudyComparison) -> Sequence[str]:
+    """Return the datasets that stand for all: those of the means of the last arm, or the first dataset."""
+    return comparison.overall[-1].datasets if comparison.overall else comparison.counted[:1]
 
 
 def pareto_drawing(comparison: StudyComparison) -> Iterator[Drawing]:
@@ -153,11 +161,11 @@ def pareto_drawing(comparison: StudyComparison) -> Iterator[Drawing]:
 
 
 def _scores_of_one(comparison: StudyComparison) -> tuple[str, Mapping[str, MetricMean]]:
-    """Return the scores that stand for all datasets: the means over those of the last arm, or those of one dataset."""
+    """Return the scores on the shown datasets, with their title."""
     if comparison.overall:
         of_arm = comparison.overall[-1]
         return mean_title(of_arm), {row.name: row.metrics[comparison.metric] for row in of_arm.scores}
-    parts = [part for part in comparison.datasets if part.dataset in comparison.counted[:1]]
+    parts = [part for part in comparison.datasets if part.dataset in _shown_datasets(comparison)]
     if not parts:
         return "", {}
     scores = ((row.name, row.metrics.get(comparison.metric)) for row in parts[-1].scores)

@@ -15,7 +15,7 @@ from coverslip.files import read_bytes, write_text
 from coverslip.images import Degradation
 from coverslip.messages import text
 from coverslip.runs.recipe import OneOf, RecipeSection
-from coverslip.runs.recipe_keys import as_yaml, check_recipe, read_yaml, values_of
+from coverslip.runs.recipe_keys import as_yaml, read_yaml
 
 PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
@@ -69,7 +69,7 @@ class PartPlan(RecipeSection):
     def _name_from_path(cls, value: Any) -> Any:  # Any: a YAML value
         if isinstance(value, dict) and not value.get("name") and value.get("path"):
             paths = _as_list(value["path"])
-            return {**value, "name": " + ".join(_name_of(Path(str(path))) for path in paths)}
+            return {**value, "name": " + ".join(name_of_source(Path(str(path))) for path in paths)}
         return value
 
     @property
@@ -295,19 +295,6 @@ class StudyPlan(RecipeSection):
         return self
 
     @property
-    def all_notes(self) -> tuple[str, ...]:
-        """Return the notes, and the values of settings that a publication does not state, with the arms of each."""
-        arms_of: dict[str, list[str]] = {}
-        for arm in (arm for arm in self.arms if arm.not_stated):
-            values = values_of(check_recipe(merged_changes(self.recipe, arm.recipe)))
-            settings = "; ".join(f"{key} = {_as_written(values[key])}" for key in arm.not_stated if key in values)
-            arms_of.setdefault(settings, []).append(arm.name)
-        lines = (
-            text("preset-not-stated", arms=", ".join(arms), settings=settings) for settings, arms in arms_of.items()
-        )
-        return (*self.notes, *lines)
-
-    @property
     def trained_datasets(self) -> tuple[TrainedDataset, ...]:
         """Return each dataset of the plan in each arm."""
         arms = self.arms or (ArmPlan(name=""),)
@@ -334,10 +321,6 @@ class StudyPlan(RecipeSection):
         if self.baseline is None:
             return names[0]
         return self.baseline if self.baseline in names else self.variant_name(model, self.baseline)
-
-
-def _as_written(value: object) -> str:
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _in_arm(dataset: DatasetPlan, arm: ArmPlan, *, is_single: bool) -> TrainedDataset:
@@ -438,7 +421,7 @@ def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
     return plan.model_copy(update={"datasets": tuple(datasets), "regimes": tuple(regimes)})
 
 
-def _name_of(path: Path) -> str:
+def name_of_source(path: Path) -> str:
     """Return the stem of a path, or the folder's name for a table with a generic name."""
     return (
         path.parent.name

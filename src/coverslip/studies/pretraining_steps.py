@@ -207,10 +207,10 @@ def _differing(cells: Sequence[Cell]) -> list[str]:
 def settings_of(recipe: Recipe) -> dict[str, str]:
     """Return the dotted recipe keys with their values as in a recipe file, without those that are not a setting."""
     values = _plain(recipe.model_dump(mode="json"))
-    return {key: _as_written(value) for key, value in values.items() if key not in _IGNORED_KEYS}
+    return {key: as_written(value) for key, value in values.items() if key not in _IGNORED_KEYS}
 
 
-def _as_written(value: object) -> str:
+def as_written(value: object) -> str:
     """Return the value as in a recipe file."""
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -20,13 +20,15 @@ from coverslip.evaluation.metrics import Curve, Influence, macro_roc_curve, micr
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
+from coverslip.models import model_info
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
-from coverslip.runs.recipe import protocol_code
+from coverslip.runs.recipe import Recipe, protocol_code
+from coverslip.runs.recipe_keys import values_of
 from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import PUBLISHED, PublishedPlan, StudyPlan
-from coverslip.studies.pretraining_steps import settings_of
+from coverslip.studies.pretraining_steps import as_written, settings_of
 from coverslip.studies.results import ImageKeys, ResultRow, disjoint_datasets
 
 _DIFFERENCE = "difference"
@@ -200,12 +202,16 @@ _N_ROC_POINTS = 60
 
 
 def roc_panels(plan: StudyPlan, cells: Iterable[Cell]) -> list[RocPanel]:
-    """Return the ROC curves of the first variant, if a publication of the plan shows such curves."""
+    """Return the ROC curves of the first variant, if a publication of the plan shows such curves.
+
+    Like published values, they are with the last number of training images.
+    """
     shows_curves = any("study-roc" in item.sections for paper in papers_of(plan) for item in paper.items)
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for cell in cells if shows_curves else ():
         is_first = plan.variant_name(cell.model, cell.regime) == plan.variant_names[0]
-        if is_first and not cell.is_pretraining and state_of(cell).state == "done":
+        is_largest = cell.train_per_class == plan.train_per_class[-1]
+        if is_first and is_largest and not cell.is_pretraining and state_of(cell).state == "done":
             runs[cell.dataset.name, cell.dataset.arm].append(cell.run)
     return [
         RocPanel(dataset=dataset, arm=arm, name=plan.variant_names[0], lines=tuple(_roc_lines(of_dataset)))
@@ -278,14 +284,17 @@ class ArmSetting:
 def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[ResultRow] = ()) -> list[ArmSetting]:
     """Return the settings in which the arms of the same dataset, network, initialization, repeat and seed differ.
 
-    The mean number of training images of each arm is one of them, by the results.
+    A key of the pretraining is one of them if its values are not those of the same key of the training. The mean number
+    of training images of each arm is another, by the results.
     """
+    cells = [*cells]
+    first_steps = {cell.name: cell.recipe for cell in cells if cell.is_pretraining}
     compared: dict[tuple[object, ...], dict[str, Mapping[str, str]]] = {}
     for cell in cells:
         if cell.dataset.arm and not cell.is_pretraining:
             same = (cell.dataset.plan_name, cell.model, cell.regime, cell.train_per_class, cell.repeat, cell.seed)
             groups = text("arm-groups", ignores_groups=cell.dataset.ignores_groups)
-            compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **settings_of(cell.recipe)}
+            compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **_settings(cell, first_steps)}
     n_train: dict[tuple[str, int | None], list[int]] = {}
     for row in results:
         if row.n_train is not None and row.perturbation is None:
@@ -297,11 +306,54 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
                 compared.setdefault((dataset.plan_name, n), {})[dataset.arm] = {text("arm-training-images"): mean}
     rows: dict[ArmSetting, None] = {}
     for of_arms in compared.values():
-        for key in dict.fromkeys(key for values in of_arms.values() for key in values):
-            values = tuple(of_arms.get(arm.name, {}).get(key, "–") for arm in plan.arms)
-            if len(set(values)) > 1:
+        values_of_key = {
+            key: tuple(of_arms.get(arm.name, {}).get(key, "–") for arm in plan.arms)
+            for key in dict.fromkeys(key for values in of_arms.values() for key in values)
+        }
+        for key, values in values_of_key.items():
+            if len(set(values)) > 1 and (
+                not key.startswith(_FIRST_STEP) or values != values_of_key.get(key.removeprefix(_FIRST_STEP))
+            ):
                 rows[ArmSetting(key=key, values=values)] = None
     return list(rows)
+
+
+_FIRST_STEP = "init.recipe."  # before keys of the pretraining
+
+
+def _settings(cell: Cell, first_steps: Mapping[str, Recipe]) -> dict[str, str]:
+    """Return the settings of a training, with those of its pretraining in place of the name of its run."""
+    settings = settings_of(cell.recipe)
+    first = first_steps.get(settings.get("init.run", ""))
+    if first is None:
+        return settings
+    del settings["init.run"]
+    of_first = {"group": first.group or "null", **settings_of(first)}
+    return {**settings, **{f"{_FIRST_STEP}{key}": value for key, value in of_first.items()}}
+
+
+def not_stated(plan: StudyPlan, cells: Iterable[Cell]) -> list[str]:
+    """Return the values of settings that a publication does not state, in the trainings of its arms, as sentences."""
+    recipes: dict[str, list[Recipe]] = {}
+    for cell in cells:
+        if not cell.is_pretraining:
+            recipes.setdefault(cell.dataset.arm, []).append(cell.recipe)
+    arms_of: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        if arm.not_stated and (values := [_written_values(recipe) for recipe in recipes.get(arm.name, ())]):
+            settings = (
+                f"{key} = {', '.join(dict.fromkeys(each[key] for each in values))}"
+                for key in arm.not_stated
+                if key in values[0]
+            )
+            arms_of.setdefault("; ".join(settings), []).append(arm.name)
+    return [text("preset-not-stated", arms=", ".join(arms), settings=settings) for settings, arms in arms_of.items()]
+
+
+def _written_values(recipe: Recipe) -> dict[str, str]:
+    """Return the values of all keys as in a recipe file; the input size of the network if none is set."""
+    image_size = recipe.image_size or model_info(recipe.model).input_px
+    return {key: as_written(value) for key, value in {**values_of(recipe), "image_size": image_size}.items()}
 
 
 def protocol_stamps(plan: StudyPlan, cells: Iterable[Cell]) -> list[ProtocolStamp]:

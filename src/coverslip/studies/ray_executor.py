@@ -28,6 +28,7 @@ from coverslip.runs.status import images_opened
 from coverslip.runtime.cluster import ClusterExecutor, local_path
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.programs import failure_file, log_file, record_failure
+from coverslip.studies.cells import expected_recipe, node_start
 from coverslip.studies.running import Order, train_in_program
 
 _MAX_FILES = 200_000
@@ -135,7 +136,7 @@ def train_on_node(version: str, sent: Sent) -> bytes:
     else:
         _train(sent, sources, folder)
     data = packed(training_files(folder), work)
-    remove([*training_files(folder), _start(folder)])
+    remove([*training_files(folder), node_start(folder)])
     return data
 
 
@@ -153,15 +154,10 @@ def remove(files: Iterable[Path]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _start(folder: Path) -> Path:
-    """Return the folder of the initial run of a training."""
-    return folder.with_name(f"{folder.name}.start")
-
-
 def _train(sent: Sent, sources: tuple[str, ...], folder: Path) -> None:
     recipe = sent.order.recipe
     if sent.starts_from is not None and isinstance(recipe.init, FromRun):
-        unpack(sent.starts_from, start := _start(folder))
+        unpack(sent.starts_from, start := node_start(folder))
         recipe = recipe.model_copy(update={"init": FromRun(run=str(start), labels=recipe.init.labels)})
     run = Run(folder)
     while (status := run.status) is not None and status.is_alive:  # a process that outlived its killed worker
@@ -267,17 +263,7 @@ def _check_run(run: Run, order: Order) -> None:
     """
     if not run.folder.exists():  # the training did not start
         return
-    # On the node, the initial run has another path, the group pattern is an option outside the recipe, and batches are
-    # reduced if memory is insufficient. Images decide a number of folds that the recipe leaves open.
-    expected: dict[str, object] = {
-        "init": run.recipe.init,
-        "batch_size": min(run.recipe.batch_size, order.recipe.batch_size),
-    }
-    if order.group_pattern:
-        expected["group"] = order.group_pattern
-    if order.recipe.split.folds is None:
-        expected["split"] = order.recipe.split.model_copy(update={"folds": run.recipe.split.folds})
-    if run.recipe != order.recipe.model_copy(update=expected):
+    if run.recipe != expected_recipe(run, order.recipe, order.group_pattern):
         raise BadClusterAnswer(text("cluster-answer-other-recipe"))
     if run.status is None:
         raise BadClusterAnswer(text("cluster-answer-no-status"))

@@ -365,7 +365,7 @@ def _distances(comparison: StudyComparison) -> SectionContent:
         rows=[
             (
                 each.measure,
-                each.model,
+                f"{each.model}, {each.arm}" if each.arm else each.model,
                 count(each.n_pairs),
                 estimate(each.of_pairs, is_signed=True, digits=2),
                 estimate(each.within_targets, is_signed=True, digits=2),

@@ -50,6 +50,7 @@ class ResultRow:
     n_test: int | None = None
     n_groups: int | None = None  # of the tested images
     n_ungrouped: int | None = None  # tested images without a group
+    copies: int = 0  # of each image, made before the split and tested like images; not in the table
     metrics: Mapping[str, float | None] = field(default_factory=dict)  # by name; one column each in the table
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95% CI over images or groups
     primary: float | None = None  # value of the study's primary metric
@@ -131,7 +132,7 @@ def write_results(rows: Iterable[ResultRow], file: Path) -> None:
     columns = [
         name
         for each in fields(ResultRow)
-        if each.name != "intervals"
+        if each.name not in ("intervals", "copies")
         for name in (metrics if each.name == "metrics" else (each.name,))
     ]
     with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
@@ -173,6 +174,7 @@ def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
         "run": cell.run.folder.relative_to(folder).as_posix(),
         "error": status.error or "",
         "protocol": " ".join(cell.recipe.protocol_keys),
+        "copies": cell.recipe.split.copies,
     }
 
 

@@ -7,26 +7,35 @@ from pathlib import Path
 
 from coverslip.datasets import Dataset
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.events import Emit, ignore
+from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
 from coverslip.machine import n_cores
-from coverslip.messages import ChooseOther, Resume, text
+from coverslip.messages import ChooseOther, Resume, note, text
 from coverslip.models import model_info
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import UnchangedImages
 from coverslip.runs.recipe import FromRun
+from coverslip.runs.recipe_keys import values_of
 from coverslip.runs.status import WORK_LOCK, StatusFile, work_lock
 from coverslip.runs.training import budget_seconds
 from coverslip.runtime.cluster import ClusterExecutor
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.slurm import Slurm
 from coverslip.stopping import NO_DEADLINE, Deadline
-from coverslip.studies.cells import Cell, cells_of, open_images, state_of, write_merged_tables
+from coverslip.studies.cells import (
+    Cell,
+    as_trained,
+    cells_of,
+    expected_recipe,
+    open_images,
+    state_of,
+    write_merged_tables,
+)
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
-from coverslip.studies.published import arm_differences, arm_settings, protocol_stamps, roc_panels
+from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import CellRunner, Train, train_in_program
@@ -83,23 +92,36 @@ def _of_training(error: CoverslipError, cell: Cell) -> CoverslipError:
 
 
 def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
-    """Check the images of started trainings on datasets that still have unfinished trainings.
+    """Check the images of started trainings that share folders or tables with unfinished trainings.
 
     Finished trainings are included, because compared trainings must use the same pixels.
 
     Raises:
         BadRun: some images changed; the error names the training.
     """
-    unfinished = {cell.sources for cell in cells if state_of(cell).state != "done"}
+    unfinished = {source for cell in cells if state_of(cell).state != "done" for source in cell.dataset.sources}
     unchanged = UnchangedImages()
     for cell in cells:
-        if cell.sources not in unfinished or not is_run(cell.run.folder):
+        if unfinished.isdisjoint(cell.dataset.sources) or not is_run(cell.run.folder):
             continue
         data, _ = apply_recipe(open_images(cell), cell.recipe)
         try:
             unchanged.check(cell.run, data, emit=emit)
         except BadRun as error:
             raise _of_training(error, cell) from error
+
+
+def _note_other_recipes(cells: list[Cell], emit: Emit) -> None:
+    """Emit a note on trainings that were started with another recipe than that of the plan, which they keep."""
+    n_trainings, keys = 0, dict[str, None]()
+    for cell in cells:
+        if (trained := as_trained(cell)) is not cell:
+            n_trainings += 1
+            of_plan = values_of(expected_recipe(cell.run, cell.recipe, cell.dataset.group_pattern))
+            of_run = values_of(trained.recipe)
+            keys |= dict.fromkeys(key for key, value in of_plan.items() if of_run[key] != value)
+    if n_trainings:
+        emit(Noted.of(note("plan-changed", level="warning", n_trainings=n_trainings, keys=", ".join(keys))))
 
 
 def _check_cell(cell: Cell, opened: dict[tuple[object, ...], Dataset]) -> None:
@@ -184,6 +206,7 @@ def resume_study(
     check_cells(cells)
     with work_lock(folder):
         _refuse_changed_images(cells, emit)
+        _note_other_recipes(cells, emit)
         return _run(plan, cells, folder, on, trust_cluster, budget, emit)
 
 
@@ -214,7 +237,7 @@ def study_comparison(
     if bench:
         measure_latencies(cells, folder, emit=emit)
     if distances:
-        measure_distances(cells, folder, emit=emit)
+        measure_distances([as_trained(cell) for cell in cells], folder, emit=emit)
     if explain:
         draw_heat_maps(cells, folder, emit=emit)
     return _compared(plan, cells, folder)
@@ -282,6 +305,7 @@ def _training_on(executor: ProgramExecutor | ClusterExecutor, study: Path) -> Tr
 
 
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
+    cells = [as_trained(cell) for cell in cells]
     rows = _write_rows(plan, cells, folder)
     comparison = compare_study(
         plan,
@@ -298,6 +322,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         heat_maps=read_heat_maps(folder),
         arm_differences=arm_differences(plan, cells),
         arm_settings=arm_settings(plan, cells, rows),
+        not_stated=not_stated(plan, cells),
         protocols=protocol_stamps(plan, cells),
         rare_classes=rare_classes(plan, cells),
         roc_panels=roc_panels(plan, cells),

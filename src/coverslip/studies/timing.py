@@ -19,7 +19,7 @@ from coverslip.experiments.preparation import apply_recipe
 from coverslip.experiments.split_data import SplitData
 from coverslip.files import write_json
 from coverslip.inference import load_classifier
-from coverslip.inference.latency import MANY, Latency, classifier_latency
+from coverslip.inference.latency import Latency, classifier_latency
 from coverslip.machine import FOR_TRAINING, n_cores, processor_name, select_device
 from coverslip.messages import note
 from coverslip.runs.documents import check_format, first_fault, read_object
@@ -160,8 +160,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
     for done, (key, cell) in enumerate(first.items(), start=1):
         if key not in measured:
             try:
-                records = open_images(cell).records[:MANY]
-                latency = classifier_latency(load_classifier(cell.run.folder), [record.path for record in records])
+                latency = classifier_latency(load_classifier(cell.run.folder), open_images(cell))
             except CoverslipError:  # images or classifier are missing
                 continue
             measured[key] = NetworkLatency(dataset=cell.dataset.name, model=cell.model, latency=latency)

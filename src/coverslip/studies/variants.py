@@ -35,7 +35,7 @@ from coverslip.runs.predictions import Predictions
 from coverslip.runs.results import MapMethod, MapVerdict
 from coverslip.runs.training import Epoch
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
-from coverslip.studies.cells import Cell, slug, state_of
+from coverslip.studies.cells import Cell, crop_as_region, slug, state_of
 from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
 
 if TYPE_CHECKING:
@@ -176,6 +176,7 @@ class MergedClass:
     n_merged: Annotated[int, Field(description="Test images of this dataset for the network of the merged one.")]
     single: Annotated[Mapping[str, Metric], Field(description="Precision, recall and F1, or metrics of all classes.")]
     with_others: Mapping[str, Metric]  # of the network for several datasets, on test images of this dataset
+    on_all_images: Mapping[str, Metric]  # of the network for several datasets, on all its test images
 
 
 def merged_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[MergedClass]:
@@ -205,11 +206,12 @@ def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Seq
     try:
         of_single = _by_class(single_runs, None)
         of_merged = _by_class(runs, {*_files(single_runs[0]).values()})
+        of_all_images = _by_class(runs, None)
     except CoverslipError:  # a file was changed or removed
         return
-    missing = Metric(value=None, reason=message("merged-class-missing"))
     for class_name, (n_single, metrics) in of_single.items():
-        n_merged, with_others = of_merged.get(class_name, (0, dict.fromkeys(metrics, missing)))
+        missing = 0, dict.fromkeys(metrics, Metric(value=None, reason=message("merged-class-missing")))
+        n_merged, with_others = of_merged.get(class_name, missing)
         yield MergedClass(
             dataset=key[0],
             merged=merged,
@@ -220,6 +222,7 @@ def _of_pair(key: VariantKey, merged: str, single_runs: Sequence[Run], runs: Seq
             n_merged=n_merged,
             single=metrics,
             with_others=with_others,
+            on_all_images=of_all_images.get(class_name, missing)[1],
         )
 
 
@@ -260,11 +263,14 @@ def _by_class(runs: Sequence[Run], among: set[Key] | None) -> dict[str | None, t
 
 
 def _files(run: Run) -> dict[str, Key]:
-    """Return the file and pixels of each image, if they are recorded."""
+    """Return the file and pixels of each image, if they are recorded. A merged dataset states crops as regions."""
     lookup = ImageLookup(run)
     sources = {row.image_id: lookup.find(row.image_id) for row in run.split}
     return {
-        image_id: (str(source.file), source.plan.model_dump_json(include={"series", "t", "z", "region"}))
+        image_id: (
+            str(source.file),
+            crop_as_region(source.plan).model_dump_json(include={"series", "t", "z", "region"}),
+        )
         for image_id, source in sources.items()
         if source is not None
     }

@@ -161,6 +161,14 @@ no-heat-maps = { $dataset }, { $model }: Es konnten keine Heatmaps gezeichnet we
 
 cell-not-perturbed = { $cell } konnte nicht auf gestörten Bildern getestet werden: { $what }
 
+plan-changed = { $n_trainings ->
+        [one] { $n_trainings } Training wurde
+       *[other] { $n_trainings } Trainings wurden
+    } mit anderen Werten von { $keys } als denen des Plans begonnen und { $n_trainings ->
+        [one] behält
+       *[other] behalten
+    } sie. Um die Werte des Plans zu verwenden, verschieben Sie die Laufordner und setzen Sie die Studie fort.
+
 smaller-batches-in-trainings = batch_size = { $sizes } in { $n_trainings ->
         [one] { $n_trainings } Training
        *[other] { $n_trainings } Trainings
@@ -236,7 +244,7 @@ study-overall = Mittelwerte und mittlere Ränge (1 ist am besten) gelten für Da
 
 study-left-out = „{ $dataset }“ zählt nicht zu Mittelwerten und Rängen: { $n_common } von { $n_images } Bildern sind auch in { $others }.
 
-study-costs = Größe und Trainingszeit auf dem ersten Datensatz mit Ergebnissen, bei dessen Bildgröße und mit dessen Klassen. Die Zeit je Bild ist die in einem Batch, von der Datei bis zur Vorhersage, gemittelt über Datensätze.
+study-costs = Größe und Trainingszeit auf dem ersten Datensatz, bei dessen Bildgröße und mit dessen Klassen. Die Zeit je Bild ist die in einem Batch, von der Datei bis zur Vorhersage, gemittelt über Datensätze. Wenn es Mittelwerte über die Datensätze mehrerer Arme gibt, sind alle Werte die des letzten Arms.
     .title = Leistung und Aufwand
     .columns = Netz | Parameter (Millionen) | Multiply-Adds (Milliarden) | Datei (MB) | Training (s) | Zeit je Bild (ms)
 

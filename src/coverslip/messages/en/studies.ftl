@@ -161,6 +161,14 @@ no-heat-maps = { $dataset }, { $model }: no heat maps could be drawn. { $what }.
 
 cell-not-perturbed = { $cell } could not be tested on perturbed images: { $what }
 
+plan-changed = { $n_trainings ->
+        [one] { $n_trainings } training was
+       *[other] { $n_trainings } trainings were
+    } started with other values of { $keys } than those of the plan, and { $n_trainings ->
+        [one] keeps
+       *[other] keep
+    } them. To use the values of the plan, move the run folders away and resume the study.
+
 smaller-batches-in-trainings = batch_size = { $sizes } in { $n_trainings ->
         [one] { $n_trainings } training
        *[other] { $n_trainings } trainings
@@ -236,7 +244,7 @@ study-overall = Means and mean ranks (1 is best) are over datasets without commo
 
 study-left-out = “{ $dataset }” is left out of means and ranks: { $n_common } of its { $n_images } images are also in { $others }.
 
-study-costs = Size and training time on the first dataset with results, at its image size and with its classes. The time per image is that of a batch from file to prediction, the mean over datasets.
+study-costs = Size and training time on the first dataset, at its image size and with its classes. The time per image is that of a batch from file to prediction, the mean over datasets. If there are means over the datasets of several arms, all values are of the last arm.
     .title = Performance and cost
     .columns = network | parameters (millions) | multiply-adds (billions) | file (MB) | training (s) | time per image (ms)
 

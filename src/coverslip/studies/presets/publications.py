@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from coverslip.datasets import ClassPlan, open_dataset, with_classes
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
-from coverslip.studies.plan import Changes, merged_changes
+from coverslip.studies.plan import READING_KEYS, Changes, merged_changes
 
 Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
 # A single regime: the recipes of the networks set the initialization.
@@ -604,9 +604,9 @@ def _through(first: Dataset, target: Dataset, is_small: bool) -> Dataset:
 def _first_step(first: Dataset, is_small: bool) -> Changes:
     """Return the recipe keys of pretraining on a dataset."""
     # Always use the fine-tuned network: with the initial network, the first step would have no effect.
-    recipe: Changes = {"group": first.get("group") or first.get("group_pattern"), "stage_selection": "finetune"}
-    if classes := first.get("recipe", {}).get("classes"):
-        recipe["classes"] = classes
+    reading = {key: value for key, value in first.get("recipe", {}).items() if key in READING_KEYS}
+    group = first.get("group") or first.get("group_pattern") or reading.get("group")
+    recipe: Changes = {**reading, "group": group, "stage_selection": "finetune"}
     if is_small:
         recipe["split"] = {"train_per_class": SMALL_PER_CLASS}
     return recipe

@@ -31,6 +31,7 @@ from coverslip.studies.presets import (
     preset_plan,
     preset_recipe,
 )
+from coverslip.studies.published import not_stated
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import add_job, new_job_folder, register_function
@@ -217,7 +218,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
         without_weights=sorted(
             {cell.model for cell in cells if cell.recipe.init == "imagenet" and _lacks_weights(cell.recipe.model)}
         ),
-        notes=list(plan.all_notes),
+        notes=[*plan.notes, *not_stated(plan, cells)],
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 

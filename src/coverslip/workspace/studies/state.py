@@ -23,6 +23,7 @@ from coverslip.studies.cells import CellWord, cells_of
 from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
+from coverslip.studies.published import not_stated
 from coverslip.studies.report import study_sections
 from coverslip.studies.study import study_comparison
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
@@ -166,7 +167,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         metric_title=METRICS[plan.primary_metric].title,
         folds=plan.folds,
         trainings=trainings_of(workspace, job),
-        notes=list(plan.all_notes),
+        notes=[*plan.notes, *not_stated(plan, cells_in(job.folder))],
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 
