@@ -612,6 +612,16 @@ def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:
 
 def test_cross_validation_from_random_weights_takes_no_budget(cells: Path, tmp_path: Path) -> None:
     recipe = with_settings(SMALL, ["init=scratch", "split.folds=3"])
+    run = cs.resume(folder, budget="10h")
+    assert [training.finetune.epochs_run for training in run.trainings if training.finetune] == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_folds_repeat_a_schedule_that_ends_suddenly(cells: Path, tmp_path: Path) -> None:
+    recipe = SMALL.model_copy(update={"epochs": 3, "schedule_changes": {1.5: 1.5}, "split": SplitPlan(folds=2)})
+    run = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "run")
+    assert [training.finetune.epochs_run for training in run.trainings if training.finetune] == [2, 2]
     with pytest.raises(BadRecipe) as refused:
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
     assert refused.value.code == "budget-with-folds-from-scratch"

@@ -305,10 +305,6 @@ class _FinishRequested(Exception):
     """The user requested the end of fine-tuning; the training continues with the next stage."""
 
 
-class _OutOfTime(Exception):
-    """The deadline passes before the end of the epoch."""
-
-
 def finetune(
     network: Network,
     images: TrainingImages,
@@ -330,12 +326,13 @@ def finetune(
         recipe: of the training.
         context: its folder gets checkpoints of the best and of the last epoch, and training resumes from the last one
             if it exists. Its listener receives every epoch and, a few times per second, steps. Its stop request is
-            checked before every step. Its deadline ends fine-tuning after the last complete epoch.
+            checked before every step. Without its limit, no epoch begins that its deadline would end.
         last_epoch: after which fine-tuning ends, with the learning rates of the recipe's epochs; None: all epochs.
         precision: of the steps; None for the fastest.
 
     Raises:
         OutOfMemory: a step does not fit into memory with any size of micro-batch.
+        OutOfTime: the context has no limit, and its deadline comes before the last epoch ends.
     """
     try:
         network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
@@ -434,10 +431,8 @@ def _run_epochs(
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted.of(note("no-second-phase", level="warning")))
                     break
-                if not plan.is_adaptable and context.deadline.seconds_left() < progress.seconds / max(
-                    1, progress.epoch
-                ):
-                    raise _OutOfTime  # another epoch would be incomplete
+                if not plan.is_adaptable:
+                    _check_time_for(progress.seconds / max(1, progress.epoch), context)
                 if is_changed_before(recipe, progress.epoch + 1):
                     stepper.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
                 _one_epoch(network, stepper, images, recipe, plan, progress, context)
@@ -447,8 +442,6 @@ def _run_epochs(
         stopped = "on request"
     except _FinishRequested:
         stopped = "finished early"
-    except (_OutOfTime, OutOfTime):
-        stopped = "out of time"
     except Diverged:
         stopped = "diverged"
     selection = _selection(recipe, stopped)
@@ -481,6 +474,12 @@ def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> 
         raise _StopRequested
     if context.is_finish_requested and (progress.epoch or recipe.init != "scratch"):
         raise _FinishRequested
+
+
+def _check_time_for(seconds: float, context: RunContext) -> None:
+    """Raise OutOfTime if less time is left: all networks of a cross-validation must be trained equally long."""
+    if context.deadline.seconds_left() < seconds:
+        raise OutOfTime("no-time-for-all-folds")
 
 
 def _step_plan(
@@ -591,8 +590,8 @@ def _train_epoch(
     n_used, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         _check_requests(recipe, progress, context)
-        if not plan.is_adaptable and context.deadline.seconds_left() <= 0:
-            raise _OutOfTime
+        if not plan.is_adaptable:
+            _check_time_for(0.0, context)
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
         n_steps_done = plan.steps_before(epoch) + step
         share = learning_rate_factor(recipe, plan.progress(n_steps_done))
