@@ -24,7 +24,7 @@ from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.experiments.estimating import measure_pace
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import validated
-from coverslip.experiments.run_state import begin_run
+from coverslip.experiments.run_state import begin_run, resume_budget
 from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 from coverslip.files import sha256_file
@@ -345,6 +345,29 @@ def test_folds_are_replaced_by_one_split_unless_they_were_requested(cells: Path,
     assert not notes
 
 
+@pytest.mark.parametrize(
+    ("stage", "folds", "budget"), [("finetune", None, 400), ("finetune", 3, 100), ("instant", None, 10)]
+)
+def test_the_time_that_is_stated_for_cross_validation_is_sufficient(
+    cells: Path, tmp_path: Path, stage: str, folds: int | None, budget: float
+) -> None:
+    recipe = SMALL.model_copy(update={"stage": stage, "split": SplitPlan(folds=folds)})
+    _, notes = choice(cells, tmp_path / "short", recipe, budget)
+    short = notes["no-time-for-folds" if folds is None else "no-time-to-fine-tune-folds"]
+    fit, _ = choice(cells, tmp_path / "sufficient", recipe, float(short.parameters["seconds"]))
+    assert fit.folds is not None
+    assert fit.recipe.stage == stage
+
+
+def test_a_new_budget_forgets_what_an_earlier_one_lacked(cells: Path, tmp_path: Path) -> None:
+    choice(cells, tmp_path / "run", OPEN, 8.0)
+    assert Run(tmp_path / "run").budget.least_seconds is not None
+    resume_budget(Run(tmp_path / "run"), 36_000.0)
+    record = Run(tmp_path / "run").budget
+    assert (record.sufficient_seconds, record.least_seconds, record.least_image_size) == (None, None, None)
+    assert (record.ended, record.is_fixed) == (None, False)
+
+
 def test_resumed_fine_tuning_keeps_its_image_size_if_memory_is_short(cells: Path, tmp_path: Path) -> None:
     stages = []
     for is_begun in (False, True):
@@ -470,6 +493,8 @@ def test_time_that_is_added_brings_fine_tuning_and_larger_images_back(cells: Pat
     run = cs.resume(folder, budget="10h")
     assert n_steps(run) == 18
     assert run.recipe.image_size is None
+    assert run.budget is not None
+    assert (run.budget.epochs_run, run.budget.sufficient_seconds, run.budget.least_seconds) == (6, None, None)
 
 
 @pytest.mark.exhaustive

@@ -303,10 +303,12 @@ class _Choice:
             if px is not None:
                 changes["epochs"] = with_epochs.epochs
                 return folds, self._write(work, px, changes, reserve_seconds=_SAFETY * work.instant(px))
-        sufficient = self._budget_of(
-            _SAFETY_OF_FOLDS
-            * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
-        )
+        if self._recipe.is_finetuned:
+            needed = _SAFETY_OF_FOLDS * (work.finetuned(self._full_px) + work.instant(self._full_px))
+        else:
+            safety = _SAFETY_OF_FOLDS if is_stated else _SAFETY_OF_OPTIONAL_FOLDS
+            needed = safety * work.instant(self._full_px)
+        sufficient = self._budget_of(needed)
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
         is_short = _SAFETY_OF_OPTIONAL_FOLDS * work.instant(self._full_px) > self._left
         if not is_stated and (is_short or self._tuned_px(self._split_work())):

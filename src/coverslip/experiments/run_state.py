@@ -99,8 +99,11 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
         record = record.model_copy(update={"used_seconds": used})
     if record is None:
         return NO_DEADLINE
-    if seconds is not None or not record.is_fixed:
-        record = record.model_copy(update={"ended": None})
+    if not record.is_fixed:
+        results = ["ended", "epochs_run", "least_seconds", "least_image_size"]
+        if not record.is_reduced:  # else fine-tuning continues with smaller images
+            results.append("sufficient_seconds")
+        record = record.model_copy(update=dict.fromkeys(results))
     record.write(run.budget_file)
     return Deadline.within(record.seconds - record.used_seconds)
 
