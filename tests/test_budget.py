@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -33,9 +35,12 @@ from coverslip.reports.reported import ReportedRun, time_for_all, why_instant
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, with_settings
+from coverslip.runs.status import StatusFile
 from coverslip.runs.timing import TRAINING_BY_EMBEDDING
 from coverslip.runs.training import PRESETS, budget_seconds
 from coverslip.stopping import Deadline, Stop, TimeLimit
+from coverslip.training.batches import TrainingImages
+from coverslip.training.finetuning import Progress, _step_plan
 from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 
 SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 6, "batch_size": 16})  # 3 steps an epoch
@@ -231,6 +236,21 @@ def test_a_machine_that_slows_down_shortens_fine_tuning_and_one_that_speeds_up_p
     assert len(simulated(timed_plan(clock, 100.0, most=12), clock, lambda step: 0.1)) == 600  # more gain nothing
 
 
+def test_a_resumed_schedule_that_a_new_budget_adapts_is_repeated_by_its_recipe() -> None:
+    """The recipe plans a change in the fourth epoch. Time is short after the second."""
+    none, clock = np.zeros(0, int), Clock()
+    images = TrainingImages(lambda rows: np.zeros(0, np.uint8), np.arange(48), np.arange(48) % 3, none, none, 3)
+    recipe = SMALL.model_copy(update={"epochs": 4, "schedule_changes": {11 / 3: 8.0}})
+    limit = TimeLimit(Deadline.within(5.5, clock), 0.0, fewest_epochs=0.0, most_epochs=4.0)
+    saved = Progress(epoch=2, n_steps=6, schedule_changes={11: 24})
+    plan = _step_plan(images, recipe, saved, None, RunContext(Path(), limit=limit))
+    progress = simulated(plan, clock, lambda step: 1.0, first=6)
+    replayed = StepPlan(4, 3, plan.changes)
+    assert replayed.n_steps == 6 + len(progress) < 12
+    assert [replayed.progress(step) for step in range(7, 7 + len(progress))] == progress
+    assert progress[-1] == pytest.approx(1.0)
+
+
 def test_training_from_random_weights_runs_an_epoch_whatever_it_takes() -> None:
     clock = Clock()
     assert len(simulated(timed_plan(clock, 10.0, fewest=1), clock, lambda step: 1.0)) == 50
@@ -366,6 +386,34 @@ def test_a_new_budget_forgets_what_an_earlier_one_lacked(cells: Path, tmp_path: 
     record = Run(tmp_path / "run").budget
     assert (record.sufficient_seconds, record.least_seconds, record.least_image_size) == (None, None, None)
     assert (record.ended, record.is_fixed) == (None, False)
+
+
+def test_a_new_budget_forgets_the_changes_of_a_schedule_that_has_not_begun(cells: Path, tmp_path: Path) -> None:
+    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), SMALL)
+    recipe = recipe.model_copy(update={"schedule_changes": {3.0: 8.0}})
+    begin_run(tmp_path / "run", data, recipe, "cpu", allow_leakage=False)
+    resume_budget(Run(tmp_path / "run"), 600.0)
+    assert Run(tmp_path / "run").recipe.schedule_changes == {}
+
+
+def test_instant_folds_keep_their_reason_under_a_new_budget(cells: Path, tmp_path: Path) -> None:
+    choice(cells, tmp_path / "run", SMALL.model_copy(update={"split": SplitPlan(folds=3)}), 100.0)
+    Run(tmp_path / "run").fold(1).folder.mkdir(parents=True)
+    resume_budget(Run(tmp_path / "run"), 36_000.0)
+    record = Run(tmp_path / "run").budget
+    assert (record.ended, record.is_fixed) == ("no time to fine-tune folds", True)
+
+
+def test_a_resumed_run_has_the_rest_of_its_budget(cells: Path, tmp_path: Path) -> None:
+    choice(cells, tmp_path / "run", SMALL, 1000.0)
+    for used in (300.0, 600.0):
+        StatusFile(Run(tmp_path / "run").status_file).write("stopped")
+        status = Run(tmp_path / "run").status
+        end = datetime.fromisoformat(status.began) + timedelta(seconds=300)
+        status.model_copy(update={"heartbeat": end.isoformat()}).write(Run(tmp_path / "run").status_file)
+        deadline = resume_budget(Run(tmp_path / "run"), None)
+        assert Run(tmp_path / "run").budget.used_seconds == used
+        assert deadline.seconds_left() <= 1000.0 - used
 
 
 def test_resumed_fine_tuning_keeps_its_image_size_if_memory_is_short(cells: Path, tmp_path: Path) -> None:

@@ -86,7 +86,9 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
         # Folds continue as they began. Otherwise, the training is chosen again for the new time.
         changes: dict[str, object] = {"is_fixed": run.is_cross_validated}
         if not run.is_cross_validated and not run.checkpoint_file("last").exists():
-            reset: dict[str, object] = {"stage": "finetune"} if record.is_finetuned else {}
+            reset: dict[str, object] = {"schedule_changes": {}}
+            if record.is_finetuned:
+                reset["stage"] = "finetune"
             if record.full_image_size:
                 reset["image_size"] = None
             if record.drops_refit:

@@ -485,11 +485,14 @@ def _check_time_for(seconds: float, context: RunContext) -> None:
 def _step_plan(
     images: TrainingImages, recipe: Recipe, progress: Progress, last_epoch: int | None, context: RunContext
 ) -> StepPlan:
-    """Return the plan of the recipe, with the changes of the training before a resume."""
+    """Return the plan of the recipe or of the training before a resume. A time limit replaces its later changes."""
     steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size, recipe.last_batch)
-    changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
+    changes = changes_in_steps(recipe.schedule_changes, steps_per_epoch)
+    if progress.epoch:
+        changes = progress.schedule_changes
     if context.limit is None:
         return StepPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch)
+    changes = {step: n_steps for step, n_steps in changes.items() if step <= progress.n_steps}
     n_validated = len(images.selecting[0]) * (1 + recipe.validation_copies) / recipe.batch_size
     return TimedPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch, context.limit, n_validated)
 
