@@ -251,6 +251,21 @@ def test_a_resumed_schedule_that_a_new_budget_adapts_is_repeated_by_its_recipe()
     assert progress[-1] == pytest.approx(1.0)
 
 
+def test_more_time_does_not_change_a_schedule_of_which_only_the_first_epochs_are_run() -> None:
+    clock = Clock()
+    limit = TimeLimit(Deadline.within(1000.0, clock), 0.0, fewest_epochs=0.0, most_epochs=20.0)
+    plan = TimedPlan(10, 50, {}, 3, limit, n_validated=0)
+    plan_progress = [plan.progress(step) for step in range(1, 151)]
+    assert simulated(plan, clock, lambda step: 0.1)[:150] == plan_progress
+
+
+def test_a_schedule_that_has_ended_before_its_speed_is_measured_is_not_prolonged() -> None:
+    clock = Clock()
+    limit = TimeLimit(Deadline.within(1000.0, clock), 0.0, fewest_epochs=0.0, most_epochs=20.0)
+    plan = TimedPlan(1, 3, {}, None, limit, n_validated=0)
+    assert len(simulated(plan, clock, lambda step: 0.1)) == 3
+
+
 def test_training_from_random_weights_runs_an_epoch_whatever_it_takes() -> None:
     clock = Clock()
     assert len(simulated(timed_plan(clock, 10.0, fewest=1), clock, lambda step: 1.0)) == 50
