@@ -291,11 +291,11 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
         if not fitted.is_stopped:  # the request came too late
             remove_file(context.run.finish_file)
         return
-    n_epochs_run = 0 if stage is None else stage.epochs_run
+    n_epochs_run, n_planned = (0, recipe.n_epochs) if stage is None else (stage.epochs_run, stage.epochs_planned)
     changes: dict[str, object] = {"stage": "instant"}
     if n_epochs_run:
         # A training by this recipe runs all these epochs and selects the best one, whatever the patience.
         changes = {"last_epoch": n_epochs_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
     remove_file(context.run.finish_file)
-    context.emit(Noted.of(note("finished-early", epochs_run=n_epochs_run, epochs=recipe.n_epochs)))
+    context.emit(Noted.of(note("finished-early", epochs_run=n_epochs_run, epochs=n_planned)))

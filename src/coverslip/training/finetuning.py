@@ -288,6 +288,7 @@ class Finetuned:
 
     selected_epoch: int  # 1-based; 0: no epoch was completed
     epochs_run: int
+    epochs_planned: int  # of the learning rate schedule
     stopped_because: StoppedBecause
     seconds: float
     images_per_second: float  # of training steps
@@ -452,6 +453,7 @@ def _run_epochs(
     return Finetuned(
         selected_epoch,
         progress.epoch,
+        plan.epochs_planned,
         stopped,
         progress.seconds,
         per_second,

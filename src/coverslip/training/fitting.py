@@ -788,7 +788,7 @@ def _finetune(
     network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, last_epoch: int | None
 ) -> Finetuned:
     """Fine-tune in place."""
-    n_epochs = min(recipe.n_epochs, last_epoch or recipe.n_epochs)
+    n_epochs = min(recipe.epochs_planned, last_epoch or recipe.epochs_planned)
     selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.selecting[0]) else "best"
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection=selection))
     if images.chosen is not None:
@@ -819,7 +819,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe, refitted: RefittedHead
         selected_epoch=finetuned.selected_epoch,
         checkpoint_selection=finetuned.selection,
         epochs_run=finetuned.epochs_run,
-        epochs_planned=recipe.n_epochs,
+        epochs_planned=finetuned.epochs_planned,
         n_steps=finetuned.n_steps,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),

@@ -58,10 +58,14 @@ class StepPlan:
         return list(self.changes.values())[-1] if self.changes else self._initial_steps
 
     @property
+    def epochs_planned(self) -> int:
+        """Number of epochs of the learning rate schedule; the last one may be incomplete."""
+        return math.ceil(self.n_steps / self.steps_per_epoch)
+
+    @property
     def n_epochs(self) -> int:
-        """Number of epochs in the current plan; the last one may be incomplete."""
-        n_epochs = math.ceil(self.n_steps / self.steps_per_epoch)
-        return n_epochs if self._last_epoch is None else min(n_epochs, self._last_epoch)
+        """Number of epochs that are run in the current plan."""
+        return self.epochs_planned if self._last_epoch is None else min(self.epochs_planned, self._last_epoch)
 
     @property
     def is_annealed(self) -> bool:
