@@ -6,8 +6,8 @@ none fits, the fastest is trained: a time budget always gives a classifier. Only
 then follows the clock (`training.pacing`), in one split. Folds must be trained alike, so that theirs is fixed; if they
 run out of time, all of them use the instant classifier.
 
-The run's recipe has all choices, and yields the same classifier without a budget. Earlier trainings have no effect on
-them.
+The run's recipe has all choices, and yields the same classifier without a budget. Earlier trainings do not enter the
+measurement, but more time is left if they have cached what is read of the images before it.
 """
 
 import math
