@@ -623,7 +623,9 @@ def test_folds_that_were_trained_without_a_budget_are_never_skipped(cells: Path,
 def test_folds_repeat_a_schedule_that_ends_suddenly(cells: Path, tmp_path: Path) -> None:
     recipe = SMALL.model_copy(update={"epochs": 3, "schedule_changes": {1.5: 1.5}, "split": SplitPlan(folds=2)})
     run = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "run")
-    assert [training.finetune.epochs_run for training in run.trainings if training.finetune] == [2, 2]
+    stages = [training.finetune for training in run.trainings if training.finetune]
+    assert [(stage.epochs_run, stage.checkpoint_selection) for stage in stages] == 2 * [(2, "best")]
+    assert "keeping the one with the best" in cs.methods_text(run)
 
 
 @pytest.mark.slow
