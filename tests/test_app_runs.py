@@ -391,6 +391,20 @@ def test_a_training_that_cannot_work_says_why(lab: Lab) -> None:
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"split.val": 0}, "budget-without-validation"),
+        ({"stage": "finetune", "init": "scratch", "split.folds": 3}, "budget-with-folds-from-scratch"),
+    ],
+)
+def test_a_budget_that_cannot_be_planned_is_refused_before_the_queue(lab: Lab, changes: Json, code: str) -> None:
+    request = {"dataset_id": lab.cells, "recipe": {**QUICK, **changes}, "budget": "10m"}
+    answer = lab.client.post(f"{API}/runs", json=request)
+    assert (answer.status_code, answer.json().get("code")) == (422, code)
+
+
+@pytest.mark.exhaustive
 def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     first = queue_run(lab.client, lab.cells, {**FINETUNE, "epochs": 400})
     second = queue_run(lab.client, lab.cells, QUICK)

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -24,7 +26,7 @@ from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.experiments.estimating import measure_pace
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import validated
-from coverslip.experiments.run_state import begin_run
+from coverslip.experiments.run_state import begin_run, resume_budget
 from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 from coverslip.files import sha256_file
@@ -33,8 +35,12 @@ from coverslip.reports.reported import ReportedRun, time_for_all, why_instant
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, with_settings
+from coverslip.runs.status import StatusFile
+from coverslip.runs.timing import TRAINING_BY_EMBEDDING
 from coverslip.runs.training import PRESETS, budget_seconds
 from coverslip.stopping import Deadline, Stop, TimeLimit
+from coverslip.training.batches import TrainingImages
+from coverslip.training.finetuning import Progress, _step_plan
 from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
 
 SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 6, "batch_size": 16})  # 3 steps an epoch
@@ -171,10 +177,10 @@ def test_changes_are_the_same_after_the_recipe_and_in_proportion_on_other_images
 
 
 def simulated(
-    plan: TimedPlan, clock: Clock, step_seconds: Callable[[int], float], epoch_end_seconds: float = 0.0
+    plan: StepPlan, clock: Clock, step_seconds: Callable[[int], float], epoch_end_seconds: float = 0.0, first: int = 0
 ) -> list[float]:
-    """Progress by steps, on a machine that takes so long for each."""
-    progress, step = [], 0
+    """Progress by the steps after the first ones, on a machine that takes so long for each."""
+    progress, step = [], first
     while step < plan.n_steps:
         step += 1
         progress.append(plan.progress(step))
@@ -230,6 +236,36 @@ def test_a_machine_that_slows_down_shortens_fine_tuning_and_one_that_speeds_up_p
     assert len(simulated(timed_plan(clock, 100.0, most=12), clock, lambda step: 0.1)) == 600  # more gain nothing
 
 
+def test_a_resumed_schedule_that_a_new_budget_adapts_is_repeated_by_its_recipe() -> None:
+    """The recipe plans a change in the fourth epoch. Time is short after the second."""
+    none, clock = np.zeros(0, int), Clock()
+    images = TrainingImages(lambda rows: np.zeros(0, np.uint8), np.arange(48), np.arange(48) % 3, none, none, 3)
+    recipe = SMALL.model_copy(update={"epochs": 4, "schedule_changes": {11 / 3: 8.0}})
+    limit = TimeLimit(Deadline.within(5.5, clock), 0.0, fewest_epochs=0.0, most_epochs=4.0)
+    saved = Progress(epoch=2, n_steps=6, schedule_changes={11: 24})
+    plan = _step_plan(images, recipe, saved, None, RunContext(Path(), limit=limit))
+    progress = simulated(plan, clock, lambda step: 1.0, first=6)
+    replayed = StepPlan(4, 3, plan.changes)
+    assert replayed.n_steps == 6 + len(progress) < 12
+    assert [replayed.progress(step) for step in range(7, 7 + len(progress))] == progress
+    assert progress[-1] == pytest.approx(1.0)
+
+
+def test_more_time_does_not_change_a_schedule_of_which_only_the_first_epochs_are_run() -> None:
+    clock = Clock()
+    limit = TimeLimit(Deadline.within(1000.0, clock), 0.0, fewest_epochs=0.0, most_epochs=20.0)
+    plan = TimedPlan(10, 50, {}, 3, limit, n_validated=0)
+    plan_progress = [plan.progress(step) for step in range(1, 151)]
+    assert simulated(plan, clock, lambda step: 0.1)[:150] == plan_progress
+
+
+def test_a_schedule_that_has_ended_before_its_speed_is_measured_is_not_prolonged() -> None:
+    clock = Clock()
+    limit = TimeLimit(Deadline.within(1000.0, clock), 0.0, fewest_epochs=0.0, most_epochs=20.0)
+    plan = TimedPlan(1, 3, {}, None, limit, n_validated=0)
+    assert len(simulated(plan, clock, lambda step: 0.1)) == 3
+
+
 def test_training_from_random_weights_runs_an_epoch_whatever_it_takes() -> None:
     clock = Clock()
     assert len(simulated(timed_plan(clock, 10.0, fewest=1), clock, lambda step: 1.0)) == 50
@@ -246,16 +282,28 @@ def test_a_budget_may_take_smaller_images_where_the_recipe_leaves_their_size_ope
 PACE = Pace(reading=0.0, embedding=0.1, training=1.0, fitting=1.0, loading=1.0, closing=1.0)
 
 
-def choice(images: Path, folder: Path, recipe: Recipe, budget: float) -> tuple[BudgetedTraining, dict[str, Noted]]:
+def choice(
+    images: Path,
+    folder: Path,
+    recipe: Recipe,
+    budget: float,
+    *,
+    is_begun: bool = False,
+    free: Callable[[str], int] = lambda device: 10**12,
+) -> tuple[BudgetedTraining, dict[str, Noted]]:
     """The work that a budget chooses on a computer of a certain pace, with its notes by code."""
     data, recipe = validated(cs.open_dataset(images, group_pattern=GROUPS), recipe)
     begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
+    if is_begun:
+        checkpoint = Run(folder).checkpoint_file("last")
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
     scan = scan_images(data)
     split_data = SplitData(data, scan, make_split(data, scan, recipe))
     folds, _ = folds_of_recipe(data, scan, recipe)
     events: list[Event] = []
     context = RunContext(folder, emit=events.append, deadline=Deadline.within(budget, Clock()))
-    fit = fit_to_budget(data, scan, folds, split_data, recipe, context, measure=lambda *_: PACE)
+    fit = fit_to_budget(data, scan, folds, split_data, recipe, context, measure=lambda *_: PACE, free=free)
     assert context.run.recipe.image_size == fit.recipe.image_size
     return fit, {event.code: event for event in events if isinstance(event, Noted)}
 
@@ -330,6 +378,65 @@ def test_folds_are_replaced_by_one_split_unless_they_were_requested(cells: Path,
     assert fit.folds is not None
     assert fit.recipe.is_finetuned
     assert not notes
+
+
+@pytest.mark.parametrize(
+    ("stage", "folds", "budget"), [("finetune", None, 400), ("finetune", 3, 100), ("instant", None, 10)]
+)
+def test_the_time_that_is_stated_for_cross_validation_is_sufficient(
+    cells: Path, tmp_path: Path, stage: str, folds: int | None, budget: float
+) -> None:
+    recipe = SMALL.model_copy(update={"stage": stage, "split": SplitPlan(folds=folds)})
+    _, notes = choice(cells, tmp_path / "short", recipe, budget)
+    short = notes["no-time-for-folds" if folds is None else "no-time-to-fine-tune-folds"]
+    fit, _ = choice(cells, tmp_path / "sufficient", recipe, float(short.parameters["seconds"]))
+    assert fit.folds is not None
+    assert fit.recipe.stage == stage
+
+
+def test_a_new_budget_forgets_what_an_earlier_one_lacked(cells: Path, tmp_path: Path) -> None:
+    choice(cells, tmp_path / "run", OPEN, 8.0)
+    assert Run(tmp_path / "run").budget.least_seconds is not None
+    resume_budget(Run(tmp_path / "run"), 36_000.0)
+    record = Run(tmp_path / "run").budget
+    assert (record.sufficient_seconds, record.least_seconds, record.least_image_size) == (None, None, None)
+    assert (record.ended, record.is_fixed) == (None, False)
+
+
+def test_a_new_budget_forgets_the_changes_of_a_schedule_that_has_not_begun(cells: Path, tmp_path: Path) -> None:
+    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), SMALL)
+    recipe = recipe.model_copy(update={"schedule_changes": {3.0: 8.0}})
+    begin_run(tmp_path / "run", data, recipe, "cpu", allow_leakage=False)
+    resume_budget(Run(tmp_path / "run"), 600.0)
+    assert Run(tmp_path / "run").recipe.schedule_changes == {}
+
+
+def test_instant_folds_keep_their_reason_under_a_new_budget(cells: Path, tmp_path: Path) -> None:
+    choice(cells, tmp_path / "run", SMALL.model_copy(update={"split": SplitPlan(folds=3)}), 100.0)
+    Run(tmp_path / "run").fold(1).folder.mkdir(parents=True)
+    resume_budget(Run(tmp_path / "run"), 36_000.0)
+    record = Run(tmp_path / "run").budget
+    assert (record.ended, record.is_fixed) == ("no time to fine-tune folds", True)
+
+
+def test_a_resumed_run_has_the_rest_of_its_budget(cells: Path, tmp_path: Path) -> None:
+    choice(cells, tmp_path / "run", SMALL, 1000.0)
+    for used in (300.0, 600.0):
+        StatusFile(Run(tmp_path / "run").status_file).write("stopped")
+        status = Run(tmp_path / "run").status
+        end = datetime.fromisoformat(status.began) + timedelta(seconds=300)
+        status.model_copy(update={"heartbeat": end.isoformat()}).write(Run(tmp_path / "run").status_file)
+        deadline = resume_budget(Run(tmp_path / "run"), None)
+        assert Run(tmp_path / "run").budget.used_seconds == used
+        assert deadline.seconds_left() <= 1000.0 - used
+
+
+def test_resumed_fine_tuning_keeps_its_image_size_if_memory_is_short(cells: Path, tmp_path: Path) -> None:
+    stages = []
+    for is_begun in (False, True):
+        fit, _ = choice(cells, tmp_path / str(is_begun), OPEN, 1000.0, is_begun=is_begun, free=lambda device: 10**6)
+        stages.append((fit.recipe.stage, fit.recipe.image_size))
+    assert stages == [("instant", None), ("finetune", None)]
 
 
 @pytest.mark.exhaustive
@@ -449,6 +556,8 @@ def test_time_that_is_added_brings_fine_tuning_and_larger_images_back(cells: Pat
     run = cs.resume(folder, budget="10h")
     assert n_steps(run) == 18
     assert run.recipe.image_size is None
+    assert run.budget is not None
+    assert (run.budget.epochs_run, run.budget.sufficient_seconds, run.budget.least_seconds) == (6, None, None)
 
 
 @pytest.mark.exhaustive
@@ -505,6 +614,18 @@ def test_folds_that_were_trained_without_a_budget_are_never_skipped(cells: Path,
         cs.resume(folder, budget=0.01)
     assert sha256_file(folder / "folds/1/classifier/weights.safetensors") == weights
     assert load_recipe(folder / "recipe.yaml").stage == "finetune"
+    run = cs.resume(folder, budget="10h")
+    assert [training.finetune.epochs_run for training in run.trainings if training.finetune] == [1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_folds_repeat_a_schedule_that_ends_suddenly(cells: Path, tmp_path: Path) -> None:
+    recipe = SMALL.model_copy(update={"epochs": 3, "schedule_changes": {1.5: 1.5}, "split": SplitPlan(folds=2)})
+    run = cs.train(cs.open_dataset(cells, group_pattern=GROUPS), recipe, out=tmp_path / "run")
+    stages = [training.finetune for training in run.trainings if training.finetune]
+    assert [(stage.epochs_run, stage.checkpoint_selection) for stage in stages] == 2 * [(2, "best")]
+    assert "keeping the one with the best" in cs.methods_text(run)
 
 
 @pytest.mark.slow
@@ -599,8 +720,7 @@ def test_a_pace_is_estimated_if_memory_is_insufficient_for_the_timed_steps(cells
         pace = measure_pace(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
     finally:
         hook.remove()
-    assert pace.training is not None
-    assert pace.training > 0
+    assert pace.training == pytest.approx(TRAINING_BY_EMBEDDING * (pace.embedding or 0.0) / recipe.n_views)
 
 
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:

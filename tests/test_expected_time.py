@@ -128,6 +128,14 @@ def test_the_fit_of_an_earlier_training_counts_in_proportion_to_its_images(
     assert more == pytest.approx(8.97 / 0.2625 * few, rel=0.01)
 
 
+def test_the_epochs_that_a_schedule_adds_are_expected() -> None:
+    recipe = with_settings(INSTANT, ["stage=finetune", "epochs=8"])
+    n_epochs = []
+    for changes in ({}, {"schedule_changes": {2.0: 15.5}}, {"schedule_changes": {2.0: 15.5}, "last_epoch": 10}):
+        n_epochs.append(plan_work(recipe.model_copy(update=changes), PLAN.sizes, "cpu").n_epochs)
+    assert n_epochs == [8, 16, 10]
+
+
 def test_the_time_of_a_refit_counts_only_if_it_took_place() -> None:
     plan = replace(PLAN, n_epochs=0, n_reprocessed=(0,), refits=True)
     begin = (plan, StageStarted(stage="instant"), FEATURES)

@@ -11,7 +11,15 @@ from typer.testing import CliRunner
 import coverslip as cs
 from coverslip.cli import app
 from coverslip.errors import BadRun, Stopped
-from coverslip.events import ClassifierSelected, EpochEnded, Event, InstantClassifierFitted, Noted, Progressed
+from coverslip.events import (
+    ClassifierSelected,
+    EpochEnded,
+    Event,
+    InstantClassifierFitted,
+    Noted,
+    Progressed,
+    StageStarted,
+)
 from coverslip.experiments.run_state import request_finish, withdraw_finish
 from coverslip.files import sha256_file
 from coverslip.reports.differences import differences_between
@@ -91,6 +99,21 @@ def test_what_is_finished_early_is_tested_and_its_recipe_gives_the_same_classifi
     (compared,) = [event for event in events if isinstance(event, Noted) and event.code == "stages-compared"] or [None]
     assert (compared is None) == (init == "scratch")
     assert compared is None or compared.parameters["kept"] == "finetune"
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+def test_the_epochs_of_what_is_finished_early_are_counted_by_its_schedule(cells: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    choices = recipe(epochs=1, schedule_changes={0.5: 4.0})
+    events = train(cells, run.folder, choices, "finish", EpochEnded, epoch=2)
+    assert [event.n_epochs for event in events if isinstance(event, StageStarted) and event.stage == "finetune"] == [4]
+    stage = run.training.finetune  # type: ignore[union-attr]  # it is done
+    assert stage is not None
+    assert (stage.epochs_run, stage.epochs_planned) == (2, 4)
+    assert [event.parameters for event in events if isinstance(event, Noted) and event.code == "finished-early"] == [
+        {"epochs_run": 2, "epochs": 4}
+    ]
 
 
 @pytest.mark.exhaustive

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ from coverslip.experiments.preparation import apply_recipe
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import as_yaml
-from coverslip.studies.cells import Cell, open_images, state_of
+from coverslip.runs.status import StatusFile
+from coverslip.runtime.executors import ProgramExecutor
+from coverslip.stopping import Deadline
+from coverslip.studies.cells import Cell, cells_of, open_images, state_of
 from coverslip.studies.comparing import compare_study, usual_verdict, verdict
-from coverslip.studies.plan import StudyPlan
+from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.report import is_instant, write_study_report
 from coverslip.studies.results import ResultRow
+from coverslip.studies.running import CellRunner
 from coverslip.studies.study import plan_study, resume_study, run_study
 
 SMALL = {"image_size": 32, "tta": 1, "stage": "instant"}
@@ -328,6 +333,31 @@ def test_a_study_runs_to_its_end_and_one_that_fails_holds_no_other(tmp_path: Pat
         run_study(plan, out=tmp_path / "out")
     assert refusal.value.code == "study-folder-not-empty"
     assert refusal.value.remedies == (ChooseOther("output"), Resume(str(tmp_path / "out"), of="study"))
+
+
+def test_a_resumed_study_begins_no_training_that_takes_longer_than_its_budget(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 30)
+    cells = cells_of(load_plan(write_plan(tmp_path, seeds=[0, 1], folds=0, recipe=SMALL)), tmp_path / "out")
+    done = cells[0].run
+    done.folder.mkdir(parents=True)
+    StatusFile(done.status_file).write("done")
+    end = datetime.fromisoformat(done.status.began) + timedelta(seconds=100)  # type: ignore[union-attr]  # it is written
+    done.status.model_copy(update={"heartbeat": end.isoformat()}).write(done.status_file)  # type: ignore[union-attr]
+    events: list[Event] = []
+    CellRunner(
+        cells=cells,
+        folder=tmp_path / "out",
+        executor=ProgramExecutor(1),
+        train=lambda *_: pytest.fail("it does not fit"),
+        threads=1,
+        status=StatusFile(tmp_path / "out" / "status.json"),
+        after_each=lambda: None,
+        emit=events.append,
+        deadline=Deadline.within(50.0),
+    ).run()
+    assert [(event.code, event.parameters) for event in events if isinstance(event, Noted)] == [
+        ("study-budget", {"n_trainings": 1})
+    ]
 
 
 @pytest.mark.slow

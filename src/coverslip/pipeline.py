@@ -219,7 +219,6 @@ def train(
         CoverslipError: any error of coverslip, with suggested actions.
         BadRun: the folder is not empty.
         Conflict: another process works in the folder.
-        OutOfTime: not even the instant classifier fits into the budget.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is saved.
 
     Examples:
@@ -286,11 +285,12 @@ def resume(run: Run | Path | str, *, budget: float | str | None = None, emit: Em
         emit: receives all events.
 
     Raises:
-        BadRecipe: the budget is not a duration.
+        BadRecipe: the budget is not a duration, or it cannot be planned for the recipe.
         BadRun: the run is finished, or its images have changed: removed, relabeled, or files with other content.
             Nothing is written then.
         Conflict: another process works in the folder.
         DeviceUnavailable: this computer lacks the device of the run.
+        OutOfTime: the folds began without a budget, and cannot be fine-tuned within this one.
 
     Examples:
         >>> run = cs.open_run("runs/first")

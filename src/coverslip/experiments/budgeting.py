@@ -6,8 +6,8 @@ none fits, the fastest is trained: a time budget always gives a classifier. Only
 then follows the clock (`training.pacing`), in one split. Folds must be trained alike, so that theirs is fixed; if they
 run out of time, all of them use the instant classifier.
 
-The run's recipe has all choices, and yields the same classifier without a budget. Earlier trainings have no effect on
-them.
+The run's recipe has all choices, and yields the same classifier without a budget. Earlier trainings do not enter the
+measurement, but more time is left if they have cached what is read of the images before it.
 """
 
 import math
@@ -196,6 +196,7 @@ def fit_to_budget(
     context: RunContext,
     *,
     measure: Callable[[SplitData, Recipe, RunContext], Pace] = measure_pace,
+    free: Callable[[str], int] = free_memory_bytes,
 ) -> BudgetedTraining:
     """Return folds, recipe and context that fit the run's time budget; unchanged without a budget.
 
@@ -207,6 +208,7 @@ def fit_to_budget(
         recipe: of the training.
         context: of the run; its deadline is that of the whole run.
         measure: returns the pace of this computer.
+        free: returns the free bytes of a device. Fine-tuning that has begun keeps its image size.
 
     Raises:
         OutOfMemory: training from random weights needs more memory than is free.
@@ -217,7 +219,7 @@ def fit_to_budget(
         return BudgetedTraining(folds, recipe, context)
     if not record.is_fixed:
         pace = measure(split_data, split_data.with_epochs(recipe), context)
-        choice = _Choice(data, scan, split_data, recipe, context, record, pace)
+        choice = _Choice(data, scan, split_data, recipe, context, record, pace, free)
         folds, recipe = choice.of_split() if folds is None else choice.of_folds(folds)
         record, pace = context.run.budget or record, choice.pace
     if folds is not None:
@@ -272,6 +274,7 @@ class _Choice:
         context: RunContext,
         record: BudgetRecord,
         pace: Pace,
+        free: Callable[[str], int],
     ) -> None:
         self._data, self._scan, self._split_data = data, scan, split_data
         self._recipe, self._context, self._record = recipe, context, record
@@ -279,7 +282,11 @@ class _Choice:
         self.pace = pace
         self._left = context.deadline.seconds_left()
         self._sizes = image_sizes(recipe, self._full_px)
-        self._tuned_sizes = self._within_memory() if recipe.is_finetuned else []
+        self._has_begun = context.run.checkpoint_file("last").exists()
+        if self._has_begun:
+            self._tuned_sizes = [self._full_px]
+        else:
+            self._tuned_sizes = self._within_memory(free) if recipe.is_finetuned else []
 
     def of_folds(self, folds: Folds) -> tuple[Folds | None, Recipe]:
         """Return the folds, unless time is too short and the recipe does not state them, and the recipe."""
@@ -296,10 +303,12 @@ class _Choice:
             if px is not None:
                 changes["epochs"] = with_epochs.epochs
                 return folds, self._write(work, px, changes, reserve_seconds=_SAFETY * work.instant(px))
-        sufficient = self._budget_of(
-            _SAFETY_OF_FOLDS
-            * (work.finetuned(self._full_px) if self._recipe.is_finetuned else work.instant(self._full_px))
-        )
+        if self._recipe.is_finetuned:
+            needed = _SAFETY_OF_FOLDS * (work.finetuned(self._full_px) + work.instant(self._full_px))
+        else:
+            safety = _SAFETY_OF_FOLDS if is_stated else _SAFETY_OF_OPTIONAL_FOLDS
+            needed = safety * work.instant(self._full_px)
+        sufficient = self._budget_of(needed)
         words = {"seconds": sufficient, "duration": duration(sufficient), "n_networks": n_folds + 1}
         is_short = _SAFETY_OF_OPTIONAL_FOLDS * work.instant(self._full_px) > self._left
         if not is_stated and (is_short or self._tuned_px(self._split_work())):
@@ -337,7 +346,7 @@ class _Choice:
         """Return the image size at which a single split is fine-tuned; None without fine-tuning."""
         if not self._recipe.is_finetuned:
             return None
-        is_forced = self._recipe.init == "scratch" or self._context.run.checkpoint_file("last").exists()
+        is_forced = self._recipe.init == "scratch" or self._has_begun
         left = math.inf if is_forced else self._left
         return _largest(self._tuned_sizes, lambda px: work.finetuned(px, _NEARLY_ALL), left)
 
@@ -367,13 +376,13 @@ class _Choice:
         n_epochs = min(recipe.n_epochs, recipe.last_epoch or recipe.n_epochs) if recipe.is_finetuned else 0
         return _Work(replace(plan, n_epochs=n_epochs), self._full_px)
 
-    def _within_memory(self) -> list[int]:
+    def _within_memory(self, free: Callable[[str], int]) -> list[int]:
         """Return the image sizes at which fine-tuning fits into memory. If there are none, it is left out."""
         fitting = list[int]()
         for px in self._sizes:
             recipe = self._recipe.model_copy(update={"image_size": px})
             try:
-                batch_size_within_memory(self._split_data, recipe, self._context.device)
+                batch_size_within_memory(self._split_data, recipe, self._context.device, free)
             except OutOfMemory as error:
                 if fitting or px != self._sizes[-1]:
                     continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.datasets import Dataset, Folds, Scan, check_no_class_is_empty, plan_folds, tested_classes
-from coverslip.errors import BadRun, OutOfTime
+from coverslip.errors import BadRun
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import learn_decisions, set_floors, uncertain_share
 from coverslip.evaluation.results import Evaluation
@@ -143,7 +143,6 @@ def _train_folds(
             fold_context = replace(context.nested(fold_run.folder, fold=k), with_report=False)
             with record_work(fold_context, is_inner=True) as inner:
                 evaluation = train_one_split(data, recipe, inner, scan=scan, split=split, may_be_empty=True)
-            _check_not_out_of_time(fold_run)
         context.emit(
             FoldEnded(
                 fold=k,
@@ -153,13 +152,6 @@ def _train_folds(
             )
         )
         context.stop.check()
-
-
-def _check_not_out_of_time(fold: Run) -> None:
-    """Raise OutOfTime if a deadline ended the fine-tuning of a fold, since all folds must be trained equally long."""
-    training = fold.training
-    if training is not None and training.finetune is not None and training.finetune.stopped_because == "out of time":
-        raise OutOfTime("no-time-for-all-folds")
 
 
 def pool_folds(run: Run, data: Dataset, fold_of: Sequence[int], recipe: Recipe, context: RunContext) -> Evaluation:

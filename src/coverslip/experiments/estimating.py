@@ -68,8 +68,8 @@ def plan_work(recipe: Recipe, sizes: Sequence[SetSizes], device: str, pace: Pace
     """
     n_epochs, first = 0, sizes[0]
     if recipe.is_finetuned:
-        resolved = recipe.with_epochs(first.n_drawn)
-        n_epochs = min(resolved.n_epochs, recipe.last_epoch or resolved.n_epochs)
+        n_epochs = recipe.with_epochs(first.n_drawn).epochs_planned
+        n_epochs = min(n_epochs, recipe.last_epoch or n_epochs)
     patience = recipe.patience_used if n_epochs and first.n_selecting else None
     earlier, basis = _pace_for(recipe, device)
     copies = recipe.copies_in_images(first.n_train)

@@ -86,7 +86,9 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
         # Folds continue as they began. Otherwise, the training is chosen again for the new time.
         changes: dict[str, object] = {"is_fixed": run.is_cross_validated}
         if not run.is_cross_validated and not run.checkpoint_file("last").exists():
-            reset: dict[str, object] = {"stage": "finetune"} if record.is_finetuned else {}
+            reset: dict[str, object] = {"schedule_changes": {}}
+            if record.is_finetuned:
+                reset["stage"] = "finetune"
             if record.full_image_size:
                 reset["image_size"] = None
             if record.drops_refit:
@@ -99,8 +101,11 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
         record = record.model_copy(update={"used_seconds": used})
     if record is None:
         return NO_DEADLINE
-    if seconds is not None or not record.is_fixed:
-        record = record.model_copy(update={"ended": None})
+    if not record.is_fixed:
+        results = ["ended", "epochs_run", "least_seconds", "least_image_size"]
+        if not record.is_reduced:  # else fine-tuning continues with smaller images
+            results.append("sufficient_seconds")
+        record = record.model_copy(update=dict.fromkeys(results))
     record.write(run.budget_file)
     return Deadline.within(record.seconds - record.used_seconds)
 
@@ -286,11 +291,11 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
         if not fitted.is_stopped:  # the request came too late
             remove_file(context.run.finish_file)
         return
-    n_epochs_run = 0 if stage is None else stage.epochs_run
+    n_epochs_run, n_planned = (0, recipe.n_epochs) if stage is None else (stage.epochs_run, stage.epochs_planned)
     changes: dict[str, object] = {"stage": "instant"}
     if n_epochs_run:
         # A training by this recipe runs all these epochs and selects the best one, whatever the patience.
         changes = {"last_epoch": n_epochs_run, "checkpoint_selection": "best", "patience": recipe.patience_used}
     save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
     remove_file(context.run.finish_file)
-    context.emit(Noted.of(note("finished-early", epochs_run=n_epochs_run, epochs=recipe.n_epochs)))
+    context.emit(Noted.of(note("finished-early", epochs_run=n_epochs_run, epochs=n_planned)))

@@ -424,6 +424,11 @@ class FinetuningChoices(RecipeSection):
         assert self.epochs != "auto", "`with_epochs` replaces auto"
         return self.epochs
 
+    @property
+    def epochs_planned(self) -> int:
+        """The number of epochs of the learning rate schedule, after `with_epochs`; the last one may be incomplete."""
+        return math.ceil(list(self.schedule_changes.values())[-1]) if self.schedule_changes else self.n_epochs
+
     def n_drawn(self, n_of_class: Sequence[int], n_of_domain: Sequence[int] = (1,)) -> int:
         """Return the number of images of an epoch, by the numbers of training images of each class and of each domain.
 

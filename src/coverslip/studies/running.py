@@ -54,7 +54,7 @@ class CellRunner:
         status: receives the state and the remaining time.
         after_each: called after each training, also if it failed.
         emit: receives the end of each training and the remaining time.
-        deadline: a training is not started if its expected end, by the time of other trainings, is later.
+        deadline: a training is not started if its expected end, by the longest training so far, is later.
     """
 
     cells: list[Cell]
@@ -69,7 +69,8 @@ class CellRunner:
 
     def __post_init__(self) -> None:
         self._stop = Stop(self.folder / "stop")
-        self._seconds: list[float] = []
+        statuses = [cell.run.status for cell in self.cells]
+        self._seconds = [status.seconds_worked for status in statuses if status is not None and status.state == "done"]
         self._resumed = {cell.run.folder for cell in self.cells if is_run(cell.run.folder)}
         self._ends: float | None = None  # expected end of the study, from the time of finished trainings
         self._followed: tuple[Cell, LogReader] | None = None

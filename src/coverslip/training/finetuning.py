@@ -288,6 +288,7 @@ class Finetuned:
 
     selected_epoch: int  # 1-based; 0: no epoch was completed
     epochs_run: int
+    epochs_planned: int  # of the learning rate schedule
     stopped_because: StoppedBecause
     seconds: float
     images_per_second: float  # of training steps
@@ -303,10 +304,6 @@ class _StopRequested(Exception):
 
 class _FinishRequested(Exception):
     """The user requested the end of fine-tuning; the training continues with the next stage."""
-
-
-class _OutOfTime(Exception):
-    """The deadline passes before the end of the epoch."""
 
 
 def finetune(
@@ -330,12 +327,13 @@ def finetune(
         recipe: of the training.
         context: its folder gets checkpoints of the best and of the last epoch, and training resumes from the last one
             if it exists. Its listener receives every epoch and, a few times per second, steps. Its stop request is
-            checked before every step. Its deadline ends fine-tuning after the last complete epoch.
+            checked before every step. Without its limit, no epoch begins that its deadline would end.
         last_epoch: after which fine-tuning ends, with the learning rates of the recipe's epochs; None: all epochs.
         precision: of the steps; None for the fastest.
 
     Raises:
         OutOfMemory: a step does not fit into memory with any size of micro-batch.
+        OutOfTime: the context has no limit, and its deadline comes before the last epoch ends.
     """
     try:
         network.to(context.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
@@ -434,10 +432,8 @@ def _run_epochs(
                     if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
                         context.emit(Noted.of(note("no-second-phase", level="warning")))
                     break
-                if not plan.is_adaptable and context.deadline.seconds_left() < progress.seconds / max(
-                    1, progress.epoch
-                ):
-                    raise _OutOfTime  # another epoch would be incomplete
+                if not plan.is_adaptable:
+                    _check_time_for(progress.seconds / max(1, progress.epoch), context)
                 if is_changed_before(recipe, progress.epoch + 1):
                     stepper.optimizer = new_optimizer(network, recipe, progress.epoch + 1)
                 _one_epoch(network, stepper, images, recipe, plan, progress, context)
@@ -447,8 +443,6 @@ def _run_epochs(
         stopped = "on request"
     except _FinishRequested:
         stopped = "finished early"
-    except (_OutOfTime, OutOfTime):
-        stopped = "out of time"
     except Diverged:
         stopped = "diverged"
     selection = _selection(recipe, stopped)
@@ -459,6 +453,7 @@ def _run_epochs(
     return Finetuned(
         selected_epoch,
         progress.epoch,
+        plan.epochs_planned,
         stopped,
         progress.seconds,
         per_second,
@@ -483,14 +478,23 @@ def _check_requests(recipe: Recipe, progress: Progress, context: RunContext) -> 
         raise _FinishRequested
 
 
+def _check_time_for(seconds: float, context: RunContext) -> None:
+    """Raise OutOfTime if less time is left: all networks of a cross-validation must be trained equally long."""
+    if context.deadline.seconds_left() < seconds:
+        raise OutOfTime("no-time-for-all-folds")
+
+
 def _step_plan(
     images: TrainingImages, recipe: Recipe, progress: Progress, last_epoch: int | None, context: RunContext
 ) -> StepPlan:
-    """Return the plan of the recipe, with the changes of the training before a resume."""
+    """Return the plan of the recipe or of the training before a resume. A time limit replaces its later changes."""
     steps_per_epoch = n_batches(len(_epoch_order(images, recipe, epoch=1)), recipe.batch_size, recipe.last_batch)
-    changes = {**changes_in_steps(recipe.schedule_changes, steps_per_epoch), **progress.schedule_changes}
+    changes = changes_in_steps(recipe.schedule_changes, steps_per_epoch)
+    if progress.epoch:
+        changes = progress.schedule_changes
     if context.limit is None:
         return StepPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch)
+    changes = {step: n_steps for step, n_steps in changes.items() if step <= progress.n_steps}
     n_validated = len(images.selecting[0]) * (1 + recipe.validation_copies) / recipe.batch_size
     return TimedPlan(recipe.n_epochs, steps_per_epoch, changes, last_epoch, context.limit, n_validated)
 
@@ -591,8 +595,8 @@ def _train_epoch(
     n_used, max_norm = 0, max_gradient_norm(recipe, stepper.optimizer)
     for step, (x, label) in enumerate(batches, start=1):
         _check_requests(recipe, progress, context)
-        if not plan.is_adaptable and context.deadline.seconds_left() <= 0:
-            raise _OutOfTime
+        if not plan.is_adaptable:
+            _check_time_for(0.0, context)
         peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
         n_steps_done = plan.steps_before(epoch) + step
         share = learning_rate_factor(recipe, plan.progress(n_steps_done))

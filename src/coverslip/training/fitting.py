@@ -21,7 +21,7 @@ from torch import Tensor
 
 from coverslip.datasets import some
 from coverslip.engines import Features
-from coverslip.errors import BadRecipe, OutOfTime, Stopped
+from coverslip.errors import BadRecipe, Stopped
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature
 from coverslip.evaluation.decisions import DecisionRule, learn_decisions, set_floors, uncertain_share
 from coverslip.evaluation.table import METRICS, score
@@ -546,6 +546,7 @@ def fit(
 
     Raises:
         BadRecipe: training diverged before there was a network to keep.
+        OutOfTime: the context has no limit, and its deadline comes before the last epoch ends.
         Stopped: on request, before there was a network to keep.
     """
     images, recipe, context = task.images, task.recipe, task.context
@@ -685,7 +686,7 @@ def refit(
 
     Raises:
         BadRecipe: training diverged.
-        OutOfTime: the deadline of the context passed before the last chosen epoch.
+        OutOfTime: the deadline of the context comes before the last chosen epoch ends.
         Stopped: on request.
     """
     images, recipe, context = task.images, task.recipe, task.context
@@ -710,8 +711,6 @@ def refit(
         finetuned = _finetune(network, images, recipe, context, choices.epochs)
         if finetuned.stopped_because == "on request":  # with fewer epochs it would be another network
             raise work_stopped()
-        if finetuned.stopped_because == "out of time":
-            raise OutOfTime("no-time-for-all-images")
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
         if choices.refitted is not None:
@@ -789,7 +788,7 @@ def _finetune(
     network: Network, images: TrainingImages, recipe: Recipe, context: RunContext, last_epoch: int | None
 ) -> Finetuned:
     """Fine-tune in place."""
-    n_epochs = min(recipe.n_epochs, last_epoch or recipe.n_epochs)
+    n_epochs = min(recipe.epochs_planned, last_epoch or recipe.epochs_planned)
     selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.selecting[0]) else "best"
     context.emit(StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection=selection))
     if images.chosen is not None:
@@ -820,7 +819,7 @@ def _finetune_stage(finetuned: Finetuned, recipe: Recipe, refitted: RefittedHead
         selected_epoch=finetuned.selected_epoch,
         checkpoint_selection=finetuned.selection,
         epochs_run=finetuned.epochs_run,
-        epochs_planned=recipe.n_epochs,
+        epochs_planned=finetuned.epochs_planned,
         n_steps=finetuned.n_steps,
         stopped_because=finetuned.stopped_because,
         images_per_second=round(finetuned.images_per_second, 2),

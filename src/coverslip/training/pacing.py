@@ -58,10 +58,14 @@ class StepPlan:
         return list(self.changes.values())[-1] if self.changes else self._initial_steps
 
     @property
+    def epochs_planned(self) -> int:
+        """Number of epochs of the learning rate schedule; the last one may be incomplete."""
+        return math.ceil(self.n_steps / self.steps_per_epoch)
+
+    @property
     def n_epochs(self) -> int:
-        """Number of epochs in the current plan; the last one may be incomplete."""
-        n_epochs = math.ceil(self.n_steps / self.steps_per_epoch)
-        return n_epochs if self._last_epoch is None else min(n_epochs, self._last_epoch)
+        """Number of epochs that are run in the current plan."""
+        return self.epochs_planned if self._last_epoch is None else min(self.epochs_planned, self._last_epoch)
 
     @property
     def is_annealed(self) -> bool:
@@ -103,7 +107,7 @@ class TimedPlan(StepPlan):
 
     Args:
         n_epochs, steps_per_epoch, changes, last_epoch: as for `StepPlan`.
-        limit: deadline, and useful numbers of epochs.
+        limit: deadline, and useful numbers of epochs. With `last_epoch`, time does not add epochs.
         n_validated: number of validation images, in batches of a step.
     """
 
@@ -121,7 +125,9 @@ class TimedPlan(StepPlan):
         super().__init__(n_epochs, steps_per_epoch, changes, last_epoch)
         self._limit, self._n_validated = limit, n_validated
         self._min_steps = math.ceil(limit.fewest_epochs * steps_per_epoch)
-        self._max_steps = max(self.n_steps, round(limit.most_epochs * steps_per_epoch))
+        self._max_steps = self.n_steps
+        if last_epoch is None:
+            self._max_steps = max(self.n_steps, round(limit.most_epochs * steps_per_epoch))
         self._n_first = min(_FIRST_STEPS, max(3, steps_per_epoch))
         self._first_step_seconds: float | None = None  # basis of the first plan
         self._seconds = deque[float]()
@@ -184,15 +190,13 @@ class TimedPlan(StepPlan):
 
     def _follow(self, step: int, left: float) -> None:
         remaining = self.n_steps - step
-        if not remaining:  # the learning rate is at its end
-            return
         n_steps = self._steps_that_fit(step, left)
         increase = max(_MIN_INCREASE * remaining, 1)
         if n_steps < self.n_steps - _MIN_DECREASE * remaining or n_steps > self.n_steps + increase:
             self._change(step, n_steps)
 
     def _change(self, step: int, n_steps: int) -> None:
-        if n_steps != self.n_steps:
+        if n_steps != self.n_steps and step < self.n_steps:  # else the learning rate is at its end
             self.changes[step] = n_steps
 
 

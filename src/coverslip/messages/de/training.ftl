@@ -283,10 +283,7 @@ no-time-to-fine-tune-folds = Für die Feinabstimmung von { $n_networks } Netzen 
 
 out-of-time = Die Zeit reichte nicht für die Feinabstimmung aller Folds, daher behalten alle den Sofort-Klassifikator.
 
-no-time-for-all-folds = Die Zeit reichte nicht für die Feinabstimmung aller Folds
-    .do = Geben Sie mehr Zeit.
-
-no-time-for-all-images = Die Zeit reichte nicht für das Training auf allen Bildern
+no-time-for-all-folds = Die Zeit reichte nicht für die Feinabstimmung aller Netze der Kreuzvalidierung
     .do = Geben Sie mehr Zeit.
 
 ## Cross-validation

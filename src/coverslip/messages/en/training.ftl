@@ -283,10 +283,7 @@ no-time-to-fine-tune-folds = There is no time to fine-tune { $n_networks } netwo
 
 out-of-time = There was no time to fine-tune all folds, so all of them keep the instant classifier.
 
-no-time-for-all-folds = There was no time to fine-tune all folds
-    .do = Allow more time.
-
-no-time-for-all-images = There was no time for training on all images
+no-time-for-all-folds = There was no time to fine-tune all networks of the cross-validation
     .do = Allow more time.
 
 ## Cross-validation

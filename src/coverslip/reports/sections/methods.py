@@ -318,7 +318,7 @@ def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> Iterator[str]:
         optimizer=words["optimizer"],
         steps=_steps(run.recipe, stage),
         epochs=epochs,
-        selection=_selected_epoch(run, stage),
+        selection=_selected_epoch(run),
         has_epoch=not run.n_folds and bool(stage.selected_epoch),
         epoch=stage.selected_epoch or 0,
         n_epochs=stage.epochs_run,
@@ -352,9 +352,10 @@ def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
     )
 
 
-def _selected_epoch(run: ReportedRun, stage: FinetuneStage) -> str:
+def _selected_epoch(run: ReportedRun) -> str:
     recipe, metric = run.recipe, phrases(run.recipe)["primary_metric"]
-    is_last = recipe.keeps_last_epoch if run.n_folds else stage.checkpoint_selection == "last"
+    stages = [record.finetune for record in run.run.trainings if record.finetune is not None]
+    is_last = any(stage.checkpoint_selection == "last" for stage in stages)  # a fold that diverged keeps its best
     if is_last and (recipe.stage_selection == "finetune" or recipe.init == "scratch"):
         return text("methods-last-epoch")
     if is_last:

@@ -35,6 +35,7 @@ from coverslip.datasets import (
 )
 from coverslip.errors import CoverslipError, LeakageFound, NotFound
 from coverslip.events import SetSizes, ignore
+from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
 from coverslip.messages import Failure, Note, language, note
 from coverslip.models import check_weights, model_info
@@ -481,7 +482,7 @@ def queue_training(
 
     Raises:
         NotFound, Conflict: the dataset does not exist or is not ready, or the earlier split cannot be reused.
-        BadRecipe: a key or value is not valid, or the budget is no length of time.
+        BadRecipe: a key or value is not valid, the budget is not a duration, or it cannot be planned for the recipe.
         WeightsUnavailable: the pretrained weights of the network are not available.
         CoverslipError: the split is refused, for example because a set or a class would be empty.
     """
@@ -489,6 +490,8 @@ def queue_training(
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     full_recipe = recipe_of_dataset(workspace, dataset, recipe)
+    if budget is not None:
+        check_budget(full_recipe)
     if full_recipe.init == "imagenet":
         check_weights(model_info(full_recipe.model))
     refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, repeats_run=repeats_run)
