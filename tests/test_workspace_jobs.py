@@ -17,12 +17,12 @@ import pytest
 from image_sets import images_at
 from prediction_tables import write_predictions
 from refusing import refusing
-from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
+from small_workspace import FINETUNE, QUICK, busy_database, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
 
 import coverslip as cs
 from coverslip.datasets import DECISIONS
-from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadDataset, BadRecipe, Busy, Conflict, CoverslipError, NotFound
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
@@ -379,6 +379,23 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
     with pytest.raises(NotFound) as refused:
         control.restore_job(workspace, run_id)
     assert refused.value.code == "not-in-trash"
+
+
+def test_a_deletion_or_restoration_that_was_not_recorded_can_be_repeated(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    folder = find_job(workspace, run_id).folder
+    folder.mkdir()
+    with busy_database(workspace), pytest.raises(Busy):
+        control.remove_job(workspace, run_id)
+    assert folder.is_dir()
+    control.remove_job(workspace, run_id)
+    with busy_database(workspace), pytest.raises(Busy):
+        control.restore_job(workspace, run_id)
+    control.restore_job(workspace, run_id)
+    assert queued_ids(workspace, TRAININGS_QUEUE) == [run_id]
+    assert folder.is_dir()
+    assert not (workspace.trash / run_id).exists()
+    control.remove_job(workspace, run_id)
 
 
 @pytest.mark.exhaustive

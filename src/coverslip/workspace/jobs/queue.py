@@ -30,6 +30,7 @@ from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
     change_if_unchanged,
+    change_if_unchanged_in,
     change_job,
     find_job,
     has_ended,
@@ -146,8 +147,8 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
     if job.key is not None:
-        change_if_unchanged(workspace, job, state="removed")
         with write_transaction(workspace.engine) as connection:
+            change_if_unchanged_in(connection, job, state="removed")
             remove_rows(connection, [job])
         remove_files([job])
         return
@@ -159,10 +160,11 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     trash_folder = workspace.trash / job_id
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
-        change_if_unchanged(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
+        with write_transaction(workspace.engine) as connection:
+            change_if_unchanged_in(connection, job, state="removed", choices={**job.choices, "_was": job.state})
+            remove_trainings_of(connection, job_id)
         for file in job.files:
             shutil.move(file, trash_folder / file.name)
-        remove_trainings_of(workspace, job_id)
     except OSError as error:
         raise write_error(trash_folder, error) from error
 
@@ -194,9 +196,9 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
         raise Conflict("original-location-taken", name=job.folder.name)
     for file in files:
         shutil.move(file, job.folder.parent / file.name)
-    trash_folder.rmdir()
     choices = dict(job.choices)
     change_if_unchanged(workspace, job, state=choices.pop("_was", "started"), choices=choices)
+    trash_folder.rmdir()  # last, so that a request that failed can be repeated
     list_unlisted_jobs(workspace)
 
 

@@ -251,10 +251,12 @@ def remove_rows(connection: Connection, jobs: Collection[Job]) -> None:
     connection.execute(delete(db.jobs).where(db.jobs.c.id.in_([job.id for job in jobs])))
 
 
-def remove_trainings_of(workspace: Workspace, study_id: str) -> None:
-    """Remove the trainings of a study from the table. They are listed again if the study is restored."""
-    with write_transaction(workspace.engine) as connection:
-        connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
+def remove_trainings_of(connection: Connection, study_id: str) -> None:
+    """Remove the trainings of a study from the table, in a writing transaction.
+
+    They are listed again if the study is restored.
+    """
+    connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
 
 
 def remove_files(jobs: Collection[Job]) -> None:
@@ -286,13 +288,18 @@ def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> Non
     Raises:
         Conflict: it was changed.
     """
+    with write_transaction(workspace.engine) as connection:
+        change_if_unchanged_in(connection, job, **values)
+
+
+def change_if_unchanged_in(connection: Connection, job: Job, **values: object) -> None:
+    """Change a job as `change_if_unchanged` does, in a writing transaction."""
     columns = db.jobs.c
     is_same = (columns.id == job.id) & ((columns.state == "removed") == (job.state == "removed"))
     for name in ("queued", "launched"):
         is_same &= columns[name].is_not_distinct_from(getattr(job, name))
-    with write_transaction(workspace.engine) as connection:
-        if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
-            raise Conflict("job-changed")
+    if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
+        raise Conflict("job-changed")
 
 
 # The state, always read from folders and processes, so that a restarted server has it.
