@@ -34,7 +34,7 @@ from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, save_recipe
 from coverslip.runs.training import BudgetRecord, budget_seconds
-from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
+from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command, recorded_failure
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
@@ -87,9 +87,10 @@ def launched(folder: Path, *arguments: str) -> tuple[Program, float]:
     return program, process_started(program.pid)
 
 
-def state_at_end(workspace: Workspace, run_id: str) -> str:
-    """The state of a job whose process has ended, after the queue has recorded that."""
-    until(lambda: Queue(workspace, Turns()).update() or find_job(workspace, run_id).state == "ended")
+def state_at_end(workspace: Workspace, run_id: str, queue: Queue | None = None) -> str:
+    """The state of a job whose process has ended, after a queue has recorded that."""
+    queue = queue or Queue(workspace, Turns())
+    until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
     return state_now(find_job(workspace, run_id))
 
 
@@ -284,6 +285,41 @@ def test_a_job_whose_process_cannot_be_started_fails_with_the_reason(workspace: 
     job.log.rmdir()
     control.resume_job(workspace, run_id)
     assert state_now(find_job(workspace, run_id)) == "queued"
+    control.remove_job(workspace, run_id)
+
+
+def test_a_job_that_could_not_be_started_because_the_database_was_busy_remains_in_the_queue(
+    workspace: Workspace, cells: str
+) -> None:
+    run_id = queued(workspace, cells)
+    with busy_database(workspace), pytest.raises(Busy):
+        Queue(workspace, Turns()).update()
+    job = find_job(workspace, run_id)
+    assert (state_now(job), recorded_failure(job.folder)) == ("queued", None)
+    control.remove_job(workspace, run_id)
+
+
+def test_a_started_process_is_recorded_as_soon_as_the_database_is_free(
+    workspace: Workspace, cells: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "import time; time.sleep(60)"])
+    queue = Queue(workspace, Turns())
+
+    def fail(*_: object, **__: object) -> None:
+        raise Busy("workspace-busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(control, "change_job", fail)
+        with pytest.raises(Busy):
+            queue.update()
+    queue.update()
+    ((program, began),) = queue._started
+    job = find_job(workspace, run_id)
+    assert (job.state, job.pid, job.process_started) == ("started", program.pid, began)
+    assert recorded_failure(job.folder) is None
+    program.kill()
+    assert state_at_end(workspace, run_id, queue) == "failed"
     control.remove_job(workspace, run_id)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import update
 
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Busy, Conflict, CoverslipError, NotFound
 from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_text
 from coverslip.machine import memory_of_processes, n_cores, process_started
@@ -316,6 +316,7 @@ class Queue:
         self._is_closed, self._is_running = threading.Event(), False
         # With their start times, until it is recorded how they ended.
         self._started: list[tuple[Program, float]] = []
+        self._unrecorded: dict[str, tuple[int, float]] = {}  # PIDs and start times of jobs that are not in the table
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
 
     def start(self) -> None:
@@ -356,6 +357,7 @@ class Queue:
 
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
+        self._record_starts()
         ended = [each for each in self._started if each[0].poll() is not None]
         self._started = [each for each in self._started if each not in ended]
         with self._workspace.engine.connect() as connection:
@@ -384,6 +386,7 @@ class Queue:
                 most = None if self._slurm_of(job) else 1 if job.key is None else n_cores()
                 if self._turns.take(folder, queue, most=most):
                     self._begin(job)
+                    self._record_starts()
         for job in started:  # last: a damaged table must not keep other jobs from starting
             if job.kind in queue_of:
                 self._attempt(partial(kind_of(job).store_rows, self._workspace, job))
@@ -397,6 +400,8 @@ class Queue:
         try:
             kind_of(job).refuse(self._workspace, job)
             self._launch(job)
+        except Busy:  # before its process was started: it remains in the queue
+            raise
         except (CoverslipError, OSError) as error:  # OSError: the disk is full, or there are too many processes
             if isinstance(error, CoverslipError):
                 reason = error.failure
@@ -432,8 +437,14 @@ class Queue:
         _reset_niceness(program)
         began = process_started(program.pid)
         self._started.append((program, began))
+        self._unrecorded[job.id] = program.pid, began
         threading.Thread(target=self._wait_for, args=(program,), name="coverslip job", daemon=True).start()
-        change_job(self._workspace, job.id, pid=program.pid, process_started=began)
+
+    def _record_starts(self) -> None:
+        """Record the processes of started jobs. After an error, such as a full disk, the next call repeats it."""
+        for job_id, (pid, began) in list(self._unrecorded.items()):
+            change_job(self._workspace, job_id, pid=pid, process_started=began)
+            del self._unrecorded[job_id]
 
     def _wait_for(self, program: Program) -> None:
         program.wait()
