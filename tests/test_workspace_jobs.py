@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
@@ -270,6 +271,24 @@ def test_a_job_that_dies_says_how_and_never_by_a_warning(
         "failed",
         (reason, parameters),
     )
+    control.resume_job(workspace, run_id)
+    control.remove_job(workspace, run_id)
+
+
+def test_a_job_that_was_killed_on_another_computer_has_ended_with_the_process_that_waited_for_it(
+    workspace: Workspace, cells: str
+) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "input()"])  # ends with an error: it has no input
+    queue = Queue(workspace, Turns())
+    queue.update()
+    job, now = find_job(workspace, run_id), datetime.now(UTC).isoformat(timespec="seconds")
+    say(job, state="running", pid=1, process_started=1.0, host="another computer", began=now, heartbeat=now)
+    assert state_now(job) == "running"
+    assert state_at_end(workspace, run_id, queue) == "failed"
+    failure = recorded_failure(job.folder)
+    assert failure is not None
+    assert failure.code == "job-ended-with-error"
     control.resume_job(workspace, run_id)
     control.remove_job(workspace, run_id)
 

@@ -22,12 +22,12 @@ from pydantic import Field
 from pydantic_core import to_jsonable_python
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
-from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
+from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs.folder import Run
 from coverslip.runs.log import FoldedLog
 from coverslip.runs.progress import LoggedProgress
-from coverslip.runs.status import Status
+from coverslip.runs.status import Status, mark_interrupted
 from coverslip.runtime.programs import failure_file, is_running, log_file, record_exit, recorded_failure
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
@@ -308,7 +308,13 @@ def change_if_unchanged_in(connection: Connection, job: Job, **values: object) -
 def record_end(job: Job, exit_code: int) -> None:
     """Record how the process of a job ended, unless it did so itself, or was to stop."""
     status = status_of(job)
-    is_recorded = status is not None and not is_from_earlier_process(job, status) and status.state != "running"
+    if status is not None and is_from_earlier_process(job, status):
+        status = None
+    if status is not None and status.host != platform.node() and exit_code >= 0:
+        # The process waited for the end of a job of Slurm; if it was killed, that job may continue.
+        with suppress(CoverslipError):  # the disk is full
+            mark_interrupted(job.run.status_file)
+    is_recorded = status is not None and status.state != "running"
     if not is_recorded and job.stop_requested is None:
         record_exit(job.folder, exit_code)
 
