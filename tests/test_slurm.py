@@ -39,7 +39,7 @@ from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import job_state
 from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook, queue_study
@@ -353,6 +353,17 @@ def test_options_that_slurm_refuses_are_the_reason_of_the_failure(workspace: Wor
     assert failure is not None
     assert "partition" in str(failure.parameters["reason"])
     until(lambda: jobs_of_slurm() == [], seconds=60)  # those of other tests end a little later
+
+
+def test_a_job_that_fails_in_slurm_says_why(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "raise MemoryError"])
+    with queue(workspace, ""):
+        until(lambda: state(workspace, run_id) == "failed", seconds=60)
+    failure = recorded_failure(find_job(workspace, run_id).folder)
+    assert failure is not None
+    assert (failure.code, failure.parameters["reason"]) == ("job-ended-with-error", "MemoryError")
+    until(lambda: jobs_of_slurm() == [], seconds=60)
 
 
 @pytest.mark.parametrize("command", ["app", "server"])
