@@ -343,6 +343,29 @@ def test_a_run_removed_meanwhile_makes_a_backup_fail_without_a_trace(
     assert [each.name for each in tmp_path.iterdir()] == ["copy"]
 
 
+def test_a_run_removed_and_restored_meanwhile_makes_a_backup_fail(
+    workspace: Workspace, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
+    (job,) = all_jobs(copy, "train")
+    list_files, removed = backups._list_files, backups._removed
+
+    def list_then_remove(folder: Path) -> object:
+        files = list_files(folder)
+        remove_job(copy, job.id)
+        return files
+
+    def restore_then_compare(home: Workspace) -> object:
+        restore_job(copy, job.id)
+        return removed(home)
+
+    monkeypatch.setattr(backups, "_list_files", list_then_remove)
+    monkeypatch.setattr(backups, "_removed", restore_then_compare)
+    with refusing(Conflict, "backup-overtaken"):
+        write_backup(copy, tmp_path / "backup.zip")
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
 def test_a_deletion_or_restoration_of_a_classifier_that_was_not_recorded_can_be_repeated(
     backup: Path, tmp_path: Path
 ) -> None:
