@@ -277,6 +277,20 @@ def test_the_trainings_of_a_study_stay_listed_if_its_deletion_fails(
         find_job(workspace, "training")
 
 
+def test_a_training_that_was_deleted_before_its_study_can_be_restored_after_it(workspace: Workspace) -> None:
+    folder = workspace.studies / "of-one"
+    values = {"name": "", "dataset_name": "", "command": [], "choices": {}, "state": "ended", "queued": None}
+    cell = folder / "cells" / "one"
+    cell.mkdir(parents=True)
+    add_job(workspace, id="study", kind="study", folder=str(folder), **values)
+    add_job(workspace, id="training", kind="train", study_id="study", folder=str(cell), **values)
+    for job_id in ("training", "study"):
+        control.remove_job(workspace, job_id)
+    for job_id in ("study", "training"):
+        control.restore_job(workspace, job_id)
+    assert find_job(workspace, "training").folder.is_dir()
+
+
 def test_files_that_a_removed_computation_left_are_deleted_at_the_next_start(workspace: Workspace) -> None:
     removed, listed = request(workspace, "removed"), request(workspace, "listed")
     control.remove_job(workspace, removed.id)

@@ -254,9 +254,9 @@ def remove_rows(connection: Connection, jobs: Collection[Job]) -> None:
 def remove_trainings_of(connection: Connection, study_id: str) -> None:
     """Remove the trainings of a study from the table, in a writing transaction.
 
-    They are listed again if the study is restored.
+    They are listed again if the study is restored. Those in the trash remain, so that they can be restored after it.
     """
-    connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
+    connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id, db.jobs.c.state != "removed"))
 
 
 def remove_files(jobs: Collection[Job]) -> None:
