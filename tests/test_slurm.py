@@ -31,7 +31,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event, Noted
 from coverslip.runs.predictions import read_predictions
-from coverslip.runtime.programs import log_file, recorded_failure
+from coverslip.runtime.programs import kill_with_children, log_file, recorded_failure
 from coverslip.runtime.slurm import Slurm
 from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.plan import StudyPlan
@@ -353,6 +353,17 @@ def test_options_that_slurm_refuses_are_the_reason_of_the_failure(workspace: Wor
     assert failure is not None
     assert "partition" in str(failure.parameters["reason"])
     until(lambda: jobs_of_slurm() == [], seconds=60)  # those of other tests end a little later
+
+
+def test_a_job_that_waits_in_slurm_is_cancelled_after_this_computer_restarted(workspace: Workspace, cells: str) -> None:
+    run_id, options = queued(workspace, cells), "--begin=now+1hour"
+    with queue(workspace, options):
+        until(lambda: jobs_of_slurm() == ["PENDING"], seconds=60)
+    job = find_job(workspace, run_id)
+    kill_with_children(job.pid, job.process_started)
+    with queue(workspace, options):
+        until(lambda: state(workspace, run_id) == "interrupted", seconds=60)
+    assert jobs_of_slurm() == []
 
 
 def test_a_job_that_fails_in_slurm_says_why(workspace: Workspace, cells: str) -> None:

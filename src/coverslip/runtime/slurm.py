@@ -1,8 +1,8 @@
 """Jobs on the computers of a Slurm cluster: a local process submits each job, waits for its end, and cancels it.
 
 `python -m coverslip.runtime.slurm LOG [OPTION…] -- COMMAND…` submits the command, and ends when its job ends.
-The server treats the local process like a job that runs here. If this computer restarts, the job of Slurm continues,
-and its status file shows that it is alive.
+The server treats the local process like a job that runs here. If this computer restarts, a running job of Slurm
+continues, and its status file shows that it is alive. A job that waits is cancelled when the server has started.
 """
 
 import os
@@ -58,6 +58,11 @@ class Slurm:
 def is_submitted(log: Path) -> bool:
     """Return whether a job whose output is appended to this file waits or runs in Slurm, if Slurm answers."""
     return bool(_run("squeue", "--noheader", "--format", "%i", f"--name={_job_name(str(log))}").stdout.strip())
+
+
+def cancel_waiting(log: Path) -> None:
+    """Cancel a job whose output is appended to this file, if it waits in Slurm. A running job continues."""
+    _run("scancel", "--state", "PENDING", f"--name={_job_name(str(log))}")
 
 
 class _Job:

@@ -25,7 +25,7 @@ from coverslip.runtime.programs import (
     record_failure,
     terminate,
 )
-from coverslip.runtime.slurm import Slurm
+from coverslip.runtime.slurm import Slurm, cancel_waiting
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
@@ -390,6 +390,8 @@ class Queue:
         for job in started:  # last: a damaged table must not keep other jobs from starting
             if job.kind in queue_of:
                 self._attempt(partial(kind_of(job).store_rows, self._workspace, job))
+                if job not in running and self._slurm_of(job):  # if this computer has restarted, it may wait in Slurm
+                    cancel_waiting(job.log)
             if job not in running:  # after its rows: pages that follow the change read them
                 mark_ended(self._workspace, job)
 
