@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from coverslip.workspace.jobs.records import (
 )
 from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
+from coverslip.workspace.store import database
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.studies.planning import StudyChoices, queue_study
 from coverslip.workspace.trainings.queueing import queue_training
@@ -83,6 +85,18 @@ def ended(client: httpx.Client, run_id: str, seconds: float = 90, what: str = "r
         return None if body["state"] in ("queued", "starting", "running", "stopping") else body
 
     return until(look, seconds)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def busy_database(workspace: Workspace) -> Iterator[None]:
+    """Another transaction writes to the database during the block, and no request waits for its end."""
+    token = database._wait_seconds.set(0)
+    try:
+        with closing(sqlite3.connect(workspace.folder / "workspace.sqlite")) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            yield
+    finally:
+        database._wait_seconds.reset(token)
 
 
 def do_jobs(workspace: Workspace) -> None:

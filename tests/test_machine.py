@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from refusing import refusing
@@ -21,6 +22,7 @@ from coverslip.machine import (
     likely_device,
     memory_mib,
     n_cores,
+    process_started,
     processor_instructions,
     select_device,
     usable_devices,
@@ -145,3 +147,10 @@ def test_memory_that_pytorch_keeps_for_this_process_is_free() -> None:
     before = free_memory_bytes("cuda")
     torch.empty(2**30, dtype=torch.uint8, device="cuda")
     assert before - free_memory_bytes("cuda") < 2**29
+
+
+def test_the_start_time_of_a_process_that_has_ended_is_not_reported_again() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert process_started(process.pid) >= process_started(os.getpid())
+    with pytest.raises(psutil.NoSuchProcess):  # its PID is free for the next process
+        process_started(process.pid)

@@ -31,7 +31,7 @@ from coverslip.cli import main
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Event, Noted
 from coverslip.runs.predictions import read_predictions
-from coverslip.runtime.programs import log_file, recorded_failure
+from coverslip.runtime.programs import kill_with_children, log_file, recorded_failure
 from coverslip.runtime.slurm import Slurm
 from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.plan import StudyPlan
@@ -39,7 +39,7 @@ from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import job_state
 from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
-from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook, queue_study
@@ -353,6 +353,28 @@ def test_options_that_slurm_refuses_are_the_reason_of_the_failure(workspace: Wor
     assert failure is not None
     assert "partition" in str(failure.parameters["reason"])
     until(lambda: jobs_of_slurm() == [], seconds=60)  # those of other tests end a little later
+
+
+def test_a_job_that_waits_in_slurm_is_cancelled_after_this_computer_restarted(workspace: Workspace, cells: str) -> None:
+    run_id, options = queued(workspace, cells), "--begin=now+1hour"
+    with queue(workspace, options):
+        until(lambda: jobs_of_slurm() == ["PENDING"], seconds=60)
+    job = find_job(workspace, run_id)
+    kill_with_children(job.pid, job.process_started)
+    with queue(workspace, options):
+        until(lambda: state(workspace, run_id) == "interrupted", seconds=60)
+    assert jobs_of_slurm() == []
+
+
+def test_a_job_that_fails_in_slurm_says_why(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "raise MemoryError"])
+    with queue(workspace, ""):
+        until(lambda: state(workspace, run_id) == "failed", seconds=60)
+    failure = recorded_failure(find_job(workspace, run_id).folder)
+    assert failure is not None
+    assert (failure.code, failure.parameters["reason"]) == ("job-ended-with-error", "MemoryError")
+    until(lambda: jobs_of_slurm() == [], seconds=60)
 
 
 @pytest.mark.parametrize("command", ["app", "server"])

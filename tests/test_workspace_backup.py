@@ -21,11 +21,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from image_sets import App
 from refusing import refusing
-from small_workspace import CLASSES, FINETUNE, QUICK, predicted_here, trained_here, until, write_cells
+from small_workspace import CLASSES, FINETUNE, QUICK, busy_database, predicted_here, trained_here, until, write_cells
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import Busy, Conflict, CoverslipError
 from coverslip.workspace import backups
 from coverslip.workspace.backups import (
     DATABASE,
@@ -341,6 +341,45 @@ def test_a_run_removed_meanwhile_makes_a_backup_fail_without_a_trace(
     with refusing(Conflict, "backup-overtaken"):
         write_backup(copy, tmp_path / "backup.zip")
     assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
+def test_a_run_removed_and_restored_meanwhile_makes_a_backup_fail(
+    workspace: Workspace, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
+    (job,) = all_jobs(copy, "train")
+    list_files, removed = backups._list_files, backups._removed
+
+    def list_then_remove(folder: Path) -> object:
+        files = list_files(folder)
+        remove_job(copy, job.id)
+        return files
+
+    def restore_then_compare(home: Workspace) -> object:
+        restore_job(copy, job.id)
+        return removed(home)
+
+    monkeypatch.setattr(backups, "_list_files", list_then_remove)
+    monkeypatch.setattr(backups, "_removed", restore_then_compare)
+    with refusing(Conflict, "backup-overtaken"):
+        write_backup(copy, tmp_path / "backup.zip")
+    assert [each.name for each in tmp_path.iterdir()] == ["copy"]
+
+
+def test_a_deletion_or_restoration_of_a_classifier_that_was_not_recorded_can_be_repeated(
+    backup: Path, tmp_path: Path
+) -> None:
+    copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
+    (imported,) = classifiers.all_imported(copy)
+    with busy_database(copy), pytest.raises(Busy):
+        classifiers.remove(copy, imported.id)
+    assert imported.file.is_file()
+    classifiers.remove(copy, imported.id)
+    with busy_database(copy), pytest.raises(Busy):
+        classifiers.restore(copy, imported.id)
+    assert classifiers.restore(copy, imported.id) == imported
+    assert classifiers.all_imported(copy) == [imported]
+    assert not (copy.trash / imported.id).exists()
 
 
 def test_an_interrupted_backup_or_restore_leaves_nothing(

@@ -13,7 +13,7 @@ import pytest
 from drawing import save_cells
 from small_workspace import do_jobs, new_workspace, open_images, until
 
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import Busy, Conflict, NotFound
 from coverslip.messages import text
 from coverslip.runs.status import StatusFile
 from coverslip.runtime.programs import is_running
@@ -254,6 +254,41 @@ def test_computations_for_pages_of_a_removed_study_and_its_trainings_are_stopped
         request_result(workspace, KIND, key, {}, name=key, link=f"/jobs/{job_id}/rows/1/explanation")
     control.remove_job(workspace, "study")
     assert [state_of(workspace, key).state for key in ("its", "another's")] == [None, "waiting"]
+
+
+def test_the_trainings_of_a_study_stay_listed_if_its_deletion_fails(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workspace.studies / "of-two"
+    values = {"name": "", "dataset_name": "", "command": [], "choices": {}, "state": "ended", "queued": None}
+    add_job(workspace, id="study", kind="study", folder=str(folder), **values)
+    add_job(workspace, id="training", kind="train", study_id="study", folder=str(folder / "cells" / "one"), **values)
+
+    def fail(*_: object) -> None:
+        raise Busy("workspace-busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(control, "remove_trainings_of", fail)
+        with pytest.raises(Busy):
+            control.remove_job(workspace, "study")
+    assert find_job(workspace, "training").state == "ended"
+    control.remove_job(workspace, "study")
+    with pytest.raises(NotFound):
+        find_job(workspace, "training")
+
+
+def test_a_training_that_was_deleted_before_its_study_can_be_restored_after_it(workspace: Workspace) -> None:
+    folder = workspace.studies / "of-one"
+    values = {"name": "", "dataset_name": "", "command": [], "choices": {}, "state": "ended", "queued": None}
+    cell = folder / "cells" / "one"
+    cell.mkdir(parents=True)
+    add_job(workspace, id="study", kind="study", folder=str(folder), **values)
+    add_job(workspace, id="training", kind="train", study_id="study", folder=str(cell), **values)
+    for job_id in ("training", "study"):
+        control.remove_job(workspace, job_id)
+    for job_id in ("study", "training"):
+        control.restore_job(workspace, job_id)
+    assert find_job(workspace, "training").folder.is_dir()
 
 
 def test_files_that_a_removed_computation_left_are_deleted_at_the_next_start(workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
@@ -17,12 +18,12 @@ import pytest
 from image_sets import images_at
 from prediction_tables import write_predictions
 from refusing import refusing
-from small_workspace import FINETUNE, QUICK, new_workspace, open_images, until, write_cells
+from small_workspace import FINETUNE, QUICK, busy_database, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
 
 import coverslip as cs
 from coverslip.datasets import DECISIONS
-from coverslip.errors import BadDataset, BadRecipe, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadDataset, BadRecipe, Busy, Conflict, CoverslipError, NotFound
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images import ReadPlan
 from coverslip.machine import process_started
@@ -34,7 +35,7 @@ from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, save_recipe
 from coverslip.runs.training import BudgetRecord, budget_seconds
-from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command
+from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command, recorded_failure
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
@@ -87,9 +88,10 @@ def launched(folder: Path, *arguments: str) -> tuple[Program, float]:
     return program, process_started(program.pid)
 
 
-def state_at_end(workspace: Workspace, run_id: str) -> str:
-    """The state of a job whose process has ended, after the queue has recorded that."""
-    until(lambda: Queue(workspace, Turns()).update() or find_job(workspace, run_id).state == "ended")
+def state_at_end(workspace: Workspace, run_id: str, queue: Queue | None = None) -> str:
+    """The state of a job whose process has ended, after a queue has recorded that."""
+    queue = queue or Queue(workspace, Turns())
+    until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
     return state_now(find_job(workspace, run_id))
 
 
@@ -273,6 +275,24 @@ def test_a_job_that_dies_says_how_and_never_by_a_warning(
     control.remove_job(workspace, run_id)
 
 
+def test_a_job_that_was_killed_on_another_computer_has_ended_with_the_process_that_waited_for_it(
+    workspace: Workspace, cells: str
+) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "input()"])  # ends with an error: it has no input
+    queue = Queue(workspace, Turns())
+    queue.update()
+    job, now = find_job(workspace, run_id), datetime.now(UTC).isoformat(timespec="seconds")
+    say(job, state="running", pid=1, process_started=1.0, host="another computer", began=now, heartbeat=now)
+    assert state_now(job) == "running"
+    assert state_at_end(workspace, run_id, queue) == "failed"
+    failure = recorded_failure(job.folder)
+    assert failure is not None
+    assert failure.code == "job-ended-with-error"
+    control.resume_job(workspace, run_id)
+    control.remove_job(workspace, run_id)
+
+
 def test_a_job_whose_process_cannot_be_started_fails_with_the_reason(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells)
     job = find_job(workspace, run_id)
@@ -284,6 +304,41 @@ def test_a_job_whose_process_cannot_be_started_fails_with_the_reason(workspace: 
     job.log.rmdir()
     control.resume_job(workspace, run_id)
     assert state_now(find_job(workspace, run_id)) == "queued"
+    control.remove_job(workspace, run_id)
+
+
+def test_a_job_that_could_not_be_started_because_the_database_was_busy_remains_in_the_queue(
+    workspace: Workspace, cells: str
+) -> None:
+    run_id = queued(workspace, cells)
+    with busy_database(workspace), pytest.raises(Busy):
+        Queue(workspace, Turns()).update()
+    job = find_job(workspace, run_id)
+    assert (state_now(job), recorded_failure(job.folder)) == ("queued", None)
+    control.remove_job(workspace, run_id)
+
+
+def test_a_started_process_is_recorded_as_soon_as_the_database_is_free(
+    workspace: Workspace, cells: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = queued(workspace, cells)
+    change_job(workspace, run_id, command=["-c", "import time; time.sleep(60)"])
+    queue = Queue(workspace, Turns())
+
+    def fail(*_: object, **__: object) -> None:
+        raise Busy("workspace-busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(control, "change_job", fail)
+        with pytest.raises(Busy):
+            queue.update()
+    queue.update()
+    ((program, began),) = queue._started
+    job = find_job(workspace, run_id)
+    assert (job.state, job.pid, job.process_started) == ("started", program.pid, began)
+    assert recorded_failure(job.folder) is None
+    program.kill()
+    assert state_at_end(workspace, run_id, queue) == "failed"
     control.remove_job(workspace, run_id)
 
 
@@ -379,6 +434,23 @@ def test_what_the_trash_no_longer_holds_cannot_come_back(workspace: Workspace, c
     with pytest.raises(NotFound) as refused:
         control.restore_job(workspace, run_id)
     assert refused.value.code == "not-in-trash"
+
+
+def test_a_deletion_or_restoration_that_was_not_recorded_can_be_repeated(workspace: Workspace, cells: str) -> None:
+    run_id = queued(workspace, cells)
+    folder = find_job(workspace, run_id).folder
+    folder.mkdir()
+    with busy_database(workspace), pytest.raises(Busy):
+        control.remove_job(workspace, run_id)
+    assert folder.is_dir()
+    control.remove_job(workspace, run_id)
+    with busy_database(workspace), pytest.raises(Busy):
+        control.restore_job(workspace, run_id)
+    control.restore_job(workspace, run_id)
+    assert queued_ids(workspace, TRAININGS_QUEUE) == [run_id]
+    assert folder.is_dir()
+    assert not (workspace.trash / run_id).exists()
+    control.remove_job(workspace, run_id)
 
 
 @pytest.mark.exhaustive

@@ -144,6 +144,7 @@ def usable_devices() -> list[str]:
     return [device for device, is_usable in usable.items() if is_usable]
 
 
+@cache
 def likely_device() -> str:
     """Return the device that a training most likely uses, without importing PyTorch."""
     build = version("torch")
@@ -296,7 +297,6 @@ def network_file_system(real_path: str, mounts: Mapping[str, str]) -> str | None
     return mounts[point] if point is not None and mounts[point] in _NETWORK else None
 
 
-@cache
 def process_started(pid: int | None = None) -> float:
     """Return the start time of a process in seconds, which distinguishes it from a later process with the same id.
 

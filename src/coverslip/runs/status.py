@@ -138,10 +138,10 @@ class StatusFile:
 
 
 def mark_interrupted(file: Path) -> bool:
-    """Let the status of a copied folder name no process of this computer, so that its work can be resumed.
+    """Let the status of a folder name no process, such as that of a copied folder, so that its work can be resumed.
 
     Returns:
-        Whether a process worked on the original folder.
+        Whether it named a running process.
     """
     try:
         status = Status.read(file)

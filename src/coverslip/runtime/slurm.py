@@ -1,8 +1,8 @@
 """Jobs on the computers of a Slurm cluster: a local process submits each job, waits for its end, and cancels it.
 
 `python -m coverslip.runtime.slurm LOG [OPTION…] -- COMMAND…` submits the command, and ends when its job ends.
-The server treats the local process like a job that runs here. If this computer restarts, the job of Slurm continues,
-and its status file shows that it is alive.
+The server treats the local process like a job that runs here. If this computer restarts, a running job of Slurm
+continues, and its status file shows that it is alive. A job that waits is cancelled when the server has started.
 """
 
 import os
@@ -60,6 +60,11 @@ def is_submitted(log: Path) -> bool:
     return bool(_run("squeue", "--noheader", "--format", "%i", f"--name={_job_name(str(log))}").stdout.strip())
 
 
+def cancel_waiting(log: Path) -> None:
+    """Cancel a job whose output is appended to this file, if it waits in Slurm. A running job continues."""
+    _run("scancel", "--state", "PENDING", f"--name={_job_name(str(log))}")
+
+
 class _Job:
     """A job of Slurm that this process submits and waits for. SIGTERM and SIGINT cancel it at any time."""
 
@@ -104,14 +109,20 @@ class _Job:
             is_unknown = "Invalid job id" in listed.stderr
             is_listed = bool(state) if listed.returncode == 0 else not is_unknown
 
-    def record_end(self) -> None:
-        """Record as a failure that Slurm ended the job, such as at its time limit, unless this process cancelled it."""
+    def record_end(self) -> int:
+        """Return 1 if the job failed, unless this process cancelled it.
+
+        If Slurm ended it, such as at its time limit, this is recorded as its failure.
+        """
         state = _run(
             "squeue", "--noheader", "--states", "all", "--format", "%T", f"--jobs={self._number}"
         ).stdout.strip()
-        if state in _ENDED_BY_SLURM and not self._is_cancelled:
+        if self._is_cancelled or state in ("", "COMPLETED"):  # empty: Slurm does not answer
+            return 0
+        if state in _ENDED_BY_SLURM:
             reason = failure("slurm-ended-job", kind="ended", number=self._number, state=state)
             write_json(Path(os.environ[FAILURE_VARIABLE]), asdict(reason))
+        return 1
 
 
 def _run(
@@ -132,7 +143,7 @@ def _literal(path: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Submit a command, and return when its job has ended."""
+    """Submit a command, and return when its job has ended: 0 if it succeeded, or this process cancelled it."""
     log, *options = arguments[: arguments.index("--")]
     job = _Job()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -140,7 +151,7 @@ def main(arguments: Sequence[str]) -> int:
     status = job.submit(arguments[arguments.index("--") + 1 :], log, options)
     if status == 0:
         job.wait()
-        job.record_end()
+        status = job.record_end()
     return status
 
 

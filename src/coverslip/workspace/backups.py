@@ -344,7 +344,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             archive.writestr(MANIFEST, manifest.model_dump_json(indent=2))
         stream.flush()
         os.fsync(stream.fileno())
-        if _removed(workspace) != jobs:
+        if _removed(workspace) != jobs or writer.has_gaps():
             raise Conflict("backup-overtaken", file=workspace.folder)
     record_backup(workspace.folder, file)
     return manifest
@@ -365,16 +365,23 @@ class _Writer:
     copy: Path
     n_files: int = 0
     n_bytes: int = 0
+    missing: list[PurePosixPath] = field(default_factory=list)
 
     def add_file(self, path: PurePosixPath) -> None:
         """Add a file of the workspace; a database in one state. A file that was removed meanwhile is omitted."""
         file = self.workspace / path
-        with suppress(FileNotFoundError):
+        try:
             if path.suffix == SQLITE and path.parts[0] != UPLOADS:
                 with self.copied(file) as copy:
                     self.add(copy, path)
             else:
                 self.add(file, path)
+        except FileNotFoundError:
+            self.missing.append(path)
+
+    def has_gaps(self) -> bool:
+        """Return whether a file of a run or classifier is missing because it was restored after it was to be added."""
+        return any(path.parts[0] == "trash" or (self.workspace / path).exists() for path in self.missing)
 
     def add(self, file: Path, path: PurePosixPath) -> None:
         """Add a file as the file of the workspace at `path`.

@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import update
 
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import Busy, Conflict, CoverslipError, NotFound
 from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_text
 from coverslip.machine import memory_of_processes, n_cores, process_started
@@ -25,11 +25,12 @@ from coverslip.runtime.programs import (
     record_failure,
     terminate,
 )
-from coverslip.runtime.slurm import Slurm
+from coverslip.runtime.slurm import Slurm, cancel_waiting
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
     change_if_unchanged,
+    change_if_unchanged_in,
     change_job,
     find_job,
     has_ended,
@@ -146,8 +147,8 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
     if job.key is not None:
-        change_if_unchanged(workspace, job, state="removed")
         with write_transaction(workspace.engine) as connection:
+            change_if_unchanged_in(connection, job, state="removed")
             remove_rows(connection, [job])
         remove_files([job])
         return
@@ -159,10 +160,11 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     trash_folder = workspace.trash / job_id
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
-        change_if_unchanged(workspace, job, state="removed", choices={**job.choices, "_was": job.state})
+        with write_transaction(workspace.engine) as connection:
+            change_if_unchanged_in(connection, job, state="removed", choices={**job.choices, "_was": job.state})
+            remove_trainings_of(connection, job_id)
         for file in job.files:
             shutil.move(file, trash_folder / file.name)
-        remove_trainings_of(workspace, job_id)
     except OSError as error:
         raise write_error(trash_folder, error) from error
 
@@ -194,9 +196,9 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
         raise Conflict("original-location-taken", name=job.folder.name)
     for file in files:
         shutil.move(file, job.folder.parent / file.name)
-    trash_folder.rmdir()
     choices = dict(job.choices)
     change_if_unchanged(workspace, job, state=choices.pop("_was", "started"), choices=choices)
+    trash_folder.rmdir()  # last, so that a request that failed can be repeated
     list_unlisted_jobs(workspace)
 
 
@@ -314,6 +316,7 @@ class Queue:
         self._is_closed, self._is_running = threading.Event(), False
         # With their start times, until it is recorded how they ended.
         self._started: list[tuple[Program, float]] = []
+        self._unrecorded: dict[str, tuple[int, float]] = {}  # PIDs and start times of jobs that are not in the table
         self._thread = threading.Thread(target=self._work, name="coverslip queue", daemon=True)
 
     def start(self) -> None:
@@ -354,6 +357,7 @@ class Queue:
 
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
+        self._record_starts()
         ended = [each for each in self._started if each[0].poll() is not None]
         self._started = [each for each in self._started if each not in ended]
         with self._workspace.engine.connect() as connection:
@@ -382,9 +386,12 @@ class Queue:
                 most = None if self._slurm_of(job) else 1 if job.key is None else n_cores()
                 if self._turns.take(folder, queue, most=most):
                     self._begin(job)
+                    self._record_starts()
         for job in started:  # last: a damaged table must not keep other jobs from starting
             if job.kind in queue_of:
                 self._attempt(partial(kind_of(job).store_rows, self._workspace, job))
+                if job not in running and self._slurm_of(job):  # if this computer has restarted, it may wait in Slurm
+                    cancel_waiting(job.log)
             if job not in running:  # after its rows: pages that follow the change read them
                 mark_ended(self._workspace, job)
 
@@ -395,6 +402,8 @@ class Queue:
         try:
             kind_of(job).refuse(self._workspace, job)
             self._launch(job)
+        except Busy:  # before its process was started: it remains in the queue
+            raise
         except (CoverslipError, OSError) as error:  # OSError: the disk is full, or there are too many processes
             if isinstance(error, CoverslipError):
                 reason = error.failure
@@ -430,8 +439,14 @@ class Queue:
         _reset_niceness(program)
         began = process_started(program.pid)
         self._started.append((program, began))
+        self._unrecorded[job.id] = program.pid, began
         threading.Thread(target=self._wait_for, args=(program,), name="coverslip job", daemon=True).start()
-        change_job(self._workspace, job.id, pid=program.pid, process_started=began)
+
+    def _record_starts(self) -> None:
+        """Record the processes of started jobs. After an error, such as a full disk, the next call repeats it."""
+        for job_id, (pid, began) in list(self._unrecorded.items()):
+            change_job(self._workspace, job_id, pid=pid, process_started=began)
+            del self._unrecorded[job_id]
 
     def _wait_for(self, program: Program) -> None:
         program.wait()

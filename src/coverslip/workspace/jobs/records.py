@@ -22,12 +22,12 @@ from pydantic import Field
 from pydantic_core import to_jsonable_python
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
-from coverslip.errors import BadRecipe, BadRun, Conflict, NotFound
+from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs.folder import Run
 from coverslip.runs.log import FoldedLog
 from coverslip.runs.progress import LoggedProgress
-from coverslip.runs.status import Status
+from coverslip.runs.status import Status, mark_interrupted
 from coverslip.runtime.programs import failure_file, is_running, log_file, record_exit, recorded_failure
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
@@ -251,10 +251,12 @@ def remove_rows(connection: Connection, jobs: Collection[Job]) -> None:
     connection.execute(delete(db.jobs).where(db.jobs.c.id.in_([job.id for job in jobs])))
 
 
-def remove_trainings_of(workspace: Workspace, study_id: str) -> None:
-    """Remove the trainings of a study from the table. They are listed again if the study is restored."""
-    with write_transaction(workspace.engine) as connection:
-        connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id))
+def remove_trainings_of(connection: Connection, study_id: str) -> None:
+    """Remove the trainings of a study from the table, in a writing transaction.
+
+    They are listed again if the study is restored. Those in the trash remain, so that they can be restored after it.
+    """
+    connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id, db.jobs.c.state != "removed"))
 
 
 def remove_files(jobs: Collection[Job]) -> None:
@@ -286,13 +288,18 @@ def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> Non
     Raises:
         Conflict: it was changed.
     """
+    with write_transaction(workspace.engine) as connection:
+        change_if_unchanged_in(connection, job, **values)
+
+
+def change_if_unchanged_in(connection: Connection, job: Job, **values: object) -> None:
+    """Change a job as `change_if_unchanged` does, in a writing transaction."""
     columns = db.jobs.c
     is_same = (columns.id == job.id) & ((columns.state == "removed") == (job.state == "removed"))
     for name in ("queued", "launched"):
         is_same &= columns[name].is_not_distinct_from(getattr(job, name))
-    with write_transaction(workspace.engine) as connection:
-        if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
-            raise Conflict("job-changed")
+    if not connection.execute(update(db.jobs).where(is_same).values(**values)).rowcount:
+        raise Conflict("job-changed")
 
 
 # The state, always read from folders and processes, so that a restarted server has it.
@@ -301,7 +308,13 @@ def change_if_unchanged(workspace: Workspace, job: Job, **values: object) -> Non
 def record_end(job: Job, exit_code: int) -> None:
     """Record how the process of a job ended, unless it did so itself, or was to stop."""
     status = status_of(job)
-    is_recorded = status is not None and not is_from_earlier_process(job, status) and status.state != "running"
+    if status is not None and is_from_earlier_process(job, status):
+        status = None
+    if status is not None and status.host != platform.node() and exit_code >= 0:
+        # The process waited for the end of a job of Slurm; if it was killed, that job may continue.
+        with suppress(CoverslipError):  # the disk is full
+            mark_interrupted(job.run.status_file)
+    is_recorded = status is not None and status.state != "running"
     if not is_recorded and job.stop_requested is None:
         record_exit(job.folder, exit_code)
 

@@ -106,10 +106,10 @@ def remove(workspace: Workspace, classifier_id: str) -> None:
     trash_folder = workspace.trash / classifier.id
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
+        _set_removed(workspace, classifier.id, now())
         shutil.move(classifier.file, trash_folder / classifier.file.name)
     except OSError as error:
         raise write_error(trash_folder, error) from error
-    _set_removed(workspace, classifier.id, now())
 
 
 def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
@@ -123,14 +123,16 @@ def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
     classifier = find_imported(workspace, classifier_id, is_removed=True)
     trash_folder = workspace.trash / classifier.id
     file = trash_folder / classifier.file.name
-    if not file.is_file():
+    if file.is_file():
+        if classifier.file.exists():
+            raise Conflict("original-location-taken", name=file.name)
+        open_classifier(file)
+        shutil.move(file, classifier.file)
+    elif not classifier.file.is_file():  # otherwise an earlier request failed before or after the move
         raise NotFound("not-in-trash")
-    if classifier.file.exists():
-        raise Conflict("original-location-taken", name=file.name)
-    open_classifier(file)
-    shutil.move(file, classifier.file)
-    trash_folder.rmdir()
     _set_removed(workspace, classifier.id, None)
+    with suppress(FileNotFoundError):  # a backup contains no empty folders
+        trash_folder.rmdir()
     return classifier
 
 
