@@ -18,8 +18,8 @@ from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
-from coverslip.objects.exporting import export_predicted, predicted_objects
-from coverslip.objects.table import Objects, read_objects
+from coverslip.objects.exporting import export_predicted, file_of_field, predicted_objects
+from coverslip.objects.table import FieldImage, Objects, read_objects
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -437,6 +437,25 @@ def test_fields_of_the_same_name_in_two_folders_are_distinguished_by_folder(tmp_
     assert list(read_objects(tmp_path / "o.csv").image_ids)[::2] == ["p1/a.tif#1", "p2/a.tif#2"]
     with refusing(BadDataset, "ambiguous-field-names"):
         cs.collect_objects(tmp_path / "f", points=written(tmp_path / "x" / "a.txt", "1 2"), size_px=4, out=None)
+
+
+def test_objects_of_several_groups_in_one_field_are_in_one_file(fields: Path, tmp_path: Path) -> None:
+    header = "path,field,object_id,x,y,width,height,group,pixel_size_um\n"
+    rows = [f"fields/a.tif,a.tif,{k},{4 * k},2,4,4,{group}\n" for k, group in enumerate(("", "g1", "g2", "g1"), 1)]
+    written(fields.parent / "objects.csv", header + "".join(rows).replace("g2", "g2,0.4"))
+    objects = read_objects(fields.parent / "objects.csv")
+    (field,) = objects.fields
+    assert (len(objects), field.group, field.pixel_size_um) == (4, "g1", (0.4, 0.4))
+    predicted, _ = predicted_objects(objects, {}, ("a",), ("#000000",))
+    (file,) = export_predicted(predicted, "geojson", tmp_path / "g", lambda done, total: None)
+    assert len(json.loads(file.read_text())["features"]) == 4
+
+
+def test_no_two_fields_have_the_same_file(tmp_path: Path) -> None:
+    paths = ["a.tif", "x/a.tif", "A.tif", "b.tif", "b.png", "b.tif.png"]
+    fields = [FieldImage(path=tmp_path / path, name=Path(path).name) for path in paths]
+    names = [file.name for file in file_of_field(fields, "geojson", tmp_path / "g")]
+    assert names == [f"{name}.geojson" for name in ("a.tif", "a.tif-2", "A", "b.tif", "b.png", "b.tif-2")]
 
 
 def test_each_series_of_a_file_is_a_field_whose_export_finds_it_again(

@@ -93,7 +93,9 @@ def _single(out: Path, to: ObjectFormat) -> Path:
 
 
 def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path]:
-    """Return the file of each field: `out` itself if it has the suffix of the format and there is a single field.
+    """Return the file of each field, no two of which are the same.
+
+    If there is a single field and `out` has the suffix of the format, the file is `out` itself.
 
     Args:
         fields: the fields.
@@ -114,7 +116,8 @@ def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path
         stem if counts[stem] == 1 else safe_path(field.name).as_posix()
         for stem, field in zip(stems, fields, strict=True)
     ]
-    return [out / f"{name}{suffix}" for name in names]
+    used = set[str]()
+    return [out / f"{_unused(name, used)}{suffix}" for name in names]
 
 
 def _file_name(field: FieldImage) -> str:
