@@ -20,6 +20,7 @@ from coverslip.events import Event, Noted
 from coverslip.messages import Note
 from coverslip.objects.exporting import export_predicted, file_of_field, predicted_objects
 from coverslip.objects.table import FieldImage, Objects, read_objects
+from coverslip.runs.predictions import Prediction, Predictions
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -449,6 +450,18 @@ def test_objects_of_several_groups_in_one_field_are_in_one_file(fields: Path, tm
     predicted, _ = predicted_objects(objects, {}, ("a",), ("#000000",))
     (file,) = export_predicted(predicted, "geojson", tmp_path / "g", lambda done, total: None)
     assert len(json.loads(file.read_text())["features"]) == 4
+
+
+def test_an_unreadable_object_has_no_probability(fields: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", mask())
+    collected(fields, masks=tmp_path / "a.npy")
+    table = tmp_path / "predictions.csv"
+    rows = [Prediction("a.tif#1", "a.tif", None, "round", 0.75, "round", (0.75,))]
+    rows.append(Prediction("a.tif#2", "a.tif", None, None, None, "unreadable", ()))
+    Predictions(rows, ("round",)).write_csv(table)
+    (file,) = cs.export_objects(table, objects=tmp_path / "objects.csv", to="cellprofiler", out=tmp_path / "c.csv")
+    cells = [line.split(",")[5:] for line in file.read_text().splitlines()[1:]]
+    assert cells == [["round", "0.750000", "round"], ["", "", "unreadable"]]
 
 
 def test_no_two_fields_have_the_same_file(tmp_path: Path) -> None:
