@@ -150,6 +150,18 @@ def test_a_binary_mask_and_names_without_a_field_are_noted(fields: Path, tmp_pat
     assert {note.code for note in notes} == {"binary-masks", "objects-without-field", "fields-without-objects"}
 
 
+@pytest.mark.parametrize(("value", "ids"), [(7, ["7"]), (254, ["254"]), (1, ["1", "2"]), (65_535, ["1", "2"])])
+def test_a_mask_of_one_number_has_one_object_unless_it_is_binary(
+    value: int, ids: list[str], fields: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "a.npy", mask(first=value, second=value))
+    objects, notes = collected(fields, masks=tmp_path / "a.npy")
+    assert objects.object_id.tolist() == ids
+    assert {note.code for note in notes} & {"binary-masks", "objects-in-pieces"} == {
+        "objects-in-pieces" if len(ids) == 1 else "binary-masks"
+    }
+
+
 def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: Path) -> None:
     movie = np.zeros((3, HEIGHT, WIDTH), np.uint8)
     tifffile.imwrite(fields / "c.tif", movie, imagej=True, metadata={"axes": "TYX"})

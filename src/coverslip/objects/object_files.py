@@ -357,8 +357,8 @@ def read_label_planes(file: Path) -> Iterator[LabelPlane]:
     """Yield the label planes of a file.
 
     Palette indices are labels. Each color of a color image is a label; the most frequent color is background unless the
-    image contains black. A plane of a single value is a binary mask, whose connected pixels are objects; pixels that
-    share an edge are connected.
+    image contains black. A plane of a single color, or of a single value as in binary masks, is a binary mask, whose
+    connected pixels are objects; pixels that share an edge are connected.
 
     Raises:
         BadDataset: the file cannot be read, has no integers, or too many pixels.
@@ -442,7 +442,9 @@ def _pillow_planes(file: Path) -> Iterator[Array]:
 def _as_labels(file: Path, plane: Array) -> LabelPlane:
     if plane.ndim == 3 and plane.shape[2] == 1:
         plane = plane[..., 0]
-    if plane.ndim == 3 and plane.shape[2] in (3, 4):
+    binary_values = {1, 255, np.iinfo(plane.dtype).max if plane.dtype.kind in "iu" else 1}
+    is_color = plane.ndim == 3 and plane.shape[2] in (3, 4)
+    if is_color:
         plane = _colors_as_labels(plane)
     if plane.ndim != 2 or plane.dtype.kind not in "biuf":
         raise BadDataset("labels-of-other-shape", file=file, shape=" × ".join(map(str, plane.shape)))
@@ -454,7 +456,8 @@ def _as_labels(file: Path, plane: Array) -> LabelPlane:
     if plane.dtype.kind == "i":
         plane = np.maximum(plane, 0)  # -1 is background in some programs
     largest = plane.max(initial=0)
-    if largest and not ((plane != 0) & (plane != largest)).any():
+    is_binary = is_color or int(largest) in binary_values
+    if largest and is_binary and not ((plane != 0) & (plane != largest)).any():
         return LabelPlane(_connected(plane != 0), is_binary=True)
     if int(largest) < _MAX_INDEX:
         return LabelPlane(plane)
