@@ -245,6 +245,18 @@ def test_coco_boxes_polygons_and_masks_agree(fields: Path, tmp_path: Path) -> No
     assert list(objects.outlines.wkt())[1:] == ["POLYGON ((10 10, 30 10, 30 25, 10 25, 10 10))"] * 2
 
 
+def test_objects_of_coco_and_geojson_have_0_as_id_and_class(fields: Path, tmp_path: Path) -> None:
+    annotations = [{"id": k, "image_id": 1, "category_id": 0, "bbox": [10, 10, 20 + k, 15]} for k in (1, 0)]
+    images, categories = [{"id": 1, "file_name": "a.tif"}], [{"id": 0, "name": "0"}]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    features = [
+        {"id": k, "geometry": {"type": "Point", "coordinates": [5, 5]}, "properties": {"label": 0}} for k in (1, 0)
+    ]
+    for name, source in (("x.json", content), ("a.geojson", features)):
+        objects, _ = collected(fields, outlines=written(tmp_path / name, source), size_px=4)
+        assert (objects.object_id.tolist(), labels_of(objects)) == (["1", "0"], ["0", "0"])
+
+
 def test_boxes_and_polygons_of_yolo_have_the_names_of_classes(fields: Path, tmp_path: Path) -> None:
     folder = tmp_path / "labels"
     written(tmp_path / "data.yaml", "names: {0: round, 1: flat}\n")

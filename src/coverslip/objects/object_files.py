@@ -63,11 +63,11 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             geometry, properties = feature["geometry"], feature.get("properties") or {}
             kind, coordinates = geometry["type"], geometry["coordinates"]
             metadata = properties.get("metadata") or {}
-            identity = str(metadata.get("object_id") or feature.get("id") or "")
+            identity = _first_text(metadata.get("object_id"), feature.get("id"))
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}
             classification = properties.get("classification") or {}
-            label = classification if isinstance(classification, str) else classification.get("name", "")
-            about["label"] = label or str(properties.get("label") or "")
+            label = classification if isinstance(classification, str) else classification.get("name")
+            about["label"] = _first_text(label, properties.get("label"))
             plane = geometry.get("plane") or {}
             about |= {axis: int(plane[axis]) for axis in "tz" if plane.get(axis)}
             match kind:
@@ -82,6 +82,11 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
                         objects.add(of, file, point=_pair(pair), **{**about, "object_id": identity})
                 case _:
                     objects.n_ignored += 1
+
+
+def _first_text(*values: object) -> str:
+    """Return the first value that is there as text, also 0; empty if there is none."""
+    return next((str(value) for value in values if value not in (None, "")), "")
 
 
 def _closed(polygon: Sequence[Sequence[Sequence[float]]]) -> Polygon:
@@ -208,7 +213,7 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
             if of is None:
                 continue
             about: Json = {
-                "object_id": str(annotation.get("object_id") or annotation.get("id") or ""),
+                "object_id": _first_text(annotation.get("object_id"), annotation.get("id")),
                 "label": name_of.get(annotation.get("category_id"), ""),
             }
             segmentation, box = annotation.get("segmentation"), annotation.get("bbox")
