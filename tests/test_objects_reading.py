@@ -173,6 +173,21 @@ def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: P
     assert [record.plan.t for record in data] == [0, 0, 1, 1, 2, 2]
 
 
+@pytest.mark.parametrize(("to", "name"), [("geojson", "c.geojson"), ("rois", "c.zip")])
+def test_time_points_and_z_planes_of_exports_are_read_again(to: Any, name: str, tmp_path: Path) -> None:
+    stack = np.zeros((2, 3, HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(tmp_path / "c.tif", stack, imagej=True, metadata={"axes": "TZYX"})
+    planes = [("0", "0"), ("1", "0"), ("0", "2"), ("1", ""), ("", "0"), ("", "")]
+    rows = [f"c.tif,c.tif,{k},{t},{z},{4 * k},5,4,4\n" for k, (t, z) in enumerate(planes)]
+    written(tmp_path / "o.csv", "path,field,object_id,t,z,x,y,width,height\n" + "".join(rows))
+    predicted, _ = predicted_objects(read_objects(tmp_path / "o.csv"), {}, ("a",), ("#000000",))
+    files = export_predicted(predicted, to, tmp_path / name, lambda done, total: None)
+    cs.collect_objects(tmp_path / "c.tif", outlines=files, out=tmp_path / "again.csv")
+    again = read_objects(tmp_path / "again.csv")
+    at = [("" if t < 0 else str(t), "" if z < 0 else str(z)) for t, z in zip(again.t, again.z, strict=True)]
+    assert at == planes
+
+
 def test_masks_beside_their_fields_are_no_fields(fields: Path) -> None:
     Image.fromarray(mask(np.uint8)).save(fields / "a_masks.png")
     objects, notes = collected(fields, masks=fields / "a_masks.png")

@@ -168,9 +168,9 @@ def _feature(predicted: PredictedObjects, position: int) -> Json:
     if decision := str(predicted.decision[position]):
         properties["metadata"]["decision"] = decision
     geometry = _geometry(objects, position)
-    t, z = int(objects.t[position]), int(objects.z[position])
-    if t > 0 or z > 0:
-        geometry["plane"] = {"c": -1, "z": max(z, 0), "t": max(t, 0)}
+    positions = {"z": int(objects.z[position]), "t": int(objects.t[position])}
+    if plane := {axis: at for axis, at in positions.items() if at != UNKNOWN}:
+        geometry["plane"] = {"c": -1, **plane}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 

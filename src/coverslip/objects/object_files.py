@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             label = classification if isinstance(classification, str) else classification.get("name")
             about["label"] = _first_text(label, properties.get("label"))
             plane = geometry.get("plane") or {}
-            about |= {axis: int(plane[axis]) for axis in "tz" if plane.get(axis)}
+            about |= _planes_of({axis: int(plane[axis]) for axis in "tz" if plane.get(axis) is not None}, of)
             match kind:
                 case "Polygon" | "MultiPolygon":
                     polygons = [coordinates] if kind == "Polygon" else coordinates
@@ -82,6 +82,12 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
                         objects.add(of, file, point=_pair(pair), **{**about, "object_id": identity})
                 case _:
                     objects.n_ignored += 1
+
+
+def _planes_of(positions: Mapping[str, int], of: FieldImage) -> dict[str, int]:
+    """Return the positions, from 0, that a file states. In a field with a single plane, 0 states none."""
+    n_planes = {"t": of.n_times, "z": of.n_z}
+    return {axis: at for axis, at in positions.items() if at > 0 or (at == 0 and n_planes[axis] > 1)}
 
 
 def _first_text(*values: object) -> str:
@@ -132,10 +138,7 @@ def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
             properties = roi_properties(roi.props)
             name = properties.get("object_id") or name
             about: Json = {"object_id": name, "label": properties.get("class", "")}
-            if roi.t_position > 1:
-                about["t"] = roi.t_position - 1
-            if roi.z_position > 1:
-                about["z"] = roi.z_position - 1
+            about |= _planes_of({"t": roi.t_position - 1, "z": roi.z_position - 1}, of)
             kind = roi.roitype
             if kind == ROI_TYPE.POINT:
                 points = np.asarray(roi.coordinates()).tolist()
