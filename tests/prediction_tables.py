@@ -1,7 +1,8 @@
 """Tables of predictions as the process of a prediction in the app writes them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from coverslip.images import ReadPlan
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
@@ -11,14 +12,20 @@ from coverslip.workspace.store.rows import write_keys
 from coverslip.workspace.store.workspace import Workspace
 
 
-def write_predictions(folder: Path, classes: Sequence[str], rows: Iterable[tuple[Prediction, ReadPlan]]) -> None:
-    """Write `predictions.csv` of a prediction."""
+def write_predictions(
+    folder: Path,
+    classes: Sequence[str],
+    rows: Iterable[tuple[Prediction, ReadPlan]],
+    first_of: Mapping[int, int] = MappingProxyType({}),
+) -> None:
+    """Write `predictions.csv` of a prediction; `first_of` has the first rows of images that are listed again."""
     folder.mkdir(parents=True, exist_ok=True)
     layout = PredictionColumns(tuple(classes), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
     with prediction_table(folder / "predictions.csv", layout, "csv", {}) as table:
         assert not list(table.saved_rows([]))
-        for row, plan in rows:
-            table.write(row, {PLAN_COLUMN: plan.as_json(), CLASSIFIER_COLUMN: "0"})
+        for k, (row, plan) in enumerate(rows):
+            first = str(first_of.get(k, ""))
+            table.write(row, {PLAN_COLUMN: plan.as_json(), FIRST_COLUMN: first, CLASSIFIER_COLUMN: "0"})
 
 
 def keys_by_path(

@@ -352,7 +352,7 @@ def test_the_reader_refuses_what_it_cannot_read_as_coverslip_does(tmp_path: Path
                 read(str(tmp_path / name), Preprocessing(image_size=32, channels=channels).model_dump(mode="json"))
     Image.new("RGB", (9, 9)).save(file := tmp_path / "image.png")
     plan = {"plan": {"z": "max"}}
-    for choices in ({"scaling": Scaling(mode="per-image")}, plan, {"channels": 2}):
+    for choices in ({"scaling": Scaling(mode="per-image")}, plan, {"channels": 2}, {"degradation": {"blur": 2}}):
         preprocessing = Preprocessing.model_validate({"image_size": 32, **choices})
         with pytest.raises(ValueError, match="coverslip"):
             read(file, preprocessing.model_dump(mode="json"))

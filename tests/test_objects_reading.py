@@ -18,8 +18,9 @@ from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.messages import Note
-from coverslip.objects.exporting import export_predicted, predicted_objects
-from coverslip.objects.table import Objects, read_objects
+from coverslip.objects.exporting import export_predicted, file_of_field, predicted_objects
+from coverslip.objects.table import FieldImage, Objects, read_objects
+from coverslip.runs.predictions import Prediction, Predictions
 
 HEIGHT, WIDTH = 40, 60
 SERIES_POINTS = "image,series,x,y\nsmall.svs,0,9,9\nsmall.svs,1,5,5\n"
@@ -149,6 +150,18 @@ def test_a_binary_mask_and_names_without_a_field_are_noted(fields: Path, tmp_pat
     assert {note.code for note in notes} == {"binary-masks", "objects-without-field", "fields-without-objects"}
 
 
+@pytest.mark.parametrize(("value", "ids"), [(7, ["7"]), (254, ["254"]), (1, ["1", "2"]), (65_535, ["1", "2"])])
+def test_a_mask_of_one_number_has_one_object_unless_it_is_binary(
+    value: int, ids: list[str], fields: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "a.npy", mask(first=value, second=value))
+    objects, notes = collected(fields, masks=tmp_path / "a.npy")
+    assert objects.object_id.tolist() == ids
+    assert {note.code for note in notes} & {"binary-masks", "objects-in-pieces"} == {
+        "objects-in-pieces" if len(ids) == 1 else "binary-masks"
+    }
+
+
 def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: Path) -> None:
     movie = np.zeros((3, HEIGHT, WIDTH), np.uint8)
     tifffile.imwrite(fields / "c.tif", movie, imagej=True, metadata={"axes": "TYX"})
@@ -158,6 +171,21 @@ def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: P
     assert list(objects.image_ids)[:3] == ["c.tif#1", "c.tif#2", "c.tif#t=1#1"]
     data = cs.open_dataset(fields.parent / "objects.csv", labeled=False)
     assert [record.plan.t for record in data] == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(("to", "name"), [("geojson", "c.geojson"), ("rois", "c.zip")])
+def test_time_points_and_z_planes_of_exports_are_read_again(to: Any, name: str, tmp_path: Path) -> None:
+    stack = np.zeros((2, 3, HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(tmp_path / "c.tif", stack, imagej=True, metadata={"axes": "TZYX"})
+    planes = [("0", "0"), ("1", "0"), ("0", "2"), ("1", ""), ("", "0"), ("", "")]
+    rows = [f"c.tif,c.tif,{k},{t},{z},{4 * k},5,4,4\n" for k, (t, z) in enumerate(planes)]
+    written(tmp_path / "o.csv", "path,field,object_id,t,z,x,y,width,height\n" + "".join(rows))
+    predicted, _ = predicted_objects(read_objects(tmp_path / "o.csv"), {}, ("a",), ("#000000",))
+    files = export_predicted(predicted, to, tmp_path / name, lambda done, total: None)
+    cs.collect_objects(tmp_path / "c.tif", outlines=files, out=tmp_path / "again.csv")
+    again = read_objects(tmp_path / "again.csv")
+    at = [("" if t < 0 else str(t), "" if z < 0 else str(z)) for t, z in zip(again.t, again.z, strict=True)]
+    assert at == planes
 
 
 def test_masks_beside_their_fields_are_no_fields(fields: Path) -> None:
@@ -230,6 +258,18 @@ def test_coco_boxes_polygons_and_masks_agree(fields: Path, tmp_path: Path) -> No
     assert labels_of(objects) == ["round", "flat", "flat"]
     assert objects.box.tolist() == [[10, 10, 20, 15]] * 3
     assert list(objects.outlines.wkt())[1:] == ["POLYGON ((10 10, 30 10, 30 25, 10 25, 10 10))"] * 2
+
+
+def test_objects_of_coco_and_geojson_have_0_as_id_and_class(fields: Path, tmp_path: Path) -> None:
+    annotations = [{"id": k, "image_id": 1, "category_id": 0, "bbox": [10, 10, 20 + k, 15]} for k in (1, 0)]
+    images, categories = [{"id": 1, "file_name": "a.tif"}], [{"id": 0, "name": "0"}]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    features = [
+        {"id": k, "geometry": {"type": "Point", "coordinates": [5, 5]}, "properties": {"label": 0}} for k in (1, 0)
+    ]
+    for name, source in (("x.json", content), ("a.geojson", features)):
+        objects, _ = collected(fields, outlines=written(tmp_path / name, source), size_px=4)
+        assert (objects.object_id.tolist(), labels_of(objects)) == (["1", "0"], ["0", "0"])
 
 
 def test_boxes_and_polygons_of_yolo_have_the_names_of_classes(fields: Path, tmp_path: Path) -> None:
@@ -437,6 +477,37 @@ def test_fields_of_the_same_name_in_two_folders_are_distinguished_by_folder(tmp_
     assert list(read_objects(tmp_path / "o.csv").image_ids)[::2] == ["p1/a.tif#1", "p2/a.tif#2"]
     with refusing(BadDataset, "ambiguous-field-names"):
         cs.collect_objects(tmp_path / "f", points=written(tmp_path / "x" / "a.txt", "1 2"), size_px=4, out=None)
+
+
+def test_objects_of_several_groups_in_one_field_are_in_one_file(fields: Path, tmp_path: Path) -> None:
+    header = "path,field,object_id,x,y,width,height,group,pixel_size_um\n"
+    rows = [f"fields/a.tif,a.tif,{k},{4 * k},2,4,4,{group}\n" for k, group in enumerate(("", "g1", "g2", "g1"), 1)]
+    written(fields.parent / "objects.csv", header + "".join(rows).replace("g2", "g2,0.4"))
+    objects = read_objects(fields.parent / "objects.csv")
+    (field,) = objects.fields
+    assert (len(objects), field.group, field.pixel_size_um) == (4, "g1", (0.4, 0.4))
+    predicted, _ = predicted_objects(objects, {}, ("a",), ("#000000",))
+    (file,) = export_predicted(predicted, "geojson", tmp_path / "g", lambda done, total: None)
+    assert len(json.loads(file.read_text())["features"]) == 4
+
+
+def test_an_unreadable_object_has_no_probability(fields: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", mask())
+    collected(fields, masks=tmp_path / "a.npy")
+    table = tmp_path / "predictions.csv"
+    rows = [Prediction("a.tif#1", "a.tif", None, "round", 0.75, "round", (0.75,))]
+    rows.append(Prediction("a.tif#2", "a.tif", None, None, None, "unreadable", ()))
+    Predictions(rows, ("round",)).write_csv(table)
+    (file,) = cs.export_objects(table, objects=tmp_path / "objects.csv", to="cellprofiler", out=tmp_path / "c.csv")
+    cells = [line.split(",")[5:] for line in file.read_text().splitlines()[1:]]
+    assert cells == [["round", "0.750000", "round"], ["", "", "unreadable"]]
+
+
+def test_no_two_fields_have_the_same_file(tmp_path: Path) -> None:
+    paths = ["a.tif", "x/a.tif", "A.tif", "b.tif", "b.png", "b.tif.png"]
+    fields = [FieldImage(path=tmp_path / path, name=Path(path).name) for path in paths]
+    names = [file.name for file in file_of_field(fields, "geojson", tmp_path / "g")]
+    assert names == [f"{name}.geojson" for name in ("a.tif", "a.tif-2", "A", "b.tif", "b.png", "b.tif-2")]
 
 
 def test_each_series_of_a_file_is_a_field_whose_export_finds_it_again(

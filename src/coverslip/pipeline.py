@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -44,7 +45,6 @@ from coverslip.files import atomic_write, remove_file
 from coverslip.inference import load_classifier
 from coverslip.inference.predicting import PredictionSummary, predict, unfinished_note, watch
 from coverslip.machine import FOR_TRAINING, select_device
-from coverslip.messages import note
 from coverslip.reports.comparison import compare
 from coverslip.reports.page import write_report
 from coverslip.reports.sections.methods import methods_text
@@ -578,6 +578,7 @@ def export_objects(
         OBJECT_FORMATS,
         CropChoices,
         export_predicted,
+        notes_on_matches,
         predicted_objects,
         write_crops,
     )
@@ -595,17 +596,17 @@ def export_objects(
                 raise CoverslipError("crop-plane-invalid", plane=one_line(str(z), 40)) from error
         raise CoverslipError("crop-margin-invalid", margin=one_line(str(margin), 40)) from error
     table = read_predictions(Path(predictions))
-    rows = {row.image_id: (row.predicted or "", row.probability or 0.0, row.decision) for row in table}
+    rows = {
+        row.image_id: (row.predicted or "", math.nan if row.probability is None else row.probability, row.decision)
+        for row in table
+    }
     colors = [color_of_class(k) for k in range(len(table.classes))]
     predicted, n_other = predicted_objects(read_objects(Path(objects)), rows, table.classes, colors)
     n_predicted = len(rows) - n_other
     if not n_predicted:
         raise CoverslipError("predictions-of-other-objects", file=Path(predictions), objects=str(objects))
-    if n_other:
-        emit(Noted.of(note("predictions-without-object", level="warning", n_predictions=n_other)))
-    if n_predicted < len(predicted.objects):
-        n_objects = len(predicted.objects) - n_predicted
-        emit(Noted.of(note("objects-without-prediction", level="warning", n_objects=n_objects)))
+    for each in notes_on_matches(n_other, len(predicted.objects) - n_predicted):
+        emit(Noted.of(each))
     if to == "ome-tiff":
         return write_crops(predicted, Path(out), choices, emit, progress_reporter(emit, "exporting-crops", "objects"))
     return export_predicted(predicted, to, Path(out), progress_reporter(emit, "exporting-objects", "fields"))

@@ -18,7 +18,7 @@ from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
 from coverslip.files import CsvWriter, atomic_write, safe_cell
 from coverslip.images import CropMargin, Fields, Pixels, ReadPlan, ZPlane, describe_image, read_pixels
-from coverslip.messages import note
+from coverslip.messages import Note, note
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, signed_area
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects
 
@@ -37,13 +37,18 @@ class PredictedObjects:
     classes: tuple[str, ...]
     colors: tuple[str, ...]  # `#rrggbb` of each class
     predicted: Array  # (n,) int32 positions in `classes`; -1: not predicted
-    probability: Array  # (n,) float32; NaN: not predicted
+    probability: Array  # (n,) float32; NaN: unknown
     decision: Array  # (n,) text; empty: not predicted
 
     def class_name(self, position: int) -> str:
         """Return the predicted class of an object; empty if there is none."""
         k = int(self.predicted[position])
         return "" if k == _NO_CLASS else self.classes[k]
+
+    def known_probability(self, position: int) -> float | None:
+        """Return the probability of the class of an object; None if it is unknown."""
+        probability = float(self.probability[position])
+        return None if math.isnan(probability) else probability
 
 
 def export_predicted(predicted: PredictedObjects, to: ObjectFormat, out: Path, report: OnProgress) -> list[Path]:
@@ -93,7 +98,9 @@ def _single(out: Path, to: ObjectFormat) -> Path:
 
 
 def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path]:
-    """Return the file of each field: `out` itself if it has the suffix of the format and there is a single field.
+    """Return the file of each field, no two of which are the same.
+
+    If there is a single field and `out` has the suffix of the format, the file is `out` itself.
 
     Args:
         fields: the fields.
@@ -114,7 +121,8 @@ def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path
         stem if counts[stem] == 1 else safe_path(field.name).as_posix()
         for stem, field in zip(stems, fields, strict=True)
     ]
-    return [out / f"{name}{suffix}" for name in names]
+    used = set[str]()
+    return [out / f"{_unused(name, used)}{suffix}" for name in names]
 
 
 def _file_name(field: FieldImage) -> str:
@@ -155,13 +163,14 @@ def _feature(predicted: PredictedObjects, position: int) -> Json:
     properties: Json = {"objectType": "detection", "name": object_id, "metadata": {"object_id": object_id}}
     if name := predicted.class_name(position):
         properties["classification"] = {"name": name, "color": _rgb(predicted, position)}
-        properties["measurements"] = {"probability": round(float(predicted.probability[position]), 6)}
+        if (probability := predicted.known_probability(position)) is not None:
+            properties["measurements"] = {"probability": round(probability, 6)}
     if decision := str(predicted.decision[position]):
         properties["metadata"]["decision"] = decision
     geometry = _geometry(objects, position)
-    t, z = int(objects.t[position]), int(objects.z[position])
-    if t > 0 or z > 0:
-        geometry["plane"] = {"c": -1, "z": max(z, 0), "t": max(t, 0)}
+    positions = {"z": int(objects.z[position]), "t": int(objects.t[position])}
+    if plane := {axis: at for axis, at in positions.items() if at != UNKNOWN}:
+        geometry["plane"] = {"c": -1, **plane}
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 
 
@@ -235,7 +244,8 @@ def _annotation(predicted: PredictedObjects, position: int) -> Json:
     }
     if predicted.class_name(position):
         annotation["category_id"] = int(predicted.predicted[position]) + 1
-        annotation["score"] = round(float(predicted.probability[position]), 6)
+        if (probability := predicted.known_probability(position)) is not None:
+            annotation["score"] = round(probability, 6)
     return annotation
 
 
@@ -293,7 +303,9 @@ def _roi(predicted: PredictedObjects, position: int, name: str) -> bytes:
     if label := predicted.class_name(position):
         roi.stroke_color = bytes([255, *_rgb(predicted, position)])
         roi.group = int(predicted.predicted[position]) % 255 + 1
-        properties += [f"class: {one_line(label, 200)}", f"probability: {float(predicted.probability[position]):.6f}"]
+        properties.append(f"class: {one_line(label, 200)}")
+        if (probability := predicted.known_probability(position)) is not None:
+            properties.append(f"probability: {probability:.6f}")
     roi.props = "".join(f"{line}\n" for line in properties)
     if (t := int(objects.t[position])) != UNKNOWN:
         roi.t_position = t + 1
@@ -393,10 +405,10 @@ _PREDICTION_COLUMNS = ("predicted", "probability", "decision")
 
 def prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, str, str]:
     """Return the predicted class, its probability and the decision as cells of a table."""
-    probability = float(predicted.probability[position])
+    probability = predicted.known_probability(position)
     return (
         safe_cell(predicted.class_name(position)),
-        "" if math.isnan(probability) else f"{probability:.6f}",
+        "" if probability is None else f"{probability:.6f}",
         safe_cell(str(predicted.decision[position])),
     )
 
@@ -456,7 +468,7 @@ def predicted_objects(
 
     Args:
         objects: the objects.
-        rows: predicted class (empty: none), probability and decision by image_id.
+        rows: predicted class (empty: none), probability (NaN: unknown) and decision by image_id.
         classes: in the order of the classifier.
         colors: of the classes.
     """
@@ -474,6 +486,14 @@ def predicted_objects(
         decision[position] = row[2]
     result = PredictedObjects(objects, tuple(classes), tuple(colors), predicted, probability, decision)
     return result, len(rows) - n_matched
+
+
+def notes_on_matches(n_other: int, n_without: int) -> Iterator[Note]:
+    """Yield a note on predictions that are of no object, and one on objects that have no prediction."""
+    if n_other:
+        yield note("predictions-without-object", level="warning", n_predictions=n_other)
+    if n_without:
+        yield note("objects-without-prediction", level="warning", n_objects=n_without)
 
 
 # Crops of predicted objects as OME-TIFF files: all channels at the depth of the field, without loss.

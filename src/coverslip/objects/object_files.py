@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,13 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             geometry, properties = feature["geometry"], feature.get("properties") or {}
             kind, coordinates = geometry["type"], geometry["coordinates"]
             metadata = properties.get("metadata") or {}
-            identity = str(metadata.get("object_id") or feature.get("id") or "")
+            identity = _first_text(metadata.get("object_id"), feature.get("id"))
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}
             classification = properties.get("classification") or {}
-            label = classification if isinstance(classification, str) else classification.get("name", "")
-            about["label"] = label or str(properties.get("label") or "")
+            label = classification if isinstance(classification, str) else classification.get("name")
+            about["label"] = _first_text(label, properties.get("label"))
             plane = geometry.get("plane") or {}
-            about |= {axis: int(plane[axis]) for axis in "tz" if plane.get(axis)}
+            about |= _planes_of({axis: int(plane[axis]) for axis in "tz" if plane.get(axis) is not None}, of)
             match kind:
                 case "Polygon" | "MultiPolygon":
                     polygons = [coordinates] if kind == "Polygon" else coordinates
@@ -82,6 +82,17 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
                         objects.add(of, file, point=_pair(pair), **{**about, "object_id": identity})
                 case _:
                     objects.n_ignored += 1
+
+
+def _planes_of(positions: Mapping[str, int], of: FieldImage) -> dict[str, int]:
+    """Return the positions, from 0, that a file states. In a field with a single plane, 0 states none."""
+    n_planes = {"t": of.n_times, "z": of.n_z}
+    return {axis: at for axis, at in positions.items() if at > 0 or (at == 0 and n_planes[axis] > 1)}
+
+
+def _first_text(*values: object) -> str:
+    """Return the first value that is there as text, also 0; empty if there is none."""
+    return next((str(value) for value in values if value not in (None, "")), "")
 
 
 def _closed(polygon: Sequence[Sequence[Sequence[float]]]) -> Polygon:
@@ -127,10 +138,7 @@ def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
             properties = roi_properties(roi.props)
             name = properties.get("object_id") or name
             about: Json = {"object_id": name, "label": properties.get("class", "")}
-            if roi.t_position > 1:
-                about["t"] = roi.t_position - 1
-            if roi.z_position > 1:
-                about["z"] = roi.z_position - 1
+            about |= _planes_of({"t": roi.t_position - 1, "z": roi.z_position - 1}, of)
             kind = roi.roitype
             if kind == ROI_TYPE.POINT:
                 points = np.asarray(roi.coordinates()).tolist()
@@ -208,7 +216,7 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
             if of is None:
                 continue
             about: Json = {
-                "object_id": str(annotation.get("object_id") or annotation.get("id") or ""),
+                "object_id": _first_text(annotation.get("object_id"), annotation.get("id")),
                 "label": name_of.get(annotation.get("category_id"), ""),
             }
             segmentation, box = annotation.get("segmentation"), annotation.get("bbox")
@@ -357,8 +365,8 @@ def read_label_planes(file: Path) -> Iterator[LabelPlane]:
     """Yield the label planes of a file.
 
     Palette indices are labels. Each color of a color image is a label; the most frequent color is background unless the
-    image contains black. A plane of a single value is a binary mask, whose connected pixels are objects; pixels that
-    share an edge are connected.
+    image contains black. A plane of a single color, or of a single value as in binary masks, is a binary mask, whose
+    connected pixels are objects; pixels that share an edge are connected.
 
     Raises:
         BadDataset: the file cannot be read, has no integers, or too many pixels.
@@ -442,7 +450,9 @@ def _pillow_planes(file: Path) -> Iterator[Array]:
 def _as_labels(file: Path, plane: Array) -> LabelPlane:
     if plane.ndim == 3 and plane.shape[2] == 1:
         plane = plane[..., 0]
-    if plane.ndim == 3 and plane.shape[2] in (3, 4):
+    binary_values = {1, 255, np.iinfo(plane.dtype).max if plane.dtype.kind in "iu" else 1}
+    is_color = plane.ndim == 3 and plane.shape[2] in (3, 4)
+    if is_color:
         plane = _colors_as_labels(plane)
     if plane.ndim != 2 or plane.dtype.kind not in "biuf":
         raise BadDataset("labels-of-other-shape", file=file, shape=" × ".join(map(str, plane.shape)))
@@ -454,7 +464,8 @@ def _as_labels(file: Path, plane: Array) -> LabelPlane:
     if plane.dtype.kind == "i":
         plane = np.maximum(plane, 0)  # -1 is background in some programs
     largest = plane.max(initial=0)
-    if largest and not ((plane != 0) & (plane != largest)).any():
+    is_binary = is_color or int(largest) in binary_values
+    if largest and is_binary and not ((plane != 0) & (plane != largest)).any():
         return LabelPlane(_connected(plane != 0), is_binary=True)
     if int(largest) < _MAX_INDEX:
         return LabelPlane(plane)

@@ -248,19 +248,22 @@ def read_objects(file: Path) -> Objects:
         raise BadDataset("no-table-rows", file=file)
     builder, root, finder = ObjectsBuilder(), file.absolute().parent, FileFinder()
     for key in list(fields):
-        fields.pop(key).add_to(builder, _described(dict(zip(_OF_FIELD, key, strict=True)), root, finder))
+        rows_of_field = fields.pop(key)
+        row = dict(zip(_OF_FIELD, key, strict=True)) | rows_of_field.stated
+        rows_of_field.add_to(builder, _described(row, root, finder))
     return builder.finish()
 
 
 _NUMBERS = ("series", "t", "z", "x", "y", "width", "height", "pixel_size_um")
 _NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
-_OF_FIELD = ("path", "field", "series", "group", "pixel_size_um")
+_OF_FIELD = ("path", "field", "series")
 
 
 class _Rows:
-    """The rows of a field."""
+    """The rows of a field. Its group and pixel size are the first that a row states."""
 
     def __init__(self) -> None:
+        self.stated = {"group": "", "pixel_size_um": ""}
         self._outlines, self._labels, self._object_id = OutlineBuilder(), list[str](), list[str]()
         self._boxes, self._t, self._z = array("d"), array("i"), array("i")
 
@@ -277,6 +280,8 @@ class _Rows:
             self._outlines.add_wkt(row.get("outline", ""))
         except ValueError as error:
             raise CellFault("not-an-outline", value=one_line(row["outline"], 40)) from error
+        for name, cell in self.stated.items():
+            self.stated[name] = cell or row.get(name, "")
         self._boxes.extend((x, y, x + width, y + height))
         self._t.append(t)
         self._z.append(z)

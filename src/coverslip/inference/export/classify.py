@@ -45,6 +45,8 @@ def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
 
 def resize(array: np.ndarray, preprocessing: dict[str, Any]) -> np.ndarray:
     """Return the pixels of an image of 8 or 16 bits, (height, width, channels), as the network expects them."""
+    if preprocessing.get("degradation"):
+        raise ValueError("This script cannot degrade images as the classifier does. Use coverslip.")
     side, n, scaling = preprocessing["image_size"], preprocessing["channels"], preprocessing["scaling"]
     depth = array.dtype.name
     limits = scaling["ranges"].get(depth) if scaling["mode"] == "training-range" else None

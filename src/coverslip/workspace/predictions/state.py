@@ -1,6 +1,7 @@
 """The state of predictions, read from their folders, and their objects for other programs."""
 
 import json
+import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,14 +13,14 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
-from coverslip.datasets import domains_of_paths
+from coverslip.datasets import domains_of_paths, some
 from coverslip.datasets.columns import TableChoices
 from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.messages import Note, localized_note, text
-from coverslip.objects.exporting import CropChoices, ObjectFormat
+from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObjects
 from coverslip.objects.table import is_objects_table
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
@@ -46,7 +47,7 @@ from coverslip.workspace.jobs.records import (
     status_of,
     unused_name,
 )
-from coverslip.workspace.lists import images_of_job, read_results
+from coverslip.workspace.lists import JobImages, images_of_job, read_results
 from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
 from coverslip.workspace.predictions.predicting import plan_for
 from coverslip.workspace.store.rows import (
@@ -397,27 +398,32 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
 
     Raises:
         NotFound: there is no such prediction.
-        CoverslipError: it has no table of objects, or a file cannot be read or written.
+        CoverslipError: it has no table of objects, none of its images is in one, or a file cannot be read or written.
     """
-    from coverslip.objects.exporting import export_predicted, predicted_objects, write_crops
+    from coverslip.objects.exporting import export_predicted, notes_on_matches, predicted_objects, write_crops
     from coverslip.objects.table import read_objects
     from coverslip.pipeline import color_of_class
 
     job = find_job(workspace, prediction_id, PREDICTION.name)
-    tables = [table for table in tables_of(workspace, job.choices["sources"]) if is_objects_table(table)]
+    tables = _tables_of_objects(workspace, job)
     if not tables:
         raise CoverslipError("prediction-without-objects")
-    rows = {
-        row.image_id: (row.correction or row.predicted or "", row.probability or 0.0, row.decision)
-        for row, _ in images_of_job(workspace, job.id).every_image()
-        if row.excluded is None
-    }
-    classes = list(map(str, job.choices["classes"]))
+    rows, classes = _answered_rows(images_of_job(workspace, job.id))
     colors = [color_of_class(k) for k in range(len(classes))]
+    of_tables, n_objects, n_matched = list[PredictedObjects](), 0, 0
+    for table, prefix in tables:
+        of_table = {name.removeprefix(prefix): row for name, row in rows.items() if name.startswith(prefix)}
+        predicted, n_other = predicted_objects(read_objects(table), of_table, classes, colors)
+        of_tables.append(predicted)
+        n_objects, n_matched = n_objects + len(predicted.objects), n_matched + len(of_table) - n_other
+    if not n_matched:
+        objects = some(table.name for table, _ in tables)
+        raise CoverslipError("predictions-of-other-objects", file=job.run.predictions_file, objects=objects)
+    for each in notes_on_matches(len(rows) - n_matched, n_objects - n_matched):
+        emit(Noted.of(each))
     shutil.rmtree(job.folder / FOLDER, ignore_errors=True)
     files: list[Path] = []
-    for number, table in enumerate(tables, start=1):
-        predicted, _ = predicted_objects(read_objects(table), rows, classes, colors)
+    for number, predicted in enumerate(of_tables, start=1):
         out = job.folder / FOLDER / (f"table{number}" if len(tables) > 1 else "")
         if choice.to == "ome-tiff":
             report = progress_reporter(emit, "exporting-crops", "objects")
@@ -427,6 +433,38 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
             report = progress_reporter(emit, "exporting-objects", "fields")
             files += export_predicted(predicted, choice.to, out, report)
     return files
+
+
+def _tables_of_objects(workspace: Workspace, job: Job) -> list[tuple[Path, str]]:
+    """Return the tables of objects of a prediction, and with what the IDs of the images of each begin: its domain."""
+    sources = list(map(str, job.choices["sources"]))
+    domains = read_object(job.folder / "request.json").get("domains") or []
+    prefixes = [""] * len(sources)
+    if len(sources) > 1 and any(domains):
+        names = domains_of_paths(list(map(Path, sources)))
+        prefixes = [f"{domain or name}/" for domain, name in zip(domains, names, strict=True)]
+    return [
+        (table, prefix)
+        for source, prefix in zip(sources, prefixes, strict=True)
+        for table in tables_of(workspace, [source])
+        if is_objects_table(table)
+    ]
+
+
+def _answered_rows(listed: JobImages) -> tuple[dict[str, tuple[str, float, str]], list[str]]:
+    """Return class, probability and decision of each image, and the classes, both with the answers of users."""
+    rows: dict[str, tuple[str, float, str]] = {}
+    classes = dict.fromkeys(listed.classes)
+    for row, _ in listed.every_row():
+        if row.excluded is not None:
+            rows[row.image_id] = "", math.nan, ""
+            continue
+        name = row.correction or row.predicted or ""
+        probability = row.probability if row.correction is None else row.probabilities.get(name)
+        rows[row.image_id] = name, math.nan if probability is None else probability, row.correction or row.decision
+        if row.correction is not None:
+            classes[row.correction] = None
+    return rows, list(classes)
 
 
 _FILES = {"coco": "objects.json", "cellprofiler": "objects.csv"}  # formats of a single file
