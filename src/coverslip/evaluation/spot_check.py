@@ -43,7 +43,8 @@ class CheckedSample:
     @property
     def residuals(self) -> Floats:
         """The labels minus their mean in the images that show a class; 0 for other images."""
-        return self.labels - self.labels.sum() / self.counts.sum() * self.counts
+        share = float(self.labels.sum() / self.counts.sum())
+        return self.labels - share * self.counts
 
 
 @dataclass(frozen=True, slots=True)
