@@ -57,10 +57,10 @@ SETTINGS = {
         models=("mobilenet_v2",),
         published={"epochs": 24, "batch_size": 32, "learning_rate": 3e-4},
     ),
-    "mobilevit-mn": Setting(  # from random weights, all micronuclei take an hour on two cores
+    "mobilevit-mn": Setting(  # from random weights: some of the images, so that they are seen often enough
         images={"nuclei_mitocheck": 80},
         models=("trans_DSC_SE_NAM",),
-        published={"epochs": 12, "batch_size": 16, "rare_class_repeats": 2},
+        published={"epochs": 24, "batch_size": 16, "rare_class_repeats": 2},
         folds=2,
     ),
     "mobincep": Setting(
