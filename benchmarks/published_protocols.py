@@ -57,8 +57,8 @@ SETTINGS = {
         models=("mobilenet_v2",),
         published={"epochs": 24, "batch_size": 32, "learning_rate": 3e-4},
     ),
-    "mobilevit-mn": Setting(  # from random weights: some of the images, so that they are seen often enough
-        images={"nuclei_mitocheck": 80},
+    "mobilevit-mn": Setting(
+        images={"micronuclei": None},
         models=("trans_DSC_SE_NAM",),
         published={"epochs": 24, "batch_size": 16, "rare_class_repeats": 2},
         folds=2,
