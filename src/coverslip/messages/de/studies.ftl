@@ -309,7 +309,7 @@ study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trai
     .title = Vergleich trainierter Klassifikatoren
     .columns = Datensatz | Netz | Baseline | Bilder | Gruppen | Unterschied
 
-study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und `split.balance` schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
+study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und das Ausgleichen vor der Aufteilung schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
     .title = Protokoll und Rezept
     .columns = Arme | Datensatz | Netz | erster Arm | zweiter Arm | Differenz
 
@@ -500,7 +500,7 @@ deviation-mobilevit-perturbations = Netze werden auch auf Bildern mit Unschärfe
 
 deviation-mobilevit-separable = Eine dichte Faltung wird durch das ähnlichste separable Paar ersetzt. Der Artikel gibt seine Methode nicht an.
 
-deviation-mobilevit-attention = Der Ort der Attention ist aus den gedruckten Parameterzahlen erschlossen (`placement: counts`).
+deviation-mobilevit-attention = Der Ort der Attention ist aus den gedruckten Parameterzahlen erschlossen (placement: counts).
 
 deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net und andere Netze fehlen, weil der Artikel sie nicht beschreibt.
 

@@ -309,7 +309,7 @@ study-classifiers = These rows compare single classifiers instead of training me
     .title = Comparison of trained classifiers
     .columns = dataset | network | baseline | images | groups | difference
 
-study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and `split.balance` excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
+study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and balancing before the split excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
     .title = Protocol and recipe
     .columns = arms | dataset | network | first arm | second arm | difference
 
@@ -500,7 +500,7 @@ deviation-mobilevit-perturbations = Networks are also tested on images with blur
 
 deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
 
-deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (`placement: counts`).
+deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (placement: counts).
 
 deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net and other networks are missing, because the paper does not describe them.
 
