@@ -283,7 +283,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
-                if group == record.image_id:
+                if group == record.image_id and not record.states_group:
                     group = f"{domain}/{group}"
                 elif group == dataset.relative_path(record):
                     group = field_groups.setdefault(record.path, f"{domain}/{group}")
@@ -334,7 +334,8 @@ def with_unique_ids(dataset: Dataset) -> Dataset:
             n += 1
             identity = f"{distinct_name} ({n})"
         used_ids.add(identity)
-        unique.append(replace(record, image_id=identity, group=distinct_name if record.group == name else record.group))
+        is_alone = record.group == name and not record.states_group
+        unique.append(replace(record, image_id=identity, group=distinct_name if is_alone else record.group))
     repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     new_note = note("repeated-names", n_names=len(repeated), names=some(repeated, 3))
     return replace(dataset, records=tuple(unique), notes=(*dataset.notes, new_note))

@@ -64,7 +64,7 @@ class ImageRecord:
     """
 
     __slots__ = (
-        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory"),
+        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory", "states_group"),
         *("_plan_of_file", "_box", "_columns", "_cells"),
     )
 
@@ -76,6 +76,7 @@ class ImageRecord:
     predefined_split: Side | None
     stated: frozenset[str]  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None  # pixels without a file; `path` is then only a name
+    states_group: bool  # its table row states `group`, which may be equal to `image_id` until this is unique
     if TYPE_CHECKING:  # no fields
         _plan_of_file: ReadPlan
         _box: bytes | None  # of `_BOX`; None: there is none, or it is in the plan
@@ -96,6 +97,7 @@ class ImageRecord:
         stated: frozenset[str] = frozenset(),
         in_memory: Decoded | None = None,
         about: tuple[tuple[str, str], ...] = (),  # other columns of its table; to predict, all columns
+        states_group: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "image_id", image_id)
@@ -106,6 +108,7 @@ class ImageRecord:
         put(self, "predefined_split", predefined_split)
         put(self, "stated", stated)
         put(self, "in_memory", in_memory)
+        put(self, "states_group", states_group)
         self._put_plan(plan)
         put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
         cells = [cell for _, cell in about]
@@ -134,6 +137,7 @@ class ImageRecord:
         """Return the image in another group."""
         copied = self._copy()
         object.__setattr__(copied, "group", group)
+        object.__setattr__(copied, "states_group", False)
         return copied
 
     def with_plan(self, plan: ReadPlan) -> "ImageRecord":
@@ -160,7 +164,7 @@ class ImageRecord:
         return hash(self.image_id)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about)
+        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about, self.states_group)
 
     @property
     def _identity(self) -> tuple[Any, ...]:
