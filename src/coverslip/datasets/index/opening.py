@@ -121,8 +121,8 @@ def open_dataset(
         opened = [_open_unlabeled(together, opening, distinct, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
-    dataset = with_channel_files(_with_domains(opened, names, distinct), plan)
-    return replace(with_unique_ids(dataset), opening=opening)
+    named = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
+    return replace(with_channel_files(named, plan), opening=opening)
 
 
 def _recorded_source(source: str | Path | ImageTable) -> str | ImageTable:
@@ -346,8 +346,8 @@ def _image_of(record: ImageRecord, root: Path) -> str:
     plan = record.plan
     words = ["+".join(name_as_text(posix_below(file, root)) for file in plan.files(record.path))]
     words += [f"{name}={getattr(plan, name)}" for name in ("series", "t", "z", "level") if name in record.stated]
-    if plan.channels is not None:
-        words.append(f"channels={'+'.join(map(str, plan.channels))}")
+    if "channels" in record.stated:
+        words.append(f"channels={'+'.join(map(str, plan.channels or ()))}")
     if plan.region is not None:
         is_point = "point" in record.stated
         numbers = box_center(plan.region) if is_point else plan.region
