@@ -10,6 +10,7 @@ from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 from prediction_tables import keys_by_path, write_predictions
 
+from coverslip.datasets import ImageFinder
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.jobs.records import add_job
@@ -315,6 +316,13 @@ def test_images_are_found_where_the_classifier_cuts_other_crops(app: App, tmp_pa
     expected = [1, 0, None, 2, None, None]
     assert [finder.find(str(tmp_path / f"{name}.png"), ReadPlan(region=box)) for name, box in boxes] == expected
     assert len(row_ids) == 3
+
+
+def test_another_frame_is_not_the_image_whose_row_states_its_frame() -> None:
+    finder = ImageFinder([("a.tif", ReadPlan(t=3), frozenset({"t"})), ("b.tif", WHOLE, frozenset())])
+    plans = [ReadPlan(t=3), ReadPlan(t=5), ReadPlan(t=3, region=(0, 0, 9, 9)), ReadPlan(t=5, region=(0, 0, 9, 9))]
+    assert [finder.find("a.tif", plan) for plan in plans] == [0, None, 0, None]
+    assert finder.find("b.tif", ReadPlan(t=5)) == 0 + 1  # a recipe may read another frame
 
 
 @pytest.mark.exhaustive

@@ -421,6 +421,7 @@ def side_named(text: str) -> Side | None:
 # Find images from elsewhere in a list of images: those of another run, or of a table.
 
 _POINT, _NO_PARTS = "point", frozenset[str]()
+_PLANE = frozenset({"series", "t", "z"})
 
 
 class ImageFinder:
@@ -441,7 +442,8 @@ class ImageFinder:
     def find(self, file: str, plan: ReadPlan, stated: frozenset[str] = _NO_PARTS) -> int | None:
         """Return the index of an image: the only one of its file, the same crop, or the same plan.
 
-        A recipe may read another plane, other channels or larger crops around points than a list states. If two images
+        A recipe may read another plane, other channels or larger crops around points than a list states. The series,
+        time point and z-plane that the table row of a listed image states are those of the image, though. If two images
         match, neither is chosen.
 
         Args:
@@ -452,12 +454,17 @@ class ImageFinder:
         of_file = self._of_file.get(file, [])
         # A field of view can contain thousands of images: only those around the same point are compared.
         candidates = of_file if len(of_file) == 1 else self._around.get((file, _center(plan)), [])
+        candidates = [k for k in candidates if self._is_same_plane(k, plan)]
         same = [k for k in candidates if self._is_same_crop(k, plan, stated)]
         if not same and len(of_file) == 1 and None in (self._images[of_file[0]][1].region, plan.region):
-            same = of_file  # only one of the two crops the file
+            same = candidates  # only one of the two crops the file
         if len(same) > 1:
             same = [k for k in same if self._images[k][1] == plan] or self._with_same_parts(same, plan, stated)
         return same[0] if len(same) == 1 else None
+
+    def _is_same_plane(self, k: int, plan: ReadPlan) -> bool:
+        _, listed, listed_parts = self._images[k]
+        return all(getattr(listed, name) == getattr(plan, name) for name in listed_parts & _PLANE)
 
     def _is_same_crop(self, k: int, plan: ReadPlan, stated: frozenset[str]) -> bool:
         _, listed, listed_parts = self._images[k]
