@@ -1,5 +1,7 @@
 """Answers about predicted images join datasets: tables with chosen columns, points, groups by patterns."""
 
+import csv
+import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from prediction_tables import keys_by_path, write_predictions
 from coverslip.datasets import ImageFinder
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs.predictions import Prediction
+from coverslip.workspace.correcting.readings import readings_lines
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import load_dataset
@@ -323,6 +326,27 @@ def test_another_frame_is_not_the_image_whose_row_states_its_frame() -> None:
     plans = [ReadPlan(t=3), ReadPlan(t=5), ReadPlan(t=3, region=(0, 0, 9, 9)), ReadPlan(t=5, region=(0, 0, 9, 9))]
     assert [finder.find("a.tif", plan) for plan in plans] == [0, None, 0, None]
     assert finder.find("b.tif", ReadPlan(t=5)) == 0 + 1  # a recipe may read another frame
+
+
+def test_a_later_label_of_the_table_is_not_that_of_an_earlier_author(app: App, new: list[Path], tmp_path: Path) -> None:
+    table = tmp_path / "cells.csv"
+
+    def write(label: str) -> None:
+        rows = [f"{file},{label if file == new[0] else 'round'}" for file in new]
+        table.write_text("\n".join(["path,label", *rows]) + "\n")
+
+    write("round")
+    dataset = app.open(table)["id"]
+    prediction = predicted(app, [(file, WHOLE) for file in new], dataset)
+    answer(app, prediction, 0, "flat")
+    for label in ("flat", "odd"):
+        write(label)
+        app.send("POST", f"datasets/{dataset}/refresh")
+        app.wait(dataset)
+    first = next(csv.DictReader(io.StringIO("".join(readings_lines(app.home, dataset)))))
+    assert (first["label"], first["author"]) == ("odd", "")
+    answer(app, prediction, 0, None)
+    assert labels(app, dataset)[0] == "odd"
 
 
 @pytest.mark.exhaustive

@@ -542,8 +542,12 @@ def _authors(connection: Connection, dataset_id: str) -> dict[int, tuple[str, st
         .group_by(changed_labels.c.row_id)
         .subquery()
     )
-    query = select(last.c.row_id, label_changes.c.made_by, label_changes.c.made).join(
-        label_changes, label_changes.c.id == last.c.change_id
+    # A folder or table may have given another label since.
+    is_current = (images.c.row_id == last.c.row_id) & images.c.label.is_not_distinct_from(label_changes.c.label)
+    query = (
+        select(last.c.row_id, label_changes.c.made_by, label_changes.c.made)
+        .join(label_changes, label_changes.c.id == last.c.change_id)
+        .join(images, is_current)
     )
     return {row.row_id: (row.made_by, row.made) for row in connection.execute(query)}
 
