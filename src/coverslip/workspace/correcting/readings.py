@@ -500,13 +500,11 @@ def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
 
 def _can_be_read(dataset_id: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for labeled images; equal images are read once."""
-    return (
-        images.c.dataset_id == dataset_id,
-        images.c.label.is_not(None),
-        ~images.c.is_excluded,
-        images.c.problem.is_(None) | (images.c.problem == "conflicting"),
-    )
+    """Return the conditions for labeled images. Of images with equal pixels and classes, the first is read."""
+    is_labeled = (images.c.dataset_id == dataset_id, images.c.label.is_not(None), ~images.c.is_excluded)
+    first = select(func.min(images.c.position)).where(*is_labeled, images.c.problem == "duplicate")
+    is_first = images.c.position.in_(first.group_by(images.c.pixel_hash).correlate(None))
+    return (*is_labeled, images.c.problem.is_(None) | (images.c.problem == "conflicting") | is_first)
 
 
 def _drawn(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
