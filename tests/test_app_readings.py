@@ -195,6 +195,13 @@ def test_readings_stay_with_their_images_if_a_source_is_added(lab: Lab, tmp_path
     assert len(lab.send("GET", by=ADA)["images"]) == 10
 
 
+def test_a_reader_has_one_label_for_an_image(lab: Lab) -> None:
+    name = lab.table()[0]["image_id"]
+    table = f"image_id,label,author\n{name},large,Ada\n{name},large,Ada\n"
+    assert lab.send_table(table)["n"] == 1
+    assert lab.send_table(table + f"{name},medium,Ada\n")["code"] == "readings-of-one-image"
+
+
 def test_of_equal_images_one_is_read(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=3)
