@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 from prediction_tables import keys_by_path, write_predictions
@@ -283,6 +285,34 @@ def test_images_join_a_table_whose_columns_were_chosen(
         (field, "flat", boxes[1]),
         (new[0], "flat", None),
     ]
+
+
+def test_corrected_images_keep_their_channel_files_and_their_size_in_micrometers(app: App, tmp_path: Path) -> None:
+    fields = tmp_path / "fields"
+    fields.mkdir()
+    for k in (1, 2):
+        pixels = np.random.default_rng(k).integers(0, 255, (64, 64), dtype=np.uint8)
+        resolution = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}  # 0.5 µm
+        tifffile.imwrite(fields / f"field_w{k}.tif", pixels, **resolution, metadata=None)
+    plans = [ReadPlan(region=(at, at, 1, 1), crop_size="8 um", other_files=("field_w2.tif",)) for at in (20, 40)]
+    prediction = predicted(app, [(fields / "field_w1.tif", plan) for plan in plans])
+    for k, label in enumerate(CLASSES):
+        answer(app, prediction, k, label)
+    made = app.wait(app.send("POST", f"{prediction}/dataset", {"only": "corrected"})["id"])["id"]
+    cells = app.open(save_cells(tmp_path / "cells", n=2))["id"]
+    assert [join_counts(app, prediction, cells)[name] for name in ("n_new", "n_duplicates", "n_unreadable")] == [
+        2,
+        0,
+        0,
+    ]
+    assert join_counts(app, prediction, cells) == {**NONE, "n_same_label": 2}
+    with app.home.engine.connect() as connection:
+        of_made = load_dataset(connection, made).records
+        of_cells = [record for record in load_dataset(connection, cells).records if record.domain == "Monday"]
+    assert [(r.plan.region, r.plan.crop_size) for r in of_made] == [(plan.region, "8 um") for plan in plans]
+    assert [r.plan.region for r in of_cells] == [square_around((at, at), 16) for at in (20, 40)]
+    for record in (*of_made, *of_cells):
+        assert record.read().array.shape == (16, 16, 2)
 
 
 @pytest.mark.exhaustive

@@ -468,7 +468,8 @@ class ImageFinder:
 
     def _is_same_crop(self, k: int, plan: ReadPlan, stated: frozenset[str]) -> bool:
         _, listed, listed_parts = self._images[k]
-        if _POINT in listed_parts | stated and None not in (listed.region, plan.region):
+        is_around = _POINT in listed_parts | stated or listed.has_physical_size or plan.has_physical_size
+        if is_around and None not in (listed.region, plan.region):
             return _center(listed) == _center(plan)
         return listed.region == plan.region
 
