@@ -121,8 +121,8 @@ def open_dataset(
         opened = [_open_unlabeled(together, opening, distinct, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
-    named = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
-    return replace(with_channel_files(named, plan), opening=opening)
+    dataset = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
+    return replace(with_channel_files(dataset, plan), opening=opening)
 
 
 def _recorded_source(source: str | Path | ImageTable) -> str | ImageTable:
