@@ -1,17 +1,23 @@
 """Answers about predicted images join datasets: tables with chosen columns, points, groups by patterns."""
 
+import csv
+import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 from prediction_tables import keys_by_path, write_predictions
 
+from coverslip.datasets import ImageFinder
 from coverslip.images import ReadPlan, square_around
 from coverslip.runs.predictions import Prediction
+from coverslip.workspace.correcting.readings import readings_lines
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import load_dataset
@@ -281,6 +287,34 @@ def test_images_join_a_table_whose_columns_were_chosen(
     ]
 
 
+def test_corrected_images_keep_their_channel_files_and_their_size_in_micrometers(app: App, tmp_path: Path) -> None:
+    fields = tmp_path / "fields"
+    fields.mkdir()
+    for k in (1, 2):
+        pixels = np.random.default_rng(k).integers(0, 255, (64, 64), dtype=np.uint8)
+        resolution = {"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}  # 0.5 µm
+        tifffile.imwrite(fields / f"field_w{k}.tif", pixels, **resolution, metadata=None)
+    plans = [ReadPlan(region=(at, at, 1, 1), crop_size="8 um", other_files=("field_w2.tif",)) for at in (20, 40)]
+    prediction = predicted(app, [(fields / "field_w1.tif", plan) for plan in plans])
+    for k, label in enumerate(CLASSES):
+        answer(app, prediction, k, label)
+    made = app.wait(app.send("POST", f"{prediction}/dataset", {"only": "corrected"})["id"])["id"]
+    cells = app.open(save_cells(tmp_path / "cells", n=2))["id"]
+    assert [join_counts(app, prediction, cells)[name] for name in ("n_new", "n_duplicates", "n_unreadable")] == [
+        2,
+        0,
+        0,
+    ]
+    assert join_counts(app, prediction, cells) == {**NONE, "n_same_label": 2}
+    with app.home.engine.connect() as connection:
+        of_made = load_dataset(connection, made).records
+        of_cells = [record for record in load_dataset(connection, cells).records if record.domain == "Monday"]
+    assert [(r.plan.region, r.plan.crop_size) for r in of_made] == [(plan.region, "8 um") for plan in plans]
+    assert [r.plan.region for r in of_cells] == [square_around((at, at), 16) for at in (20, 40)]
+    for record in (*of_made, *of_cells):
+        assert record.read().array.shape == (16, 16, 2)
+
+
 @pytest.mark.exhaustive
 def test_an_answer_finds_its_image_where_the_classifier_cuts_other_crops_around_the_points(
     app: App, tmp_path: Path
@@ -315,6 +349,34 @@ def test_images_are_found_where_the_classifier_cuts_other_crops(app: App, tmp_pa
     expected = [1, 0, None, 2, None, None]
     assert [finder.find(str(tmp_path / f"{name}.png"), ReadPlan(region=box)) for name, box in boxes] == expected
     assert len(row_ids) == 3
+
+
+def test_another_frame_is_not_the_image_whose_row_states_its_frame() -> None:
+    finder = ImageFinder([("a.tif", ReadPlan(t=3), frozenset({"t"})), ("b.tif", WHOLE, frozenset())])
+    plans = [ReadPlan(t=3), ReadPlan(t=5), ReadPlan(t=3, region=(0, 0, 9, 9)), ReadPlan(t=5, region=(0, 0, 9, 9))]
+    assert [finder.find("a.tif", plan) for plan in plans] == [0, None, 0, None]
+    assert finder.find("b.tif", ReadPlan(t=5)) == 0 + 1  # a recipe may read another frame
+
+
+def test_a_later_label_of_the_table_is_not_that_of_an_earlier_author(app: App, new: list[Path], tmp_path: Path) -> None:
+    table = tmp_path / "cells.csv"
+
+    def write(label: str) -> None:
+        rows = [f"{file},{label if file == new[0] else 'round'}" for file in new]
+        table.write_text("\n".join(["path,label", *rows]) + "\n")
+
+    write("round")
+    dataset = app.open(table)["id"]
+    prediction = predicted(app, [(file, WHOLE) for file in new], dataset)
+    answer(app, prediction, 0, "flat")
+    for label in ("flat", "odd"):
+        write(label)
+        app.send("POST", f"datasets/{dataset}/refresh")
+        app.wait(dataset)
+    first = next(csv.DictReader(io.StringIO("".join(readings_lines(app.home, dataset)))))
+    assert (first["label"], first["author"]) == ("odd", "")
+    answer(app, prediction, 0, None)
+    assert labels(app, dataset)[0] == "odd"
 
 
 @pytest.mark.exhaustive

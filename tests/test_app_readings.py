@@ -2,17 +2,20 @@
 
 import csv
 import io
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
+from drawing import save_cells
 from fastapi.testclient import TestClient
 from small_workspace import API, Json, new_workspace, open_images, until, write_cells
 from tables import downloaded
 
 from coverslip.app.server import create_app
+from coverslip.workspace.correcting.readings import draw_images
 from coverslip.workspace.datasets.sources import change_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
@@ -190,3 +193,19 @@ def test_readings_stay_with_their_images_if_a_source_is_added(lab: Lab, tmp_path
     after = lab.send("GET", "/agreement")
     assert after["pairs"][0]["agreement"]["counts"] == before["pairs"][0]["agreement"]["counts"]
     assert len(lab.send("GET", by=ADA)["images"]) == 10
+
+
+def test_a_reader_has_one_label_for_an_image(lab: Lab) -> None:
+    name = lab.table()[0]["image_id"]
+    table = f"image_id,label,author\n{name},large,Ada\n{name},large,Ada\n"
+    assert lab.send_table(table)["n"] == 1
+    assert lab.send_table(table + f"{name},medium,Ada\n")["code"] == "readings-of-one-image"
+
+
+def test_of_equal_images_one_is_read(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = save_cells(tmp_path / "cells", ("a", "b"), n=3)
+    first = next((cells / "a").rglob("*.png"))
+    shutil.copy(first, first.with_name("copy.png"))
+    drawn = draw_images(workspace, open_images(workspace, cells), 100, "Ada")
+    assert (drawn.n_labeled, drawn.n_drawn) == (6, 6)

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from drawing import save_cell
 from small_workspace import do_jobs, new_workspace, open_images, until, write_cells
 
 from coverslip.errors import Conflict, NotFound
@@ -11,7 +12,13 @@ from coverslip.workspace.datasets.labels import set_labels, training_images
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.suggestions import LabelSuggestions, remove_reserved_test, start_suggestions, suggestions_state
+from coverslip.workspace.suggestions import (
+    LabelSuggestions,
+    compute_suggestions,
+    remove_reserved_test,
+    start_suggestions,
+    suggestions_state,
+)
 from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
 
@@ -98,3 +105,13 @@ def test_the_test_set_stays_while_images_are_chosen(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         remove_reserved_test(workspace, dataset_id)
     do_jobs(workspace)
+
+
+def test_groups_of_several_sources_are_suggested_by_the_paths_that_patterns_see(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    for k in range(64):
+        lab, slide = "xy"[k // 32], k % 4
+        save_cell(tmp_path / lab / "ab"[k // 4 % 2] / f"s{lab}{slide}" / f"{k}.png", k)
+    dataset = open_images(workspace, tmp_path / "x", tmp_path / "y")
+    suggested = [(each.pattern, each.n_groups) for each in compute_suggestions(workspace, dataset)]
+    assert (r"^(?:[^/]+/){1}([^/]+)/", 8) in suggested

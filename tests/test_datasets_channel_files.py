@@ -119,6 +119,19 @@ def test_the_label_of_the_first_channel_counts_where_they_differ(tmp_path):
     assert [note.code for note in data.notes] == ["channel-files", "unlike-channel-labels"]
 
 
+def test_repeated_names_are_distinguished_alike_whatever_is_read_of_the_files(tmp_path):
+    table = write_stains(tmp_path) / "labels.csv"
+    table.write_text(
+        "path,label,image_id\ndark/dark0_w1.tif,dark,cell\ndark/dark0_w2.tif,dark,cell\nlight/light0_w1.tif,light,cell\n"
+    )
+    ids = [record.image_id for record in cs.open_dataset(table).records]
+    assert ids == [f"cell ({name})" for name in ("dark/dark0_w1.tif", "dark/dark0_w2.tif", "light/light0_w1.tif")]
+    of_one_channel = cs.open_dataset(table, plan=ReadPlan(channels=(0,)))
+    assert [record.image_id for record in of_one_channel.records] == ids
+    joined = cs.open_dataset(table, plan=IN_TWO_FILES)
+    assert [record.image_id for record in joined.records] == [ids[0], ids[2]]
+
+
 def test_columns_of_a_table_name_the_files_of_channels(tmp_path):
     folder = write_stains(tmp_path)
     (folder / "t.csv").write_text(

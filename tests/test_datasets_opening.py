@@ -489,6 +489,18 @@ def test_repeated_names_are_distinguished_by_their_images_whatever_the_order_of_
     }
 
 
+def test_groups_named_as_their_images_stay_groups(tmp_path):
+    make_folder(tmp_path, "one/a.png", "one/b.png", "one/c.png", "two/a.png")
+    one = write_table(tmp_path / "one" / "t.csv", "path,label,image_id\na.png,x,s1\nb.png,y,s1\nc.png,x,s2\n")
+    two = write_table(tmp_path / "two" / "t.csv", "path,label,image_id\na.png,x,s2\n")
+    records = open_dataset(one, group="image_id").records
+    assert [record.group for record in records] == ["s1", "s1", "s2"]
+    assert [record.named_group for record in records[:2]] == ["s1", "s1"]
+    both = open_dataset([one, two], group="image_id").records
+    assert [record.group for record in both] == ["s1", "s1", "s2", "s2"]
+    assert len({record.image_id for record in both}) == 4
+
+
 def test_spreadsheets_single_images_and_other_files_are_refused_with_advice(tmp_path):
     make_folder(tmp_path, "1.png")
     for name, code in [("t.xlsx", "spreadsheet"), ("1.png", "single-image"), ("x.yaml", "not-a-folder-or-table")]:

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from image_sets import App, ids_at, images_at, in_lists, workspace_in
 from small_workspace import CLASSES, QUICK, new_workspace, open_images, write_cells
 
-from coverslip.datasets import open_dataset
+from coverslip.datasets import ClassPlan, open_dataset
 from coverslip.datasets.quality.related_images import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.runs.recipe import Pretraining, Recipe
+from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.labels import table_lines, training_images
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
-from coverslip.workspace.datasets.state import ClassCount, dataset_state
+from coverslip.workspace.datasets.state import ClassCount, class_order_for_training, dataset_state
 from coverslip.workspace.recipes import recipe_grouping, validated_recipe
 from coverslip.workspace.store.rows import ImagesChanged, dataset_row, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
@@ -311,3 +312,14 @@ def test_pretraining_ignores_stated_groups(tmp_path: Path) -> None:
     init = validated_recipe(home, choices, {}).init
     assert isinstance(init, Pretraining)
     assert init.recipe["group"] == "none"
+
+
+def test_a_class_without_included_images_is_in_no_recipe(tmp_path: Path) -> None:
+    home = new_workspace(tmp_path)
+    save_cells(tmp_path / "cells", ("a", "b"), n=2)
+    save_cell(tmp_path / "cells" / "rare" / "0.png", 99)
+    dataset = open_images(home, tmp_path / "cells")
+    exclude(home, dataset, images_at(home, dataset, [4]), is_excluded=True)
+    with home.engine.connect() as connection:
+        order = class_order_for_training(connection, dataset_row(connection, dataset), ClassPlan())
+    assert order == ["a", "b"]

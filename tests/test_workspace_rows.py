@@ -167,3 +167,15 @@ def test_a_change_by_filters_is_refused_unless_the_images_are_those_of_the_list(
     assert {**after[0], "revision": 0} == {**before[0], "revision": 0}
     assert after[1] == before[1]
     app.send("POST", f"{where}/{address}", {**app.all_of(where, label="a"), **change})
+
+
+def test_labels_do_not_move_to_other_images_of_the_same_names(app: App, tmp_path: Path) -> None:
+    for seed, day in ((0, "monday"), (100, "tuesday")):
+        for k in range(3):
+            save_cell(tmp_path / day / f"{k}.png", seed + k)
+    dataset = app.open(tmp_path / "monday", is_labeled=False)["id"]
+    app.label(f"datasets/{dataset}", [0], "odd")
+    for day, expected in (("tuesday", [None, None, None]), ("monday", ["odd", None, None])):
+        app.send("PATCH", f"datasets/{dataset}", {"sources": [{"path": str(tmp_path / day)}]})
+        app.wait(dataset)
+        assert [image["label"] for image in app.get(f"lists/{dataset}/rows")["items"]] == expected

@@ -20,7 +20,6 @@ from coverslip.datasets import (
     Dataset,
     ImageRecord,
     Scan,
-    grouped_by_pattern,
     groups_in_names,
     has_image_suffix,
     patterns_in_names,
@@ -292,6 +291,7 @@ def _candidates(
 ) -> Iterator[tuple[GroupSuggestion, Sequence[str | None]]]:
     """Yield groupings with a plausible number of groups, and the groups in the order of the dataset's records."""
     tested = groups_in_names(data, scan)
+    paths = [data.relative_path(record) for record in data.records]
     by_column = {candidate.column: candidate for candidate in tested if candidate.column is not None}
     columns: list[tuple[GroupSuggestion, Sequence[str | None]]] = []
     for column in _columns(workspace, row):
@@ -309,13 +309,13 @@ def _candidates(
     yield from sorted(columns, key=lambda each: each[0].n_groups)
     for candidate in tested:
         if not candidate.is_class and candidate.column is None:
-            records, _ = grouped_by_pattern(data.records, data.root, candidate.pattern)
+            matches = map(re.compile(candidate.pattern).search, paths)
             suggestion = GroupSuggestion(
                 None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_significant
             )
-            yield suggestion, [record.group for record in records]
+            yield suggestion, [m[1] if m else r.image_id for r, m in zip(data.records, matches, strict=True)]
     if all(record.label is None for record in data.records):
-        for pattern, names in patterns_in_names([data.relative_path(record) for record in data.records]):
+        for pattern, names in patterns_in_names(paths):
             example = next(filter(None, names))
             yield GroupSuggestion(None, pattern, len(set(filter(None, names))), example), names
 

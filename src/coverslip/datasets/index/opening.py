@@ -121,8 +121,8 @@ def open_dataset(
         opened = [_open_unlabeled(together, opening, distinct, may_read) for together in each_alone]
     if group_pattern is not None:
         check_pattern(opened, group_pattern)
-    dataset = with_channel_files(_with_domains(opened, names, distinct), plan)
-    return replace(with_unique_ids(dataset), opening=opening)
+    dataset = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
+    return replace(with_channel_files(dataset, plan), opening=opening)
 
 
 def _recorded_source(source: str | Path | ImageTable) -> str | ImageTable:
@@ -283,7 +283,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
-                if group == record.image_id:
+                if group == record.image_id and not record.states_group:
                     group = f"{domain}/{group}"
                 elif group == dataset.relative_path(record):
                     group = field_groups.setdefault(record.path, f"{domain}/{group}")
@@ -334,7 +334,8 @@ def with_unique_ids(dataset: Dataset) -> Dataset:
             n += 1
             identity = f"{distinct_name} ({n})"
         used_ids.add(identity)
-        unique.append(replace(record, image_id=identity, group=distinct_name if record.group == name else record.group))
+        is_alone = record.group == name and not record.states_group
+        unique.append(replace(record, image_id=identity, group=distinct_name if is_alone else record.group))
     repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     new_note = note("repeated-names", n_names=len(repeated), names=some(repeated, 3))
     return replace(dataset, records=tuple(unique), notes=(*dataset.notes, new_note))
@@ -345,8 +346,8 @@ def _image_of(record: ImageRecord, root: Path) -> str:
     plan = record.plan
     words = ["+".join(name_as_text(posix_below(file, root)) for file in plan.files(record.path))]
     words += [f"{name}={getattr(plan, name)}" for name in ("series", "t", "z", "level") if name in record.stated]
-    if plan.channels is not None:
-        words.append(f"channels={'+'.join(map(str, plan.channels))}")
+    if "channels" in record.stated:
+        words.append(f"channels={'+'.join(map(str, plan.channels or ()))}")
     if plan.region is not None:
         is_point = "point" in record.stated
         numbers = box_center(plan.region) if is_point else plan.region

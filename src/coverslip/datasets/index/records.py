@@ -64,7 +64,7 @@ class ImageRecord:
     """
 
     __slots__ = (
-        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory"),
+        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory", "states_group"),
         *("_plan_of_file", "_box", "_columns", "_cells"),
     )
 
@@ -76,6 +76,7 @@ class ImageRecord:
     predefined_split: Side | None
     stated: frozenset[str]  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None  # pixels without a file; `path` is then only a name
+    states_group: bool  # its table row states `group`, which may be equal to `image_id` until this is unique
     if TYPE_CHECKING:  # no fields
         _plan_of_file: ReadPlan
         _box: bytes | None  # of `_BOX`; None: there is none, or it is in the plan
@@ -96,6 +97,7 @@ class ImageRecord:
         stated: frozenset[str] = frozenset(),
         in_memory: Decoded | None = None,
         about: tuple[tuple[str, str], ...] = (),  # other columns of its table; to predict, all columns
+        states_group: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "image_id", image_id)
@@ -106,6 +108,7 @@ class ImageRecord:
         put(self, "predefined_split", predefined_split)
         put(self, "stated", stated)
         put(self, "in_memory", in_memory)
+        put(self, "states_group", states_group)
         self._put_plan(plan)
         put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
         cells = [cell for _, cell in about]
@@ -134,6 +137,7 @@ class ImageRecord:
         """Return the image in another group."""
         copied = self._copy()
         object.__setattr__(copied, "group", group)
+        object.__setattr__(copied, "states_group", False)
         return copied
 
     def with_plan(self, plan: ReadPlan) -> "ImageRecord":
@@ -160,7 +164,7 @@ class ImageRecord:
         return hash(self.image_id)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about)
+        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about, self.states_group)
 
     @property
     def _identity(self) -> tuple[Any, ...]:
@@ -417,6 +421,7 @@ def side_named(text: str) -> Side | None:
 # Find images from elsewhere in a list of images: those of another run, or of a table.
 
 _POINT, _NO_PARTS = "point", frozenset[str]()
+_PLANE = frozenset({"series", "t", "z"})
 
 
 class ImageFinder:
@@ -437,7 +442,8 @@ class ImageFinder:
     def find(self, file: str, plan: ReadPlan, stated: frozenset[str] = _NO_PARTS) -> int | None:
         """Return the index of an image: the only one of its file, the same crop, or the same plan.
 
-        A recipe may read another plane, other channels or larger crops around points than a list states. If two images
+        A recipe may read another plane, other channels or larger crops around points than a list states. The series,
+        time point and z-plane that the table row of a listed image states are those of the image, though. If two images
         match, neither is chosen.
 
         Args:
@@ -448,16 +454,22 @@ class ImageFinder:
         of_file = self._of_file.get(file, [])
         # A field of view can contain thousands of images: only those around the same point are compared.
         candidates = of_file if len(of_file) == 1 else self._around.get((file, _center(plan)), [])
+        candidates = [k for k in candidates if self._is_same_plane(k, plan)]
         same = [k for k in candidates if self._is_same_crop(k, plan, stated)]
         if not same and len(of_file) == 1 and None in (self._images[of_file[0]][1].region, plan.region):
-            same = of_file  # only one of the two crops the file
+            same = candidates  # only one of the two crops the file
         if len(same) > 1:
             same = [k for k in same if self._images[k][1] == plan] or self._with_same_parts(same, plan, stated)
         return same[0] if len(same) == 1 else None
 
+    def _is_same_plane(self, k: int, plan: ReadPlan) -> bool:
+        _, listed, listed_parts = self._images[k]
+        return all(getattr(listed, name) == getattr(plan, name) for name in listed_parts & _PLANE)
+
     def _is_same_crop(self, k: int, plan: ReadPlan, stated: frozenset[str]) -> bool:
         _, listed, listed_parts = self._images[k]
-        if _POINT in listed_parts | stated and None not in (listed.region, plan.region):
+        is_around = _POINT in listed_parts | stated or listed.has_physical_size or plan.has_physical_size
+        if is_around and None not in (listed.region, plan.region):
             return _center(listed) == _center(plan)
         return listed.region == plan.region
 

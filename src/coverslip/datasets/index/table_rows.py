@@ -159,11 +159,12 @@ def _records(
             without_box.append(line)
         stated_id = row[columns.image_id] if columns.image_id is not None else ""
         identity = printable(stated_id) if stated_id else name_as_text(posix_below(file, root)) + tag
-        group = None
+        group, states_group = None, False
         if columns.group is not None:
             of_field = "" if columns.field is None else row[columns.field]
             group = row[columns.group] or of_field or identity
-            n_alone += not (row[columns.group] or of_field)
+            states_group = bool(row[columns.group] or of_field)
+            n_alone += not states_group
         label = _label(table, columns, row)
         record = ImageRecord(
             image_id=identity,
@@ -176,6 +177,7 @@ def _records(
             stated=shared.setdefault(stated, stated),
             in_memory=image_in_memory,
             about=tuple([(name, row[at]) for at, name in about_columns]),
+            states_group=states_group,
         )
         if is_distinct and record in distinct:
             n_repeated += 1

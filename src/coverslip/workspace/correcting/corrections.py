@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from coverslip.datasets import name_as_text
-from coverslip.datasets.columns import IMAGE_TABLES, plain_name
+from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
 from coverslip.images import PLAN_COLUMNS
@@ -410,7 +410,7 @@ def _write(
     columns: Mapping[str, str],
     group_columns: Sequence[str],
 ) -> Path:
-    names = _names(columns)
+    names = _names(columns, max(len(picture.plan.files(picture.file)) for _, picture, _ in labeled))
     required_columns = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
     empty = [name for plain, name in required_columns.items() if plain not in map(plain_name, names.values())]
     text = io.StringIO()
@@ -426,12 +426,13 @@ def _write(
     return file
 
 
-def _names(columns: Mapping[str, str]) -> dict[str, str]:
+def _names(columns: Mapping[str, str], n_files: int) -> dict[str, str]:
     """Return the columns to write by meaning: the chosen ones, else unused standard names."""
     used_names = {plain_name(name) for name in columns.values()}
     box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])
     names: dict[str, str] = {}
-    for meaning in (*_MEANINGS, *box):
+    channels = (f"channel_{n}" for n in range(2, n_files + 1))
+    for meaning in (*_MEANINGS, *channels, *box):
         unused_names = (
             name for name in (meaning, *IMAGE_TABLES.columns[meaning]) if plain_name(name) not in used_names
         )
@@ -446,6 +447,8 @@ def _image_cells(image: LabeledImage) -> dict[str, str | float]:
     plan = picture.plan
     cells: dict[str, str | float] = {"path": name_as_text(str(picture.file)), "image_id": image_id, "label": label}
     cells |= {name: plan.cell(name) for name in PLAN_COLUMNS}
+    further_files = plan.files(picture.file)[1:]
+    cells |= {f"channel_{n}": name_as_text(str(file)) for n, file in enumerate(further_files, start=2)}
     if plan.region is not None:
         x, y, width, height = plan.region
         cells |= {"x": x, "y": y, "width": width, "height": height}
@@ -641,7 +644,9 @@ def dataset_of(
         raise Conflict("empty-new-dataset")
     code = "dataset-of-corrections" if only == "corrected" else "dataset-of-predictions"
     title = name or text(code, name=job.name)
-    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title)
+    sizes_um = (picture.plan.crop_size for _, picture, _ in labeled if picture.plan.has_physical_size)
+    choices = TableChoices(crop_size=next(sizes_um, None))
+    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title, choices=choices)
     classes = class_order(job.choices["classes"], (label for _, _, label in labeled))
     return sources.change_dataset(workspace, dataset.id, {"classes": classes})
 

@@ -1,6 +1,7 @@
 """Add predicted images with a corrected or confirmed class to a dataset, as a source of it."""
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,8 +11,8 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
 from coverslip.datasets.columns import find_column
-from coverslip.errors import Conflict, NotFound
-from coverslip.images import PixelFacts
+from coverslip.errors import Conflict, NotFound, UnreadableImage
+from coverslip.images import PixelFacts, PixelSize, describe_image
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.corrections import (
     LabeledImage,
@@ -29,7 +30,15 @@ from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, 
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Row, images_of_job, rows_in_dataset
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, Json, among_integers, dataset_row, refuse_unready, table_choices
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    Json,
+    among_integers,
+    dataset_row,
+    plan_of_dataset,
+    refuse_unready,
+    table_choices,
+)
 from coverslip.workspace.store.tables import images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
@@ -262,7 +271,9 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
             else:
                 present[row_id] = row.correction
         hashes = set(_hashes_of_others(connection, dataset, earlier_domains))
-    outcomes = _outcomes(workspace, job, hashes, candidates)
+    if table_choices(dataset).crop_size is None:
+        candidates = _with_boxes(workspace, candidates)
+    outcomes = _outcomes(workspace, job, dataset, hashes, candidates)
     added_indices = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
     return _Joining(
         dataset=dataset,
@@ -362,13 +373,32 @@ def _group_columns(workspace: Workspace, connection: Connection, dataset: AnyRow
     return [column for column in grouping.common_columns(workspace, dataset.id) if column in group_columns]
 
 
+def _with_boxes(workspace: Workspace, labeled: Sequence[LabeledImage]) -> list[LabeledImage]:
+    """Return images with squares in µm around points as boxes in pixels, which need no crop size of the dataset."""
+    pixel_sizes: dict[tuple[Path, int], PixelSize | None] = {}
+    images_with_boxes = []
+    for image_id, picture, label in labeled:
+        plan, file = picture.plan, (picture.file, picture.plan.series)
+        if plan.region is not None and plan.has_physical_size:
+            if file not in pixel_sizes:
+                pixel_sizes[file] = None
+                with suppress(UnreadableImage, IndexError):
+                    pixel_sizes[file] = describe_image(file[0], within=workspace.readable)[file[1]].pixel_size_um
+            side = plan.pixel_size_um
+            with suppress(ValueError):  # the pixel size is unknown
+                box = plan.crop((0, 0), pixel_sizes[file] if side is None else (side, side))
+                plan = plan.model_copy(update={"region": box, "crop_size": None})
+        images_with_boxes.append((image_id, replace(picture, plan=plan), label))
+    return images_with_boxes
+
+
 def _outcomes(
-    workspace: Workspace, job: Job, hashes: set[str | None], labeled: Sequence[LabeledImage]
+    workspace: Workspace, job: Job, dataset: AnyRow, hashes: set[str | None], labeled: Sequence[LabeledImage]
 ) -> list[Literal["added", "duplicate", "unreadable"]]:
     """Return the outcome for images that are not in other sources. Images with known pixels are duplicates."""
     if not labeled:
         return []
-    scan = scan_images(open_dataset([str(table_of(workspace, job, labeled))]))
+    scan = scan_images(open_dataset([str(table_of(workspace, job, labeled))], plan=plan_of_dataset(dataset)))
     earlier_hashes = set(hashes)
     outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
     for facts in scan.facts:

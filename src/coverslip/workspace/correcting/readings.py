@@ -15,7 +15,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, select
 
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
-from coverslip.datasets import name_as_text, similar_names
+from coverslip.datasets import name_as_text, one_line, similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text
@@ -387,13 +387,13 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
     """Import the readings of a table. They replace earlier ones of the same reader and image.
 
     Images are matched by `image_id`, else by `path`, which is absolute or as the app shows it. The path of several
-    images, such as objects of one field, matches none of them.
+    images, such as objects of one field, matches none of them. Rows that repeat a reading count once.
 
     Raises:
         NotFound: there is no such dataset.
         BadDataset: the table cannot be read, or has no column of the images or labels.
         Conflict: files of these images changed since they were read.
-        CoverslipError: a label cannot be a class.
+        CoverslipError: a label cannot be a class, or a reader has two labels for an image.
     """
     table = [each for each in read_readings(file) if each.kind != DECISION]
     n_without_author = n_same_author = n_unlabeled = 0
@@ -423,13 +423,16 @@ def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> Import
         new_rows = {image.row_id for image, _ in matched if image.row_id not in first}
         _store_first_labels(connection, dataset_id, sorted(new_rows), None)
         first = _first_labels(connection, dataset_id)
-        imported = []
+        imported: dict[tuple[int, str], dict[str, str | int]] = {}
         for image, each in matched:
             if first[image.row_id].made_by == each.author:
                 n_same_author += 1
-            else:
-                imported.append(_reading(dataset_id, image.row_id, each.author, each.label, each.time))
-        _store_readings(connection, imported)
+                continue
+            reading = _reading(dataset_id, image.row_id, each.author, each.label, each.time)
+            if imported.setdefault((image.row_id, each.author), reading)["label"] != each.label:
+                name = one_line(each.image_id or each.path)
+                raise CoverslipError("readings-of-one-image", reader=one_line(each.author), image=name)
+        _store_readings(connection, list(imported.values()))
         _remove_unread(connection, dataset_id)
     return ImportedReadings(
         n=len(imported),
@@ -500,13 +503,11 @@ def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
 
 def _can_be_read(dataset_id: str) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for labeled images; equal images are read once."""
-    return (
-        images.c.dataset_id == dataset_id,
-        images.c.label.is_not(None),
-        ~images.c.is_excluded,
-        images.c.problem.is_(None) | (images.c.problem == "conflicting"),
-    )
+    """Return the conditions for labeled images. Of images with equal pixels and classes, the first is read."""
+    is_labeled = (images.c.dataset_id == dataset_id, images.c.label.is_not(None), ~images.c.is_excluded)
+    first = select(func.min(images.c.position)).where(*is_labeled, images.c.problem == "duplicate")
+    is_first = images.c.position.in_(first.group_by(images.c.pixel_hash).correlate(None))
+    return (*is_labeled, images.c.problem.is_(None) | (images.c.problem == "conflicting") | is_first)
 
 
 def _drawn(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
@@ -542,8 +543,12 @@ def _authors(connection: Connection, dataset_id: str) -> dict[int, tuple[str, st
         .group_by(changed_labels.c.row_id)
         .subquery()
     )
-    query = select(last.c.row_id, label_changes.c.made_by, label_changes.c.made).join(
-        label_changes, label_changes.c.id == last.c.change_id
+    # A folder or table may have given another label since.
+    is_current = (images.c.row_id == last.c.row_id) & images.c.label.is_not_distinct_from(label_changes.c.label)
+    query = (
+        select(last.c.row_id, label_changes.c.made_by, label_changes.c.made)
+        .join(label_changes, label_changes.c.id == last.c.change_id)
+        .join(images, is_current)
     )
     return {row.row_id: (row.made_by, row.made) for row in connection.execute(query)}
 

@@ -25,7 +25,7 @@ from coverslip.datasets import (
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
-from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, source_paths, table_choices
+from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, plan_of_dataset, source_paths, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 
@@ -191,15 +191,14 @@ def compute_group_preview(
         )
     sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
-    choices = table_choices(row)
     opened = open_dataset(
         sources,
         group=column,
         labeled=row.is_labeled,
         distinct=True,
         domains=names,
-        columns=choices.columns,
-        crop_size=choices.crop_size,
+        columns=table_choices(row).columns,
+        plan=plan_of_dataset(row),
         may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}

@@ -252,8 +252,8 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
 
     An image is that of a row by its path and content; else by its content, if no other has it, so that it may have
     been renamed or exchanged; else by its path, so that it was edited; else by its image_id, if the file of the row is
-    gone, so that its folder was moved. Rows of the dataset precede missing ones, which come back unchanged or not at
-    all.
+    gone and the content is not known to differ, so that its folder was moved. Rows of the dataset precede missing ones,
+    which come back unchanged or not at all.
     """
     records = dataset.records
     by_id = {record.image_id: position for position, record in enumerate(records)}
@@ -277,9 +277,12 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
 
     def moved(row: AnyRow) -> int | None:
         position = by_id.get(row.image_id) if position_of[row.row_id] is None else None
-        if position is None or (str(records[position].path) != row.path and row.path in paths):
+        if position is None:
             return None
-        return position if row.dataset_id is not None or may_be(row, position) else None
+        has_path = str(records[position].path) == row.path
+        if not has_path and row.path in paths:
+            return None
+        return position if (has_path and row.dataset_id is not None) or may_be(row, position) else None
 
     def match(find: Callable[[AnyRow], int | None], remaining: Iterable[AnyRow]) -> list[AnyRow]:
         """Match rows with positions that are free; return the other rows."""

@@ -138,16 +138,19 @@ def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> 
 def label_before(connection: Connection, row_id: int, *, job_id: str) -> tuple[str | None, bool]:
     """Return the label that an image had before a job changed it, and whether the job's change is the last one.
 
-    If another change followed, the job's change cannot be undone.
+    If another change followed, or the folder or table gave another label since, the job's change cannot be undone.
     """
     changes = connection.execute(
-        select(label_changes.c.job_id, changed_labels.c.earlier_label)
+        select(label_changes.c.job_id, label_changes.c.label, changed_labels.c.earlier_label)
         .join(changed_labels, changed_labels.c.change_id == label_changes.c.id)
         .where(changed_labels.c.row_id == row_id, ~label_changes.c.is_undone)
         .order_by(label_changes.c.id.desc())
     ).all()
     job_changes = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
-    return (job_changes[-1].earlier_label, True) if job_changes else (None, False)
+    label = connection.execute(select(images.c.label).where(images.c.row_id == row_id)).scalar_one()
+    if not job_changes or job_changes[0].label != label:
+        return None, False
+    return job_changes[-1].earlier_label, True
 
 
 _MOST_RETURNED = 1_000

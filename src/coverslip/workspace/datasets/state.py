@@ -128,7 +128,7 @@ def class_order_for_training(connection: Connection, row: AnyRow, plan: ClassPla
     kinds = connection.execute(
         select(images.c.label, images.c.domain)
         .select_from(images.outerjoin(image_facts, images.c.row_id == image_facts.c.row_id))
-        .where(images.c.dataset_id == row.id, images.c.label.is_not(None))
+        .where(images.c.dataset_id == row.id, images.c.label.is_not(None), ~images.c.is_excluded)
         .where(image_facts.c.reason.is_distinct_from(OUTSIDE))  # trainings do not use these images
         .distinct()
     ).all()
