@@ -261,9 +261,8 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
         results = lab.get(f"jobs/{run}/results")
         (reason,) = (each for each in results["reasons"] if each["code"] == "limit-relabeled")
         assert reason["severity"] == "care"
-        assert reason["claim"] in results["headline"] + results["words"][0]
-        (section,) = (each for each in results["sections"] if each["name"] == "relabeled")
-        assert percent(fair) in " ".join(section["blocks"][0]["words"])
+        assert percent(fair) in reason["claim"]
+        assert "relabeled" in {section["name"] for section in results["sections"]}
         assert "1 of them relabeled after looking at misclassified images" in methods_text(folder)
         assert reason["claim"] in (folder / "model_card.md").read_text(encoding="utf-8")
     moved = folder.with_name("moved")

@@ -311,8 +311,8 @@ def test_copies_connect_groups_unless_most_groups_would_become_one(
     assert finding.parameters["are_kept_together"] == (n_units != 6)
 
 
-def test_an_image_outside_the_split_connects_two_groups(tmp_path: Path) -> None:
-    """The image of patient p1 that has no label is also one of patient p2."""
+def test_an_image_outside_the_split_connects_no_groups(tmp_path: Path) -> None:
+    """A blank image of patient p1 that has no label equals one of patient p2."""
     labels = ("a", "", "a", "b", "b")
     for i, gray in enumerate((10, 90, 90, 150, 200)):
         Image.fromarray(np.full((4, 4), gray, np.uint8)).save(tmp_path / f"{i}.png")
@@ -320,4 +320,4 @@ def test_an_image_outside_the_split_connects_two_groups(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n".join(["path,label,group", *rows]), encoding="utf-8")
     data = open_dataset(tmp_path / "t.csv")
     components = connected_components(data, scan_images(data), [0, 2, 3, 4]).tolist()
-    assert components == [0, 0, 2, 3]
+    assert components == [0, 1, 2, 3]

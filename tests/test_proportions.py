@@ -570,6 +570,14 @@ def test_rows_of_a_table_belong_to_images_in_the_same_folders(predictions: tuple
     table.write_text("path,dose\nplate1/A01.png,0\nplate1/A02.png,10\n")
     with refusing(CoverslipError, "summary-image-not-in-table"):
         cs.summarise(file, by="dose", table=table)
+    table.write_text("\n".join(["path,dose", *(f"/else/data/{place},{k}" for k, place in enumerate(places))]))
+    with refusing(CoverslipError, "summary-image-not-in-table"):
+        cs.summarise(file, by="dose", table=table)
+    relative = file.with_name("relative.csv")
+    relative.write_text(file.read_text().replace("/data/", ""))
+    assert [each.sample for each in cs.summarise(relative, by="dose", table=table).samples] == ["0", "1", "2", "3"]
+    table.write_text("\n".join(["path,dose", *(f"./{place},{k}" for k, place in enumerate(places))]))
+    assert [each.sample for each in cs.summarise(file, by="dose", table=table).samples] == ["0", "1", "2", "3"]
     table.write_text("path,dose\nA01.png,0\nA02.png,10\n")
     with refusing(CoverslipError, "summary-row-of-two-images"):
         cs.summarise(file, by="dose", table=table)

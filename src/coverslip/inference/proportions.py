@@ -504,24 +504,36 @@ class _JoinedTable:
             raise CoverslipError("summary-no-column", file=file, column=missing[0], columns=", ".join(rows[0]))
         self._rows: dict[str, dict[str, str]] = {}
         for row in rows:
-            earlier = self._rows.setdefault(composed(row[self._key]), row)
+            earlier = self._rows.setdefault(self._key_of(row[self._key]), row)
             if others := [name for name in columns if row[name] != earlier[name]]:
                 raise CoverslipError(
                     "summary-table-repeats", file=file, key=self._key, image=row[self._key], column=others[0]
                 )
         self._path_of: dict[str, str] = {}  # of the image of each key
+        self._keys_of_name: dict[str, list[str]] = defaultdict(list)  # by the names of files
+        for key in self._rows if self._key == "path" else ():
+            self._keys_of_name[PurePath(key).name].append(key)
 
     def row_of(self, image_id: str, path: str) -> dict[str, str]:
-        parts = PurePath(composed(path)).parts
-        endings = ["/".join(parts[i:]) for i in range(1, len(parts))] if self._key == "path" else []
-        keys = [composed(image_id if self._key == "image_id" else path), *endings]
-        key = next((key for key in keys if key in self._rows), None)
-        if key is None:
+        key = self._key_of(image_id if self._key == "image_id" else path)
+        if key not in self._rows and self._key == "path":
+            key = self._ending_of(key)
+        if key not in self._rows:
             raise CoverslipError("summary-image-not-in-table", file=self.file, path=path)
         other = self._path_of.setdefault(key, path)
         if self._key == "path" and other != path:
             raise CoverslipError("summary-row-of-two-images", file=self.file, key=key, path=path, other=other)
         return self._rows[key]
+
+    def _key_of(self, cell: str) -> str:
+        return PurePath(composed(cell)).as_posix() if self._key == "path" else composed(cell)
+
+    def _ending_of(self, path: str) -> str:
+        """Return the key that ends the path, else the only one that the path ends; empty if there is none."""
+        keys = self._keys_of_name.get(PurePath(path).name, [])
+        shorter = [key for key in keys if path.endswith(f"/{key}")]
+        longer = [key for key in keys if key.endswith(f"/{path}")]
+        return max(shorter, key=len) if shorter else longer[0] if len(longer) == 1 else ""
 
 
 def _prior(run: Run, classes: Sequence[str]) -> list[float]:

@@ -249,8 +249,12 @@ def expected_recipe(run: Run, planned: Recipe, group_pattern: str | None) -> Rec
             expected["init"] = planned.init.model_copy(update={"run": run.recipe.init.run})
     if group_pattern:
         expected["group"] = group_pattern
-    if planned.split.folds is None:
-        expected["split"] = planned.split.model_copy(update={"folds": run.recipe.split.folds})
+    split = planned.split
+    if split.folds is None:
+        split = split.model_copy(update={"folds": run.recipe.split.folds})
+    if split.run is not None:
+        split = split.model_copy(update={"run": str(Path(split.run).absolute())})
+    expected["split"] = split
     return planned.model_copy(update=expected)
 
 
@@ -260,7 +264,7 @@ def node_start(folder: Path) -> Path:
 
 
 def as_trained(cell: Cell) -> Cell:
-    """Return the training with the recipe of its run, if it was started with another recipe than that of the plan."""
+    """Return the training with the recipe of its run, if that differs from the recipe of the plan."""
     if not is_run(cell.run.folder):
         return cell
     expected = expected_recipe(cell.run, cell.recipe, cell.dataset.group_pattern)

@@ -572,7 +572,7 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     same = [r for r in rows if (r.run, r.repeat, r.seed) == (first.run, first.repeat, first.seed)]
     has_groups = all((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
     if has_groups:
-        n: float = sum((row.n_groups or 0) + (row.n_ungrouped or 0) for row in same)
+        n: float = sum((row.n_groups or 0) + (row.n_ungrouped or 0) / (1 + row.copies) for row in same)
     else:
         n = sum(row.n_test or 0 for row in same) / (1 + first.copies)
     return round(n * (1 + (first.n_untested or 0) / first.n_test) if first.fold is None else n), has_groups

@@ -122,9 +122,13 @@ def names_by_size(comparison: StudyComparison) -> list[VariantScores]:
 
 
 def seconds_per_image(comparison: StudyComparison, model: str) -> float | None:
-    """Return the mean prediction time per image of a network in a batch; None: it was not measured."""
+    """Return the mean prediction time per image of a network in a batch; None: it was not measured.
+
+    The mean is over the shown datasets, or over all if the network was timed on none of them.
+    """
     shown = _shown_datasets(comparison)
-    latencies = [each.latency for each in comparison.latencies if each.model == model and each.dataset in shown]
+    of_model = [each for each in comparison.latencies if each.model == model]
+    latencies = [each.latency for each in of_model if each.dataset in shown] or [each.latency for each in of_model]
     seconds = [latency.whole_many.median / latency.n_many for latency in latencies]
     return float(np.mean(seconds)) if seconds else None
 

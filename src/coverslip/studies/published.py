@@ -143,14 +143,14 @@ def _figure(
 
     if row.class_name:
         of_images = f"{of_images} {row.class_name.casefold()}"
-    own: dict[str, float] = {}
+    value_of: dict[str, float] = {}
     for arm in dict.fromkeys(each.arm for each in plan.trained_datasets):
         names = {each.name: each.plan_name for each in plan.trained_datasets if each.arm == arm}
         measured = [name for name in names if (name, row.variant, of_images, own_metric) in values]
         beside = _shown_beside(row, {name: names[name] for name in measured})
         counted, _ = disjoint_datasets(beside, images)
         if counted:
-            own[arm] = float(np.mean([values[name, row.variant, of_images, own_metric] for name in counted]))
+            value_of[arm] = float(np.mean([values[name, row.variant, of_images, own_metric] for name in counted]))
     return PublishedFigure(
         publication=title,
         source=row.source,
@@ -163,7 +163,7 @@ def _figure(
         value=value,
         high=high,
         sd=row.sd.get(metric),
-        own=own,
+        own=value_of,
     )
 
 

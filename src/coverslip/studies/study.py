@@ -112,7 +112,7 @@ def _refuse_changed_images(cells: list[Cell], emit: Emit) -> None:
 
 
 def _note_other_recipes(cells: list[Cell], emit: Emit) -> None:
-    """Emit a note on trainings that were started with another recipe than that of the plan, which they keep."""
+    """Emit a note on trainings whose recipe differs from that of the plan."""
     n_trainings, keys = 0, dict[str, None]()
     for cell in cells:
         if (trained := as_trained(cell)) is not cell:

@@ -349,16 +349,15 @@ class _DisjointSets:
 def connected_components(dataset: Dataset, scan: Scan, order: Sequence[int]) -> NDArray[np.intp]:
     """Return for each image in `order` the number of its connected component.
 
-    Groups, equal pixels and near-duplicates connect, also those of images outside `order`: an image without a label can
-    show that two groups are one patient.
+    Groups, equal pixels and near-duplicates connect. Images outside `order` do not: users exclude blank images that
+    would connect all groups.
     """
-    positions = [*order, *sorted(set(range(len(dataset.records))).difference(order))]
-    components = _DisjointSets(len(positions))
-    group_of = (dataset.records[position].group for position in positions)
+    components = _DisjointSets(len(order))
+    group_of = (dataset.records[position].group for position in order)
     _join_equal(components, group_of)
     for clusters in (scan.equal_pixels, undivided_clusters(dataset, scan)):
         cluster_of = {i: k for k, members in enumerate(clusters) for i in members}
-        _join_equal(components, (cluster_of.get(position) for position in positions))
+        _join_equal(components, (cluster_of.get(position) for position in order))
     return np.array([components.root(i) for i in range(len(order))], dtype=np.intp)
 
 

@@ -162,12 +162,9 @@ no-heat-maps = { $dataset }, { $model }: Es konnten keine Heatmaps gezeichnet we
 cell-not-perturbed = { $cell } konnte nicht auf gestörten Bildern getestet werden: { $what }
 
 plan-changed = { $n_trainings ->
-        [one] { $n_trainings } Training wurde
-       *[other] { $n_trainings } Trainings wurden
-    } mit anderen Werten von { $keys } als denen des Plans begonnen und { $n_trainings ->
-        [one] behält
-       *[other] behalten
-    } sie. Um die Werte des Plans zu verwenden, verschieben Sie die Laufordner und setzen Sie die Studie fort.
+        [one] { $n_trainings } Training hat
+       *[other] { $n_trainings } Trainings haben
+    } andere Werte von { $keys } als der Plan: Der Plan wurde geändert, oder ein Training wurde früher beendet oder hat neue Schwellenwerte. Um die Werte des Plans zu verwenden, verschieben Sie die Laufordner und setzen Sie die Studie fort.
 
 smaller-batches-in-trainings = batch_size = { $sizes } in { $n_trainings ->
         [one] { $n_trainings } Training

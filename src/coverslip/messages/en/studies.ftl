@@ -162,12 +162,9 @@ no-heat-maps = { $dataset }, { $model }: no heat maps could be drawn. { $what }.
 cell-not-perturbed = { $cell } could not be tested on perturbed images: { $what }
 
 plan-changed = { $n_trainings ->
-        [one] { $n_trainings } training was
-       *[other] { $n_trainings } trainings were
-    } started with other values of { $keys } than those of the plan, and { $n_trainings ->
-        [one] keeps
-       *[other] keep
-    } them. To use the values of the plan, move the run folders away and resume the study.
+        [one] { $n_trainings } training has
+       *[other] { $n_trainings } trainings have
+    } other values of { $keys } than the plan: the plan was edited, or a training was ended early or its thresholds were changed. To use the values of the plan, move the run folders away and resume the study.
 
 smaller-batches-in-trainings = batch_size = { $sizes } in { $n_trainings ->
         [one] { $n_trainings } training

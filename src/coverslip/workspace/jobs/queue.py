@@ -357,7 +357,7 @@ class Queue:
 
     def update(self) -> None:
         """Handle stop requests and the limit of memory, then start the next job of each queue without a running job."""
-        self._record_starts()
+        self._attempt(self._record_starts)
         ended = [each for each in self._started if each[0].poll() is not None]
         self._started = [each for each in self._started if each not in ended]
         with self._workspace.engine.connect() as connection:
@@ -384,7 +384,7 @@ class Queue:
                 job = find_job(self._workspace, job_id)
                 # A result that somebody waits for must not wait for a long computation of another project.
                 most = None if self._slurm_of(job) else 1 if job.key is None else n_cores()
-                if self._turns.take(folder, queue, most=most):
+                if not self._unrecorded and self._turns.take(folder, queue, most=most):
                     self._begin(job)
                     self._record_starts()
         for job in started:  # last: a damaged table must not keep other jobs from starting

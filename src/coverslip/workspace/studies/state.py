@@ -19,7 +19,7 @@ from coverslip.runs.documents import read_object
 from coverslip.runs.folder import is_run
 from coverslip.runs.recipe_keys import as_yaml
 from coverslip.studies.cells import Cell as StudyCell
-from coverslip.studies.cells import CellWord, cells_of
+from coverslip.studies.cells import CellWord, as_trained, cells_of
 from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
@@ -167,7 +167,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         metric_title=METRICS[plan.primary_metric].title,
         folds=plan.folds,
         trainings=trainings_of(workspace, job),
-        notes=[*plan.notes, *not_stated(plan, cells_in(job.folder))],
+        notes=[*plan.notes, *not_stated(plan, [as_trained(cell) for cell in cells_in(job.folder)])],
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 
