@@ -44,7 +44,7 @@ KNOWN = Pace(reading=0.01, embedding=0.05, training=0.2, closing=20.0)
 
 
 def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float, Event]]:
-    """Events with the seconds that passed before each: reading 5, instant 20, epochs 60 each, the rest 50."""
+    """Events with the seconds that passed before each: reading 5, instant 20, epochs 60 each, the rest 45."""
     yield 0.0, Progressed(stage="reading-images", done=0, total=500, per_second=100.0, seconds_left=5.0)
     yield 5.0, Progressed(stage="reading-images", done=500, total=500, per_second=100.0, seconds_left=0.0)
     yield 0.0, plan
@@ -71,7 +71,7 @@ def course(plan: WorkPlanned = PLAN, n_epochs: int = 10) -> Iterator[tuple[float
     yield 0.0, ClassifierSelected(stage="finetune", epoch=n_epochs, checkpoint_selection="last")
     for done in range(25, 101, 25):
         yield 8.0, Progressed(stage="predicting", done=done, total=100, seconds_left=(100 - done) * 0.05)
-    yield 18.0, RunEnded(run="a", state="done")
+    yield 13.0, RunEnded(run="a", state="done")
 
 
 def shown_times(events: Iterator[tuple[float, Event]]) -> list[tuple[float, float | None]]:
@@ -101,7 +101,7 @@ def test_the_time_left_is_near_the_truth_from_the_first_steps_on_and_does_not_ju
 def test_where_another_training_took_three_times_as_long_the_estimate_comes_down_little_by_little() -> None:
     slow = Pace(reading=0.03, embedding=0.15, training=0.6, closing=60.0)
     rows = [row for row in shown_times(course(replace(PLAN, pace=slow, basis="an earlier training")))[:-1] if row[1]]
-    end = 5 + 20 + 600 + 50
+    end = 5 + 20 + 600 + 45
     assert rows[-20][1] == pytest.approx(end - rows[-20][0], rel=0.4)
     for (before, left_before), (at, left) in pairwise(rows):
         assert left_before is not None
