@@ -414,7 +414,7 @@ def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Pat
     assert len(rows) >= 5
     for path, pattern, group in rows:
         record = ImageRecord(path, tmp_path / path, "monocyte", None, "", None, ReadPlan())
-        (grouped,), _ = grouped_by_pattern([record], tmp_path, pattern)
+        (grouped,), _ = grouped_by_pattern([record], lambda record: record.image_id, pattern)
         assert grouped.group == group, pattern
 
 

@@ -161,6 +161,15 @@ def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: P
     assert (objects["n_images"], objects["groups"]["n_groups"]) == (3, 2)
 
 
+def test_a_pattern_finds_groups_below_each_folder_of_fields(tmp_path: Path) -> None:
+    for place in ("x/day1/s1/f1.png", "x/day1/s2/f2.png", "x/day2/s1/f3.png", "x/day2/s2/f4.png"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8)).save(tmp_path / place)
+    fields = cs.open_dataset([tmp_path / "x" / "day1", tmp_path / "x" / "day2"])
+    groups = {field.path.name: field.group for field in list_fields(fields, group_pattern=r"^(s\d)/", emit=ignore)}
+    assert groups == {"f1.png": "s1", "f2.png": "s2", "f3.png": "s1", "f4.png": "s2"}
+
+
 def test_after_the_time_limit_no_further_file_is_read(fields: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         written(tmp_path / "points" / f"{name}.txt", "20 20\n")

@@ -69,7 +69,7 @@ def list_fields(
     if not isinstance(sources, Dataset):
         opened = open_dataset(sources, labeled=False, distinct=True, group=group, group_pattern=group_pattern)
     elif group_pattern:
-        records, notes = grouped_by_pattern(sources.records, sources.root, group_pattern)
+        records, notes = grouped_by_pattern(sources.records, sources.relative_path, group_pattern)
         opened = replace(sources, records=tuple(records), notes=(*sources.notes, *notes))
         check_pattern([opened], group_pattern)
     else:

@@ -215,7 +215,7 @@ def _dataset_of(
 ) -> Dataset:
     """Return the images of one source, in their groups, as a dataset."""
     if pattern is not None:
-        records, more_notes = grouped_by_pattern(records, root, pattern)
+        records, more_notes = grouped_by_pattern(records, lambda record: posix_below(record.path, root), pattern)
         notes = [*notes, *more_notes]
     domains = dict.fromkeys(record.domain for record in records)
     origins = tuple(Origin(domain, root, (source,)) for domain in domains)
@@ -473,7 +473,7 @@ def _open_unlabeled(
         notes.append(note("given-twice", n_images=n_repeated))
     root = common_root(roots)
     if pattern is not None:
-        records, more_notes = grouped_by_pattern(records, root, pattern)
+        records, more_notes = grouped_by_pattern(records, lambda record: posix_below(record.path, root), pattern)
         notes += more_notes
     kind: Source = "table" if n_tables == len(sources) else "files"
     return Dataset(root, kind, tuple(records), tuple(notes))
@@ -588,9 +588,9 @@ _EXAMPLES = 5  # names of images that do not match
 
 
 def grouped_by_pattern(
-    records: Sequence[ImageRecord], root: Path, pattern: str
+    records: Sequence[ImageRecord], relative_path: Callable[[ImageRecord], str], pattern: str
 ) -> tuple[list[ImageRecord], list[Note]]:
-    """Return records with the group that `pattern` finds in each path relative to `root`, and notes.
+    """Return records with the group that `pattern` finds in each relative path, and notes.
 
     The group is the part named `group`, else the first part in parentheses, else the whole match. An image whose path
     does not match is a separate group.
@@ -605,7 +605,7 @@ def grouped_by_pattern(
     group_index = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
     grouped, unmatched = list[ImageRecord](), list[str]()
     for record in records:
-        match = compiled.search(posix_below(record.path, root))
+        match = compiled.search(relative_path(record))
         group = match[group_index] if match else None
         if not group:
             unmatched.append(record.image_id)
