@@ -1,7 +1,7 @@
 """Exports of predicted objects in the app: several tables, answers of users, and objects without a class."""
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from image_sets import App, workspace_in
@@ -40,8 +40,12 @@ def table_of(folder: Path, field: str, n: int) -> Path:
 def predicted(app: App, tables: list[Path], domains: list[str | None], image_ids: list[str]) -> str:
     """The ID of a prediction, written instead of made; the last object is unreadable, the others are round."""
     folder = app.home.predictions / "monday"
-    rows = [Prediction(each, "", None, "round", 0.9, "round", (0.9, 0.1)) for each in image_ids[:-1]]
-    rows.append(Prediction(image_ids[-1], "", None, None, None, "unreadable", ()))
+    folders = [tables[k * len(tables) // len(image_ids)].parent for k in range(len(image_ids))]
+    names = [PurePath(each.partition("#")[0]).name for each in image_ids]
+    paths = [str(folder / name) for folder, name in zip(folders, names, strict=True)]
+    of_images = zip(image_ids[:-1], paths[:-1], strict=True)
+    rows = [Prediction(each, path, None, "round", 0.9, "round", (0.9, 0.1)) for each, path in of_images]
+    rows.append(Prediction(image_ids[-1], paths[-1], None, None, None, "unreadable", ()))
     plan = ReadPlan(region=REGION)
     write_predictions(folder, CLASSES, [(row, plan) for row in rows], {1: 0})
     sources = list(map(str, tables))
@@ -78,13 +82,17 @@ def exported(app: App, prediction: str, to: str) -> tuple[list[Path], list[Note]
         (["x", "y"], ("x/a.png", "y/a.png")),
         ([None, "north"], ("x/a.png", "north/a.png")),
         ([None] * 2, ("a.png", "b.png")),
+        ([None] * 2, ("a.png", "a.png")),
     ],
 )
 def test_objects_of_several_tables_have_their_classes(
     domains: list[str | None], names: tuple[str, str], app: App, tmp_path: Path
 ) -> None:
     tables = [table_of(tmp_path / folder, Path(name).name, 2) for folder, name in zip("xy", names, strict=True)]
-    prediction = predicted(app, tables, domains, [f"{name}#{k}" for name in names for k in (1, 2)])
+    image_ids = [f"{name}#{k}" for name in names for k in (1, 2)]
+    if len(set(names)) == 1:  # as `open_dataset` names them
+        image_ids = [f"{each} ({'xy'[k // 2]}/a.png#box=2,3,4,5)" for k, each in enumerate(image_ids)]
+    prediction = predicted(app, tables, domains, image_ids)
     files, notes = exported(app, prediction, "cellprofiler")
     assert [file.read_text().splitlines()[1:] for file in files] == [
         [f"1,{k},{Path(name).name},8.500,6.500,{cells}" for k, cells in zip((1, 2), of_table, strict=True)]

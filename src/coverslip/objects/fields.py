@@ -405,7 +405,8 @@ class FieldObjects:
         return builder.finish()
 
     def _check_ids(self, of: FieldImage, objects: _OfField) -> None:
-        keys = list(zip(objects.object_id, objects.t, objects.z, strict=True))
+        planes = zip(objects.object_id, objects.t, objects.z, strict=True)
+        keys = [(name, max(t, 0), max(z, 0)) for name, t, z in planes]  # as in `image_id`
         if len(set(keys)) == len(keys):
             return
         seen, repeated = set[tuple[str, int, int]](), dict[str, None]()

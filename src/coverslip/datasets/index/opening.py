@@ -629,6 +629,7 @@ def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
     )
     if n_unmatched < n_images:
         return
-    root, first = opened[0].root, opened[0].records[0]
-    path = one_line(posix_below(first.path, root))
-    raise BadDataset("pattern-matches-nothing", file=root, pattern=one_line(pattern), n_paths=n_images, path=path)
+    path = one_line(opened[0].relative_path(opened[0].records[0]))
+    raise BadDataset(
+        "pattern-matches-nothing", file=opened[0].root, pattern=one_line(pattern), n_paths=n_images, path=path
+    )

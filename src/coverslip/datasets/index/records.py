@@ -459,6 +459,8 @@ class ImageFinder:
         if not same and len(of_file) == 1 and None in (self._images[of_file[0]][1].region, plan.region):
             same = candidates  # only one of the two crops the file
         if len(same) > 1:
+            same = [k for k in same if self._images[k][1].region == plan.region] or same
+        if len(same) > 1:
             same = [k for k in same if self._images[k][1] == plan] or self._with_same_parts(same, plan, stated)
         return same[0] if len(same) == 1 else None
 

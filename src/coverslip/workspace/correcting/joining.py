@@ -398,7 +398,8 @@ def _outcomes(
     """Return the outcome for images that are not in other sources. Images with known pixels are duplicates."""
     if not labeled:
         return []
-    scan = scan_images(open_dataset([str(table_of(workspace, job, labeled))], plan=plan_of_dataset(dataset)))
+    table = str(table_of(workspace, job, labeled))
+    scan = scan_images(open_dataset([table], labeled=False, plan=plan_of_dataset(dataset)))
     earlier_hashes = set(hashes)
     outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
     for facts in scan.facts:

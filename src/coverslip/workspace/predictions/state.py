@@ -21,7 +21,7 @@ from coverslip.files import write_json
 from coverslip.images import ReadPlan
 from coverslip.messages import Note, localized_note, text
 from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObjects
-from coverslip.objects.table import is_objects_table
+from coverslip.objects.table import Objects, is_objects_table
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run
@@ -393,6 +393,9 @@ def download(workspace: Workspace, prediction_id: str) -> tuple[str, Iterator[by
     return f"{name}.zip", zipped(job.folder / FOLDER, name)
 
 
+AnsweredRow = tuple[Path, tuple[str, float, str]]  # the file; class, probability and decision
+
+
 def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport, emit: Emit) -> list[Path]:
     """Write the objects of a prediction into its folder, with the classes that users corrected; return the files.
 
@@ -412,8 +415,9 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
     colors = [color_of_class(k) for k in range(len(classes))]
     of_tables, n_objects, n_matched = list[PredictedObjects](), 0, 0
     for table, prefix in tables:
-        of_table = {name.removeprefix(prefix): row for name, row in rows.items() if name.startswith(prefix)}
-        predicted, n_other = predicted_objects(read_objects(table), of_table, classes, colors)
+        listed = read_objects(table)
+        of_table = _rows_of_table(listed, rows, prefix, is_only=len(tables) == 1)
+        predicted, n_other = predicted_objects(listed, of_table, classes, colors)
         of_tables.append(predicted)
         n_objects, n_matched = n_objects + len(predicted.objects), n_matched + len(of_table) - n_other
     if not n_matched:
@@ -451,17 +455,33 @@ def _tables_of_objects(workspace: Workspace, job: Job) -> list[tuple[Path, str]]
     ]
 
 
-def _answered_rows(listed: JobImages) -> tuple[dict[str, tuple[str, float, str]], list[str]]:
-    """Return class, probability and decision of each image, and the classes, both with the answers of users."""
-    rows: dict[str, tuple[str, float, str]] = {}
+def _rows_of_table(
+    objects: Objects, rows: Mapping[str, AnsweredRow], prefix: str, *, is_only: bool
+) -> dict[str, tuple[str, float, str]]:
+    """Return the rows of the objects of a table by their IDs there.
+
+    Without domains, the rows of several tables differ by their files, which are part of the IDs of repeated names.
+    """
+    if is_only or prefix:
+        return {name.removeprefix(prefix): row for name, (_, row) in rows.items() if name.startswith(prefix)}
+    names, files = set(objects.image_ids), {field.path for field in objects.fields}
+    return {
+        name if name in names else name.rpartition(" (")[0]: row for name, (file, row) in rows.items() if file in files
+    }
+
+
+def _answered_rows(listed: JobImages) -> tuple[dict[str, AnsweredRow], list[str]]:
+    """Return file, class, probability and decision of each image, and the classes, with the answers of users."""
+    rows: dict[str, AnsweredRow] = {}
     classes = dict.fromkeys(listed.classes)
-    for row, _ in listed.every_row():
+    for row, source in listed.every_row():
         if row.excluded is not None:
-            rows[row.image_id] = "", math.nan, ""
+            rows[row.image_id] = source.file, ("", math.nan, "")
             continue
         name = row.correction or row.predicted or ""
         probability = row.probability if row.correction is None else row.probabilities.get(name)
-        rows[row.image_id] = name, math.nan if probability is None else probability, row.correction or row.decision
+        answer = name, math.nan if probability is None else probability, row.correction or row.decision
+        rows[row.image_id] = source.file, answer
         if row.correction is not None:
             classes[row.correction] = None
     return rows, list(classes)
