@@ -27,7 +27,7 @@ from coverslip.runs.folder import Run
 from coverslip.runs.images import copy_id, original_id
 from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.studies.cells import cells_of
+from coverslip.studies.cells import as_trained, cells_of
 from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.published import arm_differences, roc_panels
@@ -320,6 +320,17 @@ def test_arms_have_the_settings_of_their_runs_if_the_plan_was_edited(cells: Path
     assert settings == {"epochs": ("7", str(trained.recipe.epochs))}
     (changed,) = [each for each in events if isinstance(each, Noted) and each.code == "plan-changed"]
     assert (changed.parameters["n_trainings"], changed.parameters["keys"]) == (1, "epochs")
+
+
+def test_a_training_whose_recipe_is_damaged_has_that_of_the_plan(trained: Run, tmp_path: Path) -> None:
+    """The other trainings of the study can still be compared and shown."""
+    plan = plan_of({"datasets": ["cells"], "models": [SMALL_NETWORK], "folds": 0})
+    (cell,) = cells_of(plan, tmp_path / "out")
+    shutil.copytree(trained.folder, cell.run.folder)
+    assert as_trained(cell).recipe == trained.recipe != cell.recipe
+    cell.run.recipe_file.write_text("epochs: [")
+    (cell,) = cells_of(plan, tmp_path / "out")
+    assert as_trained(cell) is cell
 
 
 def test_roc_curves_are_of_the_largest_number_of_training_images(trained: Run, tmp_path: Path) -> None:

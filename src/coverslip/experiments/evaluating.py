@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageRecord, one_line, scan_images, some, with_classes, with_plan
+from coverslip.datasets import SIDES, Dataset, ImageRecord, one_line, scan_images, some, with_classes, with_plan
 from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.results import Evaluation
@@ -208,7 +208,7 @@ def _note_other_labels(rows: Sequence[Prediction], labels: set[str], emit: Emit,
         emit(Noted.of(note("other-labels", level="warning", n_images=n, labels=names, is_dropped=is_dropped)))
 
 
-_SETS_OF_TRAINING = frozenset({"train", "val", "test", "out-of-fold"})
+_SETS_OF_TRAINING = frozenset({*SIDES, "out-of-fold"})
 _USUAL_STEMS = frozenset({"annotations", "data", "dataset", "images", "labels", "metadata", "table"})
 
 

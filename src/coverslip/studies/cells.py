@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from coverslip.datasets import NO_GROUPS, Dataset, ImageRecord, merge_datasets, open_dataset
-from coverslip.errors import BadRecipe, error_text
+from coverslip.errors import BadRecipe, CoverslipError, error_text
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.files import sha256_json
 from coverslip.images import PLAN_COLUMNS, ReadPlan
@@ -264,11 +264,15 @@ def node_start(folder: Path) -> Path:
 
 
 def as_trained(cell: Cell) -> Cell:
-    """Return the training with the recipe of its run, if that differs from the recipe of the plan."""
+    """Return the training with the recipe of its run, if that can be read and differs from the recipe of the plan."""
     if not is_run(cell.run.folder):
         return cell
+    try:
+        recipe = cell.run.recipe
+    except CoverslipError:  # what needs the recipe reports it
+        return cell
     expected = expected_recipe(cell.run, cell.recipe, cell.dataset.group_pattern)
-    return cell if cell.run.recipe == expected else replace(cell, recipe=cell.run.recipe)
+    return cell if recipe == expected else replace(cell, recipe=recipe)
 
 
 # Merged datasets: several datasets as one. Each is a domain with its own groups, classes and reading of images.
