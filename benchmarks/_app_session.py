@@ -308,7 +308,9 @@ def spot_check(app: App, prediction: str) -> None:
     for what in ("samples", "samples-prism", "samples-report"):
         app.get(f"proportions: {what}", f"jobs/{prediction}/download/{what}")
     app.get("labels that a spot check needs", f"{at}/spot-check/needed", half_width=0.2)
-    drawn = app.ask("draw a spot check", "PUT", f"{at}/spot-check", {"n": 20})
+    drawn = app.ask(
+        "draw a spot check", "PUT", f"{at}/spot-check", {"n": 10 * len(SAMPLES)}
+    )  # all, since they are drawn at random
     items = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=200)[2])["items"]
     predicted = {item["row_id"]: item["predicted"] for item in items}
     for k, row in enumerate(sorted(image["row_id"] for image in drawn["images"])):
@@ -358,14 +360,15 @@ def ask_for_faults(app: App, cells: str, images: Path) -> None:
 
 
 def delete_and_restore(app: App, table: str, run: str, prediction: str) -> None:
-    for kind, identifier in (("datasets", table), ("jobs", prediction), ("jobs", run)):
+    paths = {"dataset": f"datasets/{table}", "prediction": f"jobs/{prediction}", "training": f"jobs/{run}"}
+    for name, path in paths.items():
         time.sleep(1.1)  # the order in the trash depends on the second
-        app.ask(f"{kind}: delete", "DELETE", f"{kind}/{identifier}")
-        app.get(f"{kind}: deleted", f"{kind}/{identifier}")
+        app.ask(f"delete {name}", "DELETE", path)
+        app.get(f"deleted {name}", path)
     app.get("trash", "trash")
-    for kind, identifier in (("jobs", run), ("jobs", prediction), ("datasets", table)):
-        app.ask(f"{kind}: restore", "POST", f"{kind}/{identifier}/restore")
-        app.get(f"{kind}: restored", f"{kind}/{identifier}")
+    for name, path in reversed(paths.items()):
+        app.ask(f"restore {name}", "POST", f"{path}/restore")
+        app.get(f"restored {name}", path)
     app.get("trash after restoring", "trash")
     app.get("list jobs", "jobs", limit=200)
 
