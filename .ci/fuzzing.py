@@ -26,7 +26,7 @@ def search(out: Path, seconds: str) -> None:
 
     with atheris.instrument_imports(include=["coverslip.images", "tifffile", "czifile", "liffile", "oiffile", "nd2"]):
         from coverslip.errors import UnreadableImage
-        from coverslip.images import describe_image, read_pixels
+        from coverslip.images.decoding import describe_image, read_pixels
 
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary, "image")

@@ -30,7 +30,8 @@ from PIL import Image
 from sqlalchemy import String, cast, func, insert, select, update
 
 from coverslip.app.server import create_app
-from coverslip.datasets import ImageRecord, open_dataset
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import ImageRecord
 from coverslip.workspace.datasets.image_rows import store_images
 from coverslip.workspace.datasets.state import NO_COUNTS, mark_equal_pixels, update_counts
 from coverslip.workspace.store.database import write_transaction

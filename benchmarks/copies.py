@@ -34,7 +34,7 @@ from scipy.ndimage import gaussian_filter
 from coverslip.audit import alignment, near_duplicates
 from coverslip.audit.near_duplicates import _find_clusters
 from coverslip.audit.small_pictures import small_picture
-from coverslip.images import read_pixels
+from coverslip.images.decoding import read_pixels
 from coverslip.stopping import BY_SIGNAL
 from coverslip.synthetic_cells import write_sample_images
 

@@ -28,10 +28,11 @@ import torch
 from _records import Record
 from torch import nn
 
-from coverslip.datasets import open_dataset, read_preprocessed
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.pixels import read_preprocessed
 from coverslip.engines import LARGEST_DIFFERENCE, difference
 from coverslip.errors import CoverslipError
-from coverslip.images import PreprocessedImage, Preprocessing
+from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.inference import Predictor, export
 from coverslip.inference.export import EXPORT_FORMATS
 from coverslip.inference.export.exporting import EXPORTERS, ExportContent

@@ -30,7 +30,7 @@ from _records import Record
 from PIL import Image
 from scipy import ndimage
 
-from coverslip.images import read_pixels
+from coverslip.images.decoding import read_pixels
 from coverslip.objects import finding
 from coverslip.objects.finding import find_objects
 

@@ -26,7 +26,10 @@ from _records import Record
 from PIL import Image
 
 from coverslip.cache.file_hashes import FileHashes
-from coverslip.datasets import Dataset, find_hashes, hash_files, open_dataset, scan_images
+from coverslip.datasets.content_hashes import find_hashes, hash_files
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import scan_images
 
 RECORD = Record(
     "Recognition of files",

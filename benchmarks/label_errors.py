@@ -25,7 +25,9 @@ from _records import Record
 
 import coverslip as cs
 from coverslip.audit.label_issues import SHRINKAGE, count_suspected_errors, label_issues
-from coverslip.datasets import DecodedPixels, inner_folds, scan_images
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.folding import inner_folds
 from coverslip.engines import Features, embed
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature
 from coverslip.models.networks import create_network

@@ -30,7 +30,7 @@ from app_rows import DATASET, write_dataset
 from sqlalchemy import bindparam, insert, select, update
 
 from coverslip.files import write_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
 from coverslip.runs.predictions import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction

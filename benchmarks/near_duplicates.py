@@ -19,7 +19,10 @@ from real_findings import SETS
 
 import coverslip as cs
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates
-from coverslip.datasets import Dataset, open_dataset, scan_images, undivided_clusters
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.related_images import undivided_clusters
+from coverslip.datasets.quality.scanning import scan_images
 
 RECORD = Record(
     "Near-duplicates in trainings",

@@ -145,11 +145,12 @@ def print_records(n_objects: int) -> None:
 
     import coverslip as cs
     from coverslip.audit.near_duplicates import with_near_duplicates
-    from coverslip.datasets import Scan, inspect_dataset, split_images
-    from coverslip.datasets.quality.scanning import PackedFacts
+    from coverslip.datasets.quality.inspecting import inspect_dataset
+    from coverslip.datasets.quality.scanning import PackedFacts, Scan
+    from coverslip.datasets.splits.splitting import split_images
     from coverslip.experiments.preparation import validated
     from coverslip.experiments.split_data import SplitData
-    from coverslip.images import PixelFacts
+    from coverslip.images.preprocessing import PixelFacts
     from coverslip.inference.predicting import _fingerprint
     from coverslip.runs.split import read_split, split_rows, write_split
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from _records import Record
 
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.evaluation.table import METRICS
 from coverslip.studies.plan import StudyPlan, load_plan, merged_changes
 from coverslip.studies.presets import preset_plan

@@ -15,7 +15,9 @@ import numpy as np
 from _records import Record
 
 import coverslip as cs
-from coverslip.datasets import Dataset, Inspection, open_dataset
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.inspecting import Inspection
 from coverslip.runs.results import InspectionWithLeakageEstimate
 
 RECORD = Record("Findings on real datasets", ["src/coverslip/audit", "src/coverslip/datasets/quality"])

@@ -28,7 +28,11 @@ import numpy.typing as npt
 from _records import Record
 from finetuning import DATA, SETS, Images, rows_of, write_rows
 
-from coverslip.datasets import DecodedPixels, PixelCache, Split, inner_folds, open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.pixels import DecodedPixels, PixelCache
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.folding import inner_folds
+from coverslip.datasets.splits.splitting import Split
 from coverslip.engines import embed
 from coverslip.errors import BadDataset, Stopped
 from coverslip.evaluation.calibration import apply_temperature, expected_calibration_error

@@ -91,7 +91,7 @@ def columns_table() -> str:
 
 def formats_table() -> str:
     """One row per format that is read, then those that need the extra, then those that are refused."""
-    from coverslip.images import readers
+    from coverslip.images.formats import readers
 
     heads = "format", 'with `pip install "coverslip[formats]"`', "not read yet"
     rows = {head: [f"| {head} | file names |", "|---|---|"] for head in heads}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.images import Decoded, Reader, Selection, Series
+from coverslip.images.reader import Decoded, Reader, Selection, Series
 
 SIGN = b"ODD FORMAT "
 

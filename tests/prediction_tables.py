@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
 from coverslip.runs.predictions import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction
 from coverslip.workspace.lists import finder_in

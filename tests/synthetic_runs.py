@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import coverslip as cs
-from coverslip.datasets import inspect_dataset, scan_images
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.learning import no_learning_curve
 from coverslip.evaluation.summary import evaluate_predictions

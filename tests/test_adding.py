@@ -18,7 +18,9 @@ from image_sets import App, workspace_in
 
 from coverslip.augmentation.table import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
-from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.findings import FindingCase, FindingKind, register_finder, unregister_finder
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.evaluation.table import METRICS, MetricRecord
 from coverslip.keys import Key
 from coverslip.messages import add_entries

@@ -24,7 +24,9 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, open_below, read_pixels
+from coverslip.images.confining import open_below
+from coverslip.images.decoding import read_pixels
+from coverslip.images.reader import ReadPlan
 from coverslip.workspace.jobs.records import find_job
 
 GOOD, SECRET = 40, 200  # gray levels

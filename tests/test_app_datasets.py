@@ -18,7 +18,7 @@ from PIL import Image
 from sqlalchemy import select, update
 
 from coverslip.cache.stores import remove_stores_of
-from coverslip.images import unread_suffixes
+from coverslip.images.formats import unread_suffixes
 from coverslip.messages import text
 from coverslip.workspace.cleanup import delete_expired
 from coverslip.workspace.datasets import grouping, reading_images
@@ -433,7 +433,9 @@ def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
-    from coverslip.datasets import open_dataset, scan_images, split_images
+    from coverslip.datasets.index.opening import open_dataset
+    from coverslip.datasets.quality.scanning import scan_images
+    from coverslip.datasets.splits.splitting import split_images
 
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=60)
     dataset = app.open(cells)

@@ -11,7 +11,7 @@ from drawing import save_cells
 from image_sets import App, workspace_in
 from refusing import refusing
 
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadDataset
 from coverslip.runs.status import images_opened
 from coverslip.workspace.datasets.labels import training_images

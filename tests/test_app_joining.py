@@ -14,8 +14,8 @@ from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 from prediction_tables import keys_by_path, write_predictions
 
-from coverslip.datasets import ImageFinder
-from coverslip.images import ReadPlan, square_around
+from coverslip.datasets.index.records import ImageFinder
+from coverslip.images.reader import ReadPlan, square_around
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.correcting.readings import readings_lines
 from coverslip.workspace.jobs.records import add_job

@@ -17,7 +17,7 @@ from small_workspace import new_workspace, open_images
 
 from coverslip.app.clients import COOKIE, Languages
 from coverslip.app.server import create_app
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import in_language, message, text
 from coverslip.runs.predictions import LAST_COLUMNS, Prediction
 from coverslip.workspace.jobs.records import add_job

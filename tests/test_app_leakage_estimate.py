@@ -20,7 +20,7 @@ from coverslip.audit.leakage_estimate import (
     inspect_with_leakage_audit,
 )
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
-from coverslip.datasets import ProbeScore, Signal, scan_images
+from coverslip.datasets.quality.scanning import ProbeScore, Signal, scan_images
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of

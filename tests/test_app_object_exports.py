@@ -12,7 +12,7 @@ from refusing import refusing
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.files import write_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Note
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.jobs.records import add_job

@@ -14,8 +14,8 @@ from image_sets import App, workspace_in
 from PIL import Image
 from small_workspace import until
 
-from coverslip.datasets import open_dataset
-from coverslip.images import ReadPlan
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.datasets.sources import Grouping

@@ -26,7 +26,7 @@ from trained import SMALL_NETWORK
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadClassifier
-from coverslip.images import Preprocessing
+from coverslip.images.preprocessing import Preprocessing
 from coverslip.inference import trial
 from coverslip.inference.loading import load_network
 from coverslip.messages import has_entry, text

@@ -23,18 +23,15 @@ from coverslip.audit.near_duplicates import (
     with_recorded_near_duplicates,
 )
 from coverslip.audit.small_pictures import small_picture
-from coverslip.datasets import (
-    connected_components,
-    fold_images,
-    inspect_dataset,
-    open_dataset,
-    predefined_split_leaks,
-    scan_images,
-    split_images,
-)
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.related_images import connected_components, predefined_split_leaks
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.folding import fold_images
+from coverslip.datasets.splits.splitting import split_images
 from coverslip.errors import LeakageFound
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import PixelFacts
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import text
 from coverslip.synthetic_cells import write_sample_images
 

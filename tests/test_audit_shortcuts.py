@@ -19,8 +19,8 @@ from coverslip.audit.shortcuts import (
     signal_of,
 )
 from coverslip.cli import main
-from coverslip.datasets import ProbeScore, Scan, Signal
 from coverslip.datasets.quality import findings
+from coverslip.datasets.quality.scanning import ProbeScore, Scan, Signal
 from coverslip.messages import text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25

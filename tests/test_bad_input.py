@@ -24,7 +24,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli._options import for_shell
 from coverslip.errors import UnreadableImage
-from coverslip.images import read_pixels
+from coverslip.images.decoding import read_pixels
 from coverslip.messages import message_of, text
 from coverslip.runs.folder import Run
 from coverslip.synthetic_cells import write_sample_images

@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.datasets import scan_images
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
 from coverslip.events import EpochEnded, Event, FoldEnded, Noted, Pace, StageStarted, ignore
 from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory, image_sizes

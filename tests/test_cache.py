@@ -40,8 +40,9 @@ from coverslip.cache.stores import (
 )
 from coverslip.cli import main
 from coverslip.cli._show import size_in_words
-from coverslip.datasets import open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.pixels import PREPROCESSED
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import CoverslipError
 from coverslip.messages import add_entries, text
 

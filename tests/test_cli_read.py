@@ -11,7 +11,8 @@ import tifffile
 from test_images_regions import write_pyramid
 
 from coverslip.cli import main
-from coverslip.images import ReadPlan, describe_image, read_pixels
+from coverslip.images.decoding import describe_image, read_pixels
+from coverslip.images.reader import ReadPlan
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ from trained import SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import inspect_dataset, scan_images
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import evaluate_predictions

@@ -13,7 +13,7 @@ from trained import INSTANT
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli._show import filled_table, results_console
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.runs.recipe import Recipe
 
 ATTACK = "\x1b]0;gone\x07\x9b31mred"

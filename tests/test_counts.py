@@ -19,7 +19,7 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.counts import GroupCount, ImagesInProportions, count_groups, most_frequent_first
-from coverslip.datasets import DECISIONS
+from coverslip.datasets.index.records import DECISIONS
 from coverslip.events import Event
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs.folder import Run

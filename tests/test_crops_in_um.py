@@ -13,10 +13,11 @@ from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadDataset, BadRecipe, UnreadableImage
 from coverslip.events import Event
-from coverslip.images import Fields, ReadPlan, describe_image, read_pixels
+from coverslip.images.decoding import Fields, describe_image, read_pixels
+from coverslip.images.reader import ReadPlan
 from coverslip.pipeline import train_without_report
 from coverslip.runs.recipe import ImageChoices, Recipe
 from coverslip.runs.recipe_keys import with_settings

@@ -8,8 +8,10 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.datasets import Dataset, ImageRecord, Part, Split, cap_training, is_over_cap
-from coverslip.images import ReadPlan
+from coverslip.datasets.index.records import Dataset, ImageRecord, Part
+from coverslip.datasets.splits.folding import cap_training, is_over_cap
+from coverslip.datasets.splits.splitting import Split
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Note
 
 images = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["train", "train", "val", "test", "excluded"])))

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 import coverslip as cs
 from coverslip.cli import app
-from coverslip.datasets import Unreadable, scan_images
-from coverslip.images import PixelFacts, ReadPlan, decode_in_processes, read_pixels
+from coverslip.datasets.quality.scanning import Unreadable, scan_images
+from coverslip.images.decoding import decode_in_processes, read_pixels
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Set, message
 
 MARKS = ("_w1", "_w2")

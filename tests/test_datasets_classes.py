@@ -10,21 +10,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusing import note_of, refusing
 
-from coverslip.datasets import (
-    ClassPlan,
-    Dataset,
-    ImageRecord,
-    check_classes,
-    inspect_dataset,
-    open_dataset,
-    scan_images,
-    shared_class_notes,
-    split_images,
-    trained_classes,
-    with_classes,
-)
+from coverslip.datasets.index.classes import ClassPlan, check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.splitting import split_images, trained_classes
 from coverslip.errors import BadRecipe
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Set, joined, json_values, message, text
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import check_recipe, load_recipe, save_recipe, with_settings

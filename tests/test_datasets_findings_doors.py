@@ -10,7 +10,9 @@ from drawing import save_cells
 from image_sets import App, workspace_in
 
 from coverslip.cli import main
-from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.findings import FindingCase, FindingKind, register_finder, unregister_finder
+from coverslip.datasets.quality.scanning import Scan
 
 
 def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:

@@ -7,9 +7,12 @@ import pytest
 from PIL import Image
 from refusing import refusing
 
-from coverslip.datasets import describe_table, open_dataset, read_table, scan_images, with_mapping, with_plan
+from coverslip.datasets.index.folders import with_plan
+from coverslip.datasets.index.image_tables import describe_table, read_table, with_mapping
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import MapColumn, Set, text
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from drawing import save_cell
 
-from coverslip.datasets import inner_folds, open_dataset, scan_images
-from coverslip.datasets.splits.folding import inner_folds_of_units
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.folding import inner_folds, inner_folds_of_units
 
 
 @pytest.mark.slow

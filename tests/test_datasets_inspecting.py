@@ -11,24 +11,19 @@ import pytest
 from PIL import Image
 
 from coverslip.cli import main
-from coverslip.datasets import (
-    ClassPlan,
-    Dataset,
+from coverslip.datasets.index.classes import ClassPlan, with_classes
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.findings import (
     FindingCase,
     FindingKind,
-    Inspection,
-    Scan,
-    Spread,
-    check_trainable,
-    inspect_dataset,
     list_finders,
-    open_dataset,
     register_finder,
-    scan_images,
-    split_images,
     unregister_finder,
-    with_classes,
 )
+from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.scanning import Scan, Spread, scan_images
+from coverslip.datasets.splits.splitting import check_trainable, split_images
 from coverslip.errors import BadDataset
 from coverslip.messages import has_entry, joined, message, message_of, text
 

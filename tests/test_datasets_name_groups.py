@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coverslip.datasets import Dataset, ImageRecord, Scan, check_groups, groups_in_names, inspect_dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.related_images import groups_in_names
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.splitting import check_groups
 from coverslip.errors import BadDataset
-from coverslip.images import PixelFacts, ReadPlan
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import GroupBy
 
 

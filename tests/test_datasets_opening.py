@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
-from coverslip.datasets import natural_key, open_dataset, with_groups
 from coverslip.datasets.index.image_tables import PackedRows
+from coverslip.datasets.index.opening import open_dataset, with_groups
+from coverslip.datasets.names import natural_key
 from coverslip.errors import BadDataset
-from coverslip.images import PLAN_COLUMNS, ReadPlan
+from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
 
 

@@ -14,10 +14,14 @@ import pytest
 from PIL import Image
 from refusing import refusing
 
-from coverslip.datasets import Dataset, DecodedPixels, PixelCache, Scan, Unreadable, open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.pixels import DecodedPixels, PixelCache
+from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
 from coverslip.errors import Stopped, UnreadableImage
 from coverslip.events import Event, Noted, Progressed
-from coverslip.images import PixelFacts, Preprocessing, Scaling, image_facts, preprocess, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.preprocessing import PixelFacts, Preprocessing, Scaling, image_facts, preprocess
 from coverslip.messages import CleanCache
 
 

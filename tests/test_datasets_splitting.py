@@ -13,23 +13,20 @@ from parameters import only_first
 from PIL import Image
 from refusing import note_of, refusing
 
-from coverslip.datasets import (
-    Dataset,
-    ImageRecord,
-    Scan,
-    Unreadable,
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
+from coverslip.datasets.splits.partition import fold_units, split_units
+from coverslip.datasets.splits.splitting import (
     check_groups,
     check_no_class_is_empty,
     check_trainable,
-    fold_units,
-    open_dataset,
-    scan_images,
     split_images,
-    split_units,
     trained_classes,
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
-from coverslip.images import PixelFacts, ReadPlan
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import AllowLeakage, GroupBy, Set, message, text
 
 THIRDS = (0.6, 0.2, 0.2)

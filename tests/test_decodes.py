@@ -17,22 +17,16 @@ from tables import rows_of
 from trained import INSTANT
 
 import coverslip as cs
-from coverslip.datasets import Dataset, PixelCache, PixelWriter, Scan, open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.pixels import PixelCache, PixelWriter
+from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import (
-    Decoded,
-    PixelFacts,
-    PreprocessedImage,
-    Preprocessing,
-    Reader,
-    Selection,
-    Series,
-    formats,
-    image_suffixes,
-    preprocess,
-    read_pixels,
-    register_reader,
-)
+from coverslip.images import formats
+from coverslip.images.decoding import read_pixels
+from coverslip.images.formats import image_suffixes, register_reader
+from coverslip.images.preprocessing import PixelFacts, PreprocessedImage, Preprocessing, preprocess
+from coverslip.images.reader import Decoded, Reader, Selection, Series
 from coverslip.pipeline import train_without_report
 from coverslip.reports.sections.images import N_EXAMPLES, N_LEAST_CERTAIN, N_MISCLASSIFIED
 from coverslip.runs.folder import Run

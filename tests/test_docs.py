@@ -204,7 +204,7 @@ def test_every_event_is_documented() -> None:
 
 
 def test_every_image_suffix_is_documented() -> None:
-    from coverslip.images import image_suffixes
+    from coverslip.images.formats import image_suffixes
 
     documented = {word for code in in_code(page("images.md")) for word in code.split()}
     assert image_suffixes() - documented == set()
@@ -218,7 +218,7 @@ def test_every_column_of_a_table_and_its_other_names_are_documented() -> None:
 
 
 def test_every_finding_is_documented() -> None:
-    from coverslip.datasets import list_finders
+    from coverslip.datasets.quality.findings import list_finders
 
     assert {finder.code for finder in list_finders()} - in_code(page("data.md")) == set()
 
@@ -406,9 +406,9 @@ def test_the_pages_of_papers_have_one_form() -> None:
 
 
 def test_the_table_of_group_patterns_gives_the_groups_that_it_says(tmp_path: Path) -> None:
-    from coverslip.datasets import ImageRecord
     from coverslip.datasets.index.opening import grouped_by_pattern
-    from coverslip.images import ReadPlan
+    from coverslip.datasets.index.records import ImageRecord
+    from coverslip.images.reader import ReadPlan
 
     rows = re.findall(r"^\| `(monocyte/[^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", page("data.md"), re.M)
     assert len(rows) >= 5

@@ -13,7 +13,7 @@ from training_events import a_step, an_epoch
 
 import coverslip as cs
 from coverslip.cache.stores import RecordStore
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import Stopped
 from coverslip.events import (
     COMPUTING_FEATURES,

@@ -20,7 +20,7 @@ from coverslip.cli import main
 from coverslip.engines import turned as turned_array
 from coverslip.errors import Stopped
 from coverslip.events import Event, Progressed, ignore
-from coverslip.images import PreprocessedImage, pixel_hash
+from coverslip.images.preprocessing import PreprocessedImage, pixel_hash
 from coverslip.inference.explain.explainer import Explainer
 from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.heat_maps import (

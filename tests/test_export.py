@@ -26,7 +26,8 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.files import sha256_file
-from coverslip.images import Preprocessing, Scaling, preprocess, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.preprocessing import Preprocessing, Scaling, preprocess
 from coverslip.inference import Classifier
 from coverslip.inference.export import EXPORT_FORMATS, Attribution, export_to, open_export, verify
 from coverslip.inference.export.exporting import EXPORTERS, ExportContent, VerificationImages

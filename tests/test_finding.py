@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from refusing import refusing
 
 from coverslip.errors import CoverslipError
-from coverslip.images import read_pixels
+from coverslip.images.decoding import read_pixels
 from coverslip.objects import finders, finding
 from coverslip.objects.finders import find_with
 from coverslip.objects.finding import FinderResult, FinderSettings, find_objects

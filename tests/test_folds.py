@@ -24,7 +24,9 @@ from tables import json_of, rows_of
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.datasets import fold_images, fold_units, plan_folds, scan_images
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.folding import fold_images, plan_folds
+from coverslip.datasets.splits.partition import fold_units
 from coverslip.errors import BadDataset, BadRecipe, BadRun, Stopped
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature, temperature_loss, without_temperature
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, GroupDecisions, Metric, SubgroupScores

@@ -16,10 +16,14 @@ from tifffile import imwrite
 
 from coverslip.cache.file_hashes import FileHashes, is_on_local
 from coverslip.cache.stores import cache_folder
-from coverslip.datasets import Dataset, SharedReads, find_hashes, hash_files, open_dataset, scan_images
+from coverslip.datasets.content_hashes import SharedReads, find_hashes, hash_files
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRun
 from coverslip.events import ignore
-from coverslip.images import PixelFacts, image_facts, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.preprocessing import PixelFacts, image_facts
 from coverslip.machine import network_file_system
 from coverslip.runs.folder import Run
 from coverslip.runs.images import UnchangedImages, write_content_hashes

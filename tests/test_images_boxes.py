@@ -10,9 +10,15 @@ import numpy as np
 from PIL import Image
 from refusing import refusing
 
-from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.pixels import read_preprocessed
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import BEYOND_EDGE, Fields, Pixels, Preprocessing, ReadPlan, read_pixels
+from coverslip.images.decoding import Fields, read_pixels
+from coverslip.images.preprocessing import Preprocessing
+from coverslip.images.reader import ReadPlan
+from coverslip.images.reading import BEYOND_EDGE, Pixels
 from coverslip.messages import Failure, message, text
 
 FIELD = np.full((20, 30, 3), 90, np.uint8)

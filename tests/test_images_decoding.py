@@ -22,9 +22,9 @@ from parameters import only_first
 from refusing import refusing
 
 from coverslip.errors import Stopped, UnreadableImage
-from coverslip.images import ReadPlan, decode_in_processes, read_pixels
+from coverslip.images.decoding import decode_in_processes, read_pixels
 from coverslip.images.decoding_pool import Decoders, DecodingLimits, SharedOrExclusive
-from coverslip.images.reader import MAX_BYTES
+from coverslip.images.reader import MAX_BYTES, ReadPlan
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import message
 from coverslip.processes import DECODE_APART_VARIABLE
@@ -282,7 +282,7 @@ def test_interrupting_frees_whoever_waits_at_once(begin: Callable[..., Decoders]
 _READS = """
 import sys
 from pathlib import Path
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.images.decoding_pool import Decoders
 from coverslip.images.decoding_pool import DecodingLimits
 decoders = Decoders(DecodingLimits(seconds=1))

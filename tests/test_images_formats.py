@@ -19,22 +19,14 @@ from refusing import refusing
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.datasets import inspect_dataset, open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import (
-    Decoded,
-    Reader,
-    ReadPlan,
-    Selection,
-    Series,
-    describe_image,
-    formats,
-    image_suffixes,
-    read_pixels,
-    readers,
-    register_reader,
-    unread_formats,
-)
+from coverslip.images import formats
+from coverslip.images.decoding import describe_image, read_pixels
+from coverslip.images.formats import image_suffixes, readers, register_reader, unread_formats
+from coverslip.images.reader import Decoded, Reader, ReadPlan, Selection, Series
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.runs.recipe import Recipe, SplitPlan

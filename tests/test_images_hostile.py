@@ -17,10 +17,10 @@ from PIL import Image
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, describe_image, read_pixels
 from coverslip.images._tiff_guard import coded_size
+from coverslip.images.decoding import describe_image, read_pixels
 from coverslip.images.decoding_pool import Decoders, DecodingLimits
-from coverslip.images.reader import MAX_BYTES
+from coverslip.images.reader import MAX_BYTES, ReadPlan
 from coverslip.messages import message, message_of, text
 
 RNG = np.random.default_rng(0)
@@ -218,7 +218,8 @@ _CUT = """
 import os, sys, threading
 from pathlib import Path
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.reader import ReadPlan
 path, size, done = Path(sys.argv[1]), os.path.getsize(sys.argv[1]), threading.Event()
 def cut():
     while not done.is_set():

@@ -11,7 +11,9 @@ from image_kinds import KINDS, Kind, Sample, expected_of, sample_of
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, describe_image, read_pixels, readers
+from coverslip.images.decoding import describe_image, read_pixels
+from coverslip.images.formats import readers
+from coverslip.images.reader import ReadPlan
 
 READER_OF = {suffix: reader for reader in readers() for suffix in reader.suffixes}
 WRITTEN = [kind for kind in KINDS if kind.write]

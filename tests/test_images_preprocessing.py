@@ -16,19 +16,11 @@ from refusing import refusing
 from coverslip.audit.image_quality import image_quality
 from coverslip.audit.small_pictures import small_picture
 from coverslip.errors import BadDataset, UnreadableImage
-from coverslip.images import (
-    Pixels,
-    Preprocessing,
-    Scaling,
-    as_webp,
-    image_facts,
-    learn_scaling,
-    pixel_hash,
-    preprocess,
-    read_pixels,
-    small_pixels,
-)
 from coverslip.images import preprocessing as module
+from coverslip.images.decoding import read_pixels
+from coverslip.images.output import as_webp, small_pixels
+from coverslip.images.preprocessing import Preprocessing, Scaling, image_facts, learn_scaling, pixel_hash, preprocess
+from coverslip.images.reading import Pixels
 
 RNG = np.random.default_rng(0)
 images = st.one_of(

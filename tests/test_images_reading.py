@@ -14,8 +14,12 @@ from PIL import Image
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, _pillow, image_suffixes, pixel_hash, read_pixels, reader
+from coverslip.images import _pillow, reader
 from coverslip.images._pillow import image_to_array
+from coverslip.images.decoding import read_pixels
+from coverslip.images.formats import image_suffixes
+from coverslip.images.preprocessing import pixel_hash
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import message
 
 # pytest undoes the filter that coverslip sets for these; test_images_tiff.py looks at a fresh process.

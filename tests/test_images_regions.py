@@ -12,7 +12,8 @@ from PIL import Image
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import Fields, ReadPlan, describe_image, read_pixels
+from coverslip.images.decoding import Fields, describe_image, read_pixels
+from coverslip.images.reader import ReadPlan
 
 RNG = np.random.default_rng(0)
 FIELD = RNG.integers(0, 65_536, (90, 110), np.uint16)

@@ -15,7 +15,8 @@ from PIL import Image
 from refusing import refusing
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, describe_image, read_pixels
+from coverslip.images.decoding import describe_image, read_pixels
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import message
 
 Array = np.ndarray[Any, Any]

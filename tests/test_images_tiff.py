@@ -12,9 +12,13 @@ from image_kinds import write_old_jpeg, write_raw_tiff
 from PIL import Image
 from refusing import refusing
 
-from coverslip.datasets import Scan, inspect_dataset, open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import PixelFacts, ReadPlan, pixel_hash, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.preprocessing import PixelFacts, pixel_hash
+from coverslip.images.reader import ReadPlan
 from coverslip.images.reading import describe
 from coverslip.messages import Set, message
 
@@ -397,7 +401,7 @@ def test_a_fresh_process_prints_nothing_about_odd_files(tmp_path):
 import sys
 from pathlib import Path
 from coverslip.errors import UnreadableImage
-from coverslip.images import read_pixels
+from coverslip.images.decoding import read_pixels
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
         print(path.name, read_pixels(path).array.shape)

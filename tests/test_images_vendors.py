@@ -20,10 +20,14 @@ from memory import within_memory
 from PIL import Image
 from refusing import refusing
 
-from coverslip.datasets import inspect_dataset, open_dataset, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import ReadPlan, describe_image, read_pixels, readers
+from coverslip.images.decoding import describe_image, read_pixels
 from coverslip.images.decoding_pool import Decoders, DecodingLimits
+from coverslip.images.formats import readers
+from coverslip.images.reader import ReadPlan
 from coverslip.processes import DECODE_APART_VARIABLE
 
 EXTRA = {each.name: each for each in readers() if each.package}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import coverslip as cs
-from coverslip.datasets import open_dataset
 from coverslip.datasets.columns import unique_columns
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.inference import Classifier
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, is_reserved, output_columns, read_predictions

@@ -12,7 +12,7 @@ from coverslip.cli import main
 from coverslip.cli._options import with_remedies
 from coverslip.errors import BadRecipe, CoverslipError, LeakageFound
 from coverslip.evaluation.results import Metric
-from coverslip.images import BEYOND_EDGE
+from coverslip.images.reading import BEYOND_EDGE
 from coverslip.messages import (
     FAILURE_VARIABLE,
     AllowLeakage,

@@ -12,7 +12,7 @@ from refusing import refusing
 from torch import Tensor
 
 from coverslip.errors import BadRecipe, UnknownModel, WeightsUnavailable
-from coverslip.images import Preprocessing
+from coverslip.images.preprocessing import Preprocessing
 from coverslip.inference.loading import load_network
 from coverslip.messages import Set
 from coverslip.models import PAPERS, has_weights, list_models, model_info, select_models

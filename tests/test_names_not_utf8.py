@@ -16,7 +16,7 @@ from trained import INSTANT
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cli import main
-from coverslip.datasets import name_as_text, name_from_text
+from coverslip.datasets.names import name_as_text, name_from_text
 from coverslip.workspace.jobs.records import find_job
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

@@ -13,10 +13,11 @@ from refusing import refusing
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import with_plan
+from coverslip.datasets.index.folders import with_plan
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted, ignore
-from coverslip.images import ReadPlan, describe_image, read_pixels
+from coverslip.images.decoding import describe_image, read_pixels
+from coverslip.images.reader import ReadPlan
 from coverslip.objects.exporting import CropChoices, predicted_objects, write_crops
 from coverslip.objects.table import read_objects
 from coverslip.runs.predictions import Prediction, Predictions

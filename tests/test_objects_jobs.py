@@ -17,9 +17,9 @@ from trained import INSTANT, MadeOnce
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import with_plan
+from coverslip.datasets.index.folders import with_plan
 from coverslip.errors import BadDataset, CoverslipError
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.objects.exporting import export_predicted, predicted_objects
 from coverslip.objects.table import read_objects
 from coverslip.pipeline import train_without_report

@@ -20,7 +20,7 @@ from coverslip.errors import BadClassifier, BadDataset, BadRun, DeviceUnavailabl
 from coverslip.events import EpochEnded, Event, InstantClassifierFitted, Noted, RunEnded, RunStarted
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.files import sha256_file
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import ChooseOther, Resume
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run

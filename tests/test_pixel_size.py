@@ -20,11 +20,16 @@ from trained import GROUPS, INSTANT, MadeOnce
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import inspect_dataset, open_dataset, read_preprocessed, scan_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.pixels import read_preprocessed
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadClassifier, BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Event, Noted
-from coverslip.images import PixelFacts, Preprocessing, ReadPlan, Rescaling, describe_image, read_pixels, rescaled
+from coverslip.images.decoding import describe_image, read_pixels
 from coverslip.images.decoding_pool import Decoders
+from coverslip.images.preprocessing import PixelFacts, Preprocessing, Rescaling, rescaled
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Note, text
 from coverslip.pipeline import train_without_report
 from coverslip.runs.classifier import TrainedOn

@@ -14,7 +14,7 @@ from refusing import refusing
 
 import coverslip as cs
 from coverslip import pipeline
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.inference import Classifier
 from coverslip.inference.ray_prediction import Packed, PredictionOptions, predict_batch, rows_of

@@ -21,10 +21,10 @@ from trained import MadeOnce
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import ImageRecord
+from coverslip.datasets.index.records import ImageRecord
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.inference.predicting import PredictionSummary
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import Format, HashedReading, PredictionColumns, prediction_table

@@ -8,7 +8,7 @@ import pytest
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import UNFAMILIAR
+from coverslip.datasets.index.records import UNFAMILIAR
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.prevalence import at_prevalence, chance_of_shares, estimated_shares, predictive_values
 from coverslip.inference.new_images import EstimatedShares

@@ -15,11 +15,14 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import cap_training, fold_images, open_dataset, scan_images, split_images
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.folding import cap_training, fold_images
+from coverslip.datasets.splits.splitting import split_images
 from coverslip.errors import BadRecipe, LeakageFound
 from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
-from coverslip.images import Degradation, Preprocessing, preprocess
+from coverslip.images.preprocessing import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
 from coverslip.reports.differences import common_images
 from coverslip.runs.documents import rows_of_table, write_table

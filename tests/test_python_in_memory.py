@@ -17,9 +17,12 @@ from tifffile import imwrite
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.datasets import ImageRecord, scan_images
+from coverslip.datasets.index.records import ImageRecord
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset, BadRun, UnreadableImage
-from coverslip.images import ReadPlan, pixel_hash, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.preprocessing import pixel_hash
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import text
 from coverslip.runs.folder import Run, create_run_folder
 from coverslip.runs.images import ImageLookup, unchanged_images, write_in_memory_images

@@ -12,7 +12,8 @@ from refusing import refusing
 from trained import GROUPS, INSTANT, MadeOnce
 
 import coverslip as cs
-from coverslip.datasets import DecodedPixels, scan_images
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadClassifier
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.events import Event, InstantClassifierFitted, Noted, ignore

@@ -14,9 +14,9 @@ from trained import MadeOnce
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.events import Event, Noted
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.inference import Classifier
 from coverslip.messages import message
 from coverslip.runs.folder import Run

@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score
 from synthetic_runs import BLOOD, write_run
 
 import coverslip as cs
-from coverslip.datasets import inspect_dataset, scan_images
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRun
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text

@@ -16,7 +16,7 @@ import pytest
 from memory import within_memory
 
 from coverslip.cli import main
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
 from coverslip.runs.folder import Run, open_run
 from coverslip.runs.log import lasting_lines

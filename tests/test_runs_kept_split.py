@@ -9,7 +9,7 @@ from drawing import save_cell
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.messages import text
 from coverslip.reports.reported import read_run

@@ -11,8 +11,9 @@ from PIL import Image
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.datasets import Dataset
-from coverslip.images import as_webp, read_pixels, small_pixels
+from coverslip.datasets.index.records import Dataset
+from coverslip.images.decoding import read_pixels
+from coverslip.images.output import as_webp, small_pixels
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup
 from coverslip.runs.recipe import Recipe, SplitPlan

@@ -13,7 +13,10 @@ from playwright.sync_api import expect
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.datasets import inspect_dataset, open_dataset, scan_images, similar_names
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.findings import similar_names
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset
 from coverslip.events import ignore
 from coverslip.messages import JoinGroups, text

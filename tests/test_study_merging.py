@@ -10,7 +10,8 @@ from drawing import save_cell, write_cells
 from trained import GROUPS, SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.datasets import Dataset, open_dataset
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_tables

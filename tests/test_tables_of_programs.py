@@ -12,7 +12,8 @@ from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
 import coverslip as cs
-from coverslip.datasets import describe_table, gives_labels, read_table, some
+from coverslip.datasets.index.image_tables import describe_table, gives_labels, read_table
+from coverslip.datasets.names import some
 from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import BadDataset
 from coverslip.events import ignore

@@ -12,7 +12,7 @@ from trained import INSTANT, SMALL_NETWORK
 
 import coverslip as cs
 from coverslip.events import COMPUTING_FEATURES, Event, Progressed, ignore
-from coverslip.images import Preprocessing
+from coverslip.images.preprocessing import Preprocessing
 from coverslip.models.networks import create_network
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import RunContext

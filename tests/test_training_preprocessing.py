@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from coverslip.errors import BadRecipe
-from coverslip.images import PixelFacts, Pixels, image_facts
+from coverslip.images.preprocessing import PixelFacts, image_facts
+from coverslip.images.reading import Pixels
 from coverslip.messages import Set
 from coverslip.runs.recipe import Augment, Recipe, augment_named
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing

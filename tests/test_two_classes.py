@@ -14,7 +14,7 @@ from trained import GROUPS, INSTANT
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli.runs import shown_choices
-from coverslip.datasets import ClassPlan
+from coverslip.datasets.index.classes import ClassPlan
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.decisions import threshold_numbers
 from coverslip.events import Event, Noted

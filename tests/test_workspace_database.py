@@ -29,7 +29,7 @@ from coverslip.cache.stores import exclusive_lock
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
 from coverslip.events import Event, Noted, OnProgress, Progressed
-from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE
+from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE
 from coverslip.messages import ChooseOther, Remedy, RestoreBackup, message, message_of
 from coverslip.server.app import open_accounts_server
 from coverslip.server.backups import write_server_backup

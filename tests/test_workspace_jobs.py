@@ -22,10 +22,10 @@ from small_workspace import FINETUNE, QUICK, busy_database, new_workspace, open_
 from training_events import an_epoch
 
 import coverslip as cs
-from coverslip.datasets import DECISIONS
+from coverslip.datasets.index.records import DECISIONS
 from coverslip.errors import BadDataset, BadRecipe, Busy, Conflict, CoverslipError, NotFound
 from coverslip.events import Noted, Progressed, as_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from image_sets import App, ids_at, images_at, in_lists, workspace_in
 from small_workspace import CLASSES, QUICK, new_workspace, open_images, write_cells
 
-from coverslip.datasets import ClassPlan, open_dataset
+from coverslip.datasets.index.classes import ClassPlan
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.related_images import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.experiments.preparation import apply_recipe

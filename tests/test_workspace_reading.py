@@ -21,7 +21,9 @@ from sqlalchemy import delete, event, select, update
 
 from coverslip.app.server import create_app, open_server
 from coverslip.cache.stores import clean, list_stores
-from coverslip.datasets import Dataset, FindingCase, FindingKind, Scan, register_finder, unregister_finder
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.findings import FindingCase, FindingKind, register_finder, unregister_finder
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import BadRecipe, Conflict, NotFound
 from coverslip.machine import n_cores
 from coverslip.messages import in_language

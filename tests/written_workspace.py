@@ -19,7 +19,7 @@ from training_events import a_step, an_epoch
 
 from coverslip.events import Event, InstantClassifierFitted, RunStarted, SetSizes, StageStarted, WorkPlanned, as_json
 from coverslip.files import write_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction

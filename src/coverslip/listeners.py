@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coverslip.datasets import one_line
+from coverslip.datasets.names import one_line
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, EpochEnded, Event, InstantClassifierFitted, RunEnded, StepEnded
 from coverslip.messages import text

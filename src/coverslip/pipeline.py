@@ -12,19 +12,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 from coverslip.audit.image_quality import with_quality
 from coverslip.audit.leakage_estimate import inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates
-from coverslip.datasets import (
-    Dataset,
-    DecodedPixels,
-    ImageSource,
-    Inspection,
-    check_trainable,
-    inspect_dataset,
-    one_line,
-    open_dataset,
-    scan_images,
-    split_images,
-    with_locations,
-)
+from coverslip.datasets.index.opening import ImageSource, open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import one_line
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset, with_locations
+from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.splits.splitting import check_trainable, split_images
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.events import Emit, Noted, progress_reporter, show

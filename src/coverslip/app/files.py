@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from coverslip.app.clients import COOKIE, language_of_cookie, preferred_language
 from coverslip.app.guard import ROLE
-from coverslip.images import open_below
+from coverslip.images.confining import open_below
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import disposition, file_chunks
 from coverslip.workspace.viewing.pictures import View

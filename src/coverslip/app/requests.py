@@ -19,7 +19,7 @@ from fastapi import Path as InAddress
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.guard import allow_body, announced, check_role, is_signed_in
-from coverslip.datasets import one_line
+from coverslip.datasets.names import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
 from coverslip.workspace.store.rows import Paging

@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from coverslip.app.clients import Role
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.events import SetSizes
-from coverslip.images import CropSize
+from coverslip.images.reader import CropSize
 from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import Remedy, text
 from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, key_names

@@ -32,7 +32,7 @@ from coverslip.app.routes import ROUTERS
 from coverslip.app.streams import describe_events, ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
-from coverslip.images import decode_in_processes, interrupt_decoding
+from coverslip.images.decoding import decode_in_processes, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.stopping import ending_signals
 from coverslip.workspace import cleanup

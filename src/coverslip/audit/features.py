@@ -12,13 +12,17 @@ import numpy.typing as npt
 
 from coverslip.audit.learning_curve import SD_FLOOR
 from coverslip.counts import count_groups
-from coverslip.datasets import Dataset, DecodedPixels, ImageSource, Scan, one_line, open_dataset, scan_images
+from coverslip.datasets.index.opening import ImageSource, open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import one_line
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, logme, median_distance, mmd
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter, show
-from coverslip.images import PixelFacts, Preprocessing
+from coverslip.images.preprocessing import PixelFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import n_cores, select_device
 from coverslip.messages import text

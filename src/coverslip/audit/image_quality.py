@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from coverslip.audit.shortcuts import reduced_by_rows
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import Dataset, ImageQuality, Scan
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import ImageQuality, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.images import PixelFacts, effective_channels
+from coverslip.images.preprocessing import PixelFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.stopping import BY_SIGNAL, Stop
 

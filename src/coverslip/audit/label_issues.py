@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.near_duplicates import with_recorded_near_duplicates
-from coverslip.datasets import Dataset, DecodedPixels, Scan, inner_folds, scan_images
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.scanning import Scan, scan_images
+from coverslip.datasets.splits.folding import inner_folds
 from coverslip.engines import embed
 from coverslip.errors import BadRun
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature
-from coverslip.images import PixelFacts
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.models import has_weights, model_info
 from coverslip.runs.classifier import open_classifier
 from coverslip.runs.folder import Run, RunContext

@@ -17,17 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import (
-    Dataset,
-    Inspection,
-    Scan,
-    Signal,
-    Unreadable,
-    connected_components,
-    exclusion_reasons,
-    inspect_dataset,
-    name_as_text,
-)
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import name_as_text
+from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
+from coverslip.datasets.quality.related_images import connected_components, exclusion_reasons
+from coverslip.datasets.quality.scanning import Scan, Signal, Unreadable
 from coverslip.evaluation.comparison import Answers, paired_differences
 from coverslip.evaluation.table import metric_intervals
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate, SplitComparison

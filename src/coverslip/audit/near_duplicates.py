@@ -25,10 +25,13 @@ from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
 from coverslip.audit.image_quality import image_quality, memory_for_checks
 from coverslip.audit.small_pictures import SIDE, describe, disc, floats_of, small_picture, warp
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import Dataset, ImageQuality, Inspection, Scan
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.inspecting import Inspection
+from coverslip.datasets.quality.scanning import ImageQuality, Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
-from coverslip.images import PixelFacts, Pixels
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores, processor_name
 from coverslip.messages import note
 from coverslip.stopping import BY_SIGNAL, Stop

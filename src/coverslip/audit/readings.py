@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from coverslip.datasets import clean_label, natural_key, one_line, read_table, similar_names
 from coverslip.datasets.columns import column_named, plain_name, refuse_duplicates
+from coverslip.datasets.index.image_tables import read_table
+from coverslip.datasets.names import clean_label, natural_key, one_line
+from coverslip.datasets.quality.findings import similar_names
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from coverslip.audit.learning_curve import nested_order
-from coverslip.datasets import ColumnProbe, ProbeScore, Signal, SignalSource
+from coverslip.datasets.quality.scanning import ColumnProbe, ProbeScore, Signal, SignalSource
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.training.linear_probe import HeldOutProbes
 

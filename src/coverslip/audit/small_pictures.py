@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from coverslip.images import effective_channels
+from coverslip.images.preprocessing import effective_channels
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

@@ -20,7 +20,9 @@ import numpy.typing as npt
 
 from coverslip.audit.features import feature_extractor, principal_components
 from coverslip.audit.learning_curve import SD_FLOOR, probe_logits
-from coverslip.datasets import Dataset, ImageSource, open_dataset, scan_images
+from coverslip.datasets.index.opening import ImageSource, open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.engines import Features
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.calibration import apply_temperature

@@ -13,8 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from coverslip.cli._options import as_setting, with_remedies
-from coverslip.datasets import Finding, GroupFacts, Inspection, one_line
-from coverslip.images import Series
+from coverslip.datasets.names import one_line
+from coverslip.datasets.quality.findings import Finding
+from coverslip.datasets.quality.inspecting import Inspection
+from coverslip.datasets.quality.scanning import GroupFacts
+from coverslip.images.reader import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
 from coverslip.reports.metric_rows import Cell, column_titles, estimate, reasons, shown

@@ -92,7 +92,7 @@ def exit_at_once() -> None:
     A regular exit of Python waits for threads that can be killed at any time, and unloads all modules of the server,
     which takes seconds on a busy machine.
     """
-    from coverslip.images import end_decoding
+    from coverslip.images.decoding import end_decoding
 
     end_decoding()
     with suppress(OSError):

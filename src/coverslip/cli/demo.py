@@ -198,7 +198,7 @@ def _draw_overlay(field: Path, geojson: Path, out: Path) -> None:
     """Draw the outlines of objects in the colors of their predicted classes, with a legend below the field."""
     from PIL import Image, ImageDraw
 
-    from coverslip.images import caption_font
+    from coverslip.images.output import caption_font
 
     with Image.open(field) as image:
         sheet = Image.new("RGB", (image.width, image.height + _LEGEND_PX), "white")

@@ -144,7 +144,7 @@ def _as_json(finding: Failure) -> dict[str, Any]:  # Any: JSON values
 
 def _fault_of_networks() -> str | None:
     """Return why no network can be built; None if one can. Packages with compiled parts fail in many ways."""
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
 
     try:
         from coverslip.models.networks import cost_of_model

@@ -25,9 +25,9 @@ from coverslip.cli._options import (
 from coverslip.messages import escape_controls, text
 
 if TYPE_CHECKING:
-    from coverslip.datasets import ImageSource
+    from coverslip.datasets.index.opening import ImageSource
     from coverslip.evaluation.distances import Distances
-    from coverslip.images import Series
+    from coverslip.images.reader import Series
     from coverslip.messages import Failure
 
 
@@ -63,7 +63,7 @@ def inspect(
       coverslip inspect stacks/ --set images.z=max --set 'images.channels=[0, 2]'
     """
     check_groups(group, group_pattern)
-    from coverslip.datasets import is_image
+    from coverslip.datasets.index.opening import is_image
 
     if all(is_image(Path(each)) for each in data):
         _describe([Path(each) for each in data], as_json=as_json)
@@ -114,7 +114,7 @@ def _describe(files: "list[Path]", *, as_json: bool) -> None:
 
 def _series_or_failure(file: Path) -> "tuple[tuple[Series, ...], Failure | None]":
     from coverslip.errors import UnreadableImage
-    from coverslip.images import describe_image
+    from coverslip.images.decoding import describe_image
 
     try:
         return describe_image(file), None
@@ -193,7 +193,9 @@ def read(
     from pydantic import ValidationError
 
     from coverslip.cli._show import results_console
-    from coverslip.images import ReadPlan, read_pixels, write_tiff
+    from coverslip.images.decoding import read_pixels
+    from coverslip.images.output import write_tiff
+    from coverslip.images.reader import ReadPlan
 
     try:
         plan = ReadPlan(

@@ -20,7 +20,7 @@ from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.audit.suggesting import Suggestions
-    from coverslip.datasets import ImageSource
+    from coverslip.datasets.index.opening import ImageSource
     from coverslip.runs.results import LabelErrors
 
 
@@ -155,7 +155,7 @@ def suggest(
 
 def _show_suggestions(suggestions: "Suggestions", out: Path | None) -> None:
     from coverslip.cli._show import filled_table, results_console
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
     from coverslip.reports.metric_rows import column_titles
     from coverslip.reports.reported import number
 

@@ -154,7 +154,7 @@ def _as_json(summary: "ObjectsSummary", file: Path | None) -> dict[str, object]:
 
 def _show(summary: "ObjectsSummary", file: Path | None) -> None:
     from coverslip.cli._show import results_console
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
 
     console, counts = results_console(), summary.n_of_field.values()
     lines = [
@@ -188,7 +188,7 @@ def _show(summary: "ObjectsSummary", file: Path | None) -> None:
 def _show_table(table: "ObjectTablePreview", console: "Console") -> None:
     """Show the columns of a table that are used, with their first values."""
     from coverslip.cli._show import filled_table
-    from coverslip.datasets import some
+    from coverslip.datasets.names import some
 
     rows = []
     for meaning, column in table.meanings.items():
@@ -213,7 +213,7 @@ def _show_table(table: "ObjectTablePreview", console: "Console") -> None:
 def _show_fields(summary: "ObjectsSummary", console: "Console") -> None:
     """Show the first fields with their numbers of objects, their groups and further columns."""
     from coverslip.cli._show import filled_table
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
 
     more = list(dict.fromkeys(name for field in summary.fields for name, _ in field.about))
     headings = [text("command-objects-column-field"), text("command-objects-column-objects")]

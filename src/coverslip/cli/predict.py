@@ -84,7 +84,7 @@ def predict(
     """
     from coverslip.cli._show import notes_console, print_json, results_console, show_decisions
     from coverslip.cli.progress import shown_progress
-    from coverslip.datasets import open_dataset
+    from coverslip.datasets.index.opening import open_dataset
     from coverslip.inference.predicting import predict as predict_images  # `pipeline` would import much more
     from coverslip.inference.predicting import watch as watch_folder
     from coverslip.runs.classifier import find_classifier, open_classifier
@@ -191,7 +191,7 @@ def _shares_as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]
 def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None:
     """Print the estimated class proportions, or why they cannot be estimated."""
     from coverslip.cli._show import results_console, table_of
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
     from coverslip.reports.metric_rows import column_titles
     from coverslip.reports.reported import range_words
 
@@ -303,7 +303,7 @@ def _explanations_as_json(explained: "Explanations") -> dict[str, object]:
 
 def _show(explained: "Explanations") -> None:
     from coverslip.cli._show import results_console, show_sections
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
     from coverslip.reports.blocks import SectionContent
     from coverslip.reports.sections.images import map_check_table
 

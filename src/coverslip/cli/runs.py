@@ -178,7 +178,7 @@ def _show_comparison(console: "Console", comparison: "Comparison") -> None:
 
 def _show_published(console: "Console", comparison: "Comparison") -> None:
     from coverslip.cli._show import filled_table
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
     from coverslip.evaluation.table import METRICS
     from coverslip.reports.reported import number
 
@@ -327,7 +327,7 @@ def decide(
 
 def _show_thresholds(console: "Console", thresholds: "Thresholds | None") -> None:
     from coverslip.cli._show import filled_table
-    from coverslip.datasets import one_line
+    from coverslip.datasets.names import one_line
     from coverslip.reports.metric_rows import column_titles
     from coverslip.reports.reported import decision_images, number
 
@@ -424,7 +424,7 @@ def export(
     from coverslip import pipeline
 
     if to not in pipeline.EXPORT_NAMES:
-        from coverslip.datasets import one_line
+        from coverslip.datasets.names import one_line
 
         raise usage_error("usage-export-format", format=one_line(to, 40), formats=", ".join(pipeline.EXPORT_NAMES))
     from coverslip.cli._show import notes_console, print_json, results_console, size_in_words

@@ -29,7 +29,7 @@ from coverslip.cli._options import (
 from coverslip.messages import text
 
 if TYPE_CHECKING:
-    from coverslip.datasets import Dataset
+    from coverslip.datasets.index.records import Dataset
     from coverslip.runs.recipe import Recipe
 
 

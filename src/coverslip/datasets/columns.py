@@ -11,7 +11,7 @@ from typing import Literal
 
 from coverslip.datasets.names import one_line, some
 from coverslip.errors import BadDataset
-from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS
+from coverslip.images.reader import MAX_CHANNEL_FILES, PLAN_COLUMNS
 from coverslip.messages import text
 
 Unit = Literal["px", "um"]  # of positions

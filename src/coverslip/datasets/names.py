@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from coverslip.images import image_suffixes
+from coverslip.images.formats import image_suffixes
 from coverslip.messages import escape_controls
 
 _BYTE = re.compile(r"\\x([89a-f][0-9a-f]|5c)")  # what `name_as_text` writes

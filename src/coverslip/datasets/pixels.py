@@ -19,21 +19,19 @@ from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
-from coverslip.images import (
-    Fields,
+from coverslip.images.decoding import Fields, read_preprocessed_image
+from coverslip.images.preprocessing import (
     PixelFacts,
-    PixelSize,
     PreprocessedImage,
     Preprocessing,
     Rescaling,
-    box_center,
     pixel_hash,
     preprocess,
     preprocess_image,
-    read_preprocessed_image,
     rescaled,
 )
-from coverslip.images import Pixels as DecodedImage
+from coverslip.images.reader import PixelSize, box_center
+from coverslip.images.reading import Pixels as DecodedImage
 from coverslip.machine import n_cores
 from coverslip.messages import CleanCache
 from coverslip.stopping import BY_SIGNAL, Stop

@@ -16,7 +16,7 @@ from coverslip.datasets.columns import is_image_column, refuse_repeated_names
 from coverslip.datasets.names import has_image_suffix, one_line
 from coverslip.errors import BadDataset
 from coverslip.files import plain_cell
-from coverslip.images import open_image
+from coverslip.images.confining import open_image
 from coverslip.messages import text
 from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_points
 

@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from coverslip.datasets import Dataset, Folds, Scan
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.folding import Folds
 from coverslip.errors import OutOfMemory
 from coverslip.events import Noted, Pace, SetSizes, WorkPlanned
 from coverslip.experiments.estimating import SIZE_POWER, measure_pace, plan_work, sizes_of, sizes_of_folds

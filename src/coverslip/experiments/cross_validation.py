@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import Dataset, Folds, Scan, check_no_class_is_empty, plan_folds, tested_classes
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.folding import Folds, plan_folds, tested_classes
+from coverslip.datasets.splits.splitting import check_no_class_is_empty
 from coverslip.errors import BadRun
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import learn_decisions, set_floors, uncertain_share

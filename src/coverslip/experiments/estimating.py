@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import Dataset, DecodedPixels, Folds, Scan
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.folding import Folds
 from coverslip.errors import OutOfMemory
 from coverslip.events import Event, Noted, Pace, Progressed, RunEnded, SetSizes, WorkPlanned
 from coverslip.experiments.split_data import SplitData, capped_split_data

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import SIDES, Dataset, ImageRecord, one_line, scan_images, some, with_classes, with_plan
+from coverslip.datasets.index.classes import with_classes
+from coverslip.datasets.index.folders import with_plan
+from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord
+from coverslip.datasets.names import one_line, some
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.results import Evaluation
@@ -17,7 +21,7 @@ from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
-from coverslip.images import PreprocessedImage
+from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.inference import Classifier
 from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images

@@ -16,10 +16,13 @@ from coverslip.audit.shortcuts import (
     name_features,
     signal_of,
 )
-from coverslip.datasets import Dataset, DecodedPixels, Scan, SignalSource, connected_components, exclusion_reasons
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.quality.related_images import connected_components, exclusion_reasons
+from coverslip.datasets.quality.scanning import Scan, SignalSource
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.images import PixelFacts, effective_channels
+from coverslip.images.preprocessing import PixelFacts, effective_channels
 from coverslip.machine import n_cores
 from coverslip.models.networks import create_network
 from coverslip.runs.recipe import Recipe

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coverslip.counts import count_groups
-from coverslip.datasets import (
-    Dataset,
-    PixelCache,
-    Scan,
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import some
+from coverslip.datasets.pixels import PixelCache
+from coverslip.datasets.quality.related_images import connected_components
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.folding import inner_folds
+from coverslip.datasets.splits.splitting import (
     Split,
     check_no_class_is_empty,
     check_trainable,
-    connected_components,
-    inner_folds,
-    some,
     split_images,
     trained_classes,
 )
@@ -36,7 +36,8 @@ from coverslip.experiments.evaluating import measure
 from coverslip.experiments.preparation import protocol_notes, scan_and_check
 from coverslip.experiments.run_state import record_finish
 from coverslip.experiments.split_data import SplitData, capped_split, fit_network, preprocess
-from coverslip.images import PixelFacts, Preprocessing, pixel_side
+from coverslip.images.preprocessing import PixelFacts, Preprocessing
+from coverslip.images.reader import pixel_side
 from coverslip.inference import Classifier, load_classifier
 from coverslip.messages import Message, Note, message, note
 from coverslip.models import describe_weights

@@ -13,29 +13,21 @@ import numpy.typing as npt
 from coverslip.audit.image_quality import with_cached_quality
 from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates, with_recorded_near_duplicates
-from coverslip.datasets import (
-    NO_GROUPS,
-    Dataset,
-    ImageRecord,
-    OnPixels,
-    PixelWriter,
-    Scan,
-    check_class_names,
-    check_classes,
-    check_groups,
-    check_no_split,
-    one_line,
-    open_dataset,
-    scan_images,
-    shared_class_notes,
-    undivided_clusters,
-    with_classes,
-    with_groups,
-    with_plan,
-)
+from coverslip.datasets.index.classes import check_classes, shared_class_notes, with_classes
+from coverslip.datasets.index.folders import with_plan
+from coverslip.datasets.index.opening import NO_GROUPS, open_dataset, with_groups
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import one_line
+from coverslip.datasets.pixels import PixelWriter
+from coverslip.datasets.quality.related_images import undivided_clusters
+from coverslip.datasets.quality.scanning import OnPixels, Scan, scan_images
+from coverslip.datasets.splits.folding import check_no_split
+from coverslip.datasets.splits.splitting import check_class_names, check_groups
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage
 from coverslip.events import Emit, Noted, ignore
-from coverslip.images import PLAN_COLUMNS, Decoded, PixelFacts, Pixels, ReadPlan
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan
+from coverslip.images.reading import Pixels
 from coverslip.messages import AllowLeakage, Note, Set, duration, note, text
 from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import Run, RunContext

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import (

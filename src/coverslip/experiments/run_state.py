@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRecipe, BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
 from coverslip.files import remove_file, write_text

@@ -8,21 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import (
-    Dataset,
-    DecodedPixels,
-    Folds,
-    PixelCache,
-    PixelHashes,
-    Scan,
-    Split,
-    cap_training,
-    fits_cache,
-    inner_folds,
-    trained_classes,
-)
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, fits_cache
+from coverslip.datasets.quality.scanning import PixelHashes, Scan
+from coverslip.datasets.splits.folding import Folds, cap_training, inner_folds
+from coverslip.datasets.splits.splitting import Split, trained_classes
 from coverslip.events import Noted, ValidationImagesChosen
-from coverslip.images import PixelFacts, Preprocessing
+from coverslip.images.preprocessing import PixelFacts, Preprocessing
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import FromRun, Recipe
 from coverslip.runs.split import pretraining_hashes

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from coverslip.datasets import Dataset, Scan, one_line
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import one_line
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
 from coverslip.events import Event, Noted, Pace, SetSizes
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, fit_to_memory, without_finetuning
@@ -26,7 +28,7 @@ from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
 from coverslip.experiments.run_state import begin_run, record_work
 from coverslip.experiments.split_data import SplitData, with_epochs_for_folds
-from coverslip.images import PixelFacts
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import AllowLeakage, note
 from coverslip.runs.classifier import fingerprint_of
 from coverslip.runs.folder import Run, RunContext, is_run, open_run

@@ -19,22 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip._version import __version__
-from coverslip.datasets import (
-    UNCERTAIN,
-    UNFAMILIAR,
-    UNREADABLE,
-    Axes,
-    Dataset,
-    ImageRecord,
-    ImageSource,
-    counted,
-    name_as_text,
-    open_dataset,
-    read_preprocessed,
-    with_folder_labels,
-    with_plan,
-    with_unique_ids,
-)
+from coverslip.datasets.index.folders import with_plan
+from coverslip.datasets.index.in_memory import Axes
+from coverslip.datasets.index.opening import ImageSource, open_dataset, with_folder_labels, with_unique_ids
+from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE, Dataset, ImageRecord
+from coverslip.datasets.names import counted, name_as_text
+from coverslip.datasets.pixels import read_preprocessed
 from coverslip.engines import (
     N_CHECKED,
     Engine,
@@ -53,7 +43,7 @@ from coverslip.evaluation.decisions import classes_in_sets, decided_classes
 from coverslip.evaluation.prevalence import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
-from coverslip.images import PreprocessedImage, Rescaling
+from coverslip.images.preprocessing import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
 from coverslip.machine import select_device
 from coverslip.messages import Note, message, note

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.datasets import ImageRecord, open_dataset, read_preprocessed
-from coverslip.images import PreprocessedImage, Preprocessing
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import ImageRecord
+from coverslip.datasets.pixels import read_preprocessed
+from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
 from coverslip.machine import n_cores, processor_name
 
 if TYPE_CHECKING:
-    from coverslip.datasets import Dataset, ImageSource
+    from coverslip.datasets.index.opening import ImageSource
+    from coverslip.datasets.index.records import Dataset
     from coverslip.engines import Engine
     from coverslip.inference.classifier import Classifier
     from coverslip.models.networks import Network

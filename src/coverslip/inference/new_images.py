@@ -9,12 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from coverslip.datasets import UNFAMILIAR, ImageRecord, first_positions, one_line
+from coverslip.datasets.index.records import UNFAMILIAR, ImageRecord, first_positions
+from coverslip.datasets.names import one_line
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
-from coverslip.images import PreprocessedImage, pixel_side
+from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.reader import pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.predictions import Prediction

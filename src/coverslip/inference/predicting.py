@@ -12,25 +12,19 @@ from pathlib import Path
 from coverslip._version import __version__
 from coverslip.cache.file_hashes import FileHashes, FileState, state_of
 from coverslip.counts import most_frequent_first
-from coverslip.datasets import (
-    UNREADABLE,
-    Axes,
-    Dataset,
-    ImageRecord,
-    ImageSource,
-    first_positions,
-    hash_files,
-    list_images,
-    name_as_text,
-    name_from_text,
-    one_line,
-)
+from coverslip.datasets.content_hashes import hash_files
+from coverslip.datasets.index.folders import list_images
+from coverslip.datasets.index.in_memory import Axes
+from coverslip.datasets.index.opening import ImageSource
+from coverslip.datasets.index.records import UNREADABLE, Dataset, ImageRecord, first_positions
+from coverslip.datasets.names import name_as_text, name_from_text, one_line
 from coverslip.errors import BadDataset, CoverslipError, Stopped
 from coverslip.evaluation.prevalence import SHARES_METHOD
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file
-from coverslip.images import PreprocessedImage, prepare_decoding
+from coverslip.images.decoding import prepare_decoding
+from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import EstimatedShares, Pair, note_on_thresholds
 from coverslip.inference.ray_prediction import PredictionOptions, predict_on_ray

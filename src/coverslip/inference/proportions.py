@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.counts import ImagesInProportions
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE, similar_names
+from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.datasets.quality.findings import similar_names
 from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.prevalence import estimated_shares

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from coverslip.datasets import DECISIONS, UNREADABLE, Dataset, ImageRecord, name_as_text, one_line
+from coverslip.datasets.index.records import DECISIONS, UNREADABLE, Dataset, ImageRecord
+from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
-from coverslip.images import PixelSizeUm, PreprocessedImage
+from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.reader import PixelSizeUm
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.new_images import Differences, DistinctImages, Pair
 from coverslip.messages import Failure, Message, message, message_of, text

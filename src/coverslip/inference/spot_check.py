@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from coverslip.datasets import UNREADABLE, clean_label
+from coverslip.datasets.index.records import UNREADABLE
+from coverslip.datasets.names import clean_label
 from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, pooled_counts, raw_shares

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import Dataset, ImageSource, is_hidden, natural_key, one_line, some
 from coverslip.datasets.columns import TableChoices, Unit
+from coverslip.datasets.index.opening import ImageSource
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import is_hidden, natural_key, one_line, some
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter, show
-from coverslip.images import ReadPlan, pixel_side, read_pixels
+from coverslip.images.decoding import read_pixels
+from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
 from coverslip.objects.finders import find_with

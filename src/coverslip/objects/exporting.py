@@ -13,11 +13,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.datasets import name_as_text, one_line
+from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
 from coverslip.files import CsvWriter, atomic_write, safe_cell
-from coverslip.images import CropMargin, Fields, Pixels, ReadPlan, ZPlane, describe_image, read_pixels
+from coverslip.images.decoding import Fields, describe_image, read_pixels
+from coverslip.images.reader import CropMargin, ReadPlan, ZPlane
+from coverslip.images.reading import Pixels
 from coverslip.messages import Note, note
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, fill_outlines, signed_area
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects

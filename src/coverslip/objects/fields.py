@@ -10,19 +10,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from coverslip.datasets import (
-    Dataset,
-    ImageRecord,
-    ImageSource,
-    check_pattern,
-    grouped_by_pattern,
-    one_line,
-    open_dataset,
-    some,
-)
+from coverslip.datasets.index.opening import ImageSource, check_pattern, grouped_by_pattern, open_dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import one_line, some
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
-from coverslip.images import Series, describe_image, image_suffixes
+from coverslip.images.decoding import describe_image
+from coverslip.images.formats import image_suffixes
+from coverslip.images.reader import Series
 from coverslip.messages import note
 from coverslip.objects.outlines import OutlineBuilder, Polygon
 from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.datasets import one_line
 from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.names import one_line
 from coverslip.datasets.text_tables import TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.files import read_bytes
-from coverslip.images import check_size, open_image
+from coverslip.images.confining import open_image
+from coverslip.images.reader import check_size
 from coverslip.objects.fields import FieldObjects
 from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
 from coverslip.objects.table import FieldImage, text_lines, words_of

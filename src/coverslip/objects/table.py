@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets import FileFinder, clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.columns import refuse_duplicates
+from coverslip.datasets.index.folders import FileFinder
+from coverslip.datasets.names import clean_label, name_as_text, name_from_text, one_line, printable
 from coverslip.datasets.text_tables import (
     CellFault,
     RowFaults,
@@ -27,7 +28,8 @@ from coverslip.datasets.text_tables import (
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
-from coverslip.images import PixelSize, describe_image
+from coverslip.images.decoding import describe_image
+from coverslip.images.reader import PixelSize
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
 from coverslip.table_cells import number_of, with_decimal_point
 

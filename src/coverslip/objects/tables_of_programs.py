@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from coverslip.datasets import one_line
 from coverslip.datasets.columns import (
     ABSOLUTE,
     OBJECT_KINDS,
@@ -26,6 +25,7 @@ from coverslip.datasets.columns import (
     plain_name,
     refuse_duplicates,
 )
+from coverslip.datasets.names import one_line
 from coverslip.datasets.text_tables import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.errors import BadDataset
 from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size

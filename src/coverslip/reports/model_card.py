@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coverslip.evaluation.results import Metric
-from coverslip.images import PIXEL_SIZE_FACTOR, pixel_side
+from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import text
 from coverslip.reports import metric_rows
 from coverslip.reports.metric_rows import column_titles, estimate

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coverslip.events import Emit, OnProgress, ignore, progress_reporter
 from coverslip.files import write_json, write_text
-from coverslip.images import as_webp
+from coverslip.images.output import as_webp
 from coverslip.messages import ENGLISH, escape_controls_in_lines, in_language, text
 from coverslip.reports import metric_rows
 from coverslip.reports.blocks import Drawing, PlateMap, SectionContent, as_data

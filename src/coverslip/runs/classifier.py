@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from coverslip.cache.file_hashes import FileState, state_of
-from coverslip.datasets import DECISIONS
+from coverslip.datasets.index.records import DECISIONS
 from coverslip.errors import BadArchive, BadClassifier, BadRun, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import (
@@ -36,7 +36,8 @@ from coverslip.files import (
     write_bytes,
     write_text,
 )
-from coverslip.images import PIXEL_SIZE_FACTOR, Depth, PixelSize, PixelSizeUm, Preprocessing, Rescaling, pixel_side
+from coverslip.images.preprocessing import Depth, Preprocessing, Rescaling
+from coverslip.images.reader import PIXEL_SIZE_FACTOR, PixelSize, PixelSizeUm, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
 from coverslip.runs.documents import Document

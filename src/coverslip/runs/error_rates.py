@@ -6,7 +6,7 @@ from math import isnan
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.datasets import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import ErrorRates, Votes
 from coverslip.messages import text

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from coverslip.datasets import Inspection
+from coverslip.datasets.quality.inspecting import Inspection
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import Evaluation

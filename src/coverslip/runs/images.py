@@ -13,37 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.cache.file_hashes import FileHashes
-from coverslip.datasets import (
-    SIDES,
-    Dataset,
-    ImageFinder,
-    ImageRecord,
-    Opening,
-    Scan,
-    hash_files,
-    is_image_column,
-    name_as_text,
-    name_from_text,
-    open_dataset,
-    reopen_dataset,
-    scan_images,
-    some,
-    with_classes,
-)
+from coverslip.datasets.columns import is_image_column
+from coverslip.datasets.content_hashes import hash_files
+from coverslip.datasets.index.classes import with_classes
+from coverslip.datasets.index.opening import open_dataset, reopen_dataset
+from coverslip.datasets.index.records import SIDES, Dataset, ImageFinder, ImageRecord, Opening
+from coverslip.datasets.names import name_as_text, name_from_text, some
+from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import atomic_write
-from coverslip.images import (
-    PLAN_COLUMNS,
-    Decoded,
-    PixelFacts,
-    PixelSize,
-    ReadPlan,
-    box_center,
-    pixels_in_memory,
-    read_pixels,
-    small_pixels,
-)
+from coverslip.images.decoding import read_pixels
+from coverslip.images.output import small_pixels
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import PLAN_COLUMNS, Decoded, PixelSize, ReadPlan, box_center
+from coverslip.images.reading import pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
 from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run, open_run

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
 from coverslip.cache.file_hashes import FileHashes
-from coverslip.datasets import ContentHashes, ImageRecord, SharedReads, first_positions, hash_files
+from coverslip.datasets.content_hashes import ContentHashes, SharedReads, hash_files
+from coverslip.datasets.index.records import ImageRecord, first_positions
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error, write_json
 from coverslip.messages import ChooseOther, text

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from coverslip.datasets import counted
 from coverslip.datasets.columns import plain_name, unique_columns
+from coverslip.datasets.names import counted
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell, write_error
 from coverslip.messages import Message, message_of, text

@@ -33,22 +33,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from coverslip.augmentation.copies import Copies
 from coverslip.augmentation.table import AUGMENT_SETS, AUGMENTATIONS, Augmentation
-from coverslip.datasets import ClassPlan, Name
+from coverslip.datasets.index.classes import ClassPlan, Name
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.decisions import DecideBy, DecisionRule, positive_class
 from coverslip.evaluation.table import METRICS, metrics_for_choices
-from coverslip.images import (
-    MAX_SIDE_PX,
-    Channel,
-    ChannelFiles,
-    CropMargin,
-    CropSize,
-    Degradation,
-    PadColor,
-    PixelSizeUm,
-    Resize,
-    ZPlane,
-)
+from coverslip.images.preprocessing import MAX_SIDE_PX, Degradation, PadColor, Resize
+from coverslip.images.reader import Channel, ChannelFiles, CropMargin, CropSize, PixelSizeUm, ZPlane
 from coverslip.keys import Key, bounded_options
 from coverslip.losses.table import GROUPINGS, LOSSES, check_options
 from coverslip.messages import text

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from coverslip.augmentation.table import AUGMENT_SETS
 from coverslip.errors import BadRecipe
 from coverslip.files import read_bytes, write_text
-from coverslip.images import LENGTH_FORMAT
+from coverslip.images.reader import LENGTH_FORMAT
 from coverslip.keys import Key, Option, OptionType
 from coverslip.messages import has_entry, text
 from coverslip.runs.recipe import OneOf, Pretraining, Recipe, augment_named, invalid_recipe, unknown_key

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from coverslip.datasets import Inspection, Part, Signal
+from coverslip.datasets.index.records import Part
+from coverslip.datasets.quality.inspecting import Inspection
+from coverslip.datasets.quality.scanning import Signal
 from coverslip.errors import BadRun
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import (

@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from coverslip.datasets import Dataset, ImageRecord, Part, Scan, Split, scan_images
+from coverslip.datasets.index.records import Dataset, ImageRecord, Part
+from coverslip.datasets.quality.scanning import Scan, scan_images
+from coverslip.datasets.splits.splitting import Split
 from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
-from coverslip.images import PixelFacts, ReadPlan
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import text
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 from coverslip.runs.recipe import FromRun, Recipe

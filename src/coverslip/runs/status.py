@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field
 
 from coverslip._version import __version__
 from coverslip.cache.stores import exclusive_lock
-from coverslip.datasets import SIDES, Dataset, ImageRecord, Side
+from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Side
 from coverslip.errors import BadRun, Conflict, CoverslipError, Stopped
 from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine, package_version, process_started

@@ -22,7 +22,7 @@ from coverslip.app.server import background_of, close_streams, create_app
 from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.events import Emit, ignore
-from coverslip.images import decode_in_processes, interrupt_decoding
+from coverslip.images.decoding import decode_in_processes, interrupt_decoding
 from coverslip.messages import ChooseOther
 from coverslip.server.folder import AccountServer, members, projects, users
 from coverslip.server.users import USER_OF_KEY, Kind, User, find_user, row_of_key, user_in, user_of

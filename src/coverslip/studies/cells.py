@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from coverslip.datasets import NO_GROUPS, Dataset, ImageRecord, merge_datasets, open_dataset
+from coverslip.datasets.index.opening import NO_GROUPS, merge_datasets, open_dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.errors import BadRecipe, CoverslipError, error_text
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.files import sha256_json
-from coverslip.images import PLAN_COLUMNS, ReadPlan
+from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import write_image_table
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe

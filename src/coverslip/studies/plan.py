@@ -12,7 +12,7 @@ from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import scored_metrics
 from coverslip.files import read_bytes, write_text
-from coverslip.images import Degradation
+from coverslip.images.preprocessing import Degradation
 from coverslip.messages import text
 from coverslip.runs.recipe import OneOf, RecipeSection
 from coverslip.runs.recipe_keys import as_yaml, read_yaml

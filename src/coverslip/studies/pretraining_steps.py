@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, ignore

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coverslip._version import __version__
-from coverslip.datasets import open_dataset
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadClusterAnswer, CoverslipError, Stopped
 from coverslip.files import safe_name, sha256_json
 from coverslip.inference import load_classifier

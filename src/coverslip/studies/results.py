@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from coverslip.datasets import is_over_cap
+from coverslip.datasets.splits.folding import is_over_cap
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.comparison import ProcedureDifference, procedure_difference
 from coverslip.evaluation.intervals import RANGES

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups

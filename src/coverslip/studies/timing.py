@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from coverslip.datasets import Dataset, scan_images
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.events import Emit, Noted, Progressed, SetSizes, ignore
 from coverslip.experiments.estimating import measure_pace, plan_work, with_pace_of_processor

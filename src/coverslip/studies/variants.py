@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from coverslip.datasets import Dataset
+from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import DecideBy, DecisionRule, decided_classes, learn_decisions
@@ -24,7 +24,7 @@ from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import per_class
 from coverslip.evaluation.table import METRICS, metric_intervals, scored_metrics, value_with_groups
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images import degraded
+from coverslip.images.preprocessing import degraded
 from coverslip.inference import load_classifier
 from coverslip.messages import message, note
 from coverslip.runs.classifier import open_classifier

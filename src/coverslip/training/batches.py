@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from coverslip.augmentation.transform import apply_changes, draw_changes
 from coverslip.events import ValidationImagesChosen
-from coverslip.images import Preprocessing, caption_font, fit_caption
+from coverslip.images.output import caption_font, fit_caption
+from coverslip.images.preprocessing import Preprocessing
 from coverslip.machine import is_out_of_memory
 from coverslip.messages import text
 from coverslip.runs.folder import RunContext

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from coverslip.datasets import some
+from coverslip.datasets.names import some
 from coverslip.engines import Features
 from coverslip.errors import BadRecipe, Stopped
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature
@@ -38,7 +38,7 @@ from coverslip.events import (
     time_left,
 )
 from coverslip.files import sha256_json, write_bytes
-from coverslip.images import Preprocessing
+from coverslip.images.preprocessing import Preprocessing
 from coverslip.messages import Set, note, text
 from coverslip.models import IMAGENET
 from coverslip.models.building import default_options

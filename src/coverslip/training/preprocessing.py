@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from coverslip.augmentation.table import AUGMENTATIONS
-from coverslip.datasets import channel_advice
+from coverslip.datasets.quality.findings import channel_advice
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.images import PixelFacts, Preprocessing, Scaling, learn_scaling
+from coverslip.images.preprocessing import PixelFacts, Preprocessing, Scaling, learn_scaling
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
 from coverslip.runs.images import plan_of

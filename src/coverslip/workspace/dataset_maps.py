@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select
 
-from coverslip.datasets import DECISIONS
+from coverslip.datasets.index.records import DECISIONS
 from coverslip.errors import NotFound, require_extra
 from coverslip.events import Emit
 from coverslip.messages import text

@@ -12,7 +12,7 @@ from pydantic import Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.images import ReadPlan, pixel_side
+from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs.folder import Run

@@ -12,11 +12,14 @@ from pydantic import Field
 
 from coverslip.cache.file_hashes import FileHashes
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import Dataset, ImageRecord, hash_files, name_as_text, open_image_file
+from coverslip.datasets.content_hashes import hash_files
+from coverslip.datasets.index.opening import open_image_file
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.events import Emit
 from coverslip.files import sha256_json
-from coverslip.images import PLAN_COLUMNS, ReadPlan
+from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
 from coverslip.processes import Json
 from coverslip.runs.classifier import find_classifier, fingerprint_of
 from coverslip.runs.folder import Run

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from pydantic import Field, TypeAdapter
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import Signal
+from coverslip.datasets.quality.scanning import Signal
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances

@@ -21,10 +21,12 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, false, func, i
 
 from coverslip.cache.file_hashes import state_of
 from coverslip.counts import most_frequent_first
-from coverslip.datasets import DECISIONS, ClassPlan, ImageFinder, ImageRecord, name_from_text, with_classes
+from coverslip.datasets.index.classes import ClassPlan, with_classes
+from coverslip.datasets.index.records import DECISIONS, ImageFinder, ImageRecord
+from coverslip.datasets.names import name_from_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import plain_cell
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message
 from coverslip.runs.images import ImageLookup, ImageSource, evaluated_images_of, image_files, images_of
 from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, unfinished_rows

@@ -20,7 +20,7 @@ from coverslip.datasets.columns import OBJECT_MEANINGS, TableChoices
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Failure, Note, text
 from coverslip.objects.finders import list_finders
 from coverslip.objects.finding import FinderSettings
@@ -478,7 +478,8 @@ def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, in
 
     The pixels are those that `collect_objects` searches, at the time point of the image.
     """
-    from coverslip.images import describe_image, pixel_side, read_pixels
+    from coverslip.images.decoding import describe_image, read_pixels
+    from coverslip.images.reader import pixel_side
 
     plan, file = ReadPlan.from_json(plan_text), Path(path)
     series = describe_image(file)[plan.series]

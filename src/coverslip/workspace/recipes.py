@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import select
 
-from coverslip.datasets import NO_GROUPS, ClassPlan, natural_key
+from coverslip.datasets.index.classes import ClassPlan
+from coverslip.datasets.index.opening import NO_GROUPS
+from coverslip.datasets.names import natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
 from coverslip.events import SetSizes
 from coverslip.experiments.estimating import LONG_SECONDS, plan_work

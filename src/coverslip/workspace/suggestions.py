@@ -16,14 +16,10 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from coverslip.cache.file_hashes import state_of
-from coverslip.datasets import (
-    Dataset,
-    ImageRecord,
-    Scan,
-    groups_in_names,
-    has_image_suffix,
-    patterns_in_names,
-)
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import has_image_suffix
+from coverslip.datasets.quality.related_images import groups_in_names, patterns_in_names
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit
 from coverslip.messages import Message

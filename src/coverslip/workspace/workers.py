@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from coverslip.errors import CoverslipError
-from coverslip.images import WITHIN_VARIABLE
+from coverslip.images.decoding import WITHIN_VARIABLE
 from coverslip.machine import THREAD_VARIABLES, n_cores
 from coverslip.messages import failure_of, in_language, language
 from coverslip.processes import DECODE_APART_VARIABLE, Json, read_message, write_message

@@ -21,7 +21,8 @@ from coverslip.datasets.names import (
 )
 from coverslip.datasets.text_tables import CellFault
 from coverslip.errors import BadDataset
-from coverslip.images import MAX_CHANNEL_FILES, ReadPlan, is_image_folder, unread_formats
+from coverslip.images.formats import is_image_folder, unread_formats
+from coverslip.images.reader import MAX_CHANNEL_FILES, ReadPlan
 from coverslip.messages import Note, note
 from coverslip.table_cells import composed
 

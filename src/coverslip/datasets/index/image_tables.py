@@ -35,7 +35,8 @@ from coverslip.datasets.columns import (
 from coverslip.datasets.names import has_image_suffix, one_line, some
 from coverslip.datasets.text_tables import WINDOWS, CellFault, line_of_file, number_in, open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
-from coverslip.images import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded, describe_image, square_around
+from coverslip.images.decoding import describe_image
+from coverslip.images.reader import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded, square_around
 from coverslip.messages import GroupBy, MapColumn, Note, Set, note, text
 from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_points
 

@@ -18,7 +18,9 @@ from coverslip.datasets.columns import IMAGE_TABLES, plain_name, refuse_repeated
 from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import one_line, some
 from coverslip.errors import BadDataset
-from coverslip.images import Decoded, Depth, decode_pillow
+from coverslip.images._pillow import decode_pillow
+from coverslip.images.preprocessing import Depth
+from coverslip.images.reader import Decoded
 from coverslip.messages import text
 
 Axes = Literal["HWC", "CHW"]

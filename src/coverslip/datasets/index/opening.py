@@ -29,7 +29,9 @@ from coverslip.datasets.names import (
 from coverslip.datasets.text_tables import PLAIN_TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset
 from coverslip.files import access_fault
-from coverslip.images import Depth, ReadPlan, box_center, is_image_folder
+from coverslip.images.formats import is_image_folder
+from coverslip.images.preprocessing import Depth
+from coverslip.images.reader import ReadPlan, box_center
 from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.

@@ -16,17 +16,9 @@ import numpy.typing as npt
 from coverslip.datasets.columns import plain_name
 from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
-from coverslip.images import (
-    PLAN_COLUMNS,
-    Decoded,
-    Fields,
-    Pixels,
-    ReadPlan,
-    box_center,
-    pixels_in_memory,
-    read_pixels,
-    square_around,
-)
+from coverslip.images.decoding import Fields, read_pixels
+from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan, box_center, square_around
+from coverslip.images.reading import Pixels, pixels_in_memory
 from coverslip.messages import Note, text
 from coverslip.notebooks import data_frame, html_table
 

@@ -33,7 +33,7 @@ from coverslip.datasets.names import (
 )
 from coverslip.datasets.text_tables import CellFault, RowFaults
 from coverslip.errors import BadDataset
-from coverslip.images import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
+from coverslip.images.reader import PIXEL_SIZES_UM, Channel, Decoded, ReadPlan, box_center
 from coverslip.messages import Note, note, text
 from coverslip.table_cells import number_of
 

@@ -36,7 +36,9 @@ from coverslip.datasets.quality.scanning import (
     single_groups,
     units_per_class,
 )
-from coverslip.images import BEYOND_EDGE, NO_SUCH_FILE, PIXEL_SIZE_FACTOR, PixelFacts, pixel_side
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
+from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE
 from coverslip.messages import (
     GroupBy,
     JoinGroups,

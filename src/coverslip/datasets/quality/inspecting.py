@@ -25,7 +25,7 @@ from coverslip.datasets.quality.findings import (
     title_of,
 )
 from coverslip.datasets.quality.scanning import GroupFacts, Scan, Spread, class_sizes, frequencies, group_facts
-from coverslip.images import pixel_side
+from coverslip.images.reader import pixel_side
 from coverslip.messages import Note, localized_number, text
 
 

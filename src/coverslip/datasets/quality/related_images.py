@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coverslip.datasets.index.records import Dataset, ImageRecord, Side
 from coverslip.datasets.names import natural_key, one_line
 from coverslip.datasets.quality.scanning import FEW_GROUPS_FOR_ONE_SPLIT, Scan, Unreadable
-from coverslip.images import PixelFacts
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import Note, joined, message, note
 
 # Groups in names: parts of file and folder names that related images share, and columns of tables.

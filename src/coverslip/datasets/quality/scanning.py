@@ -35,7 +35,10 @@ from coverslip.datasets.names import natural_key
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
-from coverslip.images import Fields, PixelFacts, Pixels, ReadPlan, image_facts
+from coverslip.images.decoding import Fields
+from coverslip.images.preprocessing import PixelFacts, image_facts
+from coverslip.images.reader import ReadPlan
+from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores
 from coverslip.messages import Message, message, note
 from coverslip.stopping import BY_SIGNAL, Stop

@@ -12,11 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from coverslip.datasets import Dataset, DecodedPixels, ImageRecord, read_preprocessed, scan_images
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.pixels import DecodedPixels, read_preprocessed
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.engines import Features, as_input, embed
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
-from coverslip.images import PixelFacts, PreprocessedImage
+from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
 from coverslip.inference.classifier import Classifier
 from coverslip.inference.explain.heat_maps import (
     FEWEST_CHECKED,

@@ -13,22 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from coverslip.datasets import (
-    UNCERTAIN,
-    UNFAMILIAR,
-    UNREADABLE,
-    Axes,
-    Dataset,
-    ImageSource,
-    first_positions,
-    one_line,
-    open_dataset,
-    read_preprocessed,
-)
+from coverslip.datasets.index.in_memory import Axes
+from coverslip.datasets.index.opening import ImageSource, open_dataset
+from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE, Dataset, first_positions
+from coverslip.datasets.names import one_line
+from coverslip.datasets.pixels import read_preprocessed
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, show, time_left
 from coverslip.files import CsvWriter, atomic_write, safe_cell
-from coverslip.images import PreprocessedImage, caption_font, fit_caption
+from coverslip.images.output import caption_font, fit_caption
+from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.explain.explainer import Explainer, Neighbor, run_of
 from coverslip.inference.explain.heat_maps import Method

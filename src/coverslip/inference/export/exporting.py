@@ -19,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from coverslip.datasets import Dataset, one_line, read_preprocessed
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import one_line
+from coverslip.datasets.pixels import read_preprocessed
 from coverslip.engines import (
     LARGEST_DIFFERENCE,
     as_onnx,
@@ -32,7 +34,8 @@ from coverslip.errors import BadDataset, CoverslipError, require_extra
 from coverslip.evaluation.decisions import decided_classes
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import sha256_file, write_bytes, write_error, write_json, write_text
-from coverslip.images import PreprocessedImage, ReadPlan
+from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.reader import ReadPlan
 from coverslip.inference.classifier import Classifier, PixelOutputs, Predictor
 from coverslip.machine import n_cores
 from coverslip.messages import text

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coverslip.images import PixelSize, small_pixels
+from coverslip.images.output import small_pixels
+from coverslip.images.reader import PixelSize
 from coverslip.messages import text
 from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, SectionText, Tile

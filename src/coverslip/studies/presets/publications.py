@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Protocol
 
-from coverslip.datasets import ClassPlan, open_dataset, with_classes
+from coverslip.datasets.index.classes import ClassPlan, with_classes
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.studies.plan import READING_KEYS, Changes, merged_changes

@@ -28,11 +28,11 @@ from sqlalchemy import (
     update,
 )
 
-from coverslip.datasets import name_as_text
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
+from coverslip.datasets.names import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
-from coverslip.images import PLAN_COLUMNS
+from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
 from coverslip.runs.prediction_tables import TEXT_FORMATS, Format, PredictionColumns

@@ -9,10 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import name_as_text, natural_key, open_dataset, scan_images
 from coverslip.datasets.columns import find_column
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.names import name_as_text, natural_key
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import Conflict, NotFound, UnreadableImage
-from coverslip.images import PixelFacts, PixelSize, describe_image
+from coverslip.images.decoding import describe_image
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import PixelSize
 from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.corrections import (
     LabeledImage,

@@ -15,7 +15,8 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, select
 
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
-from coverslip.datasets import name_as_text, one_line, similar_names
+from coverslip.datasets.names import name_as_text, one_line
+from coverslip.datasets.quality.findings import similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.messages import text

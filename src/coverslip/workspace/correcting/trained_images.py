@@ -12,10 +12,11 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import Connection, select
 
-from coverslip.datasets import ClassPlan, ImageRecord, with_classes
+from coverslip.datasets.index.classes import ClassPlan, with_classes
+from coverslip.datasets.index.records import ImageRecord
 from coverslip.errors import Conflict, NotFound
 from coverslip.events import Emit
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.processes import Json
 from coverslip.runs.results import CheckedClass, LabelIssue
 from coverslip.runs.split import SplitRow

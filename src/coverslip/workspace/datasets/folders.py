@@ -18,24 +18,22 @@ from PIL import Image
 from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
-from coverslip.datasets import (
+from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.index.folders import is_folder
+from coverslip.datasets.index.image_tables import (
     describe_table,
     gives_labels,
     has_box_columns,
-    has_image_suffix,
-    is_folder,
-    is_hidden,
-    natural_key,
-    one_line,
-    open_dataset,
     read_table,
     with_mapping,
 )
-from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.names import has_image_suffix, is_hidden, natural_key, one_line
 from coverslip.datasets.text_tables import PLAIN_TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import ArchiveLimits, Entry, open_archive, safe_name, write_error
-from coverslip.images import UnreadFormat, small_pixels, unread_formats, unread_suffixes
+from coverslip.images.formats import UnreadFormat, unread_formats, unread_suffixes
+from coverslip.images.output import small_pixels
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import write_transaction

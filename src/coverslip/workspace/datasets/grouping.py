@@ -12,16 +12,12 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
-from coverslip.datasets import (
-    Dataset,
-    ImageRecord,
-    check_groups,
-    is_image_column,
-    one_line,
-    open_dataset,
-    plain_name,
-    read_table,
-)
+from coverslip.datasets.columns import is_image_column, plain_name
+from coverslip.datasets.index.image_tables import read_table
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import one_line
+from coverslip.datasets.splits.splitting import check_groups
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure

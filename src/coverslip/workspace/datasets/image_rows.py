@@ -18,9 +18,11 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from coverslip.cache.file_hashes import FileHashes, states_of
-from coverslip.datasets import Dataset, ImageRecord, find_hashes, hash_files, some
+from coverslip.datasets.content_hashes import find_hashes, hash_files
+from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.names import some
 from coverslip.errors import BadDataset, Conflict
-from coverslip.images import PLAN_COLUMNS
+from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import update_counts
 from coverslip.workspace.store.rows import (

@@ -12,10 +12,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert, literal, select, update
 
-from coverslip.datasets import ImageRecord, is_image_column, name_as_text, plain_name
+from coverslip.datasets.columns import is_image_column, plain_name
+from coverslip.datasets.index.records import ImageRecord
+from coverslip.datasets.names import name_as_text
 from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell, write_bytes
-from coverslip.images import PLAN_COLUMNS, box_center
+from coverslip.images.reader import PLAN_COLUMNS, box_center
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import UnreadableImage
-from coverslip.images import Channel, Series, ZPlane, describe_image
+from coverslip.images.decoding import describe_image
+from coverslip.images.reader import Channel, Series, ZPlane
 from coverslip.workspace.store.rows import OUTSIDE, dataset_row
 from coverslip.workspace.store.tables import image_facts, images
 from coverslip.workspace.store.workspace import Workspace

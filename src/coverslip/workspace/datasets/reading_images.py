@@ -22,20 +22,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from coverslip.audit.image_quality import with_cached_quality, with_quality
 from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_cached_near_duplicates, with_near_duplicates
-from coverslip.datasets import (
-    ContentHashes,
-    Dataset,
-    FileFact,
-    Inspection,
-    Signal,
-    Unreadable,
-    list_finders,
-    open_dataset,
-    scan_images,
-)
+from coverslip.datasets.content_hashes import ContentHashes
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.findings import list_finders
+from coverslip.datasets.quality.inspecting import FileFact, Inspection
+from coverslip.datasets.quality.scanning import Signal, Unreadable, scan_images
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed, ignore, time_left
-from coverslip.images import Fields, PixelFacts
+from coverslip.images.decoding import Fields
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import ENGLISH, Failure, failure, in_language, localized_note
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate, inspection_of
 from coverslip.workspace.datasets.image_rows import content_of, states_of_images, store_images, version_of

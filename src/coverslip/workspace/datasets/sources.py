@@ -14,11 +14,13 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import insert, select, update
 
-from coverslip.datasets import NO_GROUPS, Dataset, has_class_folders, one_line, open_dataset, printable
 from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.index.opening import NO_GROUPS, has_class_folders, open_dataset
+from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import one_line, printable
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset, Conflict
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import text
 from coverslip.workspace.datasets import grouping, reading_images
 from coverslip.workspace.datasets.grouping import check_grouping

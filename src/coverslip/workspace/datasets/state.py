@@ -9,18 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, update
 
-from coverslip.datasets import (
-    DECISIONS,
-    ClassPlan,
-    Dataset,
-    ImageRecord,
-    check_classes,
-    clean_label,
-    natural_key,
-    one_line,
-    printable,
-    with_classes,
-)
+from coverslip.datasets.index.classes import ClassPlan, check_classes, with_classes
+from coverslip.datasets.index.records import DECISIONS, Dataset, ImageRecord
+from coverslip.datasets.names import clean_label, natural_key, one_line, printable
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
 from coverslip.workspace.datasets.pixel_options import PixelChoice

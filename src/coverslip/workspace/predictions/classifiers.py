@@ -15,14 +15,15 @@ from pydantic import Field
 from sqlalchemy import insert, select, update
 
 from coverslip import pipeline
-from coverslip.datasets import open_image_file
+from coverslip.datasets.index.opening import open_image_file
 from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import write_error
-from coverslip.images import Depth, pixel_side
+from coverslip.images.preprocessing import Depth
+from coverslip.images.reader import pixel_side
 from coverslip.messages import Message
 from coverslip.processes import Json
 from coverslip.reports.metric_rows import Measured, measured

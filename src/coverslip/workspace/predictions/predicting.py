@@ -11,12 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coverslip.datasets import Dataset, first_positions, name_as_text, one_line, open_dataset, with_folder_labels
 from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.index.opening import open_dataset, with_folder_labels
+from coverslip.datasets.index.records import Dataset, first_positions
+from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import ChooseOther, Note, note, text
 from coverslip.runs.classifier import identity_of
 from coverslip.runs.documents import read_object

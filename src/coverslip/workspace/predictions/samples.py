@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from coverslip.counts import ImagesInProportions
-from coverslip.datasets import UNREADABLE, one_line
+from coverslip.datasets.index.records import UNREADABLE
+from coverslip.datasets.names import one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import Summary, Well, wells_of
 from coverslip.files import write_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
     SampledPrediction,

@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 from sqlalchemy import select
 
-from coverslip.datasets import domains_of_paths, some
 from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.index.opening import domains_of_paths
+from coverslip.datasets.names import some
 from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Note, localized_note, text
 from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObjects
 from coverslip.objects.table import Objects, is_objects_table

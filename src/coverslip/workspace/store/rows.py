@@ -42,21 +42,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.operators import custom_op
 
-from coverslip.datasets import (
-    ClassPlan,
-    Dataset,
-    ImageRecord,
-    Opening,
-    Origin,
-    Scan,
-    Unreadable,
-    natural_key,
-    with_classes,
-)
 from coverslip.datasets.columns import TableChoices
+from coverslip.datasets.index.classes import ClassPlan, with_classes
+from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin
+from coverslip.datasets.names import natural_key
+from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
-from coverslip.images import PixelFacts, ReadPlan
+from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.reader import ReadPlan
 from coverslip.machine import account_name
 from coverslip.messages import message, note_of
 from coverslip.runs.folder import Run

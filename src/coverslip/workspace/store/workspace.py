@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coverslip.cache.stores import exclusive_lock
-from coverslip.datasets import list_finders
+from coverslip.datasets.quality.findings import list_finders
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.files import default_workspace_folder, write_json
-from coverslip.images import Fields, Pixels, ReadPlan, read_pixels
+from coverslip.images.decoding import Fields, read_pixels
+from coverslip.images.reader import ReadPlan
+from coverslip.images.reading import Pixels
 from coverslip.machine import file_systems, n_cores, network_file_system
 from coverslip.messages import ChooseOther, text
 from coverslip.processes import Json

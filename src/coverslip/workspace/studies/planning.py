@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
-from coverslip.datasets import ClassPlan
+from coverslip.datasets.index.classes import ClassPlan
 from coverslip.errors import BadRecipe, CoverslipError, NotFound, UnknownModel
 from coverslip.events import Emit
 from coverslip.files import sha256_json

@@ -20,17 +20,15 @@ from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.counts import count_groups
-from coverslip.datasets import (
-    Dataset,
-    Folds,
-    Part,
-    Scan,
+from coverslip.datasets.index.records import Dataset, Part
+from coverslip.datasets.quality.scanning import Scan
+from coverslip.datasets.splits.folding import Folds, tested_classes
+from coverslip.datasets.splits.splitting import (
     Split,
     check_groups,
     check_no_class_is_empty,
     check_trainable,
     split_images,
-    tested_classes,
     trained_classes,
 )
 from coverslip.errors import CoverslipError, LeakageFound, NotFound

@@ -20,7 +20,7 @@ from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.metrics import pr_curve, roc_curve
 from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS
-from coverslip.images import open_below
+from coverslip.images.confining import open_below
 from coverslip.messages import ENGLISH, in_language, language, text
 from coverslip.reports import metric_rows, reported
 from coverslip.reports.blocks import ReportSection, as_data

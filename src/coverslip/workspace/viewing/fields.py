@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, se
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import CoverslipError, NotFound
-from coverslip.images import ReadPlan
+from coverslip.images.reader import ReadPlan
 from coverslip.objects.outlines import Outlines, joined
 from coverslip.objects.table import outlines_in_plane
 from coverslip.workspace.store.database import read_transaction

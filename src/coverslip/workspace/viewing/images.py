@@ -12,9 +12,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import ColumnElement, Connection, Select, func, select, true, tuple_
 
-from coverslip.datasets import Part, name_as_text, natural_key, with_classes
+from coverslip.datasets.index.classes import with_classes
+from coverslip.datasets.index.records import Part
+from coverslip.datasets.names import name_as_text, natural_key
 from coverslip.errors import BadRun, CoverslipError, NotFound, PreconditionFailed, PreconditionRequired
-from coverslip.images import ReadPlan, prepare_decoding
+from coverslip.images.decoding import prepare_decoding
+from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message, message_of
 from coverslip.runs.folder import Run
 from coverslip.runs.results import LabelErrors

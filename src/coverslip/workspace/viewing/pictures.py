@@ -22,8 +22,11 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.images import Fields, PixelFacts, Pixels, ReadPlan, describe_image, effective_channels, small_pixels
-from coverslip.images.preprocessing import intensity_range, resized
+from coverslip.images.decoding import Fields, describe_image
+from coverslip.images.output import small_pixels
+from coverslip.images.preprocessing import PixelFacts, effective_channels, intensity_range, resized
+from coverslip.images.reader import ReadPlan
+from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import replace_rows

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coverslip.cache.stores import RECORDS, Kind, MemoryCache, RecordStore, register_kind
 from coverslip.errors import NotFound, UnreadableImage
-from coverslip.images import ReadPlan, Series, crop_of, describe_image
+from coverslip.images.decoding import describe_image
 from coverslip.images.preprocessing import intensity_range, resized
-from coverslip.images.reader import MAX_BYTES
-from coverslip.images.reading import channel_numbers
+from coverslip.images.reader import MAX_BYTES, ReadPlan, Series
+from coverslip.images.reading import channel_numbers, crop_of
 from coverslip.machine import n_cores
 from coverslip.workspace.store.rows import AnyRow, dataset_row
 from coverslip.workspace.store.workspace import Workspace
