@@ -27,7 +27,6 @@ from coverslip.training.finetuning import (
     save_checkpoint,
 )
 from coverslip.training.pacing import (
-    is_second_phase,
     learning_rate_factor,
     max_gradient_norm,
     new_optimizer,
@@ -157,12 +156,19 @@ def test_adam_then_sgd_is_adam_first_and_then_takes_steps_of_its_own_size(
         assert losses[n_alike] != adam[n_alike]
 
 
-def test_patience_that_leaves_no_epoch_to_the_second_optimizer_is_said(images: TrainingImages, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "stopped_because"),
+    [({"patience": 2}, "no better epoch"), ({"schedule_changes": {0.5: 4.0}, "patience": None}, "all epochs done")],
+    ids=["patience", "as a time budget left"],
+)
+def test_an_end_before_the_second_optimizer_is_noted(
+    images: TrainingImages, tmp_path: Path, setting: dict[str, object], stopped_because: str
+) -> None:
     events: list[Event] = []
-    choices = recipe(optimizer="adam-then-sgd", epochs=40, patience=2, learning_rate=1e-12)
+    choices = recipe(optimizer="adam-then-sgd", epochs=40, learning_rate=1e-12, **setting)
     _, done = trained(images, tmp_path, choices, emit=events.append)
-    assert done.stopped_because == "no better epoch"
-    assert done.epochs_run <= 20
+    assert done.stopped_because == stopped_because
+    assert not choices.is_second_phase(done.epochs_run)
     notes = [event for event in events if isinstance(event, Noted) and event.code == "no-second-phase"]
     assert [note.level for note in notes] == ["warning"]
 
@@ -182,8 +188,8 @@ def test_the_momentum_of_sgd_is_that_of_nesterov_unless_the_recipe_has_plain_mom
 
 def test_sgd_has_an_epoch_even_where_its_share_is_small() -> None:
     choices = recipe(optimizer="adam-then-sgd", epochs=3, sgd_from=0.9)
-    assert [is_second_phase(choices, epoch) for epoch in (1, 2, 3)] == [False, False, True]
-    assert not is_second_phase(choices.model_copy(update={"epochs": 1}), 1)
+    assert [choices.is_second_phase(epoch) for epoch in (1, 2, 3)] == [False, False, True]
+    assert not choices.model_copy(update={"epochs": 1}).is_second_phase(1)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam-then-sgd"])

@@ -419,6 +419,11 @@ class FinetuningChoices(RecipeSection):
         """The number of epochs of the learning rate schedule, after `with_epochs`; the last one may be incomplete."""
         return math.ceil(list(self.schedule_changes.values())[-1]) if self.schedule_changes else self.n_epochs
 
+    def is_second_phase(self, epoch: int) -> bool:
+        """Return whether `adam-then-sgd` uses SGD in this epoch: not in the first, and at the latest in the last."""
+        last_of_adam = max(1, min(self.n_epochs - 1, round(self.sgd_from * self.n_epochs)))
+        return self.optimizer == "adam-then-sgd" and epoch > last_of_adam
+
     def n_drawn(self, n_of_class: Sequence[int], n_of_domain: Sequence[int] = (1,)) -> int:
         """Return the number of images of an epoch, by the numbers of training images of each class and of each domain.
 

@@ -44,7 +44,6 @@ from coverslip.training.pacing import (
     TimedPlan,
     changes_in_steps,
     is_changed_before,
-    is_second_phase,
     learning_rate_factor,
     max_gradient_norm,
     new_optimizer,
@@ -429,8 +428,6 @@ def _run_epochs(
             while progress.epoch < plan.n_epochs:
                 if recipe.patience_used is not None and progress.epochs_since_better >= recipe.patience_used:
                     stopped = "no better epoch"
-                    if recipe.optimizer == "adam-then-sgd" and not is_second_phase(recipe, progress.epoch):
-                        context.emit(Noted.of(note("no-second-phase", level="warning")))
                     break
                 if not plan.is_adaptable:
                     _check_time_for(progress.seconds / max(1, progress.epoch), context)
@@ -445,6 +442,9 @@ def _run_epochs(
         stopped = "finished early"
     except Diverged:
         stopped = "diverged"
+    is_final = stopped != "on request" and last_epoch == recipe.last_epoch  # otherwise resumed, or a refit
+    if is_final and recipe.optimizer == "adam-then-sgd" and not recipe.is_second_phase(progress.epoch):
+        context.emit(Noted.of(note("no-second-phase", level="warning", n_epochs=progress.epoch)))
     selection = _selection(recipe, stopped)
     selected_epoch = progress.epoch if selection == "last" else progress.best_epoch
     if selected_epoch:
@@ -597,7 +597,7 @@ def _train_epoch(
         _check_requests(recipe, progress, context)
         if not plan.is_adaptable:
             _check_time_for(0.0, context)
-        peak = recipe.sgd_learning_rate if is_second_phase(recipe, epoch) else recipe.learning_rate
+        peak = recipe.sgd_learning_rate if recipe.is_second_phase(epoch) else recipe.learning_rate
         n_steps_done = plan.steps_before(epoch) + step
         share = learning_rate_factor(recipe, plan.progress(n_steps_done))
         set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)

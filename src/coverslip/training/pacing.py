@@ -223,7 +223,7 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
         ]
     kind = recipe.optimizer
     if kind == "adam-then-sgd":
-        kind = "sgd" if is_second_phase(recipe, epoch) else "adam"
+        kind = "sgd" if recipe.is_second_phase(epoch) else "adam"
     if kind == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=recipe.nesterov)
     if kind == "adamw":
@@ -248,15 +248,9 @@ def _backbone_share(recipe: Recipe) -> float:
     return 1.0 if recipe.init == "scratch" else recipe.backbone_rate
 
 
-def is_second_phase(recipe: Recipe, epoch: int) -> bool:
-    """Return whether SGD is used in this epoch: not in the first epoch, and at the latest in the last."""
-    last_of_adam = max(1, min(recipe.n_epochs - 1, round(recipe.sgd_from * recipe.n_epochs)))
-    return recipe.optimizer == "adam-then-sgd" and epoch > last_of_adam
-
-
 def is_changed_before(recipe: Recipe, epoch: int) -> bool:
     """Return whether the optimizer changes at the start of this epoch."""
-    return is_second_phase(recipe, epoch) and not is_second_phase(recipe, epoch - 1)
+    return recipe.is_second_phase(epoch) and not recipe.is_second_phase(epoch - 1)
 
 
 def learning_rate_factor(recipe: Recipe, progress: float) -> float:

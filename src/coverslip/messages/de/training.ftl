@@ -180,7 +180,7 @@ training-diverged = Das Training ist divergiert: Der Verlust ist keine Zahl mehr
 
 diverged = Die Feinabstimmung ist nach Epoche { $epoch } divergiert. Verringern Sie die Lernrate.
 
-no-second-phase = Die Feinabstimmung endete vorzeitig, bevor sie von Adam zu SGD wechselte: Die Validierungsergebnisse verbesserten sich so viele Epochen lang nicht, wie die Geduld zulässt. Erhöhen Sie die Geduld, oder wechseln Sie früher zu SGD.
+no-second-phase = Die Feinabstimmung endete, bevor sie von Adam zu SGD wechselte: nach { $n_epochs } ihrer Epochen. Erlauben Sie mehr Epochen oder mehr Zeit, erhöhen Sie die Geduld, oder wechseln Sie früher zu SGD.
 
 stages-compared = { $kept ->
         [finetune] Das feinabgestimmte Netz wird behalten.

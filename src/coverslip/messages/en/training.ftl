@@ -180,7 +180,7 @@ training-diverged = Training diverged: the loss is no longer a number
 
 diverged = Fine-tuning diverged after epoch { $epoch }. Lower the learning rate.
 
-no-second-phase = Fine-tuning stopped early, before it changed from Adam to SGD: validation results did not improve for as many epochs as the patience allows. Raise the patience, or change to SGD earlier.
+no-second-phase = Fine-tuning ended before it changed from Adam to SGD, after { $n_epochs } of its epochs. Allow more epochs or more time, increase the patience, or change to SGD earlier.
 
 stages-compared = { $kept ->
         [finetune] The fine-tuned network is kept.

@@ -365,7 +365,7 @@ def _selected_epoch(run: ReportedRun) -> str:
 
 def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     words = phrases(recipe)
-    second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
+    second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.is_second_phase(stage.epochs_run) else ""
     batches = f"{words['batch_size']} {listed([*filter(None, (words['class_weights'], words['sampling']))])}".strip()
     is_heeded = recipe.patience_used == recipe.patience
     stated = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})
