@@ -82,6 +82,32 @@ def test_labels_may_be_numbers(paths: list[str], labels: list[str]) -> None:
     assert few.score(paths, numbers) > 0.5
 
 
+def test_labels_with_spaces_and_decomposed_accents_are_predicted_as_given(paths: list[str], labels: list[str]) -> None:
+    spelled = [f"e\N{COMBINING ACUTE ACCENT} {label} " for label in labels]
+    classifier = ImageClassifier(INSTANT).fit(paths, spelled)
+    assert classifier.classes_.tolist() == sorted(set(spelled))
+    assert classifier.score(paths, spelled) > 0.5
+    assert classifier.predict_proba(paths[:2]).sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "recipe", "code"),
+    [
+        (lambda label, k: label + " " * (k % 2), {}, "estimator-equal-labels"),
+        (lambda label, k: label if k else " ", {}, "estimator-empty-label"),
+        (lambda label, k: label, {"classes": {"rename": {"large": "big"}}}, "estimator-changed-classes"),
+    ],
+    ids=["equal labels", "empty label", "renamed class"],
+)
+def test_labels_that_would_be_other_classes_are_refused(
+    paths: list[str], labels: list[str], change: Callable[[str, int], str], recipe: dict[str, Any], code: str
+) -> None:
+    changed = [change(label, k) for k, label in enumerate(labels)]
+    with pytest.raises(cs.CoverslipError) as refused:
+        ImageClassifier(KEYS | recipe).fit(paths, changed)
+    assert refused.value.code == code
+
+
 class OfRows(ImageClassifier):
     """The estimator for the checks of scikit-learn, whose input are rows of numbers: each becomes an image."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import coverslip as cs
+from coverslip.datasets.names import clean_label
 from coverslip.errors import require_extra
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
@@ -68,13 +69,15 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Raises:
             NotImages: `X` is empty, or has rows of numbers.
-            CoverslipError: the training is refused, for example because a class has too few images.
+            CoverslipError: a label cannot be the name of a class, the recipe changes the classes, or the training is
+                refused, for example because a class has too few images.
         """
         images = _images(X)
         labels = column_or_1d(y, warn=True)
         check_consistent_length(X, labels, groups)
         check_classification_targets(labels)
         self.classes_ = unique_labels(labels)
+        self._position = _position_of_class(self.classes_)
         column = "path" if all(isinstance(image, str | os.PathLike) for image in images) else "image"
         table = {column: images, "label": [str(label) for label in labels]}
         if groups is not None:
@@ -83,6 +86,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         recipe = (
             self.recipe if isinstance(self.recipe, cs.Recipe) else cs.Recipe.model_validate(dict(self.recipe or {}))
         )
+        if recipe.classes.new_names() or recipe.classes.by_domain:
+            raise cs.CoverslipError("estimator-changed-classes")
         with tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True) as folder:
             run = train_without_report(data, recipe, out=Path(folder) / "run")
             self.classifier_file_ = cs.export(run, out=Path(folder) / "classifier.coverslip").read_bytes()
@@ -97,8 +102,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             CoverslipError: an image cannot be read.
         """
         table = self._predicted(X)
-        position = {str(label): k for k, label in enumerate(self.classes_)}
-        predicted: npt.NDArray[Any] = self.classes_[[position[row.predicted or ""] for row in table]]
+        predicted: npt.NDArray[Any] = self.classes_[[self._position[row.predicted or ""] for row in table]]
         return predicted
 
     def predict_proba(self, X: Images) -> npt.NDArray[np.float64]:
@@ -109,9 +113,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             CoverslipError: an image cannot be read.
         """
         table = self._predicted(X)
-        position = {str(label): k for k, label in enumerate(self.classes_)}
         probabilities = np.zeros((len(table), len(self.classes_)))
-        probabilities[:, [position[name] for name in table.classes]] = table.probabilities
+        probabilities[:, [self._position[name] for name in table.classes]] = table.probabilities
         return probabilities
 
     def _predicted(self, X: Images) -> "Predictions":
@@ -129,6 +132,23 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         return tags
+
+
+def _position_of_class(labels: npt.NDArray[Any]) -> dict[str, int]:  # Any: the labels
+    """Return the position in `labels` of each class, whose name is the label in the form that tables of images have.
+
+    Raises:
+        CoverslipError: a label has no text, or two labels are the same class.
+    """
+    position: dict[str, int] = {}
+    for k, label in enumerate(labels):
+        name = clean_label(str(label))
+        if not name:
+            raise cs.CoverslipError("estimator-empty-label")
+        if name in position:
+            raise cs.CoverslipError("estimator-equal-labels", name=name, labels=f"{labels[position[name]]!r}, {label!r}")
+        position[name] = k
+    return position
 
 
 class _Packaged:

@@ -66,6 +66,15 @@ estimator-rows = { $n_numbers ->
 estimator-x-empty = X ist leer: 0 Bilder
     .do = Übergeben Sie mindestens ein Bild.
 
+estimator-empty-label = Ein Label in y ist leer
+    .do = Geben Sie jedem Bild ein Label, oder lassen Sie es in X und y weg.
+
+estimator-equal-labels = Zwei Labels in y sind dieselbe Klasse { $name }: { $labels }
+    .do = Leerzeichen um Labels und die Kodierung von Akzenten unterscheiden keine Klassen. Verwenden Sie eine Schreibweise.
+
+estimator-changed-classes = Das Rezept benennt Klassen um oder fasst sie zusammen, sodass Vorhersagen keine Labels aus y wären
+    .do = Ändern Sie stattdessen die Labels in y, und entfernen Sie classes.rename, classes.merge und classes.by_domain aus dem Rezept.
+
 image-not-predicted = Für dieses Bild ist keine Vorhersage möglich: { $reason }
     .do = Entfernen Sie es, oder ersetzen Sie es durch ein lesbares Bild.
 

@@ -66,6 +66,15 @@ estimator-rows = { $n_numbers ->
 estimator-x-empty = X is empty: 0 images
     .do = Pass at least one image.
 
+estimator-empty-label = A label in y is empty
+    .do = Give each image a label, or leave it out of X and y.
+
+estimator-equal-labels = Two labels in y are the same class { $name }: { $labels }
+    .do = Spaces around labels and the encoding of accents do not distinguish classes. Use one spelling.
+
+estimator-changed-classes = The recipe renames or merges classes, so that predictions would not be labels of y
+    .do = Change the labels in y instead, and remove classes.rename, classes.merge and classes.by_domain from the recipe.
+
 image-not-predicted = This image cannot be predicted: { $reason }
     .do = Remove it, or replace it by a readable image.
 
