@@ -494,7 +494,7 @@ def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path: Path) -> N
 
 @pytest.mark.exhaustive
 def test_a_file_that_contains_itself_is_refused(tmp_path: Path) -> None:
-    with refusing(WeightsUnavailable, "torch-file-beyond-limits", seconds=120):
+    with refusing(WeightsUnavailable, "weights-beyond-limits", seconds=120):
         import_weights(save(holds_itself(), tmp_path / "endless.pth"), SMALL)
 
 

@@ -19,8 +19,8 @@ from coverslip.models import model_info
 from coverslip.models.architectures.nasnet_mobile import NASNetMobile
 from coverslip.models.building import load_exactly, timm_network
 from coverslip.models.importing import import_weights
-from coverslip.models.weights import hdf5, local_weights
-from coverslip.models.weights.hdf5 import read_arrays
+from coverslip.models.weights import apart, local_weights
+from coverslip.models.weights.hdf5 import read_arrays, read_layers
 from coverslip.models.weights.translation import keras_layer, read_keras
 
 Variables = dict[str, NDArray[np.float32]]
@@ -369,9 +369,17 @@ def test_a_refusal_comes_back_from_the_process_that_reads(tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_read_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hdf5, "_TIME_LIMIT_S", 0.01)
-    with refusing(WeightsUnavailable, "hdf5-damaged", reason=text("hdf5-reading-endless")):
+    monkeypatch.setattr(apart, "_WALL_CLOCK_FACTOR", 1e-4)
+    with refusing(WeightsUnavailable, "weights-beyond-limits"):
         read_keras(keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": np.ones((3, 3, 3, 32), np.float32)}}))
+
+
+def test_no_module_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = np.ones((3, 3, 3, 32), np.float32)
+    file = keras_2(tmp_path / "mine.h5", {"stem_conv": {"kernel": kernel}})
+    (tmp_path / "h5py.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    assert read_layers(file)["stem_conv"]["kernel"].shape == kernel.shape
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])

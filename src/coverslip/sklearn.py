@@ -146,7 +146,8 @@ def _position_of_class(labels: npt.NDArray[Any]) -> dict[str, int]:  # Any: the 
         if not name:
             raise cs.CoverslipError("estimator-empty-label")
         if name in position:
-            raise cs.CoverslipError("estimator-equal-labels", name=name, labels=f"{labels[position[name]]!r}, {label!r}")
+            spellings = f"{labels[position[name]]!r}, {label!r}"
+            raise cs.CoverslipError("estimator-equal-labels", name=name, labels=spellings)
         position[name] = k
     return position
 

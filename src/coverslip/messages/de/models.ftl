@@ -164,7 +164,7 @@ torch-file-with-code = Die Datei wurde nicht geöffnet, weil sie mehr als Tensor
 torch-file-compressed = Die entpackte Datei hätte { $n_bytes } Byte, mehr als die Datei selbst
     .do = Speichern Sie sie mit `torch.save`, das nicht komprimiert.
 
-torch-file-beyond-limits = Das Lesen der Datei misslang oder überschritt eine Grenze: Die Grenzen sind { $seconds } s Prozessorzeit und { NUMBER($memory_gb, maximumFractionDigits: 1) } GB Arbeitsspeicher
+weights-beyond-limits = Das Lesen der Datei misslang oder überschritt eine Grenze: Die Grenzen sind { $seconds } s Prozessorzeit und { NUMBER($memory_gb, maximumFractionDigits: 1) } GB Arbeitsspeicher
     .do = Laden Sie sie noch einmal herunter, oder bitten Sie den Autor um eine safetensors-Datei.
 
 no-named-tensors = Die Datei enthält keine benannten Tensoren
@@ -181,10 +181,6 @@ tensors-not-written = Die Tensoren der Datei konnten nicht nach { $folder } gesc
 
 hdf5-damaged = Die Datei ist beschädigt oder keine HDF5-Datei ({ $reason })
     .do = Laden Sie sie noch einmal herunter, oder exportieren Sie sie noch einmal.
-
-hdf5-reading-endless = das Lesen überschritt das Zeitlimit
-
-hdf5-reader-failed = das Lesen endete mit dem Exit-Code { $exit_code }
 
 no-keras-weights = Die Datei enthält keine Gewichte, wie Keras sie speichert: { $reason }
     .do = Speichern Sie die Gewichte des Modells noch einmal mit Keras, oder laden Sie die Datei noch einmal herunter.

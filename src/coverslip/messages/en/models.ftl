@@ -164,7 +164,7 @@ torch-file-with-code = The file was not opened, because it contains more than te
 torch-file-compressed = The unpacked file would have { $n_bytes } bytes, more than the file itself
     .do = Save it with `torch.save`, which does not compress.
 
-torch-file-beyond-limits = Reading the file failed or exceeded a limit: the limits are { $seconds } s of processor time and { NUMBER($memory_gb, maximumFractionDigits: 1) } GB of memory
+weights-beyond-limits = Reading the file failed or exceeded a limit: the limits are { $seconds } s of processor time and { NUMBER($memory_gb, maximumFractionDigits: 1) } GB of memory
     .do = Download it again, or ask its author for a safetensors file.
 
 no-named-tensors = The file contains no named tensors
@@ -181,10 +181,6 @@ tensors-not-written = The tensors of the file could not be written to { $folder 
 
 hdf5-damaged = The file is damaged or not an HDF5 file ({ $reason })
     .do = Download or export it again.
-
-hdf5-reading-endless = reading it exceeded the time limit
-
-hdf5-reader-failed = reading it ended with exit code { $exit_code }
 
 no-keras-weights = The file does not contain weights as Keras saves them: { $reason }
     .do = Save the model's weights again with Keras, or download the file again.

@@ -1,35 +1,19 @@
 """Readers of weight files from other sources: safetensors, PyTorch and Keras. No code in a file is ever run.
 
 A PyTorch file is a small program (pickle): it can contain itself, or be written to keep its reader busy. A separate
-process with limits of time and memory reads it and returns the tensors as safetensors. That process runs
-`python -m coverslip.models.weights.files FILE OUT`.
+process with limits of time and memory reads it and returns the tensors as safetensors.
 """
 
-import subprocess
 import sys
-import tempfile
 import zipfile
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from coverslip.errors import WeightsUnavailable
-from coverslip.messages import failure, failure_of
+from coverslip.models.weights.apart import answer, read_apart
 from coverslip.models.weights.translation import read_keras
 from coverslip.models.zoo import Tensors
-from coverslip.processes import (
-    answer_in,
-    confined_environment,
-    limit_memory,
-    limit_processor_time,
-    prefer_for_oom_kill,
-    write_answer,
-)
 
-_SECONDS = 120  # of processor time
-_WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor
-_BYTES = 500_000_000  # memory limit in addition to three times the file size
-_REFUSED = 3  # exit code of the reading process
 _MAX_SHARING = 2  # size of all tensors per file size, because two layers may share their numbers
 # Trainers save the weights with their optimizer. DINO saves a teacher and a student, of which the teacher is used.
 _WRAPPERS = ("state_dict", "model", "teacher", "student")
@@ -44,33 +28,7 @@ def read_torch_file(file: Path) -> Tensors:
     Raises:
         WeightsUnavailable: the file is damaged, contains anything but tensors, or exceeds the limits.
     """
-    import safetensors.torch
-
-    with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
-        out = Path(folder) / "tensors.safetensors"
-        command = [sys.executable, "-P", "-m", __name__, str(file.resolve()), str(out)]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                timeout=_WALL_CLOCK_FACTOR * _SECONDS,
-                env=confined_environment(),
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise _beyond_limits(file) from error
-        if done.returncode == _REFUSED:
-            refusal = failure_of(answer_in(done.stdout))
-            raise WeightsUnavailable.of(replace(refusal, file=str(file)))
-        if done.returncode:
-            raise _beyond_limits(file)
-        tensors = safetensors.torch.load(out.read_bytes())
-        return {name: tensors[name] for name in answer_in(done.stdout)}  # in the order of the file, not of names
-
-
-def _beyond_limits(file: Path) -> WeightsUnavailable:
-    limit_gb = (_BYTES + 3 * file.stat().st_size) / 1e9
-    return WeightsUnavailable("torch-file-beyond-limits", file=file, seconds=_SECONDS, memory_gb=limit_gb)
+    return read_apart(__name__, file)
 
 
 def unwrapped(saved: Any, file: Path) -> Tensors:  # Any: whatever was saved
@@ -135,28 +93,6 @@ def _is_plain(value: object) -> bool:
     )
 
 
-def main(file: Path, out: Path) -> int:
-    """Read a file and write its tensors; print their names, or the reason of a refusal, as JSON."""
-    import safetensors.torch
-
-    prefer_for_oom_kill()
-    limit_memory(_BYTES + 3 * file.stat().st_size)
-    limit_processor_time(_SECONDS)
-    try:
-        tensors = _read_plain(file)
-    except WeightsUnavailable as error:
-        write_answer(asdict(error.failure))
-        return _REFUSED
-    try:
-        safetensors.torch.save_file({name: each.detach().contiguous().clone() for name, each in tensors.items()}, out)
-    except (OSError, safetensors.SafetensorError) as error:
-        kind, folder = WeightsUnavailable.kind, str(out.parent)
-        write_answer(asdict(failure("tensors-not-written", kind=kind, folder=folder, reason=str(error))))
-        return _REFUSED
-    write_answer(list(tensors))
-    return 0
-
-
 _MAX_BYTES = 8 * 10**9  # 2,000 million numbers in float32
 _MAX_NAMES = 3  # tensors in a message
 _TORCH_SUFFIXES = (".pth", ".pt", ".bin")
@@ -212,4 +148,6 @@ def _finite(tensors: Tensors, file: Path) -> Tensors:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    import torch  # noqa: F401  # before memory is limited
+
+    sys.exit(answer(_read_plain, sys.argv[1:]))

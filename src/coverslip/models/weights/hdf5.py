@@ -1,14 +1,8 @@
-"""Read HDF5 files of Keras as layers with named variables, in a process with limits of time and memory.
-
-Run as `python -m coverslip.models.weights.hdf5 FILE OUT`.
-"""
+"""Read HDF5 files of Keras as layers with named variables, in a process with limits of time and memory."""
 
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coverslip.errors import WeightsUnavailable, require_extra
-from coverslip.messages import failure_of, text
-from coverslip.processes import answer_in, write_answer
+from coverslip.messages import text
+from coverslip.models.weights.apart import answer, read_apart
+from coverslip.models.zoo import Tensors
 
 if TYPE_CHECKING:
     import torch
@@ -40,9 +35,6 @@ _VARIABLE_NAMES = {  # in the order of their numbers
 }
 _MAX_OBJECTS, _MAX_DEPTH, _MAX_NAME_BYTES = 20_000, 20, 1_000
 
-_TIME_LIMIT_S = 60.0
-_MEMORY_LIMIT = 4 << 30  # bytes of address space, most of it for libraries, in addition to twice the file size
-_REFUSED = 3  # exit code of the reading process
 _SEPARATOR = "\t"  # between layer and variable
 
 _Path = tuple[str, ...]
@@ -56,25 +48,11 @@ def read_layers(file: Path) -> Layers:
         WeightsUnavailable: the file is damaged, is no Keras file, or has contents that weights do not need.
     """
     require_extra("keras", text("extra-for-keras"))
-    import safetensors.torch
-
-    with tempfile.TemporaryDirectory(prefix="coverslip-") as folder:
-        out = Path(folder) / "layers.safetensors"
-        command = [sys.executable, "-m", __name__, str(file.resolve()), str(out)]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=_TIME_LIMIT_S, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise _damaged(text("hdf5-reading-endless"), file) from error
-        if done.returncode == _REFUSED:
-            refusal = failure_of(answer_in(done.stdout))
-            raise WeightsUnavailable.of(replace(refusal, file=str(file)))
-        if done.returncode:
-            raise _damaged(text("hdf5-reader-failed", exit_code=str(done.returncode)), file)
-        layers: Layers = {}
-        for name, tensor in safetensors.torch.load_file(out).items():
-            layer, _, variable = name.partition(_SEPARATOR)
-            layers.setdefault(layer, {})[variable] = tensor
-        return layers
+    layers: Layers = {}
+    for name, tensor in read_apart(__name__, file).items():
+        layer, _, variable = name.partition(_SEPARATOR)
+        layers.setdefault(layer, {})[variable] = tensor
+    return layers
 
 
 def read_arrays(file: Path) -> Arrays:
@@ -194,34 +172,22 @@ def _damaged(reason: str, file: Path) -> WeightsUnavailable:
     return WeightsUnavailable("hdf5-damaged", file=file, reason=reason)
 
 
-def _limit_memory(file: Path) -> None:
-    """Limit the memory of this process, if the system supports it."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    limit = _MEMORY_LIMIT + 2 * file.stat().st_size
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+def _read_tensors(file: Path) -> Tensors:
+    """Return the variables of all layers by the name of the layer and their own.
 
+    Raises:
+        WeightsUnavailable: as of `read_layers`.
+    """
+    import torch
 
-def _main(file: Path, out: Path) -> int:
-    """Read a file and write its numbers; print the reason of a refusal as JSON."""
-    import safetensors.numpy
-
-    _limit_memory(file)
-    try:
-        layers = read_arrays(file)
-    except WeightsUnavailable as error:
-        write_answer(asdict(error.failure))
-        return _REFUSED
-    arrays = {
-        f"{layer}{_SEPARATOR}{name}": numbers
-        for layer, variables in layers.items()
+    return {
+        f"{layer}{_SEPARATOR}{name}": torch.from_numpy(numbers)
+        for layer, variables in read_arrays(file).items()
         for name, numbers in variables.items()
     }
-    safetensors.numpy.save_file(arrays, out)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main(Path(sys.argv[1]), Path(sys.argv[2])))
+    import h5py  # noqa: F401  # before memory is limited
+
+    sys.exit(answer(_read_tensors, sys.argv[1:]))
