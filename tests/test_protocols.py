@@ -127,6 +127,21 @@ def test_copies_before_the_split_are_split_like_images(tmp_path: Path) -> None:
     assert all(len(parts) == 1 for parts in of_group.values())
 
 
+@pytest.mark.parametrize("n_color", [0, 59])
+def test_copies_with_changes_of_color_need_images_in_color(tmp_path: Path, n_color: int) -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (40, 40, 3)[: 3 if k < n_color else 2], dtype=np.uint8) for k in range(60)]
+    data = cs.open_dataset({"image": images, "label": ["a", "b"] * 30})
+    keys = {"stage": "instant", "image_size": 32, "augment": {"hue_degrees": 10}, "split": {"copies": 1}}
+    recipe = cs.Recipe.model_validate(keys)
+    if n_color:
+        assert len(cs.train(data, recipe, out=tmp_path / "run", allow_leakage=True).split) == 120
+    else:
+        with pytest.raises(BadRecipe) as refused:
+            cs.train(data, recipe, out=tmp_path / "run", allow_leakage=True)
+        assert refused.value.code == "color-changes-on-other-channels"
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_a_copy_has_the_shape_and_type_of_its_image_and_the_same_seed_gives_the_same_copy(dtype: type) -> None:
     image = (np.random.default_rng(0).random((20, 30, 3)) * (255 if dtype != np.uint16 else 65535)).astype(dtype)

@@ -36,7 +36,7 @@ from coverslip.runs.recipe import Augment, FromRun, ImageChoices, Pretraining, R
 from coverslip.runs.recipe_keys import pretraining_recipe, save_recipe
 from coverslip.runs.results import write_inspection
 from coverslip.stopping import NO_DEADLINE
-from coverslip.training.preprocessing import check_channels, preprocessing_in_scan
+from coverslip.training.preprocessing import check_channels, check_color_changes, color_changes, preprocessing_in_scan
 
 _N_CHECKED_FIRST = 32  # images whose channels are checked before all images are read
 _FEW_IMAGES = 10  # per class on average: metrics of fewer images are hardly informative
@@ -279,7 +279,8 @@ def write_copies(data: Dataset, recipe: Recipe, run: Run, *, emit: Emit = ignore
         emit: receives progress events.
 
     Raises:
-        BadRecipe: the recipe reads planes or channels of the images, which their copies do not have.
+        BadRecipe: the recipe reads planes or channels of the images, which their copies do not have, or changes colors
+            of images that have none.
     """
     if plan_of(recipe) != ReadPlan():
         raise BadRecipe("copies-of-planes", faults=[("split.copies", text("copies-of-planes.fault"))])
@@ -288,6 +289,7 @@ def write_copies(data: Dataset, recipe: Recipe, run: Run, *, emit: Emit = ignore
 
 
 def _with_copies(data: Dataset, recipe: Recipe) -> Iterator[ImageRecord]:
+    n_channels = 1
     for record in data.records:
         yield record
         if not data.has_class(record):
@@ -296,12 +298,19 @@ def _with_copies(data: Dataset, recipe: Recipe) -> Iterator[ImageRecord]:
             pixels = record.read()
         except UnreadableImage:  # reported by the scan
             continue
+        array = pixels.array
+        if array.shape[2] > 1:
+            n_channels = array.shape[2]
+            check_color_changes(n_channels, recipe)
+        elif color_changes(recipe):
+            array = array.repeat(3, axis=2)  # as in a training of color images
         for k in range(1, recipe.split.copies + 1):
             name = copy_id(record.image_id, k)
-            array = augmented_copy(pixels.array, recipe.augment, f"{recipe.seed} {name}")
-            decoded = Decoded(array, bit_depth=pixels.bit_depth)
+            copy = augmented_copy(array, recipe.augment, f"{recipe.seed} {name}")
+            decoded = Decoded(copy, bit_depth=pixels.bit_depth)
             plain = {"path": Path(name), "plan": ReadPlan(), "stated": frozenset(), "in_memory": decoded}
             yield replace(record, image_id=name, **plain)  # type: ignore[arg-type]  # each field has its own type
+    check_color_changes(n_channels, recipe)
 
 
 def augmented_copy(array: CopiedPixels, augment: Augment, seed_text: str) -> CopiedPixels:

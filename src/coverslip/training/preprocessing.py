@@ -27,7 +27,7 @@ def learn_preprocessing(facts: Sequence[PixelFacts], recipe: Recipe) -> Preproce
         BadRecipe: the recipe has changes of color, but the images are not in color.
     """
     channels = _channels(facts)
-    _check_color_changes(channels, recipe)
+    check_color_changes(channels, recipe)
     scaling = learn_scaling(facts, recipe.scaling, channels)
     canvas_px = _canvas_px(facts) if recipe.resize == "canvas" else None
     all_8_bit = all(fact.dtype == "uint8" for fact in facts)
@@ -82,9 +82,18 @@ def _canvas_px(facts: Sequence[PixelFacts]) -> int:
     return int(np.quantile([max(fact.width_px, fact.height_px) for fact in facts], _CANVAS_SHARE, method="higher"))
 
 
-def _check_color_changes(channels: int, recipe: Recipe) -> None:
-    keys = [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_color]
-    if keys and channels != 3:
+def color_changes(recipe: Recipe) -> list[str]:
+    """Return the keys of `augment` that change colors."""
+    return [key for key, amount in recipe.augment if amount and AUGMENTATIONS[key].needs_color]
+
+
+def check_color_changes(channels: int, recipe: Recipe) -> None:
+    """Check that images of so many channels have the colors that the recipe changes.
+
+    Raises:
+        BadRecipe: they have not.
+    """
+    if (keys := color_changes(recipe)) and channels != 3:
         raise BadRecipe(
             "color-changes-on-other-channels",
             remedies=[Set(f"augment.{key}", 0) for key in keys],
