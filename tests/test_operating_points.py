@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.errors import Conflict
 from coverslip.evaluation.decisions import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
 from coverslip.messages import message_of, text
 from coverslip.reports.reported import decision_images, whole_percent
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import SplitPlan
+from coverslip.runs.status import work_lock
 
 CLASSES = ("large", "medium", "small")
 BY_ROC = INSTANT.model_copy(update={"image_size": 32, "decide_by": "roc"})
@@ -239,3 +242,12 @@ def test_deciding_by_an_error_rate_shows_how_many_images_are_uncertain(
     assert f" {n} of {len(decisions)} images " in out
     assert main(["decide", str(run.folder)]) == 0
     assert {"--error-rate", "--roc", "--default"} <= set(capsys.readouterr().out.replace(",", "").split())
+
+
+@pytest.mark.parametrize("work", [cs.decide, cs.evaluate])
+def test_a_run_in_which_another_process_works_is_not_changed(trained: cs.Run, work: Callable[..., object]) -> None:
+    before = trained.classifier_folder.joinpath("classifier.json").read_bytes()
+    with work_lock(trained.folder), pytest.raises(Conflict) as refused:
+        work(trained.folder)
+    assert refused.value.code == "folder-in-use"
+    assert trained.classifier_folder.joinpath("classifier.json").read_bytes() == before

@@ -12,7 +12,7 @@ from PIL import Image
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.runs.recipe import Augment, Recipe, augment_named
+from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
 from coverslip.training.batches import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
 from coverslip.workspace.trainings.queueing import draw_augmentation
 
@@ -75,6 +75,12 @@ def test_changes_follow_recipe_and_seed(tmp_path: Path) -> None:
     assert other.read_bytes() != first
     shown = tiles(tmp_path / "a.png")
     assert all((shown[row, 0] != shown[row, column]).any() for row in range(6) for column in range(1, 1 + VARIANTS))
+
+
+def test_only_images_that_the_recipe_trains_on_are_shown(tmp_path: Path) -> None:
+    data = cs.open_dataset(write_images(tmp_path / "images", 1, np.uint8))
+    few = PLAIN.model_copy(update={"split": SplitPlan(train_per_class=2)})
+    assert len(tiles(cs.preview(data, few, out=tmp_path / "sheet.png", n=12))) == 2 * 3
 
 
 def test_all_classes_are_shown_in_turn(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset, with_locations
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.datasets.splits.splitting import check_trainable, split_images
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
 from coverslip.experiments.evaluating import evaluate_on, evaluation_name, measure
+from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import (
     apply_recipe,
     assign_groups,
@@ -52,7 +52,13 @@ from coverslip.runs.folder import (
     is_run,
     open_run,
 )
-from coverslip.runs.images import UnchangedImages, held_out_images, unchanged_images, write_in_memory_images
+from coverslip.runs.images import (
+    UnchangedImages,
+    apply_earlier_split,
+    held_out_images,
+    unchanged_images,
+    write_in_memory_images,
+)
 from coverslip.runs.predictions import read_predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import LabelErrors, check_label_errors_file
@@ -164,11 +170,9 @@ def draw_training_images(
     from coverslip.training.batches import draw_preview
 
     data, recipe = apply_recipe(_as_dataset(data), recipe or Recipe())
+    data = apply_earlier_split(data, recipe)
     scan = scan_images(data, emit=emit)
-    plan = recipe.split
-    split = split_images(data, scan, val=plan.val, test=plan.test, seed=recipe.split_seed, allow_leakage=True)
-    check_trainable(data, scan, split, needs_validation=plan.val > 0)
-    split_data = SplitData(data, scan, split)
+    split_data = SplitData(data, scan, make_split(data, scan, recipe, allow_leakage=True))
     preprocessing = learn_preprocessing(split_data.train_facts, recipe)
     for each in canvas_notes(split_data.train_facts, preprocessing):
         emit(Noted.of(each))
@@ -345,6 +349,7 @@ def evaluate(
     Raises:
         BadDataset: no image has a label that is a class of the classifier.
         BadRun: the images of the run have changed, or the name is that of an evaluation on other images.
+        Conflict: another process works in the folder of the run or of the evaluation.
         CoverslipError: the test set of the run is to be rescaled, or the pixel size of the training images is unknown.
         DeviceUnavailable: this computer has no such device.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the evaluation's folder.
@@ -365,14 +370,15 @@ def evaluate(
     if (unfinished := unfinished_note(opened)) is not None:
         emit(Noted.of(unfinished))
     if data is None:
-        data = held_out_images(opened)
-        if opened.is_cross_validated:
-            measure_folds(opened, data, context)
-        else:
-            classifier = load_classifier(opened.folder, context.device, tested=True)
-            measure(opened, data, classifier, opened.recipe, context)
-        count_test_set_access(opened, "evaluated")
-        write_report(opened.folder, emit)
+        with work_lock(opened.folder):
+            data = held_out_images(opened)
+            if opened.is_cross_validated:
+                measure_folds(opened, data, context)
+            else:
+                classifier = load_classifier(opened.folder, context.device, tested=True)
+                measure(opened, data, classifier, opened.recipe, context)
+            count_test_set_access(opened, "evaluated")
+            write_report(opened.folder, emit)
         return Run(opened.folder)
     data = data if isinstance(data, Dataset) else open_dataset(data, crop_size=opened.recipe.crop_size)
     classifier = load_classifier(opened.folder, context.device)
@@ -441,6 +447,7 @@ def decide(
     Raises:
         BadRecipe: a value is invalid, or does not fit the classes.
         BadRun: the run has no metrics yet, or its images are missing.
+        Conflict: another process works in the folder, such as its training.
 
     Examples:
         >>> run = cs.decide("runs/first", "sensitivity", target=0.9, positive_class="monocyte")
@@ -454,11 +461,12 @@ def decide(
     }
     if positive_class is not None:
         choices["positive_class"] = positive_class
-    opened = open_run(run)
-    context = RunContext(opened.folder, "cpu", emit)
-    decided = rethreshold(opened, choices, context)
-    count_test_set_access(decided, "decided")
-    write_report(decided.folder, emit)
+    folder = open_run(run).folder
+    with work_lock(folder):
+        opened = open_run(folder)
+        decided = rethreshold(opened, choices, RunContext(folder, "cpu", emit))
+        count_test_set_access(decided, "decided")
+        write_report(folder, emit)
     return decided
 
 
