@@ -116,7 +116,7 @@ report-subgroup-lacks-classes = lacks { $n_classes ->
 report-duplicates = { $n_images ->
         [one] { $n_images } included image has a duplicate or near-duplicate.
        *[other] { $n_images } included images have duplicates or near-duplicates.
-    } { $is_leaky ->
+    } { $may_be_divided ->
         [true] Such images may be in several sets.
        *[false] Such images are always in the same set.
     }
@@ -165,7 +165,10 @@ report-shown-map = coverslip shows the first method that passed both checks. A h
 
 report-fold-curves-drawing = Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line.
 
-report-curves-drawing = Loss, macro-F1 and accuracy by epoch. Epoch 0 is the classifier that fine-tuning starts from, fitted on training images alone.
+report-curves-drawing = Loss, macro-F1 and accuracy by epoch.{ $has_start ->
+        [true] {" "}Epoch 0 is the classifier that fine-tuning starts from, fitted on training images alone.
+       *[false] {""}
+    }
 
 report-selected-epoch = Epoch { $epoch } of { $n_epochs } is kept: { $selection ->
         [last] the last.

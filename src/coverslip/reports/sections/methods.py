@@ -11,14 +11,11 @@ from coverslip.reports.reported import (
     ReportedRun,
     copies_words,
     count,
-    delivered_words,
     group_words,
     listed,
     percent,
     read_run,
     set_title,
-    split_words,
-    without_group,
 )
 from coverslip.reports.sections.data import flow_of
 from coverslip.runs.folder import Run
@@ -114,7 +111,7 @@ def _others(recipe: Recipe, *groups: str, before: str) -> str:
 
 
 def _data_methods(run: ReportedRun) -> str:
-    case = "folds" if run.n_folds else "leaky" if run.environment.allow_leakage else "sets"
+    case = "folds" if run.n_folds else "leaky" if run.is_split_leaky else "sets"
     sentences = [
         text(
             "methods-images",
@@ -126,7 +123,7 @@ def _data_methods(run: ReportedRun) -> str:
             division=_divided(run),
         ),
         text("methods-kept-together", has_groups=bool(run.n_groups), case=case),
-        f"{without_group(run)}." if run.n_ungrouped else "",
+        f"{run.without_group}." if run.n_ungrouped else "",
         _excluded(run),
         _near_duplicate_methods(run),
         _group_methods(run),
@@ -189,14 +186,13 @@ def _near_duplicate_methods(run: ReportedRun) -> str:
     findings = inspection.of("near-duplicates")
     if not findings:
         return text("methods-no-near-duplicates")
-    clusters = [cluster for finding in findings for cluster in finding.images]
-    n_together = sum(n for finding in findings if isinstance(n := finding.parameters["n_clusters_together"], int))
-    together = "all" if n_together == len(clusters) else "some"
+    n_together, n_sets = run.n_near_duplicates
+    together = "all" if n_together == n_sets else "some"
     return text(
         "methods-near-duplicates",
-        n_clusters=len(clusters),
-        n_images=sum(map(len, clusters)),
-        together="leaky" if run.environment.allow_leakage else together,
+        n_clusters=n_sets,
+        n_images=sum(len(cluster) for finding in findings for cluster in finding.images),
+        together="leaky" if run.is_split_leaky else together,
         n_together=n_together,
         has_folds=bool(run.n_folds),
     )
@@ -235,7 +231,7 @@ def _network_methods(run: ReportedRun) -> str:
         sentences.append(text("methods-not-finetuned"))
     else:
         sentences += _finetune_methods(run, run.finetuning)
-    sentences.append(delivered_words(run))
+    sentences.append(run.delivered_words)
     return " ".join(filter(None, sentences))
 
 
@@ -414,7 +410,7 @@ def _number_methods(run: ReportedRun) -> str:
     interval_methods = metric_rows.interval_methods(run)
     metrics = text(
         "methods-metrics",
-        image_set=split_words(run),
+        image_set=run.split_words,
         has_groups=bool(run.metrics.n_units),
         groups=group_words(run.metrics),
         metrics=_metric_methods(run),
