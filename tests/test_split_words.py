@@ -19,9 +19,10 @@ from coverslip.reports.sections.results import UNFAMILIAR
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
-from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.results import write_inspection
+from coverslip.runs.split import write_split
 
 BY_TEST_IMAGES = Recipe(checkpoint_selection_set="test")
 
@@ -49,7 +50,7 @@ def test_leakage_that_was_allowed_for_a_recipe_key_is_not_one_of_the_split(writt
     run = changed(written, tmp_path / "run", BY_TEST_IMAGES, allow_leakage=True)
     assert not run.is_split_leaky
     assert run.metrics.n_leaks is None
-    assert text("methods-kept-together", has_groups=True, case="sets") in methods(run)[0]
+    assert text("methods-kept-together", has_groups=True, case="sets", has_validation=True) in methods(run)[0]
     assert "limit-protocol" in codes_of(run)
     assert "limit-leakage-allowed" not in codes_of(run)
 
@@ -62,7 +63,7 @@ def test_a_predefined_split_with_allowed_leakage_may_divide_groups_and_duplicate
     run = changed(written, tmp_path / "run", Recipe(), allow_leakage=True, predefined_sets=sets)
     assert (plain.is_split_leaky, run.is_split_leaky) == (False, True)
     assert (plain.metrics.n_leaks, run.metrics.n_leaks) == (None, 0)
-    assert text("methods-kept-together", has_groups=True, case="leaky") in methods(run)[0]
+    assert text("methods-kept-together", has_groups=True, case="leaky", has_validation=True) in methods(run)[0]
     assert "limit-leakage-allowed" in codes_of(run)
     duplicates = text("finding-duplicates", n_images=2, n_clusters=1)
     claims = [{reason.claim for reason in verdict_of_run(each).reasons} for each in (plain, run)]
@@ -76,6 +77,16 @@ def test_no_result_says_that_no_choice_was_based_on_test_images_that_selected_th
     run = changed(written, tmp_path / "run", BY_TEST_IMAGES, allow_leakage=True)
     for each, split in ((usual, "test-once"), (run, "test")):
         assert each.split_words == text("report-split", split=split, name="test", n_relabeled=0)
+
+
+def test_methods_do_not_name_validation_images_that_there_were_none_of(written: Path, tmp_path: Path) -> None:
+    run = changed(written, tmp_path / "run", Recipe(split=SplitPlan(val=0)))
+    run.run.split_file.unlink()
+    write_split(run.run.split_file, [row for row in run.run.split if row.split != "val"])
+    run = read_run(run.run.folder)
+    assert not run.has_validation
+    words = text("methods-calibrated", has_validation=False, has_folds=False, temperature="1.83")
+    assert words in methods(run)[2]
 
 
 def test_flow_and_methods_agree_on_near_duplicates_that_the_split_divides(written: Path, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def _fairness(run: ReportedRun) -> str:
 
 
 def _output(run: ReportedRun) -> str:
-    return f"{text('card-output')} {uncertain_words(run)}".strip()
+    return f"{text('card-output', has_validation=run.has_validation)} {uncertain_words(run)}".strip()
 
 
 def _differences(run: ReportedRun) -> str:

@@ -233,6 +233,11 @@ class ReportedRun:
         return self.run.is_split_leaky or bool(self.metrics.n_leaks)
 
     @property
+    def has_validation(self) -> bool:
+        """Whether there were validation images, in each fold or in the single split."""
+        return self.recipe.split.val > 0 or self.parts["val"] > 0
+
+    @property
     def n_near_duplicates(self) -> tuple[int, int]:
         """Numbers of sets of near-duplicates: those that are each in the same set of images, and all."""
         findings = () if self.run.inspection is None else self.run.inspection.of("near-duplicates")

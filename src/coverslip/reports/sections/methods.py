@@ -122,7 +122,7 @@ def _data_methods(run: ReportedRun) -> str:
             domains=listed(run.domains),
             division=_divided(run),
         ),
-        text("methods-kept-together", has_groups=bool(run.n_groups), case=case),
+        text("methods-kept-together", has_groups=bool(run.n_groups), case=case, has_validation=run.has_validation),
         f"{run.without_group}." if run.n_ungrouped else "",
         _excluded(run),
         _near_duplicate_methods(run),
@@ -398,7 +398,12 @@ def prediction_methods(run: ReportedRun) -> str:
     """Return how classes are predicted from probabilities, and how these were calibrated."""
     changed = changed_phrases(run.recipe, "decision", besides=_PLACED)
     sentences = [
-        text("methods-calibrated", has_folds=bool(run.n_folds), temperature=f"{run.calibration.temperature:.2f}"),
+        text(
+            "methods-calibrated",
+            has_validation=run.has_validation,
+            has_folds=bool(run.n_folds),
+            temperature=f"{run.calibration.temperature:.2f}",
+        ),
         _decision_methods(run),
         *(f"{_capitalized(phrase)}." for phrase in changed),
         _last_calibration(run),
@@ -452,7 +457,7 @@ def _last_calibration(run: ReportedRun) -> str:
         return ""
     if run.calibration.calibrated_on == "held-out training images":
         return text("methods-calibrated-held-out")
-    return text("methods-calibrated-folds")
+    return text("methods-calibrated-folds") if run.has_validation else ""
 
 
 def _capitalized(phrase: str) -> str:

@@ -305,7 +305,6 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
                 "report-coverage-guarantee",
                 has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
                 calibrated_on=DECISION_IMAGES[run.run.training.calibration.calibrated_on],
-                is_instant=run.run.training.chosen == "instant",
                 lowest=f"{2 * SET_LEVEL - 1:.0%}",
             )
         )
