@@ -94,8 +94,9 @@ def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
     """Yield the lines and tables of a block; of a gallery, nothing."""
     match block:
         case SectionText():
-            if block.heading and (block.rows or block.words):
-                yield f"\n{block.heading}"
+            heading = block.heading or block.summary
+            if heading and (block.rows or block.words):
+                yield f"\n{heading}"
             if block.rows:
                 rows = [*block.rows, *block.totals]
                 yield from _fitting_tables(console, block.columns, rows, block.text_columns)

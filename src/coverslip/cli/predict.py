@@ -213,6 +213,8 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
         )
     results_console().print(f"\n{text('command-proportions')}", soft_wrap=True)
     results_console().print(table)
+    if (n_classes := len(estimated_shares)) > _MOST_CLASSES:
+        results_console().print(text("report-largest-classes", n_shown=_MOST_CLASSES, n_classes=n_classes))
 
 
 # `coverslip explain`: heat maps and similar training images.

@@ -1,5 +1,6 @@
 """The methods section for a paper. Phrases for each setting are defined with the recipe's keys."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def _blocks(run: ReportedRun) -> Iterator[Block]:
     yield Quotation(methods(run))
     notes = () if run.training is None else run.training.notes
     yield SectionText([*notes, *filter(None, [weights_words(run)])])
-    recipe, command = run.run.recipe_file.read_text(encoding="utf-8").strip(), " ".join(run.environment.command or ())
+    recipe, command = run.run.recipe_file.read_text(encoding="utf-8").strip(), shlex.join(run.environment.command or ())
     yield Quotation([*filter(None, [recipe, command])], text("report-recipe"))
 
 
