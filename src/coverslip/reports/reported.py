@@ -241,7 +241,8 @@ class ReportedRun:
     def n_near_duplicates(self) -> tuple[int, int]:
         """Numbers of sets of near-duplicates: those that are each in the same set of images, and all."""
         findings = () if self.run.inspection is None else self.run.inspection.of("near-duplicates")
-        n_together = sum(finding.parameters["n_clusters_together"] for finding in findings)
+        counts = [finding.parameters["n_clusters_together"] for finding in findings]
+        n_together = sum(n for n in counts if isinstance(n, int))
         return 0 if self.is_split_leaky else n_together, sum(len(finding.images) for finding in findings)
 
     @property

@@ -298,13 +298,13 @@ def pr_averages(run: ReportedRun) -> list[Average]:
 
 
 def _aurocs(run: ReportedRun) -> list[float | None]:
-    return [row.auroc for row in metric_rows.classes(run)]
+    return [row.value("auroc") for row in metric_rows.classes(run)]
 
 
 def _roc_drawings(run: ReportedRun) -> list[Drawing]:
     tested, aurocs = run.tested, _aurocs(run)
     assert tested is not None
-    precisions = [row.average_precision for row in metric_rows.classes(run)]
+    precisions = [row.value("average_precision") for row in metric_rows.classes(run)]
     of_run = (tested.probability, tested.label, run.classes)
     return [
         Drawing(

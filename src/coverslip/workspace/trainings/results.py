@@ -365,7 +365,11 @@ def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:
     if tested is None:
         return []
     curves = [(row, roc_curve(tested.probability[:, k], tested.label == k)) for k, row in enumerate(classes)]
-    return [RocCurve(class_name=row.name, fpr=curve.x, tpr=curve.y, auroc=row.auroc) for row, curve in curves if curve]
+    return [
+        RocCurve(class_name=row.name, fpr=curve.x, tpr=curve.y, auroc=row.value("auroc"))
+        for row, curve in curves
+        if curve
+    ]
 
 
 def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
