@@ -24,7 +24,7 @@ from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images.preprocessing import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
-from coverslip.reports.differences import common_images
+from coverslip.reports.common_images import common_images
 from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
 from coverslip.runs.images import copy_id, original_id
