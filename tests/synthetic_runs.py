@@ -68,7 +68,6 @@ def write_run(
     skill: float = 3.2,
     left_out: int = 3,
     recipe: Recipe | None = None,
-    allow_leakage: bool = False,
     has_subgroups: bool = False,
 ) -> Path:
     """A run folder as training leaves it, with drawn cells as images.
@@ -121,7 +120,7 @@ def write_run(
     )
     write_metrics(run.metrics_file, metrics)
     save_recipe(recipe or Recipe(), run.recipe_file)
-    write_facts(run, images, finetuned=finetuned, allow_leakage=allow_leakage)
+    write_facts(run, images, finetuned=finetuned)
     if finetuned:
         write_history(run.history_file, epochs(12))
     return run.folder
@@ -153,7 +152,7 @@ def predicted(row: SplitRow, p: np.ndarray, classes: Sequence[str]) -> Predictio
     return Prediction(row.image_id, row.path, row.label, name, float(p.max()), decision, tuple(p.tolist()))
 
 
-def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool) -> None:
+def write_facts(run: Run, images: Path, *, finetuned: bool) -> None:
     TrainingRecord(
         stages=(INSTANT_STAGE, FINETUNE) if finetuned else (INSTANT_STAGE,),
         chosen="finetune" if finetuned else "instant",
@@ -172,7 +171,7 @@ def write_facts(run: Run, images: Path, *, finetuned: bool, allow_leakage: bool)
         machine=Machine(processor="Abacus 3000", n_cores=4, n_threads=4, memory_gb=16, gpus=()),
         device="cpu",
         seed=0,
-        allow_leakage=allow_leakage,
+        allow_leakage=False,
         command=("coverslip", "train", "images", "--out", "run"),
         started="2026-11-20T09:12:44+00:00",
     ).write(run.environment_file)

@@ -182,7 +182,7 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
     dataset = open_images(lab.workspace, seen)
     n_used_in_training = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")["n_used_in_training"]
     trained = [
-        part["n_train"] + part["n_val"]
+        part["n_train"] + part["n_val"] + part["n_test"]
         for training in lab.get(f"runs/{lab.run}")["trainings"]
         if (part := training["parts"])
     ]

@@ -45,7 +45,7 @@ from coverslip.cache.stores import clean, list_stores
 from coverslip.errors import Stopped
 from coverslip.events import Event, InstantClassifierFitted
 from coverslip.messages import in_language, message, text
-from coverslip.reports.reported import delivered_words, read_run
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.verdict import lead, verdict_of_run
@@ -160,7 +160,7 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     verdict = verdict_of_run(record)
     assert (results["use"], results["headline"]) == (verdict.use, verdict.headline)
     assert (run["headline"]["use"], run["headline"]["verdict"]) == (verdict.use, verdict.headline)
-    assert results["words"] == [*filter(None, (" ".join(lead(record, verdict)), delivered_words(record)))]
+    assert results["words"] == [*filter(None, (" ".join(lead(record, verdict)), record.delivered_words))]
     assert results["reasons"] == [asdict(reason) for reason in verdict.reasons]
     assert results["n_mistakes"] == n_mistakes(record)
     assert results["metrics"] == json.loads(record.run.metrics_file.read_text())

@@ -53,11 +53,13 @@ def test_it_works_without_extras() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("folder", ["file/cache", "link"])
 def test_a_folder_that_cannot_be_written_is_an_error_that_names_its_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "file" / "cache"))
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / folder))
     code, answer = examined(capsys)
     (error,) = answer["errors"]
     assert code == 1

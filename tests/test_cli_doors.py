@@ -18,9 +18,12 @@ from rich.console import Console
 import coverslip as cs
 from coverslip.__main__ import main as begin
 from coverslip.cli import main
-from coverslip.cli._show import filled_table
+from coverslip.cli._show import filled_table, results_console, show_sections
+from coverslip.cli.predict import _show_shares
 from coverslip.cli.train import _next_free
+from coverslip.evaluation.results import Metric
 from coverslip.messages import text
+from coverslip.reports.blocks import SectionContent, SectionText
 from coverslip.runs.folder import Run
 
 COMMANDS = (
@@ -256,6 +259,23 @@ def test_ctrl_c_before_the_command_is_imported_is_one_line(
     monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
     assert begin() == 130
     assert capsys.readouterr().err == "Error: Interrupted.\n"
+
+
+def test_each_table_of_a_section_has_its_title(capsys: pytest.CaptureFixture[str]) -> None:
+    tables = [
+        SectionText(rows=[("a", "1")], columns=("b", "c"), **title) for title in ({"heading": "D"}, {"summary": "E"})
+    ]
+    show_sections(results_console(), [SectionContent("F", tables)], has_folded=True)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in lines if len(line) == 1] == ["F", "D", "E"]
+
+
+@pytest.mark.parametrize("n_classes", [2, 24])
+def test_estimated_proportions_of_some_classes_only_say_so(n_classes: int, capsys: pytest.CaptureFixture[str]) -> None:
+    shares = {f"class {k}": Metric(value=0.1, low=0.0, high=0.2) for k in range(n_classes)}
+    _show_shares(shares, dict.fromkeys(shares, 0.1))
+    sentence = text("report-largest-classes", n_shown=12, n_classes=n_classes)
+    assert (sentence in capsys.readouterr().out) == (n_classes > 12)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 160])

@@ -107,6 +107,8 @@ def test_lists_need_no_torch(arguments: list[str]) -> None:
         (["resnet34", "--paper", "aimic"], 2, text("usage-filter-with-name")),
         (["--option", "dsc=true"], 2, "NAME"),
         (["--classes", "8"], 2, "NAME"),
+        (["resnet34", "--bench", "--option", "drop_rate=0.1"], 2, text("usage-bench-option")),
+        (["resnet34", "--bench", "--classes", "8"], 2, text("usage-bench-option")),
         (["mobilevit_mn", "--option", "dsc"], 2, "key=value"),
         (["mobilevit_mn", "--option", "dcs=true"], 1, "Its options are"),
         (["convnext_tiny", "--option", "depths=[1, 2]"], 1, "does not accept these `model_options`"),

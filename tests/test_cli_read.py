@@ -13,6 +13,7 @@ from test_images_regions import write_pyramid
 from coverslip.cli import main
 from coverslip.images.decoding import describe_image, read_pixels
 from coverslip.images.reader import ReadPlan
+from coverslip.messages import text
 
 
 @pytest.mark.slow
@@ -43,6 +44,24 @@ def test_read_writes_what_training_gets(tmp_path: Path, capsys: pytest.CaptureFi
     np.testing.assert_array_equal(read_pixels(out).array, read_pixels(tmp_path / "a.ome.tif", plan).array)
     assert describe_image(out)[0].pixel_size_um == pytest.approx((1.0, 1.0))
     assert str(out) in capsys.readouterr().out
+
+
+def test_a_region_beyond_the_edge_is_filled_with_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.arange(1600, dtype=np.uint16).reshape(40, 40))
+    file, out = str(tmp_path / "a.tif"), tmp_path / "crop.tif"
+    for region, has_note in (("0,0,40,40", False), ("0,0,50,50", True)):
+        assert main(["read", file, "--region", region, "--out", str(out)]) == 0
+        assert (capsys.readouterr().err != "") == has_note
+    assert tifffile.imread(out).shape == (50, 50)
+
+
+def test_options_of_datasets_are_refused_with_single_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 40), dtype=np.uint8))
+    choices = (["--set", "images.z=max"], ["--crop-size", "5"], ["--group", "a"], ["--estimate-leakage"])
+    for options in choices:
+        assert main(["inspect", str(tmp_path / "a.tif"), *options]) == 2
+        assert text("usage-inspect-files") in capsys.readouterr().err
+    assert main(["inspect", str(tmp_path / "a.tif"), "--json"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -73,11 +73,8 @@ def test_all_doors_give_equal_numbers(
         for name, cell in zip(names, row[2:], strict=False):
             values = [of_class[name].get(end) for end in ("value", "low", "high", "n_correct", "n_images")]
             assert [cell[end] for end in ("value", "low", "high", "n_correct", "n_images")] == values
-            ends = listed["intervals"].get(name)
-            assert (listed[name], ends and [ends["low"], ends["high"]]) == (
-                values[0],
-                None if values[1] is None else values[1:3],
-            )
+            of_page = listed["scores"].get(name, {})
+            assert [of_page.get(end) for end in ("value", "low", "high", "n_correct", "n_images")] == values
 
     for cell in cells_of(sections):
         assert f"{cell['text']} {cell['below']}".strip() in re.sub(r" [a-z] (?=\d)", " ", page), cell

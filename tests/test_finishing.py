@@ -1,15 +1,17 @@
 """A training whose fine-tuning is finished early: the rest follows, and the recipe gives the same classifier again."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from drawing import write_cells
+from synthetic_runs import write_run
 from trained import SMALL_NETWORK
 from typer.testing import CliRunner
 
 import coverslip as cs
-from coverslip.cli import app
+from coverslip.cli import app, main
 from coverslip.errors import BadRun, Stopped
 from coverslip.events import (
     ClassifierSelected,
@@ -26,6 +28,7 @@ from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.status import StatusFile
 from coverslip.synthetic_cells import write_sample_images
 
 WEIGHTS = "classifier/weights.safetensors"
@@ -143,6 +146,17 @@ def test_a_stopped_training_is_finished_by_its_command(cells: Path, tmp_path: Pa
     with pytest.raises(BadRun) as refused:
         request_finish(run.folder)
     assert refused.value.code == "run-is-finished"
+
+
+@pytest.mark.slow
+def test_a_finish_that_another_process_carries_out_is_one_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Run(write_run(tmp_path, ("a", "b"), n_test=10))
+    StatusFile(run.status_file).write("running")
+    assert main(["train", "--finish", str(run.folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"run": str(run.folder), "is_finish_requested": True}
+    assert run.finish_file.is_file()
 
 
 @pytest.mark.exhaustive

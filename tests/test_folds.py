@@ -303,7 +303,8 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
     assert (metrics["n"], metrics["n_groups"]) == (32, 4)
     per_fold = metrics["folds"]["per_fold"]  # type: ignore[index]
     assert sorted(fold["n"] for fold in per_fold) == [0, 8, 8, 8, 8]
-    assert metrics["folds"]["mean"]["accuracy"]["reason"] == "1 of 5 folds have no such number"  # type: ignore[index]
+    reason = {"code": "folds-without-value", "parameters": {"n_missing": 1, "n_folds": 5}}
+    assert metrics["folds"]["mean"]["accuracy"]["reason"] == reason  # type: ignore[index]
     rows = rows_of(run.folder / "predictions.csv")
     assert all(row["p:c"] == "" and row["predicted"] in ("a", "b") for row in rows if row["label"] == "c")
     assert "label: c" not in (run.folder / "report.html").read_text(encoding="utf-8")

@@ -117,7 +117,7 @@ def test_a_dry_run_shows_columns_and_faults_and_writes_nothing(fields: Path, tmp
     assert shown.exit_code == 0
     assert "Pos_A" in shown.stdout
     as_json = json.loads(invoked(*start, "--columns", columns, "--group-pattern", r"^\w", "--json").stdout)
-    assert as_json["groups"] == {"a.tif": "a", "b.tif": "b"}
+    assert {each["name"]: each["group"] for each in as_json["fields"]} == {"a.tif": "a", "b.tif": "b"}
     assert as_json["table"]["meanings"]["x"] == "Pos_A"
     assert as_json["first"][0]["image_id"] == "a.tif#1"
     assert not (tmp_path / "objects.csv").exists()

@@ -24,7 +24,7 @@ from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images.preprocessing import Degradation, Preprocessing, preprocess
 from coverslip.models.networks import create_network
-from coverslip.reports.differences import common_images
+from coverslip.reports.common_images import common_images
 from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
 from coverslip.runs.images import copy_id, original_id
@@ -64,6 +64,19 @@ def test_five_folds_without_validation_images_train_on_four_fifths(tmp_path: Pat
     assert run.metrics.n == 60
     assert run.metrics.protocol == ()
     assert not run.folds[0].validation
+    assert {record.finetune.checkpoint_selection for record in run.trainings if record.finetune} == {"last"}
+
+
+@pytest.mark.slow
+def test_a_single_split_without_validation_images_keeps_the_last_epoch_and_ends_with_a_report(tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 30)
+    recipe = Recipe(**{**WITHOUT_CHOICES, "epochs": 2}, split=SplitPlan(folds=0, val=0))
+    run = cs.train(cells, recipe, out=tmp_path / "run")
+    assert sets_of(run) == {"train": 24, "test": 6}
+    assert run.training is not None
+    assert run.training.finetune is not None
+    assert (run.training.selected_epoch, run.training.finetune.checkpoint_selection) == (2, "last")
+    assert run.report_file.is_file()
 
 
 def test_what_needs_validation_images_is_named_if_there_are_none(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.metric_rows import uncalibrated
 from coverslip.reports.model_card import TRIPOD_AI
-from coverslip.reports.reported import ReportedRun, delivered_words, read_evaluation, read_run
+from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.runs.classifier import fingerprint_of, open_classifier
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import unchanged_images
@@ -214,14 +214,14 @@ def test_the_tested_and_the_delivered_classifier_are_named(trained: Run, tested_
     for file in ("report.html", "model_card.md"):
         content = (trained.folder / file).read_text(encoding="utf-8")
         assert words in content, file
-    assert delivered_words(ReportedRun(tested_run)) == ""
+    assert ReportedRun(tested_run).delivered_words == ""
 
 
 def test_the_page_of_results_says_that_the_metrics_are_of_the_tested_classifier(trained: Run, tested_run: Run) -> None:
     for run in (trained, tested_run):
         reported = ReportedRun(run)
         words = _measurement(reported)["words"]
-        assert words[1:] == ([delivered_words(reported)] if run is trained else [])
+        assert words[1:] == ([reported.delivered_words] if run is trained else [])
         without = text("report-groups-not-in-training", is_tested_only=True)
         assert (without in words[0]) == (run is trained)
 

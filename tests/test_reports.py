@@ -29,12 +29,13 @@ from coverslip.reports.sections.curves import average_pr_curves, draw_roc
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
 from coverslip.reports.sections.results import uncertain_words
+from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import CheckedClass, LabelErrors, LabelIssue, write_inspection, write_metrics
 from coverslip.runs.split import write_split
-from coverslip.runs.training import BudgetRecord
+from coverslip.runs.training import BudgetRecord, write_history
 
 
 @pytest.fixture(scope="module")
@@ -218,11 +219,9 @@ def test_a_single_test_group_is_reported(tmp_path):
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_allowed_leakage_and_per_image_scaling_are_reported(tmp_path):
-    made = write_run(tmp_path, n_test=60, allow_leakage=True, recipe=Recipe(scaling="per-image"))
-    page = write_report(made).read_text(encoding="utf-8")
-    assert "Training and test images may overlap." in page
-    assert "Intensity was removed." in page
+def test_per_image_scaling_is_reported(tmp_path):
+    made = write_run(tmp_path, n_test=60, recipe=Recipe(scaling="per-image"))
+    assert "limit-scaled-per-image" in {reason.code for reason in verdict_of_run(read_run(made)).reasons}
 
 
 @pytest.mark.slow
@@ -232,6 +231,20 @@ def test_a_run_that_stopped_after_the_instant_head_has_no_curves(tmp_path):
     assert "Training curves" not in page
     assert "The network was not fine-tuned." in page
     assert not (made / "figures" / "curves.svg").exists()
+
+
+@pytest.mark.slow
+def test_a_training_without_validation_images_has_curves_of_training_values(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    values = dict.fromkeys(("val_loss", "val_accuracy", "val_precision", "val_recall", "val_f1"))
+    history = [replace(row, **values) for row in Run(run).history]
+    write_history(tmp_path / "run" / "history.csv", history)
+    assert "curves" in {section.name for section in sections_of(read_run(tmp_path / "run"))}
+    figure = figures.curves(history, None)
+    assert [len(axes.lines) for axes in figure.axes] == [1, 1, 1]
+    history = [replace(row, train_loss=None, train_accuracy=None, train_f1=None) for row in history]
+    write_history(tmp_path / "run" / "history.csv", history)
+    assert "curves" not in {section.name for section in sections_of(read_run(tmp_path / "run"))}
 
 
 @pytest.mark.slow

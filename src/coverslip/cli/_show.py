@@ -5,8 +5,10 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.table import Table
@@ -94,8 +96,9 @@ def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
     """Yield the lines and tables of a block; of a gallery, nothing."""
     match block:
         case SectionText():
-            if block.heading and (block.rows or block.words):
-                yield f"\n{block.heading}"
+            heading = block.heading or block.summary
+            if heading and (block.rows or block.words):
+                yield f"\n{heading}"
             if block.rows:
                 rows = [*block.rows, *block.totals]
                 yield from _fitting_tables(console, block.columns, rows, block.text_columns)
@@ -238,8 +241,15 @@ def notes_console() -> Console:
 
 def print_json(value: Json) -> None:
     """Print one JSON object without NaN, as in the files. JSON itself escapes the first 32 characters."""
-    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=asdict)
+    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
     print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  command-line output
+
+
+def _plain(value: Any) -> Any:  # Any: JSON values
+    """Return a path, a record of a file or a dataclass as JSON values."""
+    if isinstance(value, Path):
+        return str(value)
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else asdict(value)
 
 
 def show_result(console: Console, run: "ReportedRun", *, all_classes: bool = False) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coverslip.cli._options import AsJson, argument, error_line, option
+from coverslip.cli._options import AsJson, argument, error_line, option, usage_error
 from coverslip.errors import CoverslipError
 from coverslip.messages import escape_controls, text
 
 if TYPE_CHECKING:
     from coverslip.app.server import Server
+    from coverslip.runs.documents import Document
     from coverslip.server.projects import Project
     from coverslip.workspace.jobs.queue import JobOptions
 
@@ -82,7 +83,7 @@ def job_options(slurm: str | None, job_memory: str | None) -> "JobOptions":
 
     most_bytes = None if job_memory is None else bytes_of(job_memory)
     if job_memory is not None and not most_bytes:
-        raise typer.BadParameter(text("usage-size", value=job_memory), param_hint="--job-memory")
+        raise usage_error("usage-size", hint="--job-memory", value=job_memory)
     return JobOptions(None if slurm is None else Slurm.of(slurm), most_bytes)
 
 
@@ -147,7 +148,7 @@ def backup(
 
       coverslip backup /backups/server-monday --server /srv/coverslip
     """
-    from coverslip.cli._show import notes_console, print_json, results_console, size_in_words
+    from coverslip.cli._show import notes_console, size_in_words
     from coverslip.cli.progress import shown_progress
     from coverslip.files import default_workspace_folder
     from coverslip.workspace.backups import write_backup
@@ -158,21 +159,15 @@ def backup(
         _back_up_server(server, file, as_json=as_json)
         return
     folder = (workspace or default_workspace_folder()).absolute().resolve()
-    stderr = notes_console()
-    with shown_progress(stderr) as emit:
+    with shown_progress(notes_console()) as emit:
         manifest = write_backup(Workspace(folder, ()), file, emit)
     size = file.stat().st_size
     if manifest.n_images_outside:
-        note = text("command-backup-images-outside", n_images=manifest.n_images_outside)
-        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
+        _print_note(text("command-backup-images-outside", n_images=manifest.n_images_outside))
     if manifest.n_links:
-        note = text("command-backup-links", n_links=manifest.n_links)
-        stderr.print(text("progress-warning", note=note), markup=False, soft_wrap=True)
-    if as_json:
-        print_json({"file": str(file), "size_bytes": size, **manifest.model_dump(mode="json")})
-        return
+        _print_note(text("command-backup-links", n_links=manifest.n_links), "progress-warning")
     line = text("command-backup-written", file=file, size=size_in_words(size), n_files=manifest.n_files)
-    results_console().print(line, soft_wrap=True)
+    _print_result({"file": str(file), "size_bytes": size, **manifest.model_dump(mode="json")}, line, as_json=as_json)
 
 
 def restore(
@@ -194,7 +189,7 @@ def restore(
 
       coverslip restore /backups/server-monday --server /srv/coverslip
     """
-    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
     from coverslip.workspace.backups import restore_backup
 
@@ -203,32 +198,46 @@ def restore(
         _restore_server(file, server, as_json=as_json)
         return
     if workspace is None:
-        raise typer.BadParameter(text("usage-restore"), param_hint="--workspace")
-    stderr = notes_console()
-    with shown_progress(stderr) as emit:
+        raise usage_error("usage-restore", hint="--workspace")
+    with shown_progress(notes_console()) as emit:
         restored = restore_backup(file, workspace, emit)
     manifest = restored.manifest
     if manifest.n_images_outside:
-        note = text("command-restored-images-outside", n_images=manifest.n_images_outside)
-        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
-    if restored.n_interrupted:
-        note = text("command-restored-interrupted", n_jobs=restored.n_interrupted)
-        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
-    if as_json:
-        summary = {"folder": str(restored.folder), "n_interrupted": restored.n_interrupted}
-        print_json({**summary, **manifest.model_dump(mode="json")})
-        return
+        _print_note(text("command-restored-images-outside", n_images=manifest.n_images_outside))
     line = text("command-restored", folder=escape_controls(str(restored.folder)), n_files=manifest.n_files)
-    results_console().print(line, soft_wrap=True)
+    _print_restored(restored.folder, restored.n_interrupted, manifest, line, as_json=as_json)
+
+
+def _print_note(note: str, level: str = "progress-note") -> None:
+    from coverslip.cli._show import notes_console
+
+    notes_console().print(text(level, note=note), markup=False, soft_wrap=True)
+
+
+def _print_restored(folder: Path, n_interrupted: int, manifest: "Document", line: str, *, as_json: bool) -> None:
+    """Print a note on interrupted jobs, and the result of a restore."""
+    if n_interrupted:
+        _print_note(text("command-restored-interrupted", n_jobs=n_interrupted))
+    values = {"folder": str(folder), "n_interrupted": n_interrupted, **manifest.model_dump(mode="json")}
+    _print_result(values, line, as_json=as_json)
+
+
+def _print_result(values: dict[str, object], line: str, *, as_json: bool) -> None:
+    from coverslip.cli._show import print_json, results_console
+
+    if as_json:
+        print_json(values)
+    else:
+        results_console().print(line, soft_wrap=True)
 
 
 def _check_choice(workspace: Path | None, server: Path | None) -> None:
     if workspace is not None and server is not None:
-        raise typer.BadParameter(text("usage-workspace-or-server"), param_hint="--server")
+        raise usage_error("usage-workspace-or-server", hint="--server")
 
 
 def _back_up_server(server: Path, folder: Path, *, as_json: bool) -> None:
-    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
     from coverslip.server.backups import write_server_backup
     from coverslip.server.folder import AccountServer, refuse_postgresql
@@ -237,33 +246,22 @@ def _back_up_server(server: Path, folder: Path, *, as_json: bool) -> None:
     existing = AccountServer(server.absolute().resolve(), ())
     with shown_progress(notes_console()) as emit:
         manifest = write_server_backup(existing, folder, emit)
-    if as_json:
-        print_json({"folder": str(folder), **manifest.model_dump(mode="json")})
-        return
     n_projects, n_users = len(manifest.projects), manifest.accounts["users"]
     line = text("command-backup-of-server", folder=str(folder), n_projects=n_projects, n_users=n_users)
-    results_console().print(line, soft_wrap=True)
+    _print_result({"folder": str(folder), **manifest.model_dump(mode="json")}, line, as_json=as_json)
 
 
 def _restore_server(backup_folder: Path, server: Path, *, as_json: bool) -> None:
-    from coverslip.cli._show import notes_console, print_json, results_console
+    from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
     from coverslip.server.backups import restore_server_backup
 
-    stderr = notes_console()
-    with shown_progress(stderr) as emit:
+    with shown_progress(notes_console()) as emit:
         manifest, restored = restore_server_backup(backup_folder, server, emit)
     n_interrupted = sum(each.n_interrupted for each in restored.values())
-    if n_interrupted:
-        note = text("command-restored-interrupted", n_jobs=n_interrupted)
-        stderr.print(text("progress-note", note=note), markup=False, soft_wrap=True)
-    if as_json:
-        summary = {"folder": str(server), "n_interrupted": n_interrupted}
-        print_json({**summary, **manifest.model_dump(mode="json")})
-        return
     n_projects, n_users = len(manifest.projects), manifest.accounts["users"]
     line = text("command-restored-server", folder=str(server), n_projects=n_projects, n_users=n_users)
-    results_console().print(line, soft_wrap=True)
+    _print_restored(server, n_interrupted, manifest, line, as_json=as_json)
 
 
 # `coverslip server`: the app for several people, with accounts and projects.
@@ -315,19 +313,19 @@ def server(
         try:
             ipaddress.ip_network(address, strict=False)
         except ValueError as error:
-            raise typer.BadParameter(text("usage-proxy", address=address), param_hint="--proxy") from error
+            raise usage_error("usage-proxy", hint="--proxy", address=address) from error
     if user_header is not None and not proxy:
-        raise typer.BadParameter(text("usage-user-header"), param_hint="--user-header")
+        raise usage_error("usage-user-header", hint="--user-header")
     if not re.fullmatch(r"[A-Za-z0-9._~/-]*", base_path):
-        raise typer.BadParameter(text("usage-base-path"), param_hint="--base-path")
+        raise usage_error("usage-base-path", hint="--base-path")
     if reset_password and admin is None:
-        raise typer.BadParameter(text("usage-reset-password"), param_hint="--reset-password")
+        raise usage_error("usage-reset-password", hint="--reset-password")
     base = "/".join(["", *filter(None, base_path.split("/"))])
     limit_memory_arenas()
     options = job_options(slurm, job_memory)
     opened = open_account_server(folder, tuple(root or ()))
     if admin is None and not any(user.is_admin for user in list_users(opened)):
-        raise typer.BadParameter(text("usage-first-admin"), param_hint="--admin")
+        raise usage_error("usage-first-admin", hint="--admin")
     from coverslip.server.app import Proxies, open_accounts_server  # takes seconds; arguments are checked before
 
     proxies = Proxies(tuple(proxy or ()), user_header)

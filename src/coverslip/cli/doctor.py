@@ -200,19 +200,15 @@ def _folders() -> dict[str, tuple[Path, str]]:
 def _fault_of_folder(folder: Path) -> str | None:
     """Return why nothing can be written to a folder, which may not exist yet; None if files can be written."""
     try:
-        with tempfile.TemporaryFile(dir=_existing(folder)):
+        nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))  # a link may lead nowhere
+        with tempfile.TemporaryFile(dir=nearest):
             return None
     except OSError as error:
         return error.strerror or str(error)
 
 
 def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(_existing(folder)).free
-
-
-def _existing(folder: Path) -> Path:
-    """Return a folder, or the nearest above it that exists."""
-    return next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    return shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
 
 
 # `coverslip cache`: show or empty the cache of computed data.

@@ -66,6 +66,8 @@ def inspect(
     from coverslip.datasets.index.opening import is_image
 
     if all(is_image(Path(each)) for each in data):
+        if group or group_pattern or columns or crop_size or settings or estimate_leakage:
+            raise usage_error("usage-inspect-files")
         _describe([Path(each) for each in data], as_json=as_json)
         return
     from coverslip import pipeline
@@ -192,7 +194,7 @@ def read(
     """
     from pydantic import ValidationError
 
-    from coverslip.cli._show import results_console
+    from coverslip.cli._show import notes_console, results_console
     from coverslip.images.decoding import read_pixels
     from coverslip.images.output import write_tiff
     from coverslip.images.reader import ReadPlan
@@ -224,6 +226,8 @@ def read(
         dtype=str(pixels.array.dtype),
         um=size[0] if size else 0,
     )
+    if pixels.note is not None:
+        notes_console().print(text("progress-note", note=pixels.note), markup=False, soft_wrap=True)
     results_console().print(line, soft_wrap=True)
 
 

@@ -55,7 +55,8 @@ def models(
     if name is not None:
         if paper is not None or max_parameters is not None or max_macs is not None or available:
             raise usage_error("usage-filter-with-name")
-        if image_size is not None and not bench:
+        is_changed = bool(option) or (classes, channels) != (_N_CLASSES, _N_CHANNELS)
+        if (bench and is_changed) or (image_size is not None and not bench):
             raise usage_error("usage-bench-option")
         described = _describe(name, classes, channels, option or [])
         latency = _latency(name, image_size) if bench else None

@@ -103,7 +103,7 @@ def objects(
                     _show_table(table, notes_console())
         raise
     if as_json:
-        print_json(_as_json(summary, None if dry_run else out))
+        print_json({"format_version": 1, "file": None if dry_run else out, **asdict(summary)})
     else:
         _show(summary, None if dry_run else out)
 
@@ -128,28 +128,6 @@ def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
         key = ".".join(map(str, error.errors()[0]["loc"]))
         reason = error.errors()[0]["msg"]
         raise usage_error("usage-finder-setting", hint="--finder-set", key=key, reason=reason, keys=keys) from error
-
-
-def _as_json(summary: "ObjectsSummary", file: Path | None) -> dict[str, object]:
-    return {
-        "format_version": 1,
-        "file": None if file is None else str(file),
-        "kind": summary.kind,
-        "n_files": summary.n_files,
-        "n_objects": summary.n_objects,
-        "fields": summary.n_of_field,
-        "classes": summary.n_of_label,
-        "n_at_edge": summary.n_at_edge,
-        "side_px": summary.side_px,
-        "area_um2": summary.area_um2,
-        "unmatched": summary.unmatched,
-        "ambiguous": summary.ambiguous,
-        "matches": summary.matches,
-        "groups": {each.name: each.group for each in summary.fields if each.group},
-        "about": {each.name: dict(each.about) for each in summary.fields if each.about},
-        "first": [asdict(each) for each in summary.first],
-        "table": None if summary.table is None else asdict(summary.table),
-    }
 
 
 def _show(summary: "ObjectsSummary", file: Path | None) -> None:

@@ -135,14 +135,7 @@ def predict(
             )
     mark_tables([summary.file], for_excel=for_excel)
     if as_json:
-        print_json(
-            {
-                "file": str(summary.file),
-                "decisions": summary.decisions,
-                "shares": _shares_as_json(summary.shares),
-                "assumed": summary.assumed,
-            }
-        )
+        print_json({"format_version": 1} | asdict(summary))
     else:
         show_decisions(results_console(), notes_console(), summary.decisions)
         _show_shares(summary.shares, summary.assumed)
@@ -181,13 +174,6 @@ def _share(option: str) -> tuple[str, float]:
     return name, share
 
 
-def _shares_as_json(shares: "dict[str, Metric]") -> dict[str, dict[str, object]]:
-    field_names = ("value", "low", "high", "level", "method", "reason")
-    return {
-        name: {field_name: getattr(share, field_name) for field_name in field_names} for name, share in shares.items()
-    }
-
-
 def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None:
     """Print the estimated class proportions, or why they cannot be estimated."""
     from coverslip.cli._show import results_console, table_of
@@ -213,6 +199,8 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
         )
     results_console().print(f"\n{text('command-proportions')}", soft_wrap=True)
     results_console().print(table)
+    if (n_classes := len(estimated_shares)) > _MOST_CLASSES:
+        results_console().print(text("report-largest-classes", n_shown=_MOST_CLASSES, n_classes=n_classes))
 
 
 # `coverslip explain`: heat maps and similar training images.
@@ -265,7 +253,7 @@ def explain(
             emit=emit,
         )
     if as_json:
-        print_json(_explanations_as_json(explained))
+        print_json({"format_version": 1} | asdict(explained))
     else:
         _show(explained)
 
@@ -286,19 +274,6 @@ def _runs_and_images(paths: list[str]) -> tuple[list[str], list[str]]:
 def _is_classifier(path: Path) -> bool:
     names = ("recipe.yaml", "classifier", "weights.safetensors")
     return path.suffix == ".coverslip" or any((path / name).exists() for name in names)
-
-
-def _explanations_as_json(explained: "Explanations") -> dict[str, object]:
-    checks = [
-        asdict(of_run) | {"checks": [check.model_dump(mode="json") for check in of_run.checks]}
-        for of_run in explained.checks
-    ]
-    return {
-        "format_version": 1,
-        "folder": str(explained.folder),
-        "checks": checks,
-        "images": [asdict(image) for image in explained.images],
-    }
 
 
 def _show(explained: "Explanations") -> None:

@@ -88,24 +88,11 @@ def summarise(
 
 
 def _as_json(summary: "Summary") -> dict[str, object]:
-    return {
-        "format_version": 1,
-        "samples": [_sample_as_json(each) for each in summary.samples],
-        "conditions": [_sample_as_json(each) for each in summary.conditions],
-        "series": [_sample_as_json(each) for each in summary.series],
-        "method": summary.method,
-        "assumption": summary.assumption,
-        "correlations": summary.correlations,
-        "cautions": summary.cautions,
-        "similar_samples": summary.similar_samples,
-        "similar_conditions": summary.similar_conditions,
-        "similar_blocks": summary.similar_blocks,
-        "label_shift": None if summary.label_shift is None else asdict(summary.label_shift),
-        "comparisons": [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons],
-        "controls": [_named(asdict(each)) for each in summary.controls],
-        "samples_needed": [_named(asdict(each)) for each in summary.samples_needed],
-        "trends": [_named(asdict(each)) for each in summary.trends],
-    }
+    samples = {key: [*map(_sample_as_json, getattr(summary, key))] for key in ("samples", "conditions", "series")}
+    keys_of_classes = ("controls", "samples_needed", "trends")
+    of_classes = {key: [_named(asdict(each)) for each in getattr(summary, key)] for key in keys_of_classes}
+    comparisons = [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons]
+    return {"format_version": 1} | asdict(summary) | samples | of_classes | {"comparisons": comparisons}
 
 
 def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:

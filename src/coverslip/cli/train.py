@@ -115,6 +115,8 @@ def train(
     if finish is not None:
         if request_finish(finish):
             notes_console().print(text("command-finish-requested"))
+            if as_json:
+                print_json({"run": str(finish), "is_finish_requested": True})
             return
     elif resume is not None:
         withdraw_finish(resume)

@@ -29,7 +29,7 @@ from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
 from coverslip.runs.images import ImageLookup, evaluated_images_of, refuse_other_images, write_in_memory_images
 from coverslip.runs.predictions import Prediction, Predictions
-from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.results import write_confusion, write_metrics
 from coverslip.runs.split import SplitRow
 from coverslip.runs.status import EvaluatedImages, images_opened, work_lock
@@ -90,7 +90,8 @@ def _below_root(data: Dataset, rows: Iterable[Prediction]) -> Iterator[Predictio
 
 def write_results(run: Run, rows: Predictions, evaluation: Evaluation) -> None:
     """Write the predictions, then the metrics: a folder with `metrics.json` is complete."""
-    if not run.is_evaluation and run.environment.allow_leakage:
+    has_initial_run = not run.is_evaluation and isinstance(run.recipe.init, FromRun | Pretraining)
+    if not run.is_evaluation and (run.is_split_leaky or (has_initial_run and run.environment.allow_leakage)):
         evaluation = replace(evaluation, n_leaks=0 if run.inspection is None else run.inspection.n_test_leaks)
     rows.write_csv(run.predictions_file)
     write_confusion(run.confusion_file, evaluation)

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from functools import cache, lru_cache, reduce
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 if TYPE_CHECKING:
     from fluent.runtime import FluentBundle
@@ -479,23 +479,7 @@ Remedies = tuple[Remedy, ...]
 
 
 # By `kind`, to read JSON without Pydantic, whose import would slow down every command.
-_REMEDIES: dict[str, type[Remedy]] = {
-    "set": Set,
-    "allow-leakage": AllowLeakage,
-    "group-by": GroupBy,
-    "join-groups": JoinGroups,
-    "map-column": MapColumn,
-    "resume": Resume,
-    "evaluate": Evaluate,
-    "finish": Finish,
-    "import-weights": ImportWeights,
-    "show-models": ShowModels,
-    "clean-cache": CleanCache,
-    "choose-other": ChooseOther,
-    "rescale": Rescale,
-    "restore-backup": RestoreBackup,
-    "trust-cluster": TrustCluster,
-}
+_REMEDIES: dict[str, type[Remedy]] = {each.__dataclass_fields__["kind"].default: each for each in get_args(Remedy)}
 
 
 def remedies_of(stored: Iterable[Mapping[str, Any]]) -> Remedies:

@@ -1,6 +1,6 @@
 """Comparison of several runs, each with the first on the test images of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -15,20 +15,15 @@ from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS, scored_metrics, value_with_groups
 from coverslip.messages import text
 from coverslip.notebooks import html_table
+from coverslip.registry import no_such
 from coverslip.reports import reported
-from coverslip.reports.differences import (
-    ChangedImages,
-    CommonImages,
-    Differing,
-    Published,
-    changed_images,
-    common_images,
-    differences_between,
-    read_published,
-)
+from coverslip.reports.common_images import ChangedImages, CommonImages, changed_images, common_images
+from coverslip.reports.differences import Differing, differences_between
 from coverslip.reports.metric_rows import Measured, estimate, measured
 from coverslip.reports.reported import without_results
+from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run, count_comparison, open_run, read_test_set_accesses
+from coverslip.table_cells import number_of
 
 Labels = Literal["both", "first", "second"]
 
@@ -218,6 +213,55 @@ def access_note(runs: Sequence[Run]) -> str:
 
 
 MOST_RUNS = 20
+
+
+_TEXT_COLUMNS = ("name", "source")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Published values of metrics."""
+
+    name: str
+    metrics: Mapping[str, float]  # by metric name
+    source: str = ""  # citation
+
+
+def read_published(file: Path) -> list[Published]:
+    """Read a table (CSV) with the column `name`, a column per metric (`accuracy`, `macro_f1`), and `source`.
+
+    Raises:
+        CoverslipError: the file cannot be read, or a column or number cannot be parsed.
+    """
+    try:
+        rows = list(rows_of_table(file, lambda name: name not in _TEXT_COLUMNS))
+    except CoverslipError as error:
+        raise CoverslipError("unreadable-published-values", file=file, cause=error) from error
+    if not rows:
+        raise CoverslipError("no-published-values", file=file)
+    return [_published_row(cells, file) for cells in rows]
+
+
+def _published_row(cells: Mapping[str, str], file: Path) -> Published:
+    if not cells.get("name", "").strip():
+        raise CoverslipError("published-values-without-name", file=file)
+    metrics = {}
+    for column, cell in cells.items():
+        if column in _TEXT_COLUMNS or not cell.strip():
+            continue
+        if column not in METRICS:
+            reason = str(no_such("metric", column, METRICS))
+            raise CoverslipError("unknown-published-metric", file=file, reason=reason)
+        metrics[column] = _number(cell, column, file)
+    return Published(name=cells["name"].strip(), metrics=metrics, source=cells.get("source", "").strip())
+
+
+def _number(cell: str, metric: str, file: Path) -> float:
+    value = number_of(cell)
+    is_limited = METRICS[metric].scale in ("share", "correlation")
+    if value is None or value < -1 or (is_limited and value > 1):
+        raise CoverslipError("invalid-published-value", file=file, value=cell[:40], metric=METRICS[metric].title)
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

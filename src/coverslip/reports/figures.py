@@ -165,12 +165,12 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
     """Draw training and validation loss, macro-F1 and accuracy by epoch, with a ring at the selected epoch.
 
     Args:
-        history: a row for each epoch.
+        history: a row for each epoch; without validation images, only training values are drawn.
         selected_epoch: epoch of the classifier's network; None if it is not known.
     """
     figure = new_figure(8.6, 2.8)
-    panels = [(key, title) for key, title in _panels() if _points(history, f"val_{key}")]
-    for axes, (key, title) in zip(np.ravel(figure.subplots(1, max(len(panels), 1))), panels, strict=True):
+    panels = curve_panels([history])
+    for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for part, color, words in (
             ("train", MUTED, text("figure-label-training")),
             ("val", DATA, text("figure-label-validation")),
@@ -195,13 +195,14 @@ def curves(history: Sequence[Epoch], selected_epoch: int | None) -> "Figure":
     return figure
 
 
-def _panels() -> tuple[tuple[str, str], ...]:
-    """Return the values of an epoch that have a panel, with their titles."""
-    return (
-        ("loss", text("figure-title-loss")),
-        ("f1", text("figure-title-macro-f1")),
-        ("accuracy", text("figure-title-accuracy")),
-    )
+def curve_panels(histories: Sequence[Sequence[Epoch]], sets: Sequence[str] = ("train", "val")) -> list[tuple[str, str]]:
+    """Return the values of an epoch that have a panel, because some epoch has a value of these sets, with titles."""
+    titles = {"loss": "figure-title-loss", "f1": "figure-title-macro-f1", "accuracy": "figure-title-accuracy"}
+    return [
+        (key, text(title))
+        for key, title in titles.items()
+        if any(_points(history, f"{part}_{key}") for history in histories for part in sets)
+    ]
 
 
 def _epoch_axis(axes: "Axes", title: str) -> None:
@@ -238,7 +239,7 @@ def _points(history: Sequence[Epoch], column: str) -> list[tuple[int, float]]:
 def fold_curves(histories: Sequence[Sequence[Epoch]]) -> "Figure":
     """Draw validation loss, macro-F1 and accuracy by epoch, with a line per fold."""
     figure = new_figure(8.6, 2.8)
-    panels, label = _panels(), text("figure-label-validation-of-fold")
+    panels, label = curve_panels(histories, ("val",)), text("figure-label-validation-of-fold")
     for axes, (key, title) in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for history in histories:
             points = _points(history, f"val_{key}")

@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.intervals import Scale
-from coverslip.evaluation.results import Metric
+from coverslip.evaluation.results import ClassScores, Metric
 from coverslip.evaluation.table import METRICS, Better, row_metrics
 from coverslip.messages import Message, text
 from coverslip.reports.reported import ReportedRun, count, listed, number, signed, spanned
@@ -52,50 +52,19 @@ class MetricValue(Measured):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """The ends of a confidence interval."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """The numbers of images of a proportion."""
-
-    n_correct: int
-    n_images: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassResult:
     """The metrics of one class."""
 
     number: Annotated[int, Field(description="1-based, as in the confusion matrix.")]
     name: str
     n: int
-    precision: float | None
-    recall: float | None
-    specificity: float | None
-    npv: float | None
-    f1: float | None
-    auroc: float | None
-    average_precision: float | None
-    intervals: Annotated[
-        dict[str, Ends],
-        Field(
-            description="Ends of the confidence intervals, by the name of the metric; only metrics with an interval."
-        ),
-    ]
-    counts: Annotated[
-        dict[str, Counts],
-        Field(
-            description="Numbers of images, by the name of the metric; only proportions without an interval because "
-            "of too few groups."
-        ),
-    ]
+    scores: Annotated[Mapping[str, Metric], Field(description="By the name of the metric.")]
     operating_point: Annotated[float | None, Field(description="Decision threshold; null: the most probable class.")]
     reason: Message | None
+
+    def value(self, name: str) -> float | None:
+        """Return the value of a metric; None if it is not defined."""
+        return self.scores[name].value if name in self.scores else None
 
 
 Row = Annotated[list[Measured], Field(description="The metrics of a row; the same in every row.")]
@@ -228,44 +197,19 @@ def classes(run: ReportedRun) -> list[ClassResult]:
         if card is None
         else dict(zip(card.classes, run.earlier_thresholds or card.operating_points or (), strict=False))
     )
-    return [_class_result(run, place, name, points.get(name)) for place, name in enumerate(run.classes, start=1)]
-
-
-def _class_result(run: ReportedRun, place: int, name: str, operating_point: float | None) -> ClassResult:
-    scores = run.metrics.per_class.get(name)
-    values = {} if scores is None else {key: metric.value for key, metric in scores.metrics.items()}
-    return ClassResult(
-        number=place,
-        name=name,
-        n=0 if scores is None else scores.n,
-        precision=values.get("precision"),
-        recall=values.get("recall"),
-        specificity=values.get("specificity"),
-        f1=values.get("f1"),
-        npv=values.get("npv"),
-        auroc=values.get("auroc"),
-        average_precision=values.get("average_precision"),
-        intervals={} if scores is None else _intervals(scores.metrics),
-        counts={} if scores is None else _counts(scores.metrics),
-        operating_point=operating_point,
-        reason=None if scores is None else scores.reason,
-    )
-
-
-def _intervals(numbers: Mapping[str, Metric]) -> dict[str, Ends]:
-    return {
-        key: Ends(low=metric.low, high=metric.high)
-        for key, metric in numbers.items()
-        if metric.low is not None and metric.high is not None
-    }
-
-
-def _counts(numbers: Mapping[str, Metric]) -> dict[str, Counts]:
-    return {
-        key: Counts(n_correct=metric.n_correct, n_images=metric.n_images)
-        for key, metric in numbers.items()
-        if metric.low is None and metric.n_correct is not None and metric.n_images is not None
-    }
+    no_scores = ClassScores(n=0, metrics={})
+    return [
+        ClassResult(
+            number=place,
+            name=name,
+            n=scores.n,
+            scores=scores.metrics,
+            operating_point=points.get(name),
+            reason=scores.reason,
+        )
+        for place, name in enumerate(run.classes, start=1)
+        for scores in [run.metrics.per_class.get(name, no_scores)]
+    ]
 
 
 def domains(run: ReportedRun) -> list[DomainResult]:

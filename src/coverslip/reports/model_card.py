@@ -21,12 +21,9 @@ from coverslip.reports.metric_rows import column_titles, estimate
 from coverslip.reports.reported import (
     ReportedRun,
     count,
-    delivered_words,
     group_words,
     interval_after,
     listed,
-    split_words,
-    without_group,
 )
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.images import image_kind
@@ -178,8 +175,8 @@ def _missing(run: ReportedRun) -> str:
 def _clusters(run: ReportedRun) -> str:
     if not run.n_groups:
         return text("card-no-groups")
-    groups = text("card-groups", n_groups=run.n_groups, is_leaky=run.environment.allow_leakage)
-    return "; ".join(filter(None, [groups, without_group(run)]))
+    groups = text("card-groups", n_groups=run.n_groups, is_leaky=run.is_split_leaky)
+    return "; ".join(filter(None, [groups, run.without_group]))
 
 
 def _measures(run: ReportedRun) -> str:
@@ -197,14 +194,14 @@ def _fairness(run: ReportedRun) -> str:
 
 
 def _output(run: ReportedRun) -> str:
-    return f"{text('card-output')} {uncertain_words(run)}".strip()
+    return f"{text('card-output', has_validation=run.has_validation)} {uncertain_words(run)}".strip()
 
 
 def _differences(run: ReportedRun) -> str:
     evaluations = [_named(evaluation) for evaluation in run.run.evaluations if evaluation.is_measured]
     return text(
         "card-evaluation-data",
-        image_set=split_words(run),
+        image_set=run.split_words,
         n_evaluations=len(evaluations),
         evaluations=listed(evaluations),
     )
@@ -277,7 +274,7 @@ TRIPOD_AI = (
     Item("tripod-12c", lambda run: _paragraph_of_methods(run, 1)),
     Item("tripod-12d", _clusters),
     Item("tripod-12e", _measures),
-    Item("tripod-12f", lambda run: delivered_words(run) or text("card-not-updated")),
+    Item("tripod-12f", lambda run: run.delivered_words or text("card-not-updated")),
     Item("tripod-12g", prediction_methods),
     Item("tripod-13", _balance),
     Item("tripod-14", _fairness),
@@ -298,7 +295,7 @@ TRIPOD_AI = (
     Item("tripod-22", _specification),
     Item("tripod-23a", _performance),
     Item("tripod-23b", _differences_between_clusters),
-    Item("tripod-24", lambda run: delivered_words(run) or text("card-no-update")),
+    Item("tripod-24", lambda run: run.delivered_words or text("card-no-update")),
     Item("tripod-25"),
     Item("tripod-26", lambda run: text("card-limitations")),
     Item("tripod-27a", _poor_input),
@@ -364,7 +361,7 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
         n_images = card.trained_on.n_images if card.tested is None else card.tested.n_images
         facts.append((text("card-title-training-images"), text("card-training-images", n_images=n_images)))
         if card.tested is not None:
-            facts.append((text("card-title-delivered"), delivered_words(run)))
+            facts.append((text("card-title-delivered"), run.delivered_words))
         facts.append((text("card-title-input"), input_images))
         facts.append((text("card-title-pixel-size"), _pixel_size(card.trained_on) or not_known(run)))
     return facts

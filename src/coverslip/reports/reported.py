@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from coverslip.runs.split import SplitRow
 from coverslip.runs.status import Environment
 from coverslip.runs.training import BudgetRecord, Calibration, FinetuneStage, StageRecord, TrainingRecord
 
+DUPLICATES = ("duplicates", "near-duplicates")  # findings
 Rule = Literal["highest probability", "chosen threshold", "threshold set by hand"]
 
 
@@ -50,12 +51,9 @@ class ReportedRun:
     def environment(self) -> Environment:
         return self.run.environment
 
-    @cached_property
+    @property
     def metrics(self) -> Evaluation:
-        metrics = self.measured.metrics
-        if self.evaluation is None and self.environment.allow_leakage and metrics.n_leaks is None:  # an earlier version
-            return replace(metrics, n_leaks=0 if self.run.inspection is None else self.run.inspection.n_test_leaks)
-        return metrics
+        return self.measured.metrics
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -223,11 +221,76 @@ class ReportedRun:
 
     @property
     def is_unseen(self) -> bool:
-        """Whether it is certain that the network was trained on none of the measured images."""
-        if self.evaluation is not None:
-            images = self.evaluation.evaluated_images
-            return images is not None and not images.is_seen and self.initialization_is_known
-        return self.metrics.split != "val" and not self.environment.allow_leakage and self.initialization_is_known
+        """Whether it is certain that the network was trained on none of the images of an evaluation."""
+        images = None if self.evaluation is None else self.evaluation.evaluated_images
+        return images is not None and not images.is_seen and self.initialization_is_known
+
+    # What the split was, for all sections, and in words.
+
+    @property
+    def is_split_leaky(self) -> bool:
+        """Whether groups and duplicates may be in several sets."""
+        return self.run.is_split_leaky or bool(self.metrics.n_leaks)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there were validation images, in each fold or in the single split."""
+        return self.recipe.split.val > 0 or self.parts["val"] > 0
+
+    @property
+    def n_near_duplicates(self) -> tuple[int, int]:
+        """Numbers of sets of near-duplicates: those that are each in the same set of images, and all."""
+        findings = () if self.run.inspection is None else self.run.inspection.of("near-duplicates")
+        counts = [finding.parameters["n_clusters_together"] for finding in findings]
+        n_together = sum(n for n in counts if isinstance(n, int))
+        return 0 if self.is_split_leaky else n_together, sum(len(finding.images) for finding in findings)
+
+    @property
+    def split_words(self) -> str:
+        """The set of images that the metrics are computed on."""
+        split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(self.metrics.split, "other")
+        if split == "test" and read_test_set_accesses(self.run).n == 1 and not self.recipe.leaking_keys:
+            split = "test-once"
+        return text("report-split", split=split, name=self.metrics.split, n_relabeled=len(self.labels_before))
+
+    @property
+    def delivered_words(self) -> str:
+        """That the delivered classifier is fitted on more images than the tested one; empty if it is not."""
+        card = self.run.card
+        if card is None or card.tested is None:
+            return ""
+        n_images, n_tested = card.trained_on.n_images, card.tested.n_images
+        if self.evaluation is not None:  # of the delivered classifier
+            return text("report-delivered-classifier", n_images=n_images, is_unseen=self.is_unseen)
+        return text("delivered-classifier", n_images=n_images, n_tested=n_tested)
+
+    @property
+    def measured_groups(self) -> str:
+        """Which groups the measured images come from, and whether training used images of them."""
+        if self.evaluation is not None:  # group names may coincide with those of unrelated groups in training
+            return text("report-groups-of-evaluation", groups=group_words(self.metrics))
+        groups = count_groups(row.named_group for row in self.used if self.n_folds or row.split == "test")
+        n_ungrouped, is_leaky = groups.n_ungrouped, self.is_split_leaky
+        is_every_fold_apart = bool(self.n_folds) and not n_ungrouped
+        first = text(
+            "report-groups-of-test-images",
+            n_groups=groups.n_groups,
+            n_ungrouped=n_ungrouped,
+            is_of_test_set=is_leaky and not is_every_fold_apart,
+        )
+        n_unknown = n_ungrouped if self.n_folds else self.groups["train"].n_ungrouped
+        if is_every_fold_apart:
+            return f"{first} {text('report-groups-of-folds')}"
+        if is_leaky:
+            return first
+        if n_unknown:
+            return f"{first} {text('report-ungrouped-images', n_images=n_unknown, has_folds=bool(self.n_folds))}"
+        return f"{first} {text('report-groups-not-in-training', is_tested_only=self.run.is_fitted_on_test)}"
+
+    @property
+    def without_group(self) -> str:
+        """That images without a known group may be of groups in other sets; empty if every image has one."""
+        return text("report-without-group", n_images=self.n_ungrouped) if self.n_ungrouped else ""
 
     @cached_property
     def domain_of(self) -> dict[str, str]:
@@ -431,34 +494,6 @@ def relabeled(run: ReportedRun) -> str:
     return text("report-relabeled", n_images=n, accuracy=percent(n_right / len(rows)))
 
 
-def measured_groups(run: ReportedRun) -> str:
-    """Return which groups the measured images come from, and whether training used images of them."""
-    if run.evaluation is not None:  # group names may coincide with those of unrelated groups in training
-        return text("report-groups-of-evaluation", groups=group_words(run.metrics))
-    groups = count_groups(row.named_group for row in run.used if run.n_folds or row.split == "test")
-    n_ungrouped, is_leaky = groups.n_ungrouped, run.environment.allow_leakage
-    is_every_fold_apart = bool(run.n_folds) and not n_ungrouped
-    first = text(
-        "report-groups-of-test-images",
-        n_groups=groups.n_groups,
-        n_ungrouped=n_ungrouped,
-        is_of_test_set=is_leaky and not is_every_fold_apart,
-    )
-    n_unknown = n_ungrouped if run.n_folds else run.groups["train"].n_ungrouped
-    if is_every_fold_apart:
-        return f"{first} {text('report-groups-of-folds')}"
-    if is_leaky:
-        return first
-    if n_unknown:
-        return f"{first} {text('report-ungrouped-images', n_images=n_unknown, has_folds=bool(run.n_folds))}"
-    return f"{first} {text('report-groups-not-in-training', is_tested_only=run.run.is_fitted_on_test)}"
-
-
-def without_group(run: ReportedRun) -> str:
-    """Return that images without a known group may be of groups in other sets; empty if every image has one."""
-    return text("report-without-group", n_images=run.n_ungrouped) if run.n_ungrouped else ""
-
-
 def value_words(metric: Metric) -> str:
     """Return a value with its confidence interval: '0.891 (95% CI 0.850–0.930)'."""
 
@@ -486,25 +521,6 @@ def interval_words(evaluation: Evaluation) -> str:
         share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
         sentences.append(text("report-interval-folds", share=whole_percent(share)))
     return " ".join(sentences)
-
-
-def split_words(run: ReportedRun) -> str:
-    """Return the set of images that the metrics are computed on."""
-    split = {"test": "test", "val": "validation", "out-of-fold": "held-out"}.get(run.metrics.split, "other")
-    if split == "test" and read_test_set_accesses(run.run).n == 1:
-        split = "test-once"
-    return text("report-split", split=split, name=run.metrics.split, n_relabeled=len(run.labels_before))
-
-
-def delivered_words(run: ReportedRun) -> str:
-    """Return that the delivered classifier is fitted on more images than the tested one; empty if it is not."""
-    card = run.run.card
-    if card is None or card.tested is None:
-        return ""
-    n_images, n_tested = card.trained_on.n_images, card.tested.n_images
-    if run.evaluation is not None:  # of the delivered classifier
-        return text("report-delivered-classifier", n_images=n_images)
-    return text("delivered-classifier", n_images=n_images, n_tested=n_tested)
 
 
 def listed(names: Sequence[str], at_most: int = 8) -> str:

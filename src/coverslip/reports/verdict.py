@@ -14,11 +14,11 @@ from coverslip.evaluation.results import Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 from coverslip.reports.reported import (
+    DUPLICATES,
     ReportedRun,
     group_mean,
     group_words,
     listed,
-    measured_groups,
     number,
     percent,
     range_after,
@@ -337,7 +337,7 @@ def _above_grouped(run: ReportedRun) -> Iterator[Json]:
     leakage, training = run.leakage_estimate, run.training
     if leakage is None or leakage.metric not in run.metrics.metrics or training is None or training.chosen != "instant":
         return
-    if not run.environment.allow_leakage and run.n_ungrouped < _UNGROUPED * len(run.used):
+    if not run.is_split_leaky and run.n_ungrouped < _UNGROUPED * len(run.used):
         return
     value = run.metrics[leakage.metric].value
     image_level, grouped = leakage.image_level.value, leakage.grouped.value
@@ -403,6 +403,8 @@ def _unknown_labels(run: ReportedRun) -> Iterator[Json]:
 def _findings(run: ReportedRun, *, are_serious: bool) -> Iterator[Json]:
     inspection = run.run.inspection
     for finding in () if inspection is None else inspection.findings:
+        if run.is_split_leaky and finding.code in DUPLICATES:  # their texts say that the split kept them together
+            continue
         is_serious = finding.code in SERIOUS_FINDINGS
         if is_serious == are_serious and (is_serious or finding.limit):
             localized = finding.localized()
@@ -518,6 +520,6 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
         "" if f1.value is None else text("report-macro-f1", f1=value_words(f1)),
         why_instant(run) if run.evaluation is None else "",
         text("report-majority-class", label=run.classes[most], accuracy=share),
-        measured_groups(run) if run.metrics.n_units else "",
+        run.measured_groups if run.metrics.n_units else "",
     ]
     return list(filter(None, sentences))

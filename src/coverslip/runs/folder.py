@@ -159,6 +159,12 @@ class Run:
         """Versions, machine, and how and where images were opened."""
         return Environment.read(self.environment_file)
 
+    @property
+    def is_split_leaky(self) -> bool:
+        """Whether groups and duplicates may be in several sets: leakage was allowed, and sets were predefined."""
+        has_predefined_sets = bool(self.environment.predefined_sets) or self.recipe.split.run is not None
+        return self.environment.allow_leakage and has_predefined_sets
+
     @cached_property
     def evaluated_images(self) -> EvaluatedImages | None:
         """The images of an evaluation: how and where they were opened, and their overlap with training."""

@@ -24,7 +24,7 @@ from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text
-from coverslip.reports.differences import common_images
+from coverslip.reports.common_images import common_images
 from coverslip.studies.cells import Cell, state_of
 from coverslip.studies.plan import StudyPlan, TrainedDataset
 from coverslip.studies.pretraining_steps import StepDistance, Tried

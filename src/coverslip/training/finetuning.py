@@ -458,7 +458,7 @@ def _run_epochs(
         progress.seconds,
         per_second,
         precision.name,
-        selection,
+        selection if len(images.selecting[0]) else "last",
         progress.n_steps,
         plan.changes_in_epochs,
     )

@@ -97,9 +97,12 @@ finding-near-duplicates = { $n_images ->
     }
     .title = Beinahe-Duplikate
     .do = { $n_clusters_of_several_classes ->
-        [0] Prüfen Sie die Mengen von Beinahe-Duplikaten. Das Training hält jede im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
-       *[other] Prüfen Sie die Mengen von Beinahe-Duplikaten, und entscheiden Sie bei verschiedenen Klassen, welches Label richtig ist. Das Training hält jede im selben Set. Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
-    }
+        [0] Prüfen Sie die Mengen von Beinahe-Duplikaten.
+       *[other] Prüfen Sie die Mengen von Beinahe-Duplikaten, und entscheiden Sie bei verschiedenen Klassen, welches Label richtig ist.
+    } { $are_all_together ->
+        [true] Das Training hält jede im selben Set.
+       *[false] Das Training hält nur { $n_clusters_together } von { $n_clusters } im selben Set.
+    } Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
     .limit = { $are_all_together ->
         [true] Die Aufteilung hielt Beinahe-Duplikate im selben Set.
        *[false] Die Aufteilung hielt { $n_clusters_together } der Mengen von Beinahe-Duplikaten im selben Set.

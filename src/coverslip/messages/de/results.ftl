@@ -160,7 +160,10 @@ report-ungrouped-images = { $has_folds ->
         }
     }, sodass nicht zu erkennen ist, ob Trainings- und Testbilder vom selben Patienten oder Objektträger stammen.
 
-report-delivered-classifier = Der evaluierte Klassifikator ist der ausgelieferte, der an alle { $n_images } Trainings-, Validierungs- und Testbilder seines Trainings angepasst ist. Die hier evaluierten Bilder sind andere.
+report-delivered-classifier = Der evaluierte Klassifikator ist der ausgelieferte, der an alle { $n_images } Trainings-, Validierungs- und Testbilder seines Trainings angepasst ist.{ $is_unseen ->
+        [true] {" "}Die hier evaluierten Bilder sind andere.
+       *[false] {""}
+    }
 
 report-interval = Das 95-%-KI zeigt, wie stark sich der Wert mit anderen { $has_groups ->
         [true] Gruppen (etwa Patienten oder Objektträgern)

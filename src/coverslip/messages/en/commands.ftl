@@ -22,9 +22,9 @@ usage-columns = '{ $column }' { $is_repeated ->
     }
 
 usage-read-plan = { $name ->
-        [z] it is the number of a z-plane from 0, max, mean, best-focus or channels
-        [region] it is X,Y,WIDTH,HEIGHT in pixels, such as 0,0,256,256
-       *[other] it is a list of numbers or names, separated by commas
+        [z] it is the number of a z-plane from 0, max, mean, best-focus or channels.
+        [region] it is X,Y,WIDTH,HEIGHT in pixels, such as 0,0,256,256.
+       *[other] it is a list of numbers or names, separated by commas.
     }
 
 usage-object-source = give one of --masks, --outlines, --points and --finder.
@@ -73,7 +73,7 @@ usage-share = { $option } is a share between 0 and 1{ $is_percent ->
 
 usage-run-with-model = a run has its own network and image size, so --run excludes --model and --image-size.
 
-usage-external-test-set = --group, --group-pattern, --columns, --crop-size and --name need DATA, an external test set.
+usage-external-test-set = --group, --group-pattern, --columns, --crop-size, --rescale and --name need DATA, an external test set.
 
 usage-images-after-runs = name the images after the runs.
 
@@ -81,7 +81,7 @@ usage-export-format = there is no format '{ $format }'. The formats are { $forma
 
 usage-filter-with-name = options that filter the list cannot be combined with the NAME of a network.
 
-usage-bench-option = --image-size needs --bench.
+usage-bench-option = --image-size needs --bench, which does not measure --classes, --channels and --option.
 
 usage-options-without-name = --classes, --channels, --option, --image-size and --bench need the NAME of a network.
 
@@ -90,6 +90,8 @@ usage-model-option = write --option as key=value, not '{ $option }'.
 usage-repeated-share = the share of '{ $label }' is given twice.
 
 usage-share-of-class = '{ $value }' is not CLASS=SHARE, such as infected=0.05.
+
+usage-inspect-files = --group, --group-pattern, --columns, --crop-size, --set and --estimate-leakage need a dataset: a folder or a table.
 
 usage-watch = --watch replaces PATH, and cannot be combined with --columns, --crop-size, --resume and --on.
 

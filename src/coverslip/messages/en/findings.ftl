@@ -97,9 +97,12 @@ finding-near-duplicates = { $n_images ->
     }
     .title = Near-duplicates
     .do = { $n_clusters_of_several_classes ->
-        [0] Check the sets of near-duplicates. Training does not divide them between training, validation and test images. An image with near-duplicates counts more than once.
-       *[other] Check the sets of near-duplicates, and decide which label is right where classes differ. Training does not divide them between training, validation and test images. An image with near-duplicates counts more than once.
-    }
+        [0] Check the sets of near-duplicates.
+       *[other] Check the sets of near-duplicates, and decide which label is right where classes differ.
+    } { $are_all_together ->
+        [true] Training does not divide them between training, validation and test images.
+       *[false] Training keeps only { $n_clusters_together } of { $n_clusters } within one of training, validation and test set.
+    } An image with near-duplicates counts more than once.
     .limit = { $are_all_together ->
         [true] The split kept near-duplicates together.
        *[false] The split kept { $n_clusters_together } of the sets of near-duplicates together.

@@ -116,7 +116,7 @@ report-subgroup-lacks-classes = lacks { $n_classes ->
 report-duplicates = { $n_images ->
         [one] { $n_images } included image has a duplicate or near-duplicate.
        *[other] { $n_images } included images have duplicates or near-duplicates.
-    } { $is_leaky ->
+    } { $may_be_divided ->
         [true] Such images may be in several sets.
        *[false] Such images are always in the same set.
     }
@@ -165,7 +165,10 @@ report-shown-map = coverslip shows the first method that passed both checks. A h
 
 report-fold-curves-drawing = Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line.
 
-report-curves-drawing = Loss, macro-F1 and accuracy by epoch. Epoch 0 is the classifier that fine-tuning starts from, fitted on training images alone.
+report-curves-drawing = Loss, macro-F1 and accuracy by epoch.{ $has_start ->
+        [true] {" "}Epoch 0 is the classifier that fine-tuning starts from, fitted on training images alone.
+       *[false] {""}
+    }
 
 report-selected-epoch = Epoch { $epoch } of { $n_epochs } is kept: { $selection ->
         [last] the last.
@@ -278,7 +281,10 @@ methods-kept-together = { $has_groups ->
         [true] Images of one group and images with identical pixels
        *[false] Images with identical pixels
     } { $case ->
-        [folds] were kept in the same fold. Each fold was tested by a network that was trained on the others, of which a part was used for validation. The classifier was then trained on all images with the median of the settings selected in the folds.
+        [folds] were kept in the same fold. Each fold was tested by a network that was trained on the others{ $has_validation ->
+            [true] , of which a part was used for validation
+           *[false] {""}
+        }. The classifier was then trained on all images with the median of the settings selected in the folds.
         [leaky] may be in several sets.
        *[sets] were kept in the same set.
     }
@@ -431,9 +437,12 @@ methods-frozen-kept = The frozen network had better validation results{ $n_folds
 
 methods-regularizer = The loss also drew the features of the groups { $groups } together, and the groups apart (weights { $weights }).
 
-methods-calibrated = Probabilities were calibrated by temperature scaling on validation images{ $has_folds ->
-        [true] .
-       *[false] {" "}(T = { $temperature }).
+methods-calibrated = { $has_validation ->
+        [true] Probabilities were calibrated by temperature scaling on validation images{ $has_folds ->
+            [true] .
+           *[false] {" "}(T = { $temperature }).
+        }
+       *[false] Probabilities were not calibrated, because there were no validation images.
     }
 
 methods-threshold = An image was predicted as { $label } if its probability reached a threshold of { $threshold }, which was set by hand.
@@ -587,10 +596,7 @@ report-coverage-guarantee = { $has_folds ->
     } were calibrated on { $calibrated_on ->
         [held-out] training images, each predicted by a linear probe that was trained without it (cross-conformal). Their guaranteed coverage is { $lowest } of the images of a class; the usual coverage is the target.
         [folds] the validation images of all folds, each predicted by its fold's network (cross-conformal). Their guaranteed coverage is { $lowest } of the images of a class; the usual coverage is the target.
-       *[validation] validation images, which also selected { $is_instant ->
-            [true] the shrinkage
-           *[false] the epoch and the weight of the refitted last layer
-        }. Each image was predicted by a last layer that was fitted without it. The coverage is therefore approximate.
+       *[validation] validation images, which other choices were based on too. Each image was predicted by a last layer that was fitted without it. The coverage is therefore approximate.
     }
 
 report-in-every-set = These classes have fewer than { $n_needed } calibration images, so they are in every set: { $labels }.
@@ -627,7 +633,7 @@ report-ood-threshold = { $has_folds ->
            *[false] training and validation images, each scored without its own features
         }
         [folds] images that were scored by the networks of the folds that were not trained on them
-       *[validation] validation images, which also selected the network's epoch
+       *[validation] validation images, which other choices were based on too
     }). { $n_beyond ->
         [one] { $n_beyond } of them exceeds it.
        *[other] { $n_beyond } of them exceed it.
@@ -758,7 +764,10 @@ card-subgroups = metrics by { $columns } are in the report
 
 card-no-subgroups = no column of subgroups was given; fairness: { $not_known }
 
-card-output = a class and a calibrated probability for each class.
+card-output = a class and a { $has_validation ->
+        [true] calibrated probability
+       *[false] probability, not calibrated,
+    } for each class.
 
 card-evaluation-data = metrics are from { $image_set }, of the same origin as the training images{ $n_evaluations ->
         [0] {""}

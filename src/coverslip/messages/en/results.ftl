@@ -160,7 +160,10 @@ report-ungrouped-images = { $has_folds ->
         }
     }, so nothing shows whether training and test images are of the same patient or slide.
 
-report-delivered-classifier = The evaluated classifier is the delivered one, which is fitted to all { $n_images } training, validation and test images of its run. The images evaluated here are others.
+report-delivered-classifier = The evaluated classifier is the delivered one, which is fitted to all { $n_images } training, validation and test images of its run.{ $is_unseen ->
+        [true] {" "}The images evaluated here are others.
+       *[false] {""}
+    }
 
 report-interval = The 95%{"\u00A0"}CI covers how much the value would change with other { $has_groups ->
         [true] groups (such as patients or slides)

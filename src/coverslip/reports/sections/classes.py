@@ -193,7 +193,7 @@ def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
         columns = (*columns, text("column-operating-point"))
     rows, summary = _rows(run), ""
     if len(rows) > MANY_CLASSES:
-        hardest = [rows[k] for k in hardest_classes([row.f1 for row in metric_rows.classes(run)], N_HARDEST)]
+        hardest = [rows[k] for k in hardest_classes([row.value("f1") for row in metric_rows.classes(run)], N_HARDEST)]
         yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
         yield SectionText((), columns, hardest)
         summary = text("report-all-classes", n_classes=len(rows))
@@ -211,10 +211,8 @@ def _words(run: ReportedRun) -> Iterator[str]:
 def _rows(run: ReportedRun) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for row in metric_rows.classes(run):
-        scores = run.metrics.per_class.get(row.name)
-        numbers = {} if scores is None else scores.metrics
         missing = Metric(value=None, reason=row.reason)
-        cells = [estimate(numbers.get(key, missing), is_strong=key == "f1") for key in _CLASS_METRICS]
+        cells = [estimate(row.scores.get(key, missing), is_strong=key == "f1") for key in _CLASS_METRICS]
         name = f"{row.number}. {row.name}" if is_numbered(run) and row.name != str(row.number) else row.name
         point = "–" if row.operating_point is None else f"{row.operating_point:.3g}"
         points = [] if run.recipe.decide_by == "highest" else [point]

@@ -42,20 +42,24 @@ from coverslip.reports.reported import (
     why_instant,
 )
 from coverslip.runs.recipe_keys import phrases
-from coverslip.runs.training import EARLY_DIP, BudgetRecord, has_early_dip
+from coverslip.runs.training import EARLY_DIP, BudgetRecord, Epoch, has_early_dip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+def _histories(run: ReportedRun) -> list[Sequence[Epoch]]:
+    return [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
+
+
 def _has_curves(run: ReportedRun) -> bool:
-    return any(fold.history for fold in run.run.folds) if run.n_folds else bool(run.run.history)
+    return bool(figures.curve_panels(_histories(run), ("val",) if run.n_folds else ("train", "val")))
 
 
 def _curves_drawings(run: ReportedRun) -> list[Drawing]:
+    histories = _histories(run)
     if run.n_folds:
-        histories = [fold.history for fold in run.run.folds]
         title = text("report-fold-curves-drawing")
         numbered = list(enumerate(histories, start=1))
         return [
@@ -66,21 +70,22 @@ def _curves_drawings(run: ReportedRun) -> list[Drawing]:
                 lambda: figures.epochs_data(numbered),
             )
         ]
+    history = histories[0]
     selected_epoch = run.training.selected_epoch if run.training is not None else None
     return [
         Drawing(
             "curves",
-            text("report-curves-drawing"),
-            lambda: figures.curves(run.run.history, selected_epoch),
-            lambda: figures.epochs_data([(None, run.run.history)]),
+            text("report-curves-drawing", has_start=any(row.epoch == 0 for row in history)),
+            lambda: figures.curves(history, selected_epoch),
+            lambda: figures.epochs_data([(None, history)]),
         )
     ]
 
 
 def _curves_text(run: ReportedRun) -> SectionText:
     words = []
-    histories = [fold.history for fold in run.run.folds] if run.n_folds else [run.run.history]
-    if run.recipe.schedule == "cosine" and any(has_early_dip(history, len(history)) for history in histories):
+    is_cosine = run.recipe.schedule == "cosine"
+    if is_cosine and any(has_early_dip(history, len(history)) for history in _histories(run)):
         words.append(EARLY_DIP)
     if not run.n_folds and (selection_text := _selection(run)) is not None:
         words.append(selection_text)
@@ -293,13 +298,13 @@ def pr_averages(run: ReportedRun) -> list[Average]:
 
 
 def _aurocs(run: ReportedRun) -> list[float | None]:
-    return [row.auroc for row in metric_rows.classes(run)]
+    return [row.value("auroc") for row in metric_rows.classes(run)]
 
 
 def _roc_drawings(run: ReportedRun) -> list[Drawing]:
     tested, aurocs = run.tested, _aurocs(run)
     assert tested is not None
-    precisions = [row.average_precision for row in metric_rows.classes(run)]
+    precisions = [row.value("average_precision") for row in metric_rows.classes(run)]
     of_run = (tested.probability, tested.label, run.classes)
     return [
         Drawing(

@@ -14,6 +14,7 @@ from coverslip.reports.comparison import NumbersByLabels, compare
 from coverslip.reports.figures import HAIR, INK, MUTED, PAPER, WASH, FigureData
 from coverslip.reports.metric_rows import Cell, column_titles, estimate
 from coverslip.reports.reported import (
+    DUPLICATES,
     ReportedRun,
     count,
     interval_after,
@@ -38,7 +39,6 @@ _REASONS = {
     "no training image": "flow-class-not-in-training",
 }
 _SETS = ("train", "val", "test")
-_DUPLICATES = ("duplicates", "near-duplicates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _n_duplicates(run: ReportedRun) -> int | None:
     inspection = run.run.inspection
     if inspection is None:
         return None
-    findings = (finding for code in _DUPLICATES for finding in inspection.of(code))
+    findings = (finding for code in DUPLICATES for finding in inspection.of(code))
     duplicates = {image for finding in findings for cluster in finding.images for image in cluster}
     return sum(row.image_id in duplicates for row in run.used)
 
@@ -96,7 +96,9 @@ def _words(run: ReportedRun) -> list[str]:
     flow = flow_of(run)
     words = []
     if flow.n_duplicates:
-        words.append(text("report-duplicates", n_images=flow.n_duplicates, is_leaky=run.environment.allow_leakage))
+        n_together, n_sets = run.n_near_duplicates
+        may_be_divided = run.is_split_leaky or n_together < n_sets
+        words.append(text("report-duplicates", n_images=flow.n_duplicates, may_be_divided=may_be_divided))
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
         words.append(text("report-no-near-duplicate-search"))

@@ -1,5 +1,6 @@
 """The methods section for a paper. Phrases for each setting are defined with the recipe's keys."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,11 @@ from coverslip.reports.reported import (
     ReportedRun,
     copies_words,
     count,
-    delivered_words,
     group_words,
     listed,
     percent,
     read_run,
     set_title,
-    split_words,
-    without_group,
 )
 from coverslip.reports.sections.data import flow_of
 from coverslip.runs.folder import Run
@@ -78,7 +76,7 @@ def _blocks(run: ReportedRun) -> Iterator[Block]:
     yield Quotation(methods(run))
     notes = () if run.training is None else run.training.notes
     yield SectionText([*notes, *filter(None, [weights_words(run)])])
-    recipe, command = run.run.recipe_file.read_text(encoding="utf-8").strip(), " ".join(run.environment.command or ())
+    recipe, command = run.run.recipe_file.read_text(encoding="utf-8").strip(), shlex.join(run.environment.command or ())
     yield Quotation([*filter(None, [recipe, command])], text("report-recipe"))
 
 
@@ -114,7 +112,7 @@ def _others(recipe: Recipe, *groups: str, before: str) -> str:
 
 
 def _data_methods(run: ReportedRun) -> str:
-    case = "folds" if run.n_folds else "leaky" if run.environment.allow_leakage else "sets"
+    case = "folds" if run.n_folds else "leaky" if run.is_split_leaky else "sets"
     sentences = [
         text(
             "methods-images",
@@ -125,8 +123,8 @@ def _data_methods(run: ReportedRun) -> str:
             domains=listed(run.domains),
             division=_divided(run),
         ),
-        text("methods-kept-together", has_groups=bool(run.n_groups), case=case),
-        f"{without_group(run)}." if run.n_ungrouped else "",
+        text("methods-kept-together", has_groups=bool(run.n_groups), case=case, has_validation=run.has_validation),
+        f"{run.without_group}." if run.n_ungrouped else "",
         _excluded(run),
         _near_duplicate_methods(run),
         _group_methods(run),
@@ -189,14 +187,13 @@ def _near_duplicate_methods(run: ReportedRun) -> str:
     findings = inspection.of("near-duplicates")
     if not findings:
         return text("methods-no-near-duplicates")
-    clusters = [cluster for finding in findings for cluster in finding.images]
-    n_together = sum(n for finding in findings if isinstance(n := finding.parameters["n_clusters_together"], int))
-    together = "all" if n_together == len(clusters) else "some"
+    n_together, n_sets = run.n_near_duplicates
+    together = "all" if n_together == n_sets else "some"
     return text(
         "methods-near-duplicates",
-        n_clusters=len(clusters),
-        n_images=sum(map(len, clusters)),
-        together="leaky" if run.environment.allow_leakage else together,
+        n_clusters=n_sets,
+        n_images=sum(len(cluster) for finding in findings for cluster in finding.images),
+        together="leaky" if run.is_split_leaky else together,
         n_together=n_together,
         has_folds=bool(run.n_folds),
     )
@@ -235,7 +232,7 @@ def _network_methods(run: ReportedRun) -> str:
         sentences.append(text("methods-not-finetuned"))
     else:
         sentences += _finetune_methods(run, run.finetuning)
-    sentences.append(delivered_words(run))
+    sentences.append(run.delivered_words)
     return " ".join(filter(None, sentences))
 
 
@@ -402,7 +399,12 @@ def prediction_methods(run: ReportedRun) -> str:
     """Return how classes are predicted from probabilities, and how these were calibrated."""
     changed = changed_phrases(run.recipe, "decision", besides=_PLACED)
     sentences = [
-        text("methods-calibrated", has_folds=bool(run.n_folds), temperature=f"{run.calibration.temperature:.2f}"),
+        text(
+            "methods-calibrated",
+            has_validation=run.has_validation,
+            has_folds=bool(run.n_folds),
+            temperature=f"{run.calibration.temperature:.2f}",
+        ),
         _decision_methods(run),
         *(f"{_capitalized(phrase)}." for phrase in changed),
         _last_calibration(run),
@@ -414,7 +416,7 @@ def _number_methods(run: ReportedRun) -> str:
     interval_methods = metric_rows.interval_methods(run)
     metrics = text(
         "methods-metrics",
-        image_set=split_words(run),
+        image_set=run.split_words,
         has_groups=bool(run.metrics.n_units),
         groups=group_words(run.metrics),
         metrics=_metric_methods(run),
@@ -456,7 +458,7 @@ def _last_calibration(run: ReportedRun) -> str:
         return ""
     if run.calibration.calibrated_on == "held-out training images":
         return text("methods-calibrated-held-out")
-    return text("methods-calibrated-folds")
+    return text("methods-calibrated-folds") if run.has_validation else ""
 
 
 def _capitalized(phrase: str) -> str:

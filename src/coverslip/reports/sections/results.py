@@ -32,12 +32,10 @@ from coverslip.reports.reported import (
     ReportedRun,
     count,
     decision_images,
-    delivered_words,
     interval_words,
     listed,
     number,
     percent,
-    split_words,
     value_words,
 )
 from coverslip.reports.verdict import verdict_of_run
@@ -106,7 +104,7 @@ def _blocks(run: ReportedRun) -> Iterator[Block]:
 
 def _notes(run: ReportedRun) -> Iterator[str]:
     """Yield which classifier is measured, what the strips show, missing intervals, and uncertain predictions."""
-    if words := delivered_words(run):
+    if words := run.delivered_words:
         yield words
     metrics = [metric for metric in metric_rows.metrics(run) if metric.is_headline]
     if methods := metric_rows.interval_methods(run):
@@ -177,7 +175,7 @@ NUMBERS = Section(
     name="numbers",
     title=lambda: text("report-title-numbers"),
     order=100,
-    subtitle=lambda run: text("report-measured-on", image_set=split_words(run)),
+    subtitle=lambda run: text("report-measured-on", image_set=run.split_words),
     verdict=_numbers_verdict,
     is_printed=True,
     blocks=_blocks,
@@ -307,7 +305,6 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
                 "report-coverage-guarantee",
                 has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
                 calibrated_on=DECISION_IMAGES[run.run.training.calibration.calibrated_on],
-                is_instant=run.run.training.chosen == "instant",
                 lowest=f"{2 * SET_LEVEL - 1:.0%}",
             )
         )
@@ -324,11 +321,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
 
 
 def _rows_with_sets(run: ReportedRun) -> Sequence[Prediction]:
-    return [
-        row
-        for row in run.measured.predictions.measured().rows
-        if row.prediction_set is not None and row.label is not None
-    ]
+    return [row for row in run.tested.rows if row.prediction_set is not None] if run.tested is not None else []
 
 
 def _in_every_set(run: ReportedRun) -> list[str]:
@@ -427,8 +420,12 @@ _FEWEST, _MANY = 2, 0.1  # minimum unfamiliar images of a group, and their share
 _MOST_UNFAMILIAR_GROUPS = 5  # listed by name
 
 
+def _scored(run: ReportedRun) -> list[Prediction]:
+    return [row for row in run.tested.rows if row.ood_score is not None] if run.tested is not None else []
+
+
 def _unfamiliar_text(run: ReportedRun) -> SectionText:
-    scored = [row for row in run.measured.predictions if row.ood_score is not None]
+    scored = _scored(run)
     unfamiliar = sorted(
         (row for row in scored if row.decision == "unfamiliar"), key=lambda row: row.ood_score or 0, reverse=True
     )
@@ -486,6 +483,6 @@ UNFAMILIAR = Section(
     name="unfamiliar",
     title=lambda: text("report-title-unfamiliar"),
     order=355,
-    applies=lambda run: any(row.ood_score is not None for row in run.measured.predictions),
+    applies=lambda run: bool(_scored(run)),
     blocks=lambda run: [_unfamiliar_text(run)],
 )

@@ -320,10 +320,10 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
-        "words": [*filter(None, (" ".join(lead(run, verdict)), reported.delivered_words(run)))] if has_numbers else [],
+        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))] if has_numbers else [],
         "reasons": list(verdict.reasons),
         "intervals": reported.interval_words(run.metrics),
-        "tested_on": reported.split_words(run),
+        "tested_on": run.split_words,
         "verdicts": _verdicts(run),
         "sections": sections,
         "metrics": metrics_as_json(run.metrics),
@@ -365,7 +365,11 @@ def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:
     if tested is None:
         return []
     curves = [(row, roc_curve(tested.probability[:, k], tested.label == k)) for k, row in enumerate(classes)]
-    return [RocCurve(class_name=row.name, fpr=curve.x, tpr=curve.y, auroc=row.auroc) for row, curve in curves if curve]
+    return [
+        RocCurve(class_name=row.name, fpr=curve.x, tpr=curve.y, auroc=row.value("auroc"))
+        for row, curve in curves
+        if curve
+    ]
 
 
 def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
