@@ -20,6 +20,7 @@ from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, logme, median_distance, mmd
+from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter, show
 from coverslip.images.preprocessing import PixelFacts, Preprocessing
@@ -312,9 +313,8 @@ def _number_equal_names(names: Sequence[str]) -> list[str]:
 def _with_groups(name: str, data: Dataset, features: FeatureSet) -> _DatasetFeatures:
     group, n_groups = None, None
     if data.has_groups:
-        n_groups = count_groups(data.records[i].named_group for i in features.positions).n_groups
-        group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in features.positions]
-        group = np.unique(group_names, return_inverse=True)[1]
+        names = [data.records[i].group for i in features.positions]
+        n_groups, group = count_groups(names).n_groups, group_codes(np.array(names, dtype=object))
     facts = SetFacts(name, len(features.positions), n_groups)
     return _DatasetFeatures(facts, frozenset(features.digests), features.features, group)
 

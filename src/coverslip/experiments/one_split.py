@@ -331,7 +331,7 @@ def _card(
 
 def _numbers(split_data: SplitData, positions: np.ndarray) -> dict[str, int | None]:
     """Return the numbers of images, groups and images without a group, for the card."""
-    groups = count_groups(split_data.data.records[i].named_group for i in positions.tolist())
+    groups = count_groups(split_data.data.records[i].group for i in positions.tolist())
     if not split_data.data.has_groups:
         return {"n_images": len(positions), "n_groups": None, "n_ungrouped": 0}
     return {"n_images": len(positions), "n_groups": groups.n_groups, "n_ungrouped": groups.n_ungrouped}
@@ -414,13 +414,13 @@ def learning_curve_hook(
         # The last layer is fitted on these images.
         fitted_images = split_data.train if recipe.split.train_per_class is not None else positions
         records, has_groups = split_data.data.records, split_data.data.has_groups
-        has_name = np.array([records[i].named_group is not None for i in positions[is_used].tolist()])
+        has_name = np.array([records[i].group is not None for i in positions[is_used].tolist()])
         curve = learning_curve(
             _rows((train, val), is_used),
             label[is_used],
             unit[is_used],
             n_images=len(fitted_images),
-            n_groups=count_groups(records[i].named_group for i in fitted_images).n_groups if has_groups else None,
+            n_groups=count_groups(records[i].group for i in fitted_images).n_groups if has_groups else None,
             has_name=has_name if has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),

@@ -133,7 +133,7 @@ def _fields_of_file(
                 n_z=series.n_z,
                 pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
                 is_pixel_size_stated=pixel_size_um is not None,
-                group=record.named_group or "",
+                group=record.group or "",
                 about=about,
             ),
         )

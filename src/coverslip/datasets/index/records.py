@@ -56,19 +56,18 @@ class ImageRecord:
     """
 
     __slots__ = (
-        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory", "states_group"),
+        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory"),
         *("_plan_of_file", "_box", "_columns", "_cells"),
     )
 
     image_id: str  # unique in its dataset; printable, "/" between folders
     path: Path  # absolute; the name of an image in memory
     label: str | None  # None: unknown
-    group: str | None  # images of a group stay in the same set; None: no groups are defined
+    group: str | None  # images of a group stay in the same set; None: it has no group
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
     stated: frozenset[str]  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None  # pixels without a file; `path` is then only a name
-    states_group: bool  # its table row states `group`, which may be equal to `image_id` until this is unique
     if TYPE_CHECKING:  # no fields
         _plan_of_file: ReadPlan
         _box: bytes | None  # of `_BOX`; None: there is none, or it is in the plan
@@ -89,7 +88,6 @@ class ImageRecord:
         stated: frozenset[str] = frozenset(),
         in_memory: Decoded | None = None,
         about: tuple[tuple[str, str], ...] = (),  # other columns of its table; to predict, all columns
-        states_group: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "image_id", image_id)
@@ -100,7 +98,6 @@ class ImageRecord:
         put(self, "predefined_split", predefined_split)
         put(self, "stated", stated)
         put(self, "in_memory", in_memory)
-        put(self, "states_group", states_group)
         self._put_plan(plan)
         put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
         cells = [cell for _, cell in about]
@@ -129,7 +126,6 @@ class ImageRecord:
         """Return the image in another group."""
         copied = self._copy()
         object.__setattr__(copied, "group", group)
-        object.__setattr__(copied, "states_group", False)
         return copied
 
     def with_plan(self, plan: ReadPlan) -> "ImageRecord":
@@ -156,7 +152,7 @@ class ImageRecord:
         return hash(self.image_id)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about, self.states_group)
+        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about)
 
     @property
     def _identity(self) -> tuple[Any, ...]:
@@ -183,11 +179,6 @@ class ImageRecord:
     def files(self) -> tuple[Path, ...]:
         """The files of the image: several if its channels are in several files."""
         return self._plan_of_file.files(self.path)
-
-    @property
-    def named_group(self) -> str | None:
-        """The group; None if no group is named for the image, so that it is a separate group."""
-        return None if self.group == self.image_id else self.group
 
     @property
     def field(self) -> str:
@@ -312,7 +303,7 @@ class Dataset:
 
     @cached_property
     def has_groups(self) -> bool:
-        """Whether any image belongs to a named group."""
+        """Whether any image belongs to a group."""
         return any(record.group is not None for record in self.records)
 
     @cached_property

@@ -556,14 +556,14 @@ def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def similar_group_names(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find groups that may be one group with several spellings. A split would put its images into several sets."""
-    sizes = Counter(record.named_group for record in dataset.records if record.named_group is not None)
+    sizes = Counter(record.group for record in dataset.records if record.group is not None)
     clusters = similar_names(sorted(sizes, key=natural_key))
     if clusters:
         merges = [merge_of(spellings, sizes) for spellings in clusters]
         yield finding_case(
             "finding-similar-group-names",
             remedies=(JoinGroups({name: names for merge in merges for name, names in merge.items()}),),
-            images=_first_images(dataset, clusters, lambda record: record.named_group),
+            images=_first_images(dataset, clusters, lambda record: record.group),
             notes=tuple(clusters),
             n=len(clusters),
             names=some(clusters[0]),

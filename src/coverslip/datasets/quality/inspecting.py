@@ -307,7 +307,7 @@ def _locations(dataset: Dataset, meaning: str, clusters: Sequence[Sequence[str]]
 
 
 def _name_of(record: ImageRecord, meaning: str) -> str | None:
-    return record.label if meaning == "label" else record.named_group
+    return record.label if meaning == "label" else record.group
 
 
 def _cells(
