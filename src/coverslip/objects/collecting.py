@@ -30,7 +30,7 @@ from coverslip.objects.object_files import (
     read_label_planes,
     read_object_file,
 )
-from coverslip.objects.outlines import OutlineBuilder, trace_labels
+from coverslip.objects.outlines import Array, OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.objects.tables_of_programs import ObjectTablePreview, preview_object_table
 
@@ -344,21 +344,20 @@ def _other_size(file: Path, field_of_view: FieldImage, plane: LabelPlane) -> Bad
 
 def _times_and_z(
     file: Path, of: FieldImage, n_planes: int, positions: Sequence[int]
-) -> tuple[Sequence[int] | int, Sequence[int] | int]:
-    """Return the time points and the z-planes of objects in the planes of a label image.
+) -> tuple[Array | int, Array | int]:
+    """Return the time points and the z-planes of objects in the planes of a label image: z-planes follow each other.
 
     Raises:
-        BadDataset: there are neither as many planes as time points, nor as z-planes.
+        BadDataset: there is neither one plane, nor one for each z-plane at each time point.
     """
     if n_planes == 1:
         return UNKNOWN, UNKNOWN
-    if n_planes == of.n_times and of.n_z == 1:
-        return positions, UNKNOWN
-    if n_planes == of.n_z and of.n_times == 1:
-        return UNKNOWN, positions
-    raise BadDataset(
-        "mask-planes-differ", file=file, n_planes=n_planes, field=one_line(of.name), n_times=of.n_times, n_z=of.n_z
-    )
+    if n_planes != of.n_times * of.n_z:
+        raise BadDataset(
+            "mask-planes-differ", file=file, n_planes=n_planes, field=one_line(of.name), n_times=of.n_times, n_z=of.n_z
+        )
+    t, z = np.divmod(positions, of.n_z)
+    return t if of.n_times > 1 else UNKNOWN, z if of.n_z > 1 else UNKNOWN
 
 
 def no_match(sources: Sequence[Path], candidates: Sequence[str], names: FieldNames) -> BadDataset:

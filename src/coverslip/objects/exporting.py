@@ -128,10 +128,9 @@ def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path
 
 
 def _file_name(field: FieldImage) -> str:
-    name, _, series = field.name.partition("#")
-    path = safe_path(name)
+    path = safe_path(field.name_of_file)
     plain = path.with_name(re.sub(r"(?:\.ome)?\.[^.]+$", "", path.name) or path.name)
-    return f"{plain}{f'_{safe_path(series)}' if series else ''}"
+    return f"{plain}{'' if field.series is None else f'_series={field.series}'}"
 
 
 def safe_path(name: str) -> PurePosixPath:
@@ -269,12 +268,10 @@ def _check_size(field: FieldImage) -> None:
 def _write_rois(predicted: PredictedObjects, positions: Array, file: Path) -> Path:
     import zipfile
 
-    names: Counter[str] = Counter()
+    names = set[str]()
     with atomic_write(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for position in positions.tolist():
-            name = safe_path(_roi_name(predicted, position).replace("/", "_")).as_posix()
-            names[name] += 1
-            name = name if names[name] == 1 else f"{name}-{names[name]}"
+            name = _unused(safe_path(_roi_name(predicted, position).replace("/", "_")).as_posix(), names)
             archive.writestr(zipfile.ZipInfo(f"{name}.roi"), _roi(predicted, position, name))
     return file
 
@@ -337,7 +334,7 @@ def label_numbers(objects: Objects, positions: Array) -> Array:
 
 
 def _write_labels(predicted: PredictedObjects, field: FieldImage, positions: Array, file: Path) -> list[Path]:
-    """Write the label image and the image of class numbers of a field, a plane per time point or z-plane."""
+    """Write the label image and the image of class numbers of a field, with planes for each axis that objects state."""
     from tifffile import imwrite
 
     _check_size(field)
@@ -346,31 +343,28 @@ def _write_labels(predicted: PredictedObjects, field: FieldImage, positions: Arr
     has_area = ~np.isnan(outlines.areas())
     if not has_area.all():
         outlines = _with_boxes(objects, positions)
-    t, z = objects.t[positions], objects.z[positions]
-    axis, at = ("T", t) if (t != UNKNOWN).any() else ("Z", z) if (z != UNKNOWN).any() else ("", t)
-    n_planes = {"T": field.n_times, "Z": field.n_z}.get(axis, 1)
+    all_axes = (("T", field.n_times, objects.t[positions]), ("Z", field.n_z, objects.z[positions]))
+    axes = [(axis, n, np.maximum(at, 0)) for axis, n, at in all_axes if (at != UNKNOWN).any()]
+    n_planes, size = tuple(n for _, n, _ in axes), (field.height, field.width)
     classes = (predicted.predicted[positions] + 1).astype(np.uint16)
     files = []
     for name, values in (("labels", numbers), ("classes", classes)):
-        planes = [
-            fill_outlines(outlines.take(inside := np.flatnonzero(_is_at(at, k, axis))), values[inside], shape)
-            for k in range(n_planes)
-            for shape in [(field.height, field.width)]
-        ]
+        planes = []
+        for plane in np.ndindex(n_planes):
+            is_inside = np.ones(len(values), bool)
+            for k, (_, _, at) in zip(plane, axes, strict=True):
+                is_inside &= at == k
+            planes.append(fill_outlines(outlines.take(np.flatnonzero(is_inside)), values[is_inside], size))
         files.append(file.with_name(f"{file.name}_{name}.tif"))
         with atomic_write(files[-1]) as part:
             imwrite(
                 part,
-                np.stack(planes) if axis else planes[0],
+                np.stack(planes).reshape(*n_planes, *size),
                 photometric="minisblack",
                 compression="zlib",
-                metadata={"axes": f"{axis}YX"},
+                metadata={"axes": "".join([*(axis for axis, _, _ in axes), "YX"])},
             )
     return files
-
-
-def _is_at(at: Array, k: int, axis: str) -> Array:
-    return np.maximum(at, 0) == k if axis else np.ones(len(at), bool)
 
 
 def _with_boxes(objects: Objects, positions: Array) -> Outlines:

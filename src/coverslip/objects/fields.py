@@ -64,7 +64,7 @@ def list_fields(
     if not isinstance(sources, Dataset):
         opened = open_dataset(sources, labeled=False, distinct=True, group=group, group_pattern=group_pattern)
     elif group_pattern:
-        records, notes = grouped_by_pattern(sources.records, sources.relative_path, group_pattern)
+        records, notes = grouped_by_pattern(sources.records, sources.path_below_source, group_pattern)
         opened = replace(sources, records=tuple(records), notes=(*sources.notes, *notes))
         check_pattern([opened], group_pattern)
     else:
@@ -94,7 +94,7 @@ def list_fields(
                 )
             continue
         name = opened.relative_path(record)
-        about = (*_other_columns(record.about), *parts.of(name))
+        about = (*_other_columns(record.about), *parts.of(opened.path_below_source(record)))
         for number, view in _fields_of_file(record, name, all_series, about, pixel_size_um):
             fields.setdefault((record.path, number), view)
     if n_unreadable > _MOST_UNREADABLE:
@@ -201,7 +201,7 @@ class FieldNames:
         by_stem, by_name = defaultdict(list), defaultdict(list)
         for each in self.fields:
             by_name[composed(each.name.casefold())].append(each)
-            by_stem[_stem(each.name.partition("#")[0])].append(each)
+            by_stem[_stem(each.name_of_file)].append(each)
         self._by_name, self._by_stem = dict(by_name), dict(by_stem)
 
     def match(self, name: str, series: int | None = None) -> FieldImage | None:
@@ -211,11 +211,12 @@ class FieldNames:
             name: of a file with objects of one field, or of an image in a table; with folders or without.
             series: of its file; None: unknown.
         """
-        if series is None and (number := _SERIES.search(name)):
-            series = int(number[1])
         candidates = self._matches.get(name)
         if candidates is None:
             candidates = self._matches[name] = self._candidates(name)
+        if series is None and any(each.series is not None for each in candidates):
+            number = _SERIES.search(name)
+            series = None if number is None else int(number[1])
         of_series = [each for each in candidates if series is None or (each.series or 0) == series]
         if len(of_series) == 1:
             self.matched.setdefault(name, of_series[0])
@@ -334,7 +335,7 @@ class FieldObjects:
     ) -> None:
         """Add an object by its polygons, its box or its center, in pixels of level 0.
 
-        An object that lies entirely outside its field is counted, but not added.
+        An object that lies entirely outside its field, or that is empty, is counted, but not added.
 
         Args:
             of: its field.
@@ -350,7 +351,7 @@ class FieldObjects:
         Raises:
             BadDataset: a point has no size.
         """
-        polygons = [list(polygon) for polygon in polygons]
+        polygons = [list(polygon) for polygon in polygons if polygon]
         xy = np.array([vertex for polygon in polygons for vertex in polygon[0]], dtype=np.float64).reshape(-1, 2)
         if box is None and len(xy):
             box = (*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist())
@@ -361,7 +362,9 @@ class FieldObjects:
             side = max(1, round(diameter)) if diameter and not has_size else self._size.of(of, file)
             left, top = (math.floor(center + 0.5) - side // 2 for center in point)  # as for tables of points
             box, polygons = (left, top, left + side, top + side), [[[point]]]
-        assert box is not None
+        if box is None:
+            self.n_ignored += 1
+            return
         is_inside = not of.width or (box[0] < of.width and box[1] < of.height and box[2] > 0 and box[3] > 0)
         if not is_inside or max(map(abs, box)) > _MOST_PIXELS:
             self.n_outside += 1

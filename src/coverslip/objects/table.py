@@ -58,6 +58,11 @@ class FieldImage:
     about: tuple[tuple[str, str], ...] = ()  # further columns, such as the well and the plate
 
     @property
+    def name_of_file(self) -> str:
+        """The name without its series."""
+        return self.name if self.series is None else self.name.removesuffix(f"#series={self.series}")
+
+    @property
     def area_of_pixel(self) -> float:
         """The area of a pixel in µm²; NaN if it is unknown."""
         return math.nan if self.pixel_size_um is None else math.prod(self.pixel_size_um)

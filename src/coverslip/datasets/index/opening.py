@@ -471,12 +471,12 @@ def _open_unlabeled(
     if distinct and (n_repeated := len(records) - len(set(records))):
         records = list(dict.fromkeys(records))
         notes.append(note("given-twice", n_images=n_repeated))
-    root = common_root(roots)
-    if pattern is not None:
-        records, more_notes = grouped_by_pattern(records, lambda record: posix_below(record.path, root), pattern)
-        notes += more_notes
     kind: Source = "table" if n_tables == len(sources) else "files"
-    return Dataset(root, kind, tuple(records), tuple(notes))
+    dataset = Dataset(common_root(roots), kind, tuple(records), tuple(notes), opening=opening)
+    if pattern is None:
+        return dataset
+    records, more_notes = grouped_by_pattern(records, dataset.path_below_source, pattern)
+    return replace(dataset, records=tuple(records), notes=(*notes, *more_notes))
 
 
 def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:

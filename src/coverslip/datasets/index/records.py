@@ -16,7 +16,9 @@ import numpy.typing as npt
 from coverslip.datasets.columns import plain_name
 from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
+from coverslip.datasets.text_tables import is_table
 from coverslip.images.decoding import Fields, read_pixels
+from coverslip.images.formats import is_image_folder
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan, box_center, square_around
 from coverslip.images.reading import Pixels, pixels_in_memory
 from coverslip.messages import Note, text
@@ -349,6 +351,23 @@ class Dataset:
     def relative_path(self, record: ImageRecord) -> str:
         """Return the record's file as POSIX text relative to its domain's root, or absolute if it is not below."""
         return name_as_text(posix_below(record.path, self._roots.get(record.domain, self.root)))
+
+    def path_below_source(self, record: ImageRecord) -> str:
+        """Return the record's file relative to the folder or the table's folder that lists it, for group patterns.
+
+        A file that is listed by itself, or by a pattern such as `new/*.tif`, is relative to the root.
+        """
+        folder = next((path for path in record.path.parents if path in self._source_folders), None)
+        return self.relative_path(record) if folder is None else name_as_text(posix_below(record.path, folder))
+
+    @cached_property
+    def _source_folders(self) -> frozenset[Path]:
+        """The folders of several sources: listed themselves, or of tables."""
+        sources = self.opening.sources if len(self.opening.sources) > 1 else ()
+        tables = [source.path.parent for source in sources if isinstance(source, ImageTable)]
+        paths = [Path(source) for source in sources if not isinstance(source, ImageTable)]
+        tables += [path.parent for path in paths if is_table(path) and path.is_file()]
+        return frozenset([*tables, *(path for path in paths if path.is_dir() and not is_image_folder(path))])
 
     def read_with(self, plan: ReadPlan) -> "Dataset":
         """Return the same images by another plan.
