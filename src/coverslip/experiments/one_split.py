@@ -45,7 +45,7 @@ from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard, OodThreshold, TrainedOn, write_classifier, write_delivered_head
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import ImageLookup
-from coverslip.runs.predictions import PredictionsFile
+from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import LearningCurveRecord
 from coverslip.runs.split import pretraining_hashes, split_rows, training_hash_record, write_split
@@ -275,10 +275,12 @@ def _is_sufficient(is_held_out: np.ndarray, label: np.ndarray) -> bool:
 def _write_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
     """Write the predictions of validation images as a table, and their logits without rounding."""
     data = split_data.data
-    with PredictionsFile(run.validation_file, classifier.classes) as file:
-        for i, logits in zip(split_data.val.tolist(), fitted.val_logits, strict=True):
-            record = data.records[i]
-            file.write(classifier.decide(record, data.relative_path(record), logits))
+    records = [data.records[i] for i in split_data.val.tolist()]
+    rows = (
+        classifier.decide(record, data.relative_path(record), logits)
+        for record, logits in zip(records, fitted.val_logits, strict=True)
+    )
+    Predictions(rows, classifier.classes).write_csv(run.validation_file)
     run.write_logits("validation", fitted.val_logits)
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
-from coverslip.files import CsvWriter, atomic_write, safe_cell
+from coverslip.files import ReadyCell, atomic_write, write_csv
 from coverslip.images.decoding import Fields, describe_image, read_pixels
 from coverslip.images.reader import CropMargin, ReadPlan, ZPlane
 from coverslip.images.reading import Pixels
@@ -377,8 +377,8 @@ def _with_boxes(objects: Objects, positions: Array) -> Outlines:
 
 def _write_classes(predicted: PredictedObjects, out: Path) -> Path:
     file = out / "classes.csv"
-    rows = ((k + 1, safe_cell(name), predicted.colors[k]) for k, name in enumerate(predicted.classes))
-    return _write_table(file, ("class_number", "class", "color"), rows)
+    rows = ((k + 1, name, predicted.colors[k]) for k, name in enumerate(predicted.classes))
+    return write_csv(file, ("class_number", "class", "color"), rows)
 
 
 def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
@@ -390,10 +390,9 @@ def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
             positions = np.arange(bounds[number], bounds[number + 1])
             labels = label_numbers(objects, positions)
             for label, position in zip(labels.tolist(), positions.tolist(), strict=True):
-                name, object_id = safe_cell(field.name), safe_cell(str(objects.object_id[position]))
-                yield name, label, object_id, *prediction_cells(predicted, position)
+                yield field.name, label, str(objects.object_id[position]), *prediction_cells(predicted, position)
 
-    return _write_table(out / "labels.csv", ("field", "label", "object_id", *_PREDICTION_COLUMNS), rows())
+    return write_csv(out / "labels.csv", ("field", "label", "object_id", *_PREDICTION_COLUMNS), rows())
 
 
 _PREDICTION_COLUMNS = ("predicted", "probability", "decision")
@@ -403,9 +402,9 @@ def prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, s
     """Return the predicted class, its probability and the decision as cells of a table."""
     probability = predicted.known_probability(position)
     return (
-        safe_cell(predicted.class_name(position)),
+        predicted.class_name(position),
         "" if probability is None else f"{probability:.6f}",
-        safe_cell(str(predicted.decision[position])),
+        str(predicted.decision[position]),
     )
 
 
@@ -414,22 +413,22 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
     objects = predicted.objects
 
     def rows() -> Iterator[Sequence[object]]:
-        names = [safe_cell(name_as_text(field.path.name)) for field in objects.fields]
+        names = [name_as_text(field.path.name) for field in objects.fields]
         for position in range(len(objects)):
             field = int(objects.field[position])
             x, y = _center(objects, position)
             yield (
                 field + 1,
-                safe_cell(str(objects.object_id[position])),
+                str(objects.object_id[position]),
                 names[field],
-                f"{x - 0.5:.3f}",
-                f"{y - 0.5:.3f}",
+                ReadyCell(f"{x - 0.5:.3f}"),
+                ReadyCell(f"{y - 0.5:.3f}"),
                 *prediction_cells(predicted, position),
             )
             report(field + 1, len(objects.fields))
 
     columns = ("ImageNumber", "ObjectNumber", "FileName", "Location_Center_X", "Location_Center_Y")
-    return _write_table(file, (*columns, *_PREDICTION_COLUMNS), rows())
+    return write_csv(file, (*columns, *_PREDICTION_COLUMNS), rows())
 
 
 def _center(objects: Objects, position: int) -> tuple[float, float]:
@@ -446,15 +445,6 @@ def _center(objects: Objects, position: int) -> tuple[float, float]:
     if moments[0] <= 0:
         return x + width / 2, y + height / 2
     return float(moments[1] / moments[0]), float(moments[2] / moments[0])
-
-
-def _write_table(file: Path, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> Path:
-    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        writer = CsvWriter(stream)
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow(row)
-    return file
 
 
 def predicted_objects(
@@ -587,12 +577,12 @@ def write_crops(
                 array = _without_neighbors(array, of_neighbors, is_object)
             _write_ome(file, array, pixels, objects.image_id(position), channels, field)
             files.append(file)
-            place = safe_cell(name_as_text(file.relative_to(out).as_posix()))
+            place = name_as_text(file.relative_to(out).as_posix())
             rows.append((place, *_row(objects, position, region), *prediction_cells(predicted, position)))
     if n_faults > _MOST_NOTES:
         emit(Noted.of(note("more-crops-not-written", level="warning", n_objects=n_faults - _MOST_NOTES)))
     report(len(objects), len(objects))
-    return [*files, _write_crop_table(out / "crops.csv", rows)]
+    return [*files, write_csv(out / "crops.csv", (*_CROP_COLUMNS, *_PREDICTION_COLUMNS), rows)]
 
 
 def _channel_names(field: FieldImage) -> tuple[str, ...]:
@@ -617,9 +607,9 @@ def _unused(name: str, used: set[str]) -> str:
 
 def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[object]:
     field = objects.fields[objects.field[position]]
-    yield safe_cell(objects.image_id(position))
-    yield safe_cell(field.name)
-    yield safe_cell(str(objects.object_id[position]))
+    yield objects.image_id(position)
+    yield field.name
+    yield str(objects.object_id[position])
     for number in (int(objects.t[position]), int(objects.z[position])):
         yield "" if number == UNKNOWN else number
     yield from region
@@ -683,12 +673,3 @@ def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, channels: Se
             compression="zlib",
             metadata=metadata,
         )
-
-
-def _write_crop_table(file: Path, rows: Sequence[Sequence[object]]) -> Path:
-    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        writer = CsvWriter(stream)
-        writer.writerow((*_CROP_COLUMNS, "predicted", "probability", "decision"))
-        for row in rows:
-            writer.writerow(row)
-    return file

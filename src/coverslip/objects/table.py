@@ -27,7 +27,7 @@ from coverslip.datasets.text_tables import (
 )
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
+from coverslip.files import check_replaceable, write_csv
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import PixelSize
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
@@ -116,37 +116,38 @@ class Objects:
         """
         check_replaceable(file, _BEGINS_WITH)
         root = file.absolute().parent
-        paths = [safe_cell(name_as_text(_relative(field.path, root))) for field in self.fields]
+        paths = [name_as_text(_relative(field.path, root)) for field in self.fields]
         states_size = any(field.is_pixel_size_stated for field in self.fields)
         more = list(dict.fromkeys(name for field in self.fields for name, _ in field.about))
-        about = [[safe_cell(dict(field.about).get(name, "")) for name in more] for field in self.fields]
-        with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-            writer = CsvWriter(stream)
-            writer.writerow((*COLUMNS, *map(safe_cell, more), *(("pixel_size_um",) if states_size else ())))
+        about = [[dict(field.about).get(name, "") for name in more] for field in self.fields]
+
+        def rows() -> Iterator[list[object]]:
             for position, outline in enumerate(self.outlines.wkt()):
                 field_index = int(self.field[position])
                 field = self.fields[field_index]
                 label, area, at_edge = (each[position].item() for each in (self.label, self.area_um2, self.at_edge))
                 row: list[object] = [
-                    safe_cell(self.image_id(position)),
+                    self.image_id(position),
                     paths[field_index],
-                    safe_cell(field.name),
-                    safe_cell(str(self.object_id[position])),
+                    field.name,
+                    str(self.object_id[position]),
                     "" if field.series is None else field.series,
                     *("" if each == UNKNOWN else each for each in (int(self.t[position]), int(self.z[position]))),
                     *self.box[position].tolist(),
                     outline,
                     "" if math.isnan(area) else f"{area:.6g}",
                     "" if at_edge == UNKNOWN else at_edge,
-                    "" if label == UNKNOWN else safe_cell(self.labels[label]),
-                    safe_cell(field.group),
+                    "" if label == UNKNOWN else self.labels[label],
+                    field.group,
                     *about[field_index],
                 ]
                 if states_size:
                     row.append("" if field.pixel_size_um is None else repr(field.pixel_size_um[0]))
-                writer.writerow(row)
+                yield row
                 if position % 5_000 == 0:
                     report(position, len(self))
+
+        write_csv(file, (*COLUMNS, *more, *(("pixel_size_um",) if states_size else ())), rows())
         report(len(self), len(self))
 
 
