@@ -1,7 +1,7 @@
 """Objects in fields of view from masks, outlines, points or a finder, in one table."""
 
+import math
 import os
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from coverslip.objects.object_files import (
 from coverslip.objects.outlines import Array, OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.objects.tables_of_programs import ObjectTablePreview, preview_object_table
+from coverslip.stopping import Deadline
 
 _MEGAPIXEL = 10**6
 
@@ -161,9 +162,9 @@ def objects_of_masks(
     builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
     n_binary = n_in_pieces = n_objects = 0
     of_fields = [each for each in names.fields if each in mask_of]
-    read, is_over = Sources(n_files=len(of_fields)), _Deadline(most_s)
+    read, deadline = Sources(n_files=len(of_fields)), Deadline.within(math.inf if most_s is None else most_s)
     for done, each in enumerate(of_fields, start=1):
-        if n_objects and is_over():
+        if n_objects and deadline.seconds_left() < 0:
             break
         read.kinds["masks"] = done
         file, outlines, object_ids, positions = mask_of[each], OutlineBuilder(), list[str](), list[int]()
@@ -190,16 +191,6 @@ def objects_of_masks(
     if not n_objects:
         raise BadDataset("masks-without-objects", file=files[0], n_files=len(mask_of))
     return builder.finish(), read
-
-
-class _Deadline:
-    """Returns whether a number of seconds is over."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def __call__(self) -> bool:
-        return self._end is not None and time.monotonic() > self._end
 
 
 def objects_of_finder(
@@ -290,11 +281,11 @@ def objects_of_files(
             there are no objects.
     """
     files = object_files(sources)
-    read, is_over = Sources(n_files=len(files)), _Deadline(most_s)
+    read, deadline = Sources(n_files=len(files)), Deadline.within(math.inf if most_s is None else most_s)
     objects = FieldObjects(names, size, are_points=are_points)
     report = progress_reporter(emit, "reading-objects", "files")
     for done, each in enumerate(files, start=1):
-        if objects.n and is_over():
+        if objects.n and deadline.seconds_left() < 0:
             break
         read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
         report(done, len(files))

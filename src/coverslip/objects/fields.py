@@ -2,7 +2,6 @@
 
 import math
 import re
-from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,8 @@ from coverslip.images.decoding import describe_image
 from coverslip.images.formats import image_suffixes
 from coverslip.images.reader import Series
 from coverslip.messages import note
-from coverslip.objects.outlines import OutlineBuilder, Polygon
-from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder
+from coverslip.objects.outlines import Polygon
+from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, ObjectRows, Objects, ObjectsBuilder
 from coverslip.table_cells import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
@@ -293,16 +292,6 @@ def no_pixel_size(file: Path, field_of_view: FieldImage) -> BadDataset:
     return BadDataset("field-without-pixel-size", file=file, field=one_line(field_of_view.name))
 
 
-@dataclass(slots=True)
-class _OfField:
-    outlines: OutlineBuilder = field(default_factory=OutlineBuilder)
-    boxes: "array[float]" = field(default_factory=lambda: array("d"))
-    t: "array[int]" = field(default_factory=lambda: array("i"))
-    z: "array[int]" = field(default_factory=lambda: array("i"))
-    object_id: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-
-
 class FieldObjects:
     """The objects of fields, in the order of the files.
 
@@ -315,7 +304,7 @@ class FieldObjects:
     def __init__(self, names: FieldNames, size: PointSize, *, are_points: bool) -> None:
         self.names = names
         self._size, self._are_points = size, are_points
-        self._of_field: dict[FieldImage, _OfField] = {}
+        self._of_field: dict[FieldImage, ObjectRows] = {}
         self._file_of_field: dict[FieldImage, Path] = {}
         self.n_outside = self.n_ignored = self.n = 0
 
@@ -370,14 +359,10 @@ class FieldObjects:
             self.n_outside += 1
             return
         self.n += 1
-        objects = self._of_field.setdefault(of, _OfField())
+        objects = self._of_field.setdefault(of, ObjectRows())
         self._file_of_field.setdefault(of, file)
         objects.outlines.add(polygons)
-        objects.boxes.extend(box)
-        objects.t.append(t)
-        objects.z.append(z)
-        objects.object_id.append(object_id or str(len(objects.object_id) + 1))
-        objects.labels.append(label)
+        objects.append(box, object_id=object_id or str(len(objects.object_id) + 1), label=label, t=t, z=z)
 
     def finish(self) -> Objects:
         """Return the objects.
@@ -391,18 +376,10 @@ class FieldObjects:
                 continue
             objects = self._of_field.pop(each)
             self._check_ids(each, objects)
-            builder.add(
-                each,
-                objects.outlines.finish(),
-                object_id=objects.object_id,
-                boxes=np.frombuffer(objects.boxes, np.float64).reshape(-1, 4),
-                t=np.frombuffer(objects.t, np.int32).tolist(),
-                z=np.frombuffer(objects.z, np.int32).tolist(),
-                labels=objects.labels,
-            )
+            objects.add_to(builder, each)
         return builder.finish()
 
-    def _check_ids(self, of: FieldImage, objects: _OfField) -> None:
+    def _check_ids(self, of: FieldImage, objects: ObjectRows) -> None:
         planes = zip(objects.object_id, objects.t, objects.z, strict=True)
         keys = [(name, max(t, 0), max(z, 0)) for name, t, z in planes]  # as in `image_id`
         if len(set(keys)) == len(keys):

@@ -155,6 +155,35 @@ def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
+class ObjectRows:
+    """Collects the objects of a field, one after another."""
+
+    def __init__(self) -> None:
+        self.outlines = OutlineBuilder()
+        self.object_id, self.t, self.z = list[str](), array("i"), array("i")
+        self._labels, self._boxes = list[str](), array("d")
+
+    def append(self, box: Sequence[float], *, object_id: str, label: str, t: int, z: int) -> None:
+        """Add an object, after its outline. Arguments as of `ObjectsBuilder.add`."""
+        self._boxes.extend(box)
+        self.object_id.append(object_id)
+        self._labels.append(label)
+        self.t.append(t)
+        self.z.append(z)
+
+    def add_to(self, builder: "ObjectsBuilder", field: FieldImage) -> None:
+        """Add the objects to those of other fields."""
+        builder.add(
+            field,
+            self.outlines.finish(),
+            object_id=self.object_id,
+            boxes=np.frombuffer(self._boxes, np.float64).reshape(-1, 4),
+            t=np.frombuffer(self.t, np.int32),
+            z=np.frombuffer(self.z, np.int32),
+            labels=self._labels,
+        )
+
+
 class ObjectsBuilder:
     """Collects objects, field by field, into the arrays of `Objects`."""
 
@@ -267,13 +296,12 @@ _NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
 _OF_FIELD = ("path", "field", "series")
 
 
-class _Rows:
+class _Rows(ObjectRows):
     """The rows of a field. Its group and pixel size are the first that a row states."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.stated = {"group": "", "pixel_size_um": ""}
-        self._outlines, self._labels, self._object_id = OutlineBuilder(), list[str](), list[str]()
-        self._boxes, self._t, self._z = array("d"), array("i"), array("i")
 
     def add(self, row: Mapping[str, str]) -> None:
         """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
@@ -285,28 +313,13 @@ class _Rows:
         t, z = (int(number_in(row[name], name)) if row.get(name) else UNKNOWN for name in "tz")
         x, y, width, height = numbers
         try:
-            self._outlines.add_wkt(row.get("outline", ""))
+            self.outlines.add_wkt(row.get("outline", ""))
         except ValueError as error:
             raise CellFault("not-an-outline", value=one_line(row["outline"], 40)) from error
         for name, cell in self.stated.items():
             self.stated[name] = cell or row.get(name, "")
-        self._boxes.extend((x, y, x + width, y + height))
-        self._t.append(t)
-        self._z.append(z)
-        self._object_id.append(row["object_id"])
-        self._labels.append(row.get("label", ""))
-
-    def add_to(self, builder: ObjectsBuilder, field: FieldImage) -> None:
-        """Add the rows to a table."""
-        builder.add(
-            field,
-            self._outlines.finish(),
-            object_id=self._object_id,
-            boxes=np.frombuffer(self._boxes, np.float64).reshape(-1, 4),
-            t=np.frombuffer(self._t, np.int32),
-            z=np.frombuffer(self._z, np.int32),
-            labels=self._labels,
-        )
+        box = x, y, x + width, y + height
+        self.append(box, object_id=row["object_id"], label=row.get("label", ""), t=t, z=z)
 
 
 def is_objects_table(file: Path) -> bool:
