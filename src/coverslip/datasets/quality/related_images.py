@@ -319,8 +319,8 @@ def undivided_clusters(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], .
     groups = [{number[group] for i in members if (group := group_of[i]) is not None} for members in clusters]
     components = _DisjointSets(len(number))
     for first, *others in filter(None, groups):
-        for group in others:
-            components.join(first, group)
+        for other in others:
+            components.join(first, other)
     if components.n > len(number) / 2:
         return clusters
     return tuple(
