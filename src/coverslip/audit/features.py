@@ -282,7 +282,7 @@ def _open_all(datasets: Sequence[Dataset | ImageSource], group: str | None, grou
         except BadDataset as error:  # no such group column, or images without classes
             errors.append(error)
             opened.append(_open_ungrouped(each))
-    if (group or group_pattern) and not any(each.has_groups for each in opened):
+    if errors and (group or group_pattern) and not any(each.has_groups for each in opened):
         raise errors[0]
     return opened
 
