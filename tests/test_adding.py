@@ -19,7 +19,7 @@ from image_sets import App, workspace_in
 from coverslip.augmentation.table import AUGMENTATIONS, Augmentation
 from coverslip.cli import main
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.quality.findings import FindingCase, FindingKind, register_finder, unregister_finder
+from coverslip.datasets.quality.findings import FINDINGS, FindingCase, FindingKind
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.evaluation.table import METRICS, MetricRecord
 from coverslip.keys import Key
@@ -78,7 +78,7 @@ AUGMENTATION = Augmentation(
     change=_speckled,
     limits={"ge": 0, "lt": 1},
 )
-FINDING = FindingKind("first-image", "advice", "First image", _first_image)
+FINDING = FindingKind("first-image", "advice", _first_image, title="First image")
 SECTION = Section(
     name="weather",
     title=lambda: "The weather",
@@ -91,12 +91,12 @@ SECTION = Section(
 def added() -> Iterator[None]:
     METRICS.add(METRIC)
     AUGMENTATIONS.add(AUGMENTATION)
-    register_finder(FINDING)
+    FINDINGS.add(FINDING)
     SECTIONS.add(SECTION)
     yield
     METRICS.remove(METRIC.name)
     AUGMENTATIONS.remove(AUGMENTATION.name)
-    unregister_finder(FINDING.code)
+    FINDINGS.remove(FINDING.name)
     SECTIONS.remove(SECTION.name)
 
 

@@ -220,7 +220,7 @@ def test_a_training_takes_groups_from_the_users_own_column_where_images_were_exc
     assert images.sources != [str(table)]
     assert images.grouped == Grouping(column="Patient")
     data = open_dataset(images.sources, group="Patient")
-    assert [record.named_group for record in data.records] == [None, "1", "2", *[str(k % 3) for k in range(4, 12)]]
+    assert [record.group for record in data.records] == [None, "1", "2", *[str(k % 3) for k in range(4, 12)]]
 
 
 @pytest.mark.slow

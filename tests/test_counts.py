@@ -172,7 +172,7 @@ def test_a_training_has_the_same_images_and_groups_in_its_preview_its_files_and_
     preview = lab.client.post(f"{API}/datasets/{lab.dataset}/split-preview", json={"recipe": RECIPE}).json()
     run, reported = lab.run, ReportedRun(lab.run)
     used = [row for row in run.split if row.split != "excluded"]
-    groups = count_groups(row.named_group for row in used)
+    groups = count_groups(row.group for row in used)
     assert preview["used"] == {
         "n": len(used),
         "n_classes": 2,
@@ -185,7 +185,7 @@ def test_a_training_has_the_same_images_and_groups_in_its_preview_its_files_and_
     by_part = {part["part"]: (part["n"], part["n_groups"], part["n_ungrouped"]) for part in preview["parts"]}
     for part in ("train", "val", "test"):
         rows = [row for row in used if row.split == part]
-        of_part = count_groups(row.named_group for row in rows)
+        of_part = count_groups(row.group for row in rows)
         assert by_part[part] == (len(rows), of_part.n_groups, of_part.n_ungrouped)
         assert reported.groups[part] == of_part
     dataset = lab.get(f"datasets/{lab.dataset}")
@@ -195,7 +195,7 @@ def test_a_training_has_the_same_images_and_groups_in_its_preview_its_files_and_
 
 def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     tested = [row for row in lab.run.split if row.split == "test"]
-    groups = count_groups(row.named_group for row in tested)
+    groups = count_groups(row.group for row in tested)
     expected = (len(tested), groups.n_groups, groups.n_ungrouped)
     assert groups.n_groups
     assert groups.n_ungrouped
@@ -213,7 +213,7 @@ def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys
     for name, n in Counter(row.decision for row in lab.run.predictions).items():
         assert len(lab.get(f"lists/{lab.run_id}/rows", decision=name, limit=500)["items"]) == n
     fitted = [row for row in lab.run.split if row.split in ("train", "val")]
-    of_fitted = count_groups(row.named_group for row in fitted)
+    of_fitted = count_groups(row.group for row in fitted)
     assert (card["n_images"], card["n_groups"], card["n_ungrouped"]) == (
         len(fitted),
         of_fitted.n_groups,

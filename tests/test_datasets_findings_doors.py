@@ -11,7 +11,7 @@ from image_sets import App, workspace_in
 
 from coverslip.cli import main
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.quality.findings import FindingCase, FindingKind, register_finder, unregister_finder
+from coverslip.datasets.quality.findings import FINDINGS, FindingCase, FindingKind
 from coverslip.datasets.quality.scanning import Scan
 
 
@@ -28,9 +28,9 @@ def _odd_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 @pytest.fixture
 def odd_names() -> Iterator[None]:
-    register_finder(FindingKind("odd-names", "error", "Odd names", _odd_names))
+    FINDINGS.add(FindingKind("odd-names", "error", _odd_names, title="Odd names"))
     yield
-    unregister_finder("odd-names")
+    FINDINGS.remove("odd-names")
 
 
 @pytest.mark.usefixtures("odd_names")
@@ -68,19 +68,21 @@ def test_the_app_reports_it_even_of_images_that_were_read_before(
 
 @pytest.mark.slow
 def test_a_finder_that_is_registered_during_an_inspection_is_asked_by_the_next(tmp_path: Path) -> None:
-    unregistered = [FindingKind("odd-names", "error", "Odd names", _odd_names)]  # an inspection may outlast this test
+    unregistered = [
+        FindingKind("odd-names", "error", _odd_names, title="Odd names")
+    ]  # an inspection may outlast this test
 
     def register_another(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         with suppress(IndexError):
-            register_finder(unregistered.pop())
+            FINDINGS.add(unregistered.pop())
         return iter(())
 
     app = App(workspace_in(tmp_path))
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/inspection"
-    register_finder(FindingKind("registering", "error", "Registering", register_another))
+    FINDINGS.add(FindingKind("registering", "error", register_another, title="Registering"))
     try:
         app.get(where)
         assert "odd-names" in [finding["code"] for finding in app.get(where)["findings"]]
     finally:
-        unregister_finder("registering")
-        unregister_finder("odd-names")
+        FINDINGS.remove("registering")
+        FINDINGS.remove("odd-names")

@@ -14,18 +14,12 @@ from coverslip.cli import main
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.quality.findings import (
-    FindingCase,
-    FindingKind,
-    list_finders,
-    register_finder,
-    unregister_finder,
-)
+from coverslip.datasets.quality.findings import FINDINGS, FindingCase, FindingKind
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.scanning import Scan, Spread, scan_images
 from coverslip.datasets.splits.splitting import check_trainable, split_images
 from coverslip.errors import BadDataset
-from coverslip.messages import has_entry, joined, message, message_of, text
+from coverslip.messages import has_entry, joined, message, message_of
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
@@ -221,10 +215,10 @@ def odd_sizes() -> Iterator[FindingKind]:
     def find(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         yield FindingCase(text="Sizes are odd.", do="Cut them.", images=(tuple(r.image_id for r in dataset.records),))
 
-    finder = FindingKind("odd-sizes", "warning", "Odd sizes", find)
-    register_finder(finder)
+    finder = FindingKind("odd-sizes", "warning", find, title="Odd sizes")
+    FINDINGS.add(finder)
     yield finder
-    unregister_finder(finder.code)
+    FINDINGS.remove(finder.name)
 
 
 def test_a_registered_finder_finds_and_a_second_of_its_code_is_refused(tmp_path, odd_sizes):
@@ -232,15 +226,15 @@ def test_a_registered_finder_finds_and_a_second_of_its_code_is_refused(tmp_path,
     (odd,) = inspect(tmp_path).of("odd-sizes")
     assert (odd.severity, odd.title, odd.images) == ("warning", "Odd sizes", (("a/1.png",),))
     with pytest.raises(ValueError, match="odd-sizes"):
-        register_finder(odd_sizes)
+        FINDINGS.add(odd_sizes)
 
 
 def test_every_kind_of_finding_is_named_in_one_style():
-    for finder in list_finders():
-        assert finder.code.replace("-", "").isalpha()
-        assert finder.code == finder.code.lower()
-        assert has_entry(finder.title)
-        assert text(finder.title)[0].isupper()
+    for kind in FINDINGS.values():
+        assert kind.name.replace("-", "").isalpha()
+        assert kind.name == kind.name.lower()
+        assert has_entry(f"finding-{kind.name}.title")
+        assert kind.heading[0].isupper()
 
 
 def test_a_set_without_any_readable_image_can_be_inspected(tmp_path):

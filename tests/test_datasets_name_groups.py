@@ -133,7 +133,7 @@ def test_images_without_a_value_in_a_column_neither_count_as_groups_nor_change_t
 
 def test_the_number_of_groups_is_that_of_named_ones():
     data, scan = cells_of_patients(60)
-    groups = [f"p{i % 8}" if i < 40 else record.image_id for i, record in enumerate(data.records)]
+    groups = [f"p{i % 8}" if i < 40 else None for i in range(len(data))]
     data = replace(data, records=tuple(replace(r, group=g) for r, g in zip(data.records, groups, strict=True)))
     (finding,) = inspect_dataset(data, scan).of("few-groups")
     assert finding.parameters["n_groups"] == 8

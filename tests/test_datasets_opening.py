@@ -4,6 +4,7 @@ import contextlib
 import csv
 import os
 import tracemalloc
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from itertools import pairwise
@@ -16,12 +17,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusing import fault_in_line, note_of, refusing
 
+from coverslip.counts import GroupCount, count_groups
 from coverslip.datasets.index.image_tables import PackedRows
 from coverslip.datasets.index.opening import open_dataset, with_groups
 from coverslip.datasets.names import natural_key
+from coverslip.datasets.quality.scanning import group_facts, units_per_class
+from coverslip.datasets.splits.splitting import Split
 from coverslip.errors import BadDataset
 from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
+from coverslip.runs.split import read_split, split_rows, write_split
 
 
 def save_image(path: Path, value: int = 0) -> Path:
@@ -236,10 +241,10 @@ def test_a_pattern_takes_the_named_part_else_the_first_else_all_of_the_match(tmp
         assert [r.group for r in open_dataset(tmp_path, group_pattern=pattern).records] == groups
 
 
-def test_images_that_a_pattern_does_not_match_are_groups_of_their_own(tmp_path):
+def test_images_that_a_pattern_does_not_match_have_no_group(tmp_path):
     make_folder(tmp_path, "a/s1_1.png", "a/odd.png", "b/strange.png")
     dataset = open_dataset(tmp_path, group_pattern=r"s\d")
-    assert len({r.group for r in dataset.records}) == 3
+    assert [r.group for r in dataset.records] == [None, "s1", None]
     assert note_of(dataset.notes, "pattern-misses").parameters == {
         "n_images": 2,
         "names": "'a/odd.png', 'b/strange.png'",
@@ -279,7 +284,7 @@ def test_a_pattern_may_match_images_of_one_source_only(tmp_path):
     make_folder(tmp_path / "old", "a/s1_1.png", "b/s2_1.png")
     make_folder(tmp_path / "new", "a/1.png", "b/2.png")
     dataset = open_dataset([tmp_path / "old", tmp_path / "new"], group_pattern=r"s\d")
-    assert [r.group for r in dataset.records] == ["s1", "s2", "new/a/1.png", "new/b/2.png"]
+    assert [r.group for r in dataset.records] == ["s1", "s2", None, None]
     assert [note.parameters["n_images"] for note in dataset.notes if note.code == "pattern-misses"] == [2]
     for more in ({}, {"labeled": False}, {"labeled": False, "domains": ["x", "y"]}):
         with refusing(BadDataset, "pattern-matches-nothing", n_paths=4):
@@ -384,10 +389,29 @@ def test_columns_that_may_be_groups_are_advised_and_only_group_is_used_unasked(t
     assert [r.group for r in open_dataset(table, group="PATIENT").records] == ["p1", "p1", "p2"]
 
 
-def test_rows_without_a_group_are_groups_of_their_own(tmp_path):
+def test_rows_without_a_group_have_none(tmp_path):
     make_folder(tmp_path, "1.png", "2.png")
     dataset = open_dataset(write_table(tmp_path / "t.csv", "path,label,group\n1.png,a,\n2.png,b,\n"))
-    assert [r.group for r in dataset.records] == ["1.png", "2.png"]
+    assert [r.group for r in dataset.records] == [None, None]
+    assert group_facts(dataset) is None
+
+
+def test_a_group_named_after_one_of_its_images_contains_this_image_in_all_counts(tmp_path):
+    """The group of each movie is the name of its first frame."""
+    frames = [(f"m{movie}_t{k}.png", "ab"[movie % 2], f"m{movie}_t0.png") for movie in range(4) for k in range(2)]
+    for lab in ("lab1", "lab2"):
+        make_folder(tmp_path / lab, *(name for name, _, _ in frames))
+        write_table(tmp_path / lab / "t.csv", "path,label,group\n" + "".join(f"{','.join(row)}\n" for row in frames))
+    dataset = open_dataset(tmp_path / "lab1" / "t.csv")
+    facts = group_facts(dataset)
+    assert facts is not None
+    assert (facts.n_groups, facts.n_ungrouped, facts.images_per_group.min) == (4, 0, 2)
+    assert units_per_class(dataset) == {"a": 2, "b": 2}
+    split = Split(("train",) * 8, ("",) * 8, ())
+    write_split(tmp_path / "split.csv", split_rows(dataset, split))
+    assert count_groups(row.group for row in read_split(tmp_path / "split.csv")) == GroupCount(4, 0)
+    both = open_dataset([tmp_path / "lab1" / "t.csv", tmp_path / "lab2" / "t.csv"])
+    assert Counter(record.group for record in both) == {f"m{movie}_t0.png": 4 for movie in range(4)}
 
 
 @pytest.mark.parametrize(
@@ -478,7 +502,7 @@ def test_repeated_names_are_distinguished_by_their_images_whatever_the_order_of_
     for order in (rows, rows[::-1]):
         records = open_dataset(write_table(tmp_path / "t.csv", header + "".join(order))).records
         image_of.append({record.image_id: (record.path.name, record.plan.region) for record in records})
-        named = [record.named_group for record in records if record.label == "round" and record.path.name == "a.tif"]
+        named = [record.group for record in records if record.label == "round" and record.path.name == "a.tif"]
         assert named == [None, None], "an image without a group is alone"
     assert image_of[0] == image_of[1]
     assert image_of[0] == {
@@ -496,7 +520,6 @@ def test_groups_named_as_their_images_stay_groups(tmp_path):
     two = write_table(tmp_path / "two" / "t.csv", "path,label,image_id\na.png,x,s2\n")
     records = open_dataset(one, group="image_id").records
     assert [record.group for record in records] == ["s1", "s1", "s2"]
-    assert [record.named_group for record in records[:2]] == ["s1", "s1"]
     both = open_dataset([one, two], group="image_id").records
     assert [record.group for record in both] == ["s1", "s1", "s2", "s2"]
     assert len({record.image_id for record in both}) == 4
@@ -639,7 +662,7 @@ def test_several_sources_are_domains_of_one_dataset(tmp_path):
     assert dataset.root == tmp_path
     assert {r.domain for r in dataset.records} == {"set-1", "set-2"}
     assert len({r.image_id for r in dataset.records}) == 4
-    assert {r.group for r in dataset.records} == {"p1", "p2", "set-2/b/x.png"}
+    assert {r.group for r in dataset.records} == {"p1", "p2", None}
     assert note_of(dataset.notes, "shared-groups").parameters == {"groups": "'p1'"}
 
 

@@ -15,6 +15,8 @@ from refusing import note_of, refusing
 
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.quality.inspecting import inspect_dataset
+from coverslip.datasets.quality.related_images import connected_components, predefined_split_leaks
 from coverslip.datasets.quality.scanning import Scan, Unreadable, scan_images
 from coverslip.datasets.splits.partition import fold_units, split_units
 from coverslip.datasets.splits.splitting import (
@@ -385,6 +387,23 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence():
     broken, none_readable = make("ab", pixels=[None, None])
     with refusing(BadDataset, "no-usable-image", n_images=2):
         split_60_20_20(broken, none_readable)
+
+
+@pytest.mark.parametrize("is_dropped", [True, False])
+def test_near_duplicates_among_excluded_images_do_not_change_which_images_stay_together(is_dropped: bool):
+    """Blank images of all patients form a cluster; two patients share a near-duplicate."""
+    labels = ["blank" if k % 7 == 6 else "ab"[k % 2] for k in range(140)]
+    dataset, scan = make(labels, [f"patient{k // 7}" for k in range(140)], predefined=["train"] * 7 + ["test"] * 133)
+    dataset = replace(dataset, dropped=frozenset({"blank"}) if is_dropped else frozenset())
+    blank = tuple(range(6, 140, 7))
+    scan = replace(scan, near_duplicates=((0, 7), blank))
+    order = [k for k, label in enumerate(labels) if label in dataset.classes]
+    component = dict(zip(order, connected_components(dataset, scan, order).tolist(), strict=True))
+    assert (component[0] == component[7]) == is_dropped
+    leaks = [leak.images for leak in predefined_split_leaks(dataset, scan) if leak.kind == "near-duplicates"]
+    assert leaks == ([(0, 7)] if is_dropped else [])
+    by_code = {finding.code: finding.parameters for finding in inspect_dataset(dataset, scan).findings}
+    assert by_code["near-duplicates"]["n_clusters_together"] == (2 if is_dropped else 0)
 
 
 @pytest.mark.parametrize(

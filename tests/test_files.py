@@ -14,8 +14,9 @@ from refusing import refusing
 
 from coverslip.errors import CoverslipError
 from coverslip.files import (
-    CsvWriter,
+    ReadyCell,
     atomic_write,
+    csv_text,
     plain_cell,
     remove_file,
     safe_cell,
@@ -77,17 +78,16 @@ def test_a_place_that_cannot_be_written_to_is_one_clear_error(tmp_path: Path) ->
 @pytest.mark.slow
 @given(st.lists(st.lists(st.text() | st.text("a\r\n\",'=", max_size=4), min_size=2, max_size=3), max_size=4))
 def test_rows_come_back_from_csv_whatever_their_cells_hold(rows: list[list[str]]) -> None:
-    stream = io.StringIO()
-    writer = CsvWriter(stream)
-    for row in rows:
-        writer.writerow(row)
-    assert list(csv.reader(io.StringIO(stream.getvalue(), newline=""))) == rows
+    read = csv.reader(io.StringIO(csv_text(rows), newline=""))
+    assert [[plain_cell(cell) for cell in row] for row in read] == rows
 
 
 def test_lines_of_csv_end_in_a_line_feed_and_names_may_hold_a_carriage_return() -> None:
-    stream = io.StringIO()
-    CsvWriter(stream).writerow(["a\r=cmd.png", 1, "b"])
-    assert stream.getvalue() == '"a\r=cmd.png",1,b\n'
+    assert csv_text([["a\r=cmd.png", 1, "b"]]) == '"a\r=cmd.png",1,b\n'
+
+
+def test_texts_of_csv_are_no_formulas_and_numbers_are_written_as_they_are() -> None:
+    assert csv_text([["=1+1", ReadyCell("-0.50"), -1.5, None]]) == "'=1+1,-0.50,-1.5,\n"
 
 
 @given(st.text() | st.text("'-=+@\t\r\nx\uff1d", max_size=5))

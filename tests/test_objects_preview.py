@@ -165,9 +165,18 @@ def test_a_pattern_finds_groups_below_each_folder_of_fields(tmp_path: Path) -> N
     for place in ("x/day1/s1/f1.png", "x/day1/s2/f2.png", "x/day2/s1/f3.png", "x/day2/s2/f4.png"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (8, 8)).save(tmp_path / place)
-    fields = cs.open_dataset([tmp_path / "x" / "day1", tmp_path / "x" / "day2"])
-    groups = {field.path.name: field.group for field in list_fields(fields, group_pattern=r"^(s\d)/", emit=ignore)}
-    assert groups == {"f1.png": "s1", "f2.png": "s2", "f3.png": "s1", "f4.png": "s2"}
+    folders = [tmp_path / "x" / "day1", tmp_path / "x" / "day2"]
+    pattern = r"^(?P<group>s\d)/(?P<place>f\d)"
+    for source in (folders, cs.open_dataset(folders), cs.open_dataset(folders, labeled=False)):
+        listed = list_fields(source, group_pattern=pattern, emit=ignore)
+        assert {field.path.name: (field.group, dict(field.about)["place"]) for field in listed} == {
+            "f1.png": ("s1", "f1"),
+            "f2.png": ("s2", "f2"),
+            "f3.png": ("s1", "f3"),
+            "f4.png": ("s2", "f4"),
+        }
+    files = cs.open_dataset(sorted(tmp_path.rglob("*.png")), labeled=False, group_pattern=r"^(day\d)/")
+    assert [record.group for record in files] == ["day1", "day1", "day2", "day2"]
 
 
 def test_after_the_time_limit_no_further_file_is_read(fields: Path, tmp_path: Path) -> None:

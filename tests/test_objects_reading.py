@@ -1,6 +1,7 @@
 """Objects of other programs: their files are recognized by content, and broken ones are refused with the place."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,24 @@ def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: P
     assert [record.plan.t for record in data] == [0, 0, 1, 1, 2, 2]
 
 
+def test_label_images_have_a_plane_for_each_time_point_and_z_plane_of_their_objects(tmp_path: Path) -> None:
+    tifffile.imwrite(
+        tmp_path / "c.tif", np.zeros((2, 3, HEIGHT, WIDTH), np.uint8), imagej=True, metadata={"axes": "TZYX"}
+    )
+    planes = [(0, 0), (0, 2), (1, 0), (1, 1)]
+    rows = [f"c.tif,c.tif,{k},{t},{z},5,5,4,4\n" for k, (t, z) in enumerate(planes, start=1)]
+    written(tmp_path / "o.csv", "path,field,object_id,t,z,x,y,width,height\n" + "".join(rows))
+    predicted, _ = predicted_objects(read_objects(tmp_path / "o.csv"), {}, ("a",), ("#000000",))
+    labels = export_predicted(predicted, "label-tiff", tmp_path / "out", lambda done, total: None)[0]
+    with tifffile.TiffFile(labels) as tiff:
+        assert (tiff.series[0].axes, tiff.series[0].shape) == ("TZYX", (2, 3, HEIGHT, WIDTH))
+    cs.collect_objects(tmp_path / "c.tif", masks=labels, out=tmp_path / "again.csv")
+    again = read_objects(tmp_path / "again.csv")
+    assert list(zip(again.object_id.tolist(), again.t.tolist(), again.z.tolist(), strict=True)) == [
+        (str(k), t, z) for k, (t, z) in enumerate(planes, start=1)
+    ]
+
+
 @pytest.mark.parametrize(("to", "name"), [("geojson", "c.geojson"), ("rois", "c.zip")])
 def test_time_points_and_z_planes_of_exports_are_read_again(to: Any, name: str, tmp_path: Path) -> None:
     stack = np.zeros((2, 3, HEIGHT, WIDTH), np.uint8)
@@ -238,6 +257,69 @@ def test_rois_of_imagej_are_read_with_points_ovals_and_time(fields: Path, tmp_pa
     assert objects.box[1].tolist() == [3, 4, 6, 8]
     assert objects.outlines.areas()[2] == pytest.approx(np.pi * 100, rel=0.01)
     assert note_of(notes, "objects-ignored").parameters == {"n_objects": 1}
+
+
+TWO_POINTS = [[9, 9], [12, 12]]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        None,
+        {"type": "MultiPolygon", "coordinates": []},
+        {"type": "Polygon", "coordinates": [TWO_POINTS]},
+        {"type": "Polygon", "coordinates": [[]]},
+        {"type": "MultiPoint", "coordinates": []},
+        {"type": "GeometryCollection", "geometries": []},
+    ],
+)
+def test_an_object_without_an_area_is_ignored_and_others_of_its_file_are_read(
+    geometry: Any, fields: Path, tmp_path: Path
+) -> None:
+    content = {"type": "FeatureCollection", "features": [{"geometry": geometry}, *GEOJSON["features"]]}
+    objects, notes = collected(fields, outlines=written(tmp_path / "a.geojson", content))
+    assert list(objects.image_ids) == ["a.tif#3f1c"]
+    assert note_of(notes, "objects-ignored").parameters == {"n_objects": 2}
+
+
+def test_empty_objects_of_coco_imagej_and_cellpose_are_ignored(fields: Path, tmp_path: Path) -> None:
+    square = [n for point in SQUARE for n in point]
+    outlines = [[square], [[9, 9, 12, 12]], {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}]
+    annotations = [{"image_id": 1, "id": k, "segmentation": each} for k, each in enumerate(outlines)]
+    coco = written(tmp_path / "c.json", {"images": [{"id": 1, "file_name": "a.tif"}], "annotations": annotations})
+    polygon = roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32))
+    empty = [roifile.ImagejRoi(name=name, roitype=roifile.ROI_TYPE.POLYGON) for name in ("empty", "nothing")]
+    roifile.roiwrite(tmp_path / "a_rois.zip", [polygon, *empty])
+    cellpose = written(tmp_path / "a.txt", f"{','.join(map(str, square))}\n1,1,1,1,1,1\n2,2,2,2,2,2\n")
+    for file in (coco, tmp_path / "a_rois.zip", cellpose):
+        objects, notes = collected(fields, outlines=file)
+        n_ignored = [note.parameters["n_objects"] for note in notes if note.code == "objects-ignored"]
+        assert (len(objects), n_ignored) == (1, [2]), file.name
+
+
+@pytest.mark.parametrize("names", [("Well#A1", "Well#B2", "Image #3"), ("Project_Series001", "Project_Series003")])
+def test_fields_are_matched_whatever_is_in_their_names(names: tuple[str, ...], tmp_path: Path) -> None:
+    """Only a file of several series has a field for each of them."""
+    for name in names:
+        (tmp_path / "fields").mkdir(exist_ok=True)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.new("L", (WIDTH, HEIGHT)).save(tmp_path / "fields" / f"{name}.png")
+        Image.fromarray(mask(np.uint8)).save(tmp_path / "masks" / f"{name}_cp_masks.png")
+    summary = cs.collect_objects(tmp_path / "fields", masks=tmp_path / "masks", out=None)
+    assert summary.n_of_field == {f"{name}.png": 2 for name in names}
+    files = file_of_field(summary.fields, "geojson", tmp_path)
+    assert sorted(file.stem for file in files) == sorted(names)
+
+
+def test_objects_of_equal_names_are_separate_rois(tmp_path: Path) -> None:
+    rows = [f"c.tif,c.tif,{name},{t},{4 * k},5,4,4\n" for k, (name, t) in enumerate((("a", 0), ("A", 0), ("a", 1)))]
+    rows.append("c.tif,c.tif,a-2,0,20,5,4,4\n")
+    written(tmp_path / "o.csv", "path,field,object_id,t,x,y,width,height\n" + "".join(rows))
+    predicted, _ = predicted_objects(read_objects(tmp_path / "o.csv"), {}, ("a",), ("#000000",))
+    (file,) = export_predicted(predicted, "rois", tmp_path / "c.zip", lambda done, total: None)
+    with zipfile.ZipFile(file) as archive:
+        names = [name.casefold() for name in archive.namelist()]
+    assert len(set(names)) == len(names) == 4
 
 
 def test_coco_boxes_polygons_and_masks_agree(fields: Path, tmp_path: Path) -> None:
@@ -410,7 +492,8 @@ def test_plain_points_have_a_class_and_the_box_of_tables_of_points(fields: Path,
 @pytest.mark.parametrize(
     ("name", "content", "code", "parameters"),
     [
-        ("a.geojson", {"type": "FeatureCollection", "features": [{"geometry": None}]}, "geojson-feature-invalid", {}),
+        ("a.geojson", [{"geometry": {"type": "Point", "coordinates": [1]}}], "geojson-feature-invalid", {"number": 1}),
+        ("a.geojson", {"type": "FeatureCollection", "features": [{"geometry": None}]}, "files-without-objects", {}),
         ("a.json", {"some": "thing"}, "unknown-json", {}),
         ("a.json", "{", "object-file-not-read", {}),
         ("a.zip", b"PK\x03\x04 broken", "object-file-not-read", {}),

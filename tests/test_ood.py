@@ -131,7 +131,7 @@ def test_the_report_shows_how_many_test_images_are_unfamiliar(trained: Run) -> N
 
 def test_the_report_names_groups_with_many_unfamiliar_images(own_run: Run) -> None:
     """Three images of one group are; of two other groups one each, which is no sign of an unfamiliar group."""
-    group_of = {row.image_id: row.named_group for row in own_run.split if row.split == "test"}
+    group_of = {row.image_id: row.group for row in own_run.split if row.split == "test"}
     rows, card = list(own_run.predictions), own_run.card
     assert card is not None
     groups = sorted(set(group_of.values()))

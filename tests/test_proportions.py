@@ -934,7 +934,7 @@ def test_images_without_a_group_do_not_count_as_groups_of_one(own_run: cs.Run) -
     with own_run.split_file.open("w", newline="") as opened:
         writer = csv.DictWriter(opened, list(rows[0]))
         writer.writeheader()
-        writer.writerows(row | {"group": row["image_id"]} if row["image_id"] in without else row for row in rows)
+        writer.writerows(row | {"group": ""} if row["image_id"] in without else row for row in rows)
         writer.writerows(row | {"group": "", "split": "excluded"} for row in rows)
     run = Run(own_run.folder)
     classes = run.predictions.classes

@@ -94,10 +94,8 @@ def test_a_first_part_without_groups_does_not_divide_those_of_the_second(
     cell = only(plan, tmp_path / "out", "all as one 60 20 20")
     write_merged_tables([cell])
     data = apply_recipe(open_dataset(cell.sources), cell.recipe)[0]
-    assert {record.named_group for record in data.records if record.domain == "lab b"} == {
-        f"movie {k}" for k in range(6)
-    }
-    assert {record.named_group for record in data.records if record.domain == "lab a"} == {None}
+    assert {record.group for record in data.records if record.domain == "lab b"} == {f"movie {k}" for k in range(6)}
+    assert {record.group for record in data.records if record.domain == "lab a"} == {None}
     published = preset_plan("mobincep", tables, arms=["A"])
     without_groups = only(published, tmp_path / "other", "all as one 60 20 20")
     assert not as_trained(without_groups).has_groups

@@ -674,3 +674,17 @@ def test_a_workspace_of_version_10_keeps_what_is_done_with_its_images(tmp_path: 
     earlier = message("english-text", text="it was read alone")
     assert message_of(note) == message("two-messages", first=earlier, second=BEYOND_EDGE)
     assert BEYOND_EDGE in message_of(note)
+
+
+def test_images_of_version_11_without_a_group_have_none(tmp_path: Path) -> None:
+    """Such an image was in a group with its name; a group of several images can have the name of one of them."""
+    file = earlier_workspace(11, tmp_path)
+    with closing(sqlite3.connect(file)) as connection:
+        groups = [("0.png", 1), ("0.png", 2), ("2.png", 3)]
+        connection.executemany('UPDATE images SET "group" = ? WHERE row_id = ?', groups)
+        connection.commit()
+    engine = open_database(file)
+    with engine.connect() as connection:
+        query = select(images.c.group).where(images.c.dataset_id == "d").order_by(images.c.position)
+        assert connection.execute(query).scalars().all() == ["0.png", "0.png", None]
+    engine.dispose()

@@ -299,7 +299,7 @@ def test_the_app_ignores_stated_groups_as_the_command_line_does(
     trained = open_dataset(images.sources, group=images.grouped.column)
     of_command = open_dataset(table)
     groups, expected = (
-        {record.path: record.named_group for record in apply_recipe(data, Recipe(group=group))[0].records}
+        {record.path: record.group for record in apply_recipe(data, Recipe(group=group))[0].records}
         for data in (trained, of_command)
     )
     assert groups == expected

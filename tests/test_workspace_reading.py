@@ -22,7 +22,7 @@ from sqlalchemy import delete, event, select, update
 from coverslip.app.server import create_app, open_server
 from coverslip.cache.stores import clean, list_stores
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.quality.findings import FindingCase, FindingKind, register_finder, unregister_finder
+from coverslip.datasets.quality.findings import FINDINGS, FindingCase, FindingKind
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import BadRecipe, Conflict, NotFound
 from coverslip.machine import n_cores
@@ -151,12 +151,12 @@ def test_an_inspection_that_began_before_the_search_for_duplicates_ended_does_no
 
     with home.engine.begin() as connection:
         connection.execute(delete(db.inspections))
-    register_finder(FindingKind("searching", "advice", "Searching", search_meanwhile))
+    FINDINGS.add(FindingKind("searching", "advice", search_meanwhile, title="Searching"))
     try:
         assert not inspect_now(home, dataset_id).are_copies_known
         assert reading_images.inspection(home, dataset_id).are_copies_known
     finally:
-        unregister_finder("searching")
+        FINDINGS.remove("searching")
 
 
 @pytest.mark.slow

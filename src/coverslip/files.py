@@ -4,6 +4,7 @@ import codecs
 import csv
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,6 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TextIO
 
@@ -242,8 +244,15 @@ def sha256_json(value: Any) -> str:  # Any: JSON values
 _FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # full-width characters too, as in Japanese
 
 
+class ReadyCell(str):
+    """Text that a CSV table contains as it is: a number, or a cell of another table."""
+
+    __slots__ = ()
+
+
 class CsvWriter:
-    """A CSV writer whose lines end in a line feed, and whose cells never start a new row.
+    """A CSV writer whose cells no spreadsheet reads as formulas, whose lines end in a line feed, and whose cells
+    never start a new row.
 
     `csv` quotes cells that contain a character of its line terminator. With a line feed as terminator, a carriage
     return in a name would not be quoted, and some readers would start a new row there.
@@ -254,12 +263,36 @@ class CsvWriter:
         self._writer = csv.writer(self, lineterminator="\r\n")
 
     def writerow(self, cells: Iterable[object]) -> None:
-        """Write one row without escaping formulas; see `safe_cell`."""
-        self._writer.writerow(cells)
+        """Write one row, with texts as of `safe_cell` unless they are a `ReadyCell`."""
+        self._writer.writerow(
+            safe_cell(cell) if isinstance(cell, str) and not isinstance(cell, ReadyCell) else cell for cell in cells
+        )
+
+    def writerows(self, rows: Iterable[Iterable[object]]) -> None:
+        """Write several rows."""
+        for row in rows:
+            self.writerow(row)
 
     def write(self, line: str) -> None:
         """Write one line; called by `csv` once per row."""
         self._stream.write(line.removesuffix("\r\n") + "\n")
+
+
+def write_csv(file: Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Path:
+    """Write a table with the rows of `CsvWriter`, completely or not at all, and return the file."""
+    with (
+        atomic_write(file) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
+        CsvWriter(stream).writerows(chain([columns], rows))
+    return file
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Return the text of rows of `CsvWriter`."""
+    text = io.StringIO()
+    CsvWriter(text).writerows(rows)
+    return text.getvalue()
 
 
 def access_fault(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Registries of immutable records by name: metrics, losses, augmentations, report sections.
+"""Registries of immutable records by name: metrics, losses, augmentations, findings, report sections.
 
 A new metric, loss or augmentation is one record. Code that lists, checks or shows them reads the registry at run time.
 Other packages call `add`.

@@ -20,6 +20,7 @@ from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadDataset
 from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, logme, median_distance, mmd
+from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter, show
 from coverslip.images.preprocessing import PixelFacts, Preprocessing
@@ -281,7 +282,7 @@ def _open_all(datasets: Sequence[Dataset | ImageSource], group: str | None, grou
         except BadDataset as error:  # no such group column, or images without classes
             errors.append(error)
             opened.append(_open_ungrouped(each))
-    if (group or group_pattern) and not any(each.has_groups for each in opened):
+    if errors and (group or group_pattern) and not any(each.has_groups for each in opened):
         raise errors[0]
     return opened
 
@@ -312,9 +313,8 @@ def _number_equal_names(names: Sequence[str]) -> list[str]:
 def _with_groups(name: str, data: Dataset, features: FeatureSet) -> _DatasetFeatures:
     group, n_groups = None, None
     if data.has_groups:
-        n_groups = count_groups(data.records[i].named_group for i in features.positions).n_groups
-        group_names = [data.records[i].group or f"image {data.records[i].image_id}" for i in features.positions]
-        group = np.unique(group_names, return_inverse=True)[1]
+        names = [data.records[i].group for i in features.positions]
+        n_groups, group = count_groups(names).n_groups, group_codes(np.array(names, dtype=object))
     facts = SetFacts(name, len(features.positions), n_groups)
     return _DatasetFeatures(facts, frozenset(features.digests), features.features, group)
 

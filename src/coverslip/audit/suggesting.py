@@ -213,7 +213,7 @@ def reserved(data: Dataset, run: Run | None = None) -> npt.NDArray[np.bool_]:
     if run is not None:
         used = [row for row in run.split if row.split != "excluded"]
         split_of = {row.image_id: "train" if run.is_cross_validated else row.split for row in used}
-    units = [record.named_group or record.image_id for record in data.records]
+    units = [record.group or record.image_id for record in data.records]
     draw_of = {unit: _draw(unit) for unit in units}
     side_of_unit = {
         unit: side
@@ -249,7 +249,7 @@ def still_reserved(
     """
     if not reserved_before:
         return is_drawn
-    units = [record.named_group or record.image_id for record in data.records]
+    units = [record.group or record.image_id for record in data.records]
     is_before = [record.image_id in reserved_before for record in data.records]
     settled = {
         unit

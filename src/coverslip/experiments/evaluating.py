@@ -144,7 +144,7 @@ def evaluate_rows(
         split=split,
         primary=recipe.primary_metric,
         predicted=np.array([number[rows[i].predicted or ""] for i in measured]),
-        group=_column([record.named_group for record in records]),
+        group=_column([record.group for record in records]),
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
@@ -335,8 +335,8 @@ def _count_images_of_training_groups(run: Run, data: Dataset, emit: Emit) -> int
     """Count the images of groups (such as patients) with training images, which inflate the metrics too."""
     if not data.has_groups:
         return 0
-    training_groups = {row.named_group for row in run.split if _is_used_in_training(row, run)} - {None, ""}
-    groups = [record.named_group for record in data.records if record.named_group in training_groups]
+    training_groups = {row.group for row in run.split if _is_used_in_training(row, run)} - {""}
+    groups = [record.group for record in data.records if record.group in training_groups]
     if groups:
         names = some(sorted({group for group in groups if group is not None}), 4)
         emit(Noted.of(note("groups-seen-in-training", level="warning", n=len(groups), names=names)))

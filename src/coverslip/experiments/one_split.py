@@ -45,7 +45,7 @@ from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard, OodThreshold, TrainedOn, write_classifier, write_delivered_head
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import ImageLookup
-from coverslip.runs.predictions import PredictionsFile
+from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import LearningCurveRecord
 from coverslip.runs.split import pretraining_hashes, split_rows, training_hash_record, write_split
@@ -275,10 +275,12 @@ def _is_sufficient(is_held_out: np.ndarray, label: np.ndarray) -> bool:
 def _write_validation(split_data: SplitData, fitted: "Fitted", classifier: Classifier, run: Run) -> None:
     """Write the predictions of validation images as a table, and their logits without rounding."""
     data = split_data.data
-    with PredictionsFile(run.validation_file, classifier.classes) as file:
-        for i, logits in zip(split_data.val.tolist(), fitted.val_logits, strict=True):
-            record = data.records[i]
-            file.write(classifier.decide(record, data.relative_path(record), logits))
+    records = [data.records[i] for i in split_data.val.tolist()]
+    rows = (
+        classifier.decide(record, data.relative_path(record), logits)
+        for record, logits in zip(records, fitted.val_logits, strict=True)
+    )
+    Predictions(rows, classifier.classes).write_csv(run.validation_file)
     run.write_logits("validation", fitted.val_logits)
 
 
@@ -331,7 +333,7 @@ def _card(
 
 def _numbers(split_data: SplitData, positions: np.ndarray) -> dict[str, int | None]:
     """Return the numbers of images, groups and images without a group, for the card."""
-    groups = count_groups(split_data.data.records[i].named_group for i in positions.tolist())
+    groups = count_groups(split_data.data.records[i].group for i in positions.tolist())
     if not split_data.data.has_groups:
         return {"n_images": len(positions), "n_groups": None, "n_ungrouped": 0}
     return {"n_images": len(positions), "n_groups": groups.n_groups, "n_ungrouped": groups.n_ungrouped}
@@ -414,13 +416,13 @@ def learning_curve_hook(
         # The last layer is fitted on these images.
         fitted_images = split_data.train if recipe.split.train_per_class is not None else positions
         records, has_groups = split_data.data.records, split_data.data.has_groups
-        has_name = np.array([records[i].named_group is not None for i in positions[is_used].tolist()])
+        has_name = np.array([records[i].group is not None for i in positions[is_used].tolist()])
         curve = learning_curve(
             _rows((train, val), is_used),
             label[is_used],
             unit[is_used],
             n_images=len(fitted_images),
-            n_groups=count_groups(records[i].named_group for i in fitted_images).n_groups if has_groups else None,
+            n_groups=count_groups(records[i].group for i in fitted_images).n_groups if has_groups else None,
             has_name=has_name if has_groups else None,
             shrinkage=shrinkage,
             balanced=is_balanced(recipe),

@@ -1,7 +1,7 @@
 """Objects in fields of view from masks, outlines, points or a finder, in one table."""
 
+import math
 import os
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,9 +30,10 @@ from coverslip.objects.object_files import (
     read_label_planes,
     read_object_file,
 )
-from coverslip.objects.outlines import OutlineBuilder, trace_labels
+from coverslip.objects.outlines import Array, OutlineBuilder, trace_labels
 from coverslip.objects.table import UNKNOWN, FieldImage, Objects, ObjectsBuilder
 from coverslip.objects.tables_of_programs import ObjectTablePreview, preview_object_table
+from coverslip.stopping import Deadline
 
 _MEGAPIXEL = 10**6
 
@@ -161,9 +162,9 @@ def objects_of_masks(
     builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
     n_binary = n_in_pieces = n_objects = 0
     of_fields = [each for each in names.fields if each in mask_of]
-    read, is_over = Sources(n_files=len(of_fields)), _Deadline(most_s)
+    read, deadline = Sources(n_files=len(of_fields)), Deadline.within(math.inf if most_s is None else most_s)
     for done, each in enumerate(of_fields, start=1):
-        if n_objects and is_over():
+        if n_objects and deadline.seconds_left() < 0:
             break
         read.kinds["masks"] = done
         file, outlines, object_ids, positions = mask_of[each], OutlineBuilder(), list[str](), list[int]()
@@ -190,16 +191,6 @@ def objects_of_masks(
     if not n_objects:
         raise BadDataset("masks-without-objects", file=files[0], n_files=len(mask_of))
     return builder.finish(), read
-
-
-class _Deadline:
-    """Returns whether a number of seconds is over."""
-
-    def __init__(self, seconds: float | None) -> None:
-        self._end = None if seconds is None else time.monotonic() + seconds
-
-    def __call__(self) -> bool:
-        return self._end is not None and time.monotonic() > self._end
 
 
 def objects_of_finder(
@@ -290,11 +281,11 @@ def objects_of_files(
             there are no objects.
     """
     files = object_files(sources)
-    read, is_over = Sources(n_files=len(files)), _Deadline(most_s)
+    read, deadline = Sources(n_files=len(files)), Deadline.within(math.inf if most_s is None else most_s)
     objects = FieldObjects(names, size, are_points=are_points)
     report = progress_reporter(emit, "reading-objects", "files")
     for done, each in enumerate(files, start=1):
-        if objects.n and is_over():
+        if objects.n and deadline.seconds_left() < 0:
             break
         read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
         report(done, len(files))
@@ -344,21 +335,20 @@ def _other_size(file: Path, field_of_view: FieldImage, plane: LabelPlane) -> Bad
 
 def _times_and_z(
     file: Path, of: FieldImage, n_planes: int, positions: Sequence[int]
-) -> tuple[Sequence[int] | int, Sequence[int] | int]:
-    """Return the time points and the z-planes of objects in the planes of a label image.
+) -> tuple[Array | int, Array | int]:
+    """Return the time points and the z-planes of objects in the planes of a label image: z-planes follow each other.
 
     Raises:
-        BadDataset: there are neither as many planes as time points, nor as z-planes.
+        BadDataset: there is neither one plane, nor one for each z-plane at each time point.
     """
     if n_planes == 1:
         return UNKNOWN, UNKNOWN
-    if n_planes == of.n_times and of.n_z == 1:
-        return positions, UNKNOWN
-    if n_planes == of.n_z and of.n_times == 1:
-        return UNKNOWN, positions
-    raise BadDataset(
-        "mask-planes-differ", file=file, n_planes=n_planes, field=one_line(of.name), n_times=of.n_times, n_z=of.n_z
-    )
+    if n_planes != of.n_times * of.n_z:
+        raise BadDataset(
+            "mask-planes-differ", file=file, n_planes=n_planes, field=one_line(of.name), n_times=of.n_times, n_z=of.n_z
+        )
+    t, z = np.divmod(positions, of.n_z)
+    return t if of.n_times > 1 else UNKNOWN, z if of.n_z > 1 else UNKNOWN
 
 
 def no_match(sources: Sequence[Path], candidates: Sequence[str], names: FieldNames) -> BadDataset:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
-from coverslip.files import CsvWriter, atomic_write, safe_cell
+from coverslip.files import ReadyCell, atomic_write, write_csv
 from coverslip.images.decoding import Fields, describe_image, read_pixels
 from coverslip.images.reader import CropMargin, ReadPlan, ZPlane
 from coverslip.images.reading import Pixels
@@ -128,10 +128,9 @@ def file_of_field(fields: Sequence[FieldImage], to: str, out: Path) -> list[Path
 
 
 def _file_name(field: FieldImage) -> str:
-    name, _, series = field.name.partition("#")
-    path = safe_path(name)
+    path = safe_path(field.name_of_file)
     plain = path.with_name(re.sub(r"(?:\.ome)?\.[^.]+$", "", path.name) or path.name)
-    return f"{plain}{f'_{safe_path(series)}' if series else ''}"
+    return f"{plain}{'' if field.series is None else f'_series={field.series}'}"
 
 
 def safe_path(name: str) -> PurePosixPath:
@@ -269,12 +268,10 @@ def _check_size(field: FieldImage) -> None:
 def _write_rois(predicted: PredictedObjects, positions: Array, file: Path) -> Path:
     import zipfile
 
-    names: Counter[str] = Counter()
+    names = set[str]()
     with atomic_write(file) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for position in positions.tolist():
-            name = safe_path(_roi_name(predicted, position).replace("/", "_")).as_posix()
-            names[name] += 1
-            name = name if names[name] == 1 else f"{name}-{names[name]}"
+            name = _unused(safe_path(_roi_name(predicted, position).replace("/", "_")).as_posix(), names)
             archive.writestr(zipfile.ZipInfo(f"{name}.roi"), _roi(predicted, position, name))
     return file
 
@@ -337,7 +334,7 @@ def label_numbers(objects: Objects, positions: Array) -> Array:
 
 
 def _write_labels(predicted: PredictedObjects, field: FieldImage, positions: Array, file: Path) -> list[Path]:
-    """Write the label image and the image of class numbers of a field, a plane per time point or z-plane."""
+    """Write the label image and the image of class numbers of a field, with planes for each axis that objects state."""
     from tifffile import imwrite
 
     _check_size(field)
@@ -346,31 +343,28 @@ def _write_labels(predicted: PredictedObjects, field: FieldImage, positions: Arr
     has_area = ~np.isnan(outlines.areas())
     if not has_area.all():
         outlines = _with_boxes(objects, positions)
-    t, z = objects.t[positions], objects.z[positions]
-    axis, at = ("T", t) if (t != UNKNOWN).any() else ("Z", z) if (z != UNKNOWN).any() else ("", t)
-    n_planes = {"T": field.n_times, "Z": field.n_z}.get(axis, 1)
+    all_axes = (("T", field.n_times, objects.t[positions]), ("Z", field.n_z, objects.z[positions]))
+    axes = [(axis, n, np.maximum(at, 0)) for axis, n, at in all_axes if (at != UNKNOWN).any()]
+    n_planes, size = tuple(n for _, n, _ in axes), (field.height, field.width)
     classes = (predicted.predicted[positions] + 1).astype(np.uint16)
     files = []
     for name, values in (("labels", numbers), ("classes", classes)):
-        planes = [
-            fill_outlines(outlines.take(inside := np.flatnonzero(_is_at(at, k, axis))), values[inside], shape)
-            for k in range(n_planes)
-            for shape in [(field.height, field.width)]
-        ]
+        planes = []
+        for plane in np.ndindex(n_planes):
+            is_inside = np.ones(len(values), bool)
+            for k, (_, _, at) in zip(plane, axes, strict=True):
+                is_inside &= at == k
+            planes.append(fill_outlines(outlines.take(np.flatnonzero(is_inside)), values[is_inside], size))
         files.append(file.with_name(f"{file.name}_{name}.tif"))
         with atomic_write(files[-1]) as part:
             imwrite(
                 part,
-                np.stack(planes) if axis else planes[0],
+                np.stack(planes).reshape(*n_planes, *size),
                 photometric="minisblack",
                 compression="zlib",
-                metadata={"axes": f"{axis}YX"},
+                metadata={"axes": "".join([*(axis for axis, _, _ in axes), "YX"])},
             )
     return files
-
-
-def _is_at(at: Array, k: int, axis: str) -> Array:
-    return np.maximum(at, 0) == k if axis else np.ones(len(at), bool)
 
 
 def _with_boxes(objects: Objects, positions: Array) -> Outlines:
@@ -383,8 +377,8 @@ def _with_boxes(objects: Objects, positions: Array) -> Outlines:
 
 def _write_classes(predicted: PredictedObjects, out: Path) -> Path:
     file = out / "classes.csv"
-    rows = ((k + 1, safe_cell(name), predicted.colors[k]) for k, name in enumerate(predicted.classes))
-    return _write_table(file, ("class_number", "class", "color"), rows)
+    rows = ((k + 1, name, predicted.colors[k]) for k, name in enumerate(predicted.classes))
+    return write_csv(file, ("class_number", "class", "color"), rows)
 
 
 def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
@@ -396,10 +390,9 @@ def _write_label_ids(predicted: PredictedObjects, out: Path) -> Path:
             positions = np.arange(bounds[number], bounds[number + 1])
             labels = label_numbers(objects, positions)
             for label, position in zip(labels.tolist(), positions.tolist(), strict=True):
-                name, object_id = safe_cell(field.name), safe_cell(str(objects.object_id[position]))
-                yield name, label, object_id, *prediction_cells(predicted, position)
+                yield field.name, label, str(objects.object_id[position]), *prediction_cells(predicted, position)
 
-    return _write_table(out / "labels.csv", ("field", "label", "object_id", *_PREDICTION_COLUMNS), rows())
+    return write_csv(out / "labels.csv", ("field", "label", "object_id", *_PREDICTION_COLUMNS), rows())
 
 
 _PREDICTION_COLUMNS = ("predicted", "probability", "decision")
@@ -409,9 +402,9 @@ def prediction_cells(predicted: PredictedObjects, position: int) -> tuple[str, s
     """Return the predicted class, its probability and the decision as cells of a table."""
     probability = predicted.known_probability(position)
     return (
-        safe_cell(predicted.class_name(position)),
+        predicted.class_name(position),
         "" if probability is None else f"{probability:.6f}",
-        safe_cell(str(predicted.decision[position])),
+        str(predicted.decision[position]),
     )
 
 
@@ -420,22 +413,22 @@ def _write_cellprofiler(predicted: PredictedObjects, file: Path, report: OnProgr
     objects = predicted.objects
 
     def rows() -> Iterator[Sequence[object]]:
-        names = [safe_cell(name_as_text(field.path.name)) for field in objects.fields]
+        names = [name_as_text(field.path.name) for field in objects.fields]
         for position in range(len(objects)):
             field = int(objects.field[position])
             x, y = _center(objects, position)
             yield (
                 field + 1,
-                safe_cell(str(objects.object_id[position])),
+                str(objects.object_id[position]),
                 names[field],
-                f"{x - 0.5:.3f}",
-                f"{y - 0.5:.3f}",
+                ReadyCell(f"{x - 0.5:.3f}"),
+                ReadyCell(f"{y - 0.5:.3f}"),
                 *prediction_cells(predicted, position),
             )
             report(field + 1, len(objects.fields))
 
     columns = ("ImageNumber", "ObjectNumber", "FileName", "Location_Center_X", "Location_Center_Y")
-    return _write_table(file, (*columns, *_PREDICTION_COLUMNS), rows())
+    return write_csv(file, (*columns, *_PREDICTION_COLUMNS), rows())
 
 
 def _center(objects: Objects, position: int) -> tuple[float, float]:
@@ -452,15 +445,6 @@ def _center(objects: Objects, position: int) -> tuple[float, float]:
     if moments[0] <= 0:
         return x + width / 2, y + height / 2
     return float(moments[1] / moments[0]), float(moments[2] / moments[0])
-
-
-def _write_table(file: Path, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> Path:
-    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        writer = CsvWriter(stream)
-        writer.writerow(columns)
-        for row in rows:
-            writer.writerow(row)
-    return file
 
 
 def predicted_objects(
@@ -593,12 +577,12 @@ def write_crops(
                 array = _without_neighbors(array, of_neighbors, is_object)
             _write_ome(file, array, pixels, objects.image_id(position), channels, field)
             files.append(file)
-            place = safe_cell(name_as_text(file.relative_to(out).as_posix()))
+            place = name_as_text(file.relative_to(out).as_posix())
             rows.append((place, *_row(objects, position, region), *prediction_cells(predicted, position)))
     if n_faults > _MOST_NOTES:
         emit(Noted.of(note("more-crops-not-written", level="warning", n_objects=n_faults - _MOST_NOTES)))
     report(len(objects), len(objects))
-    return [*files, _write_crop_table(out / "crops.csv", rows)]
+    return [*files, write_csv(out / "crops.csv", (*_CROP_COLUMNS, *_PREDICTION_COLUMNS), rows)]
 
 
 def _channel_names(field: FieldImage) -> tuple[str, ...]:
@@ -623,9 +607,9 @@ def _unused(name: str, used: set[str]) -> str:
 
 def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[object]:
     field = objects.fields[objects.field[position]]
-    yield safe_cell(objects.image_id(position))
-    yield safe_cell(field.name)
-    yield safe_cell(str(objects.object_id[position]))
+    yield objects.image_id(position)
+    yield field.name
+    yield str(objects.object_id[position])
     for number in (int(objects.t[position]), int(objects.z[position])):
         yield "" if number == UNKNOWN else number
     yield from region
@@ -689,12 +673,3 @@ def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, channels: Se
             compression="zlib",
             metadata=metadata,
         )
-
-
-def _write_crop_table(file: Path, rows: Sequence[Sequence[object]]) -> Path:
-    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        writer = CsvWriter(stream)
-        writer.writerow((*_CROP_COLUMNS, "predicted", "probability", "decision"))
-        for row in rows:
-            writer.writerow(row)
-    return file

@@ -2,7 +2,6 @@
 
 import math
 import re
-from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,8 +18,8 @@ from coverslip.images.decoding import describe_image
 from coverslip.images.formats import image_suffixes
 from coverslip.images.reader import Series
 from coverslip.messages import note
-from coverslip.objects.outlines import OutlineBuilder, Polygon
-from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, Objects, ObjectsBuilder
+from coverslip.objects.outlines import Polygon
+from coverslip.objects.table import COLUMNS, UNKNOWN, FieldImage, ObjectRows, Objects, ObjectsBuilder
 from coverslip.table_cells import composed
 
 _MOST_UNREADABLE = 5  # fields with a note of their own
@@ -64,7 +63,7 @@ def list_fields(
     if not isinstance(sources, Dataset):
         opened = open_dataset(sources, labeled=False, distinct=True, group=group, group_pattern=group_pattern)
     elif group_pattern:
-        records, notes = grouped_by_pattern(sources.records, sources.relative_path, group_pattern)
+        records, notes = grouped_by_pattern(sources.records, sources.path_below_source, group_pattern)
         opened = replace(sources, records=tuple(records), notes=(*sources.notes, *notes))
         check_pattern([opened], group_pattern)
     else:
@@ -94,7 +93,7 @@ def list_fields(
                 )
             continue
         name = opened.relative_path(record)
-        about = (*_other_columns(record.about), *parts.of(name))
+        about = (*_other_columns(record.about), *parts.of(opened.path_below_source(record)))
         for number, view in _fields_of_file(record, name, all_series, about, pixel_size_um):
             fields.setdefault((record.path, number), view)
     if n_unreadable > _MOST_UNREADABLE:
@@ -133,7 +132,7 @@ def _fields_of_file(
                 n_z=series.n_z,
                 pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
                 is_pixel_size_stated=pixel_size_um is not None,
-                group=record.named_group or "",
+                group=record.group or "",
                 about=about,
             ),
         )
@@ -201,7 +200,7 @@ class FieldNames:
         by_stem, by_name = defaultdict(list), defaultdict(list)
         for each in self.fields:
             by_name[composed(each.name.casefold())].append(each)
-            by_stem[_stem(each.name.partition("#")[0])].append(each)
+            by_stem[_stem(each.name_of_file)].append(each)
         self._by_name, self._by_stem = dict(by_name), dict(by_stem)
 
     def match(self, name: str, series: int | None = None) -> FieldImage | None:
@@ -211,11 +210,12 @@ class FieldNames:
             name: of a file with objects of one field, or of an image in a table; with folders or without.
             series: of its file; None: unknown.
         """
-        if series is None and (number := _SERIES.search(name)):
-            series = int(number[1])
         candidates = self._matches.get(name)
         if candidates is None:
             candidates = self._matches[name] = self._candidates(name)
+        if series is None and any(each.series is not None for each in candidates):
+            number = _SERIES.search(name)
+            series = None if number is None else int(number[1])
         of_series = [each for each in candidates if series is None or (each.series or 0) == series]
         if len(of_series) == 1:
             self.matched.setdefault(name, of_series[0])
@@ -292,16 +292,6 @@ def no_pixel_size(file: Path, field_of_view: FieldImage) -> BadDataset:
     return BadDataset("field-without-pixel-size", file=file, field=one_line(field_of_view.name))
 
 
-@dataclass(slots=True)
-class _OfField:
-    outlines: OutlineBuilder = field(default_factory=OutlineBuilder)
-    boxes: "array[float]" = field(default_factory=lambda: array("d"))
-    t: "array[int]" = field(default_factory=lambda: array("i"))
-    z: "array[int]" = field(default_factory=lambda: array("i"))
-    object_id: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-
-
 class FieldObjects:
     """The objects of fields, in the order of the files.
 
@@ -314,7 +304,7 @@ class FieldObjects:
     def __init__(self, names: FieldNames, size: PointSize, *, are_points: bool) -> None:
         self.names = names
         self._size, self._are_points = size, are_points
-        self._of_field: dict[FieldImage, _OfField] = {}
+        self._of_field: dict[FieldImage, ObjectRows] = {}
         self._file_of_field: dict[FieldImage, Path] = {}
         self.n_outside = self.n_ignored = self.n = 0
 
@@ -334,7 +324,7 @@ class FieldObjects:
     ) -> None:
         """Add an object by its polygons, its box or its center, in pixels of level 0.
 
-        An object that lies entirely outside its field is counted, but not added.
+        An object that lies entirely outside its field, or that is empty, is counted, but not added.
 
         Args:
             of: its field.
@@ -350,7 +340,7 @@ class FieldObjects:
         Raises:
             BadDataset: a point has no size.
         """
-        polygons = [list(polygon) for polygon in polygons]
+        polygons = [list(polygon) for polygon in polygons if polygon]
         xy = np.array([vertex for polygon in polygons for vertex in polygon[0]], dtype=np.float64).reshape(-1, 2)
         if box is None and len(xy):
             box = (*xy.min(axis=0).tolist(), *xy.max(axis=0).tolist())
@@ -361,20 +351,18 @@ class FieldObjects:
             side = max(1, round(diameter)) if diameter and not has_size else self._size.of(of, file)
             left, top = (math.floor(center + 0.5) - side // 2 for center in point)  # as for tables of points
             box, polygons = (left, top, left + side, top + side), [[[point]]]
-        assert box is not None
+        if box is None:
+            self.n_ignored += 1
+            return
         is_inside = not of.width or (box[0] < of.width and box[1] < of.height and box[2] > 0 and box[3] > 0)
         if not is_inside or max(map(abs, box)) > _MOST_PIXELS:
             self.n_outside += 1
             return
         self.n += 1
-        objects = self._of_field.setdefault(of, _OfField())
+        objects = self._of_field.setdefault(of, ObjectRows())
         self._file_of_field.setdefault(of, file)
         objects.outlines.add(polygons)
-        objects.boxes.extend(box)
-        objects.t.append(t)
-        objects.z.append(z)
-        objects.object_id.append(object_id or str(len(objects.object_id) + 1))
-        objects.labels.append(label)
+        objects.append(box, object_id=object_id or str(len(objects.object_id) + 1), label=label, t=t, z=z)
 
     def finish(self) -> Objects:
         """Return the objects.
@@ -388,18 +376,10 @@ class FieldObjects:
                 continue
             objects = self._of_field.pop(each)
             self._check_ids(each, objects)
-            builder.add(
-                each,
-                objects.outlines.finish(),
-                object_id=objects.object_id,
-                boxes=np.frombuffer(objects.boxes, np.float64).reshape(-1, 4),
-                t=np.frombuffer(objects.t, np.int32).tolist(),
-                z=np.frombuffer(objects.z, np.int32).tolist(),
-                labels=objects.labels,
-            )
+            objects.add_to(builder, each)
         return builder.finish()
 
-    def _check_ids(self, of: FieldImage, objects: _OfField) -> None:
+    def _check_ids(self, of: FieldImage, objects: ObjectRows) -> None:
         planes = zip(objects.object_id, objects.t, objects.z, strict=True)
         keys = [(name, max(t, 0), max(z, 0)) for name, t, z in planes]  # as in `image_id`
         if len(set(keys)) == len(keys):

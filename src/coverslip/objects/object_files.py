@@ -18,7 +18,7 @@ from coverslip.files import read_bytes
 from coverslip.images.confining import open_image
 from coverslip.images.reader import check_size
 from coverslip.objects.fields import FieldObjects
-from coverslip.objects.outlines import Array, Polygon, nested_rings, trace_labels, without_last
+from coverslip.objects.outlines import Array, Polygon, nested_rings, open_rings, trace_labels
 from coverslip.objects.table import FieldImage, text_lines, words_of
 from coverslip.objects.tables_of_programs import (
     columns_of,
@@ -53,7 +53,7 @@ def is_geojson(content: Any) -> bool:  # Any: JSON values
 
 
 def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects) -> None:  # Any: JSON values
-    """Add the features of a GeoJSON file. Lines are ignored. The nucleus of a cell is ignored, too.
+    """Add the features of a GeoJSON file. Lines and empty geometries are ignored, and so is the nucleus of a cell.
 
     Raises:
         BadDataset: a geometry is invalid.
@@ -61,8 +61,11 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
     features = content if isinstance(content, list) else content.get("features", [content])
     for number, feature in enumerate(features, start=1):
         with _naming("geojson-feature-invalid", file, number):
-            geometry, properties = feature["geometry"], feature.get("properties") or {}
-            kind, coordinates = geometry["type"], geometry["coordinates"]
+            geometry, properties = feature["geometry"] or {}, feature.get("properties") or {}
+            kind, coordinates = geometry.get("type"), geometry.get("coordinates")
+            if not coordinates:
+                objects.n_ignored += 1
+                continue
             metadata = properties.get("metadata") or {}
             identity = _first_text(metadata.get("object_id"), feature.get("id"))
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}
@@ -74,7 +77,7 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             match kind:
                 case "Polygon" | "MultiPolygon":
                     polygons = [coordinates] if kind == "Polygon" else coordinates
-                    objects.add(of, file, polygons=[_closed(polygon) for polygon in polygons], **about)
+                    objects.add(of, file, polygons=map(_opened, polygons), **about)
                 case "Point":
                     objects.add(of, file, point=_pair(coordinates), **about)
                 case "MultiPoint":
@@ -96,8 +99,9 @@ def _first_text(*values: object) -> str:
     return next((str(value) for value in values if value not in (None, "")), "")
 
 
-def _closed(polygon: Sequence[Sequence[Sequence[float]]]) -> Polygon:
-    return [without_last([_pair(point) for point in ring]) for ring in polygon]
+def _opened(polygon: Sequence[Sequence[Sequence[float]]]) -> Polygon:
+    rings = [[_pair(point) for point in ring] for ring in polygon]
+    return open_rings(rings) if open_rings(rings[:1]) else []
 
 
 def _pair(point: Sequence[float]) -> tuple[float, float]:
@@ -126,7 +130,7 @@ def is_roi(head: bytes) -> bool:
 
 
 def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
-    """Add the ROIs of an ImageJ file. Lines and angles are ignored.
+    """Add the ROIs of an ImageJ file. Lines, angles and empty ROIs are ignored.
 
     Raises:
         BadDataset: the file cannot be read.
@@ -151,7 +155,7 @@ def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
             elif kind in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED, ROI_TYPE.RECT, ROI_TYPE.OVAL):
                 coordinates = roi.coordinates(multi=True)
                 assert isinstance(coordinates, list)
-                rings = [without_last([_pair(p) for p in ring.tolist()]) for ring in coordinates]
+                rings = open_rings([_pair(p) for p in ring.tolist()] for ring in coordinates)
                 objects.add(of, file, polygons=nested_rings(rings), **about)
             else:
                 objects.n_ignored += 1
@@ -226,7 +230,7 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
                 polygons = outlines.polygons(0) if len(label) else []
                 objects.add(of, file, polygons=polygons, **about)
             elif segmentation:
-                rings = [_ring(numbers) for numbers in segmentation]
+                rings = open_rings(map(_ring, segmentation))
                 objects.add(of, file, polygons=nested_rings(rings), **about)
             else:
                 x, y, width, height = map(float, box)
@@ -238,7 +242,7 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
 def _ring(numbers: Sequence[float]) -> list[tuple[float, float]]:
     if len(numbers) % 2:
         raise ValueError(len(numbers))
-    return without_last([_pair(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)])
+    return [_pair(pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
 
 
 def coco_mask(encoded: Json) -> Array:
@@ -305,7 +309,7 @@ def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: Fiel
                 objects.add(of, file, box=(x - width / 2, y - height / 2, x + width / 2, y + height / 2), **about)
             else:
                 ring = [(x * of.width, y * of.height) for x, y in _ring(numbers)]
-                objects.add(of, file, polygons=[[ring]], **about)
+                objects.add(of, file, polygons=[open_rings([ring])], **about)
 
 
 def yolo_classes(file: Path) -> list[str]:
@@ -339,7 +343,7 @@ def read_cellpose_outlines(file: Path, lines: Sequence[str], of: FieldImage, obj
         if line.strip():
             with _naming("cellpose-line-invalid", file, number):
                 numbers = [float(word) + 0.5 for word in line.strip().strip(",").split(",")]
-                objects.add(of, file, polygons=[[_ring(numbers)]], object_id=str(number))
+                objects.add(of, file, polygons=[open_rings([_ring(numbers)])], object_id=str(number))
 
 
 # Label images (masks), in which each object has the pixels of one number and 0 is background; the kind of a file.

@@ -282,20 +282,16 @@ def polygons_of_wkt(wkt: str) -> list[list[list[tuple[float, float]]]]:
     polygons = []
     for polygon in body.strip("()").split(")),(("):
         rings = [[_point(point) for point in ring.split(",")] for ring in polygon.split("),(")]
-        polygons.append([without_last(ring) for ring in rings])
+        polygons.append(open_rings(rings))
+        if len(polygons[-1]) < len(rings):
+            raise ValueError(wkt[:40])
     return polygons
 
 
-def without_last(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return a ring without its last point if this is the first one.
-
-    Raises:
-        ValueError: fewer than three points remain.
-    """
-    ring = ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring
-    if len(ring) < 3:
-        raise ValueError(len(ring))
-    return ring
+def open_rings(rings: Iterable[list[tuple[float, float]]]) -> list[list[tuple[float, float]]]:
+    """Return the rings of at least three points, each without its last point if this is the first one."""
+    opened = (ring[:-1] if len(ring) > 1 and ring[0] == ring[-1] else ring for ring in rings)
+    return [ring for ring in opened if len(ring) > 2]
 
 
 def _point(pair: str) -> tuple[float, float]:

@@ -27,7 +27,7 @@ from coverslip.datasets.text_tables import (
 )
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell
+from coverslip.files import check_replaceable, write_csv
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import PixelSize
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
@@ -56,6 +56,11 @@ class FieldImage:
     is_pixel_size_stated: bool = False  # by the user
     group: str = ""  # empty: the field is the group
     about: tuple[tuple[str, str], ...] = ()  # further columns, such as the well and the plate
+
+    @property
+    def name_of_file(self) -> str:
+        """The name without its series."""
+        return self.name if self.series is None else self.name.removesuffix(f"#series={self.series}")
 
     @property
     def area_of_pixel(self) -> float:
@@ -111,42 +116,72 @@ class Objects:
         """
         check_replaceable(file, _BEGINS_WITH)
         root = file.absolute().parent
-        paths = [safe_cell(name_as_text(_relative(field.path, root))) for field in self.fields]
+        paths = [name_as_text(_relative(field.path, root)) for field in self.fields]
         states_size = any(field.is_pixel_size_stated for field in self.fields)
         more = list(dict.fromkeys(name for field in self.fields for name, _ in field.about))
-        about = [[safe_cell(dict(field.about).get(name, "")) for name in more] for field in self.fields]
-        with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-            writer = CsvWriter(stream)
-            writer.writerow((*COLUMNS, *map(safe_cell, more), *(("pixel_size_um",) if states_size else ())))
+        about = [[dict(field.about).get(name, "") for name in more] for field in self.fields]
+
+        def rows() -> Iterator[list[object]]:
             for position, outline in enumerate(self.outlines.wkt()):
                 field_index = int(self.field[position])
                 field = self.fields[field_index]
                 label, area, at_edge = (each[position].item() for each in (self.label, self.area_um2, self.at_edge))
                 row: list[object] = [
-                    safe_cell(self.image_id(position)),
+                    self.image_id(position),
                     paths[field_index],
-                    safe_cell(field.name),
-                    safe_cell(str(self.object_id[position])),
+                    field.name,
+                    str(self.object_id[position]),
                     "" if field.series is None else field.series,
                     *("" if each == UNKNOWN else each for each in (int(self.t[position]), int(self.z[position]))),
                     *self.box[position].tolist(),
                     outline,
                     "" if math.isnan(area) else f"{area:.6g}",
                     "" if at_edge == UNKNOWN else at_edge,
-                    "" if label == UNKNOWN else safe_cell(self.labels[label]),
-                    safe_cell(field.group),
+                    "" if label == UNKNOWN else self.labels[label],
+                    field.group,
                     *about[field_index],
                 ]
                 if states_size:
                     row.append("" if field.pixel_size_um is None else repr(field.pixel_size_um[0]))
-                writer.writerow(row)
+                yield row
                 if position % 5_000 == 0:
                     report(position, len(self))
+
+        write_csv(file, (*COLUMNS, *more, *(("pixel_size_um",) if states_size else ())), rows())
         report(len(self), len(self))
 
 
 def _relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+
+
+class ObjectRows:
+    """Collects the objects of a field, one after another."""
+
+    def __init__(self) -> None:
+        self.outlines = OutlineBuilder()
+        self.object_id, self.t, self.z = list[str](), array("i"), array("i")
+        self._labels, self._boxes = list[str](), array("d")
+
+    def append(self, box: Sequence[float], *, object_id: str, label: str, t: int, z: int) -> None:
+        """Add an object, after its outline. Arguments as of `ObjectsBuilder.add`."""
+        self._boxes.extend(box)
+        self.object_id.append(object_id)
+        self._labels.append(label)
+        self.t.append(t)
+        self.z.append(z)
+
+    def add_to(self, builder: "ObjectsBuilder", field: FieldImage) -> None:
+        """Add the objects to those of other fields."""
+        builder.add(
+            field,
+            self.outlines.finish(),
+            object_id=self.object_id,
+            boxes=np.frombuffer(self._boxes, np.float64).reshape(-1, 4),
+            t=np.frombuffer(self.t, np.int32),
+            z=np.frombuffer(self.z, np.int32),
+            labels=self._labels,
+        )
 
 
 class ObjectsBuilder:
@@ -261,13 +296,12 @@ _NEEDED = ("path", "field", "object_id", "x", "y", "width", "height")
 _OF_FIELD = ("path", "field", "series")
 
 
-class _Rows:
+class _Rows(ObjectRows):
     """The rows of a field. Its group and pixel size are the first that a row states."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.stated = {"group": "", "pixel_size_um": ""}
-        self._outlines, self._labels, self._object_id = OutlineBuilder(), list[str](), list[str]()
-        self._boxes, self._t, self._z = array("d"), array("i"), array("i")
 
     def add(self, row: Mapping[str, str]) -> None:
         """Add a row. Raises ValueError, whose text names the fault, if a cell is invalid."""
@@ -279,28 +313,13 @@ class _Rows:
         t, z = (int(number_in(row[name], name)) if row.get(name) else UNKNOWN for name in "tz")
         x, y, width, height = numbers
         try:
-            self._outlines.add_wkt(row.get("outline", ""))
+            self.outlines.add_wkt(row.get("outline", ""))
         except ValueError as error:
             raise CellFault("not-an-outline", value=one_line(row["outline"], 40)) from error
         for name, cell in self.stated.items():
             self.stated[name] = cell or row.get(name, "")
-        self._boxes.extend((x, y, x + width, y + height))
-        self._t.append(t)
-        self._z.append(z)
-        self._object_id.append(row["object_id"])
-        self._labels.append(row.get("label", ""))
-
-    def add_to(self, builder: ObjectsBuilder, field: FieldImage) -> None:
-        """Add the rows to a table."""
-        builder.add(
-            field,
-            self._outlines.finish(),
-            object_id=self._object_id,
-            boxes=np.frombuffer(self._boxes, np.float64).reshape(-1, 4),
-            t=np.frombuffer(self._t, np.int32),
-            z=np.frombuffer(self._z, np.int32),
-            labels=self._labels,
-        )
+        box = x, y, x + width, y + height
+        self.append(box, object_id=row["object_id"], label=row.get("label", ""), t=t, z=z)
 
 
 def is_objects_table(file: Path) -> bool:

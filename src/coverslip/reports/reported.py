@@ -78,9 +78,7 @@ class ReportedRun:
     def groups(self) -> Mapping[str, GroupCount]:
         """The groups of each set, and of all used images by the name `all`."""
         sets = {part: [row for row in self.used if row.split == part] for part in ("train", "val", "test")}
-        return {
-            part: count_groups(row.named_group for row in rows) for part, rows in (sets | {"all": self.used}).items()
-        }
+        return {part: count_groups(row.group for row in rows) for part, rows in (sets | {"all": self.used}).items()}
 
     @property
     def n_groups(self) -> int:
@@ -269,7 +267,7 @@ class ReportedRun:
         """Which groups the measured images come from, and whether training used images of them."""
         if self.evaluation is not None:  # group names may coincide with those of unrelated groups in training
             return text("report-groups-of-evaluation", groups=group_words(self.metrics))
-        groups = count_groups(row.named_group for row in self.used if self.n_folds or row.split == "test")
+        groups = count_groups(row.group for row in self.used if self.n_folds or row.split == "test")
         n_ungrouped, is_leaky = groups.n_ungrouped, self.is_split_leaky
         is_every_fold_apart = bool(self.n_folds) and not n_ungrouped
         first = text(

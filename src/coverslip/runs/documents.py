@@ -1,18 +1,17 @@
 """Read and write the files of a run folder: JSON objects as frozen models, tables as CSV."""
 
-import io
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coverslip.datasets.text_tables import TextTable, open_text_table
 from coverslip.errors import BadDataset, BadRun
-from coverslip.files import CsvWriter, atomic_write, read_bytes, safe_cell, write_text
+from coverslip.files import csv_text, read_bytes, write_csv, write_text
 from coverslip.messages import text
 
 FORMAT_VERSION = 1
@@ -117,26 +116,12 @@ def _finite(digits: str) -> float:
 
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write a CSV table that is safe to open in a spreadsheet, completely or not at all."""
-    with (
-        atomic_write(file) as part,
-        part.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream,
-    ):
-        _write_rows(stream, columns, rows)
+    write_csv(file, columns, ([row[name] for name in columns] for row in rows))
 
 
 def table_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Return a CSV table that is safe to open in a spreadsheet."""
-    table = io.StringIO()
-    _write_rows(table, columns, rows)
-    return table.getvalue()
-
-
-def _write_rows(stream: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    writer = CsvWriter(stream)
-    writer.writerow(columns)
-    for row in rows:
-        cells = (row[name] for name in columns)
-        writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells)
+    return csv_text([columns, *([row[name] for name in columns] for row in rows)])
 
 
 def rows_of_table(file: Path, is_number: Callable[[str], bool] = lambda _: False) -> Iterator[dict[str, str]]:

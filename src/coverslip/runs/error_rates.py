@@ -49,7 +49,7 @@ def votes_on_test_images(
     predicted: Predictions = run.predictions
     if set(predicted.classes) != set(classes):
         raise CoverslipError("summary-other-classes", file=run.predictions_file, other=text("these-predictions"))
-    group_of = {row.image_id: row.named_group for row in run.split if row.split != "excluded"}
+    group_of = {row.image_id: row.group for row in run.split if row.split != "excluded"}
     by_class: list[Votes | None] = []
     # The network of a fold has no probability of a class without training images: metrics do not count these images.
     number_of = {name: k for k, name in enumerate(predicted.classes)}

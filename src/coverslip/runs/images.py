@@ -184,9 +184,9 @@ def with_note(data: Dataset, run: Run) -> Dataset:
 
 def _group_column(data: Dataset) -> str | None:
     """Return the name of the column of groups: that of the dataset, or `group` if that name is reserved."""
-    if not data.has_groups:
-        return None
     column = data.opening.group
+    if not data.has_groups and column is None:
+        return None
     return column if column is not None and not is_image_column(column) else "group"
 
 

@@ -7,7 +7,6 @@ the last complete row.
 
 import codecs
 import csv
-import io
 import json
 import math
 import re
@@ -26,7 +25,7 @@ from coverslip.cache.file_hashes import FileHashes
 from coverslip.datasets.content_hashes import ContentHashes, SharedReads, hash_files
 from coverslip.datasets.index.records import ImageRecord, first_positions
 from coverslip.errors import CoverslipError, require_extra
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, plain_cell, safe_cell, write_error, write_json
+from coverslip.files import atomic_write, check_replaceable, csv_text, plain_cell, write_error, write_json
 from coverslip.messages import ChooseOther, text
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, CellValue, Prediction, csv_cell, values_of
@@ -166,9 +165,7 @@ class TextFormat:
 
 
 def _csv_record(columns: Sequence[str], values: Sequence[CellValue] | None) -> str:
-    stream = io.StringIO()
-    CsvWriter(stream).writerow(map(safe_cell, columns) if values is None else map(csv_cell, values))
-    return stream.getvalue()
+    return csv_text([columns if values is None else map(csv_cell, values)])
 
 
 def _csv_values(layout: PredictionColumns, record: bytes) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from coverslip.datasets.columns import plain_name, unique_columns
 from coverslip.datasets.names import counted
 from coverslip.errors import BadRun, CoverslipError
-from coverslip.files import CsvWriter, atomic_write, check_replaceable, safe_cell, write_error
+from coverslip.files import ReadyCell, check_replaceable, write_csv
 from coverslip.messages import Message, message_of, text
 from coverslip.notebooks import data_frame, html_table
 from coverslip.runs.documents import columns_of_table, rows_of_table
@@ -215,10 +214,14 @@ class Predictions:
         )
 
     def write_csv(self, file: Path | str) -> None:
-        """Write `predictions.csv`, completely or not at all."""
-        with PredictionsFile(Path(file), self.classes) as opened:
-            for row in self.rows:
-                opened.write(row)
+        """Write `predictions.csv`, completely or not at all.
+
+        Raises:
+            CoverslipError: it cannot be written, or exists and is not a table of predictions.
+        """
+        check_replaceable(Path(file), _BEGINS_WITH)
+        rows = (map(csv_cell, values_of(row, len(self.classes))) for row in self.rows)
+        write_csv(Path(file), columns_for(self.classes), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,49 +238,6 @@ class MeasuredPredictions:
         """(n,) float probabilities of the predicted classes. With operating points, these need not be the highest."""
         probability: np.ndarray = self.probability[np.arange(len(self.predicted)), self.predicted]
         return probability
-
-
-class PredictionsFile:
-    """A CSV file that is written row by row under a temporary name, and renamed when it is complete.
-
-    Args:
-        file: the file.
-        classes: the classes of the classifier.
-        last_columns: further columns with the same cell in all rows.
-    """
-
-    def __init__(self, file: Path, classes: Sequence[str], last_columns: Mapping[str, str] | None = None) -> None:
-        self._file, self._classes, self._last = file, classes, dict(last_columns or {})
-        self._whole = atomic_write(file)
-
-    def __enter__(self) -> "PredictionsFile":
-        """Open the file. Raises CoverslipError if it cannot be written, or exists and is not a table of predictions."""
-        check_replaceable(self._file, _BEGINS_WITH)
-        part = self._whole.__enter__()
-        try:
-            self._opened = part.open("w", newline="", encoding="utf-8")
-            self._writer = CsvWriter(self._opened)
-            self._writer.writerow([safe_cell(name) for name in (*columns_for(self._classes), *self._last)])
-        except OSError as error:
-            raise write_error(self._file, error) from error
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._opened.close()
-        except OSError as closing:  # the disk is full: buffered rows cannot be written
-            kind, error, trace = type(closing), closing, closing.__traceback__
-        self._whole.__exit__(kind, error, trace)
-
-    def write(self, row: Prediction) -> None:
-        """Write one row."""
-        cells = (*cells_of(row, len(self._classes)), *self._last.values())
-        try:
-            self._writer.writerow(cells)
-        except OSError as error:
-            raise write_error(self._file, error) from error
 
 
 def read_predictions(file: Path) -> Predictions:
@@ -362,11 +322,6 @@ def _message(cell: str) -> Message | None:
     return message_of(cell) if cell else None
 
 
-def cells_of(row: Prediction, n_classes: int) -> list[str]:
-    """Return the cells of a row of `predictions.csv`, safe for spreadsheets."""
-    return [csv_cell(value) for value in values_of(row, n_classes)]
-
-
 def values_of(row: Prediction, n_classes: int) -> list[CellValue]:
     """Return the values of a row in the order of `columns_for`."""
     numbers = row.probabilities or (None,) * n_classes
@@ -374,10 +329,10 @@ def values_of(row: Prediction, n_classes: int) -> list[CellValue]:
 
 
 def csv_cell(value: CellValue) -> str:
-    """Return a value as the cell of a CSV table, safe for spreadsheets."""
+    """Return a value as the cell of a CSV table."""
     if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6f}"
-    return _as_text(value) if isinstance(value, tuple) else safe_cell(value or "")
+        return "" if math.isnan(value) else ReadyCell(f"{value:.6f}")
+    return _as_text(value) if isinstance(value, tuple) else value or ""
 
 
 def _as_text(classes: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ trained on all images after the folds, test images and report. Measured times re
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -526,7 +526,7 @@ def _after_epoch(progress: LoggedProgress, event: EpochEnded) -> LoggedProgress:
     selected = None if training.checkpoint_selection == "last" else best
     after = replace(progress, stage="finetune", epoch=event.epoch, n_epochs=event.n_epochs)
     watched = _with_predictions(training.watched, event, n_before=len(before))
-    epochs = (*before, _epoch(event))
+    epochs = (*before, Epoch.of(event))
     after = _with_training(
         after,
         event,
@@ -581,13 +581,6 @@ def _with_predictions(watched: Watched | None, event: EpochEnded, n_before: int)
     n_right = sum(a == b for a, b in zip(event.chosen_predicted, watched.labels, strict=True))
     n_right_by_epoch = (*watched.n_right[:n_before], n_right)
     return replace(watched, epoch=event.epoch, predicted=event.chosen_predicted, n_right=n_right_by_epoch)
-
-
-def _epoch(event: EpochEnded) -> Epoch:
-    values: dict[str, Any] = asdict(Epoch.of(event))  # Any: numbers
-    for name, value in values.items():
-        values[name] = _finite(value) if isinstance(value, float) else value
-    return Epoch(**values)
 
 
 def _finite(value: float | None) -> float | None:

@@ -524,12 +524,18 @@ def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True)
         keys: all dotted keys.
         allow_similar: also consider keys with a similar spelling.
     """
-    plain, keys = name.replace("-", "_").casefold(), tuple(keys)
-    if plain in keys:
+    plain = name.replace("-", "_").casefold()
+    last = plain.rpartition(".")[2]
+    last_of = {key: key.rpartition(".")[2] for key in keys}
+    if plain in last_of:
         return plain
-    inner = [key for key in keys if key.rpartition(".")[2] == plain]
-    near = difflib.get_close_matches(plain, keys, n=1, cutoff=0.8) if allow_similar else []
-    return next(iter([*inner, *filter(None, [key_of_other_tool(plain)]), *near]), None)
+    near = [key for key, of_key in last_of.items() if of_key == last]
+    near += filter(None, [key_of_other_tool(plain)])
+    if allow_similar and last:
+        near += [key for key, of_key in last_of.items() if of_key.startswith(last)]
+        near += difflib.get_close_matches(plain, last_of, n=1, cutoff=_NEAR)
+        near += [key for key, of_key in last_of.items() if last in of_key.split("_")]
+    return next(iter(near), None)
 
 
 Fault = tuple[str, str]  # the dotted key, and its fault in words
@@ -656,17 +662,11 @@ def unknown_key(key: str, path: list[str], recipe: type[BaseModel]) -> str:
         ("split", SplitPlan),
     ]
     inner = [f"{section}.{name}" for section, model in sections for name in model.model_fields]
-    last = path[-1]
     names = [name for name in inner if name.startswith(f"{path[0]}.")] or [*recipe.model_fields, *inner]
-    near = [name for name in names if name.split(".")[-1] == last]
-    near += [name for name in names if name.split(".")[-1].startswith(last)]
-    near += difflib.get_close_matches(key, names, n=1, cutoff=_NEAR)
-    near += [name for name in names if last in name.split(".")[-1].split("_")]
-    near = [*filter(None, [key_of_other_tool(key)]), *near]
-    if ":" in last:
+    if ":" in path[-1]:
         return text("recipe-key-with-colon", key=_shortened(key))
-    if near:
-        return text("similar-recipe-key", key=_shortened(key), nearest=near[0])
+    if nearest := suggested_key(key, names):
+        return text("similar-recipe-key", key=_shortened(key), nearest=nearest)
     return text("unknown-recipe-key", key=_shortened(key))
 
 

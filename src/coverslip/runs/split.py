@@ -31,11 +31,6 @@ class SplitRow:
     fold: int | None  # 1-based fold that tests the image
     reason: str  # why the image is excluded
 
-    @property
-    def named_group(self) -> str:
-        """The group; empty for an image without a group, which forms a group of its own."""
-        return "" if self.group == self.image_id else self.group
-
     def describes(self, record: ImageRecord) -> bool:
         """Return whether label, group and domain of the image are unchanged."""
         return (record.label or "", record.group or "", record.domain) == (self.label, self.group, self.domain)

@@ -28,6 +28,7 @@ from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine, package_version, process_started
 from coverslip.messages import ChooseOther, Failure, Note, text
 from coverslip.runs.documents import Document, Record
+from coverslip.runtime.programs import is_running
 from coverslip.stopping import signals_stop
 
 
@@ -71,21 +72,12 @@ class Status(Document):
     @property
     def is_alive(self) -> bool:
         """Whether the process is still running, and not a later one with the same number."""
-        import psutil
-
         if self.state != "running":
             return False
         if self.host != platform.node():  # a process of another computer is only visible by its heartbeat
             silent = datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)
             return silent.total_seconds() < _SILENT_SECONDS
-        try:
-            if psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE:  # ended, but its exit status was not read yet
-                return False
-            return abs(process_started(self.pid) - self.process_started) < 1
-        except psutil.NoSuchProcess:
-            return False
-        except psutil.AccessDenied:  # a process of another user, so it exists
-            return True
+        return is_running(self.pid, self.process_started)
 
 
 class StatusFile:

@@ -100,6 +100,7 @@ def is_running(pid: int | None, started: float | None) -> bool:
         return False
     try:
         process = psutil.Process(pid)
+        # The exit status of a zombie was not read yet.
         return process.status() != psutil.STATUS_ZOMBIE and abs(process_started(pid) - started) < 1
     except psutil.NoSuchProcess:
         return False

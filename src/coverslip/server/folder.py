@@ -29,8 +29,8 @@ from sqlalchemy import (
 
 from coverslip.app.clients import Change
 from coverslip.errors import CoverslipError
+from coverslip.files import csv_text
 from coverslip.messages import ChooseOther
-from coverslip.workspace.datasets.labels import csv_text
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import Page, Paging, now
 

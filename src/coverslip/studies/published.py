@@ -446,7 +446,7 @@ def _interval(
         return Metric(value=None, reason=record.no_interval), None, None
     try:
         first, second = (_mean([_influences(metric, run) for run in runs]) for runs in zip(*pairs, strict=True))
-        groups = {original_id(row.image_id): row.named_group for run in grouped for row in run.split if row.named_group}
+        groups = {original_id(row.image_id): row.group for run in grouped for row in run.split if row.group}
     except CoverslipError as error:  # a file was changed or removed
         return Metric(value=None, reason=error.message), None, None
     value = second.value - first.value

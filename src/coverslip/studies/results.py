@@ -22,7 +22,7 @@ from coverslip.evaluation.comparison import ProcedureDifference, procedure_diffe
 from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
-from coverslip.files import CsvWriter, atomic_write
+from coverslip.files import ReadyCell, write_csv
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run
@@ -135,16 +135,12 @@ def write_results(rows: Iterable[ResultRow], file: Path) -> None:
         if each.name not in ("intervals", "copies")
         for name in (metrics if each.name == "metrics" else (each.name,))
     ]
-    with atomic_write(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
-        writer = CsvWriter(stream)
-        writer.writerow(columns)
-        for row in rows:
-            values = asdict(row) | {name: row.metrics.get(name) for name in metrics}
-            writer.writerow([_cell(values[name]) for name in columns])
+    values_of_rows = (asdict(row) | {name: row.metrics.get(name) for name in metrics} for row in rows)
+    write_csv(file, columns, ([_cell(values[name]) for name in columns] for values in values_of_rows))
 
 
 def _cell(value: object) -> object:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+    return "" if value is None else ReadyCell(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:

@@ -458,7 +458,7 @@ def rare_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[RareClass]:
 
 def _of_cell(plan: StudyPlan, cell: Cell, n_labeled: int) -> Iterator[RareClass]:
     runs = [*cell.run.folds] or [cell.run]
-    group_of = {row.image_id: row.named_group for row in cell.run.split}
+    group_of = {row.image_id: row.group for row in cell.run.split}
     n_of_class = Counter(row.label or "" for run in runs for row in run.predictions if row.label)
     rarest = min(sorted(n_of_class), key=n_of_class.__getitem__)
     classes = sorted(n_of_class)

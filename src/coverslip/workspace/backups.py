@@ -30,6 +30,7 @@ from coverslip.files import (
     ArchiveLimits,
     CsvWriter,
     Entry,
+    ReadyCell,
     atomic_write,
     open_archive,
     safe_name,
@@ -257,7 +258,7 @@ class Relocation:
         ):
             writer = CsvWriter(target)
             for row in csv.reader(source):
-                writer.writerow(map(self.text, row))
+                writer.writerow(map(ReadyCell, map(self.text, row)))
 
 
 def quoted(name: str) -> str:

@@ -140,7 +140,7 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
     predictions = job.run.predictions
     lookup = ImageLookup(job.run)
     split = job.run.split if job.run.split_file.is_file() else ()  # evaluations have none
-    groups = {row.image_id: row.named_group for row in split}
+    groups = {row.image_id: row.group for row in split}
 
     def rows() -> Iterator[_Row]:
         for prediction in predictions:

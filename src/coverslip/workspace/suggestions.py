@@ -294,7 +294,7 @@ def _candidates(
         with suppress(CoverslipError):
             by_id = groups_of_images(workspace, row, Grouping(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
-            grouped_records = [(r, g) for r, g in zip(data.records, groups, strict=True) if g and g != r.image_id]
+            grouped_records = [(r, g) for r, g in zip(data.records, groups, strict=True) if g]
             example = grouped_records[0][1] if grouped_records else ""
             if (n := _n_groups([group for _, group in grouped_records])) and not has_image_suffix(example):
                 candidate = by_column.get(column)
@@ -309,7 +309,7 @@ def _candidates(
             suggestion = GroupSuggestion(
                 None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_significant
             )
-            yield suggestion, [m[1] if m else r.image_id for r, m in zip(data.records, matches, strict=True)]
+            yield suggestion, [m[1] if m else None for m in matches]
     if all(record.label is None for record in data.records):
         for pattern, names in patterns_in_names(paths):
             example = next(filter(None, names))

@@ -421,8 +421,7 @@ class _ChannelJoiner:
         if channel == 0:
             return changed
         identity = names[0].join(first.image_id.rsplit(first.path.name, 1))  # the first file does not exist
-        group = identity if first.group == first.image_id else first.group
-        return replace(changed, path=first.path.with_name(names[0]), image_id=identity, group=group)
+        return replace(changed, path=first.path.with_name(names[0]), image_id=identity)
 
     def _last_mark(self, name: str) -> re.Match[str] | None:
         return next(iter(reversed(list(self._any.finditer(name)))), None)

@@ -14,7 +14,7 @@ from coverslip.datasets.index.folders import labels_of_folders, list_images, no_
 from coverslip.datasets.index.image_tables import SHEET_SUFFIXES, ImageTable, gives_labels, read_table, with_mapping
 from coverslip.datasets.index.in_memory import Axes, as_sources
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin, Source
-from coverslip.datasets.index.table_rows import open_table
+from coverslip.datasets.index.table_rows import GROUPED_BY_FIELD, open_table
 from coverslip.datasets.names import (
     absolute_path,
     has_image_suffix,
@@ -169,7 +169,7 @@ def with_groups(dataset: Dataset, group: str) -> Dataset:
         changed = replace(opening, group_pattern=group)
     reopened = reopen_dataset(changed)
     group_of = {record.image_id: record.group for record in reopened.records}
-    records = tuple(r.with_group(group_of.get(r.image_id, r.image_id)) for r in dataset.records)
+    records = tuple(r.with_group(group_of.get(r.image_id)) for r in dataset.records)
     return replace(reopened, records=records)
 
 
@@ -267,6 +267,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
     n_repeated = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
+        is_by_field = any(each.code == GROUPED_BY_FIELD for each in dataset.notes)
         for record in dataset.records:
             key = (record.path, record.plan, record.label, record.predefined_split)
             n_repeated += key in keys
@@ -285,9 +286,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
-                if group == record.image_id and not record.states_group:
-                    group = f"{domain}/{group}"
-                elif group == dataset.relative_path(record):
+                if is_by_field and group == dataset.relative_path(record):
                     group = field_groups.setdefault(record.path, f"{domain}/{group}")
                 elif group is None:
                     group = field_groups.get(record.path)
@@ -336,8 +335,7 @@ def with_unique_ids(dataset: Dataset) -> Dataset:
             n += 1
             identity = f"{distinct_name} ({n})"
         used_ids.add(identity)
-        is_alone = record.group == name and not record.states_group
-        unique.append(replace(record, image_id=identity, group=distinct_name if is_alone else record.group))
+        unique.append(replace(record, image_id=identity))
     repeated = [name for name, rows in records_of_name.items() if len(rows) > 1]
     new_note = note("repeated-names", n_names=len(repeated), names=some(repeated, 3))
     return replace(dataset, records=tuple(unique), notes=(*dataset.notes, new_note))
@@ -473,12 +471,12 @@ def _open_unlabeled(
     if distinct and (n_repeated := len(records) - len(set(records))):
         records = list(dict.fromkeys(records))
         notes.append(note("given-twice", n_images=n_repeated))
-    root = common_root(roots)
-    if pattern is not None:
-        records, more_notes = grouped_by_pattern(records, lambda record: posix_below(record.path, root), pattern)
-        notes += more_notes
     kind: Source = "table" if n_tables == len(sources) else "files"
-    return Dataset(root, kind, tuple(records), tuple(notes))
+    dataset = Dataset(common_root(roots), kind, tuple(records), tuple(notes), opening=opening)
+    if pattern is None:
+        return dataset
+    records, more_notes = grouped_by_pattern(records, dataset.path_below_source, pattern)
+    return replace(dataset, records=tuple(records), notes=(*notes, *more_notes))
 
 
 def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:
@@ -595,7 +593,7 @@ def grouped_by_pattern(
     """Return records with the group that `pattern` finds in each relative path, and notes.
 
     The group is the part named `group`, else the first part in parentheses, else the whole match. An image whose path
-    does not match is a separate group.
+    does not match has no group.
 
     Raises:
         BadDataset: the pattern is not a regular expression.
@@ -611,7 +609,7 @@ def grouped_by_pattern(
         group = match[group_index] if match else None
         if not group:
             unmatched.append(record.image_id)
-        grouped.append(record.with_group(printable(group) if group else record.image_id))
+        grouped.append(record.with_group(printable(group) if group else None))
     notes = []
     if unmatched:
         names = some(unmatched, _EXAMPLES)

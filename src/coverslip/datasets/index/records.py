@@ -16,7 +16,9 @@ import numpy.typing as npt
 from coverslip.datasets.columns import plain_name
 from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
+from coverslip.datasets.text_tables import is_table
 from coverslip.images.decoding import Fields, read_pixels
+from coverslip.images.formats import is_image_folder
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan, box_center, square_around
 from coverslip.images.reading import Pixels, pixels_in_memory
 from coverslip.messages import Note, text
@@ -56,19 +58,18 @@ class ImageRecord:
     """
 
     __slots__ = (
-        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory", "states_group"),
+        *("image_id", "path", "label", "group", "domain", "predefined_split", "stated", "in_memory"),
         *("_plan_of_file", "_box", "_columns", "_cells"),
     )
 
     image_id: str  # unique in its dataset; printable, "/" between folders
     path: Path  # absolute; the name of an image in memory
     label: str | None  # None: unknown
-    group: str | None  # images of a group stay in the same set; None: no groups are defined
+    group: str | None  # images of a group stay in the same set; None: it has no group
     domain: str  # its source if there are several sources, else ""
     predefined_split: Side | None
     stated: frozenset[str]  # fields of the plan that its table row states, or "point"
     in_memory: Decoded | None  # pixels without a file; `path` is then only a name
-    states_group: bool  # its table row states `group`, which may be equal to `image_id` until this is unique
     if TYPE_CHECKING:  # no fields
         _plan_of_file: ReadPlan
         _box: bytes | None  # of `_BOX`; None: there is none, or it is in the plan
@@ -89,7 +90,6 @@ class ImageRecord:
         stated: frozenset[str] = frozenset(),
         in_memory: Decoded | None = None,
         about: tuple[tuple[str, str], ...] = (),  # other columns of its table; to predict, all columns
-        states_group: bool = False,
     ) -> None:
         put = object.__setattr__
         put(self, "image_id", image_id)
@@ -100,7 +100,6 @@ class ImageRecord:
         put(self, "predefined_split", predefined_split)
         put(self, "stated", stated)
         put(self, "in_memory", in_memory)
-        put(self, "states_group", states_group)
         self._put_plan(plan)
         put(self, "_columns", _same_columns(tuple([name for name, _ in about])) if about else ())
         cells = [cell for _, cell in about]
@@ -129,7 +128,6 @@ class ImageRecord:
         """Return the image in another group."""
         copied = self._copy()
         object.__setattr__(copied, "group", group)
-        object.__setattr__(copied, "states_group", False)
         return copied
 
     def with_plan(self, plan: ReadPlan) -> "ImageRecord":
@@ -156,7 +154,7 @@ class ImageRecord:
         return hash(self.image_id)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about, self.states_group)
+        return type(self), (*self._identity[:6], self.plan, self.stated, self.in_memory, self.about)
 
     @property
     def _identity(self) -> tuple[Any, ...]:
@@ -183,11 +181,6 @@ class ImageRecord:
     def files(self) -> tuple[Path, ...]:
         """The files of the image: several if its channels are in several files."""
         return self._plan_of_file.files(self.path)
-
-    @property
-    def named_group(self) -> str | None:
-        """The group; None if no group is named for the image, so that it is a separate group."""
-        return None if self.group == self.image_id else self.group
 
     @property
     def field(self) -> str:
@@ -312,7 +305,7 @@ class Dataset:
 
     @cached_property
     def has_groups(self) -> bool:
-        """Whether any image belongs to a named group."""
+        """Whether any image belongs to a group."""
         return any(record.group is not None for record in self.records)
 
     @cached_property
@@ -358,6 +351,23 @@ class Dataset:
     def relative_path(self, record: ImageRecord) -> str:
         """Return the record's file as POSIX text relative to its domain's root, or absolute if it is not below."""
         return name_as_text(posix_below(record.path, self._roots.get(record.domain, self.root)))
+
+    def path_below_source(self, record: ImageRecord) -> str:
+        """Return the record's file relative to the folder or the table's folder that lists it, for group patterns.
+
+        A file that is listed by itself, or by a pattern such as `new/*.tif`, is relative to the root.
+        """
+        folder = next((path for path in record.path.parents if path in self._source_folders), None)
+        return self.relative_path(record) if folder is None else name_as_text(posix_below(record.path, folder))
+
+    @cached_property
+    def _source_folders(self) -> frozenset[Path]:
+        """The folders of several sources: listed themselves, or of tables."""
+        sources = self.opening.sources if len(self.opening.sources) > 1 else ()
+        tables = [source.path.parent for source in sources if isinstance(source, ImageTable)]
+        paths = [Path(source) for source in sources if not isinstance(source, ImageTable)]
+        tables += [path.parent for path in paths if is_table(path) and path.is_file()]
+        return frozenset([*tables, *(path for path in paths if path.is_dir() and not is_image_folder(path))])
 
     def read_with(self, plan: ReadPlan) -> "Dataset":
         """Return the same images by another plan.

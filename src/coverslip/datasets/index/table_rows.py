@@ -38,6 +38,7 @@ from coverslip.messages import Note, note, text
 from coverslip.table_cells import number_of
 
 EXCLUDED_BY_HAND = "excluded-rows"  # the code of the note that counts them
+GROUPED_BY_FIELD = "grouped-by-field"  # of the note that the groups are fields of view
 _EXCLUDED = "excluded"
 _ALL_PLANES = ("max", "mean", "best-focus", "channels")
 _MOST_LISTED = 5  # rows in a note
@@ -94,7 +95,7 @@ def _grouped_by_field(records: list[ImageRecord], root: Path, notes: list[Note])
     if n_fields < _FEWEST_FIELDS:
         notes.append(note("few-fields", level="warning", n_fields=n_fields, n_images=len(records)))
         return records
-    notes.append(note("grouped-by-field", n_fields=n_fields, n_images=len(records)))
+    notes.append(note(GROUPED_BY_FIELD, n_fields=n_fields, n_images=len(records)))
     shared: dict[str, str] = {}
     for at, record in enumerate(records):
         group = record.field or name_as_text(posix_below(record.path, root))
@@ -159,25 +160,22 @@ def _records(
             without_box.append(line)
         stated_id = row[columns.image_id] if columns.image_id is not None else ""
         identity = printable(stated_id) if stated_id else name_as_text(posix_below(file, root)) + tag
-        group, states_group = None, False
+        group = None
         if columns.group is not None:
-            of_field = "" if columns.field is None else row[columns.field]
-            group = row[columns.group] or of_field or identity
-            states_group = bool(row[columns.group] or of_field)
-            n_alone += not states_group
+            group = row[columns.group] or ("" if columns.field is None else row[columns.field]) or None
+            n_alone += group is None
         label = _label(table, columns, row)
         record = ImageRecord(
             image_id=identity,
             path=file,
             label=shared.setdefault(label, label),
-            group=identity if group == identity else shared.setdefault(group, group),
+            group=shared.setdefault(group, group),
             domain=row[columns.domain] if columns.domain is not None else "",
             predefined_split=side,
             plan=row_plan,
             stated=shared.setdefault(stated, stated),
             in_memory=image_in_memory,
             about=tuple([(name, row[at]) for at, name in about_columns]),
-            states_group=states_group,
         )
         if is_distinct and record in distinct:
             n_repeated += 1

@@ -1,4 +1,4 @@
-"""Findings about a dataset: the registry of finders, and findings about images and about labels."""
+"""Findings about a dataset: findings about images and about labels, and the registry of their kinds."""
 
 import re
 import unicodedata
@@ -53,6 +53,7 @@ from coverslip.messages import (
     message,
     text,
 )
+from coverslip.registry import Registry
 
 Severity = Literal["error", "warning", "advice"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "advice")  # most severe first
@@ -64,7 +65,7 @@ Notes = tuple[tuple[_Label, ...], ...]
 
 
 def _describe_codes(schema: JsonDict) -> None:
-    codes = "; ".join(f"`{finder.code}` ({finder.severity}): {title_of(finder)}" for finder in list_finders())
+    codes = "; ".join(f"`{kind.name}` ({kind.severity}): {kind.heading}" for kind in FINDINGS.values())
     schema["description"] = f"Kind of the finding. {codes}."
 
 
@@ -107,17 +108,17 @@ class Finding(BaseModel):
 
     def localized(self) -> "Finding":
         """Return the finding in the current language."""
-        finder = next((each for each in list_finders() if each.code == self.code), None)
+        kind = FINDINGS.get(self.code)
         texts = {"text": localized(self.text, self.message, self.parameters)}
         for name in ("do", "limit"):
             texts[name] = localized(getattr(self, name), f"{self.message}.{name}", self.parameters)
-        title = self.title if finder is None else title_of(finder)
+        title = self.title if kind is None else kind.heading
         return self.model_copy(update={**texts, "title": title})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingCase:
-    """One case that a finder reports. Code, severity and title are those of the finder."""
+    """One case that a finder reports. Code, severity and title are those of its kind."""
 
     text: str
     do: str
@@ -160,45 +161,21 @@ def finding_case(
 class FindingKind:
     """One kind of finding.
 
-    To add a kind, add it to the list in `inspecting.py`, its texts to `findings.ftl` in all languages, and a row to
+    To add a kind, add it to `FINDINGS`, its texts to `findings.ftl` in all languages, and a row to
     `docs/data.md`. `find` yields any number of cases from the records of the images and the facts of the scan. It reads
     no files.
     """
 
-    code: str  # in lower case, words joined by "-"
+    name: str  # the code of its findings: in lower case, words joined by "-"
     severity: Severity
-    title: str  # a message of the catalogue, or the text itself
     find: Callable[[Dataset, Scan], Iterable[FindingCase]]
-    unless: str | None = None  # code of a finding that replaces this one
+    unless: str | None = None  # name of a kind whose findings replace these
+    title: str = ""  # of a kind of another package; empty: `finding-NAME.title` of the catalogue
 
-
-def title_of(finder: FindingKind) -> str:
-    """Return the heading of the findings of a finder."""
-    return text(finder.title) if has_entry(finder.title) else finder.title
-
-
-_FINDERS: dict[str, FindingKind] = {}
-
-
-def list_finders() -> tuple[FindingKind, ...]:
-    """Return the finder of each kind of finding."""
-    return tuple(_FINDERS.values())
-
-
-def register_finder(finder: FindingKind) -> None:
-    """Add a kind of finding.
-
-    Raises:
-        ValueError: there is already a finder of this code.
-    """
-    if finder.code in _FINDERS:
-        raise ValueError(f"there is a finder of the code {finder.code!r} already")
-    _FINDERS[finder.code] = finder
-
-
-def unregister_finder(code: str) -> None:
-    """Remove a kind of finding that `register_finder` added."""
-    del _FINDERS[code]
+    @property
+    def heading(self) -> str:
+        """The heading of its findings."""
+        return self.title or text(f"finding-{self.name}.title")
 
 
 # Findings about images: missing files, pixels, quality and shortcuts.
@@ -556,14 +533,14 @@ def similar_class_names(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def similar_group_names(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find groups that may be one group with several spellings. A split would put its images into several sets."""
-    sizes = Counter(record.named_group for record in dataset.records if record.named_group is not None)
+    sizes = Counter(record.group for record in dataset.records if record.group is not None)
     clusters = similar_names(sorted(sizes, key=natural_key))
     if clusters:
         merges = [merge_of(spellings, sizes) for spellings in clusters]
         yield finding_case(
             "finding-similar-group-names",
             remedies=(JoinGroups({name: names for merge in merges for name, names in merge.items()}),),
-            images=_first_images(dataset, clusters, lambda record: record.named_group),
+            images=_first_images(dataset, clusters, lambda record: record.group),
             notes=tuple(clusters),
             n=len(clusters),
             names=some(clusters[0]),
@@ -808,3 +785,45 @@ def _describe_images(
     dataset: Dataset, clusters: Sequence[Sequence[int]], describe: Callable[[ImageRecord], str]
 ) -> tuple[Cluster, ...]:
     return tuple(tuple(describe(dataset.records[i]) for i in members) for members in clusters)
+
+
+# Within a severity, the most important first: this is the order of findings.
+FINDINGS: Registry[FindingKind] = Registry(
+    "finding",
+    (
+        FindingKind("leakage", "error", leakage),
+        FindingKind("no-labels", "error", no_labels),
+        FindingKind("one-class", "error", one_class),
+        FindingKind("unlike-channels", "error", unlike_channels),
+        FindingKind("confounded-groups", "error", confounded_groups),
+        FindingKind("missing-files", "warning", missing_files),
+        FindingKind("unreadable", "warning", damaged_files),
+        FindingKind("conflicting-labels", "warning", conflicting_labels),
+        FindingKind("duplicates", "warning", exact_duplicates),
+        FindingKind("class-not-in-training", "warning", classes_not_trained),
+        FindingKind("small-class", "warning", small_classes),
+        FindingKind("near-duplicates", "warning", near_duplicates),
+        FindingKind("hidden-groups", "warning", hidden_groups),
+        FindingKind("no-groups", "warning", no_groups, unless="hidden-groups"),
+        FindingKind("class-in-few-groups", "warning", classes_in_few_groups, unless="confounded-groups"),
+        FindingKind("few-groups", "warning", few_groups, unless="confounded-groups"),
+        FindingKind("similar-group-names", "warning", similar_group_names),
+        FindingKind("channel-files", "warning", channel_files),
+        FindingKind("groups-divide-copies", "warning", duplicates_in_several_groups),
+        FindingKind("group-is-class", "warning", group_is_class, unless="confounded-groups"),
+        FindingKind("no-signal", "warning", no_signal),
+        FindingKind("shortcut", "warning", shortcuts),
+        FindingKind("mixed-bit-depths", "warning", mixed_bit_depths),
+        FindingKind("mixed-pixel-sizes", "warning", mixed_pixel_sizes),
+        FindingKind("slight-shortcut", "advice", slight_shortcuts),
+        FindingKind("unlabeled", "advice", unlabeled),
+        FindingKind("cut-off", "advice", cut_off),
+        FindingKind("blurred", "advice", blurred),
+        FindingKind("saturated", "advice", saturated),
+        FindingKind("imbalance", "advice", imbalance),
+        FindingKind("similar-class-names", "advice", similar_class_names),
+        FindingKind("mixed-channels", "advice", mixed_channels),
+        FindingKind("boxes-beyond-edge", "advice", boxes_beyond_edge),
+        FindingKind("several-planes", "advice", several_planes),
+    ),
+)

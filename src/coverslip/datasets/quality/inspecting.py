@@ -14,16 +14,7 @@ from coverslip.datasets.index.image_tables import ImageTable, read_table, with_m
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Opening
 from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 from coverslip.datasets.names import clean_label
-from coverslip.datasets.quality import findings as of_images
-from coverslip.datasets.quality import findings as of_labels
-from coverslip.datasets.quality.findings import (
-    SEVERITIES,
-    Finding,
-    FindingKind,
-    list_finders,
-    register_finder,
-    title_of,
-)
+from coverslip.datasets.quality.findings import FINDINGS, SEVERITIES, Finding, FindingKind
 from coverslip.datasets.quality.scanning import GroupFacts, Scan, Spread, class_sizes, frequencies, group_facts
 from coverslip.images.reader import pixel_side
 from coverslip.messages import Note, localized_number, text
@@ -160,85 +151,21 @@ def _predefined_split(dataset: Dataset) -> dict[str, int] | None:
     return {side: images[side] for side in SIDES}
 
 
-# Within a severity, the most important first: this is the order of findings.
-BUILT_IN = (
-    FindingKind("leakage", "error", "finding-leakage.title", of_labels.leakage),
-    FindingKind("no-labels", "error", "finding-no-labels.title", of_labels.no_labels),
-    FindingKind("one-class", "error", "finding-one-class.title", of_labels.one_class),
-    FindingKind("unlike-channels", "error", "finding-unlike-channels.title", of_images.unlike_channels),
-    FindingKind("confounded-groups", "error", "finding-confounded-groups.title", of_labels.confounded_groups),
-    FindingKind("missing-files", "warning", "finding-missing-files.title", of_images.missing_files),
-    FindingKind("unreadable", "warning", "finding-unreadable.title", of_images.damaged_files),
-    FindingKind("conflicting-labels", "warning", "finding-conflicting-labels.title", of_labels.conflicting_labels),
-    FindingKind("duplicates", "warning", "finding-duplicates.title", of_labels.exact_duplicates),
-    FindingKind(
-        "class-not-in-training", "warning", "finding-class-not-in-training.title", of_labels.classes_not_trained
-    ),
-    FindingKind("small-class", "warning", "finding-small-class.title", of_labels.small_classes),
-    FindingKind("near-duplicates", "warning", "finding-near-duplicates.title", of_labels.near_duplicates),
-    FindingKind("hidden-groups", "warning", "finding-hidden-groups.title", of_labels.hidden_groups),
-    FindingKind("no-groups", "warning", "finding-no-groups.title", of_labels.no_groups, unless="hidden-groups"),
-    FindingKind(
-        "class-in-few-groups",
-        "warning",
-        "finding-class-in-few-groups.title",
-        of_labels.classes_in_few_groups,
-        unless="confounded-groups",
-    ),
-    FindingKind("few-groups", "warning", "finding-few-groups.title", of_labels.few_groups, unless="confounded-groups"),
-    FindingKind("similar-group-names", "warning", "finding-similar-group-names.title", of_labels.similar_group_names),
-    FindingKind("channel-files", "warning", "finding-channel-files.title", of_labels.channel_files),
-    FindingKind(
-        "groups-divide-copies",
-        "warning",
-        "finding-groups-divide-copies.title",
-        of_labels.duplicates_in_several_groups,
-    ),
-    FindingKind(
-        "group-is-class",
-        "warning",
-        "finding-group-is-class.title",
-        of_labels.group_is_class,
-        unless="confounded-groups",
-    ),
-    FindingKind("no-signal", "warning", "finding-no-signal.title", of_images.no_signal),
-    FindingKind("shortcut", "warning", "finding-shortcut.title", of_images.shortcuts),
-    FindingKind("mixed-bit-depths", "warning", "finding-mixed-bit-depths.title", of_images.mixed_bit_depths),
-    FindingKind("mixed-pixel-sizes", "warning", "finding-mixed-pixel-sizes.title", of_images.mixed_pixel_sizes),
-    FindingKind("slight-shortcut", "advice", "finding-slight-shortcut.title", of_images.slight_shortcuts),
-    FindingKind("unlabeled", "advice", "finding-unlabeled.title", of_labels.unlabeled),
-    FindingKind("cut-off", "advice", "finding-cut-off.title", of_images.cut_off),
-    FindingKind("blurred", "advice", "finding-blurred.title", of_images.blurred),
-    FindingKind("saturated", "advice", "finding-saturated.title", of_images.saturated),
-    FindingKind("imbalance", "advice", "finding-imbalance.title", of_labels.imbalance),
-    FindingKind("similar-class-names", "advice", "finding-similar-class-names.title", of_labels.similar_class_names),
-    FindingKind("mixed-channels", "advice", "finding-mixed-channels.title", of_images.mixed_channels),
-    FindingKind("boxes-beyond-edge", "advice", "finding-boxes-beyond-edge.title", of_images.boxes_beyond_edge),
-    FindingKind("several-planes", "advice", "finding-several-planes.title", of_images.several_planes),
-)
-
-
-for _finder in BUILT_IN:
-    register_finder(_finder)
-
-
 def find_all(dataset: Dataset, scan: Scan) -> tuple[Finding, ...]:
     """Return the findings about the images, the most severe first."""
-    findings_of = {finder: tuple(_findings_of(finder, dataset, scan)) for finder in list_finders()}
-    codes = {finder.code for finder, findings in findings_of.items() if findings}
-    relevant = [
-        finding for finder, findings in findings_of.items() if finder.unless not in codes for finding in findings
-    ]
+    findings_of = {kind: tuple(_findings_of(kind, dataset, scan)) for kind in tuple(FINDINGS.values())}
+    names = {kind.name for kind, findings in findings_of.items() if findings}
+    relevant = [finding for kind, findings in findings_of.items() if kind.unless not in names for finding in findings]
     return tuple(sorted(relevant, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _findings_of(finder: FindingKind, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
-    for case in finder.find(dataset, scan):
+def _findings_of(kind: FindingKind, dataset: Dataset, scan: Scan) -> Iterator[Finding]:
+    for case in kind.find(dataset, scan):
         yield Finding(
-            code=finder.code,
-            severity=finder.severity,
+            code=kind.name,
+            severity=kind.severity,
             message=case.message,
-            title=title_of(finder),
+            title=kind.heading,
             text=case.text,
             do=case.do,
             remedies=case.remedies,
@@ -307,7 +234,7 @@ def _locations(dataset: Dataset, meaning: str, clusters: Sequence[Sequence[str]]
 
 
 def _name_of(record: ImageRecord, meaning: str) -> str | None:
-    return record.label if meaning == "label" else record.named_group
+    return record.label if meaning == "label" else record.group
 
 
 def _cells(

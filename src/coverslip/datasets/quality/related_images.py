@@ -305,21 +305,23 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
 def undivided_clusters(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
     """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
 
-    Simple shapes, such as spots, can be as similar as near-duplicates. If clusters would merge the named groups into
-    half as many or fewer, clusters in several groups are ignored as such shapes.
+    Simple shapes, such as spots, can be as similar as near-duplicates. If clusters would merge the groups of a split
+    into half as many or fewer, clusters in several groups are ignored as such shapes. Images that no split contains,
+    such as blank ones of an excluded class, do not count.
     """
     clusters = scan.near_duplicates or ()
-    groups = [sorted({dataset.records[i].group or "" for i in members} - {""}) for members in clusters]
-    n_groups = len({record.group for record in dataset.records if record.group is not None})
-    components = _DisjointSets(n_groups)
-    number = {
-        group: k
-        for k, group in enumerate(sorted({group for groups_of_cluster in groups for group in groups_of_cluster}))
-    }
-    for groups_of_cluster in groups:
-        for group in groups_of_cluster[1:]:
-            components.join(number[groups_of_cluster[0]], number[group])
-    if components.n > n_groups / 2:
+    if not clusters:
+        return ()
+    reasons = exclusion_reasons(dataset, scan)
+    is_split = any(not reason for reason in reasons)  # else, no image has a label yet
+    group_of = [None if reason and is_split else r.group for r, reason in zip(dataset.records, reasons, strict=True)]
+    number = {group: k for k, group in enumerate(dict.fromkeys(group for group in group_of if group is not None))}
+    groups = [{number[group] for i in members if (group := group_of[i]) is not None} for members in clusters]
+    components = _DisjointSets(len(number))
+    for first, *others in filter(None, groups):
+        for other in others:
+            components.join(first, other)
+    if components.n > len(number) / 2:
         return clusters
     return tuple(
         members for members, groups_of_cluster in zip(clusters, groups, strict=True) if len(groups_of_cluster) < 2

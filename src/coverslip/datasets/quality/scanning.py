@@ -641,14 +641,14 @@ def group_facts(dataset: Dataset) -> GroupFacts | None:
     groups_of_label: dict[str, set[str]] = defaultdict(set)
     n_of_group: Counter[str] = Counter()
     used = [record for record in dataset.records if record.label not in dataset.dropped]
-    groups = count_groups(record.named_group for record in used)
+    groups = count_groups(record.group for record in used)
     for record in used:
-        if record.named_group is None:
+        if record.group is None:
             continue
-        n_of_group[record.named_group] += 1
+        n_of_group[record.group] += 1
         if record.label is not None and dataset.has_class(record):
-            labels_of_group[record.named_group].add(record.label)
-            groups_of_label[record.label].add(record.named_group)
+            labels_of_group[record.group].add(record.label)
+            groups_of_label[record.label].add(record.group)
     images = Spread.of(n_of_group.values())
     per_group = Spread.of(len(labels_of_group[group]) for group in n_of_group)
     if images is None or per_group is None:
@@ -667,7 +667,7 @@ def units_per_class(dataset: Dataset) -> dict[str, int]:
     names: dict[str, list[str | None]] = {label: [] for label in dataset.classes}
     for record in dataset.records:
         if record.label is not None and dataset.has_class(record):
-            names[record.label].append(record.named_group)
+            names[record.label].append(record.group)
     return {label: count_groups(groups).n_units for label, groups in names.items()}
 
 

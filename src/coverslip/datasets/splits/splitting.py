@@ -102,7 +102,8 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
         return BadDataset(
             "too-few-distinct-images", file=dataset.root, n_images=n_images, n_units=n_units, n_parts=n_parts
         )
-    groups = sorted({dataset.records[i].group or "" for i in positions}, key=natural_key)
+    records = (dataset.records[i] for i in positions)
+    groups = sorted({record.group or record.image_id for record in records}, key=natural_key)
     return BadDataset(
         "too-few-separate-groups" if len(groups) > n_units else "too-few-groups",
         file=dataset.root,

@@ -20,7 +20,7 @@ from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import read_preprocessed
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, show, time_left
-from coverslip.files import CsvWriter, atomic_write, safe_cell
+from coverslip.files import atomic_write, write_csv
 from coverslip.images.output import caption_font, fit_caption
 from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.inference.classifier import load_classifier
@@ -407,11 +407,9 @@ def _new_folder(folder: Path) -> Path:
 
 
 def _write_table(file: Path, images: Sequence[Explanation]) -> None:
-    with atomic_write(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        writer = CsvWriter(stream)
-        writer.writerow(_COLUMNS)
-        for image in images:
-            probability = "" if image.probability is None else f"{image.probability:.6f}"
-            explanations = {"probability": probability, "nearest": "; ".join(image.nearest)}
-            cells = {name: getattr(image, name) for name in _COLUMNS} | explanations
-            writer.writerow(safe_cell(cell) if isinstance(cell, str) else cell for cell in cells.values())
+    rows = []
+    for image in images:
+        probability = "" if image.probability is None else f"{image.probability:.6f}"
+        explanations = {"probability": probability, "nearest": "; ".join(image.nearest)}
+        rows.append(({name: getattr(image, name) for name in _COLUMNS} | explanations).values())
+    write_csv(file, _COLUMNS, rows)

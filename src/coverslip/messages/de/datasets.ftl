@@ -178,8 +178,8 @@ invalid-pattern = Das Gruppenmuster „{ $pattern }“ ist kein regulärer Ausdr
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
 pattern-misses = { $n_images ->
-        [one] Das Gruppenmuster passt nicht zu { $n_images } Bild: { $names }. Es gilt als eigene Gruppe.
-       *[other] Das Gruppenmuster passt nicht zu { $n_images } Bildern: { $names }. Jedes davon gilt als eigene Gruppe.
+        [one] Das Gruppenmuster passt nicht zu { $n_images } Bild: { $names }. Es hat keine Gruppe.
+       *[other] Das Gruppenmuster passt nicht zu { $n_images } Bildern: { $names }. Sie haben keine Gruppe.
     }
 
 pattern-matches-nothing = { $n_paths ->
@@ -398,8 +398,8 @@ excluded-rows = { $n_images ->
     } von Hand ausgeschlossen („excluded“ in der Tabelle).
 
 rows-without-group = { $n_rows ->
-        [one] { $n_rows } Zeile hat keinen Wert in der Spalte „{ $column }“ und ist eine eigene Gruppe.
-       *[other] { $n_rows } Zeilen haben keinen Wert in der Spalte „{ $column }“. Jede ist eine eigene Gruppe.
+        [one] { $n_rows } Zeile hat keinen Wert in der Spalte „{ $column }“ und hat keine Gruppe.
+       *[other] { $n_rows } Zeilen haben keinen Wert in der Spalte „{ $column }“ und haben keine Gruppe.
     }
 
 no-file-exists = { $n_files ->

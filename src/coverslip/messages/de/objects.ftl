@@ -154,8 +154,8 @@ files-without-objects = { $n_files ->
 objects-outside = { $n_objects } von { $n_all } Objekten liegen vollständig außerhalb ihres Gesichtsfelds und werden nicht verwendet. Prüfen Sie, dass die Koordinaten Pixel der vollen Auflösung sind.
 
 objects-ignored = { $n_objects ->
-        [one] Ein Objekt ist eine Linie oder ein Winkel, ohne Fläche. Es wird ignoriert.
-       *[other] { $n_objects } Objekte sind Linien oder Winkel, ohne Fläche. Sie werden ignoriert.
+        [one] Ein Objekt hat keine Fläche: Es ist eine Linie, ein Winkel oder leer. Es wird ignoriert.
+       *[other] { $n_objects } Objekte haben keine Fläche: Sie sind Linien, Winkel oder leer. Sie werden ignoriert.
     }
 
 repeated-object-ids = { $n_ids ->

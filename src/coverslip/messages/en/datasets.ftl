@@ -178,8 +178,8 @@ invalid-pattern = The group pattern '{ $pattern }' is not a regular expression: 
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
 
 pattern-misses = { $n_images ->
-        [one] The group pattern does not match { $n_images } image: { $names }. It counts as a separate group.
-       *[other] The group pattern does not match { $n_images } images: { $names }. Each of them counts as a separate group.
+        [one] The group pattern does not match { $n_images } image: { $names }. It has no group.
+       *[other] The group pattern does not match { $n_images } images: { $names }. They have no group.
     }
 
 pattern-matches-nothing = { $n_paths ->
@@ -398,8 +398,8 @@ excluded-rows = { $n_images ->
     } excluded by hand ('excluded' in the table).
 
 rows-without-group = { $n_rows ->
-        [one] { $n_rows } row has no value in the column '{ $column }' and is a separate group.
-       *[other] { $n_rows } rows have no value in the column '{ $column }'. Each is a separate group.
+        [one] { $n_rows } row has no value in the column '{ $column }' and has no group.
+       *[other] { $n_rows } rows have no value in the column '{ $column }' and have no group.
     }
 
 no-file-exists = { $n_files ->

@@ -154,8 +154,8 @@ files-without-objects = { $n_files ->
 objects-outside = { $n_objects } of { $n_all } objects lie entirely outside their field and are not used. Check that the coordinates are pixels of the full resolution.
 
 objects-ignored = { $n_objects ->
-        [one] One object is a line or an angle, without an area. It is ignored.
-       *[other] { $n_objects } objects are lines or angles, without an area. They are ignored.
+        [one] One object has no area: it is a line, an angle or empty. It is ignored.
+       *[other] { $n_objects } objects have no area: they are lines, angles or empty. They are ignored.
     }
 
 repeated-object-ids = { $n_ids ->

@@ -335,7 +335,7 @@ def _in_every_set(run: ReportedRun) -> list[str]:
 def _lines(run: ReportedRun, rows: Sequence[Prediction]) -> Iterator[tuple[str, ...]]:
     for name in run.classes:
         yield _line(name, _coverage([row for row in rows if row.label == name], run.classes))
-    group_of = {row.image_id: row.named_group for row in run.run.split} if run.evaluation is None else {}
+    group_of = {row.image_id: row.group for row in run.run.split} if run.evaluation is None else {}
     by_group: dict[str, list[Prediction]] = defaultdict(list)
     for row in rows:
         if group := group_of.get(row.image_id):
@@ -455,7 +455,7 @@ def _unfamiliar_text(run: ReportedRun) -> SectionText:
 def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) -> str:
     """Return which groups have many unfamiliar images; empty without groups, as for an external test set."""
     rows = run.used if run.evaluation is None else ()
-    group_of = {row.image_id: row.named_group for row in rows if row.named_group}
+    group_of = {row.image_id: row.group for row in rows if row.group}
     n_of = Counter(group_of[image_id] for image_id in scored_ids if image_id in group_of)
     n_unfamiliar_of = Counter(group_of[image_id] for image_id in unfamiliar_ids if image_id in group_of)
     if not n_of:

@@ -1,7 +1,6 @@
 """Answers of users about predicted images, exclusions, and the history of labels of a dataset."""
 
 import hashlib
-import io
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.files import csv_text, write_bytes
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
@@ -39,7 +38,7 @@ from coverslip.runs.prediction_tables import TEXT_FORMATS, Format, PredictionCol
 from coverslip.runs.predictions import ANSWER_COLUMNS, CLASSIFIER_COLUMN
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
-from coverslip.workspace.datasets.labels import add_classes, csv_text, label_before, label_rows
+from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, change_images, clean_name
@@ -413,14 +412,11 @@ def _write(
     names = _names(columns, max(len(picture.plan.files(picture.file)) for _, picture, _ in labeled))
     required_columns = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
     empty = [name for plain, name in required_columns.items() if plain not in map(plain_name, names.values())]
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    writer.writerow(map(safe_cell, [*names.values(), *empty]))
+    rows: list[list[object]] = [[*names.values(), *empty]]
     for image in labeled:
         cells = _image_cells(image)
-        row = [*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))]
-        writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
-    data = text.getvalue().encode()
+        rows.append([*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))])
+    data = csv_text(rows).encode()
     file = workspace.snapshots / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
     write_bytes(file, data)
     return file

@@ -19,12 +19,13 @@ from coverslip.datasets.names import name_as_text, one_line
 from coverslip.datasets.quality.findings import similar_names
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.comparison import Agreement, agreement_of
+from coverslip.files import csv_text
 from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.data import agreement_section
 from coverslip.table_cells import composed
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
-from coverslip.workspace.datasets.labels import csv_text, label_rows, undo_change
+from coverslip.workspace.datasets.labels import label_rows, undo_change
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,

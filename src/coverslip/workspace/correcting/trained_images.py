@@ -168,7 +168,7 @@ def _current_repeat(workspace: Workspace, job: Job) -> Repeat | None:
 
 def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
     """Count the new images without a known group, by the grouping of the training."""
-    if not added or not any(row.named_group for row in job.run.split):
+    if not added or not any(row.group for row in job.run.split):
         return 0
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, job.dataset_id or "")
@@ -176,7 +176,7 @@ def _n_ungrouped(workspace: Workspace, job: Job, added: Sequence[str]) -> int:
     if (group := job.choices.get("group")) is not None:
         groups = groups_of_images(workspace, row, grouping_for(workspace, row, group))
         records = [replace(record, group=groups.get(record.image_id)) for record in records]
-    return sum(record.named_group is None for record in records)
+    return sum(record.group is None for record in records)
 
 
 _MOST_IMAGES = 2000

@@ -257,8 +257,8 @@ def _preview_of_answer(answer: Json) -> GroupPreview:
 
 
 def _preview_of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
-    counts = Counter(record.named_group for record in records if record.named_group is not None)
-    n_ungrouped = sum(record.named_group is None for record in records)
+    counts = Counter(record.group for record in records if record.group is not None)
+    n_ungrouped = sum(record.group is None for record in records)
     every = max(1, len(records) // _N_SHOWN)
     return GroupPreview(
         n_groups=len(counts),

@@ -1,7 +1,6 @@
 """Labels and confirmations from the app, and tables of images with their current labels."""
 
 import hashlib
-import io
 import itertools
 import os
 import re
@@ -16,7 +15,7 @@ from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.records import ImageRecord
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import BadDataset, Conflict, NotFound
-from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.files import csv_text, write_bytes
 from coverslip.images.reader import PLAN_COLUMNS, box_center
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
@@ -548,12 +547,3 @@ def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bo
         return dict(record.about).get(column, "")
     value: str | None = getattr(record, column)
     return value or ""
-
-
-def csv_text(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as CSV whose cells no spreadsheet reads as formulas."""
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    for row in rows:
-        writer.writerow(map(safe_cell, row))
-    return text.getvalue()

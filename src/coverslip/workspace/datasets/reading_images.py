@@ -25,7 +25,7 @@ from coverslip.audit.near_duplicates import ScanCollector, with_cached_near_dupl
 from coverslip.datasets.content_hashes import ContentHashes
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.quality.findings import list_finders
+from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.datasets.quality.inspecting import FileFact, Inspection
 from coverslip.datasets.quality.scanning import Signal, Unreadable, scan_images
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, Stopped
@@ -325,7 +325,7 @@ def update_inspection(workspace: Workspace, dataset_id: str) -> None:
 
 def current_finders() -> list[str]:
     """Return the codes of all finders. One that is registered during an inspection may not have been asked."""
-    return [finder.code for finder in list_finders()]
+    return list(FINDINGS)
 
 
 # Read the images of datasets in the background, and draw the images of sample datasets.

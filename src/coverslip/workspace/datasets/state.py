@@ -356,7 +356,6 @@ def _n_groups_of(connection: Connection, dataset_id: str, row_ids: Select[Any]) 
     has_member = exists().where(
         member.c.dataset_id == dataset_id,
         member.c.group == groups.c.group,
-        member.c.group != member.c.image_id,
         ~member.c.is_excluded,
     )
     return connection.execute(select(func.count()).select_from(groups).where(has_member)).scalar_one()
@@ -366,7 +365,7 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
     of_dataset = images.c.dataset_id == dataset_id
     (tally,) = _tallies(connection, of_dataset, {"label": images.c.label, "is_excluded": images.c.is_excluded})
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
-    is_group = of_dataset & ~images.c.is_excluded & (images.c.group != images.c.image_id)
+    is_included = of_dataset & ~images.c.is_excluded
     classes = _ordered(tally.labels)
     return {
         "n_images": n_images,
@@ -375,7 +374,7 @@ def _counts(connection: Connection, dataset_id: str) -> Json:
         "n_excluded": n_images - tally.labels.total(),
         "n_changed": tally.n_changed,
         "classes": classes,
-        "n_groups": connection.execute(select(func.count(images.c.group.distinct())).where(is_group)).scalar_one(),
+        "n_groups": connection.execute(select(func.count(images.c.group.distinct())).where(is_included)).scalar_one(),
         "domains": _ordered(tally.domains),
         "thumbnail_images": _thumbnail_rows(connection, dataset_id, classes),
     }

@@ -7,7 +7,6 @@ A job records for each ID the permanent `row_id` of the image, in a file that jo
 import csv
 import datetime
 import hashlib
-import io
 import json
 import os
 import secrets
@@ -48,7 +47,7 @@ from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Orig
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.scanning import Scan, Unreadable
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import CsvWriter, plain_cell, safe_cell, write_bytes
+from coverslip.files import csv_text, plain_cell, write_bytes
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import ReadPlan
 from coverslip.machine import account_name
@@ -564,12 +563,7 @@ def keys_of_dataset(workspace: Workspace, dataset_id: str) -> str:
 
 def write_keys(workspace: Workspace, row_of: Mapping[str, int]) -> str:
     """Write the row_ids of images by ID to a file, whose name is a hash of its content, unless it exists; return it."""
-    text = io.StringIO()
-    writer = CsvWriter(text)
-    writer.writerow(_KEY_COLUMNS)
-    for image_id, row_id in row_of.items():
-        writer.writerow((safe_cell(image_id), str(row_id)))
-    data = text.getvalue().encode()
+    data = csv_text([_KEY_COLUMNS, *row_of.items()]).encode()
     file = workspace.snapshots / f"keys-{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)

@@ -283,6 +283,15 @@ def _store_messages(connection: sqlite3.Connection, report: OnProgress) -> None:
     connection.executemany("UPDATE image_facts SET facts = json_set(facts, '$.note', json(?)) WHERE rowid = ?", changed)
 
 
+def _remove_groups_of_no_group(connection: sqlite3.Connection, report: OnProgress) -> None:
+    """Leave the group of an image without one empty; it had the name of the image."""
+    connection.execute(
+        'UPDATE images SET "group" = NULL WHERE "group" = image_id AND NOT EXISTS (SELECT 1 FROM images AS member '
+        'WHERE member.dataset_id = images.dataset_id AND member."group" = images."group" '
+        "AND member.row_id != images.row_id)"
+    )
+
+
 STEPS: Steps = {
     5: _add_group_merge,
     6: _refer_to_images_by_row,
@@ -290,6 +299,7 @@ STEPS: Steps = {
     8: _index_first_rows,
     9: _add_keys_of_jobs,
     10: _store_messages,
+    11: _remove_groups_of_no_group,
 }
 
 

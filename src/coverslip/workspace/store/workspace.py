@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coverslip.cache.stores import exclusive_lock
-from coverslip.datasets.quality.findings import list_finders
+from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.files import default_workspace_folder, write_json
@@ -222,7 +222,7 @@ class Workspace:
                     function=f"{function.__module__}:{function.__name__}",
                     workspace=json.dumps(self.as_json()),
                     arguments=arguments,
-                    finders=_finder_codes(),
+                    finders=list(FINDINGS),
                 )
                 if result is not None:
                     return read(result["of"])
@@ -402,7 +402,7 @@ def compute_in_worker(*, function: str, workspace: str, arguments: Json, finders
     from coverslip.workspace.store.database import waiting_briefly
 
     _lower_priority()
-    if finders != _finder_codes():
+    if finders != list(FINDINGS):
         return None
     module, _, name = function.partition(":")
     compute, opened = getattr(importlib.import_module(module), name), _opened(workspace)
@@ -423,10 +423,6 @@ def _opened(workspace: str) -> Workspace:
 def _lower_priority() -> None:
     if sys.platform != "win32":
         os.nice(_NICE)
-
-
-def _finder_codes() -> list[str]:
-    return [finder.code for finder in list_finders()]
 
 
 # The lock that allows one server for a workspace, and the token for other computers.

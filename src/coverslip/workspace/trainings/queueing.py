@@ -341,7 +341,7 @@ def _preview_of(
     refusal: Failure | None,
     sizes: list[SetSizes],
 ) -> SplitPreview:
-    groups = [record.named_group for record in data.records]
+    groups = [record.group for record in data.records]
 
     def counts_of(indices: Sequence[int]) -> tuple[int, int, int]:
         of_part = count_groups(groups[i] for i in indices)
