@@ -21,7 +21,7 @@ from coverslip.audit.shortcuts import (
 from coverslip.cli import main
 from coverslip.datasets.quality import findings
 from coverslip.datasets.quality.scanning import ProbeScore, Scan, Signal
-from coverslip.messages import text
+from coverslip.messages import LANGUAGES, in_language, text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
@@ -123,6 +123,10 @@ def test_a_day_is_a_shortcut_where_images_show_it_and_classes_go_with_it(
     signal = signal_of(whole(images), {}, label, np.arange(240), columns=columns)
     assert signal is not None
     assert (signal.share_of_column("day") >= WARNING_SHARE) == is_reported
+    for language in LANGUAGES:
+        with in_language(language):
+            cases = list(findings.shortcuts(None, Scan(facts=(), signal=signal)))
+        assert [case.message for case in cases] == ["finding-shortcut-batch"] * is_reported
 
 
 def test_a_single_class_or_classes_of_one_group_each_cannot_be_tested() -> None:
