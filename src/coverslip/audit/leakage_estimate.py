@@ -107,7 +107,7 @@ def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
 
 LEAKAGE_AUDITS = register_kind(Kind("leakage-audits", RECORDS))
 
-_VERSION = 4  # increases if equal images would give other results
+_VERSION = 5  # increases if equal images would give other results
 
 
 @dataclass(frozen=True, slots=True)

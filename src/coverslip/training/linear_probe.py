@@ -122,6 +122,8 @@ class HeldOutProbes:
         label: (n,) in [0, n_classes).
         fold_index: (n,) ascending; negative for images that are never held out. No fold holds all images of a class.
         n_classes, balanced, variation: as for `fit_linear_probe`.
+        standardize: whether to divide each feature by its standard deviation. Not for principal components: the last
+            would weigh as much as the first, and with few images all of them would be equally far from each other.
         fold_of_variation: (R,) fold in which each row of the variation is excluded; negative for never.
     """
 
@@ -133,11 +135,12 @@ class HeldOutProbes:
         *,
         n_classes: int,
         balanced: bool,
+        standardize: bool = True,
         variation: npt.NDArray[np.float32] | None = None,
         fold_of_variation: Ints | None = None,
     ) -> None:
         n, d = features.shape
-        mean, sd = _moments(features)
+        mean, sd = _moments(features) if standardize else (np.zeros(d), np.ones(d))
         self._features, self._label, self._fold_index = features, label, fold_index
         self._share = _class_weights(label, n_classes, balanced=balanced)
         self._row_weight = self._share / np.bincount(label, minlength=n_classes)
