@@ -28,7 +28,7 @@ from coverslip.evaluation.sample_proportions import (
     controls_of_plates,
     samples_for_difference,
     trends_of_conditions,
-    values_of_condition,
+    values_by_condition,
     with_z_scores,
 )
 from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter, show
@@ -331,12 +331,13 @@ def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
     conditions = [each.condition for each in summary.conditions]
     columns: dict[str, list[float | str]] = {}
     for name in summary.classes:
+        of_samples = values_by_condition(summary.samples, name)
         of_blocks = block_means(summary.samples, conditions, name)
         if of_blocks:
             columns[text("column-block")] = [*of_blocks]
         for k, condition in enumerate(conditions):
             title = f"{name}: {condition or text('all-samples')}"
-            cells: list[float | str] = [*values_of_condition(summary.samples, condition, name)]
+            cells: list[float | str] = [*of_samples[condition]]
             if of_blocks:
                 cells = ["" if (mean := means[k]) is None else mean for means in of_blocks.values()]
             is_within = all(0 <= value <= 1 for value in cells if not isinstance(value, str))
