@@ -242,9 +242,9 @@ def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float 
 def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
     """Yield what a reader must know before using the proportions of single samples."""
     corrected = [[each for each in sample.classes.values() if each.corrected.value is not None] for sample in samples]
-    wide = [of_sample for of_sample in corrected if any(_width(each.corrected) > MOST_WIDTH for each in of_sample)]
+    wide = [of_sample for of_sample in corrected if any(each.corrected.width > MOST_WIDTH for each in of_sample)]
     if wide:
-        has_few_images = any(_width(each.raw) > MOST_WIDTH / 2 for of_sample in wide for each in of_sample)
+        has_few_images = any(each.raw.width > MOST_WIDTH / 2 for of_sample in wide for each in of_sample)
         yield text(
             "summary-wide-intervals",
             n_wide=len(wide),
@@ -252,10 +252,6 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
             points=round(100 * MOST_WIDTH),
             has_few_images=has_few_images,
         )
-
-
-def _width(metric: Metric) -> float:
-    return (metric.high or 0.0) - (metric.low or 0.0)
 
 
 SUMMARY_COLUMNS = (
@@ -664,6 +660,6 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None
     differences = [float(share) - (each.value or 0.0) for share, each in zip(adjusted.shares, estimates, strict=True)]
-    widths = [(each.high or 0.0) - (each.low or 0.0) for each in estimates]
+    widths = [each.width for each in estimates]
     errors = np.hypot(adjusted.high - adjusted.low, widths) / (2 * Z)
     return LabelShift.of(differences, errors.tolist())
