@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.features import feature_extractor, principal_components
+from coverslip.audit.features import feature_extractor, principal_components, unit_vectors
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import scan_images
@@ -337,7 +337,7 @@ def typical(components: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[
     rng = np.random.default_rng(_SEED)
     some = np.sort(rng.permutation(len(unlabeled))[:_MOST_COMPARED])
     covering = labeled[np.sort(rng.permutation(len(labeled))[:_MOST_COMPARED])]
-    directions = _directions(components, np.concatenate([unlabeled[some], covering]))
+    directions = unit_vectors(components[np.concatenate([unlabeled[some], covering])])
     k = min(len(covering) + n, _MOST_CLUSTERS, len(directions) // 2, len(np.unique(directions.round(4), axis=0)))
     cluster = np.zeros(len(directions), np.int64)
     if k > 1:
@@ -384,7 +384,7 @@ def undecided(
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     first, second = np.take_along_axis(probabilities, order, axis=1).T
     margin = first - second
-    directions = _directions(components, unlabeled)
+    directions = unit_vectors(components[unlabeled])
     weight = 1 - margin + np.float32(1e-6)
     distance = np.ones(len(unlabeled), np.float32)
     is_free = np.ones(len(unlabeled), bool)
@@ -396,10 +396,3 @@ def undecided(
         distance = to_this if not selected else np.minimum(distance, to_this)
         selected.append((int(unlabeled[i]), float(margin[i]), (int(order[i, 0]), int(order[i, 1]))))
     return selected
-
-
-def _directions(components: Floats, rows: Ints) -> Floats:
-    """Return (n, C) unit vectors of the rows."""
-    of_rows = components[rows]
-    directions: Floats = of_rows / np.maximum(np.linalg.norm(of_rows, axis=1, keepdims=True), 1e-12)
-    return directions

@@ -96,7 +96,7 @@ def fit_linear_probe(
             covariance within classes. None: no such covariance.
         on_progress: called after each slice of rows and after each shrinkage.
     """
-    mean, sd = _moments(features)
+    mean, sd = moments(features)
     share = _class_weights(label, n_classes, balanced=balanced)
     layers = _discriminants(
         lambda rows: (features[rows] - mean) / sd, label, share, shrinkages, _standardized(variation, sd), on_progress
@@ -140,7 +140,7 @@ class HeldOutProbes:
         fold_of_variation: Ints | None = None,
     ) -> None:
         n, d = features.shape
-        mean, sd = _moments(features) if standardize else (np.zeros(d), np.ones(d))
+        mean, sd = moments(features) if standardize else (np.zeros(d), np.ones(d))
         self._features, self._label, self._fold_index = features, label, fold_index
         self._share = _class_weights(label, n_classes, balanced=balanced)
         self._row_weight = self._share / np.bincount(label, minlength=n_classes)
@@ -322,7 +322,7 @@ def _logits_of(heads: Sequence[LinearHead], features: Rows) -> Iterator[Floats]:
     return iter(np.split(logits, len(heads), axis=1))
 
 
-def _moments(features: Rows) -> tuple[Floats, Floats]:
+def moments(features: Rows) -> tuple[Floats, Floats]:
     """Return (D,) mean and standard deviation, the latter with a lower limit."""
     n, d = features.shape
     total, square = np.zeros(d), np.zeros(d)
