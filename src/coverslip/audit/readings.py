@@ -97,8 +97,13 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
                 raise CoverslipError("readings-of-one-image", file=file, reader=one_line(reader), image=one_line(image))
             group_name = composed(each.group)
             if group_name and (other := groups.setdefault(image, group_name)) != group_name:
-                names = {"first": one_line(other), "second": one_line(group_name)}
-                raise CoverslipError("readings-of-two-groups", file=file, image=one_line(image), **names)
+                raise CoverslipError(
+                    "readings-of-two-groups",
+                    file=file,
+                    image=one_line(image),
+                    first=one_line(other),
+                    second=one_line(group_name),
+                )
     pairs = [
         ReaderAgreement(first, second, _agreement(labels[first], labels[second], groups if group else None))
         for first, second in combinations(labels, 2)
