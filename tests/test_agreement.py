@@ -99,6 +99,17 @@ def test_tables_of_one_name_in_two_folders_belong_to_two_readers(tmp_path: Path)
     assert compared.pairs[0].agreement.agreement.value == 0.5
 
 
+def test_the_group_of_an_image_is_that_of_any_table_that_states_it(tmp_path: Path) -> None:
+    ada, eve = tmp_path / "ada.csv", tmp_path / "eve.csv"
+    ada.write_text("path,label,patient\n" + "".join(f"{k}.tif,{'ab'[k % 2]},p{k // 5}\n" for k in range(40)))
+    eve.write_text("path,label,patient\n" + "".join(f"{k}.tif,{'ab'[k % 3 == 0]},\n" for k in range(40)))
+    for files in ([ada, eve], [eve, ada]):
+        assert cs.agreement(files, group="patient").pairs[0].agreement.n_groups == 8
+    eve.write_text(eve.read_text().replace("3.tif,b,", "3.tif,b,p7", 1))
+    with refusing(CoverslipError, "readings-of-two-groups"):
+        cs.agreement([ada, eve], group="patient")
+
+
 def test_rows_of_one_table_belong_to_their_authors(tmp_path: Path) -> None:
     table = tmp_path / "readings.csv"
     table.write_text(

@@ -14,13 +14,12 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.audit.leakage_estimate import (
     LeakageAudit,
-    cache_leakage_audit,
-    cached_leakage_audit,
     estimate_leakage,
     inspect_with_leakage_audit,
 )
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.datasets.quality.scanning import ProbeScore, Signal, scan_images
+from coverslip.experiments.leakage_audit import cache_leakage_audit, cached_leakage_audit
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -96,6 +95,28 @@ def test_a_training_on_images_of_a_leakage_estimate_has_it_in_its_report(own_run
     assert "Leakage estimate" in page
     assert "grouped split" in page
     assert (own_run.folder / "figures" / "leakage_estimate.svg").is_file()
+
+
+@pytest.mark.slow
+def test_an_audit_is_of_the_cells_of_the_table_too_and_stays_so_in_trainings_of_the_app(tmp_path: Path) -> None:
+    files = sorted(write_cells(tmp_path / "cells", 12, side=32).glob("*/*"))
+    for column in ("plate", "day"):
+        rows = [f"{file},{file.parent.name},{column}{k % 2}" for k, file in enumerate(files)]
+        (tmp_path / f"{column}s.csv").write_text("\n".join([f"path,label,{column}", *rows]))
+    of_plates, of_days = (cs.open_dataset(tmp_path / f"{column}s.csv") for column in ("plate", "day"))
+    cache_leakage_audit(of_plates, scan_images(of_plates), LeakageAudit(SIGNAL, None))
+    assert cached_leakage_audit(of_plates, scan_images(of_plates)) == LeakageAudit(SIGNAL, None)
+    assert cached_leakage_audit(of_days, scan_images(of_days)) is None
+
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, tmp_path / "plates.csv")
+    assert leakage_estimate_state(workspace, cells).state == "ready"
+    labels.set_labels(workspace, cells, images_at(workspace, cells, [0]), "another")
+    assert leakage_estimate_state(workspace, cells).state != "ready"
+    with workspace.engine.connect() as connection:
+        cache_leakage_audit(load_dataset(connection, cells), load_scan(connection, cells), LeakageAudit(SIGNAL, None))
+    of_training = cs.open_dataset(labels.training_images(workspace, cells).sources)
+    assert cached_leakage_audit(of_training, scan_images(of_training)) == LeakageAudit(SIGNAL, None)
 
 
 @pytest.mark.exhaustive

@@ -21,7 +21,7 @@ from coverslip.audit.shortcuts import (
 from coverslip.cli import main
 from coverslip.datasets.quality import findings
 from coverslip.datasets.quality.scanning import ProbeScore, Scan, Signal
-from coverslip.messages import text
+from coverslip.messages import LANGUAGES, in_language, text
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
@@ -84,6 +84,18 @@ def test_cells_that_differ_in_themselves_have_none() -> None:
     assert max(signals.share("border"), signals.share("background")) < ADVICE_SHARE
 
 
+def test_the_probe_of_whole_images_finds_what_few_of_many_features_show() -> None:
+    generator = np.random.default_rng(1)
+    label = np.arange(80) % 4
+    hidden = generator.normal(size=(80, 20)) + 3 * np.eye(4, 20)[label]
+    features = hidden @ generator.normal(size=(20, 600)) + 3 * generator.normal(size=(80, 600))
+    faint = np.eye(4)[label] + generator.normal(0, 1.5, size=(80, 4))
+    signal = signal_of(features.astype(np.float32), {"background": faint.astype(np.float32)}, label, np.arange(80))
+    assert signal is not None
+    assert signal.whole.balanced_accuracy > 0.8
+    assert 0 < signal.share("background") < ADVICE_SHARE
+
+
 @pytest.mark.exhaustive
 def test_labels_at_random_have_no_signal() -> None:
     n_signals = 0
@@ -123,6 +135,10 @@ def test_a_day_is_a_shortcut_where_images_show_it_and_classes_go_with_it(
     signal = signal_of(whole(images), {}, label, np.arange(240), columns=columns)
     assert signal is not None
     assert (signal.share_of_column("day") >= WARNING_SHARE) == is_reported
+    for language in LANGUAGES:
+        with in_language(language):
+            cases = list(findings.shortcuts(None, Scan(facts=(), signal=signal)))
+        assert [case.message for case in cases] == ["finding-shortcut-batch"] * is_reported
 
 
 def test_a_single_class_or_classes_of_one_group_each_cannot_be_tested() -> None:

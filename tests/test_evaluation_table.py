@@ -107,3 +107,14 @@ def test_names_are_given_once() -> None:
         METRICS.add(DISTANCE)
     with pytest.raises(ValueError, match=r"no such metric \(did you mean 'distance'\?\)"):
         METRICS.find("distanse")
+
+
+def test_subgroups_are_the_largest_first_then_by_name() -> None:
+    label = np.arange(84) % 2
+    stain = np.array(["giemsa", "wright", "feulgen", "azure", "eosin", "fast green"])[np.arange(84) // 2 % 6]
+    stain[:2] = "wright"
+    evaluation = evaluate_predictions(
+        np.eye(2)[label] * 0.8 + 0.1, label, ("a", "b"), split="test", primary="macro_f1", columns={"stain": stain}
+    )
+    names = ["wright", "azure", "eosin", "fast green", "feulgen", "giemsa"]
+    assert list(evaluation.by_column["stain"]) == names

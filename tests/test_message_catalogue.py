@@ -43,7 +43,7 @@ class Use:
 
     where: str
     code: str
-    parameters: frozenset[str] | None  # None: passed as a mapping
+    parameters: frozenset[str] | None  # None: passed as a mapping that is no literal
     is_error: bool
     has_value_only: bool  # attributes are not rendered
     has_cause: bool
@@ -100,11 +100,28 @@ def uses_in_modules() -> Iterator[Use]:
             ):
                 continue
             reserved = set() if name in ("text", "message") else NOT_PARAMETERS
-            parameters = None if None in keywords else frozenset(filter(None, keywords)) - reserved
+            of_mappings = [keys_of_mapping(file, each.value) for each in node.keywords if each.arg is None]
+            keys = set().union(*(each for each in of_mappings if each is not None), filter(None, keywords))
+            parameters = None if None in of_mappings else frozenset(keys) - reserved
             for code in codes_in(node.args[0]):
                 if " " not in code:
                     where = f"{file.relative_to(SOURCES)}:{node.lineno}"
                     yield Use(where, code, parameters, is_error, name in ("text", "message"), "cause" in keywords)
+
+
+def keys_of_mapping(file: Path, mapping: ast.expr) -> set[str] | None:
+    """The keys of a literal, or of the literal that a variable was last assigned before; None if there is none."""
+    if isinstance(mapping, ast.Name):
+        assigned = [
+            (node.lineno, node.value)
+            for node in nodes_of(file)
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and node.lineno < mapping.lineno
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name) and target.id == mapping.id
+        ]
+        mapping = max(assigned, key=lambda each: each[0])[1] if assigned else mapping
+    keys = mapping.keys if isinstance(mapping, ast.Dict) else [None]
+    return None if None in keys else {code for key in keys if key for code in codes_in(key)}
 
 
 def uses_of_stage(call: ast.Call, where: str) -> Iterator[Use]:

@@ -100,6 +100,19 @@ def test_class_proportions_of_unfamiliar_images_are_not_reported(trained: Run) -
     assert shares.note() is None
 
 
+def test_class_proportions_of_many_images_do_not_depend_on_their_order(trained: Run) -> None:
+    card = cs.load_classifier(trained.folder).card
+    probabilities = np.full((len(card.classes), len(card.classes)), 0.01 / (len(card.classes) - 1))
+    np.fill_diagonal(probabilities, 0.99)
+    shares = EstimatedShares(card)
+    for k, n in enumerate((15_000, 25_000)):  # class by class
+        row = Prediction("a", "a.png", None, card.classes[k], 0.99, card.classes[k], tuple(probabilities[k]))
+        for _ in range(n):
+            shares.add(row)
+    by_class = [share.value for share in shares.by_class().values()]
+    assert by_class[:2] == pytest.approx([0.375, 0.625], abs=0.02)
+
+
 def test_a_classifier_at_another_prevalence_multiplies_its_probabilities(trained: Run, cells: Path) -> None:
     classifier = cs.load_classifier(trained.folder)
     rarer = classifier.at_prevalence({classifier.classes[0]: 0.01})

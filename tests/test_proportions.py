@@ -5,7 +5,7 @@ import csv
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,7 @@ from coverslip.evaluation.proportions import (
 )
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
+from coverslip.events import Event, Noted
 from coverslip.inference.proportions import cautions_of, names_of_folders
 from coverslip.messages import text
 from coverslip.reports.proportions import similar_names_of
@@ -382,6 +383,51 @@ def test_folders_of_the_same_name_are_different_samples() -> None:
     assert sorted(names.values()) == ["0/rep0", "0/rep1", "0/rep2", "1/rep0", "1/rep1", "1/rep2"]
     assert list(names_of_folders(["/data/0/1.png", "/data/1/1.png"]).values()) == ["0", "1"]
     assert list(names_of_folders(["/data/a/1.png", "/data/a/a/1.png"]).values()) == ["a", "a/a"]
+
+
+def test_images_without_a_common_folder_have_samples_by_folder_and_by_column(tmp_path: Path) -> None:
+    paths = ("/d/x/c/1.png", "/d/y/c/2.png", "c/3.png", "image 1")
+    assert [*names_of_folders(paths).values()] == ["/d/x/c", "/d/y/c", "c", "."]
+    of_class_a(tmp_path / "p.csv", {path: path for path in paths})
+    rows = ["image_id,well", *(f"{path},{k}" for k, path in enumerate(paths))]
+    (tmp_path / "wells.csv").write_text("\n".join(rows))
+    assert len(cs.summarise(tmp_path / "p.csv", by="well", table=tmp_path / "wells.csv").samples) == 4
+    assert len(cs.summarise(tmp_path / "p.csv", by="folder").samples) == 4
+
+
+def test_an_image_in_two_tables_counts_once_and_objects_of_one_file_count_each(tmp_path: Path) -> None:
+    few, all_ = tmp_path / "few.csv", tmp_path / "all.csv"
+    of_class_a(few, {f"{k}.png": f"/d/x/{k}.png" for k in range(4)})
+    of_class_a(all_, {f"{place}/{k}.png": f"/d/{place}/{k}.png" for place in "xy" for k in range(10)})
+    for files in ([few, all_], [all_, few]):
+        events: list[Event] = []
+        summary = cs.summarise(files, by="folder", emit=events.append)
+        assert {each.sample: each.n for each in summary.samples} == {"x": 10, "y": 10}
+        (noted,) = [event.note for event in events if isinstance(event, Noted)]
+        assert (noted.code, noted.parameters["n_images"]) == ("repeated-images-counted-once", 4)
+    objects = {f"f.tif#{k}": "/d/x/f.tif" for k in range(6)}
+    of_class_a(few, dict(list(objects.items())[:2]))
+    of_class_a(all_, objects)
+    assert [each.n for each in cs.summarise([few, all_], by="folder").samples] == [6]
+    of_class_a(few, {"1.png": "x/1.png"})  # of two roots
+    of_class_a(all_, {"1.png": "x/1.png"})
+    assert [each.n for each in cs.summarise([few, all_], by="folder").samples] == [2]
+
+
+def test_images_of_two_tables_with_one_image_id_have_no_common_row(tmp_path: Path) -> None:
+    for plate in ("1", "2"):
+        of_class_a(tmp_path / f"p{plate}.csv", {f"{k}.png": f"/plate{plate}/{k}.png" for k in range(3)})
+    table = tmp_path / "wells.csv"
+    table.write_text("image_id,well\n" + "".join(f"{k}.png,A\n" for k in range(3)))
+    assert [each.n for each in cs.summarise(tmp_path / "p1.csv", by="well", table=table).samples] == [3]
+    with refusing(CoverslipError, "summary-row-of-two-images"):
+        cs.summarise([tmp_path / "p1.csv", tmp_path / "p2.csv"], by="well", table=table)
+
+
+def of_class_a(file: Path, paths: Mapping[str, str]) -> None:
+    """Write the predictions of images, by their ids and paths."""
+    rows = [Prediction(image_id, path, None, "a", 0.9, "a", (0.9, 0.1)) for image_id, path in paths.items()]
+    Predictions(rows, ("a", "b")).write_csv(file)
 
 
 def test_of_two_classes_one_test_is_counted(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, effective_counts, pooled_counts
 from coverslip.evaluation.spot_check import (
     CheckedSample,
-    difference_with_interval,
     expected_accuracy,
     expected_correlation,
     labeled_share,
@@ -175,13 +174,6 @@ def test_accuracy_is_expected_for_the_class_proportions_here() -> None:
     exact = binomtest(40, 40).proportion_ci(method="exact")
     assert (perfect.value, perfect.high) == (1, 1)
     assert perfect.low == pytest.approx(exact.low, abs=0.02)
-
-
-def test_the_interval_of_a_difference_follows_from_both_intervals() -> None:
-    value, low, high = difference_with_interval((0.9, 0.86, 0.93), (0.8, 0.7, 0.88))
-    assert (value, low, high) == pytest.approx(
-        (-0.1, -0.1 - (0.1**2 + 0.03**2) ** 0.5, -0.1 + (0.08**2 + 0.04**2) ** 0.5)
-    )
 
 
 def predicted(n: int, *, of: str = "well 1", condition: str | None = None, share: int = 3) -> list[SampledPrediction]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.learning_curve import SD_FLOOR
 from coverslip.counts import count_groups
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
@@ -31,6 +30,7 @@ from coverslip.models.networks import Network, create_network
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL
+from coverslip.training.linear_probe import moments
 from coverslip.training.preprocessing import learn_preprocessing
 
 Floats = npt.NDArray[np.float32]
@@ -144,21 +144,22 @@ def principal_components(
     """
     n, n_features = features.shape
     parts = [slice(start, min(start + _ROWS_AT_ONCE, n)) for start in range(0, n, _ROWS_AT_ONCE)]
-    total, products = np.zeros(n_features), np.zeros((n_features, n_features))
-    shift = features[parts[0]].mean(axis=0, dtype=np.float64)  # sums of squares around 0 would not be exact
+    mean, sd = moments(features)
+    products = np.zeros((n_features, n_features))
     for part in parts:
-        rows = features[part] - shift
-        total += rows.sum(axis=0)
+        rows = (features[part] - mean) / sd
         products += rows.T @ rows
-    mean = total / n
-    covariance = products / n - np.outer(mean, mean)
-    sd = np.sqrt(np.maximum(np.diag(covariance), 0))
-    sd = np.maximum(sd, max(SD_FLOOR * float(np.median(sd)), 1e-12))
-    _, directions = np.linalg.eigh(covariance / np.outer(sd, sd))
+    _, directions = np.linalg.eigh(products)
     first = (directions[:, ::-1][:, :n_components] / sd[:, None]).astype(np.float32)
-    center = (mean + shift).astype(np.float32)
+    center = mean.astype(np.float32)
     projected: npt.NDArray[np.float32] = np.concatenate([(features[part] - center) @ first for part in parts])
     return projected
+
+
+def unit_vectors(rows: Floats) -> Floats:
+    """Return the rows with a length of 1."""
+    directions: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return directions
 
 
 # Distances between datasets in the features of a network, and which dataset to pretrain on.
@@ -477,7 +478,7 @@ def clusters_of(components: Floats, n_clusters: int, *, seed: int = _SEED) -> In
     from scipy.cluster.vq import kmeans2
 
     rng = np.random.default_rng(seed)
-    directions = components / np.maximum(np.linalg.norm(components, axis=1, keepdims=True), 1e-12)
+    directions = unit_vectors(components)
     some = directions[np.sort(rng.permutation(len(directions))[:_MOST_CLUSTERED])]
     k = min(n_clusters, len(np.unique(some.round(4), axis=0)))
     with warnings.catch_warnings():

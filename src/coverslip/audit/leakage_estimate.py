@@ -3,25 +3,18 @@
 If images of one patient, slide or field, or duplicates, are in both training and test set, the test images are nearly
 the same as training images. The effect on metrics is measured: with either split, each image is predicted by a
 classifier fitted on other images, both by a linear probe on frozen features and by the label of the nearest image.
-
-Results are cached together with the signal of shortcuts, as the leakage audit of a dataset.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
 
 from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.names import name_as_text
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.related_images import connected_components, exclusion_reasons
-from coverslip.datasets.quality.scanning import Scan, Signal, Unreadable
+from coverslip.datasets.quality.scanning import Scan, Signal
 from coverslip.evaluation.comparison import Answers, paired_differences
 from coverslip.evaluation.table import metric_intervals
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate, SplitComparison
@@ -105,37 +98,12 @@ def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
     return predicted
 
 
-LEAKAGE_AUDITS = register_kind(Kind("leakage-audits", RECORDS))
-
-_VERSION = 4  # increases if equal images would give other results
-
-
 @dataclass(frozen=True, slots=True)
 class LeakageAudit:
     """Signal and leakage estimate of a dataset; both are None with too few labeled images."""
 
     signal: Signal | None
     leakage_estimate: LeakageEstimate | None  # None also without groups and duplicates: both splits are then the same
-
-
-_ADAPTER = TypeAdapter(LeakageAudit)
-
-
-def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
-    """Return the cached audit of the same pixels with these labels, groups and duplicates; None if there is none."""
-    key = _key(data, scan)
-    with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        stored = store.find([key]).get(key)
-    try:
-        return None if stored is None else _ADAPTER.validate_json(stored)
-    except ValidationError:  # stored by another version
-        return None
-
-
-def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
-    """Store an audit in the cache."""
-    with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        store.keep({_key(data, scan): _ADAPTER.dump_json(audit, round_trip=True)})
 
 
 def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | None) -> Inspection:
@@ -146,23 +114,3 @@ def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | 
     return InspectionWithLeakageEstimate(
         **dict(inspection), leakage_estimate=audit.leakage_estimate, signal=audit.signal
     )
-
-
-def _key(data: Dataset, scan: Scan) -> str:
-    """Return a key of pixels, labels, file names and units, independent of folders and names of groups."""
-    usable = [i for i, reason in enumerate(exclusion_reasons(data, scan)) if not reason]
-    unit = connected_components(data, scan, usable)
-
-    def digest(i: int) -> bytes:
-        fact = scan.facts[i]
-        assert not isinstance(fact, Unreadable)  # unreadable images have an exclusion reason
-        record = data.records[i]
-        name = "" if record.in_memory else name_as_text(record.path.stem)
-        text = f"{fact.pixel_hash} {record.label} {name}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-    digests = np.fromiter(map(digest, usable), dtype="S16", count=len(usable))
-    order = np.lexsort((digests, unit))
-    of_units = np.split(digests[order], np.flatnonzero(np.diff(unit[order])) + 1)
-    units = sorted(hashlib.blake2b(members.tobytes(), digest_size=16).digest() for members in of_units)
-    return hashlib.blake2b(b"".join([str(_VERSION).encode(), *units]), digest_size=16).hexdigest()

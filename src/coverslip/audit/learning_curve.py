@@ -14,12 +14,10 @@ import numpy.typing as npt
 from coverslip.evaluation.learning import LearningCurve, extrapolate, no_learning_curve
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.messages import Message, message
-from coverslip.training.linear_probe import Whitening
+from coverslip.training.linear_probe import Whitening, moments
 
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-SD_FLOOR = 1e-3  # of the median feature's, as for the linear probe
 
 
 def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
@@ -31,9 +29,8 @@ def gram_matrix(features: npt.NDArray[np.float32]) -> Singles:
 
 def standardized(features: npt.NDArray[np.float32]) -> tuple[Singles, npt.NDArray[np.float64]]:
     """Return standardized features and their standard deviations."""
-    sd = features.std(axis=0, dtype=np.float64)
-    sd = np.maximum(sd, max(SD_FLOOR * float(np.median(sd)), 1e-12))
-    return ((features - features.mean(axis=0, dtype=np.float64)) / sd).astype(np.float32), sd
+    mean, sd = moments(features)
+    return ((features - mean) / sd).astype(np.float32), sd
 
 
 def gram_matrix_with_variation(

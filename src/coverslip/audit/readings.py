@@ -66,7 +66,8 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
 
     Raises:
         BadDataset: a table cannot be read, or has not these columns.
-        CoverslipError: a reader has two labels for an image, or no two readers have a common image.
+        CoverslipError: a reader has two labels for an image, an image is of two groups, or no two readers have a common
+            image.
 
     Examples:
         >>> from pathlib import Path
@@ -94,7 +95,15 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
             reader = text("reader-of-labels") if each.kind == LABEL else each.author or name
             if labels.setdefault(reader, {}).setdefault(image, each.label) != each.label:
                 raise CoverslipError("readings-of-one-image", file=file, reader=one_line(reader), image=one_line(image))
-            groups[image] = each.group
+            group_name = composed(each.group)
+            if group_name and (other := groups.setdefault(image, group_name)) != group_name:
+                raise CoverslipError(
+                    "readings-of-two-groups",
+                    file=file,
+                    image=one_line(image),
+                    first=one_line(other),
+                    second=one_line(group_name),
+                )
     pairs = [
         ReaderAgreement(first, second, _agreement(labels[first], labels[second], groups if group else None))
         for first, second in combinations(labels, 2)
@@ -113,7 +122,7 @@ def agreement(tables: Path | str | Sequence[Path | str], *, group: str | None = 
 def _agreement(first: dict[str, str], second: dict[str, str], groups: dict[str, str] | None) -> Agreement:
     common = [image for image in first if image in second]
     a, b = [first[image] for image in common], [second[image] for image in common]
-    of_group = None if groups is None else [groups[image] or None for image in common]
+    of_group = None if groups is None else [groups.get(image) for image in common]
     return agreement_of(a, b, sorted({*a, *b}, key=natural_key), of_group)
 
 

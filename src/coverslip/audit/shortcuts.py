@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
+from coverslip.audit.features import principal_components
 from coverslip.audit.learning_curve import nested_order
 from coverslip.datasets.quality.scanning import ColumnProbe, ProbeScore, Signal, SignalSource
 from coverslip.events import OnProgress, ignore_progress
@@ -303,17 +304,18 @@ def signal_of(
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
     generator = np.random.default_rng(seed)
-    features_of: dict[SignalSource | None, Floats] = {
-        source: features[usable] for source, features in sources.items() if (features != features[0]).any()
+    components_of: dict[SignalSource | None, Floats] = {
+        source: principal_components(features[usable], _MOST_COMPONENTS)
+        for source, features in [*sources.items(), (None, whole)]
+        if source is None or (features != features[0]).any()
     }
-    features_of[None] = _components(whole[usable])
     scores, n_probes = dict[SignalSource | None, ProbeScore](), 1 + _N_PERMUTATIONS
-    for k, (source, features) in enumerate(features_of.items()):
-        report_progress = partial(_report_part, on_progress, k * n_probes, len(features_of) * n_probes)
-        scores[source] = _probe_score(features, label, unit, generator, report_progress)
+    for k, (source, components) in enumerate(components_of.items()):
+        report_progress = partial(_report_part, on_progress, k * n_probes, len(components_of) * n_probes)
+        scores[source] = _probe_score(components, label, unit, generator, report_progress)
     by_whole = scores.pop(None)
     by_column = {
-        name: _column_probe(value[usable], features_of[None], label, unit, generator)
+        name: _column_probe(value[usable], components_of[None], label, unit, generator)
         for name, value in (columns or {}).items()
     }
     by_source = {source: each for source, each in scores.items() if source}
@@ -322,7 +324,7 @@ def signal_of(
 
 def _column_probe(value: Ints, whole: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> ColumnProbe:
     one_hot = np.eye(int(value.max()) + 1, dtype=np.float32)[value]
-    score = _probe_score(one_hot, label, unit, generator, lambda done: None)
+    score = _probe_score(principal_components(one_hot), label, unit, generator, lambda done: None)
     gains, sizes = [0.0], [0]
     for images, values in of_one_class(value, label):
         chance = 1 / (int(values.max()) + 1)
@@ -338,14 +340,14 @@ def _report_part(on_progress: OnProgress, before: int, total: int, done: int) ->
 
 
 def _probe_score(
-    features: Floats, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
+    components: Floats, label: Ints, unit: Ints, generator: np.random.Generator, report_progress: Callable[[int], None]
 ) -> ProbeScore:
-    observed = _balanced_accuracy(features, label, unit, generator)
+    observed = _balanced_accuracy(components, label, unit, generator)
     permuted_scores = []
     for done in range(1, 1 + _N_PERMUTATIONS):
         report_progress(done)
         permuted_label = _permuted_labels(label, unit, generator)
-        permuted_scores.append(_balanced_accuracy(features, permuted_label, unit, generator))
+        permuted_scores.append(_balanced_accuracy(components, permuted_label, unit, generator))
     report_progress(1 + _N_PERMUTATIONS)
     return ProbeScore(observed, (1 + sum(chance >= observed for chance in permuted_scores)) / (1 + _N_PERMUTATIONS))
 
@@ -362,7 +364,7 @@ def _permuted_labels(label: Ints, unit: Ints, generator: np.random.Generator) ->
     return permuted
 
 
-def _balanced_accuracy(features: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
+def _balanced_accuracy(components: Floats, label: Ints, unit: Ints, generator: np.random.Generator) -> float:
     """Return the balanced accuracy on held-out images, in five folds that depend on these labels."""
     fold = (nested_order(label, unit, generator) * _N_FOLDS).astype(np.int64)
     n_classes = int(label.max()) + 1
@@ -373,19 +375,7 @@ def _balanced_accuracy(features: Floats, label: Ints, unit: Ints, generator: np.
     order = np.flatnonzero(is_testable)[np.argsort(fold[is_testable], kind="stable")]
     label = np.unique(label[order], return_inverse=True)[1]
     n_classes = int(label.max()) + 1
-    probes = HeldOutProbes(features[order], label, fold[order], n_classes=n_classes, balanced=True)
+    probes = HeldOutProbes(components[order], label, fold[order], n_classes=n_classes, balanced=True, standardize=False)
     logits = probes.logits(_SHRINKAGE)
     is_correct = logits.argmax(axis=1) == label
     return float(np.mean([is_correct[label == k].mean() for k in range(n_classes)]))
-
-
-def _components(features: Floats) -> Floats:
-    """Return (n, d) principal components of standardized features."""
-    sd = features.std(axis=0, dtype=np.float64)
-    standardized = (features - features.mean(axis=0, dtype=np.float64)) / np.maximum(sd, 1e-3 * np.median(sd) + 1e-12)
-    variance, vectors = np.linalg.eigh((standardized @ standardized.T).astype(np.float32))
-    n_components = min(_MOST_COMPONENTS, max(1, int((variance > 1e-6 * variance[-1]).sum())))
-    components: Floats = (vectors[:, -n_components:] * np.sqrt(np.maximum(variance[-n_components:], 0))).astype(
-        np.float32
-    )
-    return components

@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.features import feature_extractor, principal_components
-from coverslip.audit.learning_curve import SD_FLOOR, probe_logits
+from coverslip.audit.features import feature_extractor, principal_components, unit_vectors
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import scan_images
@@ -33,6 +32,7 @@ from coverslip.machine import select_device
 from coverslip.messages import Message, message
 from coverslip.runs.documents import write_table
 from coverslip.runs.folder import Run, RunContext, open_run
+from coverslip.training.linear_probe import fit_linear_probe
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -303,36 +303,22 @@ def _probabilities(features: Features, pool: _Pool, run: Run | None) -> tuple[Fl
     if len(some) < FEWEST_LABELS or len(names) < 2:
         return None, ()
     labeled = _read(features, pool.labeled[some])
-    mean, sd = _mean_and_sd([pool.labeled[some], *parts], features)
-    of_labeled = (labeled - mean) / sd
-    gram = of_labeled @ of_labeled.T
-    logits = [
-        probe_logits(
-            gram,
-            ((_read(features, part) - mean) / sd) @ of_labeled.T,
-            label,
-            n_classes=len(names),
-            n_features=features.shape[1],
-            shrinkage=_SHRINKAGE,
-            balanced=True,
-        )
-        for part in parts
-    ]
+    probe = fit_linear_probe(
+        labeled,
+        label,
+        labeled[:0],
+        label[:0],
+        n_classes=len(names),
+        balanced=True,
+        better=lambda logits, of_label: 0.0,  # with one amount of shrinkage, nothing is selected
+        shrinkages=[_SHRINKAGE],
+    )
+    logits = [probe.logits(_read(features, part)) for part in parts]
     return apply_temperature(np.concatenate(logits), 1.0).astype(np.float32), names.tolist()
 
 
 def _read(features: Features, rows: Ints) -> Floats:
     return features.part(rows)[slice(0, len(rows))]
-
-
-def _mean_and_sd(parts: Sequence[Ints], features: Features) -> tuple[Floats, Floats]:
-    """Return (D,) means and standard deviations of features, with a floor as of `standardized`."""
-    n = sum(map(len, parts))
-    mean = sum(_read(features, part).sum(axis=0, dtype=np.float64) for part in parts) / n
-    variance = sum(((_read(features, part) - mean) ** 2).sum(axis=0) for part in parts) / n
-    sd = np.sqrt(variance)
-    sd = np.maximum(sd, max(SD_FLOOR * float(np.median(sd)), 1e-12))
-    return mean.astype(np.float32), sd.astype(np.float32)
 
 
 def typical(components: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[tuple[int, float, int]]:
@@ -351,7 +337,7 @@ def typical(components: Floats, labeled: Ints, unlabeled: Ints, n: int) -> list[
     rng = np.random.default_rng(_SEED)
     some = np.sort(rng.permutation(len(unlabeled))[:_MOST_COMPARED])
     covering = labeled[np.sort(rng.permutation(len(labeled))[:_MOST_COMPARED])]
-    directions = _directions(components, np.concatenate([unlabeled[some], covering]))
+    directions = unit_vectors(components[np.concatenate([unlabeled[some], covering])])
     k = min(len(covering) + n, _MOST_CLUSTERS, len(directions) // 2, len(np.unique(directions.round(4), axis=0)))
     cluster = np.zeros(len(directions), np.int64)
     if k > 1:
@@ -398,7 +384,7 @@ def undecided(
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     first, second = np.take_along_axis(probabilities, order, axis=1).T
     margin = first - second
-    directions = _directions(components, unlabeled)
+    directions = unit_vectors(components[unlabeled])
     weight = 1 - margin + np.float32(1e-6)
     distance = np.ones(len(unlabeled), np.float32)
     is_free = np.ones(len(unlabeled), bool)
@@ -410,10 +396,3 @@ def undecided(
         distance = to_this if not selected else np.minimum(distance, to_this)
         selected.append((int(unlabeled[i]), float(margin[i]), (int(order[i, 0]), int(order[i, 1]))))
     return selected
-
-
-def _directions(components: Floats, rows: Ints) -> Floats:
-    """Return (n, C) unit vectors of the rows."""
-    of_rows = components[rows]
-    directions: Floats = of_rows / np.maximum(np.linalg.norm(of_rows, axis=1, keepdims=True), 1e-12)
-    return directions

@@ -41,9 +41,14 @@ class Metric:
     n_groups: int | None = None  # of these images, if groups are known
 
     @property
+    def width(self) -> float:
+        """Width of the interval; 0 without an interval."""
+        return 0.0 if self.low is None or self.high is None else self.high - self.low
+
+    @property
     def is_wide(self) -> bool:
         """Whether the interval is so wide that the value says little."""
-        return self.low is not None and self.high is not None and self.high - self.low > _WIDE
+        return self.width > _WIDE
 
     @property
     def digits(self) -> int:

@@ -222,11 +222,14 @@ class Summary:
     assumption: Annotated[str, Field(description="What corrected proportions assume, or why there are none.")]
 
 
-def values_of_condition(samples: Sequence[SampleProportions], condition: str | None, name: str) -> list[float]:
-    """Return the proportion of a class in each readable sample of a condition, as `tested_shares`."""
+def values_by_condition(samples: Sequence[SampleProportions], name: str) -> dict[str | None, list[float]]:
+    """Return the proportion of a class in each readable sample of each condition, as `tested_shares`."""
     shares = tested_shares(samples, name)
-    values = (shares[str(each.sample)] for each in samples if each.condition == condition)
-    return [value for value in values if value is not None]
+    values: dict[str | None, list[float]] = {each.condition: [] for each in samples}
+    for each in samples:
+        if (share := shares[str(each.sample)]) is not None:
+            values[each.condition].append(share)
+    return values
 
 
 def has_blocks(samples: Sequence[SampleProportions]) -> bool:
@@ -253,15 +256,18 @@ def block_means(
 
 
 def _compared_values(
-    samples: Sequence[SampleProportions], conditions: tuple[str, str], name: str
-) -> tuple[list[float], list[float]]:
-    """Return the values of each condition that are compared: of samples, or of the blocks that contain both."""
+    samples: Sequence[SampleProportions], pairs: Sequence[tuple[str, str]], name: str
+) -> list[tuple[list[float], list[float]]]:
+    """Return the compared values of each pair of conditions: of samples, or of the blocks that contain both."""
+    values = values_by_condition(samples, name)
     if not has_blocks(samples):
-        first, second = (values_of_condition(samples, each, name) for each in conditions)
-        return first, second
-    blocks = block_means(samples, conditions, name).values()
-    complete = [(a, b) for a, b in blocks if a is not None and b is not None]
-    return [a for a, _ in complete], [b for _, b in complete]
+        return [(values[first], values[second]) for first, second in pairs]
+    of_blocks = [dict(zip(values, means, strict=True)) for means in block_means(samples, [*values], name).values()]
+    complete = [
+        [(a, b) for block in of_blocks if (a := block[first]) is not None and (b := block[second]) is not None]
+        for first, second in pairs
+    ]
+    return [([a for a, _ in both], [b for _, b in both]) for both in complete]
 
 
 def _pairs(names: Sequence[str | None], control: str | None) -> list[tuple[str, str]]:
@@ -288,13 +294,16 @@ def compared_conditions(
         rates: the error rates by which samples are corrected; None: they are not.
         control: the condition that all others are compared with; None: each two are compared.
     """
-    are_blocks = has_blocks(samples)
+    are_blocks, pairs = has_blocks(samples), _pairs(names, control)
+    of_classes = {name: _compared_values(samples, pairs, name) for name in classes}
+    of_samples = {name: values_by_condition(samples, name) for name in classes}
+    if not all(is_corrected(samples, name) for name in classes):
+        rates = None
     differences = []
-    for pair in _pairs(names, control):
-        values = {name: _compared_values(samples, pair, name) for name in classes}
-        errors = _errors_of_rates(samples, values, rates)
-        for k, (name, (a, b)) in enumerate(values.items()):
-            n_samples = tuple(len(values_of_condition(samples, each, name)) for each in pair)
+    for pair, values in zip(pairs, zip(*of_classes.values(), strict=True), strict=True):
+        errors = _errors_of_rates(values, rates)
+        for k, (name, (a, b)) in enumerate(zip(classes, values, strict=True)):
+            n_samples = tuple(len(of_samples[name][each]) for each in pair)
             comparison = ConditionDifference(
                 name=name, conditions=pair, difference=Metric(value=None),
                 test=PAIRED_TEST if are_blocks else WELCH_TEST, p=None, p_holm=None, effect_size=None,
@@ -319,17 +328,11 @@ def compared_conditions(
     return _adjusted(differences, classes)
 
 
-def _errors_of_rates(
-    samples: Sequence[SampleProportions],
-    values: Mapping[str, tuple[list[float], list[float]]],
-    rates: ErrorRates | None,
-) -> ErrorOfRates:
+def _errors_of_rates(values: Sequence[tuple[list[float], list[float]]], rates: ErrorRates | None) -> ErrorOfRates:
     """Return the effect of uncertain error rates on the differences of all classes between two conditions."""
-    if rates is None or not all(a and b for a, b in values.values()):
+    if rates is None or not all(a and b for a, b in values):
         return ErrorOfRates()
-    if not all(is_corrected(samples, name) for name in values):
-        return ErrorOfRates()
-    return rates.error_of_difference(np.array([np.mean(b) - np.mean(a) for a, b in values.values()]))
+    return rates.error_of_difference(np.array([np.mean(b) - np.mean(a) for a, b in values]))
 
 
 def trends_of_conditions(
@@ -343,11 +346,8 @@ def trends_of_conditions(
         return []
     trends = []
     for name in classes:
-        pairs = [
-            (dose, value)
-            for condition, dose in doses.items()
-            for value in values_of_condition(samples, condition, name)
-        ]
+        values = values_by_condition(samples, name)
+        pairs = [(dose, value) for condition, dose in doses.items() for value in values[condition]]
         if len({dose for dose, _ in pairs}) < _FEWEST_SAMPLES:  # samples without a readable image
             return []
         fit = trend_of_shares([dose for dose, _ in pairs], [value for _, value in pairs])
@@ -451,9 +451,9 @@ def samples_for_difference(
 ) -> Iterator[SamplesNeeded]:
     are_blocks = has_blocks(samples)
     for name in classes:
-        values = [values_of_condition(samples, condition, name) for condition in names]
+        values = [*values_by_condition(samples, name).values()]
         if are_blocks:
-            both = (_compared_values(samples, pair, name) for pair in _pairs(names, None))
+            both = _compared_values(samples, _pairs(names, None), name)
             values = [[second - first for first, second in zip(a, b, strict=True)] for a, b in both]
         n = samples_needed(values, difference, is_paired=are_blocks)
         yield SamplesNeeded(name=name, difference=difference, n=n, are_blocks=are_blocks)

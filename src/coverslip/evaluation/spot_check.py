@@ -193,14 +193,3 @@ def expected_accuracy(recalls: Sequence[EffectiveCounts], shares: Floats) -> Exp
     variance = float((shares**2 * smoothed * (1 - smoothed) / n).sum())
     of_one_image = float(shares @ smoothed) * (1 - float(shares @ smoothed))
     return ExpectedAccuracy(*share_with_interval(value, of_one_image / variance))
-
-
-def difference_with_interval(
-    first: tuple[float, float, float], second: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """Return second minus first with its interval, from the intervals of both (MOVER, Zou and Donner 2008)."""
-    (a, a_low, a_high), (b, b_low, b_high) = first, second
-    value = b - a
-    low = value - ((b - b_low) ** 2 + (a_high - a) ** 2) ** 0.5
-    high = value + ((b_high - b) ** 2 + (a - a_low) ** 2) ** 0.5
-    return value, low, high

@@ -393,7 +393,7 @@ def subgroups(
     return {
         name: {
             value: _subgroup(probability, label, predicted, group, values == value)
-            for value in sorted(set(values.tolist()), key=lambda value: -int((values == value).sum()))
+            for value, _ in sorted(Counter(values.tolist()).items(), key=lambda item: (-item[1], item[0]))
         }
         for name, values in list(text_columns.items())[:_MOST_COLUMNS]
     }

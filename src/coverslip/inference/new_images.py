@@ -3,7 +3,7 @@
 Images that are listed several times: each is computed once, and has a row each time that it is listed.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -162,7 +162,8 @@ def _is_near(size: int, range_of_training: tuple[int, int]) -> bool:
 
 
 _MIN_REST = 1e-6
-_MAX_IMAGES = 20_000  # the last ones, so that memory does not grow with the number of images
+_MAX_IMAGES = 20_000  # a random selection, so that memory does not grow with the number of images
+_SEED = 0  # of this selection
 _MAX_NAMED = 4  # classes in a note
 _MAX_LISTED = 12  # classes in an error
 _MAX_UNFAMILIAR = 0.2  # share of unfamiliar images up to which proportions are estimated
@@ -199,7 +200,10 @@ def note_on_thresholds(card: ClassifierCard) -> Note | None:
 
 
 class EstimatedShares:
-    """Estimates the class proportions among predicted images.
+    """Estimates the class proportions among predicted images, from a random selection of many.
+
+    Any image is selected with the same probability, whatever their order (Vitter 1985, Random Sampling with a
+    Reservoir). Unfamiliar images are counted among all.
 
     Args:
         card: of the classifier, with the proportions that its probabilities assume.
@@ -207,14 +211,18 @@ class EstimatedShares:
 
     def __init__(self, card: ClassifierCard) -> None:
         self._card = card
-        self._probabilities: deque[tuple[float, ...]] = deque(maxlen=_MAX_IMAGES)
+        self._probabilities: list[tuple[float, ...]] = []
+        self._generator = np.random.default_rng(_SEED)
         self._n = self._n_unfamiliar = 0
 
     def add(self, row: Prediction) -> None:
         """Count a predicted image."""
         if row.probabilities:
-            self._probabilities.append(row.probabilities)
             self._n += 1
+            if self._n <= _MAX_IMAGES:
+                self._probabilities.append(row.probabilities)
+            elif (position := int(self._generator.integers(self._n))) < _MAX_IMAGES:
+                self._probabilities[position] = row.probabilities
             self._n_unfamiliar += row.decision == UNFAMILIAR
 
     def by_class(self) -> dict[str, Metric]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -28,7 +28,7 @@ from coverslip.evaluation.sample_proportions import (
     controls_of_plates,
     samples_for_difference,
     trends_of_conditions,
-    values_of_condition,
+    values_by_condition,
     with_z_scores,
 )
 from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter, show
@@ -242,9 +242,9 @@ def _correlations(rates: ErrorRates, classes: Sequence[str]) -> dict[str, float 
 def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
     """Yield what a reader must know before using the proportions of single samples."""
     corrected = [[each for each in sample.classes.values() if each.corrected.value is not None] for sample in samples]
-    wide = [of_sample for of_sample in corrected if any(_width(each.corrected) > MOST_WIDTH for each in of_sample)]
+    wide = [of_sample for of_sample in corrected if any(each.corrected.width > MOST_WIDTH for each in of_sample)]
     if wide:
-        has_few_images = any(_width(each.raw) > MOST_WIDTH / 2 for of_sample in wide for each in of_sample)
+        has_few_images = any(each.raw.width > MOST_WIDTH / 2 for of_sample in wide for each in of_sample)
         yield text(
             "summary-wide-intervals",
             n_wide=len(wide),
@@ -252,10 +252,6 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
             points=round(100 * MOST_WIDTH),
             has_few_images=has_few_images,
         )
-
-
-def _width(metric: Metric) -> float:
-    return (metric.high or 0.0) - (metric.low or 0.0)
 
 
 SUMMARY_COLUMNS = (
@@ -331,12 +327,13 @@ def grouped_rows(summary: Summary) -> tuple[list[str], list[dict[str, object]]]:
     conditions = [each.condition for each in summary.conditions]
     columns: dict[str, list[float | str]] = {}
     for name in summary.classes:
+        of_samples = values_by_condition(summary.samples, name)
         of_blocks = block_means(summary.samples, conditions, name)
         if of_blocks:
             columns[text("column-block")] = [*of_blocks]
         for k, condition in enumerate(conditions):
             title = f"{name}: {condition or text('all-samples')}"
-            cells: list[float | str] = [*values_of_condition(summary.samples, condition, name)]
+            cells: list[float | str] = [*of_samples[condition]]
             if of_blocks:
                 cells = ["" if (mean := means[k]) is None else mean for means in of_blocks.values()]
             is_within = all(0 <= value <= 1 for value in cells if not isinstance(value, str))
@@ -388,19 +385,20 @@ def read_sampled(
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
     classes = tables[0][1].classes
-    folders = names_of_folders(row.path for _, predicted in tables for row in predicted)
+    has_folders = FOLDER in (by, condition, block, time)
+    folders = names_of_folders(row.path for _, predicted in tables for row in predicted) if has_folders else {}
+    several = _files_of_several_images(predicted for _, predicted in tables)
+    images = ImagesInProportions()
     rows: list[SampledPrediction] = []
     about_samples: dict[str, tuple[str | None, str | None]] = {}  # condition and block
-    n_repeated = n_excluded = 0
     for file, predicted in tables:
         if set(predicted.classes) != set(classes):
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition, block))
-        images = ImagesInProportions()
         for row, cells in zip(predicted, about_images, strict=True):
-            image = row.repeats or row.image_id
+            image = _identity(row, file, several)
             if cells.get(EXCLUDED_COLUMN):
                 images.add(image, is_excluded=True)
                 continue
@@ -418,15 +416,27 @@ def read_sampled(
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
             if images.add((image, sample, at), is_excluded=False):
                 rows.append(SampledPrediction(in_order, sample, value, of_block, at, cells.get(CLASSIFIER_COLUMN, "")))
-        n_repeated += images.n_repeated
-        n_excluded += images.n_excluded
-    if n_repeated:
-        emit(Noted.of(note("repeated-images-counted-once", n_images=n_repeated)))
-    if n_excluded:
-        emit(Noted.of(note("excluded-images-not-counted", n_images=n_excluded)))
+    if images.n_repeated:
+        emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
+    if images.n_excluded:
+        emit(Noted.of(note("excluded-images-not-counted", n_images=images.n_excluded)))
     if all(row.prediction.decision == UNREADABLE for row in rows):
         raise CoverslipError("summary-without-images", file=files[0])
     return classes, rows
+
+
+def _files_of_several_images(tables: Iterable[Iterable[Prediction]]) -> set[str]:
+    """Return the paths of files of which a table lists several images, such as objects or planes."""
+    of_tables = (Counter(row.path for row in predicted if not row.repeats) for predicted in tables)
+    return {path for of_table in of_tables for path, n in of_table.items() if n > 1}
+
+
+def _identity(row: Prediction, file: Path, several: Collection[str]) -> Hashable:
+    """Return what rows of one image have in common, also in several tables; a relative path only in one table."""
+    is_absolute = os.path.isabs(row.path)  # noqa: PTH117 - `Path` takes seconds for 100,000 images
+    if is_absolute and row.path not in several:
+        return row.path
+    return row.path if is_absolute else file, row.repeats or row.image_id
 
 
 def folder_of(path: str) -> str:
@@ -434,12 +444,18 @@ def folder_of(path: str) -> str:
 
 
 def names_of_folders(paths: Iterable[str]) -> dict[str, str]:
-    """Return a name for the folder of each path: its own name, or its path below all if two have the same name."""
+    """Return a name for the folder of each path: its own name, or its path below all if two have the same name.
+
+    If no folder contains all, as for relative and absolute paths, the whole path is the name.
+    """
     folders = {name: PurePath(name) for name in dict.fromkeys(map(folder_of, paths))}
     different = set(folders.values())
     if len({folder.name for folder in different}) == len(different):
         return {name: folder.name for name, folder in folders.items()}
-    common = PurePath(os.path.commonpath(different))
+    try:
+        common = PurePath(os.path.commonpath(different))
+    except ValueError:
+        return {name: folder.as_posix() for name, folder in folders.items()}
     common = common.parent if common in different else common
     return {name: folder.relative_to(common).as_posix() for name, folder in folders.items()}
 
@@ -522,7 +538,7 @@ class _JoinedTable:
         if key not in self._rows:
             raise CoverslipError("summary-image-not-in-table", file=self.file, path=path)
         other = self._path_of.setdefault(key, path)
-        if self._key == "path" and other != path:
+        if other != path:
             raise CoverslipError("summary-row-of-two-images", file=self.file, key=key, path=path, other=other)
         return self._rows[key]
 
@@ -644,6 +660,6 @@ def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[f
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None
     differences = [float(share) - (each.value or 0.0) for share, each in zip(adjusted.shares, estimates, strict=True)]
-    widths = [(each.high or 0.0) - (each.low or 0.0) for each in estimates]
+    widths = [each.width for each in estimates]
     errors = np.hypot(adjusted.high - adjusted.low, widths) / (2 * Z)
     return LabelShift.of(differences, errors.tolist())

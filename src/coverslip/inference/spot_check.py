@@ -6,7 +6,7 @@ classes without an assumption about its errors.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +18,12 @@ from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
+from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, pooled_counts, raw_shares
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
 from coverslip.evaluation.spot_check import (
     CheckedSample,
-    difference_with_interval,
     expected_accuracy,
     expected_correlation,
     labeled_share,
@@ -463,7 +463,7 @@ def _checked_condition(
         else:
             of_test = expected_accuracy(recalls, shares / shares.sum())
             expected = _metric((of_test.value, of_test.low, of_test.high), ACCURACY_METHOD)
-            difference = _metric(difference_with_interval(_ends(expected), _ends(accuracy)), DIFFERENCE_METHOD)
+            difference = replace(independent_difference(expected, accuracy), method=DIFFERENCE_METHOD)
             is_lower = difference.high is not None and difference.high < 0
     return CheckedCondition(
         condition=condition.condition,
@@ -506,7 +506,7 @@ def _checked_proportion(
     share = powered_share(samples)
     by_labels = _metric(labeled_share(samples), LABELS_METHOD)
     powered = _metric((share.value, share.low, share.high), POWERED_METHOD)
-    ratio = _width(by_labels) / max(_width(powered), _SMALLEST_WIDTH)
+    ratio = by_labels.width / max(powered.width, _SMALLEST_WIDTH)
     return CheckedProportion(
         n_labels=n_labels,
         raw=raw,
@@ -545,11 +545,3 @@ def _remarks(
 def _metric(estimate: tuple[float, float, float], method: str) -> Metric:
     value, low, high = estimate
     return Metric(value=value, low=low, high=high, method=method)
-
-
-def _ends(metric: Metric) -> tuple[float, float, float]:
-    return metric.value or 0.0, metric.low or 0.0, 1.0 if metric.high is None else metric.high
-
-
-def _width(metric: Metric) -> float:
-    return (metric.high or 0.0) - (metric.low or 0.0)

@@ -96,7 +96,7 @@ def fit_linear_probe(
             covariance within classes. None: no such covariance.
         on_progress: called after each slice of rows and after each shrinkage.
     """
-    mean, sd = _moments(features)
+    mean, sd = moments(features)
     share = _class_weights(label, n_classes, balanced=balanced)
     layers = _discriminants(
         lambda rows: (features[rows] - mean) / sd, label, share, shrinkages, _standardized(variation, sd), on_progress
@@ -122,6 +122,8 @@ class HeldOutProbes:
         label: (n,) in [0, n_classes).
         fold_index: (n,) ascending; negative for images that are never held out. No fold holds all images of a class.
         n_classes, balanced, variation: as for `fit_linear_probe`.
+        standardize: whether to divide each feature by its standard deviation. Not for principal components: the last
+            would weigh as much as the first, and with few images all of them would be equally far from each other.
         fold_of_variation: (R,) fold in which each row of the variation is excluded; negative for never.
     """
 
@@ -133,11 +135,12 @@ class HeldOutProbes:
         *,
         n_classes: int,
         balanced: bool,
+        standardize: bool = True,
         variation: npt.NDArray[np.float32] | None = None,
         fold_of_variation: Ints | None = None,
     ) -> None:
         n, d = features.shape
-        mean, sd = _moments(features)
+        mean, sd = moments(features) if standardize else (np.zeros(d), np.ones(d))
         self._features, self._label, self._fold_index = features, label, fold_index
         self._share = _class_weights(label, n_classes, balanced=balanced)
         self._row_weight = self._share / np.bincount(label, minlength=n_classes)
@@ -319,7 +322,7 @@ def _logits_of(heads: Sequence[LinearHead], features: Rows) -> Iterator[Floats]:
     return iter(np.split(logits, len(heads), axis=1))
 
 
-def _moments(features: Rows) -> tuple[Floats, Floats]:
+def moments(features: Rows) -> tuple[Floats, Floats]:
     """Return (D,) mean and standard deviation, the latter with a lower limit."""
     n, d = features.shape
     total, square = np.zeros(d), np.zeros(d)

@@ -917,6 +917,9 @@ readings-without-image = Zeile { $line } nennt kein Bild
 readings-of-one-image = { $reader } hat zwei verschiedene Labels für { $image }
     .do = Behalten Sie eines davon, oder nennen Sie in der Spalte author, von wem jedes stammt.
 
+readings-of-two-groups = { $image } gehört in einer Tabelle zur Gruppe { $first }, in einer anderen Zeile oder Tabelle zu { $second }
+    .do = Korrigieren Sie die Gruppe des Bildes, so dass sie in allen Tabellen dieselbe ist.
+
 readings-not-shared = { $n_readers ->
         [one] Es gibt nur einen Befunder, daher gibt es nichts zu vergleichen
        *[other] Kein Bild hat Labels von zwei Befundern

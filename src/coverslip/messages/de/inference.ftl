@@ -439,7 +439,7 @@ summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile dafür hinzu. In der Spalte path dürfen die ersten Ordner fehlen.
 
 summary-row-of-two-images = Zwei Bilder, { $other } und { $path }, haben die Zeile { $key } dieser Tabelle
-    .do = Schreiben Sie mehr Ordner in die Spalte path, so dass jedes Bild eine Zeile hat.
+    .do = Nennen Sie die Bilder in der Spalte path, mit ihren Ordnern und ohne eine Spalte image_id, so dass jedes Bild eine Zeile hat.
 
 ## Spot checks
 

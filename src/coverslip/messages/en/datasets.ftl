@@ -917,6 +917,9 @@ readings-without-image = Line { $line } names no image
 readings-of-one-image = { $reader } has two different labels for { $image }
     .do = Keep one of them, or name the reader of each in the column author.
 
+readings-of-two-groups = { $image } is of the group { $first } in one table, and of { $second } in another row or table
+    .do = Correct the group of the image, so that it is the same in all tables.
+
 readings-not-shared = { $n_readers ->
         [one] There is only one reader, so there is nothing to compare
        *[other] No image has labels of two readers

@@ -218,7 +218,7 @@ finding-shortcut = A simple classifier predicts labels from { $from ->
 finding-slight-shortcut =
     .title = Labels partly predicted without the object
 
-finding-shortcut-batch = The images reveal their { $column }: within a class, it is predicted with a score of { NUMBER($seen, minimumFractionDigits: 2, maximumFractionDigits: 2) }, where 0 is chance and 1 is always correct. Classes differ in { $column }: { $column } alone predicts them with a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. A simple classifier of the whole image reaches { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, and chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
+finding-shortcut-batch = The images reveal their { $column }: within a class, it is predicted with a score of { NUMBER($visibility, minimumFractionDigits: 2, maximumFractionDigits: 2) }, where 0 is chance and 1 is always correct. Classes differ in { $column }: { $column } alone predicts them with a balanced accuracy of { NUMBER($balanced_accuracy, minimumFractionDigits: 2, maximumFractionDigits: 2) }. A simple classifier of the whole image reaches { NUMBER($whole_image, minimumFractionDigits: 2, maximumFractionDigits: 2) }, and chance is { NUMBER($chance, minimumFractionDigits: 2, maximumFractionDigits: 2) }.
     .do = Group the images by { $column } to test whether a network can do without it. If you can, image the classes together.
     .limit = The network may have learned the { $column } of the images instead of their class. It then fails on images of another { $column }.
 

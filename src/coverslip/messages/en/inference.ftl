@@ -439,7 +439,7 @@ summary-image-not-in-table = The image { $path } is not in this table
     .do = Add a row for it. In the column path, the first folders may be missing.
 
 summary-row-of-two-images = Two images, { $other } and { $path }, have the row { $key } of this table
-    .do = Write more folders in the column path, so that each image has a row.
+    .do = Name images in the column path, with their folders and without a column image_id, so that each image has a row.
 
 ## Spot checks
 
