@@ -45,7 +45,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
 FACTS = register_kind(Kind("facts", RECORDS))
-_FACTS_VERSION = 5  # increases if equal files would give other facts
+_FACTS_VERSION = 6  # increases if equal files would give other facts
 
 
 @dataclass(frozen=True, slots=True)
