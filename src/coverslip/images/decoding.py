@@ -80,7 +80,8 @@ def decode_image(
 def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not plan.other_files:
         return decode(path, plan, max_bytes=max_bytes)
-    file_plan = ReadPlan(series=plan.series, t=plan.t, z=plan.z, pixel_size_um=plan.pixel_size_um)
+    # Whole planes, because a file that is gray within a box need not be gray elsewhere.
+    file_plan = ReadPlan(series=plan.series, t=plan.t, z=plan.z, level=plan.level, pixel_size_um=plan.pixel_size_um)
     channels: list[Pixels] = []
     for file in plan.files(path):
         n_bytes = sum(pixels.array.nbytes for pixels in channels)
@@ -94,7 +95,8 @@ def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
         note=joined(notes),
         has_other_files=any(pixels.has_other_files for pixels in channels),
     )
-    return cut(path, image, plan, max_bytes)
+    full_size = describe(path)[plan.series].sizes[0] if plan.level else None
+    return cut(path, image, plan, max_bytes, full_size=full_size)
 
 
 def _decode_channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
