@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import name_as_text
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
@@ -105,7 +105,7 @@ def _predicted_by_nearest(gram: Singles, label: Ints, fold: Ints) -> Ints:
     return predicted
 
 
-LEAKAGE_AUDITS = register_kind(Kind("leakage-audits", RECORDS))
+LEAKAGE_AUDITS = Kind("leakage-audits")
 
 _VERSION = 4  # increases if equal images would give other results
 

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.machine import file_systems, mount_point
 
-FILE_HASHES = register_kind(Kind("file-hashes", RECORDS))
+FILE_HASHES = Kind("file-hashes")
 _LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "tmpfs", "xfs", "zfs"})
 # File systems whose volumes have other devices than their mount points. On macOS, /Users is on another volume than /.
 _OWN_DEVICES = frozenset({"apfs", "btrfs"})

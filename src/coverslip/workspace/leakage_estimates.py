@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, TypeAdapter
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.quality.scanning import Signal
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import CoverslipError
@@ -39,7 +39,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.workspace import Workspace
 
-DISTANCES = register_kind(Kind("app-distances", RECORDS, bound_bytes=2 * 10**7))
+DISTANCES = Kind("app-distances", bound_bytes=2 * 10**7)
 LEAKAGE_ESTIMATE = register_function("leakage-estimate", "coverslip.workspace.leakage_estimates:audit_dataset")
 MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_estimates:measure_distances")
 _DISTANCES = TypeAdapter(Distances)

@@ -27,7 +27,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.cache.file_hashes import FileHashes, FileIdentity, state_of
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind, unusable_note
+from coverslip.cache.stores import Kind, RecordStore, unusable_note
 from coverslip.counts import count_groups
 from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.records import Dataset, ImageRecord
@@ -46,7 +46,7 @@ from coverslip.messages import Message, message, note
 from coverslip.stopping import BY_SIGNAL, Stop
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
-FACTS = register_kind(Kind("facts", RECORDS))
+FACTS = Kind("facts")
 _FACTS_VERSION = 6  # increases if equal files would give other facts
 
 
