@@ -309,7 +309,7 @@ def test_a_frame_that_declares_more_pixels_than_its_image_is_refused_before_it_i
     from pydicom import dcmread
     from pydicom.encaps import encapsulate
 
-    (kind,) = (kind for kind in KINDS if kind.container == "DICOM" and "JPEG-LS" in kind.codecs)
+    kind = next(each for each in KINDS if each.container == "DICOM" and "JPEG-LS" in each.codecs)
     write_dicom(tmp_path / "a.dcm", sample_of(kind, "JPEG-LS", "gray", 16))
     read_pixels(tmp_path / "a.dcm")  # imports
     data = dcmread(tmp_path / "a.dcm")
