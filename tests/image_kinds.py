@@ -54,7 +54,7 @@ def sample_of(kind: Kind, codec: str, color: str, bits: int, axis: str = "") -> 
     n, top = (N_PLANES if axis else 1), 1.0 if bits >= 32 else 2.0**bits - 1
     y, x = np.mgrid[0 : 1 : HEIGHT * 1j, 0 : 1 : WIDTH * 1j]
     shades = [((1 + k) * x + y) / (2 + k) for k in range(4)]
-    n_samples = {"color": 3, "alpha": 3, "CIELab": 3, "CMYK": 4}.get(color, 1)
+    n_samples = {"color": 3, "alpha": 3, "CIELab": 3, "YBR": 3, "CMYK": 4}.get(color, 1)
     plane = np.stack(shades[:n_samples], axis=-1) if n_samples > 1 else shades[0]
     planes = np.stack([plane if k == 0 else np.roll(plane, 9 * k, axis=1) for k in range(n)])
     dtype = np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.float32
@@ -159,6 +159,8 @@ def jpeg_of(codec: str, plane: Array, bits: int, color: str) -> bytes:
     match codec:
         case "JPEG-LS":
             encoded = imagecodecs.jpegls_encode(plane)
+        case "lossless" if plane.ndim == 3:
+            encoded = imagecodecs.jpeg_encode(plane, bitspersample=bits, lossless=True)
         case "lossless":
             encoded = imagecodecs.ljpeg_encode(plane, bitspersample=bits)
         case "JPEG 2000":
@@ -336,7 +338,7 @@ def write_dicom(path: Path, sample: Sample) -> None:
     data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, "1.2.3"
     if sample.color != "no image":
         is_color = planes.ndim == 4
-        names = {"gray": "MONOCHROME2", "white is 0": "MONOCHROME1", "palette": "PALETTE COLOR"}
+        names = {"gray": "MONOCHROME2", "white is 0": "MONOCHROME1", "palette": "PALETTE COLOR", "YBR": "YBR_FULL"}
         data.PhotometricInterpretation = names.get(sample.color, "RGB")
         data.SamplesPerPixel, data.Rows, data.Columns, data.NumberOfFrames = (
             3 if is_color else 1,
@@ -352,6 +354,8 @@ def write_dicom(path: Path, sample: Sample) -> None:
                 setattr(data, f"{name}PaletteColorLookupTableDescriptor", [256, 0, 8])
                 setattr(data, f"{name}PaletteColorLookupTableData", PALETTE[:, k].tobytes())
         stored = (2**bits - 1 - planes) if sample.color == "white is 0" else planes
+        if sample.color == "YBR" and bits == 8:
+            stored = np.stack([np.asarray(Image.fromarray(plane).convert("YCbCr")) for plane in planes])
         if bits == 1:
             data.BitsAllocated = 1
             data.PixelData = np.packbits(stored, bitorder="little").tobytes()
@@ -672,6 +676,10 @@ KINDS: Sequence[Kind] = (
         bits=(8,),
         refused="image-kind-not-read",
     ),
+    Kind(**_DICOM, codecs=("lossless JPEG", "JPEG-LS"), colors=("color",), bits=(8, 16), axes=("t",)),
+    Kind(**_DICOM, codecs=("none", "lossless JPEG", "JPEG-LS"), colors=("YBR",), bits=(8,), axes=("t",), tolerance=4),
+    Kind(**_DICOM, codecs=("lossless JPEG", "JPEG-LS"), colors=("YBR",), bits=(16,), refused="color-space"),
+    Kind(**_DICOM, codecs=("JPEG of 12 bit",), colors=("color",), bits=(12,), refused="color-space"),
     Kind(**_DICOM, codecs=("none",), colors=("no image",), bits=(8,), refused="dicom-without-image"),
     Kind(container="Nikon ND2", suffix=".nd2", codecs=("none",), axes=("t", "z", "channels"), files="nd2"),
     Kind(container="Leica LIF", suffix=".lif", codecs=("none",), axes=("series", "t", "z", "channels"), files="lif"),

@@ -20,10 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from refusing import refusing
 
-from coverslip.cache.arrays import ARRAYS, ArrayStore
+from coverslip.cache.arrays import ArrayStore
 from coverslip.cache.stores import (
-    FILES,
-    RECORDS,
     Kind,
     RecordStore,
     Store,
@@ -33,7 +31,6 @@ from coverslip.cache.stores import (
     is_in_use,
     limit_bytes,
     list_stores,
-    register_kind,
     remove_stores_of,
     store_content,
     trim,
@@ -47,10 +44,10 @@ from coverslip.errors import CoverslipError
 from coverslip.messages import add_entries, text
 
 DAY = 86_400
-OTHER = register_kind(Kind("arrays", ARRAYS))
-SMALL = register_kind(Kind("small", ARRAYS, bound_bytes=250_000))
-TOYS = register_kind(Kind("toys", RECORDS))
-FILE_TOYS = register_kind(Kind("file-toys", FILES))
+OTHER = Kind("arrays")
+SMALL = Kind("small", bound_bytes=250_000)
+TOYS = Kind("toys")
+FILE_TOYS = Kind("file-toys")
 
 
 @pytest.fixture(autouse=True)
@@ -153,12 +150,6 @@ def test_a_kind_keeps_its_own_smaller_bound() -> None:
     assert all(folder.exists() for folder in others), "it is not made up for by others"
 
 
-def test_two_kinds_of_one_name_are_refused() -> None:
-    assert register_kind(TOYS) == TOYS
-    with pytest.raises(ValueError, match="two kinds"):
-        register_kind(Kind("toys", FILES))
-
-
 def test_entries_about_one_thing_can_be_removed() -> None:
     for kind, name in ((TOYS, "set1"), (FILE_TOYS, "set1-v2"), (TOYS, "set12"), (TOYS, "set2")):
         with claim_store(kind, name) as claim:
@@ -203,15 +194,21 @@ def test_a_record_whose_bytes_or_key_changed_is_as_good_as_missing() -> None:
         assert store.find("abcd") == {"c": b"90"}
 
 
-def test_a_kind_whose_description_is_damaged_is_still_bounded_and_cleaned() -> None:
+def test_a_kind_that_no_code_uses_is_still_listed_limited_and_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     with claim_store(FILE_TOYS, "box") as claim:
         (claim.folder / "a").write_bytes(b"x" * 1000)
     claim.release()
-    unknown = FILE_TOYS.folder.rename(FILE_TOYS.folder.with_name("unknown"))
-    (unknown / "kind.json").write_text("{")
+    FILE_TOYS.folder.rename(FILE_TOYS.folder.with_name("unknown"))
     (store,) = list_stores()
-    assert (store.kind.name, store_content(store).n_records) == ("unknown", 1)
-    assert clean([store]) == [store]
+    assert (store.kind.name, store.kind.title) == ("unknown", text("cache-kind-unknown"))
+    assert store_content(store).n_records == 1
+    fill(1)
+    monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "50kB")
+    trim()
+    assert list_stores() == []
+    RecordStore(Kind("unknown"), "box").close()
+    (store,) = list_stores()
+    assert (clean([store]), list_stores()) == ([store], [])
 
 
 # Several processes

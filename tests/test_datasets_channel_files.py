@@ -52,6 +52,32 @@ def test_files_of_one_image_are_read_as_its_channels_in_the_requested_order(tmp_
     assert note_of(data.notes, "channel-files").parameters == {"n_files": 12, "n_images": 6, "marks": marks}
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {},
+        {"region": (20, 40, 50, 30)},
+        {"region": (20, 40, 50, 30), "crop_margin": 0.1},
+        {"region": (60, 60, 9, 9), "crop_size": "16 um"},
+    ],
+)
+def test_a_level_of_several_files_is_that_of_each_file(tmp_path: Path, part: dict[str, object]) -> None:
+    from tifffile import TiffWriter
+
+    rng = np.random.default_rng(0)
+    for name in ("a.tif", "b.tif"):
+        pixels = rng.integers(0, 256, (128, 192), np.uint8)
+        with TiffWriter(tmp_path / name, ome=True) as writer:
+            about = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+            writer.write(pixels, subifds=1, tile=(32, 32), metadata=about)
+            writer.write(pixels[::2, ::2], subfiletype=1, tile=(32, 32))
+    plan = ReadPlan(level=1, **part)
+    files = [read_pixels(tmp_path / name, plan) for name in ("a.tif", "b.tif")]
+    image = read_pixels(tmp_path / "a.tif", plan.model_copy(update={"other_files": ("b.tif",)}))
+    np.testing.assert_array_equal(image.array, np.concatenate([each.array for each in files], axis=2))
+    assert image.pixel_size_um == files[0].pixel_size_um == (1.0, 1.0)
+
+
 def test_images_of_several_files_are_alike_only_where_all_their_channels_are(tmp_path):
     folder = write_stains(tmp_path)
     shutil.copy(folder / "dark" / "dark0_w1.tif", folder / "dark" / "dark1_w1.tif")  # the second channels differ

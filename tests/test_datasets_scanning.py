@@ -162,7 +162,8 @@ def test_an_interrupted_scan_keeps_what_it_reached(folder):
 @pytest.mark.slow
 def test_two_processes_may_scan_at_the_same_time(folder):
     code = (
-        "import sys; from coverslip.datasets import open_dataset, scan_images;"
+        "import sys; from coverslip.datasets.index.opening import open_dataset;"
+        "from coverslip.datasets.quality.scanning import scan_images;"
         "notes = []; scan = scan_images(open_dataset(sys.argv[1]), emit=notes.append);"
         "assert scan.n_readable == 40; assert all(type(n).__name__ == 'Progressed' for n in notes), notes"
     )
@@ -234,8 +235,10 @@ def test_an_image_too_large_for_the_memory_is_unreadable_and_stops_nobody_else(t
     Image.fromarray(np.zeros((20_000, 20_000), np.uint8)).save(tmp_path / "x" / "a" / "2.png", compress_level=1)
     code = (
         "import resource, sys, psutil\n"
-        "from coverslip.datasets import open_dataset, read_preprocessed, scan_images\n"
-        "from coverslip.images import Preprocessing\n"
+        "from coverslip.datasets.index.opening import open_dataset\n"
+        "from coverslip.datasets.pixels import read_preprocessed\n"
+        "from coverslip.datasets.quality.scanning import scan_images\n"
+        "from coverslip.images.preprocessing import Preprocessing\n"
         "data = open_dataset(sys.argv[1])\n"
         "limit = psutil.Process().memory_info().vms + 300_000_000\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import write_cells
+from odd_formats import installed
 from parameters import only_first
 from PIL import Image
 from tables import rows_of
@@ -22,9 +23,7 @@ from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.pixels import PixelCache, PixelWriter
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import UnreadableImage
-from coverslip.images import formats
 from coverslip.images.decoding import read_pixels
-from coverslip.images.formats import image_suffixes, register_reader
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage, Preprocessing, preprocess
 from coverslip.images.reader import Decoded, Reader, Selection, Series
 from coverslip.pipeline import train_without_report
@@ -40,8 +39,8 @@ SMALL = Preprocessing(image_size=16)
 class CountedSource:
     """A PNG file behind a mark, whose reads are counted."""
 
-    def __init__(self, path: Path, n_reads: Counter[str]) -> None:
-        self._path, self._n_reads = path, n_reads
+    def __init__(self, path: Path) -> None:
+        self._path = path
         with Image.open(io.BytesIO(path.read_bytes().removeprefix(MARK))) as image:
             self._array = np.atleast_3d(np.asarray(image))
 
@@ -50,30 +49,33 @@ class CountedSource:
         return (Series(axes, self._array.shape[: len(axes)], dtype="uint8"),)
 
     def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
-        self._n_reads[str(self._path)] += 1
+        N_READS[str(self._path)] += 1
         return Decoded(self._array[selection.window.of_array], 8)
 
 
+N_READS: Counter[str] = Counter()  # by path
+
+
+@contextmanager
+def open_counted(path: Path) -> Iterator[CountedSource]:
+    yield CountedSource(path)
+
+
+COUNTED = Reader(
+    name="counted",
+    title="PNG files whose reads are counted",
+    suffixes=(".counted",),
+    is_this=lambda head: head.startswith(MARK),
+    open=open_counted,
+)
+
+
 @pytest.fixture
-def n_reads() -> Iterator[Counter[str]]:
-    """Number of reads of each image of a format that is added for a test."""
-    counts: Counter[str] = Counter()
-
-    @contextmanager
-    def open_counted(path: Path) -> Iterator[CountedSource]:
-        yield CountedSource(path, counts)
-
-    reader = Reader(
-        name="counted",
-        title="PNG files whose reads are counted",
-        suffixes=(".counted",),
-        is_this=lambda head: head.startswith(MARK),
-        open=open_counted,
-    )
-    register_reader(reader)
-    yield counts
-    formats._ADDED.remove(reader)
-    image_suffixes.cache_clear()
+def n_reads(tmp_path: Path) -> Iterator[Counter[str]]:
+    """Number of reads of each image of a format that is installed for a test."""
+    N_READS.clear()
+    with installed(tmp_path / "site", "test_decodes:COUNTED"):
+        yield N_READS
 
 
 @pytest.fixture(autouse=True)

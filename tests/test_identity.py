@@ -15,7 +15,6 @@ from small_workspace import until
 from tifffile import imwrite
 
 from coverslip.cache.file_hashes import FileHashes, is_on_local
-from coverslip.cache.stores import cache_folder
 from coverslip.datasets.content_hashes import SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
@@ -186,21 +185,6 @@ def test_the_state_of_a_file_that_was_just_changed_is_not_recorded(folder: Path)
     with FileHashes() as hashes:
         assert [*hash_files(data.records, hashes)] == [sha256(record.path) for record in data.records]
     assert hashes_by_state(data) == [None] * 6
-
-
-def test_a_copy_of_the_cache_is_not_trusted(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = open_dataset(folder)
-    record_hashes(data)
-    scan_images(data)
-    shutil.copytree(cache, copy := cache.with_name("copy"))
-    for file in cache.rglob("*"):  # as the best programs for backups do
-        shutil.copystat(file, copy / file.relative_to(cache))
-    monkeypatch.setenv("COVERSLIP_CACHE", str(copy))
-    assert cache_folder() == copy
-    assert hashes_by_state(data) == [None] * 6
-    decoded: list[int] = []
-    scan_images(data, on_pixels=lambda i, *_: decoded.append(i))
-    assert decoded == []  # facts of the same bytes are valid
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,13 @@ from odd_formats import install, write_odd
 from parameters import only_first
 from refusing import refusing
 
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import Stopped, UnreadableImage
+from coverslip.images import decoding
 from coverslip.images.decoding import decode_in_processes, read_pixels
-from coverslip.images.decoding_pool import Decoders, DecodingLimits, SharedOrExclusive
+from coverslip.images.decoding_pool import Decoder, Decoders, DecodingLimits, SharedOrExclusive
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import MAX_BYTES, ReadPlan
 from coverslip.images.reading import Pixels, decode
 from coverslip.messages import message
@@ -66,7 +70,9 @@ def test_a_note_from_a_process_is_that_of_this_process(
     shared_data: Callable[[str], Path], begin: Callable[..., Decoders]
 ) -> None:
     chromosome = min(shared_data("chromosomes_gband").rglob("*.tiff"))
-    assert read(begin(), chromosome).note == read_pixels(chromosome).note == message("pillow-failed")
+    note = read_pixels(chromosome).note
+    assert note is not None
+    assert (note.code, read(begin(), chromosome).note) == ("tifffile-complains", note)
 
 
 def test_pixels_and_refusals_are_those_of_this_process(tmp_path: Path) -> None:
@@ -136,6 +142,43 @@ def test_a_process_that_was_killed_from_outside_is_started_again(
             if "coverslip.images.decoding_worker" in child.cmdline():
                 child.kill()
     assert read(decoders, cell).note == message("image-read-alone")
+
+
+def test_facts_of_an_image_that_was_read_alone_are_not_stored(
+    tmp_path: Path, begin: Callable[..., Decoders], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_decoders", begin())
+    (tmp_path / "cells" / "a").mkdir(parents=True)
+    write_odd(tmp_path / "cells" / "a" / "1.png", "aborts once")
+    notes = []
+    with decode_in_processes():
+        for _ in range(2):
+            (facts,) = scan_images(open_dataset(tmp_path / "cells")).facts
+            assert isinstance(facts, PixelFacts)
+            notes.append(facts.note)
+    assert notes == [message("image-read-alone"), None]
+
+
+def test_a_process_that_is_killed_after_its_answer_does_not_read_the_next_file(
+    tmp_path: Path, begin: Callable[..., Decoders]
+) -> None:
+    begin()
+    decoder, odd = Decoder(DecodingLimits()), write_odd(tmp_path / "a.odd", "waits")
+    request = {"plan": ReadPlan().as_json(), "max_bytes": MAX_BYTES}
+    answers: list[object] = []
+    reading = threading.Thread(target=lambda: answers.append(decoder.answer(odd, request)))
+    begun = decoder._deadline
+    reading.start()
+    while decoder._deadline == begun:
+        time.sleep(0.01)
+    with decoder._lock:  # as `monitor` while it measures
+        (tmp_path / "a.odd.go").touch()
+        reading.join(2)  # it has answered
+        decoder._excess = UnreadableImage("image-time-limit", seconds=60)
+        decoder.kill()
+    reading.join()
+    assert len(answers) == 1
+    assert decoder.has_ended
 
 
 def workers() -> set[int]:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from odd_formats import install, installed
 from PIL import Image
 from refusing import refusing
 from trained import SMALL_NETWORK
@@ -22,10 +24,10 @@ import coverslip as cs
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.inspecting import inspect_dataset
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.errors import UnreadableImage
+from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.images import formats
 from coverslip.images.decoding import describe_image, read_pixels
-from coverslip.images.formats import image_suffixes, readers, register_reader, unread_formats
+from coverslip.images.formats import image_suffixes, readers, unread_formats
 from coverslip.images.reader import Decoded, Reader, ReadPlan, Selection, Series
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
@@ -70,11 +72,16 @@ def write_raw(path: Path, stack: Any) -> Path:
     return path
 
 
+# Formats of packages that are not valid, and one that can be refused without its package.
+TWICE = replace(RAW, name="PNG")
+WRONG_SUFFIXES = replace(RAW, suffixes=(".raw", ".OME.tif"))
+HDF5 = replace(RAW, name="HDF5")
+
+
 @pytest.fixture
-def raw() -> Iterator[Reader]:
-    yield register_reader(RAW)
-    formats._ADDED.remove(RAW)
-    image_suffixes.cache_clear()
+def raw(tmp_path: Path) -> Iterator[None]:
+    with installed(tmp_path / "site", "test_images_formats:RAW"):
+        yield
 
 
 def write_cells(folder: Path) -> Path:
@@ -113,21 +120,29 @@ def test_a_format_that_is_added_is_listed_inspected_trained_on_and_predicted(tmp
     assert list(table["predicted"]) == ["bright"]
 
 
-def test_a_name_cannot_be_taken_twice_and_suffixes_are_of_one_form(raw: Reader) -> None:
-    with pytest.raises(ValueError, match="two readers"):
-        register_reader(raw)
-    for suffix in ("tif", ".TIF", ".ome.tif"):
-        with pytest.raises(ValueError, match="suffixes"):
-            register_reader(Reader(name="other", title="other", suffixes=(suffix,), is_this=lambda head: False))
+@pytest.mark.parametrize("name", ["TWICE", "WRONG_SUFFIXES"])
+def test_a_name_cannot_be_taken_twice_and_suffixes_are_of_one_form(tmp_path: Path, name: str) -> None:
+    with (
+        installed(tmp_path / "site", f"test_images_formats:{name}"),
+        refusing(CoverslipError, "format-not-loaded", package="odd"),
+    ):
+        readers()
 
 
-def install(folder: Path, target: str) -> dict[str, str]:
-    """A package in `folder` that brings a format; gives the environment in which it is found."""
-    (folder / "toy-1.0.dist-info").mkdir(parents=True)
-    (folder / "toy-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
-    (folder / "toy-1.0.dist-info" / "entry_points.txt").write_text(f"[coverslip.readers]\nraw = {target}\n")
-    here = Path(__file__).resolve().parent
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, here, here.parent / "src")))}
+def test_facts_of_another_version_of_a_reader_are_not_used(tmp_path: Path) -> None:
+    write_raw(tmp_path / "cells" / "a" / "1.pgm16raw", STACK)
+    n_decoded = []
+    for number, version in enumerate(("1.0", "1.0", "2.0")):
+        decoded: list[int] = []
+        with installed(tmp_path / f"site{number}", "test_images_formats:RAW", version=version):
+            data = open_dataset(tmp_path / "cells")
+            scan_images(data, on_pixels=lambda position, *_: decoded.append(position))  # noqa: B023
+        n_decoded.append(len(decoded))
+    assert n_decoded == [1, 0, 1]
+
+
+def with_package(folder: Path, target: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": install(folder, target)}
 
 
 def inspect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -139,28 +154,23 @@ def inspect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
 @pytest.mark.exhaustive
 def test_an_installed_package_brings_a_format_to_every_command(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells")
-    printed = inspect(cells, install(tmp_path / "site", "test_images_formats:RAW"))
+    printed = inspect(cells, with_package(tmp_path / "site", "test_images_formats:RAW"))
     assert printed.returncode == 0, printed.stderr
     assert json.loads(printed.stdout)["formats"] == {"RAW16": 40}
 
 
 @pytest.mark.slow
 def test_a_package_whose_format_cannot_be_loaded_is_named(tmp_path: Path) -> None:
-    printed = inspect(write_cells(tmp_path / "cells"), install(tmp_path / "site", "test_images_formats:NOTHING"))
+    printed = inspect(write_cells(tmp_path / "cells"), with_package(tmp_path / "site", "test_images_formats:NOTHING"))
     assert printed.returncode == 1
-    assert "the package toy could not be loaded" in printed.stderr
+    assert "the package odd could not be loaded" in printed.stderr
     assert "uninstall it" in printed.stderr
     assert "Traceback" not in printed.stderr
 
 
 def test_a_format_that_is_refused_can_be_brought(tmp_path: Path) -> None:
-    hdf5 = Reader(**{**{name: getattr(RAW, name) for name in RAW.__slots__}, "name": "HDF5"})
-    register_reader(hdf5)
-    try:
+    with installed(tmp_path / "site", "test_images_formats:HDF5"):
         assert read_pixels(write_raw(tmp_path / "a.ims", STACK)).file_format == "HDF5"
-    finally:
-        formats._ADDED.remove(hdf5)
-        image_suffixes.cache_clear()
 
 
 # The table

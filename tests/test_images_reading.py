@@ -129,6 +129,35 @@ def test_twelve_bit_jpeg_2000_keeps_its_numbers_and_says_its_depth(tmp_path):
         assert pixels.bit_depth == 12
 
 
+@pytest.mark.parametrize("is_long", [False, True])
+def test_the_depth_is_declared_behind_boxes_of_any_length(tmp_path: Path, is_long: bool) -> None:
+    about = b"\xff\x4f\xff\x51" + bytes(70_000)  # that look like a codestream
+    length = (
+        (b"\0\0\0\1xml " + (16 + len(about)).to_bytes(8, "big"))
+        if is_long
+        else ((8 + len(about)).to_bytes(4, "big") + b"xml ")
+    )
+    written = np.stack([DEEP >> 4] * 3, axis=-1)
+    encoded = imagecodecs.jpeg2k_encode(written, reversible=True, level=0, codecformat="jp2", bitspersample=12)
+    at = encoded.index(b"jp2c") - 4
+    (tmp_path / "a.jp2").write_bytes(encoded[:at] + length + about + encoded[at:])
+    assert np.array_equal(read_pixels(tmp_path / "a.jp2").array, written)
+    assert read_pixels(tmp_path / "a.jp2").bit_depth == 12
+
+
+def test_the_depth_of_an_avif_can_be_declared_behind_its_pixels(tmp_path: Path) -> None:
+    deep = RNG.integers(0, 1024, (300, 300, 3), np.uint16)
+    encoded = bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=10))
+    start = encoded.index(b"meta") - 4
+    about = encoded[start : start + int.from_bytes(encoded[start : start + 4], "big")]
+    unused = len(about).to_bytes(4, "big") + b"free" + bytes(len(about) - 8)
+    (tmp_path / "a.avif").write_bytes(encoded.replace(about, unused) + about)
+    (tmp_path / "b.avif").write_bytes(encoded)
+    pixels = read_pixels(tmp_path / "a.avif")
+    assert (pixels.bit_depth, pixels.array.dtype) == (10, np.uint16)
+    assert np.array_equal(pixels.array, read_pixels(tmp_path / "b.avif").array)
+
+
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])
 def test_signed_jpeg_2000_keeps_its_sign(tmp_path: Path, dtype: type) -> None:
     limits = np.iinfo(dtype)
@@ -169,6 +198,36 @@ def test_a_portable_map_that_is_cut_or_exceeds_its_limit_is_refused(tmp_path: Pa
     (tmp_path / "a.pgm").write_bytes(b"P5\n4 4\n4095\n" + b"\x10\x00" * 16)
     with refusing(UnreadableImage, "image-damaged"):
         read_pixels(tmp_path / "a.pgm")
+
+
+def test_a_portable_map_of_text_is_not_read_without_a_limit(tmp_path: Path) -> None:
+    with (tmp_path / "a.pgm").open("wb") as file:
+        file.write(b"P2\n4 4\n255\n" + b"7 " * 16)
+        file.truncate(300 * 2**20)
+    with refusing(UnreadableImage, "image-file-too-long"):
+        read_pixels(tmp_path / "a.pgm")
+
+
+# An orientation that is not a number: text, 0/0, a number beyond the end, none of 0 numbers.
+DAMAGED_TAGS = {
+    "no header": b"garbage!",
+    "cut": b"II*\0",
+    "bytes": struct.pack("<4sIHHHI4sI", b"II*\0", 8, 1, 0x0112, 7, 4, b"\1\2\3\4", 0),
+    "zero by zero": struct.pack("<4sIHHHIIIII", b"II*\0", 8, 1, 0x0112, 5, 1, 26, 0, 0, 0),
+    "beyond the end": struct.pack("<4sIHHHIII", b"II*\0", 8, 1, 0x0112, 5, 1, 9999, 0),
+}
+
+
+@pytest.mark.parametrize("name", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("tags", DAMAGED_TAGS)
+def test_damaged_metadata_do_not_make_an_image_unreadable(tmp_path: Path, name: str, tags: str) -> None:
+    image, options = Image.fromarray(COLOR), {"lossless": True} if name == "webp" else {"quality": 100}
+    image.save(tmp_path / f"good.{name}", **options)
+    image.save(tmp_path / f"a.{name}", exif=b"Exif\0\0" + DAMAGED_TAGS[tags], **options)
+    expected = read_pixels(tmp_path / f"good.{name}").array
+    assert np.array_equal(read_pixels(tmp_path / f"a.{name}").array, expected)
+    with Image.open(tmp_path / f"a.{name}") as opened:
+        assert np.array_equal(_pillow.decode_pillow(opened).array, expected)
 
 
 def test_jpeg_of_12_bit_and_lossless_jpeg_keep_their_numbers(tmp_path: Path) -> None:

@@ -114,6 +114,30 @@ def test_levels_channels_and_series_of_a_pyramid_are_chosen(tmp_path: Path) -> N
             read(**plan)
 
 
+@pytest.mark.parametrize("repeats", [True, False])
+def test_levels_and_boxes_of_a_turned_pyramid_are_upright(tmp_path: Path, repeats: bool) -> None:
+    turned: dict[str, Any] = {"extratags": [(274, "H", 1, 6, True)]}
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (32, 32), "metadata": None}
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(COLOR, subifds=1, **options, **turned)
+        tiff.write(COLOR[::2, ::2], subfiletype=1, **options, **(turned if repeats else {}))
+    upright = COLOR.swapaxes(0, 1)[:, ::-1]
+    assert describe_image(tmp_path / "a.tif")[0].sizes == ((90, 110), (45, 55))
+    for level in (0, 1):
+        whole = read_pixels(tmp_path / "a.tif", ReadPlan(level=level)).array
+        np.testing.assert_array_equal(whole, COLOR[:: 1 + level, :: 1 + level].swapaxes(0, 1)[:, ::-1])
+    part = read_pixels(tmp_path / "a.tif", ReadPlan(region=(5, 95, 20, 10))).array
+    np.testing.assert_array_equal(part, upright[95:105, 5:25])
+
+
+def test_only_the_selected_channels_count_toward_the_limit(tmp_path: Path) -> None:
+    many = np.stack([FIELD + k for k in range(30)])
+    tifffile.imwrite(tmp_path / "a.ome.tif", many, metadata={"axes": "CYX"}, photometric="minisblack")
+    limit = 3 * FIELD.nbytes
+    array = read_pixels(tmp_path / "a.ome.tif", ReadPlan(channels=(4, 3, 9)), max_bytes=limit).array
+    np.testing.assert_array_equal(array, np.stack([FIELD + k for k in (4, 3, 9)], axis=2))
+
+
 def test_a_number_that_is_no_channel_can_be_its_name(tmp_path: Path) -> None:
     about = {"axes": "CYX", "Channel": {"Name": ["405", "488"]}}
     tifffile.imwrite(tmp_path / "a.ome.tif", np.stack([FIELD, FIELD + 1]), metadata=about)

@@ -50,13 +50,14 @@ def test_levels_and_further_images_of_an_svs_are_those_that_pillow_reads(tmp_pat
             pixels, description=f"{about} [0,0 900x600] (240x240) JPEG/RGB Q=90|AppMag = 20|MPP = 0.4990", **tiled
         )
         strips: dict[str, Any] = {**options, "rowsperstrip": 16}
-        tiff.write(pixels[::4, ::4], description=f"{about} -> 225x150 - ", **strips)
+        tiff.write(pixels[::4, ::4], description=f"{about} -> 225x150 - |AppMag = 20|MPP = 0.4990", **strips)
         tiff.write(pixels[::2, ::2], description=f"{about} [0,0 900x600] (240x240) -> 450x300 JPEG/RGB Q=90", **tiled)
         tiff.write(pixels[:64, :64], description=f"{about}\r\nlabel 64x64", subfiletype=1, **strips)
         tiff.write(pixels[:80, :200], description=f"{about}\r\nmacro 200x80", subfiletype=9, **strips)
     slide, *others = describe_image(path)
     assert (slide.levels, slide.pixel_size_um) == (((900, 600), (450, 300)), (0.499, 0.499))
     assert [series.name for series in others] == ["Thumbnail", "Label", "Macro"]
+    assert [series.pixel_size_um for series in others] == [None, None, None]  # not that of the slide
     assert slide.pixel_size_at(1) == pytest.approx((0.998, 0.998))
     for frame, plan in ((2 * level, ReadPlan(level=level)), (1, ReadPlan(series=1)), (4, ReadPlan(series=3))):
         np.testing.assert_array_equal(read_pixels(path, plan).array, by_pillow(path, frame))

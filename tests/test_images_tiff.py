@@ -93,12 +93,15 @@ def test_white_is_zero_is_turned_round(tmp_path, dtype, compression):
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_a_palette_is_applied(tmp_path, compression):
-    colors = RNG.integers(0, 256, (3, 256)).astype(np.uint16) * 257
-    tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colors, compression=compression)
-    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, (colors >> 8).T.astype(np.uint8)[GREY])
-    grays = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
-    tifffile.imwrite(tmp_path / "g.tif", GREY, photometric="palette", colormap=grays, compression=compression)
+@pytest.mark.parametrize("factor", [257, 1])  # entries of 16 bit, or of 8 bit as some programs write them
+def test_a_palette_is_applied(tmp_path, compression, factor):
+    colors = RNG.integers(0, 256, (3, 256)).astype(np.uint16)
+    table = colors * factor
+    options = {"photometric": "palette", "compression": compression, "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", GREY, colormap=table, **options)
+    assert np.array_equal(read_pixels(tmp_path / "a.tif").array, colors.T.astype(np.uint8)[GREY])
+    grays = np.tile(np.arange(256, dtype=np.uint16)[::-1] * factor, (3, 1))
+    tifffile.imwrite(tmp_path / "g.tif", GREY, colormap=grays, **options)
     assert np.array_equal(read_pixels(tmp_path / "g.tif").array[..., 0], 255 - GREY)
 
 
@@ -367,10 +370,23 @@ def test_every_g_band_chromosome_is_read_as_tifffile_reads_it(shared_data, capfd
         for path in paths:
             pixels = read_pixels(path)
             assert np.array_equal(pixels.array[..., 0], tifffile.imread(path))
-            assert pixels.note == message("pillow-failed")
     finally:
         logging.getLogger("tifffile").setLevel(logging.NOTSET)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("offset", [True, False])
+def test_a_strip_that_was_not_written_is_refused(tmp_path: Path, offset: bool) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY, rowsperstrip=5, metadata=None)
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        for name in ("StripByteCounts", *(["StripOffsets"] if offset else [])):
+            tag = tiff.pages.first.tags[name]
+            size = {3: 2, 4: 4}[int(tag.dtype)]
+            data[tag.valueoffset + size : tag.valueoffset + 2 * size] = bytes(size)
+    (tmp_path / "a.tif").write_bytes(data)
+    with refusing(UnreadableImage, "image-damaged"):
+        read_pixels(tmp_path / "a.tif")
 
 
 def test_a_g_band_chromosome_that_is_really_cut_is_refused(shared_data, tmp_path):

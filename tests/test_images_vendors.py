@@ -309,7 +309,7 @@ def test_a_frame_that_declares_more_pixels_than_its_image_is_refused_before_it_i
     from pydicom import dcmread
     from pydicom.encaps import encapsulate
 
-    (kind,) = (kind for kind in KINDS if kind.container == "DICOM" and "JPEG-LS" in kind.codecs)
+    kind = next(each for each in KINDS if each.container == "DICOM" and "JPEG-LS" in each.codecs)
     write_dicom(tmp_path / "a.dcm", sample_of(kind, "JPEG-LS", "gray", 16))
     read_pixels(tmp_path / "a.dcm")  # imports
     data = dcmread(tmp_path / "a.dcm")
@@ -332,7 +332,7 @@ def test_pixels_of_czi_stand_in_the_file_as_blue_green_red_and_are_those_of_its_
 def test_a_format_without_its_package_names_what_to_install(shared_data: Any, tmp_path: Path) -> None:
     folder = shared_data("microscope_formats")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom coverslip.images import read_pixels\n"
+        "import sys\nfrom pathlib import Path\nfrom coverslip.images.decoding import read_pixels\n"
         "for name in {'nd2', 'liffile', 'oiffile', 'zarr', 'pydicom', 'czifile'}: sys.modules[name] = None\n"
         "for file in sys.argv[1:]:\n try: read_pixels(Path(file))\n except Exception as e: print(e.code, e)\n"
     )

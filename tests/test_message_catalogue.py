@@ -203,7 +203,9 @@ def test_every_entry_is_used() -> None:
     in_templates = {use.code.partition(".")[0] for use in uses_in_templates()}
     presets = {f"preset-{name}" for name in PRESETS}
     sources = "".join(file.read_text(encoding="utf-8") for file in SOURCES.rglob("*.py"))
-    kinds = {f"cache-kind-{name}" for name in re.findall(r'\bKind\(\s*"([a-z-]+)"', sources)}
+    names_of_kinds = re.findall(r'\bKind\(\s*"([a-z-]+)"', sources)
+    assert len(set(names_of_kinds)) == len(names_of_kinds)
+    kinds = {f"cache-kind-{name}" for name in names_of_kinds}
     of_tables = {*key_codes(), *metric_codes(), *stage_codes(), *unit_codes(), *presets, *kinds}
     assert set(entries()) - quoted - in_templates - of_tables == set()
     assert presets | kinds <= set(entries())

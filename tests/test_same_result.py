@@ -125,8 +125,6 @@ def of_another_version(cache: Path, images: Path, folder: Path) -> None:
     train(images, folder / "other")
     for store in cache.glob("*/*/"):
         (store / "made_by.json").write_text("{", encoding="utf-8")
-    for kind in cache.glob("*/kind.json"):
-        kind.write_text("[]", encoding="utf-8")
 
 
 def damaged(change: Callable[[bytes], bytes]) -> Callable[[Path, Path, Path], None]:

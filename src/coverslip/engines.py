@@ -30,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip._version import __version__
-from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.stores import FILES, RECORDS, Kind, RecordStore, claim_store, register_kind, unusable_note
+from coverslip.cache.arrays import ArrayStore
+from coverslip.cache.stores import Kind, RecordStore, claim_store, unusable_note
 from coverslip.errors import CoverslipError, has_extra
 from coverslip.events import COMPUTING_FEATURES, Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import write_bytes, write_json
@@ -181,8 +181,8 @@ BUILDERS: dict[EngineName, Callable[[bytes], Forward]] = {
 """Fastest first: 11.4, 11.7 and (PyTorch) 29.3 ms per image of 224 px for the default network on one core."""
 
 
-ENGINES = register_kind(Kind("engines", FILES, bound_bytes=2 * 10**9))
-ENGINE_KEYS = register_kind(Kind("engine-keys", RECORDS))
+ENGINES = Kind("engines", bound_bytes=2 * 10**9)
+ENGINE_KEYS = Kind("engine-keys")
 _NETWORK, _CHECK, _ABOUT = "network.onnx", "check.npz", "engine.json"
 _CACHE_ERRORS = (OSError, sqlite3.Error, CoverslipError)  # a full disk or a read-only cache: work without it
 
@@ -548,7 +548,7 @@ def turned(x: npt.NDArray[_Number], copy: int) -> npt.NDArray[_Number]:
             return x
 
 
-FEATURES = register_kind(Kind("features", ARRAYS))
+FEATURES = Kind("features")
 _FEATURES_VERSION = 2  # increased when features of the same network and pixels change
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.shortcuts import reduced_by_rows
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import ImageQuality, Scan
 from coverslip.errors import UnreadableImage
@@ -53,7 +53,7 @@ def memory_for_checks(array: npt.NDArray[Any]) -> AbstractContextManager[None]: 
     return _budget.reserve(np.size(array) * _BYTES_A_SAMPLE)
 
 
-QUALITY = register_kind(Kind("image-quality", RECORDS))
+QUALITY = Kind("image-quality")
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
 from coverslip.audit.image_quality import image_quality, memory_for_checks
 from coverslip.audit.small_pictures import SIDE, describe, disc, floats_of, small_picture, warp
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.inspecting import Inspection
 from coverslip.datasets.quality.scanning import ImageQuality, Scan
@@ -164,7 +164,7 @@ def _posed(pictures: Floats, pose: Floats) -> Floats:
     return posed.reshape(pictures.shape)
 
 
-NEAR_DUPLICATES = register_kind(Kind("near-duplicates", RECORDS))
+NEAR_DUPLICATES = Kind("near-duplicates")
 
 _VERSION = 10  # increases if equal images would give other clusters
 _FEWEST = 2  # images

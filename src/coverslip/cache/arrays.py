@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.cache.stores import (
+    INDEX,
     MADE_BY,
     Claim,
     Kind,
-    StoreLayout,
     claim_store,
     is_damage,
     open_database,
@@ -32,7 +32,6 @@ from coverslip.messages import CleanCache, text
 
 Array = npt.NDArray[Any]  # Any: the dtype of the store
 OnFailure = Callable[[OSError | sqlite3.Error], None]
-ARRAYS = StoreLayout("index.sqlite", "records")
 _RECORDS = "records.bin"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (digest TEXT PRIMARY KEY, place INTEGER NOT NULL, checksum INTEGER NOT NULL)
@@ -50,7 +49,7 @@ class ArrayStore:
     If the cache folder is not writable, the store is a temporary folder, which `close` removes.
 
     Args:
-        kind: a registered kind.
+        kind: of the store.
         made_by: all settings that affect a record besides its digest, as JSON values; they identify the store.
         shape, dtype: of every record.
         on_failure: called with the error if a temporary folder replaces the cache.
@@ -96,7 +95,7 @@ class ArrayStore:
             raise _cannot_write(self.folder, why) from error
 
     def _open(self) -> None:
-        self._index = open_database(self.folder / ARRAYS.database, _SCHEMA)
+        self._index = open_database(self.folder / INDEX, _SCHEMA)
         self._index.execute("BEGIN IMMEDIATE")  # no other process may add records between the following comparisons
         if not self._index.execute("SELECT 1 FROM next").fetchone():
             # A new index can replace a damaged one with which another process still writes: start a new file.
@@ -176,7 +175,7 @@ class ArrayStore:
         try:
             self._index.close()
             os.close(self._file)
-            remove_database(self.folder / ARRAYS.database)
+            remove_database(self.folder / INDEX)
             self._open()
         except (OSError, sqlite3.Error) as error:
             raise _cannot_write(self.folder, error) from error

@@ -4,8 +4,8 @@ Names, sizes and times do not identify files: programs that unpack, synchronize 
 a file, which is its path, size, times, device and inode, is only a fast path to a hash that was computed before. It is
 trusted under these conditions; otherwise the file is read:
 
-- File and cache are on local file systems on which every change sets a time that programs cannot set (ctime).
-- The hash was recorded on this computer and in this cache folder, not in one from which it was copied.
+- The file is on a local file system on which every change sets a time that programs cannot set (ctime). Therefore the
+  state of a file on another computer, from which a cache can be copied, is different.
 - The last change was a minute or longer before the file was read. A later change within the granularity of the clock
   would have the same time, and a change through a memory map can set the time up to 35 seconds late.
 """
@@ -13,30 +13,26 @@ trusted under these conditions; otherwise the file is read:
 import errno
 import hashlib
 import os
-import platform
 import sqlite3
 import stat
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.machine import file_systems, mount_point
 
-FILE_HASHES = register_kind(Kind("file-hashes", RECORDS))
+FILE_HASHES = Kind("file-hashes")
 _LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfs", "jfs", "tmpfs", "xfs", "zfs"})
 # File systems whose volumes have other devices than their mount points. On macOS, /Users is on another volume than /.
 _OWN_DEVICES = frozenset({"apfs", "btrfs"})
 _SETTLED_NS = 60 * 10**9
 _BLOCK_BYTES = 2**20
 _AT_ONCE = 2_000  # images
-_ORIGIN = "origin"  # a file that is never changed, so that its inode and time differ from those of a copy
-_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _STATE = struct.Struct("<QQQqq")
 
 
@@ -103,8 +99,6 @@ class FileHashes:
         self._store = RecordStore(FILE_HASHES, "files", on_failure=on_failure)
         self._clock = clock
         self._devices = _Devices()
-        self._binding = None if self._store.folder is None else _binding(self._store.folder, self._devices)
-        self._keyed = hashlib.blake2b(digest_size=16, key=self._binding or b"")
         self._new: dict[str, bytes] = {}
         self._is_closed = False
         self._lock = threading.Lock()
@@ -117,8 +111,6 @@ class FileHashes:
 
     def find(self, images: Sequence[Sequence[Path]]) -> list[bytes | None]:
         """Return the hash of the files of each image without reading them; None where they must be read."""
-        if self._binding is None:
-            return [None] * len(images)
         # All at once would take half as long again, because of the many objects at the same time.
         blocks = (images[k : k + _AT_ONCE] for k in range(0, len(images), _AT_ONCE))
         return [digest for block in blocks for digest in self._find(block)]
@@ -131,7 +123,7 @@ class FileHashes:
         for each in others.values():
             paths += each.states
             packed += map(self._local_state, each.states)
-        keys = [self._key(path) if state else "" for path, state in zip(paths, packed, strict=True)]
+        keys = [_key(path) if state else "" for path, state in zip(paths, packed, strict=True)]
         stored = self._store.find(filter(None, keys))
         digests = [_recorded(stored.get(key), state) for key, state in zip(keys, packed, strict=True)]
         if others:
@@ -192,20 +184,14 @@ class FileHashes:
         finally:
             os.close(descriptor)
         is_settled = started - state.ctime_ns > _SETTLED_NS
-        if (
-            self._binding is not None
-            and is_settled
-            and self._devices.is_local(path, state.device)
-            and state_of(path) == state
-        ):
+        if is_settled and self._devices.is_local(path, state.device) and state_of(path) == state:
             with self._lock:
-                self._new[self._key(path)] = _STATE.pack(*state) + digest.digest()
+                self._new[_key(path)] = _STATE.pack(*state) + digest.digest()
         return digest.digest(), state
 
-    def _key(self, path: str) -> str:
-        key = self._keyed.copy()
-        key.update(os.fsencode(path))
-        return key.hexdigest()
+
+def _key(path: str) -> str:
+    return hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
 
 
 def _packed(status: os.stat_result) -> bytes | None:
@@ -304,19 +290,3 @@ def is_on_local(real_path: str, device: int, mounts: Mapping[str, str]) -> bool:
         return Path(point).stat().st_dev == device or mounts[point] in _OWN_DEVICES
     except OSError:
         return False
-
-
-def _binding(folder: Path, devices: _Devices) -> bytes | None:
-    """Return what identifies this computer and this folder of records; None if records in it are not trusted."""
-    origin = folder / _ORIGIN
-    try:
-        with suppress(FileExistsError):
-            os.close(os.open(origin, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError:
-        return None
-    state = state_of(origin)
-    if state is None or not devices.is_local(str(origin), state.device):
-        return None
-    machine = next((file.read_bytes() for file in _MACHINE_IDS if os.access(file, os.R_OK)), b"")
-    content = (machine, platform.node().encode(), _STATE.pack(*state))
-    return hashlib.sha256(b"\0".join(content)).digest()

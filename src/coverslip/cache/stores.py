@@ -3,8 +3,8 @@
 A store is a folder `KIND/NAME` with a file `used.lock`. A process that uses a store holds a shared lock on this file;
 removing a store requires an exclusive lock. The modification time of the file is the time of the last use.
 
-A kind is a folder with one folder per store. Its file `kind.json` describes the kind, so that every process can show,
-limit and clean stores of kinds that it has not registered.
+A kind is a folder with one folder per store. Every process can show and clean stores of kinds that it does not know,
+and limits them together with all others. The limit of a kind alone is checked when one of its stores grows.
 """
 
 import errno
@@ -16,16 +16,15 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from coverslip.errors import CoverslipError
-from coverslip.files import write_json
 from coverslip.machine import bytes_of
 from coverslip.messages import CleanCache, Note, has_entry, note, text
 
@@ -97,28 +96,13 @@ def _open(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: fl
     return connection
 
 
-_FORMAT_VERSION = 1
-_KIND_FILE = "kind.json"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreLayout:
-    """The database and the table with the records of a store; without a table every file is a record."""
-
-    database: str = ""
-    table: str = ""
-
-
-FILES = StoreLayout()
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of store."""
 
     name: str  # the name of its folder, and of the command `coverslip cache --kind`
-    layout: StoreLayout
-    bound_bytes: int | None = None  # limit of all stores of the kind together; None: only the limit of the whole cache
+    # Limit of all stores of the kind together; None: only that of the whole cache, or unknown to this process.
+    bound_bytes: int | None = field(default=None, compare=False)
 
     @property
     def title(self) -> str:
@@ -142,52 +126,6 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("coverslip", appauthor=False))
 
 
-_REGISTERED: dict[str, Kind] = {}
-
-
-def register_kind(kind: Kind) -> Kind:
-    """Register a kind of store, and return it.
-
-    Raises:
-        ValueError: there is another kind of this name.
-    """
-    if _REGISTERED.setdefault(kind.name, kind) != kind:
-        raise ValueError(f"there are two kinds of store with the name '{kind.name}'")
-    return kind
-
-
-def list_kinds() -> list[Kind]:
-    """Return all kinds in the cache folder, registered or described by their file only, by name."""
-    folders = sorted(file.parent for file in cache_folder().glob(f"*/{_KIND_FILE}"))
-    return [_REGISTERED.get(folder.name) or _read_kind(folder) for folder in folders]
-
-
-def describe(kind: Kind) -> None:
-    """Write the description of a kind to its folder, unless it is up to date."""
-    record = {"format_version": _FORMAT_VERSION, **asdict(kind)}
-    if _read_record(kind.folder) != record:
-        write_json(kind.folder / _KIND_FILE, record)
-
-
-def _read_kind(folder: Path) -> Kind:
-    """Return a kind from its `kind.json`; a kind without a valid file is still limited and cleaned."""
-    record = _read_record(folder)
-    try:
-        bound = record["bound_bytes"]
-        layout = StoreLayout(str(record["layout"]["database"]), str(record["layout"]["table"]))
-        return Kind(folder.name, layout, None if bound is None else int(bound))
-    except (KeyError, TypeError, ValueError):
-        return Kind(folder.name, FILES)
-
-
-def _read_record(folder: Path) -> dict[str, Any]:  # Any: JSON values
-    try:
-        record = json.loads((folder / _KIND_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
 def unusable_note(error: OSError | sqlite3.Error) -> Note:
     """Return the note for a cache that is not writable: results are the same, and work takes longer."""
     folder, reason = str(cache_folder()), str(error)
@@ -195,6 +133,7 @@ def unusable_note(error: OSError | sqlite3.Error) -> Note:
 
 
 LOCK = "used.lock"
+RECORDS, INDEX = "records.sqlite", "index.sqlite"  # the database of a store of records, and of a store of arrays
 MADE_BY = "made_by.json"  # the settings of a store of arrays
 
 
@@ -220,19 +159,19 @@ class StoreContent:
 def list_stores() -> list[Store]:
     """Return all stores, most recently used first."""
     stores = []
-    for kind in list_kinds():
-        # Only folders with a lock file are stores: the cache folder can contain other files.
-        for lock in kind.folder.glob(f"*/{LOCK}"):
-            with suppress(FileNotFoundError):  # another process has just removed it
-                if not lock.parent.name.startswith("."):
-                    stores.append(Store(kind, lock.parent, size_of(lock.parent), lock.stat().st_mtime))
+    # Only folders with a lock file are stores: the cache folder can contain other files.
+    for lock in cache_folder().glob(f"*/*/{LOCK}"):
+        folder = lock.parent
+        with suppress(FileNotFoundError):  # another process has just removed it
+            if not folder.name.startswith("."):
+                stores.append(Store(Kind(folder.parent.name), folder, size_of(folder), lock.stat().st_mtime))
     return sorted(stores, key=lambda store: (-store.last_used, store.folder))
 
 
 def store_content(store: Store) -> StoreContent:
     """Return the content of a store."""
-    layout = store.kind.layout
-    if not layout.table:
+    databases = [store.folder / name for name in (RECORDS, INDEX) if (store.folder / name).exists()]
+    if not databases:
         lock_files = (LOCK, f"{LOCK}-journal")
         return StoreContent(sum(file.name not in lock_files for file in store.folder.iterdir()), "", is_damaged=False)
     each = ""
@@ -240,7 +179,7 @@ def store_content(store: Store) -> StoreContent:
         made_by = json.loads((store.folder / MADE_BY).read_text(encoding="utf-8"))
         each = f"{' x '.join(map(str, made_by['shape']))} {made_by['dtype']}"
     try:
-        return StoreContent(count_rows(store.folder / layout.database, layout.table), each, is_damaged=False)
+        return StoreContent(count_rows(databases[0], "records"), each, is_damaged=False)
     except sqlite3.Error as error:
         return StoreContent(None, each, is_damaged=error.sqlite_errorcode != sqlite3.SQLITE_BUSY)
 
@@ -394,14 +333,14 @@ class _Room:
 
     until: float
     n_bytes: int
-    n_bytes_of: dict[Path, int]  # by the folder of a kind with a limit of its own
+    used: Counter[str]  # bytes of the stores of each kind, by its name
 
 
 _rooms: dict[tuple[Path, int | None], _Room] = {}  # by the folder of the cache and its configured limit
 
 
-def trim() -> None:
-    """Remove the least recently used stores until each kind and the whole cache are within their limits.
+def trim(kind: Kind | None = None) -> None:
+    """Remove the least recently used stores until a kind and the whole cache are within their limits.
 
     Stores in use are not removed.
     """
@@ -410,33 +349,30 @@ def trim() -> None:
     with suppress(OSError, sqlite3.Error):
         _sweep()
         stores = list_stores()
-        room_of = {}
-        for kind in list_kinds():
-            if kind.bound_bytes is not None:
-                of_kind = [store for store in stores if store.kind == kind]
-                removed = {store.folder for store in _fit(of_kind, kind.bound_bytes)}
-                stores = [store for store in stores if store.folder not in removed]
-                n_bytes = sum(store.n_bytes for store in of_kind if store.folder not in removed)
-                room_of[kind.folder] = kind.bound_bytes - n_bytes
-        n_bytes = sum(store.n_bytes for store in stores)
-        limit = limit_bytes(n_bytes)
-        room = limit - n_bytes + sum(store.n_bytes for store in _fit(stores, limit))
-        _rooms[cache_folder(), configured_limit()] = _Room(time.monotonic() + _SECONDS_VALID, room, room_of)
+        if kind is not None and kind.bound_bytes is not None:
+            removed = _fit([store for store in stores if store.kind == kind], kind.bound_bytes)
+            stores = [store for store in stores if store not in removed]
+        limit = limit_bytes(sum(store.n_bytes for store in stores))
+        removed = _fit(stores, limit)
+        used = Counter[str]()
+        for store in stores:
+            used[store.kind.name] += 0 if store in removed else store.n_bytes
+        room = _Room(time.monotonic() + _SECONDS_VALID, limit - used.total(), used)
+        _rooms[cache_folder(), configured_limit()] = room
 
 
-def _trim_if_full(folder: Path, n_bytes: int) -> None:
-    """Trim the cache unless there is room, after a store in the folder of a kind has grown by some bytes.
+def _trim_if_full(kind: Kind, n_bytes: int) -> None:
+    """Trim the cache unless there is room, after a store of a kind has grown by some bytes.
 
     Measuring a large cache takes as long as a small training spends on everything else, which opens many stores.
     """
     room = _rooms.get((cache_folder(), configured_limit()))
     if room is not None and time.monotonic() < room.until:
         room.n_bytes -= n_bytes
-        if folder in room.n_bytes_of:
-            room.n_bytes_of[folder] -= n_bytes
-        if min(room.n_bytes, room.n_bytes_of.get(folder, room.n_bytes)) >= 0:
+        room.used[kind.name] += n_bytes
+        if room.n_bytes >= 0 and (kind.bound_bytes is None or room.used[kind.name] <= kind.bound_bytes):
             return
-    trim()
+    trim(kind)
 
 
 def clean(stores: Iterable[Store]) -> list[Store]:
@@ -497,16 +433,15 @@ def _remove(store: Store) -> bool:
 
 def _sweep() -> None:
     """Remove the rest of stores that killed processes were removing."""
-    for kind in list_kinds():
-        for renamed in kind.folder.glob(f"{_REMOVED}*"):
-            shutil.rmtree(renamed, ignore_errors=True)
+    for renamed in cache_folder().glob(f"*/{_REMOVED}*"):
+        shutil.rmtree(renamed, ignore_errors=True)
 
 
 class Claim:
     """A lock on a store in use, which prevents its removal until it is released or the process ends."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, kind: Kind, folder: Path) -> None:
+        self._kind, self.folder = kind, folder
         self._lock = shared_lock(folder / LOCK)
         self._n_bytes = size_of(folder)
         self._touch()
@@ -517,7 +452,7 @@ class Claim:
         n_bytes = size_of(self.folder) if has_grown else 0  # before others may remove the store
         self._lock.close()
         if has_grown:
-            _trim_if_full(self.folder.parent, n_bytes - self._n_bytes)
+            _trim_if_full(self._kind, n_bytes - self._n_bytes)
 
     def drop(self) -> None:
         """Release the store without updating the time of its last use."""
@@ -535,7 +470,7 @@ def claim_store(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Cl
     During the block no other process opens or removes a store, so that files can be created and repaired safely.
 
     Args:
-        kind: a registered kind.
+        kind: of the store.
         name: the name of the store within its kind. For data about something that can be deleted, such as a dataset,
             it begins with the id of that thing; see `remove_stores_of`.
         will_grow: whether to trim the cache before the store grows.
@@ -546,25 +481,20 @@ def claim_store(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Cl
     """
     configured_limit()  # report an invalid limit before the work, not after it
     with exclusive_cache():
-        try:
-            describe(kind)
-        except CoverslipError as error:
-            raise error.__cause__ if isinstance(error.__cause__, OSError) else error from error
         folder = kind.folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        claim = Claim(folder)
+        claim = Claim(kind, folder)
         try:
             yield claim
         except BaseException:
             claim.drop()
             raise
     if will_grow:
-        _trim_if_full(kind.folder, 0)
+        _trim_if_full(kind, 0)
 
 
 # Stores of records of any size by key, such as pictures or JSON, each in one SQLite file.
 
-RECORDS = StoreLayout("records.sqlite", "records")
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"
 _KEYS_PER_QUERY = 500
 _DATABASE_WAIT_S = 30  # for other writers
@@ -582,7 +512,7 @@ class RecordStore:
     """
 
     def __init__(self, kind: Kind, name: str, *, on_failure: OnFailure | None = None, is_synced: bool = False) -> None:
-        """Open a store of a registered kind.
+        """Open a store.
 
         Args:
             kind, name: of the store.
@@ -598,8 +528,9 @@ class RecordStore:
         self._has_grown = False
         try:
             with claim_store(kind, name, will_grow=False) as claim:
-                file = claim.folder / RECORDS.database
-                self._database = open_database(file, _SCHEMA, is_synced=is_synced, wait_s=_DATABASE_WAIT_S)
+                self._database = open_database(
+                    claim.folder / RECORDS, _SCHEMA, is_synced=is_synced, wait_s=_DATABASE_WAIT_S
+                )
             self._claim = claim
         except (OSError, sqlite3.Error) as error:
             self._disable(error)
@@ -654,7 +585,7 @@ class RecordStore:
         self._disconnect()
         if self._claim is not None and is_damage(error):
             with suppress(OSError):  # the next process creates a new file
-                remove_database(self._claim.folder / RECORDS.database)
+                remove_database(self._claim.folder / RECORDS)
         if self._on_failure is not None:
             self._on_failure(error)
 

@@ -237,7 +237,7 @@ def cache(
     """
     if not is_to_clean and (kind is not None or older_than is not None):
         raise usage_error("usage-clean-options")
-    from coverslip.cache.stores import clean, is_in_use, list_kinds, list_stores
+    from coverslip.cache.stores import clean, is_in_use, list_stores
     from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
 
     if not is_to_clean:
@@ -247,14 +247,13 @@ def cache(
         else:
             show_cache(results_console(), listing)
         return
-    kinds = [store_kind.name for store_kind in list_kinds()]
+    stores = list_stores()
+    kinds = sorted({store.kind.name for store in stores})
     if kind is not None and kind not in kinds:
         raise usage_error("usage-cache-kind", store=kind, has_kinds=bool(kinds), kinds=", ".join(kinds))
     latest = None if older_than is None else time.time() - older_than * _SECONDS_PER_DAY
     selected_stores = [
-        store
-        for store in list_stores()
-        if kind in (None, store.kind.name) and (latest is None or store.last_used <= latest)
+        store for store in stores if kind in (None, store.kind.name) and (latest is None or store.last_used <= latest)
     ]
     removed = clean(selected_stores)
     freed = sum(store.n_bytes for store in removed)

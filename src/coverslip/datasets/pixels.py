@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from coverslip.cache.arrays import ARRAYS, ArrayStore
-from coverslip.cache.stores import Kind, limit_bytes, list_stores, register_kind, unusable_note
+from coverslip.cache.arrays import ArrayStore
+from coverslip.cache.stores import Kind, limit_bytes, list_stores, unusable_note
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field
 from coverslip.errors import CoverslipError, UnreadableImage
@@ -38,7 +38,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 Pixels = npt.NDArray[np.unsignedinteger]  # (n, S, S, C)
 
-PREPROCESSED = register_kind(Kind("pixels", ARRAYS))
+PREPROCESSED = Kind("pixels")
 _N_AT_ONCE = 64
 _AHEAD_PER_THREAD = 4
 _FIELD_BYTES = 64 * 2**20  # of cached planes during a training, whose images are usually ordered by field

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan
@@ -27,7 +27,7 @@ from coverslip.runs.timing import TRAINING_BY_EMBEDDING, completed, expected_epo
 from coverslip.training.preprocessing import learn_preprocessing
 
 SIZE_POWER = 1.5  # time of a step by image side: half the side takes about a third of the time
-PACES = register_kind(Kind("pace", RECORDS, bound_bytes=10**7))
+PACES = Kind("pace", bound_bytes=10**7)
 LONG_SECONDS = 1800.0  # a longer training emits a warning
 _KEY = "paces 4"
 _MOST_KEPT = 60

@@ -18,7 +18,7 @@ from coverslip.audit.shortcuts import (
     name_features,
     signal_of,
 )
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import name_as_text
 from coverslip.datasets.pixels import DecodedPixels
@@ -182,7 +182,7 @@ def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:
     return np.stack(columns, axis=1)
 
 
-LEAKAGE_AUDITS = register_kind(Kind("leakage-audits", RECORDS))
+LEAKAGE_AUDITS = Kind("leakage-audits")
 
 _VERSION = 5  # increases if equal images would give other results
 _ADAPTER = TypeAdapter(LeakageAudit)

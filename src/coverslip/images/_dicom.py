@@ -218,8 +218,23 @@ class _DicomSource:
         is_ls = str(self._data.file_meta.TransferSyntaxUID).endswith(("80", "81"))
         decode = imagecodecs.jpegls_decode if is_ls else imagecodecs.jpeg_decode
         array = np.asarray(decode(encoded)).astype(self._dtype, copy=False)
+        if array.ndim == 3:
+            array = self._rgb(array)
         unused = 8 * self._dtype.itemsize - int(self._data.BitsStored)
         return (array << unused) >> unused if self._dtype.kind == "i" else array  # the codec knows no sign
+
+    def _rgb(self, array: Array) -> Array:
+        """Return the color of a frame as RGB; imagecodecs converts no color of lossless files."""
+        from pydicom.pixels.processing import convert_color_space
+
+        color_space = str(self._data.PhotometricInterpretation)
+        is_extended = self._data.file_meta.TransferSyntaxUID == _JPEG_EXTENDED  # its decoder guesses the color space
+        if color_space == "RGB" and not is_extended:
+            return array
+        if color_space not in ("YBR_FULL", "YBR_FULL_422") or array.dtype != np.uint8 or is_extended:
+            bits = int(self._data.BitsStored)
+            raise UnreadableImage("color-space", file=self._path, color_space=color_space, bits=bits)
+        return np.asarray(convert_color_space(array, color_space, "RGB"))
 
     def _frame(self, index: int) -> Array:
         """Return (H, W, C) of one frame."""

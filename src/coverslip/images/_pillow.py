@@ -4,6 +4,7 @@ Where Pillow would change values, other decoders read the file: color of 16 bit,
 portable maps whose largest value is not the largest of their type.
 """
 
+import io
 import logging
 import math
 import re
@@ -12,7 +13,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -50,6 +53,7 @@ ORIENTATION_TAG = 0x0112
 TRANSPOSED = range(5, 9)  # orientations that swap width and height
 _PNG_DEPTHS = {"L;2": 2, "L;4": 4, "RGB;16B": 16, "RGBA;16B": 16, "LA;16B": 16}  # that Pillow converts to 8 bit
 _SCALED_LIMITS = {1, 3, 15}  # of values of 1, 2 and 4 bit
+_CODESTREAM = b"\xff\x4f\xff\x51"  # the first markers of JPEG 2000: start, sizes
 _JPEG_2000_BYTES = 4  # per sample: the decoder uses 32-bit integers
 _BLOCK_PIXELS = 2**20
 _MAX_FRAMES = 100_000
@@ -108,8 +112,9 @@ class PillowSource:
         return image.width * image.height * _bytes_per_pixel(image, self._depth) <= max_bytes
 
     def _orientation(self) -> int:
-        """Return the EXIF orientation, for which Pillow may decode a PNG."""
-        return int(self.image.getexif().get(ORIENTATION_TAG, 1))
+        if self.image.format == "PNG":  # its metadata can follow the pixels
+            self.image.load()
+        return _orientation_in(self.image.getexif)
 
 
 @contextmanager
@@ -125,6 +130,14 @@ def _open_compressed(path: Path) -> Iterator[PillowSource]:
     check_length(path)
     with open_with_pillow(path) as source:
         yield source
+
+
+def _orientation_in(load_exif: Callable[[], Image.Exif]) -> int:
+    """Return the EXIF orientation; 1 if the metadata are damaged, which the pixels need not be."""
+    try:
+        return int(load_exif().get(ORIENTATION_TAG, 1))
+    except (SyntaxError, struct.error, ValueError, TypeError, LookupError, OverflowError, OSError):
+        return 1
 
 
 def oriented(array: Array, orientation: int) -> Array:
@@ -188,9 +201,8 @@ def decode_pillow(image: Image.Image) -> Decoded:
         OSError, ValueError, SyntaxError: the image is loaded lazily, and its file is damaged.
     """
     depth = {"1": 1, "I": 32, "F": 32}.get(image.mode, 16 if image.mode.startswith("I;16") else 8)
-    orientation = int(image.getexif().get(ORIENTATION_TAG, 1))
     image.load()
-    return Decoded(oriented(image_to_array(image), orientation), depth)
+    return Decoded(oriented(image_to_array(image), _orientation_in(image.getexif)), depth)
 
 
 def _decode_frame(path: Path, image: Image.Image, index: int) -> Array:
@@ -230,6 +242,7 @@ def _decode_netpbm(path: Path, image: Image.Image, limit: int) -> Array:
     with open_image(path) as file:
         file.seek(tile.offset)
         if tile.codec_name == "ppm_plain":
+            check_length(path)
             words = re.sub(rb"#[^\r\n]*", b" ", file.read()).split(maxsplit=n)[:n]
             array = np.array(words, np.uint32)
         else:
@@ -298,21 +311,43 @@ def _is_changed_by_pillow(image: Image.Image, depth: int) -> bool:
 def _jpeg2000_samples(path: Path) -> tuple[int, bool]:
     """Return the bits per sample that the SIZ marker of the codestream declares, and whether samples have a sign."""
     with open_image(path) as file:
-        head = file.read(65536)
-    start = head.find(b"\xff\x4f\xff\x51")
-    depth_at = start + 4 + 38  # after the marker: length, capabilities, 8 sizes of 4 bytes, number of components
-    if start < 0 or depth_at >= len(head):
-        return 8, False
-    return (head[depth_at] & 0x7F) + 1, bool(head[depth_at] & 0x80)
+        is_bare = file.read(4) == _CODESTREAM
+        file.seek(0 if is_bare else _box(path, file, b"jp2c")[0])
+        # After the marker: length, capabilities, 8 sizes of 4 bytes, number of components.
+        head = file.read(len(_CODESTREAM) + 39)
+    if not head.startswith(_CODESTREAM) or len(head) < len(_CODESTREAM) + 39:
+        raise UnreadableImage("image-incomplete", file=path)
+    return (head[-1] & 0x7F) + 1, bool(head[-1] & 0x80)
 
 
 def _avif_depth(path: Path) -> int:
     """Return the bits per sample that the configuration of the codec declares."""
     with open_image(path) as file:
-        head = file.read(65536)
-    at = head.find(b"av1C") + 6  # after the name: version, profile
-    flags = head[at] if 6 <= at < len(head) else 0
+        start, end = _box(path, file, b"meta", b"moov")
+        file.seek(start)
+        _, name, configuration = file.read(end - start).partition(b"av1C")
+    if not name or len(configuration) < 3:
+        raise UnreadableImage("image-incomplete", file=path)
+    flags = configuration[2]  # after version and profile
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def _box(path: Path, file: BinaryIO, *names: bytes) -> tuple[int, int]:
+    """Return the start and the end of the content of the first box of these names."""
+    end, n_bytes = 0, file.seek(0, io.SEEK_END)
+    while end < n_bytes:
+        start = end
+        file.seek(start)
+        length, name = int.from_bytes(file.read(4), "big"), file.read(4)
+        header = 16 if length == 1 else 8
+        if length == 1:  # the length follows, in 8 bytes
+            length = int.from_bytes(file.read(8), "big")
+        end = start + length if length else n_bytes  # the last box can extend to the end of the file
+        if name in names:
+            return start + header, end
+        if length and length < header:
+            break
+    raise UnreadableImage("image-incomplete", file=path)
 
 
 def _decode_unchanged(path: Path, file_format: str, index: int) -> Array:
@@ -373,7 +408,7 @@ READERS = (
         "JPEG2000",
         "JPEG 2000",
         ".jp2 .j2k .jpx .jpf .j2c .jpc",
-        starts(b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  \r\n\x87\n"),
+        starts(_CODESTREAM, b"\0\0\0\x0cjP  \r\n\x87\n"),
     ),
     _reader("GIF", "GIF", ".gif", starts(b"GIF87a", b"GIF89a")),
     _reader("WEBP", "WebP", ".webp", lambda head: head.startswith(b"RIFF") and head[8:12] == b"WEBP"),
@@ -439,21 +474,18 @@ def _header_of(path: Path) -> _Header | None:
                 is_lossless, is_jpeg_ls = marker in _LOSSLESS_MARKERS, marker == _JPEG_LS_MARKER
                 return _Header(depth, height, width, n_samples, is_lossless, is_jpeg_ls, orientation)
             if marker == _APP1:
-                orientation = _orientation_in(file.read(max(0, n_bytes)), orientation)
+                segment = file.read(max(0, n_bytes))
+                if segment.startswith(b"Exif\0\0"):
+                    orientation = _orientation_in(partial(_exif_of, segment))
             else:
                 file.seek(max(0, n_bytes), 1)
     return None
 
 
-def _orientation_in(segment: bytes, default: int) -> int:
-    if not segment.startswith(b"Exif\0\0"):
-        return default
+def _exif_of(segment: bytes) -> Image.Exif:
     exif = Image.Exif()
-    try:
-        exif.load(segment)
-        return int(exif.get(ORIENTATION_TAG, default))
-    except (SyntaxError, struct.error, ValueError, TypeError, OSError):  # damaged metadata
-        return default
+    exif.load(segment)
+    return exif
 
 
 class _WideJpeg:

@@ -1,8 +1,7 @@
 """Reader of TIFF files from microscopes.
 
-Pillow reads plain TIFFs (one uncompressed page of 1 or 8 bit) fast and correctly. tifffile reads all others: more than
-8 bit, float, several pages, tiles, declared axes, and files with contradictory tags, which Pillow opens but cannot
-decode. Compressed files are not tried with Pillow first, because its C library prints warnings to the terminal.
+tifffile reads all files, except those whose byte order is wrong and color spaces that it does not convert, which Pillow
+reads.
 
 Axes: a page is a channel if the file declares axis C (ImageJ, OME and shaped TIFFs); samples of a pixel (axis S) are
 channels too. Axis T counts time points, any other axis (Z, unknown) z-planes, first axis slowest. Of a region, only the
@@ -14,10 +13,9 @@ mask of an image is never the first series, even if it is the first page.
 """
 
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
 from itertools import product
@@ -29,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 from coverslip.errors import UnreadableImage
-from coverslip.images._pillow import TRANSPOSED, PillowSource, image_to_array, open_with_pillow, oriented
+from coverslip.images._pillow import TRANSPOSED, image_to_array, open_with_pillow, oriented
 from coverslip.images._tiff_guard import (
     JPEG,
     check_pages,
@@ -73,8 +71,9 @@ def _pixel_size(tiff: "TiffFile", number: int, series: "TiffPageSeries") -> tupl
     page = series.keyframe
     if tiff.lsm_metadata:
         return _if_positive(*(1e6 * float(tiff.lsm_metadata.get(f"VoxelSize{axis}", 0)) for axis in "XY"))
-    if tiff.is_svs and (size := _MICRONS_PER_PIXEL.search(page.description or tiff.pages.first.description)):
-        return _if_positive(float(size[1]), float(size[1]))
+    if tiff.is_svs and (size := _MICRONS_PER_PIXEL.search(tiff.pages.first.description)):
+        # The thumbnail repeats the text of the slide; the label and the macro photo have another size, too.
+        return _if_positive(float(size[1]), float(size[1])) if number == 0 else None
     if tiff.imagej_metadata:
         return _size_from_resolution(page, UM_PER_UNIT.get(str(tiff.imagej_metadata.get("unit")).lower()))
     # Resolutions per inch are ignored: desktop programs write 72 per inch for every image.
@@ -119,15 +118,11 @@ def _if_of_microscope(width: float, height: float) -> tuple[float, float] | None
     return (width, height) if min(width, height) >= _SMALLEST_UM and max(width, height) < _SCREEN_UM else None
 
 
-_BITS, _COMPRESSION, _DESCRIPTION, _STRIPS, _ORIENTATION, _PLANAR = 258, 259, 270, 273, 274, 284
-_STRIP_BYTES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 279, 338, 339
-_RESOLUTIONS, _RESOLUTION_UNIT = (282, 283), 296
-_DECLARES_AXES = re.compile(r"^ImageJ=|^\{.*\"shape\"|<OME|^shape=", re.S)
+_STRIPS, _STRIP_BYTES = 273, 279
 _OLD_JPEG, _JPEG_FILE = 6, 513  # a compression, and the offset of a complete JPEG
 _MIN_IS_WHITE, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 3, 5, 6, 8
 _COLOR_SPACES = {_YCBCR: "YCbCr", _LAB: "CIELab"}
 _ALPHA = {1, 2}  # ExtraSamples: associated and unassociated alpha; 0 is an unspecified channel
-_BAD_TAGS = (OSError, ValueError, SyntaxError, TypeError, LookupError, OverflowError, AttributeError, struct.error)
 _SWAPPED = (b"MM*\0", b"II\0*")
 # Warnings of tifffile that mean lost pages: it continues with the remaining pages, or with zeros in place of them.
 # TiffTag 270 is the description, which declares the axes.
@@ -136,7 +131,7 @@ _LOST_PAGES = re.compile(r"invalid page offset|invalid offset to page|corrupted 
 
 @contextmanager
 def _open(path: Path) -> Iterator[OpenImage]:
-    """Open a plain TIFF with Pillow, any other TIFF with tifffile.
+    """Open a TIFF with tifffile, or with Pillow if its byte order is wrong.
 
     Raises:
         UnreadableImage: the file declares too many pages, or its pages form a circle.
@@ -148,66 +143,15 @@ def _open(path: Path) -> Iterator[OpenImage]:
             if getattr(source.image, "n_frames", 1) > 1:
                 raise UnreadableImage("image-kind-not-read", file=path, reason=message("tiff-swapped-pages"))
             yield source
-    elif _is_plain(path):
-        with open_with_pillow(path) as source:
-            yield _PlainTiff(path, source)
     else:
         with open_tiff(path) as (tiff, warnings):
             yield _TiffSource(path, tiff, warnings)
-
-
-class _PlainTiff:
-    """A TIFF that Pillow should be able to decode; if it fails, tifffile reads the file, or refuses it if damaged."""
-
-    def __init__(self, path: Path, source: PillowSource) -> None:
-        self._path, self._source = path, source
-
-    def describe(self) -> tuple[Series, ...]:
-        (series,) = self._source.describe()
-        return (replace(series, pixel_size_um=self._pixel_size()),)
-
-    def _pixel_size(self) -> tuple[float, float] | None:
-        tags = self._source.image.tag_v2  # type: ignore[attr-defined]  # TiffImageFile; Image.open has a general type
-        if tags.get(_RESOLUTION_UNIT) != _CENTIMETER:
-            return None
-        try:
-            per_cm = [float(tags.get(code, 0)) for code in _RESOLUTIONS]
-        except (TypeError, ValueError):
-            return None
-        return _if_of_microscope(*(UM_PER_UNIT["cm"] / each if each > 0 else 0.0 for each in per_cm))
-
-    def read_region(self, selection: Selection, max_bytes: int) -> Decoded:
-        try:
-            return self._source.read_region(selection, max_bytes)
-        except _BAD_TAGS:
-            with open_tiff(self._path) as (tiff, warnings):
-                decoded = _TiffSource(self._path, tiff, warnings).read_region(selection, max_bytes)
-            return replace(decoded, note=message("pillow-failed"))
 
 
 def _is_swapped(path: Path) -> bool:
     """Return whether the magic number has the wrong byte order; Pillow reads such files."""
     with open_image(path) as file:
         return file.read(4) in _SWAPPED
-
-
-def _is_plain(path: Path) -> bool:
-    try:
-        with open_image(path) as file, Image.open(file, formats=("TIFF",)) as image:
-            tags = image.tag_v2  # type: ignore[attr-defined]  # TiffImageFile; Image.open has a general type
-            return (
-                image.mode in ("1", "L", "P", "RGB", "CMYK")
-                and not getattr(image, "is_animated", True)
-                and tags.get(_COMPRESSION, 1) == 1
-                and tags.get(_PLANAR, 1) == 1
-                and _EXTRA_SAMPLES not in tags
-                and tags.get(_ORIENTATION, 1) == 1  # Pillow swaps width and height of rotated images
-                and set(tags.get(_BITS, (1,))) <= {1, 8}
-                and set(tags.get(_SAMPLE_FORMAT, (1,))) == {1}
-                and not _DECLARES_AXES.search(str(tags.get(_DESCRIPTION, "")))
-            )
-    except (Image.DecompressionBombError, *_BAD_TAGS):
-        return False
 
 
 class _TiffSource:
@@ -255,9 +199,9 @@ class _TiffSource:
                 axes, shape = f"{axes}S", (*shape, 1)
             n_samples = 3 if shape[axes.index("S")] - _n_alpha(series.keyframe) == 1 else shape[axes.index("S")]
             shape = tuple(n_samples if axis == "S" else n for axis, n in zip(axes, shape, strict=True))
-        size = _pixel_size(self._tiff, number, series)
+        size, levels = _pixel_size(self._tiff, number, series), _level_sizes(series)
         if _orientation(series.keyframe) in TRANSPOSED and {"Y", "X"} <= set(axes):
-            size = None if size is None else size[::-1]
+            size, levels = None if size is None else size[::-1], tuple((height, width) for width, height in levels)
             sizes = dict(zip(axes, shape, strict=True))
             sizes |= {"Y": sizes["X"], "X": sizes["Y"]}
             shape = tuple(sizes[axis] for axis in axes)
@@ -270,7 +214,7 @@ class _TiffSource:
             series.name,
             dtype="uint8" if dtype == "bool" else "int16" if self._is_signed(series) else dtype,
             channels=about.channels if about else _lsm_channels(self._tiff),
-            levels=_level_sizes(series),
+            levels=levels,
             position_um=about.position_um if about else None,
             acquired=about.acquired if about else None,
         )
@@ -283,12 +227,13 @@ class _TiffSource:
             Exception: any exception of tifffile for damaged bytes.
         """
         path, warnings = self._path, self._warnings
-        level = self._all_series[selection.series][1].levels[selection.level]
+        series = self._all_series[selection.series][1]
+        level = series.levels[selection.level]
         if any(map(_LOST_PAGES.search, warnings)):
             raise damaged(path, message("tiff-pages-missing", complaint=_summary(warnings[0])))
         page = level.keyframe
         sizes = dict(zip(level.axes, level.shape, strict=True))
-        orientation = _orientation(page)
+        orientation = _orientation(series.keyframe)  # the pages of coarser levels need not repeat it
         photometric, compression = int(page.photometric), int(page.compression)
         is_for_pillow = photometric == _LAB or (photometric == _YCBCR and compression not in JPEG)
         # The tables of an old-style JPEG can be in tags, which tifffile does not read.
@@ -296,7 +241,8 @@ class _TiffSource:
         window: Window | None = selection.window
         if is_for_pillow or orientation != 1 or (selection.window.width, selection.window.height) == _size(level):
             window = None
-            _check_sizes(path, page, sizes, max_bytes)
+            n_channels = sizes.get("C", 1) if selection.channels is None else len(selection.channels)
+            _check_sizes(path, page, sizes | {"C": n_channels}, max_bytes)
         if not page.is_final:
             width, length, depth, samples = _segment_shape(page)
             item = page.dtype.itemsize if page.dtype else 1
@@ -422,7 +368,7 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _check_sizes(path: Path, page: "TiffPage", sizes: dict[str, int], max_bytes: int) -> None:
-    """Check the size of a whole plane with all its channels."""
+    """Check the size of a whole plane with these numbers of channels (C) and samples (S)."""
     item = page.dtype.itemsize if page.dtype else 1
     n_samples = 3 if int(page.photometric) == _PALETTE else sizes.get("C", 1) * sizes.get("S", 1)
     check_size(path, sizes["X"], sizes["Y"], max_bytes, bytes_per_pixel=n_samples * item)

@@ -21,7 +21,6 @@ from coverslip.cache.stores import MemoryCache
 from coverslip.errors import UnreadableImage
 from coverslip.images.confining import confined_to
 from coverslip.images.decoding_pool import Decoders
-from coverslip.images.formats import has_added_readers
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, effective_channels, preprocess_image
 from coverslip.images.reader import MAX_BYTES, ReadPlan, Series
 from coverslip.images.reading import WHOLE_IMAGE, Pixels, cut, decode, describe
@@ -80,7 +79,8 @@ def decode_image(
 def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     if not plan.other_files:
         return decode(path, plan, max_bytes=max_bytes)
-    file_plan = ReadPlan(series=plan.series, t=plan.t, z=plan.z, pixel_size_um=plan.pixel_size_um)
+    # Whole planes, because a file that is gray within a box need not be gray elsewhere.
+    file_plan = ReadPlan(series=plan.series, t=plan.t, z=plan.z, level=plan.level, pixel_size_um=plan.pixel_size_um)
     channels: list[Pixels] = []
     for file in plan.files(path):
         n_bytes = sum(pixels.array.nbytes for pixels in channels)
@@ -94,7 +94,8 @@ def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
         note=joined(notes),
         has_other_files=any(pixels.has_other_files for pixels in channels),
     )
-    return cut(path, image, plan, max_bytes)
+    full_size = describe(path)[plan.series].sizes[0] if plan.level else None
+    return cut(path, image, plan, max_bytes, full_size=full_size)
 
 
 def _decode_channel(path: Path, file: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
@@ -200,7 +201,7 @@ def read_preprocessed_image(
         UnreadableImage, Stopped, CoverslipError: as for `read_pixels`.
     """
     within = _allowed_folders()
-    if not _open or has_added_readers():
+    if not _open:
         pixels = decode_image(path, plan, max_bytes=max_bytes, within=within)
         return preprocess_image(pixels, preprocessing, is_hashed=is_hashed)
     return _decoders.read_preprocessed(path, plan, preprocessing, is_hashed, max_bytes, within)
@@ -208,7 +209,7 @@ def read_preprocessed_image(
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
     within = _allowed_folders() if within is None else within
-    if not _open or has_added_readers():  # child processes lack formats that were added in this process
+    if not _open:
         return decode_image(path, plan, max_bytes=max_bytes, within=within)
     return _decoders.read(path, plan, max_bytes, within)
 
@@ -225,7 +226,7 @@ def describe_image(path: Path, *, within: Sequence[Path] | None = None) -> tuple
         Stopped, CoverslipError: as for `read_pixels`.
     """
     within = _allowed_folders() if within is None else within
-    if not _open or has_added_readers():
+    if not _open:
         return describe_file(path, within=within)
     return _decoders.describe(path, within)
 
@@ -265,7 +266,7 @@ def prepare_decoding() -> None:
     Raises:
         CoverslipError: no process can be started.
     """
-    if _open and not has_added_readers():
+    if _open:
         _decoders.prepare()
 
 

@@ -78,7 +78,7 @@ class DecodingLimits:
     memory_bytes: int = 1_500_000_000  # in addition to the memory of an idle process
 
 
-_T = TypeVar("_T")
+READ_ALONE = message("image-read-alone")
 _Image = TypeVar("_Image", Pixels, PreprocessedImage)
 
 
@@ -106,56 +106,23 @@ class Decoder:
         except OSError as error:
             raise CoverslipError("decoder-not-started", reason=error.strerror or str(error)) from error
 
-    def read(self, path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None = None) -> Pixels:
-        """Read one file; arguments as for `read_pixels`.
+    def answer(self, path: Path, request: Json, within: Sequence[Path] | None = None) -> Json:
+        """Send a request about one file, and return the answer, with the pixels as `array` if there are any.
 
         Raises:
             UnreadableImage: the file cannot be read, or exceeds a limit; then the process has ended.
             Died: the process has ended, or another program killed it.
             CoverslipError: the reader of an installed package cannot be loaded.
         """
-        request = {"file": str(path), "plan": plan.as_json(), "max_bytes": max_bytes}
-        return self._run(path, request, within, lambda answer: self._image(answer, Pixels))
-
-    def read_preprocessed(
-        self,
-        path: Path,
-        plan: ReadPlan,
-        preprocessing: Preprocessing,
-        is_hashed: bool,
-        max_bytes: int,
-        within: Sequence[Path] | None = None,
-    ) -> PreprocessedImage:
-        """Read and preprocess one file; arguments as for `read_preprocessed_image`.
-
-        Raises:
-            UnreadableImage, Died, CoverslipError: as `read`.
-        """
-        request = {
-            "file": str(path),
-            "plan": plan.as_json(),
-            "max_bytes": max_bytes,
-            "preprocessing": preprocessing.model_dump_json(),
-            "is_hashed": is_hashed,
-        }
-        return self._run(path, request, within, lambda answer: self._image(answer, PreprocessedImage))
-
-    def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
-        """Describe one file.
-
-        Raises:
-            UnreadableImage, Died, CoverslipError: as `read`.
-        """
-        return self._run(path, {"file": str(path), "plan": None}, within, _series)
-
-    def _run(self, path: Path, request: Json, within: Sequence[Path] | None, result: Callable[[Json], _T]) -> _T:
         roots = None if within is None else [str(root) for root in within]
         try:
-            return self._request({**request, "within": roots}, result)
+            return self._request({"file": str(path), "within": roots, **request})
         except UnreadableImage as error:
             raise UnreadableImage.of(replace(error.failure, file=str(path))) from None
         finally:
-            self._deadline, self.last_request = None, time.monotonic()
+            with self._lock:  # `monitor` must not charge the next file with the time of this one
+                self._deadline, self.last_request = None, time.monotonic()
+                self.has_ended = self.has_ended or self._excess is not None
 
     def monitor(self) -> None:
         """Kill the process if it exceeds a limit. Called by another thread several times per second."""
@@ -177,7 +144,7 @@ class Decoder:
                 with suppress(OSError):
                     pipe.close()
 
-    def _request(self, request: Json, result: Callable[[Json], _T]) -> _T:
+    def _request(self, request: Json) -> Json:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -197,7 +164,11 @@ class Decoder:
             if "error" in answer:
                 failure = failure_of(answer["error"])
                 raise (UnreadableImage if failure.kind == UnreadableImage.kind else CoverslipError).of(failure)
-            return result(answer)
+            if "array_shape" in answer:
+                array: Array = np.empty(answer.pop("array_shape"), answer.pop("array_dtype"))
+                self._fill(array.data.cast("B"))
+                answer["array"] = array
+            return answer
         except (OSError, ValueError, Died) as error:  # ValueError: the pipe was closed
             self.has_ended = True
             with self._lock:
@@ -211,13 +182,6 @@ class Decoder:
         with suppress(subprocess.TimeoutExpired):
             return os.name != "nt" and self._process.wait(timeout=10) == -signal.SIGKILL
         return False
-
-    def _image(self, answer: Json, image_class: Callable[..., _T]) -> _T:
-        array: Array = np.empty(answer.pop("array_shape"), answer.pop("array_dtype"))
-        self._fill(array.data.cast("B"))
-        note = answer.pop("note")
-        fields = {name: _with_tuples(value) for name, value in answer.items()}
-        return image_class(array, note=None if note is None else message_of(note), **fields)
 
     def _fill(self, buffer: memoryview) -> None:
         assert self._process.stdout is not None
@@ -267,11 +231,7 @@ def _start(limits: DecodingLimits) -> "subprocess.Popen[bytes]":
     return process
 
 
-def _series(answer: Json) -> tuple[Series, ...]:
-    return tuple(Series(**{name: _with_tuples(value) for name, value in each.items()}) for each in answer["series"])
-
-
-def _with_tuples(value: object) -> Any:  # Any: a field of a series
+def _with_tuples(value: object) -> Any:  # Any: a field of a series or an image
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
@@ -344,7 +304,7 @@ class Decoders:
             Stopped: `interrupt` was called.
             CoverslipError: no process can be started.
         """
-        return self._read(path, lambda decoder: decoder.read(path, plan, max_bytes, within))
+        return self._image(path, {"plan": plan.as_json(), "max_bytes": max_bytes}, within, Pixels)
 
     def read_preprocessed(
         self,
@@ -360,19 +320,21 @@ class Decoders:
         Raises:
             UnreadableImage, Stopped, CoverslipError: as `read`.
         """
+        how = {"preprocessing": preprocessing.model_dump_json(), "is_hashed": is_hashed}
+        request = {"plan": plan.as_json(), "max_bytes": max_bytes, **how}
+        return self._image(path, request, within, PreprocessedImage)
 
-        def read(decoder: Decoder) -> PreprocessedImage:
-            return decoder.read_preprocessed(path, plan, preprocessing, is_hashed, max_bytes, within)
-
-        return self._read(path, read)
-
-    def _read(self, path: Path, request: Callable[[Decoder], _Image]) -> _Image:
+    def _image(
+        self, path: Path, request: Json, within: Sequence[Path] | None, image_class: Callable[..., _Image]
+    ) -> _Image:
         """Return the image of a request, with a note if the request was repeated without other requests."""
-        image, was_repeated = self._run(path, request)
-        if not was_repeated:
-            return image
-        notes = (image.note, message("image-read-alone"))
-        return replace(image, note=joined(note for note in notes if note))
+        answer, was_repeated = self._answer(path, request, within)
+        array, note = answer.pop("array"), answer.pop("note")
+        notes = [message_of(note)] if note else []
+        if was_repeated:
+            notes.append(READ_ALONE)
+        fields = {name: _with_tuples(value) for name, value in answer.items()}
+        return image_class(array, note=joined(notes), **fields)
 
     def describe(self, path: Path, within: Sequence[Path] | None = None) -> tuple[Series, ...]:
         """Describe one file.
@@ -380,19 +342,20 @@ class Decoders:
         Raises:
             UnreadableImage, Stopped, CoverslipError: as `read`.
         """
-        return self._run(path, lambda decoder: decoder.describe(path, within))[0]
+        answer, _ = self._answer(path, {"plan": None}, within)
+        return tuple(Series(**{name: _with_tuples(value) for name, value in each.items()}) for each in answer["series"])
 
-    def _run(self, path: Path, request: Callable[[Decoder], _T]) -> tuple[_T, bool]:
+    def _answer(self, path: Path, request: Json, within: Sequence[Path] | None) -> tuple[Json, bool]:
         """Return the answer to a request, and whether it was repeated without other requests."""
         try:
             with self._access.shared(), self._decoder() as decoder:
-                return request(decoder), False
+                return decoder.answer(path, request, within), False
         except Died:
             self._check_interrupted()
         # A process can be killed because other images used up the memory: try again without other requests.
         try:
             with self._access.exclusive(), self._decoder() as decoder:
-                return request(decoder), True
+                return decoder.answer(path, request, within), True
         except Died as error:
             self._check_interrupted()
             raise UnreadableImage("decoder-killed" if error.was_killed else "decoder-crashed", file=path) from error

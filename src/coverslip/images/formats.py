@@ -10,6 +10,7 @@ from pathlib import Path
 from coverslip.errors import CoverslipError
 from coverslip.images import _dicom, _pillow, _tiff, _vendors, _zarr
 from coverslip.images.reader import Reader, starts
+from coverslip.machine import package_version
 from coverslip.messages import text
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -70,30 +71,27 @@ ENTRY_POINTS = "coverslip.readers"
 # DICOM is tried before TIFF, because the arbitrary first 128 bytes of a DICOM file can look like TIFF.
 _EXTRA = (_dicom.DICOM, _vendors.CZI, _vendors.LIF, _vendors.ND2, _vendors.OIF, _zarr.OME_ZARR)
 _BUILT_IN = (*_EXTRA, _tiff.TIFF, _pillow.JPEG, *_pillow.READERS, *_NOT_READ)
-_ADDED: list[Reader] = []
+_PACKAGES = ("imagecodecs", "pillow", "tifffile")
 
 
-def register_reader(reader: Reader) -> Reader:
-    """Add a format in this process only, and return it. Installed packages add formats by `ENTRY_POINTS`.
+def readers() -> tuple[Reader, ...]:
+    """Return all formats in the order in which they are tried: those of other packages, then built-in ones.
 
     A reader with the name of a format that cannot be read replaces that format.
 
     Raises:
-        ValueError: there is a reader of this name, or a suffix is invalid.
-    """
-    _check(reader, {each.name for each in readers() if each.can_read})
-    _ADDED.append(reader)
-    image_suffixes.cache_clear()
-    return reader
-
-
-def readers() -> tuple[Reader, ...]:
-    """Return all formats in the order in which they are tried: added, installed, then built-in ones.
-
-    Raises:
         CoverslipError: the reader of an installed package cannot be loaded.
     """
-    return (*_ADDED, *_installed(), *_BUILT_IN)
+    return (*_installed(), *_BUILT_IN)
+
+
+@cache
+def decoder_versions() -> str:
+    """Return the packages that decode images, with their versions; another version can return other pixels."""
+    packages = {*_PACKAGES, *(reader.package for reader in _BUILT_IN if reader.package and reader.can_read)}
+    versions = {package: package_version(package) for package in packages}
+    versions |= {entry.dist.name: entry.dist.version for entry in entry_points(group=ENTRY_POINTS) if entry.dist}
+    return " ".join(f"{package} {versions[package]}" for package in sorted(versions))
 
 
 @cache
@@ -126,11 +124,6 @@ def unread_formats(names: Iterable[str]) -> list[UnreadFormat]:
         if not reader.can_read and (n_files := sum(n_of[suffix] for suffix in unread.intersection(reader.suffixes)))
     ]
     return sorted(formats, key=lambda each: -each.n_files)
-
-
-def has_added_readers() -> bool:
-    """Return whether this process has formats that other processes lack."""
-    return bool(_ADDED)
 
 
 def reader_of(head: bytes) -> Reader | None:

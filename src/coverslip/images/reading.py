@@ -315,15 +315,27 @@ def pixels_in_memory(name: Path, decoded: Decoded, plan: ReadPlan = WHOLE_IMAGE)
     return cut(name, Pixels(array, "in memory", decoded.bit_depth, 1, decoded.note or note, size), plan)
 
 
-def cut(path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES) -> Pixels:
-    """Return the channels and the region of a plan from a whole plane of level 0.
+def cut(
+    path: Path, plane: Pixels, plan: ReadPlan, max_bytes: int = MAX_BYTES, *, full_size: Size | None = None
+) -> Pixels:
+    """Return the channels and the region of a plan from a whole plane.
+
+    Args:
+        path: the file, for errors.
+        plane: the pixels.
+        plan: names the channels and the region.
+        max_bytes: the limit of the region.
+        full_size: width and height of level 0 if the plane is of another level.
 
     Raises:
         UnreadableImage: there is no such channel, the region is outside the image, or it needs more than `max_bytes`.
     """
     array = _select_channels(path, plane.array, channel_numbers(path, plan.channels, ()))
     size = array.shape[1], array.shape[0]
-    region = _crop(path, plan, size, plane.pixel_size_um)
+    full_size, pixel_size = full_size or size, plane.pixel_size_um
+    if pixel_size is not None:
+        pixel_size = pixel_size[0] * size[0] / full_size[0], pixel_size[1] * size[1] / full_size[1]
+    region = _at_level(_crop(path, plan, full_size, pixel_size), full_size, size)
     return _cut(path, replace(plane, array=array), region, size, Window(0, 0, *size), max_bytes)
 
 

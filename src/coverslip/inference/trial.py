@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from coverslip._version import __version__
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import text
@@ -26,7 +26,7 @@ from coverslip.processes import (
 )
 from coverslip.runs.classifier import PackedClassifier
 
-TRIALS = register_kind(Kind("network-trials", RECORDS, 10**7))
+TRIALS = Kind("network-trials", bound_bytes=10**7)
 
 _SECONDS, _BYTES = 60, 2_000_000_000
 _WALL_CLOCK_FACTOR = 10  # wall-clock limit per second of processor time: other programs may need the processor

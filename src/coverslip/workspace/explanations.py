@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from coverslip.cache.file_hashes import FileHashes
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.content_hashes import hash_files
 from coverslip.datasets.index.opening import open_image_file
 from coverslip.datasets.index.records import Dataset, ImageRecord
@@ -31,7 +31,7 @@ from coverslip.workspace.store.workspace import Workspace
 
 EXPLANATION = register_function("explanation", "coverslip.workspace.explanations:explain")
 _N_NEAREST, _TILES_PER_ROW = 4, 2  # there is space for two next to a picture
-EXPLANATIONS = register_kind(Kind("app-explanations", RECORDS, bound_bytes=2 * 10**8))
+EXPLANATIONS = Kind("app-explanations", bound_bytes=2 * 10**8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

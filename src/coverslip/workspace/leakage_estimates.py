@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, TypeAdapter
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.quality.scanning import Signal
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
@@ -33,7 +33,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.workspace import Workspace
 
-DISTANCES = register_kind(Kind("app-distances", RECORDS, bound_bytes=2 * 10**7))
+DISTANCES = Kind("app-distances", bound_bytes=2 * 10**7)
 LEAKAGE_ESTIMATE = register_function("leakage-estimate", "coverslip.workspace.leakage_estimates:audit_dataset")
 MEASUREMENT = register_function("distances", "coverslip.workspace.leakage_estimates:measure_distances")
 _DISTANCES = TypeAdapter(Distances)

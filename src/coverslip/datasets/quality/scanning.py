@@ -27,7 +27,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.cache.file_hashes import FileHashes, FileIdentity, state_of
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind, unusable_note
+from coverslip.cache.stores import Kind, RecordStore, unusable_note
 from coverslip.counts import count_groups
 from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.records import Dataset, ImageRecord
@@ -36,6 +36,8 @@ from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images.decoding import Fields
+from coverslip.images.decoding_pool import READ_ALONE
+from coverslip.images.formats import decoder_versions
 from coverslip.images.preprocessing import PixelFacts, image_facts
 from coverslip.images.reader import ReadPlan
 from coverslip.images.reading import Pixels
@@ -44,8 +46,8 @@ from coverslip.messages import Message, message, note
 from coverslip.stopping import BY_SIGNAL, Stop
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
-FACTS = register_kind(Kind("facts", RECORDS))
-_FACTS_VERSION = 5  # increases if equal files would give other facts
+FACTS = Kind("facts")
+_FACTS_VERSION = 6  # increases if equal files would give other facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class PackedFacts(Sequence[PixelFacts | Unreadable]):
 class FactsCache:
     """The cache of facts of earlier scans, for concurrent use by several processes. Its methods are thread-safe.
 
-    Facts belong to the bytes of the image's files, and to the plan by which they were read. If facts cannot be stored
+    Facts belong to the bytes of the image's files, to the plan by which they were read, and to the versions of the
+    packages that decode images. If facts cannot be stored
     (the disk is full), one note is emitted, and the scan continues without the cache.
     """
 
@@ -199,7 +202,7 @@ class FactsCache:
     def _key(self, record: ImageRecord, digest: bytes) -> str:
         plan = record.plan
         if (plan_bytes := self._plans.get(plan)) is None:
-            plan_bytes = f"{_FACTS_VERSION} {plan.as_json()}".encode()
+            plan_bytes = f"{_FACTS_VERSION} {decoder_versions()} {plan.as_json()}".encode()
             if not record.has_box:  # a box is that of a single record
                 self._plans[plan] = plan_bytes
         # Some formats differ by their suffix only.
@@ -558,7 +561,8 @@ class _Reader:
             return Unreadable(error.message)
         except MemoryError:
             return Unreadable(message("no-memory-for-image"))
-        if identity is not None and not pixels.has_other_files:
+        was_killed = pixels.note is not None and READ_ALONE in pixels.note  # this time, by another program
+        if identity is not None and not pixels.has_other_files and not was_killed:
             self.facts_cache.add(record, identity, facts)
         return facts
 

@@ -224,7 +224,6 @@ full-scaling-of-floats = { $n_outside } von { $n_images ->
 
 # TIFF
 
-pillow-failed = Pillow kann dieses TIFF nicht dekodieren, tifffile aber schon
 
 ome-in-companion = dieses OME-TIFF ist eine Datei eines Bildes, dessen andere Kanäle, Ebenen und Pixelgröße in einer Begleitdatei stehen, die nicht gelesen wird
 

@@ -224,7 +224,6 @@ full-scaling-of-floats = { $n_outside } of { $n_images ->
 
 # TIFF
 
-pillow-failed = Pillow cannot decode this TIFF, but tifffile can
 
 ome-in-companion = this OME-TIFF is one file of an image, whose other channels, planes and pixel size are stated in a companion file, which is not read
 

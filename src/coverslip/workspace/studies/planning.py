@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.classes import ClassPlan
 from coverslip.errors import BadRecipe, CoverslipError, NotFound, UnknownModel
 from coverslip.events import Emit
@@ -401,7 +401,7 @@ def queue_study(
 # The expected time.
 
 STUDY_TIME = register_function("study-time", "coverslip.workspace.studies.planning:time_study")
-_TIMES = register_kind(Kind("app-study-times", RECORDS, bound_bytes=10**7))
+_TIMES = Kind("app-study-times", bound_bytes=10**7)
 _STORE = "times"
 
 

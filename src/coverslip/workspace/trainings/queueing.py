@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter
 
 from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.counts import count_groups
 from coverslip.datasets.index.records import Dataset, Part
 from coverslip.datasets.quality.scanning import Scan
@@ -75,7 +75,7 @@ from coverslip.workspace.trainings.state import RunState, can_finish, state_of_r
 from coverslip.workspace.workers import WorkerPool
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
-PREVIEWS = register_kind(Kind("app-previews", RECORDS, bound_bytes=2 * 10**8))
+PREVIEWS = Kind("app-previews", bound_bytes=2 * 10**8)
 _DRAWING_LOCK = threading.Lock()  # equal requests draw once
 
 

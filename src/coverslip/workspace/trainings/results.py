@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import Field, TypeAdapter
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.errors import Conflict
 from coverslip.evaluation.calibration import ReliabilityBin, reliability_bins
 from coverslip.evaluation.comparison import independent_difference
@@ -40,7 +40,7 @@ from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, headline_of
 
-RESULTS = register_kind(Kind("app-results", RECORDS, bound_bytes=5 * 10**8))
+RESULTS = Kind("app-results", bound_bytes=5 * 10**8)
 Result = TypeVar("Result")
 
 

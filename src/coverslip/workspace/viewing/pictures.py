@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from sqlalchemy import ColumnElement, Connection, exists, select
 
-from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.images.decoding import Fields, describe_image
 from coverslip.images.output import small_pixels
@@ -35,7 +35,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import DatasetImages, PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side
-THUMBNAILS = register_kind(Kind("app-thumbnails", RECORDS, bound_bytes=4 * 10**9))
+THUMBNAILS = Kind("app-thumbnails", bound_bytes=4 * 10**9)
 _VERSION = 2  # increases when thumbnails of the same image change
 _QUALITY = 85
 _STORED_AT_ONCE = 256

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from coverslip.cache.stores import RECORDS, Kind, MemoryCache, RecordStore, register_kind
+from coverslip.cache.stores import Kind, MemoryCache, RecordStore
 from coverslip.errors import NotFound, UnreadableImage
 from coverslip.images.decoding import describe_image
 from coverslip.images.preprocessing import intensity_range, resized
@@ -39,7 +39,7 @@ from coverslip.workspace.viewing.pictures import encode, picture_threads
 Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each docstring
 
 BLOCK_PX = 1024
-TILES = register_kind(Kind("app-tiles", RECORDS, bound_bytes=4 * 10**9))
+TILES = Kind("app-tiles", bound_bytes=4 * 10**9)
 _VERSION = 1  # increases when blocks of the same image change
 _MEMORY_BYTES = 256 * 2**20  # of blocks and whole planes in the memory of the server
 _MOST_RATIO = 4  # between a level and the level of the file from which it is read
