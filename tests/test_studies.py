@@ -53,6 +53,21 @@ def refused(tmp_path: Path, **plan: Any) -> BadRecipe:  # Any: as YAML takes it
 # Plans
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["other"], ["--group", "slide"], ["--group-pattern", "x"], ["--arms", "A"], ["--small"], ["--all-tables"]],
+)
+def test_options_of_presets_are_refused_beside_a_plan(tmp_path: Path, options: list[str]) -> None:
+    """Ignored, they would not protect against leakage: results would be split by image although a group was named."""
+    out = tmp_path / "out"
+    assert main(["study", "run", str(write_plan(tmp_path)), *options, "--out", str(out), "--dry-run"]) == 2
+    assert not out.exists()
+
+
+def test_options_of_a_preset_are_refused_without_its_name() -> None:
+    assert main(["study", "preset", "--group", "slide"]) == 2
+
+
 def test_every_combination_is_one_training_on_the_splits_of_its_repeat(tmp_path: Path) -> None:
     plan = write_plan(
         tmp_path,
