@@ -87,6 +87,7 @@ def _list(workspace: Workspace, study: Job, cell: StudyCell) -> None:
         choices=cell.recipe.model_dump(mode="json"),
         state="started",
         queued=None,
+        created=study.created,  # its labels are those of that time
         image_keys=study.choices.get("keys_of", {}).get(path),
     )
 
