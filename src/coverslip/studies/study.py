@@ -34,21 +34,24 @@ from coverslip.studies.cells import (
 )
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
-from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
 from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import CellRunner, Train, train_in_program
-from coverslip.studies.timing import measure_latencies, read_latencies
+from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.variants import (
     confusions,
     draw_heat_maps,
     epoch_curves,
     fit_scores,
+    measure_distances,
+    measure_latencies,
     measure_perturbed,
     merged_classes,
     rare_classes,
+    read_distances,
     read_heat_maps,
+    read_latencies,
 )
 
 
@@ -307,26 +310,28 @@ def _training_on(executor: ProgramExecutor | ClusterExecutor, study: Path) -> Tr
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
     cells = [as_trained(cell) for cell in cells]
     rows = _write_rows(plan, cells, folder)
-    comparison = compare_study(
-        plan,
-        rows,
-        classifier_differences(plan, cells),
-        read_latencies(folder),
-        merged=merged_classes(plan, cells),
-        curves=epoch_curves(plan, cells),
-        fits=fit_scores(plan, cells),
-        confusions=confusions(plan, cells),
-        tried=tried_choices(plan, cells),
-        idle_first_steps=idle_first_steps(cells),
-        distances=read_distances(folder),
-        heat_maps=read_heat_maps(folder),
-        arm_differences=arm_differences(plan, cells),
-        arm_settings=arm_settings(plan, cells, rows),
-        not_stated=not_stated(plan, cells),
-        protocols=protocol_stamps(plan, cells),
-        rare_classes=rare_classes(plan, cells),
-        roc_panels=roc_panels(plan, cells),
-        images=images_of_datasets(plan, cells),
+    comparison = replace(
+        compare_study(
+            plan,
+            rows,
+            merged=merged_classes(plan, cells),
+            fits=fit_scores(plan, cells),
+            images=images_of_datasets(plan, cells),
+        ),
+        classifiers=tuple(classifier_differences(plan, cells)),
+        latencies=tuple(read_latencies(folder)),
+        arm_differences=tuple(arm_differences(plan, cells)),
+        arm_settings=tuple(arm_settings(plan, cells, rows)),
+        curves=tuple(epoch_curves(plan, cells)),
+        confusions=tuple(confusions(plan, cells)),
+        tried=tuple(tried_choices(plan, cells)),
+        idle_first_steps=tuple(idle_first_steps(cells)),
+        distances=tuple(read_distances(folder)),
+        heat_maps=tuple(read_heat_maps(folder)),
+        notes=(*plan.notes, *not_stated(plan, cells)),
+        protocols=tuple(protocol_stamps(plan, cells)),
+        rare_classes=tuple(rare_classes(plan, cells)),
+        roc_panels=tuple(roc_panels(plan, cells)),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

@@ -19,7 +19,7 @@ from coverslip.runs.documents import read_object
 from coverslip.runs.folder import is_run
 from coverslip.runs.recipe_keys import as_yaml
 from coverslip.studies.cells import Cell as StudyCell
-from coverslip.studies.cells import CellWord, as_trained, cells_of
+from coverslip.studies.cells import CellWord, as_trained, cells_of, finished
 from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
@@ -497,12 +497,10 @@ def _key(study_id: str, name: AnalysisName) -> str:
 
 
 def _possible(study: Job) -> Iterator[AnalysisName]:
-    finished = [
-        cell for cell in cells_in(study.folder) if not cell.is_pretraining and state_of_cell(cell).state == "done"
-    ]
-    if finished:
+    cells = finished(cells_in(study.folder))
+    if cells:
         yield from ("latency", "explanations")
-    if any(cell.starts_from is not None for cell in finished):
+    if any(cell.starts_from is not None for cell in cells):
         yield "distances"
 
 
