@@ -376,6 +376,17 @@ def test_a_resumed_study_begins_no_training_that_takes_longer_than_its_budget(tm
 
 
 @pytest.mark.slow
+def test_a_budget_that_is_too_short_for_the_first_training_is_said_before_it_starts(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 30)
+    plan = write_plan(tmp_path, seeds=[0, 1], folds=0, recipe=SMALL)
+    events: list[Event] = []
+    run_study(plan, out=tmp_path / "out", budget=0.1, emit=events.append)
+    codes = [event.code for event in events if isinstance(event, Noted)]
+    assert codes == ["study-budget-exceeded", "cell-begun", "study-budget"]
+    assert [state_of(cell).state for cell in plan_study(plan, tmp_path / "out")] == ["done", "not begun"]
+
+
+@pytest.mark.slow
 @pytest.mark.exhaustive
 def test_a_training_whose_features_were_in_the_cache_has_no_time(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 60, seed=73)

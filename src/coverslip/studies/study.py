@@ -1,5 +1,6 @@
 """Planning, running, resuming and comparing a study in its folder."""
 
+import math
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,7 +12,7 @@ from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
 from coverslip.machine import n_cores
-from coverslip.messages import ChooseOther, Resume, note, text
+from coverslip.messages import ChooseOther, Resume, duration, note, text
 from coverslip.models import model_info
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import UnchangedImages
@@ -22,7 +23,7 @@ from coverslip.runs.training import budget_seconds
 from coverslip.runtime.cluster import ClusterExecutor
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.slurm import Slurm
-from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.stopping import Deadline
 from coverslip.studies.cells import (
     Cell,
     as_trained,
@@ -39,6 +40,7 @@ from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import CellRunner, Train, train_in_program
 from coverslip.studies.settings import idle_first_steps, tried_choices
+from coverslip.studies.timing import cell_seconds
 from coverslip.studies.variants import (
     confusions,
     draw_heat_maps,
@@ -265,7 +267,7 @@ def _run(
     budget: float | str | None,
     emit: Emit,
 ) -> StudyComparison:
-    deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
+    seconds = math.inf if budget is None else budget_seconds(budget)
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
     write_merged_tables(cells)
@@ -273,6 +275,9 @@ def _run(
         StatusFile(Run(folder).status_file).recording() as status,
         closing(_executor(on, trust_cluster, threads, emit)) as executor,
     ):
+        if on == "local" and budget is not None:
+            _note_short_budget(cells, seconds, emit)
+        deadline = Deadline.within(seconds)
         try:
             CellRunner(
                 cells=cells,
@@ -289,6 +294,15 @@ def _run(
         finally:  # writes the available results, also of a stopped study
             comparison = _compared(plan, cells, folder)
     return comparison
+
+
+def _note_short_budget(cells: list[Cell], budget: float, emit: Emit) -> None:
+    """Emit a note if the first training of a study takes longer than the budget; it starts, or nothing would."""
+    if any(is_run(cell.run.folder) for cell in cells):
+        return
+    seconds = cell_seconds(cells[:1], emit)[cells[0].name]
+    if seconds is not None and seconds > budget:
+        emit(Noted.of(note("study-budget-exceeded", level="warning", duration=duration(seconds))))
 
 
 def _executor(on: str, trust_cluster: bool, threads: int, emit: Emit) -> ProgramExecutor | ClusterExecutor:
