@@ -337,12 +337,12 @@ def comparison_of(job: Job) -> StudyComparison:
         BadRecipe: its plan is damaged.
     """
     file = _existing(job, "comparison.json")
-    try:
-        data = {key: value for key, value in read_object(file).items() if key != "format_version"}
-        return _COMPARISON.validate_python(data)
-    except ValidationError as error:
-        if not any(state_of_cell(cell).state == "done" for cell in cells_in(job.folder)):
-            raise BadRun("comparison-damaged", file=file) from error
+    data = read_object(file)
+    with suppress(ValidationError):
+        if data.keys() >= {each.name for each in fields(StudyComparison)}:  # a missing field is not an empty result
+            return _COMPARISON.validate_python(data)
+    if not any(state_of_cell(cell).state == "done" for cell in cells_in(job.folder)):
+        raise BadRun("comparison-damaged", file=file)
     return study_comparison(job.folder)  # a former version wrote the file, with other fields
 
 
