@@ -30,8 +30,7 @@ from coverslip.runs.training import Calibration, Epoch, FinetuneStage, InstantSt
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.results import ResultRow
-from coverslip.studies.timing import NetworkLatency
-from coverslip.studies.variants import EpochCurve
+from coverslip.studies.variants import EpochCurve, NetworkLatency
 
 BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil", "platelet", "immature")
 DOMAINS, STAINS = ("hospital north", "hospital south"), ("May-Grünwald Giemsa", "Wright")
@@ -222,7 +221,8 @@ def written_study() -> StudyComparison:
         for dataset in ("blood cells", "nuclei")
         for k, model in enumerate(NETWORKS)
     ]
-    return compare_study(plan, list(study_rows()), latencies=latencies, curves=[study_curve(k) for k in range(4)])
+    curves = tuple(study_curve(k) for k in range(4))
+    return replace(compare_study(plan, list(study_rows())), latencies=tuple(latencies), curves=curves)
 
 
 def study_rows() -> Iterator[ResultRow]:

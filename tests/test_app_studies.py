@@ -16,6 +16,7 @@ from tables import downloaded
 from trained import SMALL_NETWORK
 
 import coverslip as cs
+from coverslip import messages
 from coverslip.app.server import create_app
 from coverslip.runs.recipe_keys import load_recipe
 from coverslip.workspace.jobs.records import find_job, list_unlisted_jobs
@@ -207,6 +208,19 @@ def test_a_time_limit_is_given_to_the_process_of_a_study(lab: Lab) -> None:
     ended(lab.client, study["id"], what="jobs")
 
 
+def test_each_dataset_has_a_name_of_its_own(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    folders = [write_cells(tmp_path / "here" / name, 12) for name in ("A", "A 1")]
+    folders += [write_cells(tmp_path / place / "A", 12, seed=seed) for seed, place in enumerate(("there", "far"), 1)]
+    datasets = [open_images(workspace, folder) for folder in folders]
+    choices = StudyChoices(dataset_ids=datasets[:3], pretraining_ids=datasets[3:])
+    trainings = outlook(workspace, choices).trainings
+    assert list(dict.fromkeys(each.dataset for each in trainings if not each.is_pretraining)) == ["A 2", "A 1", "A 3"]
+    assert {each.dataset for each in trainings if each.is_pretraining} == {
+        messages.text("pretraining-on", dataset="A 4")
+    }
+
+
 def test_what_cannot_be_planned_is_said(lab: Lab) -> None:
     assert "'aimic'" in lab.post("study-preview", lab.request(preset="aimik"), 422)["title"]
     assert "two datasets" in lab.post("study-preview", lab.request(preset="two-step"), 422)["title"]
@@ -266,6 +280,7 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
     assert failed["error"]
     run = lab.get(f"runs/{good['run_id']}")
     assert (run["state"], run["dataset_id"], run["study_id"]) == ("done", lab.cells, done["id"])
+    assert run["created"] == done["created"]  # its labels are those of that time
     assert run["headline"] == good["headline"]
     recipe = load_recipe(Path(run["folder"]) / "recipe.yaml")
     assert (recipe.head, recipe.batch_norm, recipe.sampling, recipe.epochs) == ("native", "learn", "undersample", 1)
@@ -398,7 +413,8 @@ def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> 
     assert lab.post(f"jobs/{done['id']}/restore", {}, 200)["state"] == "done"
     restored = lab.get(f"studies/{done['id']}")["trainings"]
     assert [each["run_id"] for each in restored] == [each["run_id"] for each in done["trainings"]]
-    assert lab.get(f"runs/{restored[0]['run_id']}")["state"] == "done"
+    run = lab.get(f"runs/{restored[0]['run_id']}")
+    assert (run["state"], run["created"]) == ("done", done["created"])
 
 
 @pytest.mark.slow

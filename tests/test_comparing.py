@@ -171,6 +171,16 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
     assert ("not statistically significant" in comparison.conclusion) == (not row.is_shown)
 
 
+def test_the_best_of_several_runs_is_named_only_if_their_test_images_are_the_same(pair: tuple[Run, Run]) -> None:
+    """The metrics of a run with fewer images, which may be the easier ones, do not make it the best."""
+    best = max(pair, key=lambda run: run.metrics[run.metrics.primary].value or 0)
+    third = Run(shutil.copytree(best.folder, best.folder.with_name("third")))
+    assert best.folder.name in cs.compare([best, third, *(run for run in pair if run != best)]).conclusion
+    header, _, *lines = third.predictions_file.read_text(encoding="utf-8").splitlines(keepends=True)
+    third.predictions_file.write_text("".join([header, *lines]), encoding="utf-8")
+    assert cs.compare([*pair, Run(third.folder)]).conclusion == ""
+
+
 @pytest.mark.exhaustive
 def test_copies_of_files_under_other_names_are_the_same_test_images(pair: tuple[Run, Run], tmp_path: Path) -> None:
     first, file_of = pair[0], image_files(pair[0])

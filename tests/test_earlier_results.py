@@ -100,6 +100,9 @@ def test_the_comparison_of_a_study_is_made_again_from_its_trainings(tmp_path: Pa
     stated = [score["mean"] for each in json_in(STUDY / "comparison.json")["datasets"] for score in each["scores"]]
     assert [score.mean for each in comparison.datasets for score in each.scores] == pytest.approx(stated)
     assert comparison_of(study).datasets == comparison.datasets
+    fewer = {name: values for name, values in json_in(copy / "comparison.json").items() if name != "tried"}
+    (copy / "comparison.json").write_text(json.dumps(fewer), encoding="utf-8")
+    assert comparison_of(study).tried == comparison.tried != ()
     shutil.rmtree(copy / "cells")
     shutil.copy(STUDY / "comparison.json", copy)
     with pytest.raises(BadRun) as refusal:

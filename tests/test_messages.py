@@ -86,6 +86,16 @@ def test_several_settings_go_together_and_other_ways_are_alternatives() -> None:
     )
 
 
+def test_only_options_of_the_running_command_are_suggested(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table, plan = tmp_path / "table.csv", tmp_path / "plan.yaml"
+    table.write_text("path,kind\na.png,x\n")
+    plan.write_text(f"datasets: ['{table}']\nmodels: [mobilenet_v2]\n")
+    assert main(["inspect", str(table)]) == 1
+    assert "--columns" in capsys.readouterr().err
+    assert main(["study", "run", str(plan), "--out", str(tmp_path / "out"), "--dry-run"]) == 1
+    assert "--columns" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("remedy", [remedy for remedy, _ in EACH])
 def test_notes_and_failures_come_back_from_json(remedy: Remedy) -> None:
     note = Note("a-code", "A text.", level="warning", parameters={"n": 3}, remedies=(remedy,))

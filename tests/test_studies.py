@@ -53,6 +53,21 @@ def refused(tmp_path: Path, **plan: Any) -> BadRecipe:  # Any: as YAML takes it
 # Plans
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["other"], ["--group", "slide"], ["--group-pattern", "x"], ["--arms", "A"], ["--small"], ["--all-tables"]],
+)
+def test_options_of_presets_are_refused_beside_a_plan(tmp_path: Path, options: list[str]) -> None:
+    """Ignored, they would not protect against leakage: results would be split by image although a group was named."""
+    out = tmp_path / "out"
+    assert main(["study", "run", str(write_plan(tmp_path)), *options, "--out", str(out), "--dry-run"]) == 2
+    assert not out.exists()
+
+
+def test_options_of_a_preset_are_refused_without_its_name() -> None:
+    assert main(["study", "preset", "--group", "slide"]) == 2
+
+
 def test_every_combination_is_one_training_on_the_splits_of_its_repeat(tmp_path: Path) -> None:
     plan = write_plan(
         tmp_path,
@@ -358,6 +373,17 @@ def test_a_resumed_study_begins_no_training_that_takes_longer_than_its_budget(tm
     assert [(event.code, event.parameters) for event in events if isinstance(event, Noted)] == [
         ("study-budget", {"n_trainings": 1})
     ]
+
+
+@pytest.mark.slow
+def test_a_budget_that_is_too_short_for_the_first_training_is_said_before_it_starts(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 30)
+    plan = write_plan(tmp_path, seeds=[0, 1], folds=0, recipe=SMALL)
+    events: list[Event] = []
+    run_study(plan, out=tmp_path / "out", budget=0.1, emit=events.append)
+    codes = [event.code for event in events if isinstance(event, Noted)]
+    assert codes == ["study-budget-exceeded", "cell-begun", "study-budget"]
+    assert [state_of(cell).state for cell in plan_study(plan, tmp_path / "out")] == ["done", "not begun"]
 
 
 @pytest.mark.slow

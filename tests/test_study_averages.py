@@ -11,13 +11,15 @@ from synthetic_runs import latency
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.evaluation.results import Metric
+from coverslip.messages import text
+from coverslip.reports.metric_rows import Estimate
 from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import names_by_size, seconds_per_image
 from coverslip.studies.plan import StudyPlan, plan_of
-from coverslip.studies.pretraining_steps import StepDistance
+from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow, disjoint_datasets, images_of_datasets
-from coverslip.studies.timing import NetworkLatency
+from coverslip.studies.variants import NetworkLatency, StepDistance
 
 
 def rows(dataset: str, model: str, values: list[float]) -> list[ResultRow]:
@@ -68,41 +70,21 @@ def test_unions_and_degraded_copies_are_no_further_datasets() -> None:
     assert published.own == {"": pytest.approx(0.86)}
 
 
-def test_the_distances_of_datasets_are_correlated_with_gains_within_an_arm() -> None:
-    arms, regimes = ("A", "B"), ("from f", "from g")
-    plan = plan_of(
-        {
-            "datasets": ["a", "b"],
-            "models": ["x"],
-            "regimes": ["imagenet", *({"name": name, "two_step": name[-1]} for name in regimes)],
-            "arms": [{"name": arm} for arm in arms],
-        }
-    )
-    results: list[ResultRow] = []
-    distances: list[StepDistance] = []
-    for k, (arm, dataset) in enumerate((arm, f"{name}, {arm}") for arm in arms for name in "ab"):
-        results += rows(dataset, "x", [0.5, 0.6])
-        for i, regime in enumerate(regimes, start=1):
-            gain = 0.01 * (k + 2 * i) * (1 if arm == "A" else -1)
-            results += [replace(row, regime=regime) for row in rows(dataset, "x", [0.5 + gain, 0.6 + gain])]
-            measure = Metric(value=float(k + 2 * i))
-            distances.append(
-                StepDistance(
-                    dataset=dataset,
-                    first=regime[-1],
-                    model="x",
-                    regime=regime,
-                    mmd2=measure,
-                    coral=measure,
-                    logme=0.1 * i,
-                    p=0.1,
-                )
-            )
-    of_mmd = [each for each in compare_study(plan, results, distances=distances).correlations if each.measure == "MMD²"]
-    assert [(each.arm, each.n_pairs, each.of_pairs.value) for each in of_mmd] == [
-        ("A", 4, pytest.approx(1)),
-        ("B", 4, pytest.approx(-1)),
+def test_a_distance_stands_beside_the_gain_with_the_largest_number_of_training_images() -> None:
+    regimes = ["imagenet", {"name": "from f", "two_step": "f"}]
+    plan = plan_of({"datasets": ["a"], "models": ["x"], "regimes": regimes, "train_per_class": [5, 10]})
+    results = [
+        replace(row, regime=regime, train_per_class=n)
+        for n, regime, value in ((5, "imagenet", 0.5), (5, "from f", 0.9), (10, "imagenet", 0.6), (10, "from f", 0.75))
+        for row in rows("a", "x", [value, value + 0.01])
     ]
+    measure = Metric(value=0.2)
+    distance = StepDistance(dataset="a", first="f", model="x", regime="from f", mmd2=measure, coral=measure, p=0.1)
+    compared = replace(compare_study(plan, results), distances=(distance,))
+    (section,) = (each for each in study_sections(compared) if each.title == text("study-distances.title"))
+    ((*_, gain),) = section.blocks[0].rows
+    assert isinstance(gain, Estimate)
+    assert gain.value == "+0.150"
 
 
 def test_the_time_of_a_network_is_that_in_the_arm_of_its_scores() -> None:
@@ -114,7 +96,7 @@ def test_the_time_of_a_network_is_that_in_the_arm_of_its_scores() -> None:
             name = f"{dataset}, {arm}"
             results += [replace(row, parameters=parameters) for row in rows(name, model, [0.5, 0.6])]
             latencies.append(NetworkLatency(dataset=name, model=model, latency=latency(seconds)))
-    compared = compare_study(plan, results, latencies=latencies)
+    compared = replace(compare_study(plan, results), latencies=tuple(latencies))
     assert compared.overall[-1].arm == "B"
     assert seconds_per_image(compared, "x") == pytest.approx(latency(3.0).whole_many.median / latency(3.0).n_many)
     assert {row.parameters for row in names_by_size(compared)} == {30}

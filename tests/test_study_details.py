@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,18 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
 from coverslip.errors import BadRecipe, BadRun
+from coverslip.events import Event, Noted
 from coverslip.messages import text
 from coverslip.models.networks import cost_of_model
 from coverslip.runs.folder import Run
-from coverslip.studies.cells import cells_of
+from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
-from coverslip.studies.pretraining_steps import idle_first_steps, tried_choices
 from coverslip.studies.results import ResultRow
+from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.study import plan_study, resume_study, study_comparison
-from coverslip.studies.timing import cell_seconds, read_latencies
-from coverslip.studies.variants import perturbed_image
+from coverslip.studies.timing import cell_seconds
+from coverslip.studies.variants import perturbed_image, read_latencies
 
 CHANGES = [{"blur": 2}, {"scale": 0.5}]
 
@@ -217,6 +219,29 @@ def test_settings_name_the_batches_that_memory_reduced(trained: Run, tmp_path: P
     assert row.settings == text("smaller-batches-in-trainings", sizes=str(size), n_trainings=row.n_trained)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("file", "n_done"),
+    [("recipe.yaml", 2), ("classifier/classifier.json", 2), ("metrics.json", 2), ("status.json", 1)],
+)
+def test_a_damaged_file_is_the_fault_of_its_training_alone(
+    trained: Run, tmp_path: Path, file: str, n_done: int
+) -> None:
+    """The other trainings of the study are still compared, shown and resumed."""
+    plan = plan_of({"datasets": ["cells"], "models": [SMALL_NETWORK, {"name": "other", "recipe": {}}], "folds": 0})
+    save_plan(plan, tmp_path / "study.yaml")
+    cells = plan_study(plan, tmp_path)
+    for cell in cells:
+        shutil.copytree(trained.folder, cell.run.folder)
+    (cells[0].run.folder / file).write_text("epochs: [")
+    compared = study_comparison(tmp_path)
+    assert [failed.name for failed in compared.failures] == [cells[0].name]
+    scores = {row.name: row for row in compared.datasets[0].scores}
+    assert scores[SMALL_NETWORK].mean is None
+    assert scores["other"].mean == trained.metrics[plan.primary_metric].value
+    assert [state_of(cell).state for cell in plan_study(plan, tmp_path)].count("done") == n_done
+
+
 def test_changes_of_an_image_are_what_they_say() -> None:
     image = np.zeros((33, 33, 3), np.uint8)
     image[12:21, 12:21] = 200
@@ -271,10 +296,11 @@ def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else(
 def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:
     for content in ("{", '{"format_version": 1}', '{"format_version": 1, "latencies": [{"dataset": 3}]}'):
         (tmp_path / "latency.json").write_text(content)
-        with pytest.raises(BadRun):
+        with pytest.raises(BadRun) as refusal:
             read_latencies(tmp_path)
-    (tmp_path / "latency.json").write_text(json.dumps({"format_version": 1, "latencies": []}))
-    assert read_latencies(tmp_path) == []
+        assert refusal.value.code == "damaged-measurements"
+    (tmp_path / "latency.json").write_text(json.dumps({"latencies": []}))
+    assert read_latencies(tmp_path) == ()
 
 
 @pytest.mark.exhaustive
@@ -284,7 +310,7 @@ def test_an_interrupted_measurement_of_prediction_times_continues(folder: Path) 
     first, second = read_latencies(folder)
     content = json.loads((folder / "latency.json").read_text(encoding="utf-8"))
     marked = {**content["latencies"][0], "latency": {**content["latencies"][0]["latency"], "n_many": 123}}
-    (folder / "latency.json").write_text(json.dumps({**content, "latencies": [marked]}), encoding="utf-8")
+    (folder / "latency.json").write_text(json.dumps({"latencies": [marked], "is_complete": False}), encoding="utf-8")
     study_comparison(folder, bench=True)
     continued = read_latencies(folder)
     assert [(each.dataset, each.model) for each in continued] == [
@@ -294,6 +320,18 @@ def test_an_interrupted_measurement_of_prediction_times_continues(folder: Path) 
     assert continued[0].latency.n_many == 123  # measured before the interruption
     study_comparison(folder, bench=True)
     assert read_latencies(folder)[0].latency.n_many != 123  # a complete measurement is repeated
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_an_earlier_prediction_time_is_not_shown_if_it_cannot_be_measured_again(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, study := tmp_path / "study")
+    study_comparison(study, bench=True)
+    for cell in plan_study(study / "study.yaml", study):
+        (cell.run.classifier_folder / "classifier.json").unlink()
+    events: list[Event] = []
+    assert study_comparison(study, bench=True, emit=events.append).latencies == ()
+    assert [event.code for event in events if isinstance(event, Noted)] == ["no-latency"] * 2
 
 
 @pytest.mark.exhaustive

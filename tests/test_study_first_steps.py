@@ -1,6 +1,8 @@
 """Studies with a first step: how far its images are, and where networks look with and without it."""
 
 import json
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,10 @@ from trained import GROUPS, SMALL_NETWORK
 
 from coverslip.cli import main
 from coverslip.errors import BadRun
+from coverslip.evaluation.results import Metric
 from coverslip.runs.folder import open_run
 from coverslip.studies.study import run_study, study_comparison
+from coverslip.studies.variants import StepDistance
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,19 @@ def test_first_steps_are_measured_and_maps_drawn_where_that_is_requested(
 def before_cell(folder: Path) -> str:
     """The folder of the training without a first step."""
     return next(each.name for each in (folder / "cells").iterdir() if each.is_dir() and "imagenet" in each.name)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.slow
+def test_an_earlier_distance_is_not_shown_if_it_cannot_be_measured_again(folder: Path, tmp_path: Path) -> None:
+    study, value = shutil.copytree(folder, tmp_path / "study"), Metric(value=0.2)
+    names = {"dataset": "cells", "first": "others", "model": "small", "regime": "two-step"}
+    earlier = StepDistance(**names, mmd2=value, p=0.1, coral=value)
+    (study / "distances.json").write_text(json.dumps({"distances": [asdict(earlier)]}))
+    assert study_comparison(study).distances == (earlier,)
+    for file in study.glob("pretraining/*/environment.json"):  # it states the images
+        file.unlink()
+    assert study_comparison(study, distances=True).distances == ()
 
 
 @pytest.mark.exhaustive

@@ -18,7 +18,7 @@ from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadDataset
-from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, logme, median_distance, mmd
+from coverslip.evaluation.distances import Distances, PairDistance, SetFacts, coral, median_distance, mmd
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, OnProgress, ignore_progress, progress_reporter, show
@@ -244,31 +244,6 @@ def distance(
         nearest,
         f"{_shared_images(feature_sets)}{_advice(names[0], nearest, pairs)}",
     )
-
-
-def logme_of(data: Dataset, run: Run | Path | str, *, device: str = "auto", emit: Emit = show) -> float:
-    """Return LogME of the labels of a dataset, in the features of a run's network.
-
-    Args:
-        data: with labels.
-        run: whose classifier computes the features.
-        device: the device of the network, as of `load_classifier`.
-        emit: receives progress.
-
-    Raises:
-        BadClassifier: the run has no classifier.
-        Stopped: on request.
-        ValueError: there are fewer than two classes.
-    """
-    scan = scan_images(data, emit=emit)
-    labels = [
-        record.label or ""
-        for record, fact in zip(data.records, scan.facts, strict=True)
-        if isinstance(fact, PixelFacts)
-    ]
-    context = RunContext(Path(), select_device(device), emit)
-    features = feature_extractor([scan], run=run).features_of(data, scan, context).features
-    return logme(features, np.unique(labels, return_inverse=True)[1])
 
 
 def _open_all(datasets: Sequence[Dataset | ImageSource], group: str | None, group_pattern: str | None) -> list[Dataset]:

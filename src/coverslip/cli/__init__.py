@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from coverslip.cli import app as app_command
 from coverslip.cli import demo, doctor, models, objects, predict, proportions, runs, study, train
 from coverslip.cli import inspect as inspect_command
 from coverslip.cli import labels as label_errors_command
-from coverslip.cli._options import error_line, keep_near_options, option, set_instead
+from coverslip.cli._options import error_line, keep_near_options, option, set_instead, suggesting_only
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.files import DISK_FULL, write_json
 from coverslip.machine import limit_thread_spinning
@@ -122,6 +123,21 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     limit_thread_spinning()
     os.environ.setdefault(DECODE_APART_VARIABLE, "1")  # read at the first decoding of an image
+    with suggesting_only(partial(_options_of, arguments)):
+        return _run(arguments, debug=debug)
+
+
+def _options_of(arguments: list[str]) -> set[str]:
+    """Return the options of the command that the arguments name."""
+    command = typer.main.get_command(app)
+    for word in arguments:
+        if (subcommand := getattr(command, "commands", {}).get(word)) is None:
+            break
+        command = subcommand
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
     try:
         # Without standalone mode, the exit code of a command is returned, or None.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)

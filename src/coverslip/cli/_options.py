@@ -7,7 +7,9 @@ import os
 import re
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -194,13 +196,32 @@ _OPTIONS = {
 }
 
 
+_options_of_command: ContextVar[Callable[[], Collection[str]] | None] = ContextVar("options of command", default=None)
+
+
+@contextmanager
+def suggesting_only(options: Callable[[], Collection[str]]) -> Iterator[None]:
+    """Suggest no other options within the block. They are computed when the first one is suggested."""
+    token = _options_of_command.set(options)
+    try:
+        yield
+    finally:
+        _options_of_command.reset(token)
+
+
+def _is_accepted(suggestion: str) -> bool:
+    """Return whether a suggestion is another command, or an option that the running command has."""
+    options = _options_of_command.get()
+    return options is None or not suggestion.startswith("--") or suggestion.split(maxsplit=1)[0] in options()
+
+
 def with_remedies(sentence: str, remedies: Sequence[Remedy]) -> str:
     """Append the options or commands of remedies to a sentence; a page renders remedies itself."""
     if not remedies or is_read_on_a_page():
         return sentence
     settings = [_as_argument(remedy) for remedy in remedies if isinstance(remedy, Set)]
     other_remedies = [_as_argument(remedy) for remedy in remedies if not isinstance(remedy, Set)]
-    suggestions = [each for each in [" ".join(settings), *other_remedies] if each]
+    suggestions = [each for each in [" ".join(settings), *other_remedies] if each and _is_accepted(each)]
     if not suggestions:
         return sentence
     suggestion = reduce(lambda first, second: text("report-or", first=first, second=second), suggestions)

@@ -71,6 +71,8 @@ def run(
     from coverslip.studies.study import check_cells, plan_study, run_study
     from coverslip.studies.timing import cell_seconds
 
+    if _is_file(plan) and any((data, group, group_pattern, arms, all_tables, small)):
+        raise usage_error("usage-options-of-preset", hint="PLAN")
     study_plan = plan if _is_file(plan) else _preset(plan, data, group, group_pattern, arms, all_tables, small)
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
@@ -122,6 +124,8 @@ def preset(
     from coverslip.studies.study import plan_study
 
     console = results_console()
+    if name is None and any((out, group, group_pattern, arms, all_tables, small)):
+        raise usage_error("usage-preset-name", hint="NAME")
     if name is None:
         table = table_of(*column_titles("column-preset", "column-study", "column-publication"))
         for study_preset in PRESETS.values():

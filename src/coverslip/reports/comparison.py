@@ -196,9 +196,9 @@ def _conclusion_of_several(runs: Sequence[Run], names: Sequence[str], primary: s
 
 
 def _difference_to_best(run: Run, best: Run, metric: str) -> Metric | None:
-    """Return the difference in the metric; None if the runs have no images in common, or labels differ."""
+    """Return the difference in the metric; None if the test images or their labels are not the same."""
     common = common_images(run, best)
-    if not len(common.first_label) or (common.first_label != common.second_label).any():
+    if common.n_only_first or common.n_only_second or (common.first_label != common.second_label).any():
         return None
     return paired_differences(common.first, common.second, common.first_label, common.group, metrics=[metric])[metric]
 

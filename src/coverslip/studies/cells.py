@@ -220,7 +220,10 @@ class CellState:
 
 def state_of(cell: Cell) -> CellState:
     """Return the state of a training from its run folder, or from its failure file if there is no run folder."""
-    status = cell.run.status
+    try:
+        status = cell.run.status
+    except CoverslipError as error:  # it cannot be resumed, and must not hide the others
+        return CellState("failed", error_text(error.failure))
     if status is not None and status.state == "done":
         return CellState("done")
     if status is not None and status.state == "failed":
@@ -230,6 +233,11 @@ def state_of(cell: Cell) -> CellState:
     if (reason := start_failure(cell.run.folder)) is not None:
         return CellState("failed", reason)
     return CellState("not begun" if status is None else "stopped")
+
+
+def finished(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the trainings that are done, without pretrainings."""
+    return [cell for cell in cells if not cell.is_pretraining and state_of(cell).state == "done"]
 
 
 def expected_recipe(run: Run, planned: Recipe, group_pattern: str | None) -> Recipe:

@@ -4,7 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -19,15 +19,13 @@ from coverslip.evaluation.comparison import (
     procedure_difference,
     units_to_show,
 )
-from coverslip.evaluation.distances import rank_correlation, rank_correlation_within
 from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text
 from coverslip.reports.common_images import common_images
-from coverslip.studies.cells import Cell, state_of
+from coverslip.studies.cells import Cell, finished
 from coverslip.studies.plan import StudyPlan, TrainedDataset
-from coverslip.studies.pretraining_steps import StepDistance, Tried
 from coverslip.studies.published import (
     ArmDifference,
     ArmSetting,
@@ -55,8 +53,17 @@ from coverslip.studies.results import (
     overall,
     size_curve,
 )
-from coverslip.studies.timing import NetworkLatency
-from coverslip.studies.variants import EpochCurve, FitScores, HeatMaps, MergedClass, NetworkConfusion, RareClass
+from coverslip.studies.settings import Tried
+from coverslip.studies.variants import (
+    EpochCurve,
+    FitScores,
+    HeatMaps,
+    MergedClass,
+    NetworkConfusion,
+    NetworkLatency,
+    RareClass,
+    StepDistance,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +83,8 @@ def classifier_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[Class
     """Return the differences from the baseline for the first split and seed, with intervals over groups."""
     first = {
         (cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)): cell
-        for cell in cells
-        if (cell.repeat, cell.seed) == (1, plan.seeds[0]) and not cell.is_pretraining and state_of(cell).state == "done"
+        for cell in finished(cells)
+        if (cell.repeat, cell.seed) == (1, plan.seeds[0])
     }
     return [difference for key, cell in first.items() for difference in _classifier_difference(plan, key, cell, first)]
 
@@ -186,32 +193,6 @@ class Robustness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """The gain of a pretraining step on a dataset, beside the distance of the two datasets."""
-
-    dataset: str
-    regime: str
-    model: str
-    gain: ProcedureDifference  # from the baseline
-    distance: StepDistance
-
-
-Measure = Literal["MMD²", "CORAL", "LogME"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureCorrelation:
-    """The rank correlation of a measure of datasets with the gain of pretraining."""
-
-    measure: Measure
-    arm: str  # empty: the study has no arms
-    model: str
-    n_pairs: int  # of dataset and pretraining
-    of_pairs: Annotated[Metric, Field(description="Over all pairs.")]
-    within_targets: Annotated[Metric, Field(description="Mean over datasets.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyComparison:
     """The results of a study so far."""
 
@@ -219,8 +200,8 @@ class StudyComparison:
     is_higher_better: bool
     equivalence: Annotated[float, Field(description="Differences up to this size are practically equivalent.")]
     datasets: tuple[DatasetComparison, ...]
-    classifiers: tuple[ClassifierDifference, ...]
-    latencies: tuple[NetworkLatency, ...]
+    classifiers: tuple[ClassifierDifference, ...] = ()
+    latencies: tuple[NetworkLatency, ...] = ()
     counted: Annotated[
         tuple[str, ...],
         Field(
@@ -238,19 +219,17 @@ class StudyComparison:
     sizes: Annotated[tuple[SizeCurve, ...], Field(description="Empty with a single number of training images.")]
     target: float | None
     arms: Annotated[tuple[str, ...], Field(description="Names; empty: the study has no arms.")]
-    arm_differences: Annotated[tuple[ArmDifference, ...], Field(description="Of protocols and recipes.")]
-    arm_settings: Annotated[tuple[ArmSetting, ...], Field(description="In which arms differ.")]
+    arm_differences: Annotated[tuple[ArmDifference, ...], Field(description="Of protocols and recipes.")] = ()
+    arm_settings: Annotated[tuple[ArmSetting, ...], Field(description="In which arms differ.")] = ()
     robustness: tuple[Robustness, ...]
     merged: tuple[MergedClass, ...]
-    curves: tuple[EpochCurve, ...]
+    curves: tuple[EpochCurve, ...] = ()
     fits: Annotated[tuple[FitScores, ...], Field(description="Empty if no network was fine-tuned.")]
-    confusions: tuple[NetworkConfusion, ...]
-    tried: tuple[Tried, ...]
-    idle_first_steps: Annotated[tuple[str, ...], Field(description="Pretrainings that did not change the network.")]
-    distances: Annotated[tuple[StepDistance, ...], Field(description="Of datasets and their pretraining images.")]
-    transfers: Annotated[tuple[Transfer, ...], Field(description="Of pretraining steps whose distance was measured.")]
-    correlations: Annotated[tuple[MeasureCorrelation, ...], Field(description="Empty with fewer than four pairs.")]
-    heat_maps: tuple[HeatMaps, ...]  # if drawn
+    confusions: tuple[NetworkConfusion, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    idle_first_steps: tuple[str, ...] = ()  # pretrainings that did not change the network
+    distances: Annotated[tuple[StepDistance, ...], Field(description="Of datasets and their pretraining images.")] = ()
+    heat_maps: tuple[HeatMaps, ...] = ()  # if drawn
     published: tuple[PublishedFigure, ...]
     papers: tuple[Paper, ...]  # the publications of the plan
     notes: tuple[str, ...]  # of the plan, and settings that the publication does not state
@@ -263,23 +242,9 @@ class StudyComparison:
 def compare_study(
     plan: StudyPlan,
     rows: Iterable[ResultRow],
-    classifiers: Sequence[ClassifierDifference] = (),
-    latencies: Sequence[NetworkLatency] = (),
     *,
     merged: Sequence[MergedClass] = (),
-    curves: Sequence[EpochCurve] = (),
     fits: Sequence[FitScores] = (),
-    confusions: Sequence[NetworkConfusion] = (),
-    tried: Sequence[Tried] = (),
-    idle_first_steps: Sequence[str] = (),
-    distances: Sequence[StepDistance] = (),
-    heat_maps: Sequence[HeatMaps] = (),
-    arm_differences: Sequence[ArmDifference] = (),
-    arm_settings: Sequence[ArmSetting] = (),
-    not_stated: Sequence[str] = (),
-    protocols: Sequence[ProtocolStamp] = (),
-    rare_classes: Sequence[RareClass] = (),
-    roc_panels: Sequence[RocPanel] = (),
     images: Mapping[str, ImageKeys] | None = None,
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
@@ -289,23 +254,12 @@ def compare_study(
     Args:
         plan: of the study.
         rows: the results so far.
-        classifiers: paired comparisons of trained classifiers.
-        latencies: prediction times of the networks, if measured.
         merged: results per class of datasets that are also part of a merged dataset.
-        curves: training curves by epoch.
         fits: metrics on training and validation images.
-        confusions: confusion matrices.
-        tried: the settings of each variant.
-        idle_first_steps: sentences about pretrainings that did not change the network.
-        distances: between datasets and their pretraining images, if measured.
-        heat_maps: of the networks, if drawn.
-        arm_differences: between protocols and recipes.
-        arm_settings: in which arms differ.
-        not_stated: sentences about settings that the publication does not state.
-        protocols: steps of published protocols in the trainings.
-        rare_classes: of trainings with few images of the rarest class.
-        roc_panels: ROC curves of the datasets.
         images: of each dataset; None: datasets are identified by their folders and tables.
+
+    Returns:
+        The comparison, without what only the trainings show, such as curves.
     """
     unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     perturbed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
@@ -314,7 +268,6 @@ def compare_study(
         (unchanged if row.perturbation is None else perturbed)[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
     compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in unchanged.items())
-    transfers = tuple(_transfers(plan, compared, distances))
     images = images_of_datasets(plan, ()) if images is None else images
     by_arm = {arm: disjoint_datasets(names, images) for arm, names in _measured_datasets(plan, compared).items()}
     counted = [name for names, _ in by_arm.values() for name in names]
@@ -323,8 +276,6 @@ def compare_study(
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
         datasets=compared,
-        classifiers=tuple(classifiers),
-        latencies=tuple(latencies),
         counted=tuple(counted),
         left_out=tuple(each for _, left_out in by_arm.values() for each in left_out),
         overall=tuple(
@@ -333,28 +284,15 @@ def compare_study(
         sizes=(*_sizes(plan, unchanged), *_shares(plan, unchanged, compared)),
         target=plan.target,
         arms=tuple(arm.name for arm in plan.arms),
-        arm_differences=tuple(arm_differences),
-        arm_settings=tuple(arm_settings),
         robustness=tuple(
             each for key, part_rows in perturbed.items() for each in _robustness(plan, key, unchanged[key], part_rows)
         ),
         merged=tuple(merged),
-        curves=tuple(curves),
         fits=tuple(fits),
-        confusions=tuple(confusions),
-        tried=tuple(tried),
-        idle_first_steps=tuple(idle_first_steps),
-        distances=tuple(distances),
-        transfers=transfers,
-        correlations=tuple(each for arm, (names, _) in by_arm.items() for each in _correlations(arm, names, transfers)),
-        heat_maps=tuple(heat_maps),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
         papers=papers_of(plan),
-        notes=(*plan.notes, *not_stated),
+        notes=plan.notes,
         failures=failed_trainings(rows),
-        protocols=tuple(protocols),
-        rare_classes=tuple(rare_classes),
-        roc_panels=tuple(roc_panels),
     )
 
 
@@ -431,43 +369,6 @@ def _places_of(row: MergedClass) -> Iterator[tuple[str, str, Mapping[str, Metric
         of_class = f"test {row.class_name.casefold()}"
         yield row.dataset, of_class, row.single
         yield row.merged, of_class, row.on_all_images
-
-
-def _transfers(
-    plan: StudyPlan, compared: Sequence[DatasetComparison], distances: Sequence[StepDistance]
-) -> Iterator[Transfer]:
-    """Yield the gain of each measured pretraining step, with the last number of training images."""
-    gains = {(part.dataset, row.name): row.difference for part in _largest(plan, compared) for row in part.differences}
-    for each in distances:
-        gain = gains.get((each.dataset, plan.variant_name(each.model, each.regime)))
-        if gain is not None:
-            yield Transfer(dataset=each.dataset, regime=each.regime, model=each.model, gain=gain, distance=each)
-
-
-_LEAST_PAIRS = 4  # for a rank correlation
-
-
-def _correlations(arm: str, counted: Sequence[str], transfers: Sequence[Transfer]) -> Iterator[MeasureCorrelation]:
-    """Yield the correlations within an arm: all arms have the same pairs of dataset and pretraining."""
-    for model in dict.fromkeys(each.model for each in transfers):
-        pairs = [each for each in transfers if each.model == model and each.dataset in counted]
-        if len(pairs) < _LEAST_PAIRS:
-            continue
-        gains, targets = [each.gain.mean for each in pairs], [each.dataset for each in pairs]
-        measures: Mapping[Measure, list[float]] = {
-            "MMD²": [each.distance.mmd2.value or 0 for each in pairs],
-            "CORAL": [each.distance.coral.value or 0 for each in pairs],
-            "LogME": [each.distance.logme for each in pairs],
-        }
-        for measure, values in measures.items():
-            yield MeasureCorrelation(
-                measure=measure,
-                arm=arm,
-                model=model,
-                n_pairs=len(pairs),
-                of_pairs=rank_correlation(values, gains),
-                within_targets=rank_correlation_within(values, gains, targets),
-            )
 
 
 def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[ResultRow]]) -> Iterator[SizeCurve]:

@@ -1,7 +1,7 @@
 """The drawings of a study's report, each with its numbers."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -22,7 +22,7 @@ from coverslip.reports.figures import (
     sizes_apart,
 )
 from coverslip.reports.sections import Drawing
-from coverslip.studies.comparing import DatasetComparison, StudyComparison, Transfer, VariantScores
+from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores
 from coverslip.studies.published import RocPanel
 from coverslip.studies.results import MetricMean, Overall, SizeCurve
 from coverslip.studies.variants import EpochCurve, NetworkConfusion
@@ -216,21 +216,6 @@ def size_drawing(comparison: StudyComparison, i: int, dataset: str, axis: str) -
         text("study-sizes-drawing", metric=metric, dataset=dataset),
         partial(_sizes, best, metric, comparison.target),
         lambda: FigureData(("network", axis.replace(" ", "_"), comparison.metric, "low", "high"), rows),
-    )
-
-
-def transfer_drawing(comparison: StudyComparison, i: int, model: str) -> Drawing:
-    """Return the gain of pretraining with a network against the measures of the datasets."""
-    metric, transfers = METRICS[comparison.metric].title, [each for each in comparison.transfers if each.model == model]
-    rows: list[Sequence[str | float]] = [
-        (each.dataset, each.regime, each.gain.mean, *(value_of(each) for value_of in _MEASURES.values()))
-        for each in transfers
-    ]
-    return Drawing(
-        f"transfers-{i}",
-        text("study-transfers-drawing", metric=metric, model=model),
-        partial(_transfers, transfers, metric),
-        lambda: FigureData(("dataset", "regime", "gain", *_MEASURES), rows),
     )
 
 
@@ -476,32 +461,6 @@ def _confusions(matrices: Sequence[NetworkConfusion]) -> "Figure":
         axes.set_xlabel(text("study-confusions-drawing.x"))
         if is_first:
             axes.set_ylabel(text("study-confusions-drawing.y"))
-    return figure
-
-
-_MEASURES: Mapping[str, Callable[[Transfer], float]] = {
-    "MMD²": lambda each: each.distance.mmd2.value or 0,
-    "CORAL": lambda each: each.distance.coral.value or 0,
-    "LogME": lambda each: each.distance.logme,
-}
-
-
-def _transfers(transfers: Sequence[Transfer], title: str) -> "Figure":
-    """Draw the gain of pretraining against each measure of the two datasets, with a marker for each dataset."""
-    figure = new_figure(8.6, 3.6)
-    panels = figure.subplots(1, 3, sharey=True)
-    for axes, (measure, value_of) in zip(panels, _MEASURES.items(), strict=True):
-        axes.axhline(0, color=MUTED, linewidth=0.8)
-        for i, dataset in enumerate(dict.fromkeys(each.dataset for each in transfers)):
-            of_dataset = [each for each in transfers if each.dataset == dataset]
-            color, mark = DATA if i % 2 == 0 else MUTED, _MARKS[i % len(_MARKS)]
-            x, y = [value_of(each) for each in of_dataset], [each.gain.mean for each in of_dataset]
-            axes.plot(x, y, mark, color=color, markersize=4.5, label=_wrapped(dataset, 30))
-        if measure == "CORAL":
-            _ticks_of(axes, [value_of(each) for each in transfers])
-        axes.set_xlabel(measure)
-    panels[0].set_ylabel(text("study-transfers-drawing.y", metric=title))
-    _legend(figure, panels[0])
     return figure
 
 

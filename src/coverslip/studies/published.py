@@ -26,10 +26,10 @@ from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
 from coverslip.runs.recipe import Recipe, protocol_code
 from coverslip.runs.recipe_keys import values_of
-from coverslip.studies.cells import Cell, state_of
+from coverslip.studies.cells import Cell, finished
 from coverslip.studies.plan import PUBLISHED, PublishedPlan, StudyPlan
-from coverslip.studies.pretraining_steps import as_written, settings_of
 from coverslip.studies.results import ImageKeys, ResultRow, disjoint_datasets
+from coverslip.studies.settings import as_written, settings_of
 
 _DIFFERENCE = "difference"
 _MACRO = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1"}
@@ -208,10 +208,9 @@ def roc_panels(plan: StudyPlan, cells: Iterable[Cell]) -> list[RocPanel]:
     """
     shows_curves = any("study-roc" in item.sections for paper in papers_of(plan) for item in paper.items)
     runs: dict[tuple[str, str], list[Run]] = defaultdict(list)
-    for cell in cells if shows_curves else ():
+    for cell in finished(cells) if shows_curves else ():
         is_first = plan.variant_name(cell.model, cell.regime) == plan.variant_names[0]
-        is_largest = cell.train_per_class == plan.train_per_class[-1]
-        if is_first and is_largest and not cell.is_pretraining and state_of(cell).state == "done":
+        if is_first and cell.train_per_class == plan.train_per_class[-1]:
             runs[cell.dataset.name, cell.dataset.arm].append(cell.run)
     return [
         RocPanel(dataset=dataset, arm=arm, name=plan.variant_names[0], lines=tuple(_roc_lines(of_dataset)))
@@ -388,12 +387,11 @@ def arm_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ArmDifferenc
     """
     runs: dict[Key, dict[_Repeat, Run]] = {}
     grouped: dict[str, dict[str, Run]] = {}  # a run of each arm that keeps groups together, by dataset of the plan
-    for cell in cells:
-        if not cell.is_pretraining and state_of(cell).state == "done":
-            name = plan.variant_name(cell.model, cell.regime)
-            runs.setdefault((cell.dataset.name, cell.train_per_class, name), {})[cell.repeat, cell.seed] = cell.run
-            if not cell.dataset.ignores_groups:
-                grouped.setdefault(cell.dataset.plan_name, {}).setdefault(cell.dataset.arm, cell.run)
+    for cell in finished(cells):
+        name = plan.variant_name(cell.model, cell.regime)
+        runs.setdefault((cell.dataset.name, cell.train_per_class, name), {})[cell.repeat, cell.seed] = cell.run
+        if not cell.dataset.ignores_groups:
+            grouped.setdefault(cell.dataset.plan_name, {}).setdefault(cell.dataset.arm, cell.run)
     reference_of = {arm.name: arm.compared_with for arm in plan.arms}
     name_of = {(each.plan_name, each.arm): each.name for each in plan.trained_datasets}
     differences = []

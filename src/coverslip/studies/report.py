@@ -27,7 +27,6 @@ from coverslip.studies.figures import (
     roc_drawing,
     seconds_per_image,
     size_drawing,
-    transfer_drawing,
 )
 from coverslip.studies.plan import CLASS_METRICS
 from coverslip.studies.published import PaperItem, PublishedFigure
@@ -341,7 +340,13 @@ def _seconds(value: float) -> str:
 
 
 def _distances(comparison: StudyComparison) -> SectionContent:
-    gains = {(row.dataset, row.regime, row.model): row.gain for row in comparison.transfers}
+    gains = {
+        (part.dataset, score.model, score.regime): row.difference
+        for part in {part.dataset: part for part in comparison.datasets}.values()  # the last number of training images
+        for score in part.scores
+        for row in part.differences
+        if row.name == score.name
+    }
     rows = [
         (
             row.dataset,
@@ -350,36 +355,11 @@ def _distances(comparison: StudyComparison) -> SectionContent:
             estimate(row.mmd2, digits=4),
             number(row.p),
             f"{row.coral.value:.3g}",
-            number(row.logme),
-            difference_cell(gains[key]) if (key := (row.dataset, row.regime, row.model)) in gains else "–",
+            "–" if (gain := gains.get((row.dataset, row.model, row.regime))) is None else difference_cell(gain),
         )
         for row in comparison.distances
     ]
-    section = _table_section("study-distances", rows, text_at=(1, 2), metric=METRICS[comparison.metric].title)
-    if not comparison.correlations:
-        return section
-    columns = _columns("study-correlations")
-    correlations = SectionText(
-        heading=text("study-correlations.title"),
-        columns=columns,
-        rows=[
-            (
-                each.measure,
-                f"{each.model}, {each.arm}" if each.arm else each.model,
-                count(each.n_pairs),
-                estimate(each.of_pairs, is_signed=True, digits=2),
-                estimate(each.within_targets, is_signed=True, digits=2),
-            )
-            for each in comparison.correlations
-        ],
-        text_columns=(columns[1],),
-        words=[text("study-correlations")],
-        drawings=[
-            transfer_drawing(comparison, i, model)
-            for i, model in enumerate(dict.fromkeys(each.model for each in comparison.correlations), start=1)
-        ],
-    )
-    return replace(section, blocks=[*section.blocks, correlations])
+    return _table_section("study-distances", rows, text_at=(1, 2), metric=METRICS[comparison.metric].title)
 
 
 def _heat_maps(comparison: StudyComparison, folder: Path | None) -> SectionContent:

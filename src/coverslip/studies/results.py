@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.datasets.splits.folding import is_over_cap
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import ProcedureDifference, procedure_difference
 from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Evaluation
@@ -27,7 +27,7 @@ from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run
 from coverslip.runs.training import TrainingRecord
-from coverslip.studies.cells import Cell, state_of
+from coverslip.studies.cells import Cell, finished, state_of
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.variants import read_perturbed
 
@@ -109,9 +109,7 @@ def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[Re
 def perturbed_rows(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
     """Return the measured rows of finished trainings on perturbed test images."""
     rows: list[ResultRow] = []
-    for cell in cells:
-        if cell.is_pretraining or state_of(cell).state != "done":
-            continue
+    for cell in finished(cells):
         common = _of_cell(cell, folder)
         for row in read_perturbed(cell, folder):
             perturbation = {"fold": row.fold, "perturbation": row.perturbation, "n_test": row.n}
@@ -148,11 +146,11 @@ def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
     common = _of_cell(cell, folder)
     if status.state != "done":
         return [ResultRow(**common, fold=None)]  # type: ignore[arg-type]  # by name
-    common["megabytes"] = _megabytes(cell.run)
-    common |= _size(cell)
     try:
+        common |= {"megabytes": _megabytes(cell.run), **_size(cell)}
+        _ = cell.run.recipe  # if it is damaged, the settings of these numbers are not known
         return [ResultRow(**common, **row) for row in _measured(cell.run, primary_metric)]  # type: ignore[arg-type]
-    except BadRun as error:  # a file was changed or removed
+    except CoverslipError as error:  # a file was changed or removed
         return [ResultRow(**common | {"state": "failed", "error": str(error)}, fold=None)]  # type: ignore[arg-type]
 
 
@@ -375,9 +373,9 @@ def images_of_datasets(plan: StudyPlan, cells: Iterable[Cell]) -> dict[str, Imag
         each.name: [frozenset([source]) for source in each.sources] for each in plan.trained_datasets
     }
     read_datasets = set[str]()
-    for cell in cells:
+    for cell in finished(cells):
         name = cell.dataset.name
-        if not cell.is_pretraining and name not in read_datasets and state_of(cell).state == "done":
+        if name not in read_datasets:
             recorded_keys = _recorded_keys(cell.run)
             if recorded_keys:
                 keys[name] = recorded_keys

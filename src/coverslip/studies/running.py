@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coverslip.errors import Stopped
+from coverslip.errors import BadRun, Stopped
 from coverslip.events import Emit, FoldEnded, Noted, Progressed, StepEnded, from_json
 from coverslip.messages import Resume, failure, note
 from coverslip.runs.folder import Run, is_run
@@ -69,8 +69,8 @@ class CellRunner:
 
     def __post_init__(self) -> None:
         self._stop = Stop(self.folder / "stop")
-        statuses = [cell.run.status for cell in self.cells]
-        self._seconds = [status.seconds_worked for status in statuses if status is not None and status.state == "done"]
+        statuses = [cell.run.status for cell in self.cells if state_of(cell).state == "done"]
+        self._seconds = [status.seconds_worked for status in statuses if status is not None]
         self._resumed = {cell.run.folder for cell in self.cells if is_run(cell.run.folder)}
         self._ends: float | None = None  # expected end of the study, from the time of finished trainings
         self._followed: tuple[Cell, LogReader] | None = None
@@ -119,9 +119,12 @@ class CellRunner:
     def _train(self, cell: Cell) -> float:
         """Train, and return the duration in seconds, also if the training failed."""
         started_at = time.monotonic()
-        _wait_for(cell.run, self._stop)
-        if cell.run.is_done:  # finished by a process that outlived an earlier study
-            return time.monotonic() - started_at
+        try:
+            _wait_for(cell.run, self._stop)
+            if cell.run.is_done:  # finished by a process that outlived an earlier study
+                return time.monotonic() - started_at
+        except BadRun:  # with a damaged status, it can neither be resumed nor start in its folder
+            return 0.0
         if cell.starts_from is not None and not cell.starts_from.has_classifier:
             record_failure(cell.run.folder, failure("pretraining-failed"))
             return 0.0

@@ -1,5 +1,6 @@
 """Planning, running, resuming and comparing a study in its folder."""
 
+import math
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -11,7 +12,7 @@ from coverslip.events import Emit, Noted, ignore
 from coverslip.experiments.preparation import apply_recipe, assign_groups
 from coverslip.files import write_json
 from coverslip.machine import n_cores
-from coverslip.messages import ChooseOther, Resume, note, text
+from coverslip.messages import ChooseOther, Resume, duration, note, text
 from coverslip.models import model_info
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import UnchangedImages
@@ -22,7 +23,7 @@ from coverslip.runs.training import budget_seconds
 from coverslip.runtime.cluster import ClusterExecutor
 from coverslip.runtime.executors import ProgramExecutor
 from coverslip.runtime.slurm import Slurm
-from coverslip.stopping import NO_DEADLINE, Deadline
+from coverslip.stopping import Deadline
 from coverslip.studies.cells import (
     Cell,
     as_trained,
@@ -34,21 +35,25 @@ from coverslip.studies.cells import (
 )
 from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
-from coverslip.studies.pretraining_steps import idle_first_steps, measure_distances, read_distances, tried_choices
 from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
 from coverslip.studies.running import CellRunner, Train, train_in_program
-from coverslip.studies.timing import measure_latencies, read_latencies
+from coverslip.studies.settings import idle_first_steps, tried_choices
+from coverslip.studies.timing import cell_seconds
 from coverslip.studies.variants import (
     confusions,
     draw_heat_maps,
     epoch_curves,
     fit_scores,
+    measure_distances,
+    measure_latencies,
     measure_perturbed,
     merged_classes,
     rare_classes,
+    read_distances,
     read_heat_maps,
+    read_latencies,
 )
 
 
@@ -262,7 +267,7 @@ def _run(
     budget: float | str | None,
     emit: Emit,
 ) -> StudyComparison:
-    deadline = NO_DEADLINE if budget is None else Deadline.within(budget_seconds(budget))
+    seconds = math.inf if budget is None else budget_seconds(budget)
     threads = min(plan.threads or n_cores(), n_cores())
     (folder / "stop").unlink(missing_ok=True)
     write_merged_tables(cells)
@@ -270,6 +275,9 @@ def _run(
         StatusFile(Run(folder).status_file).recording() as status,
         closing(_executor(on, trust_cluster, threads, emit)) as executor,
     ):
+        if on == "local" and budget is not None:
+            _note_short_budget(cells, seconds, emit)
+        deadline = Deadline.within(seconds)
         try:
             CellRunner(
                 cells=cells,
@@ -286,6 +294,15 @@ def _run(
         finally:  # writes the available results, also of a stopped study
             comparison = _compared(plan, cells, folder)
     return comparison
+
+
+def _note_short_budget(cells: list[Cell], budget: float, emit: Emit) -> None:
+    """Emit a note if the first training of a study takes longer than the budget; it starts, or nothing would."""
+    if any(is_run(cell.run.folder) for cell in cells):
+        return
+    seconds = cell_seconds(cells[:1], emit)[cells[0].name]
+    if seconds is not None and seconds > budget:
+        emit(Noted.of(note("study-budget-exceeded", level="warning", duration=duration(seconds))))
 
 
 def _executor(on: str, trust_cluster: bool, threads: int, emit: Emit) -> ProgramExecutor | ClusterExecutor:
@@ -307,26 +324,28 @@ def _training_on(executor: ProgramExecutor | ClusterExecutor, study: Path) -> Tr
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
     cells = [as_trained(cell) for cell in cells]
     rows = _write_rows(plan, cells, folder)
-    comparison = compare_study(
-        plan,
-        rows,
-        classifier_differences(plan, cells),
-        read_latencies(folder),
-        merged=merged_classes(plan, cells),
-        curves=epoch_curves(plan, cells),
-        fits=fit_scores(plan, cells),
-        confusions=confusions(plan, cells),
-        tried=tried_choices(plan, cells),
-        idle_first_steps=idle_first_steps(cells),
-        distances=read_distances(folder),
-        heat_maps=read_heat_maps(folder),
-        arm_differences=arm_differences(plan, cells),
-        arm_settings=arm_settings(plan, cells, rows),
-        not_stated=not_stated(plan, cells),
-        protocols=protocol_stamps(plan, cells),
-        rare_classes=rare_classes(plan, cells),
-        roc_panels=roc_panels(plan, cells),
-        images=images_of_datasets(plan, cells),
+    comparison = replace(
+        compare_study(
+            plan,
+            rows,
+            merged=merged_classes(plan, cells),
+            fits=fit_scores(plan, cells),
+            images=images_of_datasets(plan, cells),
+        ),
+        classifiers=tuple(classifier_differences(plan, cells)),
+        latencies=tuple(read_latencies(folder)),
+        arm_differences=tuple(arm_differences(plan, cells)),
+        arm_settings=tuple(arm_settings(plan, cells, rows)),
+        curves=tuple(epoch_curves(plan, cells)),
+        confusions=tuple(confusions(plan, cells)),
+        tried=tuple(tried_choices(plan, cells)),
+        idle_first_steps=tuple(idle_first_steps(cells)),
+        distances=tuple(read_distances(folder)),
+        heat_maps=tuple(read_heat_maps(folder)),
+        notes=(*plan.notes, *not_stated(plan, cells)),
+        protocols=tuple(protocol_stamps(plan, cells)),
+        rare_classes=tuple(rare_classes(plan, cells)),
+        roc_panels=tuple(roc_panels(plan, cells)),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})
     write_study_report(comparison, folder / "report.html")

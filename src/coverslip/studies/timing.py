@@ -1,33 +1,28 @@
-"""Expected time of each training of a study, and the prediction time of its classifiers."""
+"""Expected time of each training of a study."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
 
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.errors import BadRun, CoverslipError
+from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, SetSizes, ignore
 from coverslip.experiments.estimating import measure_pace, plan_work, with_pace_of_processor
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.experiments.split_data import SplitData
-from coverslip.files import write_json
-from coverslip.inference import load_classifier
-from coverslip.inference.latency import Latency, classifier_latency
-from coverslip.machine import FOR_TRAINING, n_cores, processor_name, select_device
+from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import note
-from coverslip.runs.documents import check_format, first_fault, read_object
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.timing import total_seconds
-from coverslip.studies.cells import Cell, open_images, state_of
+from coverslip.studies.cells import Cell, open_images
 
 _MAX_SAMPLED = 240  # images of a dataset that are timed
 
@@ -120,67 +115,3 @@ def _evenly(data: Dataset) -> list[int]:
         by_class.setdefault(data.records[i].label or "", []).append(i)
     each = max(5, _MAX_SAMPLED // max(1, len(by_class)))
     return sorted(i for indices in by_class.values() for i in indices[:: -(-len(indices) // each)])
-
-
-_LATENCIES_FILE = "latency.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkLatency:
-    """The prediction time of a network on a dataset. It does not depend on the initialization."""
-
-    dataset: str
-    model: str
-    latency: Latency
-
-
-_LATENCIES = TypeAdapter(list[NetworkLatency])
-
-
-def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
-    """Time one finished training of each network and dataset on images of that dataset.
-
-    Results are saved after each network. An interrupted measurement continues; a complete one is repeated. Times of
-    another computer are replaced.
-
-    Raises:
-        BadRun: the file of earlier measurements is damaged.
-    """
-    first: dict[tuple[str, str], Cell] = {}
-    for cell in cells:
-        if not cell.is_pretraining and state_of(cell).state == "done":
-            first.setdefault((cell.dataset.name, cell.model), cell)
-    here = processor_name(), n_cores()
-    measured = {
-        (each.dataset, each.model): each
-        for each in read_latencies(folder)
-        if (each.latency.processor, each.latency.n_threads) == here
-    }
-    if measured.keys() >= first.keys():
-        measured = {}
-    for done, (key, cell) in enumerate(first.items(), start=1):
-        if key not in measured:
-            try:
-                latency = classifier_latency(load_classifier(cell.run.folder), open_images(cell))
-            except CoverslipError:  # images or classifier are missing
-                continue
-            measured[key] = NetworkLatency(dataset=cell.dataset.name, model=cell.model, latency=latency)
-            content = [asdict(measured[each]) for each in first if each in measured]
-            write_json(folder / _LATENCIES_FILE, {"format_version": 1, "latencies": content})
-        emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
-
-
-def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
-    """Return the saved measurements; empty if there are none.
-
-    Raises:
-        BadRun: the file is damaged.
-    """
-    if not (folder / _LATENCIES_FILE).is_file():
-        return ()
-    values = read_object(folder / _LATENCIES_FILE)
-    check_format(values.get("format_version"), folder / _LATENCIES_FILE)
-    try:
-        return _LATENCIES.validate_python(values.get("latencies"))
-    except ValidationError as error:
-        raise BadRun("damaged-latencies", file=folder / _LATENCIES_FILE, reason=first_fault(error)) from error

@@ -1,4 +1,7 @@
-"""Further analyses of trained variants: robustness, merged datasets, curves, confusions, rare classes, heat maps.
+"""Further analyses of trained variants.
+
+They are robustness, merged datasets, curves, confusions, rare classes, prediction times, distances to pretraining
+images, and heat maps.
 
 Robustness is measured on test images with blur, brightness or scale changed. Each image is perturbed before
 preprocessing, so that a perturbation corresponds to a change of the microscope.
@@ -10,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +29,8 @@ from coverslip.evaluation.table import METRICS, metric_intervals, scored_metrics
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images.preprocessing import degraded
 from coverslip.inference import load_classifier
+from coverslip.inference.latency import Latency, classifier_latency
+from coverslip.machine import n_cores, processor_name
 from coverslip.messages import message, note
 from coverslip.runs.classifier import open_classifier
 from coverslip.runs.documents import Document
@@ -35,7 +40,7 @@ from coverslip.runs.predictions import Predictions
 from coverslip.runs.results import MapMethod, MapVerdict
 from coverslip.runs.training import Epoch
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
-from coverslip.studies.cells import Cell, crop_as_region, slug, state_of
+from coverslip.studies.cells import Cell, crop_as_region, finished, open_images, slug
 from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
 
 if TYPE_CHECKING:
@@ -89,8 +94,7 @@ def measure_perturbed(
         Stopped: on request; previous measurements are saved.
     """
     stop = stop or Stop(folder / "stop")
-    ready = [cell for cell in cells if not cell.is_pretraining and state_of(cell).state == "done"]
-    open_cells = [cell for cell in ready if _missing(plan, read_perturbed(cell, folder))]
+    open_cells = [cell for cell in finished(cells) if _missing(plan, read_perturbed(cell, folder))]
     for i, cell in enumerate(open_cells):
         if deadline.seconds_left() <= 0:
             emit(Noted.of(note("study-budget-robustness", n_trainings=len(open_cells) - i)))
@@ -182,9 +186,8 @@ class MergedClass:
 def merged_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[MergedClass]:
     """Return the results, over all splits and seeds, for datasets that are also part of a merged dataset."""
     runs: dict[VariantKey, list[Run]] = defaultdict(list)
-    for cell in cells:
-        if not cell.is_pretraining and state_of(cell).state == "done":
-            runs[cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)].append(cell.run)
+    for cell in finished(cells):
+        runs[cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)].append(cell.run)
     return [
         result
         for (dataset, n, name), single_runs in runs.items()
@@ -294,10 +297,9 @@ class EpochCurve:
 def _runs(plan: StudyPlan, cells: Iterable[Cell]) -> Mapping[VariantKey, Sequence[Run]]:
     """Return the runs of every variant over all its splits and seeds; each fold is a run."""
     runs: dict[VariantKey, list[Run]] = defaultdict(list)
-    for cell in cells:
-        if not cell.is_pretraining and state_of(cell).state == "done":
-            name = plan.variant_name(cell.model, cell.regime)
-            runs[cell.dataset.name, cell.train_per_class, name] += [*cell.run.folds] or [cell.run]
+    for cell in finished(cells):
+        name = plan.variant_name(cell.model, cell.regime)
+        runs[cell.dataset.name, cell.train_per_class, name] += [*cell.run.folds] or [cell.run]
     return runs
 
 
@@ -399,8 +401,8 @@ def confusions(plan: StudyPlan, cells: Iterable[Cell]) -> list[NetworkConfusion]
     """Return the confusion matrix of every variant, for its first split and seed."""
     return [
         matrix
-        for cell in cells
-        if (cell.repeat, cell.seed) == (1, plan.seeds[0]) and not cell.is_pretraining and state_of(cell).state == "done"
+        for cell in finished(cells)
+        if (cell.repeat, cell.seed) == (1, plan.seeds[0])
         for matrix in _confusion(plan, cell)
     ]
 
@@ -446,9 +448,8 @@ class RareClass:
 def rare_classes(plan: StudyPlan, cells: Iterable[Cell]) -> list[RareClass]:
     """Return the rows of all trainings of the first split and seed that limit the images of the rarest class."""
     rows: list[RareClass] = []
-    for cell in cells:
-        is_first = (cell.repeat, cell.seed) == (1, plan.seeds[0]) and not cell.is_pretraining
-        if is_first and cell.recipe.split.rare_images is not None and state_of(cell).state == "done":
+    for cell in finished(cells):
+        if (cell.repeat, cell.seed) == (1, plan.seeds[0]) and cell.recipe.split.rare_images is not None:
             try:
                 rows += _of_cell(plan, cell, cell.recipe.split.rare_images)
             except CoverslipError:  # a file was changed or removed
@@ -504,6 +505,178 @@ def _decided(
     probability[:, columns] = of_card
     label = np.array([classes.index(row.label or "") for row, _ in measured])
     return probability, label, np.array(columns)[decided], [row.image_id for row, _ in measured]
+
+
+# Measurements on request. Each kind has a file in the folder of the study.
+
+
+D = TypeVar("D", bound=Document)
+
+
+def _saved(kind: type[D], file: Path) -> D | None:
+    """Return the saved measurements of a kind; None if there are none.
+
+    Raises:
+        BadRun: the file is damaged.
+    """
+    try:
+        return kind.read_if_there(file)
+    except BadRun as error:
+        raise BadRun("damaged-measurements", file=file, cause=error) from error
+
+
+# The prediction time of networks.
+
+_LATENCIES_FILE = "latency.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLatency:
+    """The prediction time of a network on a dataset. It does not depend on the initialization."""
+
+    dataset: str
+    model: str
+    latency: Latency
+
+
+class _Latencies(Document):
+    latencies: tuple[NetworkLatency, ...]
+    is_complete: bool = True  # false during a measurement: the next one continues an interrupted one
+
+
+def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) -> None:
+    """Time one finished training of each network and dataset on images of that dataset.
+
+    Results are saved after each network. An interrupted measurement continues; a complete one is repeated. Times of
+    another computer are replaced. A network with missing images or classifier is skipped with a note.
+
+    Raises:
+        BadRun: the file of earlier measurements is damaged.
+    """
+    first: dict[tuple[str, str], Cell] = {}
+    for cell in finished(cells):
+        first.setdefault((cell.dataset.name, cell.model), cell)
+    here = processor_name(), n_cores()
+    saved = _saved(_Latencies, folder / _LATENCIES_FILE)
+    measured = {
+        (each.dataset, each.model): each
+        for each in (() if saved is None or saved.is_complete else saved.latencies)
+        if (each.latency.processor, each.latency.n_threads) == here
+    }
+    for done, (key, cell) in enumerate(first.items(), start=1):
+        _write_latencies(folder, first, measured, is_complete=False)
+        if key not in measured:
+            try:
+                latency = classifier_latency(load_classifier(cell.run.folder), open_images(cell))
+                measured[key] = NetworkLatency(dataset=cell.dataset.name, model=cell.model, latency=latency)
+            except CoverslipError as error:
+                dataset, model = key
+                emit(Noted.of(note("no-latency", level="warning", dataset=dataset, model=model, what=error.message)))
+        emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
+    _write_latencies(folder, first, measured, is_complete=True)
+
+
+def _write_latencies(
+    folder: Path,
+    order: Iterable[tuple[str, str]],
+    measured: Mapping[tuple[str, str], NetworkLatency],
+    *,
+    is_complete: bool,
+) -> None:
+    latencies = tuple(measured[key] for key in order if key in measured)
+    _Latencies(latencies=latencies, is_complete=is_complete).write(folder / _LATENCIES_FILE)
+
+
+def read_latencies(folder: Path) -> Sequence[NetworkLatency]:
+    """Return the saved measurements; empty if there are none.
+
+    Raises:
+        BadRun: the file is damaged.
+    """
+    document = _saved(_Latencies, folder / _LATENCIES_FILE)
+    return () if document is None else document.latencies
+
+
+# The distance of datasets to their pretraining images.
+
+_DISTANCES_FILE = "distances.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDistance:
+    """The distance between a dataset and the images of its pretraining step."""
+
+    dataset: str
+    first: str  # folder or table of the pretraining step
+    model: str  # that computes the features, with ImageNet weights
+    regime: str  # with this pretraining step
+    mmd2: Annotated[Metric, Field(description="Squared maximum mean discrepancy (MMD²) of the features.")]
+    p: Annotated[float, Field(description="Proportion of random groupings with at least this distance.")]
+    coral: Annotated[Metric, Field(description="CORAL distance of the features.")]
+
+
+class _Distances(Document):
+    distances: tuple[StepDistance, ...]
+
+
+def measure_distances(cells: Sequence[Cell], folder: Path, *, emit: Emit = ignore) -> None:
+    """Measure MMD² and CORAL of datasets and their pretraining images, with each network at its input size.
+
+    Previous distances are replaced. A dataset with missing images is skipped with a note.
+
+    Raises:
+        Stopped: on request; finished measurements are saved.
+    """
+    from coverslip.audit.features import distance
+
+    pairs, measured = _first_steps(cells), list[StepDistance]()
+    _Distances(distances=()).write(folder / _DISTANCES_FILE)
+    for done, (second, first) in enumerate(pairs, start=1):
+        try:
+            sets = [images_of(second.run), images_of(first.run)]
+            names = (second.dataset.name, "its first step")
+            recipe = second.recipe
+            result = distance(sets, names=names, model=recipe.model, image_size=recipe.image_size, emit=emit)
+        except Stopped:
+            raise
+        except CoverslipError as error:
+            emit(Noted.of(note("no-distance", level="warning", training=second.label, what=error.message)))
+            continue
+        (pair,) = result.pairs
+        measured.append(
+            StepDistance(
+                dataset=second.dataset.name,
+                first=str(first.dataset.path[0]),
+                model=second.model,
+                regime=second.regime,
+                mmd2=pair.mmd2,
+                p=pair.p,
+                coral=pair.coral,
+            )
+        )
+        _Distances(distances=tuple(measured)).write(folder / _DISTANCES_FILE)
+        emit(Progressed(stage="measuring-distances", done=done, total=len(pairs), unit="networks"))
+
+
+def _first_steps(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+    """Return a finished two-step training of each dataset, network and pretraining, with the pretraining."""
+    by_folder = {cell.run.folder: cell for cell in cells if cell.is_pretraining}
+    pairs: dict[tuple[str, str, str], tuple[Cell, Cell]] = {}
+    for cell in finished(cells):
+        if cell.starts_from is not None:
+            key = (cell.dataset.name, cell.model, cell.regime)
+            pairs.setdefault(key, (cell, by_folder[cell.starts_from.folder]))
+    return list(pairs.values())
+
+
+def read_distances(folder: Path) -> Sequence[StepDistance]:
+    """Return the saved measurements; empty if there are none.
+
+    Raises:
+        BadRun: the file is damaged.
+    """
+    document = _saved(_Distances, folder / _DISTANCES_FILE)
+    return () if document is None else document.distances
 
 
 # Heat maps of a few test images by the networks of a study, with all initializations side by side.
@@ -587,11 +760,10 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
 def _compared(cells: Iterable[Cell]) -> list[list[Cell]]:
     """Return groups of finished trainings on the same split, one training for each initialization."""
     groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)
-    for cell in cells:
-        if not cell.is_pretraining and state_of(cell).state == "done":
-            group = groups[cell.dataset.name, cell.model]
-            if cell.regime not in (member.regime for member in group) and (not group or _same_split(group[0], cell)):
-                group.append(cell)
+    for cell in finished(cells):
+        group = groups[cell.dataset.name, cell.model]
+        if cell.regime not in (member.regime for member in group) and (not group or _same_split(group[0], cell)):
+            group.append(cell)
     return list(groups.values())
 
 
@@ -640,5 +812,5 @@ def read_heat_maps(folder: Path) -> Sequence[HeatMaps]:
     Raises:
         BadRun: the file is damaged.
     """
-    document = _Drawn.read_if_there(folder / _MAPS_FILE)
+    document = _saved(_Drawn, folder / _MAPS_FILE)
     return () if document is None else document.heat_maps

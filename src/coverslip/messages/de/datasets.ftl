@@ -296,7 +296,7 @@ missing-column = { $meaning ->
         [path] Die Tabelle hat keine Spalte für die Pfade der Bilder{ $hint }. Ihre Spalten sind { $names }
        *[label] Die Tabelle hat keine Spalte für die Labels{ $hint }. Ihre Spalten sind { $names }
     }
-    .do = Wählen Sie die Spalte. Die Kopfzeile kann bleiben, wie sie ist.
+    .do = Wählen Sie die Spalte, oder nennen Sie sie in der Kopfzeile „{ $meaning }“.
 
 row-without-one-class = { $n_ones ->
         [0] Die Tabelle hat keine Spalte für die Labels. Spalten mit 0 und 1 können je eine Spalte für eine Klasse sein ({ $names }), aber { $place } hat in keiner davon eine 1

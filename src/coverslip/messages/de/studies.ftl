@@ -5,7 +5,7 @@
 no-such-plan = Diesen Plan gibt es nicht
     .do = Prüfen Sie seinen Namen, oder schreiben Sie einen Plan aus einer Vorlage.
 
-unreadable-plan = Der Plan konnte nicht gelesen werden: { $reason }
+unreadable-plan = Der Plan konnte nicht gelesen werden: { $what }
     .do = Ein Plan ist eine YAML-Datei mit `datasets` und `models`.
 
 table-instead-of-plan = Dies ist eine Tabelle von Bildern, nicht der Plan einer Studie
@@ -111,6 +111,8 @@ study-budget = Für { $n_trainings ->
        *[other] { $n_trainings } Trainings
     } blieb keine Zeit.
 
+study-budget-exceeded = Das erste Training dauert etwa { $duration }, länger als das Zeitlimit. Es läuft trotzdem, weil sonst nichts liefe.
+
 study-budget-robustness = Um die Robustheit zu testen, blieb bei { $n_trainings ->
         [one] { $n_trainings } Training
        *[other] { $n_trainings } Trainings
@@ -152,8 +154,10 @@ cluster-answer-not-unpacked = sie konnte nicht entpackt werden
 
 not-timed = { $training }: Die Trainingszeit konnte nicht geschätzt werden. { $what }.
 
-damaged-latencies = Die Datei ist beschädigt: { $reason }
-    .do = Messen Sie die Vorhersagezeiten noch einmal, oder löschen Sie die Datei.
+damaged-measurements = Die Messungen können nicht gelesen werden: { $what }
+    .do = Löschen Sie die Datei, und messen Sie noch einmal.
+
+no-latency = { $dataset }, { $model }: Die Vorhersagezeit konnte nicht gemessen werden. { $what }.
 
 no-distance = { $training }: Der Abstand konnte nicht gemessen werden. { $what }.
 
@@ -268,16 +272,9 @@ study-latency-runs =
     .many = Alle Wiederholungen für einen Batch, gesamt (s)
     .columns = Datensatz | Netz | Mittelwert | Median
 
-study-distances = Abstände zwischen den Merkmalen beider Datensätze, nach Netzen mit ImageNet-Gewichten bei der Bildgröße des Trainings. MMD² hat ein 95-%-KI; p ist die Wahrscheinlichkeit eines solchen MMD², wenn Gruppen zufällig auf die Datensätze verteilt werden. CORAL vergleicht die Kovarianzen der Merkmale. LogME ist die logarithmierte Evidenz, je Bild, der Labels von Training und Validierung des Datensatzes, gegeben die Merkmale des vortrainierten Netzes; es ist innerhalb eines Datensatzes vergleichbar. Der Gewinn ist der Unterschied in { $metric } zur Baseline. Ein kleiner Abstand beweist nicht, dass ein Vortraining auf diesen Bildern hilft.
+study-distances = Abstände zwischen den Merkmalen beider Datensätze, nach Netzen mit ImageNet-Gewichten bei der Bildgröße des Trainings. MMD² hat ein 95-%-KI; p ist die Wahrscheinlichkeit eines solchen MMD², wenn Gruppen zufällig auf die Datensätze verteilt werden. CORAL vergleicht die Kovarianzen der Merkmale. Der Gewinn ist der Unterschied in { $metric } zur Baseline. Ein kleiner Abstand beweist nicht, dass ein Vortraining auf diesen Bildern hilft.
     .title = Abstand zu den Bildern des Vortrainings
-    .columns = Datensatz | Bilder des Vortrainings | Netz | MMD² | p | CORAL | LogME | Gewinn in { $metric }
-
-study-correlations = Rangkorrelation nach Spearman. Wenn ein Maß den Gewinn vorhersagt, haben Abstände negative und LogME positive Werte. Das 95-%-KI aller Paare ist ein Bootstrap über Paare von Datensatz und Vortraining; Paare haben gemeinsame Datensätze, daher ist es zu schmal. Die letzte Spalte ist der Mittelwert der Korrelationen über die Vortrainings jedes Datensatzes, mit einem Bootstrap über Datensätze.
-    .title = Korrelation der Maße mit dem Gewinn
-    .columns = Maß | Netz | Paare | alle Paare | innerhalb von Datensätzen
-
-study-transfers-drawing = Gewinn des Vortrainings in { $metric } gegen drei Maße der beiden Datensätze, { $model }. Jedes Symbol ist ein Datensatz; jeder Punkt ist ein Vortraining.
-    .y = Gewinn in { $metric }
+    .columns = Datensatz | Bilder des Vortrainings | Netz | MMD² | p | CORAL | Gewinn in { $metric }
 
 study-heat-maps = Drei Testbilder der ersten Aufteilung, aus Klassen, die über die Liste der Klassen verteilt sind. Jede Initialisierung hat eine Zeile. Eine Heatmap wird gezeigt, wenn sie zwei Plausibilitätsprüfungen besteht: Sie muss sich ändern, wenn das Netz zufällige Gewichte hat, und ein Weichzeichnen des Bildes in der Reihenfolge der Heatmap muss die vorhergesagte Wahrscheinlichkeit schneller senken als ein Weichzeichnen von der Mitte nach außen. Besteht keine Methode, wird die erste mit einem Stempel gezeichnet; sie zeigt nichts über das Netz.
     .title = Heatmaps

@@ -101,6 +101,10 @@ usage-excel = --excel needs a CSV table: give its name with --out, without --wat
 
 usage-no-images = give images, folders, patterns or a table, or --watch FOLDER.
 
+usage-options-of-preset = DATA, --group, --group-pattern, --arms, --all-tables and --small are for presets. A plan states its datasets and their groups itself.
+
+usage-preset-name = name the preset whose plan the options are for.
+
 usage-plan-file = give the file for the plan with --out.
 
 usage-train = give DATA to train a new run, --resume RUN to resume a run, or --finish RUN.

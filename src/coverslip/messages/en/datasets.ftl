@@ -296,7 +296,7 @@ missing-column = { $meaning ->
         [path] The table has no column for the paths of the images{ $hint }. Its columns are { $names }
        *[label] The table has no column for the labels{ $hint }. Its columns are { $names }
     }
-    .do = Choose the column. The header can stay as it is.
+    .do = Choose the column, or name it “{ $meaning }” in the header.
 
 row-without-one-class = { $n_ones ->
         [0] The table has no column for the labels. Columns with 0 and 1 can be one column for each class ({ $names }), but { $place } has a 1 in none of them

@@ -111,6 +111,8 @@ study-budget = There was no time left for { $n_trainings ->
        *[other] { $n_trainings } trainings
     }.
 
+study-budget-exceeded = The first training takes about { $duration }, longer than the time limit. It is run nevertheless, because nothing else would be.
+
 study-budget-robustness = There was no time left to test the robustness of { $n_trainings ->
         [one] { $n_trainings } training
        *[other] { $n_trainings } trainings
@@ -152,8 +154,10 @@ cluster-answer-not-unpacked = it could not be unpacked
 
 not-timed = { $training }: the training time could not be estimated. { $what }.
 
-damaged-latencies = The file is damaged: { $reason }
-    .do = Measure the prediction times again, or delete the file.
+damaged-measurements = The measurements cannot be read: { $what }
+    .do = Delete the file, and measure again.
+
+no-latency = { $dataset }, { $model }: the prediction time could not be measured. { $what }.
 
 no-distance = { $training }: the distance could not be measured. { $what }.
 
@@ -268,16 +272,9 @@ study-latency-runs =
     .many = All repeats for a batch, total (s)
     .columns = dataset | network | mean | median
 
-study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. LogME is the log evidence, per image, of the training and validation labels of the dataset, given the features of the pretrained network; it is comparable within a dataset. The gain is the difference in { $metric } from the baseline. A small distance does not prove that pretraining on these images helps.
+study-distances = Distances between the features of both datasets, by networks with ImageNet weights at the training image size. MMD² has a 95% CI; p is the probability of such an MMD² if groups are assigned to the datasets at random. CORAL compares feature covariances. The gain is the difference in { $metric } from the baseline. A small distance does not prove that pretraining on these images helps.
     .title = Distance to the pretraining images
-    .columns = dataset | pretraining images | network | MMD² | p | CORAL | LogME | gain in { $metric }
-
-study-correlations = Spearman's rank correlation. If a measure predicts the gain, distances have negative values and LogME has positive values. The 95% CI of all pairs is a bootstrap over pairs of dataset and pretraining; pairs share datasets, so it is too narrow. The last column is the mean of the correlations over the pretrainings of each dataset, with a bootstrap over datasets.
-    .title = Correlation of the measures with the gain
-    .columns = measure | network | pairs | all pairs | within datasets
-
-study-transfers-drawing = Gain of pretraining in { $metric } against three measures of the two datasets, { $model }. Each marker is a dataset; each point is one pretraining.
-    .y = gain in { $metric }
+    .columns = dataset | pretraining images | network | MMD² | p | CORAL | gain in { $metric }
 
 study-heat-maps = Three test images of the first split, from classes spread over the list of classes. Each initialization has a row. A heat map is shown if it passes two sanity checks: it must change if the network has random weights, and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward. If no method passes, the first one is drawn with a stamp; it shows nothing about the network.
     .title = Heat maps

@@ -1,5 +1,6 @@
 """Plan a study on datasets of the workspace, estimate its time, and queue it."""
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Container, Sequence
@@ -248,10 +249,10 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
         first_rows = [refuse_unready(connection, dataset_id) for dataset_id in choices.pretraining_ids]
     if set(choices.pretraining_ids) & set(choices.dataset_ids):
         raise BadRecipe("pretraining-on-compared-dataset")
-    datasets = [_planned_dataset(workspace, row, name) for row, name in zip(rows, _names_of(rows), strict=True)]
-    first_datasets = [_planned_dataset(workspace, row, row.name) for row in first_rows]
-    all_rows = zip((*datasets, *first_datasets), (*rows, *first_rows), strict=True)
-    dataset_of = {each["path"][0]: row.id for each, row in all_rows}
+    all_rows = [*rows, *first_rows]
+    all_datasets = [_planned_dataset(workspace, *each) for each in zip(all_rows, _names_of(all_rows), strict=True)]
+    datasets, first_datasets = all_datasets[: len(rows)], all_datasets[len(rows) :]
+    dataset_of = {each["path"][0]: row.id for each, row in zip(all_datasets, all_rows, strict=True)}
     if choices.plan is not None:
         plan = plan_from_text(choices.plan)
         _refuse_outside(workspace, plan, dataset_of)
@@ -311,9 +312,12 @@ def _refuse_outside(workspace: Workspace, plan: StudyPlan, paths: Container[str]
 
 
 def _names_of(rows: Sequence[AnyRow]) -> list[str]:
-    """Return the names of datasets, with numbers if names are equal."""
-    names = [row.name for row in rows]
-    return [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names, 1)]
+    """Return a name of its own for each dataset: with a number if names are equal."""
+    names, unique = [row.name for row in rows], list[str]()
+    for name in names:
+        numbered = (f"{name} {i}" for i in itertools.count(1))
+        unique.append(name if names.count(name) == 1 else next(each for each in numbered if each not in names + unique))
+    return unique
 
 
 def _planned_dataset(workspace: Workspace, row: AnyRow, name: str) -> PlannedDataset:

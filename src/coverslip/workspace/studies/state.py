@@ -19,7 +19,7 @@ from coverslip.runs.documents import read_object
 from coverslip.runs.folder import is_run
 from coverslip.runs.recipe_keys import as_yaml
 from coverslip.studies.cells import Cell as StudyCell
-from coverslip.studies.cells import CellWord, as_trained, cells_of
+from coverslip.studies.cells import CellWord, as_trained, cells_of, finished
 from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
@@ -87,6 +87,7 @@ def _list(workspace: Workspace, study: Job, cell: StudyCell) -> None:
         choices=cell.recipe.model_dump(mode="json"),
         state="started",
         queued=None,
+        created=study.created,  # its labels are those of that time
         image_keys=study.choices.get("keys_of", {}).get(path),
     )
 
@@ -336,12 +337,12 @@ def comparison_of(job: Job) -> StudyComparison:
         BadRecipe: its plan is damaged.
     """
     file = _existing(job, "comparison.json")
-    try:
-        data = {key: value for key, value in read_object(file).items() if key != "format_version"}
-        return _COMPARISON.validate_python(data)
-    except ValidationError as error:
-        if not any(state_of_cell(cell).state == "done" for cell in cells_in(job.folder)):
-            raise BadRun("comparison-damaged", file=file) from error
+    data = read_object(file)
+    with suppress(ValidationError):
+        if data.keys() >= {each.name for each in fields(StudyComparison)}:  # a missing field is not an empty result
+            return _COMPARISON.validate_python(data)
+    if not any(state_of_cell(cell).state == "done" for cell in cells_in(job.folder)):
+        raise BadRun("comparison-damaged", file=file)
     return study_comparison(job.folder)  # a former version wrote the file, with other fields
 
 
@@ -496,12 +497,10 @@ def _key(study_id: str, name: AnalysisName) -> str:
 
 
 def _possible(study: Job) -> Iterator[AnalysisName]:
-    finished = [
-        cell for cell in cells_in(study.folder) if not cell.is_pretraining and state_of_cell(cell).state == "done"
-    ]
-    if finished:
+    cells = finished(cells_in(study.folder))
+    if cells:
         yield from ("latency", "explanations")
-    if any(cell.starts_from is not None for cell in finished):
+    if any(cell.starts_from is not None for cell in cells):
         yield "distances"
 
 
