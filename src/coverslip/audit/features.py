@@ -38,15 +38,6 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureSet:
-    """The features of the readable images of a dataset."""
-
-    positions: tuple[int, ...]  # of these images among all
-    digests: tuple[str, ...]  # hashes of their pixels
-    features: npt.NDArray[np.float32]  # (n, D)
-
-
-@dataclass(frozen=True, slots=True)
 class StoredFeatures:
     """The features of the readable images of a dataset, which are read from the cache on access."""
 
@@ -90,15 +81,6 @@ class FeatureExtractor:
             stop=context.stop,
         ) as (features, _):
             yield StoredFeatures(tuple(positions), tuple(digests), features)
-
-    def features_of(self, data: Dataset, scan: Scan, context: RunContext) -> FeatureSet:
-        """Return the features of a dataset.
-
-        Raises:
-            Stopped: on request; the features computed so far stay in the cache.
-        """
-        with self.open_features(data, scan, context) as images:
-            return FeatureSet(images.positions, images.digests, images.features[slice(0, len(images.positions))])
 
 
 def feature_extractor(
@@ -228,7 +210,7 @@ def distance(
             raise BadDataset("too-few-images-for-distance", name=name, n_images=scan.n_readable, n_needed=FEWEST_IMAGES)
     extractor = feature_extractor(scans, run=run, model=model, image_size=image_size)
     feature_sets = [
-        _with_groups(name, each, extractor.features_of(each, scan, context))
+        _features_of(name, each, scan, extractor, context)
         for name, each, scan in zip(names, opened, scans, strict=True)
     ]
     sigma = _kernel_width([each.features for each in feature_sets])
@@ -286,13 +268,17 @@ def _number_equal_names(names: Sequence[str]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, start=1)]
 
 
-def _with_groups(name: str, data: Dataset, features: FeatureSet) -> _DatasetFeatures:
+def _features_of(
+    name: str, data: Dataset, scan: Scan, extractor: FeatureExtractor, context: RunContext
+) -> _DatasetFeatures:
+    with extractor.open_features(data, scan, context) as images:
+        features = images.features[slice(0, len(images.positions))]
     group, n_groups = None, None
     if data.has_groups:
-        names = [data.records[i].group for i in features.positions]
+        names = [data.records[i].group for i in images.positions]
         n_groups, group = count_groups(names).n_groups, group_codes(np.array(names, dtype=object))
-    facts = SetFacts(name, len(features.positions), n_groups)
-    return _DatasetFeatures(facts, frozenset(features.digests), features.features, group)
+    facts = SetFacts(name, len(images.positions), n_groups)
+    return _DatasetFeatures(facts, frozenset(images.digests), features, group)
 
 
 def _kernel_width(features: Sequence[Floats]) -> float:
