@@ -6,6 +6,7 @@ readers differ, somebody decides: the decision becomes the label, and all readin
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,6 +51,8 @@ from coverslip.workspace.store.tables import (
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 2_000
+# A decision counts while it is the label of its image.
+_is_current_decision = (adjudications.c.row_id == images.c.row_id) & (adjudications.c.label == images.c.label)
 _MOST_NAMES = 10  # of unknown images to return
 
 
@@ -248,7 +251,7 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         first, of_reader = _first_labels(connection, dataset_id), _labels_of_readers(connection, dataset_id)
-        decided = set(connection.execute(_of_present(adjudications, dataset_id, adjudications.c.row_id)).scalars())
+        decided = _by_image(connection, adjudications, dataset_id)
         groups = _groups(connection, dataset_id) if row.summary["n_groups"] else None
     classes = class_order(row.class_names, {label for labels in of_reader.values() for label in labels.values()})
     classes = class_order(classes, {each.label for each in first.values()})
@@ -284,7 +287,7 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
         readers={reader: len(labels) for reader, labels in of_reader.items()},
         pairs=pairs,
         n_disagreements=len(differing),
-        n_decided=len(differing & decided),
+        n_decided=len(differing & decided.keys()),
         similar_labels=similar_labels,
         sections=[as_data(agreement_section(named, similar_labels))],
     )
@@ -315,7 +318,7 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
                 adjudications.c.made.label("decided"),
                 adjudications.c.made_by.label("decided_by"),
             )
-            .outerjoin(adjudications, adjudications.c.row_id == second_reading_images.c.row_id)
+            .outerjoin(adjudications, _is_current_decision)
             .where(second_reading_images.c.row_id.in_(differs))
         )
         total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
@@ -345,16 +348,18 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
 def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str, author: str | None) -> ReadLabel:
     """Decide the label of an image whose readings differ, in place of an earlier decision. It is labeled with it.
 
+    If the image was labeled again after an earlier decision, that label is the one before this decision.
+
     Raises:
         NotFound: there is no such dataset, or the image was not read again.
-        ChangedSince: an earlier decision cannot be undone, because the image was labeled again.
         CoverslipError: the label is no class of the dataset.
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         _drawn_image(connection, dataset_id, row_id)
         _refuse_other_class(row, label)
-        _undo_decision(connection, dataset_id, row_id)
+        with suppress(ChangedSince):
+            _undo_decision(connection, dataset_id, row_id)
         change, _ = label_rows(connection, row, [row_id], label, author=author)
         made, made_by = now(), author or author_name()
         connection.execute(
@@ -593,13 +598,10 @@ def _store_readings(connection: Connection, new: list[dict[str, str | int]]) -> 
 
 def _undo_decision(connection: Connection, dataset_id: str, row_id: int) -> bool:
     is_decision = (adjudications.c.dataset_id == dataset_id) & (adjudications.c.row_id == row_id)
-    decision = connection.execute(select(adjudications).where(is_decision)).one_or_none()
-    if decision is None:
-        return False
-    if decision.change_id is not None:
+    decision = connection.execute(delete(adjudications).where(is_decision).returning(*adjudications.c)).one_or_none()
+    if decision is not None and decision.change_id is not None:
         undo_change(connection, dataset_id, decision.change_id)
-    connection.execute(delete(adjudications).where(is_decision))
-    return True
+    return decision is not None
 
 
 def _first_labels(connection: Connection, dataset_id: str) -> dict[int, AnyRow]:
@@ -617,7 +619,10 @@ def _labels_of_readers(connection: Connection, dataset_id: str) -> dict[str, dic
 
 def _by_image(connection: Connection, table: Table, dataset_id: str) -> dict[int, list[AnyRow]]:
     of_image: dict[int, list[AnyRow]] = {}
-    for row in connection.execute(_of_present(table, dataset_id, *table.c)):
+    query = _of_present(table, dataset_id, *table.c)
+    if table is adjudications:
+        query = query.where(_is_current_decision)
+    for row in connection.execute(query):
         of_image.setdefault(row.row_id, []).append(row)
     return of_image
 
