@@ -13,6 +13,7 @@ from image_kinds import write_zarr
 from image_sets import workspace_in
 from sqlalchemy import insert, select, update
 
+from coverslip.cache import file_hashes
 from coverslip.errors import Conflict
 from coverslip.runs import predictions as prediction_tables
 from coverslip.workspace.backups import restore_backup, write_backup
@@ -426,6 +427,19 @@ def test_files_that_are_too_large_to_compare_are_read_again_first(
     with pytest.raises(Conflict):
         set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "x")
     refreshed(laboratory)
+    assert set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "x")[1] == 1
+
+
+def test_files_whose_content_is_known_are_not_too_large_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laboratory = Laboratory(tmp_path)
+    (row_id, path), *_ = laboratory.rows()
+    path.write_bytes(path.read_bytes())
+    monkeypatch.setattr(file_hashes, "_SETTLED_NS", 0)  # else a hash is stored a minute after the last change
+    open_sources(laboratory.workspace, [Source(str(path.parent))], is_labeled=False)  # reads the file
+    laboratory.workspace.background.wait_all()
+    monkeypatch.setattr(image_rows, "_MOST_BYTES_READ", 1)
     assert set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[row_id]), "x")[1] == 1
 
 
