@@ -1,6 +1,5 @@
 """Answers of users about predicted images, exclusions, and the history of labels of a dataset."""
 
-import hashlib
 import io
 import re
 from collections import defaultdict
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.files import CsvWriter, safe_cell
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
@@ -69,6 +68,7 @@ from coverslip.workspace.store.rows import (
     new_id,
     now,
     replace_rows,
+    write_snapshot,
 )
 from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
@@ -79,6 +79,7 @@ from coverslip.workspace.viewing.images import ImageSelection, selected_rows
 # The history states when, by whom, from which label to which, and in which job each label was changed.
 
 _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
+_LONGEST = 500  # characters of `excluded_by`: the last change, and those before it after a space
 
 
 def exclude(
@@ -113,7 +114,8 @@ def exclude(
         is_changed = images.c.is_excluded != is_excluded
         is_selected = images.c.row_id.in_(among_integers(row_ids))
         n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
-        change_or_none = case((is_changed, _CHANGE + change), else_=None)
+        earlier = func.coalesce(" " + images.c.excluded_by, "")
+        change_or_none = case((is_changed, func.substr(_CHANGE + change + earlier, 1, _LONGEST)), else_=None)
         _exclude(connection, dataset_id, row_ids, literal(is_excluded), change_or_none)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
@@ -131,14 +133,17 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
     """
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
+        marker = _CHANGE + change
+        is_of_change = (images.c.excluded_by + " ").startswith(marker + " ", autoescape=True)
+        is_selected = (images.c.dataset_id == dataset_id) & is_of_change
         row_ids = list(connection.execute(select(images.c.row_id).where(is_selected)).scalars())
-        is_missing = (images.c.missing_from == dataset_id) & (images.c.excluded_by == _CHANGE + change)
-        undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": None}
+        earlier = func.nullif(func.substr(images.c.excluded_by, len(marker) + 2), "")
+        undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": earlier}
+        is_missing = (images.c.missing_from == dataset_id) & is_of_change
         n_missing = connection.execute(update(images).where(is_missing).values(**undone)).rowcount
         if not row_ids and not n_missing:
             raise ChangedSince("exclusion-changed-since")
-        _exclude(connection, dataset_id, row_ids, ~images.c.is_excluded, literal(None, String))
+        change_images(connection, dataset_id, among_integers(row_ids), **undone)
     search_duplicates(workspace, dataset_id)
     return len(row_ids) + n_missing
 
@@ -148,9 +153,9 @@ def exclude_by_job(
 ) -> None:
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
-    Images that are already excluded do not change, and only images that the prediction excluded are included. The
-    caller starts `search_duplicates` for the remaining images, or postpones it: it can take seconds, which is too long
-    while a user excludes images one after another.
+    Images that are already excluded do not change, and only images that the prediction excluded are included. The next
+    `inspection` searches near-duplicates among the remaining images: a search after each of many exclusions would take
+    too long.
 
     Args:
         connection: a connection in a writing transaction.
@@ -370,9 +375,9 @@ _BOXES = (
 _BY_NAME: Mapping[str, str] = MappingProxyType({})
 
 
-def table_of(workspace: Workspace, job: Job, labeled: Sequence[LabeledImage]) -> Path:
-    """Write a table of labeled images of a prediction. Its name is a hash of its content."""
-    return _write(workspace, f"{job.folder.name}-", labeled, _BY_NAME, ())
+def table_of(folder: Path, job: Job, labeled: Sequence[LabeledImage]) -> Path:
+    """Write a table of labeled images of a prediction to a folder. Its name is a hash of its content."""
+    return _write(folder, f"{job.folder.name}-", labeled, _BY_NAME, ())
 
 
 def joined_table_of(
@@ -391,7 +396,7 @@ def joined_table_of(
         columns: the columns of the dataset's tables by meaning, as chosen when the dataset was opened.
         group_columns: the group columns of the dataset and of trainings on it.
     """
-    return _write(workspace, _joined_prefix(job), labeled, columns, group_columns)
+    return _write(workspace.snapshots, _joined_prefix(job), labeled, columns, group_columns)
 
 
 def is_joined_table_of(job: Job, path: str) -> bool:
@@ -404,7 +409,7 @@ def _joined_prefix(job: Job) -> str:
 
 
 def _write(
-    workspace: Workspace,
+    folder: Path,
     prefix: str,
     labeled: Sequence[LabeledImage],
     columns: Mapping[str, str],
@@ -420,10 +425,7 @@ def _write(
         cells = _image_cells(image)
         row = [*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))]
         writer.writerow([safe_cell(cell) if isinstance(cell, str) else cell for cell in row])
-    data = text.getvalue().encode()
-    file = workspace.snapshots / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    write_bytes(file, data)
-    return file
+    return write_snapshot(folder, prefix, text.getvalue().encode())
 
 
 def _names(columns: Mapping[str, str], n_files: int) -> dict[str, str]:
@@ -646,7 +648,8 @@ def dataset_of(
     title = name or text(code, name=job.name)
     sizes_um = (picture.plan.crop_size for _, picture, _ in labeled if picture.plan.has_physical_size)
     choices = TableChoices(crop_size=next(sizes_um, None))
-    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title, choices=choices)
+    table = table_of(workspace.snapshots, job, labeled)
+    dataset = open_sources(workspace, [Source(str(table))], name=title, choices=choices)
     classes = class_order(job.choices["classes"], (label for _, _, label in labeled))
     return sources.change_dataset(workspace, dataset.id, {"classes": classes})
 

@@ -21,6 +21,7 @@ from coverslip.datasets.splits.splitting import check_groups
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, plan_of_dataset, source_paths, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
@@ -173,7 +174,7 @@ def compute_group_preview(
     workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None
 ) -> GroupPreview:
     """Return groups as `preview_groups` does, in this thread."""
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         if pattern is not None:

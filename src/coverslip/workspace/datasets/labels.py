@@ -1,6 +1,5 @@
 """Labels and confirmations from the app, and tables of images with their current labels."""
 
-import hashlib
 import io
 import itertools
 import os
@@ -8,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert, literal, select, update
@@ -16,7 +16,7 @@ from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.records import ImageRecord
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import BadDataset, Conflict, NotFound
-from coverslip.files import CsvWriter, safe_cell, write_bytes
+from coverslip.files import CsvWriter, safe_cell
 from coverslip.images.reader import PLAN_COLUMNS, box_center
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
@@ -36,8 +36,10 @@ from coverslip.workspace.store.rows import (
     load_records,
     now,
     ranges,
+    row_ids_of,
     source_paths,
     table_choices,
+    write_snapshot,
 )
 from coverslip.workspace.store.tables import (
     changed_labels,
@@ -321,6 +323,7 @@ class TrainingInput:
 
     sources: list[str]
     grouped: Grouping
+    row_of: Mapping[str, int]  # the row_id of each image of the dataset, by image_id
 
     @property
     def group_options(self) -> list[str]:
@@ -342,19 +345,20 @@ def training_images(
     *,
     grouped: Grouping | None = None,
     in_one: bool = False,
+    folder: Path | None = None,
 ) -> TrainingInput:
     """Return the input of a training on a dataset.
 
     If possible, these are the folders and tables of the user, so that the run records the location of its images. If
     they do not contain everything (labels were changed in the app, the dataset was opened without labels, domains have
-    names), it is a table in `snapshots/` whose name is a hash of its content: a training uses the labels at the time of
-    its request.
+    names), it is a table whose name is a hash of its content: a training uses the labels at the time of its request.
 
     Args:
         workspace: the workspace.
         dataset_id: a dataset of labeled images.
         grouped: the grouping, if it differs from that of the dataset.
         in_one: return one folder or table, even if the dataset has several.
+        folder: the folder of the table; None: `snapshots/`, for a job that will name the table.
 
     Raises:
         NotFound: there is no such dataset.
@@ -366,8 +370,9 @@ def training_images(
         if not row.summary["n_labeled"]:
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
+        row_of = row_ids_of(connection, dataset_id)
         if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
-            return TrainingInput(source_paths(row), grouping)
+            return TrainingInput(source_paths(row), grouping, row_of)
         refuse_changed_files(connection, row)
         if grouping.ignores_groups:
             groups: dict[str, str | None] | None = {}
@@ -375,16 +380,14 @@ def training_images(
             groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
         data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
-    file = workspace.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    if not file.exists():
-        write_bytes(file, data)
+    file = write_snapshot(folder or workspace.snapshots, "", data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     named = (
         Grouping(column, column_pattern=grouping.pattern)
         if has_groups
         else Grouping(ignores_groups=grouping.ignores_groups)
     )
-    return TrainingInput([str(file)], named)
+    return TrainingInput([str(file)], named, row_of)
 
 
 def refuse_exchanged_files(workspace: Workspace, job: Job) -> None:

@@ -556,24 +556,28 @@ def author_name() -> str:
 
 def keys_of_dataset(workspace: Workspace, dataset_id: str) -> str:
     """Return the file with the keys of the images of a dataset, for a job on them."""
-    query = select(images.c.image_id, images.c.row_id).where(images.c.dataset_id == dataset_id)
     with workspace.engine.connect() as connection:
-        row_of = {row.image_id: row.row_id for row in connection.execute(query)}
-    return write_keys(workspace, row_of)
+        return write_keys(workspace, row_ids_of(connection, dataset_id))
 
 
 def write_keys(workspace: Workspace, row_of: Mapping[str, int]) -> str:
-    """Write the row_ids of images by ID to a file, whose name is a hash of its content, unless it exists; return it."""
+    """Write the row_ids of images by ID to a file in `snapshots/`, and return it."""
     text = io.StringIO()
     writer = CsvWriter(text)
     writer.writerow(_KEY_COLUMNS)
     for image_id, row_id in row_of.items():
         writer.writerow((safe_cell(image_id), str(row_id)))
-    data = text.getvalue().encode()
-    file = workspace.snapshots / f"keys-{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    if not file.exists():
+    return str(write_snapshot(workspace.snapshots, "keys-", text.getvalue().encode()))
+
+
+def write_snapshot(folder: Path, prefix: str, data: bytes) -> Path:
+    """Write a table, whose name is a prefix and a hash of its content. One that exists becomes as new."""
+    file = folder / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    try:
+        os.utime(file)
+    except FileNotFoundError:
         write_bytes(file, data)
-    return str(file)
+    return file
 
 
 def keys_in(file: str | None) -> Mapping[str, int]:
