@@ -207,7 +207,7 @@ def test_of_equal_images_one_is_read(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=3)
     first = next((cells / "a").rglob("*.png"))
     shutil.copy(first, first.with_name("copy.png"))
-    drawn = draw_images(workspace, open_images(workspace, cells), 100, "Ada")
+    drawn = draw_images(workspace, open_images(workspace, cells), 100)
     assert (drawn.n_labeled, drawn.n_drawn) == (6, 6)
 
 

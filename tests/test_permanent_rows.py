@@ -451,14 +451,14 @@ def test_decisions_and_imports_are_about_the_content_that_was_read(tmp_path: Pat
     laboratory.do("exchange", 0, 1)
     (laboratory.folder / "readings.csv").write_text(f"path,label,author\n{path},a,ada\n", encoding="utf-8")
     for action in (
-        lambda: decide(home, dataset_id, row_id, "b", "eva"),
+        lambda: decide(home, dataset_id, row_id, "b"),
         lambda: import_readings(home, dataset_id, laboratory.folder / "readings.csv"),
     ):
         with pytest.raises(Conflict) as refused:
             action()
         assert refused.value.code == "image-files-changed"
     refreshed(laboratory)
-    assert decide(home, dataset_id, row_id, "b", "eva").label == "b"
+    assert decide(home, dataset_id, row_id, "b").label == "b"
 
 
 def test_an_edited_image_keeps_its_label_and_a_new_one_with_the_name_of_a_missing_one_gets_none(tmp_path: Path) -> None:

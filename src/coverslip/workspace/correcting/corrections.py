@@ -61,6 +61,7 @@ from coverslip.workspace.store.rows import (
     ChangedSince,
     Page,
     Paging,
+    acting_as,
     among_integers,
     author_name,
     class_order,
@@ -320,14 +321,7 @@ def _change_cells(connection: Connection, change: AnyRow) -> list[list[str]]:
 # Answers of users about predicted images: save them, and create a dataset of them.
 
 
-def correct_measured(
-    workspace: Workspace,
-    job_id: str,
-    row_id: int,
-    label: str | None,
-    *,
-    author: str | None = None,
-) -> tuple[Row, int | None]:
+def correct_measured(workspace: Workspace, job_id: str, row_id: int, label: str | None) -> tuple[Row, int | None]:
     """Change the label of an image of a training or an evaluation, in its dataset.
 
     Args:
@@ -336,7 +330,6 @@ def correct_measured(
         row_id: the row.
         label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
             the label followed.
-        author: who changes the label; None: the user account of this process.
 
     Returns:
         The row, and the number of the change of the dataset's labels (None if no label changed).
@@ -360,7 +353,7 @@ def correct_measured(
         if label is None:
             label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
-            change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
+            change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id)
     return images_of_job(workspace, job_id).facts(row_id), change
 
 
@@ -466,7 +459,6 @@ def correct_row(
     answer: Answer,
     *,
     undoes: tuple[Answer] | None = None,
-    author: str | None = None,
 ) -> tuple[Row, int | None]:
     """Save the answer of a user about an image of a job, as `correct`, or as `correct_measured` for measurements.
 
@@ -477,10 +469,10 @@ def correct_row(
         CoverslipError: a measured image can neither be excluded nor be corrected as an undo; also as these functions.
     """
     if not kind_of(find_job(workspace, job_id, *KINDS)).has_measurements:
-        return correct(workspace, job_id, row_id, answer, undoes=undoes, author=author), None
+        return correct(workspace, job_id, row_id, answer, undoes=undoes), None
     if isinstance(answer, Exclusion) or undoes is not None:
         raise CoverslipError("only-labels-of-measured")
-    return correct_measured(workspace, job_id, row_id, answer, author=author)
+    return correct_measured(workspace, job_id, row_id, answer)
 
 
 def correct(
@@ -490,7 +482,6 @@ def correct(
     answer: Answer,
     *,
     undoes: tuple[Answer] | None = None,
-    author: str | None = None,
 ) -> Row:
     """Save the answer of a user about an image: its class, or why it is excluded; None removes the answer.
 
@@ -503,7 +494,6 @@ def correct(
         row_id: the row.
         answer: the answer.
         undoes: the answer that this one undoes.
-        author: who answers; None: the user account of this process.
 
     Raises:
         NotFound: there is no such row.
@@ -528,12 +518,11 @@ def correct(
                 delete(db.corrections).where(is_of_job & db.corrections.c.row_id.in_(among_integers(row_ids)))
             )
         else:
-            made_by = author or author_name()
             is_excluded = isinstance(answer, Exclusion)
-            values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
+            values = {"label": str(answer), "made": now(), "made_by": author_name(), "is_excluded": is_excluded}
             values |= {"job_id": prediction_id, "is_of_spot_check": False}
             replace_rows(connection, db.corrections, [{"row_id": each, **values} for each in row_ids])
-        _answer_in_dataset(connection, job, row_id, answer, author)
+        _answer_in_dataset(connection, job, row_id, answer)
     return listed.facts(row_id)
 
 
@@ -573,7 +562,8 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
             values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
             rows = [{"job_id": prediction_id, "row_id": row_id, **values} for row_id in rows_of[image.row_id]]
             replace_rows(connection, db.corrections, rows)
-            _answer_in_dataset(connection, job, image.row_id, image.label, image.made_by)
+            with acting_as(image.made_by):
+                _answer_in_dataset(connection, job, image.row_id, image.label)
     return AppliedLabels(len(applied), len(labeled) - len(applied))
 
 
@@ -591,11 +581,11 @@ def undo_spot_check(workspace: Workspace, prediction_id: str) -> int:
         ).scalars()
         row_ids = list(removed)
         for row_id in row_ids:
-            _answer_in_dataset(connection, job, row_id, None, None)
+            _answer_in_dataset(connection, job, row_id, None)
     return len(row_ids)
 
 
-def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer, author: str | None) -> None:
+def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer) -> None:
     """Label or exclude the image in its dataset, if it is still there.
 
     Images that were excluded in the gallery of the dataset stay excluded.
@@ -621,7 +611,7 @@ def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: An
             label = answer
             add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
         dataset = dataset_row(connection, job.dataset_id)
-        label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
+        label_rows(connection, dataset, [image_row], label, job_id=job.id)
 
 
 def dataset_of(

@@ -90,15 +90,14 @@ class JoinResult:
     step: Annotated[JoinStep, Field(description="For undo.")]
 
 
-def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str, *, author: str | None = None) -> JoinResult:
+def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
     """Add the images of a prediction with a corrected or confirmed class to a dataset.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
     them. A table that an earlier call added is replaced, so that the dataset follows the current answers. Images whose
     file is in another source of the dataset are not added again: they get the label there, or are excluded. These
     changes stay if the source is removed. An image that an earlier call excluded is included if its answer is another
-    one now. Images with the pixels of another image of the dataset are not added either. `author` changes the labels;
-    None: the user account of this process.
+    one now. Images with the pixels of another image of the dataset are not added either.
 
     Raises:
         NotFound: there is no such prediction or dataset.
@@ -121,7 +120,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str, *, a
     sources = [*joining.other_sources, *added_sources]
     if sources != dataset.sources:
         change_dataset(workspace, dataset_id, {"sources": sources}, since=dataset)
-    _apply_answers(workspace, job, dataset_id, joining.answered, author)
+    _apply_answers(workspace, job, dataset_id, joining.answered)
     domain_before = joining.earlier[0]["domain"] if joining.earlier else None
     step = JoinStep(_table_in(added_sources), _table_in(joining.earlier), domain_before)
     return JoinResult(dataset_state(workspace, dataset_id), counts, step)
@@ -432,7 +431,6 @@ def _apply_answers(
     job: Job,
     dataset_id: str,
     answered: Sequence[tuple[Row, ImageSource]],
-    author: str | None,
 ) -> None:
     """Label, exclude and include images in the dataset, as its images are now."""
     rows_by_label: dict[str, list[int]] = {}
@@ -449,7 +447,7 @@ def _apply_answers(
         included = sorted(set(excluded_before).difference(excluded))
         for label, row_ids in rows_by_label.items():
             dataset = dataset_row(connection, dataset_id)
-            label_rows(connection, dataset, row_ids, label, job_id=job.id, author=author)
+            label_rows(connection, dataset, row_ids, label, job_id=job.id)
         if excluded:
             exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:

@@ -141,13 +141,13 @@ class ImportedReadings:
     unknown: Annotated[list[str], Field(description=f"The first {_MOST_NAMES} of these images.")]
 
 
-def second_reading(workspace: Workspace, dataset_id: str, reader: str | None) -> SecondReading:
-    """Return the images of the second reading for one reader; None: the user account of this process.
+def second_reading(workspace: Workspace, dataset_id: str) -> SecondReading:
+    """Return the images of the second reading for the reader who asks for them.
 
     Raises:
         NotFound: there is no such dataset.
     """
-    reader = reader or author_name()
+    reader = author_name()
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         is_of_reader = (
@@ -175,8 +175,8 @@ def second_reading(workspace: Workspace, dataset_id: str, reader: str | None) ->
     )
 
 
-def draw_images(workspace: Workspace, dataset_id: str, n: int, reader: str | None) -> SecondReading:
-    """Draw up to `n` further labeled images at random, and return the images for one reader.
+def draw_images(workspace: Workspace, dataset_id: str, n: int) -> SecondReading:
+    """Draw up to `n` further labeled images at random, and return the images for this reader.
 
     Raises:
         NotFound: there is no such dataset.
@@ -198,7 +198,7 @@ def draw_images(workspace: Workspace, dataset_id: str, n: int, reader: str | Non
         order = np.random.default_rng(secrets.randbits(63)).permutation(len(free))[:n]
         drawn = [free[k] for k in order.tolist()]
         _store_first_labels(connection, dataset_id, drawn, 0 if start is None else start + 1)
-    return second_reading(workspace, dataset_id, reader)
+    return second_reading(workspace, dataset_id)
 
 
 def remove_second_reading(workspace: Workspace, dataset_id: str) -> None:
@@ -213,17 +213,15 @@ def remove_second_reading(workspace: Workspace, dataset_id: str) -> None:
             connection.execute(delete(table).where(table.c.dataset_id == dataset_id))
 
 
-def read_image(
-    workspace: Workspace, dataset_id: str, row_id: int, label: str | None, reader: str | None
-) -> ImageToRead:
-    """Store the label of a reader for a drawn image; None removes it.
+def read_image(workspace: Workspace, dataset_id: str, row_id: int, label: str | None) -> ImageToRead:
+    """Store the label of this reader for a drawn image; None removes it.
 
     Raises:
         NotFound: there is no such dataset, or the image is not drawn.
         Conflict: the first label is by this reader.
         CoverslipError: the label is no class of the dataset.
     """
-    reader = reader or author_name()
+    reader = author_name()
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         image = _drawn_image(connection, dataset_id, row_id)
@@ -345,7 +343,7 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
     )
 
 
-def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str, author: str | None) -> ReadLabel:
+def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str) -> ReadLabel:
     """Decide the label of an image whose readings differ, in place of an earlier decision. It is labeled with it.
 
     If the image was labeled again after an earlier decision, that label is the one before this decision.
@@ -360,8 +358,8 @@ def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str, autho
         _refuse_other_class(row, label)
         with suppress(ChangedSince):
             _undo_decision(connection, dataset_id, row_id)
-        change, _ = label_rows(connection, row, [row_id], label, author=author)
-        made, made_by = now(), author or author_name()
+        change, _ = label_rows(connection, row, [row_id], label)
+        made, made_by = now(), author_name()
         connection.execute(
             insert(adjudications).values(
                 dataset_id=dataset_id,

@@ -60,8 +60,6 @@ def set_labels(
     dataset_id: str,
     selection: ImageSelection,
     label: str | None,
-    *,
-    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images, or remove their labels. A new name becomes a class.
 
@@ -70,7 +68,6 @@ def set_labels(
         dataset_id: the dataset.
         selection: the images.
         label: the label; None removes the labels.
-        author: who changes the labels; None: the user account of this process.
 
     Returns:
         The number of the change (None if nothing changed), and the number of images that changed.
@@ -84,7 +81,7 @@ def set_labels(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        return label_rows(connection, row, row_ids, label, author=author)
+        return label_rows(connection, row, row_ids, label)
 
 
 def label_rows(
@@ -94,7 +91,6 @@ def label_rows(
     label: str | None,
     *,
     job_id: str | None = None,
-    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images within a writing transaction.
 
@@ -104,7 +100,6 @@ def label_rows(
         row_ids: the images, all of this dataset.
         label: the label; None removes the labels.
         job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
-        author: who changes the labels; None: the user account of this process.
 
     Returns:
         As `set_labels`.
@@ -117,7 +112,7 @@ def label_rows(
     label = None if label is None else clean_name(label)
     is_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
     change = insert(label_changes).values(
-        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author or author_name(), job_id=job_id
+        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author_name(), job_id=job_id
     )
     change_id = connection.execute(change.returning(label_changes.c.id)).scalar_one()
     changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
@@ -262,7 +257,6 @@ def confirm_labels(
     selection: ImageSelection,
     *,
     is_confirmed: bool,
-    author: str | None = None,
 ) -> list[int]:
     """Confirm the current labels of images, or remove confirmations.
 
@@ -271,7 +265,6 @@ def confirm_labels(
         dataset_id: the dataset.
         selection: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
-        author: who confirms them; None: the user account of this process.
 
     Returns:
         The row_ids of the images that changed.
@@ -302,7 +295,7 @@ def confirm_labels(
                 images.c.row_id,
                 images.c.label,
                 literal(now()),
-                literal(author or author_name()),
+                literal(author_name()),
             )
             confirmations = select(*columns).where(images.c.row_id.in_(among_integers(changed_rows)))
             connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))
