@@ -5,9 +5,7 @@ Both use the features of a network, in a separate process. This module starts th
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -15,7 +13,6 @@ from pydantic import Field, TypeAdapter
 
 from coverslip.cache.stores import RECORDS, Kind, RecordStore, register_kind
 from coverslip.datasets.quality.scanning import Signal
-from coverslip.datasets.text_tables import is_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.distances import Distances
 from coverslip.events import Emit
@@ -24,18 +21,15 @@ from coverslip.processes import Json
 from coverslip.reports.sections import leakage_sentences
 from coverslip.runs.results import LeakageEstimate
 from coverslip.workspace.datasets.reading_images import stored_leakage_audit, update_inspection
-from coverslip.workspace.datasets.sources import reopen_sources
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import register_function
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
-    AnyRow,
     dataset_row,
     load_as_trained,
     load_dataset,
     load_scan,
     refuse_unread,
-    source_paths,
 )
 from coverslip.workspace.store.workspace import Workspace
 
@@ -168,22 +162,9 @@ def audit_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
 
     dataset_id = arguments["dataset_id"]
     with read_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-    about = _further_cells(workspace, row)
-    data = replace(data, records=tuple(replace(r, about=about.get(r.image_id, ())) for r in data.records))
     audit_leakage(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
     update_inspection(workspace, dataset_id)
-
-
-def _further_cells(workspace: Workspace, row: AnyRow) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Return the further table cells of images by ID; empty if the tables do not exist any more."""
-    if not any(is_table(Path(source)) for source in source_paths(row)):
-        return {}
-    with suppress(CoverslipError):
-        opened = reopen_sources(workspace, row, row.group_column, row.group_pattern)
-        return {record.image_id: record.about for record in opened.records}
-    return {}
 
 
 def measure_distances(workspace: Workspace, arguments: Json, emit: Emit) -> None:

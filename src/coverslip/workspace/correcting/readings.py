@@ -5,9 +5,11 @@ readers differ, somebody decides: the decision becomes the label, and all readin
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -254,34 +256,21 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
     classes = class_order(row.class_names, {label for labels in of_reader.values() for label in labels.values()})
     classes = class_order(classes, {each.label for each in first.values()})
     of_first = {row_id: each.label for row_id, each in first.items()}
-    names: list[str | None] = [None, *of_reader]
-    labels_of: list[Mapping[int, str]] = [of_first, *of_reader.values()]
     pairs = []
-    for i, a in enumerate(labels_of):
-        for j in range(i + 1, len(labels_of)):
-            common = [row_id for row_id in a if row_id in labels_of[j]]
-            second = names[j]
-            if common and second is not None:
-                compared = agreement_of(
-                    [a[each] for each in common],
-                    [labels_of[j][each] for each in common],
-                    classes,
-                    None if groups is None else [groups.get(each) for each in common],
-                )
-                pairs.append(PairAgreement(names[i], second, compared))
+    for (a, of_a), (b, of_b) in combinations([(None, of_first), *of_reader.items()], 2):
+        if b is not None and (common := [row_id for row_id in of_a if row_id in of_b]):
+            of_groups = None if groups is None else [groups.get(each) for each in common]
+            agreed = agreement_of([of_a[each] for each in common], [of_b[each] for each in common], classes, of_groups)
+            pairs.append(PairAgreement(a, b, agreed))
     differing = {
         row_id
         for row_id, label in of_first.items()
         if len({label, *(labels[row_id] for labels in of_reader.values() if row_id in labels)}) > 1
     }
-    by_author: dict[str, int] = {}
-    for each in first.values():
-        if each.made_by is not None:
-            by_author[each.made_by] = by_author.get(each.made_by, 0) + 1
     similar_labels = [list(spellings) for spellings in similar_names(classes)]
     named = [(pair.first or text("agreement-first-labels"), pair.second, pair.agreement) for pair in pairs]
     return ReadingAgreement(
-        first_authors=by_author,
+        first_authors=Counter(each.made_by for each in first.values() if each.made_by is not None),
         readers={reader: len(labels) for reader, labels in of_reader.items()},
         pairs=pairs,
         n_disagreements=len(differing),

@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert
 
 from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.records import ImageRecord
-from coverslip.datasets.names import name_as_text
 from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import CsvWriter, safe_cell
-from coverslip.images.reader import PLAN_COLUMNS, box_center
+from coverslip.images.reader import PLAN_COLUMNS
+from coverslip.runs.images import cells_of
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
@@ -472,16 +472,17 @@ def _lines(
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
-        numbered = [(position, record) for position, record in enumerate(records, start) if position not in outside]
-        yield csv_text(
-            [
-                [
-                    _cell(record, column, is_excluded=position in excluded, are_points="width" not in columns)
-                    for column in columns
-                ]
-                for position, record in numbered
-            ]
-        )
+        rows = []
+        for position, record in enumerate(records, start):
+            if position in outside:
+                continue
+            cells = cells_of(record) | {name: cell for name, cell in record.about if _is_further(name)}
+            if position in excluded:
+                cells["split"] = "excluded"
+            if "width" in columns and record.plan.region is not None:  # also of points among boxes
+                cells |= zip(_BOX, map(str, record.plan.region), strict=True)
+            rows.append([cells.get(column, "") for column in columns])
+        yield csv_text(rows)
 
 
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
@@ -509,9 +510,11 @@ def _further_columns(connection: Connection, row: AnyRow) -> list[str]:
     """Return the further columns of the user's table, for results by column."""
     query = select(images.c.about).where(images.c.dataset_id == row.id, images.c.about.is_not(None))
     names = dict.fromkeys(name for about in connection.execute(query).scalars() for name, _ in about)
-    return [
-        name for name in names if name.casefold() not in _STANDARD_COLUMNS and not name.casefold().startswith(_CHANNEL)
-    ]
+    return list(filter(_is_further, names))
+
+
+def _is_further(column: str) -> bool:
+    return column.casefold() not in _STANDARD_COLUMNS and not column.casefold().startswith(_CHANNEL)
 
 
 def _outside(connection: Connection, row: AnyRow) -> set[int]:
@@ -522,28 +525,6 @@ def _outside(connection: Connection, row: AnyRow) -> set[int]:
 
 def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:
     return set(connection.execute(select(images.c.position).where(images.c.dataset_id == row.id, condition)).scalars())
-
-
-def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bool) -> str:
-    match column:
-        case "path":
-            return name_as_text(str(record.path))
-        case "split":
-            return "excluded" if is_excluded else record.predefined_split or ""
-        case _ if column in PLAN_COLUMNS:
-            return record.plan.cell(column) if column in record.stated else ""
-        case "x" | "y" | "width" | "height":
-            box = record.plan.region
-            numbers = () if box is None else box_center(box) if are_points else box
-            return str(numbers[_BOX.index(column)]) if numbers else ""
-    if column.startswith(_CHANNEL):
-        files = record.files
-        n = int(column.removeprefix(_CHANNEL))
-        return name_as_text(str(files[n - 1])) if n <= len(files) else ""
-    if column not in _STANDARD_COLUMNS:
-        return dict(record.about).get(column, "")
-    value: str | None = getattr(record, column)
-    return value or ""
 
 
 def csv_text(rows: Sequence[Sequence[str]]) -> str:

@@ -378,44 +378,15 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
     """Return the plan of a row, and the parts that its table row states."""
     if stored is None:
         return WHOLE, frozenset()
-    region, channels = stored["region"], stored["channels"]
-    return _plan(
-        *(stored[name] for name in ("series", "t", "z", "level", "pixel_size_um")),
-        None if channels is None else tuple(channels),
-        None if region is None else tuple(region),
-        tuple(stored["other_files"]),
-        stored["crop_size"],
-        stored["crop_margin"],
-    ), frozenset(stored["stated"])
+    values = dict(stored)
+    stated = frozenset(values.pop("stated"))
+    for name in ("region", "channels", "other_files"):
+        if values[name] is not None:
+            values[name] = tuple(values[name])
+    return _plan(**values), stated
 
 
-@lru_cache(maxsize=1_024)
-def _plan(  # Any: checked by the plan
-    series: Any,
-    t: Any,
-    z: Any,
-    level: Any,
-    pixel_size_um: Any,
-    channels: Any,
-    region: Any,
-    other_files: Any,
-    crop_size: Any,
-    crop_margin: Any,
-) -> ReadPlan:
-    return ReadPlan(
-        series=series,
-        t=t,
-        z=z,
-        level=level,
-        pixel_size_um=pixel_size_um,
-        channels=channels,
-        region=region,
-        other_files=other_files,
-        crop_size=crop_size,
-        crop_margin=crop_margin,
-    )
-
-
+_plan = lru_cache(maxsize=1_024)(ReadPlan)
 _ANNOTATIONS = (changed_labels, confirmed_labels, reserved_images, second_reading_images)
 # Whether users said something about an image: a label, an exclusion, a confirmation, a reading, or its reservation.
 is_annotated = or_(
