@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from coverslip.cache.stores import remove_stores_of
 from coverslip.errors import Conflict, CoverslipError
+from coverslip.runs.folder import Run
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.queue import stop_computations
@@ -33,7 +34,7 @@ UPLOAD_DAYS, TRASH_DAYS = 7, 30  # until files are deleted; removed datasets are
 _SECONDS_PER_DAY = 86_400
 _BEING_DELETED = ""  # the time of the removal of a dataset that cannot be restored any more
 _ROWS_AT_ONCE = 2_000
-_FILES_WITH_SOURCES = frozenset({"environment.json", "recipe.yaml", "study.yaml"})
+_FILES_WITH_SOURCES = frozenset({Run(Path()).environment_file.name, Run(Path()).recipe_file.name, "study.yaml"})
 _SNAPSHOT = re.compile(r"[^/\\\"']+\.csv")
 PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
 _log = logging.getLogger("coverslip")
