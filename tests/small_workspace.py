@@ -15,6 +15,7 @@ from typing import Any
 
 import drawing
 import httpx
+from sqlalchemy import event
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
@@ -85,6 +86,24 @@ def ended(client: httpx.Client, run_id: str, seconds: float = 90, what: str = "r
         return None if body["state"] in ("queued", "starting", "running", "stopping") else body
 
     return until(look, seconds)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def once_before(workspace: Workspace, statement: str, act: Callable[[], object]) -> Iterator[None]:
+    """Within the block, act once: before the first SQL statement that begins like this."""
+    has_begun: list[bool] = []
+
+    def act_once(_: object, __: object, sql: str, *___: object) -> None:
+        if not has_begun and sql.startswith(statement):
+            has_begun.append(True)
+            act()
+
+    event.listen(workspace.engine, "before_cursor_execute", act_once)
+    try:
+        yield
+    finally:
+        event.remove(workspace.engine, "before_cursor_execute", act_once)
+    assert has_begun, "there was no such statement"
 
 
 @contextmanager

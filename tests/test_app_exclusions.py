@@ -8,17 +8,20 @@ import pytest
 from browser import RunningApp, open_page
 from image_sets import ids_at, images_at, positions_of
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
+from sqlalchemy import select
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.verdict import verdict_of_run
-from coverslip.workspace.correcting.corrections import exclude
+from coverslip.workspace.correcting.corrections import exclude, exclude_by_job, undo_exclusion
 from coverslip.workspace.datasets import grouping, labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import removable_duplicates
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
+from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import Filters, ImageSelection
 
@@ -126,6 +129,37 @@ def test_the_groups_of_now_are_previewed_where_none_are_named(tmp_path: Path) ->
     by_slide = open_images(workspace, cells, group_pattern=r"slide\d+")
     preview = grouping.preview_groups(workspace, by_slide, pattern=r"slide\d+", column=None)
     assert grouping.preview_groups(workspace, by_slide, pattern=None, column=None).largest == preview.largest
+
+
+def test_near_duplicates_are_searched_again_after_an_exclusion_in_a_prediction(copies: tuple[Workspace, str]) -> None:
+    workspace, dataset_id = copies
+    workspace.background.wait_all()
+    (row,) = images_at(workspace, dataset_id, [0]).rows or ()
+    with write_transaction(workspace.engine) as connection:
+        exclude_by_job(connection, dataset_id, [row], is_excluded=True, job_id="monday")
+    for _ in range(2):  # the first request of a page starts the search
+        reading_images.inspection(workspace, dataset_id)
+        workspace.background.wait_all()
+    assert reading_images.inspection(workspace, dataset_id).are_copies_known
+
+
+def test_an_undone_inclusion_leaves_the_exclusion_to_the_prediction_that_made_it(copies: tuple[Workspace, str]) -> None:
+    workspace, dataset_id = copies
+    image = images_at(workspace, dataset_id, [0])
+
+    def exclusion() -> tuple[bool, str | None]:
+        with workspace.engine.connect() as connection:
+            columns = select(db.images.c.is_excluded, db.images.c.excluded_by)
+            return tuple(connection.execute(columns.where(db.images.c.row_id.in_(image.rows or ()))).one())
+
+    with write_transaction(workspace.engine) as connection:
+        exclude_by_job(connection, dataset_id, image.rows or (), is_excluded=True, job_id="monday")
+    included, _ = exclude(workspace, dataset_id, image, is_excluded=False)
+    excluded, _ = exclude(workspace, dataset_id, image, is_excluded=True)
+    undo_exclusion(workspace, dataset_id, excluded or "")
+    assert exclusion()[0] is False
+    undo_exclusion(workspace, dataset_id, included or "")
+    assert exclusion() == (True, "monday")
 
 
 @pytest.mark.exhaustive

@@ -13,11 +13,13 @@ import tifffile
 from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 from prediction_tables import keys_by_path, write_predictions
+from small_workspace import once_before
 
 from coverslip.datasets.index.records import ImageFinder
 from coverslip.images.reader import ReadPlan, square_around
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.correcting.readings import readings_lines
+from coverslip.workspace.datasets.sources import change_dataset
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import load_dataset
@@ -152,6 +154,18 @@ def test_undoing_an_addition_keeps_what_others_added_meanwhile(app: App, new: li
 
 
 @pytest.mark.slow
+def test_a_source_that_is_added_meanwhile_is_not_lost(app: App, new: list[Path], tmp_path: Path) -> None:
+    cells, further = save_cells(tmp_path / "cells"), save_cells(tmp_path / "further", n=2)
+    dataset_id = app.open(cells)["id"]
+    prediction = predicted(app, [(new[0], WHOLE)])
+    answer(app, prediction, 0, "flat")
+    both = {"sources": [{"path": str(cells)}, {"path": str(further)}]}
+    with once_before(app.home, "SELECT jobs.choices", lambda: change_dataset(app.home, dataset_id, both)):
+        refused = app.refused("POST", f"{prediction}/join", {"dataset_id": dataset_id})
+    assert refused["code"] == "dataset-changed-meanwhile"
+    assert [each["path"] for each in app.wait(dataset_id)["sources"]] == [str(cells), str(further)]
+
+
 def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     app: App, new: list[Path], tmp_path: Path
 ) -> None:

@@ -207,5 +207,31 @@ def test_of_equal_images_one_is_read(tmp_path: Path) -> None:
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=3)
     first = next((cells / "a").rglob("*.png"))
     shutil.copy(first, first.with_name("copy.png"))
-    drawn = draw_images(workspace, open_images(workspace, cells), 100, "Ada")
+    drawn = draw_images(workspace, open_images(workspace, cells), 100)
     assert (drawn.n_labeled, drawn.n_drawn) == (6, 6)
+
+
+@pytest.mark.parametrize("how", ["labeled in the gallery", "undone in the history"])
+def test_a_decision_counts_while_it_is_the_label_and_can_be_replaced(lab: Lab, how: str) -> None:
+    lab.send("POST", body={"n": 10}, by=ADA)
+    read_all(lab, 1)
+    (image,) = lab.send("GET", "/disagreements")["items"]
+    row, first, second = image["row_id"], image["first"]["label"], image["readings"][0]["label"]
+    lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
+    assert lab.send("GET", "/agreement")["n_decided"] == 1
+    dataset = f"{API}/datasets/{lab.dataset}"
+    if how == "labeled in the gallery":
+        third = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
+        lab.client.post(f"{dataset}/labels", json={"rows": [row], "label": third})
+    else:
+        change = lab.client.get(f"{dataset}/label-changes").json()["items"][0]["id"]
+        assert lab.client.post(f"{dataset}/labels/undo", json={"change": change}).status_code == 200
+    assert lab.send("GET", "/agreement")["n_decided"] == 0
+    assert lab.send("GET", "/disagreements")["items"][0]["decision"] is None
+    assert "decision" not in {line["kind"] for line in lab.table()}
+    lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
+    assert lab.label(row) == second
+    assert lab.send("GET", "/agreement")["n_decided"] == 1
+    before = first if how == "undone in the history" else third
+    lab.send("DELETE", f"/decisions/{row}", 204)
+    assert lab.label(row) == before

@@ -107,6 +107,12 @@ def test_the_map_in_the_app_has_current_labels_and_all_readable_images(tmp_path:
         assert client.get(f"{API}/datasets/{dataset}/map-points").content == map_points(workspace, dataset)
 
 
+def test_the_map_counts_no_ungrouped_image_as_a_group(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    dataset = open_images(workspace, write_cells(tmp_path / "cells", 24), group_pattern="slide(1|2)")
+    assert map_state(workspace, dataset).groups == ["1", "2"]
+
+
 @pytest.mark.slow
 def test_the_map_has_the_predictions_of_trainings_and_predictions_on_the_dataset(tmp_path: Path) -> None:
     write_cells(tmp_path / "cells", 60)

@@ -1,5 +1,6 @@
 """What nobody comes back for is removed; what somebody needs is not."""
 
+import json
 import os
 import threading
 import time
@@ -7,20 +8,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from drawing import save_cell
-from image_sets import client_of, workspace_in
-from sqlalchemy import insert, select, update
+from drawing import save_cell, save_cells
+from image_sets import client_of, images_at, workspace_in
+from small_workspace import once_before
+from sqlalchemy import func, insert, select, update
 
+from coverslip.errors import NotFound
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.status import StatusFile
 from coverslip.workspace import cleanup
 from coverslip.workspace.cleanup import delete_expired, remove_partial_files
-from coverslip.workspace.datasets import folders, sources
+from coverslip.workspace.datasets import folders, labels, sources
 from coverslip.workspace.jobs.queue import remove_job
+from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import free_space
+from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import adopt_runs
 
@@ -92,6 +97,49 @@ def test_copies_of_a_removed_dataset_are_deleted_after_a_month(tmp_path: Path) -
     delete_expired(home, threading.Event())
     assert not (home.uploads / old).exists()
     assert (home.uploads / young / "files").is_dir()
+
+
+def test_a_dataset_that_is_being_deleted_is_not_restored_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells", n=3)))]).id
+    home.background.wait_all()
+    cleanup.remove_dataset(home, dataset_id)
+    with home.engine.begin() as connection:
+        connection.execute(update(db.datasets).values(removed="2026-01-01T00:00:00+00:00"))
+    monkeypatch.setattr(cleanup, "_ROWS_AT_ONCE", 2)
+    is_over = threading.Event()
+    with once_before(home, "DELETE FROM images", is_over.set):  # the server ends
+        cleanup.delete_removed_datasets(home, is_over)
+    with home.engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(db.images)).scalar_one() == 4
+    assert cleanup.list_deleted(home, Paging()).items == []
+    with pytest.raises(NotFound):
+        cleanup.restore_dataset(home, dataset_id)
+    cleanup.delete_removed_datasets(home, threading.Event())
+    with home.engine.connect() as connection:
+        assert connection.execute(select(db.images.c.row_id).union(select(db.datasets.c.id))).all() == []
+
+
+def test_tables_of_labels_go_after_a_month_unless_something_names_them(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells", n=3)))]).id
+    home.background.wait_all()
+    tables = []
+    for k in range(5):
+        labels.set_labels(home, dataset_id, images_at(home, dataset_id, [k]), "new")
+        tables += map(Path, labels.training_images(home, dataset_id).sources)
+    of_job, of_dataset, of_run, young, _ = tables
+    job = {"kind": "train", "dataset_name": "", "folder": str(home.runs / "x"), "choices": {}, "state": "removed"}
+    add_job(home, id="a", name="a", command=["coverslip", "train", str(of_job)], **job)
+    sources.open_sources(home, [sources.Source(str(of_dataset))])
+    make_folder(home.runs / "adopted").joinpath("environment.json").write_text(json.dumps({"sources": [str(of_run)]}))
+    for file in home.snapshots.iterdir():
+        if file != young:
+            os.utime(file, (0, 0))
+    delete_expired(home, threading.Event())
+    assert [file.is_file() for file in tables] == [True, True, True, True, False]
 
 
 def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from image_sets import App, ids_at, images_at, in_lists, workspace_in
 from small_workspace import CLASSES, QUICK, new_workspace, open_images, write_cells
 
+from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.classes import ClassPlan
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.related_images import labels_of
@@ -313,6 +314,18 @@ def test_pretraining_ignores_stated_groups(tmp_path: Path) -> None:
     init = validated_recipe(home, choices, {}).init
     assert isinstance(init, Pretraining)
     assert init.recipe["group"] == "none"
+
+
+def test_joined_crops_of_a_field_are_no_duplicates_of_each_other_in_the_preview_of_a_split(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    lines = ["path,x,y,label"]
+    for k in range(12):
+        file = save_cell(tmp_path / f"{k // 2}_c{k % 2}.png", seed=k, side=80)
+        lines += [f"{file.name},{10 + 12 * i},{10 + 9 * i},{'ab'[i % 2]}" for i in range(4)]
+    (tmp_path / "points.csv").write_text("\n".join(lines))
+    points = open_images(home, tmp_path / "points.csv", choices=TableChoices(crop_size=8))
+    preview = preview_split(home, points, {**QUICK, "channel_files": ["_c0", "_c1"]})
+    assert (preview.used.n, preview.n_excluded) == (24, 0)
 
 
 def test_a_class_without_included_images_is_in_no_recipe(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from drawing import save_cell, save_cells
 from image_sets import images_at, positions_of, workspace_in
-from small_workspace import do_jobs, until
+from small_workspace import do_jobs, once_before, until
 from sqlalchemy import delete, event, select, update
 
 from coverslip.app.server import create_app, open_server
@@ -24,7 +24,7 @@ from coverslip.cache.stores import clean, list_stores
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.findings import FINDINGS, FindingCase, FindingKind
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.errors import BadRecipe, Conflict, NotFound
+from coverslip.errors import BadRecipe, Busy, Conflict, NotFound
 from coverslip.machine import n_cores
 from coverslip.messages import in_language
 from coverslip.workspace import cleanup
@@ -96,6 +96,24 @@ def test_reading_waits_for_a_transaction_that_takes_longer_than_requests_wait(tm
     assert dataset_state(home, dataset_id).state == "ready"
 
 
+def test_reading_that_a_busy_database_interrupts_is_resumed(tmp_path: Path) -> None:
+    home = workspace_in(tmp_path)
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    home.background.wait_all()
+    _as_interrupted(home)
+
+    def wait_for_too_long() -> None:
+        raise Busy("workspace-busy", file=home.database_file)
+
+    with once_before(home, "BEGIN IMMEDIATE", wait_for_too_long):
+        reading_images.start(home, dataset_id)
+        home.background.wait_all()
+    assert dataset_state(home, dataset_id).state == "reading"
+    reading_images.resume(home)
+    home.background.wait_all()
+    assert dataset_state(home, dataset_id).state == "ready"
+
+
 def test_images_on_a_disk_that_is_gone_are_not_called_unreadable(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id
@@ -123,7 +141,6 @@ def test_a_killed_search_for_duplicates_starts_again_and_shows_duplicates_side_b
         inspection = connection.execute(select(db.inspections.c.content)).scalar_one()
         inspection["inspection"]["are_copies_known"] = False
         connection.execute(update(db.inspections).values(content=inspection))
-    assert not reading_images.inspection(home, dataset_id).is_searching_duplicates
     reading_images.begin(home)
     assert reading_images.inspection(home, dataset_id).is_searching_duplicates
     _wait(home)

@@ -6,7 +6,7 @@ import re
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from io import RawIOBase
@@ -22,7 +22,7 @@ from coverslip.app.guard import allow_body, announced, check_role, is_signed_in
 from coverslip.datasets.names import one_line
 from coverslip.errors import CoverslipError, TooLarge
 from coverslip.files import write_error
-from coverslip.workspace.store.rows import Paging
+from coverslip.workspace.store.rows import Paging, acting_as
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.workers import WorkerPool
 
@@ -99,7 +99,7 @@ async def _locate(request: Request, response: Response) -> Callable[..., None]:
 Locate = Annotated[Callable[..., None], Depends(_locate)]
 
 
-async def _author(
+async def _as_author(
     request: Request,
     x_author: Annotated[
         str | None,
@@ -109,10 +109,10 @@ async def _author(
             "the server. A server with accounts ignores it: the user who signed in makes the change.",
         ),
     ] = None,
-) -> str | None:
-    if x_author is None or is_signed_in(request):
-        return None
-    return one_line(as_text(x_author)).strip() or None
+) -> AsyncIterator[None]:
+    author = "" if x_author is None or is_signed_in(request) else one_line(as_text(x_author)).strip()
+    with acting_as(author) if author else nullcontext():
+        yield
 
 
 def as_text(header: str) -> str:
@@ -123,7 +123,7 @@ def as_text(header: str) -> str:
         return header
 
 
-Author = Annotated[str | None, Depends(_author)]
+BY_AUTHOR = Depends(_as_author)  # of routes whose changes are made by the author of the request
 RAW_BODY: dict[str, Any] = {  # Any: FastAPI's own type
     "requestBody": {
         "required": True,

@@ -192,10 +192,16 @@ def _group_column(data: Dataset) -> str | None:
 
 def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:
     """Return the row of an image by column names. Pixels from memory are written if there is no file of them yet."""
-    plan, path = record.plan, name_as_text(str(record.path))
-    row = {"image_id": record.image_id, "path": path, "label": record.label or ""}
+    row = cells_of(record, group)
     if record.in_memory is not None:
         row["path"] = _write_once(record, record.in_memory, folder)
+    return row
+
+
+def cells_of(record: ImageRecord, group: str | None = "group") -> dict[str, str]:
+    """Return the cells of an image in a table that opens as this image, by column names; `group`: that of the group."""
+    plan, path = record.plan, name_as_text(str(record.path))
+    row = {"image_id": record.image_id, "path": path, "label": record.label or ""}
     if group is not None:
         row[group] = record.group or ""
     values: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}

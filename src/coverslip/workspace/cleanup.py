@@ -18,19 +18,24 @@ from sqlalchemy import Connection, delete, select, update
 
 from coverslip.cache.stores import remove_stores_of
 from coverslip.errors import Conflict, CoverslipError
+from coverslip.runs.folder import Run
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.queue import stop_computations
 from coverslip.workspace.jobs.records import is_inside, jobs_reading
 from coverslip.workspace.lists import delete_results
 from coverslip.workspace.store import tables
-from coverslip.workspace.store.database import free_space, write_transaction
+from coverslip.workspace.store.database import free_space, read_transaction, write_transaction
 from coverslip.workspace.store.rows import Page, Paging, dataset_row, now, source_paths
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30  # until files are deleted; removed datasets are deleted with the trash
 _SECONDS_PER_DAY = 86_400
+_BEING_DELETED = ""  # the time of the removal of a dataset that cannot be restored any more
+_ROWS_AT_ONCE = 2_000
+_FILES_WITH_SOURCES = frozenset({Run(Path()).environment_file.name, Run(Path()).recipe_file.name, "study.yaml"})
+_SNAPSHOT = re.compile(r"[^/\\\"']+\.csv")
 PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
 _log = logging.getLogger("coverslip")
 
@@ -64,7 +69,8 @@ def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
         NotFound: there is no such dataset, or it was deleted.
     """
     with write_transaction(workspace.engine) as connection:
-        connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=None))
+        is_restorable = (datasets.c.id == dataset_id) & (datasets.c.removed != _BEING_DELETED)
+        connection.execute(update(datasets).where(is_restorable).values(removed=None))
     reading_images.start(workspace, dataset_id)
     return dataset_state(workspace, dataset_id)
 
@@ -87,7 +93,11 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             row = connection.execute(select(datasets).where(is_expired)).one_or_none()
             if row is None:  # it was restored meanwhile
                 continue
-            connection.execute(delete(datasets).where(is_expired))
+            connection.execute(update(datasets).where(is_expired).values(removed=_BEING_DELETED))
+        if not _delete_images(workspace, dataset_id, is_over):
+            return
+        with write_transaction(workspace.engine) as connection:
+            connection.execute(delete(datasets).where(datasets.c.id == dataset_id))
             is_of_dataset = tables.uploads.c.dataset_id == dataset_id
             upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()
             of_objects = [Path(path) for path in source_paths(row) if Path(path).is_relative_to(workspace.objects)]
@@ -98,6 +108,18 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
         for table in of_objects:
             table.unlink(missing_ok=True)
+
+
+def _delete_images(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> bool:
+    """Delete the rows of the images of a dataset, in short transactions; return whether all are deleted."""
+    is_of_dataset = (tables.images.c.dataset_id == dataset_id) | (tables.images.c.missing_from == dataset_id)
+    rows = select(tables.images.c.row_id).where(is_of_dataset).limit(_ROWS_AT_ONCE)
+    n_deleted = 1
+    while n_deleted and not is_over.is_set():
+        with write_transaction(workspace.engine) as connection:
+            is_next = tables.images.c.row_id.in_(rows.scalar_subquery())
+            n_deleted = connection.execute(delete(tables.images).where(is_next)).rowcount
+    return not n_deleted
 
 
 def _is_used(connection: Connection, upload: Path) -> bool:
@@ -123,7 +145,7 @@ def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
     with workspace.engine.connect() as connection:
         removed_jobs = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
         removed_datasets = connection.execute(
-            select(datasets.c.id, datasets.c.name, datasets.c.removed).where(datasets.c.removed.is_not(None))
+            select(datasets.c.id, datasets.c.name, datasets.c.removed).where(datasets.c.removed != _BEING_DELETED)
         ).all()
         imported = connection.execute(
             select(classifiers.id, classifiers.name, classifiers.removed).where(classifiers.removed.is_not(None))
@@ -162,7 +184,13 @@ def _files_without_job(workspace: Workspace) -> Iterator[Path]:
 
 def delete_expired(workspace: Workspace, is_over: threading.Event) -> None:
     """Remove expired files. Errors are logged."""
-    for work in (_delete_old_uploads, _delete_partial_files, _empty_trash, delete_removed_datasets):
+    for work in (
+        _delete_old_uploads,
+        _delete_partial_files,
+        _empty_trash,
+        delete_removed_datasets,
+        _delete_unused_snapshots,
+    ):
         try:
             work(workspace, is_over)
         except (OSError, CoverslipError):
@@ -209,6 +237,24 @@ def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> Non
                     shutil.rmtree(path)
                 else:
                     path.unlink()
+
+
+def _delete_unused_snapshots(workspace: Workspace, is_over: threading.Event) -> None:
+    """Delete tables in `snapshots/` after 30 days, unless a dataset, a job or a file of a run or study names them."""
+    oldest = time.time() - TRASH_DAYS * _SECONDS_PER_DAY
+    unused = {file.name for file in workspace.snapshots.glob("*.csv") if file.stat().st_mtime < oldest}
+    jobs = tables.jobs.c
+    with read_transaction(workspace.engine) as connection:
+        for columns in ((jobs.command, jobs.choices, jobs.image_keys), (datasets.c.sources,)):
+            for row in connection.execute(select(*columns)):
+                unused.difference_update(_SNAPSHOT.findall(str(tuple(row))))
+    for folder in (workspace.runs, workspace.studies, workspace.trash) if unused else ():
+        for file in folder.rglob("*"):
+            if file.name in _FILES_WITH_SOURCES:
+                unused.difference_update(_SNAPSHOT.findall(file.read_text(encoding="utf-8", errors="replace")))
+    for file in (workspace.snapshots / name for name in unused):
+        if not is_over.is_set() and file.stat().st_mtime < oldest:  # no job has used it again meanwhile
+            file.unlink()
 
 
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:

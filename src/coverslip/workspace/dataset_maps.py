@@ -188,8 +188,9 @@ def _jobs_with_predictions(workspace: Workspace, dataset_id: str) -> list[MapJob
 
 
 def _groups(connection: Connection, dataset_id: str) -> list[str]:
-    query = select(images.c.group).where(images.c.dataset_id == dataset_id, images.c.group.is_not(None)).distinct()
-    return list(connection.execute(query.order_by(images.c.group).limit(_MOST_GROUPS)).scalars())
+    is_named = (images.c.dataset_id == dataset_id) & (images.c.group.is_not(None))
+    query = select(images.c.group).where(is_named).distinct().order_by(images.c.group)
+    return list(connection.execute(query.limit(_MOST_GROUPS)).scalars())
 
 
 def _stored(connection: Connection, dataset_id: str) -> AnyRow | None:

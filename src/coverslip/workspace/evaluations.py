@@ -39,7 +39,7 @@ from coverslip.workspace.jobs.records import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.rows import Page, Paging, keys_of_dataset, refuse_unread, refuse_unready, table_choices
+from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices, write_keys
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, evaluation_of, headline_of
@@ -319,7 +319,7 @@ def queue_evaluation(
             *source.sources,
         ],
         choices={"sources": source.sources},
-        image_keys=keys_of_dataset(workspace, dataset_id),
+        image_keys=write_keys(workspace, source.row_of),
     )
     return job_id
 

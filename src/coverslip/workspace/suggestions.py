@@ -259,7 +259,7 @@ def compute_suggestions(workspace: Workspace, dataset_id: str) -> tuple[GroupSug
     """Return suggested groupings as `list_suggestions` does, in this thread."""
     from coverslip.experiments.preparation import apply_recipe
 
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
     is_labeled = any(record.label is not None for record in data.records)

@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 
 from coverslip.app.files import IMAGE, PICTURE, Viewed, media_type_of
 from coverslip.app.requests import (
-    Author,
+    BY_AUTHOR,
     ListId,
     Locate,
     Paged,
@@ -176,9 +176,9 @@ async def get_sheet(
     return await until_disconnected(request, answer)
 
 
-@router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(409, 412))
+@router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(409, 412), dependencies=[BY_AUTHOR])
 def correct_row(
-    workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Correction, author: Author
+    workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Correction
 ) -> CorrectedRow:
     """Correct or confirm the class of an image of a training, an evaluation or a prediction. It is saved at once.
 
@@ -188,7 +188,7 @@ def correct_row(
     undone = correction.undoes
     undoes = None if undone is None else (undone.excluded or undone.label,)
     answer = correction.excluded or correction.label
-    return CorrectedRow(*corrections.correct_row(workspace, list_id, row_id, answer, undoes=undoes, author=author))
+    return CorrectedRow(*corrections.correct_row(workspace, list_id, row_id, answer, undoes=undoes))
 
 
 @router.get(

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import accepting, record_change, role_of
-from coverslip.app.requests import RAW_BODY, Author, Paged, ServedWorkspace, api_router, received
+from coverslip.app.requests import BY_AUTHOR, RAW_BODY, Paged, ServedWorkspace, api_router, received
 from coverslip.app.routes.images import RowId
 from coverslip.app.schemas import (
     ConfirmedLabels,
@@ -54,16 +54,15 @@ _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 router = api_router("labels", route_class=accepting(_MAX_BODY))
 
 
-@router.post("/datasets/{dataset_id}/labels", responses=problems(409, 412, 428))
+@router.post("/datasets/{dataset_id}/labels", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
 def set_labels(
     workspace: ServedWorkspace,
     dataset_id: str,
     new: NewLabels,
-    author: Author,
     request: Request,
 ) -> LabelsGiven:
     """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new, new.label, author=author)
+    change, n = labels.set_labels(workspace, dataset_id, new, new.label)
     record_change(request, "", after=new.label or "")
     return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
@@ -104,12 +103,10 @@ def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: Exclusion
     return ExclusionUndone(n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(409, 412, 428))
-def confirm_labels(
-    workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels, author: Author
-) -> LabelsConfirmed:
+@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
+def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    confirmed = labels.confirm_labels(workspace, dataset_id, body, is_confirmed=body.is_confirmed, author=author)
+    confirmed = labels.confirm_labels(workspace, dataset_id, body, is_confirmed=body.is_confirmed)
     return LabelsConfirmed(confirmed)
 
 
@@ -154,18 +151,16 @@ _MOST_TABLE_BYTES = 64 * 2**20
 _PATH = "/datasets/{dataset_id}/second-reading"
 
 
-@readings_router.get(_PATH)
-def get_second_reading(workspace: ServedWorkspace, dataset_id: str, author: Author) -> SecondReading:
+@readings_router.get(_PATH, dependencies=[BY_AUTHOR])
+def get_second_reading(workspace: ServedWorkspace, dataset_id: str) -> SecondReading:
     """The drawn images for the author of the request, without their first labels and names."""
-    return readings.second_reading(workspace, dataset_id, author)
+    return readings.second_reading(workspace, dataset_id)
 
 
-@readings_router.post(_PATH, responses=problems(409))
-def draw_second_reading(
-    workspace: ServedWorkspace, dataset_id: str, new: NewSecondReading, author: Author
-) -> SecondReading:
+@readings_router.post(_PATH, responses=problems(409), dependencies=[BY_AUTHOR])
+def draw_second_reading(workspace: ServedWorkspace, dataset_id: str, new: NewSecondReading) -> SecondReading:
     """Draw further labeled images at random. Their current labels are the first labels."""
-    return readings.draw_images(workspace, dataset_id, new.n, author)
+    return readings.draw_images(workspace, dataset_id, new.n)
 
 
 @readings_router.delete(_PATH, status_code=204)
@@ -174,12 +169,10 @@ def remove_second_reading(workspace: ServedWorkspace, dataset_id: str) -> None:
     readings.remove_second_reading(workspace, dataset_id)
 
 
-@readings_router.put(_PATH + "/images/{row_id}", responses=problems(409))
-def read_image(
-    workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: ReadingOf, author: Author
-) -> ImageToRead:
+@readings_router.put(_PATH + "/images/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR])
+def read_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: ReadingOf) -> ImageToRead:
     """Store the label of the author for a drawn image. The label of the dataset does not change."""
-    return readings.read_image(workspace, dataset_id, row_id, body.label, author)
+    return readings.read_image(workspace, dataset_id, row_id, body.label)
 
 
 @readings_router.get(_PATH + "/agreement")
@@ -194,12 +187,10 @@ def list_disagreements(workspace: ServedWorkspace, dataset_id: str, paging: Page
     return readings.list_disagreements(workspace, dataset_id, paging)
 
 
-@readings_router.put(_PATH + "/decisions/{row_id}", responses=problems(409))
-def decide_label(
-    workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: DecidedLabel, author: Author
-) -> ReadLabel:
+@readings_router.put(_PATH + "/decisions/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR])
+def decide_label(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: DecidedLabel) -> ReadLabel:
     """Decide the label of an image whose readings differ. It becomes the label of the dataset; readings are kept."""
-    return readings.decide(workspace, dataset_id, row_id, body.label, author)
+    return readings.decide(workspace, dataset_id, row_id, body.label)
 
 
 @readings_router.delete(_PATH + "/decisions/{row_id}", status_code=204, responses=problems(409))

@@ -8,9 +8,9 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
 from coverslip.app.requests import (
+    BY_AUTHOR,
     IMAGES_BODY,
     MOST_IMAGES,
-    Author,
     ClassifierId,
     Locate,
     Paged,
@@ -143,12 +143,10 @@ def get_labels_needed(
     return LabelsForWidth(half_width, samples.needed_for(workspace, prediction_id, half_width))
 
 
-@router.put("/predictions/{prediction_id}/spot-check/images/{row_id}")
-def label_spot_check(
-    workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer, author: Author
-) -> ImageToLabel:
+@router.put("/predictions/{prediction_id}/spot-check/images/{row_id}", dependencies=[BY_AUTHOR])
+def label_spot_check(workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer) -> ImageToLabel:
     """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
-    return samples.label_image(workspace, prediction_id, row_id, body.excluded or body.label, author)
+    return samples.label_image(workspace, prediction_id, row_id, body.excluded or body.label)
 
 
 @router.get("/predictions/{prediction_id}/spot-check/result", responses=problems(409))
@@ -179,15 +177,15 @@ def create_dataset_of_prediction(
     return dataset
 
 
-@router.post("/predictions/{prediction_id}/join", responses=problems(409))
-def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset, author: Author) -> JoinResult:
+@router.post("/predictions/{prediction_id}/join", responses=problems(409), dependencies=[BY_AUTHOR])
+def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDataset) -> JoinResult:
     """Add the images with a corrected or confirmed class to a dataset, as a further source.
 
     Repeat the request after further corrections: the source is replaced. Images of the dataset's other sources are not
     added again: they get the corrected label, or are excluded. Removing the source removes the added images; corrected
     labels of other images stay.
     """
-    return joining.join_dataset(workspace, prediction_id, body.dataset_id, author=author)
+    return joining.join_dataset(workspace, prediction_id, body.dataset_id)
 
 
 @router.post("/predictions/{prediction_id}/join/undo", responses=problems(409))

@@ -244,6 +244,9 @@ images-not-read = Die Bilder konnten nicht gelesen werden
 images-not-there = Die Bilder gibt es noch nicht
     .do = Warten Sie, bis coverslip sie gezeichnet hat.
 
+dataset-changed-meanwhile = Quellen, Gruppen oder Pixel des Datensatzes wurden inzwischen geändert, daher wurde nichts geändert
+    .do = Laden Sie die Seite neu, und ändern Sie den Datensatz dann noch einmal.
+
 reading-failed = Die Bilder konnten nicht gelesen werden ({ $reason })
     .do = Lesen Sie die Bilder noch einmal. Wenn auch das misslingt, melden Sie es.
 

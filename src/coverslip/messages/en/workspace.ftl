@@ -247,6 +247,9 @@ images-not-read = The images could not be read
 images-not-there = The images do not exist yet
     .do = Wait until coverslip has drawn them.
 
+dataset-changed-meanwhile = The sources, groups or pixels of the dataset were changed meanwhile, so nothing was changed
+    .do = Reload the page, then make your change again.
+
 reading-failed = The images could not be read ({ $reason })
     .do = Read the images again. If that fails too, report it.
 

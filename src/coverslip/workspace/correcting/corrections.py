@@ -1,6 +1,5 @@
 """Answers of users about predicted images, exclusions, and the history of labels of a dataset."""
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -30,7 +29,7 @@ from sqlalchemy import (
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import csv_text, write_bytes
+from coverslip.files import csv_text
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
@@ -61,6 +60,7 @@ from coverslip.workspace.store.rows import (
     ChangedSince,
     Page,
     Paging,
+    acting_as,
     among_integers,
     author_name,
     class_order,
@@ -68,6 +68,7 @@ from coverslip.workspace.store.rows import (
     new_id,
     now,
     replace_rows,
+    write_snapshot,
 )
 from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
 from coverslip.workspace.store.workspace import Workspace
@@ -78,6 +79,7 @@ from coverslip.workspace.viewing.images import ImageSelection, selected_rows
 # The history states when, by whom, from which label to which, and in which job each label was changed.
 
 _CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
+_LONGEST = 500  # characters of `excluded_by`: the last change, and those before it after a space
 
 
 def exclude(
@@ -112,7 +114,8 @@ def exclude(
         is_changed = images.c.is_excluded != is_excluded
         is_selected = images.c.row_id.in_(among_integers(row_ids))
         n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
-        change_or_none = case((is_changed, _CHANGE + change), else_=None)
+        earlier = func.coalesce(" " + images.c.excluded_by, "")
+        change_or_none = case((is_changed, func.substr(_CHANGE + change + earlier, 1, _LONGEST)), else_=None)
         _exclude(connection, dataset_id, row_ids, literal(is_excluded), change_or_none)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
@@ -130,14 +133,17 @@ def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
     """
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        is_selected = (images.c.dataset_id == dataset_id) & (images.c.excluded_by == _CHANGE + change)
+        marker = _CHANGE + change
+        is_of_change = (images.c.excluded_by + " ").startswith(marker + " ", autoescape=True)
+        is_selected = (images.c.dataset_id == dataset_id) & is_of_change
         row_ids = list(connection.execute(select(images.c.row_id).where(is_selected)).scalars())
-        is_missing = (images.c.missing_from == dataset_id) & (images.c.excluded_by == _CHANGE + change)
-        undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": None}
+        earlier = func.nullif(func.substr(images.c.excluded_by, len(marker) + 2), "")
+        undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": earlier}
+        is_missing = (images.c.missing_from == dataset_id) & is_of_change
         n_missing = connection.execute(update(images).where(is_missing).values(**undone)).rowcount
         if not row_ids and not n_missing:
             raise ChangedSince("exclusion-changed-since")
-        _exclude(connection, dataset_id, row_ids, ~images.c.is_excluded, literal(None, String))
+        change_images(connection, dataset_id, among_integers(row_ids), **undone)
     search_duplicates(workspace, dataset_id)
     return len(row_ids) + n_missing
 
@@ -147,9 +153,9 @@ def exclude_by_job(
 ) -> None:
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
-    Images that are already excluded do not change, and only images that the prediction excluded are included. The
-    caller starts `search_duplicates` for the remaining images, or postpones it: it can take seconds, which is too long
-    while a user excludes images one after another.
+    Images that are already excluded do not change, and only images that the prediction excluded are included. The next
+    `inspection` searches near-duplicates among the remaining images: a search after each of many exclusions would take
+    too long.
 
     Args:
         connection: a connection in a writing transaction.
@@ -314,14 +320,7 @@ def _change_cells(connection: Connection, change: AnyRow) -> list[list[str]]:
 # Answers of users about predicted images: save them, and create a dataset of them.
 
 
-def correct_measured(
-    workspace: Workspace,
-    job_id: str,
-    row_id: int,
-    label: str | None,
-    *,
-    author: str | None = None,
-) -> tuple[Row, int | None]:
+def correct_measured(workspace: Workspace, job_id: str, row_id: int, label: str | None) -> tuple[Row, int | None]:
     """Change the label of an image of a training or an evaluation, in its dataset.
 
     Args:
@@ -330,7 +329,6 @@ def correct_measured(
         row_id: the row.
         label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
             the label followed.
-        author: who changes the label; None: the user account of this process.
 
     Returns:
         The row, and the number of the change of the dataset's labels (None if no label changed).
@@ -354,7 +352,7 @@ def correct_measured(
         if label is None:
             label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
-            change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
+            change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id)
     return images_of_job(workspace, job_id).facts(row_id), change
 
 
@@ -369,9 +367,9 @@ _BOXES = (
 _BY_NAME: Mapping[str, str] = MappingProxyType({})
 
 
-def table_of(workspace: Workspace, job: Job, labeled: Sequence[LabeledImage]) -> Path:
-    """Write a table of labeled images of a prediction. Its name is a hash of its content."""
-    return _write(workspace, f"{job.folder.name}-", labeled, _BY_NAME, ())
+def table_of(folder: Path, job: Job, labeled: Sequence[LabeledImage]) -> Path:
+    """Write a table of labeled images of a prediction to a folder. Its name is a hash of its content."""
+    return _write(folder, f"{job.folder.name}-", labeled, _BY_NAME, ())
 
 
 def joined_table_of(
@@ -390,7 +388,7 @@ def joined_table_of(
         columns: the columns of the dataset's tables by meaning, as chosen when the dataset was opened.
         group_columns: the group columns of the dataset and of trainings on it.
     """
-    return _write(workspace, _joined_prefix(job), labeled, columns, group_columns)
+    return _write(workspace.snapshots, _joined_prefix(job), labeled, columns, group_columns)
 
 
 def is_joined_table_of(job: Job, path: str) -> bool:
@@ -403,7 +401,7 @@ def _joined_prefix(job: Job) -> str:
 
 
 def _write(
-    workspace: Workspace,
+    folder: Path,
     prefix: str,
     labeled: Sequence[LabeledImage],
     columns: Mapping[str, str],
@@ -416,10 +414,7 @@ def _write(
     for image in labeled:
         cells = _image_cells(image)
         rows.append([*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))])
-    data = csv_text(rows).encode()
-    file = workspace.snapshots / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    write_bytes(file, data)
-    return file
+    return write_snapshot(folder, prefix, csv_text(rows).encode())
 
 
 def _names(columns: Mapping[str, str], n_files: int) -> dict[str, str]:
@@ -460,7 +455,6 @@ def correct_row(
     answer: Answer,
     *,
     undoes: tuple[Answer] | None = None,
-    author: str | None = None,
 ) -> tuple[Row, int | None]:
     """Save the answer of a user about an image of a job, as `correct`, or as `correct_measured` for measurements.
 
@@ -471,10 +465,10 @@ def correct_row(
         CoverslipError: a measured image can neither be excluded nor be corrected as an undo; also as these functions.
     """
     if not kind_of(find_job(workspace, job_id, *KINDS)).has_measurements:
-        return correct(workspace, job_id, row_id, answer, undoes=undoes, author=author), None
+        return correct(workspace, job_id, row_id, answer, undoes=undoes), None
     if isinstance(answer, Exclusion) or undoes is not None:
         raise CoverslipError("only-labels-of-measured")
-    return correct_measured(workspace, job_id, row_id, answer, author=author)
+    return correct_measured(workspace, job_id, row_id, answer)
 
 
 def correct(
@@ -484,7 +478,6 @@ def correct(
     answer: Answer,
     *,
     undoes: tuple[Answer] | None = None,
-    author: str | None = None,
 ) -> Row:
     """Save the answer of a user about an image: its class, or why it is excluded; None removes the answer.
 
@@ -497,7 +490,6 @@ def correct(
         row_id: the row.
         answer: the answer.
         undoes: the answer that this one undoes.
-        author: who answers; None: the user account of this process.
 
     Raises:
         NotFound: there is no such row.
@@ -522,12 +514,11 @@ def correct(
                 delete(db.corrections).where(is_of_job & db.corrections.c.row_id.in_(among_integers(row_ids)))
             )
         else:
-            made_by = author or author_name()
             is_excluded = isinstance(answer, Exclusion)
-            values = {"label": str(answer), "made": now(), "made_by": made_by, "is_excluded": is_excluded}
+            values = {"label": str(answer), "made": now(), "made_by": author_name(), "is_excluded": is_excluded}
             values |= {"job_id": prediction_id, "is_of_spot_check": False}
             replace_rows(connection, db.corrections, [{"row_id": each, **values} for each in row_ids])
-        _answer_in_dataset(connection, job, row_id, answer, author)
+        _answer_in_dataset(connection, job, row_id, answer)
     return listed.facts(row_id)
 
 
@@ -567,7 +558,8 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
             values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
             rows = [{"job_id": prediction_id, "row_id": row_id, **values} for row_id in rows_of[image.row_id]]
             replace_rows(connection, db.corrections, rows)
-            _answer_in_dataset(connection, job, image.row_id, image.label, image.made_by)
+            with acting_as(image.made_by):
+                _answer_in_dataset(connection, job, image.row_id, image.label)
     return AppliedLabels(len(applied), len(labeled) - len(applied))
 
 
@@ -585,11 +577,11 @@ def undo_spot_check(workspace: Workspace, prediction_id: str) -> int:
         ).scalars()
         row_ids = list(removed)
         for row_id in row_ids:
-            _answer_in_dataset(connection, job, row_id, None, None)
+            _answer_in_dataset(connection, job, row_id, None)
     return len(row_ids)
 
 
-def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer, author: str | None) -> None:
+def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer) -> None:
     """Label or exclude the image in its dataset, if it is still there.
 
     Images that were excluded in the gallery of the dataset stay excluded.
@@ -615,7 +607,7 @@ def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: An
             label = answer
             add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
         dataset = dataset_row(connection, job.dataset_id)
-        label_rows(connection, dataset, [image_row], label, job_id=job.id, author=author)
+        label_rows(connection, dataset, [image_row], label, job_id=job.id)
 
 
 def dataset_of(
@@ -642,7 +634,8 @@ def dataset_of(
     title = name or text(code, name=job.name)
     sizes_um = (picture.plan.crop_size for _, picture, _ in labeled if picture.plan.has_physical_size)
     choices = TableChoices(crop_size=next(sizes_um, None))
-    dataset = open_sources(workspace, [Source(str(table_of(workspace, job, labeled)))], name=title, choices=choices)
+    table = table_of(workspace.snapshots, job, labeled)
+    dataset = open_sources(workspace, [Source(str(table))], name=title, choices=choices)
     classes = class_order(job.choices["classes"], (label for _, _, label in labeled))
     return sources.change_dataset(workspace, dataset.id, {"classes": classes})
 

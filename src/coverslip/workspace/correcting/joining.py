@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -89,15 +90,14 @@ class JoinResult:
     step: Annotated[JoinStep, Field(description="For undo.")]
 
 
-def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str, *, author: str | None = None) -> JoinResult:
+def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
     """Add the images of a prediction with a corrected or confirmed class to a dataset.
 
     Their files stay where they are: a table of them becomes a source of the dataset, and removing that source removes
     them. A table that an earlier call added is replaced, so that the dataset follows the current answers. Images whose
     file is in another source of the dataset are not added again: they get the label there, or are excluded. These
     changes stay if the source is removed. An image that an earlier call excluded is included if its answer is another
-    one now. Images with the pixels of another image of the dataset are not added either. `author` changes the labels;
-    None: the user account of this process.
+    one now. Images with the pixels of another image of the dataset are not added either.
 
     Raises:
         NotFound: there is no such prediction or dataset.
@@ -119,8 +119,8 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str, *, a
         added_sources = [asdict(Source(str(table), domain))]
     sources = [*joining.other_sources, *added_sources]
     if sources != dataset.sources:
-        change_dataset(workspace, dataset_id, {"sources": sources})
-    _apply_answers(workspace, job, dataset_id, joining.answered, author)
+        change_dataset(workspace, dataset_id, {"sources": sources}, since=dataset)
+    _apply_answers(workspace, job, dataset_id, joining.answered)
     domain_before = joining.earlier[0]["domain"] if joining.earlier else None
     step = JoinStep(_table_in(added_sources), _table_in(joining.earlier), domain_before)
     return JoinResult(dataset_state(workspace, dataset_id), counts, step)
@@ -135,7 +135,8 @@ def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: J
     """
     job = find_job(workspace, prediction_id, "predict")
     with workspace.engine.connect() as connection:
-        current_sources, sources = _divided_by(job, dataset_row(connection, dataset_id).sources)
+        dataset = dataset_row(connection, dataset_id)
+    current_sources, sources = _divided_by(job, dataset.sources)
     if _table_in(current_sources) != step.after:
         raise Conflict("joined-images-changed")
     if step.before is not None:
@@ -145,7 +146,7 @@ def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: J
         sources = [*sources, asdict(Source(str(table), step.domain))]
     if not sources:
         raise Conflict("only-joined-images")
-    return change_dataset(workspace, dataset_id, {"sources": sources})
+    return change_dataset(workspace, dataset_id, {"sources": sources}, since=dataset)
 
 
 def _table_in(sources: Sequence[Json]) -> str | None:
@@ -277,7 +278,7 @@ def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
         hashes = set(_hashes_of_others(connection, dataset, earlier_domains))
     if table_choices(dataset).crop_size is None:
         candidates = _with_boxes(workspace, candidates)
-    outcomes = _outcomes(workspace, job, dataset, hashes, candidates)
+    outcomes = _outcomes(job, dataset, hashes, candidates)
     added_indices = [k for k, outcome in enumerate(outcomes) if outcome == "added"]
     return _Joining(
         dataset=dataset,
@@ -397,13 +398,14 @@ def _with_boxes(workspace: Workspace, labeled: Sequence[LabeledImage]) -> list[L
 
 
 def _outcomes(
-    workspace: Workspace, job: Job, dataset: AnyRow, hashes: set[str | None], labeled: Sequence[LabeledImage]
+    job: Job, dataset: AnyRow, hashes: set[str | None], labeled: Sequence[LabeledImage]
 ) -> list[Literal["added", "duplicate", "unreadable"]]:
     """Return the outcome for images that are not in other sources. Images with known pixels are duplicates."""
     if not labeled:
         return []
-    table = str(table_of(workspace, job, labeled))
-    scan = scan_images(open_dataset([table], labeled=False, plan=plan_of_dataset(dataset)))
+    with TemporaryDirectory() as folder:
+        table = str(table_of(Path(folder), job, labeled))
+        scan = scan_images(open_dataset([table], labeled=False, plan=plan_of_dataset(dataset)))
     earlier_hashes = set(hashes)
     outcomes: list[Literal["added", "duplicate", "unreadable"]] = []
     for facts in scan.facts:
@@ -429,7 +431,6 @@ def _apply_answers(
     job: Job,
     dataset_id: str,
     answered: Sequence[tuple[Row, ImageSource]],
-    author: str | None,
 ) -> None:
     """Label, exclude and include images in the dataset, as its images are now."""
     rows_by_label: dict[str, list[int]] = {}
@@ -446,7 +447,7 @@ def _apply_answers(
         included = sorted(set(excluded_before).difference(excluded))
         for label, row_ids in rows_by_label.items():
             dataset = dataset_row(connection, dataset_id)
-            label_rows(connection, dataset, row_ids, label, job_id=job.id, author=author)
+            label_rows(connection, dataset, row_ids, label, job_id=job.id)
         if excluded:
             exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
         if included:

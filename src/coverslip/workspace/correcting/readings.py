@@ -5,8 +5,11 @@ readers differ, somebody decides: the decision becomes the label, and all readin
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,6 +54,8 @@ from coverslip.workspace.store.tables import (
 from coverslip.workspace.store.workspace import Workspace
 
 _ROWS_AT_ONCE = 2_000
+# A decision counts while it is the label of its image.
+_is_current_decision = (adjudications.c.row_id == images.c.row_id) & (adjudications.c.label == images.c.label)
 _MOST_NAMES = 10  # of unknown images to return
 
 
@@ -139,13 +144,13 @@ class ImportedReadings:
     unknown: Annotated[list[str], Field(description=f"The first {_MOST_NAMES} of these images.")]
 
 
-def second_reading(workspace: Workspace, dataset_id: str, reader: str | None) -> SecondReading:
-    """Return the images of the second reading for one reader; None: the user account of this process.
+def second_reading(workspace: Workspace, dataset_id: str) -> SecondReading:
+    """Return the images of the second reading for the reader who asks for them.
 
     Raises:
         NotFound: there is no such dataset.
     """
-    reader = reader or author_name()
+    reader = author_name()
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         is_of_reader = (
@@ -173,8 +178,8 @@ def second_reading(workspace: Workspace, dataset_id: str, reader: str | None) ->
     )
 
 
-def draw_images(workspace: Workspace, dataset_id: str, n: int, reader: str | None) -> SecondReading:
-    """Draw up to `n` further labeled images at random, and return the images for one reader.
+def draw_images(workspace: Workspace, dataset_id: str, n: int) -> SecondReading:
+    """Draw up to `n` further labeled images at random, and return the images for this reader.
 
     Raises:
         NotFound: there is no such dataset.
@@ -196,7 +201,7 @@ def draw_images(workspace: Workspace, dataset_id: str, n: int, reader: str | Non
         order = np.random.default_rng(secrets.randbits(63)).permutation(len(free))[:n]
         drawn = [free[k] for k in order.tolist()]
         _store_first_labels(connection, dataset_id, drawn, 0 if start is None else start + 1)
-    return second_reading(workspace, dataset_id, reader)
+    return second_reading(workspace, dataset_id)
 
 
 def remove_second_reading(workspace: Workspace, dataset_id: str) -> None:
@@ -211,17 +216,15 @@ def remove_second_reading(workspace: Workspace, dataset_id: str) -> None:
             connection.execute(delete(table).where(table.c.dataset_id == dataset_id))
 
 
-def read_image(
-    workspace: Workspace, dataset_id: str, row_id: int, label: str | None, reader: str | None
-) -> ImageToRead:
-    """Store the label of a reader for a drawn image; None removes it.
+def read_image(workspace: Workspace, dataset_id: str, row_id: int, label: str | None) -> ImageToRead:
+    """Store the label of this reader for a drawn image; None removes it.
 
     Raises:
         NotFound: there is no such dataset, or the image is not drawn.
         Conflict: the first label is by this reader.
         CoverslipError: the label is no class of the dataset.
     """
-    reader = reader or author_name()
+    reader = author_name()
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         image = _drawn_image(connection, dataset_id, row_id)
@@ -249,43 +252,30 @@ def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         first, of_reader = _first_labels(connection, dataset_id), _labels_of_readers(connection, dataset_id)
-        decided = set(connection.execute(_of_present(adjudications, dataset_id, adjudications.c.row_id)).scalars())
+        decided = _by_image(connection, adjudications, dataset_id)
         groups = _groups(connection, dataset_id) if row.summary["n_groups"] else None
     classes = class_order(row.class_names, {label for labels in of_reader.values() for label in labels.values()})
     classes = class_order(classes, {each.label for each in first.values()})
     of_first = {row_id: each.label for row_id, each in first.items()}
-    names: list[str | None] = [None, *of_reader]
-    labels_of: list[Mapping[int, str]] = [of_first, *of_reader.values()]
     pairs = []
-    for i, a in enumerate(labels_of):
-        for j in range(i + 1, len(labels_of)):
-            common = [row_id for row_id in a if row_id in labels_of[j]]
-            second = names[j]
-            if common and second is not None:
-                compared = agreement_of(
-                    [a[each] for each in common],
-                    [labels_of[j][each] for each in common],
-                    classes,
-                    None if groups is None else [groups.get(each) for each in common],
-                )
-                pairs.append(PairAgreement(names[i], second, compared))
+    for (a, of_a), (b, of_b) in combinations([(None, of_first), *of_reader.items()], 2):
+        if b is not None and (common := [row_id for row_id in of_a if row_id in of_b]):
+            of_groups = None if groups is None else [groups.get(each) for each in common]
+            agreed = agreement_of([of_a[each] for each in common], [of_b[each] for each in common], classes, of_groups)
+            pairs.append(PairAgreement(a, b, agreed))
     differing = {
         row_id
         for row_id, label in of_first.items()
         if len({label, *(labels[row_id] for labels in of_reader.values() if row_id in labels)}) > 1
     }
-    by_author: dict[str, int] = {}
-    for each in first.values():
-        if each.made_by is not None:
-            by_author[each.made_by] = by_author.get(each.made_by, 0) + 1
     similar_labels = [list(spellings) for spellings in similar_names(classes)]
     named = [(pair.first or text("agreement-first-labels"), pair.second, pair.agreement) for pair in pairs]
     return ReadingAgreement(
-        first_authors=by_author,
+        first_authors=Counter(each.made_by for each in first.values() if each.made_by is not None),
         readers={reader: len(labels) for reader, labels in of_reader.items()},
         pairs=pairs,
         n_disagreements=len(differing),
-        n_decided=len(differing & decided),
+        n_decided=len(differing & decided.keys()),
         similar_labels=similar_labels,
         sections=[as_data(agreement_section(named, similar_labels))],
     )
@@ -316,7 +306,7 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
                 adjudications.c.made.label("decided"),
                 adjudications.c.made_by.label("decided_by"),
             )
-            .outerjoin(adjudications, adjudications.c.row_id == second_reading_images.c.row_id)
+            .outerjoin(adjudications, _is_current_decision)
             .where(second_reading_images.c.row_id.in_(differs))
         )
         total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
@@ -343,21 +333,23 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
     )
 
 
-def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str, author: str | None) -> ReadLabel:
+def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str) -> ReadLabel:
     """Decide the label of an image whose readings differ, in place of an earlier decision. It is labeled with it.
+
+    If the image was labeled again after an earlier decision, that label is the one before this decision.
 
     Raises:
         NotFound: there is no such dataset, or the image was not read again.
-        ChangedSince: an earlier decision cannot be undone, because the image was labeled again.
         CoverslipError: the label is no class of the dataset.
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         _drawn_image(connection, dataset_id, row_id)
         _refuse_other_class(row, label)
-        _undo_decision(connection, dataset_id, row_id)
-        change, _ = label_rows(connection, row, [row_id], label, author=author)
-        made, made_by = now(), author or author_name()
+        with suppress(ChangedSince):
+            _undo_decision(connection, dataset_id, row_id)
+        change, _ = label_rows(connection, row, [row_id], label)
+        made, made_by = now(), author_name()
         connection.execute(
             insert(adjudications).values(
                 dataset_id=dataset_id,
@@ -594,13 +586,10 @@ def _store_readings(connection: Connection, new: list[dict[str, str | int]]) -> 
 
 def _undo_decision(connection: Connection, dataset_id: str, row_id: int) -> bool:
     is_decision = (adjudications.c.dataset_id == dataset_id) & (adjudications.c.row_id == row_id)
-    decision = connection.execute(select(adjudications).where(is_decision)).one_or_none()
-    if decision is None:
-        return False
-    if decision.change_id is not None:
+    decision = connection.execute(delete(adjudications).where(is_decision).returning(*adjudications.c)).one_or_none()
+    if decision is not None and decision.change_id is not None:
         undo_change(connection, dataset_id, decision.change_id)
-    connection.execute(delete(adjudications).where(is_decision))
-    return True
+    return decision is not None
 
 
 def _first_labels(connection: Connection, dataset_id: str) -> dict[int, AnyRow]:
@@ -618,7 +607,10 @@ def _labels_of_readers(connection: Connection, dataset_id: str) -> dict[str, dic
 
 def _by_image(connection: Connection, table: Table, dataset_id: str) -> dict[int, list[AnyRow]]:
     of_image: dict[int, list[AnyRow]] = {}
-    for row in connection.execute(_of_present(table, dataset_id, *table.c)):
+    query = _of_present(table, dataset_id, *table.c)
+    if table is adjudications:
+        query = query.where(_is_current_decision)
+    for row in connection.execute(query):
         of_image.setdefault(row.row_id, []).append(row)
     return of_image
 

@@ -15,12 +15,13 @@ from sqlalchemy import select
 from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.image_tables import read_table
 from coverslip.datasets.index.opening import open_dataset
-from coverslip.datasets.index.records import Dataset, ImageRecord
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.splits.splitting import check_groups
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import Json, dataset_row, load_dataset, plan_of_dataset, source_paths, table_choices
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
@@ -31,7 +32,6 @@ _N_SHOWN = 12
 # A regular expression can run forever and block the process, so it runs in another process that can be stopped.
 _MATCHING_SCRIPT = """
 import json, re, sys
-from collections import Counter
 request = json.load(sys.stdin)
 try:
     compiled = re.compile(request["pattern"])
@@ -39,28 +39,10 @@ except (re.error, OverflowError, RecursionError) as error:
     json.dump({"fault": str(error)}, sys.stdout)
     sys.exit()
 key = "group" if "group" in compiled.groupindex else min(1, compiled.groups)
-counts, n_unmatched, examples, paths = Counter(), 0, [], request["paths"]
-every = max(1, len(paths) // request["n_shown"])
-groups = []
-for k, path in enumerate(paths):
-    match = compiled.search(path)
-    group = match[key] if match else None
-    groups.append(group or None)
-    if group:
-        counts[group] += 1
-    else:
-        n_unmatched += 1
-    if k % every == 0 and len(examples) < request["n_shown"]:
-        start, end = match.span(key) if group else (None, None)
-        examples.append({"path": path, "group": group or None, "start": start, "end": end})
-json.dump({
-    "n_groups": len(counts),
-    "n_unmatched": n_unmatched,
-    "examples": examples,
-    "groups": groups,
-    "largest": [{"group": group, "n": n} for group, n in counts.most_common(request["n_shown"])],
-}, sys.stdout)
+matches = map(compiled.search, request["paths"])
+json.dump({"spans": [match.span(key) if match and match[key] else None for match in matches]}, sys.stdout)
 """
+_Span = tuple[int, int]  # start and end of a group in a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +155,17 @@ def compute_group_preview(
     workspace: Workspace, dataset_id: str, *, pattern: str | None, column: str | None
 ) -> GroupPreview:
     """Return groups as `preview_groups` does, in this thread."""
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
-        if pattern is not None:
-            included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
-            query = select(images.c.shown_path).where(included).order_by(images.c.position)
-            answer = _match_pattern(pattern, list(connection.execute(query).scalars()))
-            return replace(_preview_of_answer(answer), refusal=_refusal(data, answer["groups"]))
+        included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
+        query = select(images.c.shown_path).where(included).order_by(images.c.position)
+        paths = [] if pattern is None else list(connection.execute(query).scalars())
+    if pattern is not None:
+        spans = _match_pattern(pattern, paths)
+        return _preview_of(data, _groups_at(paths, spans), paths, spans)
     if column is None:
-        return replace(
-            _preview_of_records(data.records), refusal=_refusal(data, [record.group for record in data.records])
-        )
+        return _preview_of(data, [record.group for record in data.records])
     sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     opened = open_dataset(
@@ -198,8 +179,33 @@ def compute_group_preview(
         may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
-    groups = [by_id.get(record.image_id) for record in data.records]
-    return replace(_preview_of_records(with_groups(data, groups).records), refusal=_refusal(data, groups))
+    return _preview_of(data, [by_id.get(record.image_id) for record in data.records])
+
+
+def _preview_of(
+    data: Dataset, groups: Sequence[str | None], paths: Sequence[str] = (), spans: Sequence[_Span | None] = ()
+) -> GroupPreview:
+    """Return the preview of groups, in the order of the records; with a pattern, of its matches in paths."""
+    grouped = with_groups(data, groups)
+    named_groups = [record.group for record in grouped.records]
+    counts = Counter(named_groups)
+    n_ungrouped = counts.pop(None, 0)
+    shown = range(0, len(data), max(1, len(data) // _N_SHOWN))[:_N_SHOWN]
+    names = paths or [record.image_id for record in data.records]
+    locations = spans or [None] * len(data)
+    try:
+        check_groups(grouped)
+    except BadDataset as error:
+        refusal: Failure | None = error.failure
+    else:
+        refusal = None
+    return GroupPreview(
+        n_groups=len(counts),
+        n_unmatched=n_ungrouped,
+        examples=[GroupExample(names[k], named_groups[k], *(locations[k] or (None, None))) for k in shown],
+        largest=[GroupSize(group, n) for group, n in counts.most_common(_N_SHOWN) if group is not None],
+        refusal=refusal,
+    )
 
 
 def with_groups(data: Dataset, groups: Sequence[str | None]) -> Dataset:
@@ -212,14 +218,6 @@ def check_grouping(data: Dataset, groups: Sequence[str | None]) -> None:
     check_groups(with_groups(data, groups))
 
 
-def _refusal(data: Dataset, groups: Sequence[str | None]) -> Failure | None:
-    try:
-        check_grouping(data, groups)
-    except BadDataset as error:
-        return error.failure
-    return None
-
-
 def check_pattern(pattern: str, paths: list[str]) -> None:
     """Raise BadDataset if a regular expression is not valid, or takes too long on these paths."""
     _match_pattern(pattern, paths)
@@ -227,13 +225,16 @@ def check_pattern(pattern: str, paths: list[str]) -> None:
 
 def groups_of_paths(pattern: str, paths: list[str]) -> list[str | None]:
     """Return the group that a pattern finds in each path; raises BadDataset as `check_pattern`."""
-    groups: list[str | None] = _match_pattern(pattern, paths)["groups"]
-    return groups
+    return _groups_at(paths, _match_pattern(pattern, paths))
 
 
-def _match_pattern(pattern: str, paths: list[str]) -> Json:
-    """Return the matches of a regular expression in paths, as `coverslip.open_dataset` would use them."""
-    request = json.dumps({"pattern": pattern, "paths": paths, "n_shown": _N_SHOWN})
+def _groups_at(paths: Sequence[str], spans: Sequence[_Span | None]) -> list[str | None]:
+    return [None if span is None else path[slice(*span)] for path, span in zip(paths, spans, strict=True)]
+
+
+def _match_pattern(pattern: str, paths: list[str]) -> list[_Span | None]:
+    """Return the location of the group in each path, as `coverslip.open_dataset` would find it."""
+    request = json.dumps({"pattern": pattern, "paths": paths})
     try:
         process = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _MATCHING_SCRIPT],
@@ -247,22 +248,4 @@ def _match_pattern(pattern: str, paths: list[str]) -> Json:
     answer: Json = json.loads(process.stdout)
     if "fault" in answer:
         raise BadDataset("unusable-group-pattern", pattern=one_line(pattern), reason=answer["fault"])
-    return answer
-
-
-def _preview_of_answer(answer: Json) -> GroupPreview:
-    examples = [GroupExample(**each) for each in answer["examples"]]
-    largest = [GroupSize(**each) for each in answer["largest"]]
-    return GroupPreview(answer["n_groups"], answer["n_unmatched"], examples, largest)
-
-
-def _preview_of_records(records: tuple[ImageRecord, ...]) -> GroupPreview:
-    counts = Counter(record.group for record in records if record.group is not None)
-    n_ungrouped = sum(record.group is None for record in records)
-    every = max(1, len(records) // _N_SHOWN)
-    return GroupPreview(
-        n_groups=len(counts),
-        n_unmatched=n_ungrouped,
-        examples=[GroupExample(record.image_id, record.group, None, None) for record in records[::every][:_N_SHOWN]],
-        largest=[GroupSize(group, n) for group, n in counts.most_common(_N_SHOWN)],
-    )
+    return [None if span is None else (span[0], span[1]) for span in answer["spans"]]

@@ -347,7 +347,7 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collectio
     """Raise Conflict if the content of files differs from what was read.
 
     Files whose state and size are those that were read count as unchanged without reading them, and missing files are
-    reported where they are read. If too many bytes would have to be read, all files in another state count as changed.
+    reported where they are read. If too many bytes would have to be read, files in an unknown state count as changed.
 
     Args:
         connection: a connection to the database.
@@ -373,21 +373,22 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collectio
     if not touched:
         return
     changed = {image for image, state in touched.items() if n_bytes_in(state) != n_bytes_in(rows[image].file_state)}
-    equal = sorted(touched.keys() - changed)
-    if sum({files[image]: n_bytes_in(touched[image]) for image in equal}.values()) > _MOST_BYTES_READ:
-        changed.update(equal)
-    else:
-        records = load_records(connection, row.id, row_ids=equal)
-        order = connection.execute(select(images.c.row_id).where(are_rows(row.id, equal)).order_by(images.c.position))
-        new_states = []
-        with FileHashes() as hashes:
-            for image, record, digest in zip(order.scalars(), records, hash_files(records, hashes), strict=True):
-                if digest and content_of(record, digest) == rows[image].content:
-                    new_states.append({"row_id": image, "file_state": touched[image]})
-                elif digest:
-                    changed.add(image)
-        if row_ids is not None:
-            change_rows(connection, images, new_states)
+    equal = touched.keys() - changed
+    order = select(images.c.row_id).where(are_rows(row.id, equal)).order_by(images.c.position)
+    in_order = connection.execute(order).scalars()
+    records = dict(zip(in_order, load_records(connection, row.id, row_ids=equal), strict=True))
+    with FileHashes() as hashes:
+        stored = zip(records, find_hashes(list(records.values()), hashes), strict=True)
+        digest_of = {image: digest.hex() for image, digest in stored if digest is not None}
+        unread = [image for image in records if image not in digest_of]
+        if sum({files[image]: n_bytes_in(touched[image]) for image in unread}.values()) > _MOST_BYTES_READ:
+            changed.update(unread)
+        else:
+            digest_of |= zip(unread, hash_files([records[image] for image in unread], hashes), strict=True)
+    same = {image for image, digest in digest_of.items() if content_of(records[image], digest) == rows[image].content}
+    changed.update(image for image, digest in digest_of.items() if digest and image not in same)
+    if row_ids is not None:
+        change_rows(connection, images, [{"row_id": image, "file_state": touched[image]} for image in sorted(same)])
     if changed:
         names = [os.fspath(rows[image].shown_path) for image in sorted(changed)]
         raise Conflict("image-files-changed", n_images=len(changed), names=some(names))

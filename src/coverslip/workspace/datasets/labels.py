@@ -1,22 +1,22 @@
 """Labels and confirmations from the app, and tables of images with their current labels."""
 
-import hashlib
 import itertools
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert, literal, select, update
 
 from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.records import ImageRecord
-from coverslip.datasets.names import name_as_text
 from coverslip.errors import BadDataset, Conflict, NotFound
-from coverslip.files import csv_text, write_bytes
-from coverslip.images.reader import PLAN_COLUMNS, box_center
+from coverslip.files import csv_text
+from coverslip.images.reader import PLAN_COLUMNS
+from coverslip.runs.images import cells_of
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
@@ -35,8 +35,10 @@ from coverslip.workspace.store.rows import (
     load_records,
     now,
     ranges,
+    row_ids_of,
     source_paths,
     table_choices,
+    write_snapshot,
 )
 from coverslip.workspace.store.tables import (
     changed_labels,
@@ -57,8 +59,6 @@ def set_labels(
     dataset_id: str,
     selection: ImageSelection,
     label: str | None,
-    *,
-    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images, or remove their labels. A new name becomes a class.
 
@@ -67,7 +67,6 @@ def set_labels(
         dataset_id: the dataset.
         selection: the images.
         label: the label; None removes the labels.
-        author: who changes the labels; None: the user account of this process.
 
     Returns:
         The number of the change (None if nothing changed), and the number of images that changed.
@@ -81,7 +80,7 @@ def set_labels(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        return label_rows(connection, row, row_ids, label, author=author)
+        return label_rows(connection, row, row_ids, label)
 
 
 def label_rows(
@@ -91,7 +90,6 @@ def label_rows(
     label: str | None,
     *,
     job_id: str | None = None,
-    author: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images within a writing transaction.
 
@@ -101,7 +99,6 @@ def label_rows(
         row_ids: the images, all of this dataset.
         label: the label; None removes the labels.
         job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
-        author: who changes the labels; None: the user account of this process.
 
     Returns:
         As `set_labels`.
@@ -114,7 +111,7 @@ def label_rows(
     label = None if label is None else clean_name(label)
     is_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
     change = insert(label_changes).values(
-        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author or author_name(), job_id=job_id
+        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author_name(), job_id=job_id
     )
     change_id = connection.execute(change.returning(label_changes.c.id)).scalar_one()
     changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
@@ -259,7 +256,6 @@ def confirm_labels(
     selection: ImageSelection,
     *,
     is_confirmed: bool,
-    author: str | None = None,
 ) -> list[int]:
     """Confirm the current labels of images, or remove confirmations.
 
@@ -268,7 +264,6 @@ def confirm_labels(
         dataset_id: the dataset.
         selection: the images.
         is_confirmed: confirm their labels; otherwise remove the confirmations.
-        author: who confirms them; None: the user account of this process.
 
     Returns:
         The row_ids of the images that changed.
@@ -299,7 +294,7 @@ def confirm_labels(
                 images.c.row_id,
                 images.c.label,
                 literal(now()),
-                literal(author or author_name()),
+                literal(author_name()),
             )
             confirmations = select(*columns).where(images.c.row_id.in_(among_integers(changed_rows)))
             connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))
@@ -320,6 +315,7 @@ class TrainingInput:
 
     sources: list[str]
     grouped: Grouping
+    row_of: Mapping[str, int]  # the row_id of each image of the dataset, by image_id
 
     @property
     def group_options(self) -> list[str]:
@@ -341,19 +337,20 @@ def training_images(
     *,
     grouped: Grouping | None = None,
     in_one: bool = False,
+    folder: Path | None = None,
 ) -> TrainingInput:
     """Return the input of a training on a dataset.
 
     If possible, these are the folders and tables of the user, so that the run records the location of its images. If
     they do not contain everything (labels were changed in the app, the dataset was opened without labels, domains have
-    names), it is a table in `snapshots/` whose name is a hash of its content: a training uses the labels at the time of
-    its request.
+    names), it is a table whose name is a hash of its content: a training uses the labels at the time of its request.
 
     Args:
         workspace: the workspace.
         dataset_id: a dataset of labeled images.
         grouped: the grouping, if it differs from that of the dataset.
         in_one: return one folder or table, even if the dataset has several.
+        folder: the folder of the table; None: `snapshots/`, for a job that will name the table.
 
     Raises:
         NotFound: there is no such dataset.
@@ -365,8 +362,9 @@ def training_images(
         if not row.summary["n_labeled"]:
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
+        row_of = row_ids_of(connection, dataset_id)
         if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
-            return TrainingInput(source_paths(row), grouping)
+            return TrainingInput(source_paths(row), grouping, row_of)
         refuse_changed_files(connection, row)
         if grouping.ignores_groups:
             groups: dict[str, str | None] | None = {}
@@ -374,16 +372,14 @@ def training_images(
             groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
         data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
-    file = workspace.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    if not file.exists():
-        write_bytes(file, data)
+    file = write_snapshot(folder or workspace.snapshots, "", data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     named = (
         Grouping(column, column_pattern=grouping.pattern)
         if has_groups
         else Grouping(ignores_groups=grouping.ignores_groups)
     )
-    return TrainingInput([str(file)], named)
+    return TrainingInput([str(file)], named, row_of)
 
 
 def refuse_exchanged_files(workspace: Workspace, job: Job) -> None:
@@ -475,16 +471,17 @@ def _lines(
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
-        numbered = [(position, record) for position, record in enumerate(records, start) if position not in outside]
-        yield csv_text(
-            [
-                [
-                    _cell(record, column, is_excluded=position in excluded, are_points="width" not in columns)
-                    for column in columns
-                ]
-                for position, record in numbered
-            ]
-        )
+        rows = []
+        for position, record in enumerate(records, start):
+            if position in outside:
+                continue
+            cells = cells_of(record) | {name: cell for name, cell in record.about if _is_further(name)}
+            if position in excluded:
+                cells["split"] = "excluded"
+            if "width" in columns and record.plan.region is not None:  # also of points among boxes
+                cells |= zip(_BOX, map(str, record.plan.region), strict=True)
+            rows.append([cells.get(column, "") for column in columns])
+        yield csv_text(rows)
 
 
 def _columns(connection: Connection, row: AnyRow) -> list[str]:
@@ -512,9 +509,11 @@ def _further_columns(connection: Connection, row: AnyRow) -> list[str]:
     """Return the further columns of the user's table, for results by column."""
     query = select(images.c.about).where(images.c.dataset_id == row.id, images.c.about.is_not(None))
     names = dict.fromkeys(name for about in connection.execute(query).scalars() for name, _ in about)
-    return [
-        name for name in names if name.casefold() not in _STANDARD_COLUMNS and not name.casefold().startswith(_CHANNEL)
-    ]
+    return list(filter(_is_further, names))
+
+
+def _is_further(column: str) -> bool:
+    return column.casefold() not in _STANDARD_COLUMNS and not column.casefold().startswith(_CHANNEL)
 
 
 def _outside(connection: Connection, row: AnyRow) -> set[int]:
@@ -525,25 +524,3 @@ def _outside(connection: Connection, row: AnyRow) -> set[int]:
 
 def _positions(connection: Connection, row: AnyRow, condition: ColumnElement[bool]) -> set[int]:
     return set(connection.execute(select(images.c.position).where(images.c.dataset_id == row.id, condition)).scalars())
-
-
-def _cell(record: ImageRecord, column: str, *, is_excluded: bool, are_points: bool) -> str:
-    match column:
-        case "path":
-            return name_as_text(str(record.path))
-        case "split":
-            return "excluded" if is_excluded else record.predefined_split or ""
-        case _ if column in PLAN_COLUMNS:
-            return record.plan.cell(column) if column in record.stated else ""
-        case "x" | "y" | "width" | "height":
-            box = record.plan.region
-            numbers = () if box is None else box_center(box) if are_points else box
-            return str(numbers[_BOX.index(column)]) if numbers else ""
-    if column.startswith(_CHANNEL):
-        files = record.files
-        n = int(column.removeprefix(_CHANNEL))
-        return name_as_text(str(files[n - 1])) if n <= len(files) else ""
-    if column not in _STANDARD_COLUMNS:
-        return dict(record.about).get(column, "")
-    value: str | None = getattr(record, column)
-    return value or ""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import compress
 from typing import Literal, NamedTuple
 
@@ -21,7 +22,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.audit.image_quality import with_cached_quality, with_quality
 from coverslip.audit.leakage_estimate import inspect_with_leakage_audit
-from coverslip.audit.near_duplicates import ScanCollector, with_cached_near_duplicates, with_near_duplicates
+from coverslip.audit.near_duplicates import (
+    MOST_SEARCHED,
+    ScanCollector,
+    with_cached_near_duplicates,
+    with_near_duplicates,
+)
 from coverslip.datasets.content_hashes import ContentHashes
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
@@ -42,6 +48,7 @@ from coverslip.workspace.jobs.records import register_function
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
+    AnyRow,
     Json,
     MissingSource,
     among,
@@ -407,6 +414,8 @@ def start(workspace: Workspace, dataset_id: str) -> None:
 def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
     """Return the inspection of a dataset, with its current labels and groups.
 
+    If the near-duplicates among its images are unknown, such as after exclusions in a prediction, a search starts.
+
     Raises:
         NotFound: there is no such dataset.
         Conflict: its images are still being read, or could not be read.
@@ -416,13 +425,25 @@ def inspection(workspace: Workspace, dataset_id: str) -> DatasetInspection:
         current = stored_inspection(connection, dataset_id, row.revision)
     if current is None:
         current = workspace.compute(inspect_now, inspection_of, dataset_id=dataset_id)
-    is_searching = computation(workspace, IMAGE_CHECK, dataset_id).state is not None or any(
-        map(workspace.background.is_running, (thread_of(dataset_id), duplicates_thread_of(dataset_id)))
-    )
+    is_searching = not current.are_copies_known and _is_searching(workspace, row)
     with read_transaction(workspace.engine) as connection:
-        return with_row_ids(
-            connection, dataset_id, current, is_searching_duplicates=is_searching and not current.are_copies_known
-        )
+        return with_row_ids(connection, dataset_id, current, is_searching_duplicates=is_searching)
+
+
+def _is_searching(workspace: Workspace, row: AnyRow) -> bool:
+    """Return whether near-duplicates are searched. A search starts, unless the last one failed."""
+    check, threads = computation(workspace, IMAGE_CHECK, row.id), (thread_of(row.id), duplicates_thread_of(row.id))
+    if check.state is not None or any(map(workspace.background.is_running, threads)):
+        return True
+    if check.error is None and row.summary["n_images"] - row.summary["n_excluded"] <= MOST_SEARCHED:
+        _search_once(workspace, row.id, row.revision)
+    return workspace.background.is_running(duplicates_thread_of(row.id))
+
+
+@lru_cache(maxsize=1_000)
+def _search_once(workspace: Workspace, dataset_id: str, _revision: int) -> None:
+    """Search near-duplicates, unless this revision was searched: pages that follow the search would repeat it."""
+    search_duplicates(workspace, dataset_id)
 
 
 def thread_of(dataset_id: str) -> str:
@@ -461,7 +482,7 @@ def _read(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> No
             _draw_samples(workspace, dataset_id, _ProgressWriter(workspace, dataset_id, is_over))
         _scan(workspace, dataset_id, _ProgressWriter(workspace, dataset_id, is_over))
         _finish(workspace, dataset_id)
-    except (Stopped, NotFound):  # NotFound: the dataset was removed meanwhile
+    except (Stopped, Busy, NotFound):  # NotFound: the dataset was removed meanwhile
         return
     except CoverslipError as error:
         _fail(workspace, dataset_id, error.failure)
@@ -592,7 +613,7 @@ def _finish(workspace: Workspace, dataset_id: str) -> None:
     with write_transaction(workspace.engine) as connection:
         mark_equal_pixels(connection, dataset_id)
         update_counts(connection, dataset_id)
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         revision = dataset_row(connection, dataset_id).revision
         finders = current_finders()
         inspected = inspect_stored(connection, dataset_id)

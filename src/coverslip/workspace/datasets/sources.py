@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.opening import NO_GROUPS, has_class_folders, open_dataset
@@ -57,6 +57,7 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import Text
 
 _HEADERS_ONLY = TableChoices()
+_LISTED_BY = ("sources", "group_column", "group_pattern", "group_merge", "pixel_choice")  # the images of a dataset
 _KINDS: dict[str, Kind] = {"folders": "folders", "split folders": "folders", "table": "table", "files": "files"}
 
 
@@ -205,19 +206,6 @@ def reopen_sources(
     return _open(workspace, sources, column, pattern, row.is_labeled, choices, shown_paths, plan)
 
 
-def open_from(
-    workspace: Workspace, row: AnyRow, sources: Sequence[Source], column: str | None, pattern: str | None
-) -> tuple[Dataset, list[Source]]:
-    """Open other sources with the options of a dataset. Return the images, and the sources with real paths.
-
-    Raises:
-        BadDataset: as `coverslip.open_dataset`, or one is given twice or may not be read.
-    """
-    validated = _validated(workspace, sources)
-    opened = _open(workspace, validated, column, pattern, row.is_labeled, table_choices(row), plan=plan_of_dataset(row))
-    return opened, validated
-
-
 def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     """Return the sources with real paths, which may be read.
 
@@ -310,20 +298,23 @@ def _name_of(paths: list[str]) -> str:
     return name if len(names) <= 3 else text("names-and-more", names=name, n=len(names) - 3)
 
 
-def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> DatasetState:
+def change_dataset(
+    workspace: Workspace, dataset_id: str, changes: Json, *, since: AnyRow | None = None
+) -> DatasetState:
     """Change the name, sources, groups, classes or class order of a dataset. Labels from the app are kept.
 
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
         changes: some of name, sources, group, group_pattern, group_merge, class_plan, classes, pixels, display.
+        since: the row of the dataset that the changes were derived from; None: the current row.
 
     Raises:
         NotFound: there is no such dataset.
-        CoverslipError: a change is not valid; nothing is changed.
+        CoverslipError: a change is not valid, or other sources, groups or pixels were set since; nothing is changed.
     """
     with workspace.engine.connect() as connection:
-        row = dataset_row(connection, dataset_id)
+        row = since or dataset_row(connection, dataset_id)
         values: Json = {}
         if changes.get("name"):
             values["name"] = changes["name"]
@@ -331,6 +322,8 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
             values["class_plan"] = validated_plan(connection, row, changes["class_plan"])
         if changes.get("classes") is not None:
             values["class_names"] = validated_names(changes["classes"])
+        if changes.get("display") is not None:
+            values["display"] = changes["display"] or None
     column, pattern = _groups_after(row, changes)
     has_other_groups = (column, pattern) != (row.group_column, row.group_pattern)
     merge = row.group_merge
@@ -342,26 +335,28 @@ def change_dataset(workspace: Workspace, dataset_id: str, changes: Json) -> Data
     has_other_pixels = changes.get("pixels") is not None and changes["pixels"] != row.pixel_choice
     if (has_other_groups or has_other_pixels or changes.get("sources")) and row.opened is None:
         raise Conflict("images-not-there")
-    if has_other_pixels:
-        row = _replace_pixels(workspace, row, changes["pixels"])
+    plan = plan_before = plan_of_dataset(row)
+    if has_other_pixels:  # perhaps the choice confirms the default
+        values["pixel_choice"], plan = changes["pixels"], plan_of_choice(changes["pixels"], table_choices(row))
+    if has_other_groups:
+        values |= {"group_column": column, "group_pattern": pattern, "group_merge": merge}
+    opened: Dataset | None = None
     if changes.get("sources"):
-        _replace_sources(workspace, row, [Source(**source) for source in changes["sources"]], column, pattern, merge)
-    elif has_other_groups:
-        with_groups = grouping.with_merged_groups(reopen_sources(workspace, row, column, pattern), merge)
-        _check_grouping(workspace, row, with_groups)
-        values_of_groups = {"group_column": column, "group_pattern": pattern, "group_merge": merge}
-        _regroup(workspace, row, with_groups, values_of_groups)
-    if values:
-        with write_transaction(workspace.engine) as connection:
-            connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
-            if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
-                mark_equal_pixels(connection, dataset_id)
-            update_counts(connection, dataset_id)
-    if changes.get("display") is not None:  # no other result depends on it
-        with write_transaction(workspace.engine) as connection:
-            connection.execute(
-                update(datasets).where(datasets.c.id == dataset_id).values(display=changes["display"] or None)
-            )
+        sources = _validated(workspace, [Source(**source) for source in changes["sources"]])
+        opened = _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), plan=plan)
+        values["sources"] = [asdict(source) for source in sources]
+        values["kind"] = row.kind if row.kind == "upload" else kind_of(opened)
+    elif has_other_groups or plan != plan_before:
+        opened = reopen_sources(workspace, row, column, pattern, plan)
+    if opened is None:
+        _set_values(workspace, row, values)
+    else:
+        opened = grouping.with_merged_groups(opened, merge)
+        has_same_files = "sources" not in values and plan == plan_before
+        if has_other_groups and "sources" not in values:
+            _check_grouping(workspace, row, opened)
+        if not (has_same_files and _regroup(workspace, row, opened, values)):
+            _replace(workspace, row, opened, values)
     reading_images.resume(workspace)
     return dataset_state(workspace, dataset_id)
 
@@ -372,18 +367,20 @@ def refresh_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
     Raises:
         NotFound: there is no such dataset.
         BadDataset: the sources cannot be opened any more; nothing is changed.
+        Conflict: another request changed the sources, groups or pixels meanwhile.
     """
     with workspace.engine.connect() as connection:
         row = dataset_row(connection, dataset_id)
     if row.kind != "samples":
-        _replace(workspace, dataset_id, reopen_sources(workspace, row, row.group_column, row.group_pattern))
+        opened = reopen_sources(workspace, row, row.group_column, row.group_pattern)
+        _replace(workspace, row, grouping.with_merged_groups(opened, row.group_merge), {})
     else:
         with (
             workspace.background.held(reading_images.thread_of(dataset_id)),
             write_transaction(workspace.engine) as connection,
         ):
             connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(state="reading"))
-    reading_images.start(workspace, dataset_id)
+        reading_images.start(workspace, dataset_id)
     return dataset_state(workspace, dataset_id)
 
 
@@ -410,71 +407,65 @@ def _check_grouping(workspace: Workspace, row: AnyRow, with_groups: Dataset) -> 
     check_grouping(current, [by_id.get(record.image_id) for record in current.records])
 
 
-def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, values: Json) -> None:
-    """Replace the groups, and the values of the dataset. If the images are the same, facts about them are kept."""
+def _set_values(workspace: Workspace, row: AnyRow, values: Json) -> None:
+    """Write values of a dataset that do not affect which images it has."""
+    if not values:
+        return
     with write_transaction(workspace.engine) as connection:
+        connection.execute(update(datasets).where(datasets.c.id == row.id).values(**values))
+        if row.opened is not None and values.get("class_plan", row.class_plan) != row.class_plan:
+            mark_equal_pixels(connection, row.id)
+        if values.keys() != {"display"}:  # no other result depends on it
+            update_counts(connection, row.id)
+
+
+def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, values: Json) -> bool:
+    """Replace the groups, and write values of the dataset, if its images are the same. Facts about them are kept.
+
+    Return whether they are the same; otherwise nothing is changed.
+    """
+    with write_transaction(workspace.engine) as connection:
+        _refuse_other_sources(connection, row)
         rows = connection.execute(
-            select(images.c.row_id, images.c.image_id, images.c.path, images.c.label_before)
+            select(
+                images.c.row_id, *(images.c[name] for name in ("image_id", "path", "label_before", "predefined_split"))
+            )
             .where(images.c.dataset_id == row.id)
             .order_by(images.c.position)
         ).all()
+        listed = [(r.image_id, str(r.path), r.label, r.predefined_split) for r in with_groups.records]
+        if [tuple(image[1:]) for image in rows] != listed:
+            return False
+        pairs = zip(rows, with_groups.records, strict=True)
+        change_rows(connection, images, [{"row_id": image.row_id, "group": record.group} for image, record in pairs])
+        values = {**values, "opened": opened_as_json(with_groups)}
         connection.execute(update(datasets).where(datasets.c.id == row.id).values(**values))
-        if [tuple(image[1:]) for image in rows] == [(r.image_id, str(r.path), r.label) for r in with_groups.records]:
-            pairs = zip(rows, with_groups.records, strict=True)
-            regrouped = [{"row_id": image.row_id, "group": record.group} for image, record in pairs]
-            change_rows(connection, images, regrouped)
-            connection.execute(
-                update(datasets).where(datasets.c.id == row.id).values(opened=opened_as_json(with_groups))
-            )
-            update_counts(connection, row.id)
-            return
-    _replace(workspace, row.id, with_groups)
+        if "class_plan" in values:
+            mark_equal_pixels(connection, row.id)
+        update_counts(connection, row.id)
+        return True
 
 
-def _replace_sources(
-    workspace: Workspace,
-    row: AnyRow,
-    sources: Sequence[Source],
-    column: str | None,
-    pattern: str | None,
-    merge: dict[str, list[str]],
-) -> None:
-    """Replace the sources, or the names of their domains.
+def _replace(workspace: Workspace, row: AnyRow, dataset: Dataset, values: Json) -> None:
+    """Replace the images of a dataset, write values of it, and start to read the images.
 
     Raises:
-        BadDataset: the sources cannot be opened; nothing is changed.
+        Conflict: another request changed the sources, groups or pixels since `row` was read.
     """
-    opened, validated = open_from(workspace, row, sources, column, pattern)
-    values = {
-        "sources": [asdict(source) for source in validated],
-        "kind": row.kind if row.kind == "upload" else kind_of(opened),
-        "group_column": column,
-        "group_pattern": pattern,
-        "group_merge": merge,
-    }
-    _replace(workspace, row.id, opened, values)
+    try:
+        with workspace.background.held(reading_images.thread_of(row.id)):
+            hashes = find_file_hashes(workspace, row.id, dataset)
+            with write_transaction(workspace.engine) as connection:
+                _refuse_other_sources(connection, row)
+                if values:
+                    connection.execute(update(datasets).where(datasets.c.id == row.id).values(**values))
+                replace_images(connection, workspace, row.id, dataset, hashes)
+    finally:
+        reading_images.start(workspace, row.id)  # also what was stopped before this was refused
 
 
-def _replace_pixels(workspace: Workspace, row: AnyRow, choice: Json) -> AnyRow:
-    """Read other pixels of each file from now on, and return the new row of the dataset."""
-    before, after = plan_of_dataset(row), plan_of_choice(choice, table_choices(row))
-    if after == before:  # the choice confirms the default
-        with write_transaction(workspace.engine) as connection:
-            connection.execute(update(datasets).where(datasets.c.id == row.id).values(pixel_choice=choice))
-    else:
-        opened = reopen_sources(workspace, row, row.group_column, row.group_pattern, after)
-        _replace(workspace, row.id, opened, {"pixel_choice": choice})
-    with workspace.engine.connect() as connection:
-        return dataset_row(connection, row.id)
-
-
-def _replace(workspace: Workspace, dataset_id: str, dataset: Dataset, values: Json | None = None) -> None:
-    """Replace the images of a dataset. They must be read again."""
-    with workspace.background.held(reading_images.thread_of(dataset_id)):
-        hashes = find_file_hashes(workspace, dataset_id, dataset)
-        with write_transaction(workspace.engine) as connection:
-            if values:
-                connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(**values))
-            merge = dataset_row(connection, dataset_id).group_merge
-            dataset = grouping.with_merged_groups(dataset, merge)
-            replace_images(connection, workspace, dataset_id, dataset, hashes)
+def _refuse_other_sources(connection: Connection, row: AnyRow) -> None:
+    """Raise Conflict if the images were listed by other sources, groups or pixels than those that are stored now."""
+    current = dataset_row(connection, row.id)
+    if any(getattr(current, name) != getattr(row, name) for name in _LISTED_BY):
+        raise Conflict("dataset-changed-meanwhile")

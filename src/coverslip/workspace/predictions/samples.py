@@ -417,9 +417,7 @@ def remove(workspace: Workspace, prediction_id: str) -> None:
         connection.execute(delete(spot_checks).where(spot_checks.c.job_id == job.id))
 
 
-def label_image(
-    workspace: Workspace, prediction_id: str, row_id: int, answer: str | Exclusion | None, author: str | None
-) -> ImageToLabel:
+def label_image(workspace: Workspace, prediction_id: str, row_id: int, answer: str | Exclusion | None) -> ImageToLabel:
     """Label an image of a spot check, or exclude it; None removes the label.
 
     Raises:
@@ -432,7 +430,7 @@ def label_image(
     if answer is not None and not is_excluded and answer not in classes:
         raise CoverslipError("spot-check-other-class", label=answer, classes=", ".join(classes))
     is_image = (spot_check_images.c.job_id == job.id) & (spot_check_images.c.row_id == row_id)
-    made, made_by = (None, None) if answer is None else (now(), author or author_name())
+    made, made_by = (None, None) if answer is None else (now(), author_name())
     values = {"label": None if answer is None else str(answer), "is_excluded": is_excluded}
     with write_transaction(workspace.engine) as connection:
         changed = connection.execute(

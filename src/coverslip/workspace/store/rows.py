@@ -377,44 +377,15 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
     """Return the plan of a row, and the parts that its table row states."""
     if stored is None:
         return WHOLE, frozenset()
-    region, channels = stored["region"], stored["channels"]
-    return _plan(
-        *(stored[name] for name in ("series", "t", "z", "level", "pixel_size_um")),
-        None if channels is None else tuple(channels),
-        None if region is None else tuple(region),
-        tuple(stored["other_files"]),
-        stored["crop_size"],
-        stored["crop_margin"],
-    ), frozenset(stored["stated"])
+    values = dict(stored)
+    stated = frozenset(values.pop("stated"))
+    for name in ("region", "channels", "other_files"):
+        if values[name] is not None:
+            values[name] = tuple(values[name])
+    return _plan(**values), stated
 
 
-@lru_cache(maxsize=1_024)
-def _plan(  # Any: checked by the plan
-    series: Any,
-    t: Any,
-    z: Any,
-    level: Any,
-    pixel_size_um: Any,
-    channels: Any,
-    region: Any,
-    other_files: Any,
-    crop_size: Any,
-    crop_margin: Any,
-) -> ReadPlan:
-    return ReadPlan(
-        series=series,
-        t=t,
-        z=z,
-        level=level,
-        pixel_size_um=pixel_size_um,
-        channels=channels,
-        region=region,
-        other_files=other_files,
-        crop_size=crop_size,
-        crop_margin=crop_margin,
-    )
-
-
+_plan = lru_cache(maxsize=1_024)(ReadPlan)
 _ANNOTATIONS = (changed_labels, confirmed_labels, reserved_images, second_reading_images)
 # Whether users said something about an image: a label, an exclusion, a confirmation, a reading, or its reservation.
 is_annotated = or_(
@@ -555,19 +526,24 @@ def author_name() -> str:
 
 def keys_of_dataset(workspace: Workspace, dataset_id: str) -> str:
     """Return the file with the keys of the images of a dataset, for a job on them."""
-    query = select(images.c.image_id, images.c.row_id).where(images.c.dataset_id == dataset_id)
     with workspace.engine.connect() as connection:
-        row_of = {row.image_id: row.row_id for row in connection.execute(query)}
-    return write_keys(workspace, row_of)
+        return write_keys(workspace, row_ids_of(connection, dataset_id))
 
 
 def write_keys(workspace: Workspace, row_of: Mapping[str, int]) -> str:
-    """Write the row_ids of images by ID to a file, whose name is a hash of its content, unless it exists; return it."""
+    """Write the row_ids of images by ID to a file in `snapshots/`, and return it."""
     data = csv_text([_KEY_COLUMNS, *row_of.items()]).encode()
-    file = workspace.snapshots / f"keys-{hashlib.sha256(data).hexdigest()[:16]}.csv"
-    if not file.exists():
+    return str(write_snapshot(workspace.snapshots, "keys-", data))
+
+
+def write_snapshot(folder: Path, prefix: str, data: bytes) -> Path:
+    """Write a table, whose name is a prefix and a hash of its content. One that exists becomes as new."""
+    file = folder / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
+    try:
+        os.utime(file)
+    except FileNotFoundError:
         write_bytes(file, data)
-    return str(file)
+    return file
 
 
 def keys_in(file: str | None) -> Mapping[str, int]:

@@ -125,7 +125,7 @@ images = Table(
     # Excluded in the app: shown, but neither counted nor used in training.
     Column("is_excluded", Boolean, nullable=False, default=False),
     # The prediction in which it was excluded, or, after "change:", the last change on the pages of the dataset that
-    # excluded or included it and can be undone; None: no change can be undone.
+    # excluded or included it and can be undone, then a space and the value before it; None: no change can be undone.
     Column("excluded_by", String),
     Column("pixel_hash", String),
     Column("width_px", Integer),

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
@@ -69,7 +70,8 @@ from coverslip.workspace.jobs.records import (
     unused_name,
 )
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
-from coverslip.workspace.store.rows import AnyRow, Json, keys_of_dataset, load_dataset, load_scan, refuse_unready
+from coverslip.workspace.store.database import read_transaction
+from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready, write_keys
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import RunState, can_finish, state_of_run
 from coverslip.workspace.workers import WorkerPool
@@ -186,7 +188,7 @@ def compute_split_preview(
     """Return a split as `preview_split` does, in this thread."""
     from coverslip.experiments.preparation import apply_recipe
 
-    with workspace.engine.connect() as connection:
+    with read_transaction(workspace.engine) as connection:
         row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = load_scan(connection, dataset_id)
@@ -212,11 +214,11 @@ def _scan_of(images: Dataset, data: Dataset, scan: Scan) -> Scan:
     if len(images) == len(data):
         return scan
     index_of = {record.image_id: index for index, record in enumerate(data.records)}
-    files = {record.path: index for index, record in enumerate(data.records) if not record.plan.other_files}
+    index_at = {(r.path, r.plan.region): index for index, r in enumerate(data.records) if not r.plan.other_files}
     return scan.joined(
         [
-            [files.get(file) for file in record.files]
-            if record.image_id not in index_of or data.records[index_of[record.image_id]].plan != record.plan
+            [index_at.get((file, record.plan.region)) for file in record.files]
+            if record.image_id not in index_of or data.records[index_of[record.image_id]].files != record.files
             else [index_of[record.image_id]]
             for record in images.records
         ]
@@ -282,8 +284,9 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
     with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         picture = store.find([key]).get(key)
         if picture is None:
-            sources = training_images(workspace, dataset_id).sources  # groups do not affect data augmentation
-            encoded = pool.call(draw_augmentation, sources=sources, recipe=full_recipe)
+            with TemporaryDirectory() as folder:  # groups do not affect data augmentation
+                sources = training_images(workspace, dataset_id, folder=Path(folder)).sources
+                encoded = pool.call(draw_augmentation, sources=sources, recipe=full_recipe)
             if encoded is None:
                 raise CoverslipError("preview-ended-silently")
             picture = base64.b64decode(encoded)
@@ -513,7 +516,7 @@ def queue_training(
         folder=str(folder),
         command=["-m", "coverslip", "train", *options, "--", *images.sources],
         choices=full_recipe.model_dump(mode="json"),
-        image_keys=keys_of_dataset(workspace, dataset_id),
+        image_keys=write_keys(workspace, images.row_of),
     )
     return job_id
 
