@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +16,14 @@ from threading import Barrier
 import numpy as np
 import pytest
 from image_sets import images_at
-from prediction_tables import write_predictions
+from prediction_tables import written_prediction
 from refusing import refusing
 from small_workspace import FINETUNE, QUICK, busy_database, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
 
 import coverslip as cs
 from coverslip.datasets.index.records import DECISIONS
-from coverslip.errors import BadDataset, BadRecipe, Busy, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadDataset, BadRecipe, BadRun, Busy, Conflict, CoverslipError, NotFound
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
@@ -44,7 +44,6 @@ from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE, JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
-    add_job,
     change_if_unchanged,
     change_job,
     find_job,
@@ -54,8 +53,9 @@ from coverslip.workspace.jobs.records import (
 )
 from coverslip.workspace.lists import Row, images_of_job
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
+from coverslip.workspace.predictions.state import list_predictions
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
-from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.rows import Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import queue_training
 from coverslip.workspace.trainings.results import fingerprint_of_code
@@ -596,18 +596,6 @@ def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:
     assert (lasting[1].values["fold"], lasting[1].values["val_f1"]) == (2, 0.5)
 
 
-def written_prediction(
-    workspace: Workspace, classes: Sequence[str], rows: Sequence[tuple[Prediction, ReadPlan]]
-) -> str:
-    """The ID of a prediction, written instead of made, with these rows."""
-    folder = workspace.predictions / "written"
-    write_predictions(folder, classes, rows)
-    choices = {"sources": [], "classes": list(classes), "classifier_name": "", "prevalence": {}}
-    values = {"id": "written", "kind": "predict", "name": "Written", "dataset_name": "", "folder": str(folder)}
-    add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None)
-    return "written"
-
-
 def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     listed = [(Prediction(name, "a.png", None, "x", 0.75, "x", (0.75, 0.25)), ReadPlan()) for name in ("a", "b")]
@@ -628,6 +616,22 @@ def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
     ]
     correct(workspace, prediction, 1, None)
     assert images_of_job(workspace, prediction).counts().n_corrected == 0
+
+
+def test_a_damaged_prediction_hides_no_other_prediction(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    row = Prediction("a", "a.png", None, "x", 0.75, "x", (0.75, 0.25))
+    for job_id in ("damaged", "intact"):
+        written_prediction(workspace, ("x", "y"), [(row, ReadPlan())] * 2, job_id)
+    file = find_job(workspace, "damaged").run.predictions_file
+    file.write_bytes(file.read_bytes() + b"a,half\n")
+    with refusing(BadRun, "prediction-damaged"):
+        images_of_job(workspace, "damaged")
+    states = {state.id: state for state in list_predictions(workspace, Paging()).items}
+    assert states["damaged"].state == "failed"
+    assert states["damaged"].error is not None
+    assert states["damaged"].error.code == "prediction-damaged"
+    assert (states["intact"].error, states["intact"].n_done) == (None, 2)
 
 
 def test_rows_whose_keys_are_missing_are_refused(tmp_path: Path) -> None:

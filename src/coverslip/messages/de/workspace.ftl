@@ -494,6 +494,9 @@ no-classifier-yet = Es gibt noch keinen Klassifikator
 predictions-busy = { $n_requests } Anfragen nach Vorhersagen sind in Bearbeitung
     .do = Senden Sie die Anfrage in einigen Sekunden noch einmal.
 
+prediction-damaged = Die Tabelle der Vorhersagen ist nach Zeile { $n_rows } beschädigt
+    .do = Sagen Sie die Bilder noch einmal vorher.
+
 prediction-not-finished = Diese Vorhersage ist nicht abgeschlossen
     .do = Warten Sie, bis sie fertig ist, oder setzen Sie sie fort.
 
@@ -660,8 +663,6 @@ plan-of-other-images = Der Plan enthält Bilder eines Datensatzes, der nicht gew
 
 comparison-damaged = Der Vergleich ist beschädigt
     .do = Setzen Sie die Studie fort. Sie schreibt den Vergleich neu.
-
-    .do = Sehen Sie im Vergleich nach.
 
 no-comparison-yet = Noch wurde nichts verglichen
     .do = Die Studie schreibt den Vergleich, wenn sie endet oder angehalten wird.

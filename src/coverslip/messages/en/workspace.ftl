@@ -497,6 +497,9 @@ no-classifier-yet = There is no classifier yet
 predictions-busy = { $n_requests } requests for predictions are in progress
     .do = Send the request again in a few seconds.
 
+prediction-damaged = The table of predictions is damaged after row { $n_rows }
+    .do = Predict the images again.
+
 prediction-not-finished = This prediction is not finished
     .do = Wait until it is done, or resume it.
 

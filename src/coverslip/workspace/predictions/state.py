@@ -39,6 +39,7 @@ from coverslip.workspace.jobs.records import (
     StateSource,
     add_job,
     all_jobs,
+    end_time,
     facts_of,
     find_job,
     new_job_folder,
@@ -216,7 +217,13 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     """Return the state of a prediction."""
     status = status_of(job)
     state = state_of(job, status)
-    listed = images_of_job(workspace, job.id)
+    facts = facts_of(job, status, state)
+    try:
+        listed = images_of_job(workspace, job.id)
+    except BadRun as damaged:  # a damaged table must not hide the other predictions
+        listed = JobImages(workspace, job, None, list(job.choices["classes"]), [])
+        state = "failed"
+        facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
     decisions = listed.decisions()
     counts = listed.counts()
     is_active = state in ACTIVE
@@ -224,7 +231,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     run_folder = _run_of_classifier(workspace, job)
     inputs, card = _thresholds_of(job, run_folder)
     return PredictionState(
-        **facts_of(job, status, state),
+        **facts,
         kind="predict",
         classifier_id=job.classifier_id or "",
         classifier_name=str(job.choices.get("classifier_name", "")),
