@@ -1,18 +1,19 @@
 """Evaluations on external test sets: preview, queue, list and watch them; comparisons of runs."""
 
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.images.reader import ReadPlan, pixel_side
+from coverslip.images.reader import pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs.folder import Run
@@ -39,7 +40,17 @@ from coverslip.workspace.jobs.records import (
     state_of,
     status_of,
 )
-from coverslip.workspace.store.rows import Page, Paging, keys_of_dataset, refuse_unread, refuse_unready, table_choices
+from coverslip.workspace.predictions.predicting import notes_on_pixels
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    Page,
+    Paging,
+    keys_of_dataset,
+    plan_of_dataset,
+    refuse_unread,
+    refuse_unready,
+    table_choices,
+)
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, evaluation_of, headline_of
@@ -135,9 +146,12 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
-        notes=progress.notes,
+        notes=(*_NOTES.validate_python(job.choices.get("notes", ())), *progress.notes),
         queue_position=queue.index(job.id) + 1 if job.id in queue else None,
     )
+
+
+_NOTES = TypeAdapter(tuple[TimedNote, ...])
 
 
 def _n_used_in_training(evaluation: Run) -> int | None:
@@ -266,9 +280,9 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     """
     run = _evaluable(workspace, run_id)
     with workspace.engine.connect() as connection:
-        refuse_unread(connection, dataset_id)
+        dataset = refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
-        n_used_in_training = _count_used_in_training(connection, dataset_id, run)
+        n_used_in_training = _count_used_in_training(connection, dataset, run)
     labels = _known_labels(run)
     unknown = [label for label in n_of if labels is not None and label not in labels]
     n_labeled = sum(n_of.values())
@@ -293,7 +307,8 @@ def queue_evaluation(
         run.card.trained_on.rescaling()
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    source = training_images(workspace, dataset_id)
+    notes = _notes_on_pixels(dataset, run)
+    source = training_images(workspace, dataset_id, states_pixels=bool(notes))
     crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
     crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
     job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
@@ -318,10 +333,20 @@ def queue_evaluation(
             str(run.folder),
             *source.sources,
         ],
-        choices={"sources": source.sources},
+        choices={"sources": source.sources, "notes": [asdict(each) for each in notes]},
         image_keys=keys_of_dataset(workspace, dataset_id),
     )
     return job_id
+
+
+def _notes_on_pixels(dataset: AnyRow, run: Run) -> list[TimedNote]:
+    """Return a note if other pixels of the files were chosen for a dataset than the run was trained on."""
+    if dataset.pixel_choice is None or run.card is None:
+        return []
+    trained, chosen = run.card.preprocessing.plan, plan_of_dataset(dataset)
+    if chosen.channels is None:  # none were chosen: the table states none, so that those of the training are read
+        chosen = chosen.model_copy(update={"channels": trained.channels})
+    return [TimedNote(**asdict(each), time=time.time()) for each in notes_on_pixels(chosen, trained)]
 
 
 def _evaluable(workspace: Workspace, run_id: str) -> Run:
@@ -347,10 +372,11 @@ def _known_labels(run: Run) -> frozenset[str] | None:
     return frozenset({*card.classes, *(old for old, new in plan.new_names().items() if new in card.classes)})
 
 
-def _count_used_in_training(connection: Connection, dataset_id: str, run: Run) -> int | None:
+def _count_used_in_training(connection: Connection, dataset: AnyRow, run: Run) -> int | None:
     hashes_by_plan = run.delivered_hashes.by_plan
-    if set(hashes_by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
+    plan = plan_of_dataset(dataset)
+    if set(hashes_by_plan) != {plan}:  # the workspace has read other pixels
         return None
-    is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    is_labeled = (images.c.dataset_id == dataset.id) & images.c.label.is_not(None) & ~images.c.is_excluded
     hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
-    return sum(pixel_hash in hashes_by_plan[ReadPlan()] for pixel_hash in hashes)
+    return sum(pixel_hash in hashes_by_plan[plan] for pixel_hash in hashes)

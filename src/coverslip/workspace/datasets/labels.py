@@ -342,6 +342,7 @@ def training_images(
     *,
     grouped: Grouping | None = None,
     in_one: bool = False,
+    states_pixels: bool = False,
 ) -> TrainingInput:
     """Return the input of a training on a dataset.
 
@@ -355,6 +356,7 @@ def training_images(
         dataset_id: a dataset of labeled images.
         grouped: the grouping, if it differs from that of the dataset.
         in_one: return one folder or table, even if the dataset has several.
+        states_pixels: return a table that states which pixels of the files were chosen for the dataset.
 
     Raises:
         NotFound: there is no such dataset.
@@ -366,7 +368,7 @@ def training_images(
         if not row.summary["n_labeled"]:
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
-        if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
+        if _is_complete(connection, row) and not states_pixels and (len(row.sources) == 1 or not in_one):
             return TrainingInput(source_paths(row), grouping)
         refuse_changed_files(connection, row)
         if grouping.ignores_groups:
@@ -374,7 +376,10 @@ def training_images(
         else:
             groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
-        data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
+        lines = _lines(
+            connection, row, for_training=True, groups=groups, group_column=column, states_pixels=states_pixels
+        )
+        data = "".join(lines).encode()
     file = workspace.snapshots / f"{hashlib.sha256(data).hexdigest()[:16]}.csv"
     if not file.exists():
         write_bytes(file, data)
@@ -456,6 +461,7 @@ def _lines(
     for_training: bool,
     groups: Mapping[str, str | None] | None = None,
     group_column: str = "group",
+    states_pixels: bool = False,
 ) -> Iterator[str]:
     """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`.
 
@@ -463,6 +469,8 @@ def _lines(
         BadDataset: for a training, a file's name is not text, so its row would name another file.
     """
     columns = _columns(connection, row)
+    if states_pixels:
+        columns += [name for name in PLAN_COLUMNS if name not in columns]
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
     excluded = _positions(connection, row, images.c.is_excluded)
@@ -476,6 +484,8 @@ def _lines(
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
+        if states_pixels:
+            records = [replace(record, stated=record.stated.union(PLAN_COLUMNS)) for record in records]
         numbered = [(position, record) for position, record in enumerate(records, start) if position not in outside]
         yield csv_text(
             [

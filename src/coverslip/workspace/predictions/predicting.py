@@ -82,7 +82,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     )
     _refuse_changed(folder, prediction_input)
     _refuse_changed_files(table, data)
-    for each in _notes_on_pixels(plan, trained):
+    for each in notes_on_pixels(plan, trained):
         handle(Noted.of(each))
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
@@ -132,7 +132,7 @@ def plan_for(request: Mapping[str, Any], trained: ReadPlan) -> ReadPlan:  # Any:
     return trained.model_copy(update={**changes, "crop_size": trained.crop_size or request["tables"]["crop_size"]})
 
 
-def _notes_on_pixels(plan: ReadPlan, trained: ReadPlan) -> Iterator[Note]:
+def notes_on_pixels(plan: ReadPlan, trained: ReadPlan) -> Iterator[Note]:
     """Yield a note if other pixels of the files are read than in training."""
     every = text("pixels-all")
     differences = [
