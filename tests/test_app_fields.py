@@ -133,6 +133,12 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     assert names == ["other", "other", "other", "small", None, "small", "large", "small", "large"]
     assert after["excluded"] == [5]
     assert app.get(f"{of_second}/labels")["labels"] == before["labels"]
+    small = [row for k, row in enumerate(app.rows(at)) if k % 9 % 2]
+    app.send("PATCH", at, {"classes": ["large"]})
+    app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": True})
+    in_use = app.get(f"{of_second}/labels")
+    assert (in_use["classes"], in_use["labels"]) == (["large", "other"], [0, -1] * 4 + [0])
+    app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": False})
     app.undo(at, change)
     assert app.get(f"{of_first}/labels")["labels"][:4] == before["labels"][:4]
     _, boxes, rings = outlines(app, of_first)

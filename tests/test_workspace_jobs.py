@@ -618,6 +618,22 @@ def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
     assert images_of_job(workspace, prediction).counts().n_corrected == 0
 
 
+@pytest.mark.parametrize("sort", ["position", "probability", "-probability"])
+def test_pages_of_a_prediction_follow_each_other_whatever_others_there_are(sort: str, tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    for job_id, probabilities in (("a", [0.6, 0.9, 0.6, 0.9, 0.6, 0.9]), ("b", [0.9, 0.8, 0.7, 0.6, 0.9, 0.7])):
+        rows = [Prediction(f"{k}", "", None, "x", p, "x", (p, 1 - p)) for k, p in enumerate(probabilities)]
+        written_prediction(workspace, ("x", "y"), [(row, ReadPlan()) for row in rows], job_id)
+        images_of_job(workspace, job_id)
+    filters = Filters.model_validate({"sort": sort})
+    for job_id in ("a", "b"):
+        listed = images_of_job(workspace, job_id)
+        pages = [listed.page(filters, limit=2)]
+        while pages[-1].next is not None and len(pages) < 6:
+            pages.append(listed.page(filters, after=pages[-1].next, limit=2))
+        assert [row.row_id for page in pages for row in page.items] == listed.row_ids(filters).tolist()
+
+
 def test_a_damaged_prediction_hides_no_other_prediction(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     row = Prediction("a", "a.png", None, "x", 0.75, "x", (0.75, 0.25))
