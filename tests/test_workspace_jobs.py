@@ -35,7 +35,15 @@ from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, save_recipe
 from coverslip.runs.training import BudgetRecord, budget_seconds
-from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command, recorded_failure
+from coverslip.runtime.programs import (
+    Program,
+    failure_file,
+    is_running,
+    last_output,
+    launch,
+    python_command,
+    recorded_failure,
+)
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
@@ -165,6 +173,20 @@ def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_p
         assert state_now(job) == "failed"  # also after the job had begun to write
         control.resume_job(workspace, run_id)
         assert run_state(workspace, run_id).state == "queued"
+
+
+def test_a_job_that_takes_too_much_memory_is_ended_although_the_reason_cannot_be_written(
+    workspace: Workspace, cells: str
+) -> None:
+    programs = []
+    for run_id in (queued(workspace, cells), queued(workspace, cells)):
+        job = find_job(workspace, run_id)
+        program, began = launched(job.folder, "-c", "import time; time.sleep(60)")
+        as_started(workspace, run_id, pid=program.pid, process_started=began)
+        failure_file(job.folder).mkdir()
+        programs.append(program)
+    Queue(workspace, Turns(), JobOptions(most_bytes=1)).update()
+    assert [program.wait() for program in programs] == [-signal.SIGKILL] * 2
 
 
 def test_a_time_budget_is_passed_on_with_the_requested_settings_alone(workspace: Workspace, cells: str) -> None:

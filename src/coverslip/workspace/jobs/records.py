@@ -319,6 +319,15 @@ def record_end(job: Job, exit_code: int) -> None:
         record_exit(job.folder, exit_code)
 
 
+def record_lost_result(job: Job, error: Exception) -> None:
+    """Record that a finished computation failed, because its result could not be stored."""
+    status = status_of(job)
+    if status is not None and status.state == "done":
+        reason = error.failure if isinstance(error, CoverslipError) else None
+        changes = {"state": "failed", "failure": reason, "reason": str(error) or type(error).__name__}
+        status.model_copy(update=changes).write(job.run.status_file)
+
+
 def is_from_earlier_process(job: Job, status: Status) -> bool:
     """Return whether the status was written before the job's last process started."""
     if job.process_started is None or job.launched is None:
