@@ -165,14 +165,14 @@ def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, othe
     row = wrong["row_id"]
     sheet, picture = (
         f"lists/{other['id']}/sheet?rows={row}&side=64",
-        f"{in_lists(path)}/rows/{row}/picture?low=0&high=99",
+        f"{in_lists(path)}/rows/{row}/overview",
     )
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     table = downloaded(lab.client.get(f"{API}/{in_jobs(path)}/download/predictions"))
     assert len(list(csv.DictReader(io.StringIO(table)))) == 30
-    assert lab.client.get(f"{API}/{in_lists(path)}/rows/999/picture").status_code == 404
+    assert lab.client.get(f"{API}/{in_lists(path)}/rows/999/overview").status_code == 404
 
 
 @pytest.mark.exhaustive

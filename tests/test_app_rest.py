@@ -257,11 +257,11 @@ def test_all_lists_of_images_answer_the_same_requests(lab: Lab) -> None:
         assert [item["row_id"] for item in following["items"]] == rows[3:5]
         facts = lab.client.get(f"{address}/rows/{rows[0]}").json()
         assert {name: facts[name] for name in page["items"][0]} == page["items"][0]
-        for picture in (f"sheet?rows={rows[0]}", f"rows/{rows[0]}/picture", f"rows/{rows[0]}/overview"):
+        for picture in (f"sheet?rows={rows[0]}", f"rows/{rows[0]}/overview"):
             assert lab.client.get(f"{address}/{picture}").headers["content-type"].startswith("image/"), picture
         assert lab.client.get(f"{address}/rows/{rows[0]}/tiles").json()["width"] > 0
         assert lab.client.get(f"{address}/fields").json()["total"] == 0
-        for missing in ("rows/4000000", "rows/4000000/picture", "rows?after=4000000", "sheet?rows=4000000"):
+        for missing in ("rows/4000000", "rows/4000000/overview", "rows?after=4000000", "sheet?rows=4000000"):
             assert lab.client.get(f"{address}/{missing}").status_code == 404, missing
     colors = np.frombuffer(lab.client.get(f"{API}/lists/{lab.run}/colors").content, "<u4").reshape(-1, 2)
     of_run = np.frombuffer(lab.client.get(f"{API}/lists/{lab.run}/row-ids").content, "<u4")
