@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,19 +26,18 @@ from coverslip.workspace.jobs.records import (
     Job,
     JobFacts,
     JobKind,
-    StateSource,
     add_job,
     all_jobs,
     facts_of,
     find_job,
     folded_log,
     new_job_folder,
-    progress_of_work,
     queued_ids,
     register,
     state_of,
     status_of,
 )
+from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import zipped
@@ -156,7 +154,7 @@ def list_exports(workspace: Workspace, run_id: str, paging: Paging) -> Page[Expo
         NotFound: there is no such training.
     """
     find_job(workspace, run_id, "train")
-    jobs = all_jobs(workspace, EXPORT.name, classifier_id=run_id)
+    jobs = all_jobs(workspace, EXPORT.name, tables.jobs.c.classifier_id == run_id)
     queue = queued_ids(workspace, EXPORT.queue)
     return Page([_state_of(job, queue) for job in paging.of(jobs)], len(jobs))
 
@@ -217,28 +215,7 @@ def download(workspace: Workspace, export_id: str) -> tuple[str, Iterator[bytes]
     return f"{name}.zip", zipped(content, name)
 
 
-@dataclass(frozen=True, slots=True)
-class ExportEvents:
-    """The events of an export by name."""
-
-    state: Annotated[ExportState, Field(description="The current state: first, after each change, and last.")]
-
-
-def export_events(workspace: Workspace, export_id: str) -> ExportEvents:
-    """Return the current events of an export; raises as `export_state`."""
-    return ExportEvents(export_state(workspace, export_id))
-
-
-EXPORT = register(
-    JobKind(
-        name="export",
-        collection="exports",
-        queue="exports",
-        events=ExportEvents,
-        source=partial(StateSource, export_events),
-        progress=progress_of_work,
-    )
-)
+EXPORT = register(JobKind(name="export", collection="exports", queue="exports"))
 
 
 if __name__ == "__main__":

@@ -273,26 +273,15 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsSoFar:
-    """The number of rows of a prediction."""
-
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
 class PredictionEvents:
     """The events of a prediction by name."""
 
     state: Annotated[PredictionState, Field(description="The current state: first, after each change, and last.")]
-    rows: Annotated[
-        RowsSoFar, Field(description="The number of rows has changed; pages request the rows that they show.")
-    ]
 
 
 def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEvents:
     """Return the current events of a prediction; raises as `prediction_state`."""
-    state = prediction_state(workspace, prediction_id)
-    return PredictionEvents(state, RowsSoFar(state.n_done))
+    return PredictionEvents(prediction_state(workspace, prediction_id))
 
 
 def _progress(job: Job) -> JobProgress | None:
