@@ -645,7 +645,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     extra.unlink()
     assert lab.client.post(f"{job}/resume").json()["state"] in ("queued", "starting")
     assert lab.client.post(f"{job}/resume").status_code == 409
-    numbers = [data["n"] for kind, _, data in events_of(lab.client, f"{job}/events") if kind == "rows"]
+    numbers = [data["n_done"] for _, _, data in events_of(lab.client, f"{job}/events")]
     assert (numbers[0], numbers[-1]) == (ended_prediction["n_done"], 600)
     done = lab.client.get(path).json()
     assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 600, 1)

@@ -34,13 +34,12 @@ from coverslip.workspace.jobs.records import (
     find_measured_job,
     folded_log,
     new_job_folder,
-    progress_of_work,
-    queued_ids,
     register,
     state_of,
     status_of,
 )
 from coverslip.workspace.predictions.predicting import notes_on_pixels
+from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
@@ -93,7 +92,6 @@ class EvaluationState(JobFacts):
     kind: Literal["evaluate"]
     run_id: str
     run_name: str
-    folder: str
     dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     dataset_name: str
     work: Annotated[Work | None, Field(description="The step in progress.")]
@@ -103,7 +101,6 @@ class EvaluationState(JobFacts):
     ]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
-    queue_position: Annotated[int | None, Field(description="1 is next.")]
 
 
 def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[EvaluationState]:
@@ -113,9 +110,8 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
         NotFound: there is no such training.
     """
     run = find_job(workspace, run_id, "train")
-    jobs = all_jobs(workspace, EVALUATION.name, classifier_id=run_id)
-    queue = queued_ids(workspace, EVALUATION.queue)
-    return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
+    jobs = all_jobs(workspace, EVALUATION.name, tables.jobs.c.classifier_id == run_id)
+    return Page([_state_of(workspace, job, run.name) for job in paging.of(jobs)], len(jobs))
 
 
 def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
@@ -126,20 +122,19 @@ def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationStat
     """
     job = find_job(workspace, evaluation_id, EVALUATION.name)
     run = find_job(workspace, job.classifier_id or "", "train")
-    return _state_of(job, run.name, queued_ids(workspace, EVALUATION.queue))
+    return _state_of(workspace, job, run.name)
 
 
-def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
+def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
     status = status_of(job)
     state = state_of(job, status)
     measured = evaluation_of(job) if state == "done" else None
     progress = folded_log(job).progress
     return EvaluationState(
-        **facts_of(job, status, state),
+        **facts_of(workspace, job, status, state),
         kind="evaluate",
         run_id=job.classifier_id or "",
         run_name=run_name,
-        folder=str(job.folder),
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
         work=progress.work if state in ACTIVE else None,
@@ -147,7 +142,6 @@ def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
         notes=(*_NOTES.validate_python(job.choices.get("notes", ())), *progress.notes),
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
     )
 
 
@@ -214,7 +208,6 @@ EVALUATION = register(
         can_be_submitted=True,
         events=EvaluationEvents,
         source=partial(StateSource, evaluation_events),
-        progress=progress_of_work,
         has_measurements=True,
         list_unlisted=_list_unlisted,
         refuse=refuse_exchanged_files,

@@ -32,7 +32,6 @@ from coverslip.workspace.jobs.records import (
     find_job,
     folded_log,
     new_job_folder,
-    queued_ids,
     register,
     state_of,
     status_of,
@@ -102,7 +101,6 @@ class ExportState(JobFacts):
 
     kind: Literal["export"]
     run_id: str
-    folder: str
     to: Annotated[ExportTo, Field(description="The format.")]
     work: Annotated[Work | None, Field(description="The step in progress.")]
     verification: Annotated[
@@ -113,7 +111,6 @@ class ExportState(JobFacts):
     is_outdated: Annotated[
         bool, Field(description="Whether the classifier has changed since then, for example its decision threshold.")
     ]
-    queue_position: Annotated[int | None, Field(description="1 is next.")]
 
 
 def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: Attribution | None = None) -> str:
@@ -155,8 +152,7 @@ def list_exports(workspace: Workspace, run_id: str, paging: Paging) -> Page[Expo
     """
     find_job(workspace, run_id, "train")
     jobs = all_jobs(workspace, EXPORT.name, tables.jobs.c.classifier_id == run_id)
-    queue = queued_ids(workspace, EXPORT.queue)
-    return Page([_state_of(job, queue) for job in paging.of(jobs)], len(jobs))
+    return Page([_state_of(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def export_state(workspace: Workspace, export_id: str) -> ExportState:
@@ -165,25 +161,22 @@ def export_state(workspace: Workspace, export_id: str) -> ExportState:
     Raises:
         NotFound: there is no such export.
     """
-    job = find_job(workspace, export_id, EXPORT.name)
-    return _state_of(job, queued_ids(workspace, EXPORT.queue))
+    return _state_of(workspace, find_job(workspace, export_id, EXPORT.name))
 
 
-def _state_of(job: Job, queue: list[str]) -> ExportState:
+def _state_of(workspace: Workspace, job: Job) -> ExportState:
     status = status_of(job)
     state = state_of(job, status)
     content = job.folder / CONTENT if state == "done" else None
     return ExportState(
-        **facts_of(job, status, state),
+        **facts_of(workspace, job, status, state),
         kind="export",
         run_id=job.classifier_id or "",
-        folder=str(job.folder),
         to=job.choices["to"],
         work=folded_log(job).progress.work if state in ACTIVE else None,
         verification=None if content is None else _verification_in(content),
         size_bytes=None if content is None else sum(file.stat().st_size for file in content.glob("*")),
         is_outdated=content is not None and _is_outdated(job),
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
     )
 
 

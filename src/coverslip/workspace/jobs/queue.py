@@ -33,11 +33,11 @@ from coverslip.workspace.jobs.records import (
     change_if_unchanged_in,
     change_job,
     find_job,
+    find_jobs,
     has_ended,
     has_process,
+    is_inside,
     job_kinds,
-    jobs_inside,
-    jobs_of_process,
     kind_of,
     list_unlisted_jobs,
     mark_ended,
@@ -153,7 +153,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
             remove_rows(connection, [job])
         remove_files([job])
         return
-    removed = [job, *jobs_inside(workspace, job)]
+    removed = [job, *find_jobs(workspace, is_inside(job.folder))]
     for each in removed[1:]:
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
@@ -364,7 +364,8 @@ class Queue:
         with self._workspace.engine.connect() as connection:
             jobs = unended_jobs(connection)
         for program, began in ended:
-            for job in jobs_of_process(self._workspace, program.pid, began):
+            is_of_process = (db.jobs.c.pid == program.pid) & (db.jobs.c.process_started == began)
+            for job in find_jobs(self._workspace, is_of_process, db.jobs.c.state.in_(("started", "ended"))):
                 record_end(job, program.returncode)
         started = [job for job in jobs if job.state == "started"]
         unended = {(program.pid, began) for program, began in self._started}  # how they end is recorded first

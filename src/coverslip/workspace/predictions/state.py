@@ -26,6 +26,7 @@ from coverslip.objects.table import Objects, is_objects_table
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run
+from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
@@ -34,7 +35,6 @@ from coverslip.workspace.jobs.records import (
     Job,
     JobFacts,
     JobKind,
-    JobProgress,
     Json,
     StateSource,
     add_job,
@@ -217,7 +217,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     """Return the state of a prediction."""
     status = status_of(job)
     state = state_of(job, status)
-    facts = facts_of(job, status, state)
+    facts = facts_of(workspace, job, status, state)
     try:
         listed = images_of_job(workspace, job.id)
     except BadRun as damaged:  # a damaged table must not hide the other predictions
@@ -284,11 +284,11 @@ def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEve
     return PredictionEvents(prediction_state(workspace, prediction_id))
 
 
-def _progress(job: Job) -> JobProgress | None:
+def _progress(job: Job) -> Work | None:
     status = status_of(job)
     if status is None or status.n_total is None:
         return None
-    return JobProgress(status.n_done or 0, status.n_total, seconds_left=status.seconds_left)
+    return Work(done=status.n_done or 0, total=status.n_total, seconds_left=status.seconds_left)
 
 
 def _store_rows(workspace: Workspace, job: Job) -> None:
