@@ -11,7 +11,7 @@ from tables import rows_of
 from coverslip.app.server import create_app
 from coverslip.messages import in_language, text
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions.classifiers import set_decision
+from coverslip.workspace.trainings.results import set_decision
 
 pytestmark = pytest.mark.exhaustive
 

@@ -20,6 +20,7 @@ from coverslip.runs.folder import Run
 from coverslip.runs.progress import TimedNote, Work
 from coverslip.runs.status import EvaluatedImages
 from coverslip.workspace.datasets.labels import refuse_exchanged_files, training_images
+from coverslip.workspace.datasets.pixel_options import notes_on_pixels
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
@@ -38,7 +39,6 @@ from coverslip.workspace.jobs.records import (
     state_of,
     status_of,
 )
-from coverslip.workspace.predictions.predicting import notes_on_pixels
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import (
     AnyRow,

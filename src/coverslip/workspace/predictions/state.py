@@ -50,8 +50,8 @@ from coverslip.workspace.jobs.records import (
     unused_name,
 )
 from coverslip.workspace.lists import JobImages, images_of_job, read_results
-from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
-from coverslip.workspace.predictions.predicting import plan_for
+from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput, plan_for
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
