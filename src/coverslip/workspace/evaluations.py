@@ -336,10 +336,10 @@ def _notes_on_pixels(dataset: AnyRow, run: Run) -> list[TimedNote]:
     """Return a note if other pixels of the files were chosen for a dataset than the run was trained on."""
     if dataset.pixel_choice is None or run.card is None:
         return []
-    trained, chosen = run.card.preprocessing.plan, plan_of_dataset(dataset)
-    if chosen.channels is None:  # none were chosen: the table states none, so that those of the training are read
-        chosen = chosen.model_copy(update={"channels": trained.channels})
-    return [TimedNote(**asdict(each), time=time.time()) for each in notes_on_pixels(chosen, trained)]
+    trained, plan = run.card.preprocessing.plan, plan_of_dataset(dataset)
+    if plan.channels is None:  # none were chosen: the table states none, so that those of the training are read
+        plan = plan.model_copy(update={"channels": trained.channels})
+    return [TimedNote(**asdict(each), time=time.time()) for each in notes_on_pixels(plan, trained)]
 
 
 def _evaluable(workspace: Workspace, run_id: str) -> Run:

@@ -310,12 +310,6 @@ no-object-of-field = Das Bild ist kein Objekt eines Gesichtsfelds
 no-such-tile = Das Bild hat keine solche Kachel
     .do = Entnehmen Sie die Anzahl der Auflösungsstufen und die Größe der Beschreibung des Bildes.
 
-no-such-channel = Das Bild hat { $n_channels ->
-        [one] { $n_channels } Kanal, der die Nummer 0 hat
-       *[other] { $n_channels } Kanäle, nummeriert ab 0
-    }
-    .do = Wählen Sie einen anderen Kanal.
-
 pictures-not-needed = Die Darstellungen werden nicht mehr gebraucht
     .do = Fordern Sie sie noch einmal an.
 

@@ -313,12 +313,6 @@ no-object-of-field = The image is not an object of a field of view
 no-such-tile = The image has no such tile
     .do = Read the number of levels and the size from the description of the image.
 
-no-such-channel = The image has { $n_channels ->
-        [one] { $n_channels } channel, which has the number 0
-       *[other] { $n_channels } channels, numbered from 0
-    }
-    .do = Choose another channel.
-
 pictures-not-needed = The pictures are no longer needed
     .do = Request them again.
 
