@@ -183,7 +183,7 @@ def view_images(app: App, cells: str) -> None:
     app.get("colors", f"lists/{cells}/colors")
     app.get("sheet", f"lists/{cells}/sheet", rows=f"{first},{rows[name(1)]}", side=64)
     app.get("thumbnail", f"lists/{cells}/sheet", rows=first, side=64)
-    app.get("picture", f"lists/{cells}/rows/{first}/picture")
+    app.get("picture", f"lists/{cells}/rows/{first}/overview")
     app.get("tiles", f"lists/{cells}/rows/{first}/tiles")
     app.get("a tile", f"lists/{cells}/rows/{first}/tiles/0/0/0")
 
@@ -274,7 +274,7 @@ def predict(app: App, run: str, tuned: str, images: Path) -> str:
     }
     app.job("predict a table", "predictions", of_table, name="prediction of a table", state="predictions")
     row = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=1)[2])["items"][0]["row_id"]
-    app.get("prediction: picture", f"lists/{prediction}/rows/{row}/picture")
+    app.get("prediction: picture", f"lists/{prediction}/rows/{row}/overview")
     return prediction
 
 

@@ -249,7 +249,7 @@ def label_and_browse(
                     params = {"label": dice.choice(CLASSES), "sort": "label"}
                     send("row_ids of a gallery", "GET", f"{of_list}/row-ids", params=params)
                 case "picture":
-                    send("picture", "GET", f"{of_list}/rows/{dice.choice(rows)}/picture")
+                    send("picture", "GET", f"{of_list}/rows/{dice.choice(rows)}/overview")
                 case "history":
                     send("history of labels", "GET", f"{of_dataset}/label-changes", params={"limit": 20})
 

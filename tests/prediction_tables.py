@@ -7,6 +7,7 @@ from types import MappingProxyType
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
 from coverslip.runs.predictions import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction
+from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import write_keys
 from coverslip.workspace.store.workspace import Workspace
@@ -38,3 +39,15 @@ def keys_by_path(
         finder, row_ids = finder_in(connection, dataset_id)
     places = {row.image_id: finder.find(row.path, plan) for row, plan in rows}
     return write_keys(workspace, {image_id: row_ids[k] for image_id, k in places.items() if k is not None})
+
+
+def written_prediction(
+    workspace: Workspace, classes: Sequence[str], rows: Iterable[tuple[Prediction, ReadPlan]], job_id: str = "written"
+) -> str:
+    """The ID of a prediction, written instead of made, with these rows."""
+    folder = workspace.predictions / job_id
+    write_predictions(folder, classes, rows)
+    choices = {"sources": [], "classes": list(classes), "classifier_name": "", "prevalence": {}}
+    values = {"id": job_id, "kind": "predict", "name": "Written", "dataset_name": "", "folder": str(folder)}
+    add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None)
+    return job_id

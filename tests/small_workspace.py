@@ -26,6 +26,7 @@ from coverslip.studies.study import plan_study
 from coverslip.workspace import exports
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.evaluations import queue_evaluation
 from coverslip.workspace.exports import ExportTo, queue_export
 from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import (
@@ -158,6 +159,11 @@ def predicted_here(workspace: Workspace, classifier_id: str, dataset_id: str) ->
     """The same of a prediction."""
     job = queue_prediction(workspace, classifier_id=classifier_id, dataset_id=dataset_id)
     return _done_here(workspace, job)
+
+
+def evaluated_here(workspace: Workspace, run: str, dataset_id: str) -> str:
+    """The same of an evaluation."""
+    return _done_here(workspace, queue_evaluation(workspace, run, dataset_id=dataset_id))
 
 
 def exported_here(workspace: Workspace, run: str, to: ExportTo) -> str:

@@ -87,7 +87,7 @@ def test_a_link_that_is_exchanged_meanwhile_shows_nothing_from_outside(
     with app.client:  # images are decoded by processes of their own, as in the app
         dataset = app.open(tmp_path / "cells", is_labeled=False)
         (row,) = app.rows(f"datasets/{dataset['id']}")
-        address = f"{API}/lists/{dataset['id']}/rows/{row}/picture"
+        address = f"{API}/lists/{dataset['id']}/rows/{row}/overview"
         levels: list[int | None] = []
 
         def ask(_: int) -> None:

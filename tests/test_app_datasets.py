@@ -133,7 +133,7 @@ def test_a_file_name_that_is_no_text_is_shown_and_read(app: App, tmp_path: Path)
     assert listed["items"][0]["path"] == "flat/cell\\xff.png"
     assert dataset["n_unreadable"] == 0
     row = listed["items"][0]["row_id"]
-    assert app.client.get(f"/api/v1/lists/{dataset['id']}/rows/{row}/picture").status_code == 200
+    assert app.client.get(f"/api/v1/lists/{dataset['id']}/rows/{row}/overview").status_code == 200
 
 
 def test_images_are_filtered_sorted_and_paged(app: App, tmp_path: Path) -> None:
@@ -290,11 +290,11 @@ def test_images_that_a_table_names_outside_the_roots_are_never_read(tmp_path: Pa
         facts = app.get(f"{in_lists(where)}/rows/{row}")
         assert "outside" in facts["note"]
         assert (facts["pixel_hash"], facts["width"], facts["size_bytes"]) == (None, None, None)
-        assert app.refused("GET", f"{in_lists(where)}/rows/{row}/picture")["status"] == 422
-    assert app.client.get(f"/api/v1/{in_lists(where)}/rows/{rows[3]}/picture").status_code == 200
+        assert app.refused("GET", f"{in_lists(where)}/rows/{row}/overview")["status"] == 422
+    assert app.client.get(f"/api/v1/{in_lists(where)}/rows/{rows[3]}/overview").status_code == 200
     (mine / "round" / "slide0_0.png").unlink()
     (mine / "round" / "slide0_0.png").symlink_to(secret)  # after it was read
-    assert app.refused("GET", f"{in_lists(where)}/rows/{rows[3]}/picture")["status"] == 422
+    assert app.refused("GET", f"{in_lists(where)}/rows/{rows[3]}/overview")["status"] == 422
     (mine / "all.csv").write_text(f"path,label\n{secret},a\n../secret/other.png,b\n")
     assert app.refused("POST", "datasets", {"sources": [{"path": str(mine / "all.csv")}]})["status"] == 422
 
@@ -381,7 +381,7 @@ def test_what_cannot_be_read_any_more_says_so_and_stays(app: App, tmp_path: Path
     answer = app.client.get(f"/api/v1/{in_lists(where)}/sheet?rows={first}&v=1")
     assert "immutable" in answer.headers["cache-control"]
     cells.rename(tmp_path / "moved")
-    assert app.refused("GET", f"{in_lists(where)}/rows/{first}/picture")["status"] == 422
+    assert app.refused("GET", f"{in_lists(where)}/rows/{first}/overview")["status"] == 422
 
 
 def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
@@ -686,7 +686,7 @@ def test_real_sets_are_read(
     sheet = shared_app.client.get(f"{in_lists(where)}/sheet", params={"rows": ",".join(map(str, rows))})
     assert sheet.status_code == 200
     for row in dataset["thumbnail_images"][:3]:
-        assert shared_app.client.get(f"{in_lists(where)}/rows/{row}/picture").status_code == 200
+        assert shared_app.client.get(f"{in_lists(where)}/rows/{row}/overview").status_code == 200
 
 
 def test_each_class_shows_images_from_all_over_it(app: App, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import coverslip as cs
 from coverslip.events import ignore
 from coverslip.objects.table import read_objects
 from coverslip.workspace.cleanup import delete_removed_datasets
+from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import datasets
 
@@ -133,6 +134,12 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     assert names == ["other", "other", "other", "small", None, "small", "large", "small", "large"]
     assert after["excluded"] == [5]
     assert app.get(f"{of_second}/labels")["labels"] == before["labels"]
+    small = [row for k, row in enumerate(app.rows(at)) if k % 9 % 2]
+    app.send("PATCH", at, {"classes": ["large"]})
+    app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": True})
+    in_use = app.get(f"{of_second}/labels")
+    assert (in_use["classes"], in_use["labels"]) == (["large", "other"], [0, -1] * 4 + [0])
+    app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": False})
     app.undo(at, change)
     assert app.get(f"{of_first}/labels")["labels"][:4] == before["labels"][:4]
     _, boxes, rings = outlines(app, of_first)
@@ -187,6 +194,31 @@ def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, 
     state = collected(app, fields, source="points", paths=[str(tmp_path / "data" / "points")])
     assert (state["state"], state["error"]["code"]) == ("not-requested", "points-without-size")
     assert not [file for file in (app.home.objects / fields).iterdir() if file.suffix == ".csv"]
+
+
+@pytest.mark.slow
+def test_collected_objects_are_opened_or_the_state_has_the_reason(app: App, fields: str, tmp_path: Path) -> None:
+    at, queue = f"datasets/{fields}/objects", Queue(app.home, Turns())
+    wanted = {"source": "masks", "paths": [str(tmp_path / "data" / "masks")]}
+
+    def collect() -> Path:
+        app.send("POST", at, wanted)
+        queue.update()
+        (program, _), *_ = queue._started
+        assert program.wait() == 0
+        assert app.send("POST", at, wanted)["state"] == "running"  # the queue has still to open the table
+        (summary,) = (app.home.objects / fields).glob("objects-*.json")
+        return summary.with_suffix(".csv")
+
+    assert collect().is_file()
+    queue.update()
+    first = app.get(at)
+    assert (first["state"], first["error"], first["objects"]["n_objects"]) == ("ready", None, 36)
+    collect().unlink()
+    queue.update()
+    state = app.get(at)
+    assert (state["objects"], state["error"]["code"]) == (first["objects"], "missing-path")
+    assert app.get(f"jobs/{state['job_id']}")["state"] == "failed"
 
 
 @pytest.mark.slow

@@ -186,7 +186,7 @@ def hear_of_rows(page: "Page", n: int) -> None:
 @pytest.mark.exhaustive
 def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
-    send_events(page, review.prediction, ("state", state), ("rows", {}))
+    send_events(page, review.prediction, *(("state", {**state, "n_done": n}) for n in (1, state["n_done"])))
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     requests: list[str] = []
     have_all_come = False

@@ -17,6 +17,7 @@ from small_workspace import API, Json, events_of, new_workspace, until
 
 from coverslip.app.server import create_app
 from coverslip.app.streams import events_of_workspace
+from coverslip.runs.progress import Work
 from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets.reading_images import SourceWatch
 from coverslip.workspace.jobs.computing import computation, request_result
@@ -25,7 +26,6 @@ from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
     JobKind,
-    JobProgress,
     StateSource,
     add_job,
     has_ended,
@@ -77,9 +77,10 @@ def computing() -> Iterator[JobKind]:
     unregister("counting")
 
 
-def _progress(job: Job) -> JobProgress | None:
+def _progress(job: Job) -> Work | None:
     with suppress(OSError, ValueError):
-        return JobProgress(int((job.folder / "count").read_text()), int(job.command[-1]), "counting")
+        done = int((job.folder / "count").read_text())
+        return Work(stage="counting", done=done, total=int(job.command[-1]))
     return None
 
 

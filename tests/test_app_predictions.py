@@ -82,8 +82,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.mark.exhaustive
 def test_those_who_watch_see_how_many_rows_there_are(lab: Lab) -> None:
-    numbers = [data["n"] for kind, _, data in lab.messages if kind == "rows"]
-    assert numbers == sorted(set(numbers))
+    numbers = [data["n_done"] for kind, _, data in lab.messages if kind == "state"]
+    assert numbers == sorted(numbers)
     assert (numbers[0], numbers[-1]) == (0, 41)
     assert lab.messages[-1][2]["state"] == "done"
     assert lab.messages[-1][2]["decisions"]["unreadable"] == 1
@@ -454,8 +454,8 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     path = f"{API}/lists/{lab.prediction}/rows"
     sheet = lab.client.get(f"{API}/lists/{lab.prediction}/sheet?rows=0,1")
     assert sheet.headers["content-type"] == "image/webp"  # with a blank cell: the first one is broken
-    assert lab.client.get(f"{path}/0/picture").status_code == 422
-    assert lab.client.get(f"{path}/1/picture").headers["content-type"] == "image/png"
+    assert lab.client.get(f"{path}/0/overview").status_code == 422
+    assert lab.client.get(f"{path}/1/overview").headers["content-type"] == "image/png"
     tiles = f"{API}/lists/{lab.prediction}/rows"
     assert [lab.client.get(f"{tiles}/{k}/tiles/0/0/0").status_code for k in (0, 1)] == [422, 200]
     outside = write_cells(tmp_path / "outside", 3, is_sorted=False)
@@ -468,7 +468,7 @@ def test_pictures_are_served_only_from_below_the_allowed_roots(lab: Lab, tmp_pat
     try:
         shown.unlink()
         shown.symlink_to(next(outside.iterdir()))
-        assert lab.client.get(f"{path}/{k}/picture").status_code == 422
+        assert lab.client.get(f"{path}/{k}/overview").status_code == 422
         assert lab.client.get(f"{tiles}/{k}/tiles").status_code == 422
     finally:
         shown.unlink()
@@ -645,7 +645,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     extra.unlink()
     assert lab.client.post(f"{job}/resume").json()["state"] in ("queued", "starting")
     assert lab.client.post(f"{job}/resume").status_code == 409
-    numbers = [data["n"] for kind, _, data in events_of(lab.client, f"{job}/events") if kind == "rows"]
+    numbers = [data["n_done"] for _, _, data in events_of(lab.client, f"{job}/events")]
     assert (numbers[0], numbers[-1]) == (ended_prediction["n_done"], 600)
     done = lab.client.get(path).json()
     assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 600, 1)

@@ -200,11 +200,11 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab
     mistakes = lab.get(f"lists/{lab.run}/rows?only=misclassified")
     assert len(mistakes["items"]) == sum(row["label"] != row["predicted"] for row in table)
     row = surest["row_id"]
-    sheet, picture = f"lists/{lab.run}/sheet?rows={row}&side=64", f"lists/{lab.run}/rows/{row}/picture?low=0&high=99"
+    sheet, picture = f"lists/{lab.run}/sheet?rows={row}&side=64", f"lists/{lab.run}/rows/{row}/overview"
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    assert lab.client.get(f"{API}/lists/{lab.run}/rows/99999/picture").status_code == 404
+    assert lab.client.get(f"{API}/lists/{lab.run}/rows/99999/overview").status_code == 404
 
 
 def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
@@ -446,7 +446,7 @@ def test_the_server_never_imports_what_trains(lab: Lab) -> None:
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", run]
     paths += [
-        f"/lists/{lab.run}/{part}" for part in ("rows?only=misclassified", "rows/0/picture", "row-ids", "sheet?rows=0")
+        f"/lists/{lab.run}/{part}" for part in ("rows?only=misclassified", "rows/0/overview", "row-ids", "sheet?rows=0")
     ]
     paths += [
         f"/jobs/{lab.run}/{part}" for part in ("events", "results", "report", *(f"download/{file}" for file in files))

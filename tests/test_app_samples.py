@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,22 @@ def test_what_cannot_be_summarized_is_refused(lab: Lab) -> None:
     assert lab.ask("GET", 409, waiting)["code"] == "prediction-not-finished"
     lab.ask("GET", 404, "nothing")
     lab.client.delete(f"{API}/jobs/{waiting}")
+
+
+def test_damaged_samples_are_reported_and_not_replaced(lab: Lab) -> None:
+    lab.ask("PUT", conditions={"0/rep1": "control"})
+    file = find_job(lab.workspace, lab.prediction).folder / "samples.json"
+    saved = json.loads(file.read_text())
+    assert saved.pop("format_version") == 1
+    file.write_text(json.dumps(saved))  # as a version wrote it that stated none
+    assert lab.ask("GET")["sampling"]["conditions"] == {"0/rep1": "control"}
+    for damaged, code in (({"format_version": 2}, "newer-run-format"), ({"by": "well"}, "damaged-run-file")):
+        file.write_text(json.dumps({**saved, **damaged}))
+        assert lab.ask("GET", 422)["code"] == code
+        content = file.read_bytes()
+        assert lab.ask("PUT", 422)["code"] == code
+        assert file.read_bytes() == content
+    file.unlink()
 
 
 def test_samples_that_somebody_else_has_saved_are_not_replaced(lab: Lab) -> None:

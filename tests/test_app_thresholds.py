@@ -11,7 +11,7 @@ from tables import rows_of
 from coverslip.app.server import create_app
 from coverslip.messages import in_language, text
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions.classifiers import set_decision
+from coverslip.workspace.trainings.results import set_decision
 
 pytestmark = pytest.mark.exhaustive
 
@@ -103,7 +103,7 @@ def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) ->
         assert after.json()["threshold"] == pytest.approx(choice["threshold"])
         results = client.get(f"{API}/jobs/{run}/results").json()
         (section,) = (each for each in results["sections"] if each["name"] == "two_classes")
-        assert "chosen for a target sensitivity of" in section["words"][1]
+        assert any("chosen for a target sensitivity of" in words for words in section["blocks"][0]["words"])
         assert client.put(f"{API}/runs/{run}/decision", json={"target": 3}).status_code == 422
         by_hand = {"decide_by": "threshold", "threshold": choice["threshold"]}
         for decision, rule in ((target, "chosen threshold"), (by_hand, "threshold set by hand")):

@@ -262,7 +262,7 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
     where = f"datasets/{table['id']}"
     image = f"{in_lists(where)}/rows/{app.rows(where)[0]}"
     assert app.get(image)["n_channels"] == 2
-    assert app.client.get(f"/api/v1/{image}/picture?channel=1").status_code == 200
+    assert app.client.get(f"/api/v1/{image}/overview?display=1:ffffff").status_code == 200
     exported = downloaded(app.client.get(f"/api/v1/datasets/{table['id']}/download/labels")).splitlines()
     assert exported[0] == "path,image_id,label,channel_2"
     assert exported[1].endswith(f",{folder / 'dark/dark0_w2.tif'}")

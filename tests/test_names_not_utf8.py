@@ -115,8 +115,8 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         listed = get(f"lists/{dataset}/rows", search=" caf\\xe9", limit=100)
         odd = [image["row_id"] for image in listed["items"]]
         assert len(odd) == 30
-        for what in (f"images/{odd[0]}", f"sheet?rows={odd[0]}", f"images/{odd[0]}/picture"):
-            assert client.get(f"{API}/datasets/{dataset}/{what}").status_code == 200
+        for what in (f"rows/{odd[0]}", f"sheet?rows={odd[0]}", f"rows/{odd[0]}/overview"):
+            assert client.get(f"{API}/lists/{dataset}/{what}").status_code == 200
         request = {"images": [listed["items"][0]["image_id"]], "label": "medium"}
         assert client.post(f"{API}/datasets/{dataset}/labels", json=request).status_code == 200
         run = trained_here(workspace, dataset, QUICK)
@@ -125,13 +125,15 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         split = find_job(workspace, run).run.split
         assert (len(split), [row.split for row in split].count("excluded")) == (60, 0)
         measured = get(f"lists/{run}/rows", limit=100)["items"]
-        assert all(client.get(f"{API}/lists/{run}/rows/{row['k']}/picture").status_code == 200 for row in measured)
+        assert all(
+            client.get(f"{API}/lists/{run}/rows/{row['row_id']}/overview").status_code == 200 for row in measured
+        )
         classifier = get("classifiers")["items"][0]["id"]
         prediction = predicted_here(workspace, classifier, dataset)
         rows = get(f"lists/{prediction}/rows", limit=100)["items"]
         assert len(rows) == 60
         for row in rows[:4]:
-            assert client.get(f"{API}/lists/{prediction}/rows/{row['k']}/picture").status_code == 200
+            assert client.get(f"{API}/lists/{prediction}/rows/{row['row_id']}/overview").status_code == 200
         table = client.get(f"{API}/jobs/{prediction}/download/predictions")
         (tmp_path / "downloaded.csv").write_bytes(table.content)
         named = files_named_in(tmp_path / "downloaded.csv")

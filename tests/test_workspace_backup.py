@@ -20,12 +20,16 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from image_sets import App
+from prediction_tables import written_prediction
 from refusing import refusing
 from small_workspace import CLASSES, FINETUNE, QUICK, busy_database, predicted_here, trained_here, until, write_cells
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import Busy, Conflict, CoverslipError
+from coverslip.images.reader import ReadPlan
+from coverslip.runs.prediction_tables import unfinished_rows
+from coverslip.runs.predictions import Prediction
 from coverslip.workspace import backups
 from coverslip.workspace.backups import (
     DATABASE,
@@ -37,10 +41,12 @@ from coverslip.workspace.backups import (
     restore_backup,
     write_backup,
 )
+from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import folders
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.queue import Queue, Turns, finish_job, remove_job, restore_job, stop_job
 from coverslip.workspace.jobs.records import all_jobs, change_job, find_job, has_ended, state_of, status_of
+from coverslip.workspace.lists import images_of_job
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.store.rows import load_dataset
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -144,6 +150,43 @@ def test_a_prediction_in_the_trash_can_be_restored_from_a_backup(backup: Path, t
     restore_job(copy, trashed.name)
     job = find_job(copy, trashed.name)
     assert state_of(job, status_of(job)) == "done"
+
+
+def images_of(workspace: Workspace) -> list[tuple[str, str | None]]:
+    """The IDs and corrections of a written prediction."""
+    return [(row.image_id, row.correction) for row, _ in images_of_job(workspace, "written").every_row()]
+
+
+@pytest.mark.parametrize("name", ["w", "a name that is much longer"])
+def test_a_prediction_has_the_same_rows_where_paths_are_longer_or_shorter(name: str, tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "workspace", (tmp_path,))
+    file = workspace.uploads / "u" / "files" / "a.png"
+    rows = [Prediction(f"plate 3/well {k}.png", str(file), None, "x", 0.75, "x", (0.75, 0.25)) for k in range(60)]
+    written_prediction(workspace, ("x", "y"), [(row, ReadPlan()) for row in rows])
+    before = images_of(workspace)
+    correct(workspace, "written", 7, "y")
+    write_backup(workspace, tmp_path / "backup.zip")
+    copy = open_workspace(restore_backup(tmp_path / "backup.zip", tmp_path / name).folder, (tmp_path,))
+    assert images_of(copy) == [*before[:7], (before[7][0], "y"), *before[8:]]
+
+
+def test_a_part_of_a_row_is_restored_as_a_part(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "workspace", (tmp_path,))
+    rows = [Prediction(f"{k}.png", str(workspace.uploads), None, "x", 0.75, "x", (0.75, 0.25)) for k in range(3)]
+    written_prediction(workspace, ("x", "y"), [(row, ReadPlan()) for row in rows])
+    table = workspace.predictions / "written" / "predictions.csv"
+    content = table.read_bytes()
+    table.unlink()
+    unfinished = unfinished_rows(table)
+    unfinished.parent.mkdir()
+    unfinished.write_bytes(content[:-20])  # as a process leaves it that is writing, or was killed
+    write_backup(workspace, tmp_path / "backup.zip")
+    copy = open_workspace(restore_backup(tmp_path / "backup.zip", tmp_path / "copy").folder, (tmp_path,))
+    assert images_of(copy) == [("0.png", None), ("1.png", None)]
+    restored = unfinished_rows(copy.predictions / "written" / "predictions.csv").read_bytes()
+    complete, _, part = restored.rpartition(b"\n")
+    assert part == content[:-20].rpartition(b"\n")[2]
+    assert os.fsencode(copy.folder) in complete
 
 
 def test_a_backup_of_a_restored_workspace_is_the_same(backup: Path, tmp_path: Path) -> None:

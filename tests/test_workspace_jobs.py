@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +16,14 @@ from threading import Barrier
 import numpy as np
 import pytest
 from image_sets import images_at
-from prediction_tables import write_predictions
+from prediction_tables import written_prediction
 from refusing import refusing
 from small_workspace import FINETUNE, QUICK, busy_database, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
 
 import coverslip as cs
 from coverslip.datasets.index.records import DECISIONS
-from coverslip.errors import BadDataset, BadRecipe, Busy, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadDataset, BadRecipe, BadRun, Busy, Conflict, CoverslipError, NotFound
 from coverslip.events import Noted, Progressed, as_json
 from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
@@ -35,7 +35,15 @@ from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, save_recipe
 from coverslip.runs.training import BudgetRecord, budget_seconds
-from coverslip.runtime.programs import Program, is_running, last_output, launch, python_command, recorded_failure
+from coverslip.runtime.programs import (
+    Program,
+    failure_file,
+    is_running,
+    last_output,
+    launch,
+    python_command,
+    recorded_failure,
+)
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
@@ -44,7 +52,6 @@ from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE, JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
-    add_job,
     change_if_unchanged,
     change_job,
     find_job,
@@ -54,8 +61,9 @@ from coverslip.workspace.jobs.records import (
 )
 from coverslip.workspace.lists import Row, images_of_job
 from coverslip.workspace.predictions.predicting import _below, _refuse_outside
+from coverslip.workspace.predictions.state import list_predictions
 from coverslip.workspace.recipes import advised_models, recipe_of_dataset, validated_recipe
-from coverslip.workspace.store.rows import dataset_row
+from coverslip.workspace.store.rows import Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import queue_training
 from coverslip.workspace.trainings.results import fingerprint_of_code
@@ -165,6 +173,20 @@ def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_p
         assert state_now(job) == "failed"  # also after the job had begun to write
         control.resume_job(workspace, run_id)
         assert run_state(workspace, run_id).state == "queued"
+
+
+def test_a_job_that_takes_too_much_memory_is_ended_although_the_reason_cannot_be_written(
+    workspace: Workspace, cells: str
+) -> None:
+    programs = []
+    for run_id in (queued(workspace, cells), queued(workspace, cells)):
+        job = find_job(workspace, run_id)
+        program, began = launched(job.folder, "-c", "import time; time.sleep(60)")
+        as_started(workspace, run_id, pid=program.pid, process_started=began)
+        failure_file(job.folder).mkdir()
+        programs.append(program)
+    Queue(workspace, Turns(), JobOptions(most_bytes=1)).update()
+    assert [program.wait() for program in programs] == [-signal.SIGKILL] * 2
 
 
 def test_a_time_budget_is_passed_on_with_the_requested_settings_alone(workspace: Workspace, cells: str) -> None:
@@ -596,18 +618,6 @@ def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:
     assert (lasting[1].values["fold"], lasting[1].values["val_f1"]) == (2, 0.5)
 
 
-def written_prediction(
-    workspace: Workspace, classes: Sequence[str], rows: Sequence[tuple[Prediction, ReadPlan]]
-) -> str:
-    """The ID of a prediction, written instead of made, with these rows."""
-    folder = workspace.predictions / "written"
-    write_predictions(folder, classes, rows)
-    choices = {"sources": [], "classes": list(classes), "classifier_name": "", "prevalence": {}}
-    values = {"id": "written", "kind": "predict", "name": "Written", "dataset_name": "", "folder": str(folder)}
-    add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None)
-    return "written"
-
-
 def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     listed = [(Prediction(name, "a.png", None, "x", 0.75, "x", (0.75, 0.25)), ReadPlan()) for name in ("a", "b")]
@@ -628,6 +638,38 @@ def test_later_rows_of_an_image_get_its_correction(tmp_path: Path) -> None:
     ]
     correct(workspace, prediction, 1, None)
     assert images_of_job(workspace, prediction).counts().n_corrected == 0
+
+
+@pytest.mark.parametrize("sort", ["position", "probability", "-probability"])
+def test_pages_of_a_prediction_follow_each_other_whatever_others_there_are(sort: str, tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    for job_id, probabilities in (("a", [0.6, 0.9, 0.6, 0.9, 0.6, 0.9]), ("b", [0.9, 0.8, 0.7, 0.6, 0.9, 0.7])):
+        rows = [Prediction(f"{k}", "", None, "x", p, "x", (p, 1 - p)) for k, p in enumerate(probabilities)]
+        written_prediction(workspace, ("x", "y"), [(row, ReadPlan()) for row in rows], job_id)
+        images_of_job(workspace, job_id)
+    filters = Filters.model_validate({"sort": sort})
+    for job_id in ("a", "b"):
+        listed = images_of_job(workspace, job_id)
+        pages = [listed.page(filters, limit=2)]
+        while pages[-1].next is not None and len(pages) < 6:
+            pages.append(listed.page(filters, after=pages[-1].next, limit=2))
+        assert [row.row_id for page in pages for row in page.items] == listed.row_ids(filters).tolist()
+
+
+def test_a_damaged_prediction_hides_no_other_prediction(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    row = Prediction("a", "a.png", None, "x", 0.75, "x", (0.75, 0.25))
+    for job_id in ("damaged", "intact"):
+        written_prediction(workspace, ("x", "y"), [(row, ReadPlan())] * 2, job_id)
+    file = find_job(workspace, "damaged").run.predictions_file
+    file.write_bytes(file.read_bytes() + b"a,half\n")
+    with refusing(BadRun, "prediction-damaged"):
+        images_of_job(workspace, "damaged")
+    states = {state.id: state for state in list_predictions(workspace, Paging()).items}
+    assert states["damaged"].state == "failed"
+    assert states["damaged"].error is not None
+    assert states["damaged"].error.code == "prediction-damaged"
+    assert (states["intact"].error, states["intact"].n_done) == (None, 2)
 
 
 def test_rows_whose_keys_are_missing_are_refused(tmp_path: Path) -> None:

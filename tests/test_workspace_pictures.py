@@ -256,36 +256,43 @@ def test_a_changed_file_gets_a_new_version(app: App, tmp_path: Path) -> None:
     assert (before["width"], after["width"]) == (24, 30)
 
 
-def test_the_viewer_shows_eight_bit_as_it_is(app: App, tmp_path: Path) -> None:
+def test_a_picture_has_the_pixels_of_eight_bit_images_and_all_channels_as_the_dataset_shows_them(
+    app: App, tmp_path: Path
+) -> None:
     path = save_cell(tmp_path / "cells" / "a.png", 1)
     dataset = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}/picture"
-    pixels = np.asarray(Image.open(path))
-    assert np.array_equal(picture(app, where), pixels)
-    assert np.array_equal(picture(app, where, channel=1), pixels[..., 1])
-    stretched = picture(app, where, low=100, high=200)
-    assert np.array_equal(stretched, np.rint(np.clip((pixels.astype(float) - 100) / 100, 0, 1) * 255))
-    assert app.refused("GET", f"{where}?channel=3")["status"] == 422
-    assert app.refused("GET", f"{where}?plane=3")["status"] == 422
-    assert app.client.get(f"/api/v1/{where}?low=nan").status_code == 422
-    assert picture(app, where, low=5, high=5).max() in (0, 255)  # nothing is divided by nothing
+    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}/overview"
+    assert np.array_equal(picture(app, where), np.asarray(Image.open(path)))
+
+    rng = np.random.default_rng(0)
+    stack = rng.integers(1_000, 3_000, (2, 3, 40, 60), dtype=np.uint16)  # z, channel, y, x
+    (tmp_path / "stacks").mkdir()
+    tifffile.imwrite(tmp_path / "stacks" / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
+    dataset = app.open(tmp_path / "stacks", is_labeled=False)
+    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}/overview"
+    assert [(channel.min(), channel.max()) for channel in np.moveaxis(picture(app, where), 2, 0)] == [(0, 255)] * 3
+    shown = [{"color": color, "low": 0.0, "high": 3_000.0} for color in ("0000ff", "00ff00", "ff0000")]
+    shown[1]["is_visible"] = False
+    app.send("PATCH", f"datasets/{dataset['id']}", {"display": shown})
+    red, green, blue = np.moveaxis(picture(app, where, z=1), 2, 0)
+    assert not green.any()
+    for pixels, channel in ((red, stack[1, 2]), (blue, stack[1, 0])):
+        np.testing.assert_allclose(pixels, channel / 3_000 * 255, atol=1)
 
 
 @pytest.mark.slow
-def test_the_viewer_stretches_sixteen_bit(app: App, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    stack = rng.integers(1_000, 3_000, (3, 40, 40), dtype=np.uint16)
-    stack[1] += 20_000
-    (tmp_path / "cells").mkdir()
-    tifffile.imwrite(tmp_path / "cells" / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
-    dataset = app.open(tmp_path / "cells", is_labeled=False)
-    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}"
-    assert app.get(where)["n_planes"] == 3
-    first = picture(app, f"{where}/picture")
-    assert first.dtype == np.uint8
-    assert (first.min(), first.max()) == (0, 255)
-    second = picture(app, f"{where}/picture", plane=1, low=0, high=65_535)
-    assert np.array_equal(second, np.rint(stack[1] / np.float32(65_535) * 255))
+def test_a_picture_of_a_large_image_has_the_requested_side(app: App, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:1500, :2300]
+    pixels = np.stack([rows * 255 / 1500, columns * 255 / 2300, rows * 0], -1).astype(np.uint8)
+    (tmp_path / "large").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "large" / "a.png")
+    dataset = app.open(tmp_path / "large", is_labeled=False)
+    where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}/overview"
+    for side in (1_024, 700, 300):
+        shown = picture(app, where, side=side)
+        assert shown.shape == (round(1500 * side / 2300), side, 3)
+        small = np.asarray(Image.fromarray(pixels).resize(shown.shape[1::-1], Image.Resampling.BOX))
+        assert np.abs(shown.astype(int) - small).max() <= 6
 
 
 @pytest.mark.slow

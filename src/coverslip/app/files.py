@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi import Path as InAddress
 from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
 from starlette.exceptions import HTTPException
@@ -22,7 +22,6 @@ from coverslip.app.guard import ROLE
 from coverslip.images.confining import open_below
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import disposition, file_chunks
-from coverslip.workspace.viewing.pictures import View
 
 
 def file_response(
@@ -88,20 +87,6 @@ def media_type_of(data: bytes) -> str:
 def image_response(data: bytes) -> Response:
     """Return the bytes of an image, which browsers may cache for an hour."""
     return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "private, max-age=3600"})
-
-
-async def _viewed(
-    channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
-    plane: Annotated[
-        int | None, Query(ge=0, le=100_000, description="Plane of a stack. Default: the plane that classifiers use.")
-    ] = None,
-    low: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown black.")] = None,
-    high: Annotated[float | None, Query(allow_inf_nan=False, description="Intensity shown white.")] = None,
-) -> View:
-    return View(channel=channel, plane=plane, low=low, high=high)
-
-
-Viewed = Annotated[View, Depends(_viewed)]
 
 
 NO_SCRIPTS = (

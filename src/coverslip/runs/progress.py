@@ -116,13 +116,13 @@ class Training:
 class Work:
     """Countable work in progress."""
 
-    stage: str  # an identifier, as in the events
-    title: str  # the name of the stage for users
+    stage: Annotated[str, Field(description="An identifier of the stage, as in the events; empty if unknown.")] = ""
+    title: Annotated[str, Field(description="The name of the stage for users; empty if unknown.")] = ""
     done: int
-    total: int
-    unit: Annotated[str, Field(description="Of `done` and `total`.")]
-    per_second: float | None
-    seconds_left: float | None  # of this work, at its last event
+    total: Annotated[int, Field(description="Of the same unit as `done`; 0 if unknown.")]
+    unit: Annotated[str, Field(description="Of `done` and `total`; empty if unknown.")] = ""
+    per_second: float | None = None
+    seconds_left: Annotated[float | None, Field(description="At the last event; null if unknown.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

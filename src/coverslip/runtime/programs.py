@@ -86,7 +86,9 @@ def end_with_parent() -> None:
     """End this process when the one that launched it with an open stdin ends, however that ends."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Without the lock of `sys.stdin`, with which Python would abort the process at its normal end.
+        while os.read(sys.stdin.fileno(), 1):
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, name="end with parent", daemon=True).start()

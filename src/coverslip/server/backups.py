@@ -29,9 +29,10 @@ from coverslip.files import write_error
 from coverslip.messages import ChooseOther, Failure
 from coverslip.processes import Json
 from coverslip.runs.documents import Document
+from coverslip.runs.progress import Work
 from coverslip.server.folder import VERSION, AccountServer, metadata, open_account_server, projects
 from coverslip.workspace.backups import Manifest, Restored, copy_database, count_rows, restore_backup, write_backup
-from coverslip.workspace.jobs.computing import StepProgress, cancel_result, computation, request_result
+from coverslip.workspace.jobs.computing import cancel_result, computation, request_result
 from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import find_job, register_function
 from coverslip.workspace.store.database import open_database, record_backup
@@ -174,7 +175,7 @@ class Backups:
 
     folder: Annotated[str | None, Field(description="Where they are written. null: the server has no such folder.")]
     progress: Annotated[
-        StepProgress | None, Field(description="In MB of the project that is copied now. null: none is written now.")
+        Work | None, Field(description="In MB of the project that is copied now. null: none is written now.")
     ]
     error: Annotated[Failure | None, Field(description="Why the last one failed. null: it did not fail.")]
     items: Annotated[list[Backup], Field(description="Complete backups, the newest first.")]
@@ -214,7 +215,7 @@ class BackupRuns:
         if self._folder is None:
             return Backups(None, None, None, [])
         work = computation(self._workspace, BACKUP, _KEY)
-        progress = None if work.state is None else work.progress or StepProgress("", "", 0, 0, None)
+        progress = None if work.state is None else work.progress or Work(done=0, total=0)
         items = sorted(_complete(self._folder), key=lambda each: each.name, reverse=True)
         return Backups(str(self._folder), progress, work.error, items)
 

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import json
 import os
 import re
@@ -41,6 +42,7 @@ from coverslip.files import (
 from coverslip.messages import ChooseOther, text
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
+from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records
 from coverslip.runs.recipe_keys import as_yaml
 from coverslip.runs.status import WORK_LOCK, mark_interrupted
 from coverslip.workspace.cleanup import PARTIAL
@@ -251,14 +253,22 @@ class Relocation:
             write_text(path, as_yaml(moved))
 
     def _csv_file(self, path: Path) -> None:
-        with (
-            path.open(encoding="utf-8", newline="") as source,
-            atomic_write(path) as part,
-            part.open("w", encoding="utf-8", newline="") as target,
-        ):
-            writer = CsvWriter(target)
-            for row in csv.reader(source):
-                writer.writerow(map(ReadyCell, map(self.text, row)))
+        n_bytes = 0
+        with path.open("rb") as source, atomic_write(path) as part, part.open("wb") as target:
+            for record in complete_records(source, TEXT_FORMATS["csv"]):
+                target.write(self._csv_record(record))
+                n_bytes += len(record)
+            source.seek(n_bytes)
+            target.write(source.read())  # a part of a row, which the program that resumes the table discards
+
+    def _csv_record(self, record: bytes) -> bytes:
+        line = record.decode()
+        if self._hint not in line:
+            return record
+        (cells,) = csv.reader([line])
+        moved = io.StringIO()
+        CsvWriter(moved).writerow(map(ReadyCell, map(self.text, cells)))
+        return moved.getvalue().encode()
 
 
 def quoted(name: str) -> str:
@@ -693,4 +703,6 @@ def _adapt(unpacked: Path, manifest: Manifest, folder: Path) -> int:
     with closing(sqlite3.connect(unpacked / DATABASE)) as connection, connection:
         # Otherwise a process of the same number could be taken for the job, and be stopped in its place.
         connection.execute("UPDATE jobs SET pid = NULL, process_started = NULL, launched = NULL")
+        # The rows of growing tables are read again, because their positions depend on the lengths of paths.
+        connection.execute("UPDATE result_tables SET n_bytes = 0, n_rows = 0 WHERE version = ''")
         return sum(Path(path) in interrupted for (path,) in connection.execute("SELECT folder FROM jobs"))

@@ -1,24 +1,26 @@
 """Evaluations on external test sets: preview, queue, list and watch them; comparisons of runs."""
 
 import secrets
+import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.images.reader import ReadPlan, pixel_side
+from coverslip.images.reader import pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import TimedNote, Work
 from coverslip.runs.status import EvaluatedImages
 from coverslip.workspace.datasets.labels import refuse_exchanged_files, training_images
+from coverslip.workspace.datasets.pixel_options import notes_on_pixels
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
@@ -33,13 +35,21 @@ from coverslip.workspace.jobs.records import (
     find_measured_job,
     folded_log,
     new_job_folder,
-    progress_of_work,
-    queued_ids,
     register,
     state_of,
     status_of,
 )
-from coverslip.workspace.store.rows import Page, Paging, refuse_unread, refuse_unready, table_choices, write_keys
+from coverslip.workspace.store import tables
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    Page,
+    Paging,
+    plan_of_dataset,
+    refuse_unread,
+    refuse_unready,
+    table_choices,
+    write_keys,
+)
 from coverslip.workspace.store.tables import datasets, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, evaluation_of, headline_of
@@ -82,7 +92,6 @@ class EvaluationState(JobFacts):
     kind: Literal["evaluate"]
     run_id: str
     run_name: str
-    folder: str
     dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     dataset_name: str
     work: Annotated[Work | None, Field(description="The step in progress.")]
@@ -92,7 +101,6 @@ class EvaluationState(JobFacts):
     ]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
-    queue_position: Annotated[int | None, Field(description="1 is next.")]
 
 
 def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[EvaluationState]:
@@ -102,9 +110,8 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
         NotFound: there is no such training.
     """
     run = find_job(workspace, run_id, "train")
-    jobs = all_jobs(workspace, EVALUATION.name, classifier_id=run_id)
-    queue = queued_ids(workspace, EVALUATION.queue)
-    return Page([_state_of(job, run.name, queue) for job in paging.of(jobs)], len(jobs))
+    jobs = all_jobs(workspace, EVALUATION.name, tables.jobs.c.classifier_id == run_id)
+    return Page([_state_of(workspace, job, run.name) for job in paging.of(jobs)], len(jobs))
 
 
 def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
@@ -115,29 +122,30 @@ def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationStat
     """
     job = find_job(workspace, evaluation_id, EVALUATION.name)
     run = find_job(workspace, job.classifier_id or "", "train")
-    return _state_of(job, run.name, queued_ids(workspace, EVALUATION.queue))
+    return _state_of(workspace, job, run.name)
 
 
-def _state_of(job: Job, run_name: str, queue: list[str]) -> EvaluationState:
+def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
     status = status_of(job)
     state = state_of(job, status)
     measured = evaluation_of(job) if state == "done" else None
     progress = folded_log(job).progress
     return EvaluationState(
-        **facts_of(job, status, state),
+        **facts_of(workspace, job, status, state),
         kind="evaluate",
         run_id=job.classifier_id or "",
         run_name=run_name,
-        folder=str(job.folder),
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
         work=progress.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
-        notes=progress.notes,
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
+        notes=(*_NOTES.validate_python(job.choices.get("notes", ())), *progress.notes),
     )
+
+
+_NOTES = TypeAdapter(tuple[TimedNote, ...])
 
 
 def _n_used_in_training(evaluation: Run) -> int | None:
@@ -200,7 +208,6 @@ EVALUATION = register(
         can_be_submitted=True,
         events=EvaluationEvents,
         source=partial(StateSource, evaluation_events),
-        progress=progress_of_work,
         has_measurements=True,
         list_unlisted=_list_unlisted,
         refuse=refuse_exchanged_files,
@@ -266,9 +273,9 @@ def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOut
     """
     run = _evaluable(workspace, run_id)
     with workspace.engine.connect() as connection:
-        refuse_unread(connection, dataset_id)
+        dataset = refuse_unread(connection, dataset_id)
         n_of = _labels(connection, dataset_id)
-        n_used_in_training = _count_used_in_training(connection, dataset_id, run)
+        n_used_in_training = _count_used_in_training(connection, dataset, run)
     labels = _known_labels(run)
     unknown = [label for label in n_of if labels is not None and label not in labels]
     n_labeled = sum(n_of.values())
@@ -293,7 +300,8 @@ def queue_evaluation(
         run.card.trained_on.rescaling()
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    source = training_images(workspace, dataset_id)
+    notes = _notes_on_pixels(dataset, run)
+    source = training_images(workspace, dataset_id, states_pixels=bool(notes))
     crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
     crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
     job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
@@ -318,10 +326,20 @@ def queue_evaluation(
             str(run.folder),
             *source.sources,
         ],
-        choices={"sources": source.sources},
+        choices={"sources": source.sources, "notes": [asdict(each) for each in notes]},
         image_keys=write_keys(workspace, source.row_of),
     )
     return job_id
+
+
+def _notes_on_pixels(dataset: AnyRow, run: Run) -> list[TimedNote]:
+    """Return a note if other pixels of the files were chosen for a dataset than the run was trained on."""
+    if dataset.pixel_choice is None or run.card is None:
+        return []
+    trained, plan = run.card.preprocessing.plan, plan_of_dataset(dataset)
+    if plan.channels is None:  # none were chosen: the table states none, so that those of the training are read
+        plan = plan.model_copy(update={"channels": trained.channels})
+    return [TimedNote(**asdict(each), time=time.time()) for each in notes_on_pixels(plan, trained)]
 
 
 def _evaluable(workspace: Workspace, run_id: str) -> Run:
@@ -347,10 +365,11 @@ def _known_labels(run: Run) -> frozenset[str] | None:
     return frozenset({*card.classes, *(old for old, new in plan.new_names().items() if new in card.classes)})
 
 
-def _count_used_in_training(connection: Connection, dataset_id: str, run: Run) -> int | None:
+def _count_used_in_training(connection: Connection, dataset: AnyRow, run: Run) -> int | None:
     hashes_by_plan = run.delivered_hashes.by_plan
-    if set(hashes_by_plan) != {ReadPlan()}:  # the workspace read whole images: other planes have other pixels
+    plan = plan_of_dataset(dataset)
+    if set(hashes_by_plan) != {plan}:  # the workspace has read other pixels
         return None
-    is_labeled = (images.c.dataset_id == dataset_id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    is_labeled = (images.c.dataset_id == dataset.id) & images.c.label.is_not(None) & ~images.c.is_excluded
     hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
-    return sum(pixel_hash in hashes_by_plan[ReadPlan()] for pixel_hash in hashes)
+    return sum(pixel_hash in hashes_by_plan[plan] for pixel_hash in hashes)

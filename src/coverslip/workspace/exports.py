@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,19 +26,17 @@ from coverslip.workspace.jobs.records import (
     Job,
     JobFacts,
     JobKind,
-    StateSource,
     add_job,
     all_jobs,
     facts_of,
     find_job,
     folded_log,
     new_job_folder,
-    progress_of_work,
-    queued_ids,
     register,
     state_of,
     status_of,
 )
+from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import zipped
@@ -104,7 +101,6 @@ class ExportState(JobFacts):
 
     kind: Literal["export"]
     run_id: str
-    folder: str
     to: Annotated[ExportTo, Field(description="The format.")]
     work: Annotated[Work | None, Field(description="The step in progress.")]
     verification: Annotated[
@@ -115,7 +111,6 @@ class ExportState(JobFacts):
     is_outdated: Annotated[
         bool, Field(description="Whether the classifier has changed since then, for example its decision threshold.")
     ]
-    queue_position: Annotated[int | None, Field(description="1 is next.")]
 
 
 def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: Attribution | None = None) -> str:
@@ -156,9 +151,8 @@ def list_exports(workspace: Workspace, run_id: str, paging: Paging) -> Page[Expo
         NotFound: there is no such training.
     """
     find_job(workspace, run_id, "train")
-    jobs = all_jobs(workspace, EXPORT.name, classifier_id=run_id)
-    queue = queued_ids(workspace, EXPORT.queue)
-    return Page([_state_of(job, queue) for job in paging.of(jobs)], len(jobs))
+    jobs = all_jobs(workspace, EXPORT.name, tables.jobs.c.classifier_id == run_id)
+    return Page([_state_of(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def export_state(workspace: Workspace, export_id: str) -> ExportState:
@@ -167,25 +161,22 @@ def export_state(workspace: Workspace, export_id: str) -> ExportState:
     Raises:
         NotFound: there is no such export.
     """
-    job = find_job(workspace, export_id, EXPORT.name)
-    return _state_of(job, queued_ids(workspace, EXPORT.queue))
+    return _state_of(workspace, find_job(workspace, export_id, EXPORT.name))
 
 
-def _state_of(job: Job, queue: list[str]) -> ExportState:
+def _state_of(workspace: Workspace, job: Job) -> ExportState:
     status = status_of(job)
     state = state_of(job, status)
     content = job.folder / CONTENT if state == "done" else None
     return ExportState(
-        **facts_of(job, status, state),
+        **facts_of(workspace, job, status, state),
         kind="export",
         run_id=job.classifier_id or "",
-        folder=str(job.folder),
         to=job.choices["to"],
         work=folded_log(job).progress.work if state in ACTIVE else None,
         verification=None if content is None else _verification_in(content),
         size_bytes=None if content is None else sum(file.stat().st_size for file in content.glob("*")),
         is_outdated=content is not None and _is_outdated(job),
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
     )
 
 
@@ -217,28 +208,7 @@ def download(workspace: Workspace, export_id: str) -> tuple[str, Iterator[bytes]
     return f"{name}.zip", zipped(content, name)
 
 
-@dataclass(frozen=True, slots=True)
-class ExportEvents:
-    """The events of an export by name."""
-
-    state: Annotated[ExportState, Field(description="The current state: first, after each change, and last.")]
-
-
-def export_events(workspace: Workspace, export_id: str) -> ExportEvents:
-    """Return the current events of an export; raises as `export_state`."""
-    return ExportEvents(export_state(workspace, export_id))
-
-
-EXPORT = register(
-    JobKind(
-        name="export",
-        collection="exports",
-        queue="exports",
-        events=ExportEvents,
-        source=partial(StateSource, export_events),
-        progress=progress_of_work,
-    )
-)
+EXPORT = register(JobKind(name="export", collection="exports", queue="exports"))
 
 
 if __name__ == "__main__":

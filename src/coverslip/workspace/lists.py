@@ -8,7 +8,7 @@ import math
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -24,7 +24,7 @@ from coverslip.counts import most_frequent_first
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import DECISIONS, ImageFinder, ImageRecord
 from coverslip.datasets.names import name_from_text
-from coverslip.errors import Conflict, CoverslipError, NotFound
+from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.files import plain_cell
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message
@@ -100,7 +100,11 @@ class _Row:
 
 
 def read_results(workspace: Workspace, job: Job) -> AnyRow | None:
-    """Read new rows of a job, and return what is known of its table: classes and columns; None: it has none yet."""
+    """Read new rows of a job, and return what is known of its table: classes and columns; None: it has none yet.
+
+    Raises:
+        BadRun: the table is damaged.
+    """
     with _locks.setdefault((workspace.folder, job.id), threading.Lock()):
         if kind_of(job).has_measurements:
             _read_measured(workspace, job)
@@ -168,10 +172,10 @@ def _read_new(workspace: Workspace, job: Job, file: Path) -> None:
     except FileNotFoundError:  # it was renamed, because it is complete: the next call reads it
         return
     with stream:
-        _read_rows(workspace, job, stream)
+        _read_rows(workspace, job, file, stream)
 
 
-def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
+def _read_rows(workspace: Workspace, job: Job, file: Path, stream: IO[bytes]) -> None:
     stored = _stored(workspace, job)
     size = os.fstat(stream.fileno()).st_size
     if stored is not None and size == stored.n_bytes:
@@ -182,7 +186,8 @@ def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
     header = next(records, b"")
     if not header:
         return
-    columns = _cells(header)
+    with _as_damage(file, n_rows):
+        columns = _cells(header)
     classes = [name.removeprefix("p:") for name in columns if name.startswith("p:")]
     names = [name for name in columns if name == REPEATS_COLUMN or not is_reserved(name)]
     if n_bytes:
@@ -190,11 +195,20 @@ def _read_rows(workspace: Workspace, job: Job, stream: IO[bytes]) -> None:
     else:
         n_bytes = len(header)
     while chunk := list(islice(records, _ROWS_AT_ONCE)):
-        rows = [_row_of(dict(zip(columns, _cells(record), strict=True)), classes, names) for record in chunk]
+        with _as_damage(file, n_rows):
+            rows = [_row_of(dict(zip(columns, _cells(record), strict=True)), classes, names) for record in chunk]
         with write_transaction(workspace.engine) as connection:
             _insert(connection, job, n_rows, rows)
             n_bytes, n_rows = n_bytes + sum(map(len, chunk)), n_rows + len(chunk)
             _store(connection, job, "", n_bytes, n_rows, classes, names)
+
+
+@contextmanager
+def _as_damage(file: Path, n_rows: int) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, ValueError, csv.Error) as error:
+        raise BadRun("prediction-damaged", file=file, n_rows=n_rows) from error
 
 
 def _cells(record: bytes) -> list[str]:
@@ -692,6 +706,7 @@ def images_of_job(workspace: Workspace, job_id: str, *kinds: str) -> JobImages:
     Raises:
         NotFound: there is no such job of these kinds.
         Conflict: nothing was measured yet.
+        BadRun: the table is damaged.
     """
     job = find_job(workspace, job_id, *(kinds or KINDS))
     table = read_results(workspace, job)

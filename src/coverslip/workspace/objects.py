@@ -302,6 +302,9 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
     request = _request(workspace, dataset_id, choice)
+    current = objects_state(workspace, dataset_id)
+    if current.state == "running":  # also while the queue has still to open the table
+        return current
     table = workspace.objects / dataset_id / f"objects-{new_id()}.csv"
     table.parent.mkdir(parents=True, exist_ok=True)
     request_result(

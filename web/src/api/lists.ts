@@ -62,7 +62,6 @@ function address(path: string, query: Query): string {
 
 export const sheetUrl = (id: string, rows: number[], side: number) =>
   address(addressOf('lists', id, 'sheet'), { rows: rows.join(','), side }).replaceAll('%2C', ',');
-export const pictureUrl = (id: string, row: number) => addressOf('lists', id, 'rows', row, 'picture');
 
 /** The plane of an image in the viewer; null is that of the image. */
 export interface ViewedPlane {
@@ -76,12 +75,12 @@ const queryOf = ({ series, t, z }: ViewedPlane) => ({
   ...(z !== null && { z }),
 });
 
-/** A small picture of a plane of an image. */
-export const overviewUrl = (
+/** A picture of an image, or of another plane of its file, at most `side` pixels wide and high. */
+export const pictureUrl = (
   id: string,
   row: number,
-  plane: ViewedPlane,
   side: number,
+  plane: Partial<ViewedPlane> = {},
   display: string | null = null,
 ) => address(addressOf('lists', id, 'rows', row, 'overview'), { ...plane, side, display });
 

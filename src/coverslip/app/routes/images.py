@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 
-from coverslip.app.files import IMAGE, PICTURE, Viewed, media_type_of
+from coverslip.app.files import IMAGE, media_type_of
 from coverslip.app.requests import (
     BY_AUTHOR,
     ListId,
@@ -71,7 +71,7 @@ BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "b
 TILE: Answers = {
     200: {
         "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("image/jpeg", "image/png")},
-        "description": "The tile; PNG if the image has one level only.",
+        "description": "The picture; PNG if the image has one level only.",
     }
 }
 _DIGEST = {
@@ -191,20 +191,6 @@ def correct_row(
     return CorrectedRow(*corrections.correct_row(workspace, list_id, row_id, answer, undoes=undoes))
 
 
-@router.get(
-    "/lists/{list_id}/rows/{row_id}/picture", response_class=Response, responses=PICTURE | NOT_MODIFIED | problems(409)
-)
-def get_picture(
-    workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, view: Viewed, v: Version = None, etag: Etag = None
-) -> Response:
-    """The image for the viewer, 8 bit. Without low and high, deeper images are scaled to their intensity range."""
-    source = open_list(workspace, list_id).picture_source(row_id)
-    tag = _tag("picture", source.version, view)
-    if etag == tag:
-        return _unchanged(tag, v)
-    return _picture(pictures.large_picture(workspace, source, view), "image/png", tag, v)
-
-
 async def _plane(
     series: Annotated[
         int | None, Query(ge=0, le=1_000_000, description="Series of the file. Default: that of the image.")
@@ -286,7 +272,7 @@ def _shown(source: PictureSource, whole_field: bool) -> PictureSource:
 
 
 @router.get(
-    "/lists/{list_id}/rows/{row_id}/overview", response_class=Response, responses=IMAGE | NOT_MODIFIED | problems(409)
+    "/lists/{list_id}/rows/{row_id}/overview", response_class=Response, responses=TILE | NOT_MODIFIED | problems(409)
 )
 def get_overview(
     workspace: ServedWorkspace,
@@ -298,12 +284,13 @@ def get_overview(
     v: Version = None,
     etag: Etag = None,
 ) -> Response:
-    """A small picture of a plane of an image, with several channels in their colors."""
-    source = open_list(workspace, list_id).picture_source(row_id)
-    tag = _tag("overview", source.version, plane, display, side)
+    """The whole image as one picture, with several channels in their colors; by default as the viewer shows them."""
+    listed = open_list(workspace, list_id)
+    source, stored = listed.picture_source(row_id), tiles.stored_display(listed)
+    tag = _tag("overview", source.version, plane, display, stored, side)
     if etag == tag:
         return _unchanged(tag, v)
-    channels = None if display is None else tiles.displays_of(display)
+    channels = stored if display is None else tiles.displays_of(display)
     data = tiles.overview(workspace, list_id, source, plane, channels, side)
     return _picture(data, media_type_of(data), tag, v)
 

@@ -87,7 +87,7 @@ def _existing_id(workspace: ServedWorkspace, job_id: str) -> str:
 async def watch_job(
     job_id: Annotated[str, Depends(_existing_id)], watching: Watched, after: LastEvent
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events of a job: `RunEvents`, `EvaluationEvents`, `ExportEvents`, `PredictionEvents` or `StudyEvents`.
+    """The events of a job: `RunEvents`, `EvaluationEvents`, `PredictionEvents` or `StudyEvents`.
 
     `JobEvents` describes the data of other jobs. The stream starts with the current state, then the log from its start
     or after the given line. It ends with a last state when the job has ended. If the job had ended before, it contains

@@ -58,13 +58,13 @@ def get_results(workspace: ServedWorkspace, job_id: str) -> Results | Evaluation
 @router.get("/runs/{run_id}/thresholds", responses=problems(409))
 def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
     """The decision threshold of a classifier of two classes, and the effect of others on validation images."""
-    return classifiers.thresholds(workspace, run_id)
+    return results.thresholds(workspace, run_id)
 
 
 @router.put("/runs/{run_id}/decision", responses=problems(409))
 def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
-    return classifiers.set_decision(workspace, run_id, decision.model_dump())
+    return results.set_decision(workspace, run_id, decision.model_dump())
 
 
 @router.get("/runs/{run_id}/image-changes")

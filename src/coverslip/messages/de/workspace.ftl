@@ -313,12 +313,6 @@ no-object-of-field = Das Bild ist kein Objekt eines Gesichtsfelds
 no-such-tile = Das Bild hat keine solche Kachel
     .do = Entnehmen Sie die Anzahl der Auflösungsstufen und die Größe der Beschreibung des Bildes.
 
-no-such-channel = Das Bild hat { $n_channels ->
-        [one] { $n_channels } Kanal, der die Nummer 0 hat
-       *[other] { $n_channels } Kanäle, nummeriert ab 0
-    }
-    .do = Wählen Sie einen anderen Kanal.
-
 pictures-not-needed = Die Darstellungen werden nicht mehr gebraucht
     .do = Fordern Sie sie noch einmal an.
 
@@ -497,6 +491,9 @@ no-classifier-yet = Es gibt noch keinen Klassifikator
 predictions-busy = { $n_requests } Anfragen nach Vorhersagen sind in Bearbeitung
     .do = Senden Sie die Anfrage in einigen Sekunden noch einmal.
 
+prediction-damaged = Die Tabelle der Vorhersagen ist nach Zeile { $n_rows } beschädigt
+    .do = Sagen Sie die Bilder noch einmal vorher.
+
 prediction-not-finished = Diese Vorhersage ist nicht abgeschlossen
     .do = Warten Sie, bis sie fertig ist, oder setzen Sie sie fort.
 
@@ -663,8 +660,6 @@ plan-of-other-images = Der Plan enthält Bilder eines Datensatzes, der nicht gew
 
 comparison-damaged = Der Vergleich ist beschädigt
     .do = Setzen Sie die Studie fort. Sie schreibt den Vergleich neu.
-
-    .do = Sehen Sie im Vergleich nach.
 
 no-comparison-yet = Noch wurde nichts verglichen
     .do = Die Studie schreibt den Vergleich, wenn sie endet oder angehalten wird.

@@ -316,12 +316,6 @@ no-object-of-field = The image is not an object of a field of view
 no-such-tile = The image has no such tile
     .do = Read the number of levels and the size from the description of the image.
 
-no-such-channel = The image has { $n_channels ->
-        [one] { $n_channels } channel, which has the number 0
-       *[other] { $n_channels } channels, numbered from 0
-    }
-    .do = Choose another channel.
-
 pictures-not-needed = The pictures are no longer needed
     .do = Request them again.
 
@@ -499,6 +493,9 @@ no-classifier-yet = There is no classifier yet
 
 predictions-busy = { $n_requests } requests for predictions are in progress
     .do = Send the request again in a few seconds.
+
+prediction-damaged = The table of predictions is damaged after row { $n_rows }
+    .do = Predict the images again.
 
 prediction-not-finished = This prediction is not finished
     .do = Wait until it is done, or resume it.

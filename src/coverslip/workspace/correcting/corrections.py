@@ -52,7 +52,7 @@ from coverslip.workspace.lists import (
     image_in_dataset,
     images_of_job,
 )
-from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
+from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (

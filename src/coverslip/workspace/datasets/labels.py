@@ -338,6 +338,7 @@ def training_images(
     grouped: Grouping | None = None,
     in_one: bool = False,
     folder: Path | None = None,
+    states_pixels: bool = False,
 ) -> TrainingInput:
     """Return the input of a training on a dataset.
 
@@ -351,6 +352,7 @@ def training_images(
         grouped: the grouping, if it differs from that of the dataset.
         in_one: return one folder or table, even if the dataset has several.
         folder: the folder of the table; None: `snapshots/`, for a job that will name the table.
+        states_pixels: return a table that states which pixels of the files were chosen for the dataset.
 
     Raises:
         NotFound: there is no such dataset.
@@ -363,7 +365,7 @@ def training_images(
             raise BadDataset("unlabeled-dataset")
         grouping = grouped or Grouping(row.group_column, row.group_pattern)
         row_of = row_ids_of(connection, dataset_id)
-        if _is_complete(connection, row) and (len(row.sources) == 1 or not in_one):
+        if _is_complete(connection, row) and not states_pixels and (len(row.sources) == 1 or not in_one):
             return TrainingInput(source_paths(row), grouping, row_of)
         refuse_changed_files(connection, row)
         if grouping.ignores_groups:
@@ -371,7 +373,10 @@ def training_images(
         else:
             groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
-        data = "".join(_lines(connection, row, for_training=True, groups=groups, group_column=column)).encode()
+        lines = _lines(
+            connection, row, for_training=True, groups=groups, group_column=column, states_pixels=states_pixels
+        )
+        data = "".join(lines).encode()
     file = write_snapshot(folder or workspace.snapshots, "", data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     named = (
@@ -451,6 +456,7 @@ def _lines(
     for_training: bool,
     groups: Mapping[str, str | None] | None = None,
     group_column: str = "group",
+    states_pixels: bool = False,
 ) -> Iterator[str]:
     """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`.
 
@@ -458,6 +464,8 @@ def _lines(
         BadDataset: for a training, a file's name is not text, so its row would name another file.
     """
     columns = _columns(connection, row)
+    if states_pixels:
+        columns += [name for name in PLAN_COLUMNS if name not in columns]
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
     excluded = _positions(connection, row, images.c.is_excluded)
@@ -471,6 +479,8 @@ def _lines(
         records: Sequence[ImageRecord] = load_records(connection, row.id, start, end)
         if groups is not None:
             records = [replace(record, group=groups.get(record.image_id)) for record in records]
+        if states_pixels:
+            records = [replace(record, stated=record.stated.union(PLAN_COLUMNS)) for record in records]
         rows = []
         for position, record in enumerate(records, start):
             if position in outside:

@@ -25,6 +25,7 @@ from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run, RunContext
+from coverslip.runs.progress import Work
 from coverslip.runtime.programs import end_with_parent
 from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs import queue
@@ -52,17 +53,6 @@ _REQUEST_FILE = "request.json"
 _MOST_ENDED = 100  # ended computations that are listed
 
 
-@dataclass(frozen=True, slots=True)
-class StepProgress:
-    """Progress of a step of the work."""
-
-    stage: str  # an identifier, as in the events
-    title: str  # the name of the stage for users
-    done: int
-    total: int
-    seconds_left: float | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultState:
     """The state of a result that is computed on request, and the last job that computed it."""
@@ -75,7 +65,7 @@ class ResultState:
         ),
     ]
     job_id: Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
-    progress: Annotated[StepProgress | None, Field(description="Null until the first report.")]
+    progress: Annotated[Work | None, Field(description="Null until the first report.")]
     error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
 
 
@@ -84,7 +74,7 @@ class Computation:
     """The last job that computed the result of a key."""
 
     state: Literal["waiting", "running"] | None = None  # None: it has ended, or there is none
-    progress: StepProgress | None = None
+    progress: Work | None = None
     error: Failure | None = None  # why it failed
     requested: float | None = None  # when: seconds since 1970; None: it has ended
     started: float | None = None  # None: it is waiting, or has ended
@@ -163,9 +153,7 @@ def computation(workspace: Workspace, kind: JobKind, key: str) -> Computation:
         return Computation(error=failure_of_job(job, status) if state == "failed" else None, id=job.id)
     if state == "queued":
         return Computation("waiting", requested=job.queued, id=job.id)
-    work = folded_log(job).progress.work
-    progress = None if work is None else StepProgress(work.stage, work.title, work.done, work.total, work.seconds_left)
-    return Computation("running", progress, None, job.launched, job.launched, job.id)
+    return Computation("running", folded_log(job).progress.work, None, job.launched, job.launched, job.id)
 
 
 def cancel_result(workspace: Workspace, kind: JobKind, key: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from coverslip.messages import language
 from coverslip.runs.log import LogLine, lasting_lines
+from coverslip.runs.progress import Work
 from coverslip.runtime.programs import last_output, recorded_failure
 from coverslip.workspace.jobs.records import (
     ACTIVE,
@@ -20,16 +21,14 @@ from coverslip.workspace.jobs.records import (
     Job,
     JobEvent,
     JobFacts,
-    JobProgress,
     JobSnapshot,
     State,
     StateSource,
     facts_of,
     find_job,
+    find_jobs,
     has_ended,
     kind_of,
-    listed_jobs,
-    queued_ids,
     state_of,
     status_of,
 )
@@ -49,9 +48,8 @@ class JobState(JobFacts):
 
     kind: Annotated[str, Field(description="The kind of job, such as `train` or `leakage-estimate`.")]
     name: Annotated[str, Field(description="Its own name, or that of the images or the training that it is about.")]
-    progress: Annotated[JobProgress | None, Field(description="Null if it is not running, or before the first report.")]
+    progress: Annotated[Work | None, Field(description="Null if it is not running, or before the first report.")]
     dataset_ids: Annotated[list[str], Field(description="The datasets that it reads.")]
-    queue_position: Annotated[int | None, Field(description="1 is next; null if it is not waiting.")]
     actions: Annotated[
         list[Action],
         Field(description="Requests that are possible now. A removed job is restored only if it is lasting."),
@@ -80,7 +78,11 @@ def list_jobs(
     workspace: Workspace, paging: Paging, *, kinds: Sequence[str] = (), states: Sequence[State] = ()
 ) -> Page[JobState]:
     """Return the jobs of these kinds and states, or of all, the newest first."""
-    jobs = [job for job in listed_jobs(workspace) if not kinds or job.kind in kinds]
+    jobs = find_jobs(workspace)
+    removed = {job.folder for job in jobs if job.state == "removed"}  # with the jobs in their folders
+    jobs = [job for job in jobs if removed.isdisjoint((job.folder, *job.folder.parents))]
+    if kinds:
+        jobs = [job for job in jobs if job.kind in kinds]
     if states:
         jobs = [job for job in jobs if state_of(job, status_of(job)) in states]
     return Page([_described(workspace, job) for job in paging.of(jobs)], len(jobs))
@@ -125,13 +127,11 @@ def _events(workspace: Workspace, job_id: str) -> JobEvents:
 def _described(workspace: Workspace, job: Job) -> JobState:
     kind, status = kind_of(job), status_of(job)
     state = state_of(job, status)
-    queue = queued_ids(workspace, kind.queue) if state == "queued" else []
     return JobState(
-        **facts_of(job, status, state),
+        **facts_of(workspace, job, status, state),
         kind=job.kind,
         progress=kind.progress(job) if state in ACTIVE else None,
         dataset_ids=job.dataset_ids,
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         actions=_actions(state, can_resume_finished=kind.can_resume_finished, can_finish=kind.can_finish(job, state)),
         is_lasting=kind.outlives_server,
         links=_links(job.id, f"/{kind.collection}/{job.id}" if job.key is None else job.choices["link"]),

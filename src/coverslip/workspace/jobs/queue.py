@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import update
 
-from coverslip.errors import Busy, Conflict, CoverslipError, NotFound
+from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound
 from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_text
 from coverslip.machine import memory_of_processes, n_cores, process_started
@@ -33,16 +33,17 @@ from coverslip.workspace.jobs.records import (
     change_if_unchanged_in,
     change_job,
     find_job,
+    find_jobs,
     has_ended,
     has_process,
+    is_inside,
     job_kinds,
-    jobs_inside,
-    jobs_of_process,
     kind_of,
     list_unlisted_jobs,
     mark_ended,
     queued_ids,
     record_end,
+    record_lost_result,
     remove_files,
     remove_rows,
     remove_trainings_of,
@@ -152,7 +153,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
             remove_rows(connection, [job])
         remove_files([job])
         return
-    removed = [job, *jobs_inside(workspace, job)]
+    removed = [job, *find_jobs(workspace, is_inside(job.folder))]
     for each in removed[1:]:
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
@@ -363,15 +364,16 @@ class Queue:
         with self._workspace.engine.connect() as connection:
             jobs = unended_jobs(connection)
         for program, began in ended:
-            for job in jobs_of_process(self._workspace, program.pid, began):
+            is_of_process = (db.jobs.c.pid == program.pid) & (db.jobs.c.process_started == began)
+            for job in find_jobs(self._workspace, is_of_process, db.jobs.c.state.in_(("started", "ended"))):
                 record_end(job, program.returncode)
         started = [job for job in jobs if job.state == "started"]
         unended = {(program.pid, began) for program, began in self._started}  # how they end is recorded first
         running = [job for job in started if (job.pid, job.process_started) in unended or has_process(job)]
         for job in running:
-            _enforce_stop(job)
+            self._attempt(partial(_enforce_stop, job))
             if self._options.most_bytes is not None:
-                _limit_memory(job, self._options.most_bytes)
+                self._attempt(partial(_limit_memory, job, self._options.most_bytes))
         queue_of = {name: kind.queue for name, kind in job_kinds().items()}  # without kinds of other versions
         queues = {queue_of[job.kind]: None for job in jobs if job.state == "queued" and job.kind in queue_of}
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
@@ -388,12 +390,23 @@ class Queue:
                     self._begin(job)
                     self._record_starts()
         for job in started:  # last: a damaged table must not keep other jobs from starting
-            if job.kind in queue_of:
-                self._attempt(partial(kind_of(job).store_rows, self._workspace, job))
-                if job not in running and self._slurm_of(job):  # if this computer has restarted, it may wait in Slurm
-                    cancel_waiting(job.log)
-            if job not in running:  # after its rows: pages that follow the change read them
-                mark_ended(self._workspace, job)
+            self._attempt(partial(self._store_rows, job, has_process=job in running))
+
+    def _store_rows(self, job: Job, *, has_process: bool) -> None:
+        """Store what a job has added to its table. If its process has ended, record that."""
+        if job.kind in job_kinds():
+            try:
+                kind_of(job).store_rows(self._workspace, job)
+            except (Busy, DiskFull):  # the next call repeats it
+                raise
+            except Exception as error:  # noqa: BLE001  the error is logged; it must not keep the job from ending
+                _log.exception("the rows of a job could not be stored")
+                if not has_process and job.key is not None:  # files of other jobs can be read again
+                    record_lost_result(job, error)
+            if not has_process and self._slurm_of(job):  # if this computer has restarted, it may wait in Slurm
+                cancel_waiting(job.log)
+        if not has_process:  # after its rows: pages that follow the change read them
+            mark_ended(self._workspace, job)
 
     def _slurm_of(self, job: Job) -> Slurm | None:
         return self._options.slurm if kind_of(job).can_be_submitted else None
@@ -480,5 +493,6 @@ def _limit_memory(job: Job, most_bytes: int) -> None:
     n_bytes = 0 if job.pid is None else memory_of_processes(job.pid)
     if n_bytes > most_bytes and is_running(job.pid, job.process_started):
         reason = failure("job-took-memory", kind="memory", taken=n_bytes / 1e9, limit=most_bytes / 1e9)
-        record_failure(job.folder, reason)
+        with suppress(CoverslipError):  # the disk is full
+            record_failure(job.folder, reason)
         kill_with_children(job.pid, job.process_started)

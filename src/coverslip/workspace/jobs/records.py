@@ -26,7 +26,7 @@ from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFou
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs.folder import Run
 from coverslip.runs.log import FoldedLog
-from coverslip.runs.progress import LoggedProgress
+from coverslip.runs.progress import LoggedProgress, Work
 from coverslip.runs.status import Status, mark_interrupted
 from coverslip.runtime.programs import failure_file, is_running, log_file, record_exit, recorded_failure
 from coverslip.workspace.store import tables as db
@@ -122,18 +122,31 @@ def find_job(workspace: Workspace, job_id: str, *kinds: str, is_removed: bool = 
     return _job(row)
 
 
-def all_jobs(
-    workspace: Workspace, kind: str, *, classifier_id: str | None = None, study_id: str | None = None
-) -> list[Job]:
-    """Return all jobs of a kind, optionally of one classifier or study, the newest first."""
-    query = select(db.jobs).where(db.jobs.c.kind == kind, db.jobs.c.state != "removed")
-    if classifier_id is not None:
-        query = query.where(db.jobs.c.classifier_id == classifier_id)
-    if study_id is not None:
-        query = query.where(db.jobs.c.study_id == study_id)
+def jobs_where(connection: Connection, *conditions: ColumnElement[bool]) -> list[Job]:
+    """Return the jobs that meet all conditions, the newest first."""
+    query = select(db.jobs).where(*conditions).order_by(db.jobs.c.created.desc(), db.jobs.c.id)
+    return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def find_jobs(workspace: Workspace, *conditions: ColumnElement[bool]) -> list[Job]:
+    """Return the same by a connection of its own."""
     with workspace.engine.connect() as connection:
-        rows = connection.execute(query.order_by(db.jobs.c.created.desc(), db.jobs.c.id)).mappings().all()
-    return [_job(row) for row in rows]
+        return jobs_where(connection, *conditions)
+
+
+def all_jobs(workspace: Workspace, kind: str, *conditions: ColumnElement[bool]) -> list[Job]:
+    """Return the jobs of a kind that are not removed and meet all conditions, the newest first."""
+    return find_jobs(workspace, db.jobs.c.kind == kind, db.jobs.c.state != "removed", *conditions)
+
+
+def unended_jobs(connection: Connection) -> list[Job]:
+    """Return the jobs that are waiting, or that are not recorded as ended, the newest first."""
+    return jobs_where(connection, db.jobs.c.state.in_(("queued", "started")))
+
+
+def is_inside(folder: Path) -> ColumnElement[bool]:
+    """Return the condition that the folder of a job is in this folder, such as that of an evaluation of a training."""
+    return db.jobs.c.folder.startswith(f"{folder}{os.sep}", autoescape=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +158,6 @@ class JobFolders:
 
 
 _FOLDERS = select(db.jobs.c.id, db.jobs.c.kind, db.jobs.c.folder, db.jobs.c.state)  # once: it runs often
-_UNENDED = select(db.jobs).where(db.jobs.c.state.in_(("queued", "started")))  # once: it runs often
 
 
 def job_folders(workspace: Workspace) -> JobFolders:
@@ -157,59 +169,6 @@ def job_folders(workspace: Workspace) -> JobFolders:
         if row.state != "removed":
             of_kind.setdefault(row.kind, {})[row.id] = Path(row.folder)
     return JobFolders(frozenset(row.folder for row in rows), of_kind)
-
-
-def jobs_where(connection: Connection, condition: ColumnElement[bool]) -> list[Job]:
-    """Return the jobs that meet a condition, the newest first."""
-    rows = connection.execute(select(db.jobs).where(condition).order_by(db.jobs.c.created.desc(), db.jobs.c.id))
-    return [_job(row) for row in rows.mappings()]
-
-
-def unended_jobs(connection: Connection) -> list[Job]:
-    """Return the jobs that are waiting, or that are not recorded as ended."""
-    return [_job(row) for row in connection.execute(_UNENDED).mappings()]
-
-
-def listed_jobs(workspace: Workspace, kind: str | None = None) -> list[Job]:
-    """Return the jobs of a kind, or of all, the newest first, without those in the folder of a removed job."""
-    query = select(db.jobs) if kind is None else select(db.jobs).where(db.jobs.c.kind == kind)
-    is_removed = db.jobs.c.state == "removed"
-    with workspace.engine.connect() as connection:
-        removed = set(connection.execute(select(db.jobs.c.folder).where(is_removed)).scalars())
-        rows = (
-            connection.execute(query.where(~is_removed).order_by(db.jobs.c.created.desc(), db.jobs.c.id))
-            .mappings()
-            .all()
-        )
-    return [job for job in map(_job, rows) if removed.isdisjoint(map(str, job.folder.parents))]
-
-
-def jobs_inside(workspace: Workspace, job: Job) -> list[Job]:
-    """Return the jobs whose folders are in the folder of a job, such as the evaluations of a training."""
-    with workspace.engine.connect() as connection:
-        rows = connection.execute(select(db.jobs).where(is_inside(job.folder))).mappings().all()
-    return [_job(row) for row in rows]
-
-
-def is_inside(folder: Path) -> ColumnElement[bool]:
-    """Return the condition that the folder of a job is in this folder."""
-    return db.jobs.c.folder.startswith(f"{folder}{os.sep}", autoescape=True)
-
-
-def jobs_of_process(workspace: Workspace, pid: int, started: float) -> list[Job]:
-    """Return the started or ended job whose last process this is: one or none."""
-    is_process = (db.jobs.c.pid == pid) & (db.jobs.c.process_started == started)
-    is_of_process = is_process & db.jobs.c.state.in_(("started", "ended"))
-    with workspace.engine.connect() as connection:
-        rows = connection.execute(select(db.jobs).where(is_of_process)).mappings().all()
-    return [_job(row) for row in rows]
-
-
-def started_jobs(workspace: Workspace) -> list[Job]:
-    """Return the started jobs that are not recorded as ended."""
-    with workspace.engine.connect() as connection:
-        rows = connection.execute(select(db.jobs).where(db.jobs.c.state == "started")).mappings().all()
-    return [_job(row) for row in rows]
 
 
 def _job(row: RowMapping) -> Job:
@@ -319,6 +278,15 @@ def record_end(job: Job, exit_code: int) -> None:
         record_exit(job.folder, exit_code)
 
 
+def record_lost_result(job: Job, error: Exception) -> None:
+    """Record that a finished computation failed, because its result could not be stored."""
+    status = status_of(job)
+    if status is not None and status.state == "done":
+        reason = error.failure if isinstance(error, CoverslipError) else None
+        changes = {"state": "failed", "failure": reason, "reason": str(error) or type(error).__name__}
+        status.model_copy(update=changes).write(job.run.status_file)
+
+
 def is_from_earlier_process(job: Job, status: Status) -> bool:
     """Return whether the status was written before the job's last process started."""
     if job.process_started is None or job.launched is None:
@@ -371,18 +339,25 @@ class JobFacts:
 
     id: str
     name: str
+    folder: Annotated[str, Field(description="Where its files are.")]
     state: State
+    queue_position: Annotated[int | None, Field(description="1 is next; null if it is not waiting.")]
     error: Annotated[Failure | None, Field(description="Why it failed.")]
     created: Annotated[str, Field(description="Time of the request; ISO 8601, UTC.")]
     ended: Annotated[str | None, Field(description="Null until it ends; ISO 8601, UTC.")]
 
 
-def facts_of(job: Job, status: Status | None, state: State) -> dict[str, Any]:  # Any: the fields of `JobFacts`
+def facts_of(
+    workspace: Workspace, job: Job, status: Status | None, state: State
+) -> dict[str, Any]:  # Any: the fields of `JobFacts`
     """Return the values of `JobFacts`."""
+    queue = queued_ids(workspace, kind_of(job).queue) if state == "queued" else []
     return {
         "id": job.id,
         "name": job.name,
+        "folder": str(job.folder),
         "state": state,
+        "queue_position": queue.index(job.id) + 1 if job.id in queue else None,
         "error": failure_of_job(job, status) if state == "failed" else None,
         "created": job.created,
         "ended": end_time(state, status),
@@ -458,20 +433,9 @@ def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
 # The kinds: a record for each, which queues, lists, the trash and event streams read.
 
 
-@dataclass(frozen=True, slots=True)
-class JobProgress:
-    """The progress of a job."""
-
-    done: int
-    total: Annotated[int, Field(description="Of the same unit as `done`; 0 if unknown.")]
-    stage: Annotated[str | None, Field(description="Description of the step in progress.")] = None
-    seconds_left: Annotated[float | None, Field(description="Expected time until the end; null if unknown.")] = None
-
-
-def progress_of_work(job: Job) -> JobProgress | None:
+def progress_of_work(job: Job) -> Work | None:
     """Return the progress of a job whose work is one stage after another, from its log."""
-    work = folded_log(job).progress.work
-    return None if work is None else JobProgress(work.done, work.total, work.stage, work.seconds_left)
+    return folded_log(job).progress.work
 
 
 @dataclass(frozen=True, slots=True)
@@ -586,7 +550,7 @@ class JobKind:
     function: str | None = None
     events: type | None = None
     source: NewSource | None = None
-    progress: Callable[[Job], JobProgress | None] = field(default=progress_of_work)
+    progress: Callable[[Job], Work | None] = field(default=progress_of_work)
     can_be_submitted: bool = False
     has_measurements: bool = False
     can_resume_finished: bool = False

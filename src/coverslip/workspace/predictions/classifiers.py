@@ -4,23 +4,20 @@ import math
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import insert, select, update
 
-from coverslip import pipeline
 from coverslip.datasets.index.opening import open_image_file
 from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
-from coverslip.events import ignore
-from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.files import write_error
 from coverslip.images.preprocessing import Depth
 from coverslip.images.reader import pixel_side
@@ -28,8 +25,7 @@ from coverslip.messages import Message
 from coverslip.processes import Json
 from coverslip.reports.metric_rows import Measured, measured
 from coverslip.reports.verdict import verdict_of_metrics
-from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier, state_of_classifier
-from coverslip.runs.documents import Document
+from coverslip.runs.classifier import find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.prediction_tables import PredictionColumns
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.results import metrics_of_classifier
@@ -313,70 +309,6 @@ def _describe(
         stage=stage,
         pixel_side_um=None if size is None else pixel_side(size),
     )
-
-
-INPUT_FILE = "begun.json"
-
-
-class PredictionInput(Document):
-    """The classifier, images and thresholds of a prediction's rows."""
-
-    images: str = Field(description="Fingerprint of the images.")
-    thresholds: tuple[float, ...] | None = Field(
-        description="Threshold of each class; null: the most probable class is predicted."
-    )
-    uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
-    identity: str = Field(description="Code of the weights and settings of the classifier, as in downloaded tables.")
-
-    def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
-        """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""
-        current = None if has_stated_shares else card.operating_points
-        return (self.thresholds, self.uncertain_below) == (current, card.uncertain_below)
-
-
-def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
-    """Return the possible thresholds of a classifier of two classes.
-
-    Raises:
-        NotFound: there is no such run.
-        Conflict: it is not finished, or does not have two classes.
-    """
-    thresholds_of_run = thresholds_of(_finished(workspace, run_id).run)
-    if thresholds_of_run is None:
-        raise Conflict("no-threshold-to-choose")
-    return thresholds_of_run
-
-
-_deciding = threading.Lock()  # a change writes several files
-
-
-def set_decision(
-    workspace: Workspace,
-    run_id: str,
-    choices: Mapping[str, Any],  # Any: several types
-) -> Thresholds:
-    """Change the decision threshold of a run, and update its results and report.
-
-    Args:
-        workspace: the workspace.
-        run_id: the run.
-        choices: recipe keys of the decision rule.
-
-    Raises:
-        NotFound, Conflict: as `thresholds`.
-        BadRecipe: a choice is not valid.
-        BadRun: its images are missing.
-    """
-    with _deciding:
-        pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
-        return thresholds(workspace, run_id)
-
-
-def _finished(workspace: Workspace, run_id: str) -> Job:
-    job = find_job(workspace, run_id, "train")
-    if not job.run.is_done or not job.run.is_measured:
-        raise Conflict("no-results-yet")
-    return job
 
 
 _ANSWER_SECONDS = 180.0  # large images on a busy computer take long; a longer time means that the process hangs

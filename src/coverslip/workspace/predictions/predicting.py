@@ -5,11 +5,13 @@ restarted, it resumes after the last row. `begun.json` records the classifier, i
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.opening import open_dataset, with_folder_labels
@@ -19,21 +21,40 @@ from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images.reader import ReadPlan
-from coverslip.messages import ChooseOther, Note, note, text
-from coverslip.runs.classifier import identity_of
-from coverslip.runs.documents import read_object
+from coverslip.messages import ChooseOther, Note
+from coverslip.runs.classifier import ClassifierCard, identity_of
+from coverslip.runs.documents import Document, read_object
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import hashes_of_rows, unfinished_rows
 from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.runs.status import StatusFile
 from coverslip.stopping import Stop
-from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput
+from coverslip.workspace.datasets.pixel_options import PIXEL_KEYS, notes_on_pixels
 from coverslip.workspace.store.rows import plan_of_choice
 
 if TYPE_CHECKING:
     from coverslip.inference import Classifier
 
 _UNSHOWN = frozenset({"unreadable-image", "rows-saved", "prediction-resumed"})  # notes: pages show the rows instead
+
+
+INPUT_FILE = "begun.json"
+
+
+class PredictionInput(Document):
+    """The classifier, images and thresholds of a prediction's rows."""
+
+    images: str = Field(description="Fingerprint of the images.")
+    thresholds: tuple[float, ...] | None = Field(
+        description="Threshold of each class; null: the most probable class is predicted."
+    )
+    uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
+    identity: str = Field(description="Code of the weights and settings of the classifier, as in downloaded tables.")
+
+    def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
+        """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""
+        current = None if has_stated_shares else card.operating_points
+        return (self.thresholds, self.uncertain_below) == (current, card.uncertain_below)
 
 
 def predict_into(folder: Path) -> None:
@@ -82,7 +103,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     )
     _refuse_changed(folder, prediction_input)
     _refuse_changed_files(table, data)
-    for each in _notes_on_pixels(plan, trained):
+    for each in notes_on_pixels(plan, trained):
         handle(Noted.of(each))
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
@@ -119,29 +140,14 @@ def _load_classifier(request: Mapping[str, Any], emit: Emit) -> "Classifier":  #
     return classifier.with_rescaling() if request["rescale"] else classifier
 
 
-_PIXEL_KEYS = ("series", "t", "z", "channels", "level")
-
-
 def plan_for(request: Mapping[str, Any], trained: ReadPlan) -> ReadPlan:  # Any: JSON values
     """Return the plan of the classifier with what was chosen for these images.
 
     The crop size is that of the training, if there is one.
     """
     pixels = plan_of_choice(request.get("pixels"), TableChoices()) if request.get("pixels") else trained
-    changes = {name: getattr(pixels, name) for name in _PIXEL_KEYS}
+    changes = {name: getattr(pixels, name) for name in PIXEL_KEYS}
     return trained.model_copy(update={**changes, "crop_size": trained.crop_size or request["tables"]["crop_size"]})
-
-
-def _notes_on_pixels(plan: ReadPlan, trained: ReadPlan) -> Iterator[Note]:
-    """Yield a note if other pixels of the files are read than in training."""
-    every = text("pixels-all")
-    differences = [
-        text("pixels-differ", key=name, value=plan.cell(name) or every, trained=trained.cell(name) or every)
-        for name in _PIXEL_KEYS
-        if getattr(plan, name) != getattr(trained, name)
-    ]
-    if differences:
-        yield note("other-pixels", level="warning", keys=len(differences), differences="; ".join(differences))
 
 
 def _open_images(

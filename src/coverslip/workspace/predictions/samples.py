@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from coverslip.counts import ImagesInProportions
@@ -14,7 +14,6 @@ from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
 from coverslip.errors import Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import Summary, Well, wells_of
-from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
@@ -37,7 +36,7 @@ from coverslip.messages import ENGLISH, in_language
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.proportions import assumption_of, proportion_sections, proportions_report, warnings_of
 from coverslip.runs.classifier import CARD
-from coverslip.runs.documents import table_text
+from coverslip.runs.documents import Document, table_text
 from coverslip.runs.folder import Run
 from coverslip.table_cells import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
@@ -106,6 +105,10 @@ class Sampling(BaseModel):
     )
 
 
+class _SavedSampling(Sampling, Document):
+    """`samples.json`."""
+
+
 @dataclass(frozen=True, slots=True)
 class SampledSummary:
     """The proportions in the samples of a prediction."""
@@ -145,7 +148,7 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
     with _saving:
         if saved_sampling(job) != changed.replaces:
             raise PreconditionFailed("other-sampling-saved")
-        write_json(job.folder / _SAMPLES_FILE, changed.sampling.model_dump())
+        _SavedSampling(**changed.sampling.model_dump()).write(job.folder / _SAMPLES_FILE)
     return summary
 
 
@@ -197,11 +200,13 @@ def finished_prediction(workspace: Workspace, prediction_id: str) -> Job:
 
 
 def saved_sampling(job: Job) -> Sampling:
-    """Return how the images divide into samples, as a user chose."""
-    try:
-        return Sampling.model_validate_json((job.folder / _SAMPLES_FILE).read_bytes())
-    except (OSError, ValidationError):  # nothing was saved, or it is damaged
-        return Sampling()
+    """Return how the images divide into samples, as a user chose, or by folder.
+
+    Raises:
+        BadRun: what the user chose is damaged.
+    """
+    saved = _SavedSampling.read_if_there(job.folder / _SAMPLES_FILE)
+    return Sampling() if saved is None else Sampling(**saved.model_dump(exclude={"format_version"}))
 
 
 @dataclass(frozen=True, slots=True)

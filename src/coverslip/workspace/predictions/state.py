@@ -26,6 +26,7 @@ from coverslip.objects.table import Objects, is_objects_table
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run
+from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
@@ -34,11 +35,11 @@ from coverslip.workspace.jobs.records import (
     Job,
     JobFacts,
     JobKind,
-    JobProgress,
     Json,
     StateSource,
     add_job,
     all_jobs,
+    end_time,
     facts_of,
     find_job,
     new_job_folder,
@@ -49,8 +50,8 @@ from coverslip.workspace.jobs.records import (
     unused_name,
 )
 from coverslip.workspace.lists import JobImages, images_of_job, read_results
-from coverslip.workspace.predictions.classifiers import INPUT_FILE, PredictionInput, location_of
-from coverslip.workspace.predictions.predicting import plan_for
+from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput, plan_for
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
@@ -216,7 +217,13 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     """Return the state of a prediction."""
     status = status_of(job)
     state = state_of(job, status)
-    listed = images_of_job(workspace, job.id)
+    facts = facts_of(workspace, job, status, state)
+    try:
+        listed = images_of_job(workspace, job.id)
+    except BadRun as damaged:  # a damaged table must not hide the other predictions
+        listed = JobImages(workspace, job, None, list(job.choices["classes"]), [])
+        state = "failed"
+        facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
     decisions = listed.decisions()
     counts = listed.counts()
     is_active = state in ACTIVE
@@ -224,7 +231,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     run_folder = _run_of_classifier(workspace, job)
     inputs, card = _thresholds_of(job, run_folder)
     return PredictionState(
-        **facts_of(job, status, state),
+        **facts,
         kind="predict",
         classifier_id=job.classifier_id or "",
         classifier_name=str(job.choices.get("classifier_name", "")),
@@ -266,33 +273,22 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class RowsSoFar:
-    """The number of rows of a prediction."""
-
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
 class PredictionEvents:
     """The events of a prediction by name."""
 
     state: Annotated[PredictionState, Field(description="The current state: first, after each change, and last.")]
-    rows: Annotated[
-        RowsSoFar, Field(description="The number of rows has changed; pages request the rows that they show.")
-    ]
 
 
 def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEvents:
     """Return the current events of a prediction; raises as `prediction_state`."""
-    state = prediction_state(workspace, prediction_id)
-    return PredictionEvents(state, RowsSoFar(state.n_done))
+    return PredictionEvents(prediction_state(workspace, prediction_id))
 
 
-def _progress(job: Job) -> JobProgress | None:
+def _progress(job: Job) -> Work | None:
     status = status_of(job)
     if status is None or status.n_total is None:
         return None
-    return JobProgress(status.n_done or 0, status.n_total, seconds_left=status.seconds_left)
+    return Work(done=status.n_done or 0, total=status.n_total, seconds_left=status.seconds_left)
 
 
 def _store_rows(workspace: Workspace, job: Job) -> None:

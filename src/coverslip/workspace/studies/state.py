@@ -17,6 +17,7 @@ from coverslip.processes import Json
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import is_run
+from coverslip.runs.progress import Work
 from coverslip.runs.recipe_keys import as_yaml
 from coverslip.studies.cells import Cell as StudyCell
 from coverslip.studies.cells import CellWord, as_trained, cells_of, finished
@@ -34,24 +35,23 @@ from coverslip.workspace.jobs.records import (
     JobFacts,
     JobFolders,
     JobKind,
-    JobProgress,
     StateSource,
     add_job,
     all_jobs,
     end_time,
     facts_of,
     find_job,
+    find_jobs,
     folded_log,
     has_ended,
     has_process,
     job_kinds,
-    queued_ids,
     register,
     register_function,
-    started_jobs,
     state_of,
     status_of,
 )
+from coverslip.workspace.store import tables
 from coverslip.workspace.store.rows import Page, Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import PlannedTraining, planned
@@ -109,7 +109,6 @@ class StudyState(JobFacts):
     """The current state of a study."""
 
     kind: Literal["study"]
-    folder: str
     preset: Annotated[str | None, Field(description="Null if its networks were chosen without a preset.")]
     dataset_names: list[str]
     is_small: bool
@@ -124,7 +123,6 @@ class StudyState(JobFacts):
     has_comparison: Annotated[
         bool, Field(description="Whether a comparison exists; it is written when the study ends or is stopped.")
     ]
-    queue_position: Annotated[int | None, Field(description="1 is next.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +138,8 @@ class StudyStory(StudyState):
 
 def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
     """Return the studies, the newest first."""
-    jobs, queue = all_jobs(workspace, STUDY.name), queued_ids(workspace, TRAININGS_QUEUE)
-    return Page([state_of_study(job, queue) for job in paging.of(jobs)], len(jobs))
+    jobs = all_jobs(workspace, STUDY.name)
+    return Page([state_of_study(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def study_state(workspace: Workspace, study_id: str) -> StudyState:
@@ -150,7 +148,7 @@ def study_state(workspace: Workspace, study_id: str) -> StudyState:
     Raises:
         NotFound: there is no such study.
     """
-    return state_of_study(find_job(workspace, study_id, STUDY.name), queued_ids(workspace, TRAININGS_QUEUE))
+    return state_of_study(workspace, find_job(workspace, study_id, STUDY.name))
 
 
 def study_story(workspace: Workspace, study_id: str) -> StudyStory:
@@ -161,7 +159,7 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
         BadRecipe: its plan is damaged.
     """
     job = find_job(workspace, study_id, STUDY.name)
-    state = state_of_study(job, queued_ids(workspace, TRAININGS_QUEUE))
+    state = state_of_study(workspace, job)
     plan = plan_in(job.folder)
     return StudyStory(
         **{each.name: getattr(state, each.name) for each in fields(StudyState)},
@@ -173,14 +171,14 @@ def study_story(workspace: Workspace, study_id: str) -> StudyStory:
     )
 
 
-def state_of_study(job: Job, queue: list[str]) -> StudyState:
-    """Return the state of a study; `queue` contains the IDs of waiting studies."""
+def state_of_study(workspace: Workspace, job: Job) -> StudyState:
+    """Return the state of a study."""
     status = status_of(job)
     state = state_of(job, status)
     states: list[CellWord] = []
     names: list[str] = []
     arms: list[str] = []
-    facts = facts_of(job, status, state)
+    facts = facts_of(workspace, job, status, state)
     try:
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         plan = plan_in(job.folder)
@@ -191,7 +189,6 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
     return StudyState(
         **facts,
         kind="study",
-        folder=str(job.folder),
         preset=job.choices.get("preset"),
         dataset_names=names,
         is_small=bool(job.choices.get("is_small")),
@@ -202,13 +199,12 @@ def state_of_study(job: Job, queue: list[str]) -> StudyState:
         n_failed=states.count("failed"),
         seconds_left=status.seconds_left if status is not None and state == "running" else None,
         has_comparison=(job.folder / "comparison.json").is_file(),
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
     )
 
 
 def trainings_of(workspace: Workspace, study: Job) -> list[StudyTraining]:
     """Return the current state of the trainings of a study, in the order of their start."""
-    runs = {job.folder: job for job in all_jobs(workspace, "train", study_id=study.id)}
+    runs = {job.folder: job for job in all_jobs(workspace, "train", tables.jobs.c.study_id == study.id)}
     return [_training(cell, runs.get(cell.run.folder)) for cell in cells_in(study.folder)]
 
 
@@ -275,15 +271,15 @@ class StudyEvents:
 def study_events(workspace: Workspace, study_id: str) -> StudyEvents:
     """Return the current events of a study; raises as `study_state`."""
     job = find_job(workspace, study_id, STUDY.name)
-    return StudyEvents(state_of_study(job, queued_ids(workspace, TRAININGS_QUEUE)), trainings_of(workspace, job))
+    return StudyEvents(state_of_study(workspace, job), trainings_of(workspace, job))
 
 
-def _progress(job: Job) -> JobProgress | None:
+def _progress(job: Job) -> Work | None:
     with suppress(BadRecipe):
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
         status = status_of(job)
         n_ended = states.count("done") + states.count("failed")
-        return JobProgress(n_ended, len(states), seconds_left=None if status is None else status.seconds_left)
+        return Work(done=n_ended, total=len(states), seconds_left=None if status is None else status.seconds_left)
     return None
 
 
@@ -507,7 +503,9 @@ def _possible(study: Job) -> Iterator[AnalysisName]:
 def _running_trainings(workspace: Workspace) -> list[Job]:
     """Return the running trainings and studies. A process that only has to exit, with its results written, is none."""
     kinds = {kind.name for kind in job_kinds().values() if kind.queue == TRAININGS_QUEUE}
-    started = [job for job in started_jobs(workspace) if job.kind in kinds and has_process(job)]
+    started = [
+        job for job in find_jobs(workspace, tables.jobs.c.state == "started") if job.kind in kinds and has_process(job)
+    ]
     return [job for job in started if not has_ended(state_of(job, status_of(job)))]
 
 

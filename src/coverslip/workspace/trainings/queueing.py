@@ -41,7 +41,7 @@ from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import is_run, open_run
 from coverslip.runs.images import apply_earlier_split
 from coverslip.runs.log import LogLine, LogReader, lasting_lines
-from coverslip.runs.progress import Training, seconds_left
+from coverslip.runs.progress import Training, Work, seconds_left
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.training import budget_seconds
@@ -53,7 +53,6 @@ from coverslip.workspace.jobs.records import (
     Job,
     JobEvent,
     JobKind,
-    JobProgress,
     JobSnapshot,
     State,
     add_job,
@@ -64,7 +63,6 @@ from coverslip.workspace.jobs.records import (
     has_ended,
     job_folders,
     new_job_folder,
-    queued_ids,
     register,
     requested_recipe,
     unused_name,
@@ -402,7 +400,7 @@ class TrainingSource:
             job = find_job(self._workspace, self._id, TRAINING.name)
         except NotFound:
             return JobSnapshot({}, True, [])
-        state = state_of_run(job, queued_ids(self._workspace, TRAININGS_QUEUE))
+        state = state_of_run(self._workspace, job)
         # Read after the state, so that the last lines before the end are included.
         trainings = folded_log(job).progress.trainings
         self._reader.was_replaced()
@@ -435,12 +433,13 @@ def _can_finish(job: Job, state: State) -> bool:
     return can_finish(job, state, folded_log(job).progress)
 
 
-def _progress(job: Job) -> JobProgress | None:
+def _progress(job: Job) -> Work | None:
     progress = folded_log(job).progress
     if not progress.has_begun:
         return None
     stage = progress.stage if progress.work is None else progress.work.stage
-    return JobProgress(int(progress.share * 100), 100, stage, seconds_left(progress, time.time()))
+    done, left = int(progress.share * 100), seconds_left(progress, time.time())
+    return Work(stage=stage or "", done=done, total=100, seconds_left=left)
 
 
 TRAINING = register(

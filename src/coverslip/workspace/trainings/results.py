@@ -2,8 +2,9 @@
 
 import hashlib
 import tempfile
+import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import quote
 
 from pydantic import Field, TypeAdapter
 
+from coverslip import pipeline
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.errors import Conflict
 from coverslip.evaluation.calibration import ReliabilityBin, reliability_bins
@@ -20,6 +22,8 @@ from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.metrics import pr_curve, roc_curve
 from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS
+from coverslip.events import ignore
+from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.images.confining import open_below
 from coverslip.messages import ENGLISH, in_language, language, text
 from coverslip.reports import metric_rows, reported
@@ -396,6 +400,54 @@ def _calibration(run: ReportedRun) -> CalibrationPlot | None:
         before=None if uncalibrated is None else reliability_bins(uncalibrated, tested.label),
         after=reliability_bins(tested.probability, tested.label),
     )
+
+
+# The decision threshold.
+
+
+def thresholds(workspace: Workspace, run_id: str) -> Thresholds:
+    """Return the possible thresholds of a classifier of two classes.
+
+    Raises:
+        NotFound: there is no such run.
+        Conflict: it is not finished, or does not have two classes.
+    """
+    thresholds_of_run = thresholds_of(_finished(workspace, run_id).run)
+    if thresholds_of_run is None:
+        raise Conflict("no-threshold-to-choose")
+    return thresholds_of_run
+
+
+_deciding = threading.Lock()  # a change writes several files
+
+
+def set_decision(
+    workspace: Workspace,
+    run_id: str,
+    choices: Mapping[str, Any],  # Any: several types
+) -> Thresholds:
+    """Change the decision threshold of a run, and update its results and report.
+
+    Args:
+        workspace: the workspace.
+        run_id: the run.
+        choices: recipe keys of the decision rule.
+
+    Raises:
+        NotFound, Conflict: as `thresholds`.
+        BadRecipe: a choice is not valid.
+        BadRun: its images are missing.
+    """
+    with _deciding:
+        pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
+        return thresholds(workspace, run_id)
+
+
+def _finished(workspace: Workspace, run_id: str) -> Job:
+    job = find_job(workspace, run_id, "train")
+    if not job.run.is_done or not job.run.is_measured:
+        raise Conflict("no-results-yet")
+    return job
 
 
 # Files and downloads.

@@ -21,7 +21,6 @@ from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, 
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.timing import Stage
 from coverslip.runtime.programs import last_output
-from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
@@ -32,7 +31,6 @@ from coverslip.workspace.jobs.records import (
     facts_of,
     find_job,
     folded_log,
-    queued_ids,
     state_of,
     status_of,
 )
@@ -79,7 +77,6 @@ class RunState(JobFacts):
     """The current state of a training."""
 
     kind: Literal["train"]
-    folder: str
     dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     dataset_name: str
     model: str
@@ -107,7 +104,6 @@ class RunState(JobFacts):
     headline: Headline | None
     repeats_run: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
     study_id: Annotated[str | None, Field(description="The study of the training.")]
-    queue_position: Annotated[int | None, Field(description="1 is next.")]
     started: str | None
 
 
@@ -132,8 +128,7 @@ class RunStory(RunState):
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
     """Return the trainings that are not part of a study, the newest first."""
     jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
-    queue = queued_ids(workspace, TRAININGS_QUEUE)
-    return Page([state_of_run(job, queue) for job in paging.of(jobs)], len(jobs))
+    return Page([state_of_run(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def run_state(workspace: Workspace, run_id: str) -> RunState:
@@ -142,11 +137,11 @@ def run_state(workspace: Workspace, run_id: str) -> RunState:
     Raises:
         NotFound: there is no such training.
     """
-    return state_of_run(find_job(workspace, run_id, "train"), queued_ids(workspace, TRAININGS_QUEUE))
+    return state_of_run(workspace, find_job(workspace, run_id, "train"))
 
 
-def state_of_run(job: Job, queue: list[str]) -> RunState:
-    """Return the state of a training; `queue` contains the IDs of waiting trainings."""
+def state_of_run(workspace: Workspace, job: Job) -> RunState:
+    """Return the state of a training."""
     status = status_of(job)
     state = state_of(job, status)
     progress = folded_log(job).progress if state != "done" else LoggedProgress()
@@ -156,9 +151,8 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
     n_folds = progress.n_folds or (len(evaluation.folds.per_fold) if evaluation and evaluation.folds else 0)
     fold_scores = _validation_f1_of_folds(job.run)
     return RunState(
-        **facts_of(job, status, state),
+        **facts_of(workspace, job, status, state),
         kind="train",
-        folder=str(job.folder),
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
         model=str(choices.get("model", "")),
@@ -178,7 +172,6 @@ def state_of_run(job: Job, queue: list[str]) -> RunState:
         headline=headline_of(job.run) if evaluation is not None else None,
         repeats_run=job.repeats_run,
         study_id=job.study_id,
-        queue_position=queue.index(job.id) + 1 if job.id in queue else None,
         started=_started(job),
     )
 
@@ -326,7 +319,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     """
     job = find_job(workspace, run_id, "train")
     log = folded_log(job)
-    state = state_of_run(job, queued_ids(workspace, TRAININGS_QUEUE))
+    state = state_of_run(workspace, job)
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},

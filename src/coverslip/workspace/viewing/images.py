@@ -216,7 +216,7 @@ def matching_query(gallery: FilteredImages, filters: Filters, after: int | None 
         order = [(by.desc() if is_descending else by.asc()).nulls_last(), gallery.position]
         keys = [by.is_(None), func.coalesce(-by if is_descending else by, 0), gallery.position]
     if after is not None:
-        last = query.with_only_columns(*keys).where(gallery.row_id == after)
+        last = query.with_only_columns(*keys).where(gallery.condition, gallery.row_id == after)
         query = query.where(tuple_(*keys) > last.correlate(None).scalar_subquery())
     return query.where(gallery.condition, *_conditions(gallery, filters)).order_by(*order)
 
@@ -601,7 +601,7 @@ class DatasetImages(ImageList[Image]):
         number = {name: k for k, name in enumerate(classes)}
         return ObjectLabels(
             classes,
-            [UNLABELED if label is None else number[label] for label, _ in labeled],
+            [number.get(label, UNLABELED) for label, _ in labeled],  # an excluded image can be of a class not in use
             [k for k, (_, is_excluded) in enumerate(labeled) if is_excluded],
         )
 

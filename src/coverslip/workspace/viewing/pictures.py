@@ -1,4 +1,4 @@
-"""Pictures of images: thumbnails, sheets of them, large pictures, and mean colors.
+"""Small pictures of images: thumbnails, sheets of them, and mean colors.
 
 Colors and thumbnails are created while images are read. If they are missing, because facts were cached or the server
 was killed, they are created afterwards in the background.
@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +20,9 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.errors import CoverslipError, Stopped
-from coverslip.images.decoding import Fields, describe_image
+from coverslip.images.decoding import Fields
 from coverslip.images.output import small_pixels
-from coverslip.images.preprocessing import PixelFacts, effective_channels, intensity_range, resized
-from coverslip.images.reader import ReadPlan
+from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores
 from coverslip.workspace.store.database import write_transaction
@@ -163,20 +160,8 @@ def as_image(array: Any) -> Image.Image:  # Any: a NumPy array
 
 
 COLUMNS = 8  # of a sheet
-_LARGEST_PX = 4_096  # longer side of a picture in the viewer
-_LARGEST_VALUE = 1e38  # so that differences still fit in 32 bit
 _SHEET_QUALITY = 80
 _REST_S = 0.3  # pause after the last sheet, while a gallery may still be scrolled
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """The settings of the viewer; None: the default of the image."""
-
-    channel: int | None = None
-    plane: int | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 def sheet(
@@ -236,57 +221,6 @@ def _filled(picture: Image.Image, side: int) -> Image.Image:
     cell = Image.new("RGB", (side, side), picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)))
     cell.paste(picture, ((side - size[0]) // 2, (side - size[1]) // 2))
     return cell
-
-
-def large_picture(workspace: Workspace, source: PictureSource, view: View) -> bytes:
-    """Return an 8-bit PNG whose longer side is at most 4,096 pixels.
-
-    Three channels are shown as red, green and blue; of other numbers, the first or the requested channel. 8-bit images
-    are shown unchanged; deeper images are scaled from the 0.1 to the 99.9 percentile of each channel.
-
-    Raises:
-        UnreadableImage: the file cannot be read.
-        CoverslipError: it is outside the readable folders, or has no such channel.
-    """
-    plan = source.plan if view.plane is None else _plan_of_plane(workspace, source, view.plane)
-    array = effective_channels(_pixels(workspace, source.path, plan).array)
-    if view.channel is not None:
-        if view.channel >= array.shape[2]:
-            raise CoverslipError("no-such-channel", n_channels=array.shape[2])
-        array = array[..., view.channel : view.channel + 1]
-    elif array.shape[2] != 3:
-        array = array[..., :1]
-    lows, highs = intensity_range(array)
-    if array.dtype == np.uint8:
-        lows, highs = (0.0,) * len(lows), (255.0,) * len(highs)
-    low, high = (
-        np.clip(values, -_LARGEST_VALUE, _LARGEST_VALUE).astype(np.float32)
-        for values in (lows if view.low is None else view.low, highs if view.high is None else view.high)
-    )
-    scale = min(1.0, _LARGEST_PX / max(array.shape[:2]))
-    if scale < 1:
-        height, width = (max(1, round(length * scale)) for length in array.shape[:2])
-        array = resized(array, width, height)
-    if array.dtype != np.uint8 or view.low is not None or view.high is not None:
-        spread = np.maximum(high - low, np.finfo(np.float32).tiny)
-        with np.errstate(over="ignore"):  # if low and high are equal: black below, white above
-            array = np.rint(np.clip((array.astype(np.float32) - low) / spread, 0, 1) * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    as_image(array).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
-def _pixels(workspace: Workspace, path: Path, plan: ReadPlan) -> Pixels:
-    """Return decoded pixels. The thread pool limits the number of large images in memory."""
-    return picture_threads().submit(lambda: workspace.read_image(path, plan)).result()
-
-
-def _plan_of_plane(workspace: Workspace, source: PictureSource, plane: int) -> ReadPlan:
-    """Return the plan of a plane, counted over time and z."""
-    path, plan = workspace.allowed_image(source.path, source.plan)
-    series = describe_image(path, within=workspace.readable)
-    n_z = series[plan.series].n_z if plan.series < len(series) else 1
-    return plan.model_copy(update={"t": plane // n_z, "z": plane % n_z})
 
 
 def _webp(image: Image.Image) -> bytes:

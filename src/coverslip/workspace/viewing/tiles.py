@@ -585,11 +585,7 @@ def tile(
     if x * TILE_PX >= width or y * TILE_PX >= height:
         raise NotFound("no-such-tile")
     picture = _rendered(pyramid, displays, level, x // _TILES_PER_BLOCK, y // _TILES_PER_BLOCK, _part_of_block(x, y))
-    if pyramid.n_levels > 1:
-        return encode(picture, _QUALITY)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return _encoded(pyramid, picture)
 
 
 def overview(
@@ -597,18 +593,39 @@ def overview(
     owner: str,
     source: PictureSource,
     plane: Plane,
-    displays: dict[int, ChannelDisplay] | None,
+    displays: dict[int, ChannelDisplay] | Sequence[ChannelDisplay],
     side: int,
 ) -> bytes:
-    """Return the whole image as JPEG whose longer side is at most `side`, at most 1,024 pixels.
+    """Return the whole image as JPEG or PNG, as `tile`, whose longer side is at most `side`.
+
+    Args:
+        workspace, owner, source, plane: as for `describe_tiles`.
+        displays: the visible channels by their numbers, or those that were stored for all images.
+        side: in pixels.
 
     Raises:
         UnreadableImage, CoverslipError: as `describe_tiles`.
     """
     pyramid = open_pyramid(workspace, owner, source, plane)
-    picture = _rendered(pyramid, displays, pyramid.n_levels - 1, 0, 0, (slice(None), slice(None)))
+    level = next((level for level in reversed(range(pyramid.n_levels)) if max(pyramid.size_at(level)) >= side), 0)
+    if not isinstance(displays, dict):
+        displays = _shown(pyramid, displays)
+    width, height = pyramid.size_at(level)
+    picture = Image.new("RGB", (width, height))
+    for y in range(-(-height // BLOCK_PX)):
+        for x in range(-(-width // BLOCK_PX)):
+            block = _rendered(pyramid, displays, level, x, y, (slice(None), slice(None)))
+            picture.paste(block, (x * BLOCK_PX, y * BLOCK_PX))
     picture.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return encode(picture, _QUALITY)
+    return _encoded(pyramid, picture)
+
+
+def _encoded(pyramid: Pyramid, picture: Image.Image) -> bytes:
+    if pyramid.n_levels > 1:
+        return encode(picture, _QUALITY)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def _part_of_block(x: int, y: int) -> tuple[slice, slice]:
@@ -641,6 +658,15 @@ def _channels(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> list[Viewed
             )
         )
     return channels
+
+
+def _shown(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> dict[int, ChannelDisplay]:
+    """Return the visible channels by their numbers."""
+    return {
+        number: ChannelDisplay(color=channel.color, low=channel.low, high=channel.high)
+        for number, channel in enumerate(_channels(pyramid, stored))
+        if channel.is_visible
+    }
 
 
 def _default_colors(names: Sequence[str]) -> list[str]:
@@ -685,11 +711,7 @@ def _rendered(
     """Return a part of a block as a picture."""
     ranges, depth = channel_ranges(pyramid), depth_of_pyramid(pyramid)
     if displays is None:
-        displays = {
-            number: ChannelDisplay(color=channel.color)
-            for number, channel in enumerate(_channels(pyramid, ()))
-            if channel.is_visible
-        }
+        displays = _shown(pyramid, ())
     numbers = [number for number in displays if number < len(ranges)]
     arrays = [array[part] for array in pyramid.channels(level, x, y, numbers)]
     if not arrays:
