@@ -83,6 +83,7 @@ export class Labeling {
         const answer = setLabels(this.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
+        else this.closeUndoNotice(); // nothing changed: it would undo an earlier change
         this.onchange(dataset);
         if (n > before.length) this.listed.refresh(); // details of some images were not loaded
         return true;
