@@ -85,11 +85,6 @@ def media_type_of(data: bytes) -> str:
     return next((kind for start, kind in _SIGNATURES if data.startswith(start)), "image/webp")
 
 
-def image_response(data: bytes) -> Response:
-    """Return the bytes of an image, which browsers may cache for an hour."""
-    return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "private, max-age=3600"})
-
-
 async def _viewed(
     channel: Annotated[int | None, Query(ge=0, le=1_000, description="One channel in gray. Default: color.")] = None,
     plane: Annotated[
