@@ -523,18 +523,6 @@ export const results = {
     compare: 'Compare with the earlier run',
   },
   comparing: {
-    published: {
-      title: 'Published results',
-      help: 'Add results from a paper to the table. No significance test is possible, because the test images differ.',
-      mark: 'published: other test images, no significance test',
-      result: 'Training or paper',
-      name: 'Paper',
-      metric: 'Metric',
-      value: 'Value (0 to 1)',
-      add: 'Add',
-      remove: 'Remove',
-      removeNamed: (name: string) => `Remove ${name}`,
-    },
     title: 'Compare runs',
     choose: 'Select two or more runs in the list to compare them.',
     toList: 'Go to the list of trainings',

@@ -1,9 +1,11 @@
-// What a page shows of a predicted image and its correction, and the filters of the list.
+// The images of a prediction on pages: cells, corrections, and filter, order and view as parameters of the address.
+import { imagesOfJob, type Filters, type PredictionRow } from '../../api/lists';
+import { correctRow, type Review } from '../../api/predictions';
+import { Corrections } from '../../images/corrections.svelte';
 import type { CellInfo } from '../../images/gallery/Cell.svelte';
+import type { ImageList } from '../../images/gallery/image_list.svelte';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
-import type { Review } from '../../api/predictions';
-import type { PredictionRow } from '../../api/lists';
 
 export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
 
@@ -45,6 +47,20 @@ export function repeatsOf(
     .map(({ row_id }) => row_id);
 }
 
+/** Corrections of a prediction: the server corrects all rows of an image, and the page shows all of them. */
+export function correctionsOf(id: string, list: ImageList<PredictionRow, Filters>) {
+  async function show(correction: Promise<PredictionRow>): Promise<PredictionRow> {
+    const row = await correction;
+    const repeats = repeatsOf(row, list.items.values());
+    if (repeats.length) list.put(await imagesOfJob(id).read(repeats));
+    return row;
+  }
+  return new Corrections(list, async ({ row_id, correction, excluded }, review) => ({
+    row: await show(correctRow(id, row_id, review)),
+    undo: () => show(correctRow(id, row_id, { correction, excluded }, review)),
+  }));
+}
+
 const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];
 
 /** The query of the server for a filter. */
@@ -56,4 +72,35 @@ export function filterOf(
   if (DECISIONS.includes(show) && !classes.includes(show)) return { decision: show };
   const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
   return name ? { decision: name } : {};
+}
+
+/** Lowest probability first, because most errors have low probabilities. */
+export const SORTS = ['probability', '-probability', 'position'] as const;
+
+export interface View {
+  show: string; // all, review, corrected, warning, unfamiliar, unreadable, or class:NAME
+  sort: (typeof SORTS)[number];
+  search: string;
+  isList: boolean; // false: gallery
+}
+
+export function viewOf(query: URLSearchParams): View {
+  return {
+    show: query.get('show') ?? 'all',
+    sort: SORTS.find((sort) => sort === query.get('sort')) ?? 'probability',
+    search: query.get('search') ?? '',
+    isList: query.get('form') === 'list',
+  };
+}
+
+/** The query of the server. */
+export function rowQuery({ show, sort, search }: View, classes: readonly string[]): Filters {
+  return { ...filterOf(show, classes), sort, ...(search ? { search } : {}) };
+}
+
+/** The address with another filter. Order, view and search stay. */
+export function addressOf(id: string, query: URLSearchParams, show: string): string {
+  const next = new URLSearchParams(query);
+  next.set('show', show);
+  return `predictions/${encodeURIComponent(id)}?${next}`;
 }
