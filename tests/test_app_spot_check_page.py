@@ -70,8 +70,8 @@ def test_an_answer_that_is_being_saved_stays_while_other_people_work(page: "Page
     assert len(held) == 1
     with page.expect_response(f"**/predictions/{stock.prediction}"):  # the page hears of the new dataset
         stock.app.opened(write_cells(stock.app.root / "of somebody else", 4))
-    page.unroute("**/spot-check/**")
     with page.expect_response(f"**/{address}") as reloaded:
         held[0].continue_()
     assert reloaded.value.json()["images"][0]["label"] == reloaded.value.json()["classes"][0]
+    page.unroute("**/spot-check/**")
     stock.app.send(address, method="DELETE")

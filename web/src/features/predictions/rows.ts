@@ -1,9 +1,7 @@
-// The images of a prediction on pages: cells, corrections, and filter, order and view as parameters of the address.
-import { imagesOfJob, type Filters, type PredictionRow } from '../../api/lists';
-import { correctRow, type Review } from '../../api/predictions';
-import { Corrections } from '../../images/corrections.svelte';
+// The images of a prediction on pages: cells, and filter, order and view as parameters of the address.
+import type { Filters, PredictionRow } from '../../api/lists';
+import type { Review } from '../../api/predictions';
 import type { CellInfo } from '../../images/gallery/Cell.svelte';
-import type { ImageList } from '../../images/gallery/image_list.svelte';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
 
@@ -45,20 +43,6 @@ export function repeatsOf(
   return [...rows]
     .filter((other) => firstOf(other) === firstOf(row) && other.row_id !== row.row_id)
     .map(({ row_id }) => row_id);
-}
-
-/** Corrections of a prediction: the server corrects all rows of an image, and the page shows all of them. */
-export function correctionsOf(id: string, list: ImageList<PredictionRow, Filters>) {
-  async function show(correction: Promise<PredictionRow>): Promise<PredictionRow> {
-    const row = await correction;
-    const repeats = repeatsOf(row, list.items.values());
-    if (repeats.length) list.put(await imagesOfJob(id).read(repeats));
-    return row;
-  }
-  return new Corrections(list, async ({ row_id, correction, excluded }, review) => ({
-    row: await show(correctRow(id, row_id, review)),
-    undo: () => show(correctRow(id, row_id, { correction, excluded }, review)),
-  }));
 }
 
 const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];

@@ -452,8 +452,6 @@ export const results: typeof english = {
     find: 'Labelfehler suchen',
     searching:
       'coverslip prüft alle Bilder. Das kann einige Minuten dauern. Sie können diese Seite verlassen.',
-    waiting: 'In der Warteschlange',
-    starting: 'Wird gestartet',
     review: (n) =>
       plural(n, {
         one: `${count(n)} Bild in der Galerie prüfen`,

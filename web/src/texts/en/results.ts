@@ -459,8 +459,6 @@ export const results = {
     help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all suspected labels are wrong: if classes resemble each other, many of these images are only difficult. Check each image, then correct or confirm its label.',
     find: 'Find suspected label errors',
     searching: 'coverslip is checking all images. This can take minutes. You can leave this page.',
-    waiting: 'Waiting in the queue',
-    starting: 'Starting',
     review: (n: number) =>
       plural(n, {
         one: `Review ${count(n)} image in the gallery`,

@@ -1,0 +1,50 @@
+// Corrections of a prediction by buttons and keys. The server corrects all rows of an image, and the page shows all of them.
+import { imagesOfJob, type Filters, type PredictionRow } from '../../api/lists';
+import { correctRow, type Review } from '../../api/predictions';
+import { Corrections, NO_REVIEW } from '../../images/corrections.svelte';
+import type { ImageList } from '../../images/gallery/image_list.svelte';
+import { actionOf } from '../../images/gallery/keys';
+import { autoAdvance } from '../../state/auto_advance.svelte';
+import { notices } from '../../state/notices.svelte';
+import { texts } from '../../texts';
+import { repeatsOf } from './rows';
+
+export function correctionsOf(
+  id: string,
+  list: ImageList<PredictionRow, Filters>,
+  classes: () => readonly string[],
+  onhelp: () => void,
+) {
+  async function show(correction: Promise<PredictionRow>): Promise<PredictionRow> {
+    const row = await correction;
+    const repeats = repeatsOf(row, list.items.values());
+    if (repeats.length) list.put(await imagesOfJob(id).read(repeats));
+    return row;
+  }
+  const corrected = new Corrections(list, async ({ row_id, correction, excluded }, review) => ({
+    row: await show(correctRow(id, row_id, review)),
+    undo: () => show(correctRow(id, row_id, { correction, excluded }, review)),
+  }));
+
+  function review(answer: Review): void {
+    if (list.current === null) notices.show(texts.predict.selectFirst);
+    else void corrected.correct(list.rows![list.current]!, answer);
+  }
+
+  function key(event: KeyboardEvent): boolean {
+    const command = actionOf(event, classes().length);
+    if (command?.act === 'help') onhelp();
+    else if (command?.act === 'undo') void corrected.undo();
+    else if (command?.act === 'assign' && command.classIndex === null) review(NO_REVIEW);
+    else if (command?.act === 'assign' || command?.act === 'exclude') {
+      const isExcluded = command.act === 'exclude';
+      review({
+        correction: isExcluded ? null : classes()[command.classIndex!]!,
+        excluded: isExcluded ? command.reason : null,
+      });
+      if (list.current !== null && autoAdvance.isOn) list.advance();
+    } else return false;
+    return true;
+  }
+  return { review, key };
+}
