@@ -76,7 +76,7 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
         page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Why this class?").click()
     page.get_by_text("1 min since the request").wait_for()
-    with page.expect_request("**/jobs/*/stop"):
+    with page.expect_response("**/jobs/*/stop"):
         page.keyboard.press("ArrowLeft")
     page.unroute_all(behavior="wait")
     assert canceled == [2]  # the first goes on: its checks are those of all images
