@@ -406,7 +406,9 @@ def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
 
 def test_an_explanation_is_requested_and_canceled(lab: Lab) -> None:
     place = f"{API}/jobs/{lab.run}/rows/1/explanation"
-    assert lab.client.get(place).json() == {
+    first = lab.client.get(place).json()
+    assert first.pop("version")
+    assert first == {
         "state": "not-requested",
         "job_id": None,
         "progress": None,
@@ -455,9 +457,13 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
             lambda at=place: (now := lab.client.get(at).json())["state"] in ("ready", "not-requested") and now, 600
         )
         assert explanation.pop("job_id")
+        assert explanation.pop("version")
         assert explanation == {"state": "ready", "progress": None, "error": None, "fold": None, "seconds": None}
         first, second = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
         assert second.content == first.content
+        assert first.headers["cache-control"] == "private, no-cache"
+        repeated = lab.client.get(f"{place}/picture", headers={"If-None-Match": first.headers["etag"]})
+        assert repeated.status_code == 304
         assert lab.client.post(place).json()["state"] == "ready"
     assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None

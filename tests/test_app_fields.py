@@ -279,7 +279,7 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
         state = app.get(f"{at}/objects-export")
         assert (state["state"], state["error"], state["notes"]) == ("ready", None, [])
         archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").content))
-        assert len(archive.namelist()) == state["n_files"]
+        assert (state["to"], len(archive.namelist())) == (to, state["n_files"])
         assert names <= {Path(name).name for name in archive.namelist()}
         if to == "geojson":
             name = next(name for name in archive.namelist() if name.endswith("field0.geojson"))

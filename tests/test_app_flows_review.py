@@ -261,7 +261,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     tested = [sorted(Path(row.path).name for row in rows if row.split == "test") for rows in (old, new)]
     assert tested[0] == tested[1]
     assert Counter(row.split for row in new) - Counter(row.split for row in old) == {"train": 1}
-    meanings = [limit["meaning"] for limit in review.app.get(f"jobs/{second_run['id']}/results")["limits"]]
+    meanings = [reason["meaning"] for reason in review.app.get(f"jobs/{second_run['id']}/results")["reasons"]]
     assert [meaning for meaning in meanings if f"No test image is from {prediction['name']}." in meaning]
     page.get_by_role("button", name="Undo this addition").click()
     page.wait_for_url(f"**/datasets/{run['dataset_id']}")

@@ -53,6 +53,23 @@ def test_all_matching_images_but_one_are_labeled_and_undone(page: "Page", app_se
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == 0)
 
 
+def test_the_notice_of_a_label_that_changed_nothing_undoes_no_earlier_change(
+    page: "Page", app_server: RunningApp, images: Any
+) -> None:
+    where = f"datasets/{images['id']}"
+    open_page(page, f"/{where}?tab=images&class=medium")
+    cells = page.get_by_role("gridcell")
+    cells.nth(2).click()
+    page.keyboard.press("3")
+    app_server.until(where, lambda dataset: dataset["n_label_changes"] == 1)
+    cells.first.click()
+    cells.nth(1).click(modifiers=["Shift"])
+    with page.expect_response(lambda response: response.request.method != "GET" and "labels" in response.url):
+        page.keyboard.press("2")  # both are medium
+    page.get_by_role("status").get_by_role("button", name="Undo").wait_for(state="detached")
+    assert app_server.get(where)["n_label_changes"] == 1
+
+
 @pytest.mark.exhaustive
 def test_arrow_keys_select_images_after_a_filter_was_clicked(page: "Page", images: Any) -> None:
     open_page(page, f"/datasets/{images['id']}?tab=images&class=medium")

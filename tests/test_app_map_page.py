@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import JOB_MS, Stock, open_page
+from browser import JOB_MS, RunningApp, Stock, open_page
+from drawing import write_cells
 from image_sets import in_lists
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -60,3 +62,30 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
         f"{in_lists(dataset)}/rows?limit=500",
         lambda body: {row["row_id"]: row["label"] for row in body["items"]} == labels,
     )
+
+
+def test_the_map_shows_labels_of_other_people_and_no_refused_label(page: "Page", app_server: RunningApp) -> None:
+    app = app_server
+    folder = write_cells(app.root / "mapped", 24, classes=("Excluded", "round"))
+    dataset = f"datasets/{app.opened(folder)['id']}"
+    app.send(f"{dataset}/map")
+    app.until(f"{dataset}/map", lambda body: body["state"] == "ready", JOB_MS / 1000)
+    page.route("**/map-points", lambda route: route.fulfill(status=500, json={}))
+    open_page(page, f"/{dataset}?tab=map")
+    page.get_by_role("button", name="Try again").wait_for()
+    page.unroute("**/map-points")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".stage canvas").wait_for()
+    colors = page.get_by_role("list", name="Colors").get_by_role("listitem")
+    expect(colors).to_have_text(["Excluded12", "round12"])  # a class may be named as what the page says of others
+
+    rows = [row["row_id"] for row in app.get(f"{in_lists(dataset)}/rows?label=round")["items"]]
+    app.send(f"{dataset}/labels", {"rows": rows[:4], "label": "Excluded"})
+    app.send(f"{dataset}/exclusions", {"rows": rows[4:5], "is_excluded": True})
+    expect(colors).to_have_text(["Excluded16", "round7", "Excluded1"])
+
+    page.route("**/labels", lambda route: route.fulfill(status=500, json={}))
+    page.get_by_role("gridcell").first.click()
+    page.keyboard.press("Delete")
+    page.get_by_role("alert").wait_for()
+    expect(colors).to_have_text(["Excluded16", "round7", "Excluded1"])

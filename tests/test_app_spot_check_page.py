@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import Stock, open_page
+from drawing import write_cells
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +51,27 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
     page.get_by_role("button", name="Remove spot check").click()
     page.get_by_role("button", name="Draw images").wait_for()
     assert stock.app.get(address)["images"] == []
+
+
+def test_an_answer_that_is_being_saved_stays_while_other_people_work(page: "Page", stock: Stock) -> None:
+    address = f"predictions/{stock.prediction}/spot-check"
+    stock.app.send(address, method="DELETE")
+    stock.app.send(address, {"n": 4}, "PUT")
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/spot-check/**", hold)
+    open_page(page, f"/{address}")
+    page.get_by_role("img", name="Image 1 of 4").wait_for()
+    page.keyboard.press("1")
+    page.get_by_role("img", name="Image 2 of 4").wait_for()
+    assert len(held) == 1
+    with page.expect_response(f"**/predictions/{stock.prediction}"):  # the page hears of the new dataset
+        stock.app.opened(write_cells(stock.app.root / "of somebody else", 4))
+    with page.expect_response(f"**/{address}") as reloaded:
+        held[0].continue_()
+    assert reloaded.value.json()["images"][0]["label"] == reloaded.value.json()["classes"][0]
+    page.unroute("**/spot-check/**")
+    stock.app.send(address, method="DELETE")

@@ -52,12 +52,15 @@ def test_an_explanation_shows_that_it_is_running_and_is_canceled(page: "Page", s
 
 @pytest.mark.exhaustive
 def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", stock: Stock) -> None:
-    states = ("running", "waiting", "not-requested")  # of the first three images, as if the first took long
+    # Of the first three images: the first takes long, somebody else requested the second.
+    states = ["running", "waiting", "not-requested"]
     canceled: list[int] = []
 
     def answer(route: "Route") -> None:
         k = int(route.request.url.split("/")[-2])
-        values = {"job_id": str(k), "progress": None, "error": None, "fold": None, "seconds": 75.0}
+        if route.request.method == "POST":
+            states[k] = "waiting"
+        values = {"job_id": str(k), "progress": None, "error": None, "fold": None, "seconds": 75.0, "version": "1"}
         route.fulfill(json={"state": states[k], **values})
 
     def stop(route: "Route") -> None:
@@ -71,9 +74,12 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
     for _ in range(2):
         page.get_by_text("1 min since the request").wait_for()
         page.keyboard.press("ArrowRight")
-    page.get_by_role("button", name="Why this class?").wait_for()
+    page.get_by_role("button", name="Why this class?").click()
+    page.get_by_text("1 min since the request").wait_for()
+    with page.expect_response("**/jobs/*/stop"):
+        page.keyboard.press("ArrowLeft")
     page.unroute_all(behavior="wait")
-    assert canceled == [1]  # the first goes on: its checks are those of all images
+    assert canceled == [2]  # the first goes on: its checks are those of all images
 
 
 @pytest.mark.exhaustive

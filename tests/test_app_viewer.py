@@ -37,6 +37,27 @@ def stacks(app_server: RunningApp) -> Any:
     return app_server.opened(folder)
 
 
+def test_an_image_with_fewer_planes_is_shown_after_one_with_more(page: "Page", app_server: RunningApp) -> None:
+    folder = app_server.root / "planes"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for name, n in (("a", 8), ("b", 3)):
+        tifffile.imwrite(
+            folder / f"{name}.ome.tif", rng.integers(0, 255, (n, 64, 64), np.uint8), metadata={"axes": "ZYX"}
+        )
+    dataset = app_server.opened(folder, is_labeled=False)
+    open_page(page, f"/datasets/{dataset['id']}?tab=images")
+    page.get_by_role("gridcell").first.dblclick()
+    viewer = page.get_by_role("dialog")
+    viewer.get_by_text("1 / 8").wait_for()
+    slide_to(viewer.get_by_label("z-plane"), 5)
+    viewer.get_by_text("6 / 8").wait_for()
+    viewer.get_by_role("button", name="Next image").click()
+    viewer.get_by_text("1 / 3").wait_for()
+    viewer.locator(".tiles[data-sharp=true]").wait_for()
+    assert viewer.locator(".unreadable").count() == 0
+
+
 def slide_to(slider: "Locator", value: int) -> None:
     slider.evaluate(
         "(input, value) => { input.value = value; input.dispatchEvent(new Event('input', { bubbles: true })); }", value

@@ -60,7 +60,7 @@ const pages: [string, LazyPage][] = [
   ],
   [
     '/classifiers/:id',
-    page(['predict'], () => import('./features/predictions/classifier/ClassifierPage.svelte')),
+    page(['predict', 'runs'], () => import('./features/predictions/classifier/ClassifierPage.svelte')),
   ],
   [
     '/predictions/:id',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { counts } from '../src/texts/en/counts';
 import { formatsOf, plural } from '../src/texts/language';
-import { bytes, duration, moment, roughPercent, score, signed } from '../src/texts/numbers';
+import { bytes, duration, intensity, moment, roughPercent, score, signed } from '../src/texts/numbers';
 
 test('English has a singular and a plural form', () => {
   expect([0, 1, 2, 1200].map(counts.images)).toEqual(['0 images', '1 image', '2 images', '1,200 images']);
@@ -23,10 +23,15 @@ test('numbers, shares and dates follow the language', () => {
   expect([english.count(12_000), german.count(12_000)]).toEqual(['12,000', '12.000']);
   expect(english.percentage(0.951, 1)).toBe('95.1%');
   expect(german.percentage(0.951, 1)).toMatch(/^95,1\s%$/);
+  expect(german.list(['Kanal 1', 'Ebene 2'])).toBe('Kanal 1 und Ebene 2');
   const date = new Date(2026, 10, 5, 15, 4);
   expect(english.date(date)).toBe('Nov 5, 2026');
   expect(german.date(date)).toMatch(/^5\. Nov/);
   expect(english.time(date)).toBe('15:04');
+});
+
+test('intensities are exact', () => {
+  expect([255, 12_345, 65_535, 0.123456].map(intensity)).toEqual(['255', '12,345', '65,535', '0.1235']);
 });
 
 test('sizes, durations and moments are short', () => {

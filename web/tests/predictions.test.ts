@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { saving, sequential } from '../src/state/queue';
-import { cellOf, factsOf, filterOf, repeatsOf } from '../src/features/predictions/corrections';
+import { cellOf, factsOf, filterOf, repeatsOf } from '../src/features/predictions/rows';
 import type { PredictionRow } from '../src/api/lists';
 import { texts } from '../src/texts';
 

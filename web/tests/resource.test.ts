@@ -38,6 +38,28 @@ test('a failure keeps the last value and is cleared by the next response', async
   expect(it).toMatchObject({ value: 2, error: null });
 });
 
+test('a value or a problem of another key is not shown', async () => {
+  const { requests, load } = server<string>();
+  let key = 'a';
+  const it = new Resource(load, { key: () => key });
+  void it.reload();
+  requests[0]!.answer('of a');
+  await settled();
+  expect(it.value).toBe('of a');
+  key = 'b';
+  expect(it).toMatchObject({ value: null, error: null });
+  void it.reload();
+  requests[1]!.refuse('no b');
+  await settled();
+  expect(it).toMatchObject({ value: null, error: 'no b' });
+  key = 'c';
+  void it.reload();
+  expect(it).toMatchObject({ value: null, error: null, loading: true });
+  requests[2]!.answer('of c');
+  await settled();
+  expect(it.value).toBe('of c');
+});
+
 test('an older response does not replace a newer one', async () => {
   const { requests, load } = server<string>();
   const it = new Resource(load);

@@ -1,12 +1,7 @@
 import { expect, test } from 'vitest';
 import { interval, pValue, percent, score, signed, withInterval } from '../src/texts/numbers';
-import {
-  isGoodShare,
-  keyMetrics,
-  pageOf,
-  shownMetrics,
-  type Metric,
-} from '../src/features/runs/compare/comparison';
+import { keyMetrics, pageOf, shownMetrics, type Metric } from '../src/features/runs/compare/comparison';
+import { isGoodShare } from '../src/features/runs/metrics';
 
 const metric = (name: string, value: number | null, better: Metric['better']): Metric => ({
   name,

@@ -1,5 +1,4 @@
-import { expect, test } from 'vitest';
-import { Problem } from '../src/api/client';
+import { expect, test, vi } from 'vitest';
 import { expectedTime } from '../src/features/train/budget';
 import { Plan } from '../src/features/train/plan.svelte';
 import { train } from '../src/texts/en/train';
@@ -20,10 +19,17 @@ test('folds are counted; with a time limit there is no estimate', () => {
   expect(expectedTime(null, null, train.time)).toBe('');
 });
 
-test('an outdated estimate is not shown', () => {
+test('after a failed request, an outdated estimate is not shown', async () => {
+  vi.useFakeTimers();
   const plan = new Plan();
+  plan.datasets.set({ items: [{ id: 'd', n_labeled: 2, state: 'ready' }] } as never);
+  plan.split.set({ refusal: null, notes: [] } as never);
   plan.time.set(known);
   expect(plan.expected).toEqual(known);
-  plan.time.error = new Problem(0);
+  const failed = plan.time.reload(); // there is no server
+  await vi.runAllTimersAsync();
+  await failed;
+  expect(plan.time).toMatchObject({ value: known, loading: false });
+  expect(plan.time.error).not.toBeNull();
   expect(plan.expected).toBeNull();
 });

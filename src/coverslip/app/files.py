@@ -84,11 +84,6 @@ def media_type_of(data: bytes) -> str:
     return next((kind for start, kind in _SIGNATURES if data.startswith(start)), "image/webp")
 
 
-def image_response(data: bytes) -> Response:
-    """Return the bytes of an image, which browsers may cache for an hour."""
-    return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "private, max-age=3600"})
-
-
 NO_SCRIPTS = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-downloads"

@@ -43,6 +43,7 @@ class ExplanationState(ResultState):
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
     ]
     seconds: Annotated[float | None, Field(description="Seconds since the request; null if none is in progress.")]
+    version: Annotated[str, Field(description="Changes with the classifier, the image and its true class.")]
 
 
 def explanation_state(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
@@ -98,7 +99,7 @@ def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationS
     seconds = None if work.requested is None else time.time() - work.requested
     is_stored = work.state is None and _stored(job_id, request.key) is not None
     state = work.of_result("ready" if is_stored else "not-requested")
-    return ExplanationState(**state, fold=request.fold, seconds=seconds)
+    return ExplanationState(**state, fold=request.fold, seconds=seconds, version=request.key)
 
 
 def _stored(job_id: str, key: str) -> bytes | None:

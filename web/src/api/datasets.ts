@@ -95,9 +95,9 @@ export type MapState = Schemas['MapState'];
 const MAP = '/api/v1/datasets/{dataset_id}/map';
 export const readMap = (id: string, signal?: AbortSignal) => answer(api.GET(MAP, { ...at(id), signal }));
 export const startMap = (id: string) => answer(api.POST(MAP, at(id)));
-export const readMapPoints = (id: string) =>
+export const readMapPoints = (id: string, signal?: AbortSignal) =>
   answer(
-    api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer' }),
+    api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer', signal }),
   ) as unknown as Promise<ArrayBuffer>;
 export const readMapPredictions = (id: string, job: string, signal?: AbortSignal) =>
   answer(

@@ -13,7 +13,9 @@ const ofRun = (run_id: string) => ({ params: { path: { run_id } } });
 const ofEvaluation = (evaluation_id: string) => ({ params: { path: { evaluation_id } } });
 
 export const listEvaluations = (run: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), signal }));
+  every((query) =>
+    api.GET('/api/v1/runs/{run_id}/evaluations', { params: { path: { run_id: run }, query }, signal }),
+  );
 export const listTestSets = (run: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/runs/{run_id}/test-sets', { params: { path: { run_id: run }, query }, signal }),

@@ -1,5 +1,5 @@
 // Requests for exports of a classifier for other programs.
-import { answer, api, at } from './client';
+import { answer, api, at, every } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -9,7 +9,9 @@ export type ExportFormat = Export['to'];
 const ofRun = (run_id: string) => ({ params: { path: { run_id } } });
 
 export const listExports = (run: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/exports', { ...ofRun(run), signal }));
+  every((query) =>
+    api.GET('/api/v1/runs/{run_id}/exports', { params: { path: { run_id: run }, query }, signal }),
+  );
 export const startExport = (run: string, to: ExportFormat) =>
   answer(api.POST('/api/v1/runs/{run_id}/exports', { ...ofRun(run), body: { to } }));
 /** Address of the zip of a finished export. */

@@ -52,5 +52,5 @@ export const requestExplanation = (job: string, row: number) =>
   answer(api.POST(EXPLANATION, ofRow(job, row)));
 
 /** Address of the heat map (PNG); valid when the explanation is computed. */
-export const explanationPicture = (job: string, row: number) =>
-  address('jobs', job, 'rows', row, 'explanation', 'picture');
+export const explanationPicture = (job: string, row: number, version: string) =>
+  `${address('jobs', job, 'rows', row, 'explanation', 'picture')}?v=${version}`;

@@ -4,8 +4,10 @@ import { redoLabels, setLabels, undoLabels, type Dataset, type ImageSelection } 
 import type { Filters, Image } from '../api/lists';
 import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
+import { unsavedUntil } from '../state/queue';
 import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
+import { actionOf } from './gallery/keys';
 import { nSelected, selectedIndices, type Selection } from './gallery/selection';
 
 const words = texts.datasets.gallery;
@@ -44,6 +46,13 @@ export function selectedOf(listed: ImageList<Image, Filters>, selection: Selecti
   return { rows: rowsAt(selectedIndices(selection, listed.n)) };
 }
 
+/** What keys do beside undo and redo. */
+interface PageActions {
+  assign: (label: string | null) => void;
+  help: () => void;
+  confirm?: () => void;
+}
+
 export class Labeling {
   nWaiting = $state(0); // number of changes that are not saved yet
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
@@ -78,11 +87,12 @@ export class Labeling {
     const before = this.listed.change(rows, (image) => (image.label === label ? image : { ...image, label }));
     if (n > 1) this.#offerUndo(n, label);
     this.nWaiting += 1;
-    return this.listed.sequential(async () => {
+    const saved = this.listed.sequential(async () => {
       try {
         const answer = setLabels(this.id, images, label);
         const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
+        else this.closeUndoNotice(); // nothing changed: it would undo an earlier change
         this.onchange(dataset);
         if (n > before.length) this.listed.refresh(); // details of some images were not loaded
         return true;
@@ -95,17 +105,29 @@ export class Labeling {
         this.nWaiting -= 1;
       }
     });
+    return unsavedUntil(saved);
   }
 
-  /**
-   * Undo or redo the last change of this tab. The result is the row id of its first image, or null if there
-   * is no change.
-   */
-  async step(by: 'undo' | 'redo'): Promise<number | null> {
+  /** Undo or redo the last change of this tab, and go to its first image. */
+  async step(by: 'undo' | 'redo'): Promise<void> {
     this.closeUndoNotice();
     const changed = await this.listed.sequential(() => this.#apply(by));
-    if (changed) notices.show(words[by === 'undo' ? 'undone' : 'redone'](changed.n));
-    return changed?.rows[0] ?? null;
+    if (!changed) return;
+    notices.show(words[by === 'undo' ? 'undone' : 'redone'](changed.n));
+    const index = changed.rows.length ? this.listed.indexOf(changed.rows[0]!) : -1;
+    if (index >= 0) this.listed.go(index);
+  }
+
+  /** Act on a key; `classes` are in the order of their keys. The result is whether the key has a meaning. */
+  key(event: KeyboardEvent, classes: readonly { name: string }[], page: PageActions): boolean {
+    const command = actionOf(event, classes.length);
+    if (command?.act === 'help') page.help();
+    else if (command?.act === 'confirm' && page.confirm) page.confirm();
+    else if (command?.act === 'assign')
+      page.assign(command.classIndex === null ? null : classes[command.classIndex]!.name);
+    else if (command?.act === 'undo' || command?.act === 'redo') void this.step(command.act);
+    else return false;
+    return true;
   }
 
   async #apply(by: 'undo' | 'redo'): Promise<{ n: number; rows: number[] } | null> {

@@ -13,18 +13,21 @@ export function sequential(): <T>(work: () => Promise<T>) => Promise<T> {
 const ask = (event: Event): void => event.preventDefault();
 const unsaved = new Set<Promise<unknown>>();
 
-/** As `sequential`, for answers of the user: as long as one is not saved, the browser asks before it leaves the page. */
+/** Mark work that saves answers of the user: until it ends, the browser asks before it leaves the page. */
+export function unsavedUntil<T>(work: Promise<T>): Promise<T> {
+  const result = work.finally(() => {
+    unsaved.delete(result);
+    if (!unsaved.size) globalThis.removeEventListener('beforeunload', ask);
+  });
+  if (!unsaved.size) globalThis.addEventListener('beforeunload', ask);
+  unsaved.add(result);
+  return result;
+}
+
+/** As `sequential`, for answers of the user. */
 export function saving(): <T>(work: () => Promise<T>) => Promise<T> {
   const enqueue = sequential();
-  return (work) => {
-    const result = enqueue(work).finally(() => {
-      unsaved.delete(result);
-      if (!unsaved.size) globalThis.removeEventListener('beforeunload', ask);
-    });
-    if (!unsaved.size) globalThis.addEventListener('beforeunload', ask);
-    unsaved.add(result);
-    return result;
-  };
+  return (work) => unsavedUntil(enqueue(work));
 }
 
 /** Read something that depends on answers, after no answer is left to save. */

@@ -9,11 +9,18 @@ const LEAST_MS = 1000; // between two reloads because of changes: progress chang
 export interface ResourceOptions<T> {
   /** Topics of the workspace that make the value outdated; it is null before the first response. */
   topics?: (value: T | null) => readonly string[];
+  /** What the value belongs to, such as the ID of the chosen dataset. A value or a problem of another key is not shown. */
+  key?: () => string | number | null;
+}
+
+interface Result<T> {
+  key: string | number | null | undefined;
+  value: T | null;
+  error: unknown;
 }
 
 export class Resource<T> {
-  value = $state.raw<T | null>(null); // the last value; it stays during a reload and after a failure
-  error = $state.raw<unknown>(null); // problem of the last request
+  #last = $state.raw<Result<T>>({ key: undefined, value: null, error: null });
   loading = $state(false);
   #request: AbortController | null = null;
   #changes = new Set<string>(); // topics that changed during the request
@@ -25,26 +32,36 @@ export class Resource<T> {
     private readonly options: ResourceOptions<T> = {},
   ) {}
 
+  /** The last value of the key; it stays during a reload and after a failure. */
+  get value(): T | null {
+    return this.#last.key === this.options.key?.() ? this.#last.value : null;
+  }
+
+  /** Problem of the last request of the key. */
+  get error(): unknown {
+    return this.#last.key === this.options.key?.() ? this.#last.error : null;
+  }
+
   /** Reload. A pending request is canceled, because its response would be older. */
   async reload(): Promise<void> {
     this.abort();
     const request = new AbortController();
+    const key = this.options.key?.();
     this.#request = request;
     this.#requestedAt = performance.now();
     this.loading = true;
     try {
       const value = await this.load(request.signal);
-      if (!request.signal.aborted) this.#ended(value, null);
+      if (!request.signal.aborted) this.#ended({ key, value, error: null });
     } catch (error) {
-      if (!request.signal.aborted) this.#ended(this.value, error);
+      if (!request.signal.aborted) this.#ended({ key, value: this.value, error });
     }
   }
 
   /** Set a newer value from another response or an event. */
   set(value: T): void {
     this.abort();
-    this.value = value;
-    this.error = null;
+    this.#last = { key: this.options.key?.(), value, error: null };
   }
 
   /**
@@ -65,11 +82,10 @@ export class Resource<T> {
     this.loading = false;
   }
 
-  #ended(value: T | null, error: unknown): void {
+  #ended(result: Result<T>): void {
     const changes = this.#changes;
     this.abort();
-    this.value = value;
-    this.error = error;
+    this.#last = result;
     if (this.#dependsOn(changes)) this.#reloadSoon();
   }
 

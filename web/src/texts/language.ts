@@ -33,6 +33,7 @@ export function formatsOf(language: string) {
   const compact = new Intl.NumberFormat(language, { notation: 'compact', compactDisplay: 'long' });
   const day = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short', year: 'numeric' });
   const time = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const conjunction = new Intl.ListFormat(language, { type: 'conjunction' });
   const clock = new Intl.DateTimeFormat(language, {
     ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
   });
@@ -62,6 +63,8 @@ export function formatsOf(language: string) {
       value.toLocaleString(language, {
         ...{ style: 'unit', unit, unitDisplay: display, maximumFractionDigits: digits },
       }),
+    /** Phrases in a sentence: `a, b, and c`. */
+    list: (phrases: readonly string[]): string => conjunction.format(phrases),
     /** A date whose month is a word, so that no reader takes it for the day: `Nov 25, 2026`. */
     date: (date: Date): string => day.format(date),
     /** A time of day of 24 hours: `15:04`. */
@@ -71,5 +74,17 @@ export function formatsOf(language: string) {
   };
 }
 
-export const { plural, count, decimal, upTo, percentage, percentageUpTo, inWords, unit, date, time, clock } =
-  formatsOf(FORMATS[LANGUAGE]);
+export const {
+  plural,
+  count,
+  decimal,
+  upTo,
+  percentage,
+  percentageUpTo,
+  inWords,
+  unit,
+  list,
+  date,
+  time,
+  clock,
+} = formatsOf(FORMATS[LANGUAGE]);

@@ -31,6 +31,10 @@ export function roughPercent(share: number): string {
   return language.percentage(share, share > 0 && share < 0.1 ? 1 : 0);
 }
 
+/** An intensity of an image: whole numbers exactly, `65,535`. */
+export const intensity = (value: number): string =>
+  Number.isInteger(value) ? language.count(value) : number(value);
+
 /** A number for a chart or a table of facts: `0.5`, `12,000`. */
 export const number = (value: number): string => language.upTo(Number(value.toPrecision(4)), 6);
 

@@ -315,6 +315,12 @@ def revalidated(make: Callable[[], bytes], version: object, etag: str | None) ->
     return _unchanged(tag, None) if etag == tag else _picture(make(), "application/octet-stream", tag, None)
 
 
+def image_response(data: bytes, version: str | None, etag: str | None) -> Response:
+    """Return the bytes of an image; with a version in its address, a browser does not ask for it again."""
+    tag = _tag("image", data)
+    return _unchanged(tag, version) if etag == tag else _picture(data, media_type_of(data), tag, version)
+
+
 def _uncached(data: bytes) -> Response:
     """Return a picture of missing files without caching: a disconnected disk may come back."""
     return Response(data, media_type=media_type_of(data), headers={"Cache-Control": "no-store"})

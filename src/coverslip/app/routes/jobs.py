@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from coverslip.app.files import PICTURE, image_response
+from coverslip.app.files import PICTURE
 from coverslip.app.guard import check_is_editor
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
-from coverslip.app.routes.images import ListedRowId
+from coverslip.app.routes.images import NOT_MODIFIED, Etag, ListedRowId, Version, image_response
 from coverslip.app.schemas import JobsPage, NewRun, NewStudy, RunChanges, located, problems
 from coverslip.app.streams import (
     EVENTS,
@@ -167,11 +167,15 @@ def create_explanation(
 
 
 @router.get(
-    "/jobs/{job_id}/rows/{row_id}/explanation/picture", response_class=Response, responses=PICTURE | problems(409)
+    "/jobs/{job_id}/rows/{row_id}/explanation/picture",
+    response_class=Response,
+    responses=PICTURE | NOT_MODIFIED | problems(409),
 )
-def get_explanation_picture(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> Response:
+def get_explanation_picture(
+    workspace: ServedWorkspace, job_id: str, row_id: ListedRowId, v: Version = None, etag: Etag = None
+) -> Response:
     """The picture of a finished explanation."""
-    return image_response(explanations.explanation_picture(workspace, job_id, row_id))
+    return image_response(explanations.explanation_picture(workspace, job_id, row_id), v, etag)
 
 
 runs_router = api_router("runs")

@@ -326,6 +326,7 @@ class ObjectExport(CropChoices):
 class ObjectExportState(ResultState):
     """The files of predicted objects in one format, and the progress of writing them."""
 
+    to: Annotated[ObjectFormat | None, Field(description="The format of the files; null: there are none.")]
     n_files: int
     notes: Annotated[list[Note], Field(description="Notes and warnings about the export.")]
 
@@ -339,9 +340,11 @@ def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
     job = find_job(workspace, prediction_id, PREDICTION.name)
     work = computation(workspace, OBJECT_EXPORT, job.id)
     last = _last(job)
-    n_files, notes = (0, []) if last is None else (last["n_files"], _NOTES.validate_python(last["notes"]))
     state = work.of_result("not-requested" if last is None else "ready")
-    return ObjectExportState(**state, n_files=n_files, notes=[localized_note(each) for each in notes])
+    if last is None:
+        return ObjectExportState(**state, to=None, n_files=0, notes=[])
+    notes = [localized_note(each) for each in _NOTES.validate_python(last["notes"])]
+    return ObjectExportState(**state, to=last["to"], n_files=last["n_files"], notes=notes)
 
 
 def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport) -> ObjectExportState:

@@ -1,7 +1,7 @@
 // The choice of series, time point, z-planes, channels and level, in words and as a request.
 import type { PixelChoice, PixelOptions } from '../../api/datasets';
 import { texts } from '../../texts';
-import { count } from '../../texts/numbers';
+import { count, list } from '../../texts/language';
 
 const words = texts.datasets.pixels;
 
@@ -27,9 +27,8 @@ export function severalKeys({ keys, series }: PixelOptions): PixelOptions['keys'
 
 /** The same for a sentence. */
 export function severalThings(options: PixelOptions): string {
-  const list = new Intl.ListFormat('en', { type: 'conjunction' });
   const keys = severalKeys(options).filter((key) => key !== 'level');
-  return list.format(keys.map((key) => words.several[key]));
+  return list(keys.map((key) => words.several[key]));
 }
 
 /** A choice in words; only what the files have several of. */
@@ -46,8 +45,7 @@ export function choiceInWords(choice: PixelChoice, options: PixelOptions): strin
       : words.allChannels,
     level: words.ofLevel(count(level)),
   };
-  const list = new Intl.ListFormat('en', { type: 'conjunction' });
-  return list.format(severalKeys(options).map((key) => parts[key]));
+  return list(severalKeys(options).map((key) => parts[key]));
 }
 
 /** Channels as stored: by name if the file names them; null for all. */

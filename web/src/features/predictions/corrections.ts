@@ -1,59 +1,50 @@
-// What a page shows of a predicted image and its correction, and the filters of the list.
-import type { CellInfo } from '../../images/gallery/Cell.svelte';
+// Corrections of a prediction by buttons and keys. The server corrects all rows of an image, and the page shows all of them.
+import { imagesOfJob, type Filters, type PredictionRow } from '../../api/lists';
+import { correctRow, type Review } from '../../api/predictions';
+import { Corrections, NO_REVIEW } from '../../images/corrections.svelte';
+import type { ImageList } from '../../images/gallery/image_list.svelte';
+import { actionOf } from '../../images/gallery/keys';
+import { autoAdvance } from '../../state/auto_advance.svelte';
+import { notices } from '../../state/notices.svelte';
 import { texts } from '../../texts';
-import { percent } from '../../texts/numbers';
-import type { Review } from '../../api/predictions';
-import type { PredictionRow } from '../../api/lists';
+import { repeatsOf } from './rows';
 
-export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
+export function correctionsOf(
+  id: string,
+  list: ImageList<PredictionRow, Filters>,
+  classes: () => readonly string[],
+  onhelp: () => void,
+) {
+  async function show(correction: Promise<PredictionRow>): Promise<PredictionRow> {
+    const row = await correction;
+    const repeats = repeatsOf(row, list.items.values());
+    if (repeats.length) list.put(await imagesOfJob(id).read(repeats));
+    return row;
+  }
+  const corrected = new Corrections(list, async ({ row_id, correction, excluded }, review) => ({
+    row: await show(correctRow(id, row_id, review)),
+    undo: () => show(correctRow(id, row_id, { correction, excluded }, review)),
+  }));
 
-/** What a person sees beside an image, for screen readers. */
-export function factsOf(row: PredictionRow): string[] {
-  const words = texts.predict;
-  const reviewed =
-    row.excluded !== null
-      ? words.excluded[row.excluded]
-      : row.correction === row.predicted
-        ? words.marks.confirmed
-        : texts.runs.retraining.corrected(row.correction ?? '');
-  return [
-    ...(row.predicted ? [words.predictedClass(row.predicted), percent(row.probability)] : []),
-    isReviewed(row) ? reviewed : words.decisions[row.decision],
-    row.predicted ? null : row.reason,
-    row.warning && words.warning,
-  ].filter((fact) => !!fact) as string[];
-}
+  function review(answer: Review): void {
+    if (list.current === null) notices.show(texts.predict.selectFirst);
+    else void corrected.correct(list.rows![list.current]!, answer);
+  }
 
-const SIGNS = { confirmed: '✓', corrected: '✎', excluded: '✕' };
-
-/** The cell of a predicted image. A badge shows that it was confirmed, corrected or excluded. */
-export function cellOf(row: PredictionRow): CellInfo {
-  const kind =
-    row.excluded !== null ? 'excluded' : row.correction === row.predicted ? 'confirmed' : 'corrected';
-  const badge = { sign: SIGNS[kind], title: texts.predict.marks[kind], isBad: kind === 'excluded' };
-  return { name: row.image_id, facts: factsOf(row), badge: isReviewed(row) ? badge : null };
-}
-
-/** The numbers of the other rows of an image. */
-export function repeatsOf(
-  row: Pick<PredictionRow, 'row_id' | 'first_row'>,
-  rows: Iterable<Pick<PredictionRow, 'row_id' | 'first_row'>>,
-): number[] {
-  const firstOf = ({ row_id, first_row }: Pick<PredictionRow, 'row_id' | 'first_row'>) => first_row ?? row_id;
-  return [...rows]
-    .filter((other) => firstOf(other) === firstOf(row) && other.row_id !== row.row_id)
-    .map(({ row_id }) => row_id);
-}
-
-const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];
-
-/** The query of the server for a filter. */
-export function filterOf(
-  show: string,
-  classes: readonly string[],
-): { only?: 'review' | 'corrected' | 'warning'; decision?: string } {
-  if (show === 'review' || show === 'corrected' || show === 'warning') return { only: show };
-  if (DECISIONS.includes(show) && !classes.includes(show)) return { decision: show };
-  const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
-  return name ? { decision: name } : {};
+  function key(event: KeyboardEvent): boolean {
+    const command = actionOf(event, classes().length);
+    if (command?.act === 'help') onhelp();
+    else if (command?.act === 'undo') void corrected.undo();
+    else if (command?.act === 'assign' && command.classIndex === null) review(NO_REVIEW);
+    else if (command?.act === 'assign' || command?.act === 'exclude') {
+      const isExcluded = command.act === 'exclude';
+      review({
+        correction: isExcluded ? null : classes()[command.classIndex!]!,
+        excluded: isExcluded ? command.reason : null,
+      });
+      if (list.current !== null && autoAdvance.isOn) list.advance();
+    } else return false;
+    return true;
+  }
+  return { review, key };
 }

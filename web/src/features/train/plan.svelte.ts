@@ -53,11 +53,14 @@ export class Plan {
     topics: () => ['datasets'],
   });
   models = new Resource(listModels);
-  findings = new Resource(async (signal) =>
-    this.dataset ? (await listFindings(this.dataset.id, signal)).items : [],
+  #key = () => this.dataset?.id ?? null;
+  findings = new Resource(
+    async (signal) => (this.dataset ? (await listFindings(this.dataset.id, signal)).items : []),
+    { key: this.#key },
   );
-  columns = new Resource(async (signal) =>
-    this.dataset ? (await listColumns(this.dataset.id, signal)).items : [],
+  columns = new Resource(
+    async (signal) => (this.dataset ? (await listColumns(this.dataset.id, signal)).items : []),
+    { key: this.#key },
   );
   /** Preview of the split; null while the images are being read. */
   split = new Resource<SplitPreview | null>(
@@ -81,16 +84,20 @@ export class Plan {
         this.dataset && split?.notes.some(({ code }) => code === 'near-duplicates-pending')
           ? [datasetTopic(this.dataset.id)]
           : [],
+      key: this.#key,
     },
   );
   /** Estimate of the training time; null without a split. */
-  time = new Resource(async (signal) => {
-    const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
-    if (!split || split.refusal || !id) return null;
-    await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
-    signal.throwIfAborted();
-    return previewTime(id, { recipe, sizes: split.sizes }, signal);
-  });
+  time = new Resource(
+    async (signal) => {
+      const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
+      if (!split || split.refusal || !id) return null;
+      await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
+      signal.throwIfAborted();
+      return previewTime(id, { recipe, sizes: split.sizes }, signal);
+    },
+    { key: this.#key },
+  );
   datasetId = $state<string | null>(null); // id of the dataset in the address
   changes = $state.raw<Changes>({});
   name = $state('');

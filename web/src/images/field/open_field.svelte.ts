@@ -1,5 +1,5 @@
 // One field on a page: its objects with their outlines, its tiles, and the list of its objects.
-import { onDestroy, tick } from 'svelte';
+import { onDestroy, tick, untrack } from 'svelte';
 import type { FieldOfView, FieldSource } from '../../api/lists';
 import { resource, type Resource } from '../../state/resource.svelte';
 import { ImageList, type Source } from '../gallery/image_list.svelte';
@@ -13,22 +13,31 @@ export class OpenField<Item extends { row_id: number }, Query extends object> {
   readonly view: TiledView;
   readonly outlines: Resource<FieldObjects>;
 
-  /** `object` is the row id of an object to select. */
+  /**
+   * `object` is the row id of an object to select. `revision` changes with the objects; those of a job never change.
+   */
   constructor(
     images: Pick<Source<Item, Query>, 'read' | 'sheetUrl'>,
     source: FieldSource,
     { row_id: row, version }: FieldOfView,
     object: number | null,
+    revision: () => unknown = () => null,
   ) {
-    const loading = source.outlines(row).then((buffer) => new FieldObjects(buffer));
     const tiled = source.tiled(row, version);
-    this.outlines = resource(() => loading);
+    this.outlines = resource(async (signal) => {
+      void revision();
+      return new FieldObjects(await source.outlines(row, signal));
+    });
     this.view = new TiledView(() => tiled);
     this.list = new ImageList({
       ...images,
-      list: async () => ({ rows: (await loading).rows, digest: null }),
+      list: async () => ({ rows: this.objects?.rows ?? new Uint32Array(), digest: null }),
     });
-    void this.#show(object === row ? null : object);
+    $effect(() => {
+      if (!this.objects) return;
+      if (untrack(() => this.list.rows)) void this.list.reload();
+      else void this.#show(object === row ? null : object);
+    });
     onDestroy(() => this.list.end());
   }
 

@@ -1,6 +1,7 @@
 // State of the viewer for tiled images: the image, its plane, and the display of its channels.
 import type { ViewedChannel } from '../../api/datasets';
 import type { TiledAddress, TiledImage, ViewedPlane } from '../../api/lists';
+import { Problem } from '../../api/client';
 import { resource } from '../../state/resource.svelte';
 import { changedChannels, displayText, type ChannelChange } from './tiles';
 
@@ -36,7 +37,14 @@ export class TiledView {
   readonly #loaded = resource<Loaded | null>(async (signal) => {
     const address = this.address();
     const plane = this.plane;
-    return address && { address, plane, image: await address.read(plane, signal) };
+    try {
+      return address && { address, plane, image: await address.read(plane, signal) };
+    } catch (error) {
+      // Another image may have fewer planes than the one for which the plane was chosen.
+      const isRefused = error instanceof Problem && error.status >= 400;
+      if (isRefused && !signal.aborted && plane !== OF_IMAGE) this.plane = OF_IMAGE;
+      throw error;
+    }
   });
   // During a change of the plane, the earlier description stays.
   readonly #current = $derived.by(() =>

@@ -63,6 +63,7 @@ export const general: Texts['general'] = {
   retry: 'Erneut versuchen',
   close: 'Schließen',
   cancel: 'Abbrechen',
+  computation: { waiting: 'In der Warteschlange', starting: 'Wird gestartet' },
   undo: 'Rückgängig machen',
   actions: 'Aktionen',
   deleted: {
@@ -109,7 +110,7 @@ export const general: Texts['general'] = {
     show: 'Warum diese Klasse?',
     waiting: 'In der Warteschlange: Die Erklärung eines anderen Bildes wird gerade berechnet',
     elapsed: (time) => `${time} seit der Anfrage`,
-    computing: 'Erklärung wird berechnet …',
+    starting: 'Erklärung wird berechnet …',
     first:
       'Die erste Erklärung eines Klassifikators dauert eine Minute oder länger, weil coverslip zuerst die Plausibilitätsprüfungen der Heatmaps durchführt. Spätere Erklärungen dauern Sekunden.',
     title: 'Erklärung (Heatmap)',

@@ -74,10 +74,6 @@ export const predict: Texts['predict'] = {
       'Diese Datei enthält keine Metriken. Evaluieren Sie den Klassifikator auf Bildern mit Label, bevor Sie sich auf seine Vorhersagen verlassen.',
     perClass: 'Klassen',
     columns: {
-      metric: 'Metrik',
-      plot: 'Grafik',
-      value: 'Wert',
-      interval: '95-%-KI',
       class: 'Klasse',
       n: 'Testbilder',
       precision: 'Präzision',

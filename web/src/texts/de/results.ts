@@ -452,8 +452,6 @@ export const results: typeof english = {
     find: 'Labelfehler suchen',
     searching:
       'coverslip prüft alle Bilder. Das kann einige Minuten dauern. Sie können diese Seite verlassen.',
-    waiting: 'In der Warteschlange',
-    starting: 'Wird gestartet',
     review: (n) =>
       plural(n, {
         one: `${count(n)} Bild in der Galerie prüfen`,
@@ -522,18 +520,6 @@ export const results: typeof english = {
     compare: 'Mit dem früheren Training vergleichen',
   },
   comparing: {
-    published: {
-      title: 'Veröffentlichte Ergebnisse',
-      help: 'Ergänzen Sie die Tabelle um Ergebnisse aus einer Publikation. Ein Signifikanztest ist nicht möglich, weil die Testbilder andere sind.',
-      mark: 'veröffentlicht: andere Testbilder, kein Signifikanztest',
-      result: 'Training oder Publikation',
-      name: 'Publikation',
-      metric: 'Metrik',
-      value: 'Wert (0 bis 1)',
-      add: 'Hinzufügen',
-      remove: 'Entfernen',
-      removeNamed: (name) => `${name} entfernen`,
-    },
     title: 'Trainings vergleichen',
     choose: 'Wählen Sie in der Liste zwei oder mehr Trainings aus, um sie zu vergleichen.',
     toList: 'Zur Liste der Trainings',

@@ -101,8 +101,6 @@ export const studies: Texts['studies'] = {
     time: {
       estimate: 'Dauer schätzen',
       help: 'Baut jedes Netz auf und misst einige Schritte. Das dauert Sekunden bis Minuten und trainiert nichts.',
-      waiting: 'In der Warteschlange',
-      starting: 'Wird gestartet',
       total: (time) => `Etwa ${time} für alle Trainings.`,
       basis:
         'Gemessen auf diesem Rechner, wenn sonst nichts läuft. Frühes Stoppen (Early Stopping) kann Trainings verkürzen.',
@@ -161,9 +159,6 @@ export const studies: Texts['studies'] = {
 
   analyses: {
     title: 'Weitere Analysen',
-    waiting: 'In der Warteschlange',
-    starting: 'Wird gestartet',
-    cancelNamed: (title) => `Abbrechen: ${title}`,
     latency: {
       title: 'Vorhersagezeit',
       text: 'Misst die Zeit jedes Netzes für ein Bild und für hundert Bilder. Während ein Training läuft, ist keine Messung möglich.',

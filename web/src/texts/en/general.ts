@@ -62,6 +62,7 @@ export const general = {
   retry: 'Try again',
   close: 'Close',
   cancel: 'Cancel',
+  computation: { waiting: 'Waiting in the queue', starting: 'Starting' },
   undo: 'Undo',
   actions: 'Actions',
   deleted: {
@@ -107,7 +108,7 @@ export const general = {
     show: 'Why this class?',
     waiting: 'Waiting in the queue: the explanation of another image is being computed',
     elapsed: (time: string) => `${time} since the request`,
-    computing: 'Computing the explanation …',
+    starting: 'Computing the explanation …',
     first:
       'The first explanation of a classifier takes a minute or more, because coverslip first runs the sanity checks of the heat maps. Later explanations take seconds.',
     title: 'Explanation (heat map)',

@@ -82,10 +82,6 @@ export const predict = {
       'This file contains no metrics. Evaluate the classifier on labeled images before you rely on its predictions.',
     perClass: 'Classes',
     columns: {
-      metric: 'Metric',
-      plot: 'Plot',
-      value: 'Value',
-      interval: '95% CI',
       class: 'Class',
       n: 'Test images',
       precision: 'Precision',

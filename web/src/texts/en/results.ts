@@ -459,8 +459,6 @@ export const results = {
     help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all suspected labels are wrong: if classes resemble each other, many of these images are only difficult. Check each image, then correct or confirm its label.',
     find: 'Find suspected label errors',
     searching: 'coverslip is checking all images. This can take minutes. You can leave this page.',
-    waiting: 'Waiting in the queue',
-    starting: 'Starting',
     review: (n: number) =>
       plural(n, {
         one: `Review ${count(n)} image in the gallery`,
@@ -523,18 +521,6 @@ export const results = {
     compare: 'Compare with the earlier run',
   },
   comparing: {
-    published: {
-      title: 'Published results',
-      help: 'Add results from a paper to the table. No significance test is possible, because the test images differ.',
-      mark: 'published: other test images, no significance test',
-      result: 'Training or paper',
-      name: 'Paper',
-      metric: 'Metric',
-      value: 'Value (0 to 1)',
-      add: 'Add',
-      remove: 'Remove',
-      removeNamed: (name: string) => `Remove ${name}`,
-    },
     title: 'Compare runs',
     choose: 'Select two or more runs in the list to compare them.',
     toList: 'Go to the list of trainings',

@@ -96,8 +96,6 @@ export const studies = {
     time: {
       estimate: 'Estimate the time',
       help: 'Builds each network and measures some steps. This takes seconds to minutes, and trains nothing.',
-      waiting: 'Waiting in the queue',
-      starting: 'Starting',
       total: (time: string) => `About ${time} for all trainings.`,
       basis: 'Measured on this computer, if nothing else runs. Early stopping can end trainings sooner.',
       unknown: (n: number) =>
@@ -155,9 +153,6 @@ export const studies = {
 
   analyses: {
     title: 'Further analyses',
-    waiting: 'Waiting in the queue',
-    starting: 'Starting',
-    cancelNamed: (title: string) => `Cancel: ${title}`,
     latency: {
       title: 'Prediction time',
       text: 'Measures the time of each network for one image and for a hundred. It cannot be measured while a training is running.',

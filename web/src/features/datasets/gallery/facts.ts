@@ -3,7 +3,7 @@ import type { Dataset } from '../../../api/datasets';
 import type { ImageFacts } from '../../../api/lists';
 import type { Fact } from '../../../images/viewer/FactList.svelte';
 import { texts } from '../../../texts';
-import { bytes, count, number } from '../../../texts/numbers';
+import { bytes, count, intensity } from '../../../texts/numbers';
 
 const words = texts.datasets.facts;
 
@@ -39,7 +39,7 @@ function ofFile(facts: ImageFacts): [string, string | null][] {
     [
       words.values,
       low?.length && high?.length
-        ? words.valuesOf(number(Math.min(...low)), number(Math.max(...high)))
+        ? words.valuesOf(intensity(Math.min(...low)), intensity(Math.max(...high)))
         : null,
     ],
     [words.bytes, size_bytes !== null ? bytes(size_bytes) : null],

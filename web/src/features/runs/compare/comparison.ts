@@ -1,5 +1,6 @@
 // Rows and metrics of a comparison.
 import type { Comparison } from '../../../api/runs';
+import { isGoodShare } from '../metrics';
 
 export type Row = Comparison['rows'][number];
 export type Metric = Row['metrics'][number];
@@ -7,11 +8,6 @@ export type Metric = Row['metrics'][number];
 /** Address of the training or evaluation of a row. */
 export function pageOf({ run_id, is_evaluation }: Pick<Row, 'run_id' | 'is_evaluation'>): string {
   return `/${is_evaluation ? 'evaluations' : 'runs'}/${encodeURIComponent(run_id)}`;
-}
-
-/** Whether a metric is between 0 and 1 and higher is better, so that a bar can show it. */
-export function isGoodShare(metric: Pick<Metric, 'better' | 'scale'>): boolean {
-  return metric.better === 'higher' && metric.scale === 'share';
 }
 
 /** All metrics that a run has a value for. Metrics that a bar can show come first. */
