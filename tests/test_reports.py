@@ -385,6 +385,18 @@ def test_the_methods_paragraph_names_the_machine(page):
     assert "on Abacus 3000 with 4 threads" in page
 
 
+@pytest.mark.parametrize(
+    ("epochs", "has_changed"), [("auto", True), (20, True), (200, False)], ids=["auto", "changed", "ended before"]
+)
+def test_the_methods_name_the_second_optimizer_only_if_it_was_used(
+    tmp_path: Path, epochs: int | str, has_changed: bool
+) -> None:
+    recipe = Recipe.model_validate({"optimizer": "adam-then-sgd", "epochs": epochs})
+    methods = cs.methods_text(write_run(tmp_path, ("a", "b"), n_test=20, recipe=recipe))
+    assert ("SGD" in methods) == has_changed
+    assert "Adam" in methods
+
+
 def test_the_methods_name_only_the_gpu_that_was_used(tmp_path):
     run = Run(write_run(tmp_path, finetuned=False))
     machine = replace(run.environment.machine, gpus=("Abacus GPU", "Sextant GPU"))

@@ -208,7 +208,7 @@ def _fault_of_folder(folder: Path) -> str | None:
 
 
 def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists())).free
+    return shutil.disk_usage(next(each for each in (folder, *folder.parents) if os.path.exists(each))).free
 
 
 # `coverslip cache`: show or empty the cache of computed data.

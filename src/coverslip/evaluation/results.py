@@ -139,7 +139,7 @@ class Evaluation:
     group_mean_accuracy: Metric | None = None  # mean over named groups with equal weights; None without groups
     over_majority_class: Metric | None = None  # accuracy minus that of predicting the most frequent class
     n_ungrouped: int = 0  # images without a group, if groups are known
-    n_leaks: int | None = None  # groups and duplicates in the test set and in another set; None: sets share nothing
+    n_leaks: int | None = None  # groups and duplicates in the test set and in another set; None: not allowed
     protocol: tuple[str, ...] = ()  # recipe keys of a published protocol, which usually makes metrics too high
 
     @property

@@ -101,7 +101,7 @@ finding-near-duplicates = { $n_images ->
        *[other] Prüfen Sie die Mengen von Beinahe-Duplikaten, und entscheiden Sie bei verschiedenen Klassen, welches Label richtig ist.
     } { $are_all_together ->
         [true] Das Training hält jede im selben Set.
-       *[false] Das Training hält nur { $n_clusters_together } von { $n_clusters } im selben Set.
+       *[false] Das Training hält mit Sicherheit { $n_clusters_together } der { $n_clusters } Mengen im selben Set.
     } Ein Bild mit Beinahe-Duplikaten zählt mehrfach.
     .limit = { $are_all_together ->
         [true] Die Aufteilung hielt Beinahe-Duplikate im selben Set.

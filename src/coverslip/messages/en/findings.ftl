@@ -101,7 +101,7 @@ finding-near-duplicates = { $n_images ->
        *[other] Check the sets of near-duplicates, and decide which label is right where classes differ.
     } { $are_all_together ->
         [true] Training does not divide them between training, validation and test images.
-       *[false] Training keeps only { $n_clusters_together } of { $n_clusters } within one of training, validation and test set.
+       *[false] Training is certain to keep { $n_clusters_together } of the { $n_clusters } sets together in the training, validation or test set.
     } An image with near-duplicates counts more than once.
     .limit = { $are_all_together ->
         [true] The split kept near-duplicates together.

@@ -66,7 +66,7 @@ def read_arrays(file: Path) -> Arrays:
     try:
         with h5py.File(file, "r") as opened:
             return _layers(opened, file)
-    except WeightsUnavailable:
+    except (WeightsUnavailable, MemoryError):
         raise
     except Exception as error:  # h5py raises errors of many types for faults in its C library
         raise _damaged(str(error).splitlines()[0] if str(error) else type(error).__name__, file) from error

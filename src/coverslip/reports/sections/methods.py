@@ -306,14 +306,15 @@ def _instant_methods(recipe: Recipe, stage: InstantStage) -> str:
 
 
 def _finetune_methods(run: ReportedRun, stage: FinetuneStage) -> Iterator[str]:
-    words, changes = phrases(run.recipe), _random_changes(run.recipe.augment)
+    recipe = _with_optimizers_of(run)
+    words, changes = phrases(recipe), _random_changes(recipe.augment)
     epochs = words["epochs"] or text("methods-epochs", n_epochs=stage.epochs_run)
     if run.recipe.last_epoch is not None:
         epochs = _shortened(run, stage)
     yield text(
         "methods-finetuned",
         optimizer=words["optimizer"],
-        steps=_steps(run.recipe, stage),
+        steps=_steps(recipe, stage),
         epochs=epochs,
         selection=_selected_epoch(run),
         has_epoch=not run.n_folds and bool(stage.selected_epoch),
@@ -349,9 +350,24 @@ def _shortened(run: ReportedRun, stage: FinetuneStage) -> str:
     )
 
 
+def _finetune_stages(run: ReportedRun) -> list[FinetuneStage]:
+    return [record.finetune for record in run.run.trainings if record.finetune is not None]
+
+
+def _with_optimizers_of(run: ReportedRun) -> Recipe:
+    """Return the recipe, with Adam alone if no training changed from Adam to SGD before it ended."""
+
+    def has_changed(stage: FinetuneStage) -> bool:
+        epochs = stage.epochs_planned if run.recipe.epochs == "auto" else run.recipe.epochs
+        return run.recipe.model_copy(update={"epochs": epochs}).is_second_phase(stage.epochs_run)
+
+    is_adam_alone = run.recipe.optimizer == "adam-then-sgd" and not any(map(has_changed, _finetune_stages(run)))
+    return run.recipe.model_copy(update={"optimizer": "adam"}) if is_adam_alone else run.recipe
+
+
 def _selected_epoch(run: ReportedRun) -> str:
     recipe, metric = run.recipe, phrases(run.recipe)["primary_metric"]
-    stages = [record.finetune for record in run.run.trainings if record.finetune is not None]
+    stages = _finetune_stages(run)
     is_last = any(stage.checkpoint_selection == "last" for stage in stages)  # a fold that diverged keeps its best
     if is_last and (recipe.stage_selection == "finetune" or recipe.init == "scratch"):
         return text("methods-last-epoch")
@@ -362,7 +378,7 @@ def _selected_epoch(run: ReportedRun) -> str:
 
 def _steps(recipe: Recipe, stage: FinetuneStage) -> str:
     words = phrases(recipe)
-    second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.is_second_phase(stage.epochs_run) else ""
+    second = f"; {words['sgd_from']} {words['sgd_learning_rate']}" if recipe.optimizer == "adam-then-sgd" else ""
     batches = f"{words['batch_size']} {listed([*filter(None, (words['class_weights'], words['sampling']))])}".strip()
     is_heeded = recipe.patience_used == recipe.patience
     stated = recipe if is_heeded else recipe.model_copy(update={"patience": Recipe().patience})

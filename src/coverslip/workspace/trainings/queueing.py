@@ -282,7 +282,7 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
     with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         picture = store.find([key]).get(key)
         if picture is None:
-            with TemporaryDirectory() as folder:  # groups do not affect data augmentation
+            with TemporaryDirectory() as folder:  # without groups: the images may be of any set
                 sources = training_images(workspace, dataset_id, folder=Path(folder)).sources
                 encoded = pool.call(draw_augmentation, sources=sources, recipe=full_recipe)
             if encoded is None:
