@@ -208,7 +208,8 @@ def _fault_of_folder(folder: Path) -> str | None:
 
 
 def _free_bytes(folder: Path) -> int:
-    return shutil.disk_usage(next(each for each in (folder, *folder.parents) if os.path.exists(each))).free
+    exists = os.path.exists  # `Path.exists` raises PermissionError below a folder that may not be entered
+    return shutil.disk_usage(next(filter(exists, (folder, *folder.parents)))).free
 
 
 # `coverslip cache`: show or empty the cache of computed data.

@@ -442,10 +442,8 @@ def _run_epochs(
         stopped = "finished early"
     except Diverged:
         stopped = "diverged"
-    is_final = (
-        stopped not in ("on request", "diverged") and last_epoch == recipe.last_epoch
-    )  # otherwise resumed, or a refit
-    if is_final and recipe.optimizer == "adam-then-sgd" and not recipe.is_second_phase(progress.epoch):
+    is_complete = stopped not in ("on request", "diverged") and last_epoch == recipe.last_epoch  # and not a refit
+    if is_complete and recipe.optimizer == "adam-then-sgd" and not recipe.is_second_phase(progress.epoch):
         context.emit(Noted.of(note("no-second-phase", level="warning", n_epochs=progress.epoch)))
     selection = _selection(recipe, stopped)
     selected_epoch = progress.epoch if selection == "last" else progress.best_epoch
