@@ -16,6 +16,7 @@ from sources import calls_in, nodes_of
 import coverslip
 from coverslip import errors
 from coverslip.augmentation.table import AUGMENT_SETS
+from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.evaluation.table import METRICS
 from coverslip.events import COMPUTING_FEATURES
 from coverslip.keys import Option
@@ -206,7 +207,8 @@ def test_every_entry_is_used() -> None:
     names_of_kinds = re.findall(r'\bKind\(\s*"([a-z-]+)"', sources)
     assert len(set(names_of_kinds)) == len(names_of_kinds)
     kinds = {f"cache-kind-{name}" for name in names_of_kinds}
-    of_tables = {*key_codes(), *metric_codes(), *stage_codes(), *unit_codes(), *presets, *kinds}
+    findings = {f"finding-{code}" for code in FINDINGS}
+    of_tables = {*findings, *key_codes(), *metric_codes(), *stage_codes(), *unit_codes(), *presets, *kinds}
     assert set(entries()) - quoted - in_templates - of_tables == set()
     assert presets | kinds <= set(entries())
 

@@ -704,5 +704,6 @@ def _adapt(unpacked: Path, manifest: Manifest, folder: Path) -> int:
         # Otherwise a process of the same number could be taken for the job, and be stopped in its place.
         connection.execute("UPDATE jobs SET pid = NULL, process_started = NULL, launched = NULL")
         # The rows of growing tables are read again, because their positions depend on the lengths of paths.
-        connection.execute("UPDATE result_tables SET n_bytes = 0, n_rows = 0 WHERE version = ''")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result_tables'").fetchone():
+            connection.execute("UPDATE result_tables SET n_bytes = 0, n_rows = 0 WHERE version = ''")
         return sum(Path(path) in interrupted for (path,) in connection.execute("SELECT folder FROM jobs"))

@@ -5,7 +5,7 @@
 no-such-plan = Diesen Plan gibt es nicht
     .do = Prüfen Sie seinen Namen, oder schreiben Sie einen Plan aus einer Vorlage.
 
-unreadable-plan = Der Plan konnte nicht gelesen werden: { $what }
+unreadable-plan = Der Plan konnte nicht gelesen werden: { $reason }
     .do = Ein Plan ist eine YAML-Datei mit `datasets` und `models`.
 
 table-instead-of-plan = Dies ist eine Tabelle von Bildern, nicht der Plan einer Studie
