@@ -14,12 +14,13 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.audit.leakage_estimate import (
     LeakageAudit,
+    cache_leakage_audit,
+    cached_leakage_audit,
     estimate_leakage,
     inspect_with_leakage_audit,
 )
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.datasets.quality.scanning import ProbeScore, Signal, scan_images
-from coverslip.experiments.leakage_audit import cache_leakage_audit, cached_leakage_audit
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
@@ -117,6 +118,11 @@ def test_an_audit_is_of_the_cells_of_the_table_too_and_stays_so_in_trainings_of_
         cache_leakage_audit(load_dataset(connection, cells), load_scan(connection, cells), LeakageAudit(SIGNAL, None))
     of_training = cs.open_dataset(labels.training_images(workspace, cells).sources)
     assert cached_leakage_audit(of_training, scan_images(of_training)) == LeakageAudit(SIGNAL, None)
+
+    for column, cells_of_image in (("plate", ()), (None, (("plate", "plate0"),))):
+        sources.change_dataset(workspace, cells, {"group": column})
+        with workspace.engine.connect() as connection:
+            assert load_dataset(connection, cells).records[0].about == cells_of_image
 
 
 @pytest.mark.exhaustive

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from small_workspace import API, QUICK, do_jobs, new_workspace, open_images, predicted_here, trained_here, write_cells
 
 from coverslip.app.server import create_app
-from coverslip.audit.features import arranged, clusters_of, principal_components
+from coverslip.audit.features import arranged, clusters_of
 from coverslip.errors import ExtraNotInstalled
 from coverslip.runs.predictions import read_predictions
+from coverslip.training.linear_probe import principal_components
 from coverslip.workspace.dataset_maps import map_points, map_state, start_map
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.jobs.queue import stop_job
@@ -60,7 +61,7 @@ def test_principal_components_are_those_of_scikit_learn_although_rows_are_read_i
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
-    monkeypatch.setattr("coverslip.audit.features._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("coverslip.training.linear_probe._ROWS_AT_ONCE", 7)
     features = (np.random.default_rng(0).normal(size=(40, 12)) * np.arange(1, 13) + 300).astype(np.float32)
     expected = PCA(5).fit_transform(StandardScaler().fit_transform(features.astype(np.float64)))
     assert np.abs(principal_components(features, 5)) == pytest.approx(np.abs(expected), abs=1e-3)

@@ -24,7 +24,7 @@ from refusing import refusing
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import Stopped, UnreadableImage
-from coverslip.images import decoding
+from coverslip.images import decoding, decoding_pool
 from coverslip.images.decoding import decode_in_processes, read_pixels
 from coverslip.images.decoding_pool import Decoder, Decoders, DecodingLimits, SharedOrExclusive
 from coverslip.images.preprocessing import PixelFacts
@@ -179,6 +179,23 @@ def test_a_process_that_is_killed_after_its_answer_does_not_read_the_next_file(
     reading.join()
     assert len(answers) == 1
     assert decoder.has_ended
+
+
+def test_an_answer_that_was_not_awaited_is_not_that_of_the_next_file(
+    begin: Callable[..., Decoders], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoders, send = begin(1), decoding_pool.write_message
+    for name, value in (("first", 11), ("next", 222)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((50, 60), value, np.uint8))
+
+    def interrupt(*arguments: Any) -> None:  # Any: as `write_message` takes them
+        send(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(decoding_pool, "write_message", interrupt)
+        read(decoders, tmp_path / "first.tif")
+    assert (read(decoders, tmp_path / "next.tif").array == 222).all()
 
 
 def workers() -> set[int]:

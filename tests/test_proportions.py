@@ -409,6 +409,9 @@ def test_an_image_in_two_tables_counts_once_and_objects_of_one_file_count_each(t
     of_class_a(few, dict(list(objects.items())[:2]))
     of_class_a(all_, objects)
     assert [each.n for each in cs.summarise([few, all_], by="folder").samples] == [6]
+    of_class_a(few, {"f.tif#1": "/d/x/f.tif"})
+    of_class_a(all_, {"x/f.tif#2": "/d/x/f.tif"})
+    assert [each.n for each in cs.summarise([few, all_], by="folder").samples] == [2]
     of_class_a(few, {"1.png": "x/1.png"})  # of two roots
     of_class_a(all_, {"1.png": "x/1.png"})
     assert [each.n for each in cs.summarise([few, all_], by="folder").samples] == [2]

@@ -30,7 +30,7 @@ from coverslip.models.networks import Network, create_network
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL
-from coverslip.training.linear_probe import moments
+from coverslip.training.linear_probe import principal_components
 from coverslip.training.preprocessing import learn_preprocessing
 
 Floats = npt.NDArray[np.float32]
@@ -111,31 +111,6 @@ def feature_extractor(
         recipe.model, n_classes=2, head="native", channels=preprocessing.channels, image_size=preprocessing.image_size
     )
     return FeatureExtractor(network.eval(), preprocessing, 1)
-
-
-_ROWS_AT_ONCE = 4_096
-
-
-def principal_components(
-    features: Features | npt.NDArray[np.float32], n_components: int = 64
-) -> npt.NDArray[np.float32]:
-    """Return (n, C) principal components of standardized features, the first ones first.
-
-    Features are read in parts: those of 100,000 images would need half a GiB of memory, and several times as much to
-    standardize them.
-    """
-    n, n_features = features.shape
-    parts = [slice(start, min(start + _ROWS_AT_ONCE, n)) for start in range(0, n, _ROWS_AT_ONCE)]
-    mean, sd = moments(features)
-    products = np.zeros((n_features, n_features))
-    for part in parts:
-        rows = (features[part] - mean) / sd
-        products += rows.T @ rows
-    _, directions = np.linalg.eigh(products)
-    first = (directions[:, ::-1][:, :n_components] / sd[:, None]).astype(np.float32)
-    center = mean.astype(np.float32)
-    projected: npt.NDArray[np.float32] = np.concatenate([(features[part] - center) @ first for part in parts])
-    return projected
 
 
 def unit_vectors(rows: Floats) -> Floats:

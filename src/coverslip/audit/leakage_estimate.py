@@ -5,16 +5,21 @@ the same as training images. The effect on metrics is measured: with either spli
 classifier fitted on other images, both by a linear probe on frozen features and by the label of the nearest image.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter, ValidationError
 
 from coverslip.audit.learning_curve import gram_matrix, nested_order, probe_logits
+from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import name_as_text
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
-from coverslip.datasets.quality.scanning import Scan, Signal
+from coverslip.datasets.quality.related_images import connected_components, exclusion_reasons
+from coverslip.datasets.quality.scanning import Scan, Signal, Unreadable
 from coverslip.evaluation.comparison import Answers, paired_differences
 from coverslip.evaluation.table import metric_intervals
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate, SplitComparison
@@ -104,6 +109,53 @@ class LeakageAudit:
 
     signal: Signal | None
     leakage_estimate: LeakageEstimate | None  # None also without groups and duplicates: both splits are then the same
+
+
+LEAKAGE_AUDITS = Kind("leakage-audits")
+
+_VERSION = 5  # increases if equal images would give other results
+_ADAPTER = TypeAdapter(LeakageAudit)
+
+
+def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
+    """Return the cached audit of equal pixels, labels, names, cells, groups and duplicates; None if there is none."""
+    key = _key(data, scan)
+    with RecordStore(LEAKAGE_AUDITS, "images") as store:
+        stored = store.find([key]).get(key)
+    try:
+        return None if stored is None else _ADAPTER.validate_json(stored)
+    except ValidationError:  # stored by another version
+        return None
+
+
+def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
+    """Store an audit in the cache."""
+    with RecordStore(LEAKAGE_AUDITS, "images") as store:
+        store.keep({_key(data, scan): _ADAPTER.dump_json(audit, round_trip=True)})
+
+
+def _key(data: Dataset, scan: Scan) -> str:
+    """Return a key of what an audit reads: pixels, labels, names, cells of the table, and units.
+
+    It is independent of folders and of the names of groups. Tags of files are not in it, since scans do not read them.
+    """
+    usable = [i for i, reason in enumerate(exclusion_reasons(data, scan)) if not reason]
+    unit = connected_components(data, scan, usable)
+
+    def digest(i: int) -> bytes:
+        fact = scan.facts[i]
+        assert not isinstance(fact, Unreadable)  # unreadable images have an exclusion reason
+        record = data.records[i]
+        name = "" if record.in_memory else name_as_text(record.path.stem)
+        cells = sorted((column, cell) for column, cell in record.about if cell)
+        text = f"{fact.pixel_hash} {record.label} {name} {cells}"
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    digests = np.fromiter(map(digest, usable), dtype="S16", count=len(usable))
+    order = np.lexsort((digests, unit))
+    of_units = np.split(digests[order], np.flatnonzero(np.diff(unit[order])) + 1)
+    units = sorted(hashlib.blake2b(members.tobytes(), digest_size=16).digest() for members in of_units)
+    return hashlib.blake2b(b"".join([str(_VERSION).encode(), *units]), digest_size=16).hexdigest()
 
 
 def inspect_with_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit | None) -> Inspection:

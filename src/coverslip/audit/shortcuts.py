@@ -25,11 +25,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from coverslip.audit.features import principal_components
 from coverslip.audit.learning_curve import nested_order
 from coverslip.datasets.quality.scanning import ColumnProbe, ProbeScore, Signal, SignalSource
 from coverslip.events import OnProgress, ignore_progress
-from coverslip.training.linear_probe import HeldOutProbes
+from coverslip.training.linear_probe import HeldOutProbes, principal_components
 
 Floats = npt.NDArray[np.float32]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.features import feature_extractor, principal_components, unit_vectors
+from coverslip.audit.features import feature_extractor, unit_vectors
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import scan_images
@@ -32,7 +32,7 @@ from coverslip.machine import select_device
 from coverslip.messages import Message, message
 from coverslip.runs.documents import write_table
 from coverslip.runs.folder import Run, RunContext, open_run
-from coverslip.training.linear_probe import fit_linear_probe
+from coverslip.training.linear_probe import fit_linear_probe, principal_components
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

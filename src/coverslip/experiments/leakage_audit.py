@@ -1,14 +1,12 @@
 """The leakage audit before a training: shortcuts, and the leakage estimate, which are cached together."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import TypeAdapter, ValidationError
 
-from coverslip.audit.leakage_estimate import LeakageAudit, estimate_leakage
+from coverslip.audit.leakage_estimate import LeakageAudit, cache_leakage_audit, estimate_leakage
 from coverslip.audit.learning_curve import nested_order
 from coverslip.audit.shortcuts import (
     background_features,
@@ -18,12 +16,10 @@ from coverslip.audit.shortcuts import (
     name_features,
     signal_of,
 )
-from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.names import name_as_text
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.related_images import connected_components, exclusion_reasons
-from coverslip.datasets.quality.scanning import Scan, SignalSource, Unreadable
+from coverslip.datasets.quality.scanning import Scan, SignalSource
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images.preprocessing import PixelFacts, effective_channels
@@ -180,50 +176,3 @@ def _one_hot(tags: Sequence[Mapping[str, str]]) -> Singles:
         if 2 <= len(distinct) <= _MOST_VALUES:
             columns += [(values == value).astype(np.float32) for value in distinct]
     return np.stack(columns, axis=1)
-
-
-LEAKAGE_AUDITS = Kind("leakage-audits")
-
-_VERSION = 5  # increases if equal images would give other results
-_ADAPTER = TypeAdapter(LeakageAudit)
-
-
-def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
-    """Return the cached audit of the same pixels with these labels, groups and duplicates; None if there is none."""
-    key = _key(data, scan)
-    with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        stored = store.find([key]).get(key)
-    try:
-        return None if stored is None else _ADAPTER.validate_json(stored)
-    except ValidationError:  # stored by another version
-        return None
-
-
-def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
-    """Store an audit in the cache."""
-    with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        store.keep({_key(data, scan): _ADAPTER.dump_json(audit, round_trip=True)})
-
-
-def _key(data: Dataset, scan: Scan) -> str:
-    """Return a key of what `_sample` and `_sources` read: pixels, labels, names, cells of the table, and units.
-
-    It is independent of folders and of the names of groups. Tags of files are not in it, since scans do not read them.
-    """
-    usable = [i for i, reason in enumerate(exclusion_reasons(data, scan)) if not reason]
-    unit = connected_components(data, scan, usable)
-
-    def digest(i: int) -> bytes:
-        fact = scan.facts[i]
-        assert not isinstance(fact, Unreadable)  # unreadable images have an exclusion reason
-        record = data.records[i]
-        name = "" if record.in_memory else name_as_text(record.path.stem)
-        cells = sorted((column, cell) for column, cell in record.about if cell)
-        text = f"{fact.pixel_hash} {record.label} {name} {cells}"
-        return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-    digests = np.fromiter(map(digest, usable), dtype="S16", count=len(usable))
-    order = np.lexsort((digests, unit))
-    of_units = np.split(digests[order], np.flatnonzero(np.diff(unit[order])) + 1)
-    units = sorted(hashlib.blake2b(members.tobytes(), digest_size=16).digest() for members in of_units)
-    return hashlib.blake2b(b"".join([str(_VERSION).encode(), *units]), digest_size=16).hexdigest()

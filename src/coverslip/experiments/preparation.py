@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.image_quality import with_cached_quality
-from coverslip.audit.leakage_estimate import inspect_with_leakage_audit
+from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates, with_recorded_near_duplicates
 from coverslip.datasets.index.classes import check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import with_plan
@@ -25,7 +25,6 @@ from coverslip.datasets.splits.folding import check_no_split
 from coverslip.datasets.splits.splitting import check_class_names, check_groups
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage
 from coverslip.events import Emit, Noted, ignore
-from coverslip.experiments.leakage_audit import cached_leakage_audit
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan
 from coverslip.images.reading import Pixels

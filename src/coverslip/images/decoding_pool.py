@@ -130,7 +130,7 @@ class Decoder:
             deadline = self._deadline
             if deadline is None or time.monotonic() - self.last_request < _UNMONITORED_SECONDS:
                 return
-            self._excess = self._exceeded_limit(deadline)
+            self._excess = self._excess or self._exceeded_limit(deadline)
             if self._excess is not None:
                 self._process.kill()
 
@@ -176,6 +176,11 @@ class Decoder:
             if excess is not None:
                 raise excess from None
             raise Died(was_killed=self._was_killed()) from error
+        except CoverslipError:
+            raise
+        except BaseException:  # such as Ctrl-C: the rest of the answer would be taken for that of the next file
+            self.has_ended = True
+            raise
 
     def _was_killed(self) -> bool:
         """Return whether another program killed it; Linux does so if memory is exhausted."""

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -387,7 +387,6 @@ def read_sampled(
     classes = tables[0][1].classes
     has_folders = FOLDER in (by, condition, block, time)
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted) if has_folders else {}
-    several = _files_of_several_images(predicted for _, predicted in tables)
     images = ImagesInProportions()
     rows: list[SampledPrediction] = []
     about_samples: dict[str, tuple[str | None, str | None]] = {}  # condition and block
@@ -398,7 +397,7 @@ def read_sampled(
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition, block))
         for row, cells in zip(predicted, about_images, strict=True):
-            image = _identity(row, file, several)
+            image = _identity(row, file)
             if cells.get(EXCLUDED_COLUMN):
                 images.add(image, is_excluded=True)
                 continue
@@ -425,18 +424,12 @@ def read_sampled(
     return classes, rows
 
 
-def _files_of_several_images(tables: Iterable[Iterable[Prediction]]) -> set[str]:
-    """Return the paths of files of which a table lists several images, such as objects or planes."""
-    of_tables = (Counter(row.path for row in predicted if not row.repeats) for predicted in tables)
-    return {path for of_table in of_tables for path, n in of_table.items() if n > 1}
-
-
-def _identity(row: Prediction, file: Path, several: Collection[str]) -> Hashable:
+def _identity(row: Prediction, file: Path) -> Hashable:
     """Return what rows of one image have in common, also in several tables; a relative path only in one table."""
-    is_absolute = os.path.isabs(row.path)  # noqa: PTH117 - `Path` takes seconds for 100,000 images
-    if is_absolute and row.path not in several:
-        return row.path
-    return row.path if is_absolute else file, row.repeats or row.image_id
+    image_id = row.repeats or row.image_id
+    if os.path.isabs(row.path):  # noqa: PTH117 - `Path` takes seconds for 100,000 images
+        return row.path, image_id.rpartition("/")[2]  # ids begin with folders, which depend on what was opened
+    return file, image_id
 
 
 def folder_of(path: str) -> str:

@@ -335,6 +335,26 @@ def moments(features: Rows) -> tuple[Floats, Floats]:
     return mean, np.maximum(sd, max(_SD_FLOOR * float(np.median(sd)), 1e-12))
 
 
+def principal_components(features: Rows, n_components: int = 64) -> npt.NDArray[np.float32]:
+    """Return (n, C) principal components of standardized features, the first ones first.
+
+    Features are read in parts: those of 100,000 images would need half a GiB of memory, and several times as much to
+    standardize them.
+    """
+    n, n_features = features.shape
+    parts = list(_row_slices(n))
+    mean, sd = moments(features)
+    products = np.zeros((n_features, n_features))
+    for part in parts:
+        rows = (features[part] - mean) / sd
+        products += rows.T @ rows
+    _, directions = np.linalg.eigh(products)
+    first = (directions[:, ::-1][:, :n_components] / sd[:, None]).astype(np.float32)
+    center = mean.astype(np.float32)
+    projected: npt.NDArray[np.float32] = np.concatenate([(features[part] - center) @ first for part in parts])
+    return projected
+
+
 def _discriminants(
     rows: Callable[[slice], Floats],
     label: Ints,

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from coverslip.audit.image_quality import with_cached_quality, with_quality
-from coverslip.audit.leakage_estimate import inspect_with_leakage_audit
+from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import (
     MOST_SEARCHED,
     ScanCollector,
@@ -36,7 +36,6 @@ from coverslip.datasets.quality.inspecting import FileFact, Inspection
 from coverslip.datasets.quality.scanning import Signal, Unreadable, scan_images
 from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound, Stopped
 from coverslip.events import Emit, Event, Progressed, ignore, time_left
-from coverslip.experiments.leakage_audit import cached_leakage_audit
 from coverslip.images.decoding import Fields
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.messages import ENGLISH, Failure, failure, in_language, localized_note

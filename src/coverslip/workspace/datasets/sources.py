@@ -437,7 +437,11 @@ def _regroup(workspace: Workspace, row: AnyRow, with_groups: Dataset, values: Js
         if [tuple(image[1:]) for image in rows] != listed:
             return False
         pairs = zip(rows, with_groups.records, strict=True)
-        change_rows(connection, images, [{"row_id": image.row_id, "group": record.group} for image, record in pairs])
+        grouped = [  # a column that gives groups is not a further column
+            {"row_id": image.row_id, "group": record.group, "about": list(record.about) or None}
+            for image, record in pairs
+        ]
+        change_rows(connection, images, grouped)
         values = {**values, "opened": opened_as_json(with_groups)}
         connection.execute(update(datasets).where(datasets.c.id == row.id).values(**values))
         if "class_plan" in values:

@@ -33,7 +33,7 @@ from coverslip.workspace.viewing.images import DatasetImages, PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side
 THUMBNAILS = Kind("app-thumbnails", bound_bytes=4 * 10**9)
-_VERSION = 2  # increases when thumbnails of the same image change
+_VERSION = 3  # increases when thumbnails of the same image change
 _QUALITY = 85
 _STORED_AT_ONCE = 256
 

@@ -40,7 +40,7 @@ Array = np.ndarray[Any, np.dtype[Any]]  # Any: shape and dtype are said in each 
 
 BLOCK_PX = 1024
 TILES = Kind("app-tiles", bound_bytes=4 * 10**9)
-_VERSION = 1  # increases when blocks of the same image change
+_VERSION = 2  # increases when blocks of the same image change
 _MEMORY_BYTES = 256 * 2**20  # of blocks and whole planes in the memory of the server
 _MOST_RATIO = 4  # between a level and the level of the file from which it is read
 _TOGETHER = 4  # channels that are read together; of images with more, each is read alone
