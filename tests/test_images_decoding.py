@@ -192,9 +192,10 @@ def test_an_answer_that_was_not_awaited_is_not_that_of_the_next_file(
         send(*arguments)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(decoding_pool, "write_message", interrupt)
+    monkeypatch.setattr(decoding_pool, "write_message", interrupt)
+    with pytest.raises(KeyboardInterrupt):
         read(decoders, tmp_path / "first.tif")
+    monkeypatch.setattr(decoding_pool, "write_message", send)
     assert (read(decoders, tmp_path / "next.tif").array == 222).all()
 
 
