@@ -134,7 +134,7 @@ def inspect(
         return with_locations(data, inspect_dataset(data, scan))
     from coverslip.experiments.leakage_audit import audit_leakage
 
-    audit = audit_leakage(data, scan, recipe or Recipe(), emit=emit)
+    audit = audit_leakage(data, scan, emit=emit)
     return with_locations(data, inspect_with_leakage_audit(data, scan, audit))
 
 

@@ -113,7 +113,7 @@ class LeakageAudit:
 
 LEAKAGE_AUDITS = Kind("leakage-audits")
 
-_VERSION = 5  # increases if equal images would give other results
+_VERSION = 6  # increases if equal images would give other results
 _ADAPTER = TypeAdapter(LeakageAudit)
 
 

@@ -38,16 +38,14 @@ Ints = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 
 
-def audit_leakage(
-    data: Dataset, scan: Scan, recipe: Recipe, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL
-) -> LeakageAudit:
+def audit_leakage(data: Dataset, scan: Scan, *, emit: Emit = ignore, stop: Stop = BY_SIGNAL) -> LeakageAudit:
     """Return the shortcuts and the leakage estimate of a dataset.
 
-    The recipe's network computes features of some 2,000 images, in whole groups. The result is cached for trainings.
+    The default network computes features of some 2,000 images, in whole groups. The result is cached for trainings,
+    whatever their recipes.
 
     Args:
         data, scan: the images.
-        recipe: names the network; its seed selects the images.
         emit: receives progress events.
         stop: checked with each progress event.
 
@@ -55,17 +53,17 @@ def audit_leakage(
         BadDataset, BadRecipe: the images cannot form one training set.
         Stopped: on request.
     """
-    audit = _audit(data, scan, recipe, emit, stop)
+    audit = _audit(data, scan, emit, stop)
     cache_leakage_audit(data, scan, audit)
     return audit
 
 
-def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) -> LeakageAudit:
-    positions, label, unit = _sample(data, scan, recipe.seed)
+def _audit(data: Dataset, scan: Scan, emit: Emit, stop: Stop) -> LeakageAudit:
+    positions, label, unit = _sample(data, scan)
     if len(positions) < _FEWEST_IMAGES or len(np.unique(label)) < 2:
         return LeakageAudit(None, None)
     facts = [fact for i in positions if isinstance(fact := scan.facts[i], PixelFacts)]
-    features = _features(data, scan, positions, facts, recipe, emit, stop)
+    features = _features(data, scan, positions, facts, emit, stop)
     sources = _sources(data, positions, facts, emit, stop)
     emit_progress = progress_reporter(emit, "searching-shortcuts", "probes")
 
@@ -74,12 +72,12 @@ def _audit(data: Dataset, scan: Scan, recipe: Recipe, emit: Emit, stop: Stop) ->
         emit_progress(done, total)
 
     columns = batch_columns([dict(data.records[i].about) for i in positions], label, unit)
-    signal = signal_of(features, sources, label, unit, columns=columns, seed=recipe.seed, on_progress=on_progress)
+    signal = signal_of(features, sources, label, unit, columns=columns, on_progress=on_progress)
     has_units = len(np.unique(unit)) < len(unit)
-    return LeakageAudit(signal, estimate_leakage(features, label, unit, seed=recipe.seed) if has_units else None)
+    return LeakageAudit(signal, estimate_leakage(features, label, unit) if has_units else None)
 
 
-def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints]:
+def _sample(data: Dataset, scan: Scan) -> tuple[list[int], Ints, Ints]:
     """Return the positions of a sample of usable images, their class numbers, and the numbers of their groups."""
     reasons = exclusion_reasons(data, scan)
     usable = [i for i, reason in enumerate(reasons) if not reason]
@@ -87,7 +85,7 @@ def _sample(data: Dataset, scan: Scan, seed: int) -> tuple[list[int], Ints, Ints
         return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
     label = np.unique([data.records[i].label or "" for i in usable], return_inverse=True)[1]
     unit = np.unique(connected_components(data, scan, usable), return_inverse=True)[1]
-    is_sampled = nested_order(label, unit, np.random.default_rng(seed)) < _MOST_IMAGES / len(usable)
+    is_sampled = nested_order(label, unit, np.random.default_rng(0)) < _MOST_IMAGES / len(usable)
     positions = np.array(usable)[is_sampled].tolist()
     return positions, *(np.unique(numbers[is_sampled], return_inverse=True)[1] for numbers in (label, unit))
 
@@ -97,13 +95,11 @@ def _features(
     scan: Scan,
     positions: Sequence[int],
     facts: Sequence[PixelFacts],
-    recipe: Recipe,
     emit: Emit,
     stop: Stop,
 ) -> Singles:
     """Return (n, D) features of the frozen network."""
-    side = min(recipe.image_size or _LARGEST_SIDE, _LARGEST_SIDE)
-    recipe = recipe.model_copy(update={"image_size": side})
+    recipe = Recipe(image_size=_LARGEST_SIDE)
     preprocessing = learn_preprocessing(facts, recipe)
     network = create_network(
         recipe.model,
@@ -111,8 +107,7 @@ def _features(
         head=recipe.head,
         channels=preprocessing.channels,
         pretrained=True,
-        options=recipe.model_options,
-        image_size=side,
+        image_size=_LARGEST_SIDE,
     )
     decoded = DecodedPixels(data, scan, preprocessing)
     with embed(

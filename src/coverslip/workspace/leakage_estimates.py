@@ -158,12 +158,11 @@ def audit_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     """
     from coverslip.audit.near_duplicates import with_near_duplicates
     from coverslip.experiments.leakage_audit import audit_leakage
-    from coverslip.runs.recipe import Recipe
 
     dataset_id = arguments["dataset_id"]
     with read_transaction(workspace.engine) as connection:
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-    audit_leakage(data, with_near_duplicates(data, scan, emit=emit), Recipe(), emit=emit)
+    audit_leakage(data, with_near_duplicates(data, scan, emit=emit), emit=emit)
     update_inspection(workspace, dataset_id)
 
 
