@@ -94,6 +94,7 @@ def test_every_engine_agrees_with_pytorch(
     assert difference(run(pixels), torch.stack(copies).mean(dim=0).numpy()) < 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_vgg_is_exported_for_images_whose_maps_are_no_multiple_of_its_first_layer() -> None:
     network = create_network("vgg16", n_classes=2, head="native", pretrained=False, image_size=256)

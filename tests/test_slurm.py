@@ -232,6 +232,7 @@ def plan_of_study(folder: Path, **changes: object) -> StudyPlan:
     )
 
 
+@pytest.mark.exhaustive  # the tests of the app, of resumption and of failures do the same in parts
 def test_each_training_of_a_study_is_a_job_with_the_results_of_this_computer(tmp_path: Path) -> None:
     plan, n_jobs = plan_of_study(tmp_path), list[int]()
     run_study(plan, out=tmp_path / "there", on="slurm", emit=lambda _: n_jobs.append(len(jobs_of_slurm())))

@@ -353,6 +353,8 @@ def ends_when_killed(work: Callable[[], object]) -> bool:
     return status == 0
 
 
+@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_an_upgrade_that_is_killed_at_any_statement_leaves_the_earlier_version(tmp_path: Path) -> None:
     file = earlier_workspace(5, tmp_path)
     copy, before = tmp_path / "workspace-version-5.sqlite", content_of(file)
