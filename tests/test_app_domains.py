@@ -1,20 +1,24 @@
 """Several folders as one dataset: each a domain with a name; added, renamed and left out, and no label is lost."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import RunningApp, check_accessible, open_page
-from drawing import save_cells
+from drawing import save_cell, save_cells
 from image_sets import App, workspace_in
 from refusing import refusing
 
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadDataset
 from coverslip.runs.status import images_opened
+from coverslip.workspace.datasets.grouping import compute_group_preview
 from coverslip.workspace.datasets.labels import training_images
+from coverslip.workspace.datasets.sources import Grouping, groups_of_images
+from coverslip.workspace.store.rows import dataset_row
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -77,6 +81,22 @@ def test_folders_without_labels_have_domains_too(app: App, labs: tuple[Path, Pat
     here, there = labs
     dataset = opened(app, (here / "round", "Basel"), (there / "flat", "Bern"), is_labeled=False)
     assert (counts(dataset), dataset["n_labeled"]) == ({"Basel": 3, "Bern": 6}, 0)
+
+
+@pytest.mark.parametrize("names", [(None, None), ("Basel", "Bern")])
+def test_a_pattern_divides_unlabeled_folders_as_its_preview_shows(
+    names: tuple[str | None, str | None], app: App, tmp_path: Path
+) -> None:
+    plates = [tmp_path / "plates" / plate for plate in ("plate1", "plate2")]
+    for k, well in enumerate(plate / name for plate in plates for name in ("A1", "B2")):
+        save_cell(well / "w0.png", seed=k)
+    dataset = opened(app, *zip(plates, names, strict=True), is_labeled=False)
+    with app.home.engine.connect() as connection:
+        row = dataset_row(connection, dataset["id"])
+    for pattern in (r"^([^/]+)/", r"plate\d", r"/([AB]\d)/"):
+        preview = compute_group_preview(app.home, dataset["id"], pattern=pattern, column=None)
+        groups = groups_of_images(app.home, row, Grouping(pattern=pattern))
+        assert {each.group: each.n for each in preview.largest} == Counter(groups.values()), pattern
 
 
 def test_a_place_that_is_given_twice_is_refused(app: App, labs: tuple[Path, Path]) -> None:

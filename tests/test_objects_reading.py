@@ -493,6 +493,13 @@ def test_plain_points_have_a_class_and_the_box_of_tables_of_points(fields: Path,
     ("name", "content", "code", "parameters"),
     [
         ("a.geojson", [{"geometry": {"type": "Point", "coordinates": [1]}}], "geojson-feature-invalid", {"number": 1}),
+        ("a.geojson", [{"geometry": {"type": "Polygon"}}], "geojson-feature-invalid", {"number": 1}),
+        (
+            "a.geojson",
+            [{"geometry": {"type": "GeometryCollection", "geometries": [GEOJSON["features"][0]["geometry"]]}}],
+            "geojson-feature-invalid",
+            {"number": 1},
+        ),
         ("a.geojson", {"type": "FeatureCollection", "features": [{"geometry": None}]}, "files-without-objects", {}),
         ("a.json", {"some": "thing"}, "unknown-json", {}),
         ("a.json", "{", "object-file-not-read", {}),

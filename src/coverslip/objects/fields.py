@@ -4,12 +4,12 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from coverslip.datasets.index.opening import ImageSource, check_pattern, grouped_by_pattern, open_dataset
+from coverslip.datasets.index.opening import ImageSource, check_pattern, open_dataset, with_pattern_groups
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import one_line, some
 from coverslip.errors import BadDataset, UnreadableImage
@@ -60,14 +60,15 @@ def list_fields(
     Raises:
         BadDataset: there are no fields, none can be read, or the pattern matches no path.
     """
-    if not isinstance(sources, Dataset):
-        opened = open_dataset(sources, labeled=False, distinct=True, group=group, group_pattern=group_pattern)
-    elif group_pattern:
-        records, notes = grouped_by_pattern(sources.records, sources.path_below_source, group_pattern)
-        opened = replace(sources, records=tuple(records), notes=(*sources.notes, *notes))
-        check_pattern([opened], group_pattern)
-    else:
+    if isinstance(sources, Dataset):
         opened = sources
+    elif group and group_pattern:
+        raise BadDataset("column-and-pattern")
+    else:
+        opened = open_dataset(sources, labeled=False, distinct=True, group=group)
+    if group_pattern:
+        opened = with_pattern_groups(opened, opened.path_below_source, group_pattern)
+        check_pattern([opened], opened.path_below_source, group_pattern)
     parts = _NamedParts(group_pattern)
     for each in opened.notes:
         emit(Noted.of(each))

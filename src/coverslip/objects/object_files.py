@@ -61,11 +61,11 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
     features = content if isinstance(content, list) else content.get("features", [content])
     for number, feature in enumerate(features, start=1):
         with _naming("geojson-feature-invalid", file, number):
-            geometry, properties = feature["geometry"] or {}, feature.get("properties") or {}
-            kind, coordinates = geometry.get("type"), geometry.get("coordinates")
-            if not coordinates:
+            geometry, properties = feature["geometry"], feature.get("properties") or {}
+            if geometry is None or not geometry["geometries" if "geometries" in geometry else "coordinates"]:
                 objects.n_ignored += 1
                 continue
+            kind, coordinates = geometry["type"], geometry["coordinates"]
             metadata = properties.get("metadata") or {}
             identity = _first_text(metadata.get("object_id"), feature.get("id"))
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -251,7 +252,15 @@ def images_of(run: Run) -> Dataset:
     stored_sources = in_memory_sources(run)
     data = reopen_dataset(_opening(opened, stored_sources, run.recipe, opened.domains))
     data = with_classes(with_note(data, run) if stored_sources else data, run.recipe.classes)
-    return _chosen(data, {row.image_id for row in run.split}) if run.split else data
+    return _with_former_groups(_chosen(data, {row.image_id for row in run.split}), run.split) if run.split else data
+
+
+def _with_former_groups(data: Dataset, rows: Sequence[SplitRow]) -> Dataset:
+    """Return the images of a run of a former state, in which an image without a group was in a group of its name."""
+    n_of_group = Counter(row.group for row in rows)
+    former = {row.image_id for row in rows if row.group == row.image_id and n_of_group[row.group] == 1}
+    records = (r.with_group(r.image_id) if r.group is None and r.image_id in former else r for r in data.records)
+    return replace(data, records=tuple(records)) if former else data
 
 
 def evaluated_images_of(evaluation: Run) -> Dataset:

@@ -65,8 +65,9 @@ def open_dataset(
             dataset, each a domain. With `labeled=False`, sources can also be images (files or in memory), folders
             without classes, and patterns such as `new/*.tif`.
         group: column of the table with the groups that a split must not divide (patient, slide, well).
-        group_pattern: regular expression for the group in each path relative to the folder or table: the part named
-            `group`, else the first part in parentheses, else the whole match.
+        group_pattern: regular expression for the group in each path relative to the folder or table, with several
+            sources without labels to the folder that contains all: the part named `group`, else the first part in
+            parentheses, else the whole match.
         columns: the column of each meaning, if it does not have an accepted name: `{"path": "File", "label": "Class"}`.
             Keys are path, label, group, split, image_id, domain, x, y, width, height and the like. An empty name means
             that the table has no such column.
@@ -118,11 +119,15 @@ def open_dataset(
     distinct = distinct or labeled
     if labeled:
         opened = [_open_labeled(each, opening, may_read) for each in sources]
+        path_of = opened[0].relative_path
     else:
         each_alone = [[each] for each in sources] if names else [sources]
         opened = [_open_unlabeled(together, opening, distinct, may_read) for together in each_alone]
+        path_of = replace(opened[0], root=common_root([each.root for each in opened])).relative_path
+        if group_pattern is not None:
+            opened = [with_pattern_groups(each, path_of, group_pattern) for each in opened]
     if group_pattern is not None:
-        check_pattern(opened, group_pattern)
+        check_pattern(opened, path_of, group_pattern)
     dataset = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
     return replace(with_channel_files(dataset, plan), opening=opening)
 
@@ -409,7 +414,7 @@ def _open_unlabeled(
     distinct: bool,
     may_read: Callable[[Path], bool] | None,
 ) -> Dataset:
-    """Return the images of these sources as one dataset without domains, or labels from folders.
+    """Return the images of these sources as one dataset without domains, labels from folders, or groups by a pattern.
 
     Args:
         sources: paths and tables.
@@ -418,9 +423,9 @@ def _open_unlabeled(
         may_read: as of `open_dataset`.
 
     Raises:
-        BadDataset: there are none, or a table or pattern is invalid.
+        BadDataset: there are none, or a table is invalid.
     """
-    group, pattern = opening.group, opening.group_pattern
+    group = opening.group
     plan = opening.plan_of_each.of_whole_image
     records: list[ImageRecord] = []
     notes: list[Note] = []
@@ -472,11 +477,7 @@ def _open_unlabeled(
         records = list(dict.fromkeys(records))
         notes.append(note("given-twice", n_images=n_repeated))
     kind: Source = "table" if n_tables == len(sources) else "files"
-    dataset = Dataset(common_root(roots), kind, tuple(records), tuple(notes), opening=opening)
-    if pattern is None:
-        return dataset
-    records, more_notes = grouped_by_pattern(records, dataset.path_below_source, pattern)
-    return replace(dataset, records=tuple(records), notes=(*notes, *more_notes))
+    return Dataset(common_root(roots), kind, tuple(records), tuple(notes))
 
 
 def with_folder_labels(dataset: Dataset, classes: Collection[str]) -> Dataset:
@@ -617,8 +618,23 @@ def grouped_by_pattern(
     return grouped, notes
 
 
-def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
+def with_pattern_groups(dataset: Dataset, path_of: Callable[[ImageRecord], str], pattern: str) -> Dataset:
+    """Return the dataset with the groups that `pattern` finds in each path, as `grouped_by_pattern`.
+
+    Raises:
+        BadDataset: the pattern is not a regular expression.
+    """
+    records, notes = grouped_by_pattern(dataset.records, path_of, pattern)
+    return replace(dataset, records=tuple(records), notes=(*dataset.notes, *notes))
+
+
+def check_pattern(opened: Sequence[Dataset], path_of: Callable[[ImageRecord], str], pattern: str) -> None:
     """Refuse a pattern that matches no path of any source. Added images may have other names.
+
+    Args:
+        opened: the sources, grouped by the pattern.
+        path_of: the path of a record in which the pattern was searched.
+        pattern: a regular expression.
 
     Raises:
         BadDataset: it matches none.
@@ -629,7 +645,7 @@ def check_pattern(opened: Sequence[Dataset], pattern: str) -> None:
     )
     if n_unmatched < n_images:
         return
-    path = one_line(opened[0].relative_path(opened[0].records[0]))
+    path = one_line(path_of(opened[0].records[0]))
     raise BadDataset(
         "pattern-matches-nothing", file=opened[0].root, pattern=one_line(pattern), n_paths=n_images, path=path
     )
