@@ -127,19 +127,21 @@ def test_tables_of_labels_go_after_a_month_unless_something_names_them(tmp_path:
     dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells", n=3)))]).id
     home.background.wait_all()
     tables = []
-    for k in range(5):
+    for k in range(6):
         labels.set_labels(home, dataset_id, images_at(home, dataset_id, [k]), "new")
         tables += map(Path, labels.training_images(home, dataset_id).sources)
-    of_job, of_dataset, of_run, young, _ = tables
+    of_job, of_dataset, of_run, of_study, young, _ = tables
     job = {"kind": "train", "dataset_name": "", "folder": str(home.runs / "x"), "choices": {}, "state": "removed"}
     add_job(home, id="a", name="a", command=["coverslip", "train", str(of_job)], **job)
     sources.open_sources(home, [sources.Source(str(of_dataset))])
     make_folder(home.runs / "adopted").joinpath("environment.json").write_text(json.dumps({"sources": [str(of_run)]}))
+    plan = f"datasets:\n- path: {of_study}\n  name: plate.csv\n"
+    make_folder(home.studies / "study").joinpath("study.yaml").write_text(plan)
     for file in home.snapshots.iterdir():
         if file != young:
             os.utime(file, (0, 0))
     delete_expired(home, threading.Event())
-    assert [file.is_file() for file in tables] == [True, True, True, True, False]
+    assert [file.is_file() for file in tables] == [True, True, True, True, True, False]
 
 
 def test_copies_that_another_set_uses_stay(tmp_path: Path) -> None:

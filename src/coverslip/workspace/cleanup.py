@@ -35,7 +35,7 @@ _SECONDS_PER_DAY = 86_400
 _BEING_DELETED = ""  # the time of the removal of a dataset that cannot be restored any more
 _ROWS_AT_ONCE = 2_000
 _FILES_WITH_SOURCES = frozenset({Run(Path()).environment_file.name, Run(Path()).recipe_file.name, "study.yaml"})
-_SNAPSHOT = re.compile(r"[^/\\\"']+\.csv")
+_SNAPSHOT = re.compile(r"[^/\\\"'\s]+\.csv")
 PARTIAL = re.compile(r"\..+\.part(-journal|-shm|-wal)?")  # also files of a database
 _log = logging.getLogger("coverslip")
 

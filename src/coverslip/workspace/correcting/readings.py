@@ -179,7 +179,7 @@ def second_reading(workspace: Workspace, dataset_id: str) -> SecondReading:
 
 
 def draw_images(workspace: Workspace, dataset_id: str, n: int) -> SecondReading:
-    """Draw up to `n` further labeled images at random, and return the images for this reader.
+    """Draw up to `n` further labeled images at random, and return the images for the author of the request.
 
     Raises:
         NotFound: there is no such dataset.
@@ -217,11 +217,11 @@ def remove_second_reading(workspace: Workspace, dataset_id: str) -> None:
 
 
 def read_image(workspace: Workspace, dataset_id: str, row_id: int, label: str | None) -> ImageToRead:
-    """Store the label of this reader for a drawn image; None removes it.
+    """Store the label of the author of the request for a drawn image; None removes it.
 
     Raises:
         NotFound: there is no such dataset, or the image is not drawn.
-        Conflict: the first label is by this reader.
+        Conflict: the first label is by the author of the request.
         CoverslipError: the label is no class of the dataset.
     """
     reader = author_name()

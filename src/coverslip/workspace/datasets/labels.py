@@ -373,9 +373,7 @@ def training_images(
         else:
             groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
-        lines = _lines(
-            connection, row, for_training=True, groups=groups, group_column=column, states_pixels=states_pixels
-        )
+        lines = _lines(connection, row, groups=groups, group_column=column, states_pixels=states_pixels)
         data = "".join(lines).encode()
     file = write_snapshot(folder or workspace.snapshots, "", data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
@@ -422,7 +420,7 @@ def table_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
     def lines() -> Iterator[str]:
         with read_transaction(workspace.engine) as connection:
-            yield from _lines(connection, dataset_row(connection, dataset_id), for_training=False)
+            yield from _lines(connection, dataset_row(connection, dataset_id))
 
     return lines()
 
@@ -453,16 +451,11 @@ def _lines(
     connection: Connection,
     row: AnyRow,
     *,
-    for_training: bool,
     groups: Mapping[str, str | None] | None = None,
     group_column: str = "group",
     states_pixels: bool = False,
 ) -> Iterator[str]:
-    """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`.
-
-    Raises:
-        BadDataset: for a training, a file's name is not text, so its row would name another file.
-    """
+    """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`."""
     columns = _columns(connection, row)
     if states_pixels:
         columns += [name for name in PLAN_COLUMNS if name not in columns]

@@ -435,7 +435,8 @@ def _is_searching(workspace: Workspace, row: AnyRow) -> bool:
     if check.state is not None or any(map(workspace.background.is_running, threads)):
         return True
     if check.error is None and row.summary["n_images"] - row.summary["n_excluded"] <= MOST_SEARCHED:
-        _search_once(workspace, row.id, row.revision)
+        with suppress(Busy, DiskFull):  # this request only reads; the next one tries again
+            _search_once(workspace, row.id, row.revision)
     return workspace.background.is_running(duplicates_thread_of(row.id))
 
 

@@ -129,7 +129,7 @@ def jobs_where(connection: Connection, *conditions: ColumnElement[bool]) -> list
 
 
 def find_jobs(workspace: Workspace, *conditions: ColumnElement[bool]) -> list[Job]:
-    """Return the same by a connection of its own."""
+    """Return the jobs that meet all conditions, the newest first, with a new connection."""
     with workspace.engine.connect() as connection:
         return jobs_where(connection, *conditions)
 

@@ -537,11 +537,14 @@ def write_keys(workspace: Workspace, row_of: Mapping[str, int]) -> str:
 
 
 def write_snapshot(folder: Path, prefix: str, data: bytes) -> Path:
-    """Write a table, whose name is a prefix and a hash of its content. One that exists becomes as new."""
+    """Write a table, whose name is a prefix and a hash of its content.
+
+    If the file exists, its modification time is renewed.
+    """
     file = folder / f"{prefix}{hashlib.sha256(data).hexdigest()[:16]}.csv"
     try:
         os.utime(file)
-    except FileNotFoundError:
+    except OSError:  # writing reports it
         write_bytes(file, data)
     return file
 
