@@ -748,7 +748,7 @@ def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Findi
     in_near_duplicates = {i for members in scan.near_duplicates or () for i in members}
     equal = (members for members in scan.equal_pixels if in_near_duplicates.isdisjoint(members))
     near = scan.near_duplicates or ()
-    clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members}) > 1]
+    clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members} - {None}) > 1]
     if clusters:
         yield finding_case(
             "finding-groups-divide-copies",

@@ -111,7 +111,7 @@ study-budget = Für { $n_trainings ->
        *[other] { $n_trainings } Trainings
     } blieb keine Zeit.
 
-study-budget-exceeded = Das erste Training dauert etwa { $duration }, länger als das Zeitlimit. Es läuft trotzdem, weil sonst nichts liefe.
+study-budget-exceeded = Das erste Training dauert etwa { $duration }, länger als das Zeitlimit. Es beginnt trotzdem.
 
 study-budget-robustness = Um die Robustheit zu testen, blieb bei { $n_trainings ->
         [one] { $n_trainings } Training

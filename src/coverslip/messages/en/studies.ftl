@@ -111,7 +111,7 @@ study-budget = There was no time left for { $n_trainings ->
        *[other] { $n_trainings } trainings
     }.
 
-study-budget-exceeded = The first training takes about { $duration }, longer than the time limit. It is run nevertheless, because nothing else would be.
+study-budget-exceeded = The first training takes about { $duration }, longer than the time limit. It starts anyway.
 
 study-budget-robustness = There was no time left to test the robustness of { $n_trainings ->
         [one] { $n_trainings } training
