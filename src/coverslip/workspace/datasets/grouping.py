@@ -68,7 +68,7 @@ class GroupPreview:
     """The groups by a pattern or column."""
 
     n_groups: int
-    n_unmatched: Annotated[int, Field(description="Images without a group; each is its own group.")]
+    n_unmatched: Annotated[int, Field(description="Images without a group.")]
     examples: list[GroupExample]
     largest: list[GroupSize]
     refusal: Annotated[

@@ -396,8 +396,8 @@ export const datasets: Texts['datasets'] = {
     columnLabel: 'Spalte',
     unmatched: (n) =>
       plural(n, {
-        one: `${count(n)} Bild passt nicht und bildet eine eigene Gruppe`,
-        other: `${count(n)} Bilder passen nicht; jedes bildet eine eigene Gruppe`,
+        one: `${count(n)} Bild hat keine Gruppe`,
+        other: `${count(n)} Bilder haben keine Gruppe`,
       }),
     allMatched: 'Jedes Bild hat eine Gruppe.',
     examples: 'Beispiele',

@@ -384,8 +384,8 @@ export const datasets = {
     columnLabel: 'Column',
     unmatched: (n: number) =>
       plural(n, {
-        one: `${count(n)} image does not match and forms a separate group`,
-        other: `${count(n)} images do not match; each forms a separate group`,
+        one: `${count(n)} image has no group`,
+        other: `${count(n)} images have no group`,
       }),
     allMatched: 'Every image has a group.',
     examples: 'Examples',
