@@ -238,7 +238,7 @@ def test_a_run_with_few_groups_says_so(trained: Run) -> None:
 @pytest.mark.parametrize(("pattern", "n_points"), [(r"slide[0-4](?=_)", 0), (r"slide\d?[0-8](?=_)", 4)])
 @pytest.mark.exhaustive
 def test_only_named_groups_count_towards_the_fewest(tmp_path: Path, pattern: str, n_points: int) -> None:
-    """5 and 36 of 40 slides have a name; each image of another slide is a group of its own."""
+    """5 and 36 of 40 slides have a name; images of other slides have no group."""
     cells = write_cells(tmp_path / "cells", 120, n_slides=40)
     run = cs.train(cs.open_dataset(cells, group_pattern=pattern), INSTANT, out=tmp_path / "run")
     assert run.learning_curve is not None

@@ -529,10 +529,11 @@ def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True)
     last_of = {key: key.rpartition(".")[2] for key in keys}
     if plain in last_of:
         return plain
-    near = [key for key, of_key in last_of.items() if of_key == last]
+    near = sorted((key for key, of_key in last_of.items() if of_key == last), key=lambda key: key != last)
     near += filter(None, [key_of_other_tool(plain)])
     if allow_similar and last:
-        near += [key for key, of_key in last_of.items() if of_key.startswith(last)]
+        if len(last) >= _FEWEST_LETTERS:
+            near += [key for key, of_key in last_of.items() if of_key.startswith(last)]
         near += difflib.get_close_matches(plain, last_of, n=1, cutoff=_NEAR)
         near += [key for key, of_key in last_of.items() if last in of_key.split("_")]
     return next(iter(near), None)
@@ -541,6 +542,7 @@ def suggested_key(name: str, keys: Iterable[str], *, allow_similar: bool = True)
 Fault = tuple[str, str]  # the dotted key, and its fault in words
 _MOST_FAULTS = 20
 _NEAR = 0.75  # similarity of difflib; less similar names are not suggested
+_FEWEST_LETTERS = 3  # of a name that is the beginning of a suggested key
 _MOST_CHARACTERS = 80  # maximum characters of a value in a message
 
 

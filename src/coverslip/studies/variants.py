@@ -564,7 +564,6 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
         if (each.latency.processor, each.latency.n_threads) == here
     }
     for done, (key, cell) in enumerate(first.items(), start=1):
-        _write_latencies(folder, first, measured, is_complete=False)
         if key not in measured:
             try:
                 latency = classifier_latency(load_classifier(cell.run.folder), open_images(cell))
@@ -572,6 +571,7 @@ def measure_latencies(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignor
             except CoverslipError as error:
                 dataset, model = key
                 emit(Noted.of(note("no-latency", level="warning", dataset=dataset, model=model, what=error.message)))
+        _write_latencies(folder, first, measured, is_complete=False)
         emit(Progressed(stage="measuring-latencies", done=done, total=len(first), unit="networks"))
     _write_latencies(folder, first, measured, is_complete=True)
 

@@ -339,11 +339,17 @@ def principal_components(features: Rows, n_components: int = 64) -> npt.NDArray[
     """Return (n, C) principal components of standardized features, the first ones first.
 
     Features are read in parts: those of 100,000 images would need half a GiB of memory, and several times as much to
-    standardize them.
+    standardize them. Of fewer images than features, the products of images are the smaller matrix.
     """
     n, n_features = features.shape
     parts = list(_row_slices(n))
     mean, sd = moments(features)
+    if n < n_features:
+        standardized = (features[slice(0, n)] - mean) / sd
+        variance, vectors = np.linalg.eigh(standardized @ standardized.T)
+        scale = np.sqrt(np.maximum(variance[::-1][:n_components], 0))
+        components: npt.NDArray[np.float32] = (vectors[:, ::-1][:, :n_components] * scale).astype(np.float32)
+        return components
     products = np.zeros((n_features, n_features))
     for part in parts:
         rows = (features[part] - mean) / sd

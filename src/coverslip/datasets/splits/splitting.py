@@ -102,10 +102,10 @@ def too_few_units(dataset: Dataset, positions: Sequence[int], n_units: int, n_pa
         return BadDataset(
             "too-few-distinct-images", file=dataset.root, n_images=n_images, n_units=n_units, n_parts=n_parts
         )
-    records = (dataset.records[i] for i in positions)
-    groups = sorted({record.group or record.image_id for record in records}, key=natural_key)
+    group_of = [dataset.records[i].group for i in positions]
+    groups = sorted({group for group in group_of if group is not None}, key=natural_key)
     return BadDataset(
-        "too-few-separate-groups" if len(groups) > n_units else "too-few-groups",
+        "too-few-separate-groups" if len(groups) + group_of.count(None) > n_units else "too-few-groups",
         file=dataset.root,
         n_images=n_images,
         n_units=n_units,

@@ -109,7 +109,7 @@ mask-planes-differ = Das Labelbild hat { $n_planes } Ebenen, sein Gesichtsfeld {
         [one] eine z-Ebene
        *[other] { $n_z } z-Ebenen
     }
-    .do = Exportieren Sie eine Ebene, oder eine Ebene für jeden Zeitpunkt oder jede z-Ebene.
+    .do = Exportieren Sie eine Ebene, eine für jeden Zeitpunkt oder jede z-Ebene, oder eine für jede z-Ebene zu jedem Zeitpunkt.
 
 masks-without-objects = { $n_files ->
         [one] Das Labelbild enthält kein Objekt

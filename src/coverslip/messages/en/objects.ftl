@@ -109,7 +109,7 @@ mask-planes-differ = The label image has { $n_planes } planes, but its field { $
         [one] one z-plane
        *[other] { $n_z } z-planes
     }
-    .do = Export one plane, or one plane for each time point or each z-plane.
+    .do = Export one plane, one plane for each time point or each z-plane, or one for each z-plane at each time point.
 
 masks-without-objects = { $n_files ->
         [one] The label image contains no object

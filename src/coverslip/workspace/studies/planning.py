@@ -312,7 +312,7 @@ def _refuse_outside(workspace: Workspace, plan: StudyPlan, paths: Container[str]
 
 
 def _names_of(rows: Sequence[AnyRow]) -> list[str]:
-    """Return a name of its own for each dataset: with a number if names are equal."""
+    """Return a distinct name for each dataset, with a number if names are equal."""
     names, unique = [row.name for row in rows], list[str]()
     for name in names:
         numbered = (f"{name} {i}" for i in itertools.count(1))
