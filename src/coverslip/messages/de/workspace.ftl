@@ -122,14 +122,11 @@ workspace-version = Dieser Arbeitsbereich hat das Format { $version }{ $has_need
 
 workspace-upgrade = Der Arbeitsbereich { $folder } hat das Format { $version }. coverslip bringt ihn auf das Format { $expected } und behält seine bisherige Datenbank in { $copy }. Wird dies unterbrochen, bleibt der Arbeitsbereich unverändert.
 
-postgresql-not-supported = Die Tabellen eines Servers können nicht in PostgreSQL liegen, aber { $variable } nennt eine Datenbank
-    .do = Sichern Sie den Server mit der letzten Version, die sie liest (`coverslip backup --server`), und stellen Sie die Sicherung mit dieser Version in einem neuen Ordner wieder her, ohne { $variable }. Die Schritte stehen in docs/server.md.
-
 workspace-upgraded-while-served = Ein Server verwendet diesen Arbeitsbereich, dessen Format sich ändern würde
     .do = Beenden Sie den Server mit Strg+C in seinem Terminal, und starten Sie ihn mit dieser Version von coverslip.
 
 server-without-accounts = Die Konten dieses Servers fehlen, obwohl er Projekte hat
-    .do = Stellen Sie den Server aus einer Sicherung in einem neuen Ordner wieder her, oder verschieben Sie accounts.sqlite zurück. Lagen die Tabellen in PostgreSQL, siehe docs/server.md.
+    .do = Stellen Sie den Server aus einer Sicherung in einem neuen Ordner wieder her, oder verschieben Sie accounts.sqlite zurück.
 
 workspace-on-network-drive = Dieser Ordner liegt auf einem Netzlaufwerk ({ $file_system }), auf dem zwei Rechner die Datenbank des Arbeitsbereichs beschädigen können
     .do = Wählen Sie einen Ordner auf einer Festplatte dieses Rechners.
@@ -152,8 +149,8 @@ no-backup-folder = Dieser Server hat keinen Ordner für Sicherungen
 backup-in-progress = Eine Sicherung wird gerade geschrieben
     .do = Warten Sie, bis sie vollständig ist.
 
-backup-without-server = Hier ist kein Server mit Konten, oder seine Konten sind in einer anderen Datenbank
-    .do = Wählen Sie den Ordner des Servers, und nennen Sie die Adresse seiner Datenbank, wenn er eine hat.
+backup-without-server = In diesem Ordner ist kein Server mit Konten
+    .do = Wählen Sie den Ordner des Servers.
 
 backup-of-server-not-accepted = Dieser Ordner ist keine vollständige Sicherung eines Servers
     .do = Wählen Sie einen Ordner, den `coverslip backup --server` geschrieben hat.

@@ -122,14 +122,11 @@ workspace-version = This workspace has the format { $version }{ $has_needed ->
 
 workspace-upgrade = The workspace { $folder } has the format { $version }. coverslip brings it to the format { $expected }, and keeps its database from before in { $copy }. If this is interrupted, the workspace is unchanged.
 
-postgresql-not-supported = The tables of a server cannot be in PostgreSQL, but { $variable } names a database
-    .do = Use the last version that reads it to back up the server (`coverslip backup --server`), and restore the backup with this version into a new folder, without { $variable }. docs/server.md has the steps.
-
 workspace-upgraded-while-served = A server uses this workspace, whose format an upgrade would change
     .do = Stop the server with Ctrl-C in its terminal, then start it with this version of coverslip.
 
 server-without-accounts = The accounts of this server are missing, although it has projects
-    .do = Restore the server from a backup into a new folder, or move accounts.sqlite back. If the tables were in PostgreSQL, see docs/server.md.
+    .do = Restore the server from a backup into a new folder, or move accounts.sqlite back.
 
 workspace-on-network-drive = This folder is on a network drive ({ $file_system }), where two computers can damage the database of the workspace
     .do = Choose a folder on a disk of this computer.
@@ -152,8 +149,8 @@ no-backup-folder = This server has no folder for backups
 backup-in-progress = A backup is being written
     .do = Wait until it is complete.
 
-backup-without-server = There is no server with accounts here, or its accounts are in another database
-    .do = Choose the folder of the server, and give the address of its database if it has one.
+backup-without-server = There is no server with accounts in this folder
+    .do = Choose the folder of the server.
 
 backup-of-server-not-accepted = This folder is no complete backup of a server
     .do = Choose a folder that `coverslip backup --server` has written.
