@@ -330,7 +330,7 @@ summary-rates-equal = { $are_all ->
    *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { $points } percentage points: these proportions of single samples are hardly known. Means of several samples are known better. To know single samples better, label some of their images (spot check){ $has_few_images ->
+summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { $points } percentage points: these proportions of single samples are very uncertain. Means of several samples are more precise. To make single samples more precise, label some of their images (spot check){ $has_few_images ->
     [true] , or predict more images of each sample.
    *[false] .
 }

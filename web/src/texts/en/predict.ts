@@ -236,7 +236,7 @@ export const predict = {
     control: 'Compare',
     controlHelp:
       'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons. Samples also have z-scores.',
-    eachTwo: 'each two conditions',
+    eachTwo: 'each pair of conditions',
     positive: 'Positive controls',
     zScore: 'z-score',
     samples: 'Samples',
