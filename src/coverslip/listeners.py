@@ -143,7 +143,8 @@ class MlflowListener:
             from mlflow import MlflowClient
             from mlflow.tracking import is_tracking_uri_set
 
-            self._client = MlflowClient(None if is_tracking_uri_set() else "mlruns")
+            is_set = is_tracking_uri_set()  # type: ignore[no-untyped-call]
+            self._client = MlflowClient(None if is_set else "mlruns")
         except Exception as error:  # of MLflow, or of a package that its stores need
             reason = one_line(f"{type(error).__name__}: {error}", 200)
             raise CoverslipError("mlflow-not-opened", reason=reason) from error
