@@ -590,12 +590,7 @@ distance-of-one-dataset = Ein Abstand wird von einem Datensatz zu anderen gemess
 
 ## Predictions
 
-no-such-classifier = Kein Klassifikator hier hat diese ID
-    .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Klassifikatoren nach.
-
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
-    .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
-
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
 prediction-stopped = Die Vorhersage wurde angehalten

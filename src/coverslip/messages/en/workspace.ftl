@@ -593,12 +593,7 @@ distance-of-one-dataset = A distance is measured from one dataset to others
 
 ## Predictions
 
-no-such-classifier = No classifier here has this ID
-    .do = It may have been removed. Check the list of classifiers.
-
 classifier-ended = The process of the classifier ended on this image
-    .do = Use the same image in a prediction. Its page says why the image fails.
-
     .do = Use the same image in a prediction. Its page says why the image fails.
 
 prediction-stopped = The prediction was stopped
