@@ -59,12 +59,8 @@ def uploaded(workspace: Workspace, folder: Path) -> str:
     """A dataset of images inside the workspace; its id."""
     upload = folders.start_upload(workspace, "cells", is_labeled=True).id
     for file in sorted(folder.rglob("*.png")):
-        sink = folders.receive_file(workspace, upload, file.relative_to(folder).as_posix(), None)
-        try:
-            sink.write(file.read_bytes())
-            sink.finish(b"")
-        finally:
-            sink.close()
+        sent = Path(shutil.copy(file, workspace.uploads / upload / ".sent"))
+        folders.store_file(workspace, upload, PurePosixPath(file.relative_to(folder)), sent)
     dataset = folders.finish_upload(workspace, upload).id
     until(lambda: dataset_state(workspace, dataset).state != "reading")
     return dataset

@@ -161,8 +161,8 @@ def remove_partial_files(workspace: Workspace) -> None:
     """Remove temporary files of a killed server. Call this before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)
-    partial = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
-    # Complete files of uploads are in another folder.
+    folders = (workspace.folder / "classifiers", workspace.uploads, *workspace.uploads.glob("*"))
+    partial = (path for folder in folders for path in folder.glob(".*"))  # complete files of uploads are in `files/`
     for path in (*partial, *_files_without_job(workspace)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -50,9 +50,6 @@ request-aborted = Die Anfrage wurde unterbrochen
 internal-error = In coverslip ist ein Fehler aufgetreten
     .do = Dies ist ein Fehler von coverslip. Melden Sie ihn mit dem Ende von log/app.log im Ordner der App.
 
-empty-request = Die Anfrage hat keinen Inhalt
-    .do = Senden Sie die Datei als Inhalt (Body) der Anfrage.
-
 no-files-in-form = Die Anfrage enthält keine Dateien
     .do = Senden Sie die Dateien als Felder eines Formulars (multipart/form-data).
 

@@ -50,9 +50,6 @@ request-aborted = The request was interrupted
 internal-error = An error occurred inside coverslip
     .do = This is a bug in coverslip. Report it, with the end of log/app.log in the folder of the app.
 
-empty-request = The request has no content
-    .do = Send the file as the body of the request.
-
 no-files-in-form = The request contains no files
     .do = Send the files as fields of a form (multipart/form-data).
 
