@@ -681,8 +681,8 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
                     archive.writestr(name, data)
         damaged_id = lab.client.post(f"{API}/classifiers", content=changed.getvalue()).json()["id"]
         assert lab.client.get(f"{API}/classifiers/{damaged_id}/card").json()["test"] is None
-        assert lab.client.delete(f"{API}/classifiers/{damaged_id}").status_code == 204
-    assert lab.client.delete(f"{API}/classifiers/{imported['id']}").status_code == 204
+        assert lab.client.delete(f"{API}/jobs/{damaged_id}").status_code == 204
+    assert lab.client.delete(f"{API}/jobs/{imported['id']}").status_code == 204
     assert lab.client.get(f"{API}/classifiers/{imported['id']}/card").status_code == 404
 
 

@@ -291,7 +291,13 @@ def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     assert brought.status_code == 201
     assert brought.json()["classes"] == list(CLASSES)
     assert {item["name"] for item in lab.get("classifiers")["items"]} >= {"The <b>first</b>", "Brought"}
-    path_of_brought = f"{API}/classifiers/{brought.json()['id']}"
+    path_of_brought = f"{API}/jobs/{brought.json()['id']}"
+    state = lab.client.get(path_of_brought).json()
+    assert (state["kind"], state["state"], state["actions"]) == ("import", "done", ["remove"])
+    assert lab.client.get(f"{API}{state['links']['result']}").json() == brought.json()
+    assert lab.client.get(f"{path_of_brought}/log").json()["total"] == 0
+    for action in ("stop", "finish", "resume"):
+        assert lab.client.post(f"{path_of_brought}/{action}").status_code == 409
     assert lab.client.delete(path_of_brought).status_code == 204
     assert "Brought" not in {item["name"] for item in lab.get("classifiers")["items"]}
     assert lab.client.delete(path_of_brought).status_code == 404
@@ -299,8 +305,8 @@ def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     in_trash.write_bytes(classifier[:1000])
     assert lab.client.post(f"{path_of_brought}/restore").status_code == 422  # damaged meanwhile
     in_trash.write_bytes(classifier)
-    assert lab.client.post(f"{path_of_brought}/restore").json() == brought.json()
-    assert lab.client.delete(f"{API}/classifiers/{lab.run}").status_code == 404  # it goes with its run
+    assert lab.client.post(f"{path_of_brought}/restore").json() == state
+    assert brought.json() in lab.get("classifiers")["items"]
     refused = lab.client.post(f"{API}/classifiers", content=classifier[:1000])
     assert refused.status_code == 422
     assert refused.json()["code"] == "not-a-packaged-classifier"

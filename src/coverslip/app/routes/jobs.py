@@ -221,7 +221,7 @@ trash_router = api_router("trash")
 
 @trash_router.get("/trash")
 def list_trash(workspace: ServedWorkspace, paging: Paged) -> Page[DeletedItem]:
-    """Deleted jobs, classifiers and datasets that can be restored, the latest deletion first."""
+    """Deleted jobs and datasets that can be restored, the latest deletion first."""
     return list_deleted(workspace, paging)
 
 

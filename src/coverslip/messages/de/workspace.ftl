@@ -50,9 +50,6 @@ request-aborted = Die Anfrage wurde unterbrochen
 internal-error = In coverslip ist ein Fehler aufgetreten
     .do = Dies ist ein Fehler von coverslip. Melden Sie ihn mit dem Ende von log/app.log im Ordner der App.
 
-empty-request = Die Anfrage hat keinen Inhalt
-    .do = Senden Sie die Datei als Inhalt (Body) der Anfrage.
-
 no-files-in-form = Die Anfrage enthält keine Dateien
     .do = Senden Sie die Dateien als Felder eines Formulars (multipart/form-data).
 
@@ -587,12 +584,7 @@ distance-of-one-dataset = Ein Abstand wird von einem Datensatz zu anderen gemess
 
 ## Predictions
 
-no-such-classifier = Kein Klassifikator hier hat diese ID
-    .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Klassifikatoren nach.
-
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
-    .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
-
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
 prediction-stopped = Die Vorhersage wurde angehalten

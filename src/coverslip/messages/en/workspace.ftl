@@ -50,9 +50,6 @@ request-aborted = The request was interrupted
 internal-error = An error occurred inside coverslip
     .do = This is a bug in coverslip. Report it, with the end of log/app.log in the folder of the app.
 
-empty-request = The request has no content
-    .do = Send the file as the body of the request.
-
 no-files-in-form = The request contains no files
     .do = Send the files as fields of a form (multipart/form-data).
 
@@ -590,12 +587,7 @@ distance-of-one-dataset = A distance is measured from one dataset to others
 
 ## Predictions
 
-no-such-classifier = No classifier here has this ID
-    .do = It may have been removed. Check the list of classifiers.
-
 classifier-ended = The process of the classifier ended on this image
-    .do = Use the same image in a prediction. Its page says why the image fails.
-
     .do = Use the same image in a prediction. Its page says why the image fails.
 
 prediction-stopped = The prediction was stopped

@@ -398,6 +398,8 @@ def status_of(job: Job) -> Status | None:
 
 def state_of(job: Job, status: Status | None) -> State:
     """Return the state of a job by its row, process and status."""
+    if not job.command:  # an import, whose file is complete
+        return "done"
     if job.state == "queued":
         return "queued"
     if _is_being_launched(job):
@@ -508,6 +510,10 @@ def _do_nothing(_workspace: Workspace, _job: Job) -> None:
     pass
 
 
+def _check_nothing(_folder: Path) -> None:
+    pass
+
+
 def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
     pass
 
@@ -540,6 +546,7 @@ class JobKind:
         refuse: raises a CoverslipError if a waiting job must not start, such as after a change of its files.
         store_rows: stores what a job has added to its table; called while it runs, and once
             after its end, before its row records the end.
+        check_files: raises a CoverslipError if the folder of a job is damaged; called before it leaves the trash.
         list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
             by the queue in short intervals, and by one thread at a time.
     """
@@ -558,6 +565,7 @@ class JobKind:
     can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
     refuse: Callable[[Workspace, Job], None] = field(default=_do_nothing)
     store_rows: Callable[[Workspace, Job], None] = field(default=_do_nothing)
+    check_files: Callable[[Path], object] = field(default=_check_nothing)
     list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
 
     @property

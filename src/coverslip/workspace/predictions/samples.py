@@ -42,7 +42,6 @@ from coverslip.table_cells import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job
-from coverslip.workspace.predictions.classifiers import location_of
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, author_name, now
@@ -326,7 +325,7 @@ def _times_of(paths: Sequence[str], plans: Sequence[ReadPlan], sampling: Samplin
 def measured_run(workspace: Workspace, job: Job) -> Run | None:
     """Return the run of the classifier if it has predictions of test images; imported classifiers have none."""
     try:
-        run = Run(location_of(workspace, job.classifier_id or "").path)
+        run = find_job(workspace, job.classifier_id or "", "train").run
     except NotFound:
         return None
     return run if run.folder.is_dir() and run.is_measured and run.predictions_file.is_file() else None

@@ -50,14 +50,14 @@ from coverslip.workspace.jobs.records import (
     unused_name,
 )
 from coverslip.workspace.lists import JobImages, images_of_job, read_results
-from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.classifiers import classifier_job
 from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput, plan_for
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
     Paging,
     dataset_row,
-    folder_of_run,
+    folder_of_job,
     keys_of_dataset,
     refuse_unready,
     source_paths,
@@ -87,8 +87,8 @@ def queue_prediction(
             are to be rescaled and the pixel size of the training images is unknown.
         BadClassifier: there is no classifier yet, or it is damaged.
     """
-    classifier = location_of(workspace, classifier_id)
-    card = open_classifier(find_classifier(classifier.path)).card
+    classifier = classifier_job(workspace, classifier_id)
+    card = open_classifier(find_classifier(classifier.folder)).card
     if prevalence:
         from coverslip.inference.new_images import stated_shares
 
@@ -102,7 +102,7 @@ def queue_prediction(
             if dataset.summary["n_labeled"]:  # the labels are in the table of predictions
                 refuse_changed_files(connection, dataset)
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
-    request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
+    request: Json = {"format_version": 1, "classifier": str(classifier.folder), "sources": paths}
     request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
@@ -269,7 +269,7 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
     if job.classifier_id is None:
         return None
     with workspace.engine.connect() as connection:
-        return folder_of_run(connection, job.classifier_id)
+        return folder_of_job(connection, job.classifier_id, "train")
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,16 @@ def _remove_groups_of_no_group(connection: sqlite3.Connection, report: OnProgres
     )
 
 
+def _list_imports_as_jobs(connection: sqlite3.Connection, report: OnProgress) -> None:
+    """List imported classifiers, which had a table of their own, as jobs."""
+    connection.execute(
+        "INSERT INTO jobs (id, kind, name, dataset_name, folder, command, choices, state, created) "
+        """SELECT id, 'import', name, '', file, '[]', iif(removed IS NULL, '{}', '{"_was": "ended"}'), """
+        "iif(removed IS NULL, 'ended', 'removed'), created FROM classifiers"
+    )
+    connection.execute("DROP TABLE classifiers")
+
+
 STEPS: Steps = {
     5: _add_group_merge,
     6: _refer_to_images_by_row,
@@ -300,6 +310,7 @@ STEPS: Steps = {
     9: _add_keys_of_jobs,
     10: _store_messages,
     11: _remove_groups_of_no_group,
+    12: _list_imports_as_jobs,
 }
 
 
