@@ -57,7 +57,7 @@ export type Summary = SampledSummary['summary'];
 export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
 /** Set aside saved samples that cannot be read. */
-export const setAsideSamples = (id: string) =>
+export const resetSamples = (id: string) =>
   answer(api.DELETE('/api/v1/predictions/{prediction_id}/samples', at(id)));
 
 export type SpotCheck = Schemas['SpotCheck'];

@@ -76,7 +76,7 @@ class CorrectionsRemoved:
 
 
 @dataclass(frozen=True, slots=True)
-class SamplesSetAside:
+class SamplesReset:
     """Saved samples that were set aside."""
 
     file: Annotated[
@@ -125,9 +125,9 @@ def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: Chan
 
 
 @router.delete("/predictions/{prediction_id}/samples")
-def set_aside_samples(workspace: ServedWorkspace, prediction_id: str) -> SamplesSetAside:
+def reset_samples(workspace: ServedWorkspace, prediction_id: str) -> SamplesReset:
     """Set aside saved samples that cannot be read, so that folders are the samples again. Others are kept."""
-    return SamplesSetAside(samples.set_aside_sampling(workspace, prediction_id))
+    return SamplesReset(samples.reset_sampling(workspace, prediction_id))
 
 
 @router.get("/predictions/{prediction_id}/spot-check")

@@ -153,7 +153,7 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
     return summary
 
 
-def set_aside_sampling(workspace: Workspace, prediction_id: str) -> str | None:
+def reset_sampling(workspace: Workspace, prediction_id: str) -> str | None:
     """Rename the file of saved samples that cannot be read, so that folders are the samples again.
 
     Returns:

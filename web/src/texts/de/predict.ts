@@ -260,7 +260,7 @@ export const predict: Texts['predict'] = {
     corrected: 'Korrigierter Anteil',
     computing: 'Anteile werden berechnet …',
     startAgain: 'Neu beginnen',
-    setAside: (file) =>
+    reset: (file) =>
       `Ordner sind die Proben. Die früheren Proben und Bedingungen stehen in der Datei ${file} der Vorhersage.`,
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:

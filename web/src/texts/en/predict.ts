@@ -257,7 +257,7 @@ export const predict = {
     corrected: 'Corrected proportion',
     computing: 'Computing the proportions…',
     startAgain: 'Start again',
-    setAside: (file: string) =>
+    reset: (file: string) =>
       `Folders are the samples. The earlier samples and conditions are in the file ${file} of the prediction.`,
     detect: 'Difference to detect, in percentage points',
     detectHelp:
