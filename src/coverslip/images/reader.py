@@ -391,7 +391,8 @@ ChannelFiles = Annotated[
 ]
 
 
-PLAN_COLUMNS = ("series", "t", "z", "channels", "level", "pixel_size_um")
+PIXEL_KEYS = ("series", "t", "z", "channels", "level")  # fields of a plan that select the pixels of a file
+PLAN_COLUMNS = (*PIXEL_KEYS, "pixel_size_um")
 """The fields of a plan that a recipe states for all images, and a row of a table for one image."""
 
 
