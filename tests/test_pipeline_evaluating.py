@@ -270,6 +270,14 @@ def test_an_evaluation_names_the_pixels_that_the_training_did_not_read(tmp_path:
         assert all(each.text in page for each in images.other_pixels)
         assert (text("report-other-pixel-size", n_images=len(files)) in page) == (um is not None)
         shutil.rmtree(evaluation.folder)
+    tables = [tmp_path / f"{name} predicted.csv" for name in ("first", "second")]
+    for table_file in tables:  # whose rows have equal names, but are other planes
+        name = table_file.name.split()[0]
+        lines = (tmp_path / f"{name}.csv").read_text().splitlines()
+        lines = [f"image_id,{lines[0]}", *(f"{k},{line}" for k, line in enumerate(lines[1:]))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+        cs.predict(run, tmp_path / f"{name}.csv", out=table_file)
+    assert [each.n for each in cs.summarise(tables, by="folder").samples] == [2 * len(files) // 3] * 3
     of_rows = train_without_report(cs.open_dataset(table("rows.csv", (0, 1))), INSTANT, out=tmp_path / "of rows")
     evaluation, notes = notes_of(of_rows, table("second rows.csv", (1,)))
     assert "other-pixels" not in notes  # no plane was chosen for all images of the training

@@ -502,6 +502,12 @@ class ReadPlan(BaseModel):
             return str(value)
         return (" " if all(isinstance(each, int) for each in value or ()) else ",").join(map(str, value or ()))
 
+    @property
+    def pixels_read(self) -> str:
+        """The pixels of the file that are read, such as `z=1 channels=GFP`; empty: all channels of the first plane."""
+        other_than_default = (name for name in PIXEL_KEYS if getattr(self, name) != ReadPlan.model_fields[name].default)
+        return " ".join(f"{name}={self.cell(name)}" for name in other_than_default)
+
     def as_json(self) -> str:
         """Return the non-default values as ASCII JSON, which preserves bytes of file names that are not UTF-8."""
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True))
