@@ -683,17 +683,28 @@ def test_a_workspace_of_version_10_keeps_what_is_done_with_its_images(tmp_path: 
     assert BEYOND_EDGE in message_of(note)
 
 
-def test_images_of_version_11_without_a_group_have_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["0.png", "0.png", "2.png", None], ["0.png", "0.png", None, None]),
+        (["x.png", "1.png", None, "x.png"], ["x.png", None, None, "x.png"]),  # the last image is missing
+        (["0.png", None, None, "0.png"], ["0.png", None, None, "0.png"]),
+        ([None, None, None, "x.png"], [None, None, None, None]),
+    ],
+)
+def test_images_of_version_11_without_a_group_have_none(
+    tmp_path: Path, before: list[str | None], after: list[str | None]
+) -> None:
     """Such an image was in a group with its name; a group of several images can have the name of one of them."""
     file = earlier_workspace(11, tmp_path)
     with closing(sqlite3.connect(file)) as connection:
-        groups = [("0.png", 1), ("0.png", 2), ("2.png", 3)]
-        connection.executemany('UPDATE images SET "group" = ? WHERE row_id = ?', groups)
+        rows = zip(before, (1, 2, 3, 5), strict=True)
+        connection.executemany('UPDATE images SET "group" = ? WHERE row_id = ?', rows)
         connection.commit()
     engine = open_database(file)
     with engine.connect() as connection:
-        query = select(images.c.group).where(images.c.dataset_id == "d").order_by(images.c.position)
-        assert connection.execute(query).scalars().all() == ["0.png", "0.png", None]
+        query = select(images.c.group).where(images.c.row_id.in_((1, 2, 3, 5))).order_by(images.c.row_id)
+        assert connection.execute(query).scalars().all() == after
     engine.dispose()
 
 

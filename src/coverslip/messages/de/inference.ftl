@@ -165,9 +165,9 @@ other-pixel-size = { $n_images ->
 # The pixels of files that are read
 
 other-pixels = { $keys ->
-        [one] Die Auswahl der Pixel im Datensatz weicht
-       *[other] Die Auswahl der Pixel im Datensatz weicht mehrfach
-    } von der des Trainings ab, gezählt ab 0: { $differences }. Die Vorhersagen können falsch sein. Um die Bilder wie im Training zu lesen, ändern Sie die Auswahl auf der Seite des Datensatzes.
+        [one] Die Auswahl der Pixel in den Dateien weicht
+       *[other] Die Auswahl der Pixel in den Dateien weicht mehrfach
+    } von der des Trainings ab, gezählt ab 0: { $differences }. Die Vorhersagen können falsch sein. Um die Bilder wie im Training zu lesen, ändern Sie die Auswahl auf der Seite des Datensatzes oder die Spalten seiner Tabelle.
 
 pixels-differ = { $key ->
         [series] Serie

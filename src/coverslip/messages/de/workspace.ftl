@@ -211,6 +211,9 @@ other-images-match = Seit die Bilder aufgelistet wurden, sind welche hinzugekomm
 filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert
     .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.
 
+unreadable-samples = Die gespeicherten Proben und Bedingungen der Vorhersage sind nicht lesbar: { $what }
+    .do = Um wieder Ordner als Proben zu verwenden, wählen Sie *Neu beginnen* auf der Seite *Anteile nach Proben*. Die Datei bleibt unter einem anderen Namen erhalten.
+
 other-sampling-saved = Jemand anderes hat diese Proben oder ihre Bedingungen inzwischen geändert
     .do = Die Seite zeigt die aktuellen. Prüfen Sie sie, und wiederholen Sie Ihre Änderung, falls sie noch nötig ist.
 

@@ -165,9 +165,9 @@ other-pixel-size = { $n_images ->
 # The pixels of files that are read
 
 other-pixels = { $keys ->
-        [one] The choice of pixels in the dataset differs
-       *[other] The choices of pixels in the dataset differ
-    } from those of the training, numbers from 0: { $differences }. Predictions may be wrong. To read the images as in training, change the choice on the page of the dataset.
+        [one] The choice of pixels in the files differs
+       *[other] The choices of pixels in the files differ
+    } from those of the training, numbers from 0: { $differences }. Predictions may be wrong. To read the images as in training, change the choice on the page of the dataset, or the columns of its table.
 
 pixels-differ = { $key ->
         [series] series

@@ -211,6 +211,9 @@ other-images-match = Since the images were listed, some have joined or left them
 filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
     .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
 
+unreadable-samples = The saved samples and conditions of the prediction cannot be read: { $what }
+    .do = To use folders as samples again, select *Start again* on the page *Proportions by sample*. The file is kept under another name.
+
 other-sampling-saved = Somebody else has changed these samples or their conditions in the meantime
     .do = The page shows the current ones. Check them, and repeat your change if it is still needed.
 

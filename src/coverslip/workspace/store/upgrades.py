@@ -284,11 +284,11 @@ def _store_messages(connection: sqlite3.Connection, report: OnProgress) -> None:
 
 
 def _remove_groups_of_no_group(connection: sqlite3.Connection, report: OnProgress) -> None:
-    """Leave the group of an image without one empty; it had the name of the image."""
+    """Leave the group of an image without one empty; it had the name of the image. Missing images are members, too."""
+    of_image = 'coalesce(dataset_id, missing_from), "group"'
     connection.execute(
-        'UPDATE images SET "group" = NULL WHERE "group" = image_id AND NOT EXISTS (SELECT 1 FROM images AS member '
-        'WHERE member.dataset_id = images.dataset_id AND member."group" = images."group" '
-        "AND member.row_id != images.row_id)"
+        f'UPDATE images SET "group" = NULL WHERE "group" = image_id AND ({of_image}) IN '
+        f"(SELECT {of_image} FROM images GROUP BY 1, 2 HAVING count(*) = 1)"
     )
 
 

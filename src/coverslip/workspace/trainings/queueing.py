@@ -21,6 +21,7 @@ from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.counts import count_groups
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset, Part
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.folding import Folds, tested_classes
@@ -282,9 +283,11 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
     with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         picture = store.find([key]).get(key)
         if picture is None:
-            with TemporaryDirectory() as folder:  # without groups: the images may be of any set
-                sources = training_images(workspace, dataset_id, folder=Path(folder)).sources
-                encoded = pool.call(draw_augmentation, sources=sources, recipe=full_recipe)
+            grouped = recipe_grouping(workspace, row, recipe)
+            with TemporaryDirectory() as folder:
+                images = training_images(workspace, dataset_id, grouped=grouped, folder=Path(folder))
+                grouping = {"group": images.grouped.column, "group_pattern": images.grouped.pattern}
+                encoded = pool.call(draw_augmentation, sources=images.sources, recipe=full_recipe, **grouping)
             if encoded is None:
                 raise CoverslipError("preview-ended-silently")
             picture = base64.b64decode(encoded)
@@ -292,13 +295,14 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
         return picture
 
 
-def draw_augmentation(*, sources: Sequence[str], recipe: Json) -> str:
+def draw_augmentation(*, sources: Sequence[str], recipe: Json, group: str | None, group_pattern: str | None) -> str:
     """Return the picture of `preview_augmentation` as Base64.
 
     Raises:
         CoverslipError: no image can be shown.
     """
-    sheet = pipeline.draw_training_images(list(sources), Recipe.model_validate(recipe), emit=ignore)
+    data = open_dataset(list(sources), group=group, group_pattern=group_pattern)
+    sheet = pipeline.draw_training_images(data, Recipe.model_validate(recipe), emit=ignore)
     file = io.BytesIO()  # a process that is killed would leave a temporary file
     sheet.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
