@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,9 +31,11 @@ from coverslip.events import (
 )
 from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.log import LogLine, LogReader, RunLog, lasting_lines
 from coverslip.runs.recipe import Recipe, SplitPlan
+from coverslip.runs.recipe_keys import with_settings
 from coverslip.runs.status import Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
 
@@ -113,22 +116,32 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     assert not list(cut.rglob("*.part"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("is_stored", [True, False])
-def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_stored(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stored: bool
-) -> None:
-    plan = SplitPlan(folds=0)
-    recipe = Recipe(model=SMALL_NETWORK, split=plan, image_size=32, tta=1, epochs=1, batch_size=16)
-    whole = cs.train(cells, recipe, out=tmp_path / "whole")
-    run = Run(tmp_path / "cut")
+FINETUNING = Recipe(model=SMALL_NETWORK, split=SplitPlan(folds=0), image_size=32, tta=1, epochs=1, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def whole_and_stopped(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
+    """A training, and the same one stopped before its first epoch."""
+    folder = tmp_path_factory.mktemp("stopped")
+    whole = train_without_report(cs.open_dataset(cells), FINETUNING, out=folder / "whole")
+    run = Run(folder / "cut")
 
     def stop_before_the_first_epoch(event: Event) -> None:
         if isinstance(event, StageStarted) and event.stage == "finetune":
             run.stop_file.touch()
 
     with pytest.raises(Stopped):
-        cs.train(cells, recipe, out=run.folder, emit=stop_before_the_first_epoch)
+        cs.train(cells, FINETUNING, out=run.folder, emit=stop_before_the_first_epoch)
+    return whole, run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_stored(
+    whole_and_stopped: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stored: bool
+) -> None:
+    whole, stopped = whole_and_stopped
+    run = Run(shutil.copytree(stopped.folder, tmp_path / "cut"))
     assert not run.checkpoint_file("last").exists()
     if not is_stored:
         run.checkpoint_file("instant").write_bytes(b"damaged")
@@ -151,8 +164,8 @@ def test_a_training_that_is_killed_in_fine_tuning_does_not_fit_its_instant_class
 ) -> None:
     settings = [*SETTINGS, f"split.folds={n_folds}", "epochs=3"]
     new = [str(cells), *(part for setting in settings for part in ("--set", setting)), "--out"]
-    whole, cut = Run(tmp_path / "whole"), Run(tmp_path / "cut")
-    assert main(["train", *new, str(whole.folder)]) == 0
+    cut = Run(tmp_path / "cut")
+    whole = train_without_report(cs.open_dataset(cells), with_settings(Recipe(), settings), out=tmp_path / "whole")
     finetuned = cut.fold(1) if n_folds else cut  # in which it is killed
     process = start([*new, str(cut.folder)], tmp_path / "other cache")
     while process.poll() is None and not events_of(finetuned, EpochEnded):
