@@ -35,11 +35,10 @@ from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.log import LogLine, LogReader, RunLog, lasting_lines
 from coverslip.runs.recipe import Recipe, SplitPlan
-from coverslip.runs.recipe_keys import with_settings
 from coverslip.runs.status import Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
 
-SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
+SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=3", "batch_size=16")
 STAGES = ("instant", "finetune")
 SAME = (
     "classifier/weights.safetensors",
@@ -55,6 +54,18 @@ DELIVERED = "classifier/delivered_head.safetensors"
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=60).folder
+
+
+def options(*settings: str) -> list[str]:
+    return ["--group-pattern", r"slide\d+", *(part for each in (*SETTINGS, *settings) for part in ("--set", each))]
+
+
+@pytest.fixture(scope="module")
+def finetuned(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training with `options()` that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("finetuned") / "whole"
+    assert main(["train", str(cells), *options(), "--out", str(folder)]) == 0
+    return Run(folder)
 
 
 def start(arguments: list[str], cache: Path) -> subprocess.Popen[bytes]:
@@ -87,13 +98,13 @@ def history(run: Path) -> list[dict[str, str]]:
     ],
 )
 def test_killed_again_and_again_it_ends_with_the_same_bytes(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, n_kills: int
+    cells: Path, finetuned: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, n_kills: int
 ) -> None:
-    settings = [part for setting in (*SETTINGS, f"stage={stage}") for part in ("--set", setting)]
-    new = [str(cells), "--group-pattern", r"slide\d+", *settings, "--out"]
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    settings = () if stage == "finetune" else (f"stage={stage}",)
+    new = [str(cells), *options(*settings), "--out"]
+    whole, cut = tmp_path / "whole" if settings else finetuned.folder, tmp_path / "cut"
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "one"))
-    assert main(["train", *new, str(whole)]) == 0
+    assert not settings or main(["train", *new, str(whole)]) == 0
     moments = random.Random(stage)
     arguments = [*new, str(cut)]
     for _ in range(n_kills):
@@ -160,12 +171,12 @@ def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_
 @pytest.mark.slow
 @pytest.mark.parametrize("n_folds", only_first(1, [0, 2]))
 def test_a_training_that_is_killed_in_fine_tuning_does_not_fit_its_instant_classifier_again(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_folds: int
+    cells: Path, finetuned: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_folds: int
 ) -> None:
-    settings = [*SETTINGS, f"split.folds={n_folds}", "epochs=3"]
-    new = [str(cells), *(part for setting in settings for part in ("--set", setting)), "--out"]
-    cut = Run(tmp_path / "cut")
-    whole = train_without_report(cs.open_dataset(cells), with_settings(Recipe(), settings), out=tmp_path / "whole")
+    settings = (f"split.folds={n_folds}",) if n_folds else ()
+    new = [str(cells), *options(*settings), "--out"]
+    whole, cut = Run(tmp_path / "whole") if settings else finetuned, Run(tmp_path / "cut")
+    assert not settings or main(["train", *new, str(whole.folder)]) == 0
     finetuned = cut.fold(1) if n_folds else cut  # in which it is killed
     process = start([*new, str(cut.folder)], tmp_path / "other cache")
     while process.poll() is None and not events_of(finetuned, EpochEnded):
