@@ -19,13 +19,12 @@ from sqlalchemy import event
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
-from coverslip.datasets.index.opening import open_dataset
+from coverslip.cli.train import images_and_recipe
 from coverslip.errors import Conflict
 from coverslip.events import ignore
 from coverslip.machine import process_started
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
-from coverslip.runs.recipe_keys import load_recipe
 from coverslip.studies.study import plan_study
 from coverslip.workspace import exports
 from coverslip.workspace.datasets import sources
@@ -219,8 +218,8 @@ def _train(arguments: list[str], *, with_report: bool) -> int:
     options = dict(option.split("=", 1) for option in arguments[1:at] if "=" in option)
     if with_report or len(options) < at - 1 or set(options) - _WITHOUT_REPORT:
         return main(arguments)
-    data = open_dataset(arguments[at + 1 :], group=options.get("--group"), group_pattern=options.get("--group-pattern"))
-    train_without_report(data, load_recipe(Path(options["--recipe"])), out=Path(options["--out"]), emit=ignore)
+    choices = {name: options.get(f"--{name.replace('_', '-')}") for name in ("recipe", "group", "group_pattern")}
+    train_without_report(*images_and_recipe(arguments[at + 1 :], **choices), out=Path(options["--out"]), emit=ignore)
     return 0
 
 
