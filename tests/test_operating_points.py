@@ -18,7 +18,6 @@ from coverslip.errors import Conflict
 from coverslip.evaluation.decisions import operating_points, uncertain_threshold
 from coverslip.events import Event, Noted
 from coverslip.messages import message_of, text
-from coverslip.pipeline import train_without_report
 from coverslip.reports.reported import decision_images, whole_percent
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import SplitPlan
@@ -68,7 +67,7 @@ def run(cells: Path, events: list[Event], tmp_path_factory: pytest.TempPathFacto
 def plain_run(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = cs.open_dataset(cells, group_pattern=r"slide\d")
     recipe = BY_ROC.model_copy(update={"decide_by": "highest"})
-    return train_without_report(data, recipe, out=tmp_path_factory.mktemp("runs") / "highest")
+    return cs.train(data, recipe, out=tmp_path_factory.mktemp("runs") / "highest")
 
 
 @pytest.mark.slow

@@ -319,9 +319,7 @@ def calibrated(made_once: MadeOnce, own_cache: None) -> Run:
 
     def train(folder: Path) -> None:
         data = as_ome(write_cells(folder / "png"), folder / "cells", UM)
-        train_without_report(
-            cs.open_dataset(data, group_pattern=GROUPS), INSTANT, out=folder / "run", emit=lambda _: None
-        )
+        cs.train(cs.open_dataset(data, group_pattern=GROUPS), INSTANT, out=folder / "run", emit=lambda _: None)
 
     return Run(made_once("calibrated", train) / "run")
 

@@ -19,7 +19,6 @@ from coverslip.datasets.splits.splitting import Split
 from coverslip.errors import BadRun
 from coverslip.images.decoding import read_pixels
 from coverslip.images.output import as_webp, small_pixels
-from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, held_out_images, unchanged_images
 from coverslip.runs.recipe import Recipe, SplitPlan
@@ -58,7 +57,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def run(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train_without_report(data, RECIPE, out=tmp_path_factory.mktemp("runs") / "cells")
+    return cs.train(data, RECIPE, out=tmp_path_factory.mktemp("runs") / "cells")
 
 
 @pytest.mark.exhaustive
