@@ -19,8 +19,11 @@ from sqlalchemy import event
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
+from coverslip.cli.train import images_and_recipe
 from coverslip.errors import Conflict
+from coverslip.events import ignore
 from coverslip.machine import process_started
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.studies.study import plan_study
 from coverslip.workspace import exports
@@ -137,14 +140,23 @@ def queue_run(client: httpx.Client, dataset_id: str, recipe: Json, **more: Any) 
     return str(answer.json()["id"])
 
 
-def trained_here(workspace: Workspace, dataset_id: str, recipe: Json, name: str | None = None, **more: Any) -> str:
+def trained_here(
+    workspace: Workspace,
+    dataset_id: str,
+    recipe: Json,
+    name: str | None = None,
+    *,
+    with_report: bool = False,
+    **more: Any,  # as for `queue_training`
+) -> str:
     """A training that is done, as the app asks for it, but by this process; its id.
 
-    For tests about what a training left. A job of the app is a new program, which imports for five seconds. A training
-    of the same images with the same recipe as an earlier one is a copy of its files: most of a small training is the
-    drawing of its report.
+    For tests about what a training left. A job of the app is a new program, which imports for five seconds. Most of a
+    small training is the drawing of its report, without which it is done if it has no time limit and keeps its groups
+    in no table of the app. A training of the same images with the same recipe as an earlier one is a copy of its files.
     """
-    return _done_here(workspace, queue_training(workspace, dataset_id=dataset_id, recipe=recipe, name=name, **more))
+    job_id = queue_training(workspace, dataset_id=dataset_id, recipe=recipe, name=name, **more)
+    return _done_here(workspace, job_id, with_report=with_report)
 
 
 def studied_here(workspace: Workspace, choices: StudyChoices, name: str) -> str:
@@ -171,7 +183,7 @@ def exported_here(workspace: Workspace, run: str, to: ExportTo) -> str:
     return _done_here(workspace, queue_export(workspace, run, to))
 
 
-def _done_here(workspace: Workspace, job_id: str) -> str:
+def _done_here(workspace: Workspace, job_id: str, *, with_report: bool = True) -> str:
     job = find_job(workspace, job_id)
     try:
         status = {"state": "started", "queued": None, "launched": time.time()}
@@ -181,7 +193,7 @@ def _done_here(workspace: Workspace, job_id: str) -> str:
         return job_id
     _, module, *arguments = job.command
     if module == "coverslip" and arguments[0] == "train":
-        code = _train_or_copy(workspace, job, arguments)
+        code = _train_or_copy(workspace, job, arguments, with_report=with_report)
     elif module == "coverslip":
         code = main(arguments)
     elif module.endswith(".exports"):
@@ -198,10 +210,24 @@ _TRAININGS: dict[str, tuple[Path, Path, dict[str, bytes]]] = {}
 _WITH_PATHS = (".csv", ".html", ".json", ".jsonl", ".md", ".yaml")
 
 
-def _train_or_copy(workspace: Workspace, job: Job, arguments: list[str]) -> int:
+_WITHOUT_REPORT = {"--group", "--group-pattern", "--out", "--recipe"}  # options of trainings that can have none
+
+
+def _train(arguments: list[str], *, with_report: bool) -> int:
+    at = arguments.index("--")
+    options = dict(option.split("=", 1) for option in arguments[1:at] if "=" in option)
+    if with_report or len(options) < at - 1 or set(options) - _WITHOUT_REPORT:
+        return main(arguments)
+    choices = {name: options.get(f"--{name.replace('_', '-')}") for name in ("recipe", "group", "group_pattern")}
+    train_without_report(*images_and_recipe(arguments[at + 1 :], **choices), out=Path(options["--out"]), emit=ignore)
+    return 0
+
+
+def _train_or_copy(workspace: Workspace, job: Job, arguments: list[str], *, with_report: bool) -> int:
     root, key = workspace.roots[0], _key_of_training(workspace.roots[0], job.folder, arguments)
+    key = key and f"{key} {with_report}"
     if key not in _TRAININGS:
-        code = main(arguments)
+        code = _train(arguments, with_report=with_report)
         if key and code == 0:
             files = [file for file in job.folder.rglob("*") if file.is_file()]
             contents = {file.relative_to(job.folder).as_posix(): file.read_bytes() for file in files}

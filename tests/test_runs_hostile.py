@@ -263,7 +263,10 @@ LISTS = {
     "a header of 20 million letters": (written(b"path,label" + b"x" * 20_000_000), "line 1 on: the row has more"),
     "a row of 10 million cells": (written(b"path,label\n" + b"," * 10_000_000), "line 2 on: the row has more"),
     "a row in a million lines": (written(b"path,label\n" + b'"a\n",' * 1_000_000), "line 2 on: the row has more"),
-    "a quote that never ends": (written(b'path,label\n"' + b"a\n" * 5_000_000), "line 2 on: the row has more"),
+    "a quote that never ends": (
+        written(b'path,label\n"' + (b"a" * 99 + b"\n") * 100_000),
+        "line 2 on: the row has more",
+    ),
 }
 
 

@@ -10,11 +10,11 @@ from drawing import save_cell, write_cells
 from tables import rows_of
 from trained import GROUPS, SMALL_NETWORK
 
-import coverslip as cs
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.experiments.preparation import apply_recipe
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, plan_of, save_plan
@@ -141,7 +141,7 @@ def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
     cells = cells_of(plan, tmp_path / "out")
     write_merged_tables(cells)
     for cell in cells:
-        cs.train(list(cell.sources), cell.recipe, out=cell.run.folder)
+        train_without_report(open_dataset(cell.sources), cell.recipe, out=cell.run.folder)
     of_classes = merged_classes(plan, cells)
     rows = [row for row in of_classes if row.class_name is None]
     of_run = cells[-1].run.metrics.per_class
@@ -183,7 +183,7 @@ def test_a_study_is_not_resumed_on_changed_images_of_another_arm_of_a_merged_dat
     save_plan(plan, out / "study.yaml")
     done, _ = cells_of(plan, out)
     write_merged_tables([done])
-    cs.train(list(done.sources), done.recipe, out=done.run.folder)
+    train_without_report(open_dataset(done.sources), done.recipe, out=done.run.folder)
     file = next(labs[1].rglob("*.png"))
     save_cell(file)
     with pytest.raises(BadRun) as refusal:
