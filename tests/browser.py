@@ -401,12 +401,11 @@ def open_page(page: "Page", path: str) -> None:
     page.locator("main h1").first.wait_for()
 
 
-def send_events(page: "Page", job_id: str, *events: tuple[str, object]) -> None:
-    """Let a page hear these events of a job in place of the server's, again and again."""
+def send_stories(page: "Page", job_id: str, *stories: dict[str, Any]) -> None:  # Any: JSON values
+    """Let a page receive these states of a job in place of the server's messages, again and again."""
     page.add_init_script("delete window.SharedWorker")  # its requests are not those of the page
-    messages = [{"id": job_id, "event": event, "data": data, "number": None} for event, data in events]
-    chunk = "".join(f"event: job\ndata: {json.dumps(message)}\n\n" for message in messages)
-    body = f"id: 1-1\nevent: changed\ndata: []\n\n{chunk}"
+    messages = [{"number": "1-1", "topics": [], "jobs": {job_id: story}} for story in stories]
+    body = "".join(f"data: {json.dumps(message)}\n\n" for message in messages)
     page.route(STREAM, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
 
 

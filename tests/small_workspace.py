@@ -1,20 +1,21 @@
 """A small workspace with images that train in seconds, and a server on it."""
 
 import hashlib
-import json
 import os
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import drawing
 import httpx
+from fastapi.testclient import TestClient
+from pydantic_core import to_jsonable_python
 from sqlalchemy import event
 from trained import SMALL_NETWORK, train_cells
 
@@ -305,13 +306,19 @@ def server(home: Path, root: Path, port: int) -> Iterator[tuple[subprocess.Popen
         process.wait()
 
 
-def events_of(client: httpx.Client, path: str, headers: dict[str, str] | None = None) -> list[tuple[str, str, Json]]:
-    """All server-sent events until the stream ends: kind, id, data."""
-    events = []
-    with client.stream("GET", path, headers=headers, timeout=120) as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream"), answer.read()
-        for block in "".join(answer.iter_text()).split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
-            if fields:
-                events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
-    return events
+def stories_of(client: TestClient, job_id: str, app: Any = None) -> list[Json]:  # Any: the app of the client
+    """A job after each of its changes until it has ended, as those who follow it receive it."""
+    stories: list[Json] = [{}]
+    app = app or client.app
+
+    async def follow() -> None:
+        async with aclosing(app.state.changes.follow(None, [job_id])) as changes:
+            async for change in changes:
+                if job_id in change.jobs:
+                    stories.append(stories[-1] | to_jsonable_python(change.jobs[job_id]))
+                if has_ended(stories[-1].get("state", "queued")):
+                    return
+
+    assert client.portal is not None
+    client.portal.call(follow)
+    return stories[1:]

@@ -33,7 +33,7 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run, RunContext
-from coverslip.runs.log import LogLine, LogReader, RunLog, lasting_lines
+from coverslip.runs.log import LogLine, LogReader, RunLog
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.status import Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
@@ -159,8 +159,7 @@ def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "empty"))
     events: list[Event] = []
     cs.resume(run, emit=events.append)
-    fitted = [line for line in lasting_lines(run.events_file) if line.event == InstantClassifierFitted.__name__]
-    assert len(fitted) == 1 + (not is_stored)
+    assert len(events_of(run, InstantClassifierFitted)) == 1 + (not is_stored)
     begun = next(i for i, each in enumerate(events) if isinstance(each, StageStarted) and each.stage == "finetune")
     stages = {event.stage for event in events[:begun] if isinstance(event, Progressed)}
     assert (COMPUTING_FEATURES in stages) == (not is_stored)

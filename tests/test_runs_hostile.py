@@ -19,7 +19,7 @@ from coverslip.cli import main
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadClassifier, BadDataset, BadRecipe, BadRun
 from coverslip.runs.folder import Run, open_run
-from coverslip.runs.log import lasting_lines
+from coverslip.runs.log import LogReader
 from coverslip.runs.training import Epoch
 
 MOST_BYTES = 400e6  # of memory, for a file of a stranger
@@ -228,7 +228,7 @@ def test_a_log_of_a_stranger_is_read_as_far_as_it_makes_sense(tmp_path: Path) ->
         b"1",
     ]
     log.write_bytes(b"\n".join([*odd, good, b""]))
-    assert [line.n for line in lasting_lines(log)] == [1]
+    assert [line.n for line in LogReader(log).new_lines()] == [1]
 
 
 def test_what_a_terminal_would_obey_is_escaped(copied: Run, capsys: pytest.CaptureFixture[str]) -> None:

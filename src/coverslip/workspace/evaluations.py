@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +24,6 @@ from coverslip.workspace.jobs.records import (
     JobFacts,
     JobFolders,
     JobKind,
-    StateSource,
     add_job,
     all_jobs,
     facts_of,
@@ -183,26 +181,13 @@ def _list(workspace: Workspace, run_id: str, run_folder: Path, evaluation: Run, 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationEvents:
-    """The events of an evaluation by name."""
-
-    state: Annotated[EvaluationState, Field(description="The current state: first, after each change, and last.")]
-
-
-def evaluation_events(workspace: Workspace, evaluation_id: str) -> EvaluationEvents:
-    """Return the current events of an evaluation; raises as `evaluation_state`."""
-    return EvaluationEvents(evaluation_state(workspace, evaluation_id))
-
-
 EVALUATION = register(
     JobKind(
         name="evaluate",
         collection="evaluations",
         queue="evaluations",
         can_be_submitted=True,
-        events=EvaluationEvents,
-        source=partial(StateSource, evaluation_events),
+        story=evaluation_state,
         has_measurements=True,
         list_unlisted=_list_unlisted,
         refuse=refuse_exchanged_files,

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,7 +35,6 @@ from coverslip.workspace.jobs.records import (
     JobFacts,
     JobKind,
     Json,
-    StateSource,
     add_job,
     all_jobs,
     end_time,
@@ -272,18 +270,6 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
         return folder_of_job(connection, job.classifier_id, "train")
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionEvents:
-    """The events of a prediction by name."""
-
-    state: Annotated[PredictionState, Field(description="The current state: first, after each change, and last.")]
-
-
-def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEvents:
-    """Return the current events of a prediction; raises as `prediction_state`."""
-    return PredictionEvents(prediction_state(workspace, prediction_id))
-
-
 def _progress(job: Job) -> Work | None:
     status = status_of(job)
     if status is None or status.n_total is None:
@@ -301,8 +287,7 @@ PREDICTION = register(
         collection="predictions",
         queue="predictions",
         can_be_submitted=True,
-        events=PredictionEvents,
-        source=partial(StateSource, prediction_events),
+        story=prediction_state,
         progress=_progress,
         store_rows=_store_rows,
         refuse=refuse_exchanged_files,

@@ -33,7 +33,7 @@ from coverslip.datasets.splits.splitting import (
     split_images,
     trained_classes,
 )
-from coverslip.errors import CoverslipError, LeakageFound, NotFound
+from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.events import SetSizes, ignore
 from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
@@ -41,8 +41,7 @@ from coverslip.messages import Failure, Note, language, note
 from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import is_run, open_run
 from coverslip.runs.images import apply_earlier_split
-from coverslip.runs.log import LogLine, LogReader, lasting_lines
-from coverslip.runs.progress import Training, Work, seconds_left
+from coverslip.runs.progress import Work, seconds_left
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.training import budget_seconds
@@ -52,16 +51,12 @@ from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import (
     Job,
-    JobEvent,
     JobKind,
-    JobSnapshot,
     State,
     add_job,
-    as_text,
     change_job,
     find_job,
     folded_log,
-    has_ended,
     job_folders,
     new_job_folder,
     register,
@@ -72,7 +67,7 @@ from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recip
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready, write_keys
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.state import RunState, can_finish, state_of_run
+from coverslip.workspace.trainings.state import can_finish, run_story
 from coverslip.workspace.workers import WorkerPool
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
@@ -381,52 +376,6 @@ def _preview_of(
 # The kind of job.
 
 
-@dataclass(frozen=True, slots=True)
-class RunEvents:
-    """The events of a training by name."""
-
-    state: Annotated[RunState, Field(description="The current state: first, after each change, and last.")]
-    trainings: Annotated[tuple[Training, ...], Field(description="The curves so far.")]
-    log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
-
-
-class TrainingSource:
-    """The source of the events of a training: state, curves, and important lines of the log."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-        self._log = find_job(workspace, job_id, TRAINING.name).run.events_file
-        self._reader = LogReader(self._log)
-        self._last_sent: tuple[tuple[Training, ...], str] = ((), "[]")
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, TRAINING.name)
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_run(self._workspace, job)
-        # Read after the state, so that the last lines before the end are included.
-        trainings = folded_log(job).progress.trainings
-        self._reader.was_replaced()
-        lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
-        now = {"state": as_text(state), "trainings": self._trainings_as_text(trainings)}
-        return JobSnapshot(now, has_ended(state.state), lines)
-
-    def _trainings_as_text(self, trainings: tuple[Training, ...]) -> str:
-        if trainings is not self._last_sent[0]:  # they change after epochs, not after steps
-            self._last_sent = (trainings, as_text(trainings))
-        return self._last_sent[1]
-
-    def backlog(self, after: int, up_to: int) -> list[JobEvent]:
-        if after >= up_to:
-            return []
-        return [_as_message(line) for line in lasting_lines(self._log) if after < line.n <= up_to]
-
-
-def _as_message(line: LogLine) -> JobEvent:
-    return JobEvent("log", as_text(line), line.n)
-
-
 def _resume_command(job: Job, is_finishing: bool) -> list[str]:
     if not is_run(job.folder):
         return list(job.command)
@@ -452,8 +401,7 @@ TRAINING = register(
         collection="runs",
         queue=TRAININGS_QUEUE,
         can_be_submitted=True,
-        events=RunEvents,
-        source=TrainingSource,
+        story=run_story,
         progress=_progress,
         has_measurements=True,
         resume_command=_resume_command,
