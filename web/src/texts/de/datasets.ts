@@ -377,6 +377,7 @@ export const datasets: Texts['datasets'] = {
     how: 'Festlegung der Gruppen',
     none: 'Keine Gruppen',
     byFile: 'Die Bilddatei: Ausschnitte eines Gesichtsfelds sind eine Gruppe',
+    byTable: 'Die Spalte der Tabelle für Gruppen',
     pattern: 'Ein Teil des Pfades',
     column: 'Eine Spalte der Tabelle',
     patternLabel: 'Muster im Pfad (ein regulärer Ausdruck)',

@@ -365,6 +365,7 @@ export const datasets = {
     how: 'Definition of groups',
     none: 'No groups',
     byFile: 'The image file: crops of one field of view are one group',
+    byTable: 'The column of groups in the table',
     pattern: 'A part of the path',
     column: 'A column of the table',
     patternLabel: 'Pattern in the path (a regular expression)',
