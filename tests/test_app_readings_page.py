@@ -23,11 +23,15 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     page.get_by_role("spinbutton", name="Images").fill("9")
     page.get_by_role("button", name="Draw images").click()
     held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
     saves = f"**/{dataset}/second-reading/images/*"
     for k in range(1, 10):
         page.get_by_role("img", name=f"Image {k} of 9").evaluate("picture => picture.decode()")
         if k == 8:
-            page.route(saves, lambda route: held.append(route), times=1)
+            page.route(saves, hold, times=1)
         page.keyboard.press("1")
     page.get_by_role("textbox", name="Reader").fill("Ann")
     page.get_by_role("button", name="Save name").click()

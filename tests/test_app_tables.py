@@ -209,7 +209,11 @@ def test_an_upload_is_not_changed_by_the_canceled_one_before_and_ends_without_fi
 ) -> None:
     files = [save_cell(tmp_path / f"{k}.png") for k in range(3)]
     held: list[Route] = []
-    page.route("**/api/v1/uploads", lambda route: held.append(route), times=1)
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/api/v1/uploads", hold, times=1)
     page.route("**/files/2.png", lambda route: route.abort())
     open_page(page, "/")
     page.get_by_role("button", name="Choose a folder").click()
