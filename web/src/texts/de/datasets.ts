@@ -453,19 +453,6 @@ export const datasets: Texts['datasets'] = {
       return `${first} ${second}`;
     },
   },
-  distances: {
-    title: 'Abstand zu anderen Datensätzen',
-    text: 'Vergleicht die Merkmale, die ein mit Fotos vortrainiertes Netz aus den Bildern berechnet. Der Abstand zeigt, wie verschieden zwei Datensätze sind und welchen Sie zuerst für das Vortraining versuchen sollten. Ein Ordner mit Fotos kann als Bezug dienen. Das dauert Sekunden bis Minuten.',
-    choose: 'Vergleichen mit',
-    measure: 'Abstände messen',
-    pair: 'Datensätze',
-    between: (a, b) => `${a} – ${b}`,
-    mmd: 'MMD² (95-%-KI)',
-    p: 'p',
-    coral: 'CORAL',
-    help: (network) =>
-      `MMD² ist 0, wenn die Merkmale beider Datensätze gleich verteilt sind; der Schätzwert ist unverzerrt und kann negativ sein. p ist die Wahrscheinlichkeit eines mindestens so großen Abstands, wenn Gruppen zufällig auf die beiden Datensätze verteilt werden. Merkmale von ${network}.`,
-  },
   suggestions: {
     title: 'Nächste Bilder für Labels',
     start: 'Bilder für Labels vorschlagen',

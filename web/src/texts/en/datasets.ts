@@ -432,19 +432,6 @@ export const datasets = {
       return `${first} ${second}`;
     },
   },
-  distances: {
-    title: 'Distance to other datasets',
-    text: 'Compares the features that a network pretrained on photographs computes from the images. The distance shows how different two datasets are, and which one to try first for pretraining. You can use a folder of photographs as a reference. This takes seconds to minutes.',
-    choose: 'Compare with',
-    measure: 'Measure distances',
-    pair: 'Datasets',
-    between: (a: string, b: string) => `${a} – ${b}`,
-    mmd: 'MMD² (95% CI)',
-    p: 'p',
-    coral: 'CORAL',
-    help: (network: string) =>
-      `MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. p is the probability of a distance at least this large if groups are assigned to the two datasets at random. Features of ${network}.`,
-  },
   suggestions: {
     title: 'Images to label next',
     start: 'Suggest images to label',
