@@ -255,8 +255,6 @@ def evaluate(app: App, run: str, images: Path) -> None:
     app.get("evaluation: results", f"jobs/{evaluation}/results")
     for what in ("report", "download/predictions", "download/confusion-matrix"):
         app.get(f"evaluation: {what}", f"jobs/{evaluation}/{what}")
-    cells = json.loads(app.send("GET", f"runs/{run}")[2])["dataset_id"]
-    app.job("distance", f"datasets/{cells}/distances?other={external}", None)
 
 
 def predict(app: App, run: str, tuned: str, images: Path) -> str:

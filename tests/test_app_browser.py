@@ -148,6 +148,23 @@ def test_a_removed_dataset_can_be_restored(page: "Page", app_server: RunningApp)
     page.get_by_role("link", name="to forget").wait_for()
 
 
+def test_no_page_says_that_the_checks_found_nothing_before_they_end(page: "Page", app_server: RunningApp) -> None:
+    dataset = f"datasets/{app_server.opened(save_cells(app_server.root / 'to check'))['id']}"
+
+    def as_before_the_end(route: "Route") -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | {"findings": [], "is_searching_duplicates": True})
+
+    for tab in ("", "?tab=checks"):
+        page.route("**/inspection", as_before_the_end, times=1)
+        open_page(page, f"/{dataset}{tab}")
+        searching = page.get_by_role("status").get_by_text("searching for near-duplicates")
+        searching.wait_for()
+        assert page.get_by_text("no problem").or_(page.get_by_text("No problems")).count() == 0
+        app_server.send(dataset, {"name": f"checked{tab}"}, "PATCH")
+        searching.wait_for(state="detached")
+
+
 @pytest.mark.exhaustive
 def test_undo_of_a_label_closes_with_its_page_and_that_of_a_removal_stays(page: "Page", app_server: RunningApp) -> None:
     dataset = app_server.opened(save_cells(app_server.root / "to leave"))

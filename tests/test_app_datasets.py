@@ -219,6 +219,9 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     assert changed["groups"]["n_groups"] == 3  # the image that the pattern does not match is none
     assert app.refused("PATCH", where, {"group_pattern": "nothing_like_this"})["status"] == 422
     assert app.get(where)["groups"]["value"] == r"slide\d"
+    app.send("PATCH", where, {"group_merge": {"slide0": ["slide0", "slide1"]}})
+    n_groups = {each: app.get(f"{where}/group-preview", pattern=each)["n_groups"] for each in (r"slide\d", r"\d_")}
+    assert n_groups == {r"slide\d": 2, r"\d_": 3}
     assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {
         "by": None,
         "value": None,

@@ -203,7 +203,8 @@ def test_names_of_domains_are_kept_with_how_images_were_opened(labs: tuple[Path,
 def test_folders_are_put_together_and_parted_on_pages(
     other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"], labs: tuple[Path, Path]
 ) -> None:
-    page = other_page(other_app())
+    app = other_app()
+    page = other_page(app)
     open_page(page, "/datasets")
     page.get_by_role("button", name="Add images").first.click()
     adding = page.get_by_role("dialog", name="Open labeled images")
@@ -236,8 +237,13 @@ def test_folders_are_put_together_and_parted_on_pages(
     changing = page.get_by_role("dialog", name="Sources")
     changing.get_by_label(f"Domain of {labs[1]}").fill("Bern")
     changing.get_by_role("button", name=f"Remove {labs[0]}").click()
+    third = save_cells(labs[0].parent / "cells-3", n=3)
+    dataset = f"datasets/{app.get('datasets')['items'][0]['id']}"
+    sources = [{"path": str(labs[0]), "domain": "Basel"}, {"path": str(labs[1])}, {"path": str(third)}]
+    app.send(dataset, {"sources": sources}, "PATCH")  # by somebody else
     changing.get_by_text("labels that you assigned in the app return").wait_for()
     check_accessible(page)
     changing.get_by_role("button", name="Save").click()
-    origins.get_by_text("Bern").wait_for()
+    origins.get_by_text("Bern").first.wait_for()
     origins.get_by_text("Basel").wait_for(state="detached")
+    assert [source["path"] for source in app.get(dataset)["sources"]] == [str(labs[1]), str(third)]

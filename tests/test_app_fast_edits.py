@@ -76,17 +76,21 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
             each["name"] for each in sorted(stock.app.get(dataset)["classes"], key=lambda each: each["color_index"])
         ]
 
+    def set_classes(*names: str) -> None:
+        stock.app.send(dataset, {"classes": names}, "PATCH")
+
     def plan() -> Any:
         return stock.app.get(dataset)["class_plan"]["rename"]
 
     open_page(page, f"/{dataset}?tab=classes")
     with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
+        set_classes("a", "b", "c", "d", "e")  # by somebody else
         for _ in range(3):
             page.get_by_role("button", name="Move d up").click()
         page.get_by_label("Name of a in training").fill("first")
         page.get_by_role("button", name="Save these classes").click()
         page.get_by_label("Name of b in training").fill("second")
-        answer_until(lambda: classes() == ["d", "a", "b", "c"] and plan() == {"a": "first"})
+        answer_until(lambda: classes() == ["d", "a", "b", "c", "e"] and plan() == {"a": "first"})
     page.get_by_role("status").get_by_text("saved", exact=False).first.wait_for()
     assert page.get_by_label("Name of b in training").input_value() == "second"
 
@@ -103,8 +107,9 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
     page.get_by_role("button", name="New class").click()
     name = page.get_by_label("Name of the new class")
     with slow_saves(page, f"**/{dataset}", "PATCH") as answer_until:
-        for each in ("e", "f"):
+        set_classes("d", "a", "b", "c", "e", "f")  # by somebody else
+        for each in ("g", "h"):
             name.fill(each)
             name.press("Enter")
-        answer_until(lambda: classes() == ["d", "a", "b", "c", "e", "f"])
+        answer_until(lambda: classes() == ["d", "a", "b", "c", "e", "f", "g", "h"])
     name.wait_for(state="hidden")

@@ -115,6 +115,14 @@ def state_of(client: httpx.Client, job_id: str) -> Json:
     return body
 
 
+def test_jobs_of_a_kind_of_another_version_are_not_listed(workspace: Workspace, client: TestClient) -> None:
+    job_id, folder = new_job_folder(workspace.folder / "counts", "Former")
+    values = {"id": job_id, "folder": str(folder), "command": [], "choices": {"link": "/datasets/d/distances"}}
+    add_job(workspace, kind="distances", name="Former", dataset_name="", key="k", **values)
+    assert client.get(f"{API}/jobs").json()["total"] == 0
+    assert client.get(f"{API}/jobs/{job_id}").status_code == 404
+
+
 @pytest.mark.slow
 def test_a_kind_of_job_is_one_record(workspace: Workspace, client: TestClient, counting: JobKind) -> None:
     job_id = count_to(workspace, counting, 2000)

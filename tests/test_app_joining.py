@@ -255,6 +255,7 @@ def test_adding_to_groups_of_a_column_shows_that_the_images_have_none(
     rows = [f"{file},{file.parent.name},patient {k % 4}" for k, file in enumerate(files)]
     table.write_text("\n".join([f"path,label,{column}", *rows]) + "\n")
     dataset = app.open(table, group=selected)
+    assert dataset["groups"]["by"] == ("column" if selected else "table")
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
     preview = app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])

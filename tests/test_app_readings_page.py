@@ -8,7 +8,7 @@ from drawing import write_cells
 from image_sets import in_lists
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -22,9 +22,21 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     page.get_by_role("button", name="Save name").click()
     page.get_by_role("spinbutton", name="Images").fill("9")
     page.get_by_role("button", name="Draw images").click()
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    saves = f"**/{dataset}/second-reading/images/*"
     for k in range(1, 10):
         page.get_by_role("img", name=f"Image {k} of 9").evaluate("picture => picture.decode()")
+        if k == 8:
+            page.route(saves, hold, times=1)
         page.keyboard.press("1")
+    page.get_by_role("textbox", name="Reader").fill("Ann")
+    page.get_by_role("button", name="Save name").click()
+    held[0].continue_()
+    page.get_by_text("This browser labels as Ann.").wait_for()
     app.until(
         f"{dataset}/second-reading/agreement", lambda body: body["pairs"] and body["pairs"][0]["agreement"]["n"] == 9
     )
@@ -43,9 +55,15 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     image = different[0]
     label = page.get_by_role("group", name="Label of image 1", exact=True)
     label.get_by_role("button", name=first_class).click()
-    decided = page.get_by_text(f"Decided: {first_class} (Eve)")  # the image is now behind those without a decision
+    decided = label.get_by_text(f"Decided: {first_class} (Ann)")  # it stays in its place
     decided.wait_for()
     assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == first_class
     decided.get_by_role("button", name="Undo").click()
     decided.wait_for(state="detached")
     assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == image["first"]["label"]
+
+    table = app.root / "readings.csv"
+    image_id = app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["image_id"]
+    table.write_text(f"image_id,label,author\n{image_id},{first_class},Zoe\n")
+    page.get_by_label("Import readings (CSV)").set_input_files(table)
+    agreement.get_by_role("cell", name="Zoe", exact=True).first.wait_for()

@@ -78,7 +78,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
     client, root = lab.client, lab.workspace.roots[0]
     classifier = client.get(f"{API}/jobs/{lab.run}/download/classifier").content
-    small, other = (open_images(lab.workspace, write_cells(root / name, 12, seed=3)) for name in ("small", "other"))
+    small = open_images(lab.workspace, write_cells(root / "small", 12, seed=3))
     upload = client.post(f"{API}/uploads", json={"name": "sent", "is_labeled": False}).json()["id"]
     archived = client.post(f"{API}/uploads", json={"name": "archived", "is_labeled": False}).json()["id"]
     client.put(f"{API}/lists/{lab.prediction}/rows/0/correction", json={"label": "large"})
@@ -104,7 +104,6 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         "create_label_errors": ("POST", f"runs/{lab.run}/label-errors", {}),
         "create_explanation": ("POST", f"jobs/{lab.run}/rows/0/explanation", {}),
         "create_export": ("POST", f"runs/{lab.run}/exports", {"to": "pt2"}),
-        "create_distances": ("POST", f"datasets/{small}/distances?other={other}", {}),
         "create_leakage_estimate": ("POST", f"datasets/{lab.cells}/leakage-estimate", {}),
         "create_objects": ("POST", f"datasets/{lab.cells}/objects", {"source": "finder"}),
         "create_object_export": ("POST", f"predictions/{lab.prediction}/objects-export", {"to": "geojson"}),

@@ -60,6 +60,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, study_report: Path) -> Ite
     folder = tmp_path_factory.mktemp("written")
     ids = write_workspace(folder, study_report)
     app = RunningApp(folder / "workspace", folder).start()
+    app.until(f"datasets/{ids['dataset']}/inspection", lambda body: not body["is_searching_duplicates"], 60)
     yield Written(app, ids)
     app.end()
 

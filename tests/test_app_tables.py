@@ -23,7 +23,7 @@ from coverslip.workspace.recipes import recipe_of_dataset
 from coverslip.workspace.store.rows import dataset_row
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 COLUMNS = {"path": "Bild", "label": "Phenotype"}
 
@@ -201,6 +201,35 @@ def test_an_upload_that_makes_no_dataset_stays_and_is_opened_otherwise(
     page.get_by_role("button", name="Open without labels").click()
     page.wait_for_url("**/datasets/*")
     assert app_server.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")["n_images"] == 1
+
+
+@pytest.mark.slow
+def test_an_upload_is_not_changed_by_the_canceled_one_before_and_ends_without_files_that_fail_twice(
+    page: "Page", app_server: RunningApp, tmp_path: Path
+) -> None:
+    files = [save_cell(tmp_path / f"{k}.png") for k in range(3)]
+    held: list[Route] = []
+
+    def hold(route: "Route") -> None:
+        held.append(route)
+
+    page.route("**/api/v1/uploads", hold, times=1)
+    page.route("**/files/2.png", lambda route: route.abort())
+    open_page(page, "/")
+    page.get_by_role("button", name="Choose a folder").click()
+    page.get_by_role("button", name="Upload files").click()
+    with page.expect_request("**/api/v1/uploads"):
+        page.get_by_label("Files …").set_input_files(files[:1])
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_label("Files …").set_input_files(files)
+    with page.expect_response("**/api/v1/uploads"):
+        held[0].continue_()
+    for _ in range(2):
+        page.get_by_role("button", name="Retry these files").click()
+    page.get_by_role("button", name="Continue without these files").click()
+    page.get_by_role("button", name="Open without labels").click()
+    page.wait_for_url("**/datasets/*")
+    assert app_server.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")["n_images"] == 2
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-"""How far classifiers can be trusted elsewhere, on pages: shares stated, explanations asked for, distances measured."""
+"""How far classifiers can be trusted elsewhere, on pages: shares stated, explanations asked for."""
 
 import re
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import IMAGE_CLASS, JOB_MS, LONG_CLASS, QUICK, Stock, open_page
+from browser import IMAGE_CLASS, LONG_CLASS, QUICK, Stock, open_page
 
 from coverslip.evaluation.prevalence import predictive_values
 from coverslip.reports.reported import number
@@ -106,13 +106,3 @@ def test_ppv_and_npv_are_reported_at_the_share_that_is_stated(page: "Page", stoc
     card.get_by_label(re.compile("^Expected proportion of")).fill("1")
     words = f"At this prevalence, PPV is {number(values.ppv)} and NPV is {number(values.npv)}"
     assert words in card.get_by_text("At this prevalence").inner_text()
-
-
-@pytest.mark.exhaustive
-def test_distances_of_two_datasets_are_measured_with_advice(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/datasets/{stock.images}?tab=checks")
-    card = page.get_by_role("region", name="Distance to other datasets")
-    card.get_by_role("checkbox").first.check()
-    card.get_by_role("button", name="Measure").click()
-    card.get_by_text("Measure it: train with and without").wait_for(timeout=JOB_MS)
-    assert card.get_by_role("row").count() == 2

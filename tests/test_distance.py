@@ -8,11 +8,9 @@ import pytest
 from drawing import save_cells
 from PIL import Image
 from refusing import refusing
-from small_workspace import do_jobs, new_workspace, open_images
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.errors import CoverslipError, NotFound
 from coverslip.evaluation import distances
 from coverslip.evaluation.distances import (
     _permute,
@@ -26,10 +24,6 @@ from coverslip.evaluation.distances import (
 )
 from coverslip.messages import text
 from coverslip.runs.folder import Run
-from coverslip.workspace.jobs.listing import list_jobs
-from coverslip.workspace.leakage_estimates import distances_state, start_distances
-from coverslip.workspace.store.rows import Paging
-from coverslip.workspace.store.workspace import open_workspace
 
 
 def kernel(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
@@ -181,12 +175,11 @@ def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
     arguments = ["distance", *map(str, tables), str(noise), "--run", str(trained.folder), "--group", "slide", "--json"]
     assert main(arguments) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["nearest"] == "second"
     near, far = answer["pairs"][:2]
     assert near["mmd2"]["value"] < far["mmd2"]["low"]
     assert far["coral"]["value"] > near["coral"]["value"]
     assert [of_set["n_groups"] for of_set in answer["sets"]] == [9, 9, None]
-    assert text("distance-is-little-evidence") in answer["advice"]
+    assert answer["meaning"] == text("meaning-of-distances")
 
 
 @pytest.mark.parametrize("gray", [1e-3, 1.0, 300.0])
@@ -209,33 +202,6 @@ def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_pat
         cs.distance([tmp_path / "here", tmp_path / "there"], run=trained.folder)
 
 
-@pytest.mark.exhaustive
-@pytest.mark.slow
-def test_distances_in_the_app_have_its_names_and_are_kept_until_images_change(tmp_path: Path) -> None:
-    workspace = new_workspace(tmp_path)
-    here, there = (
-        open_images(workspace, save_cells(tmp_path / name, ("all",), n=12) / "all", name=name, is_labeled=False)
-        for name in ("here", "there")
-    )
-    for others, status in (([], CoverslipError), ([here], CoverslipError), (["nothing"], NotFound)):
-        with pytest.raises(status):
-            distances_state(workspace, here, others)
-    assert distances_state(workspace, here, [there]).state == "not-requested"
-    start_distances(workspace, here, [there])
-    do_jobs(workspace)
-    state = distances_state(workspace, here, [there])
-    assert state.error is None
-    (pair,) = state.distances.pairs
-    assert (pair.a, pair.b) == ("here", "there")
-    assert pair.mmd2.low < 0.1  # drawn alike
-    assert text("distance-is-little-evidence") in state.distances.advice
-    assert [(job.kind, job.name, job.state) for job in list_jobs(workspace, Paging(), kinds=["distances"]).items] == [
-        ("distances", "here · there", "done")
-    ]
-    restarted = open_workspace(workspace.folder, workspace.roots)
-    assert distances_state(restarted, here, [there]).distances == state.distances
-
-
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with refusing(cs.CoverslipError, "one-dataset"):
         cs.distance([str(cells)])
@@ -246,9 +212,9 @@ def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFi
 def test_images_that_are_in_both_datasets_are_reported(trained: Run, cells: Path) -> None:
     n = len(list((cells / "small").glob("*.png")))
     both = cs.distance([cells / "small", cells], run=trained.folder, n_resamples=10)
-    assert both.advice.startswith(text("images-in-both-datasets", n_images=n, first="small", second=cells.name))
+    assert both.meaning.startswith(text("images-in-both-datasets", n_images=n, first="small", second=cells.name))
     apart = cs.distance([cells / "small", cells / "large"], run=trained.folder, n_resamples=10)
-    assert apart.advice == text("distance-is-little-evidence")
+    assert apart.meaning == text("meaning-of-distances")
 
 
 def test_a_group_that_no_dataset_has_is_an_error_and_not_ignored(cells: Path) -> None:

@@ -293,6 +293,20 @@ def test_an_upload_that_is_finished_twice_at_once_becomes_one_set(app: App, png:
 
 
 @pytest.mark.slow
+def test_an_upload_that_is_removed_while_it_is_finished_is_a_whole_dataset_or_gone(app: App, png: bytes) -> None:
+    for _ in range(8):
+        upload = begin(app, is_labeled=False)
+        for k in range(20):
+            put(app, f"{upload}/files/{k}.png", png)
+        with ThreadPoolExecutor(2) as two:
+            finished = two.submit(app.client.post, f"/api/v1/uploads/{upload}/finish", json={})
+            removed = two.submit(app.client.delete, f"/api/v1/uploads/{upload}")
+        statuses = finished.result().status_code, removed.result().status_code
+        assert statuses in [(201, 409), (404, 204)]
+        assert (app.home.uploads / upload).exists() == (statuses[0] == 201)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["files/a/1.png", "archive"])
 def test_an_upload_that_is_broken_off_leaves_nothing_and_is_no_fault(app: App, where: str) -> None:
     upload = begin(app)

@@ -9,12 +9,16 @@ import { Labeling } from '../src/images/labeling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
 
-const pressed = (key: string, held: Partial<Record<'ctrlKey' | 'altKey' | 'shiftKey', boolean>> = {}) => ({
+const pressed = (
+  key: string,
+  held: Partial<Record<'ctrlKey' | 'altKey' | 'shiftKey' | 'repeat', boolean>> = {},
+) => ({
   key,
   ctrlKey: false,
   metaKey: false,
   altKey: false,
   shiftKey: false,
+  repeat: false,
   ...held,
 });
 
@@ -23,6 +27,14 @@ test('a key assigns the class with that mark if it exists', () => {
   expect(actionOf(pressed('4'), 3)).toBeNull();
   expect(actionOf(pressed('Delete'), 3)).toEqual({ act: 'assign', classIndex: null });
   expect(actionOf(pressed('2', { altKey: true }), 3)).toBeNull();
+});
+
+test('a key that is held down labels one image only', () => {
+  for (const key of ['2', 'Delete', ',', ';']) {
+    expect(actionOf(pressed(key), 3)).not.toBeNull();
+    expect(actionOf(pressed(key, { repeat: true }), 3)).toBeNull();
+  }
+  expect(actionOf(pressed('z', { ctrlKey: true, repeat: true }), 3)).toEqual({ act: 'undo' });
 });
 
 test('labels of a dataset have the marks that they have as classes of a classifier', () => {

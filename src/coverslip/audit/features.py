@@ -119,7 +119,7 @@ def unit_vectors(rows: Floats) -> Floats:
     return directions
 
 
-# Distances between datasets in the features of a network, and which dataset to pretrain on.
+# Distances between datasets in the features of a network.
 
 
 FEWEST_IMAGES = 10
@@ -151,9 +151,12 @@ def distance(
 ) -> Distances:
     """Return distances between feature distributions: the squared maximum mean discrepancy (MMD²), and CORAL.
 
+    They show how differently a network represents the datasets, not which of them is best for pretraining
+    (`benchmarks/NOT_KEPT.md`).
+
     Args:
-        datasets: two or more, the dataset of interest first: folders, tables, opened datasets. Labels are optional, so
-            any folder of images can be a reference.
+        datasets: two or more: folders, tables, opened datasets. Labels are optional, so any folder of images can be a
+            reference.
         names: their names; default: those of their folders.
         run: the run whose classifier computes the features; default: pretrained features of a network's last layer.
         model: that network; default: the recipe's.
@@ -190,7 +193,6 @@ def distance(
     ]
     sigma = _kernel_width([each.features for each in feature_sets])
     pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(feature_sets, 2))
-    nearest = _nearest(names[0], pairs)
     network = extractor.network.record.name
     return Distances(
         network if run is None else f"{network} as trained in {Path(run).name}",
@@ -198,8 +200,7 @@ def distance(
         sigma,
         tuple(each.facts for each in feature_sets),
         pairs,
-        nearest,
-        f"{_shared_images(feature_sets)}{_advice(names[0], nearest, pairs)}",
+        f"{_shared_images(feature_sets)}{text('meaning-of-distances')}",
     )
 
 
@@ -295,11 +296,6 @@ def _pair(a: _DatasetFeatures, b: _DatasetFeatures, sigma: float, n_resamples: i
     )
 
 
-def _nearest(first: str, pairs: Sequence[PairDistance]) -> str | None:
-    pairs_with_first = [pair for pair in pairs if pair.a == first]
-    return min(pairs_with_first, key=lambda pair: pair.mmd2.value or 0).b if len(pairs_with_first) > 1 else None
-
-
 def _shared_images(feature_sets: Sequence[_DatasetFeatures]) -> str:
     """Return sentences about images that two of the datasets share, with a space after each."""
     return "".join(
@@ -307,17 +303,6 @@ def _shared_images(feature_sets: Sequence[_DatasetFeatures]) -> str:
         for a, b in combinations(feature_sets, 2)
         if (n := len(a.pictures & b.pictures))
     )
-
-
-def _advice(first: str, nearest: str | None, pairs: Sequence[PairDistance]) -> str:
-    """Return advice on the dataset for pretraining, with its limits."""
-    limits = text("distance-is-little-evidence")
-    if nearest is None:
-        return limits
-    by_distance = sorted((pair for pair in pairs if pair.a == first), key=lambda pair: pair.mmd2.value or 0)
-    second = by_distance[1]
-    is_clear = (by_distance[0].mmd2.high or 0) < (second.mmd2.low or 0)
-    return f"{text('nearest-dataset', dataset=first, nearest=nearest, second=second.b, is_clear=is_clear)} {limits}"
 
 
 # A map of a dataset: a point for each image, near those of similar images, and clusters of similar images.

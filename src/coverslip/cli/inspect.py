@@ -254,7 +254,7 @@ def distance(
     MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. CORAL is 0
     if their covariances are identical. Without --group, images are treated as independent. With it, groups are
     resampled as a whole. A small p means that the datasets differ, as two microscopes nearly always do. It does not
-    mean that the difference matters.
+    mean that the difference matters. A distance does not predict the gain of pretraining.
 
     Examples:
 
@@ -318,4 +318,4 @@ def _show(distances: "Distances") -> None:
     console.print(filled_table((text("column-datasets"), with_interval("MMD²"), "p", "CORAL"), rows))
     if any((pair.mmd2.value or 0) < 0 for pair in distances.pairs):
         console.print(text("command-negative-mmd"), soft_wrap=True)
-    console.print(distances.advice, soft_wrap=True)
+    console.print(distances.meaning, soft_wrap=True)

@@ -281,5 +281,4 @@ class Distances:
     sigma: Annotated[float, Field(description="Width of the kernel: median distance of two images of any datasets.")]
     sets: tuple[SetFacts, ...]
     pairs: tuple[PairDistance, ...]
-    nearest: Annotated[str | None, Field(description="The dataset nearest to the first; null with only two datasets.")]
-    advice: str
+    meaning: Annotated[str, Field(description="What the distances show and what not, and images that datasets share.")]

@@ -11,7 +11,7 @@ The parts, each of which imports only from those above it:
 - `trainings`: trainings and their results;
 - `lists`: images that jobs measured or predicted;
 - `evaluations`, `exports`, `leakage_estimates`, `objects`, `predictions`, `studies`: evaluations on external test sets,
-  classifiers for other programs, leakage estimates and distances of datasets, objects in fields of view, predictions,
+  classifiers for other programs, leakage estimates of datasets, objects in fields of view, predictions,
   and studies;
 - `correcting`, `dataset_maps`, `explanations`: corrections of labels among results, maps of datasets, and explanations
   of single images;

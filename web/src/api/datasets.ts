@@ -25,7 +25,6 @@ export type PixelOptions = Schemas['PixelOptions'];
 export type PixelChoice = Schemas['PixelChoice'];
 export type ViewedChannel = Schemas['ViewedChannel'];
 export type ChannelDisplay = Schemas['ChannelDisplay'];
-export type DatasetDistances = Schemas['DatasetDistances'];
 
 /**
  * Images that a request changes: a list of row ids or image ids, or all that match filters but some. With filters, the
@@ -214,16 +213,3 @@ export const labelsUrl = (id: string) => addressOf('datasets', id, 'download', '
 
 export const readPixelOptions = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/pixel-options', { ...at(id), signal }));
-
-const DISTANCES = '/api/v1/datasets/{dataset_id}/distances';
-
-const between = (dataset_id: string, other: string[]) => ({
-  params: { path: { dataset_id }, query: { other } },
-});
-
-/** Distances between the features of this dataset and of others. */
-export const readDistances = (id: string, otherIds: string[], signal?: AbortSignal) =>
-  answer(api.GET(DISTANCES, { ...between(id, otherIds), signal }));
-
-export const requestDistances = (id: string, otherIds: string[]) =>
-  answer(api.POST(DISTANCES, between(id, otherIds)));

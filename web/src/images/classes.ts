@@ -1,6 +1,7 @@
 // Colors and marks of classes. Marks distinguish classes with the same color, and are their keys.
 
 const MARKS = '1234567890abcdefghijklmnopqrstuvwxyz';
+export const EXCLUDED = '#5c5c5c'; // the color of images that a user excluded
 
 /** Mark of the class with this index (0-based). Classes after the 36th have a number and no key. */
 export function markOf(index: number): string {
@@ -24,6 +25,18 @@ export function inOrderOf(classes: readonly string[], labels: readonly string[])
 
 export function colorOf(index: number): string {
   return `var(--class-${index % 8})`;
+}
+
+/** The color of the class with each index as a canvas needs it: without variables of the page. */
+export function classColors(indices: readonly number[]): string[] {
+  const probe = document.createElement('span');
+  document.body.append(probe);
+  const colors = indices.map((index) => {
+    probe.style.color = colorOf(index);
+    return getComputedStyle(probe).color;
+  });
+  probe.remove();
+  return colors;
 }
 
 /** Name of the CSS variable with the color of lines, which has more contrast than that of areas. */

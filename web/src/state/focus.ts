@@ -4,7 +4,7 @@ export function isFocusFree(): boolean {
   return !focused || focused.matches('body, main, a[aria-current]');
 }
 
-/** Whether the focus is in a field for text. */
+/** Whether the focus is in a field for text, or in a list, where a key chooses the option that starts with it. */
 export function isTyping(): boolean {
   const focused = document.activeElement;
   return !!focused?.matches('input:not([type=checkbox], [type=radio], [type=range]), select, textarea');

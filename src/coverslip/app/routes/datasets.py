@@ -33,7 +33,7 @@ from coverslip.workspace.datasets.grouping import GroupPreview
 from coverslip.workspace.datasets.pixel_options import PixelOptions
 from coverslip.workspace.datasets.reading_images import DatasetInspection
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
-from coverslip.workspace.leakage_estimates import DatasetDistances, LeakageEstimateState
+from coverslip.workspace.leakage_estimates import LeakageEstimateState
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page
@@ -43,7 +43,6 @@ from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings.queueing import SplitPreview
 from coverslip.workspace.viewing.images import Text
 
-Others = Annotated[list[str], Query(max_length=1_000, description="Other datasets.")]
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet with an image and five augmented versions in each row."}
 }
@@ -197,19 +196,6 @@ def get_map_points(workspace: ServedWorkspace, dataset_id: str) -> Response:
 def get_map_predictions(workspace: ServedWorkspace, dataset_id: str, job_id: str) -> MapPredictions:
     """The predictions of a training, an evaluation or a prediction for images of the dataset, to color its map."""
     return dataset_maps.map_predictions(workspace, dataset_id, job_id)
-
-
-@router.get("/datasets/{dataset_id}/distances", responses=problems(409))
-def get_distances(workspace: ServedWorkspace, dataset_id: str, other: Others) -> DatasetDistances:
-    """The distances of the features of a dataset from those of others, if requested."""
-    return leakage_estimates.distances_state(workspace, dataset_id, other)
-
-
-@router.post("/datasets/{dataset_id}/distances", status_code=202, responses=located(202) | problems(409))
-def create_distances(workspace: ServedWorkspace, dataset_id: str, other: Others, locate: Locate) -> DatasetDistances:
-    """Measure MMD² and CORAL in a separate process, and recommend a dataset for pretraining."""
-    locate("datasets", dataset_id, "distances", other=other)
-    return leakage_estimates.start_distances(workspace, dataset_id, other)
 
 
 @router.get("/datasets/{dataset_id}/class-thumbnails")

@@ -157,8 +157,6 @@ cache-not-cleaned = Der Cache konnte nicht geleert werden: { $reason }
 
 cache-kind-unknown = dieser Version nicht bekannt
 
-cache-kind-app-distances = Abstände zwischen Datensätzen in der App
-
 cache-kind-app-explanations = Erklärungen einzelner Bilder in der App
 
 cache-kind-app-previews = Vorschauen der Datenaugmentierung in der App

@@ -572,7 +572,7 @@ no-training-to-analyze = Kein Training { $is_distance ->
        *[false] dieser Studie
     } ist abgeschlossen
     .do = { $is_distance ->
-        [true] Abstände werden zu den Bildern des Vortrainings gemessen. Um beliebige Datensätze zu vergleichen, messen Sie Abstände auf der Seite eines Datensatzes.
+        [true] Abstände werden zu den Bildern des Vortrainings gemessen. Um beliebige Datensätze zu vergleichen, verwenden Sie den Befehl `coverslip distance`.
        *[false] Setzen Sie die Studie fort, und wiederholen Sie die Anfrage, wenn ein Training abgeschlossen ist.
     }
 
@@ -581,9 +581,6 @@ training-while-timing = „{ $name }“ läuft, daher wäre die Vorhersagezeit f
 
 no-such-study-time = Keine Messung dieser Art hat diese ID
     .do = Fordern Sie die Zeit der Studie noch einmal an.
-
-distance-of-one-dataset = Ein Abstand wird von einem Datensatz zu anderen gemessen
-    .do = Wählen Sie einen oder mehrere andere Datensätze, jeden einmal.
 
 ## Predictions
 

@@ -126,7 +126,7 @@ help-demo-out = Folder for images, run and predictions.
 
 # coverslip distance
 
-help-distance-data = Folders or tables of images, beginning with your dataset. Labels are not needed: any folder of images, such as photographs, can serve as a reference.
+help-distance-data = Folders or tables of images. Labels are not needed: any folder of images, such as photographs, can serve as a reference.
 
 help-distance-run = Use the features of this run's classifier. Default: those of a network trained on photographs (ImageNet).
 

@@ -157,8 +157,6 @@ cache-not-cleaned = The cache could not be emptied: { $reason }
 
 cache-kind-unknown = not known to this version
 
-cache-kind-app-distances = distances between datasets in the app
-
 cache-kind-app-explanations = explanations of single images in the app
 
 cache-kind-app-previews = previews of data augmentation in the app

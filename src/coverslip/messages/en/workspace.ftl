@@ -575,7 +575,7 @@ no-training-to-analyze = No training { $is_distance ->
        *[false] of this study
     } has finished
     .do = { $is_distance ->
-        [true] Distances are measured to pretraining images. To compare any datasets, measure distances on the page of a dataset.
+        [true] Distances are measured to pretraining images. To compare any datasets, use the command `coverslip distance`.
        *[false] Resume the study, and repeat the request when a training has finished.
     }
 
@@ -584,9 +584,6 @@ training-while-timing = '{ $name }' is running, so the prediction time would be 
 
 no-such-study-time = No measurement of this kind has this ID
     .do = Request the time of the study again.
-
-distance-of-one-dataset = A distance is measured from one dataset to others
-    .do = Choose one or more other datasets, each once.
 
 ## Predictions
 

@@ -278,7 +278,7 @@ MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9
 _SHARE_OF_DISK = 0.8  # of the free space that one upload may use
 
-_FINISHING = threading.Lock()  # an upload must not become two datasets by simultaneous requests
+_FINISHING = threading.Lock()  # simultaneous requests must not make an upload two datasets, or remove its files
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,7 +420,7 @@ def remove_upload(workspace: Workspace, upload_id: str) -> None:
         NotFound: there is no such upload.
         Conflict: it is already a dataset; remove that instead.
     """
-    with write_transaction(workspace.engine) as connection:
+    with _FINISHING, write_transaction(workspace.engine) as connection:
         open_row(connection, upload_id)
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
     shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)

@@ -161,11 +161,13 @@ def compute_group_preview(
         included = (images.c.dataset_id == dataset_id) & ~images.c.is_excluded  # the same images as `data.records`
         query = select(images.c.shown_path).where(included).order_by(images.c.position)
         paths = [] if pattern is None else list(connection.execute(query).scalars())
+    is_current = (column, pattern) == (row.group_column, row.group_pattern)
+    merge: dict[str, list[str]] = row.group_merge if is_current else {}  # a change of the groups ends it
     if pattern is not None:
         spans = _match_pattern(pattern, paths)
-        return _preview_of(data, _groups_at(paths, spans), paths, spans)
+        return _preview_of(data, _groups_at(paths, spans), merge, paths, spans)
     if column is None:
-        return _preview_of(data, [record.group for record in data.records])
+        return _preview_of(data, [record.group for record in data.records], {})
     sources = [str(workspace.allowed(source)) for source in source_paths(row)]
     names = [source["domain"] for source in row.sources]
     opened = open_dataset(
@@ -179,14 +181,18 @@ def compute_group_preview(
         may_read=workspace.may_read,
     )
     by_id = {record.image_id: record.group for record in opened.records}
-    return _preview_of(data, [by_id.get(record.image_id) for record in data.records])
+    return _preview_of(data, [by_id.get(record.image_id) for record in data.records], merge)
 
 
 def _preview_of(
-    data: Dataset, groups: Sequence[str | None], paths: Sequence[str] = (), spans: Sequence[_Span | None] = ()
+    data: Dataset,
+    groups: Sequence[str | None],
+    merge: Mapping[str, Sequence[str]],
+    paths: Sequence[str] = (),
+    spans: Sequence[_Span | None] = (),
 ) -> GroupPreview:
     """Return the preview of groups, in the order of the records; with a pattern, of its matches in paths."""
-    grouped = with_groups(data, groups)
+    grouped = with_merged_groups(with_groups(data, groups), merge)
     named_groups = [record.group for record in grouped.records]
     counts = Counter(named_groups)
     n_ungrouped = counts.pop(None, 0)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, 
 
 from coverslip.datasets.index.classes import ClassPlan, check_classes, with_classes
 from coverslip.datasets.index.records import DECISIONS, Dataset, ImageRecord
+from coverslip.datasets.index.table_rows import GROUPED_BY_FIELD
 from coverslip.datasets.names import clean_label, natural_key, one_line, printable
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
@@ -435,8 +436,11 @@ class Groups:
     """The groups of a dataset, which a split keeps together."""
 
     by: Annotated[
-        Literal["column", "pattern", "file"] | None,
-        Field(description="file: the default for crops; all crops of a file are a group."),
+        Literal["column", "pattern", "table", "file"] | None,
+        Field(
+            description="table: the default for tables with a column `group`. file: the default for crops; all crops "
+            "of a file are a group."
+        ),
     ]
     value: Annotated[str | None, Field(description="The column, or the regular expression.")]
     n_groups: int
@@ -574,5 +578,5 @@ def _groups(row: AnyRow) -> Groups:
     if row.group_pattern is not None:
         return Groups("pattern", row.group_pattern, row.summary["n_groups"], row.group_merge)
     codes = {note["code"] for note in row.opened["notes"]} if row.opened is not None else set()
-    by: Literal["file"] | None = "file" if "grouped-by-field" in codes else None
-    return Groups(by, None, row.summary["n_groups"], row.group_merge)
+    by: Literal["table", "file"] | None = "table" if row.summary["n_groups"] else None
+    return Groups("file" if GROUPED_BY_FIELD in codes else by, None, row.summary["n_groups"], row.group_merge)

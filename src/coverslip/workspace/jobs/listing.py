@@ -19,6 +19,7 @@ from coverslip.workspace.jobs.records import (
     find_jobs,
     folded_log,
     has_ended,
+    job_kinds,
     kind_of,
     state_of,
     status_of,
@@ -57,12 +58,14 @@ class JobState(JobFacts):
 def list_jobs(
     workspace: Workspace, paging: Paging, *, kinds: Sequence[str] = (), states: Sequence[State] = ()
 ) -> Page[JobState]:
-    """Return the jobs of these kinds and states, or of all, the newest first."""
+    """Return the jobs of these kinds and states, or of all, the newest first.
+
+    Jobs of kinds of other versions are not listed.
+    """
     jobs = find_jobs(workspace)
     removed = {job.folder for job in jobs if job.state == "removed"}  # with the jobs in their folders
     jobs = [job for job in jobs if removed.isdisjoint((job.folder, *job.folder.parents))]
-    if kinds:
-        jobs = [job for job in jobs if job.kind in kinds]
+    jobs = [job for job in jobs if job.kind in (kinds or job_kinds())]
     if states:
         jobs = [job for job in jobs if state_of(job, status_of(job)) in states]
     return Page([_described(workspace, job) for job in paging.of(jobs)], len(jobs))

@@ -538,7 +538,13 @@ def job_kinds() -> Mapping[str, JobKind]:
 
 
 def kind_of(job: Job) -> JobKind:
-    """Return the kind of a job."""
+    """Return the kind of a job.
+
+    Raises:
+        NotFound: it is of another version.
+    """
+    if job.kind not in _kinds:
+        raise NotFound("no-such-job")
     return _kinds[job.kind]
 
 

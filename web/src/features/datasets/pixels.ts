@@ -6,7 +6,6 @@ import { count, list } from '../../texts/language';
 const words = texts.datasets.pixels;
 
 export const DEFAULT_PIXELS: PixelChoice = { series: 0, t: 0, z: 0, channels: null, level: 0 };
-export type Projection = 'max' | 'mean' | 'best-focus' | 'channels';
 
 /** Whether the files contain something that the user must choose. Resolutions alone are no question. */
 export function isQuestion(options: PixelOptions | null): boolean {

@@ -2,8 +2,7 @@
 import type { ObjectLabels } from '../../api/lists';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
-import { markOf } from '../classes';
-import { classColors, EXCLUDED } from './colors';
+import { classColors, EXCLUDED, markOf } from '../classes';
 
 export type ColorBy = 'result' | 'class' | 'probability';
 

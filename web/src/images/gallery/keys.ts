@@ -8,7 +8,9 @@ export type Act =
   | { act: 'exclude'; reason: Exclusion }
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
-type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>;
+type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'repeat'>;
+
+const ONCE = ['assign', 'exclude', 'confirm']; // a key that is held down would label one image after another
 
 /** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
@@ -16,6 +18,7 @@ export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',',
 /** The action of a key with `nClasses` classes; null if the key has none, or the user may not do this. */
 export function actionOf(event: Pressed, nClasses: number): Act | null {
   const action = anyActionOf(event, nClasses);
+  if (action && event.repeat && ONCE.includes(action.act)) return null;
   return access.canLabel || action?.act === 'help' ? action : null;
 }
 

@@ -163,10 +163,8 @@ export const datasets: Texts['datasets'] = {
       'Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einem Well stammen, legen Sie Gruppen fest. Sonst können Bilder eines Patienten zugleich im Trainingsset und im Testset sein (Datenleck), und die Ergebnisse fallen zu gut aus.',
     defineGroups: 'Gruppen festlegen',
     moreGroups: (n) => `und ${n} weitere`,
-    sizes: 'Größen',
+    fileFacts: 'Bilddateien',
     size: (w, h) => `${w} × ${h} px`,
-    sizesText: 'Kleinste, mittlere (Median) und größte',
-    files: 'Dateien',
     advice: 'Empfehlungen',
     noAdvice: 'Die Prüfungen haben kein Problem gefunden. Sie können einen Klassifikator trainieren.',
     notes: 'Hinweise',
@@ -377,6 +375,7 @@ export const datasets: Texts['datasets'] = {
     how: 'Festlegung der Gruppen',
     none: 'Keine Gruppen',
     byFile: 'Die Bilddatei: Ausschnitte eines Gesichtsfelds sind eine Gruppe',
+    byTable: 'Die Spalte der Tabelle für Gruppen',
     pattern: 'Ein Teil des Pfades',
     column: 'Eine Spalte der Tabelle',
     patternLabel: 'Muster im Pfad (ein regulärer Ausdruck)',
@@ -451,19 +450,6 @@ export const datasets: Texts['datasets'] = {
       });
       return `${first} ${second}`;
     },
-  },
-  distances: {
-    title: 'Abstand zu anderen Datensätzen',
-    text: 'Vergleicht die Merkmale, die ein mit Fotos vortrainiertes Netz aus den Bildern berechnet. Der Abstand zeigt, wie verschieden zwei Datensätze sind und welchen Sie zuerst für das Vortraining versuchen sollten. Ein Ordner mit Fotos kann als Bezug dienen. Das dauert Sekunden bis Minuten.',
-    choose: 'Vergleichen mit',
-    measure: 'Abstände messen',
-    pair: 'Datensätze',
-    between: (a, b) => `${a} – ${b}`,
-    mmd: 'MMD² (95-%-KI)',
-    p: 'p',
-    coral: 'CORAL',
-    help: (network) =>
-      `MMD² ist 0, wenn die Merkmale beider Datensätze gleich verteilt sind; der Schätzwert ist unverzerrt und kann negativ sein. p ist die Wahrscheinlichkeit eines mindestens so großen Abstands, wenn Gruppen zufällig auf die beiden Datensätze verteilt werden. Merkmale von ${network}.`,
   },
   suggestions: {
     title: 'Nächste Bilder für Labels',

@@ -137,7 +137,6 @@ export const fields: Texts['fields'] = {
     table: (file, nRows) =>
       `Tabelle ${file}: ${plural(nRows, { one: `${count(nRows)} Zeile`, other: `${count(nRows)} Zeilen` })}`,
     columnsHelp: 'Wählen Sie für jede Bedeutung die Spalte, wenn sie nicht erkannt wird.',
-    firstRows: 'Erste Zeilen der Tabelle',
     boxes: 'Rahmen und weitere Spalten',
     none: 'keine',
     meanings: {

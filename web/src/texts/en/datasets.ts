@@ -156,10 +156,8 @@ export const datasets = {
       'If several images come from one patient, slide or well, define groups. Otherwise images of one patient can be in both the training set and the test set (data leakage), which inflates the results.',
     defineGroups: 'Define groups',
     moreGroups: (n: string) => `and ${n} more`,
-    sizes: 'Sizes',
+    fileFacts: 'Image files',
     size: (w: string, h: string) => `${w} × ${h} px`,
-    sizesText: 'Smallest, median and largest',
-    files: 'Files',
     advice: 'Recommendations',
     noAdvice: 'The checks found no problem. You can train a classifier.',
     notes: 'Notes',
@@ -365,6 +363,7 @@ export const datasets = {
     how: 'Definition of groups',
     none: 'No groups',
     byFile: 'The image file: crops of one field of view are one group',
+    byTable: 'The column of groups in the table',
     pattern: 'A part of the path',
     column: 'A column of the table',
     patternLabel: 'Pattern in the path (a regular expression)',
@@ -430,19 +429,6 @@ export const datasets = {
       });
       return `${first} ${second}`;
     },
-  },
-  distances: {
-    title: 'Distance to other datasets',
-    text: 'Compares the features that a network pretrained on photographs computes from the images. The distance shows how different two datasets are, and which one to try first for pretraining. You can use a folder of photographs as a reference. This takes seconds to minutes.',
-    choose: 'Compare with',
-    measure: 'Measure distances',
-    pair: 'Datasets',
-    between: (a: string, b: string) => `${a} – ${b}`,
-    mmd: 'MMD² (95% CI)',
-    p: 'p',
-    coral: 'CORAL',
-    help: (network: string) =>
-      `MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. p is the probability of a distance at least this large if groups are assigned to the two datasets at random. Features of ${network}.`,
   },
   suggestions: {
     title: 'Images to label next',

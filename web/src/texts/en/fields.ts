@@ -129,7 +129,6 @@ export const fields = {
     table: (file: string, nRows: number) =>
       `Table ${file}: ${plural(nRows, { one: `${count(nRows)} row`, other: `${count(nRows)} rows` })}`,
     columnsHelp: 'Choose the column of each meaning, if it is not recognized.',
-    firstRows: 'First rows of the table',
     boxes: 'Boxes and further columns',
     none: 'none',
     meanings: {

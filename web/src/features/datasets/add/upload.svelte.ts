@@ -1,4 +1,4 @@
-// Upload of files, four at a time. A failed file does not stop the others.
+// An upload of files, four at a time. A failed file does not stop the others.
 import type { Dataset, TableChoices } from '../../../api/datasets';
 import {
   cancelUpload,
@@ -27,29 +27,39 @@ export class Upload {
   secondsLeft = $state<number | null>(null);
   failed = $state.raw<{ sent: NamedFile; problem: unknown }[]>([]);
   problem = $state.raw<unknown>(null);
+  isEmpty = $state(false); // whether there were no files
   #id: string | null = null;
   #classifierId: string | null = null; // that will predict the images
-  #stop = new AbortController();
+  readonly #stop = new AbortController();
   #rates: [number, number][] = []; // [time in ms, bytes]
 
   /**
-   * Send all files. The result is null if files failed (see `failed`), the upload was canceled, or there was
-   * a `problem`.
+   * Send the files of an input or a drop, once. The result is null if there are none, files failed (see `failed`), the
+   * upload was canceled, or there was a `problem`.
    */
   async send(
-    files: NamedFile[],
-    name: string,
+    source: FileList | DataTransfer,
+    unnamed: string, // name of a dataset of several files
     isLabeled: boolean,
     classifierId: string | null = null,
   ): Promise<Dataset | null> {
     this.#classifierId = classifierId;
-    this.problem = null;
-    this.failed = [];
     this.state = 'sending';
-    this.#stop = new AbortController();
-    this.bytesDone = 0;
     try {
-      this.#id = (await openUpload(name.slice(0, 200), isLabeled)).id;
+      const { files, name } = await filesOf(source);
+      if (this.#stop.signal.aborted) return null;
+      this.isEmpty = !files.length;
+      if (this.isEmpty) {
+        this.state = 'idle';
+        return null;
+      }
+      this.nFiles = files.length;
+      this.#id = (await openUpload((name || unnamed).slice(0, 200), isLabeled)).id;
+      if (this.#stop.signal.aborted) {
+        this.cancel();
+        return null;
+      }
+      await this.#sendAll(files);
     } catch (problem) {
       if (!this.#stop.signal.aborted) {
         this.problem = problem;
@@ -57,7 +67,6 @@ export class Upload {
       }
       return null;
     }
-    await this.#sendAll(files);
     return this.#end();
   }
 
@@ -142,10 +151,7 @@ export class Upload {
   }
 
   async #sendAll(files: NamedFile[]): Promise<void> {
-    this.nDone = 0;
-    this.nFiles = files.length;
-    this.bytesDone = 0;
-    this.bytesAll = files.reduce((sum, { file }) => sum + file.size, 0);
+    this.bytesAll += files.reduce((sum, { file }) => sum + file.size, 0);
     this.#rates = [];
     const waiting = files.values();
     const worker = async () => {
