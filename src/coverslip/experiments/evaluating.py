@@ -12,7 +12,7 @@ from coverslip.datasets.index.classes import with_classes
 from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord
 from coverslip.datasets.names import one_line, some
-from coverslip.datasets.quality.scanning import scan_images
+from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.results import Evaluation
@@ -21,7 +21,7 @@ from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
-from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
 from coverslip.inference import Classifier
 from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
@@ -248,10 +248,12 @@ def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context
     remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), record_work(evaluation_context, stopped=_stopped) as inner:
+        scan = scan_images(data, emit=inner.emit, stop=inner.stop)
+        positions = _positions_to_measure(data, scan, classifier.classes)
         images = EvaluatedImages(
             **images_opened(data).model_dump(),
-            n_used_in_training=_count_training_images(run, data, inner),
-            n_of_seen_groups=_count_images_of_training_groups(run, data, inner.emit),
+            n_used_in_training=_count_training_images(run, data, scan, positions, inner),
+            n_of_seen_groups=_count_images_of_training_groups(run, data.subset(positions), inner.emit),
             is_of_unfinished_training=not run.is_done,
             is_rescaled=classifier.is_rescaling,
         )
@@ -321,11 +323,18 @@ def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
     return with_classes(with_plan(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
 
 
-def _count_training_images(run: Run, data: Dataset, context: RunContext) -> int:
+def _positions_to_measure(data: Dataset, scan: Scan, classes: Sequence[str]) -> list[int]:
+    """Return the positions of readable images with a class of the classifier: only these are measured."""
+    return [
+        i
+        for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True))
+        if isinstance(facts, PixelFacts) and record.label in classes
+    ]
+
+
+def _count_training_images(run: Run, data: Dataset, scan: Scan, positions: Sequence[int], context: RunContext) -> int:
     """Count the images that are training images or duplicates of them, which inflate the metrics."""
-    scan = scan_images(data, emit=context.emit, stop=context.stop)
-    hashes, positions = run.delivered_hashes, range(len(data.records))
-    n = len(hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
+    n = len(run.delivered_hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
         context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))
     return n

@@ -246,10 +246,10 @@ class EvaluatedImages(ImagesOpened):
     """`environment.json` of an evaluation on an external test set."""
 
     n_used_in_training: int = Field(
-        description="Number of images that were used in training, or are duplicates of such images."
+        description="Number of measured images that were used in training, or are duplicates of such images."
     )
     n_of_seen_groups: int = Field(
-        description="Number of images whose group has the name of a group with training images."
+        description="Number of measured images whose group has the name of a group with training images."
     )
     thresholds: tuple[float, ...] | None = Field(
         default=None,
