@@ -1482,7 +1482,11 @@ proportions-methods-counted = Class proportions of { $n_samples ->
 proportions-methods-corrected = Counts were corrected by the error rates of the classifier on test images that it was not fitted on (adjusted counts). { $is_binary ->
     [true] 95% confidence intervals are melded (Bayer, Fay and Graubard 2022)
    *[false] 95% confidence intervals are from 1,000 Dirichlet draws of error rates and counts
-} at effective numbers of images, which include differences between samples and between groups of test images. { $has_correlation ->
+} at effective numbers of images, which include differences between samples and between groups of test images.{ $n_not_corrected ->
+    [0] {""}
+    [one] {" "}{ $n_not_corrected } sample could not be corrected.
+   *[other] {" "}{ $n_not_corrected } samples could not be corrected.
+} { $has_correlation ->
     [true] Intervals of single samples also include that error rates differ between samples as they do between groups of test images (intra-group correlation of a Dirichlet-multinomial model).
    *[other] Intervals of single samples assume equal error rates in all samples.
 } Values of single samples are the weighted means of counts and corrected proportions with the least expected squared error; means of samples are corrected in full. The correction assumes that the error rates of the classifier were on average the same in the samples as on the test images.
@@ -1495,7 +1499,7 @@ proportions-methods-compared = Conditions were compared { $has_blocks ->
             [true] confidence intervals include the uncertainty of the error rates (Fieller's method).
            *[other] confidence intervals and p-values include the uncertainty of the error rates.
         }
-       *[other] proportions of samples.
+       *[other] counted proportions of samples.
     } The { $has_blocks ->
         [true] block
        *[false] sample
