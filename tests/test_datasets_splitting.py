@@ -403,7 +403,7 @@ def test_near_duplicates_among_excluded_images_do_not_change_which_images_stay_t
     leaks = [leak.images for leak in predefined_split_leaks(dataset, scan) if leak.kind == "near-duplicates"]
     assert leaks == ([(0, 7)] if is_dropped else [])
     by_code = {finding.code: finding.parameters for finding in inspect_dataset(dataset, scan).findings}
-    assert by_code["near-duplicates"]["n_clusters_together"] == (2 if is_dropped else 0)
+    assert by_code["near-duplicates"]["n_clusters_together"] == (1 if is_dropped else 0)
 
 
 @pytest.mark.parametrize(
