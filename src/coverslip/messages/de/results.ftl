@@ -155,8 +155,8 @@ report-ungrouped-images = { $has_folds ->
            *[other] { $n_images } Bilder haben keine bekannte Gruppe
         }
        *[false] { $n_images ->
-            [one] { $n_images } Trainingsbild hat keine bekannte Gruppe
-           *[other] { $n_images } Trainingsbilder haben keine bekannte Gruppe
+            [one] { $n_images } Trainings- oder Validierungsbild hat keine bekannte Gruppe
+           *[other] { $n_images } Trainings- oder Validierungsbilder haben keine bekannte Gruppe
         }
     }, sodass nicht zu erkennen ist, ob Trainings- und Testbilder vom selben Patienten oder Objektträger stammen.
 
@@ -365,7 +365,11 @@ verdict-no-calibration = Der Kalibrierungsfehler dieses Trainings ist nicht beka
 
 verdict-split = { $n_images } Bilder: { $n_train } Trainingsbilder, { $n_val } Validierungsbilder und { $n_test } Testbilder.
 
-verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. Jedes Bild ist einmal Testbild.
+verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. { $n_untested ->
+        [0] Jedes Bild ist einmal Testbild.
+        [one] { $n_untested } Bild konnte nicht getestet werden; jedes andere ist einmal Testbild.
+       *[other] { $n_untested } Bilder konnten nicht getestet werden; jedes andere ist einmal Testbild.
+    }
 
 verdict-each-fold = { $n_folds } Folds wurden getrennt trainiert. Der endgültige Klassifikator ist mit allen Bildern trainiert.
 

@@ -113,6 +113,14 @@ report-subgroup-lacks-classes = lacks { $n_classes ->
 
 # Dataset and its images
 
+report-untested = { $n_images ->
+        [one] { $n_images } included image could
+       *[other] { $n_images } included images could
+    } not be tested: no training image of the fold has the class, or the image could not be read. The metrics do not include { $n_images ->
+        [one] it.
+       *[other] them.
+    }
+
 report-duplicates = { $n_images ->
         [one] { $n_images } included image has a duplicate or near-duplicate.
        *[other] { $n_images } included images have duplicates or near-duplicates.
@@ -581,6 +589,11 @@ report-groups-of-training = { $n_images ->
 report-evaluation-without-groups = No groups are known. If several of these images come from one patient or slide, the confidence intervals are too narrow.
 
 report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
+
+report-sets-of-final-classifier = { $has_folds ->
+        [true] The classifiers of the folds have no prediction sets, because no class has { $n_needed } calibration images in a fold.
+       *[false] The predictions of these images have no prediction sets.
+    } The final classifier has prediction sets, with a target coverage of { $target } per class.
 
 report-prediction-sets = A prediction set lists the plausible classes of an image. It always contains the most probable class. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
         [one] { $n_images } image
@@ -1068,6 +1081,7 @@ report-set = { $split ->
         [val] validation
         [test] test
         [tested-once] tested once
+        [untested] not tested
        *[excluded] excluded
     }
 

@@ -155,8 +155,8 @@ report-ungrouped-images = { $has_folds ->
            *[other] { $n_images } images have no known group
         }
        *[false] { $n_images ->
-            [one] { $n_images } training image has no known group
-           *[other] { $n_images } training images have no known group
+            [one] { $n_images } training or validation image has no known group
+           *[other] { $n_images } training or validation images have no known group
         }
     }, so nothing shows whether training and test images are of the same patient or slide.
 
@@ -365,7 +365,11 @@ verdict-no-calibration = The calibration error of this run is not known.
 
 verdict-split = { $n_images } images: { $n_train } for training, { $n_val } for validation and { $n_test } for testing.
 
-verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. Each image is a test image once.
+verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. { $n_untested ->
+        [0] Each image is a test image once.
+        [one] { $n_untested } image could not be tested; each other image is a test image once.
+       *[other] { $n_untested } images could not be tested; each other image is a test image once.
+    }
 
 verdict-each-fold = { $n_folds } folds were trained separately. The final classifier is trained on all images.
 
