@@ -531,9 +531,9 @@ export const results: typeof english = {
     help: 'Balken sind 95-%-Konfidenzintervalle (KI) einzelner Werte. Ob sich zwei Trainings unterscheiden, zeigt das Konfidenzintervall ihres Unterschieds. Ob sich die Intervalle einzelner Werte überlappen, beantwortet diese Frage nicht.',
     working: 'Vergleich wird berechnet …',
     pair: (first, second) => `${second} verglichen mit ${first}`,
-    computedOn: (nImages, nGroups) =>
+    computedOn: (nImages, nGroups, nUngrouped) =>
       nGroups
-        ? `Berechnet auf ${dative.images(nImages)} aus ${counts.groups(nGroups)}, die beide Testsets enthalten.`
+        ? `Berechnet auf ${dative.images(nImages)} (${counts.groupsAndOthers(nGroups, nUngrouped)}), die beide Testsets enthalten.`
         : `Berechnet auf ${dative.images(nImages)}, die beide Testsets enthalten.`,
     labels: {
       both: '',

@@ -532,9 +532,9 @@ export const results = {
     help: 'Bars are 95% confidence intervals (CI) of single values. To decide whether two runs differ, use the confidence interval of their difference. Overlapping intervals of single values do not answer this question.',
     working: 'Comparing …',
     pair: (first: string, second: string) => `${second} compared with ${first}`,
-    computedOn: (nImages: number, nGroups: number | null) =>
+    computedOn: (nImages: number, nGroups: number | null, nUngrouped: number) =>
       nGroups
-        ? `Computed on ${counts.images(nImages)} from ${counts.groups(nGroups)} that both test sets contain.`
+        ? `Computed on ${counts.images(nImages)} (${counts.groupsAndOthers(nGroups, nUngrouped)}) that both test sets contain.`
         : `Computed on ${counts.images(nImages)} that both test sets contain.`,
     labels: {
       both: '',
