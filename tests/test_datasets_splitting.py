@@ -406,6 +406,15 @@ def test_near_duplicates_among_excluded_images_do_not_change_which_images_stay_t
     assert by_code["near-duplicates"]["n_clusters_together"] == (1 if is_dropped else 0)
 
 
+def test_excluded_images_are_in_no_set_so_that_they_are_no_leak():
+    """The first two images have equal pixels, but different labels; the last has no label."""
+    pixels = ["same", "same", *"cdefg", "g"]
+    dataset, scan = make([*"ababab", "a", None], pixels=pixels, predefined=["train", "test"] * 4)
+    assert predefined_split_leaks(dataset, scan) == []
+    in_groups, scan = make([*"ababab", "a", None], [*"xxyzzwvv"], pixels, ["train", "test"] * 4)
+    assert [leak.name for leak in predefined_split_leaks(in_groups, scan)] == ["z"]
+
+
 @pytest.mark.parametrize(
     ("group_of", "are_classes", "groups"),
     [

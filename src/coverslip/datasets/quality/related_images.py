@@ -455,7 +455,7 @@ class Leak:
 
 
 def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
-    """Return duplicates and groups that a predefined split has in several sets, among readable images with a label.
+    """Return duplicates and groups that a predefined split has in several sets, among images that are not excluded.
 
     An image without a set can connect two sets, if it is in a group of one and equal to an image of the other.
     """
@@ -463,8 +463,9 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     by_cluster: dict[Hashable, list[int]] = defaultdict(list)
     cluster_of = {i: k for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
+    reasons = exclusion_reasons(dataset, scan)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
-        if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
+        if record.predefined_split is None or reasons[i] or isinstance(fact, Unreadable):
             continue
         by_pixels[fact.pixel_hash].append(i)
         if record.group is not None:

@@ -413,11 +413,11 @@ export const results: typeof english = {
       'Der Klassifikator hat keine dieser Klassen. Benennen Sie die Klassen um, oder wählen Sie einen anderen Datensatz.',
     usedInTraining: (n) =>
       plural(n, {
-        one: `${count(n)} dieser Bilder oder ein Duplikat davon war ein Trainings- oder Validierungsbild. Das Ergebnis auf solchen Bildern ist zu hoch.`,
-        other: `${count(n)} dieser Bilder oder Duplikate davon waren Trainings- oder Validierungsbilder. Ergebnisse auf solchen Bildern sind zu hoch.`,
+        one: `${count(n)} dieser Bilder oder ein Duplikat davon wurde zum Training dieses Klassifikators verwendet. Das Ergebnis auf solchen Bildern ist zu hoch.`,
+        other: `${count(n)} dieser Bilder oder Duplikate davon wurden zum Training dieses Klassifikators verwendet. Ergebnisse auf solchen Bildern sind zu hoch.`,
       }),
     notUsedInTraining:
-      'Keines dieser Bilder und kein Duplikat davon war ein Trainings- oder Validierungsbild.',
+      'Keines dieser Bilder und kein Duplikat davon wurde zum Training dieses Klassifikators verwendet.',
     sameDataset:
       'Der Klassifikator wurde mit diesem Datensatz trainiert. Diese Evaluation zeigt nicht, wie gut er generalisiert.',
     columns: {
