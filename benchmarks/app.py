@@ -329,8 +329,8 @@ def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
 
 
 def open_streams(server: Server, run_id: str, count: int, stack: ExitStack) -> None:
-    """Start a process with clients that read the events of a training."""
-    command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/jobs/{run_id}/events", str(count)]
+    """Start a process with clients that follow a training."""
+    command = [sys.executable, "-c", FOLLOW, f"{server.address}api/v1/events?job={run_id}", str(count)]
     clients = subprocess.Popen(command)
     stack.callback(clients.wait)
     stack.callback(clients.kill)

@@ -26,12 +26,6 @@ Each section is the record of a benchmark. `make results` writes this page from 
 Square brackets contain 95% confidence intervals (CI). SE is the standard error. The
 [glossary](../docs/glossary.md) has other terms.
 """
-EARLIER = """
-## Earlier measurements
-
-Benchmarks whose question is settled were removed. The documentation still states some of their figures.
-`git show 1155fbb3:benchmarks/RESULTS.md` shows their tables and commands.
-"""
 
 
 def main() -> None:
@@ -55,7 +49,7 @@ def page_of(records: Mapping[str, Json], older: set[str]) -> str:
     for name in sorted(records):
         sections.setdefault(records[name]["title"], []).append(_block(records[name], is_marked=name in older))
     by_title = sorted(sections.items(), key=lambda item: item[0].lower())
-    return INTRODUCTION + "".join(f"\n## {title}\n\n" + "\n".join(blocks) for title, blocks in by_title) + EARLIER
+    return INTRODUCTION + "".join(f"\n## {title}\n\n" + "\n".join(blocks) for title, blocks in by_title)
 
 
 def without_marks(page: str) -> str:

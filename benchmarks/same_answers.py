@@ -46,7 +46,7 @@ RENAMED: dict[str, str] = {}
 EXCLUDED: dict[str, str] = {
     r"draw a second reading \| content\.images\.order": "all images are drawn, in random order",
     r".*spot[ -]check \| content\.(images\.order|rows\.order|sha256 of the bytes)": "the same",
-    r".*\| content\.(last_event|log_tail)$": "progress is reported at intervals of time",
+    r".*\| content\.log_tail$": "progress is reported at intervals of time",
     r".*\| content\.(dataset\.)?progress(\.|$)": "it depends on the time of the request",
     r"(backup|restore) \| output\.(n|size)_bytes$": "compressed times",
     r"(begin )?upload.* \| content\.max_bytes$": "it depends on the free space of the disk",

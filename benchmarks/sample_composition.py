@@ -169,7 +169,7 @@ def measured(
         cs.open_dataset(folder / "old.csv", group="group" if is_grouped else None), recipe, out=folder / "run"
     )
     new = cs.open_dataset(folder / "new.csv", group="group")
-    group_of = {record.image_id: record.group or record.image_id for record in new.records}
+    group_of = {record.image_id: record.group for record in new.records if record.group is not None}
     for tested, words in ((True, ", tested"), (False, ", delivered")) if is_one_split else ((False, ""),):
         predicted = [
             row for row in cs.load_classifier(run, tested=tested).predict(new).rows if row.label in run.metrics.classes

@@ -22,7 +22,6 @@ from urllib.parse import unquote, urlsplit
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 INDEX = DOCS / "README.md"
-DOORS = "Start here"  # the section of the index that lists pages for each kind of reader
 OTHERS = {  # pages outside this folder, and their places on the site
     ROOT / "README.md": "overview.md",
     ROOT / "CHANGELOG.md": "changelog.md",
@@ -128,14 +127,12 @@ def anchor_of(title: str) -> str:
 
 
 def configuration(place_of: dict[Path, str]) -> str:
-    """Zensical's configuration: the sections of the index are those of the menu, without its entries for readers."""
+    """Zensical's configuration: the sections of the index are those of the menu."""
     start = {"Documentation": INDEX, "README": ROOT / "README.md"}  # both pages have the title "coverslip"
     entries = ", ".join(f'{{ "{title}" = "{place_of[page]}" }}' for title, page in start.items())
     sections = [f'{{ "Start" = [{entries}] }}']
     for part in re.split(r"^## ", INDEX.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         title, _, content = part.partition("\n")
-        if title == DOORS:
-            continue
         targets = [(DOCS / link.partition("#")[0]).resolve() for link in _LINK.findall(content)]
         pages = [each for each in dict.fromkeys(targets) if each.suffix == ".md" and each in place_of]
         sections.append(f'{{ "{title}" = [{_entries(pages, place_of)}] }}')

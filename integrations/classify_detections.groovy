@@ -5,6 +5,9 @@
 //
 // Set the three values below. Automate > Script editor > Run. Each detection gets the predicted class, and its
 // probability as a measurement.
+//
+// At the edge of the image, this script moves the square inside; coverslip keeps it centered and fills the missing part.
+// So the predictions of these detections can differ from those of `coverslip predict`.
 
 import java.nio.file.Files
 import qupath.lib.objects.classes.PathClass

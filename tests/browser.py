@@ -38,7 +38,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 _CHROME_ON_A_MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 _SIZE = {"width": 1280, "height": 800}
 _SECONDS_TO_START = 60  # a busy machine; two are usual
-_SECONDS = 15  # that tests wait for a page or an answer; one is usual
+_SECONDS = 60  # that tests wait for a page or an answer on a busy machine; one is usual
 _JOB_SECONDS = 240  # that a job may take: a training, a prediction, an evaluation, a study, a measurement
 JOB_MS = 1000 * _JOB_SECONDS
 _MOST_TABS = 300
@@ -93,7 +93,7 @@ class RunningApp:
 
     def get(self, path: str) -> Any:  # Any: JSON
         """The JSON at an address of the API, such as `system`."""
-        with urllib.request.urlopen(f"{self.address}api/v1/{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.address}api/v1/{path}", timeout=_SECONDS) as answer:
             return json.load(answer)
 
     def send(self, path: str, body: object = None, method: str = "POST") -> Any:  # Any: JSON
@@ -102,7 +102,7 @@ class RunningApp:
         kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         request = urllib.request.Request(f"{self.address}api/v1/{path}", data, {"Content-Type": kind}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
                 return json.loads(answer.read() or "null")
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
@@ -159,7 +159,7 @@ class RunningApp:
         """The answer to a request written by hand, lines parted by \\n; `HOST` stands for the app's own."""
         host, _, port = self.address.removeprefix("http://").rstrip("/").rpartition(":")
         text = request.replace("HOST", f"{host}:{port}").replace("\n", "\r\n") + "\r\nConnection: close\r\n\r\n"
-        with socket.create_connection((host, int(port)), timeout=30) as connection:
+        with socket.create_connection((host, int(port)), timeout=_SECONDS) as connection:
             connection.sendall(text.encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
 
@@ -244,8 +244,8 @@ def _fill_workspace(app: RunningApp) -> dict[str, str]:
     workspace = open_workspace(app.workspace, (root,))
     images = open_images(workspace, here, there, group_pattern=r"slide\d+", name="Cells of two clinics")
     plain = open_images(workspace, new, is_labeled=False)
-    run = trained_here(workspace, images, FINETUNE, "Fine-tuned")
-    folds = trained_here(workspace, images, {**QUICK, "split": {"folds": 3}}, "In three folds")
+    run = trained_here(workspace, images, FINETUNE, "Fine-tuned", with_report=True)
+    folds = trained_here(workspace, images, {**QUICK, "split": {"folds": 3}}, "In three folds", with_report=True)
     choices = StudyChoices(preset="aimic", dataset_ids=(images,), is_small=True)
     choices = choices.model_copy(update={"plan": tiny_plan(outlook(workspace, choices).plan_text)})
     study = studied_here(workspace, choices, "Two networks")
@@ -286,8 +286,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """Chromium, to which the rest of the world does not exist."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=1000 * _SECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium(),
@@ -400,12 +401,11 @@ def open_page(page: "Page", path: str) -> None:
     page.locator("main h1").first.wait_for()
 
 
-def send_events(page: "Page", job_id: str, *events: tuple[str, object]) -> None:
-    """Let a page hear these events of a job in place of the server's, again and again."""
+def send_stories(page: "Page", job_id: str, *stories: dict[str, Any]) -> None:  # Any: JSON values
+    """Let a page receive these states of a job in place of the server's messages, again and again."""
     page.add_init_script("delete window.SharedWorker")  # its requests are not those of the page
-    messages = [{"id": job_id, "event": event, "data": data, "number": None} for event, data in events]
-    chunk = "".join(f"event: job\ndata: {json.dumps(message)}\n\n" for message in messages)
-    body = f"id: 1-1\nevent: changed\ndata: []\n\n{chunk}"
+    messages = [{"number": "1-1", "topics": [], "jobs": {job_id: story}} for story in stories]
+    body = "".join(f"data: {json.dumps(message)}\n\n" for message in messages)
     page.route(STREAM, lambda route: route.fulfill(body=body, content_type="text/event-stream"))
 
 

@@ -26,9 +26,15 @@ from pathlib import Path
 from typing import Any
 
 import programs
+import psutil
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+
+# Folders of tests are in memory where it is large: for each label and record, coverslip waits until the disk has it.
+_IN_MEMORY, _BYTES_NEEDED = Path("/dev/shm"), 8e9  # noqa: S108  - pytest's own folder in it
+if _IN_MEMORY.is_dir() and min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available) > _BYTES_NEEDED:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 # A busy machine is no fault of what is tested. `make test-all` looks at more examples: --hypothesis-profile=exhaustive.
 settings.register_profile("coverslip", deadline=None, max_examples=25)

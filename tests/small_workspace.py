@@ -1,26 +1,30 @@
 """A small workspace with images that train in seconds, and a server on it."""
 
 import hashlib
-import json
 import os
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import drawing
 import httpx
+from fastapi.testclient import TestClient
+from pydantic_core import to_jsonable_python
 from sqlalchemy import event
 from trained import SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
+from coverslip.cli.train import images_and_recipe
 from coverslip.errors import Conflict
+from coverslip.events import ignore
 from coverslip.machine import process_started
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.studies.study import plan_study
 from coverslip.workspace import exports
@@ -137,14 +141,23 @@ def queue_run(client: httpx.Client, dataset_id: str, recipe: Json, **more: Any) 
     return str(answer.json()["id"])
 
 
-def trained_here(workspace: Workspace, dataset_id: str, recipe: Json, name: str | None = None, **more: Any) -> str:
+def trained_here(
+    workspace: Workspace,
+    dataset_id: str,
+    recipe: Json,
+    name: str | None = None,
+    *,
+    with_report: bool = False,
+    **more: Any,  # as for `queue_training`
+) -> str:
     """A training that is done, as the app asks for it, but by this process; its id.
 
-    For tests about what a training left. A job of the app is a new program, which imports for five seconds. A training
-    of the same images with the same recipe as an earlier one is a copy of its files: most of a small training is the
-    drawing of its report.
+    For tests about what a training left. A job of the app is a new program, which imports for five seconds. Most of a
+    small training is the drawing of its report, without which it is done if it has no time limit and keeps its groups
+    in no table of the app. A training of the same images with the same recipe as an earlier one is a copy of its files.
     """
-    return _done_here(workspace, queue_training(workspace, dataset_id=dataset_id, recipe=recipe, name=name, **more))
+    job_id = queue_training(workspace, dataset_id=dataset_id, recipe=recipe, name=name, **more)
+    return _done_here(workspace, job_id, with_report=with_report)
 
 
 def studied_here(workspace: Workspace, choices: StudyChoices, name: str) -> str:
@@ -171,7 +184,7 @@ def exported_here(workspace: Workspace, run: str, to: ExportTo) -> str:
     return _done_here(workspace, queue_export(workspace, run, to))
 
 
-def _done_here(workspace: Workspace, job_id: str) -> str:
+def _done_here(workspace: Workspace, job_id: str, *, with_report: bool = True) -> str:
     job = find_job(workspace, job_id)
     try:
         status = {"state": "started", "queued": None, "launched": time.time()}
@@ -181,7 +194,7 @@ def _done_here(workspace: Workspace, job_id: str) -> str:
         return job_id
     _, module, *arguments = job.command
     if module == "coverslip" and arguments[0] == "train":
-        code = _train_or_copy(workspace, job, arguments)
+        code = _train_or_copy(workspace, job, arguments, with_report=with_report)
     elif module == "coverslip":
         code = main(arguments)
     elif module.endswith(".exports"):
@@ -198,10 +211,24 @@ _TRAININGS: dict[str, tuple[Path, Path, dict[str, bytes]]] = {}
 _WITH_PATHS = (".csv", ".html", ".json", ".jsonl", ".md", ".yaml")
 
 
-def _train_or_copy(workspace: Workspace, job: Job, arguments: list[str]) -> int:
+_WITHOUT_REPORT = {"--group", "--group-pattern", "--out", "--recipe"}  # options of trainings that can have none
+
+
+def _train(arguments: list[str], *, with_report: bool) -> int:
+    at = arguments.index("--")
+    options = dict(option.split("=", 1) for option in arguments[1:at] if "=" in option)
+    if with_report or len(options) < at - 1 or set(options) - _WITHOUT_REPORT:
+        return main(arguments)
+    choices = {name: options.get(f"--{name.replace('_', '-')}") for name in ("recipe", "group", "group_pattern")}
+    train_without_report(*images_and_recipe(arguments[at + 1 :], **choices), out=Path(options["--out"]), emit=ignore)
+    return 0
+
+
+def _train_or_copy(workspace: Workspace, job: Job, arguments: list[str], *, with_report: bool) -> int:
     root, key = workspace.roots[0], _key_of_training(workspace.roots[0], job.folder, arguments)
+    key = key and f"{key} {with_report}"
     if key not in _TRAININGS:
-        code = main(arguments)
+        code = _train(arguments, with_report=with_report)
         if key and code == 0:
             files = [file for file in job.folder.rglob("*") if file.is_file()]
             contents = {file.relative_to(job.folder).as_posix(): file.read_bytes() for file in files}
@@ -279,13 +306,19 @@ def server(home: Path, root: Path, port: int) -> Iterator[tuple[subprocess.Popen
         process.wait()
 
 
-def events_of(client: httpx.Client, path: str, headers: dict[str, str] | None = None) -> list[tuple[str, str, Json]]:
-    """All server-sent events until the stream ends: kind, id, data."""
-    events = []
-    with client.stream("GET", path, headers=headers, timeout=120) as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream"), answer.read()
-        for block in "".join(answer.iter_text()).split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in block.splitlines() if line and not line.startswith(":"))
-            if fields:
-                events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
-    return events
+def stories_of(client: TestClient, job_id: str, app: Any = None) -> list[Json]:  # Any: the app of the client
+    """A job after each of its changes until it has ended, as those who follow it receive it."""
+    stories: list[Json] = [{}]
+    app = app or client.app
+
+    async def follow() -> None:
+        async with aclosing(app.state.changes.follow(None, [job_id])) as changes:
+            async for change in changes:
+                if job_id in change.jobs:
+                    stories.append(stories[-1] | to_jsonable_python(change.jobs[job_id]))
+                if has_ended(stories[-1].get("state", "queued")):
+                    return
+
+    assert client.portal is not None
+    client.portal.call(follow)
+    return stories[1:]

@@ -194,7 +194,7 @@ class _Used:
         while untried := [each for each in self._names() if each not in tried]:
             self._begin_act(untried[0])
             tried.add(untried[0])
-            self._buttons().nth(self._names().index(untried[0])).click(timeout=5_000)
+            self._buttons().nth(self._names().index(untried[0])).click()
             self._settle()
             if self._page.url.split("?")[0] != address.split("?", maxsplit=1)[0]:
                 self._open(address)

@@ -168,7 +168,7 @@ def test_a_stack_goes_on_in_files_beside_it_but_not_behind_a_link_that_leads_out
 def test_downloads_of_a_run_do_not_follow_links_that_lead_out(tmp_path: Path, outside: Path) -> None:
     home = new_workspace(tmp_path)
     cells = open_images(home, write_cells(tmp_path / "cells"), group_pattern=r"slide\d+")
-    run = find_job(home, trained_here(home, cells, QUICK)).run
+    run = find_job(home, trained_here(home, cells, QUICK, with_report=True)).run
     (outside / "secret").write_text("secret")
     with TestClient(create_app(home)) as client:
         job = client.get(f"{API}/runs").json()["items"][0]["id"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from image_sets import in_jobs, in_lists
 from small_workspace import (
@@ -18,10 +18,10 @@ from small_workspace import (
     QUICK,
     Json,
     ended,
-    events_of,
     new_workspace,
     open_images,
     queue_run,
+    stories_of,
     trained_here,
     until,
     write_cells,
@@ -41,7 +41,8 @@ pytestmark = pytest.mark.slow
 @dataclass(frozen=True)
 class Lab:
     workspace: Workspace
-    client: httpx.Client
+    app: FastAPI
+    client: TestClient
     cells: str  # the dataset that was trained on
     run: str
 
@@ -63,8 +64,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
     run = trained_here(workspace, cells, QUICK, "First")
-    with TestClient(Languages(create_app(workspace))) as client:
-        yield Lab(workspace, client, cells, run)
+    app = create_app(workspace)
+    with TestClient(Languages(app)) as client:
+        yield Lab(workspace, app, client, cells, run)
 
 
 @pytest.fixture(scope="module")
@@ -234,9 +236,8 @@ def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: 
     assert ended(lab.client, job["id"], what="evaluations")["state"] in ("stopped", "done")
     if lab.get(f"evaluations/{job['id']}")["state"] == "stopped":
         assert lab.client.post(f"{API}/jobs/{job['id']}/resume").status_code == 200
-    events = events_of(lab.client, f"{API}/jobs/{job['id']}/events")
-    assert {kind for kind, _, _ in events} == {"state"}
-    assert (events[-1][2]["state"], events[-1][2]["n"], events[-1][2]["name"]) == ("done", 120, "Second")
+    story = stories_of(lab.client, job["id"], lab.app)[-1]
+    assert (story["state"], story["n"], story["name"]) == ("done", 120, "Second")
 
 
 def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:

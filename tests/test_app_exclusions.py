@@ -22,6 +22,7 @@ from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
+from coverslip.workspace.store.rows import ChangedSince
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import Filters, ImageSelection
 
@@ -160,6 +161,31 @@ def test_an_undone_inclusion_leaves_the_exclusion_to_the_prediction_that_made_it
     assert exclusion()[0] is False
     undo_exclusion(workspace, dataset_id, included or "")
     assert exclusion() == (True, "monday")
+
+
+def test_no_undo_restores_an_exclusion_whose_prediction_has_withdrawn_it(copies: tuple[Workspace, str]) -> None:
+    workspace, dataset_id = copies
+    image, excluded_again = (images_at(workspace, dataset_id, [k]) for k in range(2))
+
+    def exclusion(selection: ImageSelection) -> tuple[bool, str | None]:
+        with workspace.engine.connect() as connection:
+            columns = select(db.images.c.is_excluded, db.images.c.excluded_by)
+            return tuple(connection.execute(columns.where(db.images.c.row_id.in_(selection.rows or ()))).one())
+
+    rows = [*(image.rows or ()), *(excluded_again.rows or ())]
+    with write_transaction(workspace.engine) as connection:
+        exclude_by_job(connection, dataset_id, rows, is_excluded=True, job_id="monday")
+    included, _ = exclude(workspace, dataset_id, ImageSelection(rows=rows), is_excluded=False)
+    excluded, _ = exclude(workspace, dataset_id, excluded_again, is_excluded=True)
+    with write_transaction(workspace.engine) as connection:
+        exclude_by_job(connection, dataset_id, rows, is_excluded=False, job_id="monday")
+    assert exclusion(image) == (False, None)
+    assert exclusion(excluded_again)[0] is True  # by the gallery
+    with pytest.raises(ChangedSince):
+        undo_exclusion(workspace, dataset_id, included or "")
+    undo_exclusion(workspace, dataset_id, excluded or "")
+    assert exclusion(excluded_again) == (False, None)
+    assert dataset_state(workspace, dataset_id).n_excluded == 0
 
 
 @pytest.mark.exhaustive

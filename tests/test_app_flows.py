@@ -110,7 +110,7 @@ def test_from_sample_images_to_a_table_of_predictions(
     other_app: Callable[..., RunningApp], other_page: Tab, tmp_path: Path
 ) -> None:
     app = other_app()
-    drawn = write_sample_images(app.workspace / "samples" / "images", n_images=240)  # half of what the app draws
+    drawn = write_sample_images(app.workspace / "samples" / "images", n_images=180)  # of 480 that the app draws
     page = other_page(app)  # which asks nobody else for anything: seen to when it closes
     open_page(page, "/")
     page.get_by_role("button", name="Use the sample images").click()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import QUICK, STREAM, RunningApp, open_page, send_events
+from browser import QUICK, STREAM, RunningApp, open_page, send_stories
 from drawing import write_cells
 
 from coverslip.runs.folder import Run
@@ -186,7 +186,7 @@ def hear_of_rows(page: "Page", n: int) -> None:
 @pytest.mark.exhaustive
 def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
-    send_events(page, review.prediction, *(("state", {**state, "n_done": n}) for n in (1, state["n_done"])))
+    send_stories(page, review.prediction, *({**state, "n_done": n} for n in (1, state["n_done"])))
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     requests: list[str] = []
     have_all_come = False
@@ -329,7 +329,7 @@ def test_a_click_selects_an_image_that_was_searched_for_and_a_double_click_opens
 
 def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: Review) -> None:
     state = {**review.app.get(f"predictions/{review.prediction}"), "state": "queued", "n_done": 0}
-    send_events(page, review.prediction, ("state", state))
+    send_stories(page, review.prediction, state)
     page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
     page.route(ROWS, lambda route: route.fulfill(body=b""))
     page.goto(f"/predictions/{review.prediction}")

@@ -1,7 +1,6 @@
 """Pages keep what was chosen, follow what is changed in other tabs, and outlive the server."""
 
 import asyncio
-import json
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,6 @@ from coverslip.workspace.dataset_maps import MAPS
 from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_thread_of
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.listing import Watching
 from coverslip.workspace.jobs.records import add_job, change_job
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
@@ -143,11 +141,21 @@ def test_a_page_follows_a_job_that_is_resumed_in_a_terminal(tmp_path: Path) -> N
     status.write("running")
 
     async def watch() -> None:
-        stream = Watching(workspace).follow("j", 0)
-        assert json.loads((await anext(stream)).text)["state"] == "running"
+        changes = Changes(workspace, SourceWatch(workspace))
+        stream = changes.follow(None, ["j", "none"])
+        start = await anext(stream)
+        state = start.jobs.get("j") or (await asyncio.wait_for(anext(stream), 60)).jobs["j"]
+        assert state["state"] == "running"
         status.write("done")  # which no row of the database records
-        states = [json.loads((await asyncio.wait_for(anext(stream), 60)).text)["state"] for _ in range(2)]
-        assert states == ["done", "done"]
+        change = await asyncio.wait_for(anext(stream), 60)
+        assert (change.topics, change.jobs["j"]["state"]) == ([], "done")
+        assert "kind" not in change.jobs["j"]  # has not changed
+        change_job(workspace, "j", state="queued")
+        change = await asyncio.wait_for(anext(stream), 60)
+        assert (set(change.topics), change.jobs["j"]["state"]) == ({"jobs/j", MAPS.name, "activity"}, "queued")
+        again = await anext(changes.follow(start.number, ["j"]))
+        assert (again.jobs["j"]["state"], again.jobs["j"]["kind"]) == ("queued", MAPS.name)
+        changes.close()
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, watch()).result()

@@ -82,7 +82,7 @@ def test_the_apps_own_names_are_answered(client: TestClient, host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8765", "127.0.0.1", "127.0.0.1:80", "localhost.:8765", ""]
 )
-@pytest.mark.parametrize("path", ["/", "/api/v1/system", "/api/v1/jobs/x/events", "/assets/x.js"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/system", "/api/v1/events", "/assets/x.js"])
 def test_a_name_that_was_made_to_point_here_is_refused(client: TestClient, host: str, path: str) -> None:
     answer = client.get(path, headers={"Host": host})
     assert answer.status_code == 421
@@ -128,7 +128,7 @@ def test_programs_and_the_address_bar_are_let_in(client: TestClient, site: str |
 @pytest.mark.parametrize("origin", FOREIGN.values(), ids=FOREIGN)
 def test_event_streams_and_websockets_of_other_origins_are_refused(client: TestClient, origin: str) -> None:
     headers = {"Origin": origin}
-    stream = client.get("/api/v1/jobs/x/events", headers={**headers, "Accept": "text/event-stream"})
+    stream = client.get("/api/v1/events", headers={**headers, "Accept": "text/event-stream"})
     assert stream.status_code == 403
     with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/api/v1/live", headers=headers):
         pass

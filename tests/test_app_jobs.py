@@ -1,34 +1,23 @@
 """All jobs in one list: their state, progress and log, and the same requests for each; a kind of job is one record."""
 
-import asyncio
-import json
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from small_workspace import API, Json, events_of, new_workspace, until
+from small_workspace import API, Json, new_workspace, stories_of, until
 
 from coverslip.app.server import create_app
-from coverslip.app.streams import events_of_workspace
 from coverslip.runs.progress import Work
-from coverslip.workspace.changes import Changes
-from coverslip.workspace.datasets.reading_images import SourceWatch
 from coverslip.workspace.jobs.computing import computation, request_result
-from coverslip.workspace.jobs.listing import JobEvents, Watching, job_state
-from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
     JobKind,
-    StateSource,
     add_job,
-    has_ended,
     new_job_folder,
     register,
     register_function,
@@ -84,10 +73,6 @@ def _progress(job: Job) -> Work | None:
     return None
 
 
-def _events(workspace: Workspace, job_id: str) -> JobEvents:
-    return JobEvents(job_state(workspace, job_id))
-
-
 @pytest.fixture
 def counting() -> Iterator[JobKind]:
     """A kind of job that counts. It is registered nowhere else."""
@@ -96,8 +81,6 @@ def counting() -> Iterator[JobKind]:
             name="count",
             collection="counts",
             queue="counts",
-            events=JobEvents,
-            source=partial(StateSource, _events),
             progress=_progress,
         )
     )
@@ -152,8 +135,7 @@ def test_a_kind_of_job_is_one_record(workspace: Workspace, client: TestClient, c
     resumed = until(lambda: (now := state_of(client, job_id))["progress"] and now)
     assert resumed["progress"]["done"] >= n
     assert client.post(f"{API}/jobs/{job_id}/stop").status_code == 200
-    events = events_of(client, f"{API}/jobs/{job_id}/events")
-    assert (events[-1][0], events[-1][2]["state"]) == ("state", "stopped")
+    assert stories_of(client, job_id)[-1]["state"] == "stopped"
     lines = client.get(f"{API}/jobs/{job_id}/log").json()
     assert "counting begins" in [line["text"] for line in lines["items"]]
 
@@ -202,7 +184,7 @@ def test_work_without_files_is_a_job_too(
 
     assert client.post(f"{API}/jobs/{job_id}/stop").json()["state"] == "stopped"
     assert client.post(f"{API}/jobs/{job_id}/stop").status_code == 409
-    assert [kind for kind, _, _ in events_of(client, f"{API}/jobs/{job_id}/events")] == ["state"]
+    assert [story["state"] for story in stories_of(client, job_id)] == ["stopped"]
     assert client.post(f"{API}/jobs/{job_id}/resume").json()["state"] in ("queued", "running")
     client.post(f"{API}/jobs/{job_id}/stop")
     until(lambda: state_of(client, job_id)["state"] == "stopped")  # one that is just being started ends later
@@ -212,32 +194,14 @@ def test_work_without_files_is_a_job_too(
 
 
 @pytest.mark.slow
-def test_one_stream_shows_changes_and_the_events_of_named_jobs(
-    workspace: Workspace, computing: JobKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_those_who_follow_a_job_receive_its_changes_until_its_end(
+    workspace: Workspace, client: TestClient, computing: JobKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "counting_work.py").write_text(WORK, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-
-    async def watch() -> list[tuple[str, Json]]:
-        changes, watching = Changes(workspace, SourceWatch(workspace)), Watching(workspace)
-        queue = Queue(workspace, Turns())
-        queue.start()  # it drops what an ended server was asked for
-        request_result(workspace, computing, "key", {"n": 40}, name="Cells", link="/")
-        job_id = computation(workspace, computing, "key").id
-        messages: list[tuple[str, Json]] = []
-        async for event in events_of_workspace(changes, watching, None, [f"{job_id}:0", "0123456789"]):
-            messages.append((str(event.event), json.loads(event.raw_data or "")))
-            states = [data["data"]["state"] for name, data in messages if name == "job"]
-            if states and has_ended(states[-1]):
-                changes.close()
-        watching.close()
-        queue.close()
-        return messages
-
-    with ThreadPoolExecutor(1) as pool:  # the thread of this test may have the event loop of a browser
-        messages = pool.submit(asyncio.run, watch()).result(120)
-    assert ("changed", []) in messages
-    assert any(name == "changed" and set(data) >= {"counting"} for name, data in messages)
-    states = [data["data"]["state"] for name, data in messages if name == "job"]
-    assert states[-1] == "done"
-    assert "running" in states
+    request_result(workspace, computing, "key", {"n": 40}, name="Cells", link="/")
+    job_id = computation(workspace, computing, "key").id
+    stories = stories_of(client, job_id)
+    assert "running" in [story["state"] for story in stories]
+    assert stories[-1] == state_of(client, job_id)
+    assert stories[-1]["state"] == "done"

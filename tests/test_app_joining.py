@@ -418,6 +418,13 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     assert n_excluded() == 2
     answer(app, prediction, 1, "flat")
     assert n_excluded() == 1
+    answer(app, prediction, 1, None, excluded="unusable")
+    second = id_of[files[1].relative_to(cells).as_posix()]
+    inclusion = app.send("POST", f"datasets/{dataset['id']}/exclusions", {"images": [second], "is_excluded": False})
+    answer(app, prediction, 1, None)
+    undo = {"change": inclusion["change"]}
+    assert app.refused("POST", f"datasets/{dataset['id']}/exclusions/undo", undo)["code"] == "exclusion-changed-since"
+    assert n_excluded() == 1
 
 
 @pytest.mark.exhaustive

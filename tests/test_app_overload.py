@@ -61,7 +61,7 @@ def test_who_leaves_a_stream_is_no_line_in_the_log(other_app: Callable[..., Runn
     host, port = _place(app.address)
     for k in range(20):
         with socket.create_connection((host, port), timeout=30) as stream:
-            stream.sendall(f"GET /api/v1/jobs/{run}/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            stream.sendall(f"GET /api/v1/events?job={run} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
             assert stream.recv(4096).startswith(b"HTTP/1.1 200")
             if k % 2:  # a lost connection, else a closed page
                 stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

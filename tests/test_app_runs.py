@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -26,11 +25,11 @@ from small_workspace import (
     QUICK,
     Json,
     ended,
-    events_of,
     new_workspace,
     open_images,
     queue_run,
     server,
+    stories_of,
     trained_here,
     until,
     write_cells,
@@ -61,10 +60,10 @@ pytestmark = pytest.mark.slow
 @dataclass(frozen=True)
 class Lab:
     workspace: Workspace
-    client: httpx.Client
+    client: TestClient
     cells: str
     run: str
-    messages: list[tuple[str, str, Json]]  # of the event stream, from the beginning of the run
+    stories: list[Json]  # as a page receives them, from the beginning of the run
 
     def get(self, path: str) -> Json:
         answer = self.client.get(f"{API}/{path}")
@@ -79,8 +78,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
     with TestClient(create_app(workspace)) as client:
         run = queue_run(client, cells, QUICK, name="The <b>first</b>")
-        events = events_of(client, f"{API}/jobs/{run}/events")
-        yield Lab(workspace, client, cells, run, events)
+        yield Lab(workspace, client, cells, run, stories_of(client, run))
 
 
 @pytest.mark.exhaustive
@@ -115,36 +113,25 @@ def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
 
 @pytest.mark.exhaustive
 def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(lab: Lab) -> None:
-    assert [kind for kind, _, _ in lab.messages[:2]] == ["state", "trainings"]
-    assert lab.messages[0][2]["state"] in ("queued", "starting")
-    assert lab.messages[-1][0] == "state"
-    assert (lab.messages[-1][2]["state"], lab.messages[-1][2]["name"]) == ("done", "The <b>first</b>")
-    numbers = [int(number) for kind, number, _ in lab.messages if kind == "log"]
+    assert lab.stories[0]["state"] in ("queued", "starting")
+    assert lab.stories[-1]["name"] == "The <b>first</b>"
+    assert lab.stories[-1] == lab.get(f"runs/{lab.run}")
+    texts = lab.stories[-1]["log"]
+    numbers = [line["n"] for line in texts]
     assert numbers == sorted(set(numbers))
     log = lab.get(f"jobs/{lab.run}/log")
-    assert log["items"] == [line for kind, _, line in lab.messages if kind == "log"][::-1]  # the newest first
+    lines = log["items"][::-1]  # the newest first
+    assert [(line["n"], line["text"]) for line in lines] == [(line["n"], line["text"]) for line in texts]
+    assert [line["values"].get("level") == "warning" for line in lines] == [line["is_warning"] for line in texts]
     assert log["total"] == len(numbers)
     assert all(line["text"] and line["text"] != line["event"] for line in log["items"])
     assert lab.get(f"jobs/{lab.run}/log?offset=1&limit=1")["items"] == log["items"][1:2]
     assert log["items"][0]["event"] == "RunEnded"
     assert not {line["event"] for line in log["items"]} & {"Progressed", "StepEnded", "CheckpointSaved"}
-    trainings = [message for kind, _, message in lab.messages if kind == "trainings"]
-    assert trainings[0] == []
-    assert trainings[-1] == lab.get(f"runs/{lab.run}")["trainings"]
-    shares = [
-        state_message["progress"]["share"]
-        for kind, _, state_message in lab.messages
-        if kind == "state" and state_message["progress"]
-    ]
+    assert lab.stories[0]["trainings"] == []
+    shares = [story["progress"]["share"] for story in lab.stories if story["progress"]]
     assert shares == sorted(shares)
-    path = f"{API}/jobs/{lab.run}/events"
-    repeated = events_of(lab.client, path, {"Last-Event-ID": str(numbers[-2])})
-    assert [(kind, number) for kind, number, _ in repeated] == [("log", str(numbers[-1])), ("state", "")]
-    assert events_of(lab.client, f"{path}?after={numbers[-1]}") == lab.messages[-1:]
-    assert events_of(lab.client, path) == lab.messages[-1:]  # an ended job repeats no events
-    assert lab.get(f"runs/{lab.run}")["last_event"] == numbers[-1]
     assert lab.client.get(f"{API}/jobs/none/log").status_code == 404
-    assert lab.client.get(f"{API}/jobs/none/events").status_code == 404
 
 
 def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> None:
@@ -291,7 +278,13 @@ def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     assert brought.status_code == 201
     assert brought.json()["classes"] == list(CLASSES)
     assert {item["name"] for item in lab.get("classifiers")["items"]} >= {"The <b>first</b>", "Brought"}
-    path_of_brought = f"{API}/classifiers/{brought.json()['id']}"
+    path_of_brought = f"{API}/jobs/{brought.json()['id']}"
+    state = lab.client.get(path_of_brought).json()
+    assert (state["kind"], state["state"], state["actions"]) == ("import", "done", ["remove"])
+    assert lab.client.get(f"{API}{state['links']['result']}").json() == brought.json()
+    assert lab.client.get(f"{path_of_brought}/log").json()["total"] == 0
+    for action in ("stop", "finish", "resume"):
+        assert lab.client.post(f"{path_of_brought}/{action}").status_code == 409
     assert lab.client.delete(path_of_brought).status_code == 204
     assert "Brought" not in {item["name"] for item in lab.get("classifiers")["items"]}
     assert lab.client.delete(path_of_brought).status_code == 404
@@ -299,8 +292,8 @@ def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     in_trash.write_bytes(classifier[:1000])
     assert lab.client.post(f"{path_of_brought}/restore").status_code == 422  # damaged meanwhile
     in_trash.write_bytes(classifier)
-    assert lab.client.post(f"{path_of_brought}/restore").json() == brought.json()
-    assert lab.client.delete(f"{API}/classifiers/{lab.run}").status_code == 404  # it goes with its run
+    assert lab.client.post(f"{path_of_brought}/restore").json() == state
+    assert brought.json() in lab.get("classifiers")["items"]
     refused = lab.client.post(f"{API}/classifiers", content=classifier[:1000])
     assert refused.status_code == 422
     assert refused.json()["code"] == "not-a-packaged-classifier"
@@ -449,7 +442,7 @@ def test_the_server_never_imports_what_trains(lab: Lab) -> None:
         f"/lists/{lab.run}/{part}" for part in ("rows?only=misclassified", "rows/0/overview", "row-ids", "sheet?rows=0")
     ]
     paths += [
-        f"/jobs/{lab.run}/{part}" for part in ("events", "results", "report", *(f"download/{file}" for file in files))
+        f"/jobs/{lab.run}/{part}" for part in ("log", "results", "report", *(f"download/{file}" for file in files))
     ]
     clean(list_stores())
     home, root = str(lab.workspace.folder), str(lab.workspace.roots[0])
@@ -477,8 +470,8 @@ def test_a_training_continues_when_the_server_is_killed_and_its_curves_are_whole
         assert client.get(f"{API}/runs/{run}").json()["state"] == "running"
         assert client.get(f"{API}/runs/{waiting}").json()["queue_position"] == 1
         assert client.post(f"{API}/jobs/{waiting}/stop").json()["state"] == "stopped"
-        with client.stream("GET", f"{API}/jobs/{run}/events") as watched:
-            assert next(watched.iter_text()).startswith("event: state")
+        with client.stream("GET", f"{API}/events", params={"job": run}) as watched:
+            assert next(watched.iter_text()).startswith("data: ")
             process.terminate()  # streams end at once, so the server does too
             assert process.wait(timeout=5) is not None
     with server(workspace.folder, tmp_path, port) as (_, client):
@@ -486,7 +479,5 @@ def test_a_training_continues_when_the_server_is_killed_and_its_curves_are_whole
         assert ended_run["state"] == "done"
         assert [row["epoch"] for row in ended_run["trainings"][0]["epochs"]] == [0, 1, 2, 3]
         log = client.get(f"{API}/jobs/{run}/log").json()["items"][::-1]
-        events = events_of(client, f"{API}/jobs/{run}/events?after=1")
-        later = [line["n"] for line in log if line["n"] > 1]
-        assert [int(number) for kind, number, _ in events if kind == "log"] == later
+        assert [line["n"] for line in ended_run["log"]] == [line["n"] for line in log]
         assert [line["values"]["epoch"] for line in log if line["event"] == "EpochEnded"] == [0, 1, 2, 3]

@@ -179,20 +179,28 @@ def test_what_cannot_be_summarized_is_refused(lab: Lab) -> None:
     lab.client.delete(f"{API}/jobs/{waiting}")
 
 
-def test_damaged_samples_are_reported_and_not_replaced(lab: Lab) -> None:
+def test_damaged_samples_are_reported_and_not_replaced_until_they_are_set_aside(lab: Lab) -> None:
     lab.ask("PUT", conditions={"0/rep1": "control"})
     file = find_job(lab.workspace, lab.prediction).folder / "samples.json"
     saved = json.loads(file.read_text())
     assert saved.pop("format_version") == 1
     file.write_text(json.dumps(saved))  # as a version wrote it that stated none
     assert lab.ask("GET")["sampling"]["conditions"] == {"0/rep1": "control"}
-    for damaged, code in (({"format_version": 2}, "newer-run-format"), ({"by": "well"}, "damaged-run-file")):
-        file.write_text(json.dumps({**saved, **damaged}))
-        assert lab.ask("GET", 422)["code"] == code
-        content = file.read_bytes()
-        assert lab.ask("PUT", 422)["code"] == code
-        assert file.read_bytes() == content
-    file.unlink()
+    address = f"{API}/predictions/{lab.prediction}/samples"
+    assert lab.client.delete(address).json() == {"file": None}
+    assert file.is_file()
+    for damaged in ({"format_version": 2}, {"by": "well"}):
+        content = json.dumps({**saved, **damaged})
+        file.write_text(content)
+        for method in ("GET", "PUT"):
+            refusal = lab.ask(method, 422)
+            assert (refusal["code"], Path(refusal["file"]).name) == ("unreadable-samples", file.name)
+        assert file.read_text() == content
+        moved = lab.client.delete(address).json()["file"]
+        assert (file.with_name(moved).read_text(), file.exists()) == (content, False)
+        assert lab.ask("GET")["sampling"]["by"] == "folder"
+        lab.ask("PUT")
+    assert len([*file.parent.glob("samples.*")]) == 3
 
 
 def test_samples_that_somebody_else_has_saved_are_not_replaced(lab: Lab) -> None:

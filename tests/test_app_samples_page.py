@@ -54,3 +54,10 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
         page.get_by_role("link", name="Download table").click()
     lines = download.value.path().read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + n_samples * len(stock.app.get(f"predictions/{stock.prediction}")["classes"])
+    (saved,) = stock.app.workspace.rglob("samples.json")
+    saved.write_text("{")
+    page.reload()
+    page.get_by_role("alert").wait_for()
+    page.get_by_role("button", name="Start again").click()
+    page.get_by_text("samples.unreadable-1.json").wait_for()
+    assert page.get_by_role("combobox", name="A sample is").input_value() == "folder"

@@ -332,7 +332,7 @@ def test_the_server_connects_to_nobody(app_server: RunningApp) -> None:
         ("GET http://evil.example/api/v1/system HTTP/1.1\nHost: evil.example", 421),
         ("GET /api/v1/system HTTP/1.1\nHost: HOST\nOrigin: http://evil.example", 403),
         ("GET /api/v1/system HTTP/1.1\nHost: HOST\nOrigin: null", 403),
-        ("GET /api/v1/jobs/x/events HTTP/1.1\nHost: HOST\nAccept: text/event-stream\nOrigin: http://evil.example", 403),
+        ("GET /api/v1/events HTTP/1.1\nHost: HOST\nAccept: text/event-stream\nOrigin: http://evil.example", 403),
         (
             "GET /api/v1/live HTTP/1.1\nHost: HOST\nOrigin: http://evil.example"
             "\nUpgrade: websocket\nConnection: Upgrade"

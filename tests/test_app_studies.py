@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
-import httpx
 import pytest
 import yaml
 from fastapi.testclient import TestClient
-from small_workspace import API, Json, ended, events_of, new_workspace, open_images, studied_here, until, write_cells
+from small_workspace import API, Json, ended, new_workspace, open_images, stories_of, studied_here, until, write_cells
 from tables import downloaded
 from trained import SMALL_NETWORK
 
@@ -29,7 +28,7 @@ SMALL = {"image_size": 32, "epochs": 1, "batch_size": 8}
 @dataclass(frozen=True)
 class Lab:
     workspace: Workspace
-    client: httpx.Client
+    client: TestClient
     cells: str  # a dataset
 
     def get(self, path: str, status: int = 200) -> Json:
@@ -387,10 +386,9 @@ def test_those_who_watch_see_a_study_end_and_a_stopped_one_resumes(lab: Lab) -> 
     assert (stopped["state"], stopped["has_comparison"]) == ("stopped", True)
     assert stopped["n_done"] < 2
     lab.post(f"jobs/{study['id']}/resume", {}, 200)
-    events = events_of(lab.client, f"{API}/jobs/{study['id']}/events")
-    assert {kind for kind, _, _ in events} == {"state", "cells"}
-    assert events[-1][2]["state"] == "done"
-    assert [each["state"] for each in lab.get(f"studies/{study['id']}")["trainings"]] == ["done", "done"]
+    story = stories_of(lab.client, study["id"])[-1]
+    assert story == lab.get(f"studies/{study['id']}")
+    assert (story["state"], [each["state"] for each in story["trainings"]]) == ("done", ["done", "done"])
 
 
 @pytest.mark.slow

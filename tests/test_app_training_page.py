@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, JOB_MS, Stock, open_page, send_events
+from browser import FINETUNE, JOB_MS, Stock, open_page, send_stories
 from playwright.sync_api import expect
 
 from coverslip.runs.recipe_keys import load_recipe
@@ -25,7 +25,7 @@ def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty
     assert final["parts"] == {"n_train": n_images, "n_val": 0, "n_test": 0}
     assert final["instant"]["val_accuracy"] is None
     going = {**story, "state": "running", "has_classifier": False, "headline": None}
-    send_events(page, stock.folds, ("state", going))
+    send_stories(page, stock.folds, going)
     page.route(f"**/api/v1/runs/{stock.folds}", lambda route: route.fulfill(json=going))
     open_page(page, f"/runs/{stock.folds}")
     progress = page.get_by_role("region", name="Progress")

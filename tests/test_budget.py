@@ -31,6 +31,7 @@ from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
 from coverslip.files import sha256_file
 from coverslip.models.networks import training_memory
+from coverslip.pipeline import train_without_report
 from coverslip.reports.reported import ReportedRun, time_for_all, why_instant
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
@@ -92,7 +93,8 @@ def trained_within(images: Path, folder: Path, recipe: Recipe, budget: float, ma
     environment = begin_run(folder, data, recipe, "cpu", allow_leakage=False, budget=budget)
     deadline = Deadline.within(budget, machine.clock)
     stop = Stop(Run(folder).stop_file)
-    return run_training(data, recipe, environment, RunContext(folder, emit=machine, stop=stop, deadline=deadline))
+    context = RunContext(folder, emit=machine, stop=stop, deadline=deadline, with_report=False)
+    return run_training(data, recipe, environment, context)
 
 
 def resumed_within(run: Run, images: Path, budget: float, machine: Machine) -> Run:
@@ -103,7 +105,8 @@ def resumed_within(run: Run, images: Path, budget: float, machine: Machine) -> R
 
 def check_same_without_budget(run: Run, images: Path, folder: Path) -> None:
     """The recipe that a run leaves gives the same classifier."""
-    repeated = cs.train(cs.open_dataset(images, group_pattern=GROUPS), load_recipe(run.recipe_file), out=folder)
+    data = cs.open_dataset(images, group_pattern=GROUPS)
+    repeated = train_without_report(data, load_recipe(run.recipe_file), out=folder)
     assert repeated.budget is None
     for name in RESULTS:
         assert sha256_file(run.folder / name) == sha256_file(repeated.folder / name), name

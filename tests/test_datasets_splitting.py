@@ -429,6 +429,10 @@ def test_groups_that_leave_no_class_to_test_are_refused_by_their_names(group_of,
     assert refused.value.remedies == (GroupBy(),)
     check_groups(make(labels)[0])
     check_groups(make(labels, [*"pq" * 15])[0])
+    # The second class has one image without a group, whose name is that of the group of the first class.
+    named_alike = make([*"aab"], ["00002.png", "00002.png", None])[0]
+    with refusing(BadDataset, "confounded-groups", are_classes=True):
+        check_groups(named_alike)
     check_groups(make(labels, [group_of[label] for label in labels], predefined=["train"] * 30)[0])
 
 

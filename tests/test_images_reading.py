@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import nullcontext
 from pathlib import Path
 
 import imagecodecs
@@ -147,7 +148,7 @@ def test_the_depth_is_declared_behind_boxes_of_any_length(tmp_path: Path, is_lon
 
 def test_the_depth_of_an_avif_can_be_declared_behind_its_pixels(tmp_path: Path) -> None:
     deep = RNG.integers(0, 1024, (300, 300, 3), np.uint16)
-    encoded = bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=10))
+    encoded = bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=10, speed=10))
     start = encoded.index(b"meta") - 4
     about = encoded[start : start + int.from_bytes(encoded[start : start + 4], "big")]
     unused = len(about).to_bytes(4, "big") + b"free" + bytes(len(about) - 8)
@@ -261,6 +262,34 @@ def test_jpeg_of_12_bit_and_lossless_jpeg_keep_their_numbers(tmp_path: Path) -> 
         (tmp_path / "cut.jpg").write_bytes(lossless[:n])
         with pytest.raises(UnreadableImage):
             read_pixels(tmp_path / "cut.jpg")
+
+
+def test_of_several_exif_segments_of_a_jpeg_the_first_states_the_orientation(tmp_path: Path) -> None:
+    """As Pillow reads those of 8 bit."""
+    gray = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    segments = b""
+    for orientation in (6, 3):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        content = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+        segments += b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content
+    lossless = imagecodecs.ljpeg_encode(gray * 16, bitspersample=16)
+    usual = imagecodecs.jpeg_encode((gray // 4).astype(np.uint8), level=100)
+    for encoded, expected in ((lossless, gray * 16), (usual, gray // 4)):
+        (tmp_path / "a.jpg").write_bytes(encoded[:2] + segments + encoded[2:])
+        array = read_pixels(tmp_path / "a.jpg").array.squeeze().astype(int)
+        assert array.shape == (30, 20)
+        assert np.abs(array - expected.T[:, ::-1]).max() <= 8
+
+
+@pytest.mark.parametrize("name", [b"jp2h", b"jp2c"])
+def test_a_jpeg_2000_of_very_many_boxes_is_refused_before_they_are_read(tmp_path: Path, name: bytes) -> None:
+    encoded = imagecodecs.jpeg2k_encode(DEEP >> 4, reversible=True, level=0, codecformat="jp2", bitspersample=12)
+    at = encoded.index(name) - 4
+    for n_boxes, is_read in ((100, True), (20_000, False)):
+        (tmp_path / "a.jp2").write_bytes(encoded[:at] + b"\0\0\0\x08free" * n_boxes + encoded[at:])
+        with nullcontext() if is_read else refusing(UnreadableImage, "image-incomplete"):
+            assert np.array_equal(read_pixels(tmp_path / "a.jp2").array.squeeze(), DEEP >> 4)
 
 
 @pytest.mark.parametrize("depth", [8, 10, 12])

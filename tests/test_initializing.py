@@ -281,7 +281,7 @@ def test_two_steps_are_one_run_with_a_complete_run_in_it(earlier: Run, images: P
     assert [row.epoch for row in run.history] == [0, 1]
     assert "pretraining on “images”" in (run.folder / "report.html").read_text(encoding="utf-8")
     # The same as doing one after the other.
-    by_hand = cs.train(
+    by_hand = train_without_report(
         cs.open_dataset(images),
         SMALL.model_copy(update={"epochs": 1, **from_run(first, labels={"01": "1", "02": "2"})}),
         out=tmp_path / "by hand",

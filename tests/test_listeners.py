@@ -13,7 +13,7 @@ from trained import INSTANT, SMALL_NETWORK
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.events import EpochEnded, Event, Progressed, RunEnded, StepEnded, progress_reporter
-from coverslip.listeners import listener_names, open_listener, scalars_of
+from coverslip.listeners import MlflowListener, listener_names, open_listener, scalars_of
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import save_recipe
@@ -95,7 +95,6 @@ def mlflow_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     pytest.importorskip("mlflow")
     address = (tmp_path / "mlflow").as_uri()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     return address
 
 
@@ -116,6 +115,17 @@ def test_mlflow_has_recipe_metrics_and_report_of_a_training(tmp_path: Path, mlfl
         assert {each.step: each.value for each in history} == pytest.approx(values), name
     files = [each.path for each in client.list_artifacts(logged.info.run_id)]
     assert files == ["metrics.json", "model_card.md", "report.html"]
+
+
+def test_a_destination_that_mlflow_cannot_open_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://server")
+    for open_it in (MlflowListener, lambda folder: open_listener("mlflow", folder)):
+        with pytest.raises(cs.CoverslipError) as refused:
+            open_it(tmp_path / "run")
+        assert refused.value.code == "mlflow-not-opened"
 
 
 @pytest.mark.slow

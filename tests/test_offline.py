@@ -54,8 +54,8 @@ for i, command in enumerate(json.loads(sys.argv[1])):
     os.environ["COVERSLIP_TEST_ADDRESSES"] = f"{sys.argv[2]}/{i}"
     print("CODE", main(command), flush=True)
 """
-# Variables of the environment. ONNX Runtime sends no usage data if it recognizes a CI service.
-REMOVED = ("COVERSLIP_", "XDG_", "HF_", "ORT_", "CI", "GITHUB_")
+# Variables of the environment. ONNX Runtime and MLflow send no usage data if they recognize a CI service or a test.
+REMOVED = ("COVERSLIP_", "XDG_", "HF_", "ORT_", "MLFLOW_", "CI", "GITHUB_", "PYTEST_")
 LOOPBACK = "127.0.0.1"
 NO_HUB = f"http://{LOOPBACK}:9"  # where nothing answers
 INSTANT = [f"model={SMALL_NETWORK}", "stage=instant", "image_size=32", "tta=1", "split.folds=0", "augment=none"]
@@ -235,6 +235,28 @@ def test_the_exported_script_leaves_nothing_in_the_home_folder(
     command = [sys.executable, exported / "classify.py", exported / "model.onnx", image]
     subprocess.run(command, env=environment | watched(tmp_path), capture_output=True, check=True)
     assert written_in(tmp_path / "home") == set()
+
+
+def test_the_listener_for_mlflow_writes_a_folder_and_asks_for_no_other_computer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow import MlflowClient
+
+    write_cells(tmp_path / "cells", 45, side=32)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED)}
+    environment |= watched(tmp_path) | {"COVERSLIP_WEIGHTS": os.environ["COVERSLIP_WEIGHTS"]}
+    command = [sys.executable, "-m", "coverslip", "train", "cells", "--out", "run", "--listener", "mlflow", *SETTINGS]
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert hosts_in(tmp_path / "addresses") <= {"::1"}  # urllib3 binds a socket there to learn whether there is IPv6
+    assert written_in(tmp_path / "home") <= {".cache/coverslip", ".cache/matplotlib"}
+    client = MlflowClient(str(tmp_path / "mlruns"))
+    experiment = client.get_experiment_by_name("coverslip")
+    assert experiment is not None
+    (logged,) = client.search_runs([experiment.experiment_id])
+    assert (logged.info.run_name, logged.info.status) == ("run", "FINISHED")
+    assert "test/accuracy" in logged.data.metrics
 
 
 def test_all_commands_are_tried() -> None:

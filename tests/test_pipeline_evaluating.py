@@ -1,9 +1,13 @@
 """A classifier measured on other images: in the run's groups, beside its own numbers, with what misleads."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from drawing import write_cells
+from PIL import Image
 from refusing import refusing
 from trained import INSTANT
 
@@ -12,6 +16,7 @@ from coverslip.cli import main
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.events import Event, Noted
 from coverslip.experiments.evaluating import evaluation_name
+from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe_keys import save_recipe
@@ -252,3 +257,54 @@ def test_groups_that_were_chosen_apply_to_a_run_that_ignored_groups(own_run: Run
     data = cs.open_dataset(cells, group_pattern=r"slide\d+")
     n_groups = len({record.group for record in data.records})
     assert cs.evaluate(Run(own_run.folder), data, name="other").metrics.n_groups == n_groups
+
+
+@pytest.mark.slow
+def test_an_evaluation_names_the_pixels_that_the_training_did_not_read(tmp_path: Path) -> None:
+    """And counts other planes of training images as images that were used in training."""
+    cells = write_cells(tmp_path / "cells", 48)
+    files = sorted(cells.rglob("*.png"))
+    for file in files:
+        with Image.open(file) as opened:
+            pixels = np.asarray(opened.convert("L"))
+        resolution = {"metadata": {"axes": "ZYX", "unit": "um"}, "resolution": (2.0, 2.0), "imagej": True}
+        tifffile.imwrite(file.with_suffix(".tif"), np.stack([pixels, 255 - pixels]), **resolution)
+
+    def table(name: str, planes: tuple[int, ...] | None, um: float | None = None) -> Path:
+        """Each plane that the table states is an image, in turn."""
+        lines = ["path,label" + (",z" if planes else "") + (",pixel_size_um" if um else "")]
+        for k, file in enumerate(files):
+            row = [str(file.with_suffix(".tif")), file.parent.name]
+            row += ([str(planes[k % len(planes)])] if planes else []) + ([str(um)] if um else [])
+            lines.append(",".join(row))
+        (tmp_path / name).write_text("\n".join(lines))
+        return tmp_path / name
+
+    run = train_without_report(cs.open_dataset(table("all.csv", None)), INSTANT, out=tmp_path / "run")
+    for name, planes, um, differences in (
+        ("first.csv", (0,), None, []),
+        ("second.csv", (1,), None, [("z", ("1",), ("0",))]),
+        ("both.csv", (0, 1), 0.1, [("z", ("0", "1"), ("0",))]),
+    ):
+        evaluation, notes = notes_of(run, table(name, planes, um))
+        images = evaluation.evaluated_images
+        assert images is not None
+        assert [(each.key, each.values, each.trained) for each in images.other_pixels] == differences
+        assert ("other-pixels" in notes) == bool(differences)
+        assert images.n_used_in_training == len(files)
+        assert images.n_of_other_pixel_size == (0 if um is None else len(files))
+        page = evaluation.report_file.read_text(encoding="utf-8")
+        assert all(each.text in page for each in images.other_pixels)
+        assert (text("report-other-pixel-size", n_images=len(files)) in page) == (um is not None)
+        shutil.rmtree(evaluation.folder)
+    tables = [tmp_path / f"{name} predicted.csv" for name in ("first", "second")]
+    for table_file in tables:  # whose rows have equal names, but are other planes
+        name = table_file.name.split()[0]
+        lines = (tmp_path / f"{name}.csv").read_text().splitlines()
+        lines = [f"image_id,{lines[0]}", *(f"{k},{line}" for k, line in enumerate(lines[1:]))]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+        cs.predict(run, tmp_path / f"{name}.csv", out=table_file)
+    assert [each.n for each in cs.summarise(tables, by="folder").samples] == [2 * len(files) // 3] * 3
+    of_rows = train_without_report(cs.open_dataset(table("rows.csv", (0, 1))), INSTANT, out=tmp_path / "of rows")
+    evaluation, notes = notes_of(of_rows, table("second rows.csv", (1,)))
+    assert "other-pixels" not in notes  # no plane was chosen for all images of the training

@@ -1019,6 +1019,19 @@ def test_images_without_a_group_do_not_count_as_groups_of_one(own_run: cs.Run) -
     assert sum(each.n.sum() for each in votes if each is not None) == len(tested - without) < len(tested)
 
 
+def test_an_image_without_a_group_is_not_in_the_group_of_its_name(own_run: cs.Run) -> None:
+    rows = list(csv.DictReader(own_run.split_file.read_text().splitlines()))
+    tested = [row.image_id for row in own_run.predictions]
+    group_of = {image_id: tested[k - 1] for k, image_id in enumerate(tested)} | {tested[0]: ""}
+    with own_run.split_file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row | {"group": group_of.get(row["image_id"], "other")} for row in rows)
+    run = Run(own_run.folder)
+    votes = votes_on_test_images(run, run.predictions.classes, lambda rows: np.ones((len(rows), 1)))
+    assert sum(len(each.n) for each in votes if each is not None) == len(tested)
+
+
 def test_the_check_of_error_rates_finds_a_difference_with_its_power() -> None:
     """And it finds none in 1 % of the cases without one."""
     rng, errors = np.random.default_rng(0), [0.03, 0.03]

@@ -145,8 +145,8 @@ def test_copies_with_changes_of_color_need_images_in_color(tmp_path: Path, n_col
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (40, 40, 3)[: 3 if k < n_color else 2], dtype=np.uint8) for k in range(60)]
     data = cs.open_dataset({"image": images, "label": ["a", "b"] * 30})
-    keys = {"stage": "instant", "image_size": 32, "augment": {"hue_degrees": 10}, "split": {"copies": 1}}
-    recipe = cs.Recipe.model_validate(keys)
+    keys = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 32, "tta": 1, "augment": {"hue_degrees": 10}}
+    recipe = cs.Recipe.model_validate({**keys, "split": {"copies": 1}})
     if n_color:
         assert len(cs.train(data, recipe, out=tmp_path / "run", allow_leakage=True).split) == 120
     else:

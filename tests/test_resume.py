@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,13 +31,14 @@ from coverslip.events import (
 )
 from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_file
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run, RunContext
-from coverslip.runs.log import LogLine, LogReader, RunLog, lasting_lines
+from coverslip.runs.log import LogLine, LogReader, RunLog
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.status import Status, StatusFile
 from coverslip.synthetic_cells import write_sample_images
 
-SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=2", "batch_size=16")
+SETTINGS = (f"model={SMALL_NETWORK}", "split.folds=0", "image_size=32", "tta=1", "epochs=3", "batch_size=16")
 STAGES = ("instant", "finetune")
 SAME = (
     "classifier/weights.safetensors",
@@ -52,6 +54,18 @@ DELIVERED = "classifier/delivered_head.safetensors"
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sample_images(tmp_path_factory.mktemp("cells") / "cells", n_images=60).folder
+
+
+def options(*settings: str) -> list[str]:
+    return ["--group-pattern", r"slide\d+", *(part for each in (*SETTINGS, *settings) for part in ("--set", each))]
+
+
+@pytest.fixture(scope="module")
+def finetuned(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training with `options()` that nothing has interrupted."""
+    folder = tmp_path_factory.mktemp("finetuned") / "whole"
+    assert main(["train", str(cells), *options(), "--out", str(folder)]) == 0
+    return Run(folder)
 
 
 def start(arguments: list[str], cache: Path) -> subprocess.Popen[bytes]:
@@ -84,13 +98,13 @@ def history(run: Path) -> list[dict[str, str]]:
     ],
 )
 def test_killed_again_and_again_it_ends_with_the_same_bytes(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, n_kills: int
+    cells: Path, finetuned: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, n_kills: int
 ) -> None:
-    settings = [part for setting in (*SETTINGS, f"stage={stage}") for part in ("--set", setting)]
-    new = [str(cells), "--group-pattern", r"slide\d+", *settings, "--out"]
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    settings = () if stage == "finetune" else (f"stage={stage}",)
+    new = [str(cells), *options(*settings), "--out"]
+    whole, cut = tmp_path / "whole" if settings else finetuned.folder, tmp_path / "cut"
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "one"))
-    assert main(["train", *new, str(whole)]) == 0
+    assert not settings or main(["train", *new, str(whole)]) == 0
     moments = random.Random(stage)
     arguments = [*new, str(cut)]
     for _ in range(n_kills):
@@ -113,30 +127,39 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
     assert not list(cut.rglob("*.part"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("is_stored", [True, False])
-def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_stored(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stored: bool
-) -> None:
-    plan = SplitPlan(folds=0)
-    recipe = Recipe(model=SMALL_NETWORK, split=plan, image_size=32, tta=1, epochs=1, batch_size=16)
-    whole = cs.train(cells, recipe, out=tmp_path / "whole")
-    run = Run(tmp_path / "cut")
+FINETUNING = Recipe(model=SMALL_NETWORK, split=SplitPlan(folds=0), image_size=32, tta=1, epochs=1, batch_size=16)
+
+
+@pytest.fixture(scope="module")
+def whole_and_stopped(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
+    """A training, and the same one stopped before its first epoch."""
+    folder = tmp_path_factory.mktemp("stopped")
+    whole = train_without_report(cs.open_dataset(cells), FINETUNING, out=folder / "whole")
+    run = Run(folder / "cut")
 
     def stop_before_the_first_epoch(event: Event) -> None:
         if isinstance(event, StageStarted) and event.stage == "finetune":
             run.stop_file.touch()
 
     with pytest.raises(Stopped):
-        cs.train(cells, recipe, out=run.folder, emit=stop_before_the_first_epoch)
+        cs.train(cells, FINETUNING, out=run.folder, emit=stop_before_the_first_epoch)
+    return whole, run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_stored(
+    whole_and_stopped: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_stored: bool
+) -> None:
+    whole, stopped = whole_and_stopped
+    run = Run(shutil.copytree(stopped.folder, tmp_path / "cut"))
     assert not run.checkpoint_file("last").exists()
     if not is_stored:
         run.checkpoint_file("instant").write_bytes(b"damaged")
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "empty"))
     events: list[Event] = []
     cs.resume(run, emit=events.append)
-    fitted = [line for line in lasting_lines(run.events_file) if line.event == InstantClassifierFitted.__name__]
-    assert len(fitted) == 1 + (not is_stored)
+    assert len(events_of(run, InstantClassifierFitted)) == 1 + (not is_stored)
     begun = next(i for i, each in enumerate(events) if isinstance(each, StageStarted) and each.stage == "finetune")
     stages = {event.stage for event in events[:begun] if isinstance(event, Progressed)}
     assert (COMPUTING_FEATURES in stages) == (not is_stored)
@@ -147,12 +170,12 @@ def test_a_resumed_training_fits_the_instant_classifier_only_if_its_head_is_not_
 @pytest.mark.slow
 @pytest.mark.parametrize("n_folds", only_first(1, [0, 2]))
 def test_a_training_that_is_killed_in_fine_tuning_does_not_fit_its_instant_classifier_again(
-    cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_folds: int
+    cells: Path, finetuned: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_folds: int
 ) -> None:
-    settings = [*SETTINGS, f"split.folds={n_folds}", "epochs=3"]
-    new = [str(cells), *(part for setting in settings for part in ("--set", setting)), "--out"]
-    whole, cut = Run(tmp_path / "whole"), Run(tmp_path / "cut")
-    assert main(["train", *new, str(whole.folder)]) == 0
+    settings = (f"split.folds={n_folds}",) if n_folds else ()
+    new = [str(cells), *options(*settings), "--out"]
+    whole, cut = Run(tmp_path / "whole") if settings else finetuned, Run(tmp_path / "cut")
+    assert not settings or main(["train", *new, str(whole.folder)]) == 0
     finetuned = cut.fold(1) if n_folds else cut  # in which it is killed
     process = start([*new, str(cut.folder)], tmp_path / "other cache")
     while process.poll() is None and not events_of(finetuned, EpochEnded):

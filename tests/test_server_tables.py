@@ -260,14 +260,6 @@ def test_a_backup_of_a_running_server_is_restored(served: Served, tmp_path: Path
     assert main(["restore", str(tmp_path / "backup"), "--server", str(folder)]) == 1
 
 
-def test_an_address_of_postgresql_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COVERSLIP_DATABASE", "postgresql://coverslip@localhost/coverslip")
-    folder, backup = tmp_path / "server", tmp_path / "backup"
-    assert refusal(lambda: open_account_server(folder)) == (CoverslipError, "postgresql-not-supported")
-    assert main(["backup", str(backup), "--server", str(folder)]) == 1
-    assert not folder.exists()
-
-
 def test_an_incomplete_backup_of_a_server_is_refused_and_leaves_nothing(served: Served, tmp_path: Path) -> None:
     opened(served.client("maria"), served)
     write_server_backup(served.server, tmp_path / "backup")

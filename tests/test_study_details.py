@@ -222,7 +222,13 @@ def test_settings_name_the_batches_that_memory_reduced(trained: Run, tmp_path: P
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "n_done"),
-    [("recipe.yaml", 2), ("classifier/classifier.json", 2), ("metrics.json", 2), ("status.json", 1)],
+    [
+        ("recipe.yaml", 2),
+        ("classifier/classifier.json", 2),
+        ("metrics.json", 2),
+        ("status.json", 1),
+        ("predictions.csv", 2),
+    ],
 )
 def test_a_damaged_file_is_the_fault_of_its_training_alone(
     trained: Run, tmp_path: Path, file: str, n_done: int
@@ -236,8 +242,9 @@ def test_a_damaged_file_is_the_fault_of_its_training_alone(
     (cells[0].run.folder / file).write_text("epochs: [")
     compared = study_comparison(tmp_path)
     assert [failed.name for failed in compared.failures] == [cells[0].name]
+    assert file.partition("/")[0] in compared.failures[0].reason
     scores = {row.name: row for row in compared.datasets[0].scores}
-    assert scores[SMALL_NETWORK].mean is None
+    assert (scores[SMALL_NETWORK].mean is None) is (file != "predictions.csv")  # only figures lack the training
     assert scores["other"].mean == trained.metrics[plan.primary_metric].value
     assert [state_of(cell).state for cell in plan_study(plan, tmp_path)].count("done") == n_done
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from drawing import save_cell, write_cells
+from tables import rows_of
 from trained import GROUPS, SMALL_NETWORK
 
-import coverslip as cs
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.experiments.preparation import apply_recipe
+from coverslip.pipeline import train_without_report
+from coverslip.runs.folder import Run
 from coverslip.studies.cells import Cell, cells_of, open_images, write_merged_tables
 from coverslip.studies.plan import StudyPlan, plan_of, save_plan
 from coverslip.studies.presets import preset_plan
@@ -139,7 +141,7 @@ def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
     cells = cells_of(plan, tmp_path / "out")
     write_merged_tables(cells)
     for cell in cells:
-        cs.train(list(cell.sources), cell.recipe, out=cell.run.folder)
+        train_without_report(open_dataset(cell.sources), cell.recipe, out=cell.run.folder)
     of_classes = merged_classes(plan, cells)
     rows = [row for row in of_classes if row.class_name is None]
     of_run = cells[-1].run.metrics.per_class
@@ -150,6 +152,19 @@ def test_the_boxes_with_a_margin_of_a_part_are_those_of_the_merged_dataset(
     assert {row.dataset for row in rows} == {"a", "b"}
     assert all(row.n_merged for row in rows)
     assert sum(row.n_merged for row in rows) == n_tested
+    # An image without a group is not in the group of its name.
+    tested = [row.image_id for row in cells[-1].run.predictions]
+    split = rows_of(cells[-1].run.split_file)
+    intervals = []
+    for name in ("a group", tested[0]):
+        group_of = dict.fromkeys(tested[1:4], name) | {tested[0]: ""}
+        with cells[-1].run.split_file.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, [*split[0]])
+            writer.writeheader()
+            writer.writerows(row | {"group": group_of.get(row["image_id"], row["group"])} for row in split)
+        reopened = [replace(cell, run=Run(cell.run.folder)) for cell in cells]
+        intervals.append([row.with_others for row in merged_classes(plan, reopened)])
+    assert intervals[0] == intervals[1]
 
 
 @pytest.mark.slow
@@ -168,7 +183,7 @@ def test_a_study_is_not_resumed_on_changed_images_of_another_arm_of_a_merged_dat
     save_plan(plan, out / "study.yaml")
     done, _ = cells_of(plan, out)
     write_merged_tables([done])
-    cs.train(list(done.sources), done.recipe, out=done.run.folder)
+    train_without_report(open_dataset(done.sources), done.recipe, out=done.run.folder)
     file = next(labs[1].rglob("*.png"))
     save_cell(file)
     with pytest.raises(BadRun) as refusal:

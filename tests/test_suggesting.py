@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,22 @@ def test_groups_are_reserved_as_a_whole_and_at_least_one(tmp_path: Path) -> None
     assert of_test
     assert not of_test & others
     assert of_test | others == groups
+
+
+def test_an_image_without_a_group_is_not_reserved_with_the_group_of_its_name(tmp_path: Path) -> None:
+    rows = [("0.png", "cell", ""), *((f"{k}.png", "" if k < 4 else "cell", "0.png") for k in range(1, 6))]
+    for name, _, _ in rows:
+        save_cell(tmp_path / name)
+    (tmp_path / "images.csv").write_text("path,label,group\n" + "".join(",".join(row) + "\n" for row in rows))
+    data = cs.open_dataset(tmp_path / "images.csv", group="group")
+    ids = [record.image_id for record in data.records]
+    assert ids[0] == "0.png"
+    settled = still_reserved(data, np.ones(6, bool), {*ids[1:]})
+    assert settled.tolist() == [False, *[True] * 5]
+    settled = still_reserved(data, np.ones(6, bool), {ids[5]})
+    assert settled.tolist() == [False, *[False] * 4, True]
+    unlabeled = replace(data, records=tuple(each.with_label(None) if k == 0 else each for k, each in enumerate(data)))
+    assert still_reserved(unlabeled, np.ones(6, bool), {ids[5]}).tolist() == [True, *[False] * 4, True]
 
 
 def partly_labeled(folder: Path, labeled: int) -> Path:

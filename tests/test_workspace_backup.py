@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from image_sets import App
 from prediction_tables import written_prediction
 from refusing import refusing
-from small_workspace import CLASSES, FINETUNE, QUICK, busy_database, predicted_here, trained_here, until, write_cells
+from small_workspace import CLASSES, FINETUNE, QUICK, predicted_here, trained_here, until, write_cells
 
 import coverslip as cs
 from coverslip.cli import main
-from coverslip.errors import Busy, Conflict, CoverslipError
+from coverslip.errors import Conflict, CoverslipError
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.prediction_tables import unfinished_rows
 from coverslip.runs.predictions import Prediction
@@ -59,12 +59,8 @@ def uploaded(workspace: Workspace, folder: Path) -> str:
     """A dataset of images inside the workspace; its id."""
     upload = folders.start_upload(workspace, "cells", is_labeled=True).id
     for file in sorted(folder.rglob("*.png")):
-        sink = folders.receive_file(workspace, upload, file.relative_to(folder).as_posix(), None)
-        try:
-            sink.write(file.read_bytes())
-            sink.finish(b"")
-        finally:
-            sink.close()
+        sent = Path(shutil.copy(file, workspace.uploads / upload / ".sent"))
+        folders.store_file(workspace, upload, PurePosixPath(file.relative_to(folder)), sent)
     dataset = folders.finish_upload(workspace, upload).id
     until(lambda: dataset_state(workspace, dataset).state != "reading")
     return dataset
@@ -136,8 +132,8 @@ def test_a_restored_workspace_has_the_same_content_and_paths_of_its_own(
     assert job.folder.is_relative_to(copy.folder)
     (predicted,) = all_jobs(copy, "predict")
     assert predicted.run.predictions_file.read_text().count("\n") == len(records) + 1
-    (imported,) = classifiers.all_imported(copy)
-    assert imported.file.is_file()
+    (imported,) = all_jobs(copy, "import")
+    assert imported.folder.is_file()
 
     evaluation = cs.evaluate(job.folder)  # the images of the run are found
     assert evaluation.metrics["accuracy"].value == find_job(workspace, job.id).run.metrics["accuracy"].value
@@ -409,20 +405,20 @@ def test_a_run_removed_and_restored_meanwhile_makes_a_backup_fail(
     assert [each.name for each in tmp_path.iterdir()] == ["copy"]
 
 
-def test_a_deletion_or_restoration_of_a_classifier_that_was_not_recorded_can_be_repeated(
-    backup: Path, tmp_path: Path
-) -> None:
+def test_the_only_job_of_its_folder_can_be_restored_from_a_backup(backup: Path, tmp_path: Path) -> None:
+    """A backup contains no empty folders."""
     copy = open_workspace(restore_backup(backup, tmp_path / "copy").folder, (tmp_path,))
-    (imported,) = classifiers.all_imported(copy)
-    with busy_database(copy), pytest.raises(Busy):
-        classifiers.remove(copy, imported.id)
-    assert imported.file.is_file()
-    classifiers.remove(copy, imported.id)
-    with busy_database(copy), pytest.raises(Busy):
-        classifiers.restore(copy, imported.id)
-    assert classifiers.restore(copy, imported.id) == imported
-    assert classifiers.all_imported(copy) == [imported]
-    assert not (copy.trash / imported.id).exists()
+    removed_jobs = [*all_jobs(copy, "predict"), *all_jobs(copy, "import")]
+    for job in removed_jobs:
+        remove_job(copy, job.id)
+    copy.engine.dispose()
+    write_backup(copy, tmp_path / "second.zip")
+    again = open_workspace(restore_backup(tmp_path / "second.zip", tmp_path / "again").folder, (tmp_path,))
+    assert not (again.folder / "classifiers").exists()
+    for job in removed_jobs:
+        restore_job(again, job.id)
+        assert find_job(again, job.id).folder.exists()
+    again.engine.dispose()
 
 
 def test_an_interrupted_backup_or_restore_leaves_nothing(

@@ -194,9 +194,9 @@ def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Pat
     home = workspace_in(tmp_path)
     upload_id = begun(home)
     upload = home.uploads / upload_id
-    pieces = [upload / ".x.part", upload / ".x.unpacked" / "a.png", home.folder / "classifying" / "tmpabc.png"]
+    pieces = [upload / ".x.part", upload / ".x.unpacked" / "a.png", home.folder / "classifying" / ".abc.png"]
     mine = home.folder / "classifiers" / "0123456789.coverslip"
-    pieces.append(home.folder / "classifiers" / "tmpabc.coverslip")
+    pieces += [home.folder / "classifiers" / ".abc.coverslip", home.uploads / ".abc.csv"]
     for file in (*pieces, mine):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"")

@@ -23,6 +23,7 @@ from refusing import refusing
 from sqlalchemy import Engine, MetaData, insert, select
 from sqlalchemy.exc import OperationalError
 
+import coverslip as cs
 from coverslip._version import __version__
 from coverslip.app.server import bound_socket, run_until_ended, runner_of
 from coverslip.cache.stores import exclusive_lock
@@ -37,10 +38,14 @@ from coverslip.server.folder import open_account_server
 from coverslip.server.projects import ProjectApps, add_project, workspace_of
 from coverslip.server.users import add_user
 from coverslip.workspace.backups import DATABASE, MANIFEST, count_rows, restore_backup, write_backup
+from coverslip.workspace.cleanup import list_deleted
+from coverslip.workspace.jobs.listing import job_state
+from coverslip.workspace.jobs.queue import remove_job, restore_job
 from coverslip.workspace.lists import image_in_dataset, images_of_job, match_earlier_jobs
+from coverslip.workspace.predictions.classifiers import list_classifiers
 from coverslip.workspace.store import database, tables, upgrades
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
-from coverslip.workspace.store.rows import OUTSIDE
+from coverslip.workspace.store.rows import OUTSIDE, Paging
 from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace, only_server, open_workspace
 
@@ -678,15 +683,49 @@ def test_a_workspace_of_version_10_keeps_what_is_done_with_its_images(tmp_path: 
     assert BEYOND_EDGE in message_of(note)
 
 
-def test_images_of_version_11_without_a_group_have_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["0.png", "0.png", "2.png", None], ["0.png", "0.png", None, None]),
+        (["x.png", "1.png", None, "x.png"], ["x.png", None, None, "x.png"]),  # the last image is missing
+        (["0.png", None, None, "0.png"], ["0.png", None, None, "0.png"]),
+        ([None, None, None, "x.png"], [None, None, None, None]),
+    ],
+)
+def test_images_of_version_11_without_a_group_have_none(
+    tmp_path: Path, before: list[str | None], after: list[str | None]
+) -> None:
     """Such an image was in a group with its name; a group of several images can have the name of one of them."""
     file = earlier_workspace(11, tmp_path)
     with closing(sqlite3.connect(file)) as connection:
-        groups = [("0.png", 1), ("0.png", 2), ("2.png", 3)]
-        connection.executemany('UPDATE images SET "group" = ? WHERE row_id = ?', groups)
+        rows = zip(before, (1, 2, 3, 5), strict=True)
+        connection.executemany('UPDATE images SET "group" = ? WHERE row_id = ?', rows)
         connection.commit()
     engine = open_database(file)
     with engine.connect() as connection:
-        query = select(images.c.group).where(images.c.dataset_id == "d").order_by(images.c.position)
-        assert connection.execute(query).scalars().all() == ["0.png", "0.png", None]
+        query = select(images.c.group).where(images.c.row_id.in_((1, 2, 3, 5))).order_by(images.c.row_id)
+        assert connection.execute(query).scalars().all() == after
     engine.dispose()
+
+
+def test_imported_classifiers_of_version_12_are_jobs(tmp_path: Path) -> None:
+    file = earlier_workspace(12, tmp_path)
+    for folder, name in (("classifiers", "listed"), ("trash/removed", "removed")):
+        (tmp_path / folder).mkdir(parents=True)
+        cs.export(WORKSPACES / "results" / "run", out=tmp_path / folder / f"{name}.coverslip")
+    with closing(sqlite3.connect(file)) as connection:
+        for name, removed in (("listed", None), ("removed", "2026-02-01")):
+            values = (name, f"{name} one", str(tmp_path / "classifiers" / f"{name}.coverslip"), "2026-01-01", removed)
+            connection.execute("INSERT INTO classifiers VALUES (?, ?, ?, ?, ?)", values)
+        connection.commit()
+    workspace = open_workspace(tmp_path)
+    (listed,) = list_classifiers(workspace, Paging()).items
+    assert (listed.id, listed.name, listed.created, listed.is_imported) == ("listed", "listed one", "2026-01-01", True)
+    assert [(each.kind, each.id) for each in list_deleted(workspace, Paging()).items] == [("import", "removed")]
+    restore_job(workspace, "removed")
+    listed_ids = {each.id for each in list_classifiers(workspace, Paging()).items}
+    assert listed_ids == {"listed", "removed"}
+    assert job_state(workspace, "removed").state == "done"
+    remove_job(workspace, "listed")
+    assert [each.id for each in list_classifiers(workspace, Paging()).items] == ["removed"]
+    workspace.engine.dispose()

@@ -29,7 +29,7 @@ from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models
-from coverslip.runs.log import FoldedLog, LogReader, lasting_lines
+from coverslip.runs.log import FoldedLog, LogReader
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
@@ -596,11 +596,11 @@ def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_ignored(tmp_path
     assert reader.new_lines() == []
     file.write_text(f'{{"format_version": 1}}\n{line}\n{line[:20]}\n{line.replace(": 1,", ": 2,")}\n')
     assert [note.text for note in log.refresh().notes] == ["<script>é"] * 2
-    assert log.last_event == 2
+    assert [log_line.n for log_line in log.lines] == [1, 2]
     assert [log_line.n for log_line in reader.new_lines()] == [1, 2]
     assert reader.new_lines() == []
     file.write_text(f'{{"format_version": 1}}\n{line}\n')  # it was started again
-    assert len(log.refresh().notes) == 1
+    assert len(log.refresh().notes) == len(log.lines) == 1
 
 
 def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:
@@ -612,7 +612,9 @@ def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:
     lines = [{"n": n, "time": 5.0, **as_json(event)} for n, event in enumerate(events, start=1)]
     lines.append({"n": 4, "time": 6.0, "event": "OfALaterCoverslip", "what": 1})
     (tmp_path / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    lasting = lasting_lines(tmp_path / "events.jsonl")
+    log = FoldedLog(tmp_path / "events.jsonl", LoggedProgress())
+    log.refresh()
+    lasting = log.lines
     assert [(line.n, line.event) for line in lasting] == [(2, "Noted"), (3, "EpochEnded"), (4, "OfALaterCoverslip")]
     assert (lasting[0].values["text"], lasting[0].values["level"]) == ("one <b>", "info")
     assert (lasting[1].values["fold"], lasting[1].values["val_f1"]) == (2, 0.5)

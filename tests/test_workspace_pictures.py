@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from drawing import save_cell, save_cells
+from drawing import save_cell, save_cells, write_cells
 from image_sets import App, in_lists, workspace_in
 from PIL import Image
 from sqlalchemy import delete
 
+import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.cache.stores import cache_folder, remove_stores_of
+from coverslip.pipeline import draw_training_images
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.tables import image_colors
@@ -306,3 +308,17 @@ def test_changed_images_are_drawn_by_another_process(app: App, tmp_path: Path) -
     assert app.client.post(where, json={"recipe": {"image_size": 32}}).content == answer.content
     assert app.refused("POST", f"datasets/{dataset['id']}/augmentation-preview", {"recipe": {"x": 1}})["status"] == 422
     assert not app.home.snapshots.exists()  # no job needs the table
+
+
+@pytest.mark.slow
+def test_changed_images_are_those_of_the_training_set_by_the_groups_of_the_dataset(app: App, tmp_path: Path) -> None:
+    cells = write_cells(tmp_path / "cells", 36)
+    dataset = app.open(cells, group_pattern=r"slide\d+")
+    where = f"/api/v1/datasets/{dataset['id']}/augmentation-preview"
+    answer = app.client.post(where, json={"recipe": {"image_size": 32, "split.folds": 0}})
+    recipe = cs.Recipe.model_validate({"image_size": 32, "split": {"folds": 0}})
+    with Image.open(io.BytesIO(answer.content)) as shown:
+        drawn = draw_training_images(cs.open_dataset(cells, group_pattern=r"slide\d+"), recipe)
+        assert np.array_equal(np.asarray(shown), np.asarray(drawn))
+        other_split = draw_training_images(cs.open_dataset(cells), recipe)
+        assert not np.array_equal(np.asarray(shown), np.asarray(other_split))

@@ -11,6 +11,7 @@ from drawing import write_cells
 import coverslip as cs
 from coverslip.errors import WeightsUnavailable
 from coverslip.models import check_weights, model_info
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe, SplitPlan, augment_named
 from coverslip.studies.cells import Cell
@@ -45,10 +46,13 @@ def import_small_network(folder: Path) -> None:
 
 
 def train_cells(cells: Iterable[Cell]) -> None:
-    """Do the trainings of a study in this process, which has imported what they need; the study finds them done."""
+    """Do the trainings of a study in this process, which has imported what they need; the study finds them done.
+
+    They have no reports, whose figures take most of the time of a small training.
+    """
     for cell in cells:
         data = cs.open_dataset(list(cell.dataset.path), group_pattern=cell.dataset.group_pattern)
-        cs.train(data, cell.recipe, out=cell.run.folder)
+        train_without_report(data, cell.recipe, out=cell.run.folder)
 
 
 def can_have_weights(model: str) -> bool:

@@ -121,19 +121,34 @@ _EXPERIMENT = "coverslip"
 class MlflowListener:
     """Logs recipe, metrics, report and model card as a run of the experiment `coverslip`.
 
-    The environment variables of MLflow, such as `MLFLOW_TRACKING_URI` and `MLFLOW_EXPERIMENT_NAME`, state where.
+    The environment variables of MLflow, such as `MLFLOW_TRACKING_URI` and `MLFLOW_EXPERIMENT_NAME`, state where;
+    by default the folder `mlruns` in the current folder. MLflow sends no usage data unless
+    `MLFLOW_DISABLE_TELEMETRY` is `false`.
 
     Args:
         run_folder: of the training.
+
+    Raises:
+        CoverslipError: MLflow cannot open the place that `MLFLOW_TRACKING_URI` states.
+        ExtraNotInstalled: MLflow is not installed.
     """
 
     def __init__(self, run_folder: Path | str) -> None:
         require_extra("mlflow", text("extra-for-mlflow"))
         import os
 
-        from mlflow import MlflowClient
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when it is imported
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # without it, MLflow writes to no folder
+        try:
+            from mlflow import MlflowClient
+            from mlflow.tracking import is_tracking_uri_set
 
-        self._run, self._client = Run(Path(run_folder)), MlflowClient()
+            is_set = is_tracking_uri_set()  # type: ignore[no-untyped-call]
+            self._client = MlflowClient(None if is_set else "mlruns")
+        except Exception as error:  # of MLflow, or of a package that its stores need
+            reason = one_line(f"{type(error).__name__}: {error}", 200)
+            raise CoverslipError("mlflow-not-opened", reason=reason) from error
+        self._run = Run(Path(run_folder))
         self._experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
         self._id: str | None = None
 

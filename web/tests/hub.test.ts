@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Refusal } from '../src/api/events';
+import type { Changed, Refusal } from '../src/api/events';
 import { Hub, type FromTab, type Source, type ToTab } from '../src/state/hub';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -16,8 +16,11 @@ class Spoken implements Source {
   close(): void {
     this.isOpen = false;
   }
-  say(kind: string, data: unknown = null, lastEventId = ''): void {
-    this.#listeners.get(kind)?.({ data: JSON.stringify(data), lastEventId } as MessageEvent<string>);
+  say(kind: string, data: unknown = null): void {
+    this.#listeners.get(kind)?.({ data: JSON.stringify(data) } as MessageEvent<string>);
+  }
+  change(number: string, topics: string[], jobs: Changed['jobs'] = {}): void {
+    this.say('message', { number, topics, jobs });
   }
 }
 
@@ -37,8 +40,8 @@ class Tab {
   tell(message: FromTab): void {
     this.#listeners.get('message')!({ data: message });
   }
-  follow(isVisible = true, jobs: Record<string, number> = {}): this {
-    this.tell({ kind: 'follow', isVisible, jobs: Object.entries(jobs) });
+  follow(isVisible = true, jobs: string[] = []): this {
+    this.tell({ kind: 'follow', isVisible, jobs });
     return this;
   }
   crash(): void {
@@ -64,19 +67,29 @@ const soon = () => vi.advanceTimersByTimeAsync(50);
 
 test('tabs share one stream, which names the jobs of all', async () => {
   const { sources, current, query, tab } = started();
-  const tabs = [tab().follow(), tab().follow(true, { a: 4 }), tab().follow(true, { a: 2, b: 0 })];
+  const tabs = [tab().follow(), tab().follow(true, ['a']), tab().follow(true, ['b', 'a'])];
   await soon();
   expect(sources.length).toBe(1);
-  expect(query().getAll('job')).toEqual(['a:2', 'b:0']);
+  expect(query().getAll('job')).toEqual(['a', 'b']);
   current().say('open');
-  current().say('changed', ['datasets'], '1-7');
+  current().change('1-7', ['datasets'], { a: { state: 'done' } });
   for (const { heard } of tabs)
     expect(heard).toEqual([
       { kind: 'live', isNew: true },
-      { kind: 'changed', topics: ['datasets'] },
+      { kind: 'changed', topics: ['datasets'], jobs: { a: { state: 'done' } } },
     ]);
-  current().say('job', { id: 'a', event: 'log', data: {}, number: 3 });
-  expect(tabs.map(({ heard }) => heard.length)).toEqual([2, 2, 3]); // the second has this line
+});
+
+test('a tab that follows the job of another receives all fields of it, by a new stream', async () => {
+  const { sources, query, tab } = started();
+  tab().follow(true, ['a']);
+  await soon();
+  const second = tab().follow(true, ['a']);
+  await soon();
+  second.follow(true, ['a']);
+  await soon();
+  expect(sources.length).toBe(2);
+  expect(query().getAll('job')).toEqual(['a']);
 });
 
 test('another job opens the stream again after the last change', async () => {
@@ -84,8 +97,8 @@ test('another job opens the stream again after the last change', async () => {
   const first = tab().follow();
   await soon();
   current().say('open');
-  current().say('changed', [], '1-7');
-  tab().follow(true, { a: 0 });
+  current().change('1-7', []);
+  tab().follow(true, ['a']);
   await soon();
   expect(sources.map(({ isOpen }) => isOpen)).toEqual([false, true]);
   expect(query().get('after')).toBe('1-7');
@@ -99,11 +112,11 @@ test('a hidden tab receives what it has missed when it is visible again', async 
   const hidden = tab().follow(false);
   await soon();
   current().say('open');
-  current().say('changed', ['datasets'], '1-1');
-  current().say('changed', ['train', 'datasets'], '1-2');
+  current().change('1-1', ['datasets']);
+  current().change('1-2', ['train', 'datasets']);
   expect(hidden.heard).toEqual([{ kind: 'live', isNew: true }]);
   hidden.follow(true);
-  expect(hidden.heard.at(-1)).toEqual({ kind: 'changed', topics: ['datasets', 'train'] });
+  expect(hidden.heard.at(-1)).toEqual({ kind: 'changed', topics: ['datasets', 'train'], jobs: {} });
 });
 
 test('without a visible tab, the stream is closed', async () => {
@@ -129,9 +142,9 @@ test('a stream that cannot be opened again is lost until it can', async () => {
   const { heard } = tab().follow();
   await soon();
   current().say('open');
-  current().say('changed', [], '1-7');
+  current().change('1-7', []);
   current().say('error');
-  expect(heard.map(({ kind }) => kind)).toEqual(['live']);
+  expect(heard.map(({ kind }) => kind)).toEqual(['live', 'changed']);
   await vi.advanceTimersByTimeAsync(250);
   current().say('error');
   await vi.advanceTimersByTimeAsync(0);

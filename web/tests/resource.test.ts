@@ -130,3 +130,19 @@ test('a changed topic reloads after a pending request, and at most once a second
   await settled();
   expect(requests.length).toBe(4);
 });
+
+test('changed fields of the job of a value are set, also while an older response is awaited', async () => {
+  const { requests, load } = server<{ id: string; state: string; n: number }>();
+  const it = new Resource(load, { job: ({ id, state }) => (state === 'running' ? id : null) });
+  it.changed(new Set(), { a: { state: 'done' } }); // before the first response
+  void it.reload();
+  requests[0]!.answer({ id: 'a', state: 'running', n: 1 });
+  await settled();
+  expect(it.job).toBe('a');
+  void it.reload();
+  it.changed(new Set(), { a: { n: 2 }, b: { n: 9 } });
+  expect(requests[1]!.signal.aborted).toBe(true);
+  expect(it.value).toEqual({ id: 'a', state: 'running', n: 2 });
+  it.changed(new Set(), { a: { state: 'done' } });
+  expect(it.job).toBeNull();
+});

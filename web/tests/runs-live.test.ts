@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { joined, MOST_LINES } from '../src/features/runs/live/log.svelte';
 import {
   markedEpoch,
   selectionText,
@@ -8,12 +7,8 @@ import {
   keyOf,
   byPrediction,
 } from '../src/features/runs/live/trainings';
-import type { LogLine } from '../src/api/jobs';
 import type { Training } from '../src/api/runs';
 
-function line(n: number, event = 'Noted', values: Record<string, unknown> = {}): LogLine {
-  return { n, time: 0, event, values, text: event };
-}
 function training(fold: number | null, is_pretraining = false): Training {
   return {
     fold,
@@ -31,19 +26,6 @@ function training(fold: number | null, is_pretraining = false): Training {
     tested: null,
   };
 }
-
-test('lines that are received twice are added once', () => {
-  const once = joined([], [line(2), line(5)]);
-  expect(joined(once, [line(2), line(5)])).toBe(once);
-  expect(joined(once, [line(5), line(7)]).map((one) => one.n)).toEqual([2, 5, 7]);
-});
-
-test('a long log keeps its last lines', () => {
-  const many = Array.from({ length: MOST_LINES + 5 }, (_, k) => line(k + 1));
-  expect(joined(many.slice(0, 10), many.slice(10)).map((one) => one.n)).toEqual(
-    many.slice(5).map((one) => one.n),
-  );
-});
 
 test('trainings of a run have unique keys', () => {
   const all = [training(null, true), training(1), training(2), training(null)];

@@ -1,9 +1,8 @@
 """Dependencies of routes, and raw bodies that are written to a file as they arrive."""
 
 import asyncio
-import os
 import re
-import tempfile
+import secrets
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -159,7 +158,9 @@ _CHUNK = 2**20
 
 
 @asynccontextmanager
-async def received(request: Request, folder: Path, *, most_bytes: int, suffix: str) -> AsyncIterator[Path]:
+async def received(
+    request: Request, folder: Path, *, most_bytes: int, suffix: str = "", too_large: TooLarge | None = None
+) -> AsyncIterator[Path]:
     """Write the body to a file, which is removed afterwards unless it was moved.
 
     Args:
@@ -167,25 +168,29 @@ async def received(request: Request, folder: Path, *, most_bytes: int, suffix: s
         folder: the folder of the file.
         most_bytes: a larger body is refused.
         suffix: the end of the file's name.
+        too_large: the error for a larger body; None: it states the limit.
 
     Raises:
         TooLarge: the body is larger.
-        CoverslipError: the body is empty, or the disk is full.
+        CoverslipError: the disk is full.
     """
     allow_body(request, None)  # counted here
+    error = too_large or _too_large(most_bytes)
     if (announced(request.headers) or 0) > most_bytes:
-        raise _too_large(most_bytes)
+        raise error
     stream, file = await run_in_threadpool(_new_file, folder, suffix)
     try:
-        n_bytes = 0
         with stream:
+            n_bytes, waiting = 0, bytearray()
             async for chunk in request.stream():
                 n_bytes += len(chunk)
+                waiting += chunk
                 if n_bytes > most_bytes:
-                    raise _too_large(most_bytes)
-                await run_in_threadpool(_write, stream, chunk, folder)
-        if not n_bytes:
-            raise CoverslipError("empty-request")
+                    raise error
+                if len(waiting) >= _CHUNK:
+                    await run_in_threadpool(_write, stream, bytes(waiting), folder)
+                    waiting.clear()
+            await run_in_threadpool(_write, stream, waiting, folder)
         yield file
     finally:
         file.unlink(missing_ok=True)
@@ -235,15 +240,15 @@ def safe_suffix(name: str) -> str:
 
 
 def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
+    file = folder / f".{secrets.token_hex(8)}{suffix}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=folder, suffix=suffix)
+        return file.open("xb", buffering=0), file  # unbuffered: write errors occur at once, not on close
     except OSError as error:
         raise write_error(folder, error) from error
-    return os.fdopen(number, "wb", buffering=0), Path(name)  # unbuffered: write errors occur at once, not on close
 
 
-def _write(file: RawIOBase, data: bytes, folder: Path) -> None:
+def _write(file: RawIOBase, data: bytes | bytearray, folder: Path) -> None:
     remaining = memoryview(data)
     try:
         while remaining:

@@ -29,7 +29,7 @@ from coverslip.app.guard import PORT, BodyLimit, BriefWaits, Door, Guard, descri
 from coverslip.app.problems import add_problem_handlers, logged_to, share_parts
 from coverslip.app.requests import API, add_routes
 from coverslip.app.routes import ROUTERS
-from coverslip.app.streams import describe_events, ended_by_signals
+from coverslip.app.streams import ended_by_signals
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.images.decoding import decode_in_processes, interrupt_decoding
@@ -39,7 +39,6 @@ from coverslip.workspace import cleanup
 from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.reading_images import SourceWatch
-from coverslip.workspace.jobs.listing import Watching
 from coverslip.workspace.jobs.queue import DEFAULT, JobOptions, Queue, Turns
 from coverslip.workspace.lists import match_earlier_jobs
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
@@ -89,7 +88,7 @@ def create_app(workspace: Workspace, turns: Turns | None = None, options: JobOpt
         turns: the queues that it shares with other workspaces; None: none.
         options: how jobs run.
     """
-    app = new_app("coverslip", _at_work, ROUTERS, describe=(describe_events, describe_access))
+    app = new_app("coverslip", _at_work, ROUTERS, describe=(describe_access,))
     add_pages(app)
     app.state.workspace = workspace
     app.state.recipe_keys = {}  # by language
@@ -127,7 +126,7 @@ def new_app(
 def _add_background(app: FastAPI, workspace: Workspace, queue: Queue) -> None:
     """Create the services that routes use; `_at_work` starts them."""
     app.state.queue = queue
-    app.state.watching, app.state.classifiers = Watching(workspace), LoadedClassifiers(workspace)
+    app.state.classifiers = LoadedClassifiers(workspace)
     app.state.previews = WorkerPool(
         workspace.readable, most_seconds=_PREVIEW_SECONDS, most_processes=_PREVIEW_PROCESSES
     )
@@ -168,7 +167,6 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
 
 def close_streams(app: FastAPI) -> None:
     """End the event streams: the server waits for open responses, and these would never end."""
-    app.state.watching.close()
     app.state.changes.close()
 
 

@@ -213,7 +213,7 @@ def reserved(data: Dataset, run: Run | None = None) -> npt.NDArray[np.bool_]:
     if run is not None:
         used = [row for row in run.split if row.split != "excluded"]
         split_of = {row.image_id: "train" if run.is_cross_validated else row.split for row in used}
-    units = [record.group or record.image_id for record in data.records]
+    units = [record.unit for record in data.records]
     draw_of = {unit: _draw(unit) for unit in units}
     side_of_unit = {
         unit: side
@@ -249,7 +249,7 @@ def still_reserved(
     """
     if not reserved_before:
         return is_drawn
-    units = [record.group or record.image_id for record in data.records]
+    units = [record.unit for record in data.records]
     is_before = [record.image_id in reserved_before for record in data.records]
     settled = {
         unit
@@ -265,9 +265,11 @@ def still_reserved(
     )
 
 
-def _draw(unit: str) -> float:
-    """Return a number in [0, 1) that depends on the name only."""
-    return int.from_bytes(hashlib.sha256(unit.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
+def _draw(unit: tuple[str | None, str]) -> float:
+    """Return a number in [0, 1) that depends on the name only, of a group or of an image without a group."""
+    group, image_id = unit
+    name = (group or image_id).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], "big") / 2**64
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,9 +240,8 @@ def _back_up_server(server: Path, folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import notes_console
     from coverslip.cli.progress import shown_progress
     from coverslip.server.backups import write_server_backup
-    from coverslip.server.folder import AccountServer, refuse_postgresql
+    from coverslip.server.folder import AccountServer
 
-    refuse_postgresql()
     existing = AccountServer(server.absolute().resolve(), ())
     with shown_progress(notes_console()) as emit:
         manifest = write_server_backup(existing, folder, emit)

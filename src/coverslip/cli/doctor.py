@@ -33,7 +33,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Check the installation and this computer.
 
     Shows versions, extras, processor, memory, GPUs and the folders that coverslip writes to, and what to do where
-    something is missing. Sends nothing. The exit code is 1 if something must be mended. `coverslip demo` tests all from
+    something is missing. Sends nothing. The exit code is 1 if something must be fixed. `coverslip demo` tests all from
     images to a report.
 
     Examples:
@@ -102,7 +102,7 @@ def _facts() -> dict[str, dict[str, Any]]:  # Any: JSON values
 
 
 def _findings() -> tuple[list[Failure], list[Failure]]:
-    """Return what must be mended, and what should be."""
+    """Return the errors and the warnings about this computer."""
     from coverslip.cli._show import size_in_words
     from coverslip.machine import memory_mib
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord
 from coverslip.datasets.names import one_line, some
 from coverslip.datasets.quality.scanning import Scan, scan_images
-from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
+from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped, UnreadableImage
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import MOST_SUBGROUPS, empty_evaluation, evaluate_predictions
@@ -23,16 +24,23 @@ from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
 from coverslip.inference import Classifier
+from coverslip.inference.new_images import note_on_pixels, other_pixels
 from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
-from coverslip.runs.images import ImageLookup, evaluated_images_of, refuse_other_images, write_in_memory_images
+from coverslip.runs.images import (
+    ImageLookup,
+    evaluated_images_of,
+    images_of,
+    refuse_other_images,
+    write_in_memory_images,
+)
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.results import write_confusion, write_metrics
 from coverslip.runs.split import SplitRow
-from coverslip.runs.status import EvaluatedImages, images_opened, work_lock
+from coverslip.runs.status import EvaluatedImages, OtherPixels, images_opened, work_lock
 from coverslip.stopping import Stop, signals_stop
 
 if TYPE_CHECKING:
@@ -248,14 +256,17 @@ def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context
     remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), record_work(evaluation_context, stopped=_stopped) as inner:
-        scan = scan_images(data, emit=inner.emit, stop=inner.stop)
-        positions = _positions_to_measure(data, scan, classifier.classes)
+        measured, scan = _images_to_measure(data, classifier.classes, inner)
         images = EvaluatedImages(
             **images_opened(data).model_dump(),
-            n_used_in_training=_count_training_images(run, data, scan, positions, inner),
-            n_of_seen_groups=_count_images_of_training_groups(run, data.subset(positions), inner.emit),
+            n_used_in_training=_count_training_images(run, measured, scan, inner),
+            n_of_seen_groups=_count_images_of_training_groups(run, measured, inner.emit),
             is_of_unfinished_training=not run.is_done,
             is_rescaled=classifier.is_rescaling,
+            n_of_other_pixel_size=0
+            if classifier.is_rescaling
+            else _count_other_pixel_sizes(measured, scan, classifier),
+            other_pixels=_other_pixels(run, measured, classifier.card, inner.emit),
         )
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
@@ -323,18 +334,45 @@ def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
     return with_classes(with_plan(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
 
 
-def _positions_to_measure(data: Dataset, scan: Scan, classes: Sequence[str]) -> list[int]:
-    """Return the positions of readable images with a class of the classifier: only these are measured."""
-    return [
+def _images_to_measure(data: Dataset, classes: Sequence[str], context: RunContext) -> tuple[Dataset, Scan]:
+    """Return the readable images with a class of the classifier, which are those with metrics, and their scan."""
+    scan = scan_images(data, emit=context.emit, stop=context.stop)
+    positions = [
         i
         for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True))
         if isinstance(facts, PixelFacts) and record.label in classes
     ]
+    return data.subset(positions), Scan(tuple(scan.facts[i] for i in positions))
 
 
-def _count_training_images(run: Run, data: Dataset, scan: Scan, positions: Sequence[int], context: RunContext) -> int:
+def _other_pixels(run: Run, data: Dataset, card: ClassifierCard, emit: Emit) -> tuple[OtherPixels, ...]:
+    """Return which other pixels of files are read than in training."""
+    differences = other_pixels((record.plan for record in data.records), [card.preprocessing.plan])
+    if differences:
+        with suppress(CoverslipError):  # images of the training were removed
+            trained = (record.plan for record in images_of(run).records)  # a table may state planes of each image
+            differences = other_pixels((record.plan for record in data.records), trained)
+    if (pixel_note := note_on_pixels(differences)) is not None:
+        emit(Noted.of(pixel_note))
+    return differences
+
+
+def _count_other_pixel_sizes(data: Dataset, scan: Scan, classifier: Classifier) -> int:
+    """Count the images whose pixel size differs from that of the training images. Prediction emits a note on these."""
+    has_other_pixel_size = classifier.card.trained_on.has_other_pixel_size
+    return sum(
+        isinstance(facts, PixelFacts)
+        and facts.pixel_size_um is not None
+        and not record.plan.has_physical_size
+        and has_other_pixel_size(facts.pixel_size_um)
+        for record, facts in zip(data.records, scan.facts, strict=True)
+    )
+
+
+def _count_training_images(run: Run, data: Dataset, scan: Scan, context: RunContext) -> int:
     """Count the images that are training images or duplicates of them, which inflate the metrics."""
-    n = len(run.delivered_hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
+    hashes, positions = run.delivered_hashes, range(len(data.records))
+    n = len(hashes.find_shared(data, scan, positions, emit=context.emit, stop=context.stop))
     if n:
         context.emit(Noted.of(note("seen-in-training", level="warning", n=n)))
     return n

@@ -132,6 +132,15 @@ def _open_compressed(path: Path) -> Iterator[PillowSource]:
         yield source
 
 
+@contextmanager
+def _open_jpeg2000(path: Path) -> Iterator[PillowSource]:
+    with open_image(path) as file:
+        if file.read(4) != _CODESTREAM:
+            _box(path, file, b"jp2h")  # Pillow searches any number of boxes
+    with _open_compressed(path) as source:
+        yield source
+
+
 def _orientation_in(load_exif: Callable[[], Image.Exif]) -> int:
     """Return the EXIF orientation; 1 if the metadata are damaged, which the pixels need not be."""
     try:
@@ -332,10 +341,15 @@ def _avif_depth(path: Path) -> int:
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
+_MOST_BOXES = 10_000  # a file can consist of boxes of 8 bytes, of which a million take seconds
+
+
 def _box(path: Path, file: BinaryIO, *names: bytes) -> tuple[int, int]:
     """Return the start and the end of the content of the first box of these names."""
     end, n_bytes = 0, file.seek(0, io.SEEK_END)
-    while end < n_bytes:
+    for _ in range(_MOST_BOXES):
+        if end >= n_bytes:
+            break
         start = end
         file.seek(start)
         length, name = int.from_bytes(file.read(4), "big"), file.read(4)
@@ -382,13 +396,16 @@ def is_text(head: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\r\n\f" for byte in head[:64])
 
 
+_OPENERS = {"JPEG2000": _open_jpeg2000}
+
+
 def _reader(name: str, title: str, suffixes: str, is_this: Callable[[bytes], bool]) -> Reader:
     return Reader(
         name=name,
         title=title,
         suffixes=tuple(suffixes.split()),
         is_this=is_this,
-        open=open_with_pillow if name in _UNCOMPRESSED else _open_compressed,
+        open=open_with_pillow if name in _UNCOMPRESSED else _OPENERS.get(name, _open_compressed),
     )
 
 
@@ -452,7 +469,7 @@ def _open(path: Path) -> Iterator[OpenImage]:
 
 def _header_of(path: Path) -> _Header | None:
     """Return the header; None if the segments are damaged or end before the frame."""
-    orientation = 1
+    orientation = None
     with open_image(path) as file:
         file.seek(2)
         while len(start := file.read(2)) == 2:
@@ -472,10 +489,10 @@ def _header_of(path: Path) -> _Header | None:
                     return None
                 depth, height, width, n_samples = struct.unpack(">BHHB", frame)
                 is_lossless, is_jpeg_ls = marker in _LOSSLESS_MARKERS, marker == _JPEG_LS_MARKER
-                return _Header(depth, height, width, n_samples, is_lossless, is_jpeg_ls, orientation)
+                return _Header(depth, height, width, n_samples, is_lossless, is_jpeg_ls, orientation or 1)
             if marker == _APP1:
                 segment = file.read(max(0, n_bytes))
-                if segment.startswith(b"Exif\0\0"):
+                if segment.startswith(b"Exif\0\0") and orientation is None:  # further segments continue the first
                     orientation = _orientation_in(partial(_exif_of, segment))
             else:
                 file.seek(max(0, n_bytes), 1)

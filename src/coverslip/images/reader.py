@@ -391,7 +391,8 @@ ChannelFiles = Annotated[
 ]
 
 
-PLAN_COLUMNS = ("series", "t", "z", "channels", "level", "pixel_size_um")
+PIXEL_KEYS = ("series", "t", "z", "channels", "level")  # fields of a plan that select the pixels of a file
+PLAN_COLUMNS = (*PIXEL_KEYS, "pixel_size_um")
 """The fields of a plan that a recipe states for all images, and a row of a table for one image."""
 
 
@@ -500,6 +501,12 @@ class ReadPlan(BaseModel):
         if column != "channels":
             return str(value)
         return (" " if all(isinstance(each, int) for each in value or ()) else ",").join(map(str, value or ()))
+
+    @property
+    def pixels_read(self) -> str:
+        """The pixels of the file that are read, such as `z=1 channels=GFP`; empty: all channels of the first plane."""
+        other_than_default = (name for name in PIXEL_KEYS if getattr(self, name) != ReadPlan.model_fields[name].default)
+        return " ".join(f"{name}={self.cell(name)}" for name in other_than_default)
 
     def as_json(self) -> str:
         """Return the non-default values as ASCII JSON, which preserves bytes of file names that are not UTF-8."""

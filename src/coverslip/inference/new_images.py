@@ -4,22 +4,23 @@ Images that are listed several times: each is computed once, and has a row each 
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from coverslip.datasets.index.records import UNFAMILIAR, ImageRecord, first_positions
-from coverslip.datasets.names import one_line
+from coverslip.datasets.names import natural_key, one_line
 from coverslip.errors import CoverslipError, UnreadableImage
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
 from coverslip.images.preprocessing import PreprocessedImage
-from coverslip.images.reader import pixel_side
+from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.predictions import Prediction
+from coverslip.runs.status import OtherPixels
 
 _SIZE_FACTOR = 2.0  # warning for images smaller or larger than all training images by this factor
 _FIELD_FACTOR = 9.0  # images with the area of so many training images may be a whole field of view
@@ -159,6 +160,42 @@ class Differences:
 def _is_near(size: int, range_of_training: tuple[int, int]) -> bool:
     low, high = range_of_training
     return low / _SIZE_FACTOR <= size <= high * _SIZE_FACTOR
+
+
+def other_pixels(plans: Iterable[ReadPlan], trained: Iterable[ReadPlan]) -> tuple[OtherPixels, ...]:
+    """Return the differences between the pixels of files that are read and those that were read in training.
+
+    If several planes, for example, were read in training, as tables of objects state them, they are no choice. Then
+    only images that have none of them in common with the training differ.
+
+    Args:
+        plans: of the images.
+        trained: of the training images.
+    """
+    of_images, of_training = _cells_of(plans), _cells_of(trained)
+    differences = []
+    for key, cells in of_images.items():
+        trained_cells = of_training[key]
+        if cells - trained_cells if len(trained_cells) == 1 else cells.isdisjoint(trained_cells):
+            values, trained_values = (tuple(sorted(each, key=natural_key)) for each in (cells, trained_cells))
+            differences.append(OtherPixels(key=key, values=values, trained=trained_values))
+    return tuple(differences)
+
+
+def _cells_of(plans: Iterable[ReadPlan]) -> dict[str, set[str]]:
+    cells: dict[str, set[str]] = {key: set() for key in PIXEL_KEYS}
+    for plan in plans:
+        for key in PIXEL_KEYS:
+            cells[key].add(plan.cell(key))
+    return cells
+
+
+def note_on_pixels(differences: Sequence[OtherPixels]) -> Note | None:
+    """Return the note on differences between the pixels that are read and those of the training, or None."""
+    if not differences:
+        return None
+    listed = "; ".join(each.text for each in differences)
+    return note("other-pixels", level="warning", keys=len(differences), differences=listed)
 
 
 _MIN_REST = 1e-6

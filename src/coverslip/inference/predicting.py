@@ -39,7 +39,14 @@ from coverslip.runs.prediction_tables import (
     growing_table,
     prediction_table,
 )
-from coverslip.runs.predictions import CLASSIFIER_COLUMN, FILE_COLUMN, REPEATS_COLUMN, Prediction, output_columns
+from coverslip.runs.predictions import (
+    CLASSIFIER_COLUMN,
+    FILE_COLUMN,
+    PIXELS_COLUMN,
+    REPEATS_COLUMN,
+    Prediction,
+    output_columns,
+)
 from coverslip.stopping import BY_SIGNAL, Stop, signals_stop
 
 
@@ -222,6 +229,8 @@ def predict_opened(
     first = first_positions(data.records).tolist()
     if first != list(range(len(first))):
         more = {REPEATS_COLUMN: lambda k: "" if first[k] == k else data.records[first[k]].image_id, **more}
+    if any(record.pixels_read for record in data.records):
+        more = {PIXELS_COLUMN: lambda k: data.records[k].pixels_read, **more}
     columns = output_columns(record.columns for record in data.records)
     layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
     for each in data.notes:
@@ -435,7 +444,9 @@ def watch(
         classifier = classifier.at_prevalence(prevalence)
     if rescale:
         classifier = classifier.with_rescaling()
-    layout = PredictionColumns(classifier.classes, top_k, (FILE_COLUMN, CLASSIFIER_COLUMN))
+    pixels_read = classifier.card.preprocessing.plan.pixels_read
+    more = {PIXELS_COLUMN: pixels_read} if pixels_read else {}
+    layout = PredictionColumns(classifier.classes, top_k, (*more, FILE_COLUMN, CLASSIFIER_COLUMN))
     identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
     decisions, shares = Counter[str](), EstimatedShares(classifier.card)
     with signals_stop(), growing_table(out, layout, format) as table:
@@ -449,7 +460,7 @@ def watch(
         emit(Noted.of(note("watching", folder=str(folder), n_images=images.n_predicted)))
         for complete in _until_stopped(images, batch_size, stop):
             for row, digest in _predict_unchanged(classifier, images, complete, batch_size, stop):
-                table.write(row, {FILE_COLUMN: digest, CLASSIFIER_COLUMN: identity})
+                table.write(row, {**more, FILE_COLUMN: digest, CLASSIFIER_COLUMN: identity})
                 images.add_predicted(row.path, digest)
                 decisions[row.decision] += 1
                 shares.add(row)

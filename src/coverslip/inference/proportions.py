@@ -42,6 +42,7 @@ from coverslip.runs.folder import Run, open_run
 from coverslip.runs.predictions import (
     CLASSIFIER_COLUMN,
     EXCLUDED_COLUMN,
+    PIXELS_COLUMN,
     Prediction,
     check_predictions_table,
     read_predictions,
@@ -404,7 +405,7 @@ def read_sampled(
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition, block))
         for row, cells in zip(predicted, about_images, strict=True):
-            image = _identity(row, file)
+            image = _identity(row, file), cells.get(PIXELS_COLUMN, "")  # other planes of a file are other images
             if cells.get(EXCLUDED_COLUMN):
                 images.add(image, is_excluded=True)
                 continue

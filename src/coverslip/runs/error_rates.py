@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE
 from coverslip.errors import CoverslipError
+from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.proportions import ErrorRates, Votes
 from coverslip.messages import text
 from coverslip.runs.folder import Run
@@ -60,11 +61,9 @@ def votes_on_test_images(
     ]
     for name in classes:
         of_class = [row for row in rows if row.label == name and (group_of.get(row.image_id) or not is_grouped)]
-        groups = [group_of.get(row.image_id) or row.image_id for row in of_class]
-        has_groups = any(group_of.get(row.image_id) for row in of_class)
-        by_class.append(
-            Votes.of(votes(of_class), groups if has_groups else ["all"] * len(of_class)) if of_class else None
-        )
+        groups = np.array([group_of.get(row.image_id) for row in of_class], dtype=object)
+        units = group_codes(groups) if any(groups) else np.zeros(len(of_class), dtype=int)
+        by_class.append(Votes.of(votes(of_class), units.tolist()) if of_class else None)
     return by_class
 
 

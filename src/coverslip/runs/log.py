@@ -62,11 +62,6 @@ def _localized(line: LogLine) -> LogLine:
     return replace(line, text=line.event if event is None else str(event))
 
 
-def lasting_lines(file: Path) -> list[LogLine]:
-    """Return the lines of a log, without mere progress."""
-    return [line for line in LogReader(file).new_lines() if line.is_lasting]
-
-
 class LogReader:
     """Reads one `events.jsonl` as it grows. An incomplete last line is read once it is complete.
 
@@ -114,15 +109,16 @@ class FoldedLog:
 
     def __init__(self, file: Path, before: LoggedProgress) -> None:
         self._reader, self._before, self._lock = LogReader(file), before, threading.Lock()
-        self.progress, self.last_event = before, 0
+        self.progress, self.lines = before, list[LogLine]()  # lines without mere progress
 
     def refresh(self) -> LoggedProgress:
         """Read new lines of the log, and return the current progress."""
         with self._lock:
             if self._reader.was_replaced():
-                self.progress, self.last_event = self._before, 0
+                self.progress, self.lines = self._before, []
             for line in self._reader.new_lines():
-                self.last_event = line.n
+                if line.is_lasting:
+                    self.lines.append(line)
                 event = from_json({**line.values, "event": line.event})
                 if event is not None:
                     self.progress = fold_event(self.progress, event, line.time)

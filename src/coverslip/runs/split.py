@@ -1,7 +1,7 @@
 """`split.csv` and `training_hashes.json`: the set of each image, and the images that weights and choices come from."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -123,8 +123,8 @@ class TrainingHashRecord(Document):
 class TrainingHashes:
     """Pixel hashes of the images that weights and choices come from, by the plan that these images were read with.
 
-    Another page or other channels of a file have other pixels, so duplicates are searched for with
-    the same plan.
+    Another plane or other channels of a file have other pixels, so duplicates are searched for with
+    the same plan. An image is a training image, too, if a table states that another plane of it is read.
     """
 
     by_plan: Mapping[ReadPlan, frozenset[str]] = field(default_factory=dict)
@@ -148,6 +148,8 @@ class TrainingHashes:
     ) -> list[int]:
         """Return which of the images at these positions have the same pixels as one of the training images.
 
+        They are compared as they are read, and as the training images were read.
+
         Args:
             data: any images.
             scan: of these images.
@@ -156,21 +158,38 @@ class TrainingHashes:
             stop: checked while images are read.
         """
         shared: set[int] = set()
+        images = data.subset(positions)
         for plan, hashes in self.by_plan.items():
-            replanned = data.subset(positions).read_with(plan)
-            is_same_plan = [record.plan.of_pixels for record in replanned.records] == [
-                data.records[i].plan.of_pixels for i in positions
-            ]
-            if is_same_plan:
-                facts = [scan.facts[i] for i in positions]
-            else:
-                facts = list(scan_images(replanned, emit=emit, stop=stop).facts)
-            shared.update(
-                i
-                for i, fact in zip(positions, facts, strict=True)
-                if isinstance(fact, PixelFacts) and fact.pixel_hash in hashes
-            )
+            for replanned in _replanned(images, plan):
+                if _have_same_pixels(replanned, images):
+                    facts = [scan.facts[i] for i in positions]
+                else:
+                    facts = list(scan_images(replanned, emit=emit, stop=stop).facts)
+                shared.update(
+                    i
+                    for i, fact in zip(positions, facts, strict=True)
+                    if isinstance(fact, PixelFacts) and fact.pixel_hash in hashes
+                )
         return sorted(shared)
+
+
+_PLANES = frozenset({"t", "z", "channels", "level"})
+
+
+def _replanned(images: Dataset, plan: ReadPlan) -> Iterator[Dataset]:
+    """Yield images read with a plan; if tables state other planes, also without what these state."""
+    as_stated = images.read_with(plan)
+    yield as_stated
+    if any(record.stated & _PLANES for record in images.records):
+        records = tuple(replace(record, stated=record.stated - _PLANES) for record in images.records)
+        as_trained = replace(images, records=records).read_with(plan)
+        if not _have_same_pixels(as_trained, as_stated):
+            yield as_trained
+
+
+def _have_same_pixels(images: Dataset, others: Dataset) -> bool:
+    pairs = zip(images.records, others.records, strict=True)
+    return all(first.plan.of_pixels == second.plan.of_pixels for first, second in pairs)
 
 
 def training_hash_record(

@@ -242,14 +242,43 @@ class ImagesOpened(Document):
         return tuple(images.fingerprint for images in self.data)
 
 
+class OtherPixels(Record):
+    """A choice of pixels in the files of images that differs from that of the training."""
+
+    key: str = Field(description="Of a plan: series, t, z, channels or level.")
+    values: tuple[str, ...] = Field(description="What is read, as in a table; empty texts: all channels.")
+    trained: tuple[str, ...] = Field(description="What was read in the training.")
+
+    @property
+    def text(self) -> str:
+        """The difference as part of a sentence."""
+        return text("pixels-differ", key=self.key, value=_listed(self.values), trained=_listed(self.trained))
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    names = [value or text("pixels-all") for value in values[:_MOST_VALUES]]
+    return ", ".join([*names, "…"] if len(values) > _MOST_VALUES else names)
+
+
+_MOST_VALUES = 4  # of a difference that a sentence lists
+
+
 class EvaluatedImages(ImagesOpened):
     """`environment.json` of an evaluation on an external test set."""
 
     n_used_in_training: int = Field(
-        description="Number of measured images that were used in training, or are duplicates of such images."
+        description="Number of measured images that were used in training, of which another plane was, or that are "
+        "duplicates."
     )
     n_of_seen_groups: int = Field(
         description="Number of measured images whose group has the name of a group with training images."
+    )
+    n_of_other_pixel_size: int = Field(
+        default=0,
+        description="Number of measured images that were not rescaled and have another pixel size than in training.",
+    )
+    other_pixels: tuple[OtherPixels, ...] = Field(
+        default=(), description="Other planes, channels or levels of files than were read in training."
     )
     thresholds: tuple[float, ...] | None = Field(
         default=None,

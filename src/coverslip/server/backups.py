@@ -66,7 +66,7 @@ def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore
     Raises:
         CoverslipError: there is no such server, the folder exists or is inside that of the server, a file cannot be
             read, or the disk is full.
-        Conflict: runs or classifiers of a project were removed or restored meanwhile.
+        Conflict: jobs of a project were removed or restored meanwhile.
     """
     if os.path.lexists(folder):
         raise CoverslipError("backup-exists", file=folder, remedies=(ChooseOther("output"),))

@@ -1,7 +1,6 @@
 """The folder of a server with accounts: its database, the workspaces of its projects, and the record of activity."""
 
 import datetime
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _ACCOUNTS = "accounts.sqlite"
-_POSTGRESQL = "COVERSLIP_DATABASE"  # the variable with the address of a database, as earlier versions had it
 VERSION = 2  # changes with the tables
 metadata = MetaData()
 
@@ -153,10 +151,8 @@ def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountSe
         roots: folders whose images projects may read. Without them, projects read uploaded images only.
 
     Raises:
-        CoverslipError: the folder cannot be created, it has projects but no accounts, a root does not exist, or a
-            database of PostgreSQL is named.
+        CoverslipError: the folder cannot be created, it has projects but no accounts, or a root does not exist.
     """
-    refuse_postgresql()
     path = folder.absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -171,12 +167,6 @@ def open_account_server(folder: Path, roots: tuple[Path, ...] = ()) -> AccountSe
     if missing := next((root for root in real if not root.is_dir()), None):
         raise CoverslipError("missing-root", file=missing, remedies=(ChooseOther("root"),))
     return AccountServer(path.resolve(), real)
-
-
-def refuse_postgresql() -> None:
-    """Raise CoverslipError if the environment names a database of PostgreSQL: its server would look empty here."""
-    if os.environ.get(_POSTGRESQL):
-        raise CoverslipError("postgresql-not-supported", variable=_POSTGRESQL)
 
 
 # The record of requests other than reading, and of attempts to sign in.

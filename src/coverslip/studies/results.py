@@ -7,7 +7,7 @@ metric gives the number of images that it needs.
 import itertools
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -95,7 +95,7 @@ def metric_mean(values: Sequence[float], metric: str, *, test_to_train: float, n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTraining:
-    """A training that ended with an error."""
+    """A training that ended with an error, or of which a file cannot be read."""
 
     name: str  # of its folder
     reason: str
@@ -122,6 +122,18 @@ def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
     """Return the trainings that failed, with their reasons."""
     failed = {row.run: row.error for row in rows if row.state == "failed"}
     return tuple(FailedTraining(name=run.rpartition("/")[2], reason=error) for run, error in failed.items())
+
+
+def unreadable_tables(cells: Iterable[Cell], failures: Iterable[FailedTraining]) -> Iterator[FailedTraining]:
+    """Yield other trainings with a table that cannot be read, so that figures lack them."""
+    names = {failed.name for failed in failures}
+    for cell in finished(cells):
+        try:
+            for run in (cell.run, *cell.run.folds):
+                _ = run.predictions, run.history_file.is_file() and run.history
+        except CoverslipError as error:
+            if cell.name not in names:
+                yield FailedTraining(name=cell.name, reason=str(error))
 
 
 def write_results(rows: Iterable[ResultRow], file: Path) -> None:

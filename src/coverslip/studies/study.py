@@ -37,7 +37,14 @@ from coverslip.studies.comparing import StudyComparison, classifier_differences,
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
-from coverslip.studies.results import ResultRow, images_of_datasets, perturbed_rows, rows_of, write_results
+from coverslip.studies.results import (
+    ResultRow,
+    images_of_datasets,
+    perturbed_rows,
+    rows_of,
+    unreadable_tables,
+    write_results,
+)
 from coverslip.studies.running import CellRunner, Train, train_in_program
 from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.timing import cell_seconds
@@ -324,14 +331,16 @@ def _training_on(executor: ProgramExecutor | ClusterExecutor, study: Path) -> Tr
 def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparison:
     cells = [as_trained(cell) for cell in cells]
     rows = _write_rows(plan, cells, folder)
+    compared = compare_study(
+        plan,
+        rows,
+        merged=merged_classes(plan, cells),
+        fits=fit_scores(plan, cells),
+        images=images_of_datasets(plan, cells),
+    )
     comparison = replace(
-        compare_study(
-            plan,
-            rows,
-            merged=merged_classes(plan, cells),
-            fits=fit_scores(plan, cells),
-            images=images_of_datasets(plan, cells),
-        ),
+        compared,
+        failures=(*compared.failures, *unreadable_tables(cells, compared.failures)),
         classifiers=tuple(classifier_differences(plan, cells)),
         latencies=tuple(read_latencies(folder)),
         arm_differences=tuple(arm_differences(plan, cells)),

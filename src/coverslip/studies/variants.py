@@ -253,7 +253,7 @@ def _by_class(runs: Sequence[Run], among: set[Key] | None) -> dict[str | None, t
     groups = {original_id(row.image_id): row.group for row in runs[0].split}
     group = np.array([groups.get(each) or "" for each in image], dtype=object)
     has_units = any(group) or len(set(image)) < len(image)
-    units = np.where(group == "", image, group) if has_units else None
+    units = np.where(group == "", "image " + image, "group " + group) if has_units else None  # names may be equal
     scores = per_class(probability, label, predicted, units)
     names = [name for name, record in METRICS.items() if record.is_compared]
     of_all = metric_intervals(probability, label, units, predicted=predicted, metrics=names)

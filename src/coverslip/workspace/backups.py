@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from pydantic import Field, ValidationError
-from sqlalchemy import select, union
+from sqlalchemy import select
 
 from coverslip._version import __version__
 from coverslip.errors import BadArchive, Conflict, CoverslipError, DiskFull
@@ -328,7 +328,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
     Raises:
         CoverslipError: there is no workspace, the file exists or is inside the workspace, a file cannot be read, or the
             disk is full.
-        Conflict: runs or classifiers were removed or restored meanwhile.
+        Conflict: jobs were removed or restored meanwhile.
     """
     if not (workspace.folder / DATABASE).is_file():
         raise CoverslipError("backup-without-workspace", file=workspace.folder, remedies=(ChooseOther("workspace"),))
@@ -531,18 +531,16 @@ def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def _removed(workspace: Workspace) -> set[str]:
-    """Return the IDs of jobs and imported classifiers in the trash."""
-    removed_jobs = select(tables.jobs.c.id).where(tables.jobs.c.state == "removed")
-    removed_classifiers = select(tables.classifiers.c.id).where(tables.classifiers.c.removed.is_not(None))
+    """Return the IDs of jobs in the trash."""
+    query = select(tables.jobs.c.id).where(tables.jobs.c.state == "removed")
     with workspace.engine.connect() as connection:
-        return set(connection.execute(union(removed_jobs, removed_classifiers)).scalars())
+        return set(connection.execute(query).scalars())
 
 
 def _removed_in(database: Path) -> set[str]:
     """Return the same from a file of SQLite."""
-    query = "SELECT id FROM jobs WHERE state = 'removed' UNION SELECT id FROM classifiers WHERE removed IS NOT NULL"
     with closing(sqlite3.connect(database)) as connection:
-        return {job_id for (job_id,) in connection.execute(query)}
+        return {job_id for (job_id,) in connection.execute("SELECT id FROM jobs WHERE state = 'removed'")}
 
 
 # Restore a backup.

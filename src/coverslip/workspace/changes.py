@@ -1,5 +1,8 @@
 """What has changed in the workspace: one watcher for all pages, which then request what they show.
 
+Progress changes often, so the watcher also reads the jobs that pages follow, once for all of them, and sends the
+changed values.
+
 Topics name what has changed:
 
 - `jobs/ID`, and the kind of the job, such as `train`: its state or progress;
@@ -12,15 +15,22 @@ Topics name what has changed:
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import func, select
 
+from coverslip.errors import NotFound
+from coverslip.messages import in_language, language
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_thread_of, thread_of
+from coverslip.workspace.jobs.listing import job_state
+from coverslip.workspace.jobs.records import find_job, has_ended, kind_of
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.tables import datasets, image_colors, images, jobs
 from coverslip.workspace.store.workspace import Workspace
@@ -28,16 +38,28 @@ from coverslip.workspace.store.workspace import Workspace
 EVERYTHING = "*"
 ACTIVITY = "activity"
 _LEAST_SECONDS = 0.5  # between two checks: many changes at once need one
+_MOST_SECONDS = 3.0  # between two checks while a job is followed: work in a terminal is not announced
 _MOST_REMEMBERED = 500  # changes, for clients that reconnect
 _log = logging.getLogger("coverslip")
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Topics that have changed."""
+    """What has changed since the last message."""
 
-    number: str  # clients that reconnect send it
-    topics: list[str]
+    number: Annotated[str, Field(description="Send it as `after` to receive what has changed since this message.")]
+    topics: Annotated[list[str], Field(description="The topics that changed; at first those missed since `after`.")]
+    jobs: Annotated[
+        dict[str, dict[str, Any]],  # Any: the values of fields
+        Field(
+            description="The changed fields of the followed jobs, by ID; at first all fields. They are those of the "
+            "`result` of a training, evaluation, prediction or study, and of other jobs those of `/jobs/ID`."
+        ),
+    ]
+
+
+_FollowedJob = tuple[str, str]  # ID and language
+_Story = dict[str, Any]  # Any: the values of its fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,8 @@ class Changes:
         self._news: asyncio.Condition | None = None
         self._task: asyncio.Task[None] | None = None
         self._n_followers, self._is_closed = 0, False
+        self._followed = Counter[_FollowedJob]()
+        self._stories: dict[_FollowedJob, _Story] = {}
 
     def close(self) -> None:
         """End all streams, because the server shuts down."""
@@ -67,35 +91,45 @@ class Changes:
         if self._task is not None:
             self._task.cancel()
 
-    async def follow(self, after: str | None) -> AsyncIterator[Changed]:
+    async def follow(self, after: str | None, job_ids: Collection[str] = ()) -> AsyncGenerator[Changed]:
         """Yield what has changed since the number `after`, then every change. Without it, begin with no topic.
 
-        If the changes since then are not known any more, the topic is `*`.
+        If the changes since then are not known any more, the topic is `*`. Jobs are those whose values are sent too.
         """
         if self._is_closed:
             return
         self._n_followers += 1
+        followed = [(job_id, language()) for job_id in set(job_ids)]
+        self._followed.update(followed)
         try:
             news = await self._watch()
-            n = self._n
-            yield Changed(self._number(n), [] if after is None else self._since(after))
+            n, topics = self._n, [] if after is None else self._since(after)
+            sent: dict[_FollowedJob, _Story] = {key: {} for key in followed}
             while not self._is_closed:
-                await self._wait(news, n)
-                if self._n > n:
-                    topics = self._after(n)
-                    n = self._n
-                    yield Changed(self._number(n), topics)
+                stories = self._stories_of(followed)
+                jobs = {key[0]: new for key in followed if (new := _new_values(sent[key], stories[key]))}
+                sent = stories
+                yield Changed(self._number(n), topics, jobs)
+                await self._wait(news, n, sent)
+                topics, n = self._after(n), self._n
         finally:
             self._n_followers -= 1
             self._sources.is_watched = self._n_followers > 0
+            self._followed.subtract(followed)
+            self._followed += Counter()  # without those that nobody follows
+            self._stories = self._stories_of(self._followed)
 
-    async def _wait(self, news: asyncio.Condition, n: int) -> None:
+    async def _wait(self, news: asyncio.Condition, n: int, sent: dict[_FollowedJob, _Story]) -> None:
         async with news:
-            await news.wait_for(lambda: self._is_closed or self._n > n)
+            await news.wait_for(lambda: self._is_closed or self._n > n or self._stories_of(sent) != sent)
+
+    def _stories_of(self, followed: Collection[_FollowedJob]) -> dict[_FollowedJob, _Story]:
+        return {key: self._stories.get(key, {}) for key in followed}
 
     async def _watch(self) -> asyncio.Condition:
         """Start the watcher, unless it is running; return its condition after it has checked once."""
         self._sources.is_watched = True
+        self._workspace.pulse.announce()  # a new job is followed
         if self._news is None or self._task is None:
             self._news = asyncio.Condition()
             self._task = asyncio.create_task(self._work(self._news))
@@ -115,7 +149,8 @@ class Changes:
                     async with news:
                         news.notify_all()
                     await asyncio.sleep(_LEAST_SECONDS)
-                    await beat.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(beat.wait(), _MOST_SECONDS if self._followed else None)
         finally:
             self._task = None  # before anything is awaited: whoever follows from now on starts another
             async with news:
@@ -133,7 +168,14 @@ class Changes:
         if topics:
             self._n += 1
             self._recent.append((self._n, topics))
+        changing = [key for key in self._followed if self._may_change(key) or f"jobs/{key[0]}" in topics]
+        self._stories |= await asyncio.to_thread(_read_stories, self._workspace, changing)
+        self._stories = self._stories_of(self._followed)
         return True
+
+    def _may_change(self, followed: _FollowedJob) -> bool:
+        story = self._stories.get(followed)
+        return not story or not has_ended(story["state"])
 
     def _number(self, n: int) -> str:
         return f"{self._began}-{n}"
@@ -148,6 +190,24 @@ class Changes:
         if n > self._n or (n < self._n and self._recent[0][0] > n + 1):
             return [EVERYTHING]
         return list(dict.fromkeys(topic for number, topics in self._recent if number > n for topic in topics))
+
+
+def _new_values(earlier: _Story, now: _Story) -> _Story:
+    return {name: value for name, value in now.items() if name not in earlier or earlier[name] != value}
+
+
+def _read_stories(workspace: Workspace, followed: Sequence[_FollowedJob]) -> dict[_FollowedJob, _Story]:
+    """Read the jobs that are not removed. An unreadable one must not hide the others; its error is logged."""
+    stories = {}
+    for job_id, reader_language in followed:
+        try:
+            with suppress(NotFound), in_language(reader_language):
+                read = kind_of(find_job(workspace, job_id)).story or job_state
+                story = read(workspace, job_id)
+                stories[job_id, reader_language] = {each.name: getattr(story, each.name) for each in fields(story)}
+        except Exception:  # noqa: BLE001
+            _log.exception("a job could not be read")
+    return stories
 
 
 def _changed(earlier: dict[str, _Item], now: dict[str, _Item]) -> list[str]:

@@ -131,9 +131,9 @@ def _is_used(connection: Connection, upload: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class DeletedItem:
-    """A job or an imported classifier in the trash, or a dataset that was removed from the list."""
+    """A job in the trash, or a dataset that was removed from the list."""
 
-    kind: Annotated[str, Field(description="The kind of job, `classifier` or `dataset`.")]
+    kind: Annotated[str, Field(description="The kind of job, or `dataset`.")]
     id: str
     name: str
     deleted: Annotated[str, Field(description="Time of the deletion: ISO 8601, UTC.")]
@@ -141,19 +141,15 @@ class DeletedItem:
 
 def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
     """Return what can be restored, the latest deletion first."""
-    jobs, classifiers = tables.jobs.c, tables.classifiers.c
+    jobs = tables.jobs.c
     with workspace.engine.connect() as connection:
         removed_jobs = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
         removed_datasets = connection.execute(
             select(datasets.c.id, datasets.c.name, datasets.c.removed).where(datasets.c.removed != _BEING_DELETED)
         ).all()
-        imported = connection.execute(
-            select(classifiers.id, classifiers.name, classifiers.removed).where(classifiers.removed.is_not(None))
-        ).all()
     folders = [(row, workspace.trash / row.id) for row in removed_jobs]
     items = [DeletedItem(*row, _time(folder.stat().st_mtime)) for row, folder in folders if folder.is_dir()]
     items += [DeletedItem("dataset", *row) for row in removed_datasets]
-    items += [DeletedItem("classifier", *row) for row in imported]
     return paging.page_of(sorted(items, key=lambda item: item.deleted, reverse=True))
 
 
@@ -165,8 +161,8 @@ def remove_partial_files(workspace: Workspace) -> None:
     """Remove temporary files of a killed server. Call this before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)
-    partial = [*(workspace.folder / "classifiers").glob("tmp*"), *workspace.uploads.glob("*/.*")]
-    # Complete files of uploads are in another folder.
+    folders = (workspace.folder / "classifiers", workspace.uploads, *workspace.uploads.glob("*"))
+    partial = (path for folder in folders for path in folder.glob(".*"))  # complete files of uploads are in `files/`
     for path in (*partial, *_files_without_job(workspace)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -266,8 +262,6 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
                     connection.execute(delete(tables.jobs).where(is_inside(Path(removed))))
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
-                is_import = (tables.classifiers.c.id == folder.name) & tables.classifiers.c.removed.is_not(None)
-                connection.execute(delete(tables.classifiers).where(is_import))
             shutil.rmtree(folder, ignore_errors=True)
             remove_stores_of(folder.name)
     if not is_over.is_set():

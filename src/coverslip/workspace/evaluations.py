@@ -1,33 +1,29 @@
 """Evaluations on external test sets: preview, queue, list and watch them; comparisons of runs."""
 
 import secrets
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
-from coverslip.images.reader import pixel_side
+from coverslip.images.reader import PIXEL_KEYS, pixel_side
 from coverslip.messages import text
 from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import TimedNote, Work
 from coverslip.runs.status import EvaluatedImages
 from coverslip.workspace.datasets.labels import refuse_exchanged_files, training_images
-from coverslip.workspace.datasets.pixel_options import notes_on_pixels
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
     JobFacts,
     JobFolders,
     JobKind,
-    StateSource,
     add_job,
     all_jobs,
     facts_of,
@@ -141,11 +137,8 @@ def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
-        notes=(*_NOTES.validate_python(job.choices.get("notes", ())), *progress.notes),
+        notes=progress.notes,
     )
-
-
-_NOTES = TypeAdapter(tuple[TimedNote, ...])
 
 
 def _n_used_in_training(evaluation: Run) -> int | None:
@@ -188,26 +181,13 @@ def _list(workspace: Workspace, run_id: str, run_folder: Path, evaluation: Run, 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationEvents:
-    """The events of an evaluation by name."""
-
-    state: Annotated[EvaluationState, Field(description="The current state: first, after each change, and last.")]
-
-
-def evaluation_events(workspace: Workspace, evaluation_id: str) -> EvaluationEvents:
-    """Return the current events of an evaluation; raises as `evaluation_state`."""
-    return EvaluationEvents(evaluation_state(workspace, evaluation_id))
-
-
 EVALUATION = register(
     JobKind(
         name="evaluate",
         collection="evaluations",
         queue="evaluations",
         can_be_submitted=True,
-        events=EvaluationEvents,
-        source=partial(StateSource, evaluation_events),
+        story=evaluation_state,
         has_measurements=True,
         list_unlisted=_list_unlisted,
         refuse=refuse_exchanged_files,
@@ -300,8 +280,7 @@ def queue_evaluation(
         run.card.trained_on.rescaling()
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    notes = _notes_on_pixels(dataset, run)
-    source = training_images(workspace, dataset_id, states_pixels=bool(notes))
+    source = training_images(workspace, dataset_id, states_pixels=_has_other_pixels(dataset, run))
     crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
     crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
     job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
@@ -326,20 +305,20 @@ def queue_evaluation(
             str(run.folder),
             *source.sources,
         ],
-        choices={"sources": source.sources, "notes": [asdict(each) for each in notes]},
+        choices={"sources": source.sources},
         image_keys=write_keys(workspace, source.row_of),
     )
     return job_id
 
 
-def _notes_on_pixels(dataset: AnyRow, run: Run) -> list[TimedNote]:
-    """Return a note if other pixels of the files were chosen for a dataset than the run was trained on."""
+def _has_other_pixels(dataset: AnyRow, run: Run) -> bool:
+    """Return whether other pixels of the files were chosen for a dataset than the run was trained on."""
     if dataset.pixel_choice is None or run.card is None:
-        return []
+        return False
     trained, plan = run.card.preprocessing.plan, plan_of_dataset(dataset)
     if plan.channels is None:  # none were chosen: the table states none, so that those of the training are read
         plan = plan.model_copy(update={"channels": trained.channels})
-    return [TimedNote(**asdict(each), time=time.time()) for each in notes_on_pixels(plan, trained)]
+    return any(getattr(plan, name) != getattr(trained, name) for name in PIXEL_KEYS)
 
 
 def _evaluable(workspace: Workspace, run_id: str) -> Run:

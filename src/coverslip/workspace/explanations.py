@@ -26,7 +26,7 @@ from coverslip.runs.folder import Run
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import find_job, kind_of, register_function
 from coverslip.workspace.lists import NOT_FOUND, images_of_job
-from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.classifiers import classifier_job
 from coverslip.workspace.store.workspace import Workspace
 
 EXPLANATION = register_function("explanation", "coverslip.workspace.explanations:explain")
@@ -111,7 +111,7 @@ def _request(workspace: Workspace, job_id: str, row_id: int) -> _Request:
     """Return the request to the worker process for an image."""
     job = find_job(workspace, job_id)
     label, fold = None, None
-    folder = job.folder if job.classifier_id is None else location_of(workspace, job.classifier_id).path
+    folder = job.folder if job.classifier_id is None else classifier_job(workspace, job.classifier_id).folder
     listed = images_of_job(workspace, job_id)
     (source,) = listed.sources([row_id])
     if kind_of(job).has_measurements:

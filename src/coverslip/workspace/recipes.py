@@ -34,10 +34,10 @@ from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.datasets.sources import Grouping, grouping_for
 from coverslip.workspace.datasets.state import class_order_for_training
 from coverslip.workspace.store.rows import (
+    CLASSIFIER_KINDS,
     AnyRow,
     Json,
-    file_of_classifier,
-    folder_of_run,
+    folder_of_job,
     refuse_unready,
     table_choices,
 )
@@ -157,7 +157,7 @@ def _earlier_run(workspace: Workspace, name: str, key: str) -> Path:
     """Return the path of an earlier run or classifier by its ID, or by a path in the allowed folders."""
     if "/" not in name:
         with workspace.engine.connect() as connection:
-            path = folder_of_run(connection, name) or file_of_classifier(connection, name)
+            path = folder_of_job(connection, name, *CLASSIFIER_KINDS)
         if path is not None:
             return path
     return _allowed(workspace, key, name)
@@ -340,7 +340,7 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
         Conflict: it used another dataset, or has no split.
     """
     with workspace.engine.connect() as connection:
-        folder = folder_of_run(connection, run_id)
+        folder = folder_of_job(connection, run_id, "train")
         run_dataset_id = connection.execute(select(jobs.c.dataset_id).where(jobs.c.id == run_id)).scalar_one_or_none()
     if folder is None:
         raise NotFound("no-such-training")

@@ -56,6 +56,7 @@ export class Problem extends Error {
     readonly file: string = '',
     readonly errors: readonly FieldError[] = [],
     readonly remedies: readonly Remedy[] = [],
+    readonly code: string = '',
   ) {
     super([title, file, advice].filter(Boolean).join(' '));
   }
@@ -77,6 +78,7 @@ export function problemFrom({ what, do: advice, file, remedies }: components['sc
 }
 
 interface ProblemBody {
+  code?: string | null;
   title?: string;
   detail?: string;
   do?: string | null;
@@ -95,6 +97,7 @@ export function problemOf(status: number, statusText: string, body: unknown): Pr
     problem?.file ?? '',
     problem?.errors ?? [],
     problem?.remedies ?? [],
+    problem?.code ?? '',
   );
 }
 

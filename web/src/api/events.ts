@@ -1,8 +1,8 @@
-// The stream of everything that changes in the workspace: its address, its events and its topics.
+// The stream of everything that changes in the workspace: its address, its messages and its topics.
 import type { components } from './schema';
 
-/** An event of a job that the request names. `number` is that of a line of its log. */
-export type JobMessage = components['schemas']['JobMessage'];
+/** What has changed: topics, and fields of the followed jobs by ID. */
+export type Changed = components['schemas']['Changed'];
 
 export const ANYTHING = '*';
 /** A job or a dataset was added or removed, or its state has changed. */
@@ -12,9 +12,9 @@ export const datasetTopic = (id: string) => `datasets/${id}`;
 /** The colors of the images of a dataset. */
 export const colorsTopic = (id: string) => `colors/${id}`;
 
-/** The address of the stream that names these jobs, each with the last line of its log that the client has. */
-export function streamAddress(jobs: ReadonlyMap<string, number>, after: string): string {
-  const query = new URLSearchParams([...jobs].map(([id, number]) => ['job', `${id}:${number}`]));
+/** The address of the stream that follows these jobs, after the last message that the client has. */
+export function streamAddress(jobs: Iterable<string>, after: string): string {
+  const query = new URLSearchParams([...jobs].map((id) => ['job', id]));
   if (after) query.set('after', after);
   return `api/v1/events?${query}`;
 }

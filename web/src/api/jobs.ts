@@ -1,13 +1,8 @@
-// Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, follow.
+// Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, log.
 import { answer, api, at as address, Problem } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
-/** Events in the stream of a job, by name. */
-export type RunEvents = Schemas['RunEvents'];
-export type EvaluationEvents = Schemas['EvaluationEvents'];
-export type PredictionEvents = Schemas['PredictionEvents'];
-export type StudyEvents = Schemas['StudyEvents'];
 
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 

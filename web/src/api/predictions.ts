@@ -56,6 +56,9 @@ export type Summary = SampledSummary['summary'];
 /** The server refuses it with 412 if other samples were saved than those that this replaces. */
 export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
   answer(api.PUT('/api/v1/predictions/{prediction_id}/samples', { ...at(id), body }));
+/** Set aside saved samples that cannot be read. */
+export const resetSamples = (id: string) =>
+  answer(api.DELETE('/api/v1/predictions/{prediction_id}/samples', at(id)));
 
 export type SpotCheck = Schemas['SpotCheck'];
 export type ImageToLabel = Schemas['ImageToLabel'];

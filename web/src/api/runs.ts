@@ -59,7 +59,11 @@ export const readRecipe = (text: string, signal?: AbortSignal) =>
 export const writeRecipe = (recipe: Record<string, unknown>, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/recipe/write', { body: { recipe, is_complete: false }, signal }));
 
-/** Whether a job is in progress, so that its page reloads it. */
+/** Whether a job is in progress, so that its page follows it. */
 export function isInProgress(state: RunState): boolean {
   return state === 'queued' || state === 'starting' || state === 'running' || state === 'stopping';
 }
+
+/** The ID of a job if it is in progress. */
+export const followedJob = ({ id, state }: { id: string; state: RunState }): string | null =>
+  isInProgress(state) ? id : null;

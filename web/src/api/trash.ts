@@ -9,20 +9,15 @@ export const listDeleted = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/trash', { params: { query }, signal }));
 
 const ofJob = (job_id: string) => ({ params: { path: { job_id } } });
-const ofClassifier = (classifier_id: string) => ({ params: { path: { classifier_id } } });
 const ofDataset = (dataset_id: string) => ({ params: { path: { dataset_id } } });
 
 /** Delete an item. A classifier that was not imported is deleted with its training. */
 export function remove({ kind, id }: Item): Promise<unknown> {
   if (kind === 'dataset') return answer(api.DELETE('/api/v1/datasets/{dataset_id}', ofDataset(id)));
-  if (kind === 'classifier')
-    return answer(api.DELETE('/api/v1/classifiers/{classifier_id}', ofClassifier(id)));
   return answer(api.DELETE('/api/v1/jobs/{job_id}', ofJob(id)));
 }
 
 export function restore({ kind, id }: Item): Promise<unknown> {
   if (kind === 'dataset') return answer(api.POST('/api/v1/datasets/{dataset_id}/restore', ofDataset(id)));
-  if (kind === 'classifier')
-    return answer(api.POST('/api/v1/classifiers/{classifier_id}/restore', ofClassifier(id)));
   return answer(api.POST('/api/v1/jobs/{job_id}/restore', ofJob(id)));
 }

@@ -1,14 +1,9 @@
-// This tab's part of the event stream: what has changed, and the events of the jobs that it shows.
-import { ACTIVITY, ANYTHING, type JobMessage, type Refusal } from '../api/events';
+// This tab's part of the event stream: what has changed, and the jobs that it shows.
+import { ACTIVITY, ANYTHING, type Changed, type Refusal } from '../api/events';
 import { noResponse, outdated } from '../api/signals';
 import { Hub, type FromTab, type Port, type ToTab } from './hub';
 
-type Listener<T> = (value: T) => void;
-
-interface Followed {
-  number: number; // of the last line of the log
-  listeners: Set<Listener<JobMessage>>;
-}
+type Listener = (topics: ReadonlySet<string>, jobs: Changed['jobs']) => void;
 
 /** The end of a port to the hub. */
 export interface TabPort {
@@ -21,8 +16,8 @@ export class Connection {
   isLost = $state(false); // the server does not respond, or sends no events
   refusal = $state<Refusal | null>(null); // why it sends none
   #port: TabPort | null = null;
-  #jobs = new Map<string, Followed>();
-  #topics = new Set<Listener<ReadonlySet<string>>>();
+  #jobs: string[] = []; // a job can be there more than once
+  #listeners = new Set<Listener>();
 
   /** Connect this tab; the result disconnects it. */
   start(connect: (onfailure: (port: TabPort) => void) => TabPort = connectTab): () => void {
@@ -49,10 +44,10 @@ export class Connection {
     };
   }
 
-  /** Call a listener with the topics that have changed; the result removes it. */
-  onChange(listener: Listener<ReadonlySet<string>>): () => void {
-    this.#topics.add(listener);
-    return () => void this.#topics.delete(listener);
+  /** Call a listener with what has changed; the result removes it. */
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Call a listener when any data of this page may be outdated; the result removes it. */
@@ -68,16 +63,12 @@ export class Connection {
     };
   }
 
-  /** Call a listener with the events of a job after a line of its log; the result removes it. */
-  followJob(id: string, number: number, listener: Listener<JobMessage>): () => void {
-    const followed = this.#jobs.get(id) ?? { number, listeners: new Set() };
-    followed.number = Math.min(followed.number, number);
-    followed.listeners.add(listener);
-    this.#jobs.set(id, followed);
+  /** Receive the changed fields of a job, at first all; the result ends this. */
+  followJob(id: string): () => void {
+    this.#jobs.push(id);
     this.#follow();
     return () => {
-      followed.listeners.delete(listener);
-      if (!followed.listeners.size) this.#jobs.delete(id);
+      this.#jobs.splice(this.#jobs.indexOf(id), 1);
       this.#follow();
     };
   }
@@ -91,13 +82,11 @@ export class Connection {
 
   #follow(): void {
     const isVisible = document.visibilityState === 'visible';
-    const jobs = [...this.#jobs].map(([id, { number }]): [string, number] => [id, number]);
-    this.#port?.postMessage({ kind: 'follow', isVisible, jobs });
+    this.#port?.postMessage({ kind: 'follow', isVisible, jobs: [...this.#jobs] });
   }
 
   #received(message: ToTab): void {
-    if (message.kind === 'job') this.#receivedJob(message.message);
-    else if (message.kind === 'changed') this.#changed(message.topics);
+    if (message.kind === 'changed') this.#changed(message.topics, message.jobs);
     else if (message.kind === 'lost') {
       this.isLost = true;
       this.refusal = message.refusal;
@@ -106,24 +95,17 @@ export class Connection {
       this.isLost = false;
       this.refusal = null;
       if (wasLost) outdated.emit();
-      else if (message.isNew) this.#emit([ANYTHING]);
+      else if (message.isNew) this.#emit([ANYTHING], {});
     }
   }
 
-  #changed(topics: readonly string[]): void {
-    this.#emit(topics.includes(ANYTHING) ? [...topics, ACTIVITY] : topics);
+  #changed(topics: readonly string[], jobs: Changed['jobs']): void {
+    this.#emit(topics.includes(ANYTHING) ? [...topics, ACTIVITY] : topics, jobs);
   }
 
-  #emit(topics: readonly string[]): void {
+  #emit(topics: readonly string[], jobs: Changed['jobs']): void {
     const changed = new Set(topics);
-    for (const listener of [...this.#topics]) listener(changed);
-  }
-
-  #receivedJob(message: JobMessage): void {
-    const followed = this.#jobs.get(message.id);
-    if (!followed) return;
-    if (message.number !== null) followed.number = Math.max(followed.number, message.number);
-    for (const listener of [...followed.listeners]) listener(message);
+    for (const listener of [...this.#listeners]) listener(changed, jobs);
   }
 }
 

@@ -1,14 +1,14 @@
 // The only event stream of a browser, shared by its tabs: browsers limit the connections to a server. It runs in a
 // SharedWorker, or in each tab where there are none. Hidden tabs receive nothing; without a visible tab, the stream is
 // closed.
-import { refusalOf, streamAddress, type JobMessage, type Refusal } from '../api/events';
+import { refusalOf, streamAddress, type Changed, type Refusal } from '../api/events';
 
 const GATHER_MS = 50; // changes of the tabs within this time open the stream once
 const RETRY_MS = [250, 1000, 2000];
 
 /** What a tab tells the hub. */
 export type FromTab =
-  | { kind: 'follow'; isVisible: boolean; jobs: [id: string, number: number][] } // number of the last line of its log
+  | { kind: 'follow'; isVisible: boolean; jobs: string[] }
   | { kind: 'check' } // a request received no response
   | { kind: 'leave' };
 
@@ -16,8 +16,7 @@ export type FromTab =
 export type ToTab =
   | { kind: 'live'; isNew: boolean } // isNew: what changed before is unknown
   | { kind: 'lost'; refusal: Refusal | null } // refusal: the server responds, but sends no events
-  | { kind: 'changed'; topics: string[] }
-  | { kind: 'job'; message: JobMessage };
+  | { kind: 'changed'; topics: string[]; jobs: Changed['jobs'] };
 
 /** The part of `MessagePort` that is used. */
 export interface Port {
@@ -35,7 +34,7 @@ export interface Source {
 
 interface Tab {
   isVisible: boolean;
-  jobs: Map<string, number>;
+  jobs: ReadonlySet<string>;
   missed: Set<string>; // topics that changed while it was hidden
 }
 
@@ -43,7 +42,7 @@ export class Hub {
   #tabs = new Map<Port, Tab>();
   #source: Source | null = null;
   #jobs = ''; // that the open stream names
-  #isBehind = false; // a tab needs what the open stream has already sent
+  #isBehind = false; // a tab needs all fields of a job, which the open stream has already sent
   #isLive = false;
   #lastId = '';
   #nFailures = 0;
@@ -63,31 +62,28 @@ export class Hub {
   #received(port: Port, message: FromTab): void {
     if (message.kind === 'leave') this.#left(port);
     else if (message.kind === 'check') this.#reopen(0);
-    else this.#follow(port, message.isVisible, new Map(message.jobs));
+    else this.#follow(port, message.isVisible, new Set(message.jobs));
   }
 
   #left(port: Port): void {
     if (this.#tabs.delete(port)) this.#later(GATHER_MS);
   }
 
-  #follow(port: Port, isVisible: boolean, jobs: Map<string, number>): void {
+  #follow(port: Port, isVisible: boolean, jobs: ReadonlySet<string>): void {
     const before = this.#tabs.get(port);
-    const had = before?.isVisible ? before.jobs : new Map<string, number>();
-    if (isVisible && [...jobs].some(([id, number]) => number < (had.get(id) ?? Infinity)))
+    if (isVisible && [...jobs].some((id) => !before?.isVisible || !before.jobs.has(id)))
       this.#isBehind = true;
     this.#tabs.set(port, { isVisible, jobs, missed: new Set(isVisible ? [] : before?.missed) });
-    if (isVisible && before?.missed.size) port.postMessage({ kind: 'changed', topics: [...before.missed] });
+    if (isVisible && before?.missed.size)
+      port.postMessage({ kind: 'changed', topics: [...before.missed], jobs: {} });
     if (!before && this.#isLive) port.postMessage({ kind: 'live', isNew: false });
     this.#later(GATHER_MS);
   }
 
-  /** The jobs that visible tabs follow, each after the earliest line that one of them needs. */
-  #wanted(): Map<string, number> {
-    const wanted = new Map<string, number>();
-    for (const { isVisible, jobs } of this.#tabs.values())
-      if (isVisible)
-        for (const [id, number] of jobs) wanted.set(id, Math.min(number, wanted.get(id) ?? number));
-    return wanted;
+  /** The jobs that visible tabs follow. */
+  #wanted(): string[] {
+    const visible = [...this.#tabs.values()].filter(({ isVisible }) => isVisible);
+    return [...new Set(visible.flatMap(({ jobs }) => [...jobs]))].sort();
   }
 
   #later(wait: number): void {
@@ -97,7 +93,7 @@ export class Hub {
 
   #update(): void {
     if (![...this.#tabs.values()].some(({ isVisible }) => isVisible)) this.#close();
-    else if (!this.#source || this.#isBehind || this.#jobs !== keyOf(this.#wanted())) this.#listen();
+    else if (!this.#source || this.#isBehind || this.#jobs !== this.#wanted().join()) this.#listen();
   }
 
   #close(): void {
@@ -118,7 +114,7 @@ export class Hub {
     const url = streamAddress(jobs, this.#lastId);
     const source = this.open(url);
     this.#source = source;
-    this.#jobs = keyOf(jobs);
+    this.#jobs = jobs.join();
     this.#isBehind = false;
     const on = (kind: string, handle: (event: MessageEvent<string>) => void) =>
       source.addEventListener(kind, (event) => {
@@ -129,12 +125,7 @@ export class Hub {
       this.#nFailures = 0;
       this.#send({ kind: 'live', isNew });
     });
-    on('changed', (event) => {
-      this.#lastId = event.lastEventId;
-      const topics = JSON.parse(event.data) as string[];
-      if (topics.length) this.#changed(topics);
-    });
-    on('job', (event) => this.#job(JSON.parse(event.data) as JobMessage));
+    on('message', (event) => this.#changed(JSON.parse(event.data) as Changed));
     on('error', () => void this.#lost(url));
   }
 
@@ -150,25 +141,14 @@ export class Hub {
     if (refusal && !this.#source) this.#later(refusal.seconds * 1000);
   }
 
-  #changed(topics: string[]): void {
+  #changed({ number, topics, jobs }: Changed): void {
+    this.#lastId = number;
     for (const [port, tab] of this.#tabs)
-      if (tab.isVisible) port.postMessage({ kind: 'changed', topics });
+      if (tab.isVisible) port.postMessage({ kind: 'changed', topics, jobs });
       else for (const topic of topics) tab.missed.add(topic);
-  }
-
-  #job(message: JobMessage): void {
-    const { id, number } = message;
-    for (const [port, { isVisible, jobs }] of this.#tabs) {
-      const last = jobs.get(id);
-      if (!isVisible || last === undefined || (number !== null && number <= last)) continue;
-      if (number !== null) jobs.set(id, number);
-      port.postMessage({ kind: 'job', message });
-    }
   }
 
   #send(message: ToTab): void {
     for (const port of this.#tabs.keys()) port.postMessage(message);
   }
 }
-
-const keyOf = (jobs: ReadonlyMap<string, number>) => [...jobs.keys()].sort().join(' ');

@@ -1,6 +1,6 @@
 // Data from the server with its problem and loading state. All pages use this class.
 
-import { ACTIVITY, ANYTHING } from '../api/events';
+import { ACTIVITY, ANYTHING, type Changed } from '../api/events';
 import { outdated } from '../api/signals';
 import { connection } from './connection.svelte';
 
@@ -9,6 +9,8 @@ const LEAST_MS = 1000; // between two reloads because of changes: progress chang
 export interface ResourceOptions<T> {
   /** Topics of the workspace that make the value outdated; it is null before the first response. */
   topics?: (value: T | null) => readonly string[];
+  /** The job in progress whose fields the value contains. They are set when they change. */
+  job?: (value: T) => string | null;
   /** What the value belongs to, such as the ID of the chosen dataset. A value or a problem of another key is not shown. */
   key?: () => string | number | null;
 }
@@ -58,6 +60,11 @@ export class Resource<T> {
     }
   }
 
+  /** The job to follow. */
+  get job(): string | null {
+    return this.value === null ? null : (this.options.job?.(this.value) ?? null);
+  }
+
   /** Set a newer value from another response or an event. */
   set(value: T): void {
     this.abort();
@@ -65,10 +72,12 @@ export class Resource<T> {
   }
 
   /**
-   * Topics of the workspace have changed. Reload soon, after a pending request, if the value depends on them.
-   * Every value depends on which jobs and datasets there are.
+   * Topics of the workspace, or fields of followed jobs, have changed. Reload soon, after a pending request, if the
+   * value depends on the topics. Every value depends on which jobs and datasets there are.
    */
-  changed(topics: ReadonlySet<string>): void {
+  changed(topics: ReadonlySet<string>, jobs: Changed['jobs'] = {}): void {
+    const fields = this.job === null ? undefined : jobs[this.job];
+    if (fields) this.set({ ...this.value!, ...(fields as Partial<T>) });
     if (this.loading) for (const topic of topics) this.#changes.add(topic);
     else if (this.#dependsOn(topics)) this.#reloadSoon();
   }
@@ -119,8 +128,10 @@ export function resource<T>(
   return created;
 }
 
-/** Reload a resource when data is outdated, or when one of its topics changes. */
+/** Reload a resource when data is outdated, or when one of its topics changes, and follow its job. */
 export function follow<T>(it: Resource<T>): void {
+  const job = $derived(it.job);
   $effect(() => outdated.on(() => void it.reload()));
-  $effect(() => connection.onChange((topics) => it.changed(topics)));
+  $effect(() => connection.onChange((topics, jobs) => it.changed(topics, jobs)));
+  $effect(() => (job === null ? undefined : connection.followJob(job)));
 }

@@ -1,15 +1,15 @@
 """Datasets, folders to open, and uploads: open, describe, change and remove datasets; preview trainings on them."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from coverslip.app.files import PICTURE
-from coverslip.app.guard import allow_body, announced
-from coverslip.app.requests import RAW_BODY, Locate, Paged, PreviewPool, ServedWorkspace, api_router
+from coverslip.app.requests import RAW_BODY, Locate, Paged, PreviewPool, ServedWorkspace, api_router, received
 from coverslip.app.schemas import (
     DatasetChanges,
     FinishUpload,
@@ -24,6 +24,7 @@ from coverslip.app.schemas import (
     problems,
 )
 from coverslip.datasets.columns import TableChoices
+from coverslip.files import safe_name
 from coverslip.workspace import cleanup, dataset_maps, leakage_estimates, recipes, suggestions
 from coverslip.workspace.dataset_maps import MapPredictions, MapState
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
@@ -36,6 +37,7 @@ from coverslip.workspace.leakage_estimates import DatasetDistances, LeakageEstim
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.suggestions import GroupSuggestion, LabelSuggestions
 from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings.queueing import SplitPreview
@@ -322,7 +324,9 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
 async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate) -> Upload:
     """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
     locate("uploads", upload_id)
-    return await _receive(partial(folders.receive_file, workspace, upload_id, name), request)
+    path = safe_name(name)
+    async with _received(workspace, upload_id, request) as file:
+        return await run_in_threadpool(folders.store_file, workspace, upload_id, path, file)
 
 
 @uploads_router.put(
@@ -331,7 +335,17 @@ async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, reque
 async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request, locate: Locate) -> Upload:
     """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
     locate("uploads", upload_id)
-    return await _receive(partial(folders.receive_archive, workspace, upload_id), request)
+    async with _received(workspace, upload_id, request) as file:
+        return await run_in_threadpool(folders.store_archive, workspace, upload_id, file)
+
+
+@asynccontextmanager
+async def _received(workspace: Workspace, upload_id: str, request: Request) -> AsyncIterator[Path]:
+    """Write the body to a file beside the files of an upload."""
+    n_bytes = await run_in_threadpool(folders.bytes_left, workspace, upload_id)
+    folder, error = workspace.uploads / upload_id, folders.too_large(n_bytes)
+    async with received(request, folder, most_bytes=n_bytes, too_large=error) as file:
+        yield file
 
 
 @uploads_router.post("/uploads/{upload_id}/finish", status_code=201, responses=located(201) | problems(409))
@@ -355,22 +369,3 @@ def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUp
 def remove_upload(workspace: ServedWorkspace, upload_id: str) -> None:
     """Remove an upload."""
     folders.remove_upload(workspace, upload_id)
-
-
-_AT_ONCE = 1 << 20  # bytes that are collected before a thread writes them
-
-
-async def _receive(begin: Callable[[int | None], folders.Sink], request: Request) -> Upload:
-    """Stream a body to disk. If the client disconnects, nothing is kept."""
-    allow_body(request, None)  # the upload counts all its files together
-    sink = await run_in_threadpool(begin, announced(request.headers))
-    try:
-        waiting = bytearray()
-        async for chunk in request.stream():
-            waiting += chunk
-            if len(waiting) >= _AT_ONCE:
-                await run_in_threadpool(sink.write, bytes(waiting))
-                waiting.clear()
-        return await run_in_threadpool(sink.finish, bytes(waiting))
-    finally:
-        sink.close()

@@ -4,26 +4,18 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import EventSourceResponse
+from pydantic import Field
 
 from coverslip.app.files import PICTURE
 from coverslip.app.guard import check_is_editor
-from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
+from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import NOT_MODIFIED, Etag, ListedRowId, Version, image_response
 from coverslip.app.schemas import JobsPage, NewRun, NewStudy, RunChanges, located, problems
-from coverslip.app.streams import (
-    EVENTS,
-    FollowedJobs,
-    LastChange,
-    LastEvent,
-    ServedChanges,
-    Watched,
-    count_stream,
-    events_of,
-    events_of_workspace,
-)
+from coverslip.app.streams import count_stream
 from coverslip.runs.log import LogLine
 from coverslip.workspace import explanations
+from coverslip.workspace.changes import Changed, Changes
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
 from coverslip.workspace.explanations import ExplanationState
 from coverslip.workspace.jobs import listing, queue
@@ -44,22 +36,26 @@ router = api_router("jobs")
 @router.get(
     "/events",
     response_class=EventSourceResponse,
-    responses=EVENTS | problems(429),
+    responses=problems(429),
     dependencies=[Depends(count_stream)],
 )
 async def watch_workspace(
-    changes: ServedChanges,
-    watching: Watched,
-    after: LastChange,
-    job: FollowedJobs = [],  # noqa: B006
-) -> AsyncIterator[ServerSentEvent]:
-    """What changes in the workspace, and the events of the named jobs: one stream for all tabs of a browser.
+    changes: Annotated[Changes, from_app("changes")],
+    after: Annotated[
+        str | None, Query(max_length=40, description="The `number` of the last message that the client has.")
+    ] = None,
+    job: Annotated[
+        list[Annotated[str, Field(max_length=40)]],
+        Query(max_length=50, description="IDs of jobs to follow: the messages contain their changed values."),
+    ] = [],  # noqa: B006
+) -> AsyncIterator[Changed]:
+    """What changes in the workspace, and the followed jobs: one stream for all tabs of a browser, which never ends.
 
-    `WorkspaceEvents` describes the data. Topics are `jobs/ID` and the kind of the job, `datasets/ID` and `datasets`,
-    `colors/ID`, `activity` if a job or a dataset was added or removed or has another state, and `*` for anything.
+    Topics are `jobs/ID` and the kind of the job, `datasets/ID` and `datasets`, `colors/ID`, `activity` if a job or a
+    dataset was added or removed or has another state, and `*` for anything.
     """
-    async for event in events_of_workspace(changes, watching, after, job):
-        yield event
+    async for change in changes.follow(after, job):
+        yield change
 
 
 @router.get("/jobs")
@@ -72,29 +68,6 @@ def list_jobs(workspace: ServedWorkspace, page: Annotated[JobsPage, Query()]) ->
 def get_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """The current state of a job, with its progress, and the address of its details."""
     return listing.job_state(workspace, job_id)
-
-
-def _existing_id(workspace: ServedWorkspace, job_id: str) -> str:
-    return listing.job_state(workspace, job_id).id
-
-
-@router.get(
-    "/jobs/{job_id}/events",
-    response_class=EventSourceResponse,
-    responses=EVENTS | problems(429),
-    dependencies=[Depends(count_stream)],
-)
-async def watch_job(
-    job_id: Annotated[str, Depends(_existing_id)], watching: Watched, after: LastEvent
-) -> AsyncIterator[ServerSentEvent]:
-    """The events of a job: `RunEvents`, `EvaluationEvents`, `PredictionEvents` or `StudyEvents`.
-
-    `JobEvents` describes the data of other jobs. The stream starts with the current state, then the log from its start
-    or after the given line. It ends with a last state when the job has ended. If the job had ended before, it contains
-    only that state.
-    """
-    async for event in events_of(watching, job_id, after):
-        yield event
 
 
 @router.get("/jobs/{job_id}/log")
@@ -221,7 +194,7 @@ trash_router = api_router("trash")
 
 @trash_router.get("/trash")
 def list_trash(workspace: ServedWorkspace, paging: Paged) -> Page[DeletedItem]:
-    """Deleted jobs, classifiers and datasets that can be restored, the latest deletion first."""
+    """Deleted jobs and datasets that can be restored, the latest deletion first."""
     return list_deleted(workspace, paging)
 
 

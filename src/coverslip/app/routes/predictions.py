@@ -75,6 +75,15 @@ class CorrectionsRemoved:
     n: Annotated[int, Field(description="Number of corrections.")]
 
 
+@dataclass(frozen=True, slots=True)
+class SamplesReset:
+    """Saved samples that were set aside."""
+
+    file: Annotated[
+        str | None, Field(description="The file in the folder of the prediction that has them; null: there were none.")
+    ]
+
+
 @router.get("/predictions")
 def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[PredictionState]:
     """The predictions, the newest first."""
@@ -113,6 +122,12 @@ def get_samples(workspace: ServedWorkspace, prediction_id: str) -> SampledSummar
 def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:
     """Save how the images divide into samples, and the conditions of these; return the proportions."""
     return samples.save_sampling(workspace, prediction_id, changed)
+
+
+@router.delete("/predictions/{prediction_id}/samples")
+def reset_samples(workspace: ServedWorkspace, prediction_id: str) -> SamplesReset:
+    """Set aside saved samples that cannot be read, so that folders are the samples again. Others are kept."""
+    return SamplesReset(samples.reset_sampling(workspace, prediction_id))
 
 
 @router.get("/predictions/{prediction_id}/spot-check")

@@ -103,9 +103,9 @@ async def import_classifier(
     async with received(
         request, workspace.folder / "classifiers", most_bytes=_MOST_CLASSIFIER_BYTES, suffix=".coverslip"
     ) as file:
-        imported = await run_in_threadpool(classifiers.import_file, workspace, file, name)
-    locate("classifiers", imported.id)
-    return await run_in_threadpool(classifiers.describe_imported, imported)
+        classifier_id = await run_in_threadpool(classifiers.import_file, workspace, file, name)
+    locate("classifiers", classifier_id)
+    return await run_in_threadpool(classifiers.classifier_state, workspace, classifier_id)
 
 
 @router.get("/classifiers/{classifier_id}")
@@ -118,18 +118,6 @@ def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> L
 def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierDescription:
     """What a classifier is, what it was trained on, and how well it predicted test images."""
     return classifiers.classifier_card(workspace, classifier_id)
-
-
-@router.delete("/classifiers/{classifier_id}", status_code=204)
-def remove_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> None:
-    """Move an imported classifier to the trash. A classifier that was trained here is removed with its run."""
-    classifiers.remove(workspace, classifier_id)
-
-
-@router.post("/classifiers/{classifier_id}/restore", responses=problems(409))
-def restore_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ListedClassifier:
-    """Restore an imported classifier from the trash."""
-    return classifiers.describe_imported(classifiers.restore(workspace, classifier_id))
 
 
 evaluations_router = api_router("evaluations")

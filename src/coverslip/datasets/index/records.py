@@ -163,6 +163,16 @@ class ImageRecord:
         return self.image_id, self.path, self.label, self.group, self.domain, self.predefined_split, plan, self.stated
 
     @property
+    def unit(self) -> tuple[str | None, str]:
+        """What images of the same group have in common. An image without a group has it alone, whatever its name."""
+        return self.group, self.image_id if self.group is None else ""
+
+    @property
+    def pixels_read(self) -> str:
+        """The pixels of the file that are read, as `ReadPlan` states them."""
+        return self._plan_of_file.pixels_read
+
+    @property
     def pixels(self) -> tuple[Any, ...]:
         """What images of the same pixels have in common."""
         return self.path, self._plan_of_file, self._box, id(self.in_memory)

@@ -680,14 +680,14 @@ def single_groups(dataset: Dataset) -> list[str]:
 
     With a predefined split, the result is empty.
     """
-    groups_of: dict[str, set[str]] = defaultdict(set)
+    units_of: dict[str, set[tuple[str | None, str]]] = defaultdict(set)
     for record in dataset.records:
         if record.label is not None and dataset.has_class(record):
-            groups_of[record.label].add(record.image_id if record.group is None else record.group)
-    groups = sorted(set().union(*groups_of.values()), key=natural_key)
+            units_of[record.label].add(record.unit)
+    units = set().union(*units_of.values())
     is_grouped = dataset.has_groups and not dataset.has_predefined_split
-    is_confounded = is_grouped and len(groups) > 1 and all(len(of_class) == 1 for of_class in groups_of.values())
-    return groups if is_confounded else []
+    is_confounded = is_grouped and len(units) > 1 and all(len(of_class) == 1 for of_class in units_of.values())
+    return sorted((group or image_id for group, image_id in units), key=natural_key) if is_confounded else []
 
 
 def frequencies(values: Iterable[str]) -> dict[str, int]:

@@ -165,9 +165,9 @@ other-pixel-size = { $n_images ->
 # The pixels of files that are read
 
 other-pixels = { $keys ->
-        [one] Die Auswahl der Pixel im Datensatz weicht
-       *[other] Die Auswahl der Pixel im Datensatz weicht mehrfach
-    } von der des Trainings ab, gezählt ab 0: { $differences }. Die Vorhersagen können falsch sein. Um die Bilder wie im Training zu lesen, ändern Sie die Auswahl auf der Seite des Datensatzes.
+        [one] Die Auswahl der Pixel in den Dateien weicht
+       *[other] Die Auswahl der Pixel in den Dateien weicht mehrfach
+    } von der des Trainings ab, gezählt ab 0: { $differences }. Die Vorhersagen können falsch sein. Um die Bilder wie im Training zu lesen, ändern Sie die Auswahl auf der Seite des Datensatzes oder die Spalten seiner Tabelle.
 
 pixels-differ = { $key ->
         [series] Serie
@@ -330,7 +330,7 @@ summary-rates-equal = { $are_all ->
    *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
 }, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 
-summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall mindestens einer Klasse breiter als { $points } Prozentpunkte: Diese Anteile einzelner Proben sind kaum bekannt. Mittelwerte mehrerer Proben sind genauer bekannt. Um einzelne Proben genauer zu kennen, geben Sie einigen ihrer Bilder ein Label (Stichprobe){ $has_few_images ->
+summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall mindestens einer Klasse breiter als { $points } Prozentpunkte: Diese Anteile einzelner Proben sind sehr unsicher. Mittelwerte mehrerer Proben sind genauer. Um einzelne Proben genauer zu bestimmen, geben Sie einigen ihrer Bilder ein Label (Stichprobe){ $has_few_images ->
     [true] , oder sagen Sie mehr Bilder jeder Probe vorher.
    *[false] .
 }

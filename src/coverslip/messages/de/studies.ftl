@@ -229,7 +229,7 @@ study-title = { $networks } auf { $datasets }{ $n_arms ->
        *[other] , in { $n_arms } Armen
     }
 
-study-failures = Diese Trainings endeten mit einem Fehler. Die Tabellen oben zählen sie als fehlend.
+study-failures = Diese Trainings endeten mit einem Fehler, oder eine ihrer Dateien ist nicht lesbar. In Tabellen und Abbildungen fehlt, was die Datei braucht.
     .title = Fehlgeschlagene Trainings
     .columns = Training | Grund
 

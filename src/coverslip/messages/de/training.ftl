@@ -31,6 +31,9 @@ unknown-listener = Es gibt keinen Listener „{ $name }“
 listener-not-opened = Der Listener „{ $name }“ kann nicht geöffnet werden ({ $reason })
     .do = Aktualisieren oder entfernen Sie das Paket, das ihn enthält.
 
+mlflow-not-opened = MLflow kann den Ort nicht öffnen, den MLFLOW_TRACKING_URI angibt ({ $reason })
+    .do = Setzen Sie MLFLOW_TRACKING_URI auf die Adresse eines MLflow-Servers oder auf einen Ordner. Ohne diese Variable schreibt coverslip in den Ordner mlruns.
+
 listener-fault = Der Listener für den Fortschritt ist ausgefallen ({ $reason }). Das Training läuft weiter.
 
 run-is-finished = Das Training ist abgeschlossen

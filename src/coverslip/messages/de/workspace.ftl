@@ -50,9 +50,6 @@ request-aborted = Die Anfrage wurde unterbrochen
 internal-error = In coverslip ist ein Fehler aufgetreten
     .do = Dies ist ein Fehler von coverslip. Melden Sie ihn mit dem Ende von log/app.log im Ordner der App.
 
-empty-request = Die Anfrage hat keinen Inhalt
-    .do = Senden Sie die Datei als Inhalt (Body) der Anfrage.
-
 no-files-in-form = Die Anfrage enthält keine Dateien
     .do = Senden Sie die Dateien als Felder eines Formulars (multipart/form-data).
 
@@ -122,14 +119,11 @@ workspace-version = Dieser Arbeitsbereich hat das Format { $version }{ $has_need
 
 workspace-upgrade = Der Arbeitsbereich { $folder } hat das Format { $version }. coverslip bringt ihn auf das Format { $expected } und behält seine bisherige Datenbank in { $copy }. Wird dies unterbrochen, bleibt der Arbeitsbereich unverändert.
 
-postgresql-not-supported = Die Tabellen eines Servers können nicht in PostgreSQL liegen, aber { $variable } nennt eine Datenbank
-    .do = Sichern Sie den Server mit der letzten Version, die sie liest (`coverslip backup --server`), und stellen Sie die Sicherung mit dieser Version in einem neuen Ordner wieder her, ohne { $variable }. Die Schritte stehen in docs/server.md.
-
 workspace-upgraded-while-served = Ein Server verwendet diesen Arbeitsbereich, dessen Format sich ändern würde
     .do = Beenden Sie den Server mit Strg+C in seinem Terminal, und starten Sie ihn mit dieser Version von coverslip.
 
 server-without-accounts = Die Konten dieses Servers fehlen, obwohl er Projekte hat
-    .do = Stellen Sie den Server aus einer Sicherung in einem neuen Ordner wieder her, oder verschieben Sie accounts.sqlite zurück. Lagen die Tabellen in PostgreSQL, siehe docs/server.md.
+    .do = Stellen Sie den Server aus einer Sicherung in einem neuen Ordner wieder her, oder verschieben Sie accounts.sqlite zurück.
 
 workspace-on-network-drive = Dieser Ordner liegt auf einem Netzlaufwerk ({ $file_system }), auf dem zwei Rechner die Datenbank des Arbeitsbereichs beschädigen können
     .do = Wählen Sie einen Ordner auf einer Festplatte dieses Rechners.
@@ -152,8 +146,8 @@ no-backup-folder = Dieser Server hat keinen Ordner für Sicherungen
 backup-in-progress = Eine Sicherung wird gerade geschrieben
     .do = Warten Sie, bis sie vollständig ist.
 
-backup-without-server = Hier ist kein Server mit Konten, oder seine Konten sind in einer anderen Datenbank
-    .do = Wählen Sie den Ordner des Servers, und nennen Sie die Adresse seiner Datenbank, wenn er eine hat.
+backup-without-server = In diesem Ordner ist kein Server mit Konten
+    .do = Wählen Sie den Ordner des Servers.
 
 backup-of-server-not-accepted = Dieser Ordner ist keine vollständige Sicherung eines Servers
     .do = Wählen Sie einen Ordner, den `coverslip backup --server` geschrieben hat.
@@ -216,6 +210,9 @@ other-images-match = Seit die Bilder aufgelistet wurden, sind welche hinzugekomm
 
 filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste dieser Bilder aus, daher wurde nichts geändert
     .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.
+
+unreadable-samples = Die gespeicherten Proben und Bedingungen der Vorhersage sind nicht lesbar: { $what }
+    .do = Um wieder Ordner als Proben zu verwenden, wählen Sie *Neu beginnen* auf der Seite *Anteile nach Proben*. Die Datei bleibt unter einem anderen Namen erhalten.
 
 other-sampling-saved = Jemand anderes hat diese Proben oder ihre Bedingungen inzwischen geändert
     .do = Die Seite zeigt die aktuellen. Prüfen Sie sie, und wiederholen Sie Ihre Änderung, falls sie noch nötig ist.
@@ -590,12 +587,7 @@ distance-of-one-dataset = Ein Abstand wird von einem Datensatz zu anderen gemess
 
 ## Predictions
 
-no-such-classifier = Kein Klassifikator hier hat diese ID
-    .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Klassifikatoren nach.
-
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
-    .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
-
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
 prediction-stopped = Die Vorhersage wurde angehalten

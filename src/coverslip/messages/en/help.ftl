@@ -74,7 +74,7 @@ help-app-job-memory = Memory that a training or another job may take, with its c
 
 help-app-new-token = Create a new token, which replaces earlier ones. The app then requires it on this computer too, because other users may log in there.
 
-help-slurm = Run trainings, studies, predictions and evaluations as jobs of Slurm, submitted by sbatch with these options, such as "--gres=gpu:1"; "" for none. All computers need the same paths to the images, to FOLDER and to coverslip.
+help-slurm = Run trainings, studies, predictions and evaluations as jobs of Slurm, submitted by sbatch with these options, such as "--gres=gpu:1"; "" for none. All computers need the same paths to the images, to the workspace or FOLDER, and to coverslip.
 
 # coverslip backup, coverslip restore
 
@@ -214,7 +214,7 @@ help-objects-outlines = Polygons or boxes of another program, or their folder: G
 
 help-objects-points = Positions, or their folder: TrackMate, other tables, any file for --outlines, or text files with x, y and a class on each line. Only the centers of objects are used.
 
-help-objects-finder = Find the objects in the pixels of the fields: classical (threshold and watershed), instanseg (with --finder-file), or a finder of another package.
+help-objects-finder = Find the objects in the pixels of the fields: classical (threshold, and division at necks), instanseg (with --finder-file), or a finder of another package.
 
 help-objects-finder-set = A setting of the finder: diameter, unit (px, um), objects (bright, dark), threshold (log, otsu, local), smoothing, split, channel. By default, they are estimated from each field. Repeatable.
 

@@ -165,9 +165,9 @@ other-pixel-size = { $n_images ->
 # The pixels of files that are read
 
 other-pixels = { $keys ->
-        [one] The choice of pixels in the dataset differs
-       *[other] The choices of pixels in the dataset differ
-    } from those of the training, numbers from 0: { $differences }. Predictions may be wrong. To read the images as in training, change the choice on the page of the dataset.
+        [one] The choice of pixels in the files differs
+       *[other] The choices of pixels in the files differ
+    } from those of the training, numbers from 0: { $differences }. Predictions may be wrong. To read the images as in training, change the choice on the page of the dataset, or the columns of its table.
 
 pixels-differ = { $key ->
         [series] series
@@ -330,7 +330,7 @@ summary-rates-equal = { $are_all ->
    *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { $points } percentage points: these proportions of single samples are hardly known. Means of several samples are known better. To know single samples better, label some of their images (spot check){ $has_few_images ->
+summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { $points } percentage points: these proportions of single samples are very uncertain. Means of several samples are more precise. To make single samples more precise, label some of their images (spot check){ $has_few_images ->
     [true] , or predict more images of each sample.
    *[false] .
 }

@@ -574,11 +574,18 @@ report-unfinished-training = Training had not ended when these images were measu
 
 report-rescaled = Images of known pixel size were rescaled to the pixel size of the training images before they were measured.
 
+report-other-pixel-size = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } another pixel size than the training images, without rescaling. Objects may appear larger or smaller than in training.
+
+report-other-pixels = Other pixels of the files were read than in training, numbers from 0: { $differences }. The metrics are of these.
+
 report-unknown-training-images = It is not known which of these images were used for training, so the metrics may be too high.
 
 report-used-in-training = { $n_images ->
-        [one] { $n_images } image or its duplicates were
-       *[other] { $n_images } images or their duplicates were
+        [one] { $n_images } image, another plane of it or a duplicate was
+       *[other] { $n_images } images, other planes of them or duplicates were
     } used for training. Metrics on such images are too high.
 
 report-groups-of-training = { $n_images ->

@@ -229,7 +229,7 @@ study-title = { $networks } on { $datasets }{ $n_arms ->
        *[other] , in { $n_arms } arms
     }
 
-study-failures = These trainings ended with an error. The tables above count them as missing.
+study-failures = These trainings ended with an error, or one of their files cannot be read. Tables and figures lack what needs the file.
     .title = Failed trainings
     .columns = training | reason
 

@@ -31,6 +31,9 @@ unknown-listener = There is no listener '{ $name }'
 listener-not-opened = The listener '{ $name }' cannot be opened ({ $reason })
     .do = Update or remove the package that contains it.
 
+mlflow-not-opened = MLflow cannot open the place that MLFLOW_TRACKING_URI states ({ $reason })
+    .do = Set MLFLOW_TRACKING_URI to the address of an MLflow server or to a folder. Without this variable, coverslip writes to the folder mlruns.
+
 listener-fault = The progress listener failed ({ $reason }). The run continues.
 
 run-is-finished = The run is finished

@@ -50,9 +50,6 @@ request-aborted = The request was interrupted
 internal-error = An error occurred inside coverslip
     .do = This is a bug in coverslip. Report it, with the end of log/app.log in the folder of the app.
 
-empty-request = The request has no content
-    .do = Send the file as the body of the request.
-
 no-files-in-form = The request contains no files
     .do = Send the files as fields of a form (multipart/form-data).
 
@@ -122,14 +119,11 @@ workspace-version = This workspace has the format { $version }{ $has_needed ->
 
 workspace-upgrade = The workspace { $folder } has the format { $version }. coverslip brings it to the format { $expected }, and keeps its database from before in { $copy }. If this is interrupted, the workspace is unchanged.
 
-postgresql-not-supported = The tables of a server cannot be in PostgreSQL, but { $variable } names a database
-    .do = Use the last version that reads it to back up the server (`coverslip backup --server`), and restore the backup with this version into a new folder, without { $variable }. docs/server.md has the steps.
-
 workspace-upgraded-while-served = A server uses this workspace, whose format an upgrade would change
     .do = Stop the server with Ctrl-C in its terminal, then start it with this version of coverslip.
 
 server-without-accounts = The accounts of this server are missing, although it has projects
-    .do = Restore the server from a backup into a new folder, or move accounts.sqlite back. If the tables were in PostgreSQL, see docs/server.md.
+    .do = Restore the server from a backup into a new folder, or move accounts.sqlite back.
 
 workspace-on-network-drive = This folder is on a network drive ({ $file_system }), where two computers can damage the database of the workspace
     .do = Choose a folder on a disk of this computer.
@@ -152,8 +146,8 @@ no-backup-folder = This server has no folder for backups
 backup-in-progress = A backup is being written
     .do = Wait until it is complete.
 
-backup-without-server = There is no server with accounts here, or its accounts are in another database
-    .do = Choose the folder of the server, and give the address of its database if it has one.
+backup-without-server = There is no server with accounts in this folder
+    .do = Choose the folder of the server.
 
 backup-of-server-not-accepted = This folder is no complete backup of a server
     .do = Choose a folder that `coverslip backup --server` has written.
@@ -216,6 +210,9 @@ other-images-match = Since the images were listed, some have joined or left them
 
 filters-without-list = The request selects images by filters without the list of these images, so nothing was changed
     .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
+
+unreadable-samples = The saved samples and conditions of the prediction cannot be read: { $what }
+    .do = To use folders as samples again, select *Start again* on the page *Proportions by sample*. The file is kept under another name.
 
 other-sampling-saved = Somebody else has changed these samples or their conditions in the meantime
     .do = The page shows the current ones. Check them, and repeat your change if it is still needed.
@@ -593,12 +590,7 @@ distance-of-one-dataset = A distance is measured from one dataset to others
 
 ## Predictions
 
-no-such-classifier = No classifier here has this ID
-    .do = It may have been removed. Check the list of classifiers.
-
 classifier-ended = The process of the classifier ended on this image
-    .do = Use the same image in a prediction. Its page says why the image fails.
-
     .do = Use the same image in a prediction. Its page says why the image fails.
 
 prediction-stopped = The prediction was stopped

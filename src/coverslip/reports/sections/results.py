@@ -259,6 +259,10 @@ def _caveats(run: ReportedRun) -> Iterator[str]:
         yield text("report-unfinished-training")
     if images is not None and images.is_rescaled:
         yield text("report-rescaled")
+    if images is not None and images.n_of_other_pixel_size:
+        yield text("report-other-pixel-size", n_images=images.n_of_other_pixel_size)
+    if images is not None and images.other_pixels:
+        yield text("report-other-pixels", differences="; ".join(each.text for each in images.other_pixels))
     if images is None or not run.initialization_is_known:
         yield text("report-unknown-training-images")
     if images is not None and images.n_used_in_training:

@@ -63,6 +63,7 @@ from coverslip.workspace.store.rows import (
     acting_as,
     among_integers,
     author_name,
+    change_rows,
     class_order,
     dataset_row,
     new_id,
@@ -153,9 +154,9 @@ def exclude_by_job(
 ) -> None:
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
-    Images that are already excluded do not change, and only images that the prediction excluded are included. The next
-    `inspection` searches near-duplicates among the remaining images: a search after each of many exclusions would take
-    too long.
+    Images that are already excluded do not change, and only images that the prediction excluded are included. If such
+    an image was included in the gallery since then, an undo of that has no effect any more. The next `inspection`
+    searches near-duplicates among the remaining images: a search after each of many exclusions would take too long.
 
     Args:
         connection: a connection in a writing transaction.
@@ -169,10 +170,19 @@ def exclude_by_job(
     """
     refuse_changed_files(connection, dataset_row(connection, dataset_id), row_ids)
     is_selected = images.c.row_id.in_(among_integers(row_ids))
-    is_changed = ~images.c.is_excluded if is_excluded else images.c.is_excluded & (images.c.excluded_by == job_id)
+    is_changed = ~images.c.is_excluded if is_excluded else images.c.excluded_by == job_id
     changed_rows = connection.execute(select(images.c.row_id).where(is_selected, is_changed)).scalars().all()
+    if not is_excluded:
+        by_job = select(images.c.row_id, images.c.excluded_by).where(is_selected, is_excluded_by(job_id))
+        later = [(row.row_id, row.excluded_by.split(" ")[:-2]) for row in connection.execute(by_job)]
+        change_rows(connection, images, [{"row_id": each, "excluded_by": " ".join(ids) or None} for each, ids in later])
     excluded_by = literal(job_id if is_excluded else None, String)
     _exclude(connection, dataset_id, changed_rows, literal(is_excluded), excluded_by)
+
+
+def is_excluded_by(job_id: str) -> ColumnElement[bool]:
+    """Return whether a prediction excluded an image, whatever was changed in the gallery of the dataset since then."""
+    return (" " + images.c.excluded_by).endswith(" " + job_id, autoescape=True)
 
 
 def _exclude(
@@ -593,11 +603,9 @@ def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: An
         image_row = image_in_dataset(connection, job, row_id)
         if image_row is None:
             return
-        exclusion = select(db.images.c.is_excluded, db.images.c.excluded_by).where(db.images.c.row_id == image_row)
-        image = connection.execute(exclusion).one()
         is_excluded = isinstance(answer, Exclusion)
-        changes = not image.is_excluded if is_excluded else image.excluded_by == job.id
-        if changes:
+        changes = ~db.images.c.is_excluded if is_excluded else is_excluded_by(job.id)
+        if connection.execute(select(func.count()).where(db.images.c.row_id == image_row, changes)).scalar_one():
             exclude_by_job(connection, job.dataset_id, [image_row], is_excluded=is_excluded, job_id=job.id)
         if answer is None or isinstance(answer, Exclusion):
             label, is_changed = label_before(connection, image_row, job_id=job.id)

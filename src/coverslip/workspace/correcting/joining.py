@@ -22,6 +22,7 @@ from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.corrections import (
     LabeledImage,
     exclude_by_job,
+    is_excluded_by,
     is_joined_table_of,
     joined_table_of,
     table_of,
@@ -435,7 +436,7 @@ def _apply_answers(
     """Label, exclude and include images in the dataset, as its images are now."""
     rows_by_label: dict[str, list[int]] = {}
     excluded: list[int] = []
-    by_job = (images.c.dataset_id == dataset_id) & images.c.is_excluded & (images.c.excluded_by == job.id)
+    by_job = (images.c.dataset_id == dataset_id) & is_excluded_by(job.id)
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         for (row, _), row_id in zip(answered, _rows_of(connection, job, dataset_id, answered), strict=True):

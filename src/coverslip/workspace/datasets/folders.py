@@ -6,12 +6,11 @@ import shutil
 import stat
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from PIL import Image
@@ -31,7 +30,7 @@ from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.names import has_image_suffix, is_hidden, natural_key, one_line
 from coverslip.datasets.text_tables import PLAIN_TABLE_SUFFIXES, is_table
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
-from coverslip.files import ArchiveLimits, Entry, open_archive, safe_name, write_error
+from coverslip.files import ArchiveLimits, open_archive, write_error
 from coverslip.images.formats import UnreadFormat, unread_formats, unread_suffixes
 from coverslip.images.output import small_pixels
 from coverslip.workspace.datasets import sources
@@ -508,165 +507,113 @@ _LIMITS = ArchiveLimits(
 _COUNTING = threading.Lock()  # sizes of replaced files and counts must be consistent
 
 
-def receive_file(workspace: Workspace, upload_id: str, name: str, declared: int | None) -> "Sink":
-    """Return the sink for the bytes of one file.
-
-    Args:
-        workspace: the workspace.
-        upload_id: the upload.
-        name: the path below the folder of the upload; subfolders are created.
-        declared: the number of bytes that the client announced.
+def bytes_left(workspace: Workspace, upload_id: str) -> int:
+    """Return how many bytes an upload may still receive.
 
     Raises:
         NotFound: there is no such upload.
         Conflict: it is already a dataset.
-        TooLarge: the file exceeds the limits.
-        CoverslipError: the name is not valid.
     """
-    return _FileSink(workspace, upload_id, safe_name(name), declared)
+    with workspace.engine.connect() as connection:
+        row = open_row(connection, upload_id)
+    n_bytes: int = row.max_bytes - row.n_bytes
+    return n_bytes
 
 
-def receive_archive(workspace: Workspace, upload_id: str, declared: int | None) -> "Sink":
-    """Return the sink for the bytes of a zip file; raises as `receive_file`."""
-    return _ArchiveSink(workspace, upload_id, declared)
+def too_large(n_bytes: int) -> TooLarge:
+    """Return the error for a body of more bytes than an upload may still receive."""
+    return TooLarge("upload-too-large", n_gb=n_bytes / 1e9)
 
 
-class Sink(ABC):
-    """Receives the bytes of one body. Without a successful `finish`, `close` removes them."""
+def store_file(workspace: Workspace, upload_id: str, name: PurePosixPath, file: Path) -> Upload:
+    """Move a file that was received for an upload to its place.
 
-    def __init__(self, workspace: Workspace, upload_id: str, declared: int | None) -> None:
-        self.workspace, self.upload_id = workspace, upload_id
-        with workspace.engine.connect() as connection:
-            row = open_row(connection, upload_id)
-        self.folder = workspace.uploads / upload_id
-        self.n_bytes = 0
-        self.left = row.max_bytes - row.n_bytes
-        self.files_left = row.max_files - row.n_files
-        if declared is not None and declared > self.left:
-            raise self._too_large()
-        self.part = self.folder / f".{new_id()}.part"
-        try:
-            self._file: BinaryIO = self.part.open("xb")
-        except OSError as error:
-            raise write_error(self.part, error) from error
+    Args:
+        workspace: the workspace.
+        upload_id: the upload.
+        name: the path below the folder of the upload, from `safe_name`; subfolders are created.
+        file: the file, on the same disk.
 
-    def write(self, data: bytes) -> None:
-        """Write further bytes.
-
-        Raises:
-            TooLarge: the limit is exceeded.
-            CoverslipError: the disk is full.
-        """
-        self.n_bytes += len(data)
-        if self.n_bytes > self.left:
-            raise self._too_large()
-        try:
-            self._file.write(data)
-        except OSError as error:
-            raise write_error(self.part, error) from error
-
-    def finish(self, data: bytes) -> Upload:
-        """Write the last bytes, and move the content to its place."""
-        self.write(data)
-        try:
-            self._file.close()
-            self._move_to_place()
-        except OSError as error:
-            raise write_error(self.folder, error) from error
-        return upload_state(self.workspace, self.upload_id)
-
-    def close(self) -> None:
-        """Remove incomplete content."""
-        with suppress(OSError):
-            self._file.close()
-        with suppress(OSError):
-            self.part.unlink(missing_ok=True)
-
-    @abstractmethod
-    def _move_to_place(self) -> None:
-        """Move the received content to its place."""
-
-    def _count(self, n_files: int, n_bytes: int, *, has_folders: bool) -> None:
-        """Update the counts of the upload.
-
-        Raises:
-            TooLarge: simultaneous requests already used the remaining space.
-        """
-        with write_transaction(self.workspace.engine) as connection:
-            row = open_row(connection, self.upload_id)
-            if row.n_files + n_files > row.max_files:
-                raise self._too_many(row.max_files)
-            if row.n_bytes + n_bytes > row.max_bytes:
-                raise self._too_large()
-            connection.execute(
-                update(uploads)
-                .where(uploads.c.id == self.upload_id)
-                .values(
-                    n_files=row.n_files + n_files,
-                    n_bytes=row.n_bytes + n_bytes,
-                    has_folders=row.has_folders or has_folders,
-                )
-            )
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge("upload-too-large", n_gb=self.left / 1e9)
-
-    def _too_many(self, n_most: int) -> TooLarge:
-        return TooLarge("upload-too-many-files", n_files=n_most)
-
-
-class _FileSink(Sink):
-    def __init__(self, workspace: Workspace, upload_id: str, name: PurePosixPath, declared: int | None) -> None:
-        super().__init__(workspace, upload_id, declared)
-        self.target = self.folder / "files" / name
-        self.name = name
-
-    def _move_to_place(self) -> None:
+    Raises:
+        NotFound: there is no such upload.
+        Conflict: it is already a dataset.
+        TooLarge: the upload exceeds its limits.
+        CoverslipError: a folder has this name, or the disk is full.
+    """
+    folder = workspace.uploads / upload_id / "files"
+    target = folder / name
+    try:
         with _COUNTING:
-            _make_folders(self.folder / "files", self.name)
-            if self.target.is_dir():
-                raise _name_taken(self.name)
-            is_new = not self.target.exists()
-            before = 0 if is_new else self.target.stat().st_size
-            self._count(int(is_new), self.n_bytes - before, has_folders=len(self.name.parts) > 1)
-            self.part.replace(self.target)
+            _make_folders(folder, name)
+            if target.is_dir():
+                raise _name_taken(name)
+            is_new = not target.exists()
+            n_bytes = file.stat().st_size - (0 if is_new else target.stat().st_size)
+            _count(workspace, upload_id, int(is_new), n_bytes, has_folders=len(name.parts) > 1)
+            file.replace(target)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    return upload_state(workspace, upload_id)
 
 
-class _ArchiveSink(Sink):
-    def _move_to_place(self) -> None:
-        unpacked = self.folder / f".{new_id()}.unpacked"
-        try:
-            n_files, n_bytes = self._unpack(unpacked)
-            with _COUNTING:
-                top_entries = sorted(unpacked.iterdir())
-                for top in top_entries:
-                    if (self.folder / "files" / top.name).exists():
-                        raise _name_taken(PurePosixPath(top.name))
-                self._count(n_files, n_bytes, has_folders=any(top.is_dir() for top in top_entries))
-                for top in top_entries:
-                    top.rename(self.folder / "files" / top.name)
-        finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
+def store_archive(workspace: Workspace, upload_id: str, file: Path) -> Upload:
+    """Unpack a zip file that was received for an upload, as a whole; raises as `store_file`."""
+    folder = workspace.uploads / upload_id
+    unpacked = folder / f".{new_id()}.unpacked"
+    with workspace.engine.connect() as connection:
+        row = open_row(connection, upload_id)
+    try:
+        n_files, n_bytes = _unpack(file, unpacked, row)
+        with _COUNTING:
+            top_entries = sorted(unpacked.iterdir())
+            for top in top_entries:
+                if (folder / "files" / top.name).exists():
+                    raise _name_taken(PurePosixPath(top.name))
+            _count(workspace, upload_id, n_files, n_bytes, has_folders=any(top.is_dir() for top in top_entries))
+            for top in top_entries:
+                top.rename(folder / "files" / top.name)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    return upload_state(workspace, upload_id)
 
-    def _unpack(self, out: Path) -> tuple[int, int]:
-        """Unpack into a new folder; return the number of files and bytes."""
-        with open_archive(self.part, _LIMITS) as (archive, entries):
-            accepted = [entry for entry in entries if not _is_metadata(entry.name)]
-            self._refuse_too_much(accepted)
-            out.mkdir()
-            for entry in accepted:
-                _make_folders(out, entry.name)
-                with archive.open(entry.info) as source, (out / entry.name).open("xb") as file:
-                    shutil.copyfileobj(source, file, _CHUNK)
-            return len(accepted), sum(entry.info.file_size for entry in accepted)
 
-    def _refuse_too_much(self, entries: list[Entry]) -> None:
-        if not entries:
+def _count(workspace: Workspace, upload_id: str, n_files: int, n_bytes: int, *, has_folders: bool) -> None:
+    """Update the counts of an upload.
+
+    Raises:
+        TooLarge: it exceeds its limits; simultaneous requests may have used the space.
+    """
+    with write_transaction(workspace.engine) as connection:
+        row = open_row(connection, upload_id)
+        _refuse_too_much(row, n_files, n_bytes)
+        values = {"n_files": row.n_files + n_files, "n_bytes": row.n_bytes + n_bytes}
+        values["has_folders"] = row.has_folders or has_folders
+        connection.execute(update(uploads).where(uploads.c.id == upload_id).values(**values))
+
+
+def _refuse_too_much(row: AnyRow, n_files: int, n_bytes: int) -> None:
+    if row.n_files + n_files > row.max_files:
+        raise TooLarge("upload-too-many-files", n_files=row.max_files)
+    if row.n_bytes + n_bytes > row.max_bytes:
+        raise too_large(row.max_bytes - row.n_bytes)
+
+
+def _unpack(file: Path, out: Path, row: AnyRow) -> tuple[int, int]:
+    """Unpack into a new folder; return the number of files and bytes."""
+    with open_archive(file, _LIMITS) as (archive, entries):
+        accepted = [entry for entry in entries if not _is_metadata(entry.name)]
+        n_files, n_bytes = len(accepted), sum(entry.info.file_size for entry in accepted)
+        if not accepted:
             raise CoverslipError("upload-archive-empty")
-        if len(entries) > self.files_left:
-            raise self._too_many(self.files_left)
-        if sum(entry.info.file_size for entry in entries) > self.left:
-            raise self._too_large()
+        _refuse_too_much(row, n_files, n_bytes)
+        out.mkdir()
+        for entry in accepted:
+            _make_folders(out, entry.name)
+            with archive.open(entry.info) as source, (out / entry.name).open("xb") as target:
+                shutil.copyfileobj(source, target, _CHUNK)
+        return n_files, n_bytes
 
 
 def _is_metadata(name: PurePosixPath) -> bool:

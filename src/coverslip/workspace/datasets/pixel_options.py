@@ -4,27 +4,24 @@ Only files whose format or first pixels show that they can contain several are d
 photographs cause no work.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import UnreadableImage
 from coverslip.images.decoding import describe_image
-from coverslip.images.reader import Channel, ReadPlan, Series, ZPlane
-from coverslip.messages import Note, note, text
+from coverslip.images.reader import Channel, Series, ZPlane
 from coverslip.workspace.store.rows import OUTSIDE, dataset_row
 from coverslip.workspace.store.tables import image_facts, images
 from coverslip.workspace.store.workspace import Workspace
 
 PixelKey = Literal["series", "t", "z", "channels", "level"]
-PIXEL_KEYS: tuple[str, ...] = get_args(PixelKey)
-
 _MOST_FILES = 12  # that are described
 _SINGLE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "JPEG2000")
 
@@ -42,18 +39,6 @@ class PixelChoice(BaseModel):
         Field(min_length=1, max_length=1_000, description="Numbers or names of channels, in this order; null: all."),
     ] = None
     level: Annotated[int, Field(ge=0, description="0-based level of a pyramid; 0 is the full resolution.")] = 0
-
-
-def notes_on_pixels(plan: ReadPlan, trained: ReadPlan) -> Iterator[Note]:
-    """Yield a note if other pixels of the files are read than in training."""
-    every = text("pixels-all")
-    differences = [
-        text("pixels-differ", key=name, value=plan.cell(name) or every, trained=trained.cell(name) or every)
-        for name in PIXEL_KEYS
-        if getattr(plan, name) != getattr(trained, name)
-    ]
-    if differences:
-        yield note("other-pixels", level="warning", keys=len(differences), differences="; ".join(differences))
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,16 +185,20 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
     Raises:
         NotFound: there is no such job in the trash.
         Conflict: something else is at its location, or the training that contained it was removed.
+        CoverslipError: its files are damaged; they stay in the trash.
     """
     job = find_job(workspace, job_id, is_removed=True)
     trash_folder = workspace.trash / job_id
     if not trash_folder.is_dir():
         raise NotFound("not-in-trash")
     files = list(trash_folder.iterdir())
-    if not job.folder.parent.is_dir():
+    if not job.folder.parent.parent.is_dir():
         raise Conflict("training-removed")
     if any((job.folder.parent / file.name).exists() for file in files):
         raise Conflict("original-location-taken", name=job.folder.name)
+    if (in_trash := trash_folder / job.folder.name) in files:
+        kind_of(job).check_files(in_trash)
+    job.folder.parent.mkdir(exist_ok=True)  # a backup contains no empty folders
     for file in files:
         shutil.move(file, job.folder.parent / file.name)
     choices = dict(job.choices)

@@ -1,7 +1,6 @@
 """Jobs of any kind: the table of them, their state (read from folders and processes), and the kinds themselves."""
 
 import itertools
-import json
 import os
 import platform
 import re
@@ -13,13 +12,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from pydantic_core import to_jsonable_python
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
@@ -398,6 +396,8 @@ def status_of(job: Job) -> Status | None:
 
 def state_of(job: Job, status: Status | None) -> State:
     """Return the state of a job by its row, process and status."""
+    if not job.command:  # an import, whose file is complete
+        return "done"
     if job.state == "queued":
         return "queued"
     if _is_being_launched(job):
@@ -430,70 +430,12 @@ def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
     return [job for job in jobs if job.state == "queued" or has_process(job)]
 
 
-# The kinds: a record for each, which queues, lists, the trash and event streams read.
+# The kinds: a record for each, which queues, lists, the trash and the event stream read.
 
 
 def progress_of_work(job: Job) -> Work | None:
     """Return the progress of a job whose work is one stage after another, from its log."""
     return folded_log(job).progress.work
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """An event of a job. `number` increases within a job; None: it describes the current state."""
-
-    kind: str  # the name of a field of the events of its kind of job
-    text: str  # JSON
-    number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class JobSnapshot:
-    """The current state of a job, and what is new since the last snapshot."""
-
-    now: dict[str, str]  # JSON by kind of message, the state first; empty if the job was removed
-    is_over: bool
-    lines: list[JobEvent]
-
-
-class EventSource(Protocol):
-    """The source of events of a job; its methods block."""
-
-    def snapshot(self) -> JobSnapshot: ...
-
-    def backlog(self, after: int, up_to: int) -> list[JobEvent]: ...
-
-
-NewSource = Callable[[Workspace, str], EventSource]  # the argument is the ID of a job
-
-
-def as_text(content: object) -> str:
-    """Return dataclasses, also in lists, as JSON."""
-    return json.dumps(to_jsonable_python(content), allow_nan=False)
-
-
-class StateSource:
-    """The source of the events of a job without numbered lines.
-
-    Args:
-        read: returns the current events of the job as a dataclass, whose first field is its state.
-        workspace: the workspace of the job.
-        job_id: the job.
-    """
-
-    def __init__(self, read: Callable[[Workspace, str], Any], workspace: Workspace, job_id: str) -> None:  # Any: events
-        self._read, self._workspace, self._id = read, workspace, job_id
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            events = self._read(self._workspace, self._id)
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        now = {each.name: as_text(getattr(events, each.name)) for each in fields(events)}
-        return JobSnapshot(now, has_ended(events.state.state), [])
-
-    def backlog(self, after: int, up_to: int) -> list[JobEvent]:
-        return []
 
 
 def _same_command(job: Job, _: bool) -> list[str]:
@@ -505,6 +447,10 @@ def _is_never_finished_early(_job: Job, _state: State) -> bool:
 
 
 def _do_nothing(_workspace: Workspace, _job: Job) -> None:
+    pass
+
+
+def _check_nothing(_folder: Path) -> None:
     pass
 
 
@@ -529,9 +475,8 @@ class JobKind:
         collection: the path of its details in the API, without the ID of the job; empty: each job has a link.
         queue: jobs of the same queue run one at a time.
         can_be_submitted: whether a server with Slurm submits its jobs, which then do not wait for each other.
-        events: a dataclass with a field for each event in the stream of a job; the first is its state. None: its state
-            is that of any job.
-        source: the source of these events.
+        story: returns what the API answers at the path of its details, given the ID of a job; None: the state of any
+            job.
         progress: the progress of a job; None if unknown.
         has_measurements: whether a job measures a classifier on labeled images.
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
@@ -540,6 +485,7 @@ class JobKind:
         refuse: raises a CoverslipError if a waiting job must not start, such as after a change of its files.
         store_rows: stores what a job has added to its table; called while it runs, and once
             after its end, before its row records the end.
+        check_files: raises a CoverslipError if the folder of a job is damaged; called before it leaves the trash.
         list_unlisted: adds jobs to the table whose folders exist without it, given the folders in the table; called
             by the queue in short intervals, and by one thread at a time.
     """
@@ -548,8 +494,7 @@ class JobKind:
     queue: str
     collection: str = ""
     function: str | None = None
-    events: type | None = None
-    source: NewSource | None = None
+    story: Callable[[Workspace, str], Any] | None = None  # Any: a dataclass
     progress: Callable[[Job], Work | None] = field(default=progress_of_work)
     can_be_submitted: bool = False
     has_measurements: bool = False
@@ -558,6 +503,7 @@ class JobKind:
     can_finish: Callable[[Job, State], bool] = field(default=_is_never_finished_early)
     refuse: Callable[[Workspace, Job], None] = field(default=_do_nothing)
     store_rows: Callable[[Workspace, Job], None] = field(default=_do_nothing)
+    check_files: Callable[[Path], object] = field(default=_check_nothing)
     list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
 
     @property

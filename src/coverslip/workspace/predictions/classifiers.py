@@ -1,4 +1,4 @@
-"""Classifiers of trainings and imported files: list, describe, import and remove them, predict sent images."""
+"""Classifiers of trainings and imported files: import, list and describe them, predict sent images."""
 
 import math
 import secrets
@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from sqlalchemy import insert, select, update
 
 from coverslip.datasets.index.opening import open_image_file
-from coverslip.errors import BadClassifier, Busy, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadClassifier, Busy, CoverslipError
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
-from coverslip.files import write_error
 from coverslip.images.preprocessing import Depth
 from coverslip.images.reader import pixel_side
 from coverslip.messages import Message
@@ -29,10 +27,8 @@ from coverslip.runs.classifier import find_classifier, open_classifier, state_of
 from coverslip.runs.prediction_tables import PredictionColumns
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.results import metrics_of_classifier
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job
-from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import Page, Paging, now
-from coverslip.workspace.store.tables import classifiers
+from coverslip.workspace.jobs.records import Job, JobKind, add_job, all_jobs, find_job, register
+from coverslip.workspace.store.rows import CLASSIFIER_KINDS, Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, headline_of
 from coverslip.workspace.workers import WorkerPool
@@ -41,18 +37,13 @@ if TYPE_CHECKING:
     from coverslip import inference
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedClassifier:
-    """An imported `.coverslip` file of the workspace."""
+# An imported `.coverslip` file is a job without a process. Its file takes the place of the folder.
 
-    id: str
-    name: str
-    file: Path
-    created: str  # time of the import
+IMPORT = register(JobKind(name="import", collection="classifiers", queue="imports", check_files=open_classifier))
 
 
-def import_file(workspace: Workspace, file: Path, name: str | None) -> ImportedClassifier:
-    """Import a `.coverslip` file into the workspace. Its network is built only for predictions.
+def import_file(workspace: Workspace, file: Path, name: str | None) -> str:
+    """Import a `.coverslip` file into the workspace; return its ID. Its network is built only for predictions.
 
     Raises:
         BadClassifier: it is not a classifier, or is damaged.
@@ -63,79 +54,21 @@ def import_file(workspace: Workspace, file: Path, name: str | None) -> ImportedC
         raise BadClassifier.of(replace(error.failure, file=None)) from error
     classifier_id = secrets.token_hex(5)
     target = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
-    imported = ImportedClassifier(classifier_id, name or " and ".join(card.classes[:3]), target, now())
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, target)
-    row = {"id": classifier_id, "name": imported.name, "file": str(target), "created": imported.created}
-    with write_transaction(workspace.engine) as connection:
-        connection.execute(insert(classifiers).values(**row))
-    return imported
-
-
-def all_imported(workspace: Workspace) -> list[ImportedClassifier]:
-    """Return all imported classifiers, the newest first."""
-    query = select(classifiers).where(classifiers.c.removed.is_(None))
-    with workspace.engine.connect() as connection:
-        rows = connection.execute(query.order_by(classifiers.c.created.desc(), classifiers.c.id)).all()
-    return [ImportedClassifier(row.id, row.name, Path(row.file), row.created) for row in rows]
-
-
-def find_imported(workspace: Workspace, classifier_id: str, *, is_removed: bool = False) -> ImportedClassifier:
-    """Return an imported classifier by its ID.
-
-    Raises:
-        NotFound: there is no such classifier.
-    """
-    with workspace.engine.connect() as connection:
-        row = connection.execute(select(classifiers).where(classifiers.c.id == classifier_id)).first()
-    if row is None or (row.removed is not None) != is_removed:
-        raise NotFound("no-such-classifier")
-    return ImportedClassifier(row.id, row.name, Path(row.file), row.created)
-
-
-def remove(workspace: Workspace, classifier_id: str) -> None:
-    """Move an imported classifier to the trash. Its predictions are kept.
-
-    Raises:
-        NotFound: there is no such classifier.
-    """
-    classifier = find_imported(workspace, classifier_id)
-    trash_folder = workspace.trash / classifier.id
-    try:
-        trash_folder.mkdir(parents=True, exist_ok=True)
-        _set_removed(workspace, classifier.id, now())
-        shutil.move(classifier.file, trash_folder / classifier.file.name)
-    except OSError as error:
-        raise write_error(trash_folder, error) from error
-
-
-def restore(workspace: Workspace, classifier_id: str) -> ImportedClassifier:
-    """Restore an imported classifier from the trash.
-
-    Raises:
-        NotFound: it is not in the trash.
-        Conflict: something else is at its location.
-        BadClassifier: its file is damaged; it stays in the trash.
-    """
-    classifier = find_imported(workspace, classifier_id, is_removed=True)
-    trash_folder = workspace.trash / classifier.id
-    file = trash_folder / classifier.file.name
-    if file.is_file():
-        if classifier.file.exists():
-            raise Conflict("original-location-taken", name=file.name)
-        open_classifier(file)
-        shutil.move(file, classifier.file)
-    elif not classifier.file.is_file():  # otherwise an earlier request failed before or after the move
-        raise NotFound("not-in-trash")
-    _set_removed(workspace, classifier.id, None)
-    with suppress(FileNotFoundError):  # a backup contains no empty folders
-        trash_folder.rmdir()
-    return classifier
-
-
-def _set_removed(workspace: Workspace, classifier_id: str, removed: str | None) -> None:
-    with write_transaction(workspace.engine) as connection:
-        connection.execute(update(classifiers).where(classifiers.c.id == classifier_id).values(removed=removed))
+    add_job(
+        workspace,
+        id=classifier_id,
+        kind=IMPORT.name,
+        name=name or " and ".join(card.classes[:3]),
+        dataset_name="",
+        folder=str(target),
+        command=[],
+        choices={},
+        state="ended",
+        queued=None,
+    )
+    return classifier_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,30 +95,25 @@ class ListedClassifier:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """The name and location of a classifier."""
-
-    name: str
-    path: Path  # the folder of a run, or a file
-
-
 def list_classifiers(workspace: Workspace, paging: Paging) -> Page[ListedClassifier]:
     """Return the classifiers: trained here, imported, of studies; the newest of each first.
 
     Classifiers of unfinished trainings follow the others. Damaged ones are skipped.
     """
-    usable: list[ListedClassifier] = []
-    of_studies: list[ListedClassifier] = []
-    for job in all_jobs(workspace, "train"):
+    listed: list[ListedClassifier] = []
+    for job in (each for kind in CLASSIFIER_KINDS for each in all_jobs(workspace, kind)):
         with suppress(CoverslipError):
-            (usable if job.study_id is None else of_studies).append(_of_training(job))
-    for imported in all_imported(workspace):
-        with suppress(CoverslipError):
-            usable.append(describe_imported(imported))
-    return paging.page_of(
-        sorted([*usable, *of_studies], key=lambda each: (each.study_id is not None, not each.is_finished))
-    )
+            listed.append(_described(job))
+    return paging.page_of(sorted(listed, key=lambda each: (each.study_id is not None, not each.is_finished)))
+
+
+def classifier_job(workspace: Workspace, classifier_id: str) -> Job:
+    """Return the training or import of a classifier, whose folder or file may not exist yet.
+
+    Raises:
+        NotFound: there is no such classifier.
+    """
+    return find_job(workspace, classifier_id, *CLASSIFIER_KINDS)
 
 
 def classifier_state(workspace: Workspace, classifier_id: str) -> ListedClassifier:
@@ -195,25 +123,7 @@ def classifier_state(workspace: Workspace, classifier_id: str) -> ListedClassifi
         NotFound: there is no such classifier.
         BadClassifier: the training has none yet, or its file is damaged.
     """
-    try:
-        job = find_job(workspace, classifier_id, "train")
-    except NotFound:
-        return describe_imported(find_imported(workspace, classifier_id))
-    return _of_training(job)
-
-
-def location_of(workspace: Workspace, classifier_id: str) -> Location:
-    """Return the location of the classifier of a training, or of an imported one. The file may not exist yet.
-
-    Raises:
-        NotFound: there is no such classifier.
-    """
-    try:
-        job = find_job(workspace, classifier_id, "train")
-    except NotFound:
-        imported = find_imported(workspace, classifier_id)
-        return Location(imported.name, imported.file)
-    return Location(job.name, job.folder)
+    return _described(classifier_job(workspace, classifier_id))
 
 
 def classes_of(workspace: Workspace, classifier_id: str | None) -> tuple[str, ...]:
@@ -225,39 +135,7 @@ def classes_of(workspace: Workspace, classifier_id: str | None) -> tuple[str, ..
     """
     if classifier_id is None:
         return ()
-    return open_classifier(find_classifier(location_of(workspace, classifier_id).path)).card.classes
-
-
-def _of_training(job: Job) -> ListedClassifier:
-    headline = headline_of(job.run) if job.run.is_measured else None
-    training = job.run.training
-    return _describe(
-        job.id,
-        job.name,
-        job.folder,
-        headline,
-        is_finished=job.run.is_done,
-        study_id=job.study_id,
-        created=job.created,
-        stage=None if training is None else training.chosen,
-    )
-
-
-def describe_imported(imported: ImportedClassifier) -> ListedClassifier:
-    """Return the description of an imported classifier.
-
-    Raises:
-        BadClassifier: its file is damaged.
-    """
-    return _describe(
-        imported.id,
-        imported.name,
-        imported.file,
-        _headline_of_file(imported.file),
-        is_imported=True,
-        is_finished=True,
-        created=imported.created,
-    )
+    return open_classifier(find_classifier(classifier_job(workspace, classifier_id).folder)).card.classes
 
 
 def _headline_of_file(file: Path) -> Headline | None:
@@ -282,31 +160,26 @@ def _headline_of_file(file: Path) -> Headline | None:
     )
 
 
-def _describe(
-    classifier_id: str,
-    name: str,
-    path: Path,
-    headline: Headline | None,
-    *,
-    is_finished: bool,
-    created: str,
-    is_imported: bool = False,
-    study_id: str | None = None,
-    stage: Literal["instant", "finetune"] | None = None,
-) -> ListedClassifier:
-    card = open_classifier(find_classifier(path)).card
+def _described(job: Job) -> ListedClassifier:
+    card = open_classifier(find_classifier(job.folder)).card
     size = card.trained_on.pixel_size_um
+    is_imported = job.kind == IMPORT.name
+    training = None if is_imported else job.run.training
+    if is_imported:
+        headline = _headline_of_file(job.folder)
+    else:
+        headline = headline_of(job.run) if job.run.is_measured else None
     return ListedClassifier(
-        id=classifier_id,
-        name=name,
+        id=job.id,
+        name=job.name,
         classes=list(card.classes),
         model=card.model,
         headline=headline,
         is_imported=is_imported,
-        is_finished=is_finished,
-        study_id=study_id,
-        created=created,
-        stage=stage,
+        is_finished=is_imported or job.run.is_done,
+        study_id=job.study_id,
+        created=job.created,
+        stage=None if training is None else training.chosen,
         pixel_side_um=None if size is None else pixel_side(size),
     )
 
@@ -371,7 +244,7 @@ class LoadedClassifiers:
             NotFound: there is no such classifier.
             CoverslipError: it has fewer classes, cannot be loaded, or its process ended twice on the same images.
         """
-        folder = location_of(self._workspace, classifier_id).path
+        folder = classifier_job(self._workspace, classifier_id).folder
         if top_k is not None:
             PredictionColumns(
                 open_classifier(find_classifier(folder)).card.classes, top_k
@@ -509,7 +382,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         NotFound: there is no such classifier.
         BadClassifier: the training has none yet, or its file is damaged.
     """
-    path = location_of(workspace, classifier_id).path
+    path = classifier_job(workspace, classifier_id).folder
     packed = open_classifier(find_classifier(path))
     card, metrics = packed.card, metrics_of_classifier(path)
     trained_on, points = card.trained_on, card.operating_points

@@ -20,7 +20,7 @@ from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json
-from coverslip.images.reader import ReadPlan
+from coverslip.images.reader import PIXEL_KEYS, ReadPlan
 from coverslip.messages import ChooseOther, Note
 from coverslip.runs.classifier import ClassifierCard, identity_of
 from coverslip.runs.documents import Document, read_object
@@ -29,7 +29,6 @@ from coverslip.runs.prediction_tables import hashes_of_rows, unfinished_rows
 from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.runs.status import StatusFile
 from coverslip.stopping import Stop
-from coverslip.workspace.datasets.pixel_options import PIXEL_KEYS, notes_on_pixels
 from coverslip.workspace.store.rows import plan_of_choice
 
 if TYPE_CHECKING:
@@ -87,6 +86,7 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             case _:
                 pass
 
+    from coverslip.inference.new_images import note_on_pixels, other_pixels
     from coverslip.inference.predicting import predict_opened
 
     classifier = _load_classifier(request, handle)
@@ -103,8 +103,8 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     )
     _refuse_changed(folder, prediction_input)
     _refuse_changed_files(table, data)
-    for each in notes_on_pixels(plan, trained):
-        handle(Noted.of(each))
+    if (pixel_note := note_on_pixels(other_pixels([plan], [trained]))) is not None:
+        handle(Noted.of(pixel_note))
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
     try:

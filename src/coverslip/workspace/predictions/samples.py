@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from threading import Lock
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
-from coverslip.errors import Conflict, CoverslipError, NotFound, PreconditionFailed
+from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import Summary, Well, wells_of
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.proportions import (
@@ -42,7 +43,6 @@ from coverslip.table_cells import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job
-from coverslip.workspace.predictions.classifiers import location_of
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, author_name, now
@@ -152,6 +152,25 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
     return summary
 
 
+def reset_sampling(workspace: Workspace, prediction_id: str) -> str | None:
+    """Rename the file of saved samples that cannot be read, so that folders are the samples again.
+
+    Returns:
+        The new name of the file in the folder of the prediction; None: it can be read, or there is none.
+
+    Raises:
+        NotFound: there is no such prediction.
+    """
+    job = find_job(workspace, prediction_id, "predict")
+    with _saving:
+        try:
+            saved_sampling(job)
+        except CoverslipError:
+            unused = (file for k in count(1) if not (file := job.folder / f"samples.unreadable-{k}.json").exists())
+            return (job.folder / _SAMPLES_FILE).rename(next(unused)).name
+    return None
+
+
 def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
     """Return the proportions in the samples of a prediction, which are its folders if nothing else was saved.
 
@@ -203,9 +222,12 @@ def saved_sampling(job: Job) -> Sampling:
     """Return how the images divide into samples, as a user chose, or by folder.
 
     Raises:
-        BadRun: what the user chose is damaged.
+        CoverslipError: what the user chose cannot be read.
     """
-    saved = _SavedSampling.read_if_there(job.folder / _SAMPLES_FILE)
+    try:
+        saved = _SavedSampling.read_if_there(job.folder / _SAMPLES_FILE)
+    except BadRun as error:
+        raise CoverslipError("unreadable-samples", cause=error) from error
     return Sampling() if saved is None else Sampling(**saved.model_dump(exclude={"format_version"}))
 
 
@@ -326,7 +348,7 @@ def _times_of(paths: Sequence[str], plans: Sequence[ReadPlan], sampling: Samplin
 def measured_run(workspace: Workspace, job: Job) -> Run | None:
     """Return the run of the classifier if it has predictions of test images; imported classifiers have none."""
     try:
-        run = Run(location_of(workspace, job.classifier_id or "").path)
+        run = find_job(workspace, job.classifier_id or "", "train").run
     except NotFound:
         return None
     return run if run.folder.is_dir() and run.is_measured and run.predictions_file.is_file() else None

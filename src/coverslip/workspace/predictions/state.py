@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -36,7 +35,6 @@ from coverslip.workspace.jobs.records import (
     JobFacts,
     JobKind,
     Json,
-    StateSource,
     add_job,
     all_jobs,
     end_time,
@@ -50,14 +48,14 @@ from coverslip.workspace.jobs.records import (
     unused_name,
 )
 from coverslip.workspace.lists import JobImages, images_of_job, read_results
-from coverslip.workspace.predictions.classifiers import location_of
+from coverslip.workspace.predictions.classifiers import classifier_job
 from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput, plan_for
 from coverslip.workspace.store.rows import (
     AnyRow,
     Page,
     Paging,
     dataset_row,
-    folder_of_run,
+    folder_of_job,
     keys_of_dataset,
     refuse_unready,
     source_paths,
@@ -87,8 +85,8 @@ def queue_prediction(
             are to be rescaled and the pixel size of the training images is unknown.
         BadClassifier: there is no classifier yet, or it is damaged.
     """
-    classifier = location_of(workspace, classifier_id)
-    card = open_classifier(find_classifier(classifier.path)).card
+    classifier = classifier_job(workspace, classifier_id)
+    card = open_classifier(find_classifier(classifier.folder)).card
     if prevalence:
         from coverslip.inference.new_images import stated_shares
 
@@ -102,7 +100,7 @@ def queue_prediction(
             if dataset.summary["n_labeled"]:  # the labels are in the table of predictions
                 refuse_changed_files(connection, dataset)
     job_id, folder = new_job_folder(workspace.predictions, name or images_name)
-    request: Json = {"format_version": 1, "classifier": str(classifier.path), "sources": paths}
+    request: Json = {"format_version": 1, "classifier": str(classifier.folder), "sources": paths}
     request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
     request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
@@ -269,19 +267,7 @@ def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
     if job.classifier_id is None:
         return None
     with workspace.engine.connect() as connection:
-        return folder_of_run(connection, job.classifier_id)
-
-
-@dataclass(frozen=True, slots=True)
-class PredictionEvents:
-    """The events of a prediction by name."""
-
-    state: Annotated[PredictionState, Field(description="The current state: first, after each change, and last.")]
-
-
-def prediction_events(workspace: Workspace, prediction_id: str) -> PredictionEvents:
-    """Return the current events of a prediction; raises as `prediction_state`."""
-    return PredictionEvents(prediction_state(workspace, prediction_id))
+        return folder_of_job(connection, job.classifier_id, "train")
 
 
 def _progress(job: Job) -> Work | None:
@@ -301,8 +287,7 @@ PREDICTION = register(
         collection="predictions",
         queue="predictions",
         can_be_submitted=True,
-        events=PredictionEvents,
-        source=partial(StateSource, prediction_events),
+        story=prediction_state,
         progress=_progress,
         store_rows=_store_rows,
         refuse=refuse_exchanged_files,

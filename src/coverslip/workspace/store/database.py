@@ -36,7 +36,7 @@ from coverslip.workspace.store.upgrades import STEPS, Steps, can_upgrade
 
 _FORMAT_VERSION = 1
 _MOST = 20  # backups; older ones are deleted sooner
-VERSION = 12  # of the tables
+VERSION = 13  # of the tables
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default

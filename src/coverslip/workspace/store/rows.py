@@ -56,7 +56,6 @@ from coverslip.runs.folder import Run
 from coverslip.runs.split import SplitRow
 from coverslip.workspace.store.tables import (
     changed_labels,
-    classifiers,
     confirmed_labels,
     datasets,
     image_facts,
@@ -272,18 +271,14 @@ def class_order(class_names: Iterable[str], used_names: Iterable[str]) -> list[s
     return [*ordered, *sorted(set(used_names).difference(ordered), key=natural_key)]
 
 
-def folder_of_run(connection: Connection, run_id: str) -> Path | None:
-    """Return the folder of a training; None if there is no such training."""
-    is_training = (jobs.c.id == run_id) & (jobs.c.kind == "train") & (jobs.c.state != "removed")
-    folder = connection.execute(select(jobs.c.folder).where(is_training)).scalar_one_or_none()
+CLASSIFIER_KINDS = ("train", "import")  # of jobs whose folder or file is a classifier
+
+
+def folder_of_job(connection: Connection, job_id: str, *kinds: str) -> Path | None:
+    """Return the folder of a job of these kinds; None if there is no such job."""
+    is_listed = (jobs.c.id == job_id) & jobs.c.kind.in_(kinds) & (jobs.c.state != "removed")
+    folder = connection.execute(select(jobs.c.folder).where(is_listed)).scalar_one_or_none()
     return None if folder is None else Path(folder)
-
-
-def file_of_classifier(connection: Connection, classifier_id: str) -> Path | None:
-    """Return the file of an imported classifier; None if there is no such classifier."""
-    is_listed = (classifiers.c.id == classifier_id) & classifiers.c.removed.is_(None)
-    file = connection.execute(select(classifiers.c.file).where(is_listed)).scalar_one_or_none()
-    return None if file is None else Path(file)
 
 
 def new_id() -> str:

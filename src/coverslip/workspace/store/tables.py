@@ -292,8 +292,8 @@ jobs = Table(
     Column("classifier_id", String),  # of evaluations and predictions
     Column("repeats_run", String),  # the training that this one repeats
     Column("study_id", String),  # the study of this training
-    Column("folder", String, nullable=False),  # absolute
-    Column("command", JSON, nullable=False),  # arguments after the interpreter
+    Column("folder", String, nullable=False),  # absolute; of an import, its file
+    Column("command", JSON, nullable=False),  # arguments after the interpreter; empty: an import, without a process
     Column("choices", JSON, nullable=False),  # the requested recipe, or the sources
     Column("state", String, nullable=False),  # queued, started, ended, removed; further states are read from the folder
     Column("queued", Float),  # seconds since 1970; determines the order
@@ -304,17 +304,6 @@ jobs = Table(
     Column("created", String, nullable=False),
     Column("made_by", String, nullable=False, server_default=""),  # the user of the request; empty: unknown
     Column("image_keys", String),  # the file with the row_ids of its images, absolute; None: they are in no dataset
-)
-
-# Imported classifiers; those that were trained here are in their runs.
-classifiers = Table(
-    "classifiers",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("file", String, nullable=False),  # absolute
-    Column("created", String, nullable=False),  # ISO 8601, UTC
-    Column("removed", String),  # time of the removal; it can be restored for a while
 )
 
 # The images that jobs have measured or predicted: the rows of `predictions.csv` in their folders.

@@ -284,12 +284,22 @@ def _store_messages(connection: sqlite3.Connection, report: OnProgress) -> None:
 
 
 def _remove_groups_of_no_group(connection: sqlite3.Connection, report: OnProgress) -> None:
-    """Leave the group of an image without one empty; it had the name of the image."""
+    """Leave the group of an image without one empty; it had the name of the image. Missing images are members, too."""
+    of_image = 'coalesce(dataset_id, missing_from), "group"'
     connection.execute(
-        'UPDATE images SET "group" = NULL WHERE "group" = image_id AND NOT EXISTS (SELECT 1 FROM images AS member '
-        'WHERE member.dataset_id = images.dataset_id AND member."group" = images."group" '
-        "AND member.row_id != images.row_id)"
+        f'UPDATE images SET "group" = NULL WHERE "group" = image_id AND ({of_image}) IN '
+        f"(SELECT {of_image} FROM images GROUP BY 1, 2 HAVING count(*) = 1)"
     )
+
+
+def _list_imports_as_jobs(connection: sqlite3.Connection, report: OnProgress) -> None:
+    """List imported classifiers, which had a table of their own, as jobs."""
+    connection.execute(
+        "INSERT INTO jobs (id, kind, name, dataset_name, folder, command, choices, state, created) "
+        """SELECT id, 'import', name, '', file, '[]', iif(removed IS NULL, '{}', '{"_was": "ended"}'), """
+        "iif(removed IS NULL, 'ended', 'removed'), created FROM classifiers"
+    )
+    connection.execute("DROP TABLE classifiers")
 
 
 STEPS: Steps = {
@@ -300,6 +310,7 @@ STEPS: Steps = {
     9: _add_keys_of_jobs,
     10: _store_messages,
     11: _remove_groups_of_no_group,
+    12: _list_imports_as_jobs,
 }
 
 

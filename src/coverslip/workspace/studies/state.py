@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -35,7 +35,6 @@ from coverslip.workspace.jobs.records import (
     JobFacts,
     JobFolders,
     JobKind,
-    StateSource,
     add_job,
     all_jobs,
     end_time,
@@ -260,20 +259,6 @@ def _seconds(cell: StudyCell) -> float | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class StudyEvents:
-    """The events of a study by name."""
-
-    state: Annotated[StudyState, Field(description="The current state: first, after each change, and last.")]
-    cells: Annotated[list[StudyTraining], Field(description="The current state of its trainings.")]
-
-
-def study_events(workspace: Workspace, study_id: str) -> StudyEvents:
-    """Return the current events of a study; raises as `study_state`."""
-    job = find_job(workspace, study_id, STUDY.name)
-    return StudyEvents(state_of_study(workspace, job), trainings_of(workspace, job))
-
-
 def _progress(job: Job) -> Work | None:
     with suppress(BadRecipe):
         states = [state_of_cell(cell).state for cell in cells_in(job.folder)]
@@ -289,8 +274,7 @@ STUDY = register(
         collection="studies",
         queue=TRAININGS_QUEUE,
         can_be_submitted=True,
-        events=StudyEvents,
-        source=partial(StateSource, study_events),
+        story=study_story,
         progress=_progress,
         can_resume_finished=True,
         list_unlisted=_list_unlisted,

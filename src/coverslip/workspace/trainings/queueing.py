@@ -21,6 +21,7 @@ from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.counts import count_groups
+from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset, Part
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.folding import Folds, tested_classes
@@ -32,7 +33,7 @@ from coverslip.datasets.splits.splitting import (
     split_images,
     trained_classes,
 )
-from coverslip.errors import CoverslipError, LeakageFound, NotFound
+from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.events import SetSizes, ignore
 from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
@@ -40,8 +41,7 @@ from coverslip.messages import Failure, Note, language, note
 from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import is_run, open_run
 from coverslip.runs.images import apply_earlier_split
-from coverslip.runs.log import LogLine, LogReader, lasting_lines
-from coverslip.runs.progress import Training, Work, seconds_left
+from coverslip.runs.progress import Work, seconds_left
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.training import budget_seconds
@@ -51,16 +51,12 @@ from coverslip.workspace.datasets.sources import groups_of_images
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE
 from coverslip.workspace.jobs.records import (
     Job,
-    JobEvent,
     JobKind,
-    JobSnapshot,
     State,
     add_job,
-    as_text,
     change_job,
     find_job,
     folded_log,
-    has_ended,
     job_folders,
     new_job_folder,
     register,
@@ -71,7 +67,7 @@ from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recip
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready, write_keys
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.state import RunState, can_finish, state_of_run
+from coverslip.workspace.trainings.state import can_finish, run_story
 from coverslip.workspace.workers import WorkerPool
 
 _SETS: tuple[Part, ...] = ("train", "val", "test", "excluded")
@@ -282,9 +278,11 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
     with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         picture = store.find([key]).get(key)
         if picture is None:
-            with TemporaryDirectory() as folder:  # without groups: the images may be of any set
-                sources = training_images(workspace, dataset_id, folder=Path(folder)).sources
-                encoded = pool.call(draw_augmentation, sources=sources, recipe=full_recipe)
+            grouped = recipe_grouping(workspace, row, recipe)
+            with TemporaryDirectory() as folder:
+                images = training_images(workspace, dataset_id, grouped=grouped, folder=Path(folder))
+                grouping = {"group": images.grouped.column, "group_pattern": images.grouped.pattern}
+                encoded = pool.call(draw_augmentation, sources=images.sources, recipe=full_recipe, **grouping)
             if encoded is None:
                 raise CoverslipError("preview-ended-silently")
             picture = base64.b64decode(encoded)
@@ -292,13 +290,14 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
         return picture
 
 
-def draw_augmentation(*, sources: Sequence[str], recipe: Json) -> str:
+def draw_augmentation(*, sources: Sequence[str], recipe: Json, group: str | None, group_pattern: str | None) -> str:
     """Return the picture of `preview_augmentation` as Base64.
 
     Raises:
         CoverslipError: no image can be shown.
     """
-    sheet = pipeline.draw_training_images(list(sources), Recipe.model_validate(recipe), emit=ignore)
+    data = open_dataset(list(sources), group=group, group_pattern=group_pattern)
+    sheet = pipeline.draw_training_images(data, Recipe.model_validate(recipe), emit=ignore)
     file = io.BytesIO()  # a process that is killed would leave a temporary file
     sheet.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -377,52 +376,6 @@ def _preview_of(
 # The kind of job.
 
 
-@dataclass(frozen=True, slots=True)
-class RunEvents:
-    """The events of a training by name."""
-
-    state: Annotated[RunState, Field(description="The current state: first, after each change, and last.")]
-    trainings: Annotated[tuple[Training, ...], Field(description="The curves so far.")]
-    log: Annotated[LogLine, Field(description="An important line; its number is the ID of the event.")]
-
-
-class TrainingSource:
-    """The source of the events of a training: state, curves, and important lines of the log."""
-
-    def __init__(self, workspace: Workspace, job_id: str) -> None:
-        self._workspace, self._id = workspace, job_id
-        self._log = find_job(workspace, job_id, TRAINING.name).run.events_file
-        self._reader = LogReader(self._log)
-        self._last_sent: tuple[tuple[Training, ...], str] = ((), "[]")
-
-    def snapshot(self) -> JobSnapshot:
-        try:
-            job = find_job(self._workspace, self._id, TRAINING.name)
-        except NotFound:
-            return JobSnapshot({}, True, [])
-        state = state_of_run(self._workspace, job)
-        # Read after the state, so that the last lines before the end are included.
-        trainings = folded_log(job).progress.trainings
-        self._reader.was_replaced()
-        lines = [_as_message(line) for line in self._reader.new_lines() if line.is_lasting]
-        now = {"state": as_text(state), "trainings": self._trainings_as_text(trainings)}
-        return JobSnapshot(now, has_ended(state.state), lines)
-
-    def _trainings_as_text(self, trainings: tuple[Training, ...]) -> str:
-        if trainings is not self._last_sent[0]:  # they change after epochs, not after steps
-            self._last_sent = (trainings, as_text(trainings))
-        return self._last_sent[1]
-
-    def backlog(self, after: int, up_to: int) -> list[JobEvent]:
-        if after >= up_to:
-            return []
-        return [_as_message(line) for line in lasting_lines(self._log) if after < line.n <= up_to]
-
-
-def _as_message(line: LogLine) -> JobEvent:
-    return JobEvent("log", as_text(line), line.n)
-
-
 def _resume_command(job: Job, is_finishing: bool) -> list[str]:
     if not is_run(job.folder):
         return list(job.command)
@@ -448,8 +401,7 @@ TRAINING = register(
         collection="runs",
         queue=TRAININGS_QUEUE,
         can_be_submitted=True,
-        events=RunEvents,
-        source=TrainingSource,
+        story=run_story,
         progress=_progress,
         has_measurements=True,
         resume_command=_resume_command,

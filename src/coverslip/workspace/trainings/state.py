@@ -17,6 +17,7 @@ from coverslip.messages import language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs.folder import Run, is_run
+from coverslip.runs.log import LogLine
 from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.timing import Stage
@@ -108,6 +109,19 @@ class RunState(JobFacts):
 
 
 @dataclass(frozen=True, slots=True)
+class LogText:
+    """The text of an important event."""
+
+    n: Annotated[int, Field(description="1-based number of its line in the log.")]
+    time: Annotated[float, Field(description="Seconds since 1970.")]
+    text: str
+    is_warning: bool
+
+
+_MOST_LOG_TEXTS = 500
+
+
+@dataclass(frozen=True, slots=True)
 class RunStory(RunState):
     """A training with its recipe, its curves so far and its notes."""
 
@@ -121,7 +135,7 @@ class RunStory(RunState):
         tuple[Training, ...], Field(description="The trainings of the run, such as folds, in the order of their start.")
     ]
     notes: tuple[TimedNote, ...]
-    last_event: Annotated[int, Field(description="Number of the last line of the log that is included.")]
+    log: Annotated[list[LogText], Field(description=f"The last {_MOST_LOG_TEXTS} important events, the oldest first.")]
     log_tail: Annotated[list[str], Field(description="The last lines of output of the process.")]
 
 
@@ -318,8 +332,8 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
         NotFound: there is no such training.
     """
     job = find_job(workspace, run_id, "train")
-    log = folded_log(job)
     state = state_of_run(workspace, job)
+    log = folded_log(job)  # read after the state, so that it is complete if the training has ended
     recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
@@ -329,9 +343,13 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
         recipe_text=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
         trainings=log.progress.trainings,
         notes=log.progress.notes,
-        last_event=log.last_event,
+        log=[_as_text(line) for line in log.lines[-_MOST_LOG_TEXTS:]],
         log_tail=last_output(job.folder),
     )
+
+
+def _as_text(line: LogLine) -> LogText:
+    return LogText(line.n, line.time, line.text, is_warning=line.values.get("level") == "warning")
 
 
 def _started(job: Job) -> str | None:

@@ -33,7 +33,7 @@ from coverslip.workspace.store.rows import (
     confirmed_images,
     contains,
     dataset_row,
-    folder_of_run,
+    folder_of_job,
     is_present_in,
     is_reserved,
     items_of,
@@ -727,7 +727,7 @@ def _training(connection: Connection, filters: Filters) -> Run:
     """Return the training of the filters."""
     if filters.run is None:
         raise CoverslipError("filter-without-training")
-    folder = folder_of_run(connection, filters.run)
+    folder = folder_of_job(connection, filters.run, "train")
     if folder is None:
         raise NotFound("no-such-training")
     return Run(folder)

@@ -77,7 +77,7 @@ export const general: Texts['general'] = {
       export: 'Export',
       predict: 'Vorhersage',
       study: 'Studie',
-      classifier: 'importierter Klassifikator',
+      import: 'importierter Klassifikator',
       dataset: 'Datensatz',
     },
   },

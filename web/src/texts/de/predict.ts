@@ -259,6 +259,9 @@ export const predict: Texts['predict'] = {
     raw: 'Gezählter Anteil',
     corrected: 'Korrigierter Anteil',
     computing: 'Anteile werden berechnet …',
+    startAgain: 'Neu beginnen',
+    reset: (file) =>
+      `Ordner sind die Proben. Die früheren Proben und Bedingungen stehen in der Datei ${file} der Vorhersage.`,
     detect: 'Nachzuweisender Unterschied in Prozentpunkten',
     detectHelp:
       'Wie viele Proben je Bedingung oder wie viele Blöcke diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',

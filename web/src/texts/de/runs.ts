@@ -78,7 +78,7 @@ export const runs: Texts['runs'] = {
     accuracy: 'Genauigkeit',
     f1: 'Makro-F1',
     readyText: (accuracy, f1) =>
-      `Der Sofort-Klassifikator erreicht auf Validierungsbildern eine Genauigkeit von ${accuracy} und ein Makro-F1 von ${f1}. Die Feinabstimmung geht von ihm aus. coverslip behält von beiden den Klassifikator, der auf Validierungsbildern besser ist.`,
+      `Der Sofort-Klassifikator erreicht auf Validierungsbildern eine Genauigkeit von ${accuracy} und ein Makro-F1 von ${f1}. Die Feinabstimmung geht von ihm aus. Validierungsbilder entscheiden, welchen von beiden coverslip behält.`,
     readyAlone: (accuracy, f1) =>
       `Der Sofort-Klassifikator erreicht auf Validierungsbildern eine Genauigkeit von ${accuracy} und ein Makro-F1 von ${f1}.`,
     predictNow: 'Mit diesem Klassifikator klassifizieren',

@@ -76,7 +76,7 @@ export const general = {
       export: 'export',
       predict: 'prediction',
       study: 'study',
-      classifier: 'imported classifier',
+      import: 'imported classifier',
       dataset: 'dataset',
     } as Record<string, string>,
   },

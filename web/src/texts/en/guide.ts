@@ -13,7 +13,7 @@ export const guide = {
     },
     checks: {
       title: 'Read the checks.',
-      text: 'coverslip looked for images that make a result wrong. These samples contain duplicates, a truncated file, and two identical images with different labels. Change nothing: the training keeps duplicates in the same set and excludes the other images. “Images” shows all images.',
+      text: 'coverslip searched for images that make results wrong. These samples contain duplicates, a truncated file, and two identical images with different labels. Change nothing: the training keeps duplicates in the same set and excludes the other images. “Images” shows all images.',
     },
     groups: {
       title: 'Check the groups.',

@@ -236,7 +236,7 @@ export const predict = {
     control: 'Compare',
     controlHelp:
       'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons. Samples also have z-scores.',
-    eachTwo: 'each two conditions',
+    eachTwo: 'each pair of conditions',
     positive: 'Positive controls',
     zScore: 'z-score',
     samples: 'Samples',
@@ -256,6 +256,9 @@ export const predict = {
     raw: 'Counted proportion',
     corrected: 'Corrected proportion',
     computing: 'Computing the proportions…',
+    startAgain: 'Start again',
+    reset: (file: string) =>
+      `Folders are the samples. The earlier samples and conditions are in the file ${file} of the prediction.`,
     detect: 'Difference to detect, in percentage points',
     detectHelp:
       'How many samples of each condition, or blocks, would show this difference with a power of 80%.',

@@ -80,7 +80,7 @@ export const runs = {
     accuracy: 'Accuracy',
     f1: 'Macro-F1',
     readyText: (accuracy: string, f1: string) =>
-      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. coverslip keeps the better of the two on validation images.`,
+      `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. Validation images decide which of the two coverslip keeps.`,
     readyAlone: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images.`,
     predictNow: 'Predict with this classifier',
