@@ -310,7 +310,7 @@ def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
 def test_a_refused_split_names_the_column_of_groups_that_nobody_chose(tmp_path, column, note):
     rows = [f"path,label,split,{column}"]
     for i in range(12):
-        Image.fromarray(np.full((8, 8), i % 11, np.uint8)).save(tmp_path / f"{i}.png")
+        Image.fromarray(np.full((8, 8), i % 10, np.uint8)).save(tmp_path / f"{i}.png")
         rows.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 9 else 'test'},p{i % 5}")
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = open_dataset(tmp_path / "table.csv")
