@@ -84,6 +84,10 @@ def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_
         page.go_back()
         page.get_by_role("heading", name="Sample images", level=1).wait_for()
         page.get_by_text("does not answer").wait_for(state="hidden")  # the stream of changes works below the path
+        page.get_by_role("link", name="Checks").click()
+        page.wait_for_url(f"{project}datasets/samples?tab=checks")
+        page.get_by_role("link", name="Overview").click()
+        page.wait_for_url(f"{project}datasets/samples")
 
         ben = browser.new_context(reduced_motion="reduce").new_page()
         accepted(ben, of_ben)

@@ -163,6 +163,13 @@ def test_values_of_curves_are_read_by_keys_and_by_the_pointer(page: "Page", stoc
     expect(page.locator(".plot p")).to_have_count(0)
 
 
+def test_a_confusion_links_to_its_images(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/runs/{stock.folds}")
+    page.get_by_role("region", name="Most frequent confusions").get_by_role("link").first.click()
+    page.wait_for_url(f"**/runs/{stock.folds}?tab=misclassified&label=*&predicted=*")
+    page.get_by_role("gridcell").first.wait_for()
+
+
 @pytest.mark.exhaustive
 def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
     use_no_worker(page)
