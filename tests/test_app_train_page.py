@@ -463,3 +463,23 @@ def test_nothing_starts_before_the_settings_of_the_training_in_the_address_are_r
     assert start.is_disabled()
     held.pop().continue_()
     expect(start).to_be_enabled()
+
+
+def test_a_reload_and_links_within_the_page_keep_the_settings(page: "Page", lab: Lab) -> None:
+    page.route("**/api/v1/models*", lambda _: None, times=1)  # no answer before the reload
+    page.goto(f"/train?dataset={lab.sets['cells']}&from={lab.earlier}")
+    page.get_by_text(re.compile(r"\d training image")).first.wait_for()
+    page.reload()
+    to_recipe = page.get_by_role("link", name="settings differ")
+    text = page.locator("#recipe")
+    for _ in range(2):
+        to_recipe.click()
+        expect(text).to_be_in_viewport()
+        page.evaluate("scrollTo(0, 0)")
+        expect(text).not_to_be_in_viewport()
+    page.get_by_label("Name of the training").fill("Once more")
+    to_recipe.click()
+    page.reload()
+    expect(page.get_by_label("Name of the training")).to_have_value("Once more")
+    unfold(page)
+    page.get_by_role("row", name=f"{TITLES['epochs']} 500").wait_for()

@@ -48,6 +48,10 @@ export const predict: Texts['predict'] = {
     text: 'Trainieren Sie einen Klassifikator mit Bildern mit Label, oder importieren Sie eine .coverslip-Datei einer anderen Person.',
     action: 'Klassifikator trainieren',
   },
+  gone: {
+    title: 'Dieser Klassifikator ist nicht mehr verfügbar',
+    text: 'Der Klassifikator wurde aus coverslip entfernt. Wählen Sie einen anderen Klassifikator.',
+  },
   import: 'Eine .coverslip-Datei importieren',
   importing: 'Die Datei wird gelesen …',
   isReady: (name) => `${name} ist bereit.`,

@@ -47,6 +47,10 @@ export const predict = {
     text: 'Train a classifier on labeled images, or import a .coverslip file from another person.',
     action: 'Train a classifier',
   },
+  gone: {
+    title: 'This classifier is no longer available',
+    text: 'The classifier was removed from coverslip. Choose another classifier.',
+  },
   import: 'Import a .coverslip file',
   importing: 'Reading the file …',
   isReady: (name: string) => `${name} is ready to predict.`,
