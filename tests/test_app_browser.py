@@ -53,6 +53,7 @@ def test_links_change_the_page_without_reloading_it(page: "Page") -> None:
     page.evaluate("window.isStillThere = true")
     page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
     page.wait_for_url("**/runs")
+    assert page.title().startswith(page.get_by_role("heading", level=1).inner_text())
     assert page.evaluate("window.isStillThere")
     page.go_back()
     page.wait_for_url(lambda url: url.endswith("/"))

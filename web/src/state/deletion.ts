@@ -1,24 +1,21 @@
 // Deletion of items that can be restored.
 import { remove, restore, type DeletedItem } from '../api/trash';
 import { texts } from '../texts';
-import { notices } from './notices.svelte';
+import { attempt, notices } from './notices.svelte';
 
 /** Delete an item and show a notice with an undo button. The callbacks run after the deletion and after the undo. */
-export async function deleteWithUndo(
+export const deleteWithUndo = (
   item: Pick<DeletedItem, 'kind' | 'id'>,
   message: string,
   ondeleted: () => void,
   onrestored: () => void = ondeleted,
-): Promise<void> {
-  try {
+) =>
+  attempt(async () => {
     await remove(item);
     ondeleted();
     notices.show(message, {
       title: texts.general.undo,
-      run: () => void restore(item).then(onrestored, (problem: unknown) => notices.showProblem(problem)),
+      run: () => void attempt(() => restore(item).then(onrestored)),
       restores: item.id,
     });
-  } catch (problem) {
-    notices.showProblem(problem);
-  }
-}
+  });

@@ -53,3 +53,12 @@ class Notices {
 }
 
 export const notices = new Notices();
+
+/** Do what the user asked for, or show why it failed. */
+export async function attempt(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (problem) {
+    notices.showProblem(problem);
+  }
+}
