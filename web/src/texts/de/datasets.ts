@@ -583,7 +583,7 @@ export const datasets: Texts['datasets'] = {
         .join(' '),
     remove: 'Zweitbefundung entfernen',
     removeHelp:
-      'Entfernt die gezogenen Bilder und alle Befundungen. Labels aus Entscheidungen bleiben erhalten.',
+      'Die gezogenen Bilder und alle Befundungen werden endgültig entfernt. Labels aus Entscheidungen bleiben erhalten.',
     labelTab: 'Labels vergeben',
     agreementTab: 'Übereinstimmung',
     reader: 'Befunder',

@@ -276,8 +276,8 @@ export const predict: Texts['predict'] = {
     remove: 'Stichprobe entfernen',
     removeHelp: (n) =>
       plural(n, {
-        one: `Entfernt die gezogenen Bilder und ${count(n)} Label.`,
-        other: `Entfernt die gezogenen Bilder und ${count(n)} Labels.`,
+        one: `Die gezogenen Bilder und ${count(n)} Label werden endgültig entfernt.`,
+        other: `Die gezogenen Bilder und ${count(n)} Labels werden endgültig entfernt.`,
       }),
     drawTitle: 'Bilder für Labels',
     draw: 'Bilder ziehen',

@@ -557,7 +557,7 @@ export const datasets = {
         .filter(Boolean)
         .join(' '),
     remove: 'Remove second reading',
-    removeHelp: 'Removes the drawn images and all readings. Decided labels stay.',
+    removeHelp: 'The drawn images and all readings are removed for good. Decided labels stay.',
     labelTab: 'Label images',
     agreementTab: 'Agreement',
     reader: 'Reader',

@@ -273,8 +273,8 @@ export const predict = {
     remove: 'Remove spot check',
     removeHelp: (n: number) =>
       plural(n, {
-        one: `Removes the drawn images and ${count(n)} label.`,
-        other: `Removes the drawn images and ${count(n)} labels.`,
+        one: `The drawn images and ${count(n)} label are removed for good.`,
+        other: `The drawn images and ${count(n)} labels are removed for good.`,
       }),
     drawTitle: 'Images to label',
     draw: 'Draw images',
