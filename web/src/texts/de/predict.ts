@@ -559,5 +559,4 @@ export const predict: Texts['predict'] = {
   correctionRemoved: 'Die Korrektur wurde entfernt.',
   predictedClass: (name) => `vorhergesagt als ${name}`,
   stopped: 'Angehalten. Die bisherigen Vorhersagen sind gespeichert.',
-  failed: 'Die Vorhersage ist fehlgeschlagen.',
 };

@@ -554,5 +554,4 @@ export const predict = {
   correctionRemoved: 'The correction was removed.',
   predictedClass: (name: string) => `predicted as ${name}`,
   stopped: 'Stopped. Predictions up to this point are saved.',
-  failed: 'The prediction failed.',
 };
