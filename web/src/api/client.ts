@@ -189,3 +189,6 @@ export async function rowIds(
 export function at(...parts: (string | number)[]): string {
   return `api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
 }
+
+/** Who sends the requests, and the project of this address. */
+export const readSession = (signal?: AbortSignal) => answer(api.GET('/api/v1/session', { signal }));
