@@ -1,5 +1,5 @@
 // Images that are drawn at random and labeled without their predictions or earlier labels.
-import { attempt, notices } from '../state/notices.svelte';
+import { notices } from '../state/notices.svelte';
 import { afterSaving, saving } from '../state/queue';
 import { resource } from '../state/resource.svelte';
 
@@ -20,10 +20,11 @@ export class DrawnImages<Drawing extends { images: { row_id: number; made: strin
 
   constructor(private readonly requests: Requests<Drawing>) {}
 
-  draw = (n: number) => attempt(async () => this.drawing.set(await afterSaving(() => this.requests.draw(n))));
+  draw = (n: number) =>
+    notices.attempt(async () => this.drawing.set(await afterSaving(() => this.requests.draw(n))));
 
   remove = () =>
-    attempt(async () => {
+    notices.attempt(async () => {
       await this.requests.remove();
       await this.drawing.reload();
     });

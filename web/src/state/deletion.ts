@@ -1,21 +1,22 @@
 // Deletion of items that can be restored.
 import { remove, restore, type DeletedItem } from '../api/trash';
 import { texts } from '../texts';
-import { attempt, notices } from './notices.svelte';
+import { notices } from './notices.svelte';
 
 /** Delete an item and show a notice with an undo button. The callbacks run after the deletion and after the undo. */
-export const deleteWithUndo = (
+export async function deleteWithUndo(
   item: Pick<DeletedItem, 'kind' | 'id'>,
   message: string,
   ondeleted: () => void,
   onrestored: () => void = ondeleted,
-) =>
-  attempt(async () => {
+): Promise<void> {
+  await notices.attempt(async () => {
     await remove(item);
     ondeleted();
     notices.show(message, {
       title: texts.general.undo,
-      run: () => void attempt(() => restore(item).then(onrestored)),
+      run: () => void notices.attempt(() => restore(item).then(onrestored)),
       restores: item.id,
     });
   });
+}
