@@ -239,7 +239,8 @@ def _natural_path(names: Iterable[str]) -> list[tuple[tuple[str | tuple[int, str
 
 
 def _suffixes(counts: Counter[str]) -> str:
-    listed = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in counts.most_common(6))
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:6]  # whatever the order of the folder
+    listed = ", ".join(f"{n:,} {one_line(suffix, 20)}" for suffix, n in most)
     return listed if len(counts) <= 6 else f"{listed} and others"
 
 
