@@ -186,6 +186,9 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
     assert n_used_in_training == lab.get(f"classifiers/{lab.run}/card")["n_images"]  # test images included
     evaluated = lab.evaluate(dataset)
     assert evaluated["n_used_in_training"] == n_used_in_training
+    next(each for each in seen.iterdir() if each.is_dir()).rename(seen / "other")  # of no class, so not evaluated
+    renamed = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={open_images(lab.workspace, seen)}")
+    assert renamed["n_used_in_training"] == renamed["n_known"] < n_used_in_training
     assert any(note["level"] == "warning" and str(n_used_in_training) in note["text"] for note in evaluated["notes"])
     assert "never seen" not in lab.get(f"jobs/{evaluated['id']}/results")["headline"]
     shutil.rmtree(folder)

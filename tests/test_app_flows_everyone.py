@@ -89,7 +89,7 @@ def ask_for_an_evaluation(page: "Page") -> None:
     images = page.get_by_role("combobox", name="Labeled dataset")
     images.get_by_role("option", name="Cells of two clinics").wait_for(state="attached")
     images.select_option(label="Cells of two clinics (90)")
-    page.get_by_text(re.compile("were training or validation images")).wait_for()  # these are its own images
+    page.get_by_text(re.compile("were used to train this classifier")).wait_for()  # these are its own images
 
 
 def evaluate(page: "Page") -> None:
@@ -98,7 +98,7 @@ def evaluate(page: "Page") -> None:
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.get_by_role("heading", level=1, name="Once more").wait_for()
     page.get_by_role("heading", name="Comparison with the test set of the run").wait_for(timeout=JOB_MS)
-    page.get_by_text(re.compile("were training or validation images")).wait_for()
+    page.get_by_text(re.compile("were used to train this classifier")).wait_for()
 
 
 def plan_a_study(page: "Page") -> None:

@@ -25,7 +25,11 @@ from coverslip.audit.near_duplicates import (
 from coverslip.audit.small_pictures import small_picture
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.inspecting import inspect_dataset
-from coverslip.datasets.quality.related_images import connected_components, predefined_split_leaks
+from coverslip.datasets.quality.related_images import (
+    connected_components,
+    predefined_split_leaks,
+    undivided_clusters,
+)
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.datasets.splits.folding import fold_images
 from coverslip.datasets.splits.splitting import split_images
@@ -306,6 +310,33 @@ def test_copies_connect_groups_unless_most_groups_would_become_one(
     assert len(set(connected_components(data, scan, range(12)).tolist())) == n_units
     (finding,) = inspect_dataset(data, scan).of("groups-divide-copies")
     assert finding.parameters["are_kept_together"] == (n_units != 6)
+
+
+def test_a_copy_that_no_split_contains_is_no_duplicate_in_several_groups(tmp_path: Path) -> None:
+    """Images 1, 8 and 9 have no label. The pixels of 4 and 5, and of 8 and 10, are equal."""
+    rows = ["path,label,group"]
+    for i in range(12):
+        gray = 20 * {5: 4, 10: 8}.get(i, i)
+        Image.fromarray(np.full((4, 4), gray, np.uint8)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{'' if i in (1, 8, 9) else 'ab'[i % 2]},g{i}")
+    table = "\n".join(rows).replace("5.png,b", "5.png,a")
+    (tmp_path / "t.csv").write_text(table, encoding="utf-8")
+    data = open_dataset(tmp_path / "t.csv")
+    scan = scan_images(data)
+    excluded_only = replace(scan, near_duplicates=((0, 1), (4, 5, 9)))
+    inspection = inspect_dataset(data, excluded_only)
+    assert undivided_clusters(data, excluded_only) == ()
+    assert inspection.of("near-duplicates") == ()
+    assert [finding.notes for finding in inspection.of("groups-divide-copies")] == [(("g4", "g5"),)]
+    partly = replace(scan, near_duplicates=((0, 1, 2), (3, 9)))
+    (finding,) = inspect_dataset(data, partly).of("near-duplicates")
+    assert undivided_clusters(data, partly) == ((0, 2),)
+    assert finding.images == (("0.png", "2.png"),)
+    assert [finding.parameters[name] for name in ("n_images", "n_clusters_together", "are_all_together")] == [
+        2,
+        1,
+        True,
+    ]
 
 
 def test_an_image_outside_the_split_connects_no_groups(tmp_path: Path) -> None:

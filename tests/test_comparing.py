@@ -13,6 +13,7 @@ from trained import GROUPS, INSTANT, MadeOnce
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, CoverslipError
+from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import read_run
@@ -59,6 +60,24 @@ def test_two_runs_on_one_split_differ_in_a_key_and_by_an_interval(pair: tuple[Ru
         (larger.metrics["log_loss"].value or 0) - (trained.metrics["log_loss"].value or 0), abs=1e-4
     )
     assert "larger minus first" in comparison._repr_html_()
+
+
+def test_images_without_a_group_are_counted_beside_the_groups(
+    pair: tuple[Run, Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in pair:
+        rows = run.split
+        tested = [row for row in rows if row.split == "test"]
+        (group, *others) = sorted({row.group for row in tested})
+        n_alone = sum(row.group == group for row in tested)
+        run.split_file.unlink()
+        write_split(run.split_file, [replace(row, group="") if row.group == group else row for row in rows])
+    runs = [Run(run.folder) for run in pair]
+    compared = cs.compare(runs).pairs[0]
+    assert (compared.n_groups, compared.n_ungrouped) == (len(others), n_alone)
+    assert main(["compare", *(str(run.folder) for run in runs)]) == 0
+    counts = {"n_images": compared.n, "n_groups": len(others), "n_ungrouped": n_alone}
+    assert text("command-common-images", **counts, by_labels="") in capsys.readouterr().out
 
 
 def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair: tuple[Run, Run]) -> None:

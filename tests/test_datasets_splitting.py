@@ -310,7 +310,7 @@ def test_a_predefined_split_that_leaks_is_refused_with_both_places(kind):
 def test_a_refused_split_names_the_column_of_groups_that_nobody_chose(tmp_path, column, note):
     rows = [f"path,label,split,{column}"]
     for i in range(12):
-        Image.fromarray(np.full((8, 8), i % 11, np.uint8)).save(tmp_path / f"{i}.png")
+        Image.fromarray(np.full((8, 8), i % 10, np.uint8)).save(tmp_path / f"{i}.png")
         rows.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 9 else 'test'},p{i % 5}")
     (tmp_path / "table.csv").write_text("\n".join(rows), encoding="utf-8")
     dataset = open_dataset(tmp_path / "table.csv")
@@ -403,7 +403,16 @@ def test_near_duplicates_among_excluded_images_do_not_change_which_images_stay_t
     leaks = [leak.images for leak in predefined_split_leaks(dataset, scan) if leak.kind == "near-duplicates"]
     assert leaks == ([(0, 7)] if is_dropped else [])
     by_code = {finding.code: finding.parameters for finding in inspect_dataset(dataset, scan).findings}
-    assert by_code["near-duplicates"]["n_clusters_together"] == (2 if is_dropped else 0)
+    assert by_code["near-duplicates"]["n_clusters_together"] == (1 if is_dropped else 0)
+
+
+def test_excluded_images_are_in_no_set_so_that_they_are_no_leak():
+    """The first two images have equal pixels, but different labels; the last has no label."""
+    pixels = ["same", "same", *"cdefg", "g"]
+    dataset, scan = make([*"ababab", "a", None], pixels=pixels, predefined=["train", "test"] * 4)
+    assert predefined_split_leaks(dataset, scan) == []
+    in_groups, scan = make([*"ababab", "a", None], [*"xxyzzwvv"], pixels, ["train", "test"] * 4)
+    assert [leak.name for leak in predefined_split_leaks(in_groups, scan)] == ["z"]
 
 
 @pytest.mark.parametrize(

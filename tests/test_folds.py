@@ -35,7 +35,9 @@ from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFit
 from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, message, text
 from coverslip.pipeline import train_without_report
-from coverslip.reports.reported import interval_words, percent, read_run
+from coverslip.reports.reported import interval_words, percent, read_run, set_title, whole_percent
+from coverslip.reports.sections.data import FLOW
+from coverslip.reports.sections.images import IMAGES
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.runs.classifier import open_classifier
 from coverslip.runs.folder import Run
@@ -98,7 +100,7 @@ def test_the_pooled_numbers_are_those_of_the_folds_predictions(run: Run) -> None
     metrics = json_of(run.folder / "metrics.json")
     assert (metrics["split"], metrics["n"], metrics["n_groups"]) == ("out-of-fold", 84, 7)
     assert run.metrics["accuracy"].value == pytest.approx(np.mean([row["predicted"] == row["label"] for row in pooled]))
-    assert "only 7 groups" in interval_words(run.metrics)
+    assert "only 7 groups" in interval_words(read_run(run.folder))
     folds = metrics["folds"]
     assert isinstance(folds, dict)
     n_of_fold = Counter(row["fold"] for row in rows_of(run.folder / "split.csv"))
@@ -269,6 +271,17 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     rows = [row for row in rows_of(run.folder / "predictions.csv") if row["label"] == "flat"]
     assert len(rows) == 4
     assert all(row["p:flat"] == "" for row in rows)
+    reported = read_run(run.folder)
+    assert reported.untested == {row["image_id"] for row in rows}
+    assert reported.parts == {"test": 84, "untested": 4}
+    n_folds = len(reported.metrics.folds.per_fold) if reported.metrics.folds else 0
+    assert FLOW.content(reported).verdict == text("verdict-folds", n_images=88, n_folds=n_folds, n_untested=4)
+    assert text("report-untested", n_images=4) in FLOW.content(reported).blocks[0].words
+    share = sum(cs.load_classifier(fold.folder).card.trained_on.n_images for fold in run.folds) / n_folds / 88
+    assert text("report-interval-folds", share=whole_percent(share)) in interval_words(reported)
+    classes = IMAGES.content(reported).blocks[0]
+    assert classes.columns[1:-1] == (set_title("tested-once"), set_title("untested"))
+    assert [row[1:] for row in classes.rows if row[0] == "flat"] == [["–", 4, 4]]
 
 
 def test_too_few_groups_and_predefined_splits_are_refused(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe_keys import save_recipe
 
+SEEN = {"seen-in-training", "groups-seen-in-training"}  # codes of notes
+
 
 def notes_of(run: Run, data: Path) -> tuple[Run, dict[str, Noted]]:
     events: list[Event] = []
@@ -50,6 +52,31 @@ def test_images_of_new_groups_are_new(own_run: Run, tmp_path: Path) -> None:
     assert "groups-seen-in-training" not in notes
     assert evaluation.evaluated_images is not None
     assert not evaluation.evaluated_images.is_seen
+
+
+@pytest.mark.slow
+def test_only_measured_images_count_as_training_images_and_as_images_of_training_groups(
+    own_run: Run, cells: Path, tmp_path: Path
+) -> None:
+    """Of images without a label, with a label of no class and that cannot be read, no metric is computed."""
+    (tmp_path / "damaged.png").write_bytes(b"no image")
+    new = sorted(write_cells(tmp_path / "new", 12, seed=9).glob("*/*.png"))
+    learnt = sorted(cells.glob("*/*.png"))[:5]
+    rows = [f"{file},{file.parent.name},new {i}" for i, file in enumerate(new)]
+    rows += [f"{file},{label},{file.name[:6]}" for file, label in zip(learnt, ("", "", "", "other"), strict=False)]
+    rows += [f"{tmp_path / 'damaged.png'},small,{learnt[0].name[:6]}"]
+    n_used, codes = [], []
+    for more in ((), (f"{learnt[4]},{learnt[4].parent.name},{learnt[4].name[:6]}",)):
+        table = tmp_path / f"{len(more)}.csv"
+        table.write_text("\n".join(["path,label,group", *rows, *more]))
+        events: list[Event] = []
+        evaluation = cs.evaluate(own_run, cs.open_dataset(table, group="group"), name=table.stem, emit=events.append)
+        images = evaluation.evaluated_images
+        assert images is not None
+        n_used.append((evaluation.metrics.n, images.n_used_in_training, images.n_of_seen_groups))
+        codes.append({event.code for event in events if isinstance(event, Noted)} & SEEN)
+    assert n_used == [(12, 0, 0), (13, 1, 1)]
+    assert codes == [set(), SEEN]
 
 
 @pytest.mark.slow

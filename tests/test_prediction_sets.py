@@ -8,6 +8,7 @@ import pytest
 
 import coverslip as cs
 from coverslip.evaluation.decisions import SET_LEVEL, images_needed, set_coverage, set_floors
+from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.results import PREDICTION_SETS
 from coverslip.runs.classifier import write_card
@@ -111,9 +112,15 @@ def test_reports_name_classes_that_are_in_every_set_and_say_what_groups_do_to_th
     assert card is not None
     assert "There are no prediction sets" in PREDICTION_SETS.blocks(ReportedRun(own_run))[0].words[0]
     write_card(own_run.classifier_folder, card.model_copy(update={"set_floors": (0.2, 0.3, 0.0)}))
+    (of_final,) = PREDICTION_SETS.blocks(ReportedRun(Run(own_run.folder)))  # as if folds had too few images for sets
+    assert of_final.words[0] == text(
+        "report-sets-of-final-classifier", has_folds=False, target=f"{SET_LEVEL:.0%}", n_needed=images_needed()
+    )
+    assert of_final.words[-1].endswith(f": {card.classes[2]}.")
+    assert (len(of_final.words), list(of_final.rows)) == (3, [])
     rows = [replace(row, prediction_set=(card.classes[2],)) for row in own_run.predictions]
     Predictions(rows, card.classes).write_csv(own_run.predictions_file)
-    (text,) = PREDICTION_SETS.blocks(ReportedRun(Run(own_run.folder)))
-    (always,) = [words for words in text.words if words.startswith("These classes have fewer")]
+    (section,) = PREDICTION_SETS.blocks(ReportedRun(Run(own_run.folder)))
+    (always,) = [words for words in section.words if words.startswith("These classes have fewer")]
     assert always.endswith(f": {card.classes[2]}.")
-    assert any("further images of the same groups" in words for words in text.words)
+    assert any("further images of the same groups" in words for words in section.words)

@@ -41,7 +41,7 @@ from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift,
 from coverslip.events import Event, Noted
 from coverslip.inference.proportions import cautions_of, names_of_folders
 from coverslip.messages import text
-from coverslip.reports.proportions import similar_names_of
+from coverslip.reports.proportions import proportions_report, similar_names_of
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.classifier import write_card
@@ -454,6 +454,18 @@ def test_of_two_classes_one_test_is_counted(tmp_path: Path) -> None:
     assert all(each.p_holm == pytest.approx(each.p) for each in summary.trends)
 
 
+def mark_unfamiliar(file: Path, is_unfamiliar: Sequence[bool]) -> None:
+    """Change the decisions of a table of predictions."""
+    with file.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    for row, each in zip(rows, is_unfamiliar, strict=True):
+        row["decision"] = "unfamiliar" if each else row["predicted"]
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def test_conditions_are_compared_by_counts_if_one_is_not_corrected(
     own_run: cs.Run, predictions: tuple[Path, Path]
 ) -> None:
@@ -468,15 +480,8 @@ def test_conditions_are_compared_by_counts_if_one_is_not_corrected(
         for name in [second if row.label == first and k < 4 else row.label]
     ]
     Predictions(mistaken, measured.classes).write_csv(own_run.predictions_file)
-    wells = [row["dose"] for row in csv.DictReader(table.read_text().splitlines())]
-    with file.open(newline="") as opened:
-        rows = list(csv.DictReader(opened))
-    for row, dose in zip(rows, wells, strict=True):
-        row["decision"] = "unfamiliar" if dose == "2" else row["predicted"]
-    with file.open("w", newline="") as opened:
-        writer = csv.DictWriter(opened, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    doses = [row["dose"] for row in csv.DictReader(table.read_text().splitlines())]
+    mark_unfamiliar(file, [dose == "2" for dose in doses])
     summary = cs.summarise(file, by="well", condition="dose", table=table, run=Run(own_run.folder))
     of_dose = {each.condition: each for each in summary.conditions}
     name = summary.classes[0]
@@ -490,6 +495,29 @@ def test_conditions_are_compared_by_counts_if_one_is_not_corrected(
         for dose in ("0", "2")
     }
     assert difference.difference.value == pytest.approx(raw["2"] - raw["0"])
+    report = html.unescape(proportions_report(summary))
+    assert text("proportions-shown", correction="some") in report
+    assert text("proportions-differences-help", has_blocks=False, is_corrected=False) in report
+    assert summary.assumption in report
+
+
+def test_nothing_is_stated_of_a_correction_if_no_sample_is_corrected(
+    trained: cs.Run, predictions: tuple[Path, Path]
+) -> None:
+    """The classifier is unfamiliar with all images."""
+    file, table = predictions
+    mark_unfamiliar(file, [True] * len(table.read_text().splitlines()[1:]))
+    summary = cs.summarise(file, by="well", condition="dose", table=table, run=trained)
+    assert summary.is_corrected  # a run was named
+    assert {each.n_unfamiliar for each in summary.samples} == {each.n for each in summary.samples}
+    assert (summary.assumption, summary.label_shift) == (text("proportions-not-corrected"), None)
+    assert summary.method == cs.summarise(file, by="well", table=table).method
+    report = html.unescape(proportions_report(summary))
+    assert text("proportions-shown", correction="none") in report
+    assert text("proportions-differences-help", has_blocks=False, is_corrected=False) in report
+    for has_correlation in (True, False):
+        corrected = {"is_binary": False, "has_correlation": has_correlation, "n_not_corrected": 0}
+        assert text("proportions-methods-corrected", **corrected) not in report
 
 
 @pytest.mark.slow

@@ -525,6 +525,20 @@ def test_images_without_a_known_group_are_distinguished_from_groups(tmp_path):
     assert words in model_card_text(ReportedRun(run))
 
 
+def test_the_classifier_is_fitted_to_validation_images_without_a_known_group_too(tmp_path):
+    run = cs.open_run(write_run(tmp_path, n_test=60))
+    apart = text("report-groups-not-in-training", is_tested_only=False)
+    assert apart in ReportedRun(run).measured_groups
+    rows = run.split
+    n = sum(row.split == "val" for row in rows)
+    run.split_file.unlink()
+    write_split(run.split_file, [replace(row, group="") if row.split == "val" else row for row in rows])
+    words = ReportedRun(cs.open_run(run.folder)).measured_groups
+    assert n > 0
+    assert text("report-ungrouped-images", n_images=n, has_folds=False) in words
+    assert apart not in words
+
+
 def test_texts_for_papers_say_how_many_images_have_no_known_group(tmp_path):
     run = cs.open_run(write_run(tmp_path, n_test=60))
     assert "no known group" not in cs.methods_text(run)

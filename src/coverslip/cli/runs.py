@@ -135,6 +135,7 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
             "mcnemar_p": numbers.mcnemar.p,
             "n": pair.n,
             "n_groups": pair.n_groups,
+            "n_ungrouped": pair.n_ungrouped,
             "n_by_content": pair.n_by_content,
         }
         for pair in comparison.pairs
@@ -219,7 +220,13 @@ def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") 
     from coverslip.reports.reported import by_labels, number, p_value, with_interval
 
     by = by_labels(numbers.labels)
-    title = text("command-common-images", n_images=pair.n, n_groups=pair.n_groups or 0, by_labels=by)
+    title = text(
+        "command-common-images",
+        n_images=pair.n,
+        n_groups=pair.n_groups or 0,
+        n_ungrouped=pair.n_ungrouped,
+        by_labels=by,
+    )
     console.print(f"\n{title}", style="bold", soft_wrap=True)
     rows = [
         (

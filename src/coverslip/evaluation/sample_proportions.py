@@ -379,6 +379,11 @@ def is_corrected(samples: Sequence[SampleProportions], name: str) -> bool:
     return all(each.classes[name].corrected.value is not None for each in samples if each.n)
 
 
+def has_corrections(proportions: Iterable[SampleProportions]) -> bool:
+    """Return whether the proportion of a class is corrected in a sample, a condition or at a time."""
+    return any(of_class.corrected.value is not None for each in proportions for of_class in each.classes.values())
+
+
 def shares_of_samples(samples: Sequence[SampleProportions], name: str) -> dict[str, float | None]:
     """Return the proportion of a class in each sample: corrected if all samples are, else counted."""
     use_corrected = is_corrected(samples, name)

@@ -256,15 +256,17 @@ def _evaluate_in(evaluation: Run, data: Dataset, classifier: Classifier, context
     remove_file(evaluation.stop_file)
     evaluation_context = RunContext(evaluation.folder, context.device, context.emit, Stop(evaluation.stop_file))
     with signals_stop(), record_work(evaluation_context, stopped=_stopped) as inner:
-        scan = scan_images(data, emit=inner.emit, stop=inner.stop)
+        measured, scan = _images_to_measure(data, classifier.classes, inner)
         images = EvaluatedImages(
             **images_opened(data).model_dump(),
-            n_used_in_training=_count_training_images(run, data, scan, inner),
-            n_of_seen_groups=_count_images_of_training_groups(run, data, inner.emit),
+            n_used_in_training=_count_training_images(run, measured, scan, inner),
+            n_of_seen_groups=_count_images_of_training_groups(run, measured, inner.emit),
             is_of_unfinished_training=not run.is_done,
             is_rescaled=classifier.is_rescaling,
-            n_of_other_pixel_size=0 if classifier.is_rescaling else _count_other_pixel_sizes(data, scan, classifier),
-            other_pixels=_other_pixels(run, data, classifier.card, inner.emit),
+            n_of_other_pixel_size=0
+            if classifier.is_rescaling
+            else _count_other_pixel_sizes(measured, scan, classifier),
+            other_pixels=_other_pixels(run, measured, classifier.card, inner.emit),
         )
         images.write(evaluation.environment_file)
         measure(evaluation, data, classifier, run.recipe, inner, split=evaluation.folder.name)
@@ -330,6 +332,17 @@ def _with_groups_of_run(data: Dataset, run: Run, emit: Emit) -> Dataset:
 def _as_measured(data: Dataset, run: Run, card: ClassifierCard) -> Dataset:
     """Return the images with the reading options of the classifier and the class names of the recipe."""
     return with_classes(with_plan(data, card.preprocessing.plan), run.recipe.classes, known=card.classes)
+
+
+def _images_to_measure(data: Dataset, classes: Sequence[str], context: RunContext) -> tuple[Dataset, Scan]:
+    """Return the readable images with a class of the classifier, which are those with metrics, and their scan."""
+    scan = scan_images(data, emit=context.emit, stop=context.stop)
+    positions = [
+        i
+        for i, (record, facts) in enumerate(zip(data.records, scan.facts, strict=True))
+        if isinstance(facts, PixelFacts) and record.label in classes
+    ]
+    return data.subset(positions), Scan(tuple(scan.facts[i] for i in positions))
 
 
 def _other_pixels(run: Run, data: Dataset, card: ClassifierCard, emit: Emit) -> tuple[OtherPixels, ...]:

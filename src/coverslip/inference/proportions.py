@@ -26,6 +26,7 @@ from coverslip.evaluation.sample_proportions import (
     compared_conditions,
     conditions_in_order,
     controls_of_plates,
+    has_corrections,
     samples_for_difference,
     trends_of_conditions,
     values_by_condition,
@@ -197,7 +198,9 @@ def summary_of(
             )
     of_condition = {name: {s: each for s, each in images.items() if condition_of[s] == name} for name in names}
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
-    shift = None if rates is None else _label_shift(list(images.values()), rates, prior)
+    series = _series(classes, rows, votes, names, rates, on_progress)
+    has_corrected = has_corrections((*samples, *conditions, *series))
+    shift = None if rates is None or not has_corrected else _label_shift(list(images.values()), rates, prior)
     return Summary(
         classes=tuple(classes),
         samples=tuple(with_z_scores(samples, controls[0])),
@@ -205,7 +208,7 @@ def summary_of(
         comparisons=tuple(compared_conditions(samples, names, classes, rates, controls[0])),
         trends=tuple(trends_of_conditions(samples, names, classes)),
         samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
-        series=_series(classes, rows, votes, names, rates, on_progress),
+        series=series,
         controls=tuple(controls_of_plates(samples, controls, classes)),
         label_shift=shift,
         correlations={} if rates is None else _correlations(rates, classes),
@@ -214,13 +217,17 @@ def summary_of(
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
         is_corrected=rates is not None,
-        method=RAW_METHOD if rates is None else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
-        assumption=text("summary-raw-only") if rates is None else _assumption(rates, classes),
+        method=RAW_METHOD if not has_corrected else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
+        assumption=_assumption(rates, classes, has_corrected=has_corrected),
     )
 
 
-def _assumption(rates: ErrorRates, classes: Sequence[str]) -> str:
+def _assumption(rates: ErrorRates | None, classes: Sequence[str], *, has_corrected: bool) -> str:
     """Return what the correction assumes, and whether intervals include that error rates of samples differ."""
+    if rates is None:
+        return text("summary-raw-only")
+    if not has_corrected:
+        return text("proportions-not-corrected")
     sentences = [text("summary-assumption")]
     if without := [name for name, each in zip(classes, rates.correlations, strict=True) if each is None]:
         are_all = len(without) == len(classes)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from coverslip.counts import count_groups
+from coverslip.counts import GroupCount, count_groups
 from coverslip.evaluation.comparison import Answers
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, original_id
@@ -26,18 +26,14 @@ class CommonImages:
     second: Answers
     first_label: np.ndarray  # (n,) int, labels of the first run
     second_label: np.ndarray  # (n,) int
-    group: np.ndarray | None  # (n,) names; None where no groups are known
+    group: np.ndarray | None  # (n,) names, or IDs of images that were copied; None: each image is a unit
+    n_of_groups: GroupCount | None  # None: no groups are known
     image_id: tuple[str, ...]  # (n,) IDs in the second run
     first_row: np.ndarray  # (n,) int, row of the first run's predictions.csv, from 0
     second_row: np.ndarray
     n_only_first: int
     n_only_second: int
     n_by_content: int  # of these images, matched by equal pixels because their files are not the same
-
-    @property
-    def n_groups(self) -> int | None:
-        """Number of groups; None where no groups are known."""
-        return None if self.group is None else count_groups(self.group.tolist()).n_groups
 
 
 def common_images(first: Run, second: Run) -> CommonImages:
@@ -53,13 +49,15 @@ def common_images(first: Run, second: Run) -> CommonImages:
     first_ids = [of_first.rows[k].image_id for k in at_first]
     second_ids = [of_second.rows[k].image_id for k in at_second]
     order = [second.predictions.classes.index(name) for name in classes]
+    groups = _groups(second, second_ids, first, first_ids)
     return CommonImages(
         classes=classes,
         first=_answers(of_first, at_first, list(range(len(classes)))),
         second=_answers(of_second, at_second, order),
         first_label=of_first.label[at_first],
         second_label=_renumbered(of_second.label[at_second], order),
-        group=_groups(second, second_ids, first, first_ids),
+        group=_images_of_copies(second, second_ids, first) if groups is None else groups,
+        n_of_groups=None if groups is None else count_groups(groups.tolist()),
         image_id=tuple(second_ids),
         first_row=_rows(first, first_ids),
         second_row=_rows(second, second_ids),
@@ -164,10 +162,7 @@ def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
 
 
 def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
-    """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups.
-
-    Without groups, the augmented copies of an image are a group.
-    """
+    """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups."""
     for run, image_ids in ((second, second_ids), (first, first_ids)):
         if run.is_evaluation:  # it has no split; its images are read again for their groups
             group_of = ImageLookup(run).groups()
@@ -176,6 +171,11 @@ def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Seque
         groups = np.array([group_of.get(image_id, "") for image_id in image_ids], dtype=object)
         if any(groups):
             return groups
+    return None
+
+
+def _images_of_copies(second: Run, second_ids: Sequence[str], first: Run) -> np.ndarray | None:
+    """Return the image that each augmented copy was made of; None if there are no copies."""
     if any(not run.is_evaluation and run.recipe.split.copies for run in (first, second)):
         return np.array([original_id(image_id) for image_id in second_ids], dtype=object)
     return None

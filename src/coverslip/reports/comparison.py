@@ -90,7 +90,8 @@ class Pair:
     first: Annotated[str, Field(description="`run_id` of the first run.")]
     second: Annotated[str, Field(description="The ID of the second run.")]
     n: int
-    n_groups: int | None
+    n_groups: Annotated[int | None, Field(description="Null if no groups are known.")]
+    n_ungrouped: Annotated[int, Field(description="Images without a group; 0 if no groups are known.")]
     n_by_content: Annotated[
         int, Field(description="Number of the n images that were matched by equal pixels, because their files differ.")
     ]
@@ -419,6 +420,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         second=second_row.run_id,
         n=0,
         n_groups=None,
+        n_ungrouped=0,
         n_by_content=0,
         n_only_first=first_row.n,
         n_only_second=second_row.n,
@@ -431,11 +433,13 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
     if set(first.predictions.classes) != set(second.predictions.classes):
         return replace(pair, notes=[text("comparison-different-classes")])
     common = common_images(first, second)
+    groups = common.n_of_groups
     n, n_relabeled = len(common.first_label), int((common.first_label != common.second_label).sum())
     return replace(
         pair,
         n=n,
-        n_groups=common.n_groups,
+        n_groups=None if groups is None else groups.n_groups,
+        n_ungrouped=0 if groups is None else groups.n_ungrouped,
         n_by_content=common.n_by_content,
         n_only_first=common.n_only_first,
         n_only_second=common.n_only_second,

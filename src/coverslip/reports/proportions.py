@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from coverslip._version import __version__
 from coverslip.errors import CoverslipError
@@ -17,6 +17,7 @@ from coverslip.evaluation.sample_proportions import (
     Summary,
     Well,
     has_blocks,
+    has_corrections,
     is_corrected,
     plate_size,
     shares_of_samples,
@@ -105,9 +106,16 @@ def shift_words(shift: LabelShift) -> str:
     return text("summary-shift-power", points=100 * shift.detectable)
 
 
+def _correction(summary: Summary) -> Literal["all", "some", "none"]:
+    """Return which proportions are corrected; only if those of all samples are, figures and tests use them."""
+    if not has_corrections((*summary.samples, *summary.conditions, *summary.series)):
+        return "none"
+    return "all" if all(is_corrected(summary.samples, name) for name in summary.classes) else "some"
+
+
 def assumption_of(summary: Summary) -> str:
-    """Return what the correction assumes, and that nothing contradicts it."""
-    if not summary.is_corrected:
+    """Return what the correction assumes, and that nothing contradicts it; or that nothing is corrected."""
+    if _correction(summary) == "none":
         return text("proportions-not-corrected")
     shift = summary.label_shift
     return summary.assumption if shift is None or shift.violated else f"{summary.assumption} {shift_words(shift)}"
@@ -144,8 +152,7 @@ def shown_classes(summary: Summary) -> Sequence[str]:
 
 def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
     if summary.is_corrected:
-        is_every = all(is_corrected(summary.samples, name) for name in summary.classes)
-        yield SectionText([text("proportions-shown", is_corrected=is_every)])
+        yield SectionText([text("proportions-shown", correction=_correction(summary))])
     columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
     for k, name in enumerate(names):
         title = text("proportions-of-class", name=name)
@@ -159,7 +166,13 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]
     if differences := [each for each in summary.comparisons if each.name in names]:
         conditions, difference = text("column-conditions"), reported.with_interval(text("column-difference"))
         yield SectionText(
-            [text("proportions-differences-help", has_blocks=has_blocks(summary.samples))],
+            [
+                text(
+                    "proportions-differences-help",
+                    has_blocks=has_blocks(summary.samples),
+                    is_corrected=_correction(summary) == "all",
+                )
+            ],
             (of_class, conditions, text("column-samples"), difference, text("column-effect-size"), "p", "p (Holm)"),
             [
                 (
@@ -257,16 +270,21 @@ def _methods(summary: Summary) -> str:
             n_unreadable=sum(each.n_unreadable for each in samples),
         )
     ]
-    if summary.is_corrected:
-        has_correlation = all(each is not None for each in summary.correlations.values())
-        is_binary = len(summary.classes) == 2
-        sentences.append(text("proportions-methods-corrected", is_binary=is_binary, has_correlation=has_correlation))
+    correction = _correction(summary)
+    if correction != "none":
+        sentences.append(
+            text(
+                "proportions-methods-corrected",
+                is_binary=len(summary.classes) == 2,
+                has_correlation=all(each is not None for each in summary.correlations.values()),
+                n_not_corrected=sum(each.n > 0 and not has_corrections([each]) for each in samples),
+            )
+        )
     if any(each.p is not None for each in summary.comparisons):
-        is_tested_corrected = all(is_corrected(samples, name) for name in summary.classes) and summary.is_corrected
         sentences.append(
             text(
                 "proportions-methods-compared",
-                is_corrected=is_tested_corrected,
+                is_corrected=correction == "all",
                 is_binary=len(summary.classes) == 2,
                 has_blocks=has_blocks(samples),
             )

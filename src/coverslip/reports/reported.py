@@ -69,6 +69,18 @@ class ReportedRun:
         """Images of the run that are not excluded."""
         return tuple(row for row in self.run.split if row.split != "excluded")
 
+    @cached_property
+    def untested(self) -> frozenset[str]:
+        """IDs of used images that no fold could test, such as those of a class without training images in the fold."""
+        if not self.n_folds or self.metrics.n == len(self.used):
+            return frozenset()
+        measured = {row.image_id for row in self.run.predictions.measured().rows}
+        return frozenset(row.image_id for row in self.used) - measured
+
+    def set_of(self, row: SplitRow) -> str:
+        """Return the split value of an image; `untested` if no fold could test it."""
+        return "untested" if row.image_id in self.untested else row.split
+
     @property
     def n_excluded_by_hand(self) -> int:
         """Number of images excluded in the app or in the table before training; the split does not list them."""
@@ -77,7 +89,8 @@ class ReportedRun:
     @cached_property
     def groups(self) -> Mapping[str, GroupCount]:
         """The groups of each set, and of all used images by the name `all`."""
-        sets = {part: [row for row in self.used if row.split == part] for part in ("train", "val", "test")}
+        names = ("train", "val", "test", "untested")
+        sets = {part: [row for row in self.used if self.set_of(row) == part] for part in names}
         return {part: count_groups(row.group for row in rows) for part, rows in (sets | {"all": self.used}).items()}
 
     @property
@@ -98,8 +111,8 @@ class ReportedRun:
 
     @cached_property
     def parts(self) -> Counter[str]:
-        """Number of images per split value; `excluded` includes the images excluded by hand."""
-        return Counter(row.split for row in self.run.split) + Counter({"excluded": self.n_excluded_by_hand})
+        """Number of images per value of `set_of`; `excluded` includes the images excluded by hand."""
+        return Counter(map(self.set_of, self.run.split)) + Counter({"excluded": self.n_excluded_by_hand})
 
     @cached_property
     def tested(self) -> MeasuredPredictions | None:
@@ -267,16 +280,16 @@ class ReportedRun:
         """Which groups the measured images come from, and whether training used images of them."""
         if self.evaluation is not None:  # group names may coincide with those of unrelated groups in training
             return text("report-groups-of-evaluation", groups=group_words(self.metrics))
-        groups = count_groups(row.group for row in self.used if self.n_folds or row.split == "test")
-        n_ungrouped, is_leaky = groups.n_ungrouped, self.is_split_leaky
-        is_every_fold_apart = bool(self.n_folds) and not n_ungrouped
+        groups, is_leaky = self.groups["test"], self.is_split_leaky
+        is_every_fold_apart = bool(self.n_folds) and not self.n_ungrouped
         first = text(
             "report-groups-of-test-images",
             n_groups=groups.n_groups,
-            n_ungrouped=n_ungrouped,
+            n_ungrouped=groups.n_ungrouped,
             is_of_test_set=is_leaky and not is_every_fold_apart,
         )
-        n_unknown = n_ungrouped if self.n_folds else self.groups["train"].n_ungrouped
+        of_fit = ("all",) if self.n_folds else ("train", "val")
+        n_unknown = sum(self.groups[name].n_ungrouped for name in of_fit)
         if is_every_fold_apart:
             return f"{first} {text('report-groups-of-folds')}"
         if is_leaky:
@@ -507,8 +520,9 @@ def range_after(metric: Metric, shown: Callable[[float], str]) -> str:
     return interval_after(spanned(metric.low, metric.high, shown))
 
 
-def interval_words(evaluation: Evaluation) -> str:
+def interval_words(run: ReportedRun) -> str:
     """Return what confidence intervals cover, for readers who do not know the names of the methods."""
+    evaluation = run.metrics
     folds, has_groups = evaluation.folds, bool(evaluation.n_units)
     sentences = [text("report-interval", has_groups=has_groups, has_folds=bool(folds))]
     if evaluation.n_units and evaluation.n_units < FEW_GROUPS_FOR_INTERVALS:
@@ -516,7 +530,7 @@ def interval_words(evaluation: Evaluation) -> str:
     if has_groups:
         sentences.append(text("report-interval-groups"))
     if folds:
-        share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / evaluation.n
+        share = sum(fold.n_train for fold in folds.per_fold) / len(folds.per_fold) / len(run.used)
         sentences.append(text("report-interval-folds", share=whole_percent(share)))
     return " ".join(sentences)
 

@@ -267,13 +267,15 @@ class EvaluatedImages(ImagesOpened):
     """`environment.json` of an evaluation on an external test set."""
 
     n_used_in_training: int = Field(
-        description="Number of images that were used in training, of which another plane was, or that are duplicates."
+        description="Number of measured images that were used in training, of which another plane was, or that are "
+        "duplicates."
     )
     n_of_seen_groups: int = Field(
-        description="Number of images whose group has the name of a group with training images."
+        description="Number of measured images whose group has the name of a group with training images."
     )
     n_of_other_pixel_size: int = Field(
-        default=0, description="Number of images that were not rescaled and have another pixel size than in training."
+        default=0,
+        description="Number of measured images that were not rescaled and have another pixel size than in training.",
     )
     other_pixels: tuple[OtherPixels, ...] = Field(
         default=(), description="Other planes, channels or levels of files than were read in training."

@@ -76,6 +76,7 @@ class ClassifierDifference:
     baseline: str
     n: int  # images that both were tested on
     n_groups: int | None
+    n_ungrouped: int  # images without a group; 0 if no groups are known
     difference: Metric  # of the primary metric, classifier minus baseline
 
 
@@ -108,13 +109,15 @@ def _classifier_difference(
     if not len(common.first_label):
         return
     differences = paired_differences(common.first, common.second, common.first_label, common.group, metrics=[metric])
+    groups = common.n_of_groups
     yield ClassifierDifference(
         dataset=dataset,
         train_per_class=n,
         name=name,
         baseline=baseline,
         n=len(common.first_label),
-        n_groups=common.n_groups,
+        n_groups=None if groups is None else groups.n_groups,
+        n_ungrouped=0 if groups is None else groups.n_ungrouped,
         difference=differences[metric],
     )
 

@@ -16,7 +16,14 @@ from coverslip.reports.blocks import SectionContent, SectionText, with_content
 from coverslip.reports.metric_rows import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
 from coverslip.reports.reported import count, listed, number, percent, signed, spanned
-from coverslip.studies.comparing import DatasetComparison, StudyComparison, VariantScores, usual_verdict, verdict
+from coverslip.studies.comparing import (
+    ClassifierDifference,
+    DatasetComparison,
+    StudyComparison,
+    VariantScores,
+    usual_verdict,
+    verdict,
+)
 from coverslip.studies.figures import (
     confusion_drawing,
     epoch_drawing,
@@ -510,12 +517,20 @@ def _classifiers(comparison: StudyComparison) -> SectionContent:
             row.name,
             row.baseline,
             count(row.n),
-            count(row.n_groups) if row.n_groups else "–",
+            _groups_of(row),
             estimate(row.difference, is_signed=True),
         )
         for row in comparison.classifiers
     ]
     return _table_section("study-classifiers", rows, text_at=(1, 2))
+
+
+def _groups_of(row: ClassifierDifference) -> str:
+    if not row.n_groups:
+        return "–"
+    if not row.n_ungrouped:
+        return count(row.n_groups)
+    return text("report-groups", n_groups=row.n_groups, n_ungrouped=row.n_ungrouped)
 
 
 def _arms(comparison: StudyComparison) -> SectionContent:

@@ -93,7 +93,7 @@ class EvaluationState(JobFacts):
     work: Annotated[Work | None, Field(description="The step in progress.")]
     n: Annotated[int | None, Field(description="Number of measured images.")]
     n_used_in_training: Annotated[
-        int | None, Field(description="Images that were used in training, and duplicates of them.")
+        int | None, Field(description="Measured images that were used in training, and duplicates of them.")
     ]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
@@ -235,8 +235,8 @@ class EvaluationOutlook:
     n_used_in_training: Annotated[
         int | None,
         Field(
-            description="Images used in training, and duplicates of them; null if the images must be read again to "
-            "count them."
+            description="Of the images with a class of the classifier, those used in training, and duplicates of them; "
+            "null if the images must be read again to count them."
         ),
     ]
     pixel_side_um: Annotated[
@@ -350,5 +350,6 @@ def _count_used_in_training(connection: Connection, dataset: AnyRow, run: Run) -
     if set(hashes_by_plan) != {plan}:  # the workspace has read other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset.id) & images.c.label.is_not(None) & ~images.c.is_excluded
-    hashes = connection.execute(select(images.c.pixel_hash).where(is_labeled)).scalars()
-    return sum(pixel_hash in hashes_by_plan[plan] for pixel_hash in hashes)
+    rows = connection.execute(select(images.c.pixel_hash, images.c.label).where(is_labeled))
+    labels = _known_labels(run)
+    return sum((labels is None or label in labels) and pixel_hash in hashes_by_plan[plan] for pixel_hash, label in rows)

@@ -18,8 +18,10 @@ from coverslip.datasets.names import natural_key, one_line, some
 from coverslip.datasets.quality.related_images import (
     Leak,
     NameGroups,
+    clusters_in_split,
     groups_in_names,
     labels_of,
+    near_duplicates_in_split,
     predefined_split_leaks,
     undivided_clusters,
 )
@@ -714,7 +716,8 @@ def conflicting_labels(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def exact_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find equal pixels whose labels do not conflict."""
-    clusters = [members for members in _with_labels(dataset, scan.equal_pixels) if len(labels_of(dataset, members)) < 2]
+    in_split = clusters_in_split(dataset, scan, scan.equal_pixels)
+    clusters = [members for members in in_split if len(labels_of(dataset, members)) < 2]
     if clusters:
         yield finding_case(
             "finding-duplicates",
@@ -726,11 +729,10 @@ def exact_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find near-duplicates, with the label of each image."""
-    near = _with_labels(dataset, scan.near_duplicates or ())
-    clusters = [members for members in near if _n_distinct(scan, members) > 1]
+    clusters = near_duplicates_in_split(dataset, scan)
     if not clusters:
         return
-    n_together = len(set(undivided_clusters(dataset, scan)).intersection(clusters))
+    n_together = len(undivided_clusters(dataset, scan))
     yield finding_case(
         "finding-near-duplicates",
         images=_image_ids(dataset, clusters),
@@ -745,9 +747,10 @@ def near_duplicates(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find duplicates and near-duplicates in several groups, with the group of each image."""
-    in_near_duplicates = {i for members in scan.near_duplicates or () for i in members}
-    equal = (members for members in scan.equal_pixels if in_near_duplicates.isdisjoint(members))
-    near = scan.near_duplicates or ()
+    near = near_duplicates_in_split(dataset, scan)
+    in_near_duplicates = {i for members in near for i in members}
+    in_split = clusters_in_split(dataset, scan, scan.equal_pixels)
+    equal = (members for members in in_split if in_near_duplicates.isdisjoint(members))
     clusters = [members for members in (*equal, *near) if len({dataset.records[i].group for i in members} - {None}) > 1]
     if clusters:
         yield finding_case(
@@ -755,20 +758,8 @@ def duplicates_in_several_groups(dataset: Dataset, scan: Scan) -> Iterator[Findi
             images=_image_ids(dataset, clusters),
             notes=_describe_images(dataset, clusters, lambda record: record.group or ""),
             n_clusters=len(clusters),
-            are_kept_together=undivided_clusters(dataset, scan) == (scan.near_duplicates or ()),
+            are_kept_together=undivided_clusters(dataset, scan) == near,
         )
-
-
-def _with_labels(dataset: Dataset, clusters: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Return the clusters with at least two labeled images; all clusters if no image has a label yet."""
-    has_label = [record.label is not None for record in dataset.records]
-    if not any(has_label):
-        return list(clusters)
-    return [members for members in clusters if sum(has_label[i] for i in members) > 1]
-
-
-def _n_distinct(scan: Scan, members: Sequence[int]) -> int:
-    return len({fact.pixel_hash for i in members if isinstance(fact := scan.facts[i], PixelFacts)})
 
 
 def _shown_images(dataset: Dataset, leak: Leak) -> Sequence[int]:

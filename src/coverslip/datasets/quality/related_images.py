@@ -27,6 +27,7 @@ from coverslip.messages import Note, joined, message, note
 
 Ints = npt.NDArray[np.intp]
 Doubles = npt.NDArray[np.float64]
+Clusters = tuple[tuple[int, ...], ...]  # positions of images
 
 _MOST_TOKENS = 8
 _FEWEST_GROUPS = 3
@@ -302,19 +303,45 @@ def labels_of(dataset: Dataset, positions: Iterable[int]) -> set[str]:
     return {record.label for record in records if record.label is not None and dataset.has_class(record)}
 
 
-def undivided_clusters(dataset: Dataset, scan: Scan) -> tuple[tuple[int, ...], ...]:
+def clusters_in_split(dataset: Dataset, scan: Scan, clusters: Clusters) -> Clusters:
+    """Return the clusters without images that no split contains; a cluster has at least two images.
+
+    If no image has a label yet, all images count.
+    """
+    if not clusters:
+        return ()
+    is_in_split = _are_in_split(dataset, scan)
+    in_split = (tuple(i for i in members if is_in_split[i]) for members in clusters)
+    return tuple(members for members in in_split if len(members) > 1)
+
+
+def near_duplicates_in_split(dataset: Dataset, scan: Scan) -> Clusters:
+    """Return the clusters of near-duplicates as `clusters_in_split`, without clusters of equal pixels only."""
+    clusters = clusters_in_split(dataset, scan, scan.near_duplicates or ())
+    hashes = [fact.pixel_hash if isinstance(fact, PixelFacts) else "" for fact in scan.facts]
+    return tuple(members for members in clusters if len({hashes[i] for i in members}) > 1)
+
+
+def _are_in_split(dataset: Dataset, scan: Scan) -> list[bool]:
+    if all(record.label is None for record in dataset.records):
+        return [True] * len(dataset.records)
+    return [not reason for reason in exclusion_reasons(dataset, scan)]
+
+
+def undivided_clusters(dataset: Dataset, scan: Scan) -> Clusters:
     """Return the clusters of near-duplicates that no split divides: all, except clusters in too many groups.
 
     Simple shapes, such as spots, can be as similar as near-duplicates. If clusters would merge the groups of a split
     into half as many or fewer, clusters in several groups are ignored as such shapes. Images that no split contains,
     such as blank ones of an excluded class, do not count.
     """
-    clusters = scan.near_duplicates or ()
+    clusters = near_duplicates_in_split(dataset, scan)
     if not clusters:
         return ()
-    reasons = exclusion_reasons(dataset, scan)
-    is_split = any(not reason for reason in reasons)  # else, no image has a label yet
-    group_of = [None if reason and is_split else r.group for r, reason in zip(dataset.records, reasons, strict=True)]
+    group_of = [
+        record.group if is_in_split else None
+        for record, is_in_split in zip(dataset.records, _are_in_split(dataset, scan), strict=True)
+    ]
     number = {group: k for k, group in enumerate(dict.fromkeys(group for group in group_of if group is not None))}
     groups = [{number[group] for i in members if (group := group_of[i]) is not None} for members in clusters]
     components = _DisjointSets(len(number))
@@ -428,7 +455,7 @@ class Leak:
 
 
 def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
-    """Return duplicates and groups that a predefined split has in several sets, among readable images with a label.
+    """Return duplicates and groups that a predefined split has in several sets, among images that are not excluded.
 
     An image without a set can connect two sets, if it is in a group of one and equal to an image of the other.
     """
@@ -436,8 +463,9 @@ def predefined_split_leaks(dataset: Dataset, scan: Scan) -> list[Leak]:
     by_group: dict[Hashable, list[int]] = defaultdict(list)
     by_cluster: dict[Hashable, list[int]] = defaultdict(list)
     cluster_of = {i: k for k, members in enumerate(undivided_clusters(dataset, scan)) for i in members}
+    reasons = exclusion_reasons(dataset, scan)
     for i, (record, fact) in enumerate(zip(dataset.records, scan.facts, strict=True)):
-        if record.predefined_split is None or not dataset.has_class(record) or isinstance(fact, Unreadable):
+        if record.predefined_split is None or reasons[i] or isinstance(fact, Unreadable):
             continue
         by_pixels[fact.pixel_hash].append(i)
         if record.group is not None:

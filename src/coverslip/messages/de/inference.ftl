@@ -78,10 +78,10 @@ estimator-changed-classes = Das Rezept benennt Klassen um oder fasst sie zusamme
 image-not-predicted = Für dieses Bild ist keine Vorhersage möglich: { $reason }
     .do = Entfernen Sie es, oder ersetzen Sie es durch ein lesbares Bild.
 
-training-images = { $n_images ->
-        [one] { $n_images } dieser Bilder war ein Trainings- oder Validierungsbild
-       *[other] { $n_images } dieser Bilder waren Trainings- oder Validierungsbilder
-    } dieses Klassifikators. Vorhersagen dafür sind häufiger richtig als für neue Bilder.
+training-images = Dieser Klassifikator wurde mit { $n_images ->
+        [one] einem
+       *[other] { $n_images }
+    } dieser Bilder trainiert. Vorhersagen dafür sind häufiger richtig als für neue Bilder.
 
 unreadable-image = { $image }: { $reason }
 

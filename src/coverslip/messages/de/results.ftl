@@ -155,8 +155,8 @@ report-ungrouped-images = { $has_folds ->
            *[other] { $n_images } Bilder haben keine bekannte Gruppe
         }
        *[false] { $n_images ->
-            [one] { $n_images } Trainingsbild hat keine bekannte Gruppe
-           *[other] { $n_images } Trainingsbilder haben keine bekannte Gruppe
+            [one] { $n_images } Trainings- oder Validierungsbild hat keine bekannte Gruppe
+           *[other] { $n_images } Trainings- oder Validierungsbilder haben keine bekannte Gruppe
         }
     }, sodass nicht zu erkennen ist, ob Trainings- und Testbilder vom selben Patienten oder Objektträger stammen.
 
@@ -365,7 +365,11 @@ verdict-no-calibration = Der Kalibrierungsfehler dieses Trainings ist nicht beka
 
 verdict-split = { $n_images } Bilder: { $n_train } Trainingsbilder, { $n_val } Validierungsbilder und { $n_test } Testbilder.
 
-verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. Jedes Bild ist einmal Testbild.
+verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. { $n_untested ->
+        [0] Jedes Bild ist einmal Testbild.
+        [one] { $n_untested } Bild konnte nicht getestet werden; jedes andere ist einmal Testbild.
+       *[other] { $n_untested } Bilder konnten nicht getestet werden; jedes andere ist einmal Testbild.
+    }
 
 verdict-each-fold = { $n_folds } Folds wurden getrennt trainiert. Der endgültige Klassifikator ist mit allen Bildern trainiert.
 
@@ -699,9 +703,10 @@ proportions-not-corrected = Die Anteile sind Anzahlen von Vorhersagen, die durch
 
 proportions-by-condition = Anteile
 
-proportions-shown = { $is_corrected ->
-    [true] Abbildungen zeigen korrigierte Anteile zwischen 0 und 1. Unterschiede, Trends und Kontrollen verwenden sie ohne diese Grenzen.
-   *[false] Abbildungen zeigen Anzahlen von Vorhersagen, weil einige Proben nicht korrigiert werden konnten.
+proportions-shown = { $correction ->
+    [all] Abbildungen zeigen korrigierte Anteile zwischen 0 und 1. Unterschiede, Trends und Kontrollen verwenden sie ohne diese Grenzen.
+    [some] Abbildungen zeigen Anzahlen von Vorhersagen, weil einige Proben nicht korrigiert werden konnten. Auch Unterschiede, Trends und Kontrollen verwenden diese Anzahlen.
+   *[none] Abbildungen zeigen Anzahlen von Vorhersagen, weil keine Probe korrigiert werden konnte.
 }
 
 proportions-of-class = Anteil von { $name }
@@ -740,7 +745,10 @@ proportions-methods-help = Text für den Methodenteil einer Publikation.
 proportions-differences-help = { $has_blocks ->
     [true] Jeder Block mit beiden Bedingungen zählt als eine Differenz. Proben ohne Block werden nicht verglichen.
    *[false] Jede Probe zählt als ein Wert.
-} Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten. Effektstärke (Hedges-g): der Unterschied, geteilt durch die Standardabweichung der { $has_blocks ->
+} { $is_corrected ->
+    [true] Unterschiede werden aus Anteilen berechnet, bevor diese auf den Bereich von 0 bis 1 begrenzt werden; sie können deshalb etwas von der Tabelle darüber abweichen. Ihre Intervalle enthalten die Unsicherheit der Fehlerraten.
+   *[false] Unterschiede werden aus Anzahlen von Vorhersagen berechnet; Fehler des Klassifikators können sie deshalb verzerren.
+} Effektstärke (Hedges-g): der Unterschied, geteilt durch die Standardabweichung der { $has_blocks ->
     [true] Blöcke
    *[false] Proben
 } einer Bedingung. Ein kleiner adjustierter p-Wert (unter 0,05) besagt, dass ein solcher Unterschied selten wäre, wenn sich die Bedingungen nicht unterschieden; er berücksichtigt die Anzahl der Klassen und der Vergleiche.

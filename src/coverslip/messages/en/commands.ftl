@@ -250,6 +250,9 @@ command-common-images = { $n_images ->
         [0] {""}
         [one] {" "}from { $n_groups } group
        *[other] {" "}from { $n_groups } groups
+    }{ $n_ungrouped ->
+        [0] {""}
+       *[other] {" "}({ $n_ungrouped } without a group)
     } of both runs{ $by_labels }
 
 command-mcnemar = Correct in { $first } only: { $n_first ->

@@ -79,9 +79,9 @@ image-not-predicted = This image cannot be predicted: { $reason }
     .do = Remove it, or replace it by a readable image.
 
 training-images = { $n_images ->
-        [one] { $n_images } of these images was a training or validation image
-       *[other] { $n_images } of these images were training or validation images
-    } of this classifier. Their predictions are correct more often than those of new images.
+        [one] { $n_images } of these images was
+       *[other] { $n_images } of these images were
+    } used to train this classifier. Their predictions are correct more often than those of new images.
 
 unreadable-image = { $image }: { $reason }
 

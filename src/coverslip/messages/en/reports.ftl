@@ -113,6 +113,14 @@ report-subgroup-lacks-classes = lacks { $n_classes ->
 
 # Dataset and its images
 
+report-untested = { $n_images ->
+        [one] { $n_images } included image could
+       *[other] { $n_images } included images could
+    } not be tested: no training image of the fold has the class, or the image could not be read. The metrics do not include { $n_images ->
+        [one] it.
+       *[other] them.
+    }
+
 report-duplicates = { $n_images ->
         [one] { $n_images } included image has a duplicate or near-duplicate.
        *[other] { $n_images } included images have duplicates or near-duplicates.
@@ -588,6 +596,11 @@ report-groups-of-training = { $n_images ->
 report-evaluation-without-groups = No groups are known. If several of these images come from one patient or slide, the confidence intervals are too narrow.
 
 report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
+
+report-sets-of-final-classifier = { $has_folds ->
+        [true] The classifiers of the folds have no prediction sets, because no class has { $n_needed } calibration images in a fold.
+       *[false] The predictions of these images have no prediction sets.
+    } The final classifier has prediction sets, with a target coverage of { $target } per class.
 
 report-prediction-sets = A prediction set lists the plausible classes of an image. It always contains the most probable class. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
         [one] { $n_images } image
@@ -1075,6 +1088,7 @@ report-set = { $split ->
         [val] validation
         [test] test
         [tested-once] tested once
+        [untested] not tested
        *[excluded] excluded
     }
 
@@ -1489,7 +1503,11 @@ proportions-methods-counted = Class proportions of { $n_samples ->
 proportions-methods-corrected = Counts were corrected by the error rates of the classifier on test images that it was not fitted on (adjusted counts). { $is_binary ->
     [true] 95% confidence intervals are melded (Bayer, Fay and Graubard 2022)
    *[false] 95% confidence intervals are from 1,000 Dirichlet draws of error rates and counts
-} at effective numbers of images, which include differences between samples and between groups of test images. { $has_correlation ->
+} at effective numbers of images, which include differences between samples and between groups of test images.{ $n_not_corrected ->
+    [0] {""}
+    [one] {" "}{ $n_not_corrected } sample could not be corrected.
+   *[other] {" "}{ $n_not_corrected } samples could not be corrected.
+} { $has_correlation ->
     [true] Intervals of single samples also include that error rates differ between samples as they do between groups of test images (intra-group correlation of a Dirichlet-multinomial model).
    *[other] Intervals of single samples assume equal error rates in all samples.
 } Values of single samples are the weighted means of counts and corrected proportions with the least expected squared error; means of samples are corrected in full. The correction assumes that the error rates of the classifier were on average the same in the samples as on the test images.
@@ -1502,7 +1520,7 @@ proportions-methods-compared = Conditions were compared { $has_blocks ->
             [true] confidence intervals include the uncertainty of the error rates (Fieller's method).
            *[other] confidence intervals and p-values include the uncertainty of the error rates.
         }
-       *[other] proportions of samples.
+       *[other] counted proportions of samples.
     } The { $has_blocks ->
         [true] block
        *[false] sample

@@ -155,8 +155,8 @@ report-ungrouped-images = { $has_folds ->
            *[other] { $n_images } images have no known group
         }
        *[false] { $n_images ->
-            [one] { $n_images } training image has no known group
-           *[other] { $n_images } training images have no known group
+            [one] { $n_images } training or validation image has no known group
+           *[other] { $n_images } training or validation images have no known group
         }
     }, so nothing shows whether training and test images are of the same patient or slide.
 
@@ -365,7 +365,11 @@ verdict-no-calibration = The calibration error of this run is not known.
 
 verdict-split = { $n_images } images: { $n_train } for training, { $n_val } for validation and { $n_test } for testing.
 
-verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. Each image is a test image once.
+verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. { $n_untested ->
+        [0] Each image is a test image once.
+        [one] { $n_untested } image could not be tested; each other image is a test image once.
+       *[other] { $n_untested } images could not be tested; each other image is a test image once.
+    }
 
 verdict-each-fold = { $n_folds } folds were trained separately. The final classifier is trained on all images.
 
@@ -699,9 +703,10 @@ proportions-not-corrected = Proportions are counts of predictions, which are bia
 
 proportions-by-condition = Proportions
 
-proportions-shown = { $is_corrected ->
-    [true] Figures show corrected proportions within 0 and 1. Differences, trends and controls use them without these limits.
-   *[false] Figures show counts of predictions, because some samples could not be corrected.
+proportions-shown = { $correction ->
+    [all] Figures show corrected proportions within 0 and 1. Differences, trends and controls use them without these limits.
+    [some] Figures show counts of predictions, because some samples could not be corrected. Differences, trends and controls use these counts, too.
+   *[none] Figures show counts of predictions, because no sample could be corrected.
 }
 
 proportions-of-class = Proportion of { $name }
@@ -740,7 +745,10 @@ proportions-methods-help = Text for the methods section of a paper.
 proportions-differences-help = { $has_blocks ->
     [true] Each block that contains both conditions counts as one difference. Samples without a block are not compared.
    *[false] Each sample counts as one value.
-} Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates. Effect size (Hedges' g): the difference, divided by the standard deviation of the { $has_blocks ->
+} { $is_corrected ->
+    [true] Differences are computed from proportions before these are limited to the range of 0 to 1, so they can differ a little from the table above. Their intervals include the uncertainty of the error rates.
+   *[false] Differences are computed from counts of predictions, so errors of the classifier can bias them.
+} Effect size (Hedges' g): the difference, divided by the standard deviation of the { $has_blocks ->
     [true] blocks
    *[false] samples
 } of a condition. A small adjusted p-value (below 0.05) says that such a difference would be rare if the conditions did not differ; it allows for the number of classes and comparisons.

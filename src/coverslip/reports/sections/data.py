@@ -102,6 +102,8 @@ def _words(run: ReportedRun) -> list[str]:
     inspection = run.run.inspection
     if inspection is not None and not inspection.are_copies_known:
         words.append(text("report-no-near-duplicate-search"))
+    if run.untested:
+        words.append(text("report-untested", n_images=len(run.untested)))
     return words
 
 
@@ -175,7 +177,7 @@ def _drawings(run: ReportedRun) -> list[Drawing]:
 def _verdict(run: ReportedRun) -> str:
     """Return how many images are in each set."""
     if run.n_folds:
-        return text("verdict-folds", n_images=run.metrics.n, n_folds=run.n_folds)
+        return text("verdict-folds", n_images=len(run.used), n_folds=run.n_folds, n_untested=len(run.untested))
     n_train, n_val, n_test = (run.parts[name] for name in ("train", "val", "test"))
     return text("verdict-split", n_images=n_train + n_val + n_test, n_train=n_train, n_val=n_val, n_test=n_test)
 

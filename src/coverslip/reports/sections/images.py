@@ -201,7 +201,8 @@ def image_kind(run: ReportedRun) -> str:
 
 def _parts(run: ReportedRun) -> dict[str, str]:
     """Return the sets of the split that have images, with their titles."""
-    titles = {part: set_title(part) for part in ("train", "val", "test", "excluded") if run.parts[part]}
+    names = ("train", "val", "test", "untested", "excluded")
+    titles = {part: set_title(part) for part in names if run.parts[part]}
     return titles | {"test": set_title("tested-once")} if run.n_folds and "test" in titles else titles
 
 
@@ -211,7 +212,7 @@ def _row(name: str, counts: Sequence[int]) -> list[Cell]:
 
 def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
     sets, inspection, is_folded = _parts(run), run.run.inspection, len(run.classes) > MANY_CLASSES
-    by_class: Counter[tuple[str, str]] = Counter((row.label, row.split) for row in run.run.split)
+    by_class: Counter[tuple[str, str]] = Counter((row.label, run.set_of(row)) for row in run.run.split)
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
@@ -221,7 +222,7 @@ def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
         columns=(text("column-class"), *columns), rows=rows, totals=_totals(run), summary=summary if is_folded else ""
     )
     if run.domains:
-        by_domain: Counter[tuple[str, str]] = Counter((row.domain, row.split) for row in run.run.split)
+        by_domain: Counter[tuple[str, str]] = Counter((row.domain, run.set_of(row)) for row in run.run.split)
         rows = [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains]
         yield SectionText((), (text("column-domain"), *columns), rows, heading=text("report-images-per-domain"))
     if reasons := _reasons(run):

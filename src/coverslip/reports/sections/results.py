@@ -108,7 +108,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
         yield words
     metrics = [metric for metric in metric_rows.metrics(run) if metric.is_headline]
     if methods := metric_rows.interval_methods(run):
-        yield text("report-interval-methods", interval=interval_words(run.metrics), methods=methods)
+        yield text("report-interval-methods", interval=interval_words(run), methods=methods)
     titles_of: dict[Message, list[str]] = {}
     for metric in metrics:
         if metric.low is None and metric.reason and METRICS[metric.name].has_interval:
@@ -289,20 +289,24 @@ _MOST_GROUPS = 12
 
 
 def _prediction_sets_text(run: ReportedRun) -> SectionText:
-    rows = _rows_with_sets(run)
-    if not rows:
-        return SectionText((text("report-no-prediction-sets", target=f"{SET_LEVEL:.0%}", n_needed=images_needed()),))
-    whole = _coverage(rows, run.classes)
-    words = [
-        text(
+    rows, card = _rows_with_sets(run), run.run.card
+    target, n_needed = f"{SET_LEVEL:.0%}", images_needed()
+    if not rows and (card is None or card.set_floors is None):
+        return SectionText((text("report-no-prediction-sets", target=target, n_needed=n_needed),))
+    if rows:
+        whole = _coverage(rows, run.classes)
+        first = text(
             "report-prediction-sets",
-            target=f"{SET_LEVEL:.0%}",
+            target=target,
             n_images=whole.n,
             coverage=percent(whole.n_covered / whole.n),
             mean_size=f"{whole.mean_size:.2f}",
             n_single=whole.n_single,
         )
-    ]
+    else:
+        has_folds = bool(run.n_folds)
+        first = text("report-sets-of-final-classifier", has_folds=has_folds, target=target, n_needed=n_needed)
+    words = [first]
     if run.run.training is not None:
         words.append(
             text(
@@ -313,7 +317,9 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
             )
         )
     if always := _in_every_set(run):
-        words.append(text("report-in-every-set", n_needed=images_needed(), labels=", ".join(always)))
+        words.append(text("report-in-every-set", n_needed=n_needed, labels=", ".join(always)))
+    if not rows:
+        return SectionText(words)
     if run.n_groups:
         words.append(text("report-coverage-of-groups"))
     if run.n_folds:

@@ -326,7 +326,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "headline": verdict.headline if has_numbers else "",
         "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))] if has_numbers else [],
         "reasons": list(verdict.reasons),
-        "intervals": reported.interval_words(run.metrics),
+        "intervals": reported.interval_words(run),
         "tested_on": run.split_words,
         "verdicts": _verdicts(run),
         "sections": sections,

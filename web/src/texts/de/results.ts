@@ -413,11 +413,11 @@ export const results: typeof english = {
       'Der Klassifikator hat keine dieser Klassen. Benennen Sie die Klassen um, oder wählen Sie einen anderen Datensatz.',
     usedInTraining: (n) =>
       plural(n, {
-        one: `${count(n)} dieser Bilder oder ein Duplikat davon war ein Trainings- oder Validierungsbild. Das Ergebnis auf solchen Bildern ist zu hoch.`,
-        other: `${count(n)} dieser Bilder oder Duplikate davon waren Trainings- oder Validierungsbilder. Ergebnisse auf solchen Bildern sind zu hoch.`,
+        one: `${count(n)} dieser Bilder oder ein Duplikat davon wurde zum Training dieses Klassifikators verwendet. Das Ergebnis auf solchen Bildern ist zu hoch.`,
+        other: `${count(n)} dieser Bilder oder Duplikate davon wurden zum Training dieses Klassifikators verwendet. Ergebnisse auf solchen Bildern sind zu hoch.`,
       }),
     notUsedInTraining:
-      'Keines dieser Bilder und kein Duplikat davon war ein Trainings- oder Validierungsbild.',
+      'Keines dieser Bilder und kein Duplikat davon wurde zum Training dieses Klassifikators verwendet.',
     sameDataset:
       'Der Klassifikator wurde mit diesem Datensatz trainiert. Diese Evaluation zeigt nicht, wie gut er generalisiert.',
     columns: {
@@ -531,9 +531,9 @@ export const results: typeof english = {
     help: 'Balken sind 95-%-Konfidenzintervalle (KI) einzelner Werte. Ob sich zwei Trainings unterscheiden, zeigt das Konfidenzintervall ihres Unterschieds. Ob sich die Intervalle einzelner Werte überlappen, beantwortet diese Frage nicht.',
     working: 'Vergleich wird berechnet …',
     pair: (first, second) => `${second} verglichen mit ${first}`,
-    computedOn: (nImages, nGroups) =>
+    computedOn: (nImages, nGroups, nUngrouped) =>
       nGroups
-        ? `Berechnet auf ${dative.images(nImages)} aus ${counts.groups(nGroups)}, die beide Testsets enthalten.`
+        ? `Berechnet auf ${dative.images(nImages)} (${counts.groupsAndOthers(nGroups, nUngrouped)}), die beide Testsets enthalten.`
         : `Berechnet auf ${dative.images(nImages)}, die beide Testsets enthalten.`,
     labels: {
       both: '',

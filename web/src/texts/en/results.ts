@@ -422,10 +422,10 @@ export const results = {
     noSharedClass: 'The classifier has none of these classes. Rename the classes, or choose another dataset.',
     usedInTraining: (n: number) =>
       plural(n, {
-        one: `${count(n)} of these images, or a duplicate of it, was a training or validation image. The result on such images is too high.`,
-        other: `${count(n)} of these images, or duplicates of them, were training or validation images. Results on such images are too high.`,
+        one: `${count(n)} of these images, or a duplicate of it, was used to train this classifier. The result on such images is too high.`,
+        other: `${count(n)} of these images, or duplicates of them, were used to train this classifier. Results on such images are too high.`,
       }),
-    notUsedInTraining: 'None of these images, and no duplicate of them, was a training or validation image.',
+    notUsedInTraining: 'None of these images, and no duplicate of them, was used to train this classifier.',
     sameDataset:
       'The classifier was trained on this dataset. This evaluation does not show how well it generalizes.',
     columns: {
@@ -532,9 +532,9 @@ export const results = {
     help: 'Bars are 95% confidence intervals (CI) of single values. To decide whether two runs differ, use the confidence interval of their difference. Overlapping intervals of single values do not answer this question.',
     working: 'Comparing …',
     pair: (first: string, second: string) => `${second} compared with ${first}`,
-    computedOn: (nImages: number, nGroups: number | null) =>
+    computedOn: (nImages: number, nGroups: number | null, nUngrouped: number) =>
       nGroups
-        ? `Computed on ${counts.images(nImages)} from ${counts.groups(nGroups)} that both test sets contain.`
+        ? `Computed on ${counts.images(nImages)} (${counts.groupsAndOthers(nGroups, nUngrouped)}) that both test sets contain.`
         : `Computed on ${counts.images(nImages)} that both test sets contain.`,
     labels: {
       both: '',
