@@ -584,6 +584,9 @@ no-such-study-time = Keine Messung dieser Art hat diese ID
 
 ## Predictions
 
+no-such-classifier = Kein Klassifikator hier hat diese ID
+    .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Klassifikatoren nach.
+
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 

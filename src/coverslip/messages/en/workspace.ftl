@@ -587,6 +587,9 @@ no-such-study-time = No measurement of this kind has this ID
 
 ## Predictions
 
+no-such-classifier = No classifier here has this ID
+    .do = It may have been removed. Check the list of classifiers.
+
 classifier-ended = The process of the classifier ended on this image
     .do = Use the same image in a prediction. Its page says why the image fails.
 
