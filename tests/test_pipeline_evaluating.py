@@ -315,4 +315,5 @@ def test_an_evaluation_names_the_pixels_that_the_training_did_not_read(tmp_path:
         assert images is not None
         assert [(each.key, each.values, each.trained) for each in images.other_pixels] == [("z", ("0",), ("1",))]
         assert "other-pixels" in notes
+        assert images.n_used_in_training == len(files)
         shutil.rmtree(evaluation.folder)
