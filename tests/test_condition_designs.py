@@ -3,7 +3,6 @@
 import csv
 import html
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -170,30 +169,6 @@ def test_command_line_json_prism_and_table_have_the_blocks(
         assert {day: float(cell) for day, cell in cells.items() if cell} == pytest.approx(means(dose))
     assert main(command) == 0
     assert text("proportions-blocks", n_blocks=4) in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_the_example_with_a_covariate_runs(
-    plate: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = (Path(__file__).parent.parent / "docs" / "proportions.md").read_text(encoding="utf-8")
-    example = re.search(r"### Covariates.*?```python\n(.*?)```", page, re.DOTALL)
-    assert example is not None
-    monkeypatch.chdir(tmp_path)
-    command = ["summarise", str(plate[0]), "--by", "well", "--condition", "dose", "--table", str(plate[1])]
-    assert main([*command, "--out", "samples.csv"]) == 0
-    with Path("samples.csv").open(newline="", encoding="utf-8") as opened:
-        rows = [row for row in csv.DictReader(opened) if row["class"] == "b"]
-    age = np.random.default_rng(0).uniform(20, 80, len(rows))
-    lines = [f"{row['sample']},{value}\n" for row, value in zip(rows, age, strict=True)]
-    Path("patients.csv").write_text("sample,age\n" + "".join(lines))
-    capsys.readouterr()
-    exec(example[1].replace("monocyte", "b").replace("unclipped", "raw"), {})
-    doses = [[1.0, row["condition"] == "5", row["condition"] == "10"] for row in rows]
-    fit = np.linalg.lstsq(np.column_stack([doses, age]), [float(row["raw"]) for row in rows])[0]
-    shown = dict(re.findall(r"^(\S+(?:\[T\.\S+\])?) +(-?[\d.e-]+)", capsys.readouterr().out, re.MULTILINE))
-    assert float(shown["age"]) == pytest.approx(fit[3], abs=1e-4)
-    assert float(shown["C(condition)[T.10]"]) == pytest.approx(fit[2], abs=1e-3)
 
 
 @pytest.mark.parametrize("effect", [0.5, 0.8, 1.5])
