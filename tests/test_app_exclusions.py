@@ -11,6 +11,7 @@ from small_workspace import QUICK, new_workspace, open_images, trained_here, wri
 from sqlalchemy import select
 
 from coverslip.datasets.columns import TableChoices
+from coverslip.errors import Conflict
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.methods import methods
@@ -186,6 +187,26 @@ def test_no_undo_restores_an_exclusion_whose_prediction_has_withdrawn_it(copies:
     undo_exclusion(workspace, dataset_id, excluded or "")
     assert exclusion(excluded_again) == (False, None)
     assert dataset_state(workspace, dataset_id).n_excluded == 0
+
+
+def test_a_withdrawn_exclusion_of_an_image_included_since_needs_no_unchanged_file(
+    copies: tuple[Workspace, str],
+) -> None:
+    workspace, dataset_id = copies
+    rows = images_at(workspace, dataset_id, [0]).rows or []
+    with write_transaction(workspace.engine) as connection:
+        exclude_by_job(connection, dataset_id, rows, is_excluded=True, job_id="monday")
+    exclude(workspace, dataset_id, ImageSelection(rows=rows), is_excluded=False)
+    image = db.images.c
+    with workspace.engine.connect() as connection:
+        file = Path(connection.execute(select(image.path).where(image.row_id.in_(rows))).scalar_one())
+    file.write_bytes(b"changed")
+    with write_transaction(workspace.engine) as connection:
+        exclude_by_job(connection, dataset_id, rows, is_excluded=False, job_id="monday")
+        exclusion = connection.execute(select(image.is_excluded, image.excluded_by).where(image.row_id.in_(rows))).one()
+    assert tuple(exclusion) == (False, None)
+    with write_transaction(workspace.engine) as connection, pytest.raises(Conflict):
+        exclude_by_job(connection, dataset_id, rows, is_excluded=True, job_id="monday")
 
 
 @pytest.mark.exhaustive

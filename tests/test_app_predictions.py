@@ -681,7 +681,8 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
         assert lab.client.get(f"{API}/classifiers/{damaged_id}/card").json()["test"] is None
         assert lab.client.delete(f"{API}/jobs/{damaged_id}").status_code == 204
     assert lab.client.delete(f"{API}/jobs/{imported['id']}").status_code == 204
-    assert lab.client.get(f"{API}/classifiers/{imported['id']}/card").status_code == 404
+    missing = lab.client.get(f"{API}/classifiers/{imported['id']}/card")
+    assert (missing.status_code, missing.json()["code"]) == (404, "no-such-classifier")
 
 
 def test_a_prediction_names_the_training_of_its_classifier_only_where_there_is_one(lab: Lab) -> None:

@@ -128,6 +128,16 @@ def test_a_destination_that_mlflow_cannot_open_is_one_clear_error(
         assert refused.value.code == "mlflow-not-opened"
 
 
+def test_a_damaged_installation_of_mlflow_is_no_fault_of_its_destination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)  # its import fails
+    with pytest.raises(cs.CoverslipError) as refused:
+        open_listener("mlflow", tmp_path / "run")
+    assert refused.value.code == "listener-not-opened"
+
+
 @pytest.mark.slow
 def test_a_listener_of_another_package_is_found_and_a_broken_one_is_one_clear_error(tmp_path: Path) -> None:
     about = tmp_path / "toy-1.0.dist-info"

@@ -308,3 +308,12 @@ def test_an_evaluation_names_the_pixels_that_the_training_did_not_read(tmp_path:
     of_rows = train_without_report(cs.open_dataset(table("rows.csv", (0, 1))), INSTANT, out=tmp_path / "of rows")
     evaluation, notes = notes_of(of_rows, table("second rows.csv", (1,)))
     assert "other-pixels" not in notes  # no plane was chosen for all images of the training
+    stated = train_without_report(cs.open_dataset(table("stated.csv", (1,))), INSTANT, out=tmp_path / "stated")
+    for name, planes in (("unstated.csv", None), ("stated first.csv", (0,))):
+        evaluation, notes = notes_of(stated, table(name, planes))
+        images = evaluation.evaluated_images
+        assert images is not None
+        assert [(each.key, each.values, each.trained) for each in images.other_pixels] == [("z", ("0",), ("1",))]
+        assert "other-pixels" in notes
+        assert images.n_used_in_training == len(files)
+        shutil.rmtree(evaluation.folder)

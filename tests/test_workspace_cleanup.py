@@ -197,6 +197,7 @@ def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Pat
     pieces = [upload / ".x.part", upload / ".x.unpacked" / "a.png", home.folder / "classifying" / ".abc.png"]
     mine = home.folder / "classifiers" / "0123456789.coverslip"
     pieces += [home.folder / "classifiers" / ".abc.coverslip", home.uploads / ".abc.csv"]
+    pieces += [home.folder / "classifiers" / "tmpabc"]  # of an earlier version
     for file in (*pieces, mine):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"")

@@ -123,7 +123,7 @@ class MlflowListener:
 
     The environment variables of MLflow, such as `MLFLOW_TRACKING_URI` and `MLFLOW_EXPERIMENT_NAME`, state where;
     by default the folder `mlruns` in the current folder. MLflow sends no usage data unless
-    `MLFLOW_DISABLE_TELEMETRY` is `false`.
+    `MLFLOW_DISABLE_TELEMETRY` is `false`. If your program imports MLflow itself, set this variable to `true` before.
 
     Args:
         run_folder: of the training.
@@ -139,11 +139,11 @@ class MlflowListener:
 
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when it is imported
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # without it, MLflow writes to no folder
-        try:
-            from mlflow import MlflowClient
-            from mlflow.tracking import is_tracking_uri_set
+        from mlflow import MlflowClient
+        from mlflow.tracking import is_tracking_uri_set
 
-            is_set = is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        is_set = is_tracking_uri_set()  # type: ignore[no-untyped-call]
+        try:
             self._client = MlflowClient(None if is_set else "mlruns")
         except Exception as error:  # of MLflow, or of a package that its stores need
             reason = one_line(f"{type(error).__name__}: {error}", 200)

@@ -23,6 +23,7 @@ from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
+from coverslip.images.reader import ReadPlan
 from coverslip.inference import Classifier
 from coverslip.inference.new_images import note_on_pixels, other_pixels
 from coverslip.messages import message, note
@@ -347,11 +348,10 @@ def _images_to_measure(data: Dataset, classes: Sequence[str], context: RunContex
 
 def _other_pixels(run: Run, data: Dataset, card: ClassifierCard, emit: Emit) -> tuple[OtherPixels, ...]:
     """Return which other pixels of files are read than in training."""
-    differences = other_pixels((record.plan for record in data.records), [card.preprocessing.plan])
-    if differences:
-        with suppress(CoverslipError):  # images of the training were removed
-            trained = (record.plan for record in images_of(run).records)  # a table may state planes of each image
-            differences = other_pixels((record.plan for record in data.records), trained)
+    trained: list[ReadPlan] = []
+    with suppress(CoverslipError):  # images of the training were removed
+        trained = [record.plan for record in images_of(run).records]  # a table may state planes of each image
+    differences = other_pixels((record.plan for record in data.records), trained or [card.preprocessing.plan])
     if (pixel_note := note_on_pixels(differences)) is not None:
         emit(Noted.of(pixel_note))
     return differences

@@ -48,7 +48,7 @@ from coverslip.runs.images import ImageLookup
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import LearningCurveRecord
-from coverslip.runs.split import pretraining_hashes, split_rows, training_hash_record, write_split
+from coverslip.runs.split import common_plan, pretraining_hashes, split_rows, training_hash_record, write_split
 from coverslip.runs.status import Weights
 from coverslip.runs.training import Calibration, FittedOn, RefitOnAll, TrainingRecord
 from coverslip.stopping import work_stopped
@@ -170,7 +170,7 @@ def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> No
     train, val, test = (
         split_data.pixel_hashes(each.tolist()) for each in (split_data.train, chosen_by, split_data.test)
     )
-    training_hash_record(recipe, split_data.data.opening.plan, train, val, test).write(run.training_hashes_file)
+    training_hash_record(recipe, common_plan(split_data.data), train, val, test).write(run.training_hashes_file)
 
 
 def package(

@@ -35,7 +35,7 @@ from coverslip.runs.folder import Run, RunContext, is_run, open_run
 from coverslip.runs.images import apply_earlier_split, unchanged_images
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.runs.split import TrainingHashes, pretraining_hashes
+from coverslip.runs.split import TrainingHashes, common_plan, pretraining_hashes
 from coverslip.runs.status import Environment, work_lock
 from coverslip.stopping import NO_DEADLINE, signals_stop
 
@@ -219,5 +219,5 @@ def _check_pretraining(
 ) -> None:
     """Search for test images among all images of pretraining, before it takes hours."""
     hashes = frozenset(facts.pixel_hash for facts in scan.facts if isinstance(facts, PixelFacts))
-    hashes_by_plan = TrainingHashes({data.opening.plan: hashes})
+    hashes_by_plan = TrainingHashes({common_plan(data): hashes})
     test_images.count_shared(hashes_by_plan, Path(init.train_on), context, is_allowed=environment.allow_leakage)

@@ -187,6 +187,13 @@ def _replanned(images: Dataset, plan: ReadPlan) -> Iterator[Dataset]:
             yield as_trained
 
 
+def common_plan(data: Dataset) -> ReadPlan:
+    """Return the plan of a dataset, with the planes and channels that a table states alike for all its images."""
+    values_of = {name: {getattr(record.plan, name) for record in data.records} for name in _PLANES}
+    common = {name: next(iter(values)) for name, values in values_of.items() if len(values) == 1}
+    return data.opening.plan.model_copy(update=common)
+
+
 def _have_same_pixels(images: Dataset, others: Dataset) -> bool:
     pairs = zip(images.records, others.records, strict=True)
     return all(first.plan.of_pixels == second.plan.of_pixels for first, second in pairs)

@@ -268,7 +268,7 @@ class EvaluatedImages(ImagesOpened):
 
     n_used_in_training: int = Field(
         description="Number of measured images that were used in training, of which another plane was, or that are "
-        "duplicates."
+        "duplicates. If the table of the training states several planes, other planes are not counted."
     )
     n_of_seen_groups: int = Field(
         description="Number of measured images whose group has the name of a group with training images."

@@ -237,6 +237,9 @@ class StudyComparison:
     papers: tuple[Paper, ...]  # the publications of the plan
     notes: tuple[str, ...]  # of the plan, and settings that the publication does not state
     failures: tuple[FailedTraining, ...] = ()
+    unreadable: Annotated[
+        tuple[FailedTraining, ...], Field(description="Finished trainings with a table that cannot be read.")
+    ] = ()
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
     roc_panels: tuple[RocPanel, ...] = ()  # if a publication of the plan shows ROC curves

@@ -37,7 +37,7 @@ from coverslip.studies.figures import (
 )
 from coverslip.studies.plan import CLASS_METRICS
 from coverslip.studies.published import PaperItem, PublishedFigure
-from coverslip.studies.results import MetricMean, SizeCurve, training_time
+from coverslip.studies.results import FailedTraining, MetricMean, SizeCurve, training_time
 from coverslip.studies.variants import FIT_METRICS
 
 
@@ -63,7 +63,8 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield SectionContent(text("study-results.title"), [*_results(comparison)])
     yield _arms(comparison)
     yield SectionContent(text("study-differences.title"), [*_differences(comparison)])
-    yield _failures(comparison)
+    yield _table_of("study-failures", comparison.failures)
+    yield _table_of("study-unreadable", comparison.unreadable)
     yield SectionContent(text("study-costs.title"), [_costs(comparison)])
     yield SectionContent(text("study-metrics.title"), [_all_metrics(comparison)])
     yield SectionContent(text("study-sizes.title"), [*_sizes(comparison)])
@@ -91,9 +92,8 @@ def _of_part(part: DatasetComparison) -> str:
     return _of_size(part.dataset, part.train_per_class)
 
 
-def _failures(comparison: StudyComparison) -> SectionContent:
-    rows = [(row.name, row.reason) for row in comparison.failures]
-    return _table_section("study-failures", rows, text_at=(1,))
+def _table_of(code: str, trainings: Iterable[FailedTraining]) -> SectionContent:
+    return _table_section(code, [(row.name, row.reason) for row in trainings], text_at=(1,))
 
 
 def _results(comparison: StudyComparison) -> Iterator[SectionText]:

@@ -125,7 +125,7 @@ def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
 
 
 def unreadable_tables(cells: Iterable[Cell], failures: Iterable[FailedTraining]) -> Iterator[FailedTraining]:
-    """Yield other trainings with a table that cannot be read, so that figures lack them."""
+    """Yield other trainings with a table that cannot be read. These are done, but figures lack them."""
     names = {failed.name for failed in failures}
     for cell in finished(cells):
         try:

@@ -340,7 +340,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
     )
     comparison = replace(
         compared,
-        failures=(*compared.failures, *unreadable_tables(cells, compared.failures)),
+        unreadable=tuple(unreadable_tables(cells, compared.failures)),
         classifiers=tuple(classifier_differences(plan, cells)),
         latencies=tuple(read_latencies(folder)),
         arm_differences=tuple(arm_differences(plan, cells)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
@@ -93,7 +93,8 @@ class EvaluationState(JobFacts):
     work: Annotated[Work | None, Field(description="The step in progress.")]
     n: Annotated[int | None, Field(description="Number of measured images.")]
     n_used_in_training: Annotated[
-        int | None, Field(description="Measured images that were used in training, and duplicates of them.")
+        int | None,
+        Field(description="Measured images that were used in training, other planes of them, and duplicates of them."),
     ]
     headline: Headline | None
     notes: tuple[TimedNote, ...]
@@ -137,8 +138,11 @@ def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
-        notes=progress.notes,
+        notes=(*_NOTES.validate_python(job.choices.get("notes", ())), *progress.notes),
     )
+
+
+_NOTES = TypeAdapter(tuple[TimedNote, ...])  # on pixels, which earlier versions stored in the choices
 
 
 def _n_used_in_training(evaluation: Run) -> int | None:
@@ -235,8 +239,8 @@ class EvaluationOutlook:
     n_used_in_training: Annotated[
         int | None,
         Field(
-            description="Of the images with a class of the classifier, those used in training, and duplicates of them; "
-            "null if the images must be read again to count them."
+            description="Of the images with a class of the classifier, those used in training, other planes of them, "
+            "and duplicates of them; null if the images must be read again to count them."
         ),
     ]
     pixel_side_um: Annotated[
@@ -350,6 +354,9 @@ def _count_used_in_training(connection: Connection, dataset: AnyRow, run: Run) -
     if set(hashes_by_plan) != {plan}:  # the workspace has read other pixels
         return None
     is_labeled = (images.c.dataset_id == dataset.id) & images.c.label.is_not(None) & ~images.c.is_excluded
+    stated_keys = connection.execute(select(images.c.plan["stated"]).where(is_labeled).distinct()).scalars()
+    if any(not set(PIXEL_KEYS).isdisjoint(keys or ()) for keys in stated_keys):  # the training may have read others
+        return None
     rows = connection.execute(select(images.c.pixel_hash, images.c.label).where(is_labeled))
     labels = _known_labels(run)
     return sum((labels is None or label in labels) and pixel_hash in hashes_by_plan[plan] for pixel_hash, label in rows)

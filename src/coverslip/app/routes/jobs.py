@@ -60,7 +60,7 @@ async def watch_workspace(
 
 @router.get("/jobs")
 def list_jobs(workspace: ServedWorkspace, page: Annotated[JobsPage, Query()]) -> Page[JobState]:
-    """The jobs of all kinds, the newest first: everything that takes more than two seconds."""
+    """The jobs of all kinds, the newest first: work of more than two seconds, and imported classifiers."""
     return listing.list_jobs(workspace, page, kinds=page.kind, states=page.state)
 
 

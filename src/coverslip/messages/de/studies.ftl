@@ -229,8 +229,12 @@ study-title = { $networks } auf { $datasets }{ $n_arms ->
        *[other] , in { $n_arms } Armen
     }
 
-study-failures = Diese Trainings endeten mit einem Fehler, oder eine ihrer Dateien ist nicht lesbar. In Tabellen und Abbildungen fehlt, was die Datei braucht.
+study-failures = Diese Trainings endeten mit einem Fehler. Die Tabellen oben zählen sie als fehlend.
     .title = Fehlgeschlagene Trainings
+    .columns = Training | Grund
+
+study-unreadable = Diese Trainings sind fertig, aber eine ihrer Tabellen ist nicht lesbar. In Tabellen und Abbildungen fehlt, was sie braucht.
+    .title = Trainings mit unlesbaren Tabellen
     .columns = Training | Grund
 
 study-differences = Unterschiede werden auf denselben Aufteilungen verglichen. Auf jeden folgt sein 95-%-Konfidenzintervall (KI). KI und p: { $method }. Aufteilungen haben gemeinsame Trainingsbilder, daher ist die Standardabweichung über Aufteilungen kein Standardfehler; die Korrektur berücksichtigt dies. Zwei Netze sind äquivalent, wenn sie sich um weniger als { $equivalence } unterscheiden.

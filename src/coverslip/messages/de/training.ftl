@@ -344,8 +344,8 @@ groups-unknown = { $is_column ->
     }
 
 seen-in-training = { $n ->
-        [one] { $n } dieser Bilder wurde
-       *[other] { $n } dieser Bilder wurden
+        [one] { $n } dieser Bilder, eine andere Ebene davon oder ein Duplikat wurde
+       *[other] { $n } dieser Bilder, andere Ebenen davon oder Duplikate wurden
     } zum Training des Klassifikators verwendet. Metriken auf solchen Bildern sind zu optimistisch.
 
 groups-seen-in-training = { $n ->

@@ -212,7 +212,7 @@ filters-without-list = Die Anfrage wählt Bilder durch Filter ohne die Liste die
     .do = Listen Sie die Bilder mit denselben Filtern auf, und geben Sie ihre Zahl (`n_listed`) und die Prüfsumme der Liste (`digest`) an.
 
 unreadable-samples = Die gespeicherten Proben und Bedingungen der Vorhersage sind nicht lesbar: { $what }
-    .do = Um wieder Ordner als Proben zu verwenden, wählen Sie *Neu beginnen* auf der Seite *Anteile nach Proben*. Die Datei bleibt unter einem anderen Namen erhalten.
+    .do = Um wieder Ordner als Proben zu verwenden, wählen Sie „Neu beginnen“ auf der Seite „Anteile nach Proben“. Die Datei bleibt unter einem anderen Namen erhalten.
 
 other-sampling-saved = Jemand anderes hat diese Proben oder ihre Bedingungen inzwischen geändert
     .do = Die Seite zeigt die aktuellen. Prüfen Sie sie, und wiederholen Sie Ihre Änderung, falls sie noch nötig ist.
@@ -221,7 +221,7 @@ image-files-changed = { $n_images ->
         [one] Eine Datei hat
        *[other] { $n_images } Dateien haben
     } sich seit dem Einlesen geändert: { $names }
-    .do = Wählen Sie *Aus Dateien aktualisieren* in der Übersicht des Datensatzes. Labels bleiben dann bei den Bildern, für die sie vergeben wurden.
+    .do = Wählen Sie „Aus Dateien aktualisieren“ in der Übersicht des Datensatzes. Labels bleiben dann bei den Bildern, für die sie vergeben wurden.
 
 images-changed = { $n_missing ->
         [one] { $n_missing } dieser Bilder ist
@@ -586,6 +586,9 @@ no-such-study-time = Keine Messung dieser Art hat diese ID
     .do = Fordern Sie die Zeit der Studie noch einmal an.
 
 ## Predictions
+
+no-such-classifier = Kein Klassifikator hier hat diese ID
+    .do = Vielleicht wurde er entfernt. Sehen Sie in der Liste der Klassifikatoren nach.
 
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.

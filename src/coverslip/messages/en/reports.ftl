@@ -579,7 +579,7 @@ report-other-pixel-size = { $n_images ->
        *[other] { $n_images } images have
     } another pixel size than the training images, without rescaling. Objects may appear larger or smaller than in training.
 
-report-other-pixels = Other pixels of the files were read than in training, numbers from 0: { $differences }. The metrics are of these.
+report-other-pixels = Other pixels of the files were read than in training, numbers from 0: { $differences }. The metrics are for these pixels.
 
 report-unknown-training-images = It is not known which of these images were used for training, so the metrics may be too high.
 

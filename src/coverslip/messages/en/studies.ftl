@@ -229,8 +229,12 @@ study-title = { $networks } on { $datasets }{ $n_arms ->
        *[other] , in { $n_arms } arms
     }
 
-study-failures = These trainings ended with an error, or one of their files cannot be read. Tables and figures lack what needs the file.
+study-failures = These trainings ended with an error. The tables above count them as missing.
     .title = Failed trainings
+    .columns = training | reason
+
+study-unreadable = These trainings are finished, but one of their tables cannot be read. Tables and figures lack what needs it.
+    .title = Trainings with unreadable tables
     .columns = training | reason
 
 study-differences = Differences are compared on the same splits. Each is followed by its 95% confidence interval (CI). CI and p: { $method }. Splits share training images, so the standard deviation over splits is not a standard error; the correction accounts for this. Two networks are equivalent if they differ by less than { $equivalence }.

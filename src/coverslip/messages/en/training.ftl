@@ -344,8 +344,8 @@ groups-unknown = { $is_column ->
     }
 
 seen-in-training = { $n ->
-        [one] { $n } of these images was
-       *[other] { $n } of these images were
+        [one] { $n } of these images, another plane of it or a duplicate was
+       *[other] { $n } of these images, other planes of them or duplicates were
     } used to train the classifier. Metrics on such images are too optimistic.
 
 groups-seen-in-training = { $n ->

@@ -212,7 +212,7 @@ filters-without-list = The request selects images by filters without the list of
     .do = List the images with the same filters, and give their number (`n_listed`) and the digest of the list (`digest`).
 
 unreadable-samples = The saved samples and conditions of the prediction cannot be read: { $what }
-    .do = To use folders as samples again, select *Start again* on the page *Proportions by sample*. The file is kept under another name.
+    .do = To use folders as samples again, select 'Start again' on the page 'Proportions by sample'. The file is kept under another name.
 
 other-sampling-saved = Somebody else has changed these samples or their conditions in the meantime
     .do = The page shows the current ones. Check them, and repeat your change if it is still needed.
@@ -224,7 +224,7 @@ image-files-changed = { $n_images ->
         [one] it
        *[other] them
     }: { $names }
-    .do = Choose *Update from files* on the overview of the dataset. Labels then stay on the images that they were given for.
+    .do = Choose 'Update from files' on the overview of the dataset. Labels then stay on the images that they were given for.
 
 images-changed = { $n_missing ->
         [one] { $n_missing } of these images is
@@ -589,6 +589,9 @@ no-such-study-time = No measurement of this kind has this ID
     .do = Request the time of the study again.
 
 ## Predictions
+
+no-such-classifier = No classifier here has this ID
+    .do = It may have been removed. Check the list of classifiers.
 
 classifier-ended = The process of the classifier ended on this image
     .do = Use the same image in a prediction. Its page says why the image fails.

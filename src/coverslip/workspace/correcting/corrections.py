@@ -166,12 +166,12 @@ def exclude_by_job(
         job_id: the prediction.
 
     Raises:
-        Conflict: files of the images changed since they were read.
+        Conflict: files of images that would be excluded or included changed since they were read.
     """
-    refuse_changed_files(connection, dataset_row(connection, dataset_id), row_ids)
     is_selected = images.c.row_id.in_(among_integers(row_ids))
     is_changed = ~images.c.is_excluded if is_excluded else images.c.excluded_by == job_id
     changed_rows = connection.execute(select(images.c.row_id).where(is_selected, is_changed)).scalars().all()
+    refuse_changed_files(connection, dataset_row(connection, dataset_id), changed_rows)
     if not is_excluded:
         by_job = select(images.c.row_id, images.c.excluded_by).where(is_selected, is_excluded_by(job_id))
         later = [(row.row_id, row.excluded_by.split(" ")[:-2]) for row in connection.execute(by_job)]

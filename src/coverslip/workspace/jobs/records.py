@@ -337,12 +337,14 @@ class JobFacts:
 
     id: str
     name: str
-    folder: Annotated[str, Field(description="Where its files are.")]
+    folder: Annotated[str, Field(description="Where its files are; of an imported classifier, its file.")]
     state: State
     queue_position: Annotated[int | None, Field(description="1 is next; null if it is not waiting.")]
     error: Annotated[Failure | None, Field(description="Why it failed.")]
     created: Annotated[str, Field(description="Time of the request; ISO 8601, UTC.")]
-    ended: Annotated[str | None, Field(description="Null until it ends; ISO 8601, UTC.")]
+    ended: Annotated[
+        str | None, Field(description="ISO 8601, UTC; null until it ends, and for an imported classifier.")
+    ]
 
 
 def facts_of(
@@ -460,7 +462,7 @@ def _list_nothing(_workspace: Workspace, _folders: JobFolders) -> None:
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """A kind of job: a process with a folder.
+    """A kind of job: a process with a folder, or an imported file.
 
     To add a kind, call `register_function` with the function that computes its result, or `register` with a kind whose
     jobs have a command, at the top of the module that starts these jobs. Queue, progress, cancellation and the list of

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from coverslip.datasets.index.opening import open_image_file
-from coverslip.errors import BadClassifier, Busy, CoverslipError
+from coverslip.errors import BadClassifier, Busy, CoverslipError, NotFound
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
 from coverslip.images.preprocessing import Depth
@@ -113,7 +113,10 @@ def classifier_job(workspace: Workspace, classifier_id: str) -> Job:
     Raises:
         NotFound: there is no such classifier.
     """
-    return find_job(workspace, classifier_id, *CLASSIFIER_KINDS)
+    try:
+        return find_job(workspace, classifier_id, *CLASSIFIER_KINDS)
+    except NotFound as error:
+        raise NotFound("no-such-classifier") from error
 
 
 def classifier_state(workspace: Workspace, classifier_id: str) -> ListedClassifier:

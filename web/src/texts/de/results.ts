@@ -409,8 +409,8 @@ export const results: typeof english = {
       'Der Klassifikator hat keine dieser Klassen. Benennen Sie die Klassen um, oder wählen Sie einen anderen Datensatz.',
     usedInTraining: (n) =>
       plural(n, {
-        one: `${count(n)} dieser Bilder oder ein Duplikat davon wurde zum Training dieses Klassifikators verwendet. Das Ergebnis auf solchen Bildern ist zu hoch.`,
-        other: `${count(n)} dieser Bilder oder Duplikate davon wurden zum Training dieses Klassifikators verwendet. Ergebnisse auf solchen Bildern sind zu hoch.`,
+        one: `${count(n)} dieser Bilder, eine andere Ebene davon oder ein Duplikat wurde zum Training dieses Klassifikators verwendet. Das Ergebnis auf solchen Bildern ist zu hoch.`,
+        other: `${count(n)} dieser Bilder, andere Ebenen davon oder Duplikate wurden zum Training dieses Klassifikators verwendet. Ergebnisse auf solchen Bildern sind zu hoch.`,
       }),
     notUsedInTraining:
       'Keines dieser Bilder und kein Duplikat davon wurde zum Training dieses Klassifikators verwendet.',

@@ -418,8 +418,8 @@ export const results = {
     noSharedClass: 'The classifier has none of these classes. Rename the classes, or choose another dataset.',
     usedInTraining: (n: number) =>
       plural(n, {
-        one: `${count(n)} of these images, or a duplicate of it, was used to train this classifier. The result on such images is too high.`,
-        other: `${count(n)} of these images, or duplicates of them, were used to train this classifier. Results on such images are too high.`,
+        one: `${count(n)} of these images, another plane of it or a duplicate was used to train this classifier. The result on such images is too high.`,
+        other: `${count(n)} of these images, other planes of them or duplicates were used to train this classifier. Results on such images are too high.`,
       }),
     notUsedInTraining: 'None of these images, and no duplicate of them, was used to train this classifier.',
     sameDataset:
