@@ -73,7 +73,7 @@ def _add_training(workspace: Workspace, folder: Path, name: str, dataset: str, *
         dataset_id=dataset,
         dataset_name="Blood cells",
         folder=str(folder),
-        command=[],
+        command=["coverslip", "train"],
         choices=Run(folder).recipe.model_dump(mode="json"),
         state="started",
         queued=None,
