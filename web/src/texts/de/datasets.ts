@@ -196,6 +196,7 @@ export const datasets: Texts['datasets'] = {
     change: 'Ordner hinzufügen, umbenennen oder entfernen',
     name: 'Domäne',
     nameOf: (path) => `Domäne von ${path}`,
+    noSource: 'Der Datensatz hätte keine Quelle mehr, denn die anderen Quellen wurden inzwischen entfernt.',
     source: 'Ordner oder Tabelle',
     exclude: 'Entfernen',
     removeNamed: (path) => `${path} entfernen`,

@@ -189,6 +189,7 @@ export const datasets = {
     change: 'Add, rename or remove folders',
     name: 'Domain',
     nameOf: (path: string) => `Domain of ${path}`,
+    noSource: 'The dataset would have no source left, because the other sources were removed meanwhile.',
     source: 'Folder or table',
     exclude: 'Remove',
     removeNamed: (path: string) => `Remove ${path}`,
