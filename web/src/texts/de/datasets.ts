@@ -415,6 +415,8 @@ export const datasets: Texts['datasets'] = {
     searching:
       'coverslip sucht Beinahe-Duplikate und unscharfe oder abgeschnittene Bilder. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
     good: 'Keine Probleme gefunden',
+    notSearched:
+      'Nach Beinahe-Duplikaten wurde nicht gesucht: Es sind mehr als 100.000 Bilder, oder die Suche ist fehlgeschlagen.',
     goodText: 'Alle Bilder sind lesbar. Es gibt keine Duplikate und keine widersprüchlichen Labels.',
     severity: { error: 'Problem:', warning: 'Warnung:', advice: 'Empfehlung:' },
     file: 'Datei',

@@ -403,6 +403,8 @@ export const datasets = {
     searching:
       'coverslip is searching for near-duplicates and for blurred or truncated images. This page shows them when the search is complete. If you close coverslip before, the search restarts.',
     good: 'No problems found',
+    notSearched:
+      'Near-duplicates were not searched for: there are more than 100,000 images, or the search failed.',
     goodText: 'All images can be read. There are no duplicates and no contradictory labels.',
     severity: { error: 'Problem:', warning: 'Warning:', advice: 'Advice:' },
     file: 'File',
