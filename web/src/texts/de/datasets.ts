@@ -375,6 +375,7 @@ export const datasets: Texts['datasets'] = {
     text: 'Bilder von einem Patienten, einem Objektträger oder einem Well ähneln einander. Alle Bilder einer Gruppe bleiben im selben Set (Training, Validierung oder Test). Das verhindert ein Datenleck.',
     how: 'Festlegung der Gruppen',
     none: 'Keine Gruppen',
+    byDefault: 'Die Gruppen, die die Tabelle oder die Bilddateien angeben, falls vorhanden',
     byFile: 'Die Bilddatei: Ausschnitte eines Gesichtsfelds sind eine Gruppe',
     byTable: 'Die Spalte der Tabelle für Gruppen',
     pattern: 'Ein Teil des Pfades',
@@ -414,9 +415,9 @@ export const datasets: Texts['datasets'] = {
     reading: 'Die Prüfungen beginnen, sobald alle Bilder gelesen sind.',
     searching:
       'coverslip sucht Beinahe-Duplikate und unscharfe oder abgeschnittene Bilder. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
-    good: 'Keine Probleme gefunden',
     notSearched:
       'Nach Beinahe-Duplikaten wurde nicht gesucht: Es sind mehr als 100.000 Bilder, oder die Suche ist fehlgeschlagen.',
+    good: 'Keine Probleme gefunden',
     goodText: 'Alle Bilder sind lesbar. Es gibt keine Duplikate und keine widersprüchlichen Labels.',
     severity: { error: 'Problem:', warning: 'Warnung:', advice: 'Empfehlung:' },
     file: 'Datei',
