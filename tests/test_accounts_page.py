@@ -62,12 +62,13 @@ def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_
         page.get_by_role("link", name="Projects").click()
         page.get_by_role("button", name="New project").click()
         page.get_by_label("Name").fill("Malaria")
-        page.get_by_role("dialog").get_by_role("button", name="New project").click()
+        page.get_by_role("dialog").get_by_role("button", name="New project").dblclick()
         page.get_by_label("Account").select_option(label="ben")
         page.get_by_role("combobox", name="Role", exact=True).select_option("viewer")
         page.get_by_role("button", name="Add").click()
         page.get_by_label("Role of ben").wait_for()
         page.get_by_role("button", name="Done").click()
+        assert page.get_by_role("link", name="Malaria").count() == 1
         page.get_by_role("link", name="Malaria").click()
         page.wait_for_url(f"{start}projects/*/")
         workspace = tmp_path / "server" / "projects" / page.url.split("/")[-2]
@@ -84,6 +85,10 @@ def test_an_administrator_invites_a_viewer_to_a_project(browser: "Browser", tmp_
         page.go_back()
         page.get_by_role("heading", name="Sample images", level=1).wait_for()
         page.get_by_text("does not answer").wait_for(state="hidden")  # the stream of changes works below the path
+        page.get_by_role("link", name="Checks", exact=True).click()
+        page.wait_for_url(f"{project}datasets/samples?tab=checks")
+        page.get_by_role("link", name="Overview", exact=True).click()
+        page.wait_for_url(f"{project}datasets/samples")
 
         ben = browser.new_context(reduced_motion="reduce").new_page()
         accepted(ben, of_ben)

@@ -53,6 +53,7 @@ def test_links_change_the_page_without_reloading_it(page: "Page") -> None:
     page.evaluate("window.isStillThere = true")
     page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
     page.wait_for_url("**/runs")
+    assert page.title().startswith(page.get_by_role("heading", level=1).inner_text())
     assert page.evaluate("window.isStillThere")
     page.go_back()
     page.wait_for_url(lambda url: url.endswith("/"))
@@ -199,7 +200,9 @@ def test_no_other_set_takes_the_place_of_one_that_cannot_be_trained_on(page: "Pa
     page.goto(f"/train?dataset={plain['id']}")
     page.get_by_role("heading", name="These images have no labels yet").wait_for()
     assert page.get_by_role("button", name="Start training").count() == 0
-    page.goto("/train?dataset=forgotten")
-    page.get_by_role("heading", name="This dataset is no longer available").wait_for()
+    for gone in ("forgotten", "&from=some-run"):  # of a training whose dataset was removed
+        page.goto(f"/train?dataset={gone}")
+        page.get_by_role("heading", name="This dataset is no longer available").wait_for()
     page.get_by_role("button", name="Train on another dataset").click()
     page.get_by_role("button", name="Start training").wait_for()
+    page.wait_for_url("**/train?*dataset=*")  # datasets that come later do not take its place

@@ -107,6 +107,11 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert lab.labels() == before
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
     assert lab.correct(lab.run, row["row_id"], None)["change"] is None  # there is nothing left to take back
+    lab.label([row["image_id"]], "medium")  # in the gallery
+    answer = lab.client.put(f"{API}/lists/{lab.run}/rows/{row['row_id']}/correction", json={"label": None})
+    assert (answer.status_code, answer.json()["code"]) == (409, "correction-not-of-job")
+    assert lab.correct(lab.run, row["row_id"], "large")["row"]["correction"] is None
+    assert lab.labels() == before
 
 
 @pytest.mark.exhaustive

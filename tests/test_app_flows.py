@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from browser import FINETUNE, JOB_MS, LONG_CLASS, RunningApp, Stock, open_page
 from drawing import write_cells
+from playwright.sync_api import expect
 
 from coverslip.synthetic_cells import write_sample_images
 
@@ -361,3 +362,46 @@ def test_what_was_deleted_is_restored_after_a_reload(page: "Page", stock: Stock)
     page.get_by_role("button", name="Restore").click()
     page.get_by_text("Recently deleted").wait_for(state="hidden")
     page.get_by_role("button", name="Delete the predictions").first.wait_for()
+
+
+def test_a_prediction_is_of_what_was_chosen_when_it_was_started(page: "Page", stock: Stock) -> None:
+    posted: list[Route] = []
+    page.route("**/api/v1/predictions", lambda route: posted.append(route) if _is_post(route) else route.continue_())
+    images = f"**/api/v1/datasets/{stock.unlabeled}"
+    page.route(images, _answer_still_reading)
+    open_page(page, "/predict?classifier=removed")
+    page.get_by_role("heading", name="This classifier is no longer available").wait_for()
+    start, cancel = page.get_by_role("button", name="Predict", exact=True), page.get_by_role("button", name="Cancel")
+    assert start.count() == 0
+    page.get_by_role("radio", name="In three folds").check()
+    page.get_by_text("Expected class proportions").click()
+    page.get_by_role("spinbutton").first.fill("20")
+    datasets = page.get_by_role("combobox", name="or a dataset")
+    datasets.select_option(stock.unlabeled)
+    start.click()
+    cancel.click()
+    start.click()
+    page.get_by_role("radio", name="Fine-tuned").check()  # another classifier, other proportions
+    expect(cancel).to_be_hidden()
+    start.click()
+    datasets.select_option(stock.images)
+    expect(start).to_be_enabled()
+    datasets.select_option(stock.unlabeled)
+    start.click()
+    page.unroute(images)
+    for name in ("read", "read again"):
+        with page.expect_response(images):
+            stock.app.send(f"datasets/{stock.unlabeled}", {"name": name}, "PATCH")
+    (request,) = posted
+    body = request.request.post_data_json
+    assert (body["classifier_id"], body["dataset_id"], body["prevalence"]) == (stock.run, stock.unlabeled, {})
+    request.abort()
+
+
+def _is_post(route: "Route") -> bool:
+    return route.request.method == "POST"
+
+
+def _answer_still_reading(route: "Route") -> None:
+    response = route.fetch()
+    route.fulfill(response=response, json={**response.json(), "state": "reading"})

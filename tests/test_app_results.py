@@ -163,6 +163,23 @@ def test_values_of_curves_are_read_by_keys_and_by_the_pointer(page: "Page", stoc
     expect(page.locator(".plot p")).to_have_count(0)
 
 
+def test_a_confusion_links_to_its_images(page: "Page", stock: Stock) -> None:
+    open_page(page, f"/runs/{stock.folds}")
+    page.get_by_role("region", name="Most frequent confusions").get_by_role("link").first.click()
+    page.wait_for_url(f"**/runs/{stock.folds}?tab=misclassified&label=*&predicted=*")
+    page.get_by_role("gridcell").first.wait_for()
+
+
+def test_an_image_that_was_relabeled_elsewhere_gets_its_label_back(page: "Page", stock: Stock) -> None:
+    row = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified")["items"][0]
+    stock.app.send(f"datasets/{stock.images}/labels", {"images": [row["image_id"]], "label": row["predicted"]})
+    open_page(page, f"/runs/{stock.folds}?tab=misclassified&image={row['row_id']}")
+    classes = page.get_by_role("dialog").get_by_role("group", name=f"Correct {row['image_id']}")
+    with page.expect_response("**/correction"):
+        classes.get_by_role("button", name=row["label"]).click()
+    assert stock.app.get(f"lists/{stock.folds}/rows?only=corrected")["items"] == []
+
+
 @pytest.mark.exhaustive
 def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
     use_no_worker(page)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import Stock, open_page
+from playwright.sync_api import expect
 
 from coverslip.reports.reported import number
 
@@ -30,6 +31,11 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
         metrics = sample["classes"][summary["classes"][-1]]
         numbers = [metrics[of][part] for of in ("raw", "corrected") for part in ("value", "low", "high")]
         assert all(number(value) in row.inner_text() for value in numbers if value is not None)
+    detected = page.get_by_role("region", name="Conditions").get_by_role("spinbutton")
+    for typed, shown in (("20", "20"), ("100", "20"), ("", "")):  # 100 points cannot be a difference
+        detected.fill(typed)
+        detected.press("Tab")
+        expect(detected).to_have_value(shown)
     fields.nth(1).fill("treated")
     fields.nth(1).press("Tab")
     conditions = page.get_by_role("region", name="Proportions", exact=True)

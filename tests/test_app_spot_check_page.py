@@ -49,6 +49,11 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
     page.get_by_role("region", name="Accuracy on these images").get_by_role("rowheader", name="all samples").wait_for()
     assert [image["made"] is not None for image in stock.app.get(address)["images"]] == [True] * 4
     page.get_by_role("button", name="Remove spot check").click()
+    question = page.get_by_role("dialog", name="Remove spot check")
+    question.get_by_role("button", name="Cancel").click()
+    assert len(stock.app.get(address)["images"]) == 4
+    page.get_by_role("button", name="Remove spot check").click()
+    question.get_by_role("button", name="Remove spot check").click()
     page.get_by_role("button", name="Draw images").wait_for()
     assert stock.app.get(address)["images"] == []
 

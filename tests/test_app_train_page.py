@@ -149,6 +149,7 @@ def test_what_is_wrong_in_a_recipe_file_is_said_by_key_and_line_and_mended_there
     faults = page.get_by_role("alert").filter(has_text="Line 2")
     faults.get_by_text("there is no key 'lr'").wait_for()
     assert faults.get_by_role("listitem").count() == 2
+    expect(page.get_by_text("settings of outsiders.yaml are loaded")).to_be_hidden()
     assert page.get_by_role("button", name="Start training").is_disabled()
     text = page.get_by_label("Recipe (YAML)")
     assert text.input_value() == file.read_text()
@@ -169,17 +170,16 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     unfold(page)
     page.get_by_label(TITLES["images.channels"], exact=True).fill("0, 2")
     page.get_by_role("combobox", name=TITLES["classes.drop"], exact=True).fill(HERLEV[0])
-    page.get_by_role("button", name=f"Add to “{TITLES['classes.drop']}”").click()
     joined = page.get_by_role("group", name=TITLES["classes.merge"])
-    joined.get_by_label("New name").fill("abnormal")
-    for old in HERLEV[3:5]:
-        joined.get_by_role("combobox", name="Classes merged into abnormal").fill(old)
-        joined.get_by_role("combobox", name="Classes merged into abnormal").press("Enter")
+    for old, key in zip(HERLEV[3:5], ("Enter", "Tab"), strict=True):
+        joined.get_by_label("New name").fill("abnormal")
+        joined.get_by_role("combobox", name="Classes merged into abnormal").last.fill(old)
+        joined.get_by_role("combobox", name="Classes merged into abnormal").last.press(key)
         joined.get_by_role("button", name=f"Remove {old}").wait_for()
     renamed = page.get_by_role("group", name=TITLES["classes.rename"])
     renamed.get_by_label("Old name").fill(HERLEV[1])
     renamed.get_by_label("New name").fill("normal")
-    renamed.get_by_role("button", name="Add").click()
+    renamed.get_by_label("New name").press("Tab")
     page.get_by_label("Preset").select_option("chromosomes")
     page.get_by_label(TITLES["images.z"], exact=True).select_option("mean")
     page.get_by_label(TITLES["loss"], exact=True).select_option("focal")
@@ -463,3 +463,23 @@ def test_nothing_starts_before_the_settings_of_the_training_in_the_address_are_r
     assert start.is_disabled()
     held.pop().continue_()
     expect(start).to_be_enabled()
+
+
+def test_a_reload_and_links_within_the_page_keep_the_settings(page: "Page", lab: Lab) -> None:
+    page.route("**/api/v1/models*", lambda _: None, times=1)  # no answer before the reload
+    page.goto(f"/train?dataset={lab.sets['cells']}&from={lab.earlier}")
+    page.get_by_text(re.compile(r"\d training image")).first.wait_for()
+    page.reload()
+    to_recipe = page.get_by_role("link", name="settings differ")
+    text = page.locator("#recipe")
+    for _ in range(2):
+        to_recipe.click()
+        expect(text).to_be_in_viewport()
+        page.evaluate("scrollTo(0, 0)")
+        expect(text).not_to_be_in_viewport()
+    page.get_by_label("Name of the training").fill("Once more")
+    to_recipe.click()
+    page.reload()
+    expect(page.get_by_label("Name of the training")).to_have_value("Once more")
+    unfold(page)
+    page.get_by_role("row", name=f"{TITLES['epochs']} 500").wait_for()

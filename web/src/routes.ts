@@ -11,6 +11,10 @@ type Parts = Parameters<typeof withTexts>[0];
 const page = (parts: Parts, importPage: Pages) => new LazyPage(() => withTexts(parts, importPage));
 
 const help = page([], () => import('./features/help/HelpPage.svelte'));
+const evaluatedFields = page(
+  ['datasets', 'fields', 'predict', 'runs'],
+  () => import('./features/runs/fields/EvaluatedFields.svelte'),
+);
 
 const pages: [string, LazyPage][] = [
   ['/', page(['counts', 'datasets'], () => import('./features/start/Start.svelte'))],
@@ -32,17 +36,8 @@ const pages: [string, LazyPage][] = [
     '/runs/:id',
     page(['datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/RunPage.svelte')),
   ],
-  [
-    '/runs/:id/fields',
-    page(['datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/fields/RunFields.svelte')),
-  ],
-  [
-    '/evaluations/:id/fields',
-    page(
-      ['datasets', 'fields', 'predict', 'runs'],
-      () => import('./features/runs/fields/EvaluationFields.svelte'),
-    ),
-  ],
+  ['/runs/:id/fields', evaluatedFields],
+  ['/evaluations/:id/fields', evaluatedFields],
   [
     '/evaluations/:id',
     page(['fields', 'predict', 'runs'], () => import('./features/runs/evaluations/EvaluationPage.svelte')),

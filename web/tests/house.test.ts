@@ -66,7 +66,9 @@ test('folders import only lower folders', () => {
 test('addresses of pages are relative, since the app may be in a folder of a server', () => {
   const found = Object.entries(texts).flatMap(([file, text]) =>
     file.endsWith('.svelte') && file.includes('/')
-      ? (text.match(/(?:href[=:] ?|go\()["'`{]+\/.*/g) ?? []).map((line) => `${file}: ${line}`)
+      ? (text.match(/(?:href[=:] ?|go\()["'`{]+\/.*|href=.*router\.path\b.*/g) ?? []).map(
+          (line) => `${file}: ${line}`,
+        )
       : [],
   );
   expect(found).toEqual([]);

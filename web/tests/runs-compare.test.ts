@@ -47,8 +47,8 @@ test('metrics with values are shown, metrics from 0 to 1 first', () => {
 });
 
 test('trainings and evaluations have different addresses', () => {
-  expect(pageOf(row('a b', 0.9, 0.02))).toBe('/runs/a%20b');
-  expect(pageOf({ ...row('e1', 0.9, 0.02), is_evaluation: true })).toBe('/evaluations/e1');
+  expect(pageOf(row('a b', 0.9, 0.02))).toBe('runs/a%20b');
+  expect(pageOf({ ...row('e1', 0.9, 0.02), is_evaluation: true })).toBe('evaluations/e1');
 });
 
 test('a comparison has five key metrics, the primary metric first', () => {

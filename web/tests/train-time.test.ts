@@ -22,6 +22,7 @@ test('folds are counted; with a time limit there is no estimate', () => {
 test('after a failed request, an outdated estimate is not shown', async () => {
   vi.useFakeTimers();
   const plan = new Plan();
+  plan.datasetId = 'd';
   plan.datasets.set({ items: [{ id: 'd', n_labeled: 2, state: 'ready' }] } as never);
   plan.split.set({ refusal: null, notes: [] } as never);
   plan.time.set(known);

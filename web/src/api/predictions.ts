@@ -6,6 +6,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 export type Classifier = Schemas['ListedClassifier'];
 export type Prediction = Schemas['PredictionState'];
+export type NewPrediction = Schemas['NewPrediction'];
 export type JoinCounts = Schemas['JoinCounts'];
 export type JoinResult = Schemas['JoinResult'];
 export type JoinStep = Schemas['JoinStep'];
@@ -46,8 +47,7 @@ export const listPredictions = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/predictions', { params: { query }, signal }));
 export const readPrediction = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}', { ...at(id), signal }));
-export const startPrediction = (body: Schemas['NewPrediction']) =>
-  answer(api.POST('/api/v1/predictions', { body }));
+export const startPrediction = (body: NewPrediction) => answer(api.POST('/api/v1/predictions', { body }));
 
 export const readSamples = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/predictions/{prediction_id}/samples', { ...at(id), signal }));

@@ -10,15 +10,13 @@ export async function deleteWithUndo(
   ondeleted: () => void,
   onrestored: () => void = ondeleted,
 ): Promise<void> {
-  try {
+  await notices.attempt(async () => {
     await remove(item);
     ondeleted();
     notices.show(message, {
       title: texts.general.undo,
-      run: () => void restore(item).then(onrestored, (problem: unknown) => notices.showProblem(problem)),
+      run: () => void notices.attempt(() => restore(item).then(onrestored)),
       restores: item.id,
     });
-  } catch (problem) {
-    notices.showProblem(problem);
-  }
+  });
 }

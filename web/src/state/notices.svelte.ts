@@ -29,6 +29,15 @@ class Notices {
     this.#add({ text: problemLine(problem), isBad: true });
   }
 
+  /** Do what the user requested, and show a problem if it fails. */
+  async attempt(work: () => unknown): Promise<void> {
+    try {
+      await work();
+    } catch (problem) {
+      this.showProblem(problem);
+    }
+  }
+
   close(id: number): void {
     this.list = this.list.filter((notice) => notice.id !== id);
   }

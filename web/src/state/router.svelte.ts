@@ -101,7 +101,10 @@ class Router {
     const within = link.getAttribute('href') ?? '';
     if (within.startsWith('#')) {
       event.preventDefault();
-      window.location.hash = within; // the browser would add it to the base address
+      const { state } = history;
+      // The browser would add it to the base address. Replaced, the entry keeps its state, and the link works again.
+      window.location.replace(window.location.pathname + window.location.search + within);
+      history.replaceState(state, '');
       return;
     }
     if (!link.pathname.startsWith(base) || link.pathname.startsWith(`${base}api/`)) return;

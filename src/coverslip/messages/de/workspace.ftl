@@ -387,6 +387,9 @@ exclusion-changed-since = Alle diese Bilder wurden seitdem aus- oder eingeschlos
 answer-changed-since = Die Korrektur dieses Bildes wurde inzwischen geändert, daher wurde nichts geändert
     .do = Laden Sie die Seite neu.
 
+correction-not-of-job = Das Label dieses Bildes wurde an anderer Stelle geändert, daher kann die Korrektur hier nicht entfernt werden
+    .do = Wählen Sie die Klasse des Bildes.
+
 labels-without-dataset = Diese Bilder stammen nicht aus einem Datensatz der App, daher können ihre Labels hier nicht korrigiert werden
     .do = Öffnen Sie die Bilder als Datensatz, und trainieren Sie damit.
 

@@ -390,6 +390,9 @@ exclusion-changed-since = All of these images were excluded or included since th
 answer-changed-since = The correction of this image was changed in the meantime, so nothing was changed
     .do = Reload the page.
 
+correction-not-of-job = The label of this image was changed elsewhere, so the correction cannot be removed here
+    .do = Choose the class of the image.
+
 labels-without-dataset = These images are not from a dataset of the app, so their labels cannot be corrected here
     .do = Open the images as a dataset and train on it.
 

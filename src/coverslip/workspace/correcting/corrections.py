@@ -337,15 +337,15 @@ def correct_measured(workspace: Workspace, job_id: str, row_id: int, label: str 
         workspace: the workspace of the dataset.
         job_id: the training or evaluation.
         row_id: the row.
-        label: a class of the dataset, or a new one; None undoes the correction of this job, unless another change of
-            the label followed.
+        label: a class of the dataset, or a new one; None undoes the correction of this job.
 
     Returns:
         The row, and the number of the change of the dataset's labels (None if no label changed).
 
     Raises:
         NotFound: there is no such job or row, or its dataset was removed.
-        Conflict: nothing was measured yet, or the image is not in a dataset of the app.
+        Conflict: nothing was measured yet, the image is not in a dataset of the app, or the correction to undo is not
+            of this job.
         CoverslipError: this cannot be the name of a class.
     """
     job = find_measured_job(workspace, job_id)
@@ -363,7 +363,10 @@ def correct_measured(workspace: Workspace, job_id: str, row_id: int, label: str 
             label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
             change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id)
-    return images_of_job(workspace, job_id).facts(row_id), change
+    row = images_of_job(workspace, job_id).facts(row_id)
+    if row.correction is not None and not is_changed:
+        raise Conflict("correction-not-of-job")
+    return row, change
 
 
 LabeledImage = tuple[str, ImageSource, str]  # image_id, location of the pixels, label

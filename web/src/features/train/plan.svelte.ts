@@ -116,9 +116,7 @@ export class Plan {
   );
   datasetNames = $derived(namesOf(this.datasets.value?.items ?? []));
   #datasetText = $derived(
-    JSON.stringify(
-      this.datasetId ? this.labeled.find(({ id }) => id === this.datasetId) : this.labeled[0],
-    ) as string | undefined,
+    JSON.stringify(this.labeled.find(({ id }) => id === this.datasetId)) as string | undefined,
   );
   /** It changes only with its content, so that nothing that depends on it reloads with the list. */
   dataset = $derived(

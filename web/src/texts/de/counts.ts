@@ -28,7 +28,6 @@ export const counts: Texts['counts'] = {
       other: `${count(n)} falsch klassifizierte Bilder`,
     }),
   trainings: (n) => plural(n, { one: `${count(n)} Training`, other: `${count(n)} Trainings` }),
-  threads: (n) => plural(n, { one: `${count(n)} Thread`, other: `${count(n)} Threads` }),
   networks: (n) => plural(n, { one: `${count(n)} Netz`, other: `${count(n)} Netze` }),
   classifiers: (n) => plural(n, { one: `${count(n)} Klassifikator`, other: `${count(n)} Klassifikatoren` }),
   splits: (n) => plural(n, { one: `${count(n)} Aufteilung`, other: `${count(n)} Aufteilungen` }),

@@ -131,7 +131,6 @@ export const datasets: Texts['datasets'] = {
     one: (k) => `Ebene ${k}`,
     plane: 'Ebene',
     projections: { max: 'Maximum', mean: 'Mittelwert', 'best-focus': 'Schärfste Ebene' },
-    planesAsChannels: 'Alle Ebenen als Kanäle',
     channels: 'Kanäle',
     channelOf: (k, name) => name || `Kanal ${k}`,
     allChannels: 'alle Kanäle',
@@ -573,7 +572,7 @@ export const datasets: Texts['datasets'] = {
         .join(' '),
     remove: 'Zweitbefundung entfernen',
     removeHelp:
-      'Entfernt die gezogenen Bilder und alle Befundungen. Labels aus Entscheidungen bleiben erhalten.',
+      'Die gezogenen Bilder und alle Befundungen werden endgültig entfernt. Labels aus Entscheidungen bleiben erhalten.',
     labelTab: 'Labels vergeben',
     agreementTab: 'Übereinstimmung',
     reader: 'Befunder',

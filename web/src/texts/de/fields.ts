@@ -16,13 +16,11 @@ export const fields: Texts['fields'] = {
   previous: 'Vorheriges Gesichtsfeld',
   next: 'Nächstes Gesichtsfeld',
   objectsOf: (name) => `Objekte von ${name}`,
-  selected: (n) => (n ? `${count(n)} ausgewählt` : 'Keines ausgewählt'),
   lasso: 'Lasso',
   lassoHelp:
     'Umfahren Sie Objekte, um sie auszuwählen. Sie können auch Umschalt gedrückt halten und zeichnen. Mausrad und + − vergrößern und verkleinern.',
   outlines: 'Objekte anzeigen',
   none: 'Dieser Datensatz hat keine Gesichtsfelder. Seine Bilder sind ganze Dateien.',
-  noOutline: 'Die Gesichtsfelder haben keine Umrisse oder Rahmen.',
   unlabeled: 'Keine Klasse',
   excluded: 'Ausgeschlossen',
   legend: 'Farben',

@@ -16,7 +16,6 @@ export const general: Texts['general'] = {
     link: 'Hilfe',
     title: 'Hilfe',
     contents: 'Seiten der Dokumentation',
-    inEnglish: 'Die Dokumentation ist auf Englisch.',
     search: 'Dokumentation durchsuchen',
     hits: (n: number) =>
       n
@@ -159,7 +158,6 @@ export const general: Texts['general'] = {
     notCopied: 'Der Browser erlaubt das Kopieren nicht.',
   },
   folders: {
-    title: 'Ordner wählen',
     where: 'Aktueller Ordner',
     content: 'Inhalt dieses Ordners',
     roots: 'Ihre Ordner',
@@ -170,7 +168,6 @@ export const general: Texts['general'] = {
     notCounted: 'nicht gezählt',
     imagesNotCounted: 'Die Bilder wurden nicht gezählt, weil das zu lange dauern würde.',
     above: 'Übergeordneter Ordner',
-    name: 'Ordner',
     empty: 'Dieser Ordner hat keine Unterordner.',
     images: (n, isMore) =>
       isMore

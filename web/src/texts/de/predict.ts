@@ -48,6 +48,10 @@ export const predict: Texts['predict'] = {
     text: 'Trainieren Sie einen Klassifikator mit Bildern mit Label, oder importieren Sie eine .coverslip-Datei einer anderen Person.',
     action: 'Klassifikator trainieren',
   },
+  gone: {
+    title: 'Dieser Klassifikator ist nicht mehr verfügbar',
+    text: 'Der Klassifikator wurde aus coverslip entfernt. Wählen Sie einen anderen Klassifikator.',
+  },
   import: 'Eine .coverslip-Datei importieren',
   importing: 'Die Datei wird gelesen …',
   isReady: (name) => `${name} ist bereit.`,
@@ -275,8 +279,8 @@ export const predict: Texts['predict'] = {
     remove: 'Stichprobe entfernen',
     removeHelp: (n) =>
       plural(n, {
-        one: `Entfernt die gezogenen Bilder und ${count(n)} Label.`,
-        other: `Entfernt die gezogenen Bilder und ${count(n)} Labels.`,
+        one: `Die gezogenen Bilder und ${count(n)} Label werden endgültig entfernt.`,
+        other: `Die gezogenen Bilder und ${count(n)} Labels werden endgültig entfernt.`,
       }),
     drawTitle: 'Bilder für Labels',
     draw: 'Bilder ziehen',
@@ -558,5 +562,4 @@ export const predict: Texts['predict'] = {
   correctionRemoved: 'Die Korrektur wurde entfernt.',
   predictedClass: (name) => `vorhergesagt als ${name}`,
   stopped: 'Angehalten. Die bisherigen Vorhersagen sind gespeichert.',
-  failed: 'Die Vorhersage ist fehlgeschlagen.',
 };

@@ -118,7 +118,6 @@ export const results: typeof english = {
     },
     figureFiles: { title: 'Diese Abbildung herunterladen:', svg: 'SVG', png: 'PNG', csv: 'Daten (CSV)' },
     keyMetrics: 'Wichtigste Metriken',
-    allMetrics: 'Alle Metriken',
     metric: 'Metrik',
     value: 'Wert',
     intervalColumn: '95-%-KI',
@@ -262,7 +261,6 @@ export const results: typeof english = {
         'AP (mittlere Präzision) ist die Fläche unter der Kurve. Für seltene Klassen ist sie aussagekräftiger als die AUROC.',
       auroc: 'AUROC',
       ap: 'AP',
-      none: 'Nicht berechnet, weil die Testbilder nur eine dieser Klassen enthalten.',
     },
     calibration: {
       title: 'Kalibrierung',
@@ -311,8 +309,6 @@ export const results: typeof english = {
     },
   },
   gallery: {
-    more: 'Mehr anzeigen',
-    shown: (n, total) => `${count(n)} von ${dative.images(total)}`,
     none: 'Keine Bilder.',
     enlarge: (name, facts) => [`${name} vergrößern`, ...facts].join(', '),
   },
@@ -565,8 +561,6 @@ export const results: typeof english = {
       labeled: (label) => `Label ${label}`,
       before: (name, share) => `${name} ${share}`,
       predictedBy: (run, name, share) => `${run}: ${name} ${share}`,
-      all: (n) =>
-        plural(n, { one: `${counts.images(n)} anzeigen`, other: `Alle ${counts.images(n)} anzeigen` }),
     },
     differences: 'Verschiedene Einstellungen und Daten',
     differing: 'Einstellung oder Daten',

@@ -49,13 +49,11 @@ export const runs: Texts['runs'] = {
   remove: 'Löschen',
   removeNamed: (name) => `${name} löschen`,
   removed: (name) => `${name} ist im Papierkorb.`,
-  open: 'Öffnen',
   back: 'Alle Trainings',
   toStudy: 'Teil einer Studie',
   rename: 'Umbenennen',
   newName: 'Name des Trainings',
   save: 'Speichern',
-  cancel: 'Abbrechen',
 
   live: {
     title: 'Fortschritt',

@@ -12,7 +12,6 @@ export const studies: Texts['studies'] = {
     text: 'Wählen Sie die Studie einer Publikation oder eigene Netze, und Ihre Datensätze mit Labels. Bevor die Studie startet, sehen Sie alle ihre Trainings und deren erwartete Dauer.',
   },
   back: 'Alle Studien',
-  trainings: counts.trainings,
   columns: {
     name: 'Studie',
     state: 'Status',
@@ -184,7 +183,6 @@ export const studies: Texts['studies'] = {
   },
 
   page: {
-    progress: 'Fortschritt',
     waiting: 'Wartet in der Warteschlange, bis das laufende Training oder die laufende Studie endet.',
     working: 'Fertige Trainings',
     stop: 'Anhalten',

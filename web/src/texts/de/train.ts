@@ -135,7 +135,6 @@ export const train: Texts['train'] = {
   name: 'Name des Trainings',
   start: 'Training starten',
   starting: 'Startet …',
-  queued: 'Wartet in der Warteschlange, bis ein anderes Training endet.',
   changes: (n) =>
     plural(n, {
       one: `${count(n)} Einstellung weicht von den Standardwerten ab`,

@@ -27,7 +27,6 @@ export const counts = {
   misclassified: (n: number) =>
     plural(n, { one: `${count(n)} misclassified image`, other: `${count(n)} misclassified images` }),
   trainings: (n: number) => plural(n, { one: `${count(n)} training`, other: `${count(n)} trainings` }),
-  threads: (n: number) => plural(n, { one: `${count(n)} thread`, other: `${count(n)} threads` }),
   networks: (n: number) => plural(n, { one: `${count(n)} network`, other: `${count(n)} networks` }),
   classifiers: (n: number) => plural(n, { one: `${count(n)} classifier`, other: `${count(n)} classifiers` }),
   splits: (n: number) => plural(n, { one: `${count(n)} split`, other: `${count(n)} splits` }),

@@ -124,7 +124,6 @@ export const datasets = {
     one: (k: string) => `Plane ${k}`,
     plane: 'Plane',
     projections: { max: 'Maximum', mean: 'Mean', 'best-focus': 'Sharpest plane' },
-    planesAsChannels: 'All planes as channels',
     channels: 'Channels',
     channelOf: (k: string, name: string) => name || `Channel ${k}`,
     allChannels: 'all channels',
@@ -547,7 +546,7 @@ export const datasets = {
         .filter(Boolean)
         .join(' '),
     remove: 'Remove second reading',
-    removeHelp: 'Removes the drawn images and all readings. Decided labels stay.',
+    removeHelp: 'The drawn images and all readings are removed for good. Decided labels stay.',
     labelTab: 'Label images',
     agreementTab: 'Agreement',
     reader: 'Reader',

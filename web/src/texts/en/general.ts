@@ -15,7 +15,6 @@ export const general = {
     link: 'Help',
     title: 'Help',
     contents: 'Pages of the documentation',
-    inEnglish: '', // a sentence, if the documentation has another language than the pages
     search: 'Search the documentation',
     hits: (n: number) =>
       n
@@ -157,7 +156,6 @@ export const general = {
     notCopied: 'The browser does not allow copying.',
   },
   folders: {
-    title: 'Choose a folder',
     where: 'Current folder',
     content: 'Contents of this folder',
     roots: 'Your folders',
@@ -168,7 +166,6 @@ export const general = {
     notCounted: 'not counted',
     imagesNotCounted: 'Images not counted, because counting would take too long.',
     above: 'Parent folder',
-    name: 'Folder',
     empty: 'This folder has no sub-folders.',
     images: (n: number, isMore: boolean) =>
       isMore

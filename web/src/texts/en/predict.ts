@@ -47,6 +47,10 @@ export const predict = {
     text: 'Train a classifier on labeled images, or import a .coverslip file from another person.',
     action: 'Train a classifier',
   },
+  gone: {
+    title: 'This classifier is no longer available',
+    text: 'The classifier was removed from coverslip. Choose another classifier.',
+  },
   import: 'Import a .coverslip file',
   importing: 'Reading the file …',
   isReady: (name: string) => `${name} is ready to predict.`,
@@ -272,8 +276,8 @@ export const predict = {
     remove: 'Remove spot check',
     removeHelp: (n: number) =>
       plural(n, {
-        one: `Removes the drawn images and ${count(n)} label.`,
-        other: `Removes the drawn images and ${count(n)} labels.`,
+        one: `The drawn images and ${count(n)} label are removed for good.`,
+        other: `The drawn images and ${count(n)} labels are removed for good.`,
       }),
     drawTitle: 'Images to label',
     draw: 'Draw images',
@@ -553,5 +557,4 @@ export const predict = {
   correctionRemoved: 'The correction was removed.',
   predictedClass: (name: string) => `predicted as ${name}`,
   stopped: 'Stopped. Predictions up to this point are saved.',
-  failed: 'The prediction failed.',
 };

@@ -131,7 +131,6 @@ export const results = {
     },
     figureFiles: { title: 'Download this figure:', svg: 'SVG', png: 'PNG', csv: 'data (CSV)' },
     keyMetrics: 'Key metrics',
-    allMetrics: 'All metrics',
     metric: 'Metric',
     value: 'Value',
     intervalColumn: '95% CI',
@@ -274,7 +273,6 @@ export const results = {
         'AP (average precision) is the area under the curve. For rare classes it is more informative than AUROC.',
       auroc: 'AUROC',
       ap: 'AP',
-      none: 'Not computed, because the test images contain only one of these classes.',
     },
     calibration: {
       title: 'Calibration',
@@ -323,8 +321,6 @@ export const results = {
     },
   },
   gallery: {
-    more: 'Show more',
-    shown: (n: number, total: number) => `${count(n)} of ${counts.images(total)}`,
     none: 'No images.',
     enlarge: (name: string, facts: readonly string[]) => [`Enlarge ${name}`, ...facts].join(', '),
   },
@@ -563,7 +559,6 @@ export const results = {
       labeled: (label: string) => `labeled ${label}`,
       before: (name: string, share: string) => `${name} ${share}`,
       predictedBy: (run: string, name: string, share: string) => `${run}: ${name} ${share}`,
-      all: (n: number) => `Show all ${counts.images(n)}`,
     },
     differences: 'Settings and data that differ',
     differing: 'Setting or data',

@@ -51,13 +51,11 @@ export const runs = {
   remove: 'Delete',
   removeNamed: (name: string) => `Delete ${name}`,
   removed: (name: string) => `${name} is in the trash.`,
-  open: 'Open',
   back: 'All trainings',
   toStudy: 'Part of a study',
   rename: 'Rename',
   newName: 'Name of the training',
   save: 'Save',
-  cancel: 'Cancel',
 
   live: {
     title: 'Progress',

@@ -11,7 +11,6 @@ export const studies = {
     text: 'Choose the study of a publication or networks of your choice, and your labeled datasets. Before the study starts, you see all its trainings and their expected time.',
   },
   back: 'All studies',
-  trainings: counts.trainings,
   columns: {
     name: 'Study',
     state: 'State',
@@ -178,7 +177,6 @@ export const studies = {
   },
 
   page: {
-    progress: 'Progress',
     waiting: 'Waiting in the queue until the current training or study ends.',
     working: 'Completed trainings',
     stop: 'Stop',

@@ -134,7 +134,6 @@ export const train = {
   name: 'Name of the training',
   start: 'Start training',
   starting: 'Starting …',
-  queued: 'Waiting in the queue until another training ends.',
   changes: (n: number) =>
     plural(n, {
       one: `${count(n)} setting differs from the defaults`,

@@ -7,7 +7,7 @@ export type Metric = Row['metrics'][number];
 
 /** Address of the training or evaluation of a row. */
 export function pageOf({ run_id, is_evaluation }: Pick<Row, 'run_id' | 'is_evaluation'>): string {
-  return `/${is_evaluation ? 'evaluations' : 'runs'}/${encodeURIComponent(run_id)}`;
+  return `${is_evaluation ? 'evaluations' : 'runs'}/${encodeURIComponent(run_id)}`;
 }
 
 /** All metrics that a run has a value for. Metrics that a bar can show come first. */

@@ -38,11 +38,10 @@ export class LabelCorrections {
     });
   }
 
-  /** Correct the selected image. Its label in the dataset, or null, removes the correction. */
+  /** Correct the selected image; null removes the correction. */
   correct = (label: string | null): void => {
     const { item } = this.list;
-    const correction = label === item?.label ? null : label;
-    if (item) void this.#corrected.correct(item.row_id, { correction, excluded: null });
+    if (item) void this.#corrected.correct(item.row_id, { correction: label, excluded: null });
   };
 
   key = (event: KeyboardEvent): boolean => {
