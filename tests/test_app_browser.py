@@ -152,16 +152,26 @@ def test_a_removed_dataset_can_be_restored(page: "Page", app_server: RunningApp)
 def test_no_page_says_that_the_checks_found_nothing_before_they_end(page: "Page", app_server: RunningApp) -> None:
     dataset = f"datasets/{app_server.opened(save_cells(app_server.root / 'to check'))['id']}"
 
-    def as_before_the_end(route: "Route") -> None:
-        response = route.fetch()
-        route.fulfill(response=response, json=response.json() | {"findings": [], "is_searching_duplicates": True})
+    def show(tab: str, *, is_searching: bool) -> None:
+        def without_search(route: "Route") -> None:
+            response = route.fetch()
+            state = {"findings": [], "are_copies_known": False, "is_searching_duplicates": is_searching}
+            route.fulfill(response=response, json=response.json() | state)
 
-    for tab in ("", "?tab=checks"):
-        page.route("**/inspection", as_before_the_end, times=1)
+        page.unroute("**/inspection")
+        page.route("**/inspection", without_search)
         open_page(page, f"/{dataset}{tab}")
+
+    praise = page.get_by_text("no problem").or_(page.get_by_text("No problems"))
+    for tab in ("", "?tab=checks"):
+        show(tab, is_searching=False)  # there are too many images, or the search failed
+        page.get_by_text("Near-duplicates were not searched for").wait_for()
+        assert praise.count() == 0
+        show(tab, is_searching=True)
         searching = page.get_by_role("status").get_by_text("searching for near-duplicates")
         searching.wait_for()
-        assert page.get_by_text("no problem").or_(page.get_by_text("No problems")).count() == 0
+        assert praise.count() == 0
+        page.unroute("**/inspection")
         app_server.send(dataset, {"name": f"checked{tab}"}, "PATCH")
         searching.wait_for(state="detached")
 

@@ -31,13 +31,15 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
 }
 WITHOUT = {
     "CollectDialog",
+    "ConfusionTab",
     "DownloadTable",
     "ExportObjects",
     "Keys",
     "List",
     "LiveRun",
+    "RemoveDrawn",
     "UseCorrections",
-}  # choices, keys to read, and questions
+}  # images, choices, keys to read, and questions
 # Tested where a folder is removed, and on the pages of accounts.
 IN_ANOTHER_FILE = {"InvitationDialog", "MissingFolder", "ProjectDialog", "UsersPage"}
 

@@ -58,6 +58,12 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     decided = label.get_by_text(f"Decided: {first_class} (Ann)")  # it stays in its place
     decided.wait_for()
     assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == first_class
+    shown = label.element_handle()
+    with page.expect_response(f"**/{dataset}/second-reading"), page.expect_response("**/disagreements*"):
+        app.opened(write_cells(app.root / "unrelated", 3))
+    shown.evaluate("() => new Promise(end => requestAnimationFrame(() => requestAnimationFrame(end)))")
+    assert shown.evaluate("node => node.isConnected")  # the page is not built again at an unrelated event
+    decided.wait_for()
     decided.get_by_role("button", name="Undo").click()
     decided.wait_for(state="detached")
     assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == image["first"]["label"]

@@ -17,7 +17,7 @@ from browser import RunningApp
 from drawing import save_cell, save_cells
 from image_sets import API, App, workspace_in
 from parameters import only_first
-from small_workspace import until
+from small_workspace import once_before, until
 
 from coverslip.app.server import create_app
 from coverslip.errors import CoverslipError
@@ -304,6 +304,19 @@ def test_an_upload_that_is_removed_while_it_is_finished_is_a_whole_dataset_or_go
         statuses = finished.result().status_code, removed.result().status_code
         assert statuses in [(201, 409), (404, 204)]
         assert (app.home.uploads / upload).exists() == (statuses[0] == 201)
+
+
+def test_the_removal_of_an_upload_does_not_wait_for_another(app: App, png: bytes) -> None:
+    upload, canceled = begin(app, is_labeled=False), begin(app)
+    put(app, f"{upload}/files/a.png", png)
+    with ThreadPoolExecutor(1) as thread:
+
+        def cancel() -> None:
+            thread.submit(folders.remove_upload, app.home, canceled).result(timeout=20)
+
+        with once_before(app.home, "SELECT uploads", cancel):
+            folders.finish_upload(app.home, upload)
+    assert app.client.get(f"/api/v1/uploads/{canceled}").status_code == 404
 
 
 @pytest.mark.slow

@@ -254,7 +254,8 @@ def distance(
     MMD² is 0 if the two feature distributions are identical; the estimate is unbiased and can be negative. CORAL is 0
     if their covariances are identical. Without --group, images are treated as independent. With it, groups are
     resampled as a whole. A small p means that the datasets differ, as two microscopes nearly always do. It does not
-    mean that the difference matters. A distance does not predict the gain of pretraining.
+    mean that the difference matters. Among 30 pairs of six datasets, distances did not predict the
+    gain of pretraining.
 
     Examples:
 

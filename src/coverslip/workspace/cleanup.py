@@ -17,9 +17,10 @@ from pydantic import Field
 from sqlalchemy import Connection, delete, select, update
 
 from coverslip.cache.stores import remove_stores_of
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets import reading_images
+from coverslip.workspace.datasets.folders import remove_upload
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.queue import stop_computations
 from coverslip.workspace.jobs.records import is_inside, jobs_reading
@@ -214,9 +215,11 @@ def _delete_old_uploads(workspace: Workspace, is_over: threading.Event) -> None:
             continue
         if any(Path(source).is_relative_to(folder) for source in used_paths):
             continue
-        with write_transaction(workspace.engine) as connection:
-            connection.execute(delete(tables.uploads).where(tables.uploads.c.id == upload_id))
-        shutil.rmtree(folder, ignore_errors=True)
+        if row is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            with suppress(NotFound, Conflict):  # it was removed, or finished, meanwhile
+                remove_upload(workspace, upload_id)
 
 
 def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> None:

@@ -4,7 +4,7 @@ import { afterSaving, saving } from '../state/queue';
 import { resource } from '../state/resource.svelte';
 
 interface Requests<Drawing> {
-  read: (signal: AbortSignal) => Promise<Drawing>;
+  read: (signal: AbortSignal) => Promise<Drawing>; // after all labels are saved
   draw: (n: number) => Promise<Drawing>;
   remove: () => Promise<unknown>; // for good, with the labels
   key?: () => string; // of whom the images are, if not of everybody
@@ -32,16 +32,18 @@ export class DrawnImages<Drawing extends { images: { row_id: number; made: strin
       await this.drawing.reload();
     });
 
-  /** Labels are shown at once, saved one after another, and restored if they cannot be saved. */
-  label(before: ImageOf<Drawing>, labeled: ImageOf<Drawing>, save: () => Promise<unknown>): void {
+  /** Labels are shown at once and saved one after another. If one cannot be saved, the saved ones are read again. */
+  label(labeled: ImageOf<Drawing>, save: () => Promise<unknown>): void {
+    const isReading = this.drawing.loading; // showing the label cancels this
     this.#show(labeled);
     void this.#enqueue(async () => {
       try {
         await save();
+        if (!isReading) return;
       } catch (problem) {
-        this.#show(before);
         notices.showProblem(problem);
       }
+      void this.drawing.reload();
     });
   }
 

@@ -278,7 +278,8 @@ MAX_FILES = 200_000
 MAX_BYTES = 50 * 10**9
 _SHARE_OF_DISK = 0.8  # of the free space that one upload may use
 
-_FINISHING = threading.Lock()  # simultaneous requests must not make an upload two datasets, or remove its files
+# By upload: simultaneous requests must not make it two datasets, or remove its files.
+_finishing: dict[str, threading.Lock] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,7 +389,7 @@ def finish_upload(
         Conflict: it is already a dataset.
         BadDataset: the files cannot become a dataset; they are kept for another attempt.
     """
-    with _FINISHING:
+    with _finishing.setdefault(upload_id, threading.Lock()):
         with workspace.engine.connect() as connection:
             row = open_row(connection, upload_id)
         files = workspace.uploads / upload_id / "files"
@@ -420,7 +421,8 @@ def remove_upload(workspace: Workspace, upload_id: str) -> None:
         NotFound: there is no such upload.
         Conflict: it is already a dataset; remove that instead.
     """
-    with _FINISHING, write_transaction(workspace.engine) as connection:
+    lock = _finishing.setdefault(upload_id, threading.Lock())
+    with lock, write_transaction(workspace.engine) as connection:
         open_row(connection, upload_id)
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
     shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)

@@ -65,7 +65,8 @@ def list_jobs(
     jobs = find_jobs(workspace)
     removed = {job.folder for job in jobs if job.state == "removed"}  # with the jobs in their folders
     jobs = [job for job in jobs if removed.isdisjoint((job.folder, *job.folder.parents))]
-    jobs = [job for job in jobs if job.kind in (kinds or job_kinds())]
+    current = job_kinds()
+    jobs = [job for job in jobs if job.kind in current and (not kinds or job.kind in kinds)]
     if states:
         jobs = [job for job in jobs if state_of(job, status_of(job)) in states]
     return Page([_described(workspace, job) for job in paging.of(jobs)], len(jobs))

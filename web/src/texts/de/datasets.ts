@@ -195,6 +195,7 @@ export const datasets: Texts['datasets'] = {
     change: 'Ordner hinzufügen, umbenennen oder entfernen',
     name: 'Domäne',
     nameOf: (path) => `Domäne von ${path}`,
+    noSource: 'Der Datensatz hätte keine Quelle mehr, denn die anderen Quellen wurden inzwischen entfernt.',
     source: 'Ordner oder Tabelle',
     exclude: 'Entfernen',
     removeNamed: (path) => `${path} entfernen`,
@@ -373,6 +374,7 @@ export const datasets: Texts['datasets'] = {
     text: 'Bilder von einem Patienten, einem Objektträger oder einem Well ähneln einander. Alle Bilder einer Gruppe bleiben im selben Set (Training, Validierung oder Test). Das verhindert ein Datenleck.',
     how: 'Festlegung der Gruppen',
     none: 'Keine Gruppen',
+    byDefault: 'Die Gruppen, die die Tabelle oder die Bilddateien angeben, falls vorhanden',
     byFile: 'Die Bilddatei: Ausschnitte eines Gesichtsfelds sind eine Gruppe',
     byTable: 'Die Spalte der Tabelle für Gruppen',
     pattern: 'Ein Teil des Pfades',
@@ -412,6 +414,8 @@ export const datasets: Texts['datasets'] = {
     reading: 'Die Prüfungen beginnen, sobald alle Bilder gelesen sind.',
     searching:
       'coverslip sucht Beinahe-Duplikate und unscharfe oder abgeschnittene Bilder. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
+    notSearched:
+      'Nach Beinahe-Duplikaten wurde nicht gesucht: Es sind mehr als 100.000 Bilder, oder die Suche ist fehlgeschlagen.',
     good: 'Keine Probleme gefunden',
     goodText: 'Alle Bilder sind lesbar. Es gibt keine Duplikate und keine widersprüchlichen Labels.',
     severity: { error: 'Problem:', warning: 'Warnung:', advice: 'Empfehlung:' },

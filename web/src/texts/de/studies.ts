@@ -169,7 +169,7 @@ export const studies: Texts['studies'] = {
       title: 'Abstände zu Datensätzen des Vortrainings',
       text: 'Misst, wie sehr sich jeder Datensatz vom Datensatz seines Vortrainings unterscheidet, nach den Merkmalen jedes Netzes mit ImageNet-Gewichten.',
       notPossible:
-        'Möglich, sobald ein Training mit Vortraining auf einem anderen Datensatz abgeschlossen ist. Um beliebige Datensätze zu vergleichen, öffnen Sie einen Datensatz und wählen „Prüfungen“.',
+        'Möglich, sobald ein Training mit Vortraining auf einem anderen Datensatz abgeschlossen ist. Um beliebige Datensätze zu vergleichen, verwenden Sie den Befehl „coverslip distance“.',
       start: 'Abstände messen',
       repeat: 'Abstände noch einmal messen',
     },

@@ -188,6 +188,7 @@ export const datasets = {
     change: 'Add, rename or remove folders',
     name: 'Domain',
     nameOf: (path: string) => `Domain of ${path}`,
+    noSource: 'The dataset would have no source left, because the other sources were removed meanwhile.',
     source: 'Folder or table',
     exclude: 'Remove',
     removeNamed: (path: string) => `Remove ${path}`,
@@ -361,6 +362,7 @@ export const datasets = {
     text: 'Images of one patient, slide or well resemble each other. All images of a group stay in the same set (training, validation or test), which prevents data leakage.',
     how: 'Definition of groups',
     none: 'No groups',
+    byDefault: 'The groups that the table or the image files state, if any',
     byFile: 'The image file: crops of one field of view are one group',
     byTable: 'The column of groups in the table',
     pattern: 'A part of the path',
@@ -400,6 +402,8 @@ export const datasets = {
     reading: 'Checks start when all images are read.',
     searching:
       'coverslip is searching for near-duplicates and for blurred or truncated images. This page shows them when the search is complete. If you close coverslip before, the search restarts.',
+    notSearched:
+      'Near-duplicates were not searched for: there are more than 100,000 images, or the search failed.',
     good: 'No problems found',
     goodText: 'All images can be read. There are no duplicates and no contradictory labels.',
     severity: { error: 'Problem:', warning: 'Warning:', advice: 'Advice:' },

@@ -163,7 +163,7 @@ export const studies = {
       title: 'Distances to pretraining datasets',
       text: 'Measures how different each dataset is from its pretraining dataset, by the features of each network with ImageNet weights.',
       notPossible:
-        'Possible when a training with pretraining on another dataset has finished. To compare any datasets, open a dataset and choose Checks.',
+        'Possible when a training with pretraining on another dataset has finished. To compare any datasets, use the command “coverslip distance”.',
       start: 'Measure distances',
       repeat: 'Measure distances again',
     },

@@ -101,17 +101,14 @@ export class Upload {
 
   /** Create a dataset from the table with these columns. If there is a problem, the user can change them. */
   async finishTable(choices: TableChoices, isLabeled: boolean): Promise<Dataset | null> {
-    this.problem = null;
-    try {
-      return await this.#finish({ is_labeled: isLabeled, table: choices });
-    } catch (problem) {
-      if (!this.#stop.signal.aborted) this.problem = problem;
-      return null;
-    }
+    return this.#attempt(() => this.#finish({ is_labeled: isLabeled, table: choices }), 'table');
   }
 
   /** Run a step. If it fails, the files stay on the server until the upload is canceled. */
-  async #attempt(work: () => Promise<Dataset | null>): Promise<Dataset | null> {
+  async #attempt(
+    work: () => Promise<Dataset | null>,
+    afterFailure: 'paused' | 'table' = 'paused',
+  ): Promise<Dataset | null> {
     this.problem = null;
     this.state = 'finishing';
     try {
@@ -119,7 +116,8 @@ export class Upload {
     } catch (problem) {
       if (!this.#stop.signal.aborted) {
         this.problem = problem;
-        this.state = 'paused';
+        this.state = afterFailure;
+        if (afterFailure === 'paused') this.table = null;
       }
       return null;
     }
