@@ -194,7 +194,7 @@ def note_on_pixels(differences: Sequence[OtherPixels]) -> Note | None:
     """Return the note on differences between the pixels that are read and those of the training, or None."""
     if not differences:
         return None
-    listed = "; ".join(each.text for each in differences)
+    listed = joined(each.difference for each in differences)
     return note("other-pixels", level="warning", keys=len(differences), differences=listed)
 
 
