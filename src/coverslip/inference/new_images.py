@@ -5,6 +5,7 @@ Images that are listed several times: each is computed once, and has a row each 
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,8 @@ from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.folder import Run, is_run
+from coverslip.runs.images import images_of
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.status import OtherPixels
 
@@ -188,6 +191,20 @@ def _cells_of(plans: Iterable[ReadPlan]) -> dict[str, set[str]]:
         for key in PIXEL_KEYS:
             cells[key].add(plan.cell(key))
     return cells
+
+
+def plans_of_training(run: Run, card: ClassifierCard) -> list[ReadPlan]:
+    """Return the plans of the training images, as a table states planes of each, else that of the classifier.
+
+    Args:
+        run: the run of the classifier, or any other folder.
+        card: of the classifier.
+    """
+    plans: list[ReadPlan] = []
+    if is_run(run.folder):
+        with suppress(CoverslipError):  # images of the training were removed
+            plans = [record.plan for record in images_of(run).records]
+    return plans or [card.preprocessing.plan]
 
 
 def note_on_pixels(differences: Sequence[OtherPixels]) -> Note | None:
