@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -202,8 +203,9 @@ def plans_of_training(run: Run, card: ClassifierCard) -> list[ReadPlan]:
     """
     plans: list[ReadPlan] = []
     if is_run(run.folder):
-        with suppress(CoverslipError):  # images of the training were removed
-            plans = [record.plan for record in images_of(run).records]
+        with suppress(CoverslipError, OSError):  # images of the training were removed
+            if not all(Path(source).is_dir() for source in run.environment.opened.sources):  # folders state no planes
+                plans = [record.plan for record in images_of(run).records]
     return plans or [card.preprocessing.plan]
 
 
