@@ -18,7 +18,8 @@ from small_workspace import new_workspace, open_images
 from coverslip.app.clients import COOKIE, Languages
 from coverslip.app.server import create_app
 from coverslip.images.reader import ReadPlan
-from coverslip.messages import in_language, message, text
+from coverslip.inference.new_images import note_on_pixels, other_pixels
+from coverslip.messages import Note, in_language, localized_note, message, text
 from coverslip.runs.predictions import LAST_COLUMNS, Prediction
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.workspace import Workspace
@@ -151,6 +152,18 @@ def test_predictions_have_their_reasons_in_each_language_and_those_of_former_ver
         marked = text("english-text", text=damaged.english)
     assert shown("former", GERMAN)[0] == (marked, None)
     assert damaged.english in marked != damaged.english
+
+
+def test_a_note_that_a_job_stored_is_wholly_in_the_language_of_its_reader() -> None:
+    def note_on_difference() -> Note | None:
+        return note_on_pixels(other_pixels([ReadPlan(channels=("GFP",)), ReadPlan(z=1)], [ReadPlan()]))
+
+    stored = note_on_difference()
+    with in_language("de"):
+        german = note_on_difference()
+        assert stored is not None
+        assert german is not None
+        assert localized_note(stored).text == german.text
 
 
 @pytest.mark.slow

@@ -294,7 +294,7 @@ def test_an_evaluation_names_the_pixels_that_the_training_did_not_read(tmp_path:
         assert images.n_used_in_training == len(files)
         assert images.n_of_other_pixel_size == (0 if um is None else len(files))
         page = evaluation.report_file.read_text(encoding="utf-8")
-        assert all(each.text in page for each in images.other_pixels)
+        assert all(str(each.difference) in page for each in images.other_pixels)
         assert (text("report-other-pixel-size", n_images=len(files)) in page) == (um is not None)
         shutil.rmtree(evaluation.folder)
     tables = [tmp_path / f"{name} predicted.csv" for name in ("first", "second")]

@@ -13,11 +13,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import tifffile
+from drawing import write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from refusing import refusing
-from trained import MadeOnce
+from trained import INSTANT, MadeOnce
 
 import coverslip as cs
 from coverslip.cli import main
@@ -26,6 +28,7 @@ from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.predicting import PredictionSummary
+from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import Format, HashedReading, PredictionColumns, prediction_table
 from coverslip.runs.predictions import Prediction, read_predictions
@@ -293,3 +296,32 @@ def test_a_table_that_is_cut_at_any_byte_is_resumed_to_the_same_bytes(
             file.truncate(round(cut * saved.stat().st_size))
         written(part, format_, rows, about)
         assert part.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_prediction_names_the_pixels_that_the_training_did_not_read(tmp_path: Path) -> None:
+    """A table can state them for each image, in training and now."""
+    files = sorted(write_cells(tmp_path / "cells", 48).rglob("*.png"))
+    for file in files:
+        with Image.open(file) as opened:
+            plane = np.asarray(opened.convert("L"))
+        tifffile.imwrite(file.with_suffix(".tif"), np.stack([255 - plane, plane]), metadata={"axes": "ZYX"})
+
+    def table(name: str, z: str) -> Path:
+        rows = [f"{file.with_suffix('.tif')},{file.parent.name},{z}" for file in files]
+        (tmp_path / name).write_text("\n".join(["path,label,z", *rows]))
+        return tmp_path / name
+
+    run = train_without_report(cs.open_dataset(table("second.csv", "1")), INSTANT, out=tmp_path / "run")
+    for classifier, z, differences in (
+        (run.folder, "1", []),
+        (run.folder, "0", [("0", "1")]),
+        (run.folder / "classifier", "", [("0", "1")]),
+    ):
+        events: list[Event] = []
+        predicted = cs.predict(classifier, table("new.csv", z), out=tmp_path / "p.csv", emit=events.append)
+        assert predicted.file.is_file()
+        notes = [event.note for event in events if isinstance(event, Noted) and event.note.code == "other-pixels"]
+        stated = [each.parameters["differences"]["parameters"] for each in notes]
+        values = [(each["value"]["parameters"]["value"], each["trained"]["parameters"]["value"]) for each in stated]
+        assert values == differences

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from parameters import only_first
+from PIL import Image
 from refusing import refusing
 from scipy.stats import binomtest
 
@@ -347,3 +349,27 @@ def test_labels_by_path_are_refused_if_a_file_has_several_rows(trained: cs.Run, 
     labels.write_text(f"path,label\n{image},small\n")
     with refusing(CoverslipError, "spot-check-several-rows", n_rows=2):
         cs.spot_check(predictions, labels)
+
+
+def test_labels_of_two_planes_of_a_file_are_those_of_each_plane(trained: cs.Run, cells: Path, tmp_path: Path) -> None:
+    for k, file in enumerate(sorted(cells.rglob("*.png"))[:2]):
+        with Image.open(file) as opened:
+            plane = np.asarray(opened.convert("L"))
+        tifffile.imwrite(tmp_path / f"{k}.tif", np.stack([plane, 255 - plane]), metadata={"axes": "ZYX"})
+    tables = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    for z, table in enumerate(tables):
+        images = tmp_path / "images.csv"
+        images.write_text(f"path,z\n0.tif,{z}\n1.tif,{z}\n")
+        cs.predict(trained, images, out=table)
+    to_label = tmp_path / "to_label.csv"
+    draw = cs.draw_spot_check(tables, n=4, out=to_label)
+    with to_label.open(newline="", encoding="utf-8") as opened_table:
+        rows = list(csv.DictReader(opened_table))
+    assert [row["pixels_read"] for row in rows] == [image.pixels_read for image in draw.images]
+    assert sorted(row["pixels_read"] for row in rows) == ["", "", "z=1", "z=1"]
+    with to_label.open("w", newline="", encoding="utf-8") as opened_table:
+        writer = csv.DictWriter(opened_table, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "label": "large" if row["pixels_read"] else "small"} for row in rows)
+    (condition,) = cs.spot_check(tables, to_label).conditions
+    assert [condition.classes[name].n_labels for name in ("small", "medium", "large")] == [2, 0, 2]

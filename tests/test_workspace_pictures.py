@@ -322,3 +322,22 @@ def test_changed_images_are_those_of_the_training_set_by_the_groups_of_the_datas
         assert np.array_equal(np.asarray(shown), np.asarray(drawn))
         other_split = draw_training_images(cs.open_dataset(cells), recipe)
         assert not np.array_equal(np.asarray(shown), np.asarray(other_split))
+
+
+@pytest.mark.slow
+def test_changed_images_are_those_of_the_training_set_by_the_groups_of_the_recipe(app: App, tmp_path: Path) -> None:
+    files = sorted(write_cells(tmp_path / "cells", 36).rglob("*.png"))
+    table = tmp_path / "cells.csv"
+    rows = (f"{file},{file.parent.name},p{k % 4}" for k, file in enumerate(files))
+    table.write_text("\n".join(["path,label,group", *rows]))
+    where = f"/api/v1/datasets/{app.open(table)['id']}/augmentation-preview"
+    pattern = r"slide\d+"
+    for data, choice in (
+        (cs.open_dataset(table), {}),
+        (cs.open_dataset(table), {"group": "none"}),
+        (cs.open_dataset(table, group_pattern=pattern), {"group": pattern}),
+    ):
+        recipe = {"image_size": 32, "split": {"folds": 0}, **choice}
+        drawn = draw_training_images(data, cs.Recipe.model_validate(recipe))
+        with Image.open(io.BytesIO(app.client.post(where, json={"recipe": recipe}).content)) as shown:
+            assert np.array_equal(np.asarray(shown), np.asarray(drawn))

@@ -5,7 +5,9 @@ Images that are listed several times: each is computed once, and has a row each 
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +21,8 @@ from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.messages import Message, Note, Rescale, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.folder import Run, is_run
+from coverslip.runs.images import images_of
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.status import OtherPixels
 
@@ -190,11 +194,26 @@ def _cells_of(plans: Iterable[ReadPlan]) -> dict[str, set[str]]:
     return cells
 
 
+def plans_of_training(run: Run, card: ClassifierCard) -> list[ReadPlan]:
+    """Return the plans of the training images, as a table states planes of each, else that of the classifier.
+
+    Args:
+        run: the run of the classifier, or any other folder.
+        card: of the classifier.
+    """
+    plans: list[ReadPlan] = []
+    if is_run(run.folder):
+        with suppress(CoverslipError, OSError):  # images of the training were removed
+            if not all(Path(source).is_dir() for source in run.environment.opened.sources):  # folders state no planes
+                plans = [record.plan for record in images_of(run).records]
+    return plans or [card.preprocessing.plan]
+
+
 def note_on_pixels(differences: Sequence[OtherPixels]) -> Note | None:
     """Return the note on differences between the pixels that are read and those of the training, or None."""
     if not differences:
         return None
-    listed = "; ".join(each.text for each in differences)
+    listed = joined(each.difference for each in differences)
     return note("other-pixels", level="warning", keys=len(differences), differences=listed)
 
 

@@ -25,8 +25,16 @@ from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file
 from coverslip.images.decoding import prepare_decoding
 from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.reader import ReadPlan
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
-from coverslip.inference.new_images import EstimatedShares, Pair, note_on_thresholds
+from coverslip.inference.new_images import (
+    EstimatedShares,
+    Pair,
+    note_on_pixels,
+    note_on_thresholds,
+    other_pixels,
+    plans_of_training,
+)
 from coverslip.inference.ray_prediction import PredictionOptions, predict_on_ray
 from coverslip.messages import Note, Resume, message, note
 from coverslip.runs.classifier import fingerprint_of, identity_of
@@ -50,6 +58,12 @@ from coverslip.runs.predictions import (
 from coverslip.stopping import BY_SIGNAL, Stop, signals_stop
 
 
+def _run_of(classifier: Run | Path | str) -> Run:
+    """Return the run of a classifier, which may be packaged without it."""
+    path = classifier.folder if isinstance(classifier, Run) else Path(classifier)
+    return Run(path.parent if path.name == "classifier" else path)
+
+
 class TrainingImageCounter:
     """Counts copies of training and validation images among predicted images.
 
@@ -58,8 +72,7 @@ class TrainingImageCounter:
     """
 
     def __init__(self, classifier: Run | Path | str) -> None:
-        path = classifier.folder if isinstance(classifier, Run) else Path(classifier)
-        run = Run(path.parent if path.name == "classifier" else path)
+        run = _run_of(classifier)
         self._hashes = (
             frozenset(
                 [
@@ -235,6 +248,7 @@ def predict_opened(
     layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
+    _note_other_pixels(run, classifier, (record.plan for record in data.records), emit)
     training_images = TrainingImageCounter(run)
     settings = {
         "coverslip": __version__,
@@ -365,6 +379,13 @@ def _counted(pairs: Generator[Pair], training_images: TrainingImageCounter) -> G
         yield from training_images.rows(pairs)
 
 
+def _note_other_pixels(run: Run | Path | str, classifier: Classifier, plans: Iterable[ReadPlan], emit: Emit) -> None:
+    """Emit a note if images are read with other planes, for example, than in training."""
+    differences = other_pixels(plans, plans_of_training(_run_of(run), classifier.card))
+    if (pixel_note := note_on_pixels(differences)) is not None:
+        emit(Noted.of(pixel_note))
+
+
 def unfinished_note(run: Run) -> Note | None:
     """Return the note on a classifier whose training has not ended, or None."""
     if not is_run(run.folder) or run.is_done:
@@ -444,8 +465,9 @@ def watch(
         classifier = classifier.at_prevalence(prevalence)
     if rescale:
         classifier = classifier.with_rescaling()
-    pixels_read = classifier.card.preprocessing.plan.pixels_read
-    more = {PIXELS_COLUMN: pixels_read} if pixels_read else {}
+    plan = classifier.card.preprocessing.plan
+    _note_other_pixels(run, classifier, [plan], emit)
+    more = {PIXELS_COLUMN: plan.pixels_read} if plan.pixels_read and _can_state_pixels(out) else {}
     layout = PredictionColumns(classifier.classes, top_k, (*more, FILE_COLUMN, CLASSIFIER_COLUMN))
     identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
     decisions, shares = Counter[str](), EstimatedShares(classifier.card)
@@ -470,6 +492,15 @@ def watch(
             classifier.save_engine()
             emit(Progressed(stage="watching", done=images.n_predicted, total=images.n_predicted + images.n_pending))
     return summary_of(out, classifier, decisions, shares, has_all_probabilities=top_k is None)
+
+
+def _can_state_pixels(table: Path) -> bool:
+    """Return whether a table is new or has the column. Tables of earlier versions are continued without it."""
+    if not table.is_file():
+        return True
+    with table.open("rb") as stream:
+        first = stream.readline()
+    return not first or PIXELS_COLUMN.encode() in first
 
 
 @dataclass

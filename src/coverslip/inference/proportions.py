@@ -155,6 +155,7 @@ class SampledPrediction:
     block: str | None = None  # None: there are no blocks
     time: float | None = None  # None: unknown
     classifier: str = ""  # the code of the classifier and its settings; empty: unknown
+    pixels_read: str = ""  # of its file, such as `z=1`; empty: the first plane
 
 
 def summary_of(
@@ -405,7 +406,8 @@ def read_sampled(
         named = joined.file if joined else file
         about_images = rows_of_table(file, lambda name: name in (time, condition, block))
         for row, cells in zip(predicted, about_images, strict=True):
-            image = _identity(row, file), cells.get(PIXELS_COLUMN, "")  # other planes of a file are other images
+            pixels_read = cells.get(PIXELS_COLUMN, "")
+            image = _identity(row, file), pixels_read  # other planes of a file are other images
             if cells.get(EXCLUDED_COLUMN):
                 images.add(image, is_excluded=True)
                 continue
@@ -422,7 +424,8 @@ def read_sampled(
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
             if images.add((image, sample, at), is_excluded=False):
-                rows.append(SampledPrediction(in_order, sample, value, of_block, at, cells.get(CLASSIFIER_COLUMN, "")))
+                identity = cells.get(CLASSIFIER_COLUMN, "")
+                rows.append(SampledPrediction(in_order, sample, value, of_block, at, identity, pixels_read))
     if images.n_repeated:
         emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
     if images.n_excluded:

@@ -6,7 +6,7 @@ classes without an assumption about its errors.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +36,7 @@ from coverslip.messages import Message, message, text
 from coverslip.runs.documents import write_table
 from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images
 from coverslip.runs.folder import Run
-from coverslip.runs.predictions import Prediction
+from coverslip.runs.predictions import PIXELS_COLUMN, Prediction
 from coverslip.table_cells import composed
 
 Floats = npt.NDArray[np.float64]
@@ -71,6 +71,7 @@ class DrawnImage:
     path: str
     sample: str
     condition: str | None
+    pixels_read: str  # as in tables of predictions, such as `z=1`; empty: the first plane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,8 @@ def draw_spot_check(
         run: the run of the classifier, for the expected accuracy.
         half_width: of the 95% interval for which the number of labels is computed.
         seed: of the random selection.
-        out: a CSV table to write, with an empty column `label` and without predictions.
+        out: a CSV table to write, with an empty column `label` and without predictions. If other planes or channels
+            than the first plane were read, the column `pixels_read` states them.
 
     Raises:
         CoverslipError: as `summarise`; a condition has more samples than images are drawn; `half_width` is no share.
@@ -171,14 +173,14 @@ def draw_spot_check(
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     needed = needed_labels(classes, rows, opened, half_width)
     drawn = [rows[k] for k in drawn_images(rows, n, seed)]
-    images = tuple(DrawnImage(row.prediction.image_id, row.prediction.path, row.sample, row.condition) for row in drawn)
+    images = tuple(
+        DrawnImage(row.prediction.image_id, row.prediction.path, row.sample, row.condition, row.pixels_read)
+        for row in drawn
+    )
     if out is not None:
         check_replaceable(Path(out), ",".join(DRAWN_COLUMNS).encode())
-        write_table(
-            Path(out),
-            DRAWN_COLUMNS,
-            ({"image_id": image.image_id, "path": image.path, "label": ""} for image in images),
-        )
+        columns = (*DRAWN_COLUMNS, PIXELS_COLUMN) if any(row.pixels_read for row in rows) else DRAWN_COLUMNS
+        write_table(Path(out), columns, ({**asdict(image), "label": ""} for image in images))
     return SpotCheckDraw(classes=classes, images=images, half_width=half_width, needed=tuple(needed))
 
 
@@ -351,15 +353,17 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
     Raises:
         CoverslipError: an image or a label is not known, an image has several rows or labels, or there is no label.
     """
-    lines = list(open_text_table(file).named_rows(used=("image_id", "path", "label")))
+    lines = list(open_text_table(file).named_rows(used=("image_id", "path", "label", PIXELS_COLUMN)))
     columns = list(lines[0]) if lines else []
     if "label" not in columns or not {"image_id", "path"} & {*columns}:
         raise CoverslipError("spot-check-no-labels-table", file=file, columns=", ".join(columns) or "-")
-    keys = [name for name in ("image_id", "path") if name in columns]
+    keys = [name for name in ("image_id", "path", PIXELS_COLUMN) if name in columns]
     numbers_of: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for k, row in enumerate(rows):
-        if row.prediction.decision != UNREADABLE:
-            numbers_of[tuple(composed(getattr(row.prediction, name)) for name in keys)].append(k)
+        predicted = row.prediction
+        if predicted.decision != UNREADABLE:
+            cells = {"image_id": predicted.image_id, "path": predicted.path, PIXELS_COLUMN: row.pixels_read}
+            numbers_of[tuple(composed(cells[name]) for name in keys)].append(k)
     labels: dict[int, str] = {}
     for line in lines:
         image = tuple(composed(line[name]) for name in keys)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Side
 from coverslip.errors import BadRun, Conflict, CoverslipError, Stopped
 from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine, package_version, process_started
-from coverslip.messages import ChooseOther, Failure, Note, text
+from coverslip.messages import ChooseOther, Failure, Message, Note, joined, message, text
 from coverslip.runs.documents import Document, Record
 from coverslip.runtime.programs import is_running
 from coverslip.stopping import signals_stop
@@ -250,14 +251,15 @@ class OtherPixels(Record):
     trained: tuple[str, ...] = Field(description="What was read in the training.")
 
     @property
-    def text(self) -> str:
+    def difference(self) -> Message:
         """The difference as part of a sentence."""
-        return text("pixels-differ", key=self.key, value=_listed(self.values), trained=_listed(self.trained))
+        return message("pixels-differ", key=self.key, value=_listed(self.values), trained=_listed(self.trained))
 
 
-def _listed(values: tuple[str, ...]) -> str:
-    names = [value or text("pixels-all") for value in values[:_MOST_VALUES]]
-    return ", ".join([*names, "…"] if len(values) > _MOST_VALUES else names)
+def _listed(values: tuple[str, ...]) -> Message | None:
+    names = (message("pixels-value", value=value) if value else message("pixels-all") for value in values)
+    listed = joined(islice(names, _MOST_VALUES), "list-of-messages")
+    return message("list-and-more", first=listed) if len(values) > _MOST_VALUES else listed
 
 
 _MOST_VALUES = 4  # of a difference that a sentence lists

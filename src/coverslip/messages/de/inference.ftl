@@ -179,6 +179,8 @@ pixels-differ = { $key ->
 
 pixels-all = alle
 
+pixels-value = { $value }
+
 rescaled-images = { $n_images ->
         [one] { $n_images } Bild wurde
        *[other] { $n_images } Bilder wurden

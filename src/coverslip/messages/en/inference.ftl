@@ -179,6 +179,8 @@ pixels-differ = { $key ->
 
 pixels-all = all
 
+pixels-value = { $value }
+
 rescaled-images = { $n_images ->
         [one] { $n_images } image was
        *[other] { $n_images } images were

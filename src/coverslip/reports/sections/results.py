@@ -13,7 +13,7 @@ from coverslip.evaluation.decisions import SET_LEVEL, SetCoverage, images_needed
 from coverslip.evaluation.prevalence import predictive_values
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import Message, text
+from coverslip.messages import Message, joined, text
 from coverslip.reports import metric_rows
 from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statement, Statements
 from coverslip.reports.metric_rows import (
@@ -262,7 +262,7 @@ def _caveats(run: ReportedRun) -> Iterator[str]:
     if images is not None and images.n_of_other_pixel_size:
         yield text("report-other-pixel-size", n_images=images.n_of_other_pixel_size)
     if images is not None and images.other_pixels:
-        yield text("report-other-pixels", differences="; ".join(each.text for each in images.other_pixels))
+        yield text("report-other-pixels", differences=joined(each.difference for each in images.other_pixels))
     if images is None or not run.initialization_is_known:
         yield text("report-unknown-training-images")
     if images is not None and images.n_used_in_training:

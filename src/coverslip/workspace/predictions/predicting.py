@@ -86,12 +86,10 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             case _:
                 pass
 
-    from coverslip.inference.new_images import note_on_pixels, other_pixels
     from coverslip.inference.predicting import predict_opened
 
     classifier = _load_classifier(request, handle)
-    trained = classifier.card.preprocessing.plan
-    plan = plan_for(request, trained)
+    plan = plan_for(request, classifier.card.preprocessing.plan)
     data = _open_images(request, plan, classifier.classes)
     n_images = len(data.records)
     table = Run(folder).predictions_file
@@ -103,8 +101,6 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     )
     _refuse_changed(folder, prediction_input)
     _refuse_changed_files(table, data)
-    if (pixel_note := note_on_pixels(other_pixels([plan], [trained]))) is not None:
-        handle(Noted.of(pixel_note))
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
     try:

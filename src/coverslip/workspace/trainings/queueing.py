@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.counts import count_groups
-from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.index.opening import NO_GROUPS, open_dataset
 from coverslip.datasets.index.records import Dataset, Part
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.folding import Folds, tested_classes
@@ -274,13 +274,17 @@ def preview_augmentation(workspace: Workspace, pool: WorkerPool, dataset_id: str
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
     full_recipe = recipe_for(workspace, row, recipe).model_dump(mode="json")
-    key = sha256_json({"recipe": full_recipe, "dataset": [row.created, row.revision], "language": language()})
+    grouped = recipe_grouping(workspace, row, recipe)
+    groups = None if grouped is None else asdict(grouped)  # those of the dataset change its revision
+    dataset = [row.created, row.revision]
+    key = sha256_json({"recipe": full_recipe, "groups": groups, "dataset": dataset, "language": language()})
     with _DRAWING_LOCK, RecordStore(PREVIEWS, dataset_id) as store:
         picture = store.find([key]).get(key)
         if picture is None:
-            grouped = recipe_grouping(workspace, row, recipe)
             with TemporaryDirectory() as folder:
                 images = training_images(workspace, dataset_id, grouped=grouped, folder=Path(folder))
+                if images.grouped.ignores_groups:
+                    full_recipe["group"] = NO_GROUPS
                 grouping = {"group": images.grouped.column, "group_pattern": images.grouped.pattern}
                 encoded = pool.call(draw_augmentation, sources=images.sources, recipe=full_recipe, **grouping)
             if encoded is None:
