@@ -274,6 +274,17 @@ def test_rows_of_files_that_changed_are_computed_again(tmp_path: Path, format_: 
         assert written(tmp_path / "out", format_, rows, about) == n_kept
 
 
+def test_rows_under_other_columns_are_computed_again(tmp_path: Path) -> None:
+    (tmp_path / "0.tif").write_bytes(b"x")
+    rows = [Prediction("0.tif", str(tmp_path / "0.tif"), None, "a", 0.75, "a", (0.75, 0.25))]
+    with pytest.raises(Interrupted):
+        written(tmp_path / "p.csv", "csv", rows * 2, [{"note": ""}] * 2, stop_at=1)
+    unfinished = next(file for file in tmp_path.rglob("*") if file.is_file() and b",note" in file.read_bytes())
+    unfinished.write_bytes(unfinished.read_bytes().replace(b",note", b",other", 1))
+    assert written(tmp_path / "p.csv", "csv", rows, [{"note": "n"}]) == 0
+    assert [row["note"] for row in rows_of(tmp_path / "p.csv")] == ["n"]
+
+
 @pytest.mark.slow
 @given(
     notes=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=6),

@@ -114,5 +114,7 @@ def test_the_picture_of_a_page_is_drawn_without_a_temporary_file(
 ) -> None:
     folder = write_images(tmp_path / "cells", 3, np.uint8)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))  # a process that is killed would leave files
-    encoded = draw_augmentation(sources=[str(folder)], recipe=PLAIN.model_dump(mode="json"))
+    encoded = draw_augmentation(
+        group=None, group_pattern=None, sources=[str(folder)], recipe=PLAIN.model_dump(mode="json")
+    )
     assert Image.open(io.BytesIO(base64.b64decode(encoded))).format == "PNG"

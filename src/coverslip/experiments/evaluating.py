@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord
 from coverslip.datasets.names import one_line, some
 from coverslip.datasets.quality.scanning import Scan, scan_images
-from coverslip.errors import BadDataset, BadRun, CoverslipError, Stopped, UnreadableImage
+from coverslip.errors import BadDataset, BadRun, Stopped, UnreadableImage
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import MOST_SUBGROUPS, empty_evaluation, evaluate_predictions
@@ -23,9 +22,8 @@ from coverslip.experiments.preparation import assign_groups
 from coverslip.experiments.run_state import record_work
 from coverslip.files import remove_file
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
-from coverslip.images.reader import ReadPlan
 from coverslip.inference import Classifier
-from coverslip.inference.new_images import note_on_pixels, other_pixels
+from coverslip.inference.new_images import note_on_pixels, other_pixels, plans_of_training
 from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard
@@ -33,7 +31,6 @@ from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
 from coverslip.runs.images import (
     ImageLookup,
     evaluated_images_of,
-    images_of,
     refuse_other_images,
     write_in_memory_images,
 )
@@ -348,10 +345,7 @@ def _images_to_measure(data: Dataset, classes: Sequence[str], context: RunContex
 
 def _other_pixels(run: Run, data: Dataset, card: ClassifierCard, emit: Emit) -> tuple[OtherPixels, ...]:
     """Return which other pixels of files are read than in training."""
-    trained: list[ReadPlan] = []
-    with suppress(CoverslipError):  # images of the training were removed
-        trained = [record.plan for record in images_of(run).records]  # a table may state planes of each image
-    differences = other_pixels((record.plan for record in data.records), trained or [card.preprocessing.plan])
+    differences = other_pixels((record.plan for record in data.records), plans_of_training(run, card))
     if (pixel_note := note_on_pixels(differences)) is not None:
         emit(Noted.of(pixel_note))
     return differences

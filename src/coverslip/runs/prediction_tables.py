@@ -371,7 +371,11 @@ class AppendedTable(PredictionTable):
         with self._file.open("rb") as stream:
             lines = complete_records(stream, self._format)
             if self._format.has_header:
-                n_bytes += len(next(lines, b""))
+                header = next(lines, b"")
+                if header.removeprefix(codecs.BOM_UTF8) != self._format.record(self._layout.columns, None).encode():
+                    lines = iter(())  # rows of another version, with other columns
+                else:
+                    n_bytes += len(header)
             for line, record, is_unchanged in zip(lines, records, are_unchanged, strict=False):
                 try:
                     row = _saved(self._format.values(self._layout, line), self._layout)
