@@ -126,12 +126,14 @@ class RunningApp:
         going = ("queued", "starting", "running", "stopping")
         return self.until(path, lambda job: job["state"] not in going, _JOB_SECONDS)
 
-    def trained(self, dataset_id: str, recipe: dict[str, Any], name: str | None = None) -> str:
+    def trained(
+        self, dataset_id: str, recipe: dict[str, Any], name: str | None = None, *, with_report: bool = False
+    ) -> str:
         """A training that is done, but by this process; its id."""
         from small_workspace import trained_here
 
         with self._own_workspace() as workspace:
-            return trained_here(workspace, dataset_id, recipe, name)
+            return trained_here(workspace, dataset_id, recipe, name, with_report=with_report)
 
     def predicted(self, run: str, dataset_id: str) -> str:
         """The same of a prediction."""

@@ -32,8 +32,13 @@ from filelock import FileLock
 from hypothesis import settings
 
 # Folders of tests are in memory where it is large: for each label and record, coverslip waits until the disk has it.
+# Some tests start programs in their folder.
 _IN_MEMORY, _BYTES_NEEDED = Path("/dev/shm"), 8e9  # noqa: S108  - pytest's own folder in it
-if _IN_MEMORY.is_dir() and min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available) > _BYTES_NEEDED:
+if (
+    _IN_MEMORY.is_dir()
+    and not os.statvfs(_IN_MEMORY).f_flag & os.ST_NOEXEC
+    and min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available) > _BYTES_NEEDED
+):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_IN_MEMORY))
 
 # A busy machine is no fault of what is tested. `make test-all` looks at more examples: --hypothesis-profile=exhaustive.

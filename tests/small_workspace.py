@@ -277,10 +277,11 @@ def _key_of_training(root: Path, folder: Path, arguments: list[str]) -> str:
 _SERVE = """
 import sys, uvicorn
 from pathlib import Path
+from coverslip.app.clients import Languages
 from coverslip.app.server import create_app
 from coverslip.workspace.store.workspace import open_workspace
 app = create_app(open_workspace(Path(sys.argv[1]), (Path(sys.argv[2]),)))
-uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="warning")
+uvicorn.run(Languages(app), host="127.0.0.1", port=int(sys.argv[3]), log_level="warning")
 """
 
 

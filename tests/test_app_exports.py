@@ -55,7 +55,8 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     images = write_cells(workspace.roots[0] / "cells")
-    run = trained_here(workspace, open_images(workspace, images, group_pattern=r"slide\d+"), QUICK, "First")
+    dataset = open_images(workspace, images, group_pattern=r"slide\d+")
+    run = trained_here(workspace, dataset, QUICK, "First", with_report=True)
     with TestClient(create_app(workspace)) as client:
         yield Lab(workspace, client, images, run)
 

@@ -247,7 +247,7 @@ def test_few_and_many_classes_fit_on_every_page(
     classes = tuple(f"class {k:02d}" for k in range(1, n_classes + 1))
     cells = write_cells(app_server.root / f"{n_classes} classes", 6 * n_classes, classes=classes)
     images = app_server.opened(cells)
-    run = app_server.trained(images["id"], QUICK)
+    run = app_server.trained(images["id"], QUICK, with_report=True)
     for tab in ("overview", "images", "classes", "checks"):
         open_page(wary, f"/datasets/{images['id']}?tab={tab}")
         wary.get_by_text(f"{n_classes} classes").first.wait_for()

@@ -1,8 +1,11 @@
 """Pages keep what was chosen, follow what is changed in other tabs, and outlive the server."""
 
 import asyncio
+import json
+import os
+import threading
 import urllib.request
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +14,25 @@ import psutil
 import pytest
 from browser import RunningApp, Stock, open_page
 from drawing import save_cells
-from small_workspace import new_workspace, open_images, until
+from pydantic_core import to_jsonable_python
+from small_workspace import API, new_workspace, open_images, server, until
 from sqlalchemy import select, update
 
 from coverslip.errors import CoverslipError
+from coverslip.messages import in_language
 from coverslip.runs.status import StatusFile
-from coverslip.workspace.changes import Changes
+from coverslip.runtime.programs import record_exit
+from coverslip.workspace.changes import Changed, Changes
 from coverslip.workspace.dataset_maps import MAPS
 from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_thread_of
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
-from coverslip.workspace.jobs.records import add_job, change_job
+from coverslip.workspace.jobs.listing import JobState, job_state
+from coverslip.workspace.jobs.records import JobKind, add_job, change_job, register, requested_recipe, unregister
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import MissingSource
+from coverslip.workspace.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -133,32 +141,95 @@ def test_no_change_is_missed_after_a_failed_check_or_by_a_short_search(tmp_path:
 
 def test_a_page_follows_a_job_that_is_resumed_in_a_terminal(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
-    folder = tmp_path / "job"
-    folder.mkdir()
-    values = {"kind": MAPS.name, "key": "k", "name": "n", "dataset_name": "", "command": []}
-    add_job(workspace, id="j", folder=str(folder), choices={"link": "/"}, state="ended", queued=None, **values)
-    status = StatusFile(folder / "status.json")
+    status = StatusFile(added_map(workspace, "j") / "status.json")
     status.write("running")
 
     async def watch() -> None:
         changes = Changes(workspace, SourceWatch(workspace))
         stream = changes.follow(None, ["j", "none"])
         start = await anext(stream)
-        state = start.jobs.get("j") or (await asyncio.wait_for(anext(stream), 60)).jobs["j"]
-        assert state["state"] == "running"
+        assert (await following(stream)).jobs["j"]["state"] == "running"
         status.write("done")  # which no row of the database records
-        change = await asyncio.wait_for(anext(stream), 60)
+        change = await following(stream)
         assert (change.topics, change.jobs["j"]["state"]) == ([], "done")
         assert "kind" not in change.jobs["j"]  # has not changed
+        status.write("running")  # no follower was told so
+        later = changes.follow(start.number, ["j"])
+        change = await following(later)
+        assert (change.jobs["j"]["state"], change.jobs["j"]["kind"]) == ("running", MAPS.name)
+        change = await following(stream)
+        assert (change.topics, change.jobs["j"]["state"]) == ([], "running")
         change_job(workspace, "j", state="queued")
-        change = await asyncio.wait_for(anext(stream), 60)
-        assert (set(change.topics), change.jobs["j"]["state"]) == ({"jobs/j", MAPS.name, "activity"}, "queued")
-        again = await anext(changes.follow(start.number, ["j"]))
-        assert (again.jobs["j"]["state"], again.jobs["j"]["kind"]) == ("queued", MAPS.name)
+        assert set((await anext(stream)).topics) == {"jobs/j", MAPS.name, "activity"}
+        assert (await following(stream)).jobs["j"]["state"] == "queued"
         changes.close()
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, watch()).result()
+
+
+def added_map(workspace: Workspace, job_id: str, **changed: Any) -> Path:
+    """The folder of a new job that computes a map."""
+    folder = workspace.folder / job_id
+    folder.mkdir()
+    values = {"kind": MAPS.name, "key": job_id, "name": job_id, "dataset_name": "", "command": ["x"], "queued": None}
+    values |= {"folder": str(folder), "choices": {"link": "/"}, "state": "ended"}
+    add_job(workspace, id=job_id, **values | changed)
+    return folder
+
+
+async def following(stream: AsyncGenerator[Changed]) -> Changed:
+    """The next message with values of jobs."""
+    while not (change := await asyncio.wait_for(anext(stream), 60)).jobs:
+        pass
+    return change
+
+
+def test_a_job_that_is_read_slowly_delays_no_other_change(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    is_topic_sent = threading.Event()
+
+    def slow(workspace: Workspace, job_id: str) -> JobState:
+        is_topic_sent.wait()
+        return job_state(workspace, job_id)
+
+    register(JobKind(name="slow", collection="slow", queue="slow", progress=lambda _: None, story=slow))
+    added_map(workspace, "j", kind="slow", key=None)
+
+    async def watch() -> None:
+        changes = Changes(workspace, SourceWatch(workspace))
+        stream = changes.follow(None, ["j"])
+        assert (await asyncio.wait_for(anext(stream), 60)).jobs == {}
+        added_map(workspace, "other")
+        assert "jobs/other" in (await asyncio.wait_for(anext(stream), 60)).topics
+        is_topic_sent.set()
+        assert (await following(stream)).jobs["j"]["kind"] == "slow"
+        changes.close()
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, asyncio.wait_for(watch(), 60)).result()
+    finally:
+        is_topic_sent.set()
+        unregister("slow")
+
+
+def test_unreadable_jobs_do_not_end_the_stream_of_the_others(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    added_map(workspace, "a")
+    record_exit(workspace.folder / "a", 1)
+    training: Any = {"kind": "train", "key": None}
+    requested_recipe(added_map(workspace, "b", **training)).write_bytes(b"\xff")
+    added_map(workspace, "c", **training | {"choices": {"note": "\ud800"}})
+    with (
+        server(workspace.folder, tmp_path, 9411 + os.getpid() % 500) as (_, client),
+        client.stream("GET", f"{API}/events?job=b&job=c&job=a", headers={"Cookie": "coverslip-language=de"}) as stream,
+    ):
+        lines = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: "))
+        jobs = next(line["jobs"] for line in lines if line["jobs"])
+    with in_language("de"):
+        expected = to_jsonable_python(job_state(workspace, "a"))
+    assert jobs == {"a": expected}
 
 
 @pytest.mark.exhaustive

@@ -64,7 +64,7 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     workspace = new_workspace(tmp_path_factory.mktemp("lab"))
     cells = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
-    run = trained_here(workspace, cells, QUICK)
+    run = trained_here(workspace, cells, QUICK, with_report=True)
     prediction = predicted_here(workspace, run, cells)
     choices = StudyChoices(preset=None, dataset_ids=(cells,))
     plan = {**yaml.safe_load(outlook(workspace, choices).plan_text), "models": [SMALL_NETWORK], "folds": 0}
@@ -181,7 +181,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
 @pytest.mark.exhaustive
 def test_requests_that_only_read_change_nothing(lab: Lab) -> None:
     ids = {"dataset_id": lab.cells, "run_id": lab.run, "classifier_id": lab.run, "prediction_id": lab.prediction}
-    ids |= {"job_id": lab.run, "k": "0", "i": "0", "name": "confusion.svg", "what": "recipe"}
+    ids |= {"job_id": lab.run, "k": "0", "i": "0", "name": "confusion_matrix.svg", "what": "recipe"}
     queries = {"other": lab.cells, "images": "0,1", "image_id": "none", "path": str(lab.workspace.roots[0])}
     lab.workspace.background.wait_all()
     for cached in (f"datasets/{lab.cells}/inspection", f"lists/{lab.run}/rows", f"lists/{lab.prediction}/rows"):
@@ -203,6 +203,8 @@ def test_requests_that_only_read_change_nothing(lab: Lab) -> None:
             path.format(**ids), params={name: value for name, value in queries.items() if name in parameters}
         )
         assert answer.status_code < 500, path
+        if path.endswith(("/report", "/figures/{name}")):
+            assert answer.status_code == 200, path
         n_answered += answer.status_code == 200
         assert content_of(lab.workspace) == before, path
     assert n_answered > 30

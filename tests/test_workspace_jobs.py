@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from image_sets import images_at
 from prediction_tables import written_prediction
+from pydantic_core import to_json
 from refusing import refusing
 from small_workspace import FINETUNE, QUICK, busy_database, new_workspace, open_images, until, write_cells
 from training_events import an_epoch
@@ -29,7 +30,7 @@ from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
 from coverslip.messages import ChooseOther, message
 from coverslip.models import list_models
-from coverslip.runs.log import FoldedLog, LogReader
+from coverslip.runs.log import MOST_LINES, FoldedLog, LogReader
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.progress import LoggedProgress
 from coverslip.runs.recipe import Recipe, SplitPlan
@@ -601,6 +602,15 @@ def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_ignored(tmp_path
     assert reader.new_lines() == []
     file.write_text(f'{{"format_version": 1}}\n{line}\n')  # it was started again
     assert len(log.refresh().notes) == len(log.lines) == 1
+
+
+def test_a_log_can_be_sent_whatever_names_it_contains_and_only_its_last_lines_are_kept(tmp_path: Path) -> None:
+    line = '{"n": 1, "time": 1.0, "event": "Noted", "text": "a\\udcff.png", "level": "info"}\n'
+    (tmp_path / "events.jsonl").write_text(line * (MOST_LINES + 1))
+    log = FoldedLog(tmp_path / "events.jsonl", LoggedProgress())
+    log.refresh()
+    assert len(log.lines) == MOST_LINES
+    assert json.loads(to_json(log.lines[0]))["text"] == "a?.png"
 
 
 def test_lasting_lines_are_more_than_progress(tmp_path: Path) -> None:

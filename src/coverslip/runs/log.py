@@ -29,6 +29,7 @@ from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.status import StatusFile
 from coverslip.runs.training import Epoch, read_history, write_history
 
+MOST_LINES = 500  # of a folded log
 _PASSING = frozenset(
     kind.__name__ for kind in (Progressed, StepEnded, CheckpointSaved, ValidationImagesChosen, WorkPlanned)
 )
@@ -98,6 +99,8 @@ def _line(raw: bytes) -> LogLine | None:
     """Parse a line. Return None for the line with the format version and for an incomplete or foreign line."""
     try:
         values = json.loads(raw)
+        if b"\\u" in raw:  # perhaps a byte of a file name that is not UTF-8, which no response can contain
+            values = json.loads(json.dumps(values, ensure_ascii=False).encode(errors="replace"))
         n, time, event = (values.pop(name) for name in ("n", "time", "event"))
         return _localized(LogLine(int(n), float(time), str(event), values))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -109,16 +112,16 @@ class FoldedLog:
 
     def __init__(self, file: Path, before: LoggedProgress) -> None:
         self._reader, self._before, self._lock = LogReader(file), before, threading.Lock()
-        self.progress, self.lines = before, list[LogLine]()  # lines without mere progress
+        self.progress, self.lines = before, list[LogLine]()  # the last lines without mere progress
 
     def refresh(self) -> LoggedProgress:
         """Read new lines of the log, and return the current progress."""
         with self._lock:
             if self._reader.was_replaced():
                 self.progress, self.lines = self._before, []
-            for line in self._reader.new_lines():
-                if line.is_lasting:
-                    self.lines.append(line)
+            lines = self._reader.new_lines()
+            self.lines = [*self.lines, *(line for line in lines if line.is_lasting)][-MOST_LINES:]
+            for line in lines:
                 event = from_json({**line.values, "event": line.event})
                 if event is not None:
                     self.progress = fold_event(self.progress, event, line.time)

@@ -18,11 +18,12 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
+from pydantic_core import from_json, to_json
 from sqlalchemy import func, select
 
 from coverslip.errors import NotFound
@@ -84,6 +85,7 @@ class Changes:
         self._n_followers, self._is_closed = 0, False
         self._followed = Counter[_FollowedJob]()
         self._stories: dict[_FollowedJob, _Story] = {}
+        self._unread, self._read_at = set[str](), 0.0  # topics of jobs to read; when the last reading began
 
     def close(self) -> None:
         """End all streams, because the server shuts down."""
@@ -101,30 +103,32 @@ class Changes:
         self._n_followers += 1
         followed = [(job_id, language()) for job_id in set(job_ids)]
         self._followed.update(followed)
+        self._unread.update(f"jobs/{job_id}" for job_id in job_ids)  # a job that a terminal resumes has no topic
+        joined = time.monotonic()
         try:
             news = await self._watch()
             n, topics = self._n, [] if after is None else self._since(after)
             sent: dict[_FollowedJob, _Story] = {key: {} for key in followed}
             while not self._is_closed:
-                stories = self._stories_of(followed)
+                stories = self._stories_of(followed, joined)
                 jobs = {key[0]: new for key in followed if (new := _new_values(sent[key], stories[key]))}
                 sent = stories
                 yield Changed(self._number(n), topics, jobs)
-                await self._wait(news, n, sent)
+                await self._wait(news, n, sent, joined)
                 topics, n = self._after(n), self._n
         finally:
             self._n_followers -= 1
             self._sources.is_watched = self._n_followers > 0
             self._followed.subtract(followed)
             self._followed += Counter()  # without those that nobody follows
-            self._stories = self._stories_of(self._followed)
 
-    async def _wait(self, news: asyncio.Condition, n: int, sent: dict[_FollowedJob, _Story]) -> None:
+    async def _wait(self, news: asyncio.Condition, n: int, sent: dict[_FollowedJob, _Story], joined: float) -> None:
         async with news:
-            await news.wait_for(lambda: self._is_closed or self._n > n or self._stories_of(sent) != sent)
+            await news.wait_for(lambda: self._is_closed or self._n > n or self._stories_of(sent, joined) != sent)
 
-    def _stories_of(self, followed: Collection[_FollowedJob]) -> dict[_FollowedJob, _Story]:
-        return {key: self._stories.get(key, {}) for key in followed}
+    def _stories_of(self, followed: Collection[_FollowedJob], joined: float) -> dict[_FollowedJob, _Story]:
+        """Return the jobs if they were read after a follower joined: earlier values may be wrong."""
+        return {key: self._stories.get(key, {}) if self._read_at > joined else {} for key in followed}
 
     async def _watch(self) -> asyncio.Condition:
         """Start the watcher, unless it is running; return its condition after it has checked once."""
@@ -140,18 +144,22 @@ class Changes:
         return news
 
     async def _work(self, news: asyncio.Condition) -> None:
+        checked = asyncio.Event()
+        reading = asyncio.create_task(self._read(news, checked))
         try:
             with self._workspace.pulse.followed() as beat:
                 while self._n_followers and not self._is_closed:
                     beat.clear()
                     if not await self._check():
                         beat.set()  # nothing else may change soon
+                    checked.set()
                     async with news:
                         news.notify_all()
                     await asyncio.sleep(_LEAST_SECONDS)
                     with suppress(TimeoutError):
                         await asyncio.wait_for(beat.wait(), _MOST_SECONDS if self._followed else None)
         finally:
+            reading.cancel()
             self._task = None  # before anything is awaited: whoever follows from now on starts another
             async with news:
                 news.notify_all()
@@ -168,14 +176,25 @@ class Changes:
         if topics:
             self._n += 1
             self._recent.append((self._n, topics))
-        changing = [key for key in self._followed if self._may_change(key) or f"jobs/{key[0]}" in topics]
-        self._stories |= await asyncio.to_thread(_read_stories, self._workspace, changing)
-        self._stories = self._stories_of(self._followed)
+            self._unread.update(topics)
         return True
 
+    async def _read(self, news: asyncio.Condition, checked: asyncio.Event) -> None:
+        """Read the followed jobs after each check, but let no check wait for a slow one."""
+        while True:
+            await checked.wait()
+            checked.clear()
+            began = time.monotonic()
+            changing = [key for key in self._followed if self._may_change(key) or f"jobs/{key[0]}" in self._unread]
+            self._unread.clear()
+            stories = self._stories | await asyncio.to_thread(_read_stories, self._workspace, changing)
+            self._stories = {key: stories[key] for key in self._followed if key in stories}
+            self._read_at = began
+            async with news:
+                news.notify_all()
+
     def _may_change(self, followed: _FollowedJob) -> bool:
-        story = self._stories.get(followed)
-        return not story or not has_ended(story["state"])
+        return not has_ended(self._stories.get(followed, {}).get("state", "queued"))
 
     def _number(self, n: int) -> str:
         return f"{self._began}-{n}"
@@ -203,8 +222,8 @@ def _read_stories(workspace: Workspace, followed: Sequence[_FollowedJob]) -> dic
         try:
             with suppress(NotFound), in_language(reader_language):
                 read = kind_of(find_job(workspace, job_id)).story or job_state
-                story = read(workspace, job_id)
-                stories[job_id, reader_language] = {each.name: getattr(story, each.name) for each in fields(story)}
+                as_sent = to_json(read(workspace, job_id), inf_nan_mode="null")  # or fails here, not in the stream
+                stories[job_id, reader_language] = from_json(as_sent)
         except Exception:  # noqa: BLE001
             _log.exception("a job could not be read")
     return stories

@@ -133,7 +133,7 @@ export class Hub {
   async #lost(url: string): Promise<void> {
     this.#nFailures += 1;
     this.#reopen(RETRY_MS[Math.min(this.#nFailures, RETRY_MS.length) - 1]!);
-    // A stream may end because this browser was too slow for it. It is lost if it cannot be opened again.
+    // A connection can end although the server still responds. It is lost if it cannot be opened again.
     if (this.#nFailures === 1) return;
     const refusal = await this.refused(url);
     if (this.#isLive) return; // it could be opened meanwhile

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coverslip.runs.log import LogLine
+from coverslip.runs.log import LogLine, LogReader
 from coverslip.runs.progress import Work
 from coverslip.runtime.programs import last_output, recorded_failure
 from coverslip.workspace.jobs.records import (
@@ -17,7 +17,6 @@ from coverslip.workspace.jobs.records import (
     facts_of,
     find_job,
     find_jobs,
-    folded_log,
     has_ended,
     job_kinds,
     kind_of,
@@ -88,7 +87,7 @@ def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[Lo
         NotFound: there is no such job.
     """
     job = find_job(workspace, job_id)
-    lines = list(folded_log(job).lines)
+    lines = [line for line in LogReader(job.run.events_file).new_lines() if line.is_lasting]
     if not lines or recorded_failure(job.folder):
         lines += _output_of(job, lines[-1].n if lines else 0)
     return paging.page_of(lines[::-1])

@@ -17,7 +17,7 @@ from coverslip.messages import language
 from coverslip.reports.reported import ReportedRun, Rule
 from coverslip.reports.verdict import Use, verdict_of_run
 from coverslip.runs.folder import Run, is_run
-from coverslip.runs.log import LogLine
+from coverslip.runs.log import MOST_LINES, LogLine
 from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runs.recipe import SET_BY_FINISHING
 from coverslip.runs.timing import Stage
@@ -118,9 +118,6 @@ class LogText:
     is_warning: bool
 
 
-_MOST_LOG_TEXTS = 500
-
-
 @dataclass(frozen=True, slots=True)
 class RunStory(RunState):
     """A training with its recipe, its curves so far and its notes."""
@@ -135,7 +132,7 @@ class RunStory(RunState):
         tuple[Training, ...], Field(description="The trainings of the run, such as folds, in the order of their start.")
     ]
     notes: tuple[TimedNote, ...]
-    log: Annotated[list[LogText], Field(description=f"The last {_MOST_LOG_TEXTS} important events, the oldest first.")]
+    log: Annotated[list[LogText], Field(description=f"The last {MOST_LINES} important events, the oldest first.")]
     log_tail: Annotated[list[str], Field(description="The last lines of output of the process.")]
 
 
@@ -343,7 +340,7 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
         recipe_text=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
         trainings=log.progress.trainings,
         notes=log.progress.notes,
-        log=[_as_text(line) for line in log.lines[-_MOST_LOG_TEXTS:]],
+        log=[_as_text(line) for line in log.lines],
         log_tail=last_output(job.folder),
     )
 

@@ -121,6 +121,8 @@ export const runs: Texts['runs'] = {
     epochColumn: 'Epoche',
     log: 'Protokoll',
     logEmpty: 'Noch keine Einträge.',
+    earlierEntries: (n: number) =>
+      `Dies sind die letzten ${count(n)} Einträge. Der Ordner des Trainings enthält alle in events.jsonl.`,
     allLines: 'Vollständiges Protokoll öffnen',
     stop: 'Anhalten (später fortsetzen)',
     stopHelp: 'Der bisher beste Klassifikator wird gespeichert.',

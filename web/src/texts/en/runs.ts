@@ -114,6 +114,8 @@ export const runs = {
     epochColumn: 'Epoch',
     log: 'Log',
     logEmpty: 'No entries yet.',
+    earlierEntries: (n: number) =>
+      `These are the last ${count(n)} entries. The folder of the training contains all in events.jsonl.`,
     allLines: 'Open the complete log',
     stop: 'Stop (resume later)',
     stopHelp: 'The best classifier so far is saved.',
