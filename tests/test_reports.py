@@ -88,6 +88,17 @@ def test_the_flow_of_images_adds_up(run, page):
     assert rows["excluded: unreadable"] == "3"
 
 
+FOLDED = Path(__file__).parent / "workspaces/results/study/cells/cells_timm-test_efficientnet_imagenet_r1_s0"
+
+
+def test_without_predictions_no_image_is_called_untested(tmp_path: Path) -> None:
+    folder = shutil.copytree(FOLDED, tmp_path / "run")
+    run = Run(folder)
+    write_metrics(run.metrics_file, replace(run.metrics, n=run.metrics.n - 4))
+    run.predictions_file.unlink()
+    assert read_run(folder).untested == frozenset()
+
+
 def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
     folder = write_run(tmp_path, ("a", "b"), n_test=40)
     images = tmp_path / "images"
