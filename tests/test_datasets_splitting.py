@@ -389,6 +389,25 @@ def test_what_cannot_be_trained_is_refused_in_one_sentence():
         split_60_20_20(broken, none_readable)
 
 
+@pytest.mark.parametrize("side", ["val", "test"])
+def test_a_predefined_set_of_excluded_images_is_not_replaced(side: str) -> None:
+    """Its images have the pixels of training images with other labels, cannot be read, or have no label."""
+    labels: list[str | None] = [*"ab" * 20, "a", "b", "a", None]
+    pixels: list[str | None] = [*map(str, range(40)), "1", "0", None, "43"]
+    predefined: list[str | None] = [*["train"] * 40, *[side] * 4]
+    dataset, scan = make(labels, pixels=pixels, predefined=predefined)
+    with refusing(BadDataset, "predefined-set-excluded", set=side, has_domain=False):
+        split_60_20_20(dataset, scan)
+    of_two = [replace(record, domain="old" if i % 4 < 2 else "new") for i, record in enumerate(dataset.records)]
+    of_two[40:] = [replace(record, domain="new") for record in of_two[40:]]
+    usable = replace(dataset.records[0], image_id="usable.png", domain="old", predefined_split=side)
+    both = replace(dataset, records=(*of_two, usable))
+    with refusing(BadDataset, "predefined-set-excluded", set=side, domain="'new'", has_domain=True):
+        split_60_20_20(both, replace(scan, facts=(*scan.facts, facts("usable"))))
+    dataset, scan = make([*labels, "a"], pixels=[*pixels, "usable"], predefined=[*predefined, side])
+    assert Counter(split_60_20_20(dataset, scan).parts)[side] == 1
+
+
 @pytest.mark.parametrize("is_dropped", [True, False])
 def test_near_duplicates_among_excluded_images_do_not_change_which_images_stay_together(is_dropped: bool):
     """Blank images of all patients form a cluster; two patients share a near-duplicate."""

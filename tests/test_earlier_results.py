@@ -103,7 +103,12 @@ def test_the_comparison_of_a_study_is_made_again_from_its_trainings(tmp_path: Pa
     fewer = {name: values for name, values in json_in(copy / "comparison.json").items() if name != "tried"}
     (copy / "comparison.json").write_text(json.dumps(fewer), encoding="utf-8")
     assert comparison_of(study).tried == comparison.tried != ()
+    written = json_in(copy / "comparison.json")
+    for each in written["classifiers"]:
+        assert each.pop("n_ungrouped") is not None
+    (copy / "comparison.json").write_text(json.dumps(written), encoding="utf-8")
     shutil.rmtree(copy / "cells")
+    assert [each.n_ungrouped for each in comparison_of(study).classifiers] == [None]
     shutil.copy(STUDY / "comparison.json", copy)
     with pytest.raises(BadRun) as refusal:
         comparison_of(study)

@@ -515,9 +515,8 @@ def test_nothing_is_stated_of_a_correction_if_no_sample_is_corrected(
     report = html.unescape(proportions_report(summary))
     assert text("proportions-shown", correction="none") in report
     assert text("proportions-differences-help", has_blocks=False, is_corrected=False) in report
-    for has_correlation in (True, False):
-        corrected = {"is_binary": False, "has_correlation": has_correlation, "n_not_corrected": 0}
-        assert text("proportions-methods-corrected", **corrected) not in report
+    corrected = text("proportions-methods-corrected", is_binary=False, has_correlation=False, n_not_corrected=0)
+    assert corrected.partition(".")[0] not in report  # the part that no parameter changes
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from trained import GROUPS, SMALL_NETWORK, train_cells
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.counts import GroupCount
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.datasets.splits.folding import cap_training, fold_images
@@ -23,8 +24,10 @@ from coverslip.errors import BadRecipe, LeakageFound
 from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images.preprocessing import Degradation, Preprocessing, preprocess
+from coverslip.messages import text
 from coverslip.models.networks import create_network
 from coverslip.reports.common_images import common_images
+from coverslip.reports.comparison import compare
 from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
 from coverslip.runs.images import copy_id, original_id
@@ -398,6 +401,18 @@ def test_classifiers_are_compared_over_images_and_not_over_copies(trained: Run, 
     common = common_images(*(Run(run.folder) for run in runs))
     assert len(common.first_label) == len(tested)
     assert common.n_of_groups is None  # the copies of an image are no group
+    assert len(set(common.group.tolist())) == len(tested) - len(copy_of)
+    pair = compare([run.folder for run in runs]).pairs[0]
+    assert text("comparison-without-groups") in pair.notes
+    (method,) = [each.method for each in pair.numbers[0].differences if each.name == "macro_f1"]
+    assert method == "paired difference, infinitesimal jackknife over images (Student's t)"
+    for run in runs:  # the group of a single image is known
+        rows = [*rows_of_table(run.folder / "split.csv")]
+        for row in rows:
+            row["group"] = "a" if original_id(row["image_id"]) == tested[0] else ""
+        write_table(run.folder / "split.csv", tuple(rows[0]), rows)
+    common = common_images(*(Run(run.folder) for run in runs))
+    assert common.n_of_groups == GroupCount(n_groups=1, n_ungrouped=len(tested) - len(copy_of) - 1)
     assert len(set(common.group.tolist())) == len(tested) - len(copy_of)
 
 

@@ -120,6 +120,6 @@ def test_images_that_are_added_twice_stay_in_training_and_no_word_says_of_which_
         n_added = 5 * (k + 1)
         assert parts_in(run) == parts_in(trained) | {row[1]: "train" for row in rows[-n_added:]}
         reported = read_run(run.folder)
-        assert (reported.n_ungrouped_training, reported.n_groups) == (n_added, read_run(trained.folder).n_groups)
+        assert (reported.n_ungrouped, reported.n_groups) == (n_added, read_run(trained.folder).n_groups)
         assert unknown in " ".join(lead(reported, verdict_of_run(reported)))
         before = run

@@ -8,7 +8,7 @@ resampled as a whole.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -111,6 +111,7 @@ def paired_differences(
     group: np.ndarray | None,
     *,
     metrics: Sequence[str] | None = None,
+    are_groups: bool = True,
 ) -> dict[str, PairedDifference]:
     """Return each metric of the second classifier minus that of the first, with an interval.
 
@@ -127,6 +128,7 @@ def paired_differences(
         label: (n,) int, the true classes.
         group: (n,) names; each empty name or None is a separate group. None treats images as independent.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
+        are_groups: False: `group` has the names of images that were copied.
 
     Returns:
         Metric name to `PairedDifference`, from -1 to 1 (or unbounded). `low`, `high` and `p` are None, with a reason,
@@ -141,16 +143,22 @@ def paired_differences(
     records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
     # Single images are groups of one image, so that Student's t applies with few of them, exactly for a mean.
     units = replace(Units.of(label, group, first.probability.shape[1]), has_groups=True)
-    return {record.name: _difference(record, first, second, label, group, units) for record in records}
+    method = _method("groups" if are_groups and group is not None else "images")
+    return {record.name: _difference(record, first, second, label, group, units, method) for record in records}
 
 
 def _difference(
-    record: MetricRecord, first: Answers, second: Answers, label: np.ndarray, group: np.ndarray | None, units: Units
+    record: MetricRecord,
+    first: Answers,
+    second: Answers,
+    label: np.ndarray,
+    group: np.ndarray | None,
+    units: Units,
+    method: str,
 ) -> PairedDifference:
     of_first, of_second = ((answers.probability, label, answers.predicted) for answers in (first, second))
     values = [value_with_groups(record.name, *of_each, group) for of_each in (of_first, of_second)]
     value = values[1] - values[0]
-    method = _method(group)
     if np.isnan(value):
         return PairedDifference(value=None, method=method, reason=record.undefined)
     if record.name == "accuracy" and group is None:
@@ -202,8 +210,7 @@ def _bonett_price(first: Answers, second: Answers, label: np.ndarray) -> PairedD
     )
 
 
-def _method(group: np.ndarray | None) -> str:
-    unit = "images" if group is None else "groups"
+def _method(unit: Literal["images", "groups"]) -> str:
     return f"paired difference, infinitesimal jackknife over {unit} (Student's t)"
 
 

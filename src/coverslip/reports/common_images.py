@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.counts import GroupCount, count_groups
-from coverslip.evaluation.comparison import Answers
+from coverslip.evaluation.comparison import Answers, PairedDifference, paired_differences
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, original_id
 from coverslip.runs.predictions import MeasuredPredictions
@@ -26,7 +26,7 @@ class CommonImages:
     second: Answers
     first_label: np.ndarray  # (n,) int, labels of the first run
     second_label: np.ndarray  # (n,) int
-    group: np.ndarray | None  # (n,) names, or IDs of images that were copied; None: each image is a unit
+    group: np.ndarray | None  # (n,) names, or those of images that were copied; None: each image is a unit
     n_of_groups: GroupCount | None  # None: no groups are known
     image_id: tuple[str, ...]  # (n,) IDs in the second run
     first_row: np.ndarray  # (n,) int, row of the first run's predictions.csv, from 0
@@ -34,6 +34,11 @@ class CommonImages:
     n_only_first: int
     n_only_second: int
     n_by_content: int  # of these images, matched by equal pixels because their files are not the same
+
+    def differences(self, label: np.ndarray, metrics: Sequence[str]) -> dict[str, PairedDifference]:
+        """Return each metric of the second run minus that of the first by these labels."""
+        are_groups = self.n_of_groups is not None
+        return paired_differences(self.first, self.second, label, self.group, metrics=metrics, are_groups=are_groups)
 
 
 def common_images(first: Run, second: Run) -> CommonImages:
@@ -50,14 +55,16 @@ def common_images(first: Run, second: Run) -> CommonImages:
     second_ids = [of_second.rows[k].image_id for k in at_second]
     order = [second.predictions.classes.index(name) for name in classes]
     groups = _groups(second, second_ids, first, first_ids)
+    has_copies = any(not run.is_evaluation and run.recipe.split.copies for run in (first, second))
+    images = [original_id(image_id) for image_id in second_ids] if has_copies else second_ids
     return CommonImages(
         classes=classes,
         first=_answers(of_first, at_first, list(range(len(classes)))),
         second=_answers(of_second, at_second, order),
         first_label=of_first.label[at_first],
         second_label=_renumbered(of_second.label[at_second], order),
-        group=_images_of_copies(second, second_ids, first) if groups is None else groups,
-        n_of_groups=None if groups is None else count_groups(groups.tolist()),
+        group=_units(groups, images) if has_copies else groups,
+        n_of_groups=None if groups is None else count_groups(dict(zip(images, groups, strict=True)).values()),
         image_id=tuple(second_ids),
         first_row=_rows(first, first_ids),
         second_row=_rows(second, second_ids),
@@ -174,11 +181,10 @@ def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Seque
     return None
 
 
-def _images_of_copies(second: Run, second_ids: Sequence[str], first: Run) -> np.ndarray | None:
-    """Return the image that each augmented copy was made of; None if there are no copies."""
-    if any(not run.is_evaluation and run.recipe.split.copies for run in (first, second)):
-        return np.array([original_id(image_id) for image_id in second_ids], dtype=object)
-    return None
+def _units(groups: np.ndarray | None, images: Sequence[str]) -> np.ndarray:
+    """Return the group of each image or, without one, the image that it is a copy of."""
+    names = [""] * len(images) if groups is None else groups
+    return np.array([group or f"image {image_id}" for group, image_id in zip(names, images, strict=True)], dtype=object)
 
 
 MOST_IMAGES = 200  # listed per kind

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.comparison import SAME_PREDICTIONS, McNemar, PairedDifference, mcnemar, paired_differences
+from coverslip.evaluation.comparison import SAME_PREDICTIONS, McNemar, PairedDifference, mcnemar
 from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS, scored_metrics, value_with_groups
 from coverslip.messages import text
@@ -201,7 +201,7 @@ def _difference_to_best(run: Run, best: Run, metric: str) -> Metric | None:
     common = common_images(run, best)
     if common.n_only_first or common.n_only_second or (common.first_label != common.second_label).any():
         return None
-    return paired_differences(common.first, common.second, common.first_label, common.group, metrics=[metric])[metric]
+    return common.differences(common.first_label, [metric])[metric]
 
 
 def access_note(runs: Sequence[Run]) -> str:
@@ -474,7 +474,7 @@ def _numbers(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
 
 def _by_labels(common: CommonImages, labels: Labels, label: np.ndarray) -> NumbersByLabels:
     first, second = common.first, common.second
-    differences = paired_differences(first, second, label, common.group, metrics=scored_metrics())
+    differences = common.differences(label, scored_metrics())
     return NumbersByLabels(
         labels=labels,
         differences=[_difference(name, differences[name], common, label) for name in scored_metrics()],
@@ -505,7 +505,7 @@ def _notes(common: CommonImages, n: int, n_relabeled: int, *, has_same_rule: boo
         notes.append(text("comparison-different-test-sets", n_images=n))
     if n_relabeled:
         notes.append(text("comparison-relabeled", n_relabeled=n_relabeled, n_images=n))
-    if common.group is None:
+    if common.n_of_groups is None:
         notes.append(text("comparison-without-groups"))
     if has_folds:
         notes.append(text("comparison-of-folds"))

@@ -1,6 +1,5 @@
 """How runs differ: settings, images, split and program."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coverslip.messages import text
+from coverslip.reports.reported import ReportedRun
 from coverslip.runs.folder import Run
 from coverslip.runs.images import image_files
 from coverslip.runs.recipe import SET_BY_FINISHING
@@ -82,7 +82,7 @@ def _images(runs: Sequence[Run]) -> Iterator[Differing]:
 
 
 def _split(runs: Sequence[Run]) -> Iterator[Differing]:
-    counts = [Counter(row.split for row in run.split) for run in runs]
+    counts = [ReportedRun(run).parts for run in runs]
     set_sizes = [", ".join(f"{part} {n[part]:,}" for part in ("train", "val", "test") if n[part]) for n in counts]
     yield from _if_different("split", "parts", text("comparison-fact-sets"), set_sizes)
     if (

@@ -72,9 +72,9 @@ class ReportedRun:
     @cached_property
     def untested(self) -> frozenset[str]:
         """IDs of used images that no fold could test, such as those of a class without training images in the fold."""
-        if not self.n_folds or self.metrics.n == len(self.used):
+        if not self.n_folds or self.metrics.n == len(self.used) or self.tested is None:
             return frozenset()
-        measured = {row.image_id for row in self.run.predictions.measured().rows}
+        measured = {row.image_id for row in self.tested.rows}
         return frozenset(row.image_id for row in self.used) - measured
 
     def set_of(self, row: SplitRow) -> str:

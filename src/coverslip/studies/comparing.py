@@ -15,7 +15,6 @@ from coverslip.evaluation.comparison import (
     ProcedureDifference,
     as_if_independent,
     holm,
-    paired_differences,
     procedure_difference,
     units_to_show,
 )
@@ -76,7 +75,7 @@ class ClassifierDifference:
     baseline: str
     n: int  # images that both were tested on
     n_groups: int | None
-    n_ungrouped: int  # images without a group; 0 if no groups are known
+    n_ungrouped: int | None = None  # images without a group, 0 if no groups are known; None: not recorded
     difference: Metric  # of the primary metric, classifier minus baseline
 
 
@@ -108,7 +107,7 @@ def _classifier_difference(
     metric = plan.primary_metric
     if not len(common.first_label):
         return
-    differences = paired_differences(common.first, common.second, common.first_label, common.group, metrics=[metric])
+    differences = common.differences(common.first_label, [metric])
     groups = common.n_of_groups
     yield ClassifierDifference(
         dataset=dataset,

@@ -415,11 +415,14 @@ def exclusion_reasons(dataset: Dataset, scan: Scan) -> list[str]:
         labels = labels_of(dataset, members)
         if len(labels) < 2:
             continue
+        first_of_label: dict[str, ImageRecord] = {}
+        for i in members:
+            record = dataset.records[i]
+            if record.label in labels:
+                first_of_label.setdefault(record.label, record)
         for i in members:
             if not reasons[i]:
-                record = dataset.records[i]
-                twin_position = next(j for j in members if dataset.records[j].label in labels - {record.label})
-                twin = dataset.records[twin_position]
+                twin = next(each for name, each in first_of_label.items() if name != dataset.records[i].label)
                 reasons[i] = f"same pixels as {twin.image_id}, labeled {twin.label}"
     return reasons
 

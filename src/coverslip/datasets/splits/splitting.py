@@ -189,7 +189,8 @@ def split_images(
     each class is first reduced to the size of the smallest, as of `balance_classes`.
 
     Raises:
-        BadDataset: no image can be trained on, or all images belong together.
+        BadDataset: no image can be trained on, all images belong together, or all images of a predefined validation or
+            test set are excluded.
         LeakageFound: a predefined split has duplicates or a group in two sets, and `allow_leakage` is False.
     """
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
@@ -211,6 +212,8 @@ def split_images(
     units = connected_components(dataset, scan, order)
     side_of: dict[int, Side] = {}
     if dataset.has_predefined_split:
+        if not keeps_split:
+            _check_predefined_sets(dataset, order)
         side_of = _predefined_parts(dataset, units, order)
         domains_with_split = {
             dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None
@@ -264,6 +267,23 @@ def in_random_order(dataset: Dataset, positions: Sequence[int], seed: int) -> li
         return hashlib.sha256(f"{seed} {dataset.records[i].image_id}".encode()).digest()
 
     return sorted(positions, key=order_key)
+
+
+def _check_predefined_sets(dataset: Dataset, order: Sequence[int]) -> None:
+    """Refuse predefined sets whose images are all excluded: images from the training set would replace them."""
+    usable = [dataset.records[i] for i in order]
+    trained = {record.domain for record in usable if record.predefined_split in ("train", None)}
+    sets = {(record.domain, record.predefined_split) for record in usable}
+    for record in dataset.records:
+        side, domain = record.predefined_split, record.domain
+        if side in ("val", "test") and domain in trained and (domain, side) not in sets:
+            raise BadDataset(
+                "predefined-set-excluded",
+                file=dataset.root,
+                set=side,
+                domain=some([domain]),
+                has_domain=bool(domain),
+            )
 
 
 def _predefined_parts(dataset: Dataset, units: NDArray[np.intp], order: Sequence[int]) -> dict[int, Side]:

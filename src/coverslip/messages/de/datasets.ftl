@@ -626,6 +626,15 @@ leaking-split = Die vorgegebene Aufteilung hat { $leaks } in mehreren Sets: { $e
     }
     .do = Verschieben Sie sie in ein Set, lassen Sie coverslip die Bilder aufteilen, oder behalten Sie die Aufteilung bei (die Metriken fallen dann zu optimistisch aus).{ $grouping }
 
+predefined-set-excluded = { $has_domain ->
+        [true] { $domain }: Kein
+       *[false] Kein
+    } Bild des vorgegebenen { $set ->
+        [val] Validierungssets
+       *[test] Testsets
+    } ist verwendbar: Die Bilder sind nicht lesbar, haben kein Label oder die gleichen Pixel wie Bilder mit anderen Labels, oder das Rezept schließt sie aus
+    .do = Korrigieren Sie diese Bilder oder Labels, oder entfernen Sie das vorgegebene Set, damit coverslip eines aus den Trainingsbildern bildet.
+
 without-part = { $n_images ->
         [one] { $n_images } Bild ohne Set in der vorgegebenen Aufteilung kommt ins Trainingsset oder ins Set seiner Gruppe oder Duplikate.
        *[other] { $n_images } Bilder ohne Set in der vorgegebenen Aufteilung kommen ins Trainingsset oder ins Set ihrer Gruppe oder Duplikate.

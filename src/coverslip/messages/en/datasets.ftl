@@ -626,6 +626,15 @@ leaking-split = The predefined split has { $leaks } in several sets: { $examples
     }
     .do = Move them to one set, let coverslip split the images, or keep the split (the metrics will be too optimistic).{ $grouping }
 
+predefined-set-excluded = { $has_domain ->
+        [true] { $domain }: no
+       *[false] No
+    } image of the predefined { $set ->
+        [val] validation set
+       *[test] test set
+    } can be used: they cannot be read, have no label or the same pixels as images with other labels, or the recipe excludes them
+    .do = Correct these images or labels, or remove the predefined set so that coverslip takes one from the training images.
+
 without-part = { $n_images ->
         [one] { $n_images } image without a set in the predefined split joins the training set, or the set of its group or duplicates.
        *[other] { $n_images } images without a set in the predefined split join the training set, or the set of their group or duplicates.

@@ -86,7 +86,8 @@ def _n_duplicates(run: ReportedRun) -> int | None:
 
 def _sets(run: ReportedRun) -> list[FlowSet]:
     if run.n_folds:
-        return [FlowSet(text("flow-cross-validation", n_folds=run.n_folds), len(run.used), run.n_groups)]
+        n_tested = len(run.used) - len(run.untested)
+        return [FlowSet(text("flow-cross-validation", n_folds=run.n_folds), n_tested, run.groups["test"].n_groups)]
     return [
         FlowSet(set_title(split), run.parts[split], run.groups[split].n_groups) for split in _SETS if run.parts[split]
     ]

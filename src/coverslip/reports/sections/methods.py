@@ -126,6 +126,7 @@ def _data_methods(run: ReportedRun) -> str:
         text("methods-kept-together", has_groups=bool(run.n_groups), case=case, has_validation=run.has_validation),
         f"{run.without_group}." if run.n_ungrouped else "",
         _excluded(run),
+        text("report-untested", n_images=len(run.untested)) if run.untested else "",
         _near_duplicate_methods(run),
         _group_methods(run),
         *_class_methods(run.recipe),
