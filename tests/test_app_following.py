@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 from small_workspace import API, new_workspace, open_images, server, until
 from sqlalchemy import select, update
 
+from coverslip.app.guard import IDLE_SECONDS
 from coverslip.errors import CoverslipError
 from coverslip.messages import in_language
 from coverslip.runs.status import StatusFile
@@ -275,18 +276,18 @@ def test_many_tabs_follow_by_one_connection_and_none_is_left_without_a_visible_t
     images = app.opened(save_cells(app.root / "from elsewhere"), name="From elsewhere")["id"]
     for tab in tabs:
         tab.get_by_role("link", name="From elsewhere").first.wait_for()
-    until(lambda: n_connections() == 1)  # others are closed when they were idle for some seconds
+    until(lambda: n_connections() == 1, seconds=IDLE_SECONDS + 60)  # others are closed when they were idle
     app.send(f"datasets/{images}", method="DELETE")
     for tab in tabs:
         tab.get_by_role("link", name="From elsewhere").first.wait_for(state="detached")
     for tab in tabs[1:]:
         tab.close()
-    until(lambda: n_connections() == 1)
+    until(lambda: n_connections() == 1, seconds=IDLE_SECONDS + 60)
     first.evaluate("""() => {
         Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true});
         document.dispatchEvent(new Event('visibilitychange'));
     }""")
-    until(lambda: n_connections() == 0)
+    until(lambda: n_connections() == 0, seconds=IDLE_SECONDS + 60)
     app.opened(save_cells(app.root / "hidden"), name="Opened meanwhile")
     first.evaluate("""() => {
         delete document.visibilityState;

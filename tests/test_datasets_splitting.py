@@ -398,6 +398,8 @@ def test_a_predefined_set_of_excluded_images_is_not_replaced(side: str) -> None:
     dataset, scan = make(labels, pixels=pixels, predefined=predefined)
     with refusing(BadDataset, "predefined-set-excluded", set=side, has_domain=False):
         split_60_20_20(dataset, scan)
+    shares = {"val": 0.2, "test": 0.2, side: 0.0}  # of this set, nothing is taken from the training images
+    assert Counter(split_images(dataset, scan, seed=0, **shares).parts)[side] == 0
     of_two = [replace(record, domain="old" if i % 4 < 2 else "new") for i, record in enumerate(dataset.records)]
     of_two[40:] = [replace(record, domain="new") for record in of_two[40:]]
     usable = replace(dataset.records[0], image_id="usable.png", domain="old", predefined_split=side)

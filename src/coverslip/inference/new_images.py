@@ -195,7 +195,9 @@ def _cells_of(plans: Iterable[ReadPlan]) -> dict[str, set[str]]:
 
 
 def plans_of_training(run: Run, card: ClassifierCard) -> list[ReadPlan]:
-    """Return the plans of the training images, as a table states planes of each, else that of the classifier.
+    """Return the plans of the training images, as a table states planes of each.
+
+    If the images were removed, return the plan that all had alike; without a run, that of the classifier.
 
     Args:
         run: the run of the classifier, or any other folder.
@@ -203,6 +205,8 @@ def plans_of_training(run: Run, card: ClassifierCard) -> list[ReadPlan]:
     """
     plans: list[ReadPlan] = []
     if is_run(run.folder):
+        with suppress(CoverslipError, OSError):
+            plans = [run.training_hashes.plan]
         with suppress(CoverslipError, OSError):  # images of the training were removed
             if not all(Path(source).is_dir() for source in run.environment.opened.sources):  # folders state no planes
                 plans = [record.plan for record in images_of(run).records]

@@ -64,7 +64,8 @@ def _as_timed(recipe: Recipe) -> Recipe:
 def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
     recipe = _as_timed(cells[0].recipe)
     data = open_images(cells[0])
-    sample = data.subset(_evenly(data))
+    sample = data.subset(_evenly(data))  # it may have no usable image of a predefined set
+    sample = replace(sample, records=tuple(replace(record, predefined_split=None) for record in sample.records))
     scan = scan_images(sample)
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), select_device(recipe.device, automatic=FOR_TRAINING))

@@ -6,7 +6,7 @@ tested on cells that are nearly the same as those in the training set.
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -213,7 +213,7 @@ def split_images(
     side_of: dict[int, Side] = {}
     if dataset.has_predefined_split:
         if not keeps_split:
-            _check_predefined_sets(dataset, order)
+            _check_predefined_sets(dataset, order, {"val": val, "test": test})
         side_of = _predefined_parts(dataset, units, order)
         domains_with_split = {
             dataset.records[i].domain for i in order if dataset.records[i].predefined_split is not None
@@ -269,14 +269,14 @@ def in_random_order(dataset: Dataset, positions: Sequence[int], seed: int) -> li
     return sorted(positions, key=order_key)
 
 
-def _check_predefined_sets(dataset: Dataset, order: Sequence[int]) -> None:
+def _check_predefined_sets(dataset: Dataset, order: Sequence[int], share_of: Mapping[str | None, float]) -> None:
     """Refuse predefined sets whose images are all excluded: images from the training set would replace them."""
     usable = [dataset.records[i] for i in order]
     trained = {record.domain for record in usable if record.predefined_split in ("train", None)}
     sets = {(record.domain, record.predefined_split) for record in usable}
     for record in dataset.records:
         side, domain = record.predefined_split, record.domain
-        if side in ("val", "test") and domain in trained and (domain, side) not in sets:
+        if share_of.get(side) and domain in trained and (domain, side) not in sets:
             raise BadDataset(
                 "predefined-set-excluded",
                 file=dataset.root,
