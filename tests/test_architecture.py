@@ -15,7 +15,7 @@ def names_of(file: Path) -> set[str]:
     """The names that a module defines."""
     defined = set()
     for node in parse(file).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             defined.add(node.name)
         elif isinstance(node, ast.Assign):
             defined |= {target.id for target in node.targets if isinstance(target, ast.Name)}
