@@ -154,7 +154,7 @@ def test_a_page_follows_a_job_that_is_resumed_in_a_terminal(tmp_path: Path) -> N
         change = await following(stream)
         assert (change.topics, change.jobs["j"]["state"]) == ([], "done")
         assert "kind" not in change.jobs["j"]  # has not changed
-        status.write("running")  # no follower was told so
+        status.write("running")  # followers do not know it yet
         later = changes.follow(start.number, ["j"])
         change = await following(later)
         assert (change.jobs["j"]["state"], change.jobs["j"]["kind"]) == ("running", MAPS.name)

@@ -224,7 +224,7 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], times: int
 ) -> None:
     monkeypatch.setattr("coverslip.cli.demo.SETTINGS", [*SMALL, "split.folds=0"])
-    monkeypatch.setattr("coverslip.cli.demo.N_IMAGES", 120)
+    monkeypatch.setattr("coverslip.cli.demo.N_IMAGES", 200)
     monkeypatch.setattr("coverslip.cli.demo.N_NEW_IMAGES", 28)
     folder = tmp_path / "demo"
     for k in range(times):

@@ -28,12 +28,7 @@ from coverslip.messages import message, note
 from coverslip.reports.page import write_report_of_images
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, RunContext, remove_new_folder_on
-from coverslip.runs.images import (
-    ImageLookup,
-    evaluated_images_of,
-    refuse_other_images,
-    write_in_memory_images,
-)
+from coverslip.runs.images import ImageLookup, evaluated_images_of, refuse_other_images, write_in_memory_images
 from coverslip.runs.predictions import Prediction, Predictions
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe
 from coverslip.runs.results import write_confusion, write_metrics

@@ -11,7 +11,7 @@ from coverslip.datasets.splits.splitting import Split
 from coverslip.errors import BadRun
 from coverslip.events import Emit, ignore
 from coverslip.images.preprocessing import PixelFacts
-from coverslip.images.reader import ReadPlan
+from coverslip.images.reader import PIXEL_KEYS, ReadPlan
 from coverslip.messages import text
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 from coverslip.runs.recipe import FromRun, Recipe
@@ -173,7 +173,7 @@ class TrainingHashes:
         return sorted(shared)
 
 
-_PLANES = frozenset({"t", "z", "channels", "level"})
+_PLANES = frozenset(PIXEL_KEYS) - {"series"}  # another series is another field of view
 
 
 def _replanned(images: Dataset, plan: ReadPlan) -> Iterator[Dataset]:
