@@ -105,7 +105,13 @@ def write_prediction(folder: Path, n_rows: int) -> None:
         "dataset_name": "",
         "folder": str(run),
     }
-    values |= {"command": [], "choices": {"sources": [], "classes": list(CLASSES)}, "state": "ended", "created": ""}
+    values |= {
+        "command": [],
+        "choices": {"sources": [], "classes": list(CLASSES)},
+        "state": "ended",
+        "created": "",
+        "made_by": "",
+    }
     with workspace.engine.begin() as connection:
         connection.execute(insert(jobs).values(**values))
     workspace.engine.dispose()

@@ -191,7 +191,7 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     values = {"id": "r1", "kind": "train", "name": "first", "dataset_name": "", "folder": str(run), "command": []}
     values |= {"choices": {}, "image_keys": keys_of_dataset(app.home, dataset["id"])}
     with app.home.engine.begin() as connection:
-        connection.execute(insert(jobs).values(**values, state="ended", created=""))
+        connection.execute(insert(jobs).values(**values, state="ended", created="", made_by=""))
     where = f"datasets/{dataset['id']}"
     assert app.positions(where, part="test", run="r1") == [0]
     assert app.positions(where, part="train", run="r1") == [3]
@@ -547,7 +547,9 @@ def test_a_dataset_that_a_training_waits_for_is_not_removed(app: App, tmp_path: 
     values = {"id": "r", "kind": "train", "name": "first", "dataset_name": "", "folder": str(tmp_path), "command": []}
     values["choices"] = {}
     with app.home.engine.begin() as connection:
-        connection.execute(insert(jobs).values(**values, state="queued", created="", dataset_id=dataset["id"]))
+        connection.execute(
+            insert(jobs).values(**values, state="queued", created="", made_by="", dataset_id=dataset["id"])
+        )
     assert app.refused("DELETE", f"datasets/{dataset['id']}")["status"] == 409
     with app.home.engine.begin() as connection:
         connection.execute(update(jobs).values(state="removed"))

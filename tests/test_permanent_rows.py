@@ -128,7 +128,13 @@ class Laboratory:
         (folder / "predictions.csv").write_text(header + "".join(lines), encoding="utf-8")
         values = {"id": job_id, "kind": PREDICTION.name, "name": job_id, "dataset_name": "", "folder": str(folder)}
         values |= {"dataset_id": self.dataset_id, "image_keys": keys_of_dataset(self.workspace, self.dataset_id)}
-        more = {"command": [], "choices": {"sources": [], "classes": ["x", "y"]}, "state": "ended", "created": ""}
+        more = {
+            "command": [],
+            "choices": {"sources": [], "classes": ["x", "y"]},
+            "state": "ended",
+            "created": "",
+            "made_by": "",
+        }
         with self.workspace.engine.begin() as connection:
             connection.execute(insert(jobs).values(**values, **more))
         self.predicted[job_id], self.answers[job_id] = [self.files[path] for _, path in rows], {}

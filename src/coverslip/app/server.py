@@ -40,7 +40,6 @@ from coverslip.workspace.changes import Changes
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.reading_images import SourceWatch
 from coverslip.workspace.jobs.queue import DEFAULT, JobOptions, Queue, Turns
-from coverslip.workspace.lists import match_earlier_jobs
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.workspace import (
     Workspace,
@@ -154,7 +153,6 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
     workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
-    await asyncio.to_thread(match_earlier_jobs, workspace)
     await asyncio.to_thread(adopt_runs, workspace)
     await asyncio.to_thread(app.state.queue.start)
     app.state.sources.start()

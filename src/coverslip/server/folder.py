@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _ACCOUNTS = "accounts.sqlite"
-VERSION = 2  # changes with the tables
+VERSION = 1  # changes with the tables
 metadata = MetaData()
 
 users = Table(

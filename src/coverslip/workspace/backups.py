@@ -47,8 +47,7 @@ from coverslip.runs.recipe_keys import as_yaml
 from coverslip.runs.status import WORK_LOCK, mark_interrupted
 from coverslip.workspace.cleanup import PARTIAL
 from coverslip.workspace.store import tables
-from coverslip.workspace.store.database import VERSION, record_backup
-from coverslip.workspace.store.upgrades import STEPS, can_upgrade
+from coverslip.workspace.store.database import STEPS, VERSION, can_upgrade, record_backup
 from coverslip.workspace.store.workspace import Workspace
 
 # The content of a backup: a zip file with the files of a workspace, and `backup.json`, its last entry.

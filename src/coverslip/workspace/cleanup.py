@@ -162,11 +162,9 @@ def remove_partial_files(workspace: Workspace) -> None:
     """Remove temporary files of a killed server. Call this before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
         shutil.rmtree(folder, ignore_errors=True)
-    classifiers = workspace.folder / "classifiers"
-    folders = (classifiers, workspace.uploads, *workspace.uploads.glob("*"))
+    folders = (workspace.folder / "classifiers", workspace.uploads, *workspace.uploads.glob("*"))
     partial = (path for folder in folders for path in folder.glob(".*"))  # complete files of uploads are in `files/`
-    of_earlier_version = classifiers.glob("tmp*")
-    for path in (*partial, *of_earlier_version, *_files_without_job(workspace)):
+    for path in (*partial, *_files_without_job(workspace)):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

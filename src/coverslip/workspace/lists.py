@@ -17,36 +17,33 @@ from pathlib import Path
 from typing import IO, Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, delete, false, func, insert, or_, select, union, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, false, func, insert, or_, select, union
 
 from coverslip.cache.file_hashes import state_of
 from coverslip.counts import most_frequent_first
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import DECISIONS, ImageFinder, ImageRecord
 from coverslip.datasets.names import name_from_text
-from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
+from coverslip.errors import BadRun, Conflict, NotFound
 from coverslip.files import plain_cell
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message
-from coverslip.runs.images import ImageLookup, ImageSource, evaluated_images_of, image_files, images_of
+from coverslip.runs.images import ImageLookup, ImageSource
 from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, unfinished_rows
 from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN, REPEATS_COLUMN, Prediction, is_reserved, prediction_of
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job, kind_of
+from coverslip.workspace.jobs.records import Job, find_job, kind_of
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     among,
     among_integers,
     as_dataset,
-    change_rows,
     dataset_row,
     keys_in,
-    keys_of_dataset,
     plan_of,
     replace_rows,
     source_paths,
     unindexed,
-    write_keys,
 )
 from coverslip.workspace.store.tables import (
     changed_labels,
@@ -309,50 +306,6 @@ def finder_in(connection: Connection, dataset_id: str) -> tuple[ImageFinder, lis
     query = select(images.c.row_id, images.c.path, images.c.plan).where(images.c.dataset_id == dataset_id)
     listed = connection.execute(query.order_by(images.c.position)).all()
     return ImageFinder((image.path, *plan_of(image.plan)) for image in listed), [image.row_id for image in listed]
-
-
-def match_earlier_jobs(workspace: Workspace) -> None:
-    """Find the images of jobs of versions before 8 in their datasets. This is done once for each job."""
-    for kind in ("train", "evaluate", "predict"):
-        for job in all_jobs(workspace, kind):
-            if job.image_keys is None and job.dataset_id is not None:
-                _match(workspace, job, job.dataset_id)
-
-
-def _match(workspace: Workspace, job: Job, dataset_id: str) -> None:
-    with workspace.engine.connect() as connection:
-        finder, row_ids = finder_in(connection, dataset_id)
-        is_of_job = results.c.job_id == job.id
-        columns = (results.c.row_id, results.c.image_id, results.c.file, results.c.plan)
-        stored = connection.execute(select(*columns).where(is_of_job)).all()
-    if kind_of(job).has_measurements:
-        sources = _images_of_run(job)
-    else:
-        located = [row for row in stored if row.file]
-        sources = {row.image_id: ImageSource(Path(row.file), ReadPlan.from_json(row.plan)) for row in located}
-    matches = {image_id: finder.find(str(source.file), source.plan) for image_id, source in sources.items()}
-    row_of = {image_id: row_ids[index] for image_id, index in matches.items() if index is not None}
-    _log.info("%s: %d of %d images are in its dataset", job.name, len(row_of), len(sources))
-    # A job that has not listed its images yet will read those that the dataset has now.
-    keys = write_keys(workspace, row_of) if sources else keys_of_dataset(workspace, dataset_id)
-    changes = [
-        {"job_id": job.id, "row_id": row.row_id, "image": row_of[row.image_id]}
-        for row in stored
-        if row.image_id in row_of
-    ]
-    with write_transaction(workspace.engine) as connection:
-        change_rows(connection, results, changes)
-        connection.execute(update(jobs).where(jobs.c.id == job.id).values(image_keys=keys))
-
-
-def _images_of_run(job: Job) -> dict[str, ImageSource]:
-    """Return the images of a run or an evaluation, opened again, or by the paths of its split if that fails."""
-    with suppress(CoverslipError):
-        data = evaluated_images_of(job.run) if job.run.is_evaluation else images_of(job.run)
-        return {record.image_id: ImageSource(record.path, record.plan) for record in data.records}
-    if not job.run.split_file.is_file():
-        return {}
-    return {image_id: ImageSource(Path(path), ReadPlan()) for image_id, path in image_files(job.run).items()}
 
 
 # The list: pages, single images, their pictures, and what users answered.

@@ -1,9 +1,9 @@
 """Open, create and write the database of the workspace, a file of SQLite.
 
-Change `VERSION` with the tables, and add the step that brings a workspace of the last version to it (`upgrades`). A
-workspace of a version without steps is refused. Before the first step, the database is copied. The database records
-the version of coverslip that wrote each of its versions, which an earlier coverslip names when it refuses it. Tests
-open a small workspace of each version: write that of a new one with `tests/workspaces/write.py`.
+Change `VERSION` with the tables, and add the step that brings a workspace of the last version to it (`STEPS`). A
+workspace of a version without steps is refused. Before the first step, the database is copied. All steps run in one
+transaction, so that a database which is interrupted keeps its version. The database records the version of coverslip
+that wrote each of its versions, which an earlier coverslip names when it refuses it.
 
 Where the last backups of a folder are: a file beside its database, which can then be replaced after damage.
 """
@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -32,11 +32,14 @@ from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
 from coverslip.files import write_error, write_json
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, note, text
 from coverslip.workspace.store.tables import metadata
-from coverslip.workspace.store.upgrades import STEPS, Steps, can_upgrade
 
 _FORMAT_VERSION = 1
 _MOST = 20  # backups; older ones are deleted sooner
-VERSION = 13  # of the tables
+VERSION = 1  # of the tables
+# By the version that they start from. They contain the tables of their time, and report the completed share of their
+# work, which takes tens of seconds for a million images.
+Steps = Mapping[int, Callable[[sqlite3.Connection, OnProgress], None]]
+STEPS: Steps = {}
 _WAIT_SECONDS = 30  # that background work waits while another transaction writes: large transactions take seconds
 _BRIEF_WAIT_SECONDS = 5  # that a request waits, so that the threads of the server are not blocked for long
 _wait_seconds: ContextVar[int] = ContextVar("wait_seconds", default=_WAIT_SECONDS)  # new threads start with the default
@@ -215,6 +218,11 @@ def check_pages(file: Path) -> None:
         raise _damaged(result.splitlines()[-1], file)
 
 
+def can_upgrade(steps: Steps, version: int, expected: int) -> bool:
+    """Return whether there are steps from a version to a later one."""
+    return version < expected and all(each in steps for each in range(version, expected))
+
+
 def _check(file: Path, tables: MetaData, expected: int, steps: Steps, emit: Emit) -> None:
     """Check that the tables are complete, and bring them to this version."""
     if not file.stat().st_size:  # before it is opened, since SQLite then deletes its log
@@ -272,9 +280,6 @@ def _upgrade(connection: sqlite3.Connection, file: Path, expected: int, steps: S
         report(1, 1)
     _record_version(connection, expected)
     connection.execute("COMMIT")
-    if connection.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
-        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
-        connection.execute("VACUUM")
 
 
 def _percent(report: OnProgress) -> OnProgress:
@@ -315,7 +320,7 @@ def _record_version(connection: sqlite3.Connection, version: int) -> None:
 def _writer(connection: sqlite3.Connection, version: int) -> str | None:
     """Return the version of coverslip that wrote a version of the tables; None if it is not recorded."""
     query = f"SELECT coverslip FROM {_VERSIONS} WHERE version = ?"  # noqa: S608
-    with suppress(sqlite3.OperationalError):  # databases of the first versions have no such table
+    with suppress(sqlite3.OperationalError):  # a database of another program has no such table
         for (writer,) in connection.execute(query, [version]):
             return str(writer)
     return None
@@ -388,9 +393,8 @@ def read_transaction(engine: Engine) -> Iterator[Connection]:
 
 def free_space(engine: Engine) -> None:
     """Give the space of deleted rows back to the disk, in short transactions."""
-    n_before, n_free = 0, 1
-    while n_free and n_free != n_before:  # it stays the same if an interrupted upgrade left the file without this mode
-        n_before = n_free
+    n_free = 1
+    while n_free:
         with write_transaction(engine) as connection:
             # Fetched through the driver: each row frees a page, but has no columns.
             driver = connection.connection.driver_connection

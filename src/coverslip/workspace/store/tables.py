@@ -302,7 +302,7 @@ jobs = Table(
     Column("process_started", Float),  # distinguishes a process from a later one with the same PID
     Column("stop_requested", Float),
     Column("created", String, nullable=False),
-    Column("made_by", String, nullable=False, server_default=""),  # the user of the request; empty: unknown
+    Column("made_by", String, nullable=False),  # the user of the request; empty: unknown
     Column("image_keys", String),  # the file with the row_ids of its images, absolute; None: they are in no dataset
 )
 
