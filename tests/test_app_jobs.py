@@ -101,7 +101,7 @@ def client(workspace: Workspace) -> Iterator[TestClient]:
 def count_to(workspace: Workspace, kind: JobKind, most: int, name: str = "To the end") -> str:
     script = workspace.folder / "count.py"
     script.write_text(COUNT, encoding="utf-8")
-    job_id, folder = new_job_folder(workspace.folder / "counts", name)
+    job_id, folder = new_job_folder(workspace, workspace.folder / "counts", name)
     command = [str(script), str(folder), str(most)]
     where = {"id": job_id, "folder": str(folder), "command": command}
     add_job(workspace, kind=kind.name, name=name, dataset_name="", choices={}, **where)
@@ -116,7 +116,7 @@ def state_of(client: httpx.Client, job_id: str) -> Json:
 
 
 def test_jobs_of_a_kind_of_another_version_are_not_listed(workspace: Workspace, client: TestClient) -> None:
-    job_id, folder = new_job_folder(workspace.folder / "counts", "Former")
+    job_id, folder = new_job_folder(workspace, workspace.folder / "counts", "Former")
     values = {"id": job_id, "folder": str(folder), "command": [], "choices": {"link": "/datasets/d/distances"}}
     add_job(workspace, kind="distances", name="Former", dataset_name="", key="k", **values)
     for query in ("", "?kind=distances"):

@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -106,9 +105,9 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         remove_stores_of(dataset_id)
         for upload_id in unused:
-            shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
+            workspace.remove(workspace.uploads / upload_id)
         for table in of_objects:
-            table.unlink(missing_ok=True)
+            workspace.remove(table)
 
 
 def _delete_images(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> bool:
@@ -161,15 +160,11 @@ def _time(seconds: float) -> str:
 def remove_partial_files(workspace: Workspace) -> None:
     """Remove temporary files of a killed server. Call this before requests are answered."""
     for folder in (workspace.folder / "classifying", workspace.downloads):
-        shutil.rmtree(folder, ignore_errors=True)
+        workspace.remove(folder)
     folders = (workspace.folder / "classifiers", workspace.uploads, *workspace.uploads.glob("*"))
     partial = (path for folder in folders for path in folder.glob(".*"))  # complete files of uploads are in `files/`
     for path in (*partial, *_files_without_job(workspace)):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                path.unlink()
+        workspace.remove(path)
 
 
 def _files_without_job(workspace: Workspace) -> Iterator[Path]:
@@ -214,7 +209,7 @@ def _delete_old_uploads(workspace: Workspace, is_over: threading.Event) -> None:
         if any(Path(source).is_relative_to(folder) for source in used_paths):
             continue
         if row is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            workspace.remove(folder)
         else:
             with suppress(NotFound, Conflict):  # it was removed, or finished, meanwhile
                 remove_upload(workspace, upload_id)
@@ -232,10 +227,7 @@ def _delete_partial_files(workspace: Workspace, is_over: threading.Event) -> Non
             with suppress(OSError):
                 if path.lstat().st_mtime >= oldest:
                     continue
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+                workspace.remove(path)
 
 
 def _delete_unused_snapshots(workspace: Workspace, is_over: threading.Event) -> None:
@@ -253,7 +245,7 @@ def _delete_unused_snapshots(workspace: Workspace, is_over: threading.Event) -> 
                 unused.difference_update(_SNAPSHOT.findall(file.read_text(encoding="utf-8", errors="replace")))
     for file in (workspace.snapshots / name for name in unused):
         if not is_over.is_set() and file.stat().st_mtime < oldest:  # no job has used it again meanwhile
-            file.unlink()
+            workspace.remove(file)
 
 
 def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
@@ -265,7 +257,7 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
                     connection.execute(delete(tables.jobs).where(is_inside(Path(removed))))
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
-            shutil.rmtree(folder, ignore_errors=True)
+            workspace.remove(folder)
             remove_stores_of(folder.name)
     if not is_over.is_set():
         free_space(workspace.engine)

@@ -287,7 +287,7 @@ def queue_evaluation(
     source = training_images(workspace, dataset_id, states_pixels=_has_other_pixels(dataset, run))
     crop_size = None if run.recipe.crop_size else table_choices(dataset).crop_size
     crops = [] if crop_size is None else [f"--crop-size={crop_size}"]
-    job_id, folder = new_job_folder(run.evaluation("").folder, name or dataset.name)
+    job_id, folder = new_job_folder(workspace, run.evaluation("").folder, name or dataset.name)
     add_job(
         workspace,
         id=job_id,

@@ -129,7 +129,7 @@ def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: A
     require_packages(to)
     check_attribution(to, attribution)
     about = {"name": training.name, **asdict(attribution or Attribution())}
-    job_id, folder = new_job_folder(run.exports_folder, to)
+    job_id, folder = new_job_folder(workspace, run.exports_folder, to)
     add_job(
         workspace,
         id=job_id,

@@ -331,7 +331,7 @@ def _summary_file(table: Path) -> Path:
 
 def _open_collected(workspace: Workspace, job: Job) -> None:
     """Open the table of a finished job as a dataset, and store its summary."""
-    table = Path(job.choices["table"])
+    table = workspace.owned(Path(job.choices["table"]))
     summary = _summary_file(table)
     if not summary.is_file():
         return

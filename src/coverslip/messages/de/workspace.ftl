@@ -76,6 +76,9 @@ missing-path = Diese Datei oder diesen Ordner gibt es nicht
 outside-roots = Diese Datei oder dieser Ordner liegt außerhalb der Ordner, die die App lesen darf
     .do = Wählen Sie etwas unterhalb von { $roots }, oder erlauben Sie der App, auch dies zu lesen.
 
+outside-workspace = Diese Datei oder dieser Ordner liegt außerhalb des Arbeitsbereichs { $workspace } und wird deshalb nicht geändert
+    .do = Öffnen Sie den Arbeitsbereich, der sie enthält.
+
 workspace-not-locked = Der Arbeitsbereich kann nicht beschrieben oder gesperrt werden: { $reason }
     .do = Schaffen Sie freien Speicherplatz, oder wählen Sie einen anderen Ordner für den Arbeitsbereich.
 

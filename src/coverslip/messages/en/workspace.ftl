@@ -76,6 +76,9 @@ missing-path = This file or folder does not exist
 outside-roots = This file or folder is outside the folders that the app may read
     .do = Choose one below { $roots }, or allow the app to read this one as well.
 
+outside-workspace = This file or folder is outside the workspace { $workspace }, which therefore does not change it
+    .do = Open the workspace that contains it.
+
 workspace-not-locked = The workspace cannot be written to or locked: { $reason }
     .do = Free some space, or choose another folder for the workspace.
 

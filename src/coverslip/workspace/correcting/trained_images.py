@@ -22,7 +22,7 @@ from coverslip.runs.results import CheckedClass, LabelIssue
 from coverslip.runs.split import SplitRow
 from coverslip.workspace.datasets.sources import grouping_for, groups_of_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
-from coverslip.workspace.jobs.records import Job, all_jobs, find_job, register_function
+from coverslip.workspace.jobs.records import Job, all_jobs, find_job, find_owned_job, register_function
 from coverslip.workspace.lists import class_plan_of
 from coverslip.workspace.store.rows import as_dataset, dataset_row, load_records, split_in_dataset
 from coverslip.workspace.store.tables import images
@@ -242,7 +242,7 @@ def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
         NotFound: there is no such training.
         Conflict: the training is not finished.
     """
-    job = find_job(workspace, run_id, "train")
+    job = find_owned_job(workspace, run_id, "train")
     if not job.run.is_done:
         raise Conflict("training-not-finished")
     request_result(

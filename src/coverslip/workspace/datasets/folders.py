@@ -425,7 +425,7 @@ def remove_upload(workspace: Workspace, upload_id: str) -> None:
     with lock, write_transaction(workspace.engine) as connection:
         open_row(connection, upload_id)
         connection.execute(delete(uploads).where(uploads.c.id == upload_id))
-    shutil.rmtree(workspace.uploads / upload_id, ignore_errors=True)
+    workspace.remove(workspace.uploads / upload_id)
 
 
 def _single_table(workspace: Workspace, upload_id: str) -> Path:

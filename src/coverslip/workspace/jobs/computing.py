@@ -139,7 +139,7 @@ def request_result(
             command=["-m", __name__, str(folder)],
             choices={"link": link, **(choices or {})},
         )
-    remove_files(earlier)
+    remove_files(workspace, earlier)
 
 
 def computation(workspace: Workspace, kind: JobKind, key: str) -> Computation:

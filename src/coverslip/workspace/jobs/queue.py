@@ -34,6 +34,7 @@ from coverslip.workspace.jobs.records import (
     change_job,
     find_job,
     find_jobs,
+    find_owned_job,
     has_ended,
     has_process,
     is_inside,
@@ -62,9 +63,9 @@ def stop_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it has already ended.
+        Conflict: it has already ended, or its files are outside the workspace.
     """
-    job = find_job(workspace, job_id)
+    job = find_owned_job(workspace, job_id)
     if job.state == "queued":
         if _unqueue(workspace, job):
             return
@@ -100,9 +101,9 @@ def resume_job(workspace: Workspace, job_id: str, *, finishes: bool = False) -> 
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it is waiting, running or finished.
+        Conflict: it is waiting, running or finished, or its files are outside the workspace.
     """
-    job = find_job(workspace, job_id)
+    job = find_owned_job(workspace, job_id)
     state = state_of(job, status_of(job))
     kind = kind_of(job)
     if state == "done" and not kind.can_resume_finished:
@@ -124,9 +125,9 @@ def finish_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it cannot be finished early.
+        Conflict: it cannot be finished early, or its files are outside the workspace.
     """
-    job = find_job(workspace, job_id)
+    job = find_owned_job(workspace, job_id)
     state = state_of(job, status_of(job))
     if not kind_of(job).can_finish(job, state):
         raise Conflict("not-finished-early")
@@ -142,23 +143,23 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job.
-        Conflict: it is running, or a job inside its folder has not ended.
+        Conflict: it is running, a job inside its folder has not ended, or its files are outside the workspace.
     """
-    job = find_job(workspace, job_id)
+    job = find_owned_job(workspace, job_id)
     if state_of(job, status_of(job)) in ACTIVE:
         raise Conflict("job-not-ended")
     if job.key is not None:
         with write_transaction(workspace.engine) as connection:
             change_if_unchanged_in(connection, job, state="removed")
             remove_rows(connection, [job])
-        remove_files([job])
+        remove_files(workspace, [job])
         return
     removed = [job, *find_jobs(workspace, is_inside(job.folder))]
     for each in removed[1:]:
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
     stop_computations(workspace, lambda each: any(f"/{of.id}/" in each.choices["link"] for of in removed))
-    trash_folder = workspace.trash / job_id
+    trash_folder = workspace.owned(workspace.trash / job_id)
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
         with write_transaction(workspace.engine) as connection:
@@ -184,11 +185,12 @@ def restore_job(workspace: Workspace, job_id: str) -> None:
 
     Raises:
         NotFound: there is no such job in the trash.
-        Conflict: something else is at its location, or the training that contained it was removed.
+        Conflict: something else is at its location, which can be outside the workspace, or the training that contained
+            it was removed.
         CoverslipError: its files are damaged; they stay in the trash.
     """
-    job = find_job(workspace, job_id, is_removed=True)
-    trash_folder = workspace.trash / job_id
+    job = find_owned_job(workspace, job_id, is_removed=True)
+    trash_folder = workspace.owned(workspace.trash / job_id)
     if not trash_folder.is_dir():
         raise NotFound("not-in-trash")
     files = list(trash_folder.iterdir())
@@ -375,9 +377,9 @@ class Queue:
         unended = {(program.pid, began) for program, began in self._started}  # how they end is recorded first
         running = [job for job in started if (job.pid, job.process_started) in unended or has_process(job)]
         for job in running:
-            self._attempt(partial(_enforce_stop, job))
+            self._attempt(partial(_enforce_stop, self._workspace, job))
             if self._options.most_bytes is not None:
-                self._attempt(partial(_limit_memory, job, self._options.most_bytes))
+                self._attempt(partial(_limit_memory, self._workspace, job, self._options.most_bytes))
         queue_of = {name: kind.queue for name, kind in job_kinds().items()}  # without kinds of other versions
         queues = {queue_of[job.kind]: None for job in jobs if job.state == "queued" and job.kind in queue_of}
         next_ids = {queue: ids[0] for queue in queues if (ids := queued_ids(self._workspace, queue))}
@@ -417,6 +419,7 @@ class Queue:
 
     def _begin(self, job: Job) -> None:
         try:
+            self._workspace.owned(job.run.status_file)
             kind_of(job).refuse(self._workspace, job)
             self._launch(job)
         except Busy:  # before its process was started: it remains in the queue
@@ -427,6 +430,7 @@ class Queue:
             else:
                 reason = failure("job-not-started", kind="ended", reason=str(error))
             with suppress(CoverslipError):
+                self._workspace.owned(job.run.status_file)
                 record_failure(job.folder, reason)
             is_waiting = (db.jobs.c.id == job.id) & db.jobs.c.state.in_(("queued", "started"))
             # The times of an attempt, so that a status of an earlier process is not taken for its end.
@@ -477,10 +481,11 @@ def _reset_niceness(program: Program) -> None:
         psutil.Process(program.pid).nice(0)
 
 
-def _enforce_stop(job: Job) -> None:
+def _enforce_stop(workspace: Workspace, job: Job) -> None:
     """End a job after a stop request: at once if it has no status yet, else if it does not stop in time."""
     if job.stop_requested is None:
         return
+    workspace.owned(job.run.stop_file)
     if job.key is not None:  # it was stopped while it was started
         kill_with_children(job.pid, job.process_started)
         return
@@ -492,10 +497,11 @@ def _enforce_stop(job: Job) -> None:
         terminate(job.pid, job.process_started)
 
 
-def _limit_memory(job: Job, most_bytes: int) -> None:
+def _limit_memory(workspace: Workspace, job: Job, most_bytes: int) -> None:
     """End a job whose processes take more memory than allowed. It can be resumed from its last checkpoint."""
     n_bytes = 0 if job.pid is None else memory_of_processes(job.pid)
     if n_bytes > most_bytes and is_running(job.pid, job.process_started):
+        workspace.owned(job.run.status_file)
         reason = failure("job-took-memory", kind="memory", taken=n_bytes / 1e9, limit=most_bytes / 1e9)
         with suppress(CoverslipError):  # the disk is full
             record_failure(job.folder, reason)

@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import secrets
-import shutil
 import threading
 import time
 import unicodedata
@@ -120,6 +119,18 @@ def find_job(workspace: Workspace, job_id: str, *kinds: str, is_removed: bool = 
     return _job(row)
 
 
+def find_owned_job(workspace: Workspace, job_id: str, *kinds: str, is_removed: bool = False) -> Job:
+    """Return a job, as `find_job`, whose files may be changed.
+
+    Raises:
+        NotFound: there is no such job of these kinds.
+        Conflict: its files are outside the workspace.
+    """
+    job = find_job(workspace, job_id, *kinds, is_removed=is_removed)
+    workspace.owned(job.run.status_file)
+    return job
+
+
 def jobs_where(connection: Connection, *conditions: ColumnElement[bool]) -> list[Job]:
     """Return the jobs that meet all conditions, the newest first."""
     query = select(db.jobs).where(*conditions).order_by(db.jobs.c.created.desc(), db.jobs.c.id)
@@ -174,13 +185,18 @@ def _job(row: RowMapping) -> Job:
     return Job(**{**values, "folder": Path(row["folder"]), "command": tuple(row["command"])})
 
 
-def new_job_folder(parent: Path, name: str) -> tuple[str, Path]:
-    """Return a new ID, and a folder whose name contains the name and the ID."""
+def new_job_folder(workspace: Workspace, parent: Path, name: str) -> tuple[str, Path]:
+    """Return a new ID, and a folder whose name contains the name and the ID.
+
+    Raises:
+        Conflict: the parent is outside the workspace.
+    """
     job_id = secrets.token_hex(5)
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain)[:40].strip("-")
+    folder = workspace.owned(parent / (f"{slug}-{job_id}" if slug else job_id))
     parent.mkdir(parents=True, exist_ok=True)
-    return job_id, parent / (f"{slug}-{job_id}" if slug else job_id)
+    return job_id, folder
 
 
 def unused_name(workspace: Workspace, kind: str, name: str) -> str:
@@ -216,13 +232,10 @@ def remove_trainings_of(connection: Connection, study_id: str) -> None:
     connection.execute(delete(db.jobs).where(db.jobs.c.study_id == study_id, db.jobs.c.state != "removed"))
 
 
-def remove_files(jobs: Collection[Job]) -> None:
+def remove_files(workspace: Workspace, jobs: Collection[Job]) -> None:
     """Delete the files of jobs."""
     for file in (file for job in jobs for file in job.files):
-        if file.is_dir():
-            shutil.rmtree(file, ignore_errors=True)
-        else:
-            file.unlink(missing_ok=True)
+        workspace.remove(file)
 
 
 def change_job(workspace: Workspace, job_id: str, **values: object) -> None:

@@ -53,7 +53,7 @@ def import_file(workspace: Workspace, file: Path, name: str | None) -> str:
     except BadClassifier as error:  # the temporary location means nothing to the sender
         raise BadClassifier.of(replace(error.failure, file=None)) from error
     classifier_id = secrets.token_hex(5)
-    target = workspace.folder / "classifiers" / f"{classifier_id}.coverslip"
+    target = workspace.owned(workspace.folder / "classifiers" / f"{classifier_id}.coverslip")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, target)
     add_job(

@@ -41,7 +41,7 @@ from coverslip.runs.documents import Document, table_text
 from coverslip.runs.folder import Run
 from coverslip.table_cells import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
-from coverslip.workspace.jobs.records import Job, find_job
+from coverslip.workspace.jobs.records import Job, find_job, find_owned_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job
 from coverslip.workspace.predictions.state import state_of_prediction
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -145,6 +145,7 @@ def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSamp
     """
     job = finished_prediction(workspace, prediction_id)
     summary = _summarize(workspace, job, changed.sampling)
+    workspace.owned(job.run.status_file)
     with _saving:
         if saved_sampling(job) != changed.replaces:
             raise PreconditionFailed("other-sampling-saved")
@@ -161,7 +162,7 @@ def reset_sampling(workspace: Workspace, prediction_id: str) -> str | None:
     Raises:
         NotFound: there is no such prediction.
     """
-    job = find_job(workspace, prediction_id, "predict")
+    job = find_owned_job(workspace, prediction_id, "predict")
     with _saving:
         try:
             saved_sampling(job)

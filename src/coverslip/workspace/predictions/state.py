@@ -40,6 +40,7 @@ from coverslip.workspace.jobs.records import (
     end_time,
     facts_of,
     find_job,
+    find_owned_job,
     new_job_folder,
     register,
     register_function,
@@ -99,7 +100,7 @@ def queue_prediction(
             dataset = dataset_row(connection, dataset_id)
             if dataset.summary["n_labeled"]:  # the labels are in the table of predictions
                 refuse_changed_files(connection, dataset)
-    job_id, folder = new_job_folder(workspace.predictions, name or images_name)
+    job_id, folder = new_job_folder(workspace, workspace.predictions, name or images_name)
     request: Json = {"format_version": 1, "classifier": str(classifier.folder), "sources": paths}
     request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
@@ -338,7 +339,7 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
     Raises:
         NotFound: there is no such prediction.
     """
-    job = find_job(workspace, prediction_id, PREDICTION.name)
+    job = find_owned_job(workspace, prediction_id, PREDICTION.name)
     if choice.to == "ome-tiff" and None in (choice.t, choice.z):
         with suppress(BadClassifier):  # it was removed
             plan = _plan_of(job)
@@ -392,7 +393,7 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
     from coverslip.objects.table import read_objects
     from coverslip.pipeline import color_of_class
 
-    job = find_job(workspace, prediction_id, PREDICTION.name)
+    job = find_owned_job(workspace, prediction_id, PREDICTION.name)
     tables = _tables_of_objects(workspace, job)
     if not tables:
         raise CoverslipError("prediction-without-objects")

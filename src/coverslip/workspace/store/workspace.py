@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import secrets
+import shutil
 import sqlite3
 import sys
 import threading
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from coverslip.cache.stores import exclusive_lock
 from coverslip.datasets.quality.findings import FINDINGS
-from coverslip.errors import CoverslipError
+from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit, ignore
 from coverslip.files import default_workspace_folder, write_json
 from coverslip.images.decoding import Fields, read_pixels
@@ -342,6 +343,26 @@ class Workspace:
             roots = ", ".join(str(root) for root in self.roots)
             raise CoverslipError("outside-roots", file=real, remedies=(ChooseOther("root"),), roots=roots)
         return real
+
+    def owned(self, path: Path) -> Path:
+        """Return a path that may be written, moved or removed, because its folder is in the workspace.
+
+        Raises:
+            Conflict: it is elsewhere after links to its folder are resolved, for example in a workspace that this one
+                was copied from.
+        """
+        real = Path(os.path.realpath(path.parent), path.name)
+        if path.name == ".." or self.folder not in real.parents:
+            raise Conflict("outside-workspace", file=real, workspace=str(self.folder))
+        return path
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, a link or a folder as far as possible; raises as `owned`."""
+        if self.owned(path).is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
 
     def may_read(self, path: Path) -> bool:
         """Return whether the file exists in the readable folders after links are resolved."""

@@ -371,7 +371,7 @@ def queue_study(
     plan, dataset_of = chosen_plan(workspace, choices)
     name = name or choices.preset or text("own-study")
     limit = [f"--budget={seconds}s"] if seconds else []
-    job_id, folder = new_job_folder(workspace.studies, name)
+    job_id, folder = new_job_folder(workspace, workspace.studies, name)
     cells_of(plan, folder)  # checks every recipe before the folder is created
     folder.mkdir()
     save_plan(plan, folder / "study.yaml")

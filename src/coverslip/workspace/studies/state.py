@@ -41,6 +41,7 @@ from coverslip.workspace.jobs.records import (
     facts_of,
     find_job,
     find_jobs,
+    find_owned_job,
     folded_log,
     has_ended,
     has_process,
@@ -454,7 +455,7 @@ def start_analysis(workspace: Workspace, study_id: str, name: AnalysisName) -> S
             which would make the measured prediction time wrong.
         BadRecipe, BadRun: as `list_analyses`.
     """
-    study = find_job(workspace, study_id, STUDY.name)
+    study = find_owned_job(workspace, study_id, STUDY.name)
     if not has_ended(state_of(study, status_of(study))):
         raise Conflict("study-not-ended")
     if name not in _possible(study):

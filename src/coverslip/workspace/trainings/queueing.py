@@ -455,7 +455,7 @@ def queue_training(
         full_recipe = keeping_split_of(workspace, repeats_run, dataset_id, full_recipe)
     images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))
     name = name or unused_name(workspace, TRAINING.name, dataset.name)
-    job_id, folder = new_job_folder(workspace.runs, name)
+    job_id, folder = new_job_folder(workspace, workspace.runs, name)
     recipe_file = requested_recipe(folder)
     save_recipe(full_recipe, recipe_file, only_set=True)
     leakage_options = ["--allow-leakage"] if allow_leakage else []

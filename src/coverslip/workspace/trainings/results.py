@@ -40,7 +40,7 @@ from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
 from coverslip.runs.classifier import export_classifier
 from coverslip.runs.folder import Run
 from coverslip.runs.results import LeakageEstimate, metrics_as_json
-from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job
+from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, headline_of
 
@@ -439,7 +439,7 @@ def set_decision(
         BadRun: its images are missing.
     """
     with _deciding:
-        pipeline.decide(_finished(workspace, run_id).folder, **choices, emit=ignore)
+        pipeline.decide(find_owned_job(workspace, _finished(workspace, run_id).id).folder, **choices, emit=ignore)
         return thresholds(workspace, run_id)
 
 

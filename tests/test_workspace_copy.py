@@ -1,0 +1,134 @@
+"""A copy of a workspace and the original: neither changes the files of the other."""
+
+import hashlib
+import os
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from prediction_tables import written_prediction
+from refusing import refusing
+
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.images.reader import ReadPlan
+from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Prediction
+from coverslip.runs.status import StatusFile
+from coverslip.workspace.cleanup import delete_expired, remove_partial_files
+from coverslip.workspace.jobs.queue import finish_job, remove_job, restore_job, resume_job, stop_job
+from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder
+from coverslip.workspace.predictions.samples import reset_sampling
+from coverslip.workspace.store.workspace import Workspace, open_workspace
+from coverslip.workspace.trainings.queueing import rename_run
+
+KINDS = ("train", "predict", "study", "evaluate", "export", "import")
+
+
+def written_jobs(workspace: Workspace) -> list[str]:
+    """The IDs of jobs of all kinds whose files are their results, written instead of computed."""
+    rows = [Prediction(f"{k}.png", f"{k}.png", None, "x", 0.75, "x", (0.75, 0.25)) for k in range(3)]
+    job_ids = [written_prediction(workspace, ("x", "y"), [(row, ReadPlan()) for row in rows])]
+    inside = workspace.runs
+    for number, kind in enumerate(2 * KINDS):
+        parent = inside / ("evaluations" if kind == "evaluate" else "exports")
+        parents = {"train": workspace.runs, "predict": workspace.predictions, "study": workspace.studies}
+        job_id, folder = new_job_folder(workspace, parents.get(kind, parent), kind)
+        if kind == "import":
+            folder = workspace.folder / "classifiers" / f"{job_id}.coverslip"
+            folder.parent.mkdir(exist_ok=True)
+            folder.write_bytes(b"classifier")
+        else:
+            folder.mkdir()
+            StatusFile(Run(folder).status_file).write("done" if number < len(KINDS) else "stopped")
+            folder.with_name(f"{folder.name}.log").write_text("begun")
+            if kind == "predict":
+                (folder / "samples.json").write_text("damaged")
+        if kind == "train":
+            inside = folder
+            Run(folder).recipe_file.write_text("format_version: 1\n")
+        values = {"id": job_id, "name": kind, "dataset_name": "", "choices": {"classes": ["x", "y"], "sources": []}}
+        command = [] if kind == "import" else ["-c", "pass"]
+        add_job(workspace, kind=kind, folder=str(folder), command=command, state="ended", queued=None, **values)
+        job_ids.append(job_id)
+    return job_ids
+
+
+def tree(folder: Path) -> str:
+    """A hash of the names, bytes and modification times of all files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        digest.update(f"{file.relative_to(folder)} {file.stat().st_mtime_ns}\n".encode())
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    return digest.hexdigest()
+
+
+@pytest.fixture
+def original(tmp_path: Path) -> tuple[Workspace, list[str]]:
+    workspace = open_workspace(tmp_path / "lab" / "original", (tmp_path,))
+    job_ids = written_jobs(workspace)
+    remove_job(workspace, job_ids.pop())
+    workspace.engine.dispose()
+    return workspace, job_ids
+
+
+def clean_up(workspace: Workspace, _: str) -> None:
+    long_ago = time.time() - 400 * 86_400
+    for file in (*workspace.trash.glob("*"), *workspace.snapshots.glob("*")):
+        os.utime(file, (long_ago, long_ago))
+    remove_partial_files(workspace)
+    delete_expired(workspace, threading.Event())
+
+
+REQUESTS: list[Callable[[Workspace, str], object]] = [
+    *(3 * [remove_job, restore_job]),
+    clean_up,
+    stop_job,
+    resume_job,
+    finish_job,
+    lambda workspace, job_id: rename_run(workspace, job_id, "Renamed"),
+    reset_sampling,
+]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_request_in_a_copy_changes_a_file_of_the_original(seed: int, original: tuple[Workspace, list[str]]) -> None:
+    workspace, job_ids = original
+    before = tree(workspace.folder)
+    copy = open_workspace(shutil.copytree(workspace.folder, workspace.folder.with_name("copy")), workspace.roots)
+    chance = random.Random(seed)
+    for _ in range(40):
+        with suppress(CoverslipError):
+            chance.choice(REQUESTS)(copy, chance.choice(job_ids))
+    copy.engine.dispose()
+    assert tree(workspace.folder) == before
+
+
+@pytest.mark.parametrize("request_of", [remove_job, stop_job, resume_job, finish_job])
+def test_a_folder_that_is_a_link_out_of_the_workspace_is_not_changed(
+    request_of: Callable[[Workspace, str], object], original: tuple[Workspace, list[str]], tmp_path: Path
+) -> None:
+    workspace, job_ids = original
+    folder = find_job(workspace, job_ids[1], "train").folder
+    outside = Path(shutil.move(folder, tmp_path / "outside"))
+    folder.symlink_to(outside)
+    before = tree(outside)
+    with refusing(Conflict, "outside-workspace"):
+        request_of(workspace, job_ids[1])
+    with refusing(Conflict, "outside-workspace"):
+        new_job_folder(workspace, Run(folder).evaluations_folder, "further")
+    assert tree(outside) == before
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "../original", "runs/../..", "runs/../../a", "/a"])
+def test_no_path_leads_out_of_a_workspace(path: str, original: tuple[Workspace, list[str]]) -> None:
+    workspace, _ = original
+    before = tree(workspace.folder.parent)
+    for change in (workspace.owned, workspace.remove):
+        with refusing(Conflict, "outside-workspace"):
+            change(workspace.folder / path)
+    assert tree(workspace.folder.parent) == before
