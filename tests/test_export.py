@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import runpy
 import subprocess
 import sys
@@ -77,9 +76,10 @@ def test_a_run_whose_images_were_moved_is_exported_and_says_so(
 @pytest.mark.slow
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [record.name for record in list_models()])
-def test_every_trained_network_is_exported_exactly_at_every_batch_size(name: str) -> None:
-    if not (Path(os.environ.get("COVERSLIP_DATA", ROOT.parent / "shared" / "data")) / "blood_pbc").is_dir():
-        pytest.skip("real images 'blood_pbc' are not here: set COVERSLIP_DATA to the folder that holds them")
+def test_every_trained_network_is_exported_exactly_at_every_batch_size(
+    name: str, shared_data: Callable[[str], Path]
+) -> None:
+    shared_data("blood_pbc")
     script = ROOT / "benchmarks" / "exported_networks.py"
     done = subprocess.run([sys.executable, str(script), name], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

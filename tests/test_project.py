@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -216,6 +217,31 @@ def test_tests_in_a_browser_fail_once_where_there_is_none(tmp_path: Path) -> Non
     assert done.returncode != 0
     assert done.stdout.count("Chromium is not installed") == 1, done.stdout
     assert "passed" not in done.stdout
+
+
+def test_ci_without_its_folder_of_real_images_fails() -> None:
+    environment = {**os.environ, "COVERSLIP_DATA": str(ROOT / "no such folder")}
+    done = subprocess.run([ROOT / ".ci" / "run"], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("data", "outcome"), [("none", "1 skipped"), ("no such folder", "1 failed")])
+def test_a_test_on_real_images_is_skipped_under_ci_only_where_that_is_stated(data: str, outcome: str) -> None:
+    test = "tests/test_datasets_inspecting.py::test_real_sets_have_the_facts_that_are_known_of_them"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", test]
+    inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    environment = inherited | {"CI": "true", "COVERSLIP_DATA": data}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert outcome in done.stdout, done.stdout
+
+
+def test_the_sets_of_real_images_that_tests_read_are_described() -> None:
+    page = (ROOT / "docs" / "real_images.md").read_text(encoding="utf-8")
+    files = (ROOT / "tests").glob("*.py")
+    names = {name for file in files for name in re.findall(r'shared_data\("(\w+)"\)', file.read_text(encoding="utf-8"))}
+    assert len(names) > 5
+    assert names <= set(re.findall(r"^\| `(\w+)` \|", page, re.M))
 
 
 def test_rooms_that_any_command_passes_import_nothing_heavy_at_load_time() -> None:
