@@ -93,11 +93,12 @@ def write_prediction(folder: Path, n_rows: int) -> None:
     run.mkdir(parents=True)
     with (run / "predictions.csv").open("w", encoding="utf-8") as table:
         shares = ",".join(f"p:{name}" for name in CLASSES)
-        table.write(
-            f"image_id,path,label,predicted,probability,decision,reason,warning,ood_score,prediction_set,{shares}\n"
-        )
+        columns = ("image_id,path,label,predicted,probability,decision,reason,warning,ood_score,prediction_set", shares)
+        table.write(",".join((*columns, "reason_code,warning_code,coverslip_plan,coverslip_first\n")))
         for k in range(n_rows):
-            table.write(f"cell{k}.png,{folder}/new/cell{k}.png,,first,0.8,first,,,0.5,{{first}},0.8,0.15,0.05\n")
+            table.write(
+                f"cell{k}.png,{folder}/new/cell{k}.png,,first,0.8,first,,,0.5,{{first}},0.8,0.15,0.05,,,{{}},\n"
+            )
     values: dict[str, Any] = {
         "id": PREDICTION,
         "kind": "predict",

@@ -20,7 +20,7 @@ from coverslip.app.server import create_app
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.new_images import note_on_pixels, other_pixels
 from coverslip.messages import Note, in_language, localized_note, message, text
-from coverslip.runs.predictions import LAST_COLUMNS, Prediction
+from coverslip.runs.predictions import Prediction
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store.workspace import Workspace
 
@@ -100,9 +100,7 @@ def test_an_unreadable_image_has_its_reason_in_each_language_from_the_same_store
     assert english[0] != german[0]
 
 
-def test_predictions_have_their_reasons_in_each_language_and_those_of_former_versions_in_english(
-    client: TestClient, workspace: Workspace
-) -> None:
+def test_predictions_have_their_reasons_in_each_language(client: TestClient, workspace: Workspace) -> None:
     damaged = message("image-damaged", reason=message("tiff-page-missing", page=3))
     uncertain = message("reason-uncertain", threshold=0.7)
     sizes = message("size-of-training-images", low="5 x 5", high="6 x 6", is_range=True)
@@ -112,46 +110,30 @@ def test_predictions_have_their_reasons_in_each_language_and_those_of_former_ver
         Prediction("b", "/b.png", None, "x", 0.6, "uncertain", (0.6, 0.4), uncertain),
         Prediction("c", "/c.png", None, "x", 0.9, "x", (0.9, 0.1), warning=other_size),
     ]
-    for name in ("new", "former"):
-        folder = workspace.predictions / name
-        write_predictions(folder, ("x", "y"), [(row, ReadPlan()) for row in rows])
-        add_job(
-            workspace,
-            id=name,
-            kind="predict",
-            name=name,
-            dataset_id=None,
-            dataset_name="images",
-            classifier_id="none",
-            folder=str(folder),
-            command=[],
-            choices={"sources": [], "classes": ["x", "y"], "classifier_name": "None", "prevalence": {}},
-            state="ended",
-            queued=None,
-        )
-    table = workspace.predictions / "former" / "predictions.csv"
-    with table.open(newline="") as stream:
+    folder = workspace.predictions / "new"
+    write_predictions(folder, ("x", "y"), [(row, ReadPlan()) for row in rows])
+    add_job(
+        workspace,
+        id="new",
+        kind="predict",
+        name="new",
+        dataset_id=None,
+        dataset_name="images",
+        classifier_id="none",
+        folder=str(folder),
+        command=[],
+        choices={"sources": [], "classes": ["x", "y"], "classifier_name": "None", "prevalence": {}},
+        state="ended",
+        queued=None,
+    )
+    with (folder / "predictions.csv").open(newline="") as stream:
         cells = list(csv.DictReader(stream))
-    with table.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [name for name in cells[0] if name not in LAST_COLUMNS], extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(cells)
     assert [row["reason"] for row in cells[:2]] == [str(row.reason) for row in rows[:2]], "a file is in English"
-
-    def shown(name: str, headers: dict[str, str]) -> list[tuple[str | None, str | None]]:
-        items = client.get(f"{API}/lists/{name}/rows", headers=headers).json()["items"]
-        return [(each["reason"], each["warning"]) for each in items]
-
     for language, headers in (("en", {}), ("de", GERMAN)):
+        items = client.get(f"{API}/lists/new/rows", headers=headers).json()["items"]
+        shown = [(each["reason"], each["warning"]) for each in items]
         with in_language(language):
-            assert shown("new", headers) == [
-                tuple(each and str(each) for each in (row.reason, row.warning)) for row in rows
-            ]
-    assert shown("former", {}) == shown("new", {})
-    with in_language("de"):
-        marked = text("english-text", text=damaged.english)
-    assert shown("former", GERMAN)[0] == (marked, None)
-    assert damaged.english in marked != damaged.english
+            assert shown == [tuple(each and str(each) for each in (row.reason, row.warning)) for row in rows]
 
 
 def test_a_note_that_a_job_stored_is_wholly_in_the_language_of_its_reader() -> None:

@@ -19,7 +19,6 @@ import pytest
 from fastapi.testclient import TestClient
 from image_sets import ids_at, in_jobs, in_lists
 from PIL import Image
-from refusing import refusing
 from small_workspace import (
     API,
     CLASSES,
@@ -39,7 +38,6 @@ from tables import downloaded
 import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.errors import Conflict
-from coverslip.runs.prediction_tables import unfinished_rows
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
@@ -603,20 +601,6 @@ def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: J
     assert (folder / "predictions.csv").read_bytes() == before
     predict_into(folder)
     assert (folder / "predictions.csv").read_bytes() == before
-
-
-def test_a_prediction_that_another_version_began_is_not_resumed(lab: Lab) -> None:
-    folder = find_job(lab.workspace, lab.prediction).folder
-    before = (folder / "predictions.csv").read_bytes()
-    rows = unfinished_rows(folder / "predictions.csv")
-    rows.parent.mkdir()
-    rows.write_bytes(before.splitlines(keepends=True)[0])
-    rows.with_name("settings.json").write_text('{"columns": ["image_id"]}')
-    with refusing(Conflict, "prediction-of-earlier-version"):
-        predict_into(folder)
-    assert (folder / "predictions.csv").read_bytes() == before
-    shutil.rmtree(rows.parent)
-    predict_into(folder)
 
 
 @pytest.mark.exhaustive

@@ -305,7 +305,7 @@ CRAFTED: dict[str, tuple[Craft, str]] = {
     "a huge description": (replaced(CARD, lambda text: text + b" " * 300_000), "card-too-large"),
     "a deep description": (replaced(CARD, lambda _: b"[" * 100_000), "damaged-card"),
     "a description that is no JSON": (replaced(CARD, lambda _: b"\xff\xfe{"), "damaged-card"),
-    "a newer format": (edited(format_version=3), "newer-classifier-format"),
+    "a newer format": (edited(format_version=2), "newer-classifier-format"),
     "an unknown network": (edited(model="no_such_network"), "network-build-failed"),
     "options that name files": (edited(model_options={"checkpoint_path": "/etc/passwd"}), "cannot be built"),
     "a plan that names files": (

@@ -442,9 +442,9 @@ def test_a_classifier_of_a_newer_coverslip_says_update(
     newer = tmp_path / "classifier"
     shutil.copytree(run / "classifier", newer)
     card = json.loads((newer / "classifier.json").read_text())
-    (newer / "classifier.json").write_text(json.dumps({**card, "format_version": 3, "news": True}))
+    (newer / "classifier.json").write_text(json.dumps({**card, "format_version": 2, "news": True}))
     line = refusal(capsys, "predict", newer, save_cell(tmp_path / "1.png"), "--out", tmp_path / "p.csv")
-    assert "format version 3," in line
+    assert "format version 2," in line
     assert line.endswith("Update coverslip.")
     assert not (tmp_path / "p.csv").exists()
 

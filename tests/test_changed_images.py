@@ -13,10 +13,8 @@ from trained import GROUPS, INSTANT, SMALL_NETWORK, train_cells
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadRun, Stopped
-from coverslip.events import Event, FoldStarted, RunStarted, ignore
-from coverslip.runs.documents import write_table
+from coverslip.events import Event, FoldStarted, RunStarted
 from coverslip.runs.folder import Run
-from coverslip.runs.images import UnchangedImages
 from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan
 from coverslip.runs.recipe_keys import as_yaml
 from coverslip.studies.study import plan_study, resume_study
@@ -69,15 +67,6 @@ def assert_refused(run: Run, changed: set[str]) -> None:
     assert (refusal.value.parameters["n_images"], set(refusal.value.parameters["examples"])) == (len(changed), changed)
     assert main(["train", "--resume", str(run.folder)]) == 1
     assert all_files(run.folder) == before
-
-
-def test_hashes_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    write_table(run.content_hashes_file, ("image_id", "blake2b"), [{"image_id": "a.png", "blake2b": "0"}])
-    with pytest.raises(BadRun) as refusal:
-        UnchangedImages().check(run, cs.open_dataset(write_cells(tmp_path / "cells", 3)), emit=ignore)
-    assert refusal.value.code == "content-hashes-of-earlier-version"
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,17 @@ from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFit
 from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, message, text
 from coverslip.pipeline import train_without_report
+from coverslip.reports.differences import differences_between
 from coverslip.reports.reported import interval_words, percent, read_run, set_title, whole_percent
-from coverslip.reports.sections.data import FLOW
+from coverslip.reports.sections.data import FLOW, flow_of
 from coverslip.reports.sections.images import IMAGES
+from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.runs.classifier import open_classifier
 from coverslip.runs.folder import Run
+from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe, SplitPlan, augment_named, automatic_epochs
+from coverslip.runs.results import write_metrics
 from coverslip.workspace.trainings.queueing import preview_of_split
 
 INSTANT = Recipe(model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, augment=augment_named("none"))
@@ -282,6 +286,21 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     classes = IMAGES.content(reported).blocks[0]
     assert classes.columns[1:-1] == (set_title("tested-once"), set_title("untested"))
     assert [row[1:] for row in classes.rows if row[0] == "flat"] == [["–", 4, 4]]
+
+
+@pytest.mark.slow
+def test_images_that_no_fold_could_test_are_not_counted_as_tested(run: Run, tmp_path: Path) -> None:
+    copied = Run(shutil.copytree(run.folder, tmp_path / "run"))
+    tested = copied.predictions.rows[4:]
+    Predictions(tested, copied.predictions.classes).write_csv(copied.predictions_file)
+    write_metrics(copied.metrics_file, replace(copied.metrics, n=len(tested)))
+    reported = read_run(copied.folder)
+    assert [each.n for each in flow_of(reported).sets] == [len(tested)]
+    assert text("report-untested", n_images=4) in methods(reported)[0]
+    (sets,) = [each.values for each in differences_between([run, copied]) if each.name == "parts"]
+    assert len(set(sets)) == 2
+    copied.predictions_file.unlink()
+    assert read_run(copied.folder).untested == frozenset()
 
 
 def test_too_few_groups_and_predefined_splits_are_refused(tmp_path: Path) -> None:

@@ -276,22 +276,6 @@ def test_gray_images_are_padded_alike_in_channels_of_different_ranges():
         assert (square[0] == level).all()
 
 
-def test_choices_that_are_not_used_change_neither_cards_nor_keys_of_caches():
-    assert set(Preprocessing(image_size=8).model_dump(mode="json")) == {
-        "image_size",
-        "channels",
-        "resize",
-        "scaling",
-        "depth",
-        "plan",
-    }
-    earlier = '{"image_size": 8, "channels": 3, "resize": "pad", "scaling": {"mode": "full", "ranges": {}}}'
-    assert Preprocessing.model_validate_json(earlier) == Preprocessing(image_size=8)
-    used = Preprocessing(image_size=8, resize="canvas", canvas_px=9, pad_color="white")
-    assert {"canvas_px", "pad_color"} <= set(used.model_dump(mode="json"))
-    assert Preprocessing.model_validate_json(used.model_dump_json()) == used
-
-
 @pytest.mark.parametrize("choices", [{"resize": "canvas"}, {"resize": "pad", "canvas_px": 9}])
 def test_a_canvas_and_its_scale_go_together(choices):
     with pytest.raises(ValueError, match="canvas_px"):

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from image_kinds import write_zarr
 from image_sets import workspace_in
+from prediction_tables import write_predictions
 from sqlalchemy import insert, select, update
 
 from coverslip.cache import file_hashes
 from coverslip.errors import Conflict
-from coverslip.runs import predictions as prediction_tables
+from coverslip.images.reader import ReadPlan
+from coverslip.runs.predictions import Prediction
 from coverslip.workspace.backups import restore_backup, write_backup
 from coverslip.workspace.correcting.corrections import correct, exclude, undo_exclusion
 from coverslip.workspace.correcting.readings import decide, import_readings
@@ -122,10 +124,8 @@ class Laboratory:
         with self.workspace.engine.connect() as connection:
             id_of = {row.row_id: row.image_id for row in connection.execute(query)}
         folder = self.workspace.runs / job_id
-        folder.mkdir(parents=True)
-        lines = [f"{id_of[row_id]},{path},,x,0.9,x,,,,,0.9,0.1\n" for row_id, path in rows]
-        header = f"{','.join(prediction_tables.FIRST_COLUMNS)},p:x,p:y\n"
-        (folder / "predictions.csv").write_text(header + "".join(lines), encoding="utf-8")
+        predicted = [Prediction(id_of[row_id], str(path), None, "x", 0.9, "x", (0.9, 0.1)) for row_id, path in rows]
+        write_predictions(folder, ("x", "y"), [(each, ReadPlan()) for each in predicted])
         values = {"id": job_id, "kind": PREDICTION.name, "name": job_id, "dataset_name": "", "folder": str(folder)}
         values |= {"dataset_id": self.dataset_id, "image_keys": keys_of_dataset(self.workspace, self.dataset_id)}
         more = {

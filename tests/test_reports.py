@@ -21,7 +21,6 @@ from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
 from coverslip.reports import figures, reported
 from coverslip.reports.blocks import with_content
-from coverslip.reports.differences import differences_between
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import ReportedRun, number, read_run
@@ -29,7 +28,6 @@ from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_
 from coverslip.reports.sections.curves import average_pr_curves, draw_roc
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.images import Examples, examples_of
-from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.folder import Run
@@ -88,30 +86,6 @@ def test_the_flow_of_images_adds_up(run, page):
     with (run / "figures" / "flow.csv").open(encoding="utf-8", newline="") as file:
         rows = {row["what"]: row["images"] for row in csv.DictReader(file)}
     assert rows["excluded: unreadable"] == "3"
-
-
-FOLDED = Path(__file__).parent / "workspaces/results/study/cells/cells_timm-test_efficientnet_imagenet_r1_s0"
-
-
-def test_images_that_no_fold_could_test_are_not_counted_as_tested(tmp_path: Path) -> None:
-    folder = shutil.copytree(FOLDED, tmp_path / "run")
-    run = Run(folder)
-    tested = run.predictions.rows[4:]
-    Predictions(tested, run.predictions.classes).write_csv(run.predictions_file)
-    write_metrics(run.metrics_file, replace(run.metrics, n=len(tested)))
-    of_run = read_run(folder)
-    assert [each.n for each in flow_of(of_run).sets] == [len(tested)]
-    assert text("report-untested", n_images=4) in methods(of_run)[0]
-    (sets,) = [each.values for each in differences_between([Run(FOLDED), Run(folder)]) if each.name == "parts"]
-    assert len(set(sets)) == 2
-
-
-def test_without_predictions_no_image_is_called_untested(tmp_path: Path) -> None:
-    folder = shutil.copytree(FOLDED, tmp_path / "run")
-    run = Run(folder)
-    write_metrics(run.metrics_file, replace(run.metrics, n=run.metrics.n - 4))
-    run.predictions_file.unlink()
-    assert read_run(folder).untested == frozenset()
 
 
 def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):

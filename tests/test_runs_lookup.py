@@ -3,28 +3,21 @@
 import base64
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawing import write_cells
 from PIL import Image
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.splits.splitting import Split
-from coverslip.errors import BadRun
 from coverslip.images.decoding import read_pixels
 from coverslip.images.output import as_webp, small_pixels
 from coverslip.runs.folder import Run
-from coverslip.runs.images import ImageLookup, held_out_images, unchanged_images
+from coverslip.runs.images import ImageLookup
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import save_recipe
-from coverslip.runs.split import split_rows, write_split
-from coverslip.runs.status import describe_environment
 
 RECIPE = Recipe(model=SMALL_NETWORK, stage="instant", image_size=32, tta=1, split=SplitPlan(folds=0))
 
@@ -104,26 +97,3 @@ def test_images_that_cannot_be_opened_again_are_not_found(data: Dataset, run: Ru
         assert ImageLookup(run).find(data.records[0].image_id) is None
     finally:
         moved.rename(table)
-
-
-def test_images_of_a_former_run_without_a_group_are_those_that_it_began_with(tmp_path: Path) -> None:
-    """Such an image was in a group of its name."""
-    cells = write_cells(tmp_path / "cells", 6)
-    files = sorted(cells.rglob("*.png"))
-    groups = ["p", "p", files[2].name, files[2].name, "", ""]
-    rows = [f"{file},{file.name},{file.parent.name},{group}\n" for file, group in zip(files, groups, strict=True)]
-    (tmp_path / "t.csv").write_text("path,image_id,label,group\n" + "".join(rows))
-    data = open_dataset(tmp_path / "t.csv")
-    former = replace(data, records=tuple(r.with_group(r.group or r.image_id) for r in data.records))
-    run = Run(tmp_path / "run")
-    run.folder.mkdir()
-    write_split(run.split_file, split_rows(former, Split(("test",) * 6, ("",) * 6, ())))
-    save_recipe(Recipe(), run.recipe_file)
-    environment = describe_environment(former, seed=0, device="cpu", allow_leakage=False, weights=None)
-    environment.write(run.environment_file)
-    for images in (unchanged_images(run), held_out_images(run)):
-        assert [record.group for record in images] == [record.group for record in former]
-    (tmp_path / "t.csv").write_text("path,image_id,label,group\n" + "".join(rows).replace(f",{files[2].name}\n", ",\n"))
-    with pytest.raises(BadRun) as refused:
-        held_out_images(run)
-    assert (refused.value.code, refused.value.parameters["n_images"]) == ("test-images-changed", 2)

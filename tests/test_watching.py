@@ -3,7 +3,6 @@
 import csv
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,22 +14,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tifffile
-from drawing import write_cells
-from PIL import Image
 from refusing import refusing
-from trained import INSTANT
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Event, Noted
 from coverslip.inference.predicting import PredictionSummary
-from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
-from coverslip.runs.recipe import ImageChoices
 from coverslip.stopping import Stop
 
 QUIET_S = 0.6
@@ -270,27 +262,3 @@ def test_what_cannot_be_watched_is_refused(trained: Run, cells: Path, tmp_path: 
         cs.watch(trained.folder, folder, out=out, device="cpu", prevalence={first: 0.9})
     assert main(["predict", str(trained.folder), str(cells), "--watch", str(folder)]) == 2
     assert main(["predict", str(trained.folder)]) == 2
-
-
-@pytest.mark.slow
-def test_a_table_of_an_earlier_version_is_continued_without_the_planes(tmp_path: Path) -> None:
-    for file in write_cells(tmp_path / "cells", 36).rglob("*.png"):
-        with Image.open(file) as opened:
-            plane = np.asarray(opened.convert("L"))
-        tifffile.imwrite(file.with_suffix(".tif"), np.stack([255 - plane, plane]), metadata={"axes": "ZYX"})
-        file.unlink()
-    recipe = INSTANT.model_copy(update={"images": ImageChoices(z=1)})
-    run = train_without_report(cs.open_dataset(tmp_path / "cells"), recipe, out=tmp_path / "run")
-    folder, out = tmp_path / "microscope", tmp_path / "p.csv"
-    folder.mkdir()
-    for k, file in enumerate(sorted((tmp_path / "cells").rglob("*.tif"))[:2]):
-        shutil.copy(file, folder / f"{k}.tif")
-        with watching(run, folder, out):
-            wait_for(partial(has_rows, out, k + 1), 30)
-        rows = rows_of(out)
-        assert [row.get("pixels_read") for row in rows] == (["z=1"] if k == 0 else [None, None])
-        names = [name for name in rows[0] if name != "pixels_read"]
-        with out.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)

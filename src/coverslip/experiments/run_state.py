@@ -9,7 +9,7 @@ from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRecipe, BadRun, CoverslipError, Stopped
 from coverslip.events import Emit, Event, Noted, RunEnded
 from coverslip.files import remove_file, write_text
-from coverslip.messages import Finish, Resume, message_of, note, text
+from coverslip.messages import Finish, Resume, message, note, text
 from coverslip.models import describe_weights
 from coverslip.runs.classifier import fingerprint_of
 from coverslip.runs.folder import Run, RunContext, create_run_folder, open_run
@@ -206,14 +206,14 @@ def _report_early_end(
 ) -> None:
     """Write and emit an early end. Errors while doing so, as on a full disk, are ignored: `error` matters more."""
     reason, failure = str(error) or type(error).__name__, None
-    message = message_of(reason)
+    shown = message("english-text", text=reason)
     if isinstance(error, CoverslipError):
-        failure, message = error.failure, error.message
+        failure, shown = error.failure, error.message
     with suppress(CoverslipError, OSError):
         status.write("stopped" if state == "stopped" else "failed", reason=reason, failure=failure)
     for listener in listeners:
         with suppress(Exception):
-            listener(RunEnded(run=str(context.folder), state=state, reason=message))
+            listener(RunEnded(run=str(context.folder), state=state, reason=shown))
 
 
 def _stopped_training(run: Run) -> Stopped:

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images.reader import MAX_BYTES, Array, PixelSize, ReadPlan, Size, check_size
@@ -370,13 +370,6 @@ class Preprocessing(BaseModel):
         if (self.resize == "canvas") != (self.canvas_px is not None):
             raise ValueError("canvas_px is required for resize = canvas, and only allowed with it")
         return self
-
-    @model_serializer(mode="wrap")
-    def _omit_unused(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON values
-        """Omit newer fields with default values, so that model cards and cache keys of older versions stay the same."""
-        saved: dict[str, Any] = handler(self)
-        unused = {"canvas_px": None, "pad_color": "auto", "degradation": None}
-        return {name: value for name, value in saved.items() if name not in unused or value != unused[name]}
 
     def is_too_large(self, width_px: int, height_px: int) -> bool:
         """Return whether an image of this size must be shrunk to fit the canvas, and loses the common scale."""

@@ -467,7 +467,7 @@ def watch(
         classifier = classifier.with_rescaling()
     plan = classifier.card.preprocessing.plan
     _note_other_pixels(run, classifier, [plan], emit)
-    more = {PIXELS_COLUMN: plan.pixels_read} if plan.pixels_read and _can_state_pixels(out) else {}
+    more = {PIXELS_COLUMN: plan.pixels_read} if plan.pixels_read else {}
     layout = PredictionColumns(classifier.classes, top_k, (*more, FILE_COLUMN, CLASSIFIER_COLUMN))
     identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
     decisions, shares = Counter[str](), EstimatedShares(classifier.card)
@@ -492,15 +492,6 @@ def watch(
             classifier.save_engine()
             emit(Progressed(stage="watching", done=images.n_predicted, total=images.n_predicted + images.n_pending))
     return summary_of(out, classifier, decisions, shares, has_all_probabilities=top_k is None)
-
-
-def _can_state_pixels(table: Path) -> bool:
-    """Return whether a table is new or has the column. Tables of earlier versions are continued without it."""
-    if not table.is_file():
-        return True
-    with table.open("rb") as stream:
-        first = stream.readline()
-    return not first or PIXELS_COLUMN.encode() in first
 
 
 @dataclass

@@ -22,7 +22,7 @@ from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import PixelSizeUm
 from coverslip.inference.classifier import load_classifier
 from coverslip.inference.new_images import Differences, DistinctImages, Pair
-from coverslip.messages import Failure, Message, message, message_of, text
+from coverslip.messages import Failure, Message, message, text
 from coverslip.runs.classifier import ClassifierCard, export_classifier
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
@@ -88,10 +88,10 @@ _MAX_CHARACTERS = 2_000  # of a text
 _BYTES_AN_IMAGE, _BYTES_A_CLASS, _OTHER_BYTES = 20_000, 1_000, 100_000
 
 
-def _shortened(message: Message) -> Message:
-    words = str(message)
-    is_short = len(message.as_json()) <= _MAX_CHARACTERS and len(words.splitlines()) <= 1
-    return message if is_short else message_of(one_line(words, _MAX_CHARACTERS))
+def _shortened(stated: Message) -> Message:
+    words = str(stated)
+    is_short = len(stated.as_json()) <= _MAX_CHARACTERS and len(words.splitlines()) <= 1
+    return stated if is_short else message("english-text", text=one_line(words, _MAX_CHARACTERS))
 
 
 Words = Annotated[str, Field(max_length=_MAX_CHARACTERS)]

@@ -137,16 +137,14 @@ def message(code: str, /, **parameters: Any) -> Message:
 
 
 def message_of(stored: Any) -> Message:
-    """Return a message from JSON, or from the English text that former versions stored instead.
+    """Return a message from JSON.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none.
     """
     if isinstance(stored, Message):
         return stored
     if isinstance(stored, str):
-        if not stored.startswith('{"code": '):
-            return message("english-text", text=stored)
         stored = json.loads(stored)
     match stored:
         case {"code": str(code), "parameters": dict(parameters), **others} if not others:
@@ -573,7 +571,7 @@ def localized_failure(failure: Failure) -> Failure:
     if has_entry(f"{code}.do"):
         do = localized(do, f"{code}.do", parameters)
     elif cause:
-        with suppress(ValueError):  # the text of a former version
+        with suppress(ValueError):  # it is no message
             cause = message_of(cause)
             do = localized(do, f"{cause.code}.do", cause.parameters)
     return replace(failure, what=what, do=do)

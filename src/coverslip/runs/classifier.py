@@ -204,11 +204,7 @@ class ClassifierCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    format_version: Literal[1, 2] = Field(
-        default=1,
-        description="2 with `tested`, because a reader of version 1 would divide the logits of the tested classifier "
-        "by the temperature of the delivered one.",
-    )
+    format_version: Literal[1] = 1
     model: str
     model_options: Annotated[dict[str, Any], AfterValidator(bounded_options)]  # Any: the architecture checks them
     head: Literal["multi_layer", "native"]
@@ -283,7 +279,6 @@ class ClassifierCard(BaseModel):
         numbers = self.tested.model_dump(include={"n_images", "n_groups", "n_ungrouped"})
         return self.model_copy(
             update={
-                "format_version": 1,
                 "temperature": self.tested.temperature,
                 "prior": self.tested.prior,
                 "trained_on": self.trained_on.model_copy(update=numbers),
@@ -301,7 +296,7 @@ class ClassifierCard(BaseModel):
             n_ungrouped=self.trained_on.n_ungrouped,
         )
         update = {"temperature": temperature, "prior": prior, "trained_on": trained_on, "tested": tested}
-        return self.model_copy(update={"format_version": 2, **update})
+        return self.model_copy(update=update)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,6 @@ class Document(Record):
             BadRun: the file is missing, damaged, or of a newer format.
         """
         values = read_object(file)
-        check_format(values.get("format_version", FORMAT_VERSION), file)
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -69,17 +68,11 @@ def first_fault(error: ValidationError) -> str:
     return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
 
 
-def check_format(version: object, file: Path) -> None:
-    """Raise BadRun if a newer version of coverslip wrote the file."""
-    if version != FORMAT_VERSION:
-        raise BadRun("newer-run-format", file=file, version=str(version), supported=FORMAT_VERSION)
-
-
 def read_object(file: Path) -> dict[str, Any]:  # Any: JSON values
     """Read a JSON object from a run folder.
 
     Raises:
-        BadRun: the file is missing or damaged.
+        BadRun: the file is missing, damaged, or of a newer format.
     """
     try:
         data = read_bytes(file, _MOST_BYTES)
@@ -94,7 +87,7 @@ def object_of(data: bytes, file: Path) -> dict[str, Any]:  # Any: JSON values
     """Return a JSON object from its bytes in a file.
 
     Raises:
-        BadRun: the bytes are damaged.
+        BadRun: the bytes are damaged, or a newer version of coverslip wrote them.
     """
     try:
         if sum(map(data.count, (b"[", b"{", b","))) > _MOST_VALUES:
@@ -104,6 +97,8 @@ def object_of(data: bytes, file: Path) -> dict[str, Any]:  # Any: JSON values
         raise BadRun("unreadable-run-file", file=file, reason=str(error)) from error
     if not isinstance(values, dict):
         raise BadRun("no-json-object", file=file)
+    if (version := values.get("format_version", FORMAT_VERSION)) != FORMAT_VERSION:
+        raise BadRun("newer-run-format", file=file, version=str(version), supported=FORMAT_VERSION)
     return values
 
 

@@ -20,7 +20,7 @@ from coverslip.events import Emit, Event, ignore
 from coverslip.files import atomic_write
 from coverslip.messages import ChooseOther, Resume, text
 from coverslip.runs.classifier import ClassifierCard, card_of
-from coverslip.runs.documents import check_format, read_object
+from coverslip.runs.documents import read_object
 from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import load_recipe
@@ -330,7 +330,7 @@ def open_run(folder: Run | Path | str) -> Run:
     if not run.recipe_file.is_file():
         raise BadRun("not-a-run", file=run.folder)
     if run.environment_file.exists():
-        check_format(read_object(run.environment_file).get("format_version"), run.folder)
+        read_object(run.environment_file)  # refuses a newer format
     for folder_inside in (run.figures_folder, run.evaluations_folder, run.exports_folder):
         if folder_inside.is_symlink():  # in an untrusted run, output would replace files outside the run
             raise BadRun("linked-run-folder", file=folder_inside)

@@ -3,7 +3,6 @@
 import hashlib
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -75,9 +74,7 @@ class UnchangedImages:
         """
         if not run.content_hashes_file.is_file():
             return
-        before = {row["image_id"]: row.get("sha256") for row in rows_of_table(run.content_hashes_file)}
-        if None in before.values():
-            raise BadRun("content-hashes-of-earlier-version", file=run.content_hashes_file)
+        before = {row["image_id"]: row["sha256"] for row in rows_of_table(run.content_hashes_file)}
         records = [record for record in data.records if record.in_memory is None]
         self._hash([record for record in records if record.files not in self._hashes], emit)
         current = ((record.image_id, self._hashes[record.files]) for record in records)
@@ -252,15 +249,7 @@ def images_of(run: Run) -> Dataset:
     stored_sources = in_memory_sources(run)
     data = reopen_dataset(_opening(opened, stored_sources, run.recipe, opened.domains))
     data = with_classes(with_note(data, run) if stored_sources else data, run.recipe.classes)
-    return _with_former_groups(_chosen(data, {row.image_id for row in run.split}), run.split) if run.split else data
-
-
-def _with_former_groups(data: Dataset, rows: Sequence[SplitRow]) -> Dataset:
-    """Return the images of a run of a former state, in which an image without a group was in a group of its name."""
-    n_of_group = Counter(row.group for row in rows)
-    former = {row.image_id for row in rows if row.group == row.image_id and n_of_group[row.group] == 1}
-    records = (r.with_group(r.image_id) if r.group is None and r.image_id in former else r for r in data.records)
-    return replace(data, records=tuple(records)) if former else data
+    return _chosen(data, {row.image_id for row in run.split}) if run.split else data
 
 
 def evaluated_images_of(evaluation: Run) -> Dataset:

@@ -73,7 +73,7 @@ FIRST_COLUMNS = (
     *("image_id", "path", "label", "predicted", "probability", "decision", "reason", "warning", "ood_score"),
     "prediction_set",
 )
-LAST_COLUMNS = ("reason_code", "warning_code")  # after those of classes; files of earlier versions do not have them
+LAST_COLUMNS = ("reason_code", "warning_code")  # after those of classes
 CLASSIFIER_COLUMN = "classifier"  # the code of the classifier and its settings, as `identity_of`
 EXCLUDED_COLUMN = "excluded"
 ANSWER_COLUMNS = ("corrected", EXCLUDED_COLUMN, "corrected_by")  # of downloads from the app
@@ -309,8 +309,8 @@ def prediction_of(cells: Mapping[str, str], classes: Sequence[str]) -> Predictio
         predicted=cells["predicted"] or None,
         probability=float(cells["probability"]) if is_read else None,
         decision=cells["decision"],
-        reason=_message(cells.get("reason_code") or cells["reason"]),
-        warning=_message(cells.get("warning_code") or cells["warning"]),
+        reason=_message(cells["reason_code"]),
+        warning=_message(cells["warning_code"]),
         ood_score=float(cells["ood_score"]) if cells["ood_score"] else None,
         prediction_set=_set_of(cells["prediction_set"], classes),
         probabilities=tuple(float(cells[f"p:{name}"] or "nan") for name in classes) if is_read else (),

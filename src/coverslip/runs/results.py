@@ -28,7 +28,6 @@ from coverslip.runs.documents import (
     FORMAT_VERSION,
     Document,
     Record,
-    check_format,
     first_fault,
     object_of,
     read_object,
@@ -87,12 +86,8 @@ def metrics_of_classifier(path: Path) -> Evaluation | None:
 
 def _evaluation_of(content: Json, file: Path) -> Evaluation:
     try:
-        check_format(content["format_version"], file)
         per_class = {name: _nested(scores) for name, scores in content["per_class"].items()}
-        n_groups = content["n_groups"]
-        if n_groups is not None and "n_units" not in content:  # of a version that counted images without a group too
-            n_groups -= content.get("n_ungrouped", 0)
-        return _EVALUATION.validate_python({**content, "per_class": per_class, "n_groups": n_groups})
+        return _EVALUATION.validate_python({**content, "per_class": per_class})
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
         raise BadRun("unreadable-metrics", file=file, reason=reason) from error
@@ -360,7 +355,7 @@ def read_inspection(file: Path) -> Inspection:
         BadRun: the file is missing, damaged, or of a newer format.
     """
     values = read_object(file)
-    check_format(values.pop("format_version", FORMAT_VERSION), file)
+    values.pop("format_version")
     try:
         return inspection_of(values)
     except ValidationError as error:

@@ -75,7 +75,7 @@ class ClassifierDifference:
     baseline: str
     n: int  # images that both were tested on
     n_groups: int | None
-    n_ungrouped: int | None = None  # images without a group, 0 if no groups are known; None: not recorded
+    n_ungrouped: int  # images without a group; 0 if no groups are known
     difference: Metric  # of the primary metric, classifier minus baseline
 
 

@@ -88,16 +88,6 @@ class DatasetPlan(PartPlan):
     by_domain: bool = Field(default=False, description="Leave one domain out, independent of `folds`.")
     models: tuple[str, ...] = Field(default=(), description="Networks that are trained on it; default: all.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_earlier_key(cls, value: Any) -> Any:  # Any: a YAML value
-        """Plans of earlier versions have a key in place of arms; it is empty unless they compare two protocols."""
-        if not isinstance(value, dict) or "as_published_of" not in value:
-            return value
-        if value["as_published_of"] is not None:
-            raise ValueError(text("plan-earlier-protocols"))
-        return {key: each for key, each in value.items() if key != "as_published_of"}
-
     @model_validator(mode="after")
     def _has_images(self) -> "DatasetPlan":
         if bool(self.path) == bool(self.parts) or not all(part.path for part in self.parts):

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
@@ -617,14 +617,6 @@ class StepDistance:
 
 class _Distances(Document):
     distances: tuple[StepDistance, ...]
-
-    @field_validator("distances", mode="before")
-    @classmethod
-    def _without_former_measure(cls, value: Any) -> Any:  # Any: unvalidated JSON
-        """Ignore `logme`, which studies of the former version measured too."""
-        if not isinstance(value, list):
-            return value
-        return [{k: v for k, v in each.items() if k != "logme"} if isinstance(each, dict) else each for each in value]
 
 
 def measure_distances(cells: Sequence[Cell], folder: Path, *, emit: Emit = ignore) -> None:

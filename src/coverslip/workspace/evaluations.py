@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 from sqlalchemy import Connection, func, select
 
 from coverslip.errors import BadRun, Conflict, CoverslipError
@@ -138,11 +138,8 @@ def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
-        notes=(*_NOTES.validate_python(job.choices.get("notes", ())), *progress.notes),
+        notes=progress.notes,
     )
-
-
-_NOTES = TypeAdapter(tuple[TimedNote, ...])  # on pixels, which earlier versions stored in the choices
 
 
 def _n_used_in_training(evaluation: Run) -> int | None:

@@ -215,9 +215,8 @@ def _cells(record: bytes) -> list[str]:
 
 def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
     about = json.dumps([cells[name] for name in names]) if names else None
-    first = int(cells.get(FIRST_COLUMN) or -1)  # tables of earlier versions do not have these two columns
-    file, plan = name_from_text(cells["path"]), cells.get(PLAN_COLUMN, "")
-    return _Row(prediction_of(cells, classes), file, plan, first if first >= 0 else None, about=about)
+    first, file = cells[FIRST_COLUMN], name_from_text(cells["path"])
+    return _Row(prediction_of(cells, classes), file, cells[PLAN_COLUMN], int(first) if first else None, about=about)
 
 
 def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> None:

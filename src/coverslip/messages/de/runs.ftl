@@ -104,9 +104,6 @@ changed-image-files = { $n_images ->
     } sich seit dem Beginn des Trainings geändert: { $names }
     .do = Stellen Sie diese Dateien wieder her, oder trainieren Sie neu in einem anderen Ordner.
 
-content-hashes-of-earlier-version = Diese Hashes von Bilddateien stammen von einer früheren Version von coverslip; daher lassen sich geänderte Dateien nicht erkennen
-    .do = Trainieren Sie in einem anderen Ordner, oder setzen Sie dieses Training mit der früheren Version fort.
-
 given-in-memory = { $n_images ->
         [0] Die Tabelle der Bilder wurde
         [one] { $n_images } Bild wurde

@@ -28,8 +28,6 @@ plan-two-initializations = geben Sie entweder two_step oder run an, nicht beides
 
 plan-path-or-parts = geben Sie entweder path oder parts an; jeder Teil hat einen path
 
-plan-earlier-protocols = `as_published_of` gehört zu einer früheren Version; erstellen Sie diesen Plan neu mit `coverslip study preset`
-
 plan-keys-of-parts = ein zusammengeführter Datensatz hat selbst weder group noch group_pattern, und seine Teile haben nur diese Schlüssel des Rezepts: { $keys }
 
 plan-number-of-perturbations = geben Sie genau eines von blur, brightness und scale an, mit einer Zahl

@@ -396,9 +396,6 @@ correction-not-of-job = Das Label dieses Bildes wurde an anderer Stelle geänder
 labels-without-dataset = Diese Bilder stammen nicht aus einem Datensatz der App, daher können ihre Labels hier nicht korrigiert werden
     .do = Öffnen Sie die Bilder als Datensatz, und trainieren Sie damit.
 
-prediction-of-earlier-version = Diese unvollständige Vorhersage wurde mit einer früheren Version von coverslip gestartet
-    .do = Sagen Sie dieselben Bilder noch einmal vorher. Die Zeilen und Korrekturen dieser Vorhersage bleiben.
-
 only-labels-of-measured = In den Ergebnissen eines Trainings oder einer Auswertung lassen sich nur Labels ändern
     .do = Schließen Sie das Bild in seinem Datensatz aus.
 

@@ -104,9 +104,6 @@ changed-image-files = { $n_images ->
     } changed since the run began: { $names }
     .do = Restore these files, or train a new run in another folder.
 
-content-hashes-of-earlier-version = An earlier version of coverslip wrote these hashes of image files, so changed files cannot be recognized
-    .do = Train a new run in another folder, or resume this one with the earlier version.
-
 given-in-memory = { $n_images ->
         [0] The table of images was
         [one] { $n_images } image was

@@ -28,8 +28,6 @@ plan-two-initializations = give either two_step or run, not both
 
 plan-path-or-parts = give either path or parts; each part has a path
 
-plan-earlier-protocols = `as_published_of` belongs to an earlier version; make this plan again with `coverslip study preset`
-
 plan-keys-of-parts = a merged dataset has no group or group_pattern of its own, and its parts have only these recipe keys: { $keys }
 
 plan-number-of-perturbations = give exactly one of blur, brightness and scale, with a number

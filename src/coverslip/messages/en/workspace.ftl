@@ -399,9 +399,6 @@ correction-not-of-job = The label of this image was changed elsewhere, so the co
 labels-without-dataset = These images are not from a dataset of the app, so their labels cannot be corrected here
     .do = Open the images as a dataset and train on it.
 
-prediction-of-earlier-version = This unfinished prediction was started by an earlier version of coverslip
-    .do = Predict the same images again. The rows and corrections of this prediction stay.
-
 only-labels-of-measured = In the results of a training or an evaluation, images can be relabeled only
     .do = Exclude the image in its dataset.
 

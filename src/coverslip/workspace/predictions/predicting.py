@@ -69,8 +69,6 @@ def predict_into(folder: Path) -> None:
 
 def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     request = read_object(folder / "request.json")
-    if "domains" not in request:
-        raise Conflict("prediction-of-earlier-version")
     notes: list[Note] = []
     n_images = 0
 
@@ -103,24 +101,19 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
     _refuse_changed_files(table, data)
     status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
-    try:
-        predict_opened(
-            request["classifier"],
-            classifier,
-            data,
-            out=table,
-            more={  # the workspace reads from them which pixels were read, and which rows list an image again
-                PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
-                FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
-            },
-            is_rescaled=bool(request["rescale"]),
-            resume=True,
-            emit=handle,
-        )
-    except CoverslipError as error:
-        if error.code == "rows-of-other-settings":  # what the user can set was compared before
-            raise Conflict("prediction-of-earlier-version") from error
-        raise
+    predict_opened(
+        request["classifier"],
+        classifier,
+        data,
+        out=table,
+        more={  # the workspace reads from them which pixels were read, and which rows list an image again
+            PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
+            FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
+        },
+        is_rescaled=bool(request["rescale"]),
+        resume=True,
+        emit=handle,
+    )
 
 
 def _load_classifier(request: Mapping[str, Any], emit: Emit) -> "Classifier":  # Any: JSON values

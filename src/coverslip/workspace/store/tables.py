@@ -36,7 +36,7 @@ def path_as_stored(path: str) -> str | bytes:
 
 
 class MessageText(TypeDecorator[Message]):
-    """A message as JSON; former versions stored its English text."""
+    """A message as JSON."""
 
     impl = String
     cache_ok = True

@@ -310,21 +310,17 @@ def study_results(workspace: Workspace, study_id: str) -> StudyResults:
 
 
 def comparison_of(job: Job) -> StudyComparison:
-    """Return the results of a study so far. Compare its trainings again if the file has not the current fields.
+    """Return the results of a study so far.
 
     Raises:
         Conflict: nothing was compared yet.
-        BadRun: its file is damaged, and no training is done.
-        BadRecipe: its plan is damaged.
+        BadRun: its file is damaged or of a newer format.
     """
     file = _existing(job, "comparison.json")
-    data = read_object(file)
-    with suppress(ValidationError):
-        if data.keys() >= {each.name for each in fields(StudyComparison)}:  # a missing field is not an empty result
-            return _COMPARISON.validate_python(data)
-    if not any(state_of_cell(cell).state == "done" for cell in cells_in(job.folder)):
-        raise BadRun("comparison-damaged", file=file)
-    return study_comparison(job.folder)  # a former version wrote the file, with other fields
+    try:
+        return _COMPARISON.validate_python(read_object(file))
+    except ValidationError as error:
+        raise BadRun("comparison-damaged", file=file) from error
 
 
 def _existing(job: Job, name: str) -> Path:
