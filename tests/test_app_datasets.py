@@ -59,8 +59,8 @@ def test_a_folder_is_opened_and_read(app: App, tmp_path: Path) -> None:
         "merge": {},
     }  # none is named for the broken one
     assert dataset["classes"] == [
-        {"name": "flat", "n": 7, "color_index": 0},
-        {"name": "round", "n": 6, "color_index": 1},
+        {"name": "flat", "n": 7},
+        {"name": "round", "n": 6},
     ]
     assert len(dataset["thumbnail_images"]) == 12
     assert app.get("datasets") == {"items": [dataset], "total": 1}

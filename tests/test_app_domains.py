@@ -153,7 +153,7 @@ def test_labels_outlive_a_folder_that_was_away(app: App, labs: tuple[Path, Path]
     shutil.move(here.parent / "away", here / "flat")
     app.send("POST", f"datasets/{dataset_id}/refresh")
     dataset = app.wait(dataset_id)
-    assert (dataset["n_label_changes"], dataset["classes"][-1]) == (2, {"name": "odd", "n": 2, "color_index": 2})
+    assert (dataset["n_label_changes"], dataset["classes"][-1]) == (2, {"name": "odd", "n": 2})
 
 
 def test_a_fault_of_a_new_folder_changes_nothing(app: App, labs: tuple[Path, Path], tmp_path: Path) -> None:

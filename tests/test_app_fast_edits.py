@@ -72,9 +72,7 @@ def test_edits_during_a_save_are_not_lost(page: "Page", stock: Stock, request: p
     dataset = f"datasets/{stock.app.opened(folder)['id']}"
 
     def classes() -> list[str]:
-        return [
-            each["name"] for each in sorted(stock.app.get(dataset)["classes"], key=lambda each: each["color_index"])
-        ]
+        return [each["name"] for each in stock.app.get(dataset)["classes"]]
 
     def set_classes(*names: str) -> None:
         stock.app.send(dataset, {"classes": names}, "PATCH")

@@ -2,9 +2,9 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { chipsOf } from '../src/features/datasets/gallery/filters';
 import type { Filters, Image } from '../src/api/lists';
 import { imagesOfDataset } from '../src/api/lists';
-import { inOrderOf } from '../src/images/classes';
+import { ClassKeys } from '../src/images/classes';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
-import { actionOf } from '../src/images/gallery/keys';
+import { actionOf as actOn } from '../src/images/gallery/keys';
 import { Labeling } from '../src/images/labeling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
@@ -22,10 +22,19 @@ const pressed = (
   ...held,
 });
 
+const keysOf = (ofDataset: string[], others: string[] = []) =>
+  new ClassKeys({ name: 'cells', classes: ofDataset.map((name) => ({ name, n: 1 })) }, others);
+
+/** The action of a key with these classes in the dataset, whose names are not keys. */
+const actionOf = (event: Parameters<typeof actOn>[0], nClasses: number) => {
+  const keys = keysOf(Array.from({ length: nClasses }, (_, k) => `class ${k}`));
+  return actOn(event, keys, keys.ofDataset);
+};
+
 test('a key assigns the class with that mark if it exists', () => {
-  expect(actionOf(pressed('2'), 3)).toEqual({ act: 'assign', classIndex: 1 });
+  expect(actionOf(pressed('2'), 3)).toEqual({ act: 'assign', label: 'class 1' });
   expect(actionOf(pressed('4'), 3)).toBeNull();
-  expect(actionOf(pressed('Delete'), 3)).toEqual({ act: 'assign', classIndex: null });
+  expect(actionOf(pressed('Delete'), 3)).toEqual({ act: 'assign', label: null });
   expect(actionOf(pressed('2', { altKey: true }), 3)).toBeNull();
 });
 
@@ -37,16 +46,39 @@ test('a key that is held down labels one image only', () => {
   expect(actionOf(pressed('z', { ctrlKey: true, repeat: true }), 3)).toEqual({ act: 'undo' });
 });
 
-test('labels of a dataset have the marks that they have as classes of a classifier', () => {
-  expect(inOrderOf(['a', 'b', 'c'], ['c', 'a'])).toEqual(['a', null, 'c']);
-  expect(inOrderOf(['a', 'c'], ['a', 'b', 'c'])).toEqual(['a', 'c', 'b']);
+test('classes have the keys and colors of the dataset, whatever the classifier has', () => {
+  const keys = keysOf(['red', 'white', 'other'], ['other', 'white', 'dead']);
+  expect(keys.names).toEqual(['red', 'white', 'other', 'dead']);
+  expect(keys.names.map((name) => keys.markOf(name))).toEqual(['1', '2', '3', '4']);
+  expect(keys.names.map((name) => keys.placeOf(name))).toEqual([0, 1, 2, 3]);
+  expect(keys.names.map((name) => keys.classOf(keys.markOf(name)))).toEqual(keys.names);
+  expect([keys.placeOf('blue'), keys.placeOf(null), keys.markOf('blue')]).toEqual([-1, -1, '']);
+});
+
+test('a key assigns only labels that are possible', () => {
+  const keys = keysOf(['red', 'white'], ['dead']);
+  expect(actOn(pressed('3'), keys, keys.ofDataset)).toBeNull();
+  expect(actOn(pressed('3'), keys, ['dead'])).toEqual({ act: 'assign', label: 'dead' });
+  expect(actOn(pressed('1'), keys, ['dead'])).toBeNull();
+});
+
+test('a class whose name is a key has this key', () => {
+  const keys = keysOf(['0', '1', 'none', 'X', 'x', '3']);
+  expect(keys.names.map((name) => keys.markOf(name))).toEqual(['0', '1', '2', 'x', '4', '3']);
+  expect(keys.classOf('0')).toBe('0');
+  expect(keys.classOf('X')).toBe('X');
+});
+
+test('classes after the 36th have a number and no key', () => {
+  const keys = keysOf(Array.from({ length: 38 }, (_, k) => `class ${k}`));
+  expect([keys.markOf('class 35'), keys.markOf('class 37'), keys.classOf('38')]).toEqual(['z', '38', null]);
 });
 
 test('the mark of a class is its key, including 0 and letters', () => {
   const classOf = (key: string, n = 36) => actionOf(pressed(key), n);
-  expect(classOf('0')).toEqual({ act: 'assign', classIndex: 9 });
-  expect(classOf('a')).toEqual({ act: 'assign', classIndex: 10 });
-  expect(classOf('Z')).toEqual({ act: 'assign', classIndex: 35 });
+  expect(classOf('0')).toEqual({ act: 'assign', label: 'class 9' });
+  expect(classOf('a')).toEqual({ act: 'assign', label: 'class 10' });
+  expect(classOf('Z')).toEqual({ act: 'assign', label: 'class 35' });
   expect(classOf('0', 3)).toBeNull();
 });
 

@@ -6,8 +6,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 export type Dataset = Schemas['DatasetState'];
 /** The names of the classes, in the order of their keys and colors. */
-export const namesOf = ({ classes }: Dataset): string[] =>
-  [...classes].sort((a, b) => a.color_index - b.color_index).map(({ name }) => name);
+export const namesOf = ({ classes }: Pick<Dataset, 'classes'>): string[] => classes.map(({ name }) => name);
 /** Number of images that nobody excluded, of which all other counts of a dataset are. */
 export const nIncluded = ({ n_images, n_excluded }: Dataset): number => n_images - n_excluded;
 /** Number of these images without a label. */

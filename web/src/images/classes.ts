@@ -1,38 +1,72 @@
-// Colors and marks of classes. Marks distinguish classes with the same color, and are their keys.
+// Keys, marks and colors of classes. A mark is the key of a class, and distinguishes classes with the same color.
+import { createContext } from 'svelte';
+import { namesOf, type Dataset } from '../api/datasets';
 
 const MARKS = '1234567890abcdefghijklmnopqrstuvwxyz';
 export const EXCLUDED = '#5c5c5c'; // the color of images that a user excluded
 
-/** Mark of the class with this index (0-based). Classes after the 36th have a number and no key. */
-export function markOf(index: number): string {
-  return MARKS[index] ?? String(index + 1);
-}
-
-/** Index of the class with this key, or null. */
-export function classOfKey(key: string, nClasses: number): number | null {
-  const index = key.length === 1 ? MARKS.indexOf(key.toLowerCase()) : -1;
-  return index >= 0 && index < nClasses ? index : null;
-}
-
 /**
- * The labels of a dataset in the order of a classifier's classes, so that a class has one mark and one key; null: a class
- * without images. Other labels follow.
+ * The keys and colors of the classes on a page: those of the dataset whose images it shows, in its order, then other
+ * classes, such as those of a classifier. A class whose name is a key has this key, the others have the keys that are
+ * free. Classes after the 36th have a number and no key.
  */
-export function inOrderOf(classes: readonly string[], labels: readonly string[]): (string | null)[] {
-  const others = labels.filter((label) => !classes.includes(label));
-  return [...classes.map((name) => (labels.includes(name) ? name : null)), ...others];
+export class ClassKeys {
+  readonly ofDataset: readonly string[];
+  readonly names: readonly string[];
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #marks: readonly string[];
+
+  constructor(
+    readonly dataset: Pick<Dataset, 'name' | 'classes'> | null,
+    others: readonly string[] = [],
+  ) {
+    this.ofDataset = dataset ? namesOf(dataset) : [];
+    this.names = [...new Set([...this.ofDataset, ...others])];
+    this.#places = new Map(this.names.map((name, k) => [name, k]));
+    const keys = this.names.map((name) => name.toLowerCase());
+    const hasOwn = (key: string, k: number) =>
+      key.length === 1 && MARKS.includes(key) && keys.indexOf(key) === k;
+    const free = [...MARKS].filter((mark) => !keys.includes(mark));
+    this.#marks = keys.map((key, k) => (hasOwn(key, k) ? key : (free.shift() ?? String(k + 1))));
+  }
+
+  /** Place of a class, which determines its color; −1 if it is not among the classes. */
+  placeOf(name: string | null): number {
+    return name === null ? -1 : (this.#places.get(name) ?? -1);
+  }
+
+  markOf(name: string): string {
+    return this.#marks[this.placeOf(name)] ?? '';
+  }
+
+  colorOf(name: string): string {
+    return colorOf(Math.max(0, this.placeOf(name)));
+  }
+
+  /** The class with this key, or null. */
+  classOf(key: string): string | null {
+    return key.length === 1 ? (this.names[this.#marks.indexOf(key.toLowerCase())] ?? null) : null;
+  }
 }
 
-export function colorOf(index: number): string {
-  return `var(--class-${index % 8})`;
+/** The keys of the classes on a page, which the page provides to its components. */
+export const [getClassKeys, provideClassKeys] = createContext<() => ClassKeys>();
+
+/** Mark of a name that is not a class, by its place. */
+export function markOf(place: number): string {
+  return MARKS[place] ?? String(place + 1);
 }
 
-/** The color of the class with each index as a canvas needs it: without variables of the page. */
-export function classColors(indices: readonly number[]): string[] {
+export function colorOf(place: number): string {
+  return `var(--class-${place % 8})`;
+}
+
+/** The colors of places as a canvas needs them: without variables of the page. */
+export function canvasColors(places: readonly number[]): string[] {
   const probe = document.createElement('span');
   document.body.append(probe);
-  const colors = indices.map((index) => {
-    probe.style.color = colorOf(index);
+  const colors = places.map((place) => {
+    probe.style.color = colorOf(place);
     return getComputedStyle(probe).color;
   });
   probe.remove();
@@ -40,15 +74,15 @@ export function classColors(indices: readonly number[]): string[] {
 }
 
 /** Name of the CSS variable with the color of lines, which has more contrast than that of areas. */
-export function lineColorOf(index: number): string {
-  return `--class-${index % 8}-line`;
+export function lineColorOf(place: number): string {
+  return `--class-${place % 8}-line`;
 }
 
-export function textColorOf(index: number): string {
-  return `var(--class-${index % 8}-text)`;
+export function textColorOf(place: number): string {
+  return `var(--class-${place % 8}-text)`;
 }
 
 /** Dash pattern of the line of a class, because there are only eight colors. */
-export function classDash(index: number): string {
-  return ['', '6 3', '2 3', '8 3 2 3', '1 2'][Math.floor(index / 8) % 5] ?? '';
+export function classDash(place: number): string {
+  return ['', '6 3', '2 3', '8 3 2 3', '1 2'][Math.floor(place / 8) % 5] ?? '';
 }

@@ -6,6 +6,7 @@ import { Problem } from '../api/client';
 import { notices } from '../state/notices.svelte';
 import { unsavedUntil } from '../state/queue';
 import { texts } from '../texts';
+import type { ClassKeys } from './classes';
 import type { ImageList } from './gallery/image_list.svelte';
 import { actionOf } from './gallery/keys';
 import { nSelected, selectedIndices, type Selection } from './gallery/selection';
@@ -118,13 +119,12 @@ export class Labeling {
     if (index >= 0) this.listed.go(index);
   }
 
-  /** Act on a key; `classes` are in the order of their keys. The result is whether the key has a meaning. */
-  key(event: KeyboardEvent, classes: readonly { name: string }[], page: PageActions): boolean {
-    const command = actionOf(event, classes.length);
+  /** Act on a key. The result is whether the key has a meaning. */
+  key(event: KeyboardEvent, keys: ClassKeys, page: PageActions): boolean {
+    const command = actionOf(event, keys, keys.ofDataset);
     if (command?.act === 'help') page.help();
     else if (command?.act === 'confirm' && page.confirm) page.confirm();
-    else if (command?.act === 'assign')
-      page.assign(command.classIndex === null ? null : classes[command.classIndex]!.name);
+    else if (command?.act === 'assign') page.assign(command.label);
     else if (command?.act === 'undo' || command?.act === 'redo') void this.step(command.act);
     else return false;
     return true;

@@ -428,7 +428,6 @@ class ClassCount:
 
     name: str
     n: Annotated[int, Field(description="Images with this label.")]
-    color_index: Annotated[int, Field(description="Its place among the classes, from 0; it determines color and key.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,7 +550,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_missing=connection.execute(
             select(func.count()).where(images.c.missing_from == row.id, is_annotated)
         ).scalar_one(),
-        classes=[ClassCount(name, counts["classes"].get(name, 0), k) for k, name in enumerate(names)],
+        classes=[ClassCount(name, counts["classes"].get(name, 0)) for name in names],
         groups=_groups(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
         n_label_changes=counts["n_changed"],

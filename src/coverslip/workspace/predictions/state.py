@@ -15,7 +15,7 @@ from sqlalchemy import select
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.opening import domains_of_paths
 from coverslip.datasets.names import some
-from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError
+from coverslip.errors import BadClassifier, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.events import Emit, Event, Noted, progress_reporter
 from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
@@ -56,7 +56,6 @@ from coverslip.workspace.store.rows import (
     Page,
     Paging,
     dataset_row,
-    folder_of_job,
     keys_of_dataset,
     refuse_unready,
     source_paths,
@@ -171,6 +170,13 @@ class PredictionState(JobFacts):
         ),
     ]
     dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
+    keys_dataset_id: Annotated[
+        str | None,
+        Field(
+            description="The dataset from which classes have their keys and colors: that of the images, otherwise that "
+            "of the training; null: neither is known."
+        ),
+    ]
     n_done: Annotated[int, Field(description="Rows so far. Images that are listed again count again.")]
     n_total: Annotated[int | None, Field(description="Null until the images are listed.")]
     seconds_left: float | None
@@ -227,15 +233,16 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     counts = listed.counts()
     is_active = state in ACTIVE
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
-    run_folder = _run_of_classifier(workspace, job)
-    inputs, card = _thresholds_of(job, run_folder)
+    training = _training_of(workspace, job)
+    inputs, card = _thresholds_of(job, None if training is None else training.folder)
     return PredictionState(
         **facts,
         kind="predict",
         classifier_id=job.classifier_id or "",
         classifier_name=str(job.choices.get("classifier_name", "")),
-        run_id=None if run_folder is None else job.classifier_id,
+        run_id=None if training is None else training.id,
         dataset_id=job.dataset_id,
+        keys_dataset_id=job.dataset_id or (None if training is None else training.dataset_id),
         n_done=sum(decisions.values()),
         n_total=status.n_total if status else None,
         seconds_left=status.seconds_left if status and is_active else None,
@@ -264,11 +271,11 @@ def _thresholds_of(job: Job, run_folder: Path | None) -> tuple[PredictionInput |
         return None, None
 
 
-def _run_of_classifier(workspace: Workspace, job: Job) -> Path | None:
-    if job.classifier_id is None:
-        return None
-    with workspace.engine.connect() as connection:
-        return folder_of_job(connection, job.classifier_id, "train")
+def _training_of(workspace: Workspace, job: Job) -> Job | None:
+    """Return the training of a prediction's classifier; None if the classifier was imported or the training deleted."""
+    with suppress(NotFound):
+        return find_job(workspace, job.classifier_id or "", "train")
+    return None
 
 
 def _progress(job: Job) -> Work | None:

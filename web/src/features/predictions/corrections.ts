@@ -1,6 +1,7 @@
 // Corrections of a prediction by buttons and keys. The server corrects all rows of an image, and the page shows all of them.
 import { imagesOfJob, type Filters, type PredictionRow } from '../../api/lists';
 import { correctRow, type Review } from '../../api/predictions';
+import type { ClassKeys } from '../../images/classes';
 import { Corrections, NO_REVIEW } from '../../images/corrections.svelte';
 import type { ImageList } from '../../images/gallery/image_list.svelte';
 import { actionOf } from '../../images/gallery/keys';
@@ -12,6 +13,7 @@ import { repeatsOf } from './rows';
 export function correctionsOf(
   id: string,
   list: ImageList<PredictionRow, Filters>,
+  keys: () => ClassKeys,
   classes: () => readonly string[],
   onhelp: () => void,
 ) {
@@ -32,16 +34,16 @@ export function correctionsOf(
   }
 
   function key(event: KeyboardEvent): boolean {
-    const command = actionOf(event, classes().length);
+    const command = actionOf(event, keys(), classes());
     if (command?.act === 'help') onhelp();
     else if (command?.act === 'undo') void corrected.undo();
-    else if (command?.act === 'assign' && command.classIndex === null) review(NO_REVIEW);
+    else if (command?.act === 'assign' && command.label === null) review(NO_REVIEW);
     else if (command?.act === 'assign' || command?.act === 'exclude') {
-      const isExcluded = command.act === 'exclude';
-      review({
-        correction: isExcluded ? null : classes()[command.classIndex!]!,
-        excluded: isExcluded ? command.reason : null,
-      });
+      review(
+        command.act === 'exclude'
+          ? { correction: null, excluded: command.reason }
+          : { correction: command.label, excluded: null },
+      );
       if (list.current !== null && autoAdvance.isOn) list.advance();
     } else return false;
     return true;

@@ -2,7 +2,7 @@
 import type { ObjectLabels } from '../../api/lists';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
-import { classColors, EXCLUDED, markOf } from '../classes';
+import { canvasColors, type ClassKeys, EXCLUDED } from '../classes';
 
 export type ColorBy = 'result' | 'class' | 'probability';
 
@@ -13,13 +13,19 @@ const UNDECIDED = ['#c8c8c8', '#8a8a8a']; // uncertain, unfamiliar
 const NONE = '#ffffff';
 
 /** The colors of n objects, and their names in the legend. */
-export function colorsOf(by: ColorBy, classes: readonly string[], values: ObjectLabels | null, n: number) {
+export function colorsOf(
+  by: ColorBy,
+  keys: ClassKeys,
+  classes: readonly string[],
+  values: ObjectLabels | null,
+  n: number,
+) {
   const words = texts.fields;
   const decided = texts.predict.decisions;
   const labels = values?.labels ?? [];
   const { predicted = [], probabilities = [], decisions = [], corrections = [] } = values?.predictions ?? {};
   const colors = {
-    class: () => [...classColors(classes.map((_, k) => k)), ...UNDECIDED],
+    class: () => [...canvasColors(classes.map((name) => keys.placeOf(name))), ...UNDECIDED],
     probability: () => OF_PROBABILITY,
     result: () => OF_RESULT,
   }[by]();
@@ -48,7 +54,7 @@ export function colorsOf(by: ColorBy, classes: readonly string[], values: Object
     }
   }
   if (by === 'class') for (const k of values?.excluded ?? []) colorOf[k] = none + 1;
-  const marks = by === 'class' ? classes.map((_, k) => markOf(k)) : [];
+  const marks = by === 'class' ? classes.map((name) => keys.markOf(name)) : [];
   return {
     coloring: { palette, marks, colorOf },
     names: [...names, by === 'result' ? words.withoutResult : words.unreadable, words.excluded],

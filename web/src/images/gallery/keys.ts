@@ -1,10 +1,10 @@
 // The keys of galleries and viewers.
 import type { Exclusion } from '../../api/predictions';
 import { access } from '../../state/access.svelte';
-import { classOfKey } from '../classes';
+import type { ClassKeys } from '../classes';
 
 export type Act =
-  | { act: 'assign'; classIndex: number | null } // null removes the label or the correction
+  | { act: 'assign'; label: string | null } // null removes the label or the correction
   | { act: 'exclude'; reason: Exclusion }
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
@@ -15,14 +15,14 @@ const ONCE = ['assign', 'exclude', 'confirm']; // a key that is held down would 
 /** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
 
-/** The action of a key with `nClasses` classes; null if the key has none, or the user may not do this. */
-export function actionOf(event: Pressed, nClasses: number): Act | null {
-  const action = anyActionOf(event, nClasses);
+/** The action of a key; null if it has none, or the user may not do this. `labels`: the classes that can be assigned. */
+export function actionOf(event: Pressed, keys: ClassKeys, labels: readonly string[]): Act | null {
+  const action = anyActionOf(event, keys, labels);
   if (action && event.repeat && ONCE.includes(action.act)) return null;
   return access.canLabel || action?.act === 'help' ? action : null;
 }
 
-function anyActionOf(event: Pressed, nClasses: number): Act | null {
+function anyActionOf(event: Pressed, keys: ClassKeys, labels: readonly string[]): Act | null {
   if (event.ctrlKey || event.metaKey) {
     const letter = event.key.toLowerCase();
     if (letter === 'z') return { act: event.shiftKey ? 'redo' : 'undo' };
@@ -31,9 +31,9 @@ function anyActionOf(event: Pressed, nClasses: number): Act | null {
   if (event.altKey) return null;
   if (event.key === '?') return { act: 'help' };
   if (event.key === ';') return { act: 'confirm' };
-  if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'assign', classIndex: null };
+  if (event.key === 'Delete' || event.key === 'Backspace') return { act: 'assign', label: null };
   for (const [reason, key] of Object.entries(EXCLUSION_KEYS) as [Exclusion, string][])
     if (event.key === key) return { act: 'exclude', reason };
-  const classIndex = classOfKey(event.key, nClasses);
-  return classIndex === null ? null : { act: 'assign', classIndex };
+  const label = keys.classOf(event.key);
+  return label !== null && labels.includes(label) ? { act: 'assign', label } : null;
 }

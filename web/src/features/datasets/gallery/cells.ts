@@ -3,15 +3,14 @@ import type { Image } from '../../../api/lists';
 import type { CellInfo } from '../../../images/gallery/Cell.svelte';
 import { texts } from '../../../texts';
 
-/** `classIndex` is the position of each class among the classes. */
-export function cellOf(image: Image, name: string, classIndex: ReadonlyMap<string, number>): CellInfo {
+export function cellOf(image: Image, name: string): CellInfo {
   const { gallery } = texts.datasets;
   const spoken = texts.general.gallery;
   const problem = image.is_excluded ? gallery.excluded : image.problem ? gallery.why[image.problem] : null;
   return {
     name,
     facts: [image.label ? spoken.ofClass(image.label) : spoken.unlabeled, problem],
-    classIndex: image.label === null ? null : (classIndex.get(image.label) ?? null),
+    label: image.label,
     problem,
     isChanged: image.label_before !== null && image.label !== image.label_before,
   };

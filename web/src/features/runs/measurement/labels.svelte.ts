@@ -1,32 +1,20 @@
 // Corrections of the labels of measured images, by buttons and keys. They are saved in the dataset of the images.
-import { readDataset, undoLabels } from '../../../api/datasets';
+import { undoLabels } from '../../../api/datasets';
 import type { EvaluatedImages, PictureRow } from '../../../api/evaluations';
 import type { Filters } from '../../../api/lists';
-import { inOrderOf } from '../../../images/classes';
+import type { ClassKeys } from '../../../images/classes';
 import { Corrections } from '../../../images/corrections.svelte';
 import type { ImageList } from '../../../images/gallery/image_list.svelte';
 import { actionOf } from '../../../images/gallery/keys';
-import { resource } from '../../../state/resource.svelte';
 
-/** Made by a component; `classes` are those of the classifier, whose order the keys have. */
+/** Labels are classes of the dataset, which may have classes that the classifier does not have. */
 export class LabelCorrections {
   readonly #corrected: Corrections<PictureRow, Filters>;
-  readonly #dataset = resource(async (signal) =>
-    this.images.datasetId ? readDataset(this.images.datasetId, signal) : null,
-  );
-  readonly datasetName = $derived(this.#dataset.value?.name ?? '');
-  /** The classes of the dataset; null for those of the classifier that it does not have. */
-  readonly classes = $derived.by(() =>
-    inOrderOf(
-      this.ofClassifier(),
-      (this.#dataset.value?.classes ?? []).map(({ name }) => name),
-    ),
-  );
 
   constructor(
-    private readonly images: EvaluatedImages,
+    images: EvaluatedImages,
     private readonly list: ImageList<PictureRow, Filters>,
-    private readonly ofClassifier: () => string[],
+    readonly keys: () => ClassKeys,
   ) {
     this.#corrected = new Corrections(list, async (before, { correction }) => {
       const { row, change } = await images.correct(before.row_id, correction);
@@ -45,12 +33,10 @@ export class LabelCorrections {
   };
 
   key = (event: KeyboardEvent): boolean => {
-    const command = actionOf(event, this.classes.length);
+    const command = actionOf(event, this.keys(), this.keys().ofDataset);
     if (command?.act === 'undo') void this.#corrected.undo();
-    else if (command?.act === 'assign') {
-      const label = command.classIndex === null ? null : this.classes[command.classIndex]!;
-      if (command.classIndex === null || label !== null) this.correct(label);
-    } else return false;
+    else if (command?.act === 'assign') this.correct(command.label);
+    else return false;
     return true;
   };
 }
