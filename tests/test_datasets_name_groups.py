@@ -10,7 +10,7 @@ import pytest
 
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.quality.inspecting import inspect_dataset
-from coverslip.datasets.quality.related_images import groups_in_names
+from coverslip.datasets.quality.related_images import divided_unit, groups_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.splitting import check_groups
 from coverslip.errors import BadDataset
@@ -170,3 +170,63 @@ def test_named_groups_that_a_training_refuses_are_an_error_without_advice_on_fol
     assert finding.severity == "error"
     assert finding.parameters["groups"] == ["S1", "S2", "S3"]
     assert not [*inspection.of("few-groups"), *inspection.of("class-in-few-groups"), *inspection.of("group-is-class")]
+
+
+PATIENTS = (
+    *("C100P61ThinF", "C101P62ThinF", "C107P68ThinF", "C110P71ThinF", "C117P78ThinF", "C118P79ThinF"),
+    *("C174P135NThinF", "C37BP2", "C42P5thin", "C51AP12thinF", "C62P23N", "C77P38ThinF"),
+)
+
+
+def malaria_cells(n: int = 600) -> tuple[Dataset, Scan]:
+    """Names as of the NIH malaria images: many of infected cells have a word before the patient."""
+    rng = np.random.default_rng(0)
+    patient, label = rng.integers(0, 12, n), np.array(["Parasitized", "Uninfected"])[rng.integers(0, 2, n)]
+    level = 100 + 10 * rng.normal(size=12)[patient] + 10 * rng.normal(size=n)
+    words = {"Parasitized": ("", "Parasitized"), "Uninfected": ("", "")}
+    names = [
+        f"{c}/{words[c][i % 2]}{PATIENTS[p]}_IMG_201509{10 + p + i % 2}_14{p}{i % 4}_cell_{i}.png"
+        for i, (c, p) in enumerate(zip(label, patient, strict=True))
+    ]
+    return dataset_of(names, label.tolist(), level.tolist())
+
+
+def test_a_pattern_that_divides_a_patient_is_not_advised():
+    data, scan = malaria_cells()
+    tested = groups_in_names(data, scan)
+    of_names = next(each for each in tested if each.pattern == r"(?:^|/)([^-_ /]+)[-_ ]+[^/]*$")
+    assert of_names.is_significant
+    assert of_names.divided_unit in PATIENTS
+    assert {each.divided_unit in PATIENTS for each in tested if each.is_significant} == {True}  # days and times, too
+    (finding,) = inspect_dataset(data, scan).of("hidden-groups")
+    assert finding.remedies == (GroupBy(),)
+    assert finding.parameters["unit"] in PATIENTS
+
+
+def test_a_pattern_that_divides_no_patient_precedes_one_that_does():
+    data, scan = malaria_cells()
+    names = [r.path.name.removeprefix("Parasitized").partition("_")[0] for r in data.records]
+    in_folders = [
+        replace(r, path=r.path.parent / name / r.path.name, image_id=f"{r.label}/{name}/{r.path.name}")
+        for r, name in zip(data.records, names, strict=True)
+    ]
+    (finding,) = inspect_dataset(replace(data, records=tuple(in_folders)), scan).of("hidden-groups")
+    assert finding.remedies == (GroupBy(pattern=r"^(?:[^/]+/){1}([^/]+)/"),)
+
+
+@pytest.mark.parametrize(
+    ("names", "unit"),
+    [
+        (["C48P9thinF", "ParasitizedC48P9thinF"], "C48P9thinF"),
+        (["C48P9thinF", "ParasitizedC48P9ThinF"], "C48P9thinF"),
+        (["C48P9thinF", "C48P9ThinF"], "C48P9ThinF"),
+        (["tumor_P12", "P12", "P13"], "P12"),
+        (["slide1", "slide10", "slide11"], ""),
+        (["1", "11", "21"], ""),
+        (["A1", "AA1", "B1"], ""),
+        (["ThinF", "thinF", "original"], ""),
+        (["", "", "P1"], ""),
+    ],
+)
+def test_names_that_contain_each_other_may_be_one_group(names, unit):
+    assert divided_unit(names) == unit

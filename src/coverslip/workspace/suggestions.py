@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import has_image_suffix
-from coverslip.datasets.quality.related_images import groups_in_names, patterns_in_names
+from coverslip.datasets.quality.related_images import divided_unit, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit
@@ -211,6 +211,13 @@ class GroupSuggestion:
         ),
     ] = None
     is_supported: Annotated[bool, Field(description="Whether images of one group resemble each other.")] = False
+    divided_unit: Annotated[
+        str,
+        Field(
+            description="A name that images of several groups contain, so that these may be one patient or slide; "
+            "empty: none."
+        ),
+    ] = ""
 
 
 _SUGGESTIONS = TypeAdapter(tuple[GroupSuggestion, ...])
@@ -307,13 +314,20 @@ def _candidates(
         if not candidate.is_class and candidate.column is None:
             matches = map(re.compile(candidate.pattern).search, paths)
             suggestion = GroupSuggestion(
-                None, candidate.pattern, candidate.n_groups, candidate.example, candidate.p, candidate.is_significant
+                None,
+                candidate.pattern,
+                candidate.n_groups,
+                candidate.example,
+                candidate.p,
+                candidate.is_significant,
+                candidate.divided_unit,
             )
             yield suggestion, [m[1] if m else None for m in matches]
     if all(record.label is None for record in data.records):
         for pattern, names in patterns_in_names(paths):
             example = next(filter(None, names))
-            yield GroupSuggestion(None, pattern, len(set(filter(None, names))), example), names
+            n_groups = len(set(filter(None, names)))
+            yield GroupSuggestion(None, pattern, n_groups, example, divided_unit=divided_unit(names)), names
 
 
 def _columns(workspace: Workspace, row: AnyRow) -> list[str]:

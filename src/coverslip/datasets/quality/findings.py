@@ -639,9 +639,11 @@ def _confounded(candidates: Sequence[NameGroups]) -> FindingCase:
 def _hidden(candidates: Sequence[NameGroups]) -> FindingCase:
     first = candidates[0]
     other_columns = [f"'{one_line(each.column, 60)}' ({each.n_groups:,})" for each in candidates[1:] if each.column]
+    code = "finding-hidden-groups" if first.column is None else "finding-hidden-groups-in-column"
     return finding_case(
-        "finding-hidden-groups" if first.column is None else "finding-hidden-groups-in-column",
-        remedies=(GroupBy(first.column, first.pattern),),
+        "finding-hidden-groups-divided" if first.divided_unit else code,
+        remedies=(GroupBy() if first.divided_unit else GroupBy(first.column, first.pattern),),
+        unit=one_line(first.divided_unit, 60),
         column_name=one_line(first.column or "", 60),
         n_groups=first.n_groups,
         example=one_line(first.example, 60),

@@ -33,6 +33,7 @@ _MOST_TOKENS = 8
 _FEWEST_GROUPS = 3
 _FEWEST_MATCHES = 0.9  # of the images in which a pattern must find a group
 _FEWEST_VALUES = 0.5  # of the images that must have a value in a column: added images may have none
+_SHORTEST_WORD = 3  # letters before a name that another name contains
 _SMALLEST = 1.5  # images of a group, on average
 _N_PERMUTATIONS = 49
 _LEAST_SHARE = 0.03  # of the variance beyond chance that groups must explain
@@ -62,6 +63,7 @@ class NameGroups:
     p: float  # of this correlation
     column: str | None = None
     is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
+    divided_unit: str = ""  # a name that images of several groups contain, so that these may be one patient or slide
 
     @property
     def is_significant(self) -> bool:
@@ -91,11 +93,53 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     for column, pattern, names in (*_columns([record for record, _ in labeled]), *by_pattern):
         if names is not None:
             candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
+    units = _units_in_names([names for column, _, names in candidates.values() if column is None])
     tested_candidates = [
-        replace(_test_candidate(pattern, names, label, appearance, len(candidates)), column=column)
+        replace(
+            _test_candidate(pattern, names, label, appearance, len(candidates)),
+            column=column,
+            divided_unit=_divided_unit(units, names) if column is None else "",
+        )
         for column, pattern, names in candidates.values()
     ]
     return _ranked(tested_candidates)
+
+
+def divided_unit(names: Sequence[str]) -> str:
+    """Return a name of a group that the name of another group contains, as `NameGroups.divided_unit`; empty: none.
+
+    `ParasitizedC48P9thinF` contains `C48P9thinF`: a word before it, and perhaps other capitals, do not make another
+    patient. Names without a number are excluded.
+
+    Args:
+        names: the group of each image; empty: no group.
+    """
+    return _divided_unit(_units_in_names([names]), names)
+
+
+def _units_in_names(groupings: Iterable[Sequence[str]]) -> list[str]:
+    """Return the name that the group of each image contains, of the grouping with the fewest such names."""
+    all_units = []
+    for names in groupings:
+        by_plain = {name.casefold(): name for name in sorted(set(names), reverse=True) if re.search(r"\d", name)}
+        unit_of = {name: _contained_name(name, by_plain) for name in set(names)}
+        if len(set(unit_of.values())) < len(unit_of):
+            all_units.append([unit_of[name] for name in names])
+    return min(all_units, key=lambda units: len(set(units)), default=[])
+
+
+def _contained_name(name: str, by_plain: dict[str, str]) -> str:
+    letters = re.match(r"[^\W\d_]*", name)
+    starts = range(_SHORTEST_WORD, letters.end() + 1 if letters else 0)
+    ends = (by_plain.get(re.sub(r"^[-_ ]+", "", name[start:]).casefold()) for start in starts)
+    return next(filter(None, ends), by_plain.get(name.casefold(), name))
+
+
+def _divided_unit(units: Sequence[str], names: Sequence[str]) -> str:
+    groups_of: dict[str, set[str]] = defaultdict(set)
+    for unit, name in zip(units, names, strict=False):  # no units: no names contain others
+        groups_of[unit].add(name)
+    return min((unit for unit, groups in groups_of.items() if unit and len(groups) > 1), default="")
 
 
 def patterns_in_names(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -135,18 +179,20 @@ def _is_measure(value: str) -> bool:
 def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
     """Return strong groups first, coarse ones before fine ones; then weaker ones, number ranges and unrelated groups.
 
-    Columns precede patterns, since a person has written them.
+    Columns precede patterns, since a person has written them. Of strong patterns, those that may divide a patient or a
+    slide are last.
     """
     major = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
     strongest = max((groups.strength for groups in major), default=0.0)
 
-    def sort_key(groups: NameGroups) -> tuple[bool, bool, bool, bool, float]:
+    def sort_key(groups: NameGroups) -> tuple[bool, bool, bool, bool, bool, float]:
         is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
         return (
             not groups.is_significant,
             groups.column is None,
             _is_minor(groups),
             not is_strong,
+            is_strong and bool(groups.divided_unit),
             groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
         )
 

@@ -122,6 +122,17 @@ finding-hidden-groups = Datei- oder Ordnernamen deuten auf { $n_groups ->
        *[appearance] Größe oder Helligkeit
     } weit häufiger überein, als durch Zufall zu erwarten ist, und es wurden keine Gruppen festgelegt. Wenn sie von einem Patienten, Objektträger oder Gesichtsfeld stammen, ähneln Testbilder den Trainingsbildern, und diese Ergebnisse sind nicht verlässlich.
 
+finding-hidden-groups-divided = Datei- oder Ordnernamen deuten auf Gruppen hin. Ein Muster findet { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    }, aber Bilder mehrerer dieser Gruppen haben einen Namen, der „{ $unit }“ enthält. Sie könnten von einem Patienten, Objektträger oder Gesichtsfeld stammen, das diese Gruppen teilen würden.
+    .title = Gruppen in Namen
+    .do = Klären Sie, was die Namen bedeuten. Wenn sie Patienten, Objektträger oder Gesichtsfelder nennen, legen Sie Gruppen durch eine Spalte fest oder durch ein Muster, das für alle Namen mit „{ $unit }“ dieselbe Gruppe findet. Sonst fallen die Ergebnisse zu optimistisch aus.
+    .limit = Bilder mit verwandten Namen (wie etwa „{ $unit }“) stimmen in { $shared ->
+        [labels] Labels
+       *[appearance] Größe oder Helligkeit
+    } weit häufiger überein, als durch Zufall zu erwarten ist, und es wurden keine Gruppen festgelegt. Wenn sie von einem Patienten, Objektträger oder Gesichtsfeld stammen, ähneln Testbilder den Trainingsbildern, und diese Ergebnisse sind nicht verlässlich.
+
 finding-hidden-groups-in-column = Die Spalte „{ $column_name }“ deutet auf { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen

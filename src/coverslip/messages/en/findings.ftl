@@ -122,6 +122,17 @@ finding-hidden-groups = File or folder names suggest { $n_groups ->
        *[appearance] size or brightness
     } far more than expected by chance, and no groups were defined. If they come from one patient, slide or field, test images resemble training images, and these results are not reliable.
 
+finding-hidden-groups-divided = File or folder names suggest groups. A pattern finds { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    }, but images of several of these groups have a name that contains '{ $unit }'. They may come from one patient, slide or field, which these groups would divide.
+    .title = Groups in names
+    .do = Find out what the names mean. If they name patients, slides or fields, define groups by a column or by a pattern that finds the same group for all names with '{ $unit }'. Otherwise the results are too optimistic.
+    .limit = Images with related names (such as '{ $unit }') share { $shared ->
+        [labels] labels
+       *[appearance] size or brightness
+    } far more than expected by chance, and no groups were defined. If they come from one patient, slide or field, test images resemble training images, and these results are not reliable.
+
 finding-hidden-groups-in-column = The column '{ $column_name }' suggests { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups

@@ -17,6 +17,7 @@ from coverslip.datasets.index.image_tables import read_table
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
+from coverslip.datasets.quality.related_images import divided_unit
 from coverslip.datasets.splits.splitting import check_groups
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadDataset
@@ -71,6 +72,9 @@ class GroupPreview:
     n_unmatched: Annotated[int, Field(description="Images without a group.")]
     examples: list[GroupExample]
     largest: list[GroupSize]
+    divided_unit: Annotated[
+        str, Field(description="A group that the name of another contains, so that both may be one; empty: none.")
+    ]
     refusal: Annotated[
         Failure | None,
         Field(description="Why a training would refuse these groups, such as groups identical to classes."),
@@ -210,6 +214,7 @@ def _preview_of(
         n_unmatched=n_ungrouped,
         examples=[GroupExample(names[k], named_groups[k], *(locations[k] or (None, None))) for k in shown],
         largest=[GroupSize(group, n) for group, n in counts.most_common(_N_SHOWN) if group is not None],
+        divided_unit=divided_unit([group or "" for group in named_groups]),
         refusal=refusal,
     )
 

@@ -9,8 +9,9 @@ export function groupsOf({ n_groups, example }: GroupSuggestion): string {
   return words.of(n_groups, example);
 }
 
-/** Whether images of one group resemble each other more than by chance. */
-export function evidenceOf({ p, is_supported }: GroupSuggestion): string {
+/** Whether images of one group resemble each other more than by chance, or the groups may divide a patient or slide. */
+export function evidenceOf({ p, is_supported, divided_unit: unit }: GroupSuggestion): string {
+  if (unit) return words.divides(unit);
   return p === null || p === undefined ? '' : is_supported ? words.supported(p) : words.unsupported;
 }
 

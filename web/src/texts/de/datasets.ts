@@ -391,6 +391,8 @@ export const datasets: Texts['datasets'] = {
       column: (name) => `Spalte „${name}“`,
       supported: (p) => `Bilder einer Gruppe ähneln einander (${pValue(p)}).`,
       unsupported: 'Bilder einer Gruppe ähneln einander nicht mehr als andere.',
+      divides: (unit: string) =>
+        `Bilder mehrerer dieser Gruppen haben einen Namen, der „${unit}“ enthält. Sie könnten von einem Patienten oder Objektträger stammen.`,
       of: (n, example) => `${counts.groups(n)}, zum Beispiel ${example}`,
     },
     columnLabel: 'Spalte',

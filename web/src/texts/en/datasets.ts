@@ -379,6 +379,8 @@ export const datasets = {
       column: (name: string) => `Column “${name}”`,
       supported: (p: number) => `Images of one group resemble each other (${pValue(p)}).`,
       unsupported: 'Images of one group do not resemble each other more than others.',
+      divides: (unit: string) =>
+        `Images of several of these groups have a name that contains “${unit}”. They may come from one patient or slide.`,
       of: (n: number, example: string) => `${counts.groups(n)}, such as ${example}`,
     },
     columnLabel: 'Column',
