@@ -2,12 +2,14 @@
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pytest
+import sklearn
 from parameters import only_first
 from PIL import Image
 from scipy.sparse import csr_matrix
@@ -22,7 +24,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from trained import INSTANT
 
 import coverslip as cs
-from coverslip.sklearn import ImageClassifier
+from coverslip.sklearn import ImageClassifier, ImagesWithoutGroups
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -227,6 +229,21 @@ def test_tools_of_scikit_learn_cross_validate_and_search_with_groups(
     search = GridSearchCV(pipeline, choices, cv=GroupKFold(2)).fit(paths, labels, groups=slides)
     assert search.best_params_["imageclassifier__recipe"] in choices["imageclassifier__recipe"]
     assert len(search.predict(paths)) == len(paths)
+
+
+def test_a_search_that_loses_the_groups_warns_and_one_that_passes_them_does_not(
+    paths: list[str], labels: list[str], slides: list[str]
+) -> None:
+    keep = {"param_grid": {"recipe": [KEYS]}, "cv": GroupKFold(2), "refit": False}
+    with pytest.warns(ImagesWithoutGroups) as caught:
+        GridSearchCV(ImageClassifier(), **keep).fit(paths, labels, groups=slides)
+    warning = caught[0].message
+    assert isinstance(warning, ImagesWithoutGroups)
+    assert (warning.code, warning.parameters["example"].rstrip("0123456789")) == ("estimator-without-groups", "slide")
+    with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
+        warnings.simplefilter("error", ImagesWithoutGroups)
+        routed = ImageClassifier().set_fit_request(groups=True)
+        GridSearchCV(routed, **keep, error_score="raise").fit(paths, labels, groups=slides)
 
 
 def test_an_image_may_be_listed_several_times(fitted: ImageClassifier, paths: list[str], labels: list[str]) -> None:

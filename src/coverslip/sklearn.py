@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -36,6 +37,10 @@ class NotImages(cs.CoverslipError, ValueError):
     """`X` does not contain images."""
 
 
+class ImagesWithoutGroups(cs.CoverslipError, UserWarning):
+    """The names of the images suggest groups, and `fit` has none."""
+
+
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classifier of images with the interface of scikit-learn.
 
@@ -67,6 +72,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             y: the label of each image: text or whole numbers.
             groups: the group of each image, such as its patient. Images of a group stay in the same set.
 
+        Warns:
+            ImagesWithoutGroups: related names share labels or appearance beyond chance, and `groups` is None.
+
         Raises:
             NotImages: `X` is empty, or has rows of numbers.
             CoverslipError: a label cannot be the name of a class, the recipe changes the classes, or the training is
@@ -91,7 +99,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         with tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True) as folder:
             run = train_without_report(data, recipe, out=Path(folder) / "run")
             self.classifier_file_ = cs.export(run, out=Path(folder) / "classifier.coverslip").read_bytes()
+            findings = run.inspection.findings if run.inspection else ()
         self._packaged = _Packaged(self.classifier_file_)
+        for finding in findings:
+            if (
+                groups is None and finding.code == "hidden-groups" and finding.remedies
+            ):  # a split can keep them together
+                parameters = {key: finding.parameters[key] for key in ("n_groups", "example")}
+                warnings.warn(ImagesWithoutGroups("estimator-without-groups", **parameters), stacklevel=2)
         return self
 
     def predict(self, X: Images) -> npt.NDArray[Any]:  # Any: the labels

@@ -72,6 +72,12 @@ estimator-empty-label = Ein Label in y ist leer
 estimator-equal-labels = Zwei Labels in y sind dieselbe Klasse { $name }: { $labels }
     .do = Leerzeichen um Labels und die Kodierung von Akzenten unterscheiden keine Klassen. Verwenden Sie eine Schreibweise.
 
+estimator-without-groups = Die Namen der Bilder deuten auf { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } hin, wie etwa „{ $example }“, und fit wurde ohne Gruppen aufgerufen
+    .do = Wenn sie Patienten, Objektträger oder Gesichtsfelder sind, übergeben Sie fit die Gruppen: cross_val_score mit params, und GridSearchCV nur mit Metadata Routing von scikit-learn und set_fit_request(groups=True). Sonst können Bilder eines Patienten in Trainings- und Testset sein, und die Ergebnisse fallen zu optimistisch aus.
+
 estimator-changed-classes = Das Rezept benennt Klassen um oder fasst sie zusammen, sodass Vorhersagen keine Labels aus y wären
     .do = Ändern Sie stattdessen die Labels in y, und entfernen Sie classes.rename, classes.merge und classes.by_domain aus dem Rezept.
 

@@ -72,6 +72,12 @@ estimator-empty-label = A label in y is empty
 estimator-equal-labels = Two labels in y are the same class { $name }: { $labels }
     .do = Spaces around labels and the encoding of accents do not distinguish classes. Use one spelling.
 
+estimator-without-groups = The names of the images suggest { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } such as '{ $example }', and fit was called without groups
+    .do = If they are patients, slides or fields, pass groups to fit: cross_val_score with params, and GridSearchCV only with metadata routing of scikit-learn and set_fit_request(groups=True). Otherwise images of one patient can be in the training and the test set, and the results are too optimistic.
+
 estimator-changed-classes = The recipe renames or merges classes, so that predictions would not be labels of y
     .do = Change the labels in y instead, and remove classes.rename, classes.merge and classes.by_domain from the recipe.
 
