@@ -195,12 +195,12 @@ def own_cache(
 ) -> None:
     """Tests never read or fill the user's cache, nor the weights that the user imported.
 
-    Those of `trained.SMALL_NETWORK` are there, for tests that are about training and not about what it learns.
+    Those of the small networks of `trained` are there, for tests that are about training and not about what it learns.
     """
-    from trained import import_small_network
+    from trained import import_small_networks
 
     os.environ["COVERSLIP_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     weights = tmp_path_factory.mktemp("weights")
-    shutil.copytree(made_once("weights", import_small_network), weights, dirs_exist_ok=True)
+    shutil.copytree(made_once("weights", import_small_networks), weights, dirs_exist_ok=True)
     os.environ["COVERSLIP_WEIGHTS"] = str(weights)
     os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("data"))  # the key of the account

@@ -4,20 +4,25 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from drawing import write_cells
-from trained import GROUPS, SMALL_NETWORK, train_cells
+from small_workspace import until
+from trained import GROUPS, SMALL_NETWORK, results_without_times
 
 from coverslip import pipeline
 from coverslip.events import Event, Noted, Progressed
+from coverslip.files import sha256_json
 from coverslip.runs.folder import Run
+from coverslip.runtime.programs import kill_with_children
 from coverslip.studies.cells import cells_of, state_of
-from coverslip.studies.plan import StudyPlan
-from coverslip.studies.study import run_study
+from coverslip.studies.plan import StudyPlan, load_plan
+from coverslip.studies.study import resume_study, run_study
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,54 +36,81 @@ import sys
 from ray.cluster_utils import Cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
+node = cluster.add_node(num_cpus=1)
 print(cluster.address, flush=True)
-sys.stdin.read()
+for line in sys.stdin:
+    cluster.remove_node(node, allow_graceful=False)
+    node = cluster.add_node(num_cpus=1)
+    print("replaced", flush=True)
 cluster.shutdown()
 """
 
 
+@dataclass
+class Cluster:
+    """A cluster of two nodes with one core each, without a token."""
+
+    process: "subprocess.Popen[str]"
+
+    def __post_init__(self) -> None:
+        self.address = self._answer()
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        answer = self.process.stdout.readline().strip()
+        assert answer, "the cluster ended"
+        return answer
+
+    def replace_node(self) -> None:
+        """Kill the node that is not the head, and start another one."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("replace\n")
+        self.process.stdin.flush()
+        self._answer()
+
+
 @pytest.fixture(scope="module")
-def cluster(own_cache: None) -> Iterator[str]:
-    """The address of a cluster of two nodes with one core each, without a token."""
+def cluster(own_cache: None) -> Iterator[Cluster]:
     command = [sys.executable, "-c", CLUSTER]
     environment = os.environ | {"RAY_raylet_start_wait_time_s": "300"}  # on a busy machine too
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
+        yield Cluster(process)
         assert process.stdin is not None
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert address, "the cluster did not start"
-        yield address
         process.stdin.close()
 
 
+STUDY = """
+import sys
+from coverslip.studies.study import run_study
+
+run_study(sys.argv[1], out=sys.argv[2], on=sys.argv[3], trust_cluster=True)
+"""
+
+
 @pytest.mark.exhaustive
-def test_a_study_of_two_trainings_on_a_cluster_has_the_results_of_this_computer(cluster: str, tmp_path: Path) -> None:
-    plan = StudyPlan.model_validate(
-        {
-            "datasets": [{"path": str(write_cells(tmp_path / "cells", 40)), "group_pattern": GROUPS}],
-            "models": [SMALL_NETWORK],
-            "regimes": ["imagenet"],
-            "seeds": [0, 1],
-            "folds": 0,
-            "threads": 1,
-            "recipe": {"image_size": 32, "tta": 1, "stage": "instant"},
-        }
-    )
+def test_a_study_whose_computers_were_killed_resumes_with_the_results_of_this_computer(
+    cluster: Cluster, finetuned_study: Path, tmp_path: Path
+) -> None:
+    plan, folder = finetuned_study / "study.yaml", tmp_path / "study"
+    cells, on_nodes = cells_of(load_plan(plan), folder), sha256_json(str(folder.resolve()))[:16]
+    with subprocess.Popen([sys.executable, "-c", STUDY, str(plan), str(folder), cluster.address]) as study:
+        until(lambda: any(state_of(cell).state == "done" for cell in cells), seconds=240)
+        runs = [Run(file.parent) for file in Path(tempfile.gettempdir()).glob(f"coverslip-*/{on_nodes}/*/status.json")]
+        statuses = [run.status for run in runs if run.status is not None]
+        study.kill()
+    cluster.replace_node()
+    for status in statuses:  # the nodes are of this computer, on which they would outlive their node
+        kill_with_children(status.pid, status.process_started)
     events: list[Event] = []
-    comparison = run_study(plan, out=tmp_path / "there", on=cluster, trust_cluster=True, emit=events.append)
+    resume_study(folder, on=cluster.address, trust_cluster=True, emit=events.append)
     assert "joining-cluster" in [event.code for event in events if isinstance(event, Noted)]
-    assert [row.n_missing for row in comparison.datasets[0].scores] == [0]
-    here, there = (cells_of(plan, tmp_path / folder) for folder in ("here", "there"))
-    train_cells(here)
-    assert len(there) == 2
-    assert [cell.run.metrics for cell in there] == [cell.run.metrics for cell in here]
+    assert results_without_times(folder) == results_without_times(finetuned_study)
 
 
 @pytest.mark.exhaustive
-def test_a_dataset_that_cannot_be_opened_fails_only_its_trainings(cluster: str, tmp_path: Path) -> None:
+def test_a_dataset_that_cannot_be_opened_fails_only_its_trainings(cluster: Cluster, tmp_path: Path) -> None:
     cells = str(write_cells(tmp_path / "cells", 40))
     plan = StudyPlan.model_validate(
         {
@@ -96,12 +128,12 @@ def test_a_dataset_that_cannot_be_opened_fails_only_its_trainings(cluster: str, 
     def remove(event: Event) -> None:  # after the study has checked its datasets
         shutil.rmtree(tmp_path / "gone", ignore_errors=True)
 
-    run_study(plan, out=tmp_path / "there", on=cluster, trust_cluster=True, emit=remove)
+    run_study(plan, out=tmp_path / "there", on=cluster.address, trust_cluster=True, emit=remove)
     assert (state_of(gone).state, state_of(existing).state) == ("failed", "done")
 
 
 def test_a_prediction_on_a_cluster_has_the_table_and_the_notes_of_this_computer(
-    cluster: str, trained: Run, cells: Path, tmp_path: Path
+    cluster: Cluster, trained: Run, cells: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "new").mkdir()
     for k, file in enumerate(sorted(cells.rglob("*.png"))[:49]):
@@ -112,7 +144,7 @@ def test_a_prediction_on_a_cluster_has_the_table_and_the_notes_of_this_computer(
     there: list[Event] = []
     pipeline.predict(trained.folder, images, out=tmp_path / "here.csv", emit=here.append)
     pipeline.predict(
-        trained.folder, images, out=tmp_path / "there.csv", on=cluster, trust_cluster=True, emit=there.append
+        trained.folder, images, out=tmp_path / "there.csv", on=cluster.address, trust_cluster=True, emit=there.append
     )
     assert len((tmp_path / "there.csv").read_text().splitlines()) == 1 + 52
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()

@@ -25,7 +25,7 @@ from small_workspace import (
     until,
     write_cells,
 )
-from trained import train_cells
+from trained import results_without_times
 
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, Stopped
@@ -34,7 +34,7 @@ from coverslip.runs.predictions import read_predictions
 from coverslip.runtime.programs import kill_with_children, log_file, recorded_failure
 from coverslip.runtime.slurm import Slurm
 from coverslip.studies.cells import cells_of, state_of
-from coverslip.studies.plan import StudyPlan
+from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import job_state
@@ -233,16 +233,15 @@ def plan_of_study(folder: Path, **changes: object) -> StudyPlan:
 
 
 @pytest.mark.exhaustive  # the tests of the app, of resumption and of failures do the same in parts
-def test_each_training_of_a_study_is_a_job_with_the_results_of_this_computer(tmp_path: Path) -> None:
-    plan, n_jobs = plan_of_study(tmp_path), list[int]()
+def test_each_training_of_a_study_is_a_job_with_the_results_of_this_computer(
+    finetuned_study: Path, tmp_path: Path
+) -> None:
+    plan, n_jobs = finetuned_study / "study.yaml", list[int]()
     run_study(plan, out=tmp_path / "there", on="slurm", emit=lambda _: n_jobs.append(len(jobs_of_slurm())))
-    assert max(n_jobs) == 2
-    here, there = (cells_of(plan, tmp_path / name) for name in ("here", "there"))
-    train_cells(here)
-    matrices, matrices_here = ([cell.run.metrics.confusion_matrix for cell in cells] for cells in (there, here))
-    assert len(matrices) == 2
-    assert matrices == matrices_here
-    assert [cell.run.environment.machine.n_threads for cell in there] == [1, 1]
+    assert max(n_jobs) >= 2
+    assert results_without_times(tmp_path / "there") == results_without_times(finetuned_study)
+    cells = cells_of(load_plan(plan), tmp_path / "there")
+    assert [cell.run.environment.machine.n_threads for cell in cells] == [1] * 4
 
 
 def occupy() -> str:

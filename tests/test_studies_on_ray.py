@@ -19,6 +19,7 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip._version import __version__
 from coverslip.errors import BadClusterAnswer, BadRun, CoverslipError
 from coverslip.events import ignore
+from coverslip.files import write_link
 from coverslip.messages import text
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe
@@ -65,12 +66,19 @@ def test_a_folder_that_somebody_else_laid_ready_is_refused(sent: Sent, tmp_path:
     assert not list((tmp_path / "theirs").iterdir())
 
 
-def test_a_folder_comes_back_as_it_was_sent(tmp_path: Path) -> None:
+def test_a_folder_comes_back_as_it_was_sent_and_its_links_as_files_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    (tmp_path / "a" / "b" / "c.bin").write_bytes(bytes(range(256)))
-    unpack(packed([tmp_path / "a", tmp_path / "not there"], tmp_path), tmp_path / "there")
-    assert (tmp_path / "there" / "a" / "b" / "c.bin").read_bytes() == bytes(range(256))
-    assert [file.name for file in (tmp_path / "there").iterdir()] == ["a"]
+    (tmp_path / "a" / "b" / "best").write_bytes(bytes(range(256)))
+    write_link(tmp_path / "a" / "b" / "last", tmp_path / "a" / "b" / "best")
+    for name, to in (("to a file", "b/best"), ("to a folder", ".."), ("to nothing", "gone")):
+        (tmp_path / "a" / name).symlink_to(to)
+    data = packed([tmp_path / "a", tmp_path / "not there"], tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert all(member.isreg() or member.isdir() for member in archive)
+    unpack(data, tmp_path / "there")
+    entries = sorted(file.relative_to(tmp_path / "there").as_posix() for file in (tmp_path / "there").rglob("*"))
+    assert entries == ["a", "a/b", "a/b/best", "a/b/last"]
+    assert [(tmp_path / "there" / name).read_bytes() for name in entries[2:]] == [bytes(range(256))] * 2
 
 
 @pytest.mark.parametrize("name", ["../out", "/out"])

@@ -1,5 +1,9 @@
-"""One trained run that all tests share which only ask something of a run, and copies of it for those that change it."""
+"""One trained run that all tests share which only ask something of a run, and copies of it for those that change it.
 
+A fine-tuned study is shared by tests that run it elsewhere.
+"""
+
+import csv
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -15,8 +19,11 @@ from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Recipe, SplitPlan, augment_named
 from coverslip.studies.cells import Cell
+from coverslip.studies.plan import StudyPlan
+from coverslip.studies.study import run_study
 
 SMALL_NETWORK = "timm/test_efficientnet"  # timm's own network for tests, 0.4 million parameters
+OTHER_SMALL_NETWORK = "timm/test_resnet"  # 0.5 million parameters
 # Without augmented copies, from which it would learn to make no mistake on these cells.
 INSTANT = Recipe(
     model=SMALL_NETWORK, stage="instant", image_size=48, tta=1, split=SplitPlan(folds=0), augment=augment_named("none")
@@ -26,8 +33,8 @@ GROUPS = r"slide\d+"
 MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
-def import_small_network(folder: Path) -> None:
-    """Random weights for `SMALL_NETWORK` that pass for pretrained ones."""
+def import_small_networks(folder: Path) -> None:
+    """Random weights for both small networks that pass for pretrained ones."""
     import safetensors.torch
     import torch
 
@@ -35,14 +42,15 @@ def import_small_network(folder: Path) -> None:
     from coverslip.models.importing import import_weights
 
     timm = import_timm()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        network = timm.create_model(SMALL_NETWORK.removeprefix("timm/"))
-    file = folder / "small.safetensors"
-    safetensors.torch.save_file(network.state_dict(), file)
     os.environ["COVERSLIP_WEIGHTS"] = str(folder)
-    import_weights(file, SMALL_NETWORK)
-    file.unlink()
+    file = folder / "small.safetensors"
+    for name in (SMALL_NETWORK, OTHER_SMALL_NETWORK):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            network = timm.create_model(name.removeprefix("timm/"))
+        safetensors.torch.save_file(network.state_dict(), file)
+        import_weights(file, name)
+        file.unlink()
 
 
 def train_cells(cells: Iterable[Cell]) -> None:
@@ -79,6 +87,35 @@ def trained(made_once: MadeOnce, own_cache: None) -> Run:
         cs.train(cs.open_dataset(cells, group_pattern=GROUPS), INSTANT, out=folder / "first")
 
     return Run(made_once("trained", train) / "first")
+
+
+@pytest.fixture(scope="session")
+def finetuned_study(made_once: MadeOnce, own_cache: None) -> Path:
+    """A study of two networks with pretrained and random weights, on this computer. Nobody may change it.
+
+    After one epoch, the last checkpoint of a training is also the best one.
+    """
+
+    def run(folder: Path) -> None:
+        plan = StudyPlan.model_validate(
+            {
+                "datasets": [{"path": str(write_cells(folder / "cells", 30, side=32)), "group_pattern": GROUPS}],
+                "models": [SMALL_NETWORK, OTHER_SMALL_NETWORK],
+                "regimes": ["imagenet", "scratch"],
+                "folds": 2,
+                "threads": 1,
+                "recipe": {"stage": "finetune", "epochs": 1, "image_size": 32, "tta": 1, "augment": "none"},
+            }
+        )
+        run_study(plan, out=folder / "study")
+
+    return made_once("finetuned study", run) / "study"
+
+
+def results_without_times(study: Path) -> list[dict[str, str]]:
+    """Return the rows of `results.csv` without the column of times."""
+    with (study / "results.csv").open(encoding="utf-8", newline="") as file:
+        return [{name: value for name, value in row.items() if name != "train_seconds"} for row in csv.DictReader(file)]
 
 
 @pytest.fixture(scope="session")

@@ -35,12 +35,18 @@ _MAX_FILES = 200_000
 
 
 def packed(files: Iterable[Path], below: Path) -> bytes:
-    """Return an archive of files and folders, by their paths relative to `below`; missing files are excluded."""
+    """Return an archive of files and folders, by their paths relative to `below`.
+
+    It contains only regular files and folders: a file with several hard links is stored once for each, and symbolic
+    links are excluded, as missing files are.
+    """
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:  # uncompressed: weights and images compress poorly
+    # Uncompressed: weights and images compress poorly. Without `dereference`, a hard link would be stored as a link.
+    with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
         for file in files:
-            if file.exists():
-                archive.add(file, file.relative_to(below).as_posix())
+            for each in (file, *sorted(file.rglob("*"))):
+                if (each.is_file() or each.is_dir()) and not each.is_symlink():
+                    archive.add(each, each.relative_to(below).as_posix(), recursive=False)
     return buffer.getvalue()
 
 
