@@ -10,7 +10,10 @@ import shutil
 import signal
 import sys
 
-# Programs that tests begin inherit what this one ignores: `nohup make test` would ignore the end of a terminal.
+# Programs that tests begin inherit what this one ignores: Ctrl-C if a script runs `make test &`, and the end of a
+# terminal after `nohup make test`.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

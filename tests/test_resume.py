@@ -324,6 +324,7 @@ print(*states, BY_SIGNAL.is_requested())
             ("SIGINT", "default", "True interrupted False"),
             ("SIGTERM", "default", "True interrupted False"),
             ("SIGHUP", "default", "True interrupted False"),
+            ("SIGINT", "ignored", "False False False"),  # as of `&` in a script
             ("SIGHUP", "ignored", "False False False"),  # as of `nohup`
         ],
     ),

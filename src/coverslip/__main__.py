@@ -13,7 +13,8 @@ _INTERRUPTED = 130
 def main() -> int:
     """Run one command and return its exit code, also if Ctrl-C is pressed while modules are imported.
 
-    SIGTERM and SIGHUP (end of the terminal) interrupt a command like Ctrl-C, unless they are ignored (`nohup`).
+    SIGTERM and SIGHUP (end of the terminal) interrupt a command like Ctrl-C. Signals that are ignored stay ignored:
+    SIGINT if a script started the command with `&`, SIGHUP if `nohup` did.
     """
     # The last step: Ctrl-C during the shutdown of Python would replace the exit code.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

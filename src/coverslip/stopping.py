@@ -87,11 +87,14 @@ BY_SIGNAL = Stop()
 
 
 def ending_signals() -> list[signal.Signals]:
-    """Return SIGINT (Ctrl-C), SIGTERM, and SIGHUP (end of the terminal) unless it is ignored (`nohup`)."""
+    """Return SIGINT (Ctrl-C), SIGTERM and SIGHUP (end of the terminal), except those that are ignored.
+
+    Programs that a script starts with `&` inherit that SIGINT is ignored, and those of `nohup` that SIGHUP is.
+    """
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    if sys.platform != "win32":
         numbers.append(signal.SIGHUP)
-    return numbers
+    return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from signal import SIGINT
 from typing import Generic, TypeVar
 
 from coverslip.machine import CORES_VARIABLE, THREAD_VARIABLES, n_cores
@@ -108,7 +107,7 @@ class Executor(ABC, Generic[Task, Handle, Result]):
 
 @dataclass(frozen=True, slots=True)
 class ProgramTask:
-    """A program that works on a folder, as of `launch`. SIGINT stops it in order."""
+    """A program that works on a folder, as of `launch`. SIGTERM stops it in order."""
 
     command: Sequence[str]
     folder: Path
@@ -155,5 +154,4 @@ class ProgramExecutor(Executor[ProgramTask, Program, int]):
             self._free_cores.put(cores)
 
     def _cancel(self, handle: Program) -> None:
-        if handle.poll() is None:
-            handle.send_signal(SIGINT)
+        handle.terminate()  # not SIGINT, which programs ignore if a script started this one with `&`

@@ -66,7 +66,7 @@ def cancel_waiting(log: Path) -> None:
 
 
 class _Job:
-    """A job of Slurm that this process submits and waits for. SIGTERM and SIGINT cancel it at any time."""
+    """A job of Slurm that this process submits and waits for. SIGTERM cancels it at any time."""
 
     def __init__(self) -> None:
         self._number = ""
@@ -146,8 +146,7 @@ def main(arguments: Sequence[str]) -> int:
     """Submit a command, and return when its job has ended: 0 if it succeeded, or this process cancelled it."""
     log, *options = arguments[: arguments.index("--")]
     job = _Job()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, job.cancel)
+    signal.signal(signal.SIGTERM, job.cancel)
     status = job.submit(arguments[arguments.index("--") + 1 :], log, options)
     if status == 0:
         job.wait()
