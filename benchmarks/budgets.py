@@ -54,8 +54,6 @@ _NOTES = {
     "fewer-epochs",
     "no-time-for-folds",
     "no-time-to-fine-tune",
-    "no-time-to-fine-tune-folds",
-    "no-time-to-refit",
     "out-of-time",
     "smaller-images",
 }
@@ -68,7 +66,7 @@ class Row:
     share: float  # of the budget that the command took
     has_classifier: bool
     stage: str
-    image_size: int | None
+    preset: str
     gain: float  # in macro-F1 over the instant classifier without a budget
     error: float  # standard error of the macro-F1
 
@@ -81,9 +79,7 @@ def main() -> None:
     parser.add_argument("--busy", action="store_true")
     RECORD.add_option(parser)
     options = parser.parse_args()
-    print(
-        "| dataset | training | min | share of the budget | classifier | px | macro-F1 − instant | SE | load | notes |"
-    )
+    print("| dataset | training | min | share of the budget | classifier | preset | F1 − instant | SE | load | notes |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     rows = [row for name in options.sets for row in rows_of(name, options.minutes, options.kinds, is_busy=options.busy)]
     shares = [row.share for row in rows]
@@ -116,7 +112,7 @@ def rows_of(name: str, minutes: list[float], kinds: list[str], *, is_busy: bool)
                 with busy_core(is_busy=is_busy):
                     done = coverslip(*arguments, cache=folder / f"cache of {run.name}")
                 row = row_of(run, instant, done.wall_s / (60 * budget))
-                words = f"{row.stage if row.has_classifier else 'NONE'} | {row.image_size}"
+                words = f"{row.stage if row.has_classifier else 'NONE'} | {row.preset}"
                 cells = [name, kind, f"{budget:g}", f"{row.share:.2f}", words, f"{row.gain:+.3f}", f"{row.error:.3f}"]
                 print("|", " | ".join([*cells, f"{os.getloadavg()[0]:.1f}", notes_of(run)]), "|", flush=True)
                 yield row
@@ -128,11 +124,11 @@ def _set(settings: tuple[str, ...] | list[str]) -> list[str]:
 
 def row_of(run: Path, instant: Path, share: float) -> Row:
     if not (run / "metrics.json").is_file() or not (run / "classifier").is_dir():
-        return Row(share, False, "", None, -1.0, 0.0)
+        return Row(share, False, "", "", -1.0, 0.0)
     f1, baseline = macro_f1(run), macro_f1(instant)
     record, training = (json.loads((run / name).read_text()) for name in ("budget.json", "training.json"))
     error = (f1["high"] - f1["low"]) / 3.92 if f1["low"] is not None else 0.0
-    return Row(share, True, training["chosen"], record["image_size"], f1["value"] - baseline["value"], error)
+    return Row(share, True, training["chosen"], record["preset"], f1["value"] - baseline["value"], error)
 
 
 def notes_of(run: Path) -> str:

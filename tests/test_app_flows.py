@@ -29,7 +29,7 @@ TITLES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "mac
 def train_by_clicks(page: "Page", name: str) -> None:
     """On the page of a dataset: train the instant model alone, small and without folds."""
     page.get_by_role("link", name="Train a classifier").click()
-    page.get_by_role("radio", name="Instant classifier only").check()
+    page.get_by_role("radio", name="Good").check()
     page.get_by_text("Preprocessing").click()
     page.get_by_label("Image size").fill("32")
     page.get_by_text("which images are used for training").click()

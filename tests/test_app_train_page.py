@@ -94,7 +94,7 @@ def test_every_key_has_a_field_with_its_title(page: "Page", lab: Lab) -> None:
     page.get_by_role("button", name="Start training").wait_for()
     unfold(page)
     text = page.locator("form.training").inner_text()
-    apart = {"stage": "Training stages", "init": "Pretraining on another dataset"}
+    apart = {"stage": "Preset", "init": "Pretraining on another dataset"}
     missing = [key.key for key in recipe_keys() if apart.get(key.key, key.title) not in text]
     assert missing == []
 
@@ -229,17 +229,22 @@ def test_the_recipe_of_a_publication_is_chosen_and_networks_are_filtered_by_publ
 
 
 @pytest.mark.exhaustive
-def test_a_time_budget_counts_and_is_listed_as_a_choice(page: "Page", lab: Lab) -> None:
+def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
-    page.get_by_role("radio", name="Quick").check()
+    best, first_look = (page.get_by_role("radio", name=name) for name in ("Best About", "First look About"))
+    expect(best).to_be_checked()
+    page.get_by_role("radio", name="Good About").check()
     page.get_by_role("link", name="1 setting differs").wait_for()
     unfold(page)
-    title = "Time limit"
-    page.get_by_role("row", name=title).wait_for()
-    expect(page.get_by_text("All settings have their defaults")).to_have_count(0)
-    page.get_by_role("button", name=f"Reset “{title}” to the default").click()
+    expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^stage: instant$", re.M))
+    if first_look.count():  # useful only if it saves half of the time
+        first_look.check()
+        expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^image_size: 112$", re.M))
+        expect(first_look).to_be_checked()
+    best.check()
     page.get_by_text("All settings have their defaults").wait_for()
-    expect(page.get_by_role("link", name="setting differs")).to_have_count(0)
+    page.get_by_label("Image size").fill("32")
+    expect(first_look).to_have_count(0)
 
 
 @pytest.mark.exhaustive

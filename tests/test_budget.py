@@ -1,6 +1,5 @@
 """A training within a time budget: it ends in time, is never worse than the instant classifier, and can be repeated."""
 
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,22 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRecipe, OutOfMemory, OutOfTime, Stopped
-from coverslip.events import EpochEnded, Event, FoldEnded, Noted, Pace, StageStarted, ignore
-from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory, image_sizes
+from coverslip.events import EpochEnded, Event, FoldEnded, Noted, StageStarted, ignore
+from coverslip.experiments.budgeting import BudgetedTraining, fit_to_budget, fit_to_memory
 from coverslip.experiments.cross_validation import folds_of_recipe
-from coverslip.experiments.estimating import measure_pace
+from coverslip.experiments.estimating import Speed
 from coverslip.experiments.one_split import make_split
 from coverslip.experiments.preparation import validated
+from coverslip.experiments.presets import with_preset
 from coverslip.experiments.run_state import begin_run, resume_budget
 from coverslip.experiments.split_data import SplitData
 from coverslip.experiments.training_run import run_training
@@ -37,8 +34,7 @@ from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.recipe_keys import load_recipe, with_settings
 from coverslip.runs.status import StatusFile
-from coverslip.runs.timing import TRAINING_BY_EMBEDDING
-from coverslip.runs.training import PRESETS, budget_seconds
+from coverslip.runs.training import budget_seconds
 from coverslip.stopping import Deadline, Stop, TimeLimit
 from coverslip.training.batches import TrainingImages
 from coverslip.training.finetuning import Progress, _step_plan
@@ -118,12 +114,6 @@ def n_steps(run: Run) -> int:
     return run.training.finetune.n_steps
 
 
-def test_the_pages_know_the_same_budgets_by_name() -> None:
-    text = (Path(__file__).parents[1] / "web/src/features/train/budget.ts").read_text(encoding="utf-8")
-    (words,) = re.findall(r"WORDS: .*? = \{ (.*) \};", text)
-    assert {name: float(seconds) for seconds, name in re.findall(r"(\d+): '(\w+)'", words)} == PRESETS
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -132,7 +122,6 @@ def test_the_pages_know_the_same_budgets_by_name() -> None:
         ("10 min", 600),
         ("1h30m", 5400),
         ("1.5h", 5400),
-        ("quick", 120),
         (45, 45),
         ("2M", 120),
     ],
@@ -141,7 +130,7 @@ def test_a_budget_is_a_length_of_time(text: str | float, seconds: float) -> None
     assert budget_seconds(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "ten", "10", "m", "-5m", "0s", 0, float("nan"), "10m ago"])
+@pytest.mark.parametrize("text", ["", "ten", "quick", "10", "m", "-5m", "0s", 0, float("nan"), "10m ago"])
 def test_what_is_no_length_of_time_is_refused(text: str | float) -> None:
     with pytest.raises(BadRecipe) as refused:
         budget_seconds(text)
@@ -274,15 +263,7 @@ def test_training_from_random_weights_runs_an_epoch_whatever_it_takes() -> None:
     assert len(simulated(timed_plan(clock, 10.0, fewest=1), clock, lambda step: 1.0)) == 50
 
 
-def test_a_budget_may_take_smaller_images_where_the_recipe_leaves_their_size_open() -> None:
-    assert image_sizes(Recipe(), 224) == [224, 192, 160, 128]
-    assert image_sizes(Recipe(image_size=224), 224) == [224]
-    assert image_sizes(Recipe(init="scratch"), 224) == [224]
-    assert image_sizes(Recipe(head_init="random"), 224) == [224]
-    assert image_sizes(Recipe(model="mobilenet_v2"), 96) == [96, 64]
-
-
-PACE = Pace(reading=0.0, embedding=0.1, training=1.0, fitting=1.0, loading=1.0, closing=1.0)
+SPEED = Speed(reading=0.0, embedding=1.0, training=10.0, product=0.004, slowness=1.0)
 
 
 def choice(
@@ -306,104 +287,66 @@ def choice(
     folds, _ = folds_of_recipe(data, scan, recipe)
     events: list[Event] = []
     context = RunContext(folder, emit=events.append, deadline=Deadline.within(budget, Clock()))
-    fit = fit_to_budget(data, scan, folds, split_data, recipe, context, measure=lambda *_: PACE, free=free)
+    fit = fit_to_budget(data, scan, folds, split_data, recipe, context, SPEED, free)
     assert context.run.recipe.image_size == fit.recipe.image_size
     return fit, {event.code: event for event in events if isinstance(event, Noted)}
 
 
-def test_more_time_allows_larger_images_and_then_fine_tuning_first_on_smaller_images(
-    cells: Path, tmp_path: Path
-) -> None:
-    results: list[tuple[str, int]] = []
-    for budget in (0.5, 8.0, 60.0, 150.0, 230.0, 1000.0):
-        fit, notes = choice(cells, tmp_path / str(budget), OPEN, budget)
-        results.append((fit.recipe.stage, fit.recipe.image_size or 160))
-        assert ("no-time-to-fine-tune" in notes) == (fit.recipe.stage == "instant")
-        assert ("smaller-images" in notes) == (fit.recipe.image_size is not None)
-        assert ("budget-exceeded" in notes) == (budget <= 8.0)
+def test_more_time_allows_the_better_preset_and_always_one(cells: Path, tmp_path: Path) -> None:
+    recipe = OPEN.model_copy(update={"model": "efficientnet_lite0"})
+    results = []
+    for budget in (0.5, 60.0, 200.0, 3000.0, 9000.0):
+        fit, notes = choice(cells, tmp_path / str(budget), recipe, budget)
         record = Run(tmp_path / str(budget)).budget
         assert record is not None
         assert record.is_fixed
-        assert (record.sufficient_seconds is None) == (results[-1] == ("finetune", 160))
-        if record.least_seconds is not None:
-            assert budget < record.least_seconds < (record.sufficient_seconds or 0)
-    assert results[0] == ("instant", 128)  # 96 px would save little time
-    assert results[-1] == ("finetune", 160)
-    ranks = [(stage == "finetune", px) for stage, px in results]
-    assert ranks == sorted(ranks)
-    assert len({px for stage, px in results if stage == "finetune"}) > 1
-    sufficient = Run(tmp_path / "60.0").budget
-    assert sufficient is not None
-    assert sufficient.sufficient_seconds is not None
-    fit, _ = choice(cells, tmp_path / "enough", OPEN, sufficient.sufficient_seconds)
-    assert (fit.recipe.stage, fit.recipe.image_size) == ("finetune", None)
+        assert with_preset(recipe, record.preset).image_size == fit.recipe.image_size
+        assert (fit.recipe.stage == "finetune") == (record.preset == "best") == (fit.context.limit is not None)
+        assert (record.sufficient_seconds is not None) == ("no-time-to-fine-tune" in notes) == (record.preset != "best")
+        assert ("smaller-images" in notes) == (record.preset == "first-look")
+        assert ("budget-exceeded" in notes) == (budget == 0.5)
+        results.append(record.preset)
+    assert results == ["first-look", "first-look", "good", "best", "best"]
 
 
-def test_the_fit_on_all_images_is_planned_and_left_out_first(cells: Path, tmp_path: Path) -> None:
-    """The instant classifier takes about 12 s, and the fit on all images 3 s."""
-    instant = OPEN.model_copy(update={"stage": "instant"})
-    results = {}
-    for budget in (9.0, 14.0, 17.0):
-        fit, notes = choice(cells, tmp_path / str(budget), instant, budget)
-        run = Run(tmp_path / str(budget))
-        assert fit.recipe.refit_all == run.recipe.refit_all
-        assert (not fit.recipe.refit_all) == run.budget.drops_refit == ("no-time-to-refit" in notes)
-        results[budget] = (fit.recipe.refit_all, fit.recipe.image_size)
-    assert results == {9.0: (False, 128), 14.0: (False, None), 17.0: (True, None)}
-    reserves = []
-    for refits in (True, False):
-        choice(cells, tmp_path / f"fine-tuned {refits}", OPEN.model_copy(update={"refit_all": refits}), 1000.0)
-        reserves.append(Run(tmp_path / f"fine-tuned {refits}").budget.reserve_seconds)
-    assert reserves[0] - reserves[1] == pytest.approx(1.1 * (0.1 * 18 + 1.0))  # if the instant classifier is selected
+def test_a_first_look_is_not_taken_where_it_saves_little_or_sizes_are_stated(cells: Path, tmp_path: Path) -> None:
+    for name, recipe in {"stated": SMALL, "small network": OPEN}.items():
+        fit, notes = choice(cells, tmp_path / name, recipe, 0.5)
+        assert (fit.recipe.stage, fit.recipe.image_size) == ("instant", recipe.image_size)
+        assert "budget-exceeded" in notes
 
 
-def test_folds_are_replaced_by_one_split_unless_they_were_requested(cells: Path, tmp_path: Path) -> None:
-    usual = SMALL.model_copy(update={"split": SplitPlan(folds=None)})
-    stated = SMALL.model_copy(update={"split": SplitPlan(folds=3)})
-    fit, notes = choice(cells, tmp_path / "usual", usual, 400.0)
-    assert fit.folds is None
-    assert fit.recipe.split.folds == 0  # also without a budget
-    assert fit.recipe.is_finetuned
-    assert "no-time-for-folds" in notes
-    fit, notes = choice(cells, tmp_path / "no fine-tuning", usual, 90.0)
-    assert fit.folds is not None
-    assert fit.recipe.stage == "instant"
-    assert {"no-time-to-fine-tune"} == set(notes)
-    fit, notes = choice(cells, tmp_path / "stated", stated, 100.0)
-    assert fit.folds is not None
-    assert fit.recipe.stage == "instant"
-    assert "no-time-to-fine-tune-folds" in notes
-    fit, notes = choice(cells, tmp_path / "hardly", stated, 1.0)
-    assert fit.folds is not None
-    assert fit.recipe.stage == "instant"
-    assert "budget-exceeded" in notes
-    fit, notes = choice(cells, tmp_path / "time", stated, 5000.0)
-    assert fit.folds is not None
-    assert fit.recipe.is_finetuned
-    assert not notes
+def test_folds_have_equal_epochs_and_are_never_replaced(cells: Path, tmp_path: Path) -> None:
+    usual, stated = (SMALL.model_copy(update={"split": SplitPlan(folds=folds)}) for folds in (None, 3))
+    for name, recipe in {"usual": usual, "stated": stated}.items():
+        epochs = []
+        for budget in (1.0, 600.0, 6000.0, 60_000.0):
+            fit, notes = choice(cells, tmp_path / f"{name} {budget}", recipe, budget)
+            assert fit.recipe.split.sets_folds
+            assert fit.context.limit is None
+            assert ("no-time-to-fine-tune" in notes) == (fit.recipe.stage == "instant")
+            epochs.append(fit.recipe.n_epochs if fit.recipe.is_finetuned else 0)
+        assert epochs == sorted(epochs)
+        assert (epochs[0], epochs[-1]) == (0, 6)
 
 
-@pytest.mark.parametrize(
-    ("stage", "folds", "budget"), [("finetune", None, 400), ("finetune", 3, 100), ("instant", None, 10)]
-)
-def test_the_time_that_is_stated_for_cross_validation_is_sufficient(
-    cells: Path, tmp_path: Path, stage: str, folds: int | None, budget: float
-) -> None:
-    recipe = SMALL.model_copy(update={"stage": stage, "split": SplitPlan(folds=folds)})
-    _, notes = choice(cells, tmp_path / "short", recipe, budget)
-    short = notes["no-time-for-folds" if folds is None else "no-time-to-fine-tune-folds"]
-    fit, _ = choice(cells, tmp_path / "sufficient", recipe, float(short.parameters["seconds"]))
-    assert fit.folds is not None
-    assert fit.recipe.stage == stage
+@pytest.mark.parametrize("folds", [0, 3])
+def test_the_time_that_is_stated_for_fine_tuning_is_sufficient(cells: Path, tmp_path: Path, folds: int) -> None:
+    recipe = SMALL.model_copy(update={"split": SplitPlan(folds=folds)})
+    _, notes = choice(cells, tmp_path / "short", recipe, 100.0)
+    short = notes["no-time-to-fine-tune"]
+    assert short.parameters["n_networks"] == (4 if folds else 1)
+    fit, notes = choice(cells, tmp_path / "sufficient", recipe, float(short.parameters["seconds"]))
+    assert (fit.recipe.stage, fit.recipe.n_epochs, notes) == ("finetune", 6, {})
 
 
 def test_a_new_budget_forgets_what_an_earlier_one_lacked(cells: Path, tmp_path: Path) -> None:
-    choice(cells, tmp_path / "run", OPEN, 8.0)
-    assert Run(tmp_path / "run").budget.least_seconds is not None
+    choice(cells, tmp_path / "run", OPEN.model_copy(update={"model": "efficientnet_lite0"}), 8.0)
+    assert Run(tmp_path / "run").recipe.image_size == 112
     resume_budget(Run(tmp_path / "run"), 36_000.0)
     record = Run(tmp_path / "run").budget
-    assert (record.sufficient_seconds, record.least_seconds, record.least_image_size) == (None, None, None)
-    assert (record.ended, record.is_fixed) == (None, False)
+    assert (record.sufficient_seconds, record.preset, record.ended, record.is_fixed) == (None, None, None, False)
+    assert (Run(tmp_path / "run").recipe.image_size, Run(tmp_path / "run").recipe.stage) == (None, "finetune")
 
 
 def test_a_new_budget_forgets_the_changes_of_a_schedule_that_has_not_begun(cells: Path, tmp_path: Path) -> None:
@@ -463,7 +406,7 @@ def test_fine_tuning_follows_the_machine_and_its_recipe_gives_the_same_without_a
     assert fewest_steps <= n_steps(run) <= most_steps
     assert run.recipe.schedule_changes
     assert run.budget is not None
-    assert (run.budget.ended, run.budget.epochs, run.budget.image_size) == ("fine-tuned", 12, 48)
+    assert (run.budget.ended, run.budget.epochs, run.budget.preset) == ("fine-tuned", 12, "best")
     ends = [event for event in machine.events if isinstance(event, EpochEnded)]
     assert ends[-1].learning_rate < 0.1 * recipe.learning_rate
     check_same_without_budget(run, cells, tmp_path / "repeated")
@@ -494,10 +437,7 @@ def test_a_budget_always_gives_a_classifier_and_its_recipe_gives_the_same(cells:
     assert run.training.finetune is None
     assert run.budget is not None
     assert run.budget.ended == "no time to fine-tune"
-    assert run.budget.for_some in time_for_all(run.budget)
-    assert time_for_all(run.budget) in why_instant(
-        ReportedRun(run)
-    )  # in the summary of the result, not only in its details
+    assert time_for_all(run.budget) in why_instant(ReportedRun(run))  # in the summary, not only in its details
     check_same_without_budget(run, cells, tmp_path / "repeated")
 
 
@@ -545,7 +485,7 @@ def test_a_stopped_run_resumes_with_the_time_that_it_is_given(cells: Path, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_time_that_is_added_brings_fine_tuning_and_larger_images_back(cells: Path, tmp_path: Path) -> None:
+def test_time_that_is_added_brings_fine_tuning_back(cells: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
 
     def stop(event: Event) -> None:
@@ -558,9 +498,8 @@ def test_time_that_is_added_brings_fine_tuning_and_larger_images_back(cells: Pat
     assert stopped.stage == "instant"
     run = cs.resume(folder, budget="10h")
     assert n_steps(run) == 18
-    assert run.recipe.image_size is None
     assert run.budget is not None
-    assert (run.budget.epochs_run, run.budget.sufficient_seconds, run.budget.least_seconds) == (6, None, None)
+    assert (run.budget.epochs_run, run.budget.sufficient_seconds) == (6, None)
 
 
 @pytest.mark.exhaustive
@@ -699,33 +638,6 @@ print(resident("VmHWM") - before)
 """
 
 
-@pytest.mark.slow
-def test_the_pace_of_a_training_is_measured_on_a_few_images(cells: Path, tmp_path: Path) -> None:
-    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
-    scan = scan_images(data)
-    pace = measure_pace(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
-    measured = (pace.reading, pace.embedding, pace.training, pace.fitting, pace.loading, pace.closing)
-    assert all(seconds is not None and 0 < seconds < 600 for seconds in measured)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.slow
-def test_a_pace_is_estimated_if_memory_is_insufficient_for_the_timed_steps(cells: Path, tmp_path: Path) -> None:
-    data, recipe = validated(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(SMALL, ["batch_size=4"]))
-    scan = scan_images(data)
-
-    def fail_in_training(module: nn.Module, _: object) -> None:
-        if module.training and isinstance(module, nn.Conv2d):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-    hook = register_module_forward_pre_hook(fail_in_training)
-    try:
-        pace = measure_pace(SplitData(data, scan, make_split(data, scan, recipe)), recipe, RunContext(tmp_path))
-    finally:
-        hook.remove()
-    assert pace.training == pytest.approx(TRAINING_BY_EMBEDDING * (pace.embedding or 0.0) / recipe.n_views)
-
-
 def test_pretraining_takes_no_budget(cells: Path, tmp_path: Path) -> None:
     recipe = with_settings(SMALL, [f"init={{train_on: {cells}}}"])
     with pytest.raises(BadRecipe) as refused:
@@ -738,3 +650,13 @@ def test_cross_validation_from_random_weights_takes_no_budget(cells: Path, tmp_p
     with pytest.raises(BadRecipe) as refused:
         cs.train(cs.open_dataset(cells), recipe, out=tmp_path / "run", budget="10m")
     assert refused.value.code == "budget-with-folds-from-scratch"
+
+
+@pytest.mark.slow
+def test_folds_that_few_images_require_are_one_split_from_random_weights(cells: Path, tmp_path: Path) -> None:
+    recipe = with_settings(SMALL, ["init=scratch", "epochs=1"])
+    machine = Machine((0.0,))
+    run = trained_within(cells, tmp_path / "run", recipe.model_copy(update={"split": SplitPlan()}), 1000.0, machine)
+    assert not run.is_cross_validated
+    assert "no-time-for-folds" in machine.notes()
+    assert run.recipe.split.folds == 0

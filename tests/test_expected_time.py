@@ -1,171 +1,104 @@
-"""The expected time of a training, by the pace of earlier ones on this computer."""
+"""The expected time of a training, by a measurement on some of its images."""
 
-import json
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
+import torch
 from drawing import write_cells
+from torch import nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from trained import GROUPS, INSTANT, SMALL_NETWORK
-from training_events import a_step, an_epoch
 
 import coverslip as cs
-from coverslip.cache.stores import RecordStore
 from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import Stopped
-from coverslip.events import (
-    COMPUTING_FEATURES,
-    Event,
-    InstantClassifierFitted,
-    Noted,
-    Pace,
-    Progressed,
-    RunEnded,
-    SetSizes,
-    StageStarted,
-    WorkPlanned,
-)
-from coverslip.experiments.estimating import PACES, PaceListener, plan_work
-from coverslip.messages import note
+from coverslip.events import Event, Noted, SetSizes, WorkPlanned
+from coverslip.experiments.estimating import Speed, measure_speed, measure_speed_of, plan_work
+from coverslip.experiments.one_split import make_split
+from coverslip.experiments.split_data import SplitData
 from coverslip.runs.folder import Run, RunContext
-from coverslip.runs.progress import LoggedProgress, fold_event
-from coverslip.runs.recipe_keys import save_recipe, with_settings
-from coverslip.runs.timing import refit_seconds
+from coverslip.runs.recipe_keys import with_settings
+from coverslip.runs.timing import TRAINING_BY_EMBEDDING, total_seconds
+from coverslip.stopping import Deadline
 from coverslip.studies.timing import _sizes
 
+SIZES = [SetSizes(n_train=30, n_val=10, n_test=10, n_drawn=30, n_selecting=10)]
+SPEED = Speed(reading=0.0, embedding=0.1, training=1.0, product=0.004, slowness=1.0)
+FINETUNE = with_settings(INSTANT, ["stage=finetune", "epochs=8"])
 
-def expected_seconds(cells: Path, out: Path, *settings: str, is_stopped: bool = False) -> float | None:
-    """What a training says before it begins; it may be stopped as soon as it has said so."""
+
+def test_the_epochs_that_a_schedule_adds_are_expected() -> None:
+    n_epochs = []
+    for changes in ({}, {"schedule_changes": {2.0: 15.5}}, {"schedule_changes": {2.0: 15.5}, "last_epoch": 10}):
+        n_epochs.append(plan_work(FINETUNE.model_copy(update=changes), SIZES).n_epochs)
+    assert n_epochs == [8, 16, 10]
+
+
+def test_the_expected_time_grows_with_the_work(cells: Path) -> None:
+    instant, tuned = (plan_work(recipe, SIZES, SPEED) for recipe in (INSTANT, FINETUNE))
+    assert tuned.seconds is not None
+    assert instant.seconds is not None
+    assert tuned.seconds - instant.seconds >= 8 * 30 * SPEED.training
+    half = SPEED.at_side(0.5).pace(40, 1, 0.0)
+    assert half.embedding == pytest.approx(0.1 / 2**1.5)
+    assert total_seconds(instant, half) < instant.seconds
+    assert plan_work(INSTANT, SIZES).seconds is None  # not measured
+    more = SPEED.pace(3010, 1, 0.0).fitting  # 0.2 + 4.70 s, and 4.06 s for products of matrices
+    assert more == pytest.approx(8.97, rel=0.01)
+
+
+def measured(cells: Path, folder: Path, *settings: str, deadline: float = 1e6) -> Speed:
+    data, recipe = cs.open_dataset(cells, group_pattern=GROUPS), with_settings(FINETUNE, [*settings])
+    scan = scan_images(data)
+    context = RunContext(folder, deadline=Deadline.within(deadline))
+    return measure_speed(SplitData(data, scan, make_split(data, scan, recipe)), recipe, context)
+
+
+@pytest.mark.slow
+def test_the_speed_of_a_training_is_measured_on_a_few_images(cells: Path, tmp_path: Path) -> None:
+    speed = measured(cells, tmp_path)
+    assert all(0 < seconds < 600 for seconds in asdict(speed).values())
+    assert not list(tmp_path.iterdir())
+    sampled = measure_speed_of(cs.open_dataset(cells, group_pattern=GROUPS), with_settings(FINETUNE, ["init=scratch"]))
+    assert all(0 < seconds < 600 for seconds in asdict(sampled).values())
+
+
+@pytest.mark.slow
+def test_steps_that_cannot_end_or_do_not_fit_into_memory_are_estimated(cells: Path, tmp_path: Path) -> None:
+    steps: list[nn.Module] = []
+
+    def fail_in_training(module: nn.Module, _: object) -> None:
+        if module.training and isinstance(module, nn.Conv2d):
+            steps.append(module)
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    hook = register_module_forward_pre_hook(fail_in_training)
+    try:
+        without_time = measured(cells, tmp_path, deadline=0.0)
+        assert not steps
+        without_memory = measured(cells, tmp_path)
+    finally:
+        hook.remove()
+    for speed in (without_time, without_memory):
+        assert speed.training == pytest.approx(TRAINING_BY_EMBEDDING * speed.embedding)
+
+
+@pytest.mark.slow
+def test_a_training_notes_its_expected_time_before_it_begins(cells: Path, tmp_path: Path) -> None:
     notes: list[Noted] = []
 
     def listen(event: Event) -> None:
         if isinstance(event, Noted) and event.code == "expected-time":
             notes.append(event)
-            if is_stopped:
-                Run(out).stop_file.touch()
+            Run(tmp_path / "run").stop_file.touch()
 
-    data = cs.open_dataset(cells, group_pattern=GROUPS)
-    with pytest.raises(Stopped) if is_stopped else nullcontext():
-        cs.train(data, with_settings(INSTANT, ["model=mobilenet_v2", *settings]), out=out, emit=listen)
+    with pytest.raises(Stopped):
+        cs.train(cs.open_dataset(cells, group_pattern=GROUPS), INSTANT, out=tmp_path / "run", emit=listen)
     [note] = notes
-    seconds = note.parameters["seconds"]
-    assert seconds is None or isinstance(seconds, float)
-    return seconds
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-def test_earlier_trainings_give_the_expected_time_of_the_same_network_at_about_this_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    cells = write_cells(tmp_path / "cells", 48)
-    assert expected_seconds(cells, tmp_path / "first") is None
-    same = expected_seconds(cells, tmp_path / "same", is_stopped=True)
-    assert same is not None
-    assert 0 < same < 60
-    scaled = expected_seconds(cells, tmp_path / "scaled", "image_size=64", is_stopped=True)
-    assert scaled is not None
-    assert scaled > 0
-    for i, other in enumerate(("image_size=160", f"model={SMALL_NETWORK}")):
-        assert expected_seconds(cells, tmp_path / f"other {i}", other, is_stopped=True) is None
-
-
-def paces() -> dict[int, dict[str, Any]]:  # Any: JSON values
-    """The pace that is kept of each image size."""
-    with RecordStore(PACES, "all") as store:
-        stored = store.find(["paces 4"]).get("paces 4", b"[]")
-    return {each["image_size"]: each["pace"] for each in json.loads(stored)}
-
-
-def listened(folder: Path, *events: Event) -> None:
-    """A training's events as the keeper of paces hears them."""
-    folder.mkdir()
-    run = Run(folder)
-    save_recipe(with_settings(INSTANT, ["model=mobilenet_v2"]), run.recipe_file)
-    listen = PaceListener(RunContext(folder))
-    for event in (*events, RunEnded(run="a", state="done")):
-        listen(event)
-
-
-PLAN = WorkPlanned(
-    sizes=(SetSizes(n_train=30, n_val=10, n_test=10, n_drawn=30, n_selecting=10),),
-    n_reprocessed=(50,),
-    n_epochs=2,
-    has_instant=True,
-)
-FEATURES = Progressed(stage=COMPUTING_FEATURES, done=40, total=40, per_second=10.0, seconds_left=0.0)
-
-
-def test_only_what_was_measured_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    guessed = replace(PLAN, pace=Pace(embedding=9.0, training=9.0), basis="an earlier training")
-    instant = (StageStarted(stage="instant"), FEATURES)
-    listened(tmp_path / "a", guessed, *instant)
-    assert paces()[48]["embedding"] == pytest.approx(0.1)
-    assert paces()[48]["training"] is None
-    listened(tmp_path / "b", PLAN, *instant, StageStarted(stage="finetune", n_epochs=2), a_step(1, 1))
-    assert paces()[48]["training"] is None  # first steps are no epoch
-    epochs = (StageStarted(stage="finetune", n_epochs=2), an_epoch(1, n_epochs=2, seconds=0.1 * (30 + 10 / 3)))
-    listened(tmp_path / "c", PLAN, *instant, *epochs)
-    assert paces()[48]["training"] == pytest.approx(0.1)
-
-
-def test_the_fit_of_an_earlier_training_counts_in_proportion_to_its_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    fitted = InstantClassifierFitted(seconds=6.0, val_accuracy=None, val_macro_f1=None)
-    listened(tmp_path / "a", PLAN, StageStarted(stage="instant"), FEATURES, fitted)
-    recipe = Run(tmp_path / "a").recipe.model_copy(update={"stage": "instant"})
-    few, more = (
-        plan_work(recipe, [replace(PLAN.sizes[0], n_train=n, n_drawn=n)], "cpu").pace.fitting for n in (30, 3000)
-    )
-    assert few == pytest.approx(0.375)  # at least half a second, of which a quarter is the learning curve
-    # Of 40 rows: 0.2 + 0.0625 s. Of 3,010: 0.2 + 4.70 s, and 4.06 s for products of their matrices.
-    assert more == pytest.approx(8.97 / 0.2625 * few, rel=0.01)
-
-
-def test_the_epochs_that_a_schedule_adds_are_expected() -> None:
-    recipe = with_settings(INSTANT, ["stage=finetune", "epochs=8"])
-    n_epochs = []
-    for changes in ({}, {"schedule_changes": {2.0: 15.5}}, {"schedule_changes": {2.0: 15.5}, "last_epoch": 10}):
-        n_epochs.append(plan_work(recipe.model_copy(update=changes), PLAN.sizes, "cpu").n_epochs)
-    assert n_epochs == [8, 16, 10]
-
-
-def test_the_time_of_a_refit_counts_only_if_it_took_place() -> None:
-    plan = replace(PLAN, n_epochs=0, n_reprocessed=(0,), refits=True)
-    begin = (plan, StageStarted(stage="instant"), FEATURES)
-    predicting = Progressed(stage="predicting", done=0, total=10, per_second=None, seconds_left=None)
-    refitted = Noted.of(note("delivered-classifier", n_images=50, n_tested=30))
-    closings = []
-    for events in ((*begin, predicting), (*begin, predicting, refitted)):
-        progress = LoggedProgress()
-        for event in events:
-            progress = fold_event(progress, event, 0.0)
-        closings.append(fold_event(progress, RunEnded(run="a", state="done"), 100.0).pace.closing)
-    assert closings[0] == pytest.approx(100 - 10 * 0.1)  # the predictions of the test images
-    assert closings[1] == pytest.approx(99 - refit_seconds(plan, Pace(embedding=0.1)))
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-def test_a_training_that_found_its_features_in_the_cache_leaves_the_known_pace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
-    cells = write_cells(tmp_path / "cells", 48)
-    finetuned = ("stage=finetune", "epochs=1")
-    assert expected_seconds(cells, tmp_path / "instant") is None
-    assert expected_seconds(cells, tmp_path / "tuned", *finetuned) is None  # nothing is known of its steps
-    seconds_again = expected_seconds(cells, tmp_path / "again", is_stopped=True)
-    tuned_again = expected_seconds(cells, tmp_path / "tuned again", *finetuned, is_stopped=True)
-    assert seconds_again is not None
-    assert tuned_again is not None
-    assert tuned_again > seconds_again
+    assert 0 < note.parameters["seconds"] < 600
+    assert not Run(tmp_path / "run").has_classifier
 
 
 def planned(data: Dataset, out: Path, *settings: str) -> tuple[SetSizes, ...]:

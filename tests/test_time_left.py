@@ -85,7 +85,7 @@ def shown_times(events: Iterator[tuple[float, Event]]) -> list[tuple[float, floa
     return rows
 
 
-@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, pace=KNOWN, basis="an earlier training")])
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, pace=KNOWN)])
 def test_the_time_left_is_near_the_truth_from_the_first_steps_on_and_does_not_jump(plan: WorkPlanned) -> None:
     rows = shown_times(course(plan))
     end = rows[-1][0]
@@ -98,9 +98,9 @@ def test_the_time_left_is_near_the_truth_from_the_first_steps_on_and_does_not_ju
         assert left - max(0.0, left_before - (at - before)) <= 0.1 * left_before + 6.0, (at, left_before, left)
 
 
-def test_where_another_training_took_three_times_as_long_the_estimate_comes_down_little_by_little() -> None:
+def test_where_the_measurement_was_three_times_as_slow_the_estimate_comes_down_little_by_little() -> None:
     slow = Pace(reading=0.03, embedding=0.15, training=0.6, closing=60.0)
-    rows = [row for row in shown_times(course(replace(PLAN, pace=slow, basis="an earlier training")))[:-1] if row[1]]
+    rows = [row for row in shown_times(course(replace(PLAN, pace=slow)))[:-1] if row[1]]
     end = 5 + 20 + 600 + 45
     assert rows[-20][1] == pytest.approx(end - rows[-20][0], rel=0.4)
     for (before, left_before), (at, left) in pairwise(rows):
@@ -319,8 +319,8 @@ def test_early_stopping_is_not_expected_without_images_that_select_an_epoch() ->
     assert of_all.plan.n_epochs == 100
     recipe = Recipe(init="scratch", epochs=100)
     without = replace(PLAN.sizes[0], n_val=0, n_selecting=0)
-    assert plan_work(recipe, [without], "cpu").n_epochs == 100
-    assert plan_work(recipe, PLAN.sizes, "cpu").n_epochs < 100
+    assert plan_work(recipe, [without]).n_epochs == 100
+    assert plan_work(recipe, PLAN.sizes).n_epochs < 100
 
 
 def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> None:
@@ -328,14 +328,3 @@ def test_an_epoch_that_a_budget_cuts_short_does_not_make_the_pace_faster() -> No
     for epoch, seconds in ((1, 60.0), (2, 60.0), (3, 5.0)):
         begun = fold_event(begun, an_epoch(epoch, n_epochs=3, seconds=seconds), 60.0 * epoch)
     assert begun.pace.training == pytest.approx(60.0 / (300 + 100 / 3))
-
-
-def test_a_training_step_is_estimated_from_one_forward_pass_not_from_all_copies_of_an_image() -> None:
-    plan = replace(PLAN, tta=2)
-    expected = total_seconds(PLAN, Pace(embedding=0.05, closing=0.0))
-    with_copies = total_seconds(plan, Pace(embedding=0.1, closing=0.0))
-    n_embedded = 300 + 100 + 500 + 100
-    assert with_copies == pytest.approx(expected + 0.05 * n_embedded)
-    training = Pace(training=0.5, closing=0.0)  # the forward passes of an image take 0.1 s
-    once, twice = total_seconds(PLAN, training), total_seconds(plan, training)
-    assert twice - once == pytest.approx(0.1 * n_embedded)

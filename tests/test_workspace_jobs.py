@@ -191,9 +191,12 @@ def test_a_job_that_takes_too_much_memory_is_ended_although_the_reason_cannot_be
 
 
 def test_a_time_budget_is_passed_on_with_the_requested_settings_alone(workspace: Workspace, cells: str) -> None:
-    run = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="balanced")
+    run = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="10m")
     job = find_job(workspace, run)
     assert "--budget=600s" in job.command
+    good = queue_training(workspace, dataset_id=cells, name=None, recipe={}, preset="good")
+    assert load_recipe(find_job(workspace, good).requested_recipe).stage == "instant"
+    control.remove_job(workspace, good)
     # Of what stands in the recipe a plan changes nothing: the network must not.
     requested = load_recipe(job.requested_recipe)
     assert requested.epochs == 9
@@ -205,7 +208,7 @@ def test_a_time_budget_is_passed_on_with_the_requested_settings_alone(workspace:
 
 
 def test_the_requested_settings_are_shown_beside_those_of_the_time_budget(workspace: Workspace, cells: str) -> None:
-    run_id = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="quick")
+    run_id = queue_training(workspace, dataset_id=cells, name=None, recipe={"epochs": 9}, budget="2m")
     job = find_job(workspace, run_id)
     job.folder.mkdir()
     save_recipe(Recipe(epochs=9, stage="instant"), job.run.recipe_file)

@@ -114,16 +114,16 @@ class Noted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Measured speeds in seconds per image; None: unknown."""
+    """Speeds in seconds per image; by default, usual ones."""
 
-    reading: float | None = None  # decoding and preprocessing
-    embedding: float | None = None  # without training: the forward passes of all copies of test-time augmentation
-    training: float | None = None  # a step of training
+    reading: float = 0.01  # decoding and preprocessing
+    embedding: float = 0.03  # without training: the forward passes of all copies of test-time augmentation
+    training: float = 0.15  # a step of training
     n_epochs: int = 0  # measured epochs
     # Seconds in all:
-    fitting: float | None = None  # of an instant classifier, apart from the forward passes
-    loading: float | None = None  # of loading and testing a classifier, apart from the forward passes
-    closing: float | None = None  # of the end of a run: metrics, figures and report
+    fitting: float = 2.5  # of an instant classifier, apart from the forward passes
+    loading: float = 1.5  # of loading and testing a classifier, apart from the forward passes
+    closing: float = 4.0  # of the end of a run: metrics, figures and report
 
 
 _N = Field(ge=0, le=10**9)
@@ -147,7 +147,7 @@ class SetSizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPlanned(Event):
-    """The amount of work of a training, and the speed of this computer in earlier trainings."""
+    """The amount of work of a training, and the speed of this computer."""
 
     sizes: tuple[SetSizes, ...]  # of one split, or of each fold and then of the training on all images
     n_reprocessed: tuple[int, ...]  # of each training: images except test images that its network processes afterwards
@@ -156,8 +156,7 @@ class WorkPlanned(Event):
     tta: int = 1  # forward passes of each image without training
     copies: float = 0.0  # augmented copies in the instant stage, as the number of images with equal duration
     pace: Pace = Pace()
-    basis: str | None = None  # the earlier training of the pace, shown to users; None: there is none
-    seconds: float | None = None  # expected total; None: unknown
+    seconds: float | None = None  # expected total; None: the speed was not measured
     patience: int | None = None  # epochs without improvement after which fine-tuning ends; None: all epochs are run
     refits: bool = False  # the delivered classifier, if it is the instant one, is fitted on all images after the test
 

@@ -31,6 +31,7 @@ from coverslip.experiments.preparation import (
     validated,
     write_copies,
 )
+from coverslip.experiments.presets import Preset, with_preset
 from coverslip.experiments.rethreshold import rethreshold
 from coverslip.experiments.run_state import already_finished, begin_run, check_budget, resume_budget
 from coverslip.experiments.split_data import SplitData
@@ -192,6 +193,7 @@ def train(
     out: Path | str,
     emit: Emit = show,
     allow_leakage: bool = False,
+    preset: Preset = "best",
     budget: float | str | None = None,
     began: float | None = None,
 ) -> Run:
@@ -205,8 +207,10 @@ def train(
         emit: receives all events.
         allow_leakage: accept a predefined split with equal images or groups in training and test set, and recipe keys
             of published protocols by which test images affect the training.
-        budget: the time limit: seconds, or a text such as `10m`, `quick`, `balanced` or `best`. Fine-tuning is adapted
-            to the time while it runs (image size, number of steps), unless the recipe specifies these settings. The
+        preset: `good` gives the instant classifier, `first-look` that of images of half the side, and `best` also
+            fine-tunes the network. Only keys of the recipe that have their default values are changed.
+        budget: the time limit: seconds, or a text such as `10m`. The number of steps of fine-tuning is adapted to the
+            time while it runs. If there is time for too few of them, the result is that of a faster preset. The
             `recipe.yaml` of the run contains the resulting settings, which reproduce it without a budget.
         began: the start of the time limit, by `time.monotonic()`; default: now.
 
@@ -227,6 +231,7 @@ def train(
         >>> run.report_file.name
         'report.html'
     """
+    recipe = with_preset(recipe or Recipe(), preset)
     return _train(_as_dataset(data), recipe, Path(out), emit, allow_leakage=allow_leakage, budget=budget, began=began)
 
 
@@ -240,7 +245,7 @@ def train_without_report(data: Dataset, recipe: Recipe, *, out: Path, emit: Emit
 
 def _train(
     dataset: Dataset,
-    recipe: Recipe | None,
+    recipe: Recipe,
     out: Path,
     emit: Emit,
     *,
@@ -251,7 +256,7 @@ def _train(
 ) -> Run:
     seconds = None if budget is None else budget_seconds(budget)
     deadline = NO_DEADLINE if seconds is None else Deadline((began or time.monotonic()) + seconds)
-    data, recipe = validated(dataset, recipe or Recipe())  # report invalid settings before any work
+    data, recipe = validated(dataset, recipe)  # report invalid settings before any work
     refuse_leaking_recipe(recipe, allow_leakage=allow_leakage)
     if budget is not None:
         check_budget(recipe)

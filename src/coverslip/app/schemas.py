@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 from coverslip.app.clients import Role
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.events import SetSizes
+from coverslip.experiments.presets import Preset
 from coverslip.images.reader import CropSize
 from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import Remedy, text
@@ -422,11 +423,15 @@ class NewRun(Body):
     name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
     recipe: Recipe = Field(default_factory=dict)
     allow_leakage: bool = False
+    preset: Preset | None = Field(
+        default=None,
+        description="first-look: instant classifier of images of half the side; good: instant classifier; best: with "
+        "fine-tuning. It changes only keys of the recipe that have their default values. Null: best.",
+    )
     budget: str | None = Field(
         default=None,
         max_length=40,
-        description="Time budget: `90s`, `10m`, `1h30m`, or `quick` (2 minutes), `balanced` (10 minutes), "
-        "`best` (1 hour). Fine-tuning is adapted to it. Null: no limit.",
+        description="Time budget: `90s`, `10m`, `1h30m`. Fine-tuning is adapted to it. Null: no limit.",
     )
     repeats_run: str | None = Field(
         default=None,

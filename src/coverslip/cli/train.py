@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -46,6 +46,7 @@ def train(
     recipe: Annotated[str | None, option("--recipe FILE|PRESET", "help-train-recipe")] = None,
     model: Annotated[str | None, option("--model NAME", "help-train-model", autocompletion=network_names)] = None,
     settings: Annotated[list[str] | None, setting("help-train-set")] = None,
+    preset: Annotated[Literal["first-look", "good", "best"] | None, option("--preset", "help-train-preset")] = None,
     budget: Annotated[str | None, option("--budget TIME", "help-train-budget")] = None,
     group: Group = None,
     group_pattern: GroupPattern = None,
@@ -71,6 +72,8 @@ def train(
 
       coverslip train cells/ --group-pattern 'slide\d+' --out runs/first
 
+      coverslip train cells/ --preset good
+
       coverslip train cells/ --budget 10m
 
       coverslip train cells/ --recipe mobincep
@@ -95,7 +98,7 @@ def train(
     if sum(option is not None for option in (data, resume, finish)) != 1:
         raise usage_error("usage-train")
     began = time.monotonic()  # includes the time for imports
-    other_options = (recipe, model, settings, group, group_pattern, columns, crop_size, allow_leakage, out)
+    other_options = (recipe, model, settings, preset, group, group_pattern, columns, crop_size, allow_leakage, out)
     if resume is not None and any(other_options):
         raise usage_error("usage-resume-options")
     if finish is not None and any((*other_options, budget)):
@@ -141,7 +144,14 @@ def train(
             emit = to_all(shown, *(open_listener(name, out) for name in listeners or ()))
             with remove_new_folder_on(LeakageFound, Run(out)):  # for the same command with --allow-leakage
                 run = pipeline.train(
-                    dataset, choices, out=out, emit=emit, allow_leakage=allow_leakage, budget=budget, began=began
+                    dataset,
+                    choices,
+                    out=out,
+                    emit=emit,
+                    allow_leakage=allow_leakage,
+                    preset=preset or "best",
+                    budget=budget,
+                    began=began,
                 )
     reported_run = read_run(run.folder)
     if as_json:

@@ -162,7 +162,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
         `ignore`.
     """
     descriptions = ScanCollector(len(data), with_quality=False) if _is_searched(recipe, context) else None
-    with _pixel_writer(data, recipe, context) as writer:
+    with _pixel_writer(data, recipe) as writer:
 
         def collect(position: int, pixels: Pixels, facts: PixelFacts) -> None:
             writer(position, pixels, facts)
@@ -185,12 +185,12 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     return scan, recipe
 
 
-def _pixel_writer(data: Dataset, recipe: Recipe, context: RunContext) -> PixelWriter:
+def _pixel_writer(data: Dataset, recipe: Recipe) -> PixelWriter:
     """Return a writer of the pixels that the training needs, so that their images are not decoded again.
 
-    It writes none if the scan cannot know them: a time budget chooses the size of images, and a cap the images.
+    It writes none if the scan cannot know them, because a cap chooses the images.
     """
-    is_known = context.run.budget is None and recipe.split.train_per_class is None
+    is_known = recipe.split.train_per_class is None
     is_used = bytes(is_known and data.has_class(record) for record in data.records)
     return PixelWriter(is_used, preprocessing_in_scan(recipe))
 

@@ -89,12 +89,9 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
             reset: dict[str, object] = {"schedule_changes": {}}
             if record.is_finetuned:
                 reset["stage"] = "finetune"
-            if record.full_image_size:
+            if record.preset == "first-look":
                 reset["image_size"] = None
-            if record.drops_refit:
-                reset["refit_all"] = True
             save_recipe(run.recipe.model_copy(update=reset), run.recipe_file)
-            changes["full_image_size"] = None
         record = record.model_copy(update=changes)
     elif record is not None:
         used = record.used_seconds + (0.0 if status is None else status.seconds_worked)
@@ -102,10 +99,7 @@ def resume_budget(run: Run, seconds: float | None) -> Deadline:
     if record is None:
         return NO_DEADLINE
     if not record.is_fixed:
-        results = ["ended", "epochs_run", "least_seconds", "least_image_size"]
-        if not record.is_reduced:  # else fine-tuning continues with smaller images
-            results.append("sufficient_seconds")
-        record = record.model_copy(update=dict.fromkeys(results))
+        record = record.model_copy(update=dict.fromkeys(("preset", "ended", "epochs_run", "sufficient_seconds")))
     record.write(run.budget_file)
     return Deadline.within(record.seconds - record.used_seconds)
 

@@ -13,16 +13,16 @@ from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import BadRun, LeakageFound, OutOfTime
-from coverslip.events import Event, Noted, Pace, SetSizes
+from coverslip.events import Noted, SetSizes
 from coverslip.experiments.budgeting import can_fall_back_to_instant, fit_to_budget, fit_to_memory, without_finetuning
 from coverslip.experiments.cross_validation import choose_folds, cross_validate
 from coverslip.experiments.estimating import (
-    PaceListener,
+    Speed,
     expected_time,
+    measure_speed,
     plan_work,
     sizes_of,
     sizes_of_folds,
-    with_pace_of_processor,
 )
 from coverslip.experiments.one_split import make_split, train_one_split
 from coverslip.experiments.preparation import open_pretraining, scan_and_check
@@ -56,13 +56,7 @@ def run_training(data: Dataset, recipe: Recipe, environment: Environment, contex
         CoverslipError: one of its subclasses, with remedies.
         Stopped: on Ctrl-C, SIGTERM or the run's stop file.
     """
-    measure_pace = PaceListener(context)
-
-    def emit(event: Event) -> None:
-        measure_pace(event)
-        context.emit(event)
-
-    with signals_stop(), record_work(context.with_emit(emit)) as inner:
+    with signals_stop(), record_work(context) as inner:
         _train(data, recipe, environment, inner)
     return Run(context.folder)
 
@@ -79,31 +73,34 @@ def _train(
     scan, recipe = scan_and_check(data, recipe, context)
     check(scan)
     folds = choose_folds(data, scan, recipe, context.emit)
-    split_data: SplitData | None = None
-    if folds is None or context.run.budget is not None:
-        split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
-        split_data = SplitData(data, scan, split)
-    pace: Pace | None = None
-    if split_data is not None:
-        fit = fit_to_budget(data, scan, folds, split_data, recipe, context)
-        folds, recipe, context, pace = fit.folds, fit.recipe, fit.context, fit.pace
+    if folds is not None and recipe.init == "scratch" and context.run.budget is not None:
+        context.emit(Noted.of(note("no-time-for-folds")))  # no instant classifier could replace them
+        folds, recipe = None, recipe.model_copy(update={"split": recipe.split.resolved(0)})
     if folds is None:
-        assert split_data is not None, "it exists without folds"
-        _emit_plan([sizes_of(split_data, recipe)], recipe, context, pace)
+        split = make_split(data, scan, recipe, allow_leakage=environment.allow_leakage)
+    else:
+        split = folds.splits[0]
+    split_data, speed = SplitData(data, scan, split), None
+    if context.with_report or context.run.budget is not None:
+        speed = measure_speed(split_data, recipe, context)
+        fit = fit_to_budget(data, scan, folds, split_data, recipe, context, speed)
+        recipe, context, speed = fit.recipe, fit.context, fit.speed
+    if folds is None:
+        _emit_plan([sizes_of(split_data, recipe)], recipe, context, speed)
         test_images = _TestImages(data, scan, split_data.test.tolist())
         recipe = _with_initial_run(recipe, test_images, environment, context)
         recipe = fit_to_memory(split_data, recipe, context)
         train_one_split(data, recipe, context, scan=scan, split=split_data.split)
         return
     with_epochs = with_epochs_for_folds(data, scan, folds, recipe)
-    _emit_plan(sizes_of_folds(data, scan, folds, recipe), with_epochs, context, pace)
+    _emit_plan(sizes_of_folds(data, scan, folds, recipe), with_epochs, context, speed)
     test_positions = [i for i, fold in enumerate(folds.fold_of) if fold]
     initialized = _with_initial_run(recipe, _TestImages(data, scan, test_positions), environment, context)
     resolved = {"split": recipe.split.resolved(len(folds.splits))}
     # The run's recipe keeps the initialization as the user stated it.
     save_recipe(recipe.model_copy(update=resolved), context.run.recipe_file)
     initialized = initialized.model_copy(update=resolved)
-    initialized = fit_to_memory(SplitData(data, scan, folds.splits[0]), initialized, context)
+    initialized = fit_to_memory(split_data, initialized, context)
     try:
         cross_validate(data, scan, folds, initialized, environment, context)
     except OutOfTime:
@@ -114,11 +111,11 @@ def _train(
         cross_validate(data, scan, folds, initialized, environment, context)
 
 
-def _emit_plan(sizes: Sequence[SetSizes], recipe: Recipe, context: RunContext, pace: Pace | None) -> None:
-    """Emit the planned work and, without a time budget, the expected time."""
-    plan = plan_work(recipe, sizes, context.device, pace)
-    context.emit(plan if plan.seconds is not None else with_pace_of_processor(plan))
-    if context.run.budget is None:
+def _emit_plan(sizes: Sequence[SetSizes], recipe: Recipe, context: RunContext, speed: Speed | None) -> None:
+    """Emit the planned work and, if it was measured and there is no time budget, the expected time."""
+    plan = plan_work(recipe, sizes, speed)
+    context.emit(plan)
+    if plan.seconds is not None and context.run.budget is None:
         step = 1 if context.run.is_pretraining else 2 if isinstance(recipe.init, Pretraining) else None
         context.emit(expected_time(plan, step))
 

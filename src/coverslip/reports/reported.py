@@ -489,11 +489,10 @@ def why_instant(run: ReportedRun) -> str:
 
 
 def time_for_all(budget: BudgetRecord) -> str:
-    """Return the time that would have been sufficient; empty if it is not known, or was available."""
+    """Return the time that would have been sufficient for all epochs; empty if it is not known, or was available."""
     if budget.sufficient_seconds is None:
         return ""
-    for_all = text("report-time-for-all", time=duration(budget.sufficient_seconds), n_epochs=budget.epochs)
-    return " ".join(filter(None, [budget.for_some, for_all]))
+    return text("report-time-for-all", time=duration(budget.sufficient_seconds), n_epochs=budget.epochs)
 
 
 def relabeled(run: ReportedRun) -> str:

@@ -36,13 +36,11 @@ from coverslip.messages import Note
 from coverslip.runs.timing import (
     STAGES,
     Stage,
-    completed,
     expected_epochs,
     fits_in_stage,
     fitting_seconds,
     index_of,
     measured_pace,
-    refit_seconds,
     stage_seconds,
 )
 from coverslip.runs.training import Epoch, has_early_dip
@@ -178,7 +176,7 @@ _STAGE_OF_WORK: dict[str, Stage] = {
 }
 
 
-_UNKNOWN = Pace()
+_USUAL = Pace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +200,7 @@ class LoggedProgress:
     share: float = 0.0  # of the whole run; never falls
     plan: WorkPlanned | None = None  # of the run's own training
     plan_of_pretraining: WorkPlanned | None = None
-    pace: Pace = _UNKNOWN
+    pace: Pace = _USUAL
     n_embedded: int = 0  # images and copies whose features were computed in the current training
     left: TimeLeft | None = None  # of the whole run
     stages: tuple[StageTime, ...] = ()  # of the current training
@@ -229,8 +227,7 @@ def fold_event(progress: LoggedProgress, event: Event, at: float) -> LoggedProgr
             after = _after_fold(progress, event)
         case RunEnded(is_pretraining=False, fold=None):
             share = 1.0 if event.state == "done" else progress.share
-            pace = progress.pace if progress.plan is None else _measured(progress, progress.plan, event)
-            ended = replace(progress, share=share, pace=pace, work=None, step=None)
+            ended = replace(progress, share=share, work=None, step=None)
             after = replace(ended, left=None, at=None, stages=_all_ended(progress.stages))
         case WorkPlanned(is_pretraining=True):
             after = replace(_new_training(progress, event), plan_of_pretraining=event, pace=event.pace, left=None)
@@ -293,7 +290,7 @@ def _estimated(progress: LoggedProgress, event: Event, at: float) -> LoggedProgr
     plan = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
     if plan is None:
         return progress
-    before, pace = progress.pace, _measured(progress, plan, event)
+    pace = _measured(progress, plan, event)
     progress = replace(progress, pace=pace)
     planned, expected = _seconds_of_stages(progress, None), _seconds_of_stages(progress, pace)
     index, stage = _index(progress), progress.stage or "reading"
@@ -309,12 +306,9 @@ def _estimated(progress: LoggedProgress, event: Event, at: float) -> LoggedProgr
     totals = [sum(each.values()) for each in planned]
     training_share = 1 - left_of_training / max(totals[index], 1e-9)
     share = 1 - (left_of_training + sum(totals[index + 1 :])) / max(sum(totals), 1e-9)
-    # The first measurement replaces a guess. If fine-tuning ends early, the rest of the expected work is skipped.
-    left = None
-    if pace.embedding is not None or pace.training is not None:
-        is_first = before.embedding is None and before.training is None
-        is_new = progress.left is None or is_first or isinstance(event, ClassifierSelected)
-        left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
+    # If fine-tuning ends early, the rest of the expected work is skipped.
+    is_new = progress.left is None or isinstance(event, ClassifierSelected)
+    left = TimeLeft(seconds, at) if progress.left is None or is_new else progress.left.corrected(seconds, at)
     return replace(
         progress,
         left=left,
@@ -330,35 +324,27 @@ def _measured(progress: LoggedProgress, plan: WorkPlanned, event: Event) -> Pace
         pace = _with_speed(pace, plan.pace)
     elapsed = sum(each.seconds for each in progress.stages if each.since is not None)
     if isinstance(event, InstantClassifierFitted):
-        seconds = max(0.5, elapsed - progress.n_embedded * (pace.embedding or 0.0))
+        seconds = max(0.5, elapsed - progress.n_embedded * pace.embedding)
         return replace(pace, fitting=seconds / fits_in_stage(is_last=event.fold is None))
-    if isinstance(event, RunEnded) and progress.stage == "measuring":
+    if isinstance(event, RunEnded) and event.fold and progress.stage == "measuring":
         index = index_of(plan, event.fold)
         n_predicted = plan.sizes[index].n_test + (plan.n_reprocessed[index] if progress.epoch else 0)
-        is_refitted = any(each.code == "delivered-classifier" for each in progress.notes)
-        of_refit = refit_seconds(plan, pace) if is_refitted else 0.0
-        seconds = max(0.5, elapsed - n_predicted * (pace.embedding or 0.0) - of_refit)
-        return replace(pace, loading=seconds) if event.fold else replace(pace, closing=seconds)
+        return replace(pace, loading=max(0.5, elapsed - n_predicted * pace.embedding))
     return pace
 
 
 def _with_speed(pace: Pace, planned: Pace) -> Pace:
     """Return the pace with the other times in proportion to the measured forward passes, before they are measured."""
-    if pace.embedding is None or not planned.embedding:
-        return pace
+    names = ("fitting", "loading", "closing") if pace.n_epochs else ("training", "fitting", "loading", "closing")
     slowness = min(_MOST_SLOWNESS, max(1 / _MOST_SLOWNESS, pace.embedding / planned.embedding))
-
-    def times(seconds: float | None) -> float | None:
-        return None if seconds is None else slowness * seconds
-
-    return replace(pace, fitting=times(planned.fitting), loading=times(planned.loading), closing=times(planned.closing))
+    return replace(pace, **{name: slowness * getattr(planned, name) for name in names})
 
 
 def _seconds_of_stages(progress: LoggedProgress, pace: Pace | None) -> list[Mapping[Stage, float]]:
     """Return the seconds of each stage of all trainings, by a pace or, if it is None, as expected before the start."""
     plans = [plan for plan in (progress.plan_of_pretraining, progress.plan) if plan is not None]
     current = progress.plan_of_pretraining if progress.is_pretraining else progress.plan
-    paces = [plan.pace if pace is None else pace if plan is current else completed(plan.pace, pace) for plan in plans]
+    paces = [pace if pace is not None and plan is current else plan.pace for plan in plans]
     return [
         stage_seconds(plan, each, i) for plan, each in zip(plans, paces, strict=True) for i in range(plan.n_folds + 1)
     ]
@@ -388,7 +374,7 @@ def _left_of_stage(progress: LoggedProgress, event: Event, expected: float, fitt
     if progress.stage == "instant" and work is not None and work.stage == COMPUTING_FEATURES:
         return fitting + (max(0.0, expected - fitting - elapsed) if work_left is None else work_left)
     if progress.stage == "instant":
-        return max(0.0, fitting - max(0.0, elapsed - progress.n_embedded * (progress.pace.embedding or 0.0)))
+        return max(0.0, fitting - max(0.0, elapsed - progress.n_embedded * progress.pace.embedding))
     return work_left if work_left and progress.stage != "measuring" else max(work_left or 0.0, expected - elapsed)
 
 
@@ -427,8 +413,7 @@ def _new_training(progress: LoggedProgress, event: Event) -> LoggedProgress:
     """Return the progress at the beginning of another training."""
     missing: dict[str, Any] = dict.fromkeys(("stage", "epoch", "n_epochs", "work", "step"))  # Any: all None
     if progress.is_pretraining and not event.is_pretraining and progress.plan is not None:
-        pace = completed(progress.plan.pace, progress.pace)  # its own steps are measured again
-        progress = replace(progress, pace=replace(pace, n_epochs=0))
+        progress = replace(progress, pace=progress.plan.pace)
     return replace(
         progress,
         fold=event.fold,

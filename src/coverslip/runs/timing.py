@@ -1,12 +1,11 @@
 """Expected seconds of each stage of a training: the one estimate of budgets, terminals, server and pages.
 
-The seconds follow from the amount of work (`WorkPlanned`) and the pace of this computer (`Pace`). Unknown parts of the
-pace are derived from the measured ones, or replaced by usual values, which only weight the stages until the training
-has measured its own pace.
+The seconds follow from the amount of work (`WorkPlanned`) and the pace of this computer (`Pace`), which is measured
+before a training, and again while it runs.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal
 
 from coverslip import events
@@ -22,7 +21,6 @@ _PATIENCES_OF_GAINS = 2.5
 _AROUND_FINETUNING = 1.5  # seconds before its first epoch, and of the fit of the last layer after it
 # Duration of other work, in fits of the instant classifier.
 _LEARNING_CURVE_BY_FIT, _REFIT_BY_FIT = 1 / 3, 1.0
-_USUAL = Pace(reading=0.01, embedding=0.03, fitting=2.5, loading=1.5, closing=4.0)
 
 
 def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stage, float]:
@@ -34,19 +32,18 @@ def stage_seconds(plan: WorkPlanned, pace: Pace, index: int = 0) -> Mapping[Stag
         index: of the training: folds from 0, then the training on all images, which has no test.
     """
     sizes, first, is_last = plan.sizes[index], plan.sizes[0], index == plan.n_folds
-    embedding = embedding_seconds(pace, plan)
     if index == 0:
         n_embedded = first.n_train + first.n_val + plan.copies
     else:  # the features of all folds are cached
         n_embedded = first.n_test if index == 1 else 0.0
     return {
-        "reading": _or_usual(pace, "reading") * first.n_images if index == 0 else 0.0,
-        "instant": embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
-        "finetune": plan.n_epochs * _n_per_epoch(sizes) * training_seconds(pace, plan)
+        "reading": pace.reading * first.n_images if index == 0 else 0.0,
+        "instant": pace.embedding * n_embedded + fitting_seconds(plan, pace, index) if plan.has_instant else 0.0,
+        "finetune": plan.n_epochs * _n_per_epoch(sizes) * pace.training
         + (_AROUND_FINETUNING if plan.n_epochs else 0.0),
-        "measuring": embedding * (plan.n_reprocessed[index] + sizes.n_test)
+        "measuring": pace.embedding * (plan.n_reprocessed[index] + sizes.n_test)
         + refit_seconds(plan, pace)
-        + _or_usual(pace, "closing" if is_last else "loading"),
+        + (pace.closing if is_last else pace.loading),
     }
 
 
@@ -78,7 +75,7 @@ def expected_epochs(n_epochs: int, patience: int, epoch: int = 0, best: int = 0)
 
 def fitting_seconds(plan: WorkPlanned, pace: Pace, index: int) -> float:
     """Return the seconds of the instant stage after the features."""
-    return fits_in_stage(is_last=index == plan.n_folds) * _or_usual(pace, "fitting")
+    return fits_in_stage(is_last=index == plan.n_folds) * pace.fitting
 
 
 def fits_in_stage(*, is_last: bool) -> float:
@@ -90,7 +87,7 @@ def refit_seconds(plan: WorkPlanned, pace: Pace) -> float:
     """Return the seconds of the fit of a delivered instant classifier on all images; 0 with fine-tuning."""
     if not plan.refits or plan.n_epochs:
         return 0.0
-    return embedding_seconds(pace, plan) * plan.sizes[-1].n_test + _REFIT_BY_FIT * _or_usual(pace, "fitting")
+    return pace.embedding * plan.sizes[-1].n_test + _REFIT_BY_FIT * pace.fitting
 
 
 def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
@@ -98,59 +95,24 @@ def total_seconds(plan: WorkPlanned, pace: Pace) -> float:
     return sum(sum(stage_seconds(plan, pace, index).values()) for index in range(plan.n_folds + 1))
 
 
-def _or_usual(pace: Pace, name: str) -> float:
-    """Return the measured seconds, else the usual ones."""
-    seconds: float | None = getattr(pace, name)
-    usual: float = getattr(_USUAL, name)
-    return usual if seconds is None else seconds
-
-
-def embedding_seconds(pace: Pace, plan: WorkPlanned) -> float:
-    """Return the seconds of the forward passes of an image, estimated from a training step if not measured."""
-    if pace.embedding is None and pace.training is not None:
-        return pace.training * plan.tta / TRAINING_BY_EMBEDDING
-    return _or_usual(pace, "embedding")
-
-
-def training_seconds(pace: Pace, plan: WorkPlanned) -> float:
-    """Return the seconds per image of a training step, estimated from forward passes if they were not measured."""
-    if pace.training is not None:
-        return pace.training
-    return TRAINING_BY_EMBEDDING * embedding_seconds(pace, plan) / plan.tta
-
-
-def scaled(pace: Pace, factor: float) -> Pace:
-    """Return the pace of steps and forward passes that take `factor` times as long."""
-
-    def times(seconds: float | None) -> float | None:
-        return None if seconds is None else factor * seconds
-
-    return replace(pace, embedding=times(pace.embedding), training=times(pace.training))
-
-
 def measured_pace(pace: Pace, plan: WorkPlanned, event: Event) -> Pace:
     """Return the pace, updated by an event of a training."""
     match event:
         case Progressed(stage=events.COMPUTING_FEATURES, per_second=per_second) if per_second:
             # The first images are hardly representative.
-            weight = 1.0 if pace.embedding is None else min(1.0, event.done / max(_REPRESENTATIVE * event.total, 1))
-            return replace(pace, embedding=(1 - weight) * (pace.embedding or 0.0) + weight / per_second)
+            weight = min(1.0, event.done / max(_REPRESENTATIVE * event.total, 1))
+            return replace(pace, embedding=(1 - weight) * pace.embedding + weight / per_second)
         case StepEnded() if event.images_per_second > 0 and not pace.n_epochs:
             # The first steps are hardly representative.
             done = event.step / max(event.n_steps, 1)
             step = 1 / event.images_per_second
-            return replace(pace, training=(1 - done) * training_seconds(pace, plan) + done * step)
+            return replace(pace, training=(1 - done) * pace.training + done * step)
         case EpochEnded() if event.epoch:
             epoch = event.seconds / max(_n_per_epoch(plan.sizes[index_of(plan, event.fold)]), 1)
             if pace.n_epochs and event.epoch == event.n_epochs:  # a time budget may cut the last epoch short
                 return pace
             n_epochs = pace.n_epochs + 1
-            mean = epoch if pace.training is None or n_epochs == 1 else (pace.training + epoch) / 2
+            mean = epoch if n_epochs == 1 else (pace.training + epoch) / 2
             return replace(pace, training=mean, n_epochs=n_epochs)
         case _:
             return pace
-
-
-def completed(pace: Pace, other: Pace) -> Pace:
-    """Return the pace with the values of another one where it has none."""
-    return replace(pace, **{name: value for name, value in asdict(other).items() if getattr(pace, name) is None})

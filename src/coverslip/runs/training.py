@@ -13,7 +13,7 @@ from pydantic import Field
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.events import CheckpointSelection, EpochEnded
-from coverslip.messages import duration, text
+from coverslip.messages import text
 from coverslip.runs.classifier import CalibrationImages
 from coverslip.runs.documents import Document, Record, rows_of_table, write_table
 
@@ -148,7 +148,6 @@ class TrainingRecord(Document):
         return sum(stage.seconds for stage in self.stages)
 
 
-PRESETS = {"quick": 120.0, "balanced": 600.0, "best": 3600.0}  # seconds
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _TIME = re.compile(rf"(?:{_NUMBER} ?h)? ?(?:{_NUMBER} ?m(?:in)?)? ?(?:{_NUMBER} ?s)?")
 
@@ -157,20 +156,18 @@ def budget_seconds(budget: float | str) -> float:
     """Return a time budget in seconds.
 
     Args:
-        budget: seconds, a text such as `90s`, `10m` or `1h30m`, or one of `quick`, `balanced` and `best`.
+        budget: seconds, or a text such as `90s`, `10m` or `1h30m`.
 
     Raises:
         BadRecipe: the budget is not a duration.
     """
     seconds = _seconds(budget.strip().lower()) if isinstance(budget, str) else float(budget)
     if seconds is None or not 0 < seconds < 1e8:
-        raise BadRecipe("not-a-duration", budget=str(budget), presets=", ".join(PRESETS))
+        raise BadRecipe("not-a-duration", budget=str(budget))
     return seconds
 
 
 def _seconds(budget: str) -> float | None:
-    if budget in PRESETS:
-        return PRESETS[budget]
     match = _TIME.fullmatch(budget)
     if match is None or not any(match.groups()):
         return None
@@ -191,21 +188,12 @@ class BudgetRecord(Document):
     )
     epochs: int | None = Field(default=None, description="Planned epochs.")
     epochs_run: float | None = Field(default=None, description="Completed epochs; null without fine-tuning.")
-    image_size: int | None = Field(default=None, description="Image size of the training.")
-    full_image_size: int | None = Field(
-        default=None, description="Image size without a budget; null if it was not reduced."
-    )
-    drops_refit: bool = Field(
-        default=False, description="Whether there is no time to fit the delivered classifier on all images."
+    preset: Literal["first-look", "good", "best"] | None = Field(
+        default=None, description="The preset for which there is time; null before the choice."
     )
     sufficient_seconds: float | None = Field(
-        default=None, description="Estimated budget for all epochs at the full image size; null if they were run."
+        default=None, description="Estimated budget for all epochs; null if they were run."
     )
-    least_seconds: float | None = Field(
-        default=None,
-        description="Estimated budget for fine-tuning at the smallest image size; null if there was time for it.",
-    )
-    least_image_size: int | None = Field(default=None, description="The smallest image size.")
     ended: (
         Literal[
             "fine-tuned",
@@ -215,18 +203,6 @@ class BudgetRecord(Document):
         ]
         | None
     ) = None
-
-    @property
-    def for_some(self) -> str:
-        """The sentence on the budget for fine-tuning on the smallest images; empty if that is unknown."""
-        if self.least_seconds is None:
-            return ""
-        return text("time-for-fine-tuning", duration=duration(self.least_seconds), image_size=self.least_image_size)
-
-    @property
-    def is_reduced(self) -> bool:
-        """Whether images are smaller than without a budget."""
-        return bool(self.image_size and self.full_image_size and self.image_size < self.full_image_size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import scored_metrics
+from coverslip.experiments.presets import Preset
 from coverslip.files import read_bytes, write_text
 from coverslip.images.preprocessing import Degradation
 from coverslip.messages import text
@@ -224,6 +225,7 @@ class StudyPlan(RecipeSection):
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of training, on the same splits.")
     train_per_class: tuple[int | None, ...] = Field(default=(None,), min_length=1)
     recipe: Changes = Field(default_factory=dict, description="Keys of all trainings, unless set elsewhere.")
+    preset: Preset = Field(default="best", description="How long each training takes: `first-look`, `good` or `best`.")
     perturbations: tuple[PerturbationPlan, ...] = Field(
         default=(), description="Perturbations of test images, for robustness."
     )

@@ -2,29 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Noted, Progressed, SetSizes, ignore
-from coverslip.experiments.estimating import measure_pace, plan_work, with_pace_of_processor
-from coverslip.experiments.one_split import make_split
+from coverslip.experiments.estimating import measure_speed_of, plan_work
 from coverslip.experiments.preparation import apply_recipe
-from coverslip.experiments.split_data import SplitData
-from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import note
-from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Recipe, SplitPlan
 from coverslip.runs.timing import total_seconds
 from coverslip.studies.cells import Cell, open_images
-
-_MAX_SAMPLED = 240  # images of a dataset that are timed
 
 
 def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, float | None]:
@@ -55,26 +45,16 @@ def cell_seconds(cells: Sequence[Cell], emit: Emit = ignore) -> Mapping[str, flo
 
 
 def _as_timed(recipe: Recipe) -> Recipe:
-    """Return the timed recipe. The split and an initial run do not change the time, so they are standardized."""
+    """Return the timed recipe. The split and an initial run do not change the speed, so they are standardized."""
     init = recipe.init if isinstance(recipe.init, str) else "imagenet"
-    split = SplitPlan(val=0.2, test=0.2, folds=0)
-    return recipe.model_copy(update={"init": init, "split": split, "seed": 0, "group": None})
+    return recipe.model_copy(update={"init": init, "split": SplitPlan(folds=0), "seed": 0, "group": None})
 
 
-def _timed(cells: Sequence[Cell]) -> dict[str, float | None]:
-    recipe = _as_timed(cells[0].recipe)
-    data = open_images(cells[0])
-    sample = data.subset(_evenly(data))  # it may have no usable image of a predefined set
-    sample = replace(sample, records=tuple(replace(record, predefined_split=None) for record in sample.records))
-    scan = scan_images(sample)
-    with TemporaryDirectory() as folder:
-        context = RunContext(Path(folder), select_device(recipe.device, automatic=FOR_TRAINING))
-        split_data = SplitData(sample, scan, make_split(sample, scan, recipe))
-        pace = measure_pace(split_data, split_data.with_epochs(recipe), context)
-    pace = replace(pace, fitting=None, loading=None, closing=None)  # these are of the sample
-    plans = {cell.name: plan_work(cell.recipe, _sizes(data, cell.recipe), context.device, pace) for cell in cells}
-    pace = with_pace_of_processor(next(iter(plans.values()))).pace
-    return {name: total_seconds(plan, pace) for name, plan in plans.items()}
+def _timed(cells: Sequence[Cell]) -> dict[str, float]:
+    data, recipe = open_images(cells[0]), _as_timed(cells[0].recipe)
+    speed = measure_speed_of(apply_recipe(data, recipe)[0], recipe)
+    plans = {cell.name: plan_work(cell.recipe, _sizes(data, cell.recipe), speed) for cell in cells}
+    return {name: total_seconds(plan, plan.pace) for name, plan in plans.items()}
 
 
 def _sizes(data: Dataset, recipe: Recipe) -> list[SetSizes]:
@@ -106,13 +86,3 @@ def _sizes_of_shares(n_of_class: npt.NDArray[np.int64], recipe: Recipe, val: flo
         n_drawn=recipe.n_drawn(n_of_class.tolist()),
         n_selecting=(n_test if recipe.checkpoint_selection_set == "test" else n_val) * (1 + recipe.validation_copies),
     )
-
-
-def _evenly(data: Dataset) -> list[int]:
-    """Return the positions of a sample of images, evenly spaced within each class."""
-    usable = [i for i, record in enumerate(data.records) if data.has_class(record)]
-    by_class: dict[str, list[int]] = {}
-    for i in usable:
-        by_class.setdefault(data.records[i].label or "", []).append(i)
-    each = max(5, _MAX_SAMPLED // max(1, len(by_class)))
-    return sorted(i for indices in by_class.values() for i in indices[:: -(-len(indices) // each)])

@@ -348,7 +348,7 @@ def finetune(
 _N_TIMED, _TIMED_SIZE = 4, 4  # steps, of which the first is slower, and their images
 
 
-def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device: str) -> float:
+def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device: str, *, most_seconds: float) -> float:
     """Return the seconds of a training step for each of its images. The weights of the network change.
 
     Args:
@@ -356,6 +356,7 @@ def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device:
         images: to fit on.
         recipe: of the training.
         device: on which it runs.
+        most_seconds: after which no step begins, except the second one: the first takes longer than the others.
 
     Raises:
         OutOfMemory: a batch does not fit into memory.
@@ -376,6 +377,8 @@ def time_steps(network: Network, images: TrainingImages, recipe: Recipe, device:
             began = time.monotonic()
             stepper.step(loss_of, x, label).loss.item()
             seconds.append((time.monotonic() - began) / len(label))
+            if len(seconds) > 1 and sum(seconds) * size > most_seconds:
+                break
     return statistics.median(seconds[1:] or seconds)
 
 

@@ -1,6 +1,6 @@
-"""The choices for a training: recipes of datasets, networks, expected times, and recipes as text."""
+"""The choices for a training: recipes of datasets, networks, and recipes as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,10 @@ from coverslip.datasets.index.classes import ClassPlan
 from coverslip.datasets.index.opening import NO_GROUPS
 from coverslip.datasets.names import natural_key
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
-from coverslip.events import SetSizes
-from coverslip.experiments.estimating import LONG_SECONDS, plan_work
-from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import text
 from coverslip.models import PAPERS, ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
 from coverslip.runs.folder import Run
-from coverslip.runs.recipe import ImageChoices, Pretraining, Recipe
+from coverslip.runs.recipe import ImageChoices, Recipe
 from coverslip.runs.recipe_keys import (
     RecipeOption,
     Values,
@@ -284,49 +281,6 @@ def _comparison(ratio: float) -> Literal["more", "less", "same"]:
 
 def _rounded(ratio: float) -> float:
     return round(ratio) if ratio >= 3 else ratio
-
-
-@dataclass(frozen=True, slots=True)
-class TimePreview:
-    """The expected time of a training on this computer."""
-
-    seconds: Annotated[float | None, Field(description="Null if no earlier training allows an estimate.")]
-    basis: Annotated[str | None, Field(description="The earlier training on which the estimate is based.")]
-    is_long: Annotated[bool, Field(description="Longer than half an hour, or many folds of unknown time.")]
-    n_trainings: Annotated[int, Field(description="Folds and the classifier trained on all images; 1 without folds.")]
-    has_pretraining: Annotated[bool, Field(description="Whether pretraining on other images comes in addition.")]
-
-
-_MANY_TRAININGS = 20
-
-
-def expected_time(
-    workspace: Workspace, dataset_id: str, recipe: Mapping[str, Any], sizes: Sequence[SetSizes]
-) -> TimePreview:
-    """Return the expected time of a training.
-
-    Args:
-        workspace: the workspace of the dataset.
-        dataset_id: a dataset of labeled images.
-        recipe: values that differ from the defaults.
-        sizes: of one split, or of each fold and then of the training on all images.
-
-    Raises:
-        NotFound, Conflict: there is no such dataset, or it is still being read.
-        BadRecipe: a key or value is not valid.
-    """
-    with workspace.engine.connect() as connection:
-        row = refuse_unready(connection, dataset_id)
-    full_recipe = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
-    plan = plan_work(full_recipe, sizes, select_device(full_recipe.device, automatic=FOR_TRAINING))
-    is_long = len(sizes) > _MANY_TRAININGS if plan.seconds is None else plan.seconds > LONG_SECONDS
-    return TimePreview(
-        seconds=plan.seconds,
-        basis=plan.basis,
-        is_long=is_long,
-        n_trainings=len(sizes),
-        has_pretraining=isinstance(full_recipe.init, Pretraining),
-    )
 
 
 def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe: Recipe) -> Recipe:

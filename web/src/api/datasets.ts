@@ -185,7 +185,8 @@ export const previewSplit = (
 ) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
 
 export type TimePreview = Schemas['TimePreview'];
-/** Estimate the time of a training with this recipe and split on the computer of the server. */
+export type PresetTime = Schemas['PresetTime'];
+/** Estimate the times of a training with this recipe and split, for each preset, on the computer of the server. */
 export const previewTime = (
   id: string,
   body: { recipe: Recipe; sizes: SplitPreview['sizes'] },

@@ -25,7 +25,7 @@ from coverslip.app.schemas import (
 )
 from coverslip.datasets.columns import TableChoices
 from coverslip.files import safe_name
-from coverslip.workspace import cleanup, dataset_maps, leakage_estimates, recipes, suggestions
+from coverslip.workspace import cleanup, dataset_maps, leakage_estimates, suggestions
 from coverslip.workspace.dataset_maps import MapPredictions, MapState
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
@@ -35,12 +35,12 @@ from coverslip.workspace.datasets.reading_images import DatasetInspection
 from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
 from coverslip.workspace.leakage_estimates import LeakageEstimateState
 from coverslip.workspace.predictions.classifiers import classes_of
-from coverslip.workspace.recipes import TimePreview
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.suggestions import GroupSuggestion, LabelSuggestions
 from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings.queueing import SplitPreview
+from coverslip.workspace.trainings.times import TimePreview, preview_times
 from coverslip.workspace.viewing.images import Text
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
@@ -236,9 +236,9 @@ def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) ->
 
 
 @router.post("/datasets/{dataset_id}/time-preview", responses=problems(409))
-def preview_time(workspace: ServedWorkspace, dataset_id: str, body: TimeOf) -> TimePreview:
-    """The expected time of a training with this recipe, from earlier trainings on this computer."""
-    return recipes.expected_time(workspace, dataset_id, body.recipe, body.sizes)
+def preview_time(workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: TimeOf) -> TimePreview:
+    """The expected time of a training with each preset, by a measurement on some of the images."""
+    return preview_times(workspace, pool, dataset_id, body.recipe, body.sizes)
 
 
 @router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))

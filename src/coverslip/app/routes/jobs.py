@@ -169,6 +169,7 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
         name=new.name,
         recipe=new.recipe,
         allow_leakage=new.allow_leakage,
+        preset=new.preset or "best",
         budget=new.budget,
         repeats_run=new.repeats_run,
     )

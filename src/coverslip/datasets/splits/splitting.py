@@ -462,6 +462,15 @@ def check_no_class_is_empty(dataset: Dataset, trained: Container[str]) -> None:
         )
 
 
+def check_readable(dataset: Dataset, scan: Scan) -> None:
+    """Raise BadDataset if no image can be read."""
+    if not scan.n_readable:
+        reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]
+        if not reasons:
+            raise BadDataset("no-images-in-dataset", file=dataset.root)
+        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=reasons[0])
+
+
 def check_trainable(dataset: Dataset, scan: Scan, split: Split, *, needs_validation: bool = True) -> None:
     """Refuse a split on which no classifier can be trained.
 
@@ -473,11 +482,7 @@ def check_trainable(dataset: Dataset, scan: Scan, split: Split, *, needs_validat
         BadDataset: there are fewer than two classes to train on, one has a name with another meaning in predictions,
             or the training, validation or test set is empty.
     """
-    if not scan.n_readable:
-        reasons = [fact.reason for fact in scan.facts if isinstance(fact, Unreadable)]
-        if not reasons:
-            raise BadDataset("no-images-in-dataset", file=dataset.root)
-        raise BadDataset("none-readable", file=dataset.root, n_images=len(reasons), reason=reasons[0])
+    check_readable(dataset, scan)
     check_class_names(dataset, trained_classes(dataset, split))
     n = Counter(split.parts)
     for side in SIDES:

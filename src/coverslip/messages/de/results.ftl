@@ -82,7 +82,7 @@ report-finished-early = Die Feinabstimmung wurde nach { $n_epochs } von { $n_pla
        *[other] { $n_planned } Epochen
     } beendet und verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
 
-report-time-for-all = Etwa { $time } würden für alle { $n_epochs } Epochen bei voller Bildgröße genügen.
+report-time-for-all = Etwa { $time } würden für alle { $n_epochs } Epochen genügen.
 
 report-relabeled = Dies ist womöglich zu hoch, weil Labels nach der Durchsicht falsch klassifizierter Bilder korrigiert wurden: { $n_images ->
         [one] { $n_images } Testbild hat ein anderes Label

@@ -92,9 +92,7 @@ changed-split = Bilder haben sich seit dem Beginn des Trainings geändert, daher
     .do = Trainieren Sie neu.
 
 not-a-duration = „{ $budget }“ ist keine Zeitdauer
-    .do = Geben Sie eine Dauer wie 90s, 10m oder 1h30m an, oder eine von { $presets }.
-
-time-for-fine-tuning = Etwa { $duration } würden eine Feinabstimmung auf Bildern von { $image_size } px ermöglichen.
+    .do = Geben Sie eine Dauer wie 90s, 10m oder 1h30m an.
 
 ## Images of a run
 

@@ -188,8 +188,6 @@ cache-kind-near-duplicates = Beinahe-Duplikate eines Datensatzes
 
 cache-kind-network-trials = Netze von Klassifikatoren, die innerhalb der Grenzen aufgebaut wurden
 
-cache-kind-pace = wie lange frühere Trainings auf diesem Rechner dauerten
-
 cache-kind-pixels = vorverarbeitete Pixel von Trainingsbildern
 
 # Ray clusters

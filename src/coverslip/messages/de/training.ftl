@@ -239,50 +239,37 @@ doubtful-operating-points = Unzuverlässige Arbeitspunkte: { $names } ({ $reason
 
 ## Expected time
 
-expected-time = { $is_known ->
-        [true] Die erwartete Zeit{ $step ->
-            [0] { "" }
-           *[other] {" "}von Schritt { $step } von 2
-        } beträgt auf diesem Rechner etwa { $duration } (Grundlage: { $basis }).
-       *[false] Die erwartete Zeit{ $step ->
-            [0] { "" }
-           *[other] {" "}von Schritt { $step } von 2
-        } ist nicht bekannt: Dieses Netz wurde auf diesem Rechner noch nicht mit ähnlichen Einstellungen trainiert.
-    }{ $n_folds ->
+expected-time = Die erwartete Zeit{ $step ->
+        [0] { "" }
+       *[other] {" "}von Schritt { $step } von 2
+    } beträgt auf diesem Rechner etwa { $duration }.{ $n_folds ->
         [0] { "" }
        *[other] {" "}Das Netz wird { $n_trainings }-mal trainiert: für { $n_folds } Folds, dann auf allen Bildern.
     }
 
-pace-basis = ein früheres Training von { $model } bei { $image_size } px
+## Presets and time budgets
 
-pace-basis-scaled = ein früheres Training von { $model } bei { $image_size } px, umgerechnet auf { $scaled_size } px
-
-## Time budgets
-
-smaller-images = { $is_fine_tuning ->
-        [true] Die Feinabstimmung verwendet Bilder von { $image_size } px, um in die Zeit zu passen. Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
-       *[false] Bilder werden auf { $image_size } px statt { $full_image_size } px skaliert, um in die Zeit zu passen.
+preset-not-offered = Die Voreinstellung { $preset } passt nicht zu diesem Rezept: { $reason ->
+        [random-weights] mit zufälligen Anfangsgewichten gibt es keinen Sofort-Klassifikator
+        [stated-size] das Rezept nennt die Bildgröße
+       *[network-size] das Netz { $model } nimmt keine Bilder der halben Seitenlänge an
     }
+    .do = Wählen Sie eine andere Voreinstellung.
 
-no-time-to-fine-tune = Für eine Feinabstimmung reicht die Zeit nicht, daher wird der Sofort-Klassifikator behalten.{ $has_least ->
-        [true] {" "}{ $for_some }
-       *[false] { "" }
-    } Etwa { $duration } würden alle { $epochs } Epochen bei { $full_image_size } px ermöglichen.
+smaller-images = Bilder werden auf { $image_size } px skaliert, die Hälfte der üblichen Seitenlänge, um in die Zeit zu passen.
+
+no-time-to-fine-tune = Für eine Feinabstimmung{ $n_networks ->
+        [1] { "" }
+       *[other] {" "}von { $n_networks } Netzen
+    } reicht die Zeit nicht, daher wird der Sofort-Klassifikator behalten. Etwa { $duration } würden alle { $epochs } Epochen ermöglichen.
+
+no-time-for-folds = Die Kreuzvalidierung wird ausgelassen, und eine einzelne Aufteilung misst den Klassifikator, weil für Folds mit zufälligen Anfangsgewichten kein Zeitlimit geplant werden kann.
 
 fewer-epochs = Die Zeit reichte für { NUMBER($epochs_run, maximumFractionDigits: 1) } von { $epochs } Epochen. Etwa { $duration } würden alle ermöglichen.
 
 budget-not-needed = Die Feinabstimmung endete nach { NUMBER($epochs, maximumFractionDigits: 1) } Epochen. Weitere Epochen würden die Ergebnisse kaum verbessern.
 
 budget-exceeded = Das Zeitlimit von { $budget } ist auf diesem Rechner zu kurz. Das schnellste Training dieser Bilder wird ausgeführt und dauert insgesamt etwa { $duration }.
-
-no-time-to-refit = Die Zeit reicht nicht, um die letzte Schicht an alle Bilder anzupassen, daher wird der getestete Klassifikator ausgeliefert.
-
-no-time-for-folds = Die Kreuzvalidierung wird ausgelassen, und eine einzelne Aufteilung misst den Klassifikator.{ $is_estimated ->
-        [true] {" "}Etwa { $duration } würden eine Kreuzvalidierung ermöglichen.
-       *[false] { "" }
-    }
-
-no-time-to-fine-tune-folds = Für die Feinabstimmung von { $n_networks } Netzen reicht die Zeit nicht, daher behalten die Folds den Sofort-Klassifikator. Etwa { $duration } würden eine Kreuzvalidierung mit Feinabstimmung ermöglichen.
 
 out-of-time = Die Zeit reichte nicht für die Feinabstimmung aller Folds, daher behalten alle den Sofort-Klassifikator.
 

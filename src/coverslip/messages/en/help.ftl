@@ -412,13 +412,15 @@ help-summarise-run = Run folder of the classifier. Its errors on the test images
 
 # coverslip train
 
-help-train-recipe = A YAML file with settings, such as the recipe.yaml of an earlier run. Or the name of a preset (see `coverslip study preset`), to use the recipe of its publication. Default: built-in settings.
+help-train-recipe = A YAML file with settings, such as the recipe.yaml of an earlier run. Or a name that `coverslip study preset` lists, to use the recipe of its publication. Default: built-in settings.
 
 help-train-model = Network to use; `coverslip models` lists them.
 
 help-train-set = Change one setting of the recipe. Repeatable. stage=instant skips fine-tuning; epochs=30 trains longer; split.folds=5 uses cross-validation. --keys lists all settings.
 
-help-train-budget = Time limit: 90s, 10m, 1h30m, or quick (2 minutes), balanced (10 minutes), best (1 hour). coverslip chooses what fits: fine-tuning, smaller images, or the instant classifier.
+help-train-preset = first-look: instant classifier of images of half the side. good: instant classifier. best (default): with fine-tuning; the instant classifier is the first result.
+
+help-train-budget = Time limit: 90s, 10m, 1h30m. coverslip fine-tunes for as many steps as fit into the time, or keeps the instant classifier.
 
 help-train-allow-leakage = Train even if your predefined split has the same images or patients in two sets, or if test images affect the training by a setting. Performance is then overestimated, and the report says so.
 

@@ -258,15 +258,10 @@ report-under-a-second = under 1 s
 
 report-budget-no-finetuning = There was no time for fine-tuning: the instant classifier is the result.
 
-report-budget-reduced-images = Images were resized to { $image_size } px, in place of { $full_image_size } px, to fit into the time.
-
 report-budget-finetuning = Fine-tuning ran { $n_epochs ->
         [one] { $n_epochs } epoch
        *[other] { $n_epochs } epochs
-    } at { $image_size } px{ $is_reduced ->
-        [true] , in place of { $full_image_size } px, to fit into the time.
-       *[false] .
-    }
+    }.
 
 # Methods, for the methods section of a paper
 

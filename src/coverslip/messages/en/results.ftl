@@ -82,7 +82,7 @@ report-finished-early = Fine-tuning was ended after { $n_epochs } of { $n_planne
        *[other] { $n_planned } epochs
     } and did not improve validation results, so the instant classifier is kept.
 
-report-time-for-all = About { $time } would allow all { $n_epochs } epochs at full image size.
+report-time-for-all = About { $time } would allow all { $n_epochs } epochs.
 
 report-relabeled = This may be too high, because labels were corrected after looking at misclassified images: { $n_images ->
         [one] { $n_images } test image has a different label

@@ -92,9 +92,7 @@ changed-split = Images have changed since the run began, so the split would be d
     .do = Train again.
 
 not-a-duration = '{ $budget }' is not a length of time
-    .do = Give a duration such as 90s, 10m or 1h30m, or one of { $presets }.
-
-time-for-fine-tuning = About { $duration } would allow fine-tuning on images of { $image_size } px.
+    .do = Give a duration such as 90s, 10m or 1h30m.
 
 ## Images of a run
 

@@ -188,8 +188,6 @@ cache-kind-near-duplicates = near-duplicate images of a dataset
 
 cache-kind-network-trials = classifiers' networks that were built within limits
 
-cache-kind-pace = how long earlier trainings took on this computer
-
 cache-kind-pixels = preprocessed pixels of training images
 
 # Ray clusters

@@ -239,50 +239,37 @@ doubtful-operating-points = Unreliable operating points: { $names } ({ $reason }
 
 ## Expected time
 
-expected-time = { $is_known ->
-        [true] The expected time{ $step ->
-            [0] { "" }
-           *[other] {" "}of step { $step } of 2
-        } is about { $duration } on this computer (from { $basis }).
-       *[false] The expected time{ $step ->
-            [0] { "" }
-           *[other] {" "}of step { $step } of 2
-        } is not known: this network has not been trained on this computer yet with similar settings.
-    }{ $n_folds ->
+expected-time = The expected time{ $step ->
+        [0] { "" }
+       *[other] {" "}of step { $step } of 2
+    } is about { $duration } on this computer.{ $n_folds ->
         [0] { "" }
        *[other] {" "}The network is trained { $n_trainings } times: for { $n_folds } folds, then on all images.
     }
 
-pace-basis = an earlier training of { $model } at { $image_size } px
+## Presets and time budgets
 
-pace-basis-scaled = an earlier training of { $model } at { $image_size } px, scaled to { $scaled_size } px
-
-## Time budgets
-
-smaller-images = { $is_fine_tuning ->
-        [true] Fine-tuning uses images of { $image_size } px to fit into the time. About { $duration } would allow all { $epochs } epochs at { $full_image_size } px.
-       *[false] Images are resized to { $image_size } px instead of { $full_image_size } px, to fit into the time.
+preset-not-offered = The preset { $preset } does not fit this recipe: { $reason ->
+        [random-weights] with random initial weights, there is no instant classifier
+        [stated-size] the recipe states the image size
+       *[network-size] the network { $model } does not accept images of half the side
     }
+    .do = Choose another preset.
 
-no-time-to-fine-tune = There is no time for fine-tuning, so the instant classifier is kept.{ $has_least ->
-        [true] {" "}{ $for_some }
-       *[false] { "" }
-    } About { $duration } would allow all { $epochs } epochs at { $full_image_size } px.
+smaller-images = Images are resized to { $image_size } px, half of the usual side, to fit into the time.
+
+no-time-to-fine-tune = There is no time for fine-tuning{ $n_networks ->
+        [1] { "" }
+       *[other] {" "}of { $n_networks } networks
+    }, so the instant classifier is kept. About { $duration } would allow all { $epochs } epochs.
+
+no-time-for-folds = Cross-validation is skipped, and one split measures the classifier, because the time budget cannot be planned for folds from random weights.
 
 fewer-epochs = There was time for { NUMBER($epochs_run, maximumFractionDigits: 1) } of { $epochs } epochs. About { $duration } would allow all of them.
 
 budget-not-needed = Fine-tuning ended after { NUMBER($epochs, maximumFractionDigits: 1) } epochs. More epochs would hardly improve the results.
 
 budget-exceeded = The time limit of { $budget } is too short on this computer. The fastest training of these images is run, and takes about { $duration } in all.
-
-no-time-to-refit = There is no time to fit the last layer on all images, so the tested classifier is delivered.
-
-no-time-for-folds = Cross-validation is skipped, and one split measures the classifier.{ $is_estimated ->
-        [true] {" "}About { $duration } would allow cross-validation.
-       *[false] { "" }
-    }
-
-no-time-to-fine-tune-folds = There is no time to fine-tune { $n_networks } networks, so the folds keep the instant classifier. About { $duration } would allow cross-validation with fine-tuning.
 
 out-of-time = There was no time to fine-tune all folds, so all of them keep the instant classifier.
 

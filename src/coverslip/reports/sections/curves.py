@@ -496,7 +496,10 @@ def _budget_text(run: ReportedRun) -> SectionText:
 
 def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
     time = text("report-budget", time=duration(budget.seconds))
-    return list(filter(None, [time, _stage_words(run), _finetuning_words(budget), time_for_all(budget)]))
+    words = [time, _stage_words(run), _finetuning_words(budget), time_for_all(budget)]
+    if budget.preset == "first-look":
+        words.append(text("smaller-images", image_size=run.run.recipe.image_size or 0))
+    return list(filter(None, words))
 
 
 def _stage_words(run: ReportedRun) -> str:
@@ -516,15 +519,7 @@ def _finetuning_words(budget: BudgetRecord) -> str:
             return text("report-budget-no-finetuning")
         case "no time to fine-tune folds":
             return text("report-no-time-to-finetune-folds")
-    sizes = {"image_size": str(budget.image_size), "full_image_size": str(budget.full_image_size)}
-    if budget.epochs_run is None:
-        return text("report-budget-reduced-images", **sizes) if budget.is_reduced else ""
-    return text(
-        "report-budget-finetuning",
-        n_epochs=budget.epochs_run,
-        is_reduced=budget.is_reduced,
-        **sizes,
-    )
+    return "" if budget.epochs_run is None else text("report-budget-finetuning", n_epochs=budget.epochs_run)
 
 
 def _seconds(seconds: float) -> str:

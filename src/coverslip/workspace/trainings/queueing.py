@@ -35,6 +35,7 @@ from coverslip.datasets.splits.splitting import (
 )
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.events import SetSizes, ignore
+from coverslip.experiments.presets import Preset, with_preset
 from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
 from coverslip.messages import Failure, Note, language, note
@@ -422,6 +423,7 @@ def queue_training(
     name: str | None,
     recipe: Mapping[str, Any],
     allow_leakage: bool = False,
+    preset: Preset = "best",
     budget: str | None = None,
     repeats_run: str | None = None,
 ) -> str:
@@ -433,19 +435,21 @@ def queue_training(
         name: the name; by default that of the dataset.
         recipe: values that differ from the defaults, nested or with dotted keys; `init.run` may be the ID of a run.
         allow_leakage: accept a predefined split with the same pixels or groups in training and test set.
+        preset: as for `coverslip.train`.
         budget: the time budget; fine-tuning is adapted to it.
         repeats_run: an earlier training on the same dataset: each image stays in its set.
 
     Raises:
         NotFound, Conflict: the dataset does not exist or is not ready, or the earlier split cannot be reused.
-        BadRecipe: a key or value is not valid, the budget is not a duration, or it cannot be planned for the recipe.
+        BadRecipe: a key or value is not valid, the preset does not fit the recipe, the budget is not a duration, or it
+            cannot be planned for the recipe.
         WeightsUnavailable: the pretrained weights of the network are not available.
         CoverslipError: the split is refused, for example because a set or a class would be empty.
     """
     budget_options = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    full_recipe = recipe_of_dataset(workspace, dataset, recipe)
+    full_recipe = with_preset(recipe_of_dataset(workspace, dataset, recipe), preset)
     if budget is not None:
         check_budget(full_recipe)
     if full_recipe.init == "imagenet":

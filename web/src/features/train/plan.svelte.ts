@@ -5,6 +5,7 @@ import {
   previewSplit,
   previewTime,
   type Dataset,
+  type PresetTime,
   type SplitPreview,
 } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
@@ -14,7 +15,6 @@ import { listModels, readRun, startRun, type Model, type RecipeKey } from '../..
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
 import { namesOf } from '../datasets/names';
-import { budgetOf, isComplete } from './budget';
 import { pendingDrafts } from './fields/draft.svelte';
 import {
   changed,
@@ -30,12 +30,14 @@ import {
 
 const DELAY_MS = 300; // delay that combines several changes in one request
 const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group'];
+export const PRESETS = ['first-look', 'good', 'best'] as const; // the fastest first
+export type Preset = (typeof PRESETS)[number];
 
 export interface FormState {
   changes: Changes;
   name: string;
   allowsLeakage: boolean;
-  budget: string | null;
+  sizeOfFirstLook: number | null;
   earlier: Earlier | null;
   keepsSplit: boolean;
 }
@@ -87,10 +89,10 @@ export class Plan {
       key: this.#key,
     },
   );
-  /** Estimate of the training time; null without a split. */
+  /** Estimates of the training time; null without a split. */
   time = new Resource(
     async (signal) => {
-      const [split, recipe, id] = [this.split.value, this.recipe, this.dataset?.id];
+      const [split, recipe, id] = [this.split.value, this.recipeOfPresets, this.dataset?.id];
       if (!split || split.refusal || !id) return null;
       await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
       signal.throwIfAborted();
@@ -102,9 +104,9 @@ export class Plan {
   changes = $state.raw<Changes>({});
   name = $state('');
   allowsLeakage = $state(false);
-  budget = $state<string | null>(null); // time limit; null if there is none
   earlier = $state.raw<Earlier | null>(null);
   keepsSplit = $state(true);
+  sizeOfFirstLook = $state<number | null>(null); // the image size that the first look has set
   isStarting = $state(false);
   startProblem = $state.raw<unknown>(null); // problem of the last start
   settingsProblem = $state.raw<unknown>(null); // problem of the current settings
@@ -159,20 +161,29 @@ export class Plan {
     this.split.error ?? (this.split.value?.refusal ? problemFrom(this.split.value.refusal) : null),
   );
   expected = $derived(this.time.error ? null : this.time.value); // an earlier estimate does not apply to the current settings
-  isTimeMissing = $derived(!isComplete(this.budget)); // the number of minutes is missing or out of range
+  /** The preset that gives the current settings. */
+  preset = $derived.by<Preset>(() => {
+    if (this.valueOf('stage') !== 'instant') return 'best';
+    const size = this.valueOf('image_size');
+    return size !== null && size === this.sizeOfFirstLook ? 'first-look' : 'good';
+  });
+  /** The settings without those of a preset. */
+  recipeOfPresets = $derived.by(() => {
+    const { stage: _, image_size, ...others } = this.changes;
+    return nested(this.preset === 'first-look' || image_size === undefined ? others : { ...others, image_size });
+  });
   canStart = $derived(
     this.isReady &&
       !this.hasInvalidText &&
       pendingDrafts.size === 0 &&
       !this.isReadingRun &&
-      !this.isTimeMissing &&
       !this.isStarting &&
       this.splitProblem === null,
   );
 
   /** Number of changed settings, including those that are not part of a recipe. */
   get nChanges(): number {
-    return Object.keys(this.changes).length + Number(this.allowsLeakage) + Number(!!this.budget);
+    return Object.keys(this.changes).length + Number(this.allowsLeakage);
   }
 
   get recipe(): Record<string, unknown> {
@@ -199,8 +210,28 @@ export class Plan {
   resetAll(): void {
     this.changes = {};
     this.allowsLeakage = false;
-    this.budget = null;
     this.startProblem = null;
+  }
+
+  /** The expected time with a preset, by the last measurement. */
+  timeOf(preset: Preset): PresetTime | undefined {
+    return this.expected?.presets.find((time) => time.preset === preset);
+  }
+
+  /** Whether a preset is useful: a first look only if the server says so. */
+  isOffered(preset: Preset): boolean {
+    if (preset === this.preset || this.timeOf(preset)) return true;
+    return preset !== 'first-look' && this.expected === null;
+  }
+
+  choosePreset(preset: Preset): void {
+    if (this.preset === 'first-look') this.reset('image_size');
+    const size = this.timeOf(preset)?.image_size ?? null;
+    if (size !== null) {
+      this.sizeOfFirstLook = size;
+      this.set('image_size', size);
+    }
+    this.set('stage', preset === 'best' ? 'finetune' : 'instant');
   }
 
   /** Set all settings, from a recipe file or an earlier training. */
@@ -212,15 +243,15 @@ export class Plan {
 
   /** The state of the form, which the browser history restores. */
   get formState(): FormState {
-    const { changes, name, allowsLeakage, budget, earlier, keepsSplit } = this;
-    return { changes, name, allowsLeakage, budget, earlier, keepsSplit };
+    const { changes, name, allowsLeakage, sizeOfFirstLook, earlier, keepsSplit } = this;
+    return { changes, name, allowsLeakage, sizeOfFirstLook, earlier, keepsSplit };
   }
 
   restore(state: FormState): void {
     this.changes = state.changes;
     this.name = state.name;
     this.allowsLeakage = state.allowsLeakage;
-    this.budget = state.budget;
+    this.sizeOfFirstLook = state.sizeOfFirstLook;
     this.earlier = state.earlier;
     this.keepsSplit = state.keepsSplit;
   }
@@ -231,7 +262,6 @@ export class Plan {
     try {
       const run = await readRun(runId);
       const isSame = run.dataset_id === this.dataset?.id;
-      this.budget = budgetOf(run.budget_seconds);
       this.earlier =
         run.dataset_id && run.state !== 'failed' // a failed training may have no split
           ? {
@@ -264,7 +294,6 @@ export class Plan {
         name: this.name.trim() || null,
         recipe: this.recipe,
         allow_leakage: this.allowsLeakage,
-        budget: this.budget,
         repeats_run: this.repeatedRun,
       });
       return run.id;

@@ -33,6 +33,5 @@ export const counts: Texts['counts'] = {
   splits: (n) => plural(n, { one: `${count(n)} Aufteilung`, other: `${count(n)} Aufteilungen` }),
   folds: (n) => plural(n, { one: `${count(n)} Fold`, other: `${count(n)} Folds` }),
   epochs: (n) => plural(n, { one: `${count(n)} Epoche`, other: `${count(n)} Epochen` }),
-  minutes: (n) => plural(n, { one: `${count(n)} Minute`, other: `${count(n)} Minuten` }),
   testSets: (n) => plural(n, { one: `${count(n)} externes Testset`, other: `${count(n)} externe Testsets` }),
 };

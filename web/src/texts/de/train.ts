@@ -86,49 +86,24 @@ export const train: Texts['train'] = {
   more: 'Weitere Einstellungen',
   moreText: 'Alle Einstellungen haben Standardwerte.',
 
-  stage: 'Stufen des Trainings',
-  stages: {
-    finetune: {
-      title: 'Sofort-Klassifikator, dann Feinabstimmung',
-      text: 'Liefert in Sekunden bis Minuten einen ersten Klassifikator und trainiert dann das ganze Netz mit Ihren Bildern. Beste Ergebnisse.',
-    },
-    instant: {
-      title: 'Nur Sofort-Klassifikator',
-      text: 'Dauert Sekunden bis Minuten, auch ohne GPU. Gut für einen ersten Test.',
-    },
-  },
-  budget: {
-    title: 'Zeitlimit',
-    choices: [
-      { value: '', title: 'Keine Grenze', text: 'Die Einstellungen unten bestimmen die Dauer.' },
-      {
-        value: 'quick',
-        title: 'Schnell',
-        text: '2 Minuten: ein erster Test, wie gut sich die Klassen unterscheiden lassen.',
+  presets: {
+    title: 'Voreinstellung',
+    choices: {
+      'first-look': {
+        title: 'Erster Eindruck',
+        text: 'Sofort-Klassifikator auf Bildern mit halber Seitenlänge. Zeigt, wie gut sich die Klassen unterscheiden lassen.',
       },
-      {
-        value: 'balanced',
-        title: 'Ausgewogen',
-        text: '10 Minuten: gute Ergebnisse für die meisten Datensätze.',
-      },
-      {
-        value: 'best',
+      good: { title: 'Gut', text: 'Sofort-Klassifikator auf Bildern in voller Größe.' },
+      best: {
         title: 'Bestes Ergebnis',
-        text: '1 Stunde: geeignet für Tausende von Bildern.',
+        text: 'Zeigt zuerst den Sofort-Klassifikator und trainiert dann das ganze Netz mit Ihren Bildern (Feinabstimmung).',
       },
-      { value: 'own', title: 'Eigene', text: 'Eine Anzahl von Minuten, die Sie wählen.' },
-    ],
-    minutes: 'Minuten',
-    nMinutes: counts.minutes,
-    isMissing: `Geben Sie eine Anzahl von Minuten von ${count(1)} bis ${count(10_000)} ein.`,
-    isInstant:
-      'Wenn die Zeit für Bilder in voller Größe nicht reicht, verwendet coverslip kleinere Bilder, es sei denn, Sie legen die Bildgröße fest. Eine Meldung sagt es.',
-    help: 'coverslip misst die Geschwindigkeit dieses Rechners an wenigen Bildern und stimmt dann auf Bildern fein ab, die Zeit für genügend Schritte lassen. Wenn die Zeit zu kurz ist, erhalten Sie den Sofort-Klassifikator, und eine Meldung nennt, wie viel Zeit genügt.',
+    },
+    time: (time) => `Etwa ${time}.`,
+    measuring: 'Die Geschwindigkeit dieses Rechners wird gemessen …',
   },
   time: {
-    about: (time, basis) => `Etwa ${time} auf diesem Rechner (Grundlage: ${basis}).`,
-    unknown:
-      'Dauer des Trainings unbekannt, weil dieses Netz auf diesem Rechner noch nicht mit ähnlichen Einstellungen trainiert wurde.',
+    about: (time) => `Etwa ${time} auf diesem Rechner.`,
     trainings: (n) => `${counts.trainings(n)} nacheinander: ${counts.folds(n - 1)}, dann alle Bilder.`,
     pretraining: 'Das Vortraining ist nicht enthalten.',
   },

@@ -32,7 +32,6 @@ export const counts = {
   splits: (n: number) => plural(n, { one: `${count(n)} split`, other: `${count(n)} splits` }),
   folds: (n: number) => plural(n, { one: `${count(n)} fold`, other: `${count(n)} folds` }),
   epochs: (n: number) => plural(n, { one: `${count(n)} epoch`, other: `${count(n)} epochs` }),
-  minutes: (n: number) => plural(n, { one: `${count(n)} minute`, other: `${count(n)} minutes` }),
   testSets: (n: number) =>
     plural(n, { one: `${count(n)} external test set`, other: `${count(n)} external test sets` }),
 };

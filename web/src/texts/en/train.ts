@@ -89,45 +89,24 @@ export const train = {
   more: 'More settings',
   moreText: 'All settings have defaults.',
 
-  stage: 'Training stages',
-  stages: {
-    finetune: {
-      title: 'Instant classifier, then fine-tuning',
-      text: 'Gives a first classifier within seconds to minutes, then trains the whole network on your images. Best results.',
-    },
-    instant: {
-      title: 'Instant classifier only',
-      text: 'Takes seconds to minutes, also without a GPU. Good for a first test.',
-    },
-  },
-  budget: {
-    title: 'Time limit',
-    choices: [
-      { value: '', title: 'No limit', text: 'The settings below determine the time.' },
-      {
-        value: 'quick',
-        title: 'Quick',
-        text: '2 minutes: a first test of how well the classes can be distinguished.',
+  presets: {
+    title: 'Preset',
+    choices: {
+      'first-look': {
+        title: 'First look',
+        text: 'Instant classifier of images of half the side. Shows how well the classes can be distinguished.',
       },
-      { value: 'balanced', title: 'Balanced', text: '10 minutes: good results for most datasets.' },
-      {
-        value: 'best',
+      good: { title: 'Good', text: 'Instant classifier of images of full size.' },
+      best: {
         title: 'Best',
-        text: '1 hour: suitable for thousands of images.',
+        text: 'Shows the instant classifier first, then trains the whole network on your images (fine-tuning).',
       },
-      { value: 'own', title: 'Custom', text: 'A number of minutes that you choose.' },
-    ],
-    minutes: 'Minutes',
-    nMinutes: counts.minutes,
-    isMissing: `Enter a number of minutes from ${count(1)} to ${count(10_000)}.`,
-    isInstant:
-      'If the time is too short for images of full size, coverslip uses smaller images, unless you set the image size. A message says so.',
-    help: 'coverslip measures the speed of this computer on a few images, and then fine-tunes on images that leave time for enough steps. If the time is too short, you get the instant classifier, and a message states how much time is enough.',
+    },
+    time: (time: string) => `About ${time}.`,
+    measuring: 'Measuring the speed of this computer …',
   },
   time: {
-    about: (time: string, basis: string) => `About ${time} on this computer (based on ${basis}).`,
-    unknown:
-      'Training time unknown, because this network has not been trained on this computer with similar settings.',
+    about: (time: string) => `About ${time} on this computer.`,
     trainings: (n: number) => `${counts.trainings(n)} in sequence: ${counts.folds(n - 1)}, then all images.`,
     pretraining: 'Pretraining is not included.',
   },
