@@ -218,8 +218,8 @@ def measure_changes(client: TestClient, count: int, repeats: int) -> None:
                 spent, answer = timed(1, lambda path=path, body={**selection, **change}: posted(client, path, body))
                 assert answer["n"] == len(names)
                 seconds[way].append(spent)
-                undo = {"change": answer["change"]}
-                seconds["undo"].append(timed(1, lambda path=path, undo=undo: posted(client, f"{path}/undo", undo))[0])
+                undo = f"/api/v1/changes/{answer['change']}/undo"
+                seconds["undo"].append(timed(1, lambda undo=undo: client.post(undo).raise_for_status())[0])
         new, undone, old = (median(seconds[way]) for way in ("filter", "undo", "image_ids"))
         of, note = f"{path} of {len(names):,} images", f"undo {undone.clock:.2f}"
         RECORD.add(CLAIM, round(new.clock, 2), "s", of=of, note=note)

@@ -43,7 +43,7 @@ from sqlalchemy import select
 
 from coverslip.server import projects, users
 from coverslip.server.folder import AccountServer, open_account_server
-from coverslip.workspace.store.tables import changed_labels, images, label_changes
+from coverslip.workspace.store.tables import changed_rows, changes, images
 
 RECORD = Record(
     "Many clients of a server with accounts", [f"src/coverslip/{name}" for name in ("server", "app", "workspace")]
@@ -351,9 +351,7 @@ def report(server: AccountServer, people: list[Person], measured: Measured) -> N
         workspace = projects.workspace_of(server, record)
         with workspace.engine.connect() as connection:
             label_of = {row.row_id: row.label for row in connection.execute(select(images.c.row_id, images.c.label))}
-            authors = select(changed_labels.c.row_id, label_changes.c.made_by).join(
-                label_changes, label_changes.c.id == changed_labels.c.change_id
-            )
+            authors = select(changed_rows.c.row_id, changes.c.made_by).join_from(changed_rows, changes)
             author_of = defaultdict[int, set[str]](set)
             for row_id, made_by in connection.execute(authors):
                 author_of[row_id].add(made_by)

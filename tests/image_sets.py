@@ -81,9 +81,9 @@ class App:
         """Give the images that stand there now a label."""
         return self.send("POST", f"{where}/labels", {"images": self.ids(where, positions), "label": label})
 
-    def undo(self, where: str, change: int) -> Any:
-        """Take a change of labels back."""
-        return self.send("POST", f"{where}/labels/undo", {"change": change})
+    def undo(self, change: int) -> Any:
+        """Take a change back."""
+        return self.send("POST", f"changes/{change}/undo")
 
     def ids(self, where: str, positions: Iterable[int]) -> list[str]:
         """The image_ids of the images that stand there now; `where` is such as datasets/ID."""

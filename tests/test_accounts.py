@@ -136,10 +136,9 @@ OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/map"),
     ("put", "/datasets/{dataset_id}/second-reading/images/{row_id}"),
     ("post", "/datasets/{dataset_id}/labels"),
-    ("post", "/datasets/{dataset_id}/labels/undo"),
-    ("post", "/datasets/{dataset_id}/labels/redo"),
+    ("post", "/changes/{change_id}/undo"),
+    ("post", "/changes/{change_id}/redo"),
     ("post", "/datasets/{dataset_id}/exclusions"),
-    ("post", "/datasets/{dataset_id}/exclusions/undo"),
     ("post", "/datasets/{dataset_id}/confirmed-labels"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("put", "/predictions/{prediction_id}/spot-check/images/{row_id}"),
@@ -245,11 +244,11 @@ def test_labels_and_undo_belong_to_the_user_who_signed_in(served: Served, admin:
     change = ann.post(f"{address}/labels", json=body, headers={"X-Author": "bob"}).json()["change"]
     (made,) = eve.get(f"{address}/label-changes").json()["items"]
     assert made["made_by"] == "ann"
-    step = {"change": change}
-    assert code_of(bob.post(f"{address}/labels/undo", json=step)) == "change-of-other-user"
-    assert ann.post(f"{address}/labels/undo", json=step).status_code == 200
-    assert code_of(bob.post(f"{address}/labels/redo", json=step)) == "change-of-other-user"
-    assert eve.post(f"{address}/labels/redo", json=step).status_code == 200
+    at = f"{project}{API}/changes/{change}"
+    assert code_of(bob.post(f"{at}/undo")) == "change-of-other-user"
+    assert ann.post(f"{at}/undo").status_code == 200
+    assert code_of(bob.post(f"{at}/redo")) == "change-of-other-user"
+    assert eve.post(f"{at}/redo").status_code == 200
 
 
 def test_an_invitation_sets_a_password_once(served: Served, admin: TestClient) -> None:

@@ -72,7 +72,7 @@ class Lab:
 
     def undo(self, change: int) -> int:
         """Undo a change of labels; the status of the answer."""
-        return self.client.post(f"{API}/datasets/{self.cells}/labels/undo", json={"change": change}).status_code
+        return self.client.post(f"{API}/changes/{change}/undo").status_code
 
     def image_ids(self, query: str = "") -> list[str]:
         """The image_ids of the matching images of the dataset."""

@@ -313,7 +313,7 @@ def test_labels_and_names_are_there_after_a_restart(app: App, tmp_path: Path) ->
     restarted = App(workspace_in(tmp_path))
     assert restarted.get(where) == before
     assert restarted.positions(f"{where}", label="odd") == [0, 1]
-    assert restarted.undo(where, change)["rows"] == restarted.rows(where)[:2]
+    assert restarted.undo(change)["rows"] == restarted.rows(where)[:2]
     assert restarted.positions(f"{where}", label="odd") == []
 
 
@@ -361,7 +361,7 @@ def test_labels_survive_reading_again_when_images_come_and_go(app: App, tmp_path
     assert [image["image_id"] for image in odd] == ["flat/slide0_3.png", "round/slide0_3.png"]
     assert [image["label_before"] for image in odd] == ["flat", "round"]
     rows = app.rows(where)
-    assert sorted(app.undo(where, change)["rows"]) == sorted([rows[2], rows[7]])
+    assert sorted(app.undo(change)["rows"]) == sorted([rows[2], rows[7]])
     assert app.get(where)["n_label_changes"] == 0
 
 
@@ -426,7 +426,7 @@ def test_checks_see_classes_as_trainings_do_and_copies_stay_found(app: App, tmp_
     change = app.label(where, [3], "c")["change"]
     duplicates = []
     assert checks() == ({"ab": 6, "c": 4}, {"conflicting-labels": 2}, 2)
-    app.undo(where, change)
+    app.undo(change)
     app.send("PATCH", where, {"class_plan": {"drop": ["b"], "rename": {"c": "d"}}})  # no split contains the copy
     assert checks() == ({"a": 3, "d": 3}, {}, 0)
     app.send("PATCH", where, {"class_plan": {}})
@@ -523,7 +523,7 @@ def test_a_dataset_is_removed_from_the_list_and_its_files_stay(app: App, tmp_pat
     assert app.refused("POST", f"datasets/{dataset['id']}/restore")["status"] == 404
     assert len(list(cells.rglob("*.png"))) == 12
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
-        for table in ("images", "image_facts", "image_colors", "label_changes", "changed_labels"):
+        for table in ("images", "image_facts", "image_colors", "changes", "changed_rows"):
             assert connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
 
 

@@ -1,6 +1,7 @@
 """Duplicates can be excluded from a dataset, and included again."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections.data import flow_of
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.verdict import verdict_of_run
-from coverslip.workspace.correcting.corrections import exclude, exclude_by_job, undo_exclusion
+from coverslip.workspace.correcting import undoing
+from coverslip.workspace.correcting.corrections import exclude, exclude_by_job, excluded_by_job
 from coverslip.workspace.datasets import grouping, labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import removable_duplicates
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.change_log import add_change
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import ChangedSince
 from coverslip.workspace.store.workspace import Workspace
@@ -137,55 +140,54 @@ def test_near_duplicates_are_searched_again_after_an_exclusion_in_a_prediction(c
     workspace, dataset_id = copies
     workspace.background.wait_all()
     (row,) = images_at(workspace, dataset_id, [0]).rows or ()
-    with write_transaction(workspace.engine) as connection:
-        exclude_by_job(connection, dataset_id, [row], is_excluded=True, job_id="monday")
+    by_monday(workspace, dataset_id, [row], is_excluded=True)
     for _ in range(2):  # the first request of a page starts the search
         reading_images.inspection(workspace, dataset_id)
         workspace.background.wait_all()
     assert reading_images.inspection(workspace, dataset_id).are_copies_known
 
 
+def by_monday(workspace: Workspace, dataset_id: str, rows: Collection[int], *, is_excluded: bool) -> None:
+    """Exclude or include images as a prediction does."""
+    with write_transaction(workspace.engine) as connection:
+        change = add_change(connection, dataset_id, "monday")
+        exclude_by_job(connection, dataset_id, rows, change, is_excluded=is_excluded, job_id="monday")
+
+
+def exclusion(workspace: Workspace, row: int) -> tuple[bool, bool]:
+    """Whether an image is excluded, and whether the prediction excluded it."""
+    with workspace.engine.connect() as connection:
+        is_excluded = connection.execute(select(db.images.c.is_excluded).where(db.images.c.row_id == row)).scalar_one()
+        return is_excluded, row in excluded_by_job(connection, "monday")
+
+
 def test_an_undone_inclusion_leaves_the_exclusion_to_the_prediction_that_made_it(copies: tuple[Workspace, str]) -> None:
     workspace, dataset_id = copies
     image = images_at(workspace, dataset_id, [0])
-
-    def exclusion() -> tuple[bool, str | None]:
-        with workspace.engine.connect() as connection:
-            columns = select(db.images.c.is_excluded, db.images.c.excluded_by)
-            return tuple(connection.execute(columns.where(db.images.c.row_id.in_(image.rows or ()))).one())
-
-    with write_transaction(workspace.engine) as connection:
-        exclude_by_job(connection, dataset_id, image.rows or (), is_excluded=True, job_id="monday")
+    (row,) = image.rows or ()
+    by_monday(workspace, dataset_id, [row], is_excluded=True)
     included, _ = exclude(workspace, dataset_id, image, is_excluded=False)
     excluded, _ = exclude(workspace, dataset_id, image, is_excluded=True)
-    undo_exclusion(workspace, dataset_id, excluded or "")
-    assert exclusion()[0] is False
-    undo_exclusion(workspace, dataset_id, included or "")
-    assert exclusion() == (True, "monday")
+    undoing.undo(workspace, excluded or 0)
+    assert exclusion(workspace, row) == (False, True)
+    undoing.undo(workspace, included or 0)
+    assert exclusion(workspace, row) == (True, True)
+    by_monday(workspace, dataset_id, [row], is_excluded=False)
+    assert exclusion(workspace, row) == (False, False)
 
 
 def test_no_undo_restores_an_exclusion_whose_prediction_has_withdrawn_it(copies: tuple[Workspace, str]) -> None:
     workspace, dataset_id = copies
-    image, excluded_again = (images_at(workspace, dataset_id, [k]) for k in range(2))
-
-    def exclusion(selection: ImageSelection) -> tuple[bool, str | None]:
-        with workspace.engine.connect() as connection:
-            columns = select(db.images.c.is_excluded, db.images.c.excluded_by)
-            return tuple(connection.execute(columns.where(db.images.c.row_id.in_(selection.rows or ()))).one())
-
-    rows = [*(image.rows or ()), *(excluded_again.rows or ())]
-    with write_transaction(workspace.engine) as connection:
-        exclude_by_job(connection, dataset_id, rows, is_excluded=True, job_id="monday")
+    rows = images_at(workspace, dataset_id, [0, 1]).rows or []
+    by_monday(workspace, dataset_id, rows, is_excluded=True)
     included, _ = exclude(workspace, dataset_id, ImageSelection(rows=rows), is_excluded=False)
-    excluded, _ = exclude(workspace, dataset_id, excluded_again, is_excluded=True)
-    with write_transaction(workspace.engine) as connection:
-        exclude_by_job(connection, dataset_id, rows, is_excluded=False, job_id="monday")
-    assert exclusion(image) == (False, None)
-    assert exclusion(excluded_again)[0] is True  # by the gallery
+    exclude(workspace, dataset_id, ImageSelection(rows=rows[1:]), is_excluded=True)
+    by_monday(workspace, dataset_id, rows, is_excluded=False)
+    assert exclusion(workspace, rows[0]) == (False, False)
+    assert exclusion(workspace, rows[1]) == (True, False)  # by the gallery
     with pytest.raises(ChangedSince):
-        undo_exclusion(workspace, dataset_id, included or "")
-    undo_exclusion(workspace, dataset_id, excluded or "")
-    assert exclusion(excluded_again) == (False, None)
+        undoing.undo(workspace, included or 0)
+    exclude(workspace, dataset_id, ImageSelection(rows=rows[1:]), is_excluded=False)
     assert dataset_state(workspace, dataset_id).n_excluded == 0
 
 
@@ -194,19 +196,16 @@ def test_a_withdrawn_exclusion_of_an_image_included_since_needs_no_unchanged_fil
 ) -> None:
     workspace, dataset_id = copies
     rows = images_at(workspace, dataset_id, [0]).rows or []
-    with write_transaction(workspace.engine) as connection:
-        exclude_by_job(connection, dataset_id, rows, is_excluded=True, job_id="monday")
+    by_monday(workspace, dataset_id, rows, is_excluded=True)
     exclude(workspace, dataset_id, ImageSelection(rows=rows), is_excluded=False)
     image = db.images.c
     with workspace.engine.connect() as connection:
         file = Path(connection.execute(select(image.path).where(image.row_id.in_(rows))).scalar_one())
     file.write_bytes(b"changed")
-    with write_transaction(workspace.engine) as connection:
-        exclude_by_job(connection, dataset_id, rows, is_excluded=False, job_id="monday")
-        exclusion = connection.execute(select(image.is_excluded, image.excluded_by).where(image.row_id.in_(rows))).one()
-    assert tuple(exclusion) == (False, None)
-    with write_transaction(workspace.engine) as connection, pytest.raises(Conflict):
-        exclude_by_job(connection, dataset_id, rows, is_excluded=True, job_id="monday")
+    by_monday(workspace, dataset_id, rows, is_excluded=False)
+    assert exclusion(workspace, rows[0]) == (False, False)
+    with pytest.raises(Conflict):
+        by_monday(workspace, dataset_id, rows, is_excluded=True)
 
 
 @pytest.mark.exhaustive

@@ -224,7 +224,7 @@ def test_labels_given_by_keys_survive_a_killed_app(
     labeled = page.get_by_role("group", name="Label selected images")
     labeled.get_by_role("button", name="No class 4").wait_for()
     page.keyboard.press("Control+z")
-    page.get_by_text("The label change of 1 image is undone").wait_for()
+    page.get_by_text("Undone for 1 image").wait_for()
     labeled.get_by_role("button", name="No class 5").wait_for()
     page.keyboard.press("Control+Shift+Z")
     labeled.get_by_role("button", name="No class 4").wait_for()
@@ -272,7 +272,7 @@ def test_an_answer_from_before_a_label_does_not_take_it_off_the_wall(
         page.keyboard.press(key)
     app.until(f"datasets/{images['id']}", lambda dataset: dataset["n_label_changes"] == 10)
     page.keyboard.press("Control+z")
-    page.get_by_text("The label change of 1 image is undone").wait_for()
+    page.get_by_text("Undone for 1 image").wait_for()
     answers, held = held, None
     assert len(answers) >= 2
     for route, answer in reversed(answers):  # the newest first

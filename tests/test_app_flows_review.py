@@ -263,7 +263,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     assert Counter(row.split for row in new) - Counter(row.split for row in old) == {"train": 1}
     meanings = [reason["meaning"] for reason in review.app.get(f"jobs/{second_run['id']}/results")["reasons"]]
     assert [meaning for meaning in meanings if f"No test image is from {prediction['name']}." in meaning]
-    page.get_by_role("button", name="Undo this addition").click()
+    page.locator("[role=status], [role=alert]").get_by_role("button", name="Undo").click()
     page.wait_for_url(f"**/datasets/{run['dataset_id']}")
     n_images = review.app.ended(f"datasets/{run['dataset_id']}")["n_images"]
     assert n_images == before["n_images"]

@@ -128,10 +128,10 @@ def test_undoing_an_addition_keeps_what_others_added_meanwhile(app: App, new: li
     cells = app.open(save_cells(tmp_path / "cells", n=3))
     at = f"datasets/{cells['id']}"
     prediction = predicted(app, [(file, WHOLE) for file in new])
-    steps = []
+    changes = []
     for k in range(2):
         answer(app, prediction, k, "flat")
-        steps.append(app.send("POST", f"{prediction}/join", {"dataset_id": cells["id"]})["step"])
+        changes.append(app.send("POST", f"{prediction}/join", {"dataset_id": cells["id"]})["change"])
         app.wait(cells["id"])
     assert app.wait(cells["id"])["n_images"] == 6 + 2
     more = {"path": str(save_cells(tmp_path / "more", ("round", "flat"), n=2)), "domain": None}
@@ -139,18 +139,18 @@ def test_undoing_an_addition_keeps_what_others_added_meanwhile(app: App, new: li
     app.send("PATCH", at, {"sources": [*sources, more]})
     app.wait(cells["id"])
 
-    def undo(step: Any) -> tuple[Any, int]:
-        paths = app.send("POST", f"{prediction}/join/undo", {"dataset_id": cells["id"], "step": step})["sources"]
+    def undo(change: int) -> tuple[Any, int]:
+        paths = app.undo(change)["dataset"]["sources"]
         return [Path(source["path"]).name for source in paths], app.wait(cells["id"])["n_images"]
 
-    def refused(step: Any) -> int:
-        body = {"dataset_id": cells["id"], "step": step}
-        return int(app.refused("POST", f"{prediction}/join/undo", body)["status"])
-
-    assert refused(steps[0]) == 409, "the second addition came after it"
-    assert refused(steps[1] | {"before": "../other.csv"}) == 404
-    assert undo(steps[1]) == (["cells", "more", steps[0]["after"]], 6 + 4 + 1)
-    assert undo(steps[0]) == (["cells", "more"], 6 + 4)
+    first, second = changes
+    refused = app.refused("POST", f"changes/{first}/undo")
+    assert refused["code"] == "changed-since", "the second addition came after it"
+    names, n_images = undo(second)
+    assert (names[:2], len(names), n_images) == (["cells", "more"], 3, 6 + 4 + 1)
+    assert undo(first) == (["cells", "more"], 6 + 4)
+    assert app.send("POST", f"changes/{first}/redo")["n"] == 1
+    assert app.wait(cells["id"])["n_images"] == 6 + 4 + 1
 
 
 @pytest.mark.slow
@@ -414,17 +414,13 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     assert n_excluded() == 1
     answer(app, prediction, 1, None, excluded="unusable")
     assert n_excluded() == 2
-    undo = {"change": prediction.removeprefix("predictions/")}
-    assert app.refused("POST", f"datasets/{dataset['id']}/exclusions/undo", undo)["code"] == "exclusion-changed-since"
-    assert n_excluded() == 2
     answer(app, prediction, 1, "flat")
     assert n_excluded() == 1
     answer(app, prediction, 1, None, excluded="unusable")
     second = id_of[files[1].relative_to(cells).as_posix()]
     inclusion = app.send("POST", f"datasets/{dataset['id']}/exclusions", {"images": [second], "is_excluded": False})
     answer(app, prediction, 1, None)
-    undo = {"change": inclusion["change"]}
-    assert app.refused("POST", f"datasets/{dataset['id']}/exclusions/undo", undo)["code"] == "exclusion-changed-since"
+    assert app.refused("POST", f"changes/{inclusion['change']}/undo")["code"] == "changed-since"
     assert n_excluded() == 1
 
 

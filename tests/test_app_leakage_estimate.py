@@ -26,6 +26,7 @@ from coverslip.reports.reported import read_run
 from coverslip.reports.sections import sections_of
 from coverslip.runs.folder import Run
 from coverslip.runs.results import LeakageEstimate, write_inspection
+from coverslip.workspace.correcting import undoing
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import update_inspection
 from coverslip.workspace.leakage_estimates import leakage_estimate_state
@@ -67,7 +68,7 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
         outdated = leakage_estimate_state(workspace, cells)
         assert (outdated.state, outdated.leakage_estimate) == ("outdated", seen.leakage_estimate)
         assert not reading_images.inspection(workspace, cells).of("shortcut")
-    labels.undo(workspace, cells, change or 0)
+    undoing.undo(workspace, change or 0)
     assert reading_images.inspection(workspace, cells).of("shortcut")
     assert leakage_estimate_state(workspace, cells).state == "ready"
 

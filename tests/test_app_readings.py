@@ -43,6 +43,14 @@ class Lab:
         label: str | None = answer["label"]
         return label
 
+    def decided(self, row: int) -> tuple[str | None, int | None]:
+        """The decision about an image, and the change with it."""
+        (image,) = (each for each in self.send("GET", "/disagreements")["items"] if each["row_id"] == row)
+        return image["decision"] and image["decision"]["label"], image["change"]
+
+    def undo_decision(self, row: int) -> int:
+        return self.client.post(f"{API}/changes/{self.decided(row)[1]}/undo").status_code
+
     def table(self) -> list[dict[str, str]]:
         text = downloaded(self.client.get(f"{API}/datasets/{self.dataset}/download/readings"))
         return list(csv.DictReader(io.StringIO(text)))
@@ -140,13 +148,17 @@ def test_a_decision_is_the_label_keeps_the_readings_and_can_be_undone(lab: Lab) 
     lab.send("PUT", f"/decisions/{row}", body={"label": first}, by=EVE)  # another decision in its place
     assert lab.label(row) == first
     lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
-    lab.send("DELETE", f"/decisions/{row}", 204)
-    assert lab.label(row) == first
-    assert lab.send("DELETE", f"/decisions/{row}", 409)["code"] == "no-decision-to-undo"
+    for label in (first, second, first):  # of the decisions before, and before all of them
+        assert lab.undo_decision(row) == 200
+        assert lab.label(row) == label
+    assert lab.decided(row) == (None, None)
     lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
     other = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
+    decision = lab.decided(row)[1]
     lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json={"rows": [row], "label": other})
-    assert lab.send("DELETE", f"/decisions/{row}", 409)["code"] == "labels-changed-since"
+    step = lab.client.post(f"{API}/changes/{decision}/undo").json()
+    assert (step["n"], step["n_left"], step["left"]) == (1, 1, [row])  # the decision is gone, the label stays
+    assert (lab.label(row), lab.decided(row)) == (other, (None, None))
 
 
 def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab) -> None:
@@ -225,7 +237,7 @@ def test_a_decision_counts_while_it_is_the_label_and_can_be_replaced(lab: Lab, h
         lab.client.post(f"{dataset}/labels", json={"rows": [row], "label": third})
     else:
         change = lab.client.get(f"{dataset}/label-changes").json()["items"][0]["id"]
-        assert lab.client.post(f"{dataset}/labels/undo", json={"change": change}).status_code == 200
+        assert lab.client.post(f"{API}/changes/{change}/undo").status_code == 200
     assert lab.send("GET", "/agreement")["n_decided"] == 0
     assert lab.send("GET", "/disagreements")["items"][0]["decision"] is None
     assert "decision" not in {line["kind"] for line in lab.table()}
@@ -233,5 +245,5 @@ def test_a_decision_counts_while_it_is_the_label_and_can_be_replaced(lab: Lab, h
     assert lab.label(row) == second
     assert lab.send("GET", "/agreement")["n_decided"] == 1
     before = first if how == "undone in the history" else third
-    lab.send("DELETE", f"/decisions/{row}", 204)
+    assert lab.undo_decision(row) == 200
     assert lab.label(row) == before

@@ -145,8 +145,10 @@ def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_res
     lab.client.put(f"{address}/{third}/correction", json={"label": other})  # by hand
     result, samples = lab.send("GET", "/result"), lab.client.get(f"{API}/predictions/{lab.prediction}/samples").json()
 
-    assert lab.send("PUT", "/corrections") == {"n": len(rows) - 2, "n_corrected_before": 1}
-    assert lab.send("GET")["n_applied"] == len(rows) - 2
+    applied = lab.send("PUT", "/corrections")
+    assert (applied["n"], applied["n_corrected_before"]) == (len(rows) - 2, 1)
+    state = lab.send("GET")
+    assert (state["n_applied"], state["change"]) == (len(rows) - 2, applied["change"])
     listed = lab.client.get(address, params={"rows": f"{first},{second},{third}"}).json()["items"]
     assert [row["correction"] for row in listed] == [other, None, other]
     assert [row["excluded"] for row in listed] == [None, None, None]
@@ -154,9 +156,13 @@ def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_res
     assert lab.send("GET", "/result") == result
     assert lab.client.get(f"{API}/predictions/{lab.prediction}/samples").json() == samples
 
-    assert lab.send("DELETE", "/corrections") == {"n": len(rows) - 2}
+    lab.client.put(f"{address}/{first}/correction", json={"label": predicted[first]})  # by hand since then
+    step = lab.client.post(f"{API}/changes/{applied['change']}/undo").json()
+    assert (step["n"], step["n_left"], step["left"]) == (len(rows) - 3, 1, [first])
+    assert (lab.send("GET")["n_applied"], lab.send("GET")["change"]) == (0, None)
     listed = lab.client.get(address, params={"rows": f"{first},{third}"}).json()["items"]
-    assert [row["correction"] for row in listed] == [None, other]
+    assert [row["correction"] for row in listed] == [predicted[first], other]
+    lab.client.put(f"{address}/{first}/correction", json={"label": None})
     lab.client.put(f"{address}/{third}/correction", json={"label": None})
 
 

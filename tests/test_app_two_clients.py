@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from small_workspace import QUICK, new_workspace, open_images, predicted_here, trained_here
 
 from coverslip.errors import CoverslipError
+from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import correct, correct_measured
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.lists import Exclusion, images_of_job
@@ -53,9 +54,9 @@ def relabel(app: App, where: str, images: list[str], label: str) -> int:
     return int(app.send("POST", f"{where}/labels", {"images": images, "label": label})["change"])
 
 
-def undo(app: App, where: str, change: int, *, by: str = "undo") -> str | None:
+def undo(app: App, change: int, *, by: str = "undo") -> str | None:
     """None, or the code of the refusal."""
-    answer = app.client.post(f"/api/v1/{where}/labels/{by}", json={"change": change})
+    answer = app.client.post(f"/api/v1/changes/{change}/{by}")
     assert answer.status_code in (200, 409), answer.text
     code: str | None = answer.json().get("code")
     return code
@@ -92,34 +93,37 @@ def test_an_undo_takes_back_the_change_that_it_names(app: App, where: str, cells
     second = relabel(app, where, seen[4:6], "of the second")
     save_cell(cells / "flat" / "a_new.png", 500)
     refresh(app, where)
-    assert undo(app, where, first) is None
-    assert undo(app, where, first) == "label-change-gone"  # once
+    assert undo(app, first) is None
+    assert undo(app, first) == "change-gone"  # once
     assert {key: label for key, label in labels(app, where).items() if label == "of the second"}.keys() == {*seen[4:6]}
     relabel(app, where, seen[8:9], "of the second")
-    assert undo(app, where, first, by="redo") is None  # what another client does in between ends no redo
-    assert undo(app, where, first) is None
-    assert undo(app, where, second) is None
+    assert undo(app, first, by="redo") is None  # what another client does in between ends no redo
+    assert undo(app, first) is None
+    assert undo(app, second) is None
     after = labels(app, where)
     assert {key: after[key] for key in before} == {**before, seen[8]: "of the second"}
 
 
-def test_an_undo_is_refused_where_another_client_labeled_one_of_the_images(app: App, where: str) -> None:
+def test_an_undo_leaves_and_names_what_another_client_labeled(app: App, where: str) -> None:
     seen = app.image_ids(where)
+    before = labels(app, where)
     first = relabel(app, where, seen[:3], "of the first")
     second = relabel(app, where, seen[2:3], "of the second")
-    before = labels(app, where)
-    assert undo(app, where, first) == "labels-changed-since"
+    step = app.undo(first)
+    assert (step["n"], step["n_left"], step["left"]) == (2, 1, app.rows(where)[2:3])
+    assert labels(app, where) == {**before, seen[2]: "of the second"}
+    assert undo(app, first) == "changed-since"  # only the other image is left
+    assert undo(app, second) is None
+    assert undo(app, first) is None
     assert labels(app, where) == before
-    assert undo(app, where, second) is None
-    assert undo(app, where, first) is None
-    other = relabel(app, where, seen[:1], "of the second")
-    assert undo(app, where, first, by="redo") == "labels-changed-since"
-    assert undo(app, where, other) is None
-
-    assert undo(app, where, first, by="redo") is None
-    relabel(app, where, seen[:1], "of the second")
-    relabel(app, where, seen[:1], "of the first")  # the same label again, but chosen by the other client
-    assert undo(app, where, first) == "labels-changed-since"
+    other = relabel(app, where, seen[:3], "of the second")
+    assert undo(app, first, by="redo") == "changed-since"
+    assert undo(app, other) is None
+    assert undo(app, first, by="redo") is None
+    assert labels(app, where) == {**before, **dict.fromkeys(seen[:3], "of the first")}
+    relabel(app, where, seen[:3], "of the second")
+    relabel(app, where, seen[:3], "of the first")  # the same label again, but chosen by the other client
+    assert undo(app, first) == "changed-since"
 
 
 def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
@@ -131,7 +135,8 @@ def test_the_number_of_a_change_whose_images_are_gone_is_never_that_of_another(
     refresh(app, where)
     second = relabel(app, where, seen[1:2], "of the second")
     assert second != first
-    assert undo(app, where, first) == "label-change-gone"
+    step = app.undo(first)
+    assert (step["n"], step["rows"]) == (1, [])  # the image is missing, and comes back with its own label
     assert labels(app, where)[seen[1]] == "of the second"
     assert [change["id"] for change in app.get(f"{where}/label-changes")["items"]] == [second]
 
@@ -143,8 +148,9 @@ def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, w
     def exclude(images: list[str], *, is_excluded: bool = True) -> Any:
         return app.send("POST", f"{where}/exclusions", {"images": images, "is_excluded": is_excluded})
 
-    def undone(change: str) -> int:
-        return int(app.send("POST", f"{where}/exclusions/undo", {"change": change})["n"])
+    def undone(change: int) -> tuple[int, int]:
+        step = app.undo(change)
+        return step["n"], step["n_left"]
 
     exclude(seen[:1])
     mine = exclude(seen[:4])
@@ -152,14 +158,13 @@ def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, w
     exclude(seen[3:4])  # another client wants it too
     save_cell(cells / "flat" / "a_new.png", 500)
     refresh(app, where)
-    assert undone(mine["change"]) == 2
+    assert undone(mine["change"]) == (2, 1)
     assert excluded(app, where) == [seen[0], seen[3]]
-    problem = app.refused("POST", f"{where}/exclusions/undo", {"change": mine["change"]})
-    assert (problem["status"], problem["code"]) == (409, "exclusion-changed-since")
+    assert undo(app, mine["change"]) == "changed-since"
 
     included = exclude(seen, is_excluded=False)
     refresh(app, where)
-    assert undone(included["change"]) == 2
+    assert undone(included["change"]) == (2, 0)
     assert excluded(app, where) == [seen[0], seen[3]]
 
 
@@ -193,12 +198,14 @@ def test_corrections_take_back_no_label_and_no_answer_of_another_client(tmp_path
         return next(image.label for image in images_now if image.image_id == image_id)
 
     before = label_of(first)
-    correct(workspace, prediction, 0, "mine")
-    correct(workspace, prediction, 0, "another's")
+    _, mine = correct(workspace, prediction, 0, "mine")
+    _, other = correct(workspace, prediction, 0, "another's")
     with pytest.raises(ChangedSince):
-        correct(workspace, prediction, 0, None, undoes=("mine",))
+        undoing.undo(workspace, mine or 0)
     assert label_of(first) == "another's"
-    correct(workspace, prediction, 0, None, undoes=("another's",))
+    undoing.undo(workspace, other or 0)
+    assert label_of(first) == "mine"
+    undoing.undo(workspace, mine or 0)
     assert label_of(first) == before
 
     correct(workspace, prediction, 1, "mine")
@@ -221,7 +228,8 @@ def test_an_answer_that_its_dataset_does_not_take_is_not_saved(tmp_path: Path) -
     prediction = predicted_here(workspace, trained_here(workspace, images, QUICK), images)
     with pytest.raises(CoverslipError):
         correct(workspace, prediction, 0, "x" * 201)
-    assert correct(workspace, prediction, 1, None).correction is None
+    row, change = correct(workspace, prediction, 1, None)
+    assert (row.correction, change) == (None, None)
     assert images_of_job(workspace, prediction).count("corrected") == 0
 
 

@@ -19,7 +19,8 @@ from coverslip.errors import Conflict
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.backups import restore_backup, write_backup
-from coverslip.workspace.correcting.corrections import correct, exclude, undo_exclusion
+from coverslip.workspace.correcting import undoing
+from coverslip.workspace.correcting.corrections import correct, exclude
 from coverslip.workspace.correcting.readings import decide, import_readings
 from coverslip.workspace.datasets import image_rows
 from coverslip.workspace.datasets.image_rows import states_of_images
@@ -336,7 +337,7 @@ def test_an_exclusion_of_a_missing_image_is_undone_with_the_others(tmp_path: Pat
     content = path.read_bytes()
     path.unlink()
     refreshed(laboratory)
-    assert (n, undo_exclusion(laboratory.workspace, laboratory.dataset_id, change or "")) == (2, 2)
+    assert (n, undoing.undo(laboratory.workspace, change or 0).n) == (2, 2)
     path.write_bytes(content)
     refreshed(laboratory)
     with laboratory.workspace.engine.connect() as connection:

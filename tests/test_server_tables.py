@@ -26,7 +26,7 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import database
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, change_rows, replace_rows
-from coverslip.workspace.store.tables import datasets, images, label_changes
+from coverslip.workspace.store.tables import changes, datasets, images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
 
@@ -70,8 +70,8 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     again = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"}).json()
     assert (again["change"], again["n"]) == (None, 0)
     with workspace.engine.connect() as connection:
-        assert connection.execute(select(func.count()).select_from(label_changes)).scalar_one() == 1
-    undone = admin.post(f"{of_dataset}/labels/undo", json={"change": answer.json()["change"]})
+        assert connection.execute(select(func.count()).select_from(changes)).scalar_one() == 1
+    undone = admin.post(f"{project}{API}/changes/{answer.json()['change']}/undo")
     assert undone.status_code == 200, undone.text
     assert dataset_state(workspace, dataset_id).n_label_changes == 0
     changed, n = exclude(workspace, dataset_id, ImageSelection(rows=rows[:3]), is_excluded=True)

@@ -240,7 +240,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_
     job = find_job(home, run)
     assert state_of(job, status_of(job)) == "running"
     n_rows = json.loads(done.stdout)["n_rows"]
-    assert 3 <= n_rows["label_changes"] < rows_in(home)["label_changes"]
+    assert 3 <= n_rows["changes"] < rows_in(home)["changes"]
 
     # The training still runs, so the restored one must not be taken for it.
     assert main(["restore", str(tmp_path / "backup.zip"), "--workspace", str(tmp_path / "elsewhere")]) == 0

@@ -18,6 +18,7 @@ from coverslip.datasets.quality.related_images import labels_of
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.runs.recipe import Pretraining, Recipe
+from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.labels import table_lines, training_images
@@ -90,12 +91,12 @@ def test_undo_and_redo_are_those_of_a_plain_list(home: Workspace, steps: list[ob
     for step in steps:
         if step == "undo":
             if changes:
-                labels.undo(home, dataset_id, changes[-1])
+                undoing.undo(home, changes[-1])
                 undone.append(done.pop())
                 undone_changes.append(changes.pop())
         elif step == "redo":
             if undone_changes:
-                labels.redo(home, dataset_id, undone_changes[-1])
+                undoing.redo(home, undone_changes[-1])
                 done.append(undone.pop())
                 changes.append(undone_changes.pop())
         else:
@@ -124,7 +125,7 @@ def test_a_new_name_becomes_a_class_and_keeps_its_color(home: Workspace) -> None
     labels.set_labels(home, dataset_id, images_at(home, dataset_id, [0]), "  zeta  ")
     change, _ = labels.set_labels(home, dataset_id, images_at(home, dataset_id, [1]), "alpha")
     assert [each.name for each in dataset_state(home, dataset_id).classes] == ["a", "b", "zeta", "alpha"]
-    labels.undo(home, dataset_id, change or 0)
+    undoing.undo(home, change or 0)
     assert dataset_state(home, dataset_id).classes[3] == ClassCount("alpha", n=0)
 
 
@@ -171,7 +172,7 @@ def test_equal_images_conflict_as_long_as_their_labels_differ(tmp_path: Path) ->
     assert len(app.rows(f"{where}", only="conflicting")) == 0
     assert len(app.rows(f"{where}", only="duplicate")) == 4
     assert agrees()
-    app.undo(where, change)
+    app.undo(change)
     assert len(app.rows(f"{where}", only="conflicting")) == 4
 
 
@@ -211,7 +212,7 @@ def test_a_training_reads_the_users_files_until_a_label_is_changed(home: Workspa
     assert second != first
     assert [r.label for r in open_dataset(first).records] == ["b", "a", "a", "b", "b", "b"]
     for change in (second_change, first_change):
-        labels.undo(home, dataset_id, change or 0)
+        undoing.undo(home, change or 0)
     assert training_images(home, dataset_id).sources == [str(home.folder.parent / "cells")]
 
 

@@ -29,6 +29,7 @@ from coverslip.machine import n_cores
 from coverslip.messages import in_language
 from coverslip.workspace import cleanup
 from coverslip.workspace import suggestions as group_suggestions
+from coverslip.workspace.correcting import undoing
 from coverslip.workspace.datasets import labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import check_images, inspect_now, update_inspection
 from coverslip.workspace.datasets.state import dataset_state
@@ -436,7 +437,7 @@ def test_labels_stay_with_their_pixels_where_a_table_repeats_ids(tmp_path: Path)
         stored_rows = connection.execute(select(db.images.c.path, db.images.c.label)).all()
     expected = {"0.png": "by hand", "1.png": "b", "2.png": "a", "3.png": "b"}
     assert {Path(path).name: label for path, label in stored_rows} == expected
-    labels.undo(home, dataset_id, change or 0)
+    undoing.undo(home, change or 0)
     with home.engine.connect() as connection:
         first = db.images.c.path == str(cells / "0.png")
         assert connection.execute(select(db.images.c.label).where(first)).scalar_one() == "a"

@@ -36,7 +36,7 @@ def test_an_image_keeps_its_number_and_no_other_image_gets_it(app: App, cells: P
     new = after.pop("0 first.png")
     assert after == before
     assert new not in {*before.values(), gone}
-    (relabeled,) = app.undo(where, change)["rows"]
+    (relabeled,) = app.undo(change)["rows"]
     assert relabeled == before["slide1_4.png"]
 
     sources = [{"path": str(cells / name)} for name in ("b", "a")]
@@ -109,14 +109,14 @@ def test_changes_apply_to_all_images_that_match(app: App, cells: Path) -> None:
     changed = app.send("POST", f"{where}/labels", body)
     assert changed["n"] == 4
     assert app.rows(where, label="a") == [rows[1]]
-    undone = app.undo(where, changed["change"])
+    undone = app.undo(changed["change"])
     assert (undone["n"], undone["rows"]) == (4, [rows[0], *rows[2:]])
     assert {each["name"]: each["n"] for each in undone["dataset"]["classes"]} == {"a": 5, "b": 5, "new": 0}
 
     excluded = app.send("POST", f"{where}/exclusions", {**app.all_of(where, search="slide1"), "is_excluded": True})
     assert excluded["n"] == len(app.rows(where, only="excluded")) == excluded["dataset"]["n_excluded"] == 4
     assert not set(excluded["dataset"]["thumbnail_images"]) & set(app.rows(where, only="excluded"))
-    assert app.send("POST", f"{where}/exclusions/undo", {"change": excluded["change"]})["n"] == 4
+    assert app.undo(excluded["change"])["n"] == 4
     after = app.get(where)
     assert {key: after[key] for key in ("n_labeled", "n_excluded", "n_label_changes", "thumbnail_images")} == {
         key: before[key] for key in ("n_labeled", "n_excluded", "n_label_changes", "thumbnail_images")

@@ -458,11 +458,10 @@ _ANNOTATOR = frozenset(
         "exclude_images",
         "label_spot_check",
         "read_image",
-        "redo_labels",
+        "redo_change",
         "set_labels",
         "stop_job",
-        "undo_exclusions",
-        "undo_labels",
+        "undo_change",
     }
 )
 # Beside those that create something:

@@ -14,7 +14,6 @@ from coverslip.images.reader import CropSize
 from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.messages import Remedy, text
 from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, key_names
-from coverslip.workspace.correcting.joining import JoinStep
 from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.datasets.sources import Name, Source
 from coverslip.workspace.datasets.state import Classes, DatasetState
@@ -308,25 +307,8 @@ class ConfirmedLabels(ImageSelection):
 class LabelsGiven:
     """A change of labels."""
 
-    change: Annotated[int | None, Field(description="Number of the change; null if all images had this label.")]
+    change: Annotated[int | None, Field(description="ID of the change; null if all images had this label.")]
     n: Annotated[int, Field(description="Images whose label changed.")]
-    dataset: DatasetState
-
-
-class LabelsStep(Body):
-    """A change of labels to undo or redo."""
-
-    change: Annotated[
-        int, Field(ge=0, lt=2**63, description="Number of the change, as returned when the labels were changed.")
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsTakenBack:
-    """A change of labels that was undone or redone."""
-
-    n: Annotated[int, Field(description="Images whose label changed.")]
-    rows: Annotated[list[int], Field(description="row_ids of the first 1,000 of them.")]
     dataset: DatasetState
 
 
@@ -334,24 +316,8 @@ class LabelsTakenBack:
 class ImagesExcluded:
     """An exclusion or inclusion of images."""
 
-    change: Annotated[str | None, Field(description="ID for undo; null if nothing changed.")]
+    change: Annotated[int | None, Field(description="ID of the change; null if nothing changed.")]
     n: Annotated[int, Field(description="Images that changed.")]
-    dataset: DatasetState
-
-
-class ExclusionUndo(Body):
-    """An exclusion or inclusion to undo."""
-
-    change: Annotated[Text, Field(min_length=1, description="As returned when the images were excluded or included.")]
-
-
-@dataclass(frozen=True, slots=True)
-class ExclusionUndone:
-    """An exclusion or inclusion that was undone."""
-
-    n: Annotated[
-        int, Field(description="Images that were not excluded or included since then; the others stay as they are.")
-    ]
     dataset: DatasetState
 
 
@@ -508,7 +474,7 @@ class CorrectedRow:
     row: Row
     change: Annotated[
         int | None,
-        Field(description="Number of the change of labels in the dataset; null for predictions, and without a change."),
+        Field(description="ID of the change; null if nothing changed."),
     ]
 
 
@@ -525,14 +491,6 @@ class Answer(Body):
         return self
 
 
-class Correction(Answer):
-    """An answer; to undo an answer, the earlier one."""
-
-    undoes: Answer | None = Field(
-        default=None, description="The answer to undo. This is refused if the answer of the image has changed."
-    )
-
-
 class NewSpotCheck(Body):
     """A spot check to draw, with the samples and conditions that are saved for the prediction."""
 
@@ -543,13 +501,6 @@ class JoinedDataset(Body):
     """The dataset that corrected and confirmed images are added to."""
 
     dataset_id: str
-
-
-class JoinUndo(Body):
-    """An addition to undo."""
-
-    dataset_id: str
-    step: JoinStep = Field(description="As returned when the images were added.")
 
 
 class DatasetOfPrediction(Body):

@@ -25,8 +25,9 @@ from coverslip.workspace.jobs.queue import stop_computations
 from coverslip.workspace.jobs.records import is_inside, jobs_reading
 from coverslip.workspace.lists import delete_results
 from coverslip.workspace.store import tables
+from coverslip.workspace.store.change_log import delete_rows_of_images
 from coverslip.workspace.store.database import free_space, read_transaction, write_transaction
-from coverslip.workspace.store.rows import Page, Paging, dataset_row, now, source_paths
+from coverslip.workspace.store.rows import Page, Paging, among_integers, dataset_row, now, source_paths
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
 
@@ -117,7 +118,9 @@ def _delete_images(workspace: Workspace, dataset_id: str, is_over: threading.Eve
     n_deleted = 1
     while n_deleted and not is_over.is_set():
         with write_transaction(workspace.engine) as connection:
-            is_next = tables.images.c.row_id.in_(rows.scalar_subquery())
+            row_ids = connection.execute(rows).scalars().all()
+            delete_rows_of_images(connection, row_ids)
+            is_next = tables.images.c.row_id.in_(among_integers(row_ids))
             n_deleted = connection.execute(delete(tables.images).where(is_next)).rowcount
     return not n_deleted
 
@@ -257,6 +260,8 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
                     connection.execute(delete(tables.jobs).where(is_inside(Path(removed))))
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
+                is_of_job = (tables.changes.c.job_id == folder.name) & tables.changes.c.dataset_id.is_(None)
+                connection.execute(delete(tables.changes).where(is_of_job))
             workspace.remove(folder)
             remove_stores_of(folder.name)
     if not is_over.is_set():

@@ -32,6 +32,7 @@ from coverslip.runs.images import ImageLookup, ImageSource
 from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, unfinished_rows
 from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN, REPEATS_COLUMN, Prediction, is_reserved, prediction_of
 from coverslip.workspace.jobs.records import Job, find_job, kind_of
+from coverslip.workspace.store.change_log import ChangedField
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -46,12 +47,12 @@ from coverslip.workspace.store.rows import (
     unindexed,
 )
 from coverslip.workspace.store.tables import (
-    changed_labels,
+    changed_rows,
+    changes,
     corrections,
     datasets,
     images,
     jobs,
-    label_changes,
     path_as_stored,
     result_tables,
     results,
@@ -544,9 +545,9 @@ class JobImages(ImageList[Row]):
         dataset_id = self.job.dataset_id
         if dataset_id is None:
             return {}
-        since = or_(label_changes.c.made >= self.job.created, label_changes.c.is_undone)
-        changes = select(label_changes.c.id).where(label_changes.c.dataset_id == dataset_id, since)
-        changed = select(changed_labels.c.row_id).where(changed_labels.c.change_id.in_(changes))
+        are_of_dataset = (changes.c.dataset_id == dataset_id) & (changed_rows.c.field == ChangedField.LABEL)
+        since = or_(changes.c.made >= self.job.created, changed_rows.c.is_undone)
+        changed = select(changed_rows.c.row_id).join_from(changed_rows, changes).where(are_of_dataset, since)
         query = (
             select(results.c.row_id, results.c.label.label("before"), images.c.label, images.c.domain)
             .join(images, images.c.row_id == results.c.image)

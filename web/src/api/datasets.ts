@@ -149,10 +149,6 @@ export const exclude = (id: string, images: ImageSelection, is_excluded: boolean
       body: { ...images, is_excluded } as Schemas['ExclusionChange'],
     }),
   );
-/** Undo a change that `exclude` returned. */
-export const undoExclusion = (id: string, change: string) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/exclusions/undo', { ...at(id), body: { change } }));
-
 /** Confirm labels, so that their images are not suspected label errors, or remove the confirmation. */
 export const confirmLabels = (id: string, images: ImageSelection, is_confirmed: boolean) =>
   answer(
@@ -161,12 +157,6 @@ export const confirmLabels = (id: string, images: ImageSelection, is_confirmed: 
       body: { ...images, is_confirmed } as Schemas['ConfirmedLabels'],
     }),
   );
-
-/** Undo a change that `setLabels` returned. */
-export const undoLabels = (id: string, change: number) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/undo', { ...at(id), body: { change } }));
-export const redoLabels = (id: string, change: number) =>
-  answer(api.POST('/api/v1/datasets/{dataset_id}/labels/redo', { ...at(id), body: { change } }));
 
 export const listGroupSuggestions = (id: string, signal?: AbortSignal) =>
   every((query) =>

@@ -9,7 +9,6 @@ export type Prediction = Schemas['PredictionState'];
 export type NewPrediction = Schemas['NewPrediction'];
 export type JoinCounts = Schemas['JoinCounts'];
 export type JoinResult = Schemas['JoinResult'];
-export type JoinStep = Schemas['JoinStep'];
 export type JoinPreview = Schemas['JoinPreview'];
 export type Metric = Schemas['Metric'];
 export type SampleProportions = Schemas['SampleProportions'];
@@ -80,7 +79,6 @@ export const labelSpotCheck = (prediction_id: string, row_id: number, { correcti
     }),
   );
 export const applySpotCheck = (id: string) => answer(api.PUT(`${SPOT_CHECK}/corrections`, at(id)));
-export const undoSpotCheck = (id: string) => answer(api.DELETE(`${SPOT_CHECK}/corrections`, at(id)));
 export const readSpotCheckResult = (id: string, signal?: AbortSignal) =>
   answer(api.GET(`${SPOT_CHECK}/result`, { ...at(id), signal }));
 
@@ -95,34 +93,16 @@ export function predictionTable(
   return `${addressOf('jobs', id, 'download', 'predictions')}?${query}`;
 }
 
-/**
- * `undoes` is the correction that this request reverts. The server refuses it if the row has changed since.
- */
-export const correctRow = async (
-  id: string,
-  row_id: number,
-  { correction, excluded }: Review,
-  undoes: Review | null = null,
-) =>
-  (
-    await answer(
-      api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
-        params: { path: { list_id: id, row_id } },
-        body: {
-          label: correction,
-          excluded,
-          undoes: undoes && { label: undoes.correction, excluded: undoes.excluded },
-        },
-      }),
-    )
-  ).row;
+export const correctRow = (id: string, row_id: number, { correction, excluded }: Review) =>
+  answer(
+    api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
+      params: { path: { list_id: id, row_id } },
+      body: { label: correction, excluded },
+    }),
+  );
 
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));
-export const undoJoin = (id: string, dataset_id: string, step: JoinStep) =>
-  answer(
-    api.POST('/api/v1/predictions/{prediction_id}/join/undo', { ...at(id), body: { dataset_id, step } }),
-  );
 export const previewJoin = (id: string, dataset_id: string, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/predictions/{prediction_id}/join-preview', {

@@ -25,8 +25,6 @@ export const listDisagreements = (dataset_id: string, signal?: AbortSignal) =>
   every((query) => api.GET(`${PATH}/disagreements`, { params: { path: { dataset_id }, query }, signal }));
 export const decideLabel = (id: string, row: number, label: string) =>
   answer(api.PUT(`${PATH}/decisions/{row_id}`, { ...atImage(id, row), body: { label } }));
-export const undoDecision = (id: string, row: number) =>
-  answer(api.DELETE(`${PATH}/decisions/{row_id}`, atImage(id, row)));
 /** The body is the file itself; the generated client would convert it to JSON. */
 export const importReadings = (id: string, file: File) =>
   answer(

@@ -1,9 +1,9 @@
 // Corrections of predicted and evaluated images: saved one after another, and undone in turn.
 import { Problem } from '../api/client';
 import type { Review } from '../api/predictions';
+import { stepChange } from '../state/changes';
 import { notices } from '../state/notices.svelte';
 import { saving } from '../state/queue';
-import { texts } from '../texts';
 import type { ImageList } from './gallery/image_list.svelte';
 
 export const NO_REVIEW: Review = { correction: null, excluded: null };
@@ -17,16 +17,17 @@ type Corrected = { row_id: number } & Partial<Review>;
 
 interface Saved<Item> {
   row: Item;
-  undo: (() => Promise<Item>) | null; // null if nothing was changed
+  change: number | null; // null if nothing was changed
 }
 
 export class Corrections<Item extends Corrected, Query> {
-  #history: { row: number; undo: () => Promise<Item> }[] = []; // by row id
+  #history: { row: number; change: number }[] = [];
   #enqueue = saving();
 
   constructor(
     private readonly list: ImageList<Item, Query>,
-    private readonly save: (row: Item, review: Review) => Promise<Saved<Item>>,
+    private readonly save: (row: number, review: Review) => Promise<Saved<Item>>,
+    private readonly onshow: (row: Item) => unknown = () => {},
   ) {}
 
   /** Correct an image or exclude it; `NO_REVIEW` removes the correction. */
@@ -36,9 +37,9 @@ export class Corrections<Item extends Corrected, Query> {
         // The image may have changed since the key was pressed.
         const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
         if (!before || isSame(before, review)) return;
-        const { row: after, undo } = await this.save(before, review);
-        if (undo) this.#history.push({ row, undo });
-        this.#show(after);
+        const { row: after, change } = await this.save(row, review);
+        if (change !== null) this.#history.push({ row, change });
+        await this.#show(after);
       } catch (problem) {
         this.#fail(problem);
       }
@@ -50,9 +51,9 @@ export class Corrections<Item extends Corrected, Query> {
       const last = this.#history.at(-1);
       if (!last) return;
       try {
-        this.#show(await last.undo());
+        await stepChange(last.change);
         this.#history.pop();
-        notices.show(texts.predict.correctionRemoved);
+        await this.#show((await this.list.source.read([last.row]))[0]!);
         const index = this.list.indexOf(last.row);
         if (index >= 0) this.list.go(index);
       } catch (problem) {
@@ -61,7 +62,8 @@ export class Corrections<Item extends Corrected, Query> {
     });
   }
 
-  #show(row: Item): void {
+  async #show(row: Item): Promise<void> {
+    await this.onshow(row);
     this.list.put([row]);
     corrections.n += 1;
   }

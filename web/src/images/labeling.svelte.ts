@@ -1,8 +1,9 @@
 // Labeling of images: labels are shown immediately and saved one after another. Undo and redo apply to the
-// changes of this tab. The server refuses to undo a change if its images were relabeled since.
-import { redoLabels, setLabels, undoLabels, type Dataset, type ImageSelection } from '../api/datasets';
+// changes of this tab. Images that were relabeled since stay as they are.
+import { setLabels, type Dataset, type ImageSelection } from '../api/datasets';
 import type { Filters, Image } from '../api/lists';
 import { Problem } from '../api/client';
+import { stepChange } from '../state/changes';
 import { notices } from '../state/notices.svelte';
 import { unsavedUntil } from '../state/queue';
 import { texts } from '../texts';
@@ -112,10 +113,8 @@ export class Labeling {
   /** Undo or redo the last change of this tab, and go to its first image. */
   async step(by: 'undo' | 'redo'): Promise<void> {
     this.closeUndoNotice();
-    const changed = await this.listed.sequential(() => this.#apply(by));
-    if (!changed) return;
-    notices.show(words[by === 'undo' ? 'undone' : 'redone'](changed.n));
-    const index = changed.rows.length ? this.listed.indexOf(changed.rows[0]!) : -1;
+    const [first] = await this.listed.sequential(() => this.#apply(by));
+    const index = first === undefined ? -1 : this.listed.indexOf(first);
     if (index >= 0) this.listed.go(index);
   }
 
@@ -130,25 +129,26 @@ export class Labeling {
     return true;
   }
 
-  async #apply(by: 'undo' | 'redo'): Promise<{ n: number; rows: number[] } | null> {
+  /** The result are the images that changed. */
+  async #apply(by: 'undo' | 'redo'): Promise<number[]> {
     const { done, undone } = this.#history;
     const change = (by === 'undo' ? done : undone).at(-1);
-    if (change === undefined) return null;
+    if (change === undefined) return [];
     try {
-      const { n, rows, dataset } = await (by === 'undo' ? undoLabels : redoLabels)(this.id, change);
+      const { rows, left, dataset } = await stepChange(change, by);
       if (by === 'undo') this.#store({ done: done.slice(0, -1), undone: [...undone, change] });
       else this.#store({ done: [...done, change], undone: undone.slice(0, -1) });
-      this.onchange(dataset);
-      this.listed.invalidate(rows);
+      this.onchange(dataset!);
+      this.listed.invalidate([...rows, ...left]);
       this.listed.refresh();
-      return { n, rows };
+      return rows;
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)
         this.#store(
           by === 'undo' ? { done: done.slice(0, -1), undone } : { done, undone: undone.slice(0, -1) },
         );
       this.#fail(problem);
-      return null;
+      return [];
     }
   }
 

@@ -17,7 +17,7 @@ from coverslip.app.requests import (
     api_router,
     until_disconnected,
 )
-from coverslip.app.schemas import CorrectedRow, Correction, ListQuery, located, problems
+from coverslip.app.schemas import Answer, CorrectedRow, ListQuery, located, problems
 from coverslip.errors import Stopped
 from coverslip.workspace import objects
 from coverslip.workspace.correcting import corrections
@@ -177,18 +177,14 @@ async def get_sheet(
 
 
 @router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(409, 412), dependencies=[BY_AUTHOR])
-def correct_row(
-    workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Correction
-) -> CorrectedRow:
+def correct_row(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Answer) -> CorrectedRow:
     """Correct or confirm the class of an image of a training, an evaluation or a prediction. It is saved at once.
 
     For an image that a training or an evaluation has measured, its label in the dataset is changed. A predicted image
     can also be excluded.
     """
-    undone = correction.undoes
-    undoes = None if undone is None else (undone.excluded or undone.label,)
     answer = correction.excluded or correction.label
-    return CorrectedRow(*corrections.correct_row(workspace, list_id, row_id, answer, undoes=undoes))
+    return CorrectedRow(*corrections.correct_row(workspace, list_id, row_id, answer))
 
 
 async def _plane(

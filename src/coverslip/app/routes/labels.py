@@ -1,9 +1,9 @@
 """Labels, confirmations and exclusions from the app, and second readings of a dataset."""
 
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import Request
+from fastapi import Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
@@ -15,21 +15,17 @@ from coverslip.app.schemas import (
     ConfirmedLabels,
     DecidedLabel,
     ExclusionChange,
-    ExclusionUndo,
-    ExclusionUndone,
     ImagesExcluded,
     LabelsConfirmed,
     LabelsGiven,
-    LabelsStep,
-    LabelsTakenBack,
     NewLabels,
     NewSecondReading,
     ReadingOf,
     problems,
 )
 from coverslip.errors import Forbidden
-from coverslip.workspace.correcting import corrections, readings
-from coverslip.workspace.correcting.corrections import LabelChange, exclude, undo_exclusion
+from coverslip.workspace.correcting import corrections, readings, undoing
+from coverslip.workspace.correcting.corrections import LabelChange, exclude
 from coverslip.workspace.correcting.readings import (
     Disagreement,
     ImageToRead,
@@ -38,11 +34,13 @@ from coverslip.workspace.correcting.readings import (
     ReadLabel,
     SecondReading,
 )
+from coverslip.workspace.correcting.undoing import ChangeStep
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.rows import Page, author_name
 from coverslip.workspace.store.workspace import Workspace
 
+ChangeId = Annotated[int, Path(ge=0, lt=2**63, description="As returned when something was changed.")]
 Table = Literal["labels", "label-changes", "readings"]
 _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
     "labels": labels.table_lines,
@@ -67,40 +65,11 @@ def set_labels(
     return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
 
 
-@router.post("/datasets/{dataset_id}/labels/undo", responses=problems(409))
-def undo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
-    """Undo one change of labels. This is refused if one of its images was labeled again since then.
-
-    On a server with accounts, annotators undo and redo their own changes only.
-    """
-    _check_author(request, workspace, dataset_id, step.change)
-    changed = labels.undo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
-
-
-@router.post("/datasets/{dataset_id}/labels/redo", responses=problems(409))
-def redo_labels(request: Request, workspace: ServedWorkspace, dataset_id: str, step: LabelsStep) -> LabelsTakenBack:
-    """Redo a change of labels. This is refused if one of its images was labeled again since then.
-
-    On a server with accounts, annotators undo and redo their own changes only.
-    """
-    _check_author(request, workspace, dataset_id, step.change)
-    changed = labels.redo(workspace, dataset_id, step.change)
-    return LabelsTakenBack(n=changed.n, rows=changed.rows, dataset=dataset_state(workspace, dataset_id))
-
-
-@router.post("/datasets/{dataset_id}/exclusions", responses=problems(409, 412, 428))
+@router.post("/datasets/{dataset_id}/exclusions", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
 def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
     """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
     change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded)
     return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
-
-
-@router.post("/datasets/{dataset_id}/exclusions/undo", responses=problems(409))
-def undo_exclusions(workspace: ServedWorkspace, dataset_id: str, body: ExclusionUndo) -> ExclusionUndone:
-    """Undo one exclusion or inclusion, for those of its images that were not excluded or included since then."""
-    n = undo_exclusion(workspace, dataset_id, body.change)
-    return ExclusionUndone(n=n, dataset=dataset_state(workspace, dataset_id))
 
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
@@ -130,15 +99,33 @@ def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> 
     return table_response(lines, labels.file_name(workspace, dataset_id, what))
 
 
-def _check_author(request: Request, workspace: Workspace, dataset_id: str, change: int) -> None:
-    """Check that the user may undo or redo a change of labels.
+@router.post("/changes/{change_id}/undo", responses=problems(409))
+def undo_change(request: Request, workspace: ServedWorkspace, change_id: ChangeId) -> ChangeStep:
+    """Undo one change of labels, exclusions, answers, decisions or joined images. Redo it with `redo`.
+
+    Images that were changed again since then stay as they are, and are named. If there are only others, the request is
+    refused. On a server with accounts, annotators undo and redo their own changes only.
+    """
+    _check_author(request, workspace, change_id)
+    return undoing.undo(workspace, change_id)
+
+
+@router.post("/changes/{change_id}/redo", responses=problems(409))
+def redo_change(request: Request, workspace: ServedWorkspace, change_id: ChangeId) -> ChangeStep:
+    """Redo a change that was undone; as `undo`."""
+    _check_author(request, workspace, change_id)
+    return undoing.redo(workspace, change_id)
+
+
+def _check_author(request: Request, workspace: Workspace, change_id: int) -> None:
+    """Check that the user may undo or redo a change.
 
     Raises:
         Forbidden: an annotator did not make it.
     """
     if role_of(request) == "editor":
         return
-    author = labels.author_of(workspace, dataset_id, change)
+    author = undoing.author_of(workspace, change_id)
     if author is not None and author != author_name():
         raise Forbidden("change-of-other-user", author=author)
 
@@ -191,12 +178,6 @@ def list_disagreements(workspace: ServedWorkspace, dataset_id: str, paging: Page
 def decide_label(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: DecidedLabel) -> ReadLabel:
     """Decide the label of an image whose readings differ. It becomes the label of the dataset; readings are kept."""
     return readings.decide(workspace, dataset_id, row_id, body.label)
-
-
-@readings_router.delete(_PATH + "/decisions/{row_id}", status_code=204, responses=problems(409))
-def undo_decision(workspace: ServedWorkspace, dataset_id: str, row_id: RowId) -> None:
-    """Undo a decision: the image gets the label that it had before."""
-    readings.undo_decision(workspace, dataset_id, row_id)
 
 
 @readings_router.post(_PATH + "/import", responses=problems(409, 413), openapi_extra=RAW_BODY)

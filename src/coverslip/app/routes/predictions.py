@@ -24,7 +24,6 @@ from coverslip.app.schemas import (
     Answer,
     DatasetOfPrediction,
     JoinedDataset,
-    JoinUndo,
     NewPrediction,
     NewSpotCheck,
     located,
@@ -66,13 +65,6 @@ class LabelsForWidth:
             description="For the accuracy, and for each class including differences between samples, in each condition."
         ),
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class CorrectionsRemoved:
-    """Corrections that were removed."""
-
-    n: Annotated[int, Field(description="Number of corrections.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +162,10 @@ def get_spot_check_result(workspace: ServedWorkspace, prediction_id: str) -> Spo
     return samples.result(workspace, prediction_id)
 
 
-@router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(409))
+@router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(409), dependencies=[BY_AUTHOR])
 def apply_spot_check(workspace: ServedWorkspace, prediction_id: str) -> AppliedLabels:
     """Use the labels of a finished spot check as corrections of the prediction. Earlier corrections are kept."""
     return corrections.apply_spot_check(workspace, prediction_id)
-
-
-@router.delete("/predictions/{prediction_id}/spot-check/corrections")
-def undo_spot_check(workspace: ServedWorkspace, prediction_id: str) -> CorrectionsRemoved:
-    """Remove the corrections that are labels of the spot check. Labels of the spot check and other corrections stay."""
-    return CorrectionsRemoved(corrections.undo_spot_check(workspace, prediction_id))
 
 
 @router.post("/predictions/{prediction_id}/dataset", status_code=201, responses=located(201) | problems(409))
@@ -201,12 +187,6 @@ def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDat
     labels of other images stay.
     """
     return joining.join_dataset(workspace, prediction_id, body.dataset_id)
-
-
-@router.post("/predictions/{prediction_id}/join/undo", responses=problems(409))
-def undo_join(workspace: ServedWorkspace, prediction_id: str, body: JoinUndo) -> DatasetState:
-    """Undo one addition: remove its images, and restore those that it removed. Corrected labels are kept."""
-    return joining.undo_join(workspace, prediction_id, body.dataset_id, body.step)
 
 
 @router.get("/predictions/{prediction_id}/join-preview", responses=problems(409))

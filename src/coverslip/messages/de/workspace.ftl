@@ -362,11 +362,14 @@ repeated-class-name = Zwei Klassen haben denselben Namen
 invalid-classes = Diese Klassen können nicht verwendet werden: { $reason }
     .do = Korrigieren Sie ihre Namen.
 
-label-change-gone = Diese Änderung von Labels kann nicht mehr rückgängig gemacht oder wiederhergestellt werden
-    .do = Laden Sie die Bilder neu.
+no-such-change = Diese Änderung gibt es nicht
+    .do = Laden Sie die Seite neu.
 
-labels-changed-since = Bilder dieser Änderung haben seitdem neue Labels bekommen, daher wurde kein Label geändert
-    .do = Geben Sie den Bildern noch einmal Labels, wo es nötig ist.
+change-gone = Diese Änderung wurde schon rückgängig gemacht oder wiederhergestellt
+    .do = Laden Sie die Seite neu.
+
+changed-since = Alle Bilder dieser Änderung wurden seitdem wieder geändert, daher bleibt alles, wie es ist
+    .do = Laden Sie die Seite neu. Ändern Sie die Bilder noch einmal, wo es nötig ist.
 
 unlabeled-not-confirmed = Ein Bild ohne Label kann nicht bestätigt werden
     .do = Geben Sie ihm zuerst ein Label.
@@ -384,12 +387,6 @@ no-dataset-map = Dieser Datensatz hat noch keine Karte
 suggestions-in-progress = Bilder für die Vergabe von Labels werden gerade ausgewählt
     .do = Warten Sie, bis sie ausgewählt sind, oder brechen Sie die Auswahl ab.
 
-exclusion-changed-since = Alle diese Bilder wurden seitdem aus- oder eingeschlossen
-    .do = Laden Sie die Seite neu.
-
-answer-changed-since = Die Korrektur dieses Bildes wurde inzwischen geändert, daher wurde nichts geändert
-    .do = Laden Sie die Seite neu.
-
 correction-not-of-job = Das Label dieses Bildes wurde an anderer Stelle geändert, daher kann die Korrektur hier nicht entfernt werden
     .do = Wählen Sie die Klasse des Bildes.
 
@@ -404,9 +401,6 @@ image-left-dataset = Das Bild ist nicht mehr in seinem Datensatz
 
 no-answers-yet = Noch hat kein Bild eine korrigierte oder bestätigte Klasse
     .do = Korrigieren oder bestätigen Sie zuerst die Klasse einiger Bilder.
-
-joined-images-changed = Die hinzugefügten Bilder wurden seitdem geändert
-    .do = Wählen Sie die Ordner auf der Seite des Datensatzes.
 
 no-joined-table = Diese Tabelle hinzugefügter Bilder gibt es nicht
     .do = Laden Sie die Seite neu.
@@ -514,9 +508,6 @@ second-reading-by-first-author = Das erste Label dieses Bildes stammt von { $aut
 
 reading-of-other-class = „{ $label }“ ist keine der Klassen { $classes }
     .do = Geben Sie eine davon an, oder fügen Sie die Klasse zuerst dem Datensatz hinzu.
-
-no-decision-to-undo = Zu diesem Bild gibt es keine Entscheidung
-    .do = Laden Sie die Seite neu.
 
 spot-check-image-not-drawn = Dieses Bild wurde nicht für die Stichprobe gezogen
     .do = Geben Sie einem der gezogenen Bilder ein Label.

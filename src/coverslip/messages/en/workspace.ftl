@@ -365,11 +365,14 @@ repeated-class-name = Two classes have the same name
 invalid-classes = These classes cannot be used: { $reason }
     .do = Correct their names.
 
-label-change-gone = This change of labels can no longer be undone or redone
-    .do = Reload the images.
+no-such-change = There is no such change
+    .do = Reload the page.
 
-labels-changed-since = Images of this change were labeled again since then, so no label was changed
-    .do = Label the images again where needed.
+change-gone = This change was already undone or redone
+    .do = Reload the page.
+
+changed-since = All images of this change were changed again since then, so nothing was undone or redone
+    .do = Reload the page. Change the images again where needed.
 
 unlabeled-not-confirmed = An image without a label cannot be confirmed
     .do = Label it first.
@@ -387,12 +390,6 @@ no-dataset-map = This dataset has no map yet
 suggestions-in-progress = Images to label are being chosen
     .do = Wait until they are chosen, or cancel it.
 
-exclusion-changed-since = All of these images were excluded or included since then
-    .do = Reload the page.
-
-answer-changed-since = The correction of this image was changed in the meantime, so nothing was changed
-    .do = Reload the page.
-
 correction-not-of-job = The label of this image was changed elsewhere, so the correction cannot be removed here
     .do = Choose the class of the image.
 
@@ -407,9 +404,6 @@ image-left-dataset = The image is no longer in its dataset
 
 no-answers-yet = No image has a corrected or confirmed class yet
     .do = Correct or confirm the class of some images first.
-
-joined-images-changed = The added images were changed since then
-    .do = Choose the folders on the page of the dataset.
 
 no-joined-table = This table of added images does not exist
     .do = Reload the page.
@@ -517,9 +511,6 @@ second-reading-by-first-author = The first label of this image is by { $author }
 
 reading-of-other-class = '{ $label }' is none of the classes { $classes }
     .do = Give one of them, or add the class to the dataset first.
-
-no-decision-to-undo = There is no decision about this image
-    .do = Reload the page.
 
 spot-check-image-not-drawn = This image was not drawn for the spot check
     .do = Label one of the drawn images.

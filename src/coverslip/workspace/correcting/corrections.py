@@ -1,5 +1,6 @@
 """Answers of users about predicted images, exclusions, and the history of labels of a dataset."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,15 +16,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
-    String,
-    bindparam,
-    case,
     delete,
-    exists,
     func,
     literal,
     select,
-    update,
 )
 
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
@@ -47,40 +43,41 @@ from coverslip.workspace.lists import (
     Answer,
     Exclusion,
     Row,
-    answer_of,
     as_prediction,
     image_in_dataset,
     images_of_job,
 )
 from coverslip.workspace.predictions.predicting import INPUT_FILE, PredictionInput
 from coverslip.workspace.store import tables as db
+from coverslip.workspace.store.change_log import (
+    ChangedField,
+    add_change,
+    last_changes,
+    log_images,
+    log_rows,
+    without_empty,
+)
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
-    ChangedSince,
+    Json,
     Page,
     Paging,
-    acting_as,
     among_integers,
     author_name,
-    change_rows,
     class_order,
     dataset_row,
-    new_id,
     now,
     replace_rows,
     write_snapshot,
 )
-from coverslip.workspace.store.tables import changed_labels, images, jobs, label_changes
+from coverslip.workspace.store.tables import changed_rows, changes, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import ImageSelection, selected_rows
 
 # Exclusions of images, and the history of labels of a dataset.
 #
 # The history states when, by whom, from which label to which, and in which job each label was changed.
-
-_CHANGE = "change:"  # prefix of its ID in `excluded_by`, which also holds IDs of predictions
-_LONGEST = 500  # characters of `excluded_by`: the last change, and those before it after a space
 
 
 def exclude(
@@ -89,7 +86,7 @@ def exclude(
     selection: ImageSelection,
     *,
     is_excluded: bool,
-) -> tuple[str | None, int]:
+) -> tuple[int | None, int]:
     """Exclude images, or include them.
 
     Args:
@@ -99,7 +96,7 @@ def exclude(
         is_excluded: exclude them; otherwise include them.
 
     Returns:
-        The ID for undoing the change (None if nothing changed), and the number of images that changed.
+        The ID of the change (None if nothing changed), and the number of images that changed.
 
     Raises:
         NotFound: there is no such dataset.
@@ -107,105 +104,83 @@ def exclude(
         ImagesChanged: one of the images is not in it; nothing is changed.
         CoverslipError: the dataset does not support a filter.
     """
-    change = new_id()
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        refuse_changed_files(connection, row, row_ids)
-        is_changed = images.c.is_excluded != is_excluded
-        is_selected = images.c.row_id.in_(among_integers(row_ids))
-        n = connection.execute(select(func.count()).where(is_selected, is_changed)).scalar_one()
-        earlier = func.coalesce(" " + images.c.excluded_by, "")
-        change_or_none = case((is_changed, func.substr(_CHANGE + change + earlier, 1, _LONGEST)), else_=None)
-        _exclude(connection, dataset_id, row_ids, literal(is_excluded), change_or_none)
+        change = add_change(connection, dataset_id)
+        n = _exclude(connection, row, row_ids, change, is_excluded=is_excluded)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images
     return (change if n else None), n
 
 
-def undo_exclusion(workspace: Workspace, dataset_id: str, change: str) -> int:
-    """Undo one change of `exclude`, for those of its images that were neither excluded nor included since then.
-
-    Returns:
-        The number of these images.
-
-    Raises:
-        NotFound: there is no such dataset.
-        ChangedSince: there are none.
-    """
-    with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        marker = _CHANGE + change
-        is_of_change = (images.c.excluded_by + " ").startswith(marker + " ", autoescape=True)
-        is_selected = (images.c.dataset_id == dataset_id) & is_of_change
-        row_ids = list(connection.execute(select(images.c.row_id).where(is_selected)).scalars())
-        earlier = func.nullif(func.substr(images.c.excluded_by, len(marker) + 2), "")
-        undone = {"is_excluded": ~images.c.is_excluded, "excluded_by": earlier}
-        is_missing = (images.c.missing_from == dataset_id) & is_of_change
-        n_missing = connection.execute(update(images).where(is_missing).values(**undone)).rowcount
-        if not row_ids and not n_missing:
-            raise ChangedSince("exclusion-changed-since")
-        change_images(connection, dataset_id, among_integers(row_ids), **undone)
-    search_duplicates(workspace, dataset_id)
-    return len(row_ids) + n_missing
-
-
 def exclude_by_job(
-    connection: Connection, dataset_id: str, row_ids: Collection[int], *, is_excluded: bool, job_id: str
+    connection: Connection, dataset_id: str, row_ids: Collection[int], change_id: int, *, is_excluded: bool, job_id: str
 ) -> None:
     """Exclude images because of answers in a prediction, or include those that it excluded.
 
     Images that are already excluded do not change, and only images that the prediction excluded are included. If such
-    an image was included in the gallery since then, an undo of that has no effect any more. The next `inspection`
-    searches near-duplicates among the remaining images: a search after each of many exclusions would take too long.
+    an image was included in the gallery since then, that cannot be undone any more. The next `inspection` searches
+    near-duplicates among the remaining images: a search after each of many exclusions would take too long.
 
     Args:
         connection: a connection in a writing transaction.
         dataset_id: the dataset.
         row_ids: the images, all of this dataset.
+        change_id: the change of the prediction.
         is_excluded: exclude them; otherwise include them.
         job_id: the prediction.
 
     Raises:
         Conflict: files of images that would be excluded or included changed since they were read.
     """
-    is_selected = images.c.row_id.in_(among_integers(row_ids))
-    is_changed = ~images.c.is_excluded if is_excluded else images.c.excluded_by == job_id
-    changed_rows = connection.execute(select(images.c.row_id).where(is_selected, is_changed)).scalars().all()
-    refuse_changed_files(connection, dataset_row(connection, dataset_id), changed_rows)
-    if not is_excluded:
-        by_job = select(images.c.row_id, images.c.excluded_by).where(is_selected, is_excluded_by(job_id))
-        later = [(row.row_id, row.excluded_by.split(" ")[:-2]) for row in connection.execute(by_job)]
-        change_rows(connection, images, [{"row_id": each, "excluded_by": " ".join(ids) or None} for each, ids in later])
-    excluded_by = literal(job_id if is_excluded else None, String)
-    _exclude(connection, dataset_id, changed_rows, literal(is_excluded), excluded_by)
+    if is_excluded:
+        are_included = images.c.row_id.in_(among_integers(row_ids)) & ~images.c.is_excluded
+        changed_images = connection.execute(select(images.c.row_id).where(are_included)).scalars().all()
+    else:
+        by_job = excluded_by_job(connection, job_id, row_ids)
+        last = last_changes(ChangedField.EXCLUSION, changes.c.job_id)
+        last = last.where(changed_rows.c.row_id.in_(among_integers(by_job)))
+        changed_images = [row.row_id for row in connection.execute(last) if row.job_id == job_id]
+        are_others = images.c.row_id.in_(among_integers(by_job.difference(changed_images)))
+        others = connection.execute(select(images.c.row_id, images.c.is_excluded).where(are_others)).all()
+        values = [(row.row_id, str(int(row.is_excluded))) for row in others]
+        log_rows(connection, change_id, ChangedField.EXCLUSION, [(row_id, value, value) for row_id, value in values])
+    if changed_images:
+        row = dataset_row(connection, dataset_id)
+        _exclude(connection, row, changed_images, change_id, is_excluded=is_excluded)
 
 
-def is_excluded_by(job_id: str) -> ColumnElement[bool]:
-    """Return whether a prediction excluded an image, whatever was changed in the gallery of the dataset since then."""
-    return (" " + images.c.excluded_by).endswith(" " + job_id, autoescape=True)
+def excluded_by_job(connection: Connection, job_id: str, row_ids: Collection[int] | None = None) -> set[int]:
+    """Return the images that a prediction excluded, whatever was changed in the gallery of the dataset since then.
+
+    Args:
+        connection: a connection to the database.
+        job_id: the prediction.
+        row_ids: the images; None: all.
+    """
+    last = last_changes(ChangedField.EXCLUSION, changed_rows.c.after, job_id=job_id)
+    if row_ids is not None:
+        last = last.where(changed_rows.c.row_id.in_(among_integers(row_ids)))
+    return {row.row_id for row in connection.execute(last) if row.after == "1"}
 
 
 def _exclude(
-    connection: Connection,
-    dataset_id: str,
-    row_ids: Collection[int],
-    is_excluded: ColumnElement[Any],
-    excluded_by: ColumnElement[Any],
-) -> None:
-    affected = among_integers(row_ids)
-    change_images(connection, dataset_id, affected, is_excluded=is_excluded, excluded_by=excluded_by)
+    connection: Connection, row: AnyRow, row_ids: Collection[int], change_id: int, *, is_excluded: bool
+) -> int:
+    """Exclude or include images as a part of a change; return how many changed."""
+    refuse_changed_files(connection, row, row_ids)
+    selected = among_integers(row_ids)
+    is_changed = images.c.row_id.in_(selected) & (images.c.is_excluded != is_excluded)
+    n: int = connection.execute(select(func.count()).where(is_changed)).scalar_one()
+    are_selected = images.c.row_id.in_(selected)
+    log_images(connection, change_id, ChangedField.EXCLUSION, are_selected, str(int(is_excluded)))
+    if n:
+        change_images(connection, row.id, selected, is_excluded=literal(is_excluded))
+    return n
 
 
 _MOST_IMAGES = 12
-_IS_PRESENT = (images.c.row_id == changed_labels.c.row_id) & images.c.dataset_id.is_not(None)
-_CHANGED_IMAGES = (
-    select(changed_labels, images.c.image_id, images.c.path, images.c.shown_path)
-    .join_from(changed_labels, images, _IS_PRESENT)
-    .order_by(changed_labels.c.row_id)
-)
-_OF_CHANGE = _CHANGED_IMAGES.where(changed_labels.c.change_id == bindparam("change_id"))  # run for each change
-_OF_CHANGES = _CHANGED_IMAGES.where(changed_labels.c.change_id.in_(bindparam("change_ids", expanding=True)))
-_FIRST_IMAGES = _OF_CHANGE.limit(_MOST_IMAGES)
+_AUTHOR = func.coalesce(changed_rows.c.made_by, changes.c.made_by)
 _HISTORY_COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
 
 
@@ -250,10 +225,38 @@ def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) ->
     """
     with read_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
-        changes = _changes(dataset_id)
-        total = connection.execute(select(func.count()).select_from(changes.subquery())).scalar_one()
-        newest = changes.order_by(label_changes.c.id.desc()).offset(paging.offset).limit(paging.limit)
-        return Page(_described(connection, connection.execute(newest).all()), total)
+        of_one = (changes.c.id, changed_rows.c.after, _AUTHOR)
+        columns = (changes.c.id, changes.c.made, changed_rows.c.after, _AUTHOR.label("author"), changes.c.job_id)
+        counted = (func.min(changed_rows.c.is_undone).label("is_undone"), func.count().label("n"))
+        grouped = _of_labels(dataset_id, *columns, *counted, jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
+        grouped = grouped.group_by(*of_one)
+        total = connection.execute(select(func.count()).select_from(grouped.subquery())).scalar_one()
+        newest = grouped.order_by(changes.c.id.desc()).offset(paging.offset).limit(paging.limit)
+        listed = connection.execute(newest).all()
+        rank = func.row_number().over(partition_by=of_one, order_by=images.c.row_id)
+        shown = (images.c.row_id, images.c.shown_path, changed_rows.c.before)
+        ranked = _of_labels(dataset_id, *columns[:4], *shown, rank.label("rank"))
+        first = ranked.where(changes.c.id.in_([change.id for change in listed])).subquery()
+        images_of = defaultdict[tuple[int, str | None, str], list[RelabeledImage]](list)
+        for row in connection.execute(select(first).where(first.c.rank <= _MOST_IMAGES).order_by(first.c.row_id)):
+            image = RelabeledImage(row.row_id, row.shown_path, row.before)
+            images_of[row.id, row.after, row.author].append(image)
+    return Page(
+        [
+            LabelChange(
+                id=change.id,
+                made=change.made,
+                made_by=change.author,
+                label=change.after,
+                is_undone=bool(change.is_undone),
+                seen_in=_seen_in(change),
+                n=change.n,
+                images=images_of[change.id, change.after, change.author],
+            )
+            for change in listed
+        ],
+        total,
+    )
 
 
 def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
@@ -267,64 +270,31 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
     def lines() -> Iterator[str]:
         yield csv_text([list(_HISTORY_COLUMNS)])
+        columns = (images.c.path, images.c.image_id, changed_rows.c.before, changed_rows.c.after, changes.c.made)
+        query = _of_labels(dataset_id, *columns, _AUTHOR, changed_rows.c.is_undone, jobs.c.kind, jobs.c.name)
         with workspace.engine.connect() as connection:
-            for change in connection.execute(_changes(dataset_id).order_by(label_changes.c.id)).all():
-                yield csv_text(_change_cells(connection, change))
+            ordered = connection.execute(query.order_by(changes.c.id, images.c.row_id))
+            for batch in ordered.partitions(_ROWS_AT_ONCE):
+                yield csv_text(
+                    [name_as_text(path), *texts, "yes" if is_undone else "no", f"{kind}: {name}" if kind else ""]
+                    for path, *texts, is_undone, kind, name in batch
+                )
 
     return lines()
 
 
-def _changes(dataset_id: str) -> Select[Any]:  # Any: columns as the tables define them
-    columns = (jobs.c.kind, jobs.c.name.label("job_name"), jobs.c.classifier_id)
-    joined = label_changes.outerjoin(jobs, jobs.c.id == label_changes.c.job_id)
-    # Otherwise, all images are missing or were removed.
-    has_images = exists().where(changed_labels.c.change_id == label_changes.c.id, _IS_PRESENT)
-    return (
-        select(label_changes, *columns).select_from(joined).where(label_changes.c.dataset_id == dataset_id, has_images)
-    )
-
-
-def _described(connection: Connection, changes: Sequence[AnyRow]) -> list[LabelChange]:
-    change_id = changed_labels.c.change_id
-    counted = select(change_id, func.count()).join_from(changed_labels, images, _IS_PRESENT)
-    counted = counted.where(change_id.in_([change.id for change in changes]))
-    n_of: dict[int, int] = {row[0]: row[1] for row in connection.execute(counted.group_by(change_id))}
-    few = [change for change, n in n_of.items() if n <= _MOST_IMAGES]
-    images_of = defaultdict[int, list[RelabeledImage]](list)
-    for row in connection.execute(_OF_CHANGES, {"change_ids": few}):  # most changes are of one image
-        images_of[row.change_id].append(RelabeledImage(row.row_id, row.shown_path, row.earlier_label))
-    for change in n_of.keys() - few:
-        for row in connection.execute(_FIRST_IMAGES, {"change_id": change}):
-            images_of[change].append(RelabeledImage(row.row_id, row.shown_path, row.earlier_label))
-    return [
-        LabelChange(
-            id=change.id,
-            made=change.made,
-            made_by=change.made_by,
-            label=change.label,
-            is_undone=change.is_undone,
-            seen_in=_seen_in(change),
-            n=n_of[change.id],
-            images=images_of[change.id],
-        )
-        for change in changes
-    ]
+def _of_labels(dataset_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Return a query for the labels of images of a dataset that users changed."""
+    is_image = (images.c.row_id == changed_rows.c.row_id) & images.c.dataset_id.is_not(None)
+    joined = changes.join(changed_rows).join(images, is_image).outerjoin(jobs, jobs.c.id == changes.c.job_id)
+    are_labels = (changes.c.dataset_id == dataset_id) & (changed_rows.c.field == ChangedField.LABEL)
+    return select(*columns).select_from(joined).where(are_labels)
 
 
 def _seen_in(change: AnyRow) -> SeenIn | None:
     if change.kind is None:
         return None
-    return SeenIn(change.job_id, change.kind, change.job_name, change.classifier_id)
-
-
-def _change_cells(connection: Connection, change: AnyRow) -> list[list[str]]:
-    seen_in = "" if change.kind is None else f"{change.kind}: {change.job_name}"
-    undone = "yes" if change.is_undone else "no"
-    change_cells = [change.label or "", change.made, change.made_by, undone, seen_in]
-    return [
-        [name_as_text(row.path), row.image_id, row.earlier_label or "", *change_cells]
-        for row in connection.execute(_OF_CHANGE, {"change_id": change.id})
-    ]
+    return SeenIn(change.job_id, change.kind, change.name, change.classifier_id)
 
 
 # Answers of users about predicted images: save them, and create a dataset of them.
@@ -340,7 +310,7 @@ def correct_measured(workspace: Workspace, job_id: str, row_id: int, label: str 
         label: a class of the dataset, or a new one; None undoes the correction of this job.
 
     Returns:
-        The row, and the number of the change of the dataset's labels (None if no label changed).
+        The row, and the ID of the change (None if no label changed).
 
     Raises:
         NotFound: there is no such job or row, or its dataset was removed.
@@ -362,7 +332,9 @@ def correct_measured(workspace: Workspace, job_id: str, row_id: int, label: str 
         if label is None:
             label, is_changed = label_before(connection, image_row, job_id=job.id)
         if is_changed:
-            change, _ = label_rows(connection, dataset, [image_row], label, job_id=job.id)
+            added = add_change(connection, job.dataset_id, job.id)
+            label_rows(connection, dataset, [image_row], label, added)
+            change = without_empty(connection, added)
     row = images_of_job(workspace, job_id).facts(row_id)
     if row.correction is not None and not is_changed:
         raise Conflict("correction-not-of-job")
@@ -461,37 +433,20 @@ def _image_cells(image: LabeledImage) -> dict[str, str | float]:
     return cells
 
 
-def correct_row(
-    workspace: Workspace,
-    job_id: str,
-    row_id: int,
-    answer: Answer,
-    *,
-    undoes: tuple[Answer] | None = None,
-) -> tuple[Row, int | None]:
+def correct_row(workspace: Workspace, job_id: str, row_id: int, answer: Answer) -> tuple[Row, int | None]:
     """Save the answer of a user about an image of a job, as `correct`, or as `correct_measured` for measurements.
 
-    Returns:
-        The row, and the number of the change of the dataset's labels (None if no label changed, or for a prediction).
-
     Raises:
-        CoverslipError: a measured image can neither be excluded nor be corrected as an undo; also as these functions.
+        CoverslipError: a measured image cannot be excluded; also as these functions.
     """
     if not kind_of(find_job(workspace, job_id, *KINDS)).has_measurements:
-        return correct(workspace, job_id, row_id, answer, undoes=undoes), None
-    if isinstance(answer, Exclusion) or undoes is not None:
+        return correct(workspace, job_id, row_id, answer)
+    if isinstance(answer, Exclusion):
         raise CoverslipError("only-labels-of-measured")
     return correct_measured(workspace, job_id, row_id, answer)
 
 
-def correct(
-    workspace: Workspace,
-    prediction_id: str,
-    row_id: int,
-    answer: Answer,
-    *,
-    undoes: tuple[Answer] | None = None,
-) -> Row:
+def correct(workspace: Workspace, prediction_id: str, row_id: int, answer: Answer) -> tuple[Row, int | None]:
     """Save the answer of a user about an image: its class, or why it is excluded; None removes the answer.
 
     If the prediction has several rows of the image, all get the answer. The dataset of the image is changed in the same
@@ -502,11 +457,12 @@ def correct(
         prediction_id: the prediction.
         row_id: the row.
         answer: the answer.
-        undoes: the answer that this one undoes.
+
+    Returns:
+        The row, and the ID of the change (None if nothing changed).
 
     Raises:
         NotFound: there is no such row.
-        ChangedSince: the current answer of the row differs from `undoes`.
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
@@ -514,25 +470,66 @@ def correct(
     row_ids = listed.rows_of_image(row_id)
     if not row_ids:
         raise NotFound("no-such-row")
-    if answer is not None and not isinstance(answer, Exclusion):
-        answer = clean_name(answer)
+    values: Json | None = None
+    if answer is not None:
+        answer = answer if isinstance(answer, Exclusion) else clean_name(answer)
+        values = {"label": str(answer), "made": now(), "made_by": author_name()}
+        values |= {"is_excluded": isinstance(answer, Exclusion), "is_of_spot_check": False}
     with write_transaction(workspace.engine) as connection:
-        is_of_job = db.corrections.c.job_id == prediction_id
-        is_row = is_of_job & (db.corrections.c.row_id == row_id)
-        saved = connection.execute(select(db.corrections).where(is_row)).one_or_none()
-        if undoes is not None and (None if saved is None else answer_of(saved)) != undoes[0]:
-            raise ChangedSince("answer-changed-since")
-        if answer is None:
-            connection.execute(
-                delete(db.corrections).where(is_of_job & db.corrections.c.row_id.in_(among_integers(row_ids)))
-            )
-        else:
-            is_excluded = isinstance(answer, Exclusion)
-            values = {"label": str(answer), "made": now(), "made_by": author_name(), "is_excluded": is_excluded}
-            values |= {"job_id": prediction_id, "is_of_spot_check": False}
-            replace_rows(connection, db.corrections, [{"row_id": each, **values} for each in row_ids])
-        _answer_in_dataset(connection, job, row_id, answer)
-    return listed.facts(row_id)
+        change = _add_change(connection, job)
+        _answer(connection, job, change, {row_ids[0]: values})
+        _answer_in_dataset(connection, job, answer, [row_id], change)
+        changed = without_empty(connection, change)
+    return listed.facts(row_id), changed
+
+
+def _add_change(connection: Connection, job: Job) -> int:
+    """Add a change of answers, and of labels if the prediction has a dataset."""
+    with suppress(NotFound):  # it was removed
+        if job.dataset_id is not None:
+            return add_change(connection, dataset_row(connection, job.dataset_id).id, job.id)
+    return add_change(connection, None, job.id)
+
+
+def _answer(connection: Connection, job: Job, change_id: int, answers: Mapping[int, Json | None]) -> None:
+    """Store answers about images, by their first rows, as a part of a change."""
+    before = stored_answers(connection, job.id, answers)
+    after = {row_id: None if values is None else json.dumps(values) for row_id, values in answers.items()}
+    rows = [(row_id, before.get(row_id), after[row_id]) for row_id in answers]
+    log_rows(connection, change_id, ChangedField.ANSWER, [row for row in rows if row[1:] != (None, None)])
+    store_answers(connection, job.id, after)
+
+
+_ANSWER_COLUMNS = ("label", "made", "made_by", "is_excluded", "is_of_spot_check")
+
+
+def stored_answers(connection: Connection, job_id: str, row_ids: Collection[int]) -> dict[int, str]:
+    """Return the answers about rows of a prediction, as `changed_rows` contains them."""
+    are_rows = (db.corrections.c.job_id == job_id) & db.corrections.c.row_id.in_(among_integers(row_ids))
+    columns = (db.corrections.c[name] for name in ("row_id", *_ANSWER_COLUMNS))
+    answers = connection.execute(select(*columns).where(are_rows))
+    return {row_id: json.dumps(dict(zip(_ANSWER_COLUMNS, values, strict=True))) for row_id, *values in answers}
+
+
+def store_answers(connection: Connection, job_id: str, answers: Mapping[int, str | None]) -> None:
+    """Store answers about images of a prediction, or remove them, for all rows of the images so far.
+
+    Args:
+        connection: a connection in a writing transaction.
+        job_id: the prediction.
+        answers: as `stored_answers`, by the first row of each image; None: there is none.
+    """
+    are_repeats = (db.results.c.job_id == job_id) & db.results.c.first_row.in_(among_integers(answers))
+    repeats = connection.execute(select(db.results.c.row_id, db.results.c.first_row).where(are_repeats)).all()
+    answer_of_row = {**answers, **{row.row_id: answers[row.first_row] for row in repeats}}
+    are_rows = (db.corrections.c.job_id == job_id) & db.corrections.c.row_id.in_(among_integers(answer_of_row))
+    connection.execute(delete(db.corrections).where(are_rows))
+    stored = [
+        {"job_id": job_id, "row_id": row_id, **json.loads(answer)}
+        for row_id, answer in answer_of_row.items()
+        if answer is not None
+    ]
+    replace_rows(connection, db.corrections, stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,6 +538,7 @@ class AppliedLabels:
 
     n: Annotated[int, Field(description="Labels of the spot check that are corrections now.")]
     n_corrected_before: Annotated[int, Field(description="Labeled images that had a correction, which is kept.")]
+    change: Annotated[int | None, Field(description="The ID of the change; null if nothing changed.")]
 
 
 def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
@@ -562,63 +560,63 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
         raise Conflict("spot-check-not-finished")
     labeled = [image for image in drawn if not image.is_excluded]
     listed = images_of_job(workspace, prediction_id)
-    rows_of = {image.row_id: listed.rows_of_image(image.row_id) for image in labeled}
+    first_row = {image.row_id: listed.rows_of_image(image.row_id)[0] for image in labeled}
     with write_transaction(workspace.engine) as connection:
         is_by_hand = (db.corrections.c.job_id == prediction_id) & ~db.corrections.c.is_of_spot_check
         by_hand = set(connection.execute(select(db.corrections.c.row_id).where(is_by_hand)).scalars())
         applied = [image for image in labeled if image.row_id not in by_hand]
+        change = _add_change(connection, job)
+        answers: dict[int, Json | None] = {}
+        rows_of = defaultdict[tuple[str, str], list[int]](list)
         for image in applied:
-            values = {"label": image.label, "made": image.made, "made_by": image.made_by, "is_of_spot_check": True}
-            rows = [{"job_id": prediction_id, "row_id": row_id, **values} for row_id in rows_of[image.row_id]]
-            replace_rows(connection, db.corrections, rows)
-            with acting_as(image.made_by):
-                _answer_in_dataset(connection, job, image.row_id, image.label)
-    return AppliedLabels(len(applied), len(labeled) - len(applied))
+            values = {"label": image.label, "made": image.made, "made_by": image.made_by}
+            answers[first_row[image.row_id]] = {**values, "is_excluded": False, "is_of_spot_check": True}
+            rows_of[image.label, image.made_by].append(image.row_id)
+        _answer(connection, job, change, answers)
+        for (label, made_by), row_ids in rows_of.items():
+            _answer_in_dataset(connection, job, label, row_ids, change, made_by=made_by)
+        changed = without_empty(connection, change)
+    return AppliedLabels(len(applied), len(labeled) - len(applied), changed)
 
 
-def undo_spot_check(workspace: Workspace, prediction_id: str) -> int:
-    """Remove the corrections that are labels of the spot check; return how many. Others are kept.
-
-    Raises:
-        NotFound: there is no such prediction.
-    """
-    job = find_job(workspace, prediction_id, "predict")
-    is_applied = (db.corrections.c.job_id == prediction_id) & db.corrections.c.is_of_spot_check
-    with write_transaction(workspace.engine) as connection:
-        removed = connection.execute(
-            delete(db.corrections).where(is_applied).returning(db.corrections.c.row_id)
-        ).scalars()
-        row_ids = list(removed)
-        for row_id in row_ids:
-            _answer_in_dataset(connection, job, row_id, None)
-    return len(row_ids)
-
-
-def _answer_in_dataset(connection: Connection, job: Job, row_id: int, answer: Answer) -> None:
-    """Label or exclude the image in its dataset, if it is still there.
+def _answer_in_dataset(
+    connection: Connection,
+    job: Job,
+    answer: Answer,
+    row_ids: Sequence[int],
+    change_id: int,
+    *,
+    made_by: str | None = None,
+) -> None:
+    """Label or exclude images in their dataset, if they are still there, as a part of a change.
 
     Images that were excluded in the gallery of the dataset stay excluded.
+
+    Args:
+        connection: a connection in a writing transaction.
+        job: the prediction.
+        answer: the answer about the images.
+        row_ids: their rows in the prediction.
+        change_id: the change.
+        made_by: who gave the answer, if not the author of the change.
     """
     if job.dataset_id is None:
         return
     with suppress(NotFound):
-        dataset_row(connection, job.dataset_id)
-        image_row = image_in_dataset(connection, job, row_id)
-        if image_row is None:
-            return
-        is_excluded = isinstance(answer, Exclusion)
-        changes = ~db.images.c.is_excluded if is_excluded else is_excluded_by(job.id)
-        if connection.execute(select(func.count()).where(db.images.c.row_id == image_row, changes)).scalar_one():
-            exclude_by_job(connection, job.dataset_id, [image_row], is_excluded=is_excluded, job_id=job.id)
-        if answer is None or isinstance(answer, Exclusion):
-            label, is_changed = label_before(connection, image_row, job_id=job.id)
-            if not is_changed:
-                return
-        else:
-            label = answer
-            add_classes(connection, dataset_row(connection, job.dataset_id), job.choices["classes"])
         dataset = dataset_row(connection, job.dataset_id)
-        label_rows(connection, dataset, [image_row], label, job_id=job.id)
+        listed = [image_in_dataset(connection, job, row_id) for row_id in row_ids]
+        image_rows = [image for image in listed if image is not None]
+        is_excluded = isinstance(answer, Exclusion)
+        exclude_by_job(connection, dataset.id, image_rows, change_id, is_excluded=is_excluded, job_id=job.id)
+        if answer is not None and not isinstance(answer, Exclusion):
+            add_classes(connection, dataset, job.choices["classes"])
+            dataset = dataset_row(connection, dataset.id)
+            label_rows(connection, dataset, image_rows, answer, change_id, made_by=made_by)
+            return
+        for image in image_rows:
+            label, is_changed = label_before(connection, image, job_id=job.id)
+            if is_changed:
+                label_rows(connection, dataset, [image], label, change_id)
 
 
 def dataset_of(

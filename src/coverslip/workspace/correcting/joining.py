@@ -1,5 +1,6 @@
 """Add predicted images with a corrected or confirmed class to a dataset, as a source of it."""
 
+import json
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +23,7 @@ from coverslip.runs.images import ImageSource
 from coverslip.workspace.correcting.corrections import (
     LabeledImage,
     exclude_by_job,
-    is_excluded_by,
+    excluded_by_job,
     is_joined_table_of,
     joined_table_of,
     table_of,
@@ -35,6 +36,7 @@ from coverslip.workspace.datasets.sources import Grouping, Source, change_datase
 from coverslip.workspace.datasets.state import DatasetState, conflicts_by_hash, dataset_state
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.lists import Row, images_of_job, rows_in_dataset
+from coverslip.workspace.store.change_log import ChangedField, add_change, log_rows, without_empty
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -74,21 +76,12 @@ class JoinCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinStep:
-    """The table of a prediction's images that became a source of a dataset, and the table that it replaced."""
-
-    after: Annotated[str | None, Field(description="Name of the table that was added; null: none.")]
-    before: Annotated[str | None, Field(description="Name of the table that it replaced; null: none.")]
-    domain: Annotated[str | None, Field(description="The domain of the replaced table.")]
-
-
-@dataclass(frozen=True, slots=True)
 class JoinResult:
     """A dataset after corrected and confirmed images of a prediction were added."""
 
     dataset: DatasetState
     counts: JoinCounts
-    step: Annotated[JoinStep, Field(description="For undo.")]
+    change: Annotated[int | None, Field(description="The ID of the change; null if nothing changed.")]
 
 
 def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
@@ -121,37 +114,42 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     sources = [*joining.other_sources, *added_sources]
     if sources != dataset.sources:
         change_dataset(workspace, dataset_id, {"sources": sources}, since=dataset)
-    _apply_answers(workspace, job, dataset_id, joining.answered)
-    domain_before = joining.earlier[0]["domain"] if joining.earlier else None
-    step = JoinStep(_table_in(added_sources), _table_in(joining.earlier), domain_before)
-    return JoinResult(dataset_state(workspace, dataset_id), counts, step)
+    change = _apply_answers(workspace, job, dataset_id, joining, _joined(added_sources))
+    return JoinResult(dataset_state(workspace, dataset_id), counts, change)
 
 
-def undo_join(workspace: Workspace, prediction_id: str, dataset_id: str, step: JoinStep) -> DatasetState:
-    """Restore the earlier table of a prediction's images, or remove the table. Other sources do not change.
+def joined_source(job: Job, dataset: AnyRow) -> str | None:
+    """Return the table of a prediction in a dataset and its domain, as `changed_rows` contains them; None: none."""
+    return _joined(_divided_by(job, dataset.sources)[0])
+
+
+def restore_joined(workspace: Workspace, job: Job, dataset: AnyRow, joined: str | None) -> None:
+    """Replace the table of a prediction in a dataset by another one, or remove it. Other sources do not change.
+
+    Args:
+        workspace: the workspace.
+        job: the prediction.
+        dataset: the row of the dataset.
+        joined: the table, as of `joined_source`.
 
     Raises:
-        NotFound: there is no such prediction, dataset or earlier table.
-        Conflict: the table of the prediction in the dataset has changed, or the dataset would have no images.
+        NotFound: there is no such table any more.
+        Conflict: the dataset has changed meanwhile, or would have no images.
     """
-    job = find_job(workspace, prediction_id, "predict")
-    with workspace.engine.connect() as connection:
-        dataset = dataset_row(connection, dataset_id)
-    current_sources, sources = _divided_by(job, dataset.sources)
-    if _table_in(current_sources) != step.after:
-        raise Conflict("joined-images-changed")
-    if step.before is not None:
-        table = workspace.snapshots / Path(step.before).name
-        if not is_joined_table_of(job, table.name) or not table.is_file():
+    _, sources = _divided_by(job, dataset.sources)
+    if joined is not None:
+        stated = json.loads(joined)
+        table = workspace.snapshots / stated["table"]
+        if not table.is_file():
             raise NotFound("no-joined-table")
-        sources = [*sources, asdict(Source(str(table), step.domain))]
+        sources = [*sources, asdict(Source(str(table), stated["domain"]))]
     if not sources:
         raise Conflict("only-joined-images")
-    return change_dataset(workspace, dataset_id, {"sources": sources}, since=dataset)
+    change_dataset(workspace, dataset.id, {"sources": sources}, since=dataset)
 
 
-def _table_in(sources: Sequence[Json]) -> str | None:
-    return Path(sources[0]["path"]).name if sources else None
+def _joined(sources: Sequence[Json]) -> str | None:
+    return json.dumps({"table": Path(sources[0]["path"]).name, "domain": sources[0]["domain"]}) if sources else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,18 +321,18 @@ def _changes(workspace: Workspace, connection: Connection, joining: _Joining, jo
     training = _training_on(workspace, connection, joining.dataset, job)
     if training is None:
         return None
-    changes, _ = compare_images(workspace, connection, training, _images_after(joining, job))
+    changes, _ = compare_images(workspace, connection, training, _images_after(connection, joining, job))
     return replace(changes, n_added=changes.n_added + len(joining.images) - len(joining.added))
 
 
-def _images_after(joining: _Joining, job: Job) -> list[CurrentImage]:
+def _images_after(connection: Connection, joining: _Joining, job: Job) -> list[CurrentImage]:
     """Return the images of the dataset after the addition, without the new ones."""
-    answers = joining.answers
+    answers, by_job = joining.answers, excluded_by_job(connection, job.id)
     return [
         replace(
             image,
             label=answers.get(image.row_id, image.label),
-            is_excluded=image.row_id in joining.excluded or (image.is_excluded and image.excluded_by != job.id),
+            is_excluded=image.row_id in joining.excluded or (image.is_excluded and image.row_id not in by_job),
         )
         for image in joining.now
         if image.row_id in joining.added or image.domain not in joining.earlier_domains
@@ -428,30 +426,31 @@ def _free_domain(name: str, dataset: AnyRow) -> str:
 
 
 def _apply_answers(
-    workspace: Workspace,
-    job: Job,
-    dataset_id: str,
-    answered: Sequence[tuple[Row, ImageSource]],
-) -> None:
-    """Label, exclude and include images in the dataset, as its images are now."""
+    workspace: Workspace, job: Job, dataset_id: str, joining: _Joining, joined: str | None
+) -> int | None:
+    """Label, exclude and include images in the dataset, as its images are now; return the change with the new table."""
+    answered = joining.answered
     rows_by_label: dict[str, list[int]] = {}
     excluded: list[int] = []
-    by_job = (images.c.dataset_id == dataset_id) & is_excluded_by(job.id)
     with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
+        change = add_change(connection, dataset_row(connection, dataset_id).id, job.id)
+        joined_before = _joined(joining.earlier)
+        if joined != joined_before:
+            log_rows(connection, change, ChangedField.JOIN, [(0, joined_before, joined)])
         for (row, _), row_id in zip(answered, _rows_of(connection, job, dataset_id, answered), strict=True):
             if row_id is not None and row.correction is not None:
                 rows_by_label.setdefault(row.correction, []).append(row_id)
             elif row_id is not None:
                 excluded.append(row_id)
-        excluded_before = connection.execute(select(images.c.row_id).where(by_job)).scalars().all()
-        included = sorted(set(excluded_before).difference(excluded))
+        by_job = select(images.c.row_id).where(
+            images.c.dataset_id == dataset_id, images.c.row_id.in_(among_integers(excluded_by_job(connection, job.id)))
+        )
+        included = sorted(set(connection.execute(by_job).scalars()).difference(excluded))
         for label, row_ids in rows_by_label.items():
-            dataset = dataset_row(connection, dataset_id)
-            label_rows(connection, dataset, row_ids, label, job_id=job.id)
-        if excluded:
-            exclude_by_job(connection, dataset_id, excluded, is_excluded=True, job_id=job.id)
-        if included:
-            exclude_by_job(connection, dataset_id, included, is_excluded=False, job_id=job.id)
+            label_rows(connection, dataset_row(connection, dataset_id), row_ids, label, change)
+        exclude_by_job(connection, dataset_id, excluded, change, is_excluded=True, job_id=job.id)
+        exclude_by_job(connection, dataset_id, included, change, is_excluded=False, job_id=job.id)
+        changed = without_empty(connection, change)
     if excluded or included:
         search_duplicates(workspace, dataset_id)
+    return changed

@@ -4,10 +4,10 @@ A draw stores the label that each image has then, with its author. Readings do n
 readers differ, somebody decides: the decision becomes the label, and all readings are kept.
 """
 
+import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, select
 
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
 from coverslip.datasets.names import name_as_text, one_line
@@ -28,11 +28,11 @@ from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.data import agreement_section
 from coverslip.table_cells import composed
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
-from coverslip.workspace.datasets.labels import label_rows, undo_change
+from coverslip.workspace.datasets.labels import label_rows
+from coverslip.workspace.store.change_log import ChangedField, add_change, last_changes, log_rows
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
-    ChangedSince,
     Page,
     Paging,
     among_integers,
@@ -45,9 +45,9 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import (
     adjudications,
-    changed_labels,
+    changed_rows,
+    changes,
     images,
-    label_changes,
     readings,
     second_reading_images,
 )
@@ -128,6 +128,7 @@ class Disagreement:
     first: Annotated[ReadLabel, Field(description="Its label when it was drawn.")]
     readings: Annotated[list[ReadLabel], Field(description="Its later readings.")]
     decision: Annotated[ReadLabel | None, Field(description="The decision, which is its label; null: none.")]
+    change: Annotated[int | None, Field(description="The ID of the change with the decision; null: none.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +319,8 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
             select(readings).where(readings.c.dataset_id == dataset_id, is_on_page).order_by(readings.c.made)
         ):
             of_image.setdefault(each.row_id, []).append(ReadLabel(each.label, each.made_by, each.made or None))
+        last = last_changes(ChangedField.DECISION).where(changes.c.dataset_id == dataset_id)
+        change_of = {each.row_id: each.change_id for each in connection.execute(last)}
     return Page(
         [
             Disagreement(
@@ -326,6 +329,7 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
                 first=ReadLabel(each.label, each.made_by, each.made),
                 readings=of_image[each.row_id],
                 decision=None if each.decision is None else ReadLabel(each.decision, each.decided_by, each.decided),
+                change=None if each.decision is None else change_of.get(each.row_id),
             )
             for each in page
         ],
@@ -336,8 +340,6 @@ def list_disagreements(workspace: Workspace, dataset_id: str, paging: Paging) ->
 def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str) -> ReadLabel:
     """Decide the label of an image whose readings differ, in place of an earlier decision. It is labeled with it.
 
-    If the image was labeled again after an earlier decision, that label is the one before this decision.
-
     Raises:
         NotFound: there is no such dataset, or the image was not read again.
         CoverslipError: the label is no class of the dataset.
@@ -346,35 +348,38 @@ def decide(workspace: Workspace, dataset_id: str, row_id: int, label: str) -> Re
         row = dataset_row(connection, dataset_id)
         _drawn_image(connection, dataset_id, row_id)
         _refuse_other_class(row, label)
-        with suppress(ChangedSince):
-            _undo_decision(connection, dataset_id, row_id)
-        change, _ = label_rows(connection, row, [row_id], label)
+        change = add_change(connection, dataset_id)
+        label_rows(connection, row, [row_id], label, change)
+        before = stored_decisions(connection, [row_id]).get(row_id)
         made, made_by = now(), author_name()
-        connection.execute(
-            insert(adjudications).values(
-                dataset_id=dataset_id,
-                row_id=row_id,
-                label=label,
-                made=made,
-                made_by=made_by,
-                change_id=change,
-            )
-        )
+        after = json.dumps({"label": label, "made": made, "made_by": made_by})
+        log_rows(connection, change, ChangedField.DECISION, [(row_id, before, after)])
+        store_decisions(connection, dataset_id, {row_id: after})
     return ReadLabel(label, made_by, made)
 
 
-def undo_decision(workspace: Workspace, dataset_id: str, row_id: int) -> None:
-    """Undo the decision about an image: it gets the label that it had before.
+def stored_decisions(connection: Connection, row_ids: Collection[int]) -> dict[int, str]:
+    """Return the decisions about images, as `changed_rows` contains them."""
+    columns = (adjudications.c[name] for name in ("row_id", "label", "made", "made_by"))
+    decisions = connection.execute(select(*columns).where(adjudications.c.row_id.in_(among_integers(row_ids))))
+    return {row.row_id: json.dumps({"label": row.label, "made": row.made, "made_by": row.made_by}) for row in decisions}
 
-    Raises:
-        NotFound: there is no such dataset, or the image was not read again.
-        ChangedSince: there is no decision, or the image was labeled again since then.
+
+def store_decisions(connection: Connection, dataset_id: str, decisions: Mapping[int, str | None]) -> None:
+    """Store decisions about images, or remove them.
+
+    Args:
+        connection: a connection in a writing transaction.
+        dataset_id: the dataset.
+        decisions: as `stored_decisions`; None: there is none.
     """
-    with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        _drawn_image(connection, dataset_id, row_id)
-        if not _undo_decision(connection, dataset_id, row_id):
-            raise ChangedSince("no-decision-to-undo")
+    connection.execute(delete(adjudications).where(adjudications.c.row_id.in_(among_integers(decisions))))
+    stored = [
+        {"dataset_id": dataset_id, "row_id": row_id, **json.loads(decision)}
+        for row_id, decision in decisions.items()
+        if decision is not None
+    ]
+    replace_rows(connection, adjudications, stored)
 
 
 def import_readings(workspace: Workspace, dataset_id: str, file: Path) -> ImportedReadings:
@@ -530,21 +535,13 @@ def _refuse_other_class(row: AnyRow, label: str) -> None:
 
 def _authors(connection: Connection, dataset_id: str) -> dict[int, tuple[str, str]]:
     """Return who gave the current label of each image, and when; only labels that were changed in the app have them."""
-    last = (
-        select(changed_labels.c.row_id, func.max(label_changes.c.id).label("change_id"))
-        .join(label_changes, label_changes.c.id == changed_labels.c.change_id)
-        .where(label_changes.c.dataset_id == dataset_id, ~label_changes.c.is_undone)
-        .group_by(changed_labels.c.row_id)
-        .subquery()
-    )
+    author = func.coalesce(changed_rows.c.made_by, changes.c.made_by).label("author")
+    columns = (changed_rows.c.after, author, changes.c.made)
+    last = last_changes(ChangedField.LABEL, *columns).where(changes.c.dataset_id == dataset_id).subquery()
     # A folder or table may have given another label since.
-    is_current = (images.c.row_id == last.c.row_id) & images.c.label.is_not_distinct_from(label_changes.c.label)
-    query = (
-        select(last.c.row_id, label_changes.c.made_by, label_changes.c.made)
-        .join(label_changes, label_changes.c.id == last.c.change_id)
-        .join(images, is_current)
-    )
-    return {row.row_id: (row.made_by, row.made) for row in connection.execute(query)}
+    is_current = (images.c.row_id == last.c.row_id) & images.c.label.is_not_distinct_from(last.c.after)
+    query = select(last.c.row_id, last.c.author, last.c.made).join(images, is_current)
+    return {row.row_id: (row.author, row.made) for row in connection.execute(query)}
 
 
 def _store_first_labels(connection: Connection, dataset_id: str, row_ids: list[int], start: int | None) -> None:
@@ -582,14 +579,6 @@ def _reading(dataset_id: str, row_id: int, reader: str, label: str, made: str) -
 
 def _store_readings(connection: Connection, new: list[dict[str, str | int]]) -> None:
     replace_rows(connection, readings, new)
-
-
-def _undo_decision(connection: Connection, dataset_id: str, row_id: int) -> bool:
-    is_decision = (adjudications.c.dataset_id == dataset_id) & (adjudications.c.row_id == row_id)
-    decision = connection.execute(delete(adjudications).where(is_decision).returning(*adjudications.c)).one_or_none()
-    if decision is not None and decision.change_id is not None:
-        undo_change(connection, dataset_id, decision.change_id)
-    return decision is not None
 
 
 def _first_labels(connection: Connection, dataset_id: str) -> dict[int, AnyRow]:

@@ -75,7 +75,6 @@ class CurrentImage:
     domain: str
     label: str | None
     is_excluded: bool
-    excluded_by: str | None
 
 
 def current_images(connection: Connection, dataset_id: str) -> list[CurrentImage]:
@@ -86,7 +85,6 @@ def current_images(connection: Connection, dataset_id: str) -> list[CurrentImage
         images.c.domain,
         images.c.label,
         images.c.is_excluded,
-        images.c.excluded_by,
     )
     rows = connection.execute(select(*columns).where(images.c.dataset_id == dataset_id).order_by(images.c.position))
     return [CurrentImage(*row) for row in rows]

@@ -174,7 +174,6 @@ def _store(
                 "content": (row and row.content) if digest is None else content_of(record, digest),
                 "file_state": None,
                 "is_excluded": row is not None and row.is_excluded,
-                "excluded_by": None if row is None else row.excluded_by,
             }
         )
         if not is_allowed:

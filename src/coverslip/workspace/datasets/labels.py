@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, String, delete, insert, literal, select, update
 
 from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.records import ImageRecord
@@ -21,11 +20,11 @@ from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, without_empty
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
-    ChangedSince,
     among_integers,
     author_name,
     class_order,
@@ -41,12 +40,12 @@ from coverslip.workspace.store.rows import (
     write_snapshot,
 )
 from coverslip.workspace.store.tables import (
-    changed_labels,
+    changed_rows,
+    changes,
     confirmed_labels,
     datasets,
     image_facts,
     images,
-    label_changes,
 )
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import ImageSelection, selected_rows
@@ -80,7 +79,9 @@ def set_labels(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        return label_rows(connection, row, row_ids, label)
+        change = add_change(connection, dataset_id)
+        n = label_rows(connection, row, row_ids, label, change)
+        return without_empty(connection, change), n
 
 
 def label_rows(
@@ -88,20 +89,22 @@ def label_rows(
     row: AnyRow,
     row_ids: Collection[int],
     label: str | None,
+    change_id: int,
     *,
-    job_id: str | None = None,
-) -> tuple[int | None, int]:
-    """Label images within a writing transaction.
+    made_by: str | None = None,
+) -> int:
+    """Label images as a part of a change, within a writing transaction.
 
     Args:
         connection: a connection in that transaction.
         row: the row of the dataset.
         row_ids: the images, all of this dataset.
         label: the label; None removes the labels.
-        job_id: the training, evaluation or prediction in which the label was changed; None: the dataset's gallery.
+        change_id: the change.
+        made_by: who gave the label, if not the author of the change.
 
     Returns:
-        As `set_labels`.
+        The number of images whose label changed.
 
     Raises:
         Conflict: files of the images changed since they were read.
@@ -109,20 +112,15 @@ def label_rows(
     """
     refuse_changed_files(connection, row, row_ids)
     label = None if label is None else clean_name(label)
-    is_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
-    change = insert(label_changes).values(
-        dataset_id=row.id, made=now(), is_undone=False, label=label, made_by=author_name(), job_id=job_id
-    )
-    change_id = connection.execute(change.returning(label_changes.c.id)).scalar_one()
-    changed = select(literal(change_id), images.c.row_id, images.c.label).where(is_changed)
-    insertion = insert(changed_labels).from_select(list(changed_labels.c), changed)
-    if not connection.execute(insertion, execution_options={"preserve_rowcount": True}).rowcount:
-        # No label has changed. This is rare, and a check beforehand would cost each change a query.
-        connection.execute(delete(label_changes).where(label_changes.c.id == change_id))
-        return None, 0
+    are_changed = images.c.row_id.in_(among_integers(row_ids)) & images.c.label.is_distinct_from(label)
+    if not log_images(connection, change_id, ChangedField.LABEL, are_changed, label, made_by=made_by):
+        return 0
     if label is not None:
         add_classes(connection, row, [label])
-    return change_id, change_images(connection, row.id, _rows_of(change_id), label=literal(label, String))
+    are_relabeled = (changed_rows.c.change_id == change_id) & (changed_rows.c.field == ChangedField.LABEL)
+    are_relabeled &= changed_rows.c.row_id.in_(among_integers(row_ids))
+    relabeled = select(changed_rows.c.row_id).where(are_relabeled)
+    return change_images(connection, row.id, relabeled, label=literal(label, String))
 
 
 def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> None:
@@ -138,116 +136,18 @@ def label_before(connection: Connection, row_id: int, *, job_id: str) -> tuple[s
 
     If another change followed, or the folder or table gave another label since, the job's change cannot be undone.
     """
-    changes = connection.execute(
-        select(label_changes.c.job_id, label_changes.c.label, changed_labels.c.earlier_label)
-        .join(changed_labels, changed_labels.c.change_id == label_changes.c.id)
-        .where(changed_labels.c.row_id == row_id, ~label_changes.c.is_undone)
-        .order_by(label_changes.c.id.desc())
-    ).all()
-    job_changes = list(itertools.takewhile(lambda change: change.job_id == job_id, changes))
-    label = connection.execute(select(images.c.label).where(images.c.row_id == row_id)).scalar_one()
-    if not job_changes or job_changes[0].label != label:
-        return None, False
-    return job_changes[-1].earlier_label, True
-
-
-_MOST_RETURNED = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedLabels:
-    """Images whose labels a change, its undo or its redo affects."""
-
-    n: int
-    rows: list[int]  # the first of them
-
-
-def author_of(workspace: Workspace, dataset_id: str, change_id: int) -> str | None:
-    """Return who made a change of labels; None if there is no such change."""
-    of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
-    with workspace.engine.connect() as connection:
-        return connection.execute(select(label_changes.c.made_by).where(of_dataset)).scalar_one_or_none()
-
-
-def undo(workspace: Workspace, dataset_id: str, change_id: int) -> ChangedLabels:
-    """Undo one change.
-
-    Args:
-        workspace: the workspace.
-        dataset_id: the dataset.
-        change_id: the number of the change, as `set_labels` returned it.
-
-    Returns:
-        Its images that are still in the dataset.
-
-    Raises:
-        NotFound: there is no such dataset.
-        ChangedSince: it is already undone, its images were removed, or one of them was labeled again; no label is
-            changed.
-    """
-    return _apply_change(workspace, dataset_id, change_id, is_undone=True)
-
-
-def redo(workspace: Workspace, dataset_id: str, change_id: int) -> ChangedLabels:
-    """Redo one change; arguments, result and errors are those of `undo`."""
-    return _apply_change(workspace, dataset_id, change_id, is_undone=False)
-
-
-def _apply_change(workspace: Workspace, dataset_id: str, change_id: int, *, is_undone: bool) -> ChangedLabels:
-    with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        return _change_within(connection, dataset_id, change_id, is_undone=is_undone)
-
-
-def undo_change(connection: Connection, dataset_id: str, change_id: int) -> ChangedLabels:
-    """Undo one change within a writing transaction; result and errors are those of `undo`."""
-    return _change_within(connection, dataset_id, change_id, is_undone=True)
-
-
-def _change_within(connection: Connection, dataset_id: str, change_id: int, *, is_undone: bool) -> ChangedLabels:
-    of_dataset = (label_changes.c.dataset_id == dataset_id) & (label_changes.c.id == change_id)
-    change = connection.execute(select(label_changes).where(of_dataset)).one_or_none()
-    is_present = (images.c.row_id == changed_labels.c.row_id) & (images.c.dataset_id == dataset_id)
-    row_ids = _rows_of(change_id)
-    present = row_ids.join(images, is_present).order_by(changed_labels.c.row_id)
-    first_rows = [each.row_id for each in connection.execute(present.limit(_MOST_RETURNED))]
-    if change is None or not first_rows or change.is_undone == is_undone:
-        raise ChangedSince("label-change-gone")
-    earlier_label = (
-        select(changed_labels.c.earlier_label)
-        .where(changed_labels.c.change_id == change_id, changed_labels.c.row_id == images.c.row_id)
-        .correlate(images)
-        .scalar_subquery()
-    )
-    new_label = literal(change.label, String)
-    expected, target = (new_label, earlier_label) if is_undone else (earlier_label, new_label)
-    differs = images.c.row_id.in_(row_ids) & images.c.label.is_distinct_from(expected)
-    has_changed = connection.execute(select(images.c.row_id).where(differs).limit(1)).first() is not None
-    if has_changed or _is_changed_later(connection, change_id):
-        raise ChangedSince("labels-changed-since")
-    n = change_images(connection, dataset_id, present.order_by(None), label=target)
-    is_missing = images.c.row_id.in_(row_ids) & (images.c.missing_from == dataset_id)
-    connection.execute(update(images).where(is_missing).values(label=target))
-    connection.execute(update(label_changes).where(of_dataset).values(is_undone=is_undone))
-    return ChangedLabels(n, first_rows)
-
-
-def _rows_of(change_id: int) -> Select[Any]:  # Any: columns as the table defines them
-    """Return a query for the row_ids of the images of a change."""
-    return select(changed_labels.c.row_id).where(changed_labels.c.change_id == change_id)
-
-
-def _is_changed_later(connection: Connection, change_id: int) -> bool:
-    """Return whether a later change affects an image of this one, even if its label is the same again."""
-    later = changed_labels.alias("later")
     query = (
-        select(later.c.row_id)
-        .select_from(changed_labels)
-        .join(later, (later.c.row_id == changed_labels.c.row_id) & (later.c.change_id > change_id))
-        .join(label_changes, label_changes.c.id == later.c.change_id)
-        .where(changed_labels.c.change_id == change_id, ~label_changes.c.is_undone)
+        select(changes.c.job_id, changed_rows.c.before, changed_rows.c.after)
+        .join_from(changed_rows, changes)
+        .where(changed_rows.c.field == ChangedField.LABEL, changed_rows.c.row_id == row_id, ~changed_rows.c.is_undone)
+        .order_by(changes.c.id.desc())
     )
-    return connection.execute(query.limit(1)).first() is not None
+    of_image = connection.execute(query)
+    job_changes = list(itertools.takewhile(lambda change: change.job_id == job_id, of_image))
+    label = connection.execute(select(images.c.label).where(images.c.row_id == row_id)).scalar_one()
+    if not job_changes or job_changes[0].after != label:
+        return None, False
+    return job_changes[-1].before, True
 
 
 def confirm_labels(

@@ -196,7 +196,6 @@ def change_images(
     *,
     label: ColumnElement[Any] | None = None,
     is_excluded: ColumnElement[Any] | None = None,
-    excluded_by: ColumnElement[Any] | None = None,
 ) -> int:
     """Label, exclude or include images, and update the counts, marks of equal pixels and revision of their dataset.
 
@@ -208,7 +207,6 @@ def change_images(
         row_ids: a query for the images.
         label: the new labels; None: they do not change.
         is_excluded: whether the images are excluded; None: this does not change.
-        excluded_by: with `is_excluded`, the value of its column.
 
     Returns:
         The number of images.
@@ -216,7 +214,7 @@ def change_images(
     is_affected = images.c.row_id.in_(row_ids)
     changes: dict[str, Any] = {} if label is None else {"label": label}
     if is_excluded is not None:
-        changes |= {"is_excluded": is_excluded, "excluded_by": excluded_by}
+        changes["is_excluded"] = is_excluded
     columns: dict[str, Any] = {"label": images.c.label, "is_excluded": images.c.is_excluded}
     n_groups = 0 if is_excluded is None else _n_groups_of(connection, dataset_id, row_ids)
     before, after = _tallies(connection, is_affected, columns, columns | changes)

@@ -44,9 +44,10 @@ from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job, find_owned_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job
 from coverslip.workspace.predictions.state import state_of_prediction
+from coverslip.workspace.store.change_log import ChangedField
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, author_name, now
-from coverslip.workspace.store.tables import corrections, spot_check_images, spot_checks
+from coverslip.workspace.store.tables import changed_rows, changes, corrections, spot_check_images, spot_checks
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import stamp_of, stored_result
 
@@ -382,6 +383,7 @@ class SpotCheckState:
         Sampling, Field(description="Samples and conditions when the images were drawn, else as saved.")
     ]
     n_applied: Annotated[int, Field(description="Labels of the spot check that are corrections of the prediction.")]
+    change: Annotated[int | None, Field(description="The ID of the last change that made them corrections.")]
 
 
 def spot_check_state(workspace: Workspace, prediction_id: str) -> SpotCheckState:
@@ -396,8 +398,17 @@ def spot_check_state(workspace: Workspace, prediction_id: str) -> SpotCheckState
         images = [] if check is None else _images(connection, job)
         is_applied = (corrections.c.job_id == job.id) & corrections.c.is_of_spot_check
         n_applied = connection.execute(select(func.count()).where(is_applied)).scalar_one()
+        applying = (
+            select(func.max(changes.c.id))
+            .join_from(changes, changed_rows)
+            .where(
+                *(changes.c.job_id == job.id, changed_rows.c.field == ChangedField.ANSWER, ~changed_rows.c.is_undone),
+                func.json_extract(changed_rows.c.after, "$.is_of_spot_check"),
+            )
+        )
+        change = connection.execute(applying).scalar() if n_applied else None
     sampling = saved_sampling(job) if check is None else Sampling.model_validate(check.sampling)
-    return SpotCheckState(classes_of(job), None if check is None else check.n, images, sampling, n_applied)
+    return SpotCheckState(classes_of(job), None if check is None else check.n, images, sampling, n_applied, change)
 
 
 def needed_for(workspace: Workspace, prediction_id: str, half_width: float = DEFAULT_HALF_WIDTH) -> list[LabelsNeeded]:

@@ -124,9 +124,6 @@ images = Table(
     Column("problem", String),  # unreadable, duplicate, conflicting
     # Excluded in the app: shown, but neither counted nor used in training.
     Column("is_excluded", Boolean, nullable=False, default=False),
-    # The prediction in which it was excluded, or, after "change:", the last change on the pages of the dataset that
-    # excluded or included it and can be undone, then a space and the value before it; None: no change can be undone.
-    Column("excluded_by", String),
     Column("pixel_hash", String),
     Column("width_px", Integer),
     Column("height_px", Integer),
@@ -161,25 +158,32 @@ image_colors = Table(
     Column("color", BigInteger, nullable=False),  # red, green, blue, shape: a byte each
 )
 
-label_changes = Table(
-    "label_changes",
+# What users changed and can undo: each request that changes labels, exclusions, answers, decisions or joined images.
+changes = Table(
+    "changes",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, index=True),
+    # None: the change was of a prediction whose dataset does not exist.
+    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
+    Column("job_id", String),  # the training, evaluation or prediction of the change; None: pages of the dataset
     Column("made", String, nullable=False),  # ISO 8601, UTC
-    Column("is_undone", Boolean, nullable=False),
-    Column("label", String),  # the new label of all images
     Column("made_by", String, nullable=False),  # the author of the request, else its user
-    Column("job_id", String),  # the training, evaluation or prediction of the change; None: the dataset's gallery
+    sqlite_autoincrement=True,  # the ID of a change is not used again after it was removed
 )
 
-# The images of a change of labels.
-changed_labels = Table(
-    "changed_labels",
+# What each change changed, as texts before and after it. A row counts as undone by itself, because an undo leaves what
+# was changed again since.
+changed_rows = Table(
+    "changed_rows",
     metadata,
-    Column("change_id", ForeignKey("label_changes.id", ondelete="CASCADE"), primary_key=True),
-    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
-    Column("earlier_label", String),
+    Column("change_id", ForeignKey("changes.id", ondelete="CASCADE"), primary_key=True),
+    Column("field", String, primary_key=True),  # a `ChangedField` of `change_log`
+    Column("row_id", Integer, primary_key=True),  # of the image; of answers, the first row of the image in the job
+    Column("before", String),
+    Column("after", String),
+    Column("made_by", String),  # of labels of a spot check, who saw the image; None: the author of the change
+    Column("is_undone", Boolean, nullable=False),
+    Index("changed_rows_by_row", "field", "row_id"),
     sqlite_with_rowid=False,
 )
 
@@ -249,7 +253,6 @@ adjudications = Table(
     Column("label", String, nullable=False),
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("made_by", String, nullable=False),  # the author of the request, else the user account of the app
-    Column("change_id", Integer),  # the change of labels; None: the image had this label
     sqlite_with_rowid=False,
 )
 
@@ -357,9 +360,9 @@ corrections = Table(
     Column("label", String, nullable=False),  # the class of the image; if excluded: the reason
     Column("made", String, nullable=False),
     Column("made_by", String, nullable=False),  # the author of the request, else its user
-    Column("is_excluded", Boolean, nullable=False, server_default="0"),  # from training images
+    Column("is_excluded", Boolean, nullable=False),  # from training images
     # Whether it is a label of the spot check that was applied as a correction.
-    Column("is_of_spot_check", Boolean, nullable=False, server_default="0"),
+    Column("is_of_spot_check", Boolean, nullable=False),
 )
 
 # Spot checks of predictions: how many images of each condition were drawn, and which.
@@ -380,7 +383,7 @@ spot_check_images = Table(
     Column("row_id", Integer, primary_key=True),  # of the prediction, from 0
     Column("position", Integer, nullable=False),  # random order
     Column("label", String),  # the class of the image; if excluded: the reason; None: not labeled
-    Column("is_excluded", Boolean, nullable=False, server_default="0"),
+    Column("is_excluded", Boolean, nullable=False, default=False),
     Column("made", String),  # ISO 8601, UTC; None: not labeled; so is the author
     Column("made_by", String),  # the author of the request, else its user
     sqlite_with_rowid=False,

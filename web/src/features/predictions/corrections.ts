@@ -17,16 +17,14 @@ export function correctionsOf(
   classes: () => readonly string[],
   onhelp: () => void,
 ) {
-  async function show(correction: Promise<PredictionRow>): Promise<PredictionRow> {
-    const row = await correction;
-    const repeats = repeatsOf(row, list.items.values());
-    if (repeats.length) list.put(await imagesOfJob(id).read(repeats));
-    return row;
-  }
-  const corrected = new Corrections(list, async ({ row_id, correction, excluded }, review) => ({
-    row: await show(correctRow(id, row_id, review)),
-    undo: () => show(correctRow(id, row_id, { correction, excluded }, review)),
-  }));
+  const corrected = new Corrections(
+    list,
+    (row, answer) => correctRow(id, row, answer),
+    async (row) => {
+      const repeats = repeatsOf(row, list.items.values());
+      if (repeats.length) list.put(await imagesOfJob(id).read(repeats));
+    },
+  );
 
   function review(answer: Review): void {
     if (list.current === null) notices.show(texts.predict.selectFirst);

@@ -294,16 +294,6 @@ export const datasets: Texts['datasets'] = {
     exportLabels: 'Labels herunterladen (CSV)',
     exportChanges:
       'Alle Änderungen der Labels herunterladen (CSV): Zeit, Person und die Seite, auf der jedes Label geändert wurde',
-    undone: (n) =>
-      plural(n, {
-        one: `Die Änderung des Labels von ${count(n)} Bild ist rückgängig gemacht.`,
-        other: `Die Änderungen der Labels von ${count(n)} Bildern sind rückgängig gemacht.`,
-      }),
-    redone: (n) =>
-      plural(n, {
-        one: `Die Änderung des Labels von ${count(n)} Bild ist wiederholt.`,
-        other: `Die Änderungen der Labels von ${count(n)} Bildern sind wiederholt.`,
-      }),
     labeled: (n, label) => `${counts.images(n)}: ${label}`,
     keyList: [
       ['1 – 9, 0, a – z', 'Den ausgewählten Bildern das Label der Klasse dieser Taste geben'],
@@ -443,18 +433,6 @@ export const datasets: Texts['datasets'] = {
         one: `${count(n)} Bild ist wieder aufgenommen.`,
         other: `${count(n)} Bilder sind wieder aufgenommen.`,
       }),
-    undone: (n, nUnchanged) => {
-      const first = plural(n, {
-        one: `Die Änderung ist bei ${count(n)} Bild rückgängig gemacht.`,
-        other: `Die Änderung ist bei ${count(n)} Bildern rückgängig gemacht.`,
-      });
-      if (!nUnchanged) return first;
-      const second = plural(nUnchanged, {
-        one: `${count(nUnchanged)} Bild wurde später geändert und bleibt, wie es ist.`,
-        other: `${count(nUnchanged)} Bilder wurden später geändert und bleiben, wie sie sind.`,
-      });
-      return `${first} ${second}`;
-    },
   },
   suggestions: {
     title: 'Nächste Bilder für Labels',

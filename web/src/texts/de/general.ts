@@ -1,4 +1,5 @@
 import type { Texts } from '../en';
+import { dative } from './dative';
 import { count, date, plural } from '../language';
 
 export const general: Texts['general'] = {
@@ -64,6 +65,8 @@ export const general: Texts['general'] = {
   cancel: 'Abbrechen',
   computation: { waiting: 'In der Warteschlange', starting: 'Wird gestartet' },
   undo: 'Rückgängig machen',
+  undone: (n, nLeft) => stepText(`Bei ${dative.images(n)} rückgängig gemacht.`, nLeft),
+  redone: (n, nLeft) => stepText(`Bei ${dative.images(n)} wiederholt.`, nLeft),
   actions: 'Aktionen',
   deleted: {
     title: (n) => `Kürzlich gelöscht (${count(n)})`,
@@ -329,3 +332,12 @@ export const general: Texts['general'] = {
     }),
   },
 };
+
+function stepText(done: string, nLeft: number): string {
+  if (!nLeft) return done;
+  const left = plural(nLeft, {
+    one: `${count(nLeft)} Bild wurde seitdem wieder geändert und bleibt, wie es ist.`,
+    other: `${count(nLeft)} Bilder wurden seitdem wieder geändert und bleiben, wie sie sind.`,
+  });
+  return `${done} ${left}`;
+}

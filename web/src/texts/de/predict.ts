@@ -351,11 +351,6 @@ export const predict: Texts['predict'] = {
         other: `${count(n)} Labels sind übernommen`,
       }),
     undoApplied: 'Diese Korrekturen entfernen',
-    appliedUndone: (n) =>
-      plural(n, {
-        one: `${count(n)} Korrektur wurde entfernt.`,
-        other: `${count(n)} Korrekturen wurden entfernt.`,
-      }),
   },
   blind: {
     label: 'Labels vergeben',
@@ -463,24 +458,6 @@ export const predict: Texts['predict'] = {
         .filter(isText)
         .join(' ');
     },
-    undoAddition: 'Hinzufügen rückgängig machen',
-    additionUndone: (name, { n_new, n_withdrawn }) =>
-      [
-        'Das Hinzufügen wurde rückgängig gemacht.',
-        n_new > 0 &&
-          plural(n_new, {
-            one: `${count(n_new)} Bild wurde aus „${name}“ entfernt.`,
-            other: `${count(n_new)} Bilder wurden aus „${name}“ entfernt.`,
-          }),
-        n_withdrawn > 0 &&
-          plural(n_withdrawn, {
-            one: `${count(n_withdrawn)} Bild wurde in „${name}“ wiederhergestellt.`,
-            other: `${count(n_withdrawn)} Bilder wurden in „${name}“ wiederhergestellt.`,
-          }),
-        'Korrekturen anderer Bilder des Datensatzes bleiben erhalten.',
-      ]
-        .filter(isText)
-        .join(' '),
     changes: (run, changes) =>
       `Insgesamt, verglichen mit den Bildern von „${run}“: ${imageChanges(changes) || 'kein Unterschied'}.`,
   },
@@ -559,7 +536,6 @@ export const predict: Texts['predict'] = {
   },
   correct: (name) => `${name} korrigieren`,
   removeCorrection: 'Korrektur entfernen',
-  correctionRemoved: 'Die Korrektur wurde entfernt.',
   predictedClass: (name) => `vorhergesagt als ${name}`,
   stopped: 'Angehalten. Die bisherigen Vorhersagen sind gespeichert.',
 };

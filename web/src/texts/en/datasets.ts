@@ -285,16 +285,6 @@ export const datasets = {
     exportLabels: 'Download labels (CSV)',
     exportChanges:
       'Download all label changes (CSV): time, person, and the page on which each label was changed',
-    undone: (n: number) =>
-      plural(n, {
-        one: `The label change of ${count(n)} image is undone.`,
-        other: `The label changes of ${count(n)} images are undone.`,
-      }),
-    redone: (n: number) =>
-      plural(n, {
-        one: `The label change of ${count(n)} image is redone.`,
-        other: `The label changes of ${count(n)} images are redone.`,
-      }),
     labeled: (n: number, label: string) => `${counts.images(n)}: ${label}`,
     keyList: [
       ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
@@ -425,15 +415,6 @@ export const datasets = {
     include: 'Include the images',
     included: (n: number) =>
       plural(n, { one: `${count(n)} image is included.`, other: `${count(n)} images are included.` }),
-    undone: (n: number, nUnchanged: number) => {
-      const first = `The change is undone for ${counts.images(n)}.`;
-      if (!nUnchanged) return first;
-      const second = plural(nUnchanged, {
-        one: `${count(nUnchanged)} image has a later change and stays as it is.`,
-        other: `${count(nUnchanged)} images have a later change and stay as they are.`,
-      });
-      return `${first} ${second}`;
-    },
   },
   suggestions: {
     title: 'Images to label next',

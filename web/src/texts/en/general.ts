@@ -1,3 +1,4 @@
+import { counts } from './counts';
 import { count, date, plural } from '../language';
 
 export const general = {
@@ -63,6 +64,8 @@ export const general = {
   cancel: 'Cancel',
   computation: { waiting: 'Waiting in the queue', starting: 'Starting' },
   undo: 'Undo',
+  undone: (n: number, nLeft: number) => stepText(`Undone for ${counts.images(n)}.`, nLeft),
+  redone: (n: number, nLeft: number) => stepText(`Redone for ${counts.images(n)}.`, nLeft),
   actions: 'Actions',
   deleted: {
     title: (n: number) => `Recently deleted (${count(n)})`,
@@ -323,3 +326,12 @@ export const general = {
     }),
   },
 };
+
+function stepText(done: string, nLeft: number): string {
+  if (!nLeft) return done;
+  const left = plural(nLeft, {
+    one: `${count(nLeft)} image was changed again since then and stays as it is.`,
+    other: `${count(nLeft)} images were changed again since then and stay as they are.`,
+  });
+  return `${done} ${left}`;
+}

@@ -344,11 +344,6 @@ export const predict = {
     nApplied: (n: number) =>
       plural(n, { one: `${count(n)} label is applied`, other: `${count(n)} labels are applied` }),
     undoApplied: 'Remove these corrections',
-    appliedUndone: (n: number) =>
-      plural(n, {
-        one: `${count(n)} correction was removed.`,
-        other: `${count(n)} corrections were removed.`,
-      }),
   },
   blind: {
     label: 'Label images',
@@ -455,24 +450,6 @@ export const predict = {
         .filter(isText)
         .join(' ');
     },
-    undoAddition: 'Undo this addition',
-    additionUndone: (name: string, { n_new, n_withdrawn }: JoinCounts): string =>
-      [
-        'The addition was undone.',
-        n_new > 0 &&
-          plural(n_new, {
-            one: `${count(n_new)} image was removed from “${name}”.`,
-            other: `${count(n_new)} images were removed from “${name}”.`,
-          }),
-        n_withdrawn > 0 &&
-          plural(n_withdrawn, {
-            one: `${count(n_withdrawn)} image was restored to “${name}”.`,
-            other: `${count(n_withdrawn)} images were restored to “${name}”.`,
-          }),
-        'Corrections of other images of the dataset stay.',
-      ]
-        .filter(isText)
-        .join(' '),
     changes: (run: string, changes: ImageChanges) =>
       `In total, compared with the images of “${run}”: ${imageChanges(changes) || 'no difference'}.`,
   },
@@ -554,7 +531,6 @@ export const predict = {
   },
   correct: (name: string) => `Correct ${name}`,
   removeCorrection: 'Remove the correction',
-  correctionRemoved: 'The correction was removed.',
   predictedClass: (name: string) => `predicted as ${name}`,
   stopped: 'Stopped. Predictions up to this point are saved.',
 };

@@ -1,5 +1,4 @@
 // Corrections of the labels of measured images, by buttons and keys. They are saved in the dataset of the images.
-import { undoLabels } from '../../../api/datasets';
 import type { EvaluatedImages, PictureRow } from '../../../api/evaluations';
 import type { Filters } from '../../../api/lists';
 import type { ClassKeys } from '../../../images/classes';
@@ -16,14 +15,7 @@ export class LabelCorrections {
     private readonly list: ImageList<PictureRow, Filters>,
     readonly keys: () => ClassKeys,
   ) {
-    this.#corrected = new Corrections(list, async (before, { correction }) => {
-      const { row, change } = await images.correct(before.row_id, correction);
-      const undo = async () => {
-        await undoLabels(images.datasetId!, change!);
-        return before;
-      };
-      return { row, undo: change === null ? null : undo };
-    });
+    this.#corrected = new Corrections(list, (row, { correction }) => images.correct(row, correction));
   }
 
   /** Correct the selected image; null removes the correction. */
