@@ -102,11 +102,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             findings = run.inspection.findings if run.inspection else ()
         self._packaged = _Packaged(self.classifier_file_)
         for finding in findings:
-            if (
-                groups is None and finding.code == "hidden-groups" and finding.remedies
-            ):  # a split can keep them together
-                parameters = {key: finding.parameters[key] for key in ("n_groups", "example")}
-                warnings.warn(ImagesWithoutGroups("estimator-without-groups", **parameters), stacklevel=2)
+            # Names that a split can keep together.
+            if groups is None and finding.code == "hidden-groups" and finding.remedies:
+                n_groups, example = finding.parameters["n_groups"], finding.parameters["example"]
+                warning = ImagesWithoutGroups("estimator-without-groups", n_groups=n_groups, example=example)
+                warnings.warn(warning, stacklevel=2)
         return self
 
     def predict(self, X: Images) -> npt.NDArray[Any]:  # Any: the labels
