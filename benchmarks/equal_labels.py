@@ -7,31 +7,27 @@ A classifier is trained on each of three sets in the folder of `COVERSLIP_DATA`:
 then predicts the same files, a third of `--count` from each set. The reference is the table of `coverslip predict`.
 `--python` is the Python of an environment without coverslip that has NumPy, Pillow, onnxruntime and bioimageio.core.
 It runs `classify.py` of the ONNX export, and BioImage.IO core on the BioImage.IO export. Without it, `classify.py` runs
-in this environment with coverslip blocked, and BioImage.IO core is left out. OpenVINO and BioImage.IO core get
-the pixels of the function `read` of `classify.py`. The script prints a Markdown table of the numbers of equal labels,
-and exits with 1 if a label differs.
+in this environment with coverslip blocked, and BioImage.IO core is left out. BioImage.IO core gets the pixels
+of the function `read` of `classify.py`. The script prints a Markdown table of the numbers of equal labels, and exits
+with 1 if a label differs.
 """
 
 import argparse
 import csv
 import io
 import os
-import runpy
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 from _records import Record
 from fastapi.testclient import TestClient
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.evaluation.decisions import decided_classes
 from coverslip.events import ignore
-from coverslip.inference.export import open_export
 from coverslip.workspace.store.workspace import open_workspace
 
 RECORD = Record(
@@ -136,7 +132,7 @@ class Ways:
         self.run, self.images, self.folder, self.other_python = run, images, folder, other_python
         self.files = sorted(images.iterdir())
         self.classifier = cs.load_classifier(run, "cpu")
-        self.exports = {to: cs.export(run, to=to, out=folder / to) for to in ("onnx", "openvino", "bioimageio")}
+        self.exports = {to: cs.export(run, to=to, out=folder / to) for to in ("onnx", "bioimageio")}
         self.workspace = open_workspace(folder / "home", (folder, DATA))
         with TestClient(create_app(self.workspace)) as client:
             content = cs.export(run, out=folder / "classifier.coverslip").read_bytes()
@@ -181,16 +177,6 @@ class Ways:
         python = self.other_python or sys.executable
         return _run(python, _CLASSIFY, str(export / "classify.py"), str(export / "model.onnx"), *map(str, self.files))
 
-    def openvino(self) -> Labels:
-        """Return the labels of the OpenVINO export."""
-        card = self.classifier.card
-        read = runpy.run_path(str(self.exports["onnx"] / "classify.py"))["read"]
-        preprocessing = card.preprocessing.model_dump(mode="json")
-        pixels = np.stack([read(file, preprocessing) for file in self.files])
-        probabilities = open_export(self.exports["openvino"], "openvino").predict_pixels(pixels).probabilities
-        decided = decided_classes(probabilities, card.operating_points)
-        return {file.name: card.classes[k] for file, k in zip(self.files, decided, strict=True)}
-
     def bioimageio(self) -> Labels | None:
         """Return the labels of BioImage.IO core."""
         if self.other_python is None:
@@ -198,7 +184,7 @@ class Ways:
         return _run(self.other_python, _BIOIMAGEIO, str(self.exports["bioimageio"]), *map(str, self.files))
 
 
-WAYS = ("command", "python", "rest", "app", "classify", "openvino", "bioimageio")
+WAYS = ("command", "python", "rest", "app", "classify", "bioimageio")
 
 
 def _run(python: str, code: str, *arguments: str) -> Labels:

@@ -1,25 +1,23 @@
 """Exports of every registered network, trained for one epoch, compared with the network in PyTorch.
 
-    python benchmarks/exported_networks.py [NAME …] [--formats onnx openvino]
+    python benchmarks/exported_networks.py [NAME …]
 
 Each network is trained from random weights on 200 images of blood cells (`blood_pbc` in the folder of `COVERSLIP_DATA`)
-at a small image size, packaged, and exported to each format. The export is opened again. On 51 other images, its logits
+at a small image size, packaged, and exported to ONNX. The export is opened again. On 51 other images, its logits
 are compared with those of the packaged network in PyTorch; the export gets the images one by one, three at a time, and
-17 at a time. Differences are in standard deviations of the logits. Last, 256 other files are read and classified by the
-export, and the labels compared: an ONNX export by its `classify.py` in a process without coverslip, other exports with
-the pixels of the function `read` of `classify.py`. The script prints a Markdown table. It exits with 1 if a network
-cannot be exported, or has a difference above 0.001 or another label.
+17 at a time. Differences are in standard deviations of the logits. Last, 256 other files are read and classified by
+`classify.py` of the export in a process without coverslip, and the labels compared. The script prints a Markdown table.
+It exits with 1 if a network cannot be exported, or has a difference above 0.001 or another label.
 """
 
 import argparse
 import csv
 import gc
 import os
-import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -33,8 +31,7 @@ from coverslip.datasets.pixels import read_preprocessed
 from coverslip.engines import LARGEST_DIFFERENCE, difference
 from coverslip.errors import CoverslipError
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
-from coverslip.inference import Predictor, export
-from coverslip.inference.export import EXPORT_FORMATS
+from coverslip.inference.export import EXPORT_FORMATS, Attribution, OpenedExport
 from coverslip.inference.export.exporting import EXPORTERS, ExportContent
 from coverslip.inference.loading import deployed_network
 from coverslip.models import list_models, model_info
@@ -46,7 +43,6 @@ DATA = Path(os.environ.get("COVERSLIP_DATA", "../shared/data")).resolve() / "blo
 BATCHES = (1, 3, 17)
 N_TRAINED, N_COMPARED, N_FILES = 200, 51, 256
 BATCH_SIZE = 20
-READER = Path(export.__file__).with_name("classify.py")
 _RUN = "import runpy, sys; sys.modules['coverslip'] = None; del sys.argv[0]; "
 _CLASSIFY = _RUN + "runpy.run_path(sys.argv[0], run_name='__main__')"
 
@@ -55,26 +51,25 @@ def main() -> int:
     """Print the table, and return 1 if a network fails."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="networks; default: all registered ones")
-    parser.add_argument("--formats", nargs="+", default=["onnx", "openvino"], choices=EXPORT_FORMATS)
     RECORD.add_option(parser)
     options = parser.parse_args()
     names = options.names or [record.name for record in sorted(list_models(), key=lambda record: record.macs or 0)]
-    print("| network | px | format | 1 at a time | 3 at a time | 17 at a time | equal labels |")
-    print("|---|---:|---|---:|---:|---:|---:|")
+    print("| network | px | 1 at a time | 3 at a time | 17 at a time | equal labels |")
+    print("|---|---:|---:|---:|---:|---:|")
     n_bad, n_other_labels, largest = 0, 0, list[tuple[float, str]]()
     for name in names:
         px = smallest_side(name)
         with tempfile.TemporaryDirectory() as folder:
             try:
-                for to, differences, n_equal in measure(name, px, options.formats, Path(folder)):
-                    shown = " | ".join(f"{each:.1e}" for each in differences)
-                    print(f"| `{name}` | {px} | {to} | {shown} | {n_equal} of {N_FILES} |", flush=True)
-                    largest.append((max(differences), f"{name}, {to}"))
-                    n_other_labels += n_equal < N_FILES
-                    n_bad += max(differences) > LARGEST_DIFFERENCE or n_equal < N_FILES
+                differences, n_equal = measure(name, px, Path(folder))
+                shown = " | ".join(f"{each:.1e}" for each in differences)
+                print(f"| `{name}` | {px} | {shown} | {n_equal} of {N_FILES} |", flush=True)
+                largest.append((max(differences), name))
+                n_other_labels += n_equal < N_FILES
+                n_bad += max(differences) > LARGEST_DIFFERENCE or n_equal < N_FILES
             except (CoverslipError, RuntimeError, ValueError, TypeError) as error:
                 reason = str(error).strip().splitlines()[0]
-                print(f"| `{name}` | {px} | failed: {reason} | | | | |", flush=True)
+                print(f"| `{name}` | {px} | failed: {reason} | | | |", flush=True)
                 n_bad += 1
         gc.collect()
     value, name = max(largest, default=(float("nan"), ""))
@@ -92,28 +87,20 @@ def smallest_side(name: str) -> int:
     return 96 if name in ("inception_v3", "inception_resnet_v2") else 64
 
 
-def measure(name: str, px: int, formats: Iterable[str], folder: Path) -> Iterator[tuple[str, list[float], int]]:
-    """Train a network, and yield each format, its largest differences by batch size, and the number of equal labels."""
+def measure(name: str, px: int, folder: Path) -> tuple[list[float], int]:
+    """Train and export a network; return its largest differences by batch size, and the number of equal labels."""
     packed = train(name, px, folder / "classifier")
     network = deployed_network(packed)
     pixels, files = pixels_of(px)[N_TRAINED:], all_files()[N_TRAINED + N_COMPARED :]
     with torch.no_grad():
         logits = np.concatenate([network(torch.from_numpy(part))[1].numpy() for part in np.array_split(pixels, 12)])
     labels = [packed.card.classes[k] for k in logits[N_COMPARED:].argmax(axis=1)]
-    preprocessing = packed.card.preprocessing.model_dump(mode="json")
-    for to in formats:
-        out = folder / to
-        out.mkdir()
-        EXPORT_FORMATS[to].write(ExportContent(packed, name, "", pixels[:2], EXPORTERS[0]), out)
-        predictor = EXPORT_FORMATS[to].open(out)
-        differences = [difference(_logits(predictor, pixels[:N_COMPARED], n), logits[:N_COMPARED]) for n in BATCHES]
-        if (out / "classify.py").is_file():
-            exported = _classified(out, files)  # by another process
-        else:
-            read = runpy.run_path(str(READER))["read"]
-            outputs = _logits(predictor, np.stack([read(file, preprocessing) for file in files]), 17)
-            exported = [packed.card.classes[k] for k in outputs.argmax(axis=1)]
-        yield to, differences, sum(a == b for a, b in zip(exported, labels, strict=True))
+    out = folder / "export"
+    out.mkdir()
+    EXPORT_FORMATS["onnx"](ExportContent(packed, name, "", pixels[:2], EXPORTERS[0], Attribution()), out)
+    export = OpenedExport(out)
+    differences = [difference(_logits(export, pixels[:N_COMPARED], n), logits[:N_COMPARED]) for n in BATCHES]
+    return differences, sum(a == b for a, b in zip(_classified(out, files), labels, strict=True))
 
 
 def train(name: str, px: int, folder: Path) -> PackedClassifier:
@@ -170,9 +157,9 @@ def pixels_of(px: int) -> np.ndarray:
     return np.stack([image.pixels for image in read if isinstance(image, PreprocessedImage)])
 
 
-def _logits(predictor: Predictor, pixels: np.ndarray, n_at_once: int) -> np.ndarray:
+def _logits(export: OpenedExport, pixels: np.ndarray, n_at_once: int) -> np.ndarray:
     starts = range(0, len(pixels), n_at_once)
-    return np.concatenate([predictor.predict_pixels(pixels[i : i + n_at_once]).logits for i in starts])
+    return np.concatenate([export.predict_pixels(pixels[i : i + n_at_once]).logits for i in starts])
 
 
 def _classified(folder: Path, files: Sequence[Path]) -> list[str]:

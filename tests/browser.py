@@ -147,7 +147,7 @@ class RunningApp:
         from small_workspace import exported_here
 
         with self._own_workspace() as workspace:
-            return exported_here(workspace, run, "pt2")
+            return exported_here(workspace, run, "onnx")
 
     @contextmanager
     def _own_workspace(self) -> "Iterator[Workspace]":

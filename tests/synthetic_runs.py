@@ -36,7 +36,7 @@ BLOOD = ("basophil", "eosinophil", "erythroblast", "lymphocyte", "monocyte", "ne
 DOMAINS, STAINS = ("hospital north", "hospital south"), ("May-Grünwald Giemsa", "Wright")
 INSTANT_STAGE = InstantStage(
     seconds=31.5,
-    engine="openvino",
+    engine="onnxruntime",
     engine_difference=None,
     n_features=100,
     head="fitted",
@@ -262,7 +262,7 @@ def latency(seconds: float) -> Latency:
     return Latency(
         processor="Abacus 3000",
         n_threads=4,
-        engine="openvino on cpu",
+        engine="onnxruntime on cpu",
         image_px=224,
         n_many=100,
         network_one=timing(1),

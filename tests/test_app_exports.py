@@ -103,7 +103,7 @@ def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(
 
 @pytest.mark.exhaustive
 def test_the_zip_of_a_run_has_no_exports(lab: Lab) -> None:
-    exported_here(lab.workspace, lab.run, "pt2")
+    exported_here(lab.workspace, lab.run, "onnx")
     with zipfile.ZipFile(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/download/run").content)) as archive:
         assert [name for name in archive.namelist() if "/exports/" in name] == []
         assert any(name.endswith("/report.html") for name in archive.namelist())
@@ -111,7 +111,7 @@ def test_the_zip_of_a_run_has_no_exports(lab: Lab) -> None:
 
 @pytest.mark.exhaustive
 def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab: Lab) -> None:
-    job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "pt2"))
+    job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "onnx"))
     change_job(lab.workspace, job.id, state="started", queued=None)
     job.folder.mkdir(parents=True)
     job.run.stop_file.touch()
@@ -129,7 +129,7 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
 
 @pytest.mark.exhaustive
 def test_an_export_goes_to_the_trash_and_comes_back(lab: Lab) -> None:
-    path = f"{API}/exports/{exported_here(lab.workspace, lab.run, 'pt2')}"
+    path = f"{API}/exports/{exported_here(lab.workspace, lab.run, 'onnx')}"
     assert lab.client.delete(in_jobs(path)).status_code == 204
     assert lab.client.get(path).status_code == 404
     assert "export" in [each["kind"] for each in lab.get("trash")["items"]]
@@ -139,7 +139,7 @@ def test_an_export_goes_to_the_trash_and_comes_back(lab: Lab) -> None:
 
 @pytest.mark.exhaustive
 def test_an_export_is_outdated_once_the_classifier_decides_otherwise(lab: Lab) -> None:
-    export = exported_here(lab.workspace, lab.run, "pt2")
+    export = exported_here(lab.workspace, lab.run, "onnx")
     assert not lab.get(f"exports/{export}")["is_outdated"]
     card = Path(lab.get(f"runs/{lab.run}")["folder"]) / "classifier" / "classifier.json"
     before = card.read_text(encoding="utf-8")
@@ -151,7 +151,7 @@ def test_an_export_is_outdated_once_the_classifier_decides_otherwise(lab: Lab) -
 
 
 def test_an_export_that_fails_gives_the_reason_and_leaves_nothing(lab: Lab) -> None:
-    job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "pt2"))
+    job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "onnx"))
     change_job(lab.workspace, job.id, state="started", queued=None)
     weights = find_job(lab.workspace, lab.run).run.classifier_folder / "weights.safetensors"
     content = weights.read_bytes()

@@ -31,7 +31,7 @@ def test_a_classifier_is_exported_downloaded_and_deleted_on_its_page(page: "Page
     assert "100%" in row.inner_text()
     with page.expect_download() as saving:
         download.click()
-    assert saving.value.suggested_filename.endswith("-pt2.zip")
+    assert saving.value.suggested_filename.endswith("-onnx.zip")
     row.get_by_role("button", name="Delete the PyTorch export").click()
     row.wait_for(state="hidden")
     page.get_by_role("button", name="Undo").click()
@@ -46,7 +46,7 @@ def test_the_page_of_exports_is_for_everyone_at_any_width(
     images = app_server.root / "to export"
     away = shutil.move(images, images.with_name("away"))
     try:
-        refused = app_server.send(f"runs/{run_with_page}/exports", {"to": "pt2"})
+        refused = app_server.send(f"runs/{run_with_page}/exports", {"to": "onnx"})
         assert app_server.ended(f"exports/{refused['id']}")["state"] == "failed"
     finally:
         shutil.move(away, images)

@@ -103,7 +103,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         "import_classifier": ("POST", "classifiers", classifier),
         "create_label_errors": ("POST", f"runs/{lab.run}/label-errors", {}),
         "create_explanation": ("POST", f"jobs/{lab.run}/rows/0/explanation", {}),
-        "create_export": ("POST", f"runs/{lab.run}/exports", {"to": "pt2"}),
+        "create_export": ("POST", f"runs/{lab.run}/exports", {"to": "onnx"}),
         "create_leakage_estimate": ("POST", f"datasets/{lab.cells}/leakage-estimate", {}),
         "create_objects": ("POST", f"datasets/{lab.cells}/objects", {"source": "finder"}),
         "create_object_export": ("POST", f"predictions/{lab.prediction}/objects-export", {"to": "geojson"}),

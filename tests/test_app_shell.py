@@ -39,7 +39,7 @@ from coverslip.messages import text
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "openvino", "onnxruntime"}
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "onnxruntime"}
 
 
 @pytest.fixture

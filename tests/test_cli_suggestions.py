@@ -46,7 +46,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["preview", "cells", "--image-size", "64"], "--set image_size=64"),
         (["train", "cells", "epochs=3"], "--set epochs=3"),
         (["train", "cells", "lr=1"], "--set learning_rate=1"),
-        (["export", "run", "--to", "tiff"], "zip, onnx, openvino, pt2, bioimageio"),
+        (["export", "run", "--to", "tiff"], "zip, onnx, bioimageio"),
     ],
     ids=" ".join,
 )

@@ -1,7 +1,5 @@
 """Engines give PyTorch's numbers, whatever they are run with; features are computed once."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +18,6 @@ from coverslip.engines import (
     images_at_once,
     n_missing,
     onnxruntime_engine,
-    openvino_engine,
     pytorch_on_device,
     pytorch_on_processor,
     run_tta,
@@ -51,42 +48,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-_SIGNALLED = """
-import signal, sys, threading
-import numpy as np
-from coverslip.engines import openvino_engine
-
-signals = []
-signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
-engines = [openvino_engine(open(sys.argv[1], "rb").read())]
-engines[0](np.zeros((1, 64, 64, 3), np.uint8))
-thread = threading.Thread(target=engines.clear)
-thread.start()
-thread.join()
-signal.raise_signal(signal.SIGINT)
-print(len(signals))
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no stack for signals")
 @pytest.mark.slow
-def test_ctrl_c_after_another_thread_has_deleted_an_engine_is_handled(
-    features: FeatureNetwork, pixels: np.ndarray, tmp_path: Path
-) -> None:
-    (tmp_path / "network.onnx").write_bytes(as_onnx(features, pixels))
-    command = [sys.executable, "-c", _SIGNALLED, str(tmp_path / "network.onnx")]
-    assert subprocess.run(command, capture_output=True, check=True).stdout == b"1\n"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("build", [openvino_engine, onnxruntime_engine])
 @pytest.mark.parametrize("depth", ["uint8", pytest.param("uint16", marks=pytest.mark.exhaustive)])
-def test_every_engine_agrees_with_pytorch(
-    network: Network, pixels: np.ndarray, build: object, depth: Literal["uint8", "uint16"]
+def test_the_engine_agrees_with_pytorch(
+    network: Network, pixels: np.ndarray, depth: Literal["uint8", "uint16"]
 ) -> None:
     pixels = pixels.astype(depth) * (np.iinfo(depth).max // 255)
     features = FeatureNetwork(network, depth, 4).eval()
-    run = build(as_onnx(features, pixels))  # type: ignore[operator]
+    run = onnxruntime_engine(as_onnx(features, pixels))
     assert difference(run(pixels), pytorch_on_processor(features)(pixels)) < 1e-4
     with torch.no_grad():
         x = torch.from_numpy(pixels.astype(np.float32) / np.iinfo(depth).max).permute(0, 3, 1, 2)
@@ -101,7 +70,6 @@ def test_vgg_is_exported_for_images_whose_maps_are_no_multiple_of_its_first_laye
     features = FeatureNetwork(network).eval()
     pixels = np.random.default_rng(0).integers(0, 256, (2, 256, 256, 3), dtype=np.uint8)
     exported, expected = as_onnx(features, pixels), pytorch_on_processor(features)(pixels)
-    assert difference(openvino_engine(exported)(pixels), expected) < 1e-3
     assert difference(onnxruntime_engine(exported)(pixels), expected) < 1e-3
 
 
@@ -110,7 +78,7 @@ def test_the_engine_in_use_is_not_pytorch_and_says_how_far_it_is_from_it(
     features: FeatureNetwork, pixels: np.ndarray
 ) -> None:
     engine = fastest_engine(features, pixels[:2])
-    assert engine.name in ("openvino", "onnxruntime")
+    assert engine.name == "onnxruntime"
     assert engine.largest_difference < 1e-4
 
 

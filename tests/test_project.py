@@ -30,7 +30,6 @@ HEAVY = {
     "sklearn",
     "scipy",
     "matplotlib",
-    "openvino",
     "onnxruntime",
     "onnx",
     "tifffile",

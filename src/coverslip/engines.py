@@ -11,7 +11,6 @@ import json
 import math
 import os
 import sqlite3
-import sys
 import threading
 import time
 import warnings
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from coverslip.models.networks import Network
 
 FloatArray = npt.NDArray[np.float32]
-EngineName = Literal["openvino", "onnxruntime", "pytorch"]
+EngineName = Literal["onnxruntime", "pytorch"]
 Pixels = npt.NDArray[np.unsignedinteger]
 Forward = Callable[[Pixels], FloatArray]
 
@@ -76,67 +75,6 @@ def difference(actual: FloatArray, expected: FloatArray) -> float:
         return float("inf")
     spread = max(float(expected.std()), 1e-6)
     return float(np.abs(actual - expected).max()) / spread
-
-
-def openvino_engine(exported: bytes) -> Forward:
-    """Return a function that runs an ONNX network for one image with OpenVINO."""
-    openvino, core = import_openvino(), openvino_core()
-    cores = n_cores()
-    # One image per core in parallel is faster than all cores on one image. The precision is explicit, because bf16 is
-    # the default on processors that support it, and changes predictions.
-    compiled = core.compile_model(
-        core.read_model(exported),
-        "CPU",
-        {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": cores, "INFERENCE_NUM_THREADS": cores},
-    )
-    queue = openvino.AsyncInferQueue(compiled, cores)
-    n_outputs = int(compiled.output(0).shape[1])
-    lock = threading.Lock()  # the queue has a single callback
-
-    def run(images: Pixels) -> FloatArray:
-        outputs = np.empty((len(images), n_outputs), np.float32)
-
-        def store_output(request: Any, i: int) -> None:  # Any: OpenVINO's untyped request
-            outputs[i] = request.get_output_tensor(0).data[0]
-
-        with lock:
-            queue.set_callback(store_output)
-            for i in range(len(images)):
-                queue.start_async({0: images[i : i + 1]}, i)
-            queue.wait_all()
-        return outputs
-
-    return run
-
-
-def import_openvino() -> Any:  # Any: untyped
-    """Import OpenVINO without its telemetry.
-
-    On import OpenVINO writes a permanent id to the home folder and sends it to an analytics service, unless the package
-    `openvino_telemetry` cannot be imported.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None prevents the import
-    import openvino
-
-    return openvino
-
-
-_core_lock = threading.Lock()
-
-
-def openvino_core() -> Any:  # Any: untyped
-    """Return the `Core` of OpenVINO, the same one for the whole process.
-
-    Its CPU plugin replaces the stack for signals of the calling thread, and unmaps it when the last network is deleted.
-    If another thread deletes it, the next signal, such as that of Ctrl-C, ends the process (OpenVINO 2026.4).
-    """
-    with _core_lock:  # `cache` alone would let two threads create one each
-        return _core()
-
-
-@cache
-def _core() -> Any:  # Any: untyped
-    return import_openvino().Core()
 
 
 def import_onnxruntime() -> Any:  # Any: untyped
@@ -174,13 +112,6 @@ def onnxruntime_engine(exported: bytes) -> Forward:
     return run
 
 
-BUILDERS: dict[EngineName, Callable[[bytes], Forward]] = {
-    "openvino": openvino_engine,
-    "onnxruntime": onnxruntime_engine,
-}
-"""Fastest first: 11.4, 11.7 and (PyTorch) 29.3 ms per image of 224 px for the default network on one core."""
-
-
 ENGINES = Kind("engines", bound_bytes=2 * 10**9)
 ENGINE_KEYS = Kind("engine-keys")
 _NETWORK, _CHECK, _ABOUT = "network.onnx", "check.npz", "engine.json"
@@ -195,7 +126,7 @@ def engine_key(fingerprint: str, shape: tuple[int, ...]) -> str:
 
 def software() -> list[str]:
     """Return the versions of the inference libraries, and the processor, on which the last digits of results depend."""
-    versions = (_version_of(package) for package in ("openvino", "onnxruntime", "torch"))
+    versions = (_version_of(package) for package in ("onnxruntime", "torch"))
     return [*versions, processor_name(), " ".join(processor_instructions())]
 
 
@@ -203,22 +134,21 @@ def software() -> list[str]:
 class ExportedEngine:
     """An engine as files, for the cache or for other processes."""
 
-    library: EngineName
     network: bytes  # ONNX, for one image
     check: bytes  # NPZ of an image, and of the output of PyTorch for it
 
     def load(self) -> Engine | None:
-        """Return the engine if its library is installed and reproduces the output of PyTorch; else None."""
+        """Return the engine if ONNX Runtime is installed and reproduces the output of PyTorch; else None."""
         if not has_extra("onnx"):
             return None
         try:
             with np.load(io.BytesIO(self.check), allow_pickle=False) as check:
                 example, expected = check["example"], check["expected"]
-            run = BUILDERS[self.library](self.network)
+            run = onnxruntime_engine(self.network)
             deviation = difference(run(example), expected)
         except (ImportError, RuntimeError, ValueError, KeyError, EOFError, BadZipFile, OSError):
             return None
-        return Engine(self.library, "cpu", run, deviation) if deviation <= LARGEST_DIFFERENCE else None
+        return Engine("onnxruntime", "cpu", run, deviation) if deviation <= LARGEST_DIFFERENCE else None
 
 
 def _check_of(network: Forward, like: Pixels) -> bytes:
@@ -231,12 +161,11 @@ def _check_of(network: Forward, like: Pixels) -> bytes:
 
 def _save_engine(key: str, exported: ExportedEngine) -> bool:
     """Save an engine in the cache, and return whether this succeeded."""
-    about = {"library": exported.library, "sha256": _digests(exported)}
     try:
         with claim_store(ENGINES, key) as claim:
             write_bytes(claim.folder / _NETWORK, exported.network)
             write_bytes(claim.folder / _CHECK, exported.check)
-            write_json(claim.folder / _ABOUT, about)
+            write_json(claim.folder / _ABOUT, {"sha256": _digests(exported)})
         claim.release()
     except _CACHE_ERRORS:
         return False
@@ -251,7 +180,7 @@ def exported_engine(key: str | None) -> ExportedEngine | None:
         with claim_store(ENGINES, key, will_grow=False) as claim:
             about = json.loads((claim.folder / _ABOUT).read_bytes())
             network, check = ((claim.folder / name).read_bytes() for name in (_NETWORK, _CHECK))
-            exported = ExportedEngine(engine_name(about["library"]), network, check)
+            exported = ExportedEngine(network, check)
         claim.release(has_grown=False)
     except (ValueError, KeyError, TypeError, *_CACHE_ERRORS):
         return None
@@ -298,11 +227,6 @@ def _record_key(classifier: str) -> str:
     return engine_key(classifier, ())
 
 
-def engine_name(name: str) -> EngineName:
-    """Return the library of this name."""
-    return "openvino" if name == "openvino" else "onnxruntime"
-
-
 @cache  # looking up versions is the slowest part of a key
 def _version_of(package: str) -> str:
     try:
@@ -318,8 +242,8 @@ _N_IN_MEMORY = 2  # engines: in a training, those of the frozen and the fine-tun
 def fastest_engine(network: "nn.Module", example: Pixels, *, device: str = "cpu", emit: Emit = ignore) -> Engine:
     """Return the fastest engine whose outputs for `example` agree with PyTorch on the processor.
 
-    A requested GPU runs PyTorch. On the processor the order is OpenVINO, ONNX Runtime, PyTorch, by speed; without
-    the extra `onnx` it is PyTorch only. If a GPU lacks an operation or memory, or its outputs differ, the processor is
+    A requested GPU runs PyTorch. On the processor ONNX Runtime is the fastest; without the extra `onnx`, or if it does
+    not agree, it is PyTorch. If a GPU lacks an operation or memory, or its outputs differ, the processor is
     used, with a warning.
 
     The latest engines on the processor are stored in this process and in the cache; for a network of equal weights only
@@ -374,7 +298,7 @@ def fingerprint(network: "nn.Module") -> str:
 def _exported(
     network: "nn.Module", key: str, example: Pixels, on_processor: Forward, expected: FloatArray
 ) -> Engine | None:
-    """Return the first engine other than PyTorch that agrees with it, from the cache or new; None if there is none."""
+    """Return ONNX Runtime, from the cache or new; None if it does not agree with PyTorch or cannot run the network."""
     if not has_extra("onnx"):
         return None
     stored = load_engine(key)
@@ -382,18 +306,14 @@ def _exported(
         return replace(stored, largest_difference=deviation)
     try:
         exported = as_onnx(network, example)
-    except (RuntimeError, ValueError, TypeError):  # an operation that ONNX lacks
+        run = onnxruntime_engine(exported)
+        deviation = difference(run(example), expected)
+    except (ImportError, RuntimeError, ValueError, TypeError):  # an operation that is missing, or a damaged library
         return None
-    for name, build in BUILDERS.items():
-        try:
-            run = build(exported)
-            deviation = difference(run(example), expected)
-        except (ImportError, RuntimeError, ValueError):  # the library cannot be loaded, or does not support the network
-            continue
-        if deviation <= LARGEST_DIFFERENCE:
-            is_cached = _save_engine(key, ExportedEngine(name, exported, _check_of(on_processor, example)))
-            return Engine(name, "cpu", run, deviation, key if is_cached else None)
-    return None
+    if deviation > LARGEST_DIFFERENCE:
+        return None
+    is_cached = _save_engine(key, ExportedEngine(exported, _check_of(on_processor, example)))
+    return Engine("onnxruntime", "cpu", run, deviation, key if is_cached else None)
 
 
 def _on_gpu(network: "nn.Module", example: Pixels, expected: FloatArray, device: str, emit: Emit) -> Engine | None:

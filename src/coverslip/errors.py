@@ -273,7 +273,7 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "keras": ("h5py",),
     "map": ("openTSNE",),
     "mlflow": ("mlflow",),
-    "onnx": ("onnx", "onnxruntime", "openvino"),
+    "onnx": ("onnx", "onnxruntime"),
     "pandas": ("pandas",),
     "parquet": ("pyarrow",),
     "sklearn": ("sklearn",),

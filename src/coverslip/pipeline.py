@@ -94,7 +94,7 @@ __all__ = [
     "write_report",
 ]
 
-ExportName = Literal["zip", "onnx", "openvino", "pt2", "bioimageio"]
+ExportName = Literal["zip", "onnx", "bioimageio"]
 EXPORT_NAMES: tuple[ExportName, ...] = get_args(ExportName)
 
 
@@ -492,8 +492,8 @@ def export(
 
     Args:
         run: a run folder; for `zip` also a packaged classifier.
-        to: `zip` for a `.coverslip` file, which `predict` and `load_classifier` accept in place of a run; `onnx`,
-            `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo) for a folder.
+        to: `zip` for a `.coverslip` file, which `predict` and `load_classifier` accept in place of a run; `onnx`
+            or `bioimageio` (BioImage Model Zoo) for a folder.
         out: the file or folder; default: the name of the run, in the current folder.
         authors: names, for `bioimageio`.
         license: an SPDX identifier such as `CC-BY-4.0`, for `bioimageio`.

@@ -513,9 +513,7 @@ class DatasetOfPrediction(Body):
 class NewExport(Body):
     """An export of a classifier for other programs."""
 
-    to: ExportTo = Field(
-        description="`onnx` (ONNX Runtime), `openvino`, `pt2` (PyTorch) or `bioimageio` (BioImage Model Zoo)."
-    )
+    to: ExportTo = Field(description="`onnx` (ONNX Runtime) or `bioimageio` (BioImage Model Zoo).")
     authors: list[Annotated[str, Field(max_length=200)]] | None = Field(
         default=None, max_length=100, description="Names of the authors. For `bioimageio`."
     )

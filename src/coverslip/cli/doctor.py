@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = (
     *("torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn", "pillow", "tifffile"),
-    *("onnxruntime", "openvino", "nd2", "liffile", "czifile", "oiffile", "zarr", "pydicom"),
+    *("onnxruntime", "nd2", "liffile", "czifile", "oiffile", "zarr", "pydicom"),
 )
 _LEAST_MEMORY_BYTES, _LEAST_DISK_BYTES = 4 * 10**9, 2 * 10**9
 _GPU_SECONDS = 20

@@ -1,5 +1,5 @@
 """Loading of packaged classifiers and prediction of new images."""
 
-from coverslip.inference.classifier import BATCH_SIZE, Classifier, PixelOutputs, Predictor, load_classifier
+from coverslip.inference.classifier import BATCH_SIZE, Classifier, PixelOutputs, load_classifier
 
-__all__ = ["BATCH_SIZE", "Classifier", "PixelOutputs", "Predictor", "load_classifier"]
+__all__ = ["BATCH_SIZE", "Classifier", "PixelOutputs", "load_classifier"]

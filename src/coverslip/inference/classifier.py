@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,6 @@ from coverslip.engines import (
     N_CHECKED,
     Engine,
     ExportedEngine,
-    engine_name,
     engine_of,
     exported_engine,
     fastest_engine,
@@ -82,7 +81,7 @@ def stored_engine(classifier: Path, fingerprint: str) -> tuple[Engine | None, No
         stored = read_engine(classifier, weights=fingerprint, software=_software())
         if stored is None:
             return None, None
-        engine = ExportedEngine(engine_name(stored.record.library), stored.network, stored.check).load()
+        engine = ExportedEngine(*stored).load()
     return engine, None if engine is not None else note(
         "stored-engine-damaged", level="warning", folder=str(classifier)
     )
@@ -99,14 +98,7 @@ def store_engine(classifier: Path, fingerprint: str, engine: Engine) -> None:
     if exported is None or not classifier.is_dir():
         return
     with suppress(OSError, CoverslipError):
-        write_engine(
-            classifier,
-            exported.network,
-            exported.check,
-            library=exported.library,
-            weights=fingerprint,
-            software=_software(),
-        )
+        write_engine(classifier, exported.network, exported.check, weights=fingerprint, software=_software())
 
 
 def _software() -> tuple[str, ...]:
@@ -120,14 +112,6 @@ class PixelOutputs(NamedTuple):
     logits: npt.NDArray[np.floating]  # (n, K), before calibration
     features: npt.NDArray[np.float32]  # (n, D), averaged over test-time augmentation
     ood_score: npt.NDArray[np.floating] | None  # (n,): 0 is typical, above 1 unfamiliar; None: the classifier has none
-
-
-class Predictor(Protocol):
-    """A network that is ready to predict: a `Classifier`, or an exported classifier that was opened again."""
-
-    def predict_pixels(self, pixels: npt.NDArray[np.unsignedinteger]) -> PixelOutputs:
-        """Return the outputs for (n, S, S, C) pixels that were resized as the classifier's card says."""
-        ...
 
 
 def decided_row(
@@ -470,7 +454,7 @@ class Classifier:
         return apply_temperature(linear_logits(features, *self._head) + self._shift, self.card.temperature)
 
     def predict_pixels(self, pixels: np.ndarray, emit: Emit = ignore) -> PixelOutputs:
-        """Return the outputs for (n, S, S, C) pixels that were resized as the card says, as of `Predictor`."""
+        """Return the outputs for (n, S, S, C) pixels that were resized as the card says."""
         return self._run(self._prepared(pixels, emit), pixels)
 
     def _outputs(self, engine: Engine, pixels: list[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:

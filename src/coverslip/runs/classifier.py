@@ -596,10 +596,10 @@ def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
     return BadClassifier("damaged-card", file=file, reason=reason)
 
 
-# `classifier/engines/`: the network of a classifier prepared for an inference library, so that later predictions need
-# not import PyTorch.
+# `classifier/engines/`: the network of a classifier prepared for ONNX Runtime, so that later predictions need not
+# import PyTorch.
 #
-# Classifiers and run folders can come from other people, and inference libraries are not made to read untrusted
+# Classifiers and run folders can come from other people, and ONNX Runtime is not made to read untrusted
 # networks. The record of an engine is therefore signed with a key of the account, and files with another signature are
 # not read.
 
@@ -609,7 +609,6 @@ _FOLDER, _RECORD, _NETWORK, _CHECK = "engines", "engine.json", "network.onnx", "
 class EngineRecord(Document):
     """`engine.json`: what an engine was made from and with."""
 
-    library: str = Field(description="The library that runs it.")
     weights: str = Field(description="Hash of the weights, the architecture and the shape of the pixels.")
     software: tuple[str, ...] = Field(description="Versions of the libraries, and the processor with its instructions.")
     network_sha256: str
@@ -631,24 +630,7 @@ class EngineRecord(Document):
         return hmac.new(key, json.dumps(values, sort_keys=True).encode(), hashlib.sha256).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEngine:
-    """An engine as files."""
-
-    record: EngineRecord
-    network: bytes
-    check: bytes
-
-
-def write_engine(
-    classifier: Path,
-    network: bytes,
-    check: bytes,
-    *,
-    library: str,
-    weights: str,
-    software: tuple[str, ...],
-) -> None:
+def write_engine(classifier: Path, network: bytes, check: bytes, *, weights: str, software: tuple[str, ...]) -> None:
     """Store an engine beside the weights of a classifier.
 
     Raises:
@@ -656,7 +638,6 @@ def write_engine(
     """
     folder = classifier / _FOLDER
     record = EngineRecord(
-        library=library,
         weights=weights,
         software=software,
         network_sha256=hashlib.sha256(network).hexdigest(),
@@ -670,8 +651,8 @@ def write_engine(
     record.signed(key).write(folder / _RECORD)
 
 
-def read_engine(classifier: Path, *, weights: str, software: tuple[str, ...]) -> StoredEngine | None:
-    """Return the engine that is stored with a classifier.
+def read_engine(classifier: Path, *, weights: str, software: tuple[str, ...]) -> tuple[bytes, bytes] | None:
+    """Return the network and the check of the engine that is stored with a classifier.
 
     Returns:
         None if there is none for these weights and this software that this account stored.
@@ -696,4 +677,4 @@ def read_engine(classifier: Path, *, weights: str, software: tuple[str, ...]) ->
     hashes = tuple(hashlib.sha256(data).hexdigest() for data in (network, check))
     if hashes != (record.network_sha256, record.check_sha256):
         raise ValueError("hash")
-    return StoredEngine(record, network, check)
+    return network, check

@@ -189,7 +189,7 @@ def folder_not_created(folder: Path, error: OSError) -> BadRun:
 
 # `environment.json`: versions, machine and command of a run, and how and where its images were opened.
 
-_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "openvino", "onnxruntime")
+_NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "onnxruntime")
 
 
 class Opened(Record):

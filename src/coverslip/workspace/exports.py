@@ -15,7 +15,7 @@ from coverslip.errors import Conflict, CoverslipError, Stopped
 from coverslip.events import Event
 from coverslip.experiments.run_state import record_work
 from coverslip.files import sha256_json, write_json
-from coverslip.inference.export import Attribution, Verification, check_attribution, require_packages
+from coverslip.inference.export import Attribution, Verification, check_export
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run, RunContext, open_run
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
 
 # Queue, list and watch exports, and download the result.
 
-ExportTo = Literal["onnx", "openvino", "pt2", "bioimageio"]
+ExportTo = Literal["onnx", "bioimageio"]
 _VERIFICATION = TypeAdapter(Verification)
 
 
@@ -119,15 +119,14 @@ def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: A
     Raises:
         NotFound: there is no such training.
         Conflict: it is not finished.
-        ExtraNotInstalled: the format needs packages that are not installed.
+        ExtraNotInstalled: the extra `onnx` is not installed.
         CoverslipError: the format has no authors, license and citation.
     """
     training = find_job(workspace, run_id, "train")
     run = training.run
     if not (run.is_done and run.has_classifier):
         raise Conflict("training-not-finished")
-    require_packages(to)
-    check_attribution(to, attribution)
+    check_export(to, attribution)
     about = {"name": training.name, **asdict(attribution or Attribution())}
     job_id, folder = new_job_folder(workspace, run.exports_folder, to)
     add_job(

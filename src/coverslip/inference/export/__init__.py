@@ -4,11 +4,10 @@ from coverslip.inference.export.exporting import (
     EXPORT_FORMATS,
     Attribution,
     ExportFormat,
+    OpenedExport,
     Verification,
-    check_attribution,
+    check_export,
     export_to,
-    open_export,
-    require_packages,
     verify,
 )
 
@@ -16,10 +15,9 @@ __all__ = [
     "EXPORT_FORMATS",
     "Attribution",
     "ExportFormat",
+    "OpenedExport",
     "Verification",
-    "check_attribution",
+    "check_export",
     "export_to",
-    "open_export",
-    "require_packages",
     "verify",
 ]

@@ -22,21 +22,14 @@ from pydantic import Field
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import read_preprocessed
-from coverslip.engines import (
-    LARGEST_DIFFERENCE,
-    as_onnx,
-    difference,
-    import_onnxruntime,
-    import_openvino,
-    openvino_core,
-)
+from coverslip.engines import LARGEST_DIFFERENCE, as_onnx, difference, import_onnxruntime
 from coverslip.errors import BadDataset, CoverslipError, require_extra
 from coverslip.evaluation.decisions import decided_classes
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import sha256_file, write_bytes, write_error, write_json, write_text
 from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import ReadPlan
-from coverslip.inference.classifier import Classifier, PixelOutputs, Predictor
+from coverslip.inference.classifier import Classifier, PixelOutputs
 from coverslip.machine import n_cores
 from coverslip.messages import text
 from coverslip.runs.classifier import ClassifierCard, PackedClassifier, find_classifier, open_classifier
@@ -282,32 +275,26 @@ def _images(run: Run) -> Dataset:
     return data.subset(positions[::step])
 
 
-def verify(
-    predictor: Predictor,
-    images: VerificationImages,
-    card: ClassifierCard,
-    reader: Path | None,
-    emit: Emit = ignore,
-) -> Verification:
-    """Compare an exported classifier with the original.
+def verify(folder: Path, images: VerificationImages, card: ClassifierCard, emit: Emit = ignore) -> Verification:
+    """Compare an exported classifier with the original, and the pixels that its `classify.py` reads with coverslip's.
 
     Args:
-        predictor: the export, opened again.
+        folder: the export.
         images: from `verification_images`.
         card: of the original.
-        reader: `classify.py` of the export, whose pixels must be equal too; None: the export has none.
         emit: receives the progress.
     """
     report, n_done, parts = progress_reporter(emit, "verifying-export", "images"), 0, []
+    export = OpenedExport(folder)
     for batch in _batches(images.pixels):
-        parts.append(predictor.predict_pixels(batch))
+        parts.append(export.predict_pixels(batch))
         report(n_done := n_done + len(batch), len(images.pixels))
     outputs = _joined(parts)
-    read = {} if reader is None else _read_without_coverslip(reader, images.files, card)
+    read = _read_without_coverslip(folder / _READER, images.files, card)
     if not read:
         return replace(_compared(outputs, images.expected, card, 0), are_drawn=images.are_drawn)
     rows = np.array([*range(len(images.pixels)), *read])
-    outputs = _joined([outputs, *(predictor.predict_pixels(pixels[None]) for pixels in read.values())])
+    outputs = _joined([outputs, *(export.predict_pixels(pixels[None]) for pixels in read.values())])
     return _compared(outputs, _rows(images.expected, rows), card, len(read))
 
 
@@ -376,7 +363,7 @@ def _rows(outputs: PixelOutputs, rows: npt.NDArray[np.int64]) -> PixelOutputs:
 Pixels = npt.NDArray[np.unsignedinteger]
 Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]
 
-_READER, _VERIFICATION, _METADATA = "classify.py", "verification.json", "metadata.json"
+_READER, _VERIFICATION = "classify.py", "verification.json"
 
 
 @dataclass(frozen=True)
@@ -387,7 +374,7 @@ class ExportContent:
     name: str
     model_card: str
     example: Pixels  # (n, S, S, C), n at least 2: PyTorch's exporters fix a batch size of 1
-    exporter: Exporter  # to ONNX
+    exporter: Exporter
     attribution: Attribution
 
     @property
@@ -408,11 +395,6 @@ class ExportContent:
         from coverslip.models.networks import OUTPUTS
 
         return OUTPUTS if self.card.ood is not None else OUTPUTS[:-1]
-
-    @cached_property
-    def onnx(self) -> bytes:
-        """The network in ONNX, without metadata."""
-        return self.exporter(self.network, self.example, self.output_names)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:  # Any: JSON values
@@ -455,36 +437,14 @@ def _dynamo(network: "DeployedNetwork", example: Pixels, outputs: Sequence[str])
 
 
 EXPORTERS: tuple[Exporter, ...] = (_trace, _dynamo)
-"""To ONNX, in the order in which they are tried."""
+"""In the order in which they are tried."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExportFormat:
-    """A format of exported classifiers: writing it to a folder, and opening it again from there."""
-
-    name: str
-    write: Callable[[ExportContent, Path], None]
-    open: Callable[[Path], Predictor]
-    needs_onnx: bool = True
-    has_attribution: bool = False
-
-
-class _Opened:
-    """An exported network as a `Predictor`."""
-
-    def __init__(self, run: Callable[[Pixels], Sequence[npt.NDArray[np.float32]]]) -> None:
-        self._run = run
-
-    def predict_pixels(self, pixels: Pixels) -> PixelOutputs:
-        probabilities, logits, features, *scores = self._run(pixels)
-        return PixelOutputs(probabilities, logits, features, scores[0] if scores else None)
-
-
-def write_onnx(content: ExportContent, folder: Path) -> None:
+def _write_onnx(content: ExportContent, folder: Path) -> None:
     """Write `model.onnx` with its metadata, and the reference reader."""
     import onnx
 
-    model = onnx.load_from_string(content.onnx)
+    model = onnx.load_from_string(content.exporter(content.network, content.example, content.output_names))
     for name, value in content.metadata.items():
         model.metadata_props.add(key=name, value=json.dumps(value))
     onnx.checker.check_model(model)
@@ -492,89 +452,53 @@ def write_onnx(content: ExportContent, folder: Path) -> None:
     shutil.copyfile(Path(__file__).with_name(_READER), folder / _READER)
 
 
-def open_onnx(folder: Path) -> Predictor:
-    """Open `model.onnx` with ONNX Runtime."""
-    onnxruntime = import_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_cores()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-    return _Opened(lambda pixels: session.run(None, {"pixels": pixels}))
+class OpenedExport:
+    """An export of any format that was opened again with ONNX Runtime.
 
+    Args:
+        folder: the export.
+    """
 
-def _write_openvino(content: ExportContent, folder: Path) -> None:
-    openvino = import_openvino()
-    model = openvino_core().read_model(content.onnx)
-    for name, value in content.metadata.items():
-        model.set_rt_info(json.dumps(value), ["coverslip", name])
-    openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
-    write_json(folder / _METADATA, content.metadata)
+    def __init__(self, folder: Path) -> None:
+        onnxruntime = import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = n_cores()
+        options.log_severity_level = 3
+        model = str(folder / "model.onnx")
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-
-def _open_openvino(folder: Path) -> Predictor:
-    model = openvino_core().compile_model(folder / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return _Opened(lambda pixels: [output.copy() for output in model([pixels]).values()])
-
-
-def _write_pt2(content: ExportContent, folder: Path) -> None:
-    import torch
-
-    n_images = {"pixels": {0: torch.export.Dim("n_images", min=1)}}
-    program = torch.export.export(content.network, (torch.from_numpy(content.example),), dynamic_shapes=n_images)
-    torch.export.save(program, folder / "model.pt2", extra_files={_METADATA: json.dumps(content.metadata)})
-    write_json(folder / _METADATA, content.metadata)
-
-
-def _open_pt2(folder: Path) -> Predictor:
-    import torch
-
-    network = torch.export.load(folder / "model.pt2").module()
-
-    def run(pixels: Pixels) -> list[npt.NDArray[np.float32]]:
-        with torch.no_grad():
-            return [output.numpy() for output in network(torch.from_numpy(pixels))]
-
-    return _Opened(run)
+    def predict_pixels(self, pixels: Pixels) -> PixelOutputs:
+        """Return the outputs for (n, S, S, C) pixels that were resized as the classifier's card says."""
+        probabilities, logits, features, *scores = self._session.run(None, {"pixels": pixels})
+        return PixelOutputs(probabilities, logits, features, scores[0] if scores else None)
 
 
 def _write_bioimageio(content: ExportContent, folder: Path) -> None:
-    write_onnx(content, folder)
+    _write_onnx(content, folder)
     # Noise, since tolerances are shares of the largest value of an output, and OOD scores of images may be negative.
     shape, depth = content.example.shape[1:], content.example.dtype
     example = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (1, *shape), depth, endpoint=True)
-    outputs = open_onnx(folder).predict_pixels(example)
+    outputs = OpenedExport(folder).predict_pixels(example)
     arrays = dict(zip(content.output_names, outputs, strict=False))
     write_description(folder, content.name, content.card, content.metadata, example, arrays, content.attribution)
 
 
-EXPORT_FORMATS: dict[str, ExportFormat] = {
-    each.name: each
-    for each in (
-        ExportFormat("onnx", write_onnx, open_onnx),
-        ExportFormat("openvino", _write_openvino, _open_openvino),
-        ExportFormat("pt2", _write_pt2, _open_pt2, needs_onnx=False),
-        ExportFormat("bioimageio", _write_bioimageio, open_onnx, has_attribution=True),
-    )
-}
+ExportFormat = Callable[[ExportContent, Path], None]
+
+EXPORT_FORMATS: dict[str, ExportFormat] = {"onnx": _write_onnx, "bioimageio": _write_bioimageio}
+"""How each format is written to a folder."""
 
 
-def open_export(folder: Path, to: str) -> Predictor:
-    """Open an export of the format `to` again."""
-    return EXPORT_FORMATS[to].open(folder)
+def check_export(to: str, attribution: Attribution | None) -> None:
+    """Check whether a classifier can be exported in a format.
 
-
-def require_packages(to: str, formats: Mapping[str, ExportFormat] = EXPORT_FORMATS) -> None:
-    """Raise ExtraNotInstalled if an export of this format needs an extra that is not installed."""
-    if formats[to].needs_onnx:
-        require_extra("onnx", text("export-as", format=to))
-
-
-def check_attribution(
-    to: str, attribution: Attribution | None, formats: Mapping[str, ExportFormat] = EXPORT_FORMATS
-) -> None:
-    """Raise CoverslipError if authors, a license or a citation are given for a format that has no place for them."""
-    if attribution and not formats[to].has_attribution:
+    Raises:
+        ExtraNotInstalled: the extra `onnx` is not installed.
+        CoverslipError: authors, a license or a citation are given for a format that has no place for them.
+    """
+    if attribution and to != "bioimageio":
         raise CoverslipError("export-without-attribution", format=to)
+    require_extra("onnx", text("export-as", format=to))
 
 
 def export_to(
@@ -599,12 +523,11 @@ def export_to(
         emit: receives the progress; an error that it raises ends the export.
 
     Raises:
+        ExtraNotInstalled: the extra `onnx` is not installed.
         CoverslipError: the export does not agree with the classifier, or cannot be written, or the format has no
             attribution. Nothing is left on disk.
     """
-    form = formats[to]
-    check_attribution(to, attribution, formats)
-    require_packages(to, formats)
+    check_export(to, attribution)
     if out.exists():
         raise CoverslipError("export-folder-exists", file=out)
     packed = open_classifier(find_classifier(run.folder))
@@ -614,7 +537,7 @@ def export_to(
     model_card = run.model_card_file.read_text("utf-8") if run.model_card_file.is_file() else ""
     part, reason = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part"), ""
     try:
-        for exporter in EXPORTERS if form.needs_onnx else EXPORTERS[:1]:
+        for exporter in EXPORTERS:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             emit(Progressed(stage="converting-network", done=0, total=1, unit="networks"))
@@ -622,10 +545,8 @@ def export_to(
                 packed, name or out.name, model_card, example, exporter, attribution or Attribution()
             )
             try:
-                form.write(content, part)
-                reader = part / _READER
-                predictor = form.open(part)
-                verification = verify(predictor, images, packed.card, reader if reader.is_file() else None, emit)
+                formats[to](content, part)
+                verification = verify(part, images, packed.card, emit)
             except (CoverslipError, OSError):
                 raise
             except Exception as error:  # noqa: BLE001 - code of exporters and runtimes, with errors of many kinds

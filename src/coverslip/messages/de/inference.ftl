@@ -19,7 +19,7 @@ classifier-weights-do-not-fit = Die Gewichte passen nicht zu „{ $model }“ mi
     .do = Kopieren Sie den Klassifikator noch einmal.
 
 unknown-export-format = Klassifikatoren werden nicht als „{ $format }“ exportiert
-    .do = Wählen Sie „zip“, „onnx“, „openvino“, „pt2“ oder „bioimageio“.
+    .do = Wählen Sie „zip“, „onnx“ oder „bioimageio“.
 
 export-as = Export als { $format }
 
@@ -42,7 +42,7 @@ export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im 
     .do = Exportieren Sie aus dem Ordner des Trainings. Nur „zip“ braucht keine Bilder.
 
 export-refused = Der Export im Format „{ $format }“ wurde verweigert, und nichts wurde geschrieben: { $reason }
-    .do = Wählen Sie ein anderes Format. coverslip sagt mit diesem Klassifikator vorher wie bisher.
+    .do = coverslip sagt mit diesem Klassifikator vorher wie bisher. Geben Sie ihn als „zip“ weiter.
 
 export-failed = dieses Netz kann nicht exportiert werden ({ $reason })
 

@@ -166,7 +166,7 @@ help-export-citation = What to cite: a text with a DOI or an address. For bioima
 
 help-export-license = License of the classifier as an SPDX identifier, such as CC-BY-4.0. For bioimageio.
 
-help-export-to = zip: one .coverslip file, which `predict` takes in place of RUN. For other programs: onnx, openvino, pt2 (PyTorch) or bioimageio (BioImage Model Zoo), each a folder.
+help-export-to = zip: one .coverslip file, which `predict` takes in place of RUN. For other programs: onnx or bioimageio (BioImage Model Zoo), each a folder.
 
 help-export-out = File or folder to write. Default: the name of the run, ending in .coverslip or the format.
 

@@ -19,7 +19,7 @@ classifier-weights-do-not-fit = The weights do not fit '{ $model }' with { $n_cl
     .do = Copy the classifier again.
 
 unknown-export-format = Classifiers are not exported as '{ $format }'
-    .do = Choose 'zip', 'onnx', 'openvino', 'pt2' or 'bioimageio'.
+    .do = Choose 'zip', 'onnx' or 'bioimageio'.
 
 export-as = Export as { $format }
 
@@ -42,7 +42,7 @@ export-needs-run = This is a classifier without its run. An export in the format
     .do = Export from the run folder. Only 'zip' needs no images.
 
 export-refused = The export in the format '{ $format }' was refused, and nothing was written: { $reason }
-    .do = Choose another format. coverslip predicts with this classifier as before.
+    .do = coverslip predicts with this classifier as before. Share it as 'zip'.
 
 export-failed = this network cannot be exported ({ $reason })
 

@@ -342,8 +342,6 @@ export const results: typeof english = {
         name: 'ONNX',
         help: 'Für die meisten Bildanalyseprogramme, mit einem Python-Skript, das Bilddateien klassifiziert.',
       },
-      openvino: { name: 'OpenVINO', help: 'Für schnelle Vorhersagen auf Intel-Prozessoren.' },
-      pt2: { name: 'PyTorch', help: 'Für Python-Programme, die PyTorch verwenden (torch.export).' },
       bioimageio: {
         name: 'BioImage.IO',
         help: 'Für Programme, die Modelle des BioImage Model Zoo lesen.',

@@ -355,8 +355,6 @@ export const results = {
         name: 'ONNX',
         help: 'For most image analysis programs, with a Python script that classifies image files.',
       },
-      openvino: { name: 'OpenVINO', help: 'For fast predictions on Intel processors.' },
-      pt2: { name: 'PyTorch', help: 'For Python programs that use PyTorch (torch.export).' },
       bioimageio: { name: 'BioImage.IO', help: 'For programs that read models of the BioImage Model Zoo.' },
     },
     start: 'Export',
