@@ -300,7 +300,7 @@ def correct(app: App, prediction: str, cells: str) -> None:
 def spot_check(app: App, prediction: str) -> None:
     at = f"predictions/{prediction}"
     app.get("proportions by folder", f"{at}/samples")
-    sampling = {"conditions": {sample: sample.partition("/")[0] for sample in SAMPLES}, "detect": 0.2}
+    sampling = {"conditions": {sample: sample.partition("/")[0] for sample in SAMPLES}}
     app.ask("proportions by condition", "PUT", f"{at}/samples", sampling)
     app.get("proportions of conditions", f"{at}/samples")
     for what in ("samples", "samples-prism", "samples-report"):

@@ -137,7 +137,7 @@ def predict(commands: Commands, images: Path) -> None:
         ],
     )
     sampled = ("--by", "well", "--condition", "dose", "--table", "samples.csv", "--run", "runs/first", "--json")
-    tables = ("--out", "summary.csv", "--prism", "prism.csv", "--report", "summary.html", "--detect", 0.2)
+    tables = ("--out", "summary.csv", "--prism", "prism.csv", "--report", "summary.html")
     files = ["summary.csv", "prism.csv", "summary.html"]
     commands.run("summarise", "summarise", "predictions.csv", *sampled, *tables, files=files)
     check = ("spot-check", "predictions.csv", *sampled)

@@ -79,12 +79,6 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
     assert {each["name"] for each in summary["comparisons"]} == set(summary["classes"])
     assert all(0 <= each["p"] <= each["p_holm"] <= 1 for each in summary["comparisons"])
     assert lab.ask("GET")["sampling"]["conditions"] == conditions
-    assert summary["samples_needed"] == []
-    needed = lab.ask("PUT", conditions=conditions, detect=0.05)["summary"]["samples_needed"]
-    assert {each["name"]: each["n"] is None or each["n"] >= 2 for each in needed} == dict.fromkeys(
-        summary["classes"], True
-    )
-    lab.ask("PUT", 422, detect=1.5)
     table = downloaded(lab.client.get(f"{API}/jobs/{lab.prediction}/download/samples"))
     rows = list(csv.DictReader(io.StringIO(table)))
     assert tuple(rows[0]) == SUMMARY_COLUMNS
@@ -97,7 +91,7 @@ def test_conditions_are_saved_and_compared(lab: Lab) -> None:
 def test_blocks_and_a_control_give_the_numbers_of_python(lab: Lab, tmp_path: Path) -> None:
     conditions = {name: name.partition("/")[0] for name in SAMPLES}
     blocks = {name: name.partition("/")[2] for name in SAMPLES}
-    answer = lab.ask("PUT", conditions=conditions, blocks=blocks, negative="10", detect=0.1)["summary"]
+    answer = lab.ask("PUT", conditions=conditions, blocks=blocks, control="10")["summary"]
     file, table = tmp_path / "predictions.csv", tmp_path / "samples.csv"
     file.write_bytes(lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions").content)
     with file.open(newline="", encoding="utf-8") as predicted, table.open("w", newline="", encoding="utf-8") as opened:
@@ -108,13 +102,12 @@ def test_blocks_and_a_control_give_the_numbers_of_python(lab: Lab, tmp_path: Pat
             writer.writerow([row["path"], sample, conditions[sample], blocks[sample]])
     run = find_job(lab.workspace, lab.run).folder
     of_table = {"by": "sample", "condition": "dose", "block": "replicate", "table": table}
-    expected = cs.summarise(file, **of_table, run=run, negative="10", detect=0.1)
+    expected = cs.summarise(file, **of_table, run=run, control="10")
     assert {tuple(each["conditions"]) for each in answer["comparisons"]} == {("10", "0")}
     for each, of_python in zip(answer["comparisons"], expected.comparisons, strict=True):
         assert each["n_blocks"] == of_python.n_blocks == 3
         numbers = [each["p"], each["p_holm"], each["difference"]["low"]]
         assert numbers == pytest.approx([of_python.p, of_python.p_holm, of_python.difference.low])
-    assert [each["n"] for each in answer["samples_needed"]] == [each.n for each in expected.samples_needed]
     lab.ask("PUT")
 
 
@@ -129,36 +122,20 @@ def test_a_part_of_the_path_is_the_sample(lab: Lab) -> None:
     lab.ask("PUT")
 
 
-def test_proportions_over_time_and_files_for_other_programs(lab: Lab) -> None:
-    """A part of the path is the time: here, the number of the replicate."""
+def test_files_for_other_programs(lab: Lab) -> None:
     conditions = dict.fromkeys(DOSES, "treated")
-    sampling = {"by": "pattern", "pattern": r"/(\d+)/rep", "conditions": conditions}
-    answer = lab.ask("PUT", **sampling, time="pattern", time_pattern=r"rep(\d)")
-    series = answer["summary"]["series"]
-    assert [(each["sample"], each["time"]) for each in series] == [
-        *((dose, time) for dose in DOSES for time in (1, 2, 3)),
-        *((None, time) for time in (1, 2, 3)),
-    ]
-    assert (answer["n_without_time"], {each["condition"] for each in series}) == (0, {"treated"})
-    assert sum(each["n"] for each in series if each["sample"]) == sum(
-        each["n"] for each in answer["summary"]["samples"]
-    )
-    of_series = lab.ask("PUT", **sampling, time="series")["summary"]["series"]
-    assert {each["time"] for each in of_series} == {0}  # images without a time axis
-    assert lab.ask("PUT", 422, time="pattern", time_pattern="slide")["code"] == "no-time-matches"
-
-    lab.ask("PUT", **sampling, time="pattern", time_pattern=r"rep(\d)")
+    answer = lab.ask("PUT", by="pattern", pattern=r"/(\d+)/rep", conditions=conditions)
     download = f"{API}/jobs/{lab.prediction}/download"
     classes = answer["summary"]["classes"]
     header, *rows = csv.reader(io.StringIO(downloaded(lab.client.get(f"{download}/samples-prism"))))
     assert (header, len(rows)) == ([f"{name}: treated" for name in classes], len(DOSES))
     tidy = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{download}/samples")))))
-    assert len(tidy) == len(DOSES) * 3 * len(classes)
+    assert len(tidy) == len(DOSES) * len(classes)
     report = lab.client.get(f"{download}/samples-report")
     assert report.headers["content-type"].startswith("text/html")
     assert report.headers["content-disposition"].startswith("attachment")
     assert report.text.startswith("<!doctype html>")
-    assert report.text.count("<svg") == 2 * (len(classes) if len(classes) > 2 else 1)
+    assert report.text.count("<svg") == (len(classes) if len(classes) > 2 else 1)
     lab.ask("PUT")
 
 
@@ -205,9 +182,9 @@ def test_damaged_samples_are_reported_and_not_replaced_until_they_are_set_aside(
 
 def test_samples_that_somebody_else_has_saved_are_not_replaced(lab: Lab) -> None:
     shown = lab.ask("GET")["sampling"]
-    lab.ask("PUT", detect=0.2)
+    lab.ask("PUT", control="10")
     address = f"{API}/predictions/{lab.prediction}/samples"
-    refused = lab.client.put(address, json={"sampling": {"detect": 0.3}, "replaces": shown})
+    refused = lab.client.put(address, json={"sampling": {"control": "0"}, "replaces": shown})
     assert (refused.status_code, refused.json()["code"]) == (412, "other-sampling-saved")
-    assert lab.ask("GET")["sampling"]["detect"] == 0.2
+    assert lab.ask("GET")["sampling"]["control"] == "10"
     lab.ask("PUT")

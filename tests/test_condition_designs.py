@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from refusing import refusing
 from scipy.stats import ttest_1samp, ttest_ind, ttest_rel
-from statsmodels.stats.power import TTestPower
 
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
-from coverslip.evaluation.proportions import difference_of_means, samples_needed
+from coverslip.evaluation.proportions import difference_of_means
 from coverslip.evaluation.sample_proportions import PAIRED_TEST, WELCH_TEST
 from coverslip.messages import message, text
 from coverslip.reports.proportions import proportions_report
@@ -65,7 +64,6 @@ def test_blocks_are_compared_by_the_paired_t_test_of_their_means(plate: tuple[Pa
         assert each.difference.value == pytest.approx(np.mean(np.subtract(b, a)))
         assert (each.difference.low, each.difference.high) == pytest.approx((interval.low, interval.high))
         assert (each.n_blocks, each.test) == (len(common), PAIRED_TEST)
-    assert summary.trends == ()
     report = html.unescape(proportions_report(summary))
     assert text("proportions-blocks", n_blocks=4) in report
     assert text("proportions-methods-compared", is_corrected=False, is_binary=True, has_blocks=True) in report
@@ -84,7 +82,7 @@ def test_differences_between_days_do_not_hide_the_effect(plate: tuple[Path, Path
 
 def test_other_conditions_are_compared_with_the_control_only(plate: tuple[Path, Path]) -> None:
     file, table = plate
-    summary = cs.summarise(file, by="well", condition="dose", table=table, negative="0")
+    summary = cs.summarise(file, by="well", condition="dose", table=table, control="0")
     of_class = [each for each in summary.comparisons if each.name == "b"]
     assert [each.conditions for each in of_class] == [("0", "5"), ("0", "10")]
     wells = {
@@ -149,14 +147,12 @@ def test_command_line_json_prism_and_table_have_the_blocks(
     file, table = plate
     tidy, prism = tmp_path / "tidy.csv", tmp_path / "prism.csv"
     command = ["summarise", str(file), "--by", "well", "--condition", "dose", "--block", "day", "--table", str(table)]
-    assert main([*command, "--out", str(tidy), "--prism", str(prism), "--detect", "0.1", "--json"]) == 0
+    assert main([*command, "--out", str(tidy), "--prism", str(prism), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    summary = cs.summarise(file, by="well", condition="dose", block="day", table=table, detect=0.1)
+    summary = cs.summarise(file, by="well", condition="dose", block="day", table=table)
     for each, of_json in zip(summary.comparisons, printed["comparisons"], strict=True):
         assert of_json["p"] == pytest.approx(each.p)
         assert (of_json["n_blocks"], of_json["test"]) == (each.n_blocks, PAIRED_TEST)
-    assert [each["n"] for each in printed["samples_needed"]] == [each.n for each in summary.samples_needed]
-    assert all(each["are_blocks"] for each in printed["samples_needed"])
     with tidy.open(newline="", encoding="utf-8") as opened:
         assert {(row["sample"], row["block"]) for row in csv.DictReader(opened)} == {
             (each.sample, each.block) for each in summary.samples
@@ -169,13 +165,6 @@ def test_command_line_json_prism_and_table_have_the_blocks(
         assert {day: float(cell) for day, cell in cells.items() if cell} == pytest.approx(means(dose))
     assert main(command) == 0
     assert text("proportions-blocks", n_blocks=4) in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("effect", [0.5, 0.8, 1.5])
-def test_the_number_of_blocks_is_that_of_the_paired_t_test(effect: float) -> None:
-    differences = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]  # a standard deviation of 0.1
-    needed = samples_needed(differences, effect * 0.1, is_paired=True)
-    assert needed == int(np.ceil(TTestPower().solve_power(effect, alpha=0.05, power=0.8)))
 
 
 def test_a_paired_difference_has_the_interval_of_a_ratio() -> None:

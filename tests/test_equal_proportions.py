@@ -23,7 +23,7 @@ from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
 from coverslip.messages import text
-from coverslip.reports.proportions import digits_of, needed_title, shown_classes
+from coverslip.reports.proportions import digits_of, shown_classes
 from coverslip.reports.reported import number, p_value, signed, with_interval
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
@@ -113,7 +113,7 @@ def test_all_doors_give_equal_numbers(
     block = None if design == "samples" else "day"
     by = "day" if design == "pairs" else "well"
     summary = cs.summarise(
-        lab.predictions, by=by, condition="dose", block=block, table=lab.table, run=lab.run, negative="0", detect=0.1
+        lab.predictions, by=by, condition="dose", block=block, table=lab.table, run=lab.run, control="0"
     )
     assert [each.condition for each in summary.samples] == [name.partition("/")[0] for name in SAMPLES]
     assert all(each.difference.low is not None and each.p is not None for each in summary.comparisons)
@@ -122,7 +122,7 @@ def test_all_doors_give_equal_numbers(
 
     out, prism, report = (tmp_path / name for name in ("samples.csv", "prism.csv", "report.html"))
     command = ["summarise", str(lab.predictions), "--by", by, "--condition", "dose", "--table", str(lab.table)]
-    command += ["--run", str(lab.run), "--negative", "0", "--detect", "0.1", *(["--block", block] if block else [])]
+    command += ["--run", str(lab.run), "--control", "0", *(["--block", block] if block else [])]
     files = ["--out", str(out), "--prism", str(prism), "--report", str(report)]
     assert main([*command, *files, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -135,7 +135,7 @@ def test_all_doors_give_equal_numbers(
     blocks = {name: name.partition("/")[2] for name in SAMPLES} if block else {}
     conditions = {name: name.partition("/")[0] for name in SAMPLES}
     address = f"{API}/predictions/{lab.prediction}/samples"
-    sampling = {"conditions": conditions, "blocks": blocks, "negative": "0", "detect": 0.1}
+    sampling = {"conditions": conditions, "blocks": blocks, "control": "0"}
     replaced = lab.client.get(address).json()["sampling"]
     answer = lab.client.put(address, json={"sampling": sampling, "replaces": replaced})
     assert answer.status_code == 200, answer.text
@@ -153,7 +153,6 @@ def test_all_doors_give_equal_numbers(
     for table in (prism.read_text(encoding="utf-8"), downloaded(downloads["samples-prism"])):
         assert_prism(table, summary)
     for page, names in ((report.read_text(encoding="utf-8"), names_here), (downloads["samples-report"].text, SAMPLES)):
-        assert needed_title(summary.samples_needed[0]) in html.unescape(page)
         lines = [html.unescape(re.sub(r"<[^>]*>", " ", row)) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
         assert_shown(lines, summary, names)
 
@@ -172,7 +171,6 @@ def assert_json(printed: dict[str, Any], summary: Summary) -> None:  # Any: JSON
         of_both = [of_metric[name] for name in ("value", "low", "high")]
         assert [*of_both, *(of_json[name] for name in ("p", "p_holm", "effect_size"))] == pytest.approx(numbers)
         assert (of_json["n_blocks"], tuple(of_json["conditions"])) == (difference.n_blocks, difference.conditions)
-    assert [each["n"] for each in printed["samples_needed"]] == [each.n for each in summary.samples_needed]
     assert printed["correlations"] == pytest.approx(dict(summary.correlations))
     assert (printed["assumption"], printed["label_shift"]["p"]) == (
         summary.assumption,

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from parameters import only_first
 from refusing import refusing
-from scipy.stats import betabinom, binomtest, dirichlet_multinomial, norm, permutation_test, ttest_ind
+from scipy.stats import betabinom, binomtest, dirichlet_multinomial, norm, ttest_ind
 from scipy.stats import t as student_t
 
 import coverslip as cs
@@ -29,12 +29,9 @@ from coverslip.evaluation.proportions import (
     correlations_within_groups,
     difference_of_means,
     effective_counts,
-    fit_logit,
     pooled_counts,
     raw_shares,
-    samples_needed,
     solve,
-    trend_of_shares,
 )
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
@@ -240,64 +237,6 @@ def test_the_error_of_a_difference_is_that_of_sensitivity_and_specificity() -> N
     assert of_three.absolute == pytest.approx(np.diag(sum(row_by_row)) ** 0.5, rel=0.15)
 
 
-# Percent of leaf area with leaf blotch of ten varieties of barley (rows) at nine sites (McCullagh and Nelder 1989).
-BLOTCH = """
-0.05 0.00 1.25 2.50 5.50 1.00 5.00 5.00 17.50
-0.00 0.05 1.25 0.50 1.00 5.00 0.10 10.00 25.00
-0.00 0.05 2.50 0.01 6.00 5.00 5.00 5.00 42.50
-0.10 0.30 16.60 3.00 1.10 5.00 5.00 5.00 50.00
-0.25 0.75 2.50 2.50 2.50 5.00 50.00 25.00 37.50
-0.05 0.30 2.50 0.01 8.00 5.00 10.00 75.00 95.00
-0.50 3.00 0.00 25.00 16.50 10.00 50.00 50.00 62.50
-1.30 7.50 20.00 55.00 29.50 5.00 25.00 75.00 95.00
-1.50 1.00 37.50 5.00 20.00 50.00 50.00 75.00 95.00
-1.50 12.70 26.25 40.00 43.50 75.00 75.00 75.00 95.00
-"""
-
-
-def test_a_quasi_binomial_model_has_the_published_fit() -> None:
-    """McCullagh and Nelder (1989), section 9.2.4: Pearson's X2 is 6.39 with 72 degrees of freedom."""
-    blotch = np.array([line.split() for line in BLOTCH.strip().splitlines()], np.float64) / 100
-    variety, site = (index.ravel() for index in np.indices(blotch.shape))
-    columns = [np.ones(90), *(site == k for k in range(1, 9)), *(variety == k for k in range(1, 10))]
-    fit = fit_logit(np.column_stack(columns).astype(np.float64), blotch.ravel())
-    assert fit is not None
-    residuals = (blotch.ravel() - fit.fitted) / np.sqrt(fit.fitted * (1 - fit.fitted))
-    assert (residuals**2).sum() == pytest.approx(6.39, abs=0.005)
-    assert fit.coefficients[:2] == pytest.approx([-8.0546, 1.6391], abs=1e-4)
-
-
-@pytest.mark.slow
-def test_a_dose_trend_is_that_of_generalized_estimating_equations() -> None:
-    import statsmodels.api as sm  # here, since it takes two seconds
-
-    doses = np.repeat([0.0, 1.0, 5.0, 10.0], 4)
-    values = np.random.default_rng(0).beta(2, 20, 16) + 0.02 * doses / 10
-    trend = trend_of_shares(doses.tolist(), values.tolist())
-    model = sm.GEE(values, sm.add_constant(doses), groups=np.arange(16), family=sm.families.Binomial())
-    expected = model.fit(cov_type="bias_reduced")
-    half = student_t.ppf(0.975, 14) * expected.bse[1]
-    assert (trend.value, trend.low) == pytest.approx((expected.params[1], expected.params[1] - half), rel=1e-4)
-
-
-def test_the_p_value_of_a_trend_is_that_of_a_permutation_test_of_scipy() -> None:
-    doses = np.repeat([0.0, 1.0, 5.0, 10.0], 4)
-    values = np.random.default_rng(0).beta(2, 20, 16) + 0.02 * doses / 10
-    trend = trend_of_shares(doses.tolist(), values.tolist())
-    expected = permutation_test(
-        (values,),
-        lambda x, axis: np.abs(np.moveaxis(x, axis, -1) @ (doses - doses.mean())),
-        alternative="greater",
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=20_000,
-        rng=np.random.default_rng(3),
-    )
-    assert trend.p == pytest.approx(expected.pvalue, abs=0.006)  # 3 standard errors
-    few = trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0.1, 0.1, 0.2, 0.2])  # 2 of 90 arrangements are as extreme
-    assert few.p == pytest.approx(2 / 90, abs=0.005)
-
-
 def test_weights_of_groups_follow_their_size() -> None:
     """A group with few images counts little; the effective number follows from the differences between groups."""
     votes = of_counts([90, 10], [80, 20], [1, 3])
@@ -310,15 +249,6 @@ def test_weights_of_groups_follow_their_size() -> None:
     t = student_t.ppf(0.975, 1 / (w**2).sum() - 1)
     assert counts.n == pytest.approx(2 * 33 * 171 / 204**2 / variance * (1.959964 / t) ** 2, rel=1e-6)
     assert pooled_counts(of_counts([9, 1], [8, 2])).n == pytest.approx(effective_counts(of_counts([9, 1], [8, 2])).n)
-
-
-def test_a_trend_without_an_estimate_is_refused() -> None:
-    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 1, 1]).value is None
-    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 0]).value is None
-    assert trend_of_shares([0, 0, 1, 1, 2, 2], [0.2] * 6).p is None
-    below = trend_of_shares([0, 0, 1, 1, 2, 2], [-0.03, -0.01, -0.02, 0.0, 0.03, 0.05])
-    assert below.value is None  # a mean below 0 has no odds
-    assert below.p is not None
 
 
 @pytest.fixture
@@ -334,13 +264,6 @@ def predictions(trained: cs.Run, cells: Path, tmp_path: Path) -> tuple[Path, Pat
     return file, table
 
 
-@pytest.mark.parametrize(("effect", "n"), [(0.5, 64), (0.8, 26), (1.0, 17)])  # of G*Power, for 80% of power
-def test_the_number_of_samples_is_that_of_the_two_sample_t_test(effect: float, n: int) -> None:
-    conditions = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.9]]  # a standard deviation of 0.1
-    assert samples_needed(conditions, effect * 0.1) == n
-    assert samples_needed([[0.1, 0.1], [0.2]], 0.1) is None
-
-
 def test_samples_and_conditions_of_real_predictions(trained: cs.Run, predictions: tuple[Path, Path]) -> None:
     file, table = predictions
     summary = cs.summarise(file, by="well", condition="dose", table=table, run=trained)
@@ -354,7 +277,6 @@ def test_samples_and_conditions_of_real_predictions(trained: cs.Run, predictions
             assert metric.reason or 0 <= metric.low <= metric.value <= metric.high <= 1  # type: ignore[operator]
     assert {each.conditions for each in summary.comparisons} == {("0", "1"), ("0", "2"), ("1", "2")}
     assert all(each.p_holm is None or each.p is None or each.p_holm >= each.p for each in summary.comparisons)
-    assert len(summary.trends) == len(summary.classes)
 
 
 def test_a_table_for_other_programs_replaces_no_other_file(
@@ -363,9 +285,8 @@ def test_a_table_for_other_programs_replaces_no_other_file(
     file, table = predictions
     out = tmp_path / "samples.csv"
     command = ["summarise", str(file), "--by", "well", "--condition", "dose", "--table", str(table), "--out", str(out)]
-    assert main([*command, "--detect", "0.1", "--json"]) == 0
+    assert main([*command, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert [each["class"] for each in printed["samples_needed"]] == list(printed["samples"][0]["classes"])
     with out.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
     assert {(row["sample"], row["condition"], int(row["n_images"])) for row in rows} == {
@@ -374,7 +295,7 @@ def test_a_table_for_other_programs_replaces_no_other_file(
     assert all(row["corrected"] == "" and row["reason"] for row in rows)  # no run was given
     assert main(command) == 0  # the same table may be replaced
     assert main([*command[:-1], str(table)]) == 1
-    assert main([*command, "--detect", "5"]) == 1
+    assert main([*command, "--control", "none"]) == 1
     assert "well" in table.read_text()
 
 
@@ -451,7 +372,6 @@ def test_of_two_classes_one_test_is_counted(tmp_path: Path) -> None:
     smallest = min(summary.comparisons, key=lambda each: each.p or 1)
     assert smallest.p is not None
     assert smallest.p_holm == pytest.approx(min(1, 3 * smallest.p))  # three pairs of conditions
-    assert all(each.p_holm == pytest.approx(each.p) for each in summary.trends)
 
 
 def mark_unfamiliar(file: Path, is_unfamiliar: Sequence[bool]) -> None:
@@ -754,68 +674,26 @@ def test_predictions_that_do_not_state_their_classifier_are_not_corrected(
     assert not cs.summarise(file, by="folder").is_corrected
 
 
-@pytest.fixture
-def movie(predictions: tuple[Path, Path]) -> tuple[Path, Path]:
-    """As `predictions`, with a time for each image."""
-    file, table = predictions
-    rows = list(csv.DictReader(table.read_text().splitlines()))
-    with table.open("w", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(["image_id", "well", "dose", "hours"])
-        for number, row in enumerate(rows):
-            writer.writerow([*row.values(), f"{(number // 9) % 3 * 2.5:g}"])
-    return file, table
-
-
 @pytest.mark.slow
-def test_samples_and_conditions_have_proportions_at_each_time(
-    movie: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_conditions_have_the_means_of_their_samples_and_the_report_replaces_no_other_file(
+    predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, table = movie
-    tidy, report = tmp_path / "tidy.csv", tmp_path / "report.html"
-    command = ["summarise", str(file), "--by", "well", "--condition", "dose", "--table", str(table), "--time", "hours"]
-    assert main([*command, "--out", str(tidy), "--report", str(report), "--json"]) == 0
+    file, table = predictions
+    report = tmp_path / "report.html"
+    command = ["summarise", str(file), "--by", "well", "--condition", "dose", "--table", str(table)]
+    assert main([*command, "--report", str(report), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    series = printed["series"]
-    assert [each["time"] for each in series if each["sample"] == "w4"] == [0, 2.5, 5]
-    assert [each["time"] for each in series if each["sample"] is None and each["condition"] == "1"] == [0, 2.5, 5]
-    for part in ("samples", "conditions"):
-        for whole in printed[part]:
-            at_times = [
-                each for each in series if (each["sample"], each["condition"]) == (whole["sample"], whole["condition"])
-            ]
-            assert sum(each["n"] for each in at_times) == whole["n"]
-            for name, of_class in whole["classes"].items():
-                assert sum(each["classes"][name]["count"] for each in at_times) == pytest.approx(of_class["count"])
-    of_condition = next(each for each in series if each["sample"] is None)
-    name = next(iter(of_condition["classes"]))
-    shares = [
-        each["classes"][name]["raw"]["value"]
-        for each in series
-        if each["sample"] and (each["condition"], each["time"]) == (of_condition["condition"], of_condition["time"])
-    ]
-    assert of_condition["n_samples"] == len(shares) == 3
-    assert of_condition["classes"][name]["raw"]["value"] == pytest.approx(np.mean(shares))
-
-    with tidy.open(newline="", encoding="utf-8") as opened:
-        rows = list(csv.DictReader(opened))
-    assert {(row["sample"], row["time"]) for row in rows} == {(f"w{k}", t) for k in range(9) for t in ("0", "2.5", "5")}
+    for whole in printed["conditions"]:
+        samples = [each for each in printed["samples"] if each["condition"] == whole["condition"]]
+        assert (whole["n_samples"], whole["n"]) == (len(samples), sum(each["n"] for each in samples)) != (0, 0)
+        for name, of_class in whole["classes"].items():
+            of_samples = [each["classes"][name] for each in samples]
+            assert sum(each["count"] for each in of_samples) == pytest.approx(of_class["count"])
+            assert of_class["raw"]["value"] == pytest.approx(np.mean([each["raw"]["value"] for each in of_samples]))
     page = report.read_text(encoding="utf-8")
-    n_shown = len(of_condition["classes"]) if len(of_condition["classes"]) > 2 else 1
-    assert page.count("<svg") == 2 * n_shown  # samples by condition, and curves
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert main(command) == 0
-    assert "2.5" in capsys.readouterr().out
     assert main([*command, "--report", str(table)]) == 1  # another file
-    assert "hours" in table.read_text()
-
-
-def test_a_time_is_a_number(movie: tuple[Path, Path]) -> None:
-    file, table = movie
-    table.write_text(table.read_text().replace(",2.5", ",day 2", 1))
-    with refusing(CoverslipError, "summary-no-time") as refused:
-        cs.summarise(file, by="well", table=table, time="hours")
-    assert refused.value.file == table
+    assert "dose" in table.read_text()
 
 
 def drawn_rates(rng: np.random.Generator, mean: np.ndarray, correlation: float, n: int) -> np.ndarray:
@@ -1052,7 +930,7 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
     corrected = ErrorRates([different, of_counts(*[[5, 195]] * 10)]).correct(of_counts([120, 80]))
     assert corrected.high[1] - corrected.low[1] > 0.5
     sample = SampleProportions(
-        sample="s", condition=None, block=None, time=None, n=200,
+        sample="s", condition=None, block=None, n=200,
         n_samples=1, n_uncertain=0, n_unfamiliar=0, n_unreadable=0,
         classes={
             name: ClassProportion(

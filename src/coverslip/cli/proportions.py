@@ -19,14 +19,10 @@ def summarise(
     block: Annotated[str | None, option("--block COLUMN", "help-summarise-block")] = None,
     table: Annotated[Path | None, option("--table FILE", "help-summarise-table")] = None,
     run: Annotated[Path | None, option("--run RUN", "help-summarise-run")] = None,
-    time: Annotated[str | None, option("--time COLUMN", "help-summarise-time")] = None,
-    detect: Annotated[float | None, option("--detect DIFFERENCE", "help-summarise-detect")] = None,
+    control: Annotated[str | None, option("--control CONDITION", "help-summarise-control")] = None,
     out: Annotated[Path | None, option("--out FILE", "help-summarise-out")] = None,
     report: Annotated[Path | None, option("--report FILE", "help-summarise-report")] = None,
-    negative: Annotated[str | None, option("--negative CONDITION", "help-summarise-negative")] = None,
-    positive: Annotated[str | None, option("--positive CONDITION", "help-summarise-positive")] = None,
     prism: Annotated[Path | None, option("--prism FILE", "help-summarise-prism")] = None,
-    plate_map: Annotated[Path | None, option("--plate-map FILE", "help-summarise-plate-map")] = None,
     for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
@@ -48,15 +44,12 @@ def summarise(
 
       coverslip summarise smears.csv --by patient --condition visit --block patient --run runs/first
 
-      coverslip summarise plate.csv --by well --condition dose --negative 0 --positive 10 --plate-map plate.svg
-
-      coverslip summarise movie.csv --by position --condition drug --time hours --run runs/first --report movie.html
+      coverslip summarise plate.csv --by well --condition dose --control 0 --run runs/first --report plate.html
     """
     from coverslip.cli._show import print_json
-    from coverslip.evaluation.sample_proportions import shares_of_samples
     from coverslip.inference.proportions import summarise as summarise_predictions
     from coverslip.inference.proportions import write_grouped, write_summary
-    from coverslip.reports.proportions import shown_classes, write_plate_map, write_proportions_report
+    from coverslip.reports.proportions import write_proportions_report
 
     check_excel([out, prism], for_excel=for_excel)
     summary = summarise_predictions(
@@ -66,10 +59,7 @@ def summarise(
         block=block,
         table=table,
         run=run,
-        time=time,
-        detect=detect,
-        negative=negative,
-        positive=positive,
+        control=control,
     )
     if out is not None:
         write_summary(summary, out)
@@ -78,9 +68,6 @@ def summarise(
     if prism is not None:
         write_grouped(summary, prism)
     mark_tables([out, prism], for_excel=for_excel)
-    if plate_map is not None:
-        shares = {name: shares_of_samples(summary.samples, name) for name in shown_classes(summary)}
-        write_plate_map([str(each.sample) for each in summary.samples], shares, plate_map)
     if as_json:
         print_json(_as_json(summary))
     else:
@@ -88,11 +75,12 @@ def summarise(
 
 
 def _as_json(summary: "Summary") -> dict[str, object]:
-    samples = {key: [*map(_sample_as_json, getattr(summary, key))] for key in ("samples", "conditions", "series")}
-    keys_of_classes = ("controls", "samples_needed", "trends")
-    of_classes = {key: [_named(asdict(each)) for each in getattr(summary, key)] for key in keys_of_classes}
-    comparisons = [{**_named(asdict(each)), "reason": each.difference.reason} for each in summary.comparisons]
-    return {"format_version": 1} | asdict(summary) | samples | of_classes | {"comparisons": comparisons}
+    samples = {key: [*map(_sample_as_json, getattr(summary, key))] for key in ("samples", "conditions")}
+    comparisons = [
+        {"class": each.pop("name"), **each, "reason": each["difference"]["reason"]}
+        for each in map(asdict, summary.comparisons)
+    ]
+    return {"format_version": 1} | asdict(summary) | samples | {"comparisons": comparisons}
 
 
 def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
@@ -103,15 +91,10 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
             "corrected": None if each.corrected.value is None else asdict(each.corrected),
             "unclipped": each.unclipped,
             "reason": each.corrected.reason,
-            "z_score": each.z_score,
         }
         for name, each in sample.classes.items()
     }
     return asdict(sample) | {"classes": classes}
-
-
-def _named(record: dict[str, object]) -> dict[str, object]:
-    return {"class": record.pop("name"), **record}
 
 
 def _show(summary: "Summary") -> None:

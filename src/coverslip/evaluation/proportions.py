@@ -27,9 +27,6 @@ _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximizat
 Z = 1.959964  # of 95 %
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _SMALLEST = 1e-12
-_MOST_CONDITION, _LONGEST_STEP = 1e12, 5.0  # of the equations of a logistic model; on the scale of log odds
-_N_PERMUTATIONS, _PERMUTATIONS_AT_ONCE, _ROUNDING = 10_000, 1_000, 1e-9
-POWER, _MOST_SAMPLES = 0.8, 10_000  # of the number of samples for a difference
 _MOST_ERRORS = 37.0  # standard errors, beyond which p is 0
 _SEED, _SEED_OF_SAMPLES, _SEED_OF_RATES = 0, 1, 2  # of draws: of mean rates, of votes, and of the rates of a sample
 _MOST_IMAGES = 10.0  # that an image with votes for several classes counts as
@@ -477,7 +474,7 @@ def share_with_interval(share: float, n: float) -> tuple[float, float, float]:
 class SampleEstimate:
     """An estimate from samples as independent units; without an interval if they do not vary."""
 
-    value: float | None  # None: there is no estimate
+    value: float
     low: float | None = None
     high: float | None = None
     p: float | None = None
@@ -533,120 +530,3 @@ def difference_of_means(
         return SampleEstimate(value, p=p, effect_size=effect_size)
     spread = (value**2 - certain * (value**2 - half**2)) ** 0.5
     return SampleEstimate(value, (value - spread) / certain, (value + spread) / certain, p, effect_size)
-
-
-@dataclass(frozen=True, slots=True)
-class LogitFit:
-    """A logistic model of proportions, with the covariance of its coefficients."""
-
-    coefficients: Floats  # (C,)
-    covariance: Floats  # (C, C)
-    fitted: Floats  # (S,)
-
-
-def fit_logit(design: Floats, shares: Floats) -> LogitFit | None:
-    """Fit a quasi-binomial model with logit link to one proportion of each sample (Wedderburn 1974).
-
-    These are generalized estimating equations with the sample as the cluster. The covariance is the sandwich estimate
-    with the correction of Mancl and DeRouen (2001) for few samples.
-
-    Args:
-        design: (S, C) covariates of each sample.
-        shares: (S,) proportions.
-
-    Returns:
-        None: there is no estimate, because covariates separate proportions of 0 and 1, or leave no sample free.
-    """
-    from scipy.special import expit
-
-    coefficients = np.zeros(design.shape[1])
-    for _ in range(_MOST_STEPS):
-        fitted: Floats = expit(design @ coefficients)
-        variance = fitted * (1 - fitted)
-        information = design.T @ (variance[:, None] * design)
-        if np.linalg.cond(information) > _MOST_CONDITION:
-            return None
-        step = np.linalg.solve(information, design.T @ (shares - fitted))
-        coefficients = coefficients + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-        if float(np.abs(design @ step).max()) < _CLOSE_ENOUGH:
-            break
-    else:
-        return None
-    inverse = np.linalg.inv(information)
-    leverage = variance * np.einsum("sc,cd,sd->s", design, inverse, design)
-    if float(leverage.max()) > 1 - _CLOSE_ENOUGH:
-        return None
-    scores = design * ((shares - fitted) / (1 - leverage))[:, None]
-    return LogitFit(coefficients, inverse @ (scores.T @ scores) @ inverse, fitted)
-
-
-def trend_of_shares(doses: Sequence[float], values: Sequence[float]) -> SampleEstimate:
-    """Return the change of the log odds per unit of the dose by `fit_logit`, with the p-value of `trend_p`.
-
-    Args:
-        doses: of at least three samples, not all equal.
-        values: the proportions in these samples.
-    """
-    from scipy.special import stdtrit
-
-    dose, shares = np.asarray(doses, np.float64), np.asarray(values, np.float64)
-    p = trend_p(dose, shares)
-    spread = float(dose.std())
-    design = np.column_stack([np.ones(len(dose)), (dose - dose.mean()) / spread])
-    fit = fit_logit(design, shares)
-    if fit is None:
-        return SampleEstimate(None, p=p)
-    slope, degrees = float(fit.coefficients[1]) / spread, len(dose) - 2
-    error = float(fit.covariance[1, 1]) ** 0.5 / spread
-    if not error > 0:
-        return SampleEstimate(slope, p=p)
-    half = float(stdtrit(degrees, _TAILS[1])) * error
-    return SampleEstimate(slope, slope - half, slope + half, p)
-
-
-def trend_p(doses: Floats, values: Floats) -> float | None:
-    """Return the p-value of a permutation test of the correlation of proportions with the dose, with 10,000 draws.
-
-    It is exact for any distribution of the proportions, if the dose has no effect on them.
-
-    Returns:
-        None: the values are equal.
-    """
-    x, y = doses - doses.mean(), values - values.mean()
-    if float((y**2).sum()) <= _SMALLEST:
-        return None
-    rng = np.random.default_rng(_SEED)
-    observed = abs(float(x @ y)) * (1 - _ROUNDING)
-    n_as_large = 0
-    for _ in range(_N_PERMUTATIONS // _PERMUTATIONS_AT_ONCE):
-        permuted = rng.permuted(np.tile(y, (_PERMUTATIONS_AT_ONCE, 1)), axis=1)
-        n_as_large += int((np.abs(permuted @ x) >= observed).sum())
-    return (1 + n_as_large) / (1 + _N_PERMUTATIONS)
-
-
-def samples_needed(values: Sequence[Sequence[float]], difference: float, *, is_paired: bool = False) -> int | None:
-    """Return how many samples of each of two conditions, or blocks, would show a difference, with a power of 80%.
-
-    Args:
-        values: the proportions in samples of each condition, from which their standard deviation is estimated; with
-            `is_paired`, the differences in blocks for each pair of conditions.
-        difference: the true difference of the two conditions, above 0.
-        is_paired: whether conditions are compared within blocks.
-
-    Returns:
-        None: the standard deviation cannot be estimated, is 0, or more than 10,000 samples would be needed.
-    """
-    from scipy.special import nctdtr, stdtrit
-
-    sets = [np.asarray(each, np.float64) for each in values if len(each) > 1]
-    degrees = sum(len(each) - 1 for each in sets)
-    variance = sum(float(each.var(ddof=1)) * (len(each) - 1) for each in sets) / degrees if degrees else 0.0
-    if variance <= _SMALLEST:
-        return None
-    effect = difference / variance**0.5
-    for n in range(2, _MOST_SAMPLES + 1):
-        freedom, noncentrality = (n - 1, effect * n**0.5) if is_paired else (2 * n - 2, effect * (n / 2) ** 0.5)
-        critical = float(stdtrit(freedom, _TAILS[1]))
-        if 1 - float(nctdtr(freedom, noncentrality, critical)) >= POWER:
-            return n
-    return None

@@ -25,14 +25,10 @@ from coverslip.evaluation.sample_proportions import (
     block_means,
     compared_conditions,
     conditions_in_order,
-    controls_of_plates,
     has_corrections,
-    samples_for_difference,
-    trends_of_conditions,
     values_by_condition,
-    with_z_scores,
 )
-from coverslip.events import Emit, Noted, OnProgress, ignore, ignore_progress, progress_reporter, show
+from coverslip.events import Emit, Noted, ignore, show
 from coverslip.files import check_replaceable
 from coverslip.messages import Message, message, note, text
 from coverslip.runs.classifier import identity_of, open_classifier
@@ -47,7 +43,7 @@ from coverslip.runs.predictions import (
     check_predictions_table,
     read_predictions,
 )
-from coverslip.table_cells import composed, number_of
+from coverslip.table_cells import composed
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,10 +73,7 @@ def summarise(
     block: str | None = None,
     table: Path | str | None = None,
     run: Run | Path | str | None = None,
-    time: str | None = None,
-    detect: float | None = None,
-    negative: str | None = None,
-    positive: str | None = None,
+    control: str | None = None,
     emit: Emit = show,
 ) -> Summary:
     """Count the classes in each sample, correct the proportions for the classifier's errors, and compare conditions.
@@ -98,13 +91,8 @@ def summarise(
             and after treatment.
         table: a CSV table with these columns and `image_id` or `path`; None: they are columns of the predictions.
         run: the run of the classifier, with predictions of test images; None: proportions are not corrected.
-        time: the column with the time point of each image, a number; then each sample and condition has proportions at
-            each time too.
-        detect: a difference of proportions, between 0 and 1, for which the number of samples is computed.
-        negative: the condition of the negative controls. Other conditions are compared with it only, and samples have
-            z-scores: those whose names end in a well, such as `plate1/B03`, by the controls of their plate.
-        positive: the condition of the positive controls, for Z' of each plate.
-        emit: receives progress.
+        control: the condition that others are compared with; None: each two are compared.
+        emit: receives notes.
 
     Raises:
         CoverslipError: a file is not a table of predictions with the probability of each class, a table lacks a
@@ -117,10 +105,9 @@ def summarise(
         ['new']
     """
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]
-    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), time, emit, block=block)
+    classes, rows = read_sampled(files, by, condition, None if table is None else Path(table), emit, block=block)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
-    on_progress = progress_reporter(emit, "computing-proportions", "proportions")
-    return summary_of(classes, rows, opened, detect, controls=(negative, positive), on_progress=on_progress)
+    return summary_of(classes, rows, opened, control)
 
 
 def run_of_predictions(
@@ -153,7 +140,6 @@ class SampledPrediction:
     sample: str
     condition: str | None = None  # None: there are no conditions
     block: str | None = None  # None: there are no blocks
-    time: float | None = None  # None: unknown
     classifier: str = ""  # the code of the classifier and its settings; empty: unknown
     pixels_read: str = ""  # of its file, such as `z=1`; empty: the first plane
 
@@ -162,10 +148,7 @@ def summary_of(
     classes: Sequence[str],
     rows: Sequence[SampledPrediction],
     run: Run | None,
-    detect: float | None = None,
-    *,
-    controls: tuple[str | None, str | None] = (None, None),
-    on_progress: OnProgress = ignore_progress,
+    control: str | None = None,
 ) -> Summary:
     """Return the proportions of the classes in these samples, as `summarise`.
 
@@ -173,17 +156,13 @@ def summary_of(
         classes: the classes of the classifier, in the order of the probabilities.
         rows: at least one of a readable image; all rows of a sample have the same condition.
         run: the run of the classifier; None: proportions are not corrected.
-        detect: as of `summarise`.
-        controls: the conditions of negative and positive controls.
-        on_progress: called with the numbers of computed and of all proportions at times.
+        control: as of `summarise`.
 
     Raises:
-        CoverslipError: `detect` is no difference of proportions, or there is no such control.
+        CoverslipError: there is no such control.
     """
-    if detect is not None and not 0 < detect < 1:
-        raise CoverslipError("no-difference-to-detect", value=detect)
-    votes, probabilities = _numbers_of(rows, classes)
-    images, condition_of = _samples(rows, votes, probabilities, range(len(rows)))
+    images = _images_of_samples(classes, rows)
+    condition_of = {row.sample: row.condition for row in rows}
     block_of = {row.sample: row.block for row in rows}
     rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
@@ -192,25 +171,18 @@ def summary_of(
         for name, of_sample in images.items()
     ]
     names = conditions_in_order(condition_of.values())
-    for control in controls:
-        if control is not None and control not in names:
-            raise CoverslipError(
-                "summary-no-control", control=control, conditions=", ".join(name for name in names if name) or "-"
-            )
+    if control is not None and control not in names:
+        named = ", ".join(name for name in names if name) or "-"
+        raise CoverslipError("summary-no-control", control=control, conditions=named)
     of_condition = {name: {s: each for s, each in images.items() if condition_of[s] == name} for name in names}
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
-    series = _series(classes, rows, votes, names, rates, on_progress)
-    has_corrected = has_corrections((*samples, *conditions, *series))
+    has_corrected = has_corrections((*samples, *conditions))
     shift = None if rates is None or not has_corrected else _label_shift(list(images.values()), rates, prior)
     return Summary(
         classes=tuple(classes),
-        samples=tuple(with_z_scores(samples, controls[0])),
+        samples=tuple(samples),
         conditions=tuple(conditions),
-        comparisons=tuple(compared_conditions(samples, names, classes, rates, controls[0])),
-        trends=tuple(trends_of_conditions(samples, names, classes)),
-        samples_needed=() if detect is None else tuple(samples_for_difference(samples, names, classes, detect)),
-        series=series,
-        controls=tuple(controls_of_plates(samples, controls, classes)),
+        comparisons=tuple(compared_conditions(samples, names, classes, rates, control)),
         label_shift=shift,
         correlations={} if rates is None else _correlations(rates, classes),
         cautions=tuple(cautions_of(samples)),
@@ -264,46 +236,20 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
 
 
 SUMMARY_COLUMNS = (
-    *(
-        "sample",
-        "condition",
-        "block",
-        "time",
-        "n_images",
-        "n_uncertain",
-        "n_unfamiliar",
-        "n_unreadable",
-        "class",
-        "count",
-    ),
-    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "reason", "z_score"),
+    *("sample", "condition", "block", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
+    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "reason"),
 )
 
 
 def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
-    """Yield a row for each class in each sample, and at each time if there are times, with `SUMMARY_COLUMNS`."""
-    for sample in [each for each in summary.series if each.sample is not None] or summary.samples:
+    """Yield a row for each class in each sample, with `SUMMARY_COLUMNS`."""
+    for sample in summary.samples:
         for name, of_class in sample.classes.items():
             raw, corrected = of_class.raw, of_class.corrected
-            time = "" if sample.time is None else f"{sample.time:g}"
-            cells = (
-                sample.sample,
-                sample.condition,
-                sample.block,
-                time,
-                sample.n,
-                sample.n_uncertain,
-                sample.n_unfamiliar,
-            )
+            numbers = (sample.n, sample.n_uncertain, sample.n_unfamiliar, sample.n_unreadable)
             values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, of_class.unclipped)
-            z_score = "" if of_class.z_score is None else of_class.z_score
-            yield dict(
-                zip(
-                    SUMMARY_COLUMNS,
-                    (*cells, sample.n_unreadable, name, of_class.count, *values, corrected.reason, z_score),
-                    strict=True,
-                )
-            )
+            cells = (sample.sample, sample.condition, sample.block, *numbers, name, of_class.count, *values)
+            yield dict(zip(SUMMARY_COLUMNS, (*cells, corrected.reason), strict=True))
 
 
 def write_summary(summary: Summary, file: Path) -> None:
@@ -359,7 +305,6 @@ def read_sampled(
     by: str | None,
     condition: str | None,
     table: Path | None,
-    time: str | None = None,
     emit: Emit = ignore,
     *,
     block: str | None = None,
@@ -373,7 +318,6 @@ def read_sampled(
         by: None: all images of a condition are one sample.
         condition: the column with the condition.
         table: the table to join.
-        time: the column with the time point.
         emit: receives notes on images that are listed several times or were excluded.
         block: the column with the block of each sample.
 
@@ -383,19 +327,13 @@ def read_sampled(
     for file, n in Counter(file.resolve() for file in files).items():
         if n > 1:
             raise CoverslipError("predictions-given-twice", file=file)
-    joined = (
-        None
-        if table is None
-        else _JoinedTable(
-            table, [name for name in (by, condition, block, time) if name], numbers=(condition, block, time)
-        )
-    )
+    columns = [name for name in (by, condition, block) if name]
+    joined = None if table is None else _JoinedTable(table, columns, numbers=(condition, block))
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
     classes = tables[0][1].classes
-    has_folders = FOLDER in (by, condition, block, time)
-    folders = names_of_folders(row.path for _, predicted in tables for row in predicted) if has_folders else {}
+    folders = names_of_folders(row.path for _, predicted in tables for row in predicted) if FOLDER in columns else {}
     images = ImagesInProportions()
     rows: list[SampledPrediction] = []
     about_samples: dict[str, tuple[str | None, str | None]] = {}  # condition and block
@@ -404,7 +342,7 @@ def read_sampled(
             raise CoverslipError("summary-other-classes", file=file, other=str(files[0]))
         order = [predicted.classes.index(name) for name in classes]
         named = joined.file if joined else file
-        about_images = rows_of_table(file, lambda name: name in (time, condition, block))
+        about_images = rows_of_table(file, lambda name: name in (condition, block))
         for row, cells in zip(predicted, about_images, strict=True):
             pixels_read = cells.get(PIXELS_COLUMN, "")
             image = _identity(row, file), pixels_read  # other planes of a file are other images
@@ -422,10 +360,9 @@ def read_sampled(
                 if first != second:
                     raise CoverslipError(code, file=named, sample=sample, first=first, second=second)
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
-            at = None if time is None else _time(_cell(about, time, row.path, named, folders), time, row.path, named)
-            if images.add((image, sample, at), is_excluded=False):
+            if images.add((image, sample), is_excluded=False):
                 identity = cells.get(CLASSIFIER_COLUMN, "")
-                rows.append(SampledPrediction(in_order, sample, value, of_block, at, identity, pixels_read))
+                rows.append(SampledPrediction(in_order, sample, value, of_block, identity, pixels_read))
     if images.n_repeated:
         emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
     if images.n_excluded:
@@ -464,34 +401,22 @@ def names_of_folders(paths: Iterable[str]) -> dict[str, str]:
     return {name: folder.relative_to(common).as_posix() for name, folder in folders.items()}
 
 
-def _samples(
-    rows: Sequence[SampledPrediction], votes: Floats, probabilities: Floats, at: Iterable[int]
-) -> tuple[dict[str, _Images], dict[str, str | None]]:
-    """Return the images and the condition of each sample among the rows at these positions, in their order."""
-    readable: dict[str, list[int]] = defaultdict(list)
+def _images_of_samples(classes: Sequence[str], rows: Sequence[SampledPrediction]) -> dict[str, _Images]:
+    """Return the images of each sample, in the order of the rows."""
     decisions: dict[str, Counter[str]] = defaultdict(Counter)
-    condition_of: dict[str, str | None] = {}
-    for k in at:
-        row = rows[k]
-        condition_of[row.sample] = row.condition
+    for row in rows:
         decisions[row.sample][row.prediction.decision] += 1
-        if row.prediction.decision != UNREADABLE:
-            readable[row.sample].append(k)
-    images = {
-        sample: _Images(votes[readable[sample]], probabilities[readable[sample]], of_sample)
+    readable = [row for row in rows if row.prediction.decision != UNREADABLE]
+    positions: dict[str, list[int]] = defaultdict(list)
+    for k, row in enumerate(readable):
+        positions[row.sample].append(k)
+    predictions = [row.prediction for row in readable]
+    probabilities = probabilities_of(predictions, len(classes))
+    votes = votes_of(predictions, classes, probabilities)
+    return {
+        sample: _Images(votes[positions[sample]], probabilities[positions[sample]], of_sample)
         for sample, of_sample in decisions.items()
     }
-    return images, condition_of
-
-
-def _numbers_of(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return the (n, K) votes and probabilities of all rows; 0 for unreadable images."""
-    readable = [k for k, row in enumerate(rows) if row.prediction.decision != UNREADABLE]
-    predictions = [rows[k].prediction for k in readable]
-    votes, probabilities = np.zeros((len(rows), len(classes))), np.zeros((len(rows), len(classes)))
-    probabilities[readable] = probabilities_of(predictions, len(classes))
-    votes[readable] = votes_of(predictions, classes, probabilities[readable])
-    return votes, probabilities
 
 
 def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders: Mapping[str, str]) -> str:
@@ -502,13 +427,6 @@ def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders:
     if column == FOLDER:
         return folders[folder_of(path)]
     raise CoverslipError("summary-no-column", file=file, column=column, columns=", ".join(about) or "-")
-
-
-def _time(cell: str, column: str, path: str, file: Path) -> float:
-    time = number_of(cell)
-    if time is None:
-        raise CoverslipError("summary-no-time", file=file, column=column, value=cell, path=path)
-    return time
 
 
 class _JoinedTable:
@@ -564,47 +482,12 @@ def _prior(run: Run, classes: Sequence[str]) -> list[float]:
     return [of_class[name] for name in classes]
 
 
-def _series(
-    classes: Sequence[str],
-    rows: Sequence[SampledPrediction],
-    votes: Floats,
-    conditions: Sequence[str | None],
-    rates: ErrorRates | None,
-    on_progress: OnProgress,
-) -> tuple[SampleProportions, ...]:
-    """Return the proportions of each sample, then of each condition, in the order of time."""
-    block_of = {row.sample: row.block for row in rows}
-    of_time: dict[float, list[int]] = defaultdict(list)
-    for k, row in enumerate(rows):
-        if row.time is not None:
-            of_time[row.time].append(k)
-    at_times = [(time, *_samples(rows, votes, votes, of_time[time])) for time in sorted(of_time)]
-    parts = [
-        ({sample: images[sample]}, sample, condition_of[sample], time)
-        for sample in dict.fromkeys(sample for _, images, _ in at_times for sample in images)
-        for time, images, condition_of in at_times
-        if sample in images
-    ]
-    wholes = [
-        ({name: each for name, each in images.items() if condition_of[name] == condition}, None, condition, time)
-        for condition in conditions
-        for time, images, condition_of in at_times
-    ]
-    series = []
-    for images, sample, condition, time in (*parts, *(whole for whole in wholes if whole[0])):
-        block = block_of.get(sample or "")
-        series.append(_proportions(images, sample, condition, classes, rates, time=time, block=block))
-        on_progress(len(series), len(parts) + len(wholes))
-    return tuple(series)
-
-
 def _proportions(
     images: Mapping[str, _Images],
     sample: str | None,
     condition: str | None,
     classes: Sequence[str],
     rates: ErrorRates | None,
-    time: float | None = None,
     block: str | None = None,
 ) -> SampleProportions:
     readable = [each for each in images.values() if len(each.votes)]
@@ -645,7 +528,6 @@ def _proportions(
         sample=sample,
         condition=condition,
         block=block,
-        time=time,
         n=n,
         n_samples=len(images),
         n_uncertain=decisions[UNCERTAIN],

@@ -43,13 +43,6 @@ class Drawing(FigureName):
 
 
 @dataclass(frozen=True, slots=True)
-class PlateMap(FigureName):
-    """A map of the wells of plates, in pages without files."""
-
-    svg: str
-
-
-@dataclass(frozen=True, slots=True)
 class SectionText:
     """Text, a table and figures."""
 
@@ -58,7 +51,7 @@ class SectionText:
     rows: Sequence[Sequence[Cell]] = ()  # the first cell of each row is its name
     text_columns: Sequence[str] = ()  # titles of columns, besides the first, that hold text instead of numbers
     heading: str = ""
-    drawings: Sequence[Drawing | PlateMap] = ()
+    drawings: Sequence[Drawing] = ()
     pictures: Sequence[Path] = ()  # PNG files
     totals: Sequence[Sequence[Cell]] = ()  # rows of the table's foot
     summary: str = ""  # title of a table that is shown on request only

@@ -12,7 +12,7 @@ from coverslip.files import write_json, write_text
 from coverslip.images.output import as_webp
 from coverslip.messages import ENGLISH, escape_controls_in_lines, in_language, text
 from coverslip.reports import metric_rows
-from coverslip.reports.blocks import Drawing, PlateMap, SectionContent, as_data
+from coverslip.reports.blocks import Drawing, SectionContent, as_data
 from coverslip.reports.figures import TOKENS_FILE, draw, drawn_for_page
 from coverslip.reports.metric_rows import MetricValue, estimate, reasons, shown
 from coverslip.reports.model_card import model_card_text
@@ -200,13 +200,11 @@ def _rendered(section: SectionContent, figures: Path | None) -> "Markup":
     return Markup(_template("section.html").render(blocks=section.blocks, figure=figure))  # noqa: S704 - made here; texts in it are escaped
 
 
-def _rendered_figure(drawing: Drawing | PlateMap, folder: Path | None) -> dict[str, Any]:  # Any: template's values
+def _rendered_figure(drawing: Drawing, folder: Path | None) -> dict[str, Any]:  # Any: template's values
     from markupsafe import Markup
 
     file = ""
-    if isinstance(drawing, PlateMap):
-        svg = drawing.svg
-    elif folder is None or drawing.numbers is None:
+    if folder is None or drawing.numbers is None:
         svg = drawn_for_page(drawing.name, drawing.figure, title=drawing.title)
     else:
         numbers, file = drawing.numbers(), f"{folder.name}/{drawing.name}"

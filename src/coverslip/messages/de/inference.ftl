@@ -365,8 +365,6 @@ summary-size-unknown = die Fehlerraten des Klassifikators sind zu unsicher, um d
 
 summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
 
-trend-not-estimable = Chancen (Odds) können diese Anteile nicht beschreiben: Ihr Mittelwert liegt bei manchen Dosen nicht zwischen 0 und 1, oder zu wenige Proben liegen zwischen 0 und 1
-
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.
 
 summary-similar-conditions = Die Bedingungen { $names } könnten eine Bedingung in mehreren Schreibweisen sein. Sie zählen als verschiedene Bedingungen. Wenn sie eine Bedingung sind, verwenden Sie eine Schreibweise.
@@ -397,9 +395,6 @@ summary-no-column = Es gibt keine Spalte „{ $column }“. Die Spalten sind { $
 summary-empty-cell = Die Spalte „{ $column }“ ist für { $path } leer
     .do = Füllen Sie die Spalte aus, oder entfernen Sie die Zeile.
 
-summary-no-time = Die Zeit „{ $value }“ von { $path } in der Spalte „{ $column }“ ist keine Zahl
-    .do = Schreiben Sie alle Zeiten als Zahlen in einer Einheit, etwa in Stunden.
-
 sample-of-two-conditions = Die Probe „{ $sample }“ hat zwei Bedingungen, „{ $first }“ und „{ $second }“
     .do = Korrigieren Sie die Bedingung, oder geben Sie jeder Probe einen eigenen Namen. Für Patienten vor und nach einer Behandlung hat `summarise` die Option --block.
 
@@ -412,17 +407,8 @@ summary-without-images = Es gibt keine Vorhersagen lesbarer Bilder
 no-sample-matches = Das Muster „{ $pattern }“ passt zu keinem Pfad. Der erste Pfad ist „{ $path }“
     .do = Korrigieren Sie das Muster. Für Namen wie slide07_cell3.png schreiben Sie slide[0-9]+.
 
-no-time-matches = Das Muster „{ $pattern }“ passt in keinem Pfad zu einer Zahl. Der erste Pfad ist „{ $path }“
-    .do = Korrigieren Sie das Muster. Für Namen wie well3_t012.png schreiben Sie _t([0-9]+).
-
-no-difference-to-detect = Ein Unterschied von Anteilen muss über 0 und unter 1 liegen, nicht bei { $value }
-    .do = Geben Sie ihn als Anteil an: 0.05 ist ein Unterschied von 5 Prozentpunkten.
-
 summary-no-control = Keine Probe hat die Bedingung „{ $control }“
     .do = Nennen Sie eine der Bedingungen: { $conditions }.
-
-samples-are-no-wells = Die Probe „{ $sample }“ endet nicht auf ein Well wie plate1/B03, oder zwei Proben sind dasselbe Well
-    .do = Nennen Sie mit --by die Spalte mit dem Well jedes Bildes.
 
 summary-table-without-key = Diese Tabelle hat weder eine Spalte image_id noch eine Spalte path
     .do = Fügen Sie eine Spalte mit der image_id oder dem path jedes Bildes hinzu, wie in den Vorhersagen.

@@ -655,15 +655,7 @@ column-count = Anzahl
 
 column-difference = Unterschied
 
-column-negative-controls = Negativkontrollen
-
 column-effect-size = Effektstärke (Hedges-g)
-
-column-odds-ratio = Odds Ratio je Einheit
-
-column-plate = Platte
-
-column-positive-controls = Positivkontrollen
 
 column-raw = gezählt
 
@@ -673,22 +665,13 @@ column-samples = Proben
 
 column-block = Block
 
-column-units-needed = { $are_blocks ->
-    [true] Blöcke mit beiden Bedingungen
-   *[false] Proben je Bedingung
-}
-
 column-reader = Befunder
 
 column-other-reader = anderer Befunder
 
 column-equal-labels = gleiche Labels
 
-column-time = Zeit
-
 column-with-interval = { $title } (95{"\u00A0"}%-KI)
-
-column-z-score = z-Wert
 
 report-counts = { $n_correct } von { $n_images }
 
@@ -704,8 +687,8 @@ proportions-not-corrected = Die Anteile sind Anzahlen von Vorhersagen, die durch
 proportions-by-condition = Anteile
 
 proportions-shown = { $correction ->
-    [all] Abbildungen zeigen korrigierte Anteile zwischen 0 und 1. Unterschiede, Trends und Kontrollen verwenden sie ohne diese Grenzen.
-    [some] Abbildungen zeigen Anzahlen von Vorhersagen, weil einige Proben nicht korrigiert werden konnten. Auch Unterschiede, Trends und Kontrollen verwenden diese Anzahlen.
+    [all] Abbildungen zeigen korrigierte Anteile zwischen 0 und 1. Unterschiede verwenden sie ohne diese Grenzen.
+    [some] Abbildungen zeigen Anzahlen von Vorhersagen, weil einige Proben nicht korrigiert werden konnten. Auch Unterschiede verwenden diese Anzahlen.
    *[none] Abbildungen zeigen Anzahlen von Vorhersagen, weil keine Probe korrigiert werden konnte.
 }
 
@@ -721,20 +704,6 @@ proportions-blocks = { $n_blocks ->
     [one] { $n_blocks } Block
    *[other] { $n_blocks } Blöcke
 }
-
-proportions-planning = Um einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten in 4 von 5 Experimenten zu zeigen
-
-proportions-trend = Trend über Bedingungen: Odds Ratio je Einheit
-
-proportions-over-time = Anteile über die Zeit
-
-proportions-curves = Dicke Linien: Mittelwert der Proben einer Bedingung, mit dem 95{"\u00A0"}%-Konfidenzintervall (KI) als Band. Dünne Linien: Proben.
-
-proportions-plates = Platten
-
-proportions-wells = Die Farbe der Wells zeigt den Anteil der Klasse.
-
-proportions-controls = Kontrollen jeder Platte
 
 proportions-samples = Proben
 
@@ -752,8 +721,6 @@ proportions-differences-help = { $has_blocks ->
     [true] Blöcke
    *[false] Proben
 } einer Bedingung. Ein kleiner adjustierter p-Wert (unter 0,05) besagt, dass ein solcher Unterschied selten wäre, wenn sich die Bedingungen nicht unterschieden; er berücksichtigt die Anzahl der Klassen und der Vergleiche.
-
-proportions-controls-help = Z′ ist 1 − 3 (SD der Positivkontrollen + SD der Negativkontrollen) / Abstand ihrer Mittelwerte: über 0,5 bei einem guten Assay, unter 0, wenn sich die Kontrollen überlappen. Nötig sind zwei Kontrollen jeder Art. Der z-Wert einer Probe ist ihr Abstand vom Mittelwert der Negativkontrollen ihrer Platte, in deren SD.
 
 agreement-title = Übereinstimmung
 

@@ -35,8 +35,6 @@ stage-computing-learning-curve = Lernkurve berechnen
 
 stage-writing-report = Bericht schreiben
 
-stage-computing-proportions = Anteile im Zeitverlauf berechnen
-
 stage-hashing-files = Hashes von Dateien berechnen
 
 stage-writing-backup = Sicherung schreiben
@@ -119,8 +117,6 @@ unit-metrics = Metriken
 unit-pairs = Paare
 
 unit-probes = Testklassifikatoren
-
-unit-proportions = Anteile
 
 unit-sections = Abschnitte
 

@@ -390,23 +390,15 @@ help-summarise-condition = Column with the condition of each sample, such as dos
 
 help-summarise-block = Column with the experiment day, batch or patient of each sample. Conditions are compared within these (paired t test). If it is also --by, each condition of a patient is a sample.
 
+help-summarise-control = Condition that others are compared with. Default: each pair of conditions is compared.
+
 help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them, because `coverslip predict` copies the columns of its input table.
 
-help-summarise-time = Column with the time of each image, a number. Each sample and condition also has proportions at each time, in --json, --out and --report.
-
-help-summarise-out = Also write a CSV table with a row for each class in each sample, and at each time if there is --time.
+help-summarise-out = Also write a CSV table with a row for each class in each sample.
 
 help-summarise-report = Also write the proportions as one HTML file with figures, tables and a text for the methods section.
 
-help-summarise-detect = Also compute how many samples of each condition would show this difference of proportions (0.05: 5 percentage points) with a power of 80%.
-
-help-summarise-negative = Condition of the negative controls. Other conditions are compared with it only. --json and --out contain the z-score of each sample: its distance from the controls of its plate in their standard deviations.
-
-help-summarise-positive = Condition of the positive controls, for Z′ of each plate.
-
 help-summarise-prism = Also write a CSV table for GraphPad Prism: a column for each class and condition, a row for each sample, or for each block.
-
-help-summarise-plate-map = Also draw plates with 96 or 384 wells as SVG, colored by proportion. Names of samples end in a well, such as B03 or plate1/B03.
 
 help-summarise-run = Run folder of the classifier. Its errors on the test images correct the proportions.
 

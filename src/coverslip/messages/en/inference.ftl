@@ -365,8 +365,6 @@ summary-size-unknown = the error rates of the classifier are too uncertain to sa
 
 summary-values-unclipped = corrected, values below 0 or above 1 are meant
 
-trend-not-estimable = odds cannot describe these proportions: their mean at some doses is not between 0 and 1, or too few samples are between 0 and 1
-
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.
 
 summary-similar-conditions = The conditions { $names } may be one condition with several spellings. They count as different conditions. If they are one condition, use one spelling.
@@ -397,9 +395,6 @@ summary-no-column = There is no column '{ $column }'. The columns are { $columns
 summary-empty-cell = The column '{ $column }' is empty for { $path }
     .do = Fill in the column, or remove the row.
 
-summary-no-time = The time '{ $value }' of { $path } in the column '{ $column }' is not a number
-    .do = Write all times as numbers in one unit, such as hours.
-
 sample-of-two-conditions = The sample '{ $sample }' has two conditions, '{ $first }' and '{ $second }'
     .do = Correct the condition, or give each sample a name of its own. For patients before and after treatment, `summarise` has --block.
 
@@ -412,17 +407,8 @@ summary-without-images = There are no predictions of readable images
 no-sample-matches = The pattern '{ $pattern }' matches no path. The first path is '{ $path }'
     .do = Correct the pattern. For names like slide07_cell3.png, write slide[0-9]+.
 
-no-time-matches = The pattern '{ $pattern }' matches a number in no path. The first path is '{ $path }'
-    .do = Correct the pattern. For names like well3_t012.png, write _t([0-9]+).
-
-no-difference-to-detect = A difference of proportions must be above 0 and below 1, not { $value }
-    .do = State it as a share: 0.05 is a difference of 5 percentage points.
-
 summary-no-control = No sample has the condition '{ $control }'
     .do = Name one of the conditions: { $conditions }.
-
-samples-are-no-wells = The sample '{ $sample }' does not end in a well, such as plate1/B03, or two samples are the same well
-    .do = Name the column with the well of each image with --by.
 
 summary-table-without-key = This table has neither a column image_id nor a column path
     .do = Add a column with the image_id or path of each image, as in the predictions.

@@ -1521,8 +1521,6 @@ proportions-methods-compared = Conditions were compared { $has_blocks ->
        *[false] sample
     } was the unit; p-values were adjusted by Holm's method.
 
-proportions-methods-trend = Odds ratios per unit of the condition are from a quasi-binomial model of the samples (generalized estimating equations, variance of Mancl and DeRouen 2001); p-values are from a permutation test of the correlation of the samples with the condition.
-
 report-labels-not-checked = { $n_labels ->
         [one] Not checked: { $n_labels } label.
        *[other] Not checked: { $n_labels } labels.

@@ -655,15 +655,7 @@ column-count = count
 
 column-difference = difference
 
-column-negative-controls = negative controls
-
 column-effect-size = effect size (Hedges' g)
-
-column-odds-ratio = odds ratio per unit
-
-column-plate = plate
-
-column-positive-controls = positive controls
 
 column-raw = counted
 
@@ -673,22 +665,13 @@ column-samples = samples
 
 column-block = block
 
-column-units-needed = { $are_blocks ->
-    [true] blocks with both conditions
-   *[false] samples of each condition
-}
-
 column-reader = reader
 
 column-other-reader = other reader
 
 column-equal-labels = equal labels
 
-column-time = time
-
 column-with-interval = { $title } (95%{"\u00A0"}CI)
-
-column-z-score = z-score
 
 report-counts = { $n_correct } of { $n_images }
 
@@ -704,8 +687,8 @@ proportions-not-corrected = Proportions are counts of predictions, which are bia
 proportions-by-condition = Proportions
 
 proportions-shown = { $correction ->
-    [all] Figures show corrected proportions within 0 and 1. Differences, trends and controls use them without these limits.
-    [some] Figures show counts of predictions, because some samples could not be corrected. Differences, trends and controls use these counts, too.
+    [all] Figures show corrected proportions within 0 and 1. Differences use them without these limits.
+    [some] Figures show counts of predictions, because some samples could not be corrected. Differences use these counts, too.
    *[none] Figures show counts of predictions, because no sample could be corrected.
 }
 
@@ -721,20 +704,6 @@ proportions-blocks = { $n_blocks ->
     [one] { $n_blocks } block
    *[other] { $n_blocks } blocks
 }
-
-proportions-planning = To show a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 4 of 5 experiments
-
-proportions-trend = Trend over conditions: odds ratio per unit
-
-proportions-over-time = Proportions over time
-
-proportions-curves = Thick lines: mean of the samples of a condition, with the 95% confidence interval (CI) as a band. Thin lines: samples.
-
-proportions-plates = Plates
-
-proportions-wells = Wells are colored by the proportion of the class.
-
-proportions-controls = Controls of each plate
 
 proportions-samples = Samples
 
@@ -752,8 +721,6 @@ proportions-differences-help = { $has_blocks ->
     [true] blocks
    *[false] samples
 } of a condition. A small adjusted p-value (below 0.05) says that such a difference would be rare if the conditions did not differ; it allows for the number of classes and comparisons.
-
-proportions-controls-help = Z′ is 1 − 3 (SD of positive + SD of negative controls) / distance of their means: above 0.5 for a good assay, below 0 if the controls overlap. It needs two controls of each kind. The z-score of a sample is its distance from the mean of the negative controls of its plate, in their SD.
 
 agreement-title = Agreement
 

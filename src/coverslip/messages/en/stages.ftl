@@ -35,8 +35,6 @@ stage-computing-learning-curve = computing the learning curve
 
 stage-writing-report = writing the report
 
-stage-computing-proportions = computing proportions over time
-
 stage-hashing-files = hashing files
 
 stage-writing-backup = writing the backup
@@ -119,8 +117,6 @@ unit-metrics = metrics
 unit-pairs = pairs
 
 unit-probes = probes
-
-unit-proportions = proportions
 
 unit-sections = sections
 

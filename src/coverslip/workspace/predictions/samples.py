@@ -14,8 +14,7 @@ from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
-from coverslip.evaluation.sample_proportions import Summary, Well, wells_of
-from coverslip.images.reader import ReadPlan
+from coverslip.evaluation.sample_proportions import Summary
 from coverslip.inference.proportions import (
     SUMMARY_COLUMNS,
     SampledPrediction,
@@ -39,7 +38,6 @@ from coverslip.reports.proportions import assumption_of, proportion_sections, pr
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import Document, table_text
 from coverslip.runs.folder import Run
-from coverslip.table_cells import number_of
 from coverslip.workspace.datasets.grouping import groups_of_paths
 from coverslip.workspace.jobs.records import Job, find_job, find_owned_job
 from coverslip.workspace.lists import Exclusion, answer_of, as_prediction, images_of_job
@@ -70,28 +68,8 @@ class Sampling(BaseModel):
         description="Regular expression for the sample in each path: its part `group`, else its first group, else the"
         " whole match.",
     )
-    time: Literal["series", "pattern"] | None = Field(
-        default=None,
-        description="`series`: the time point of an image series, from 0; `pattern`: a number in the path; null: none.",
-    )
-    time_pattern: str | None = Field(
-        default=None,
-        max_length=500,
-        description="Regular expression for the number in each path, as `pattern`.",
-    )
-    detect: float | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="A difference of proportions, for which the number of samples is computed; null: none.",
-    )
-    negative: str | None = Field(
-        default=None,
-        max_length=200,
-        description="The condition of the negative controls, which others are compared with; null: none.",
-    )
-    positive: str | None = Field(
-        default=None, max_length=200, description="The condition of the positive controls; null: none."
+    control: str | None = Field(
+        default=None, max_length=200, description="The condition that others are compared with; null: each two."
     )
     conditions: dict[str, Annotated[str, Field(max_length=200)]] = Field(
         default_factory=dict,
@@ -119,13 +97,9 @@ class SampledSummary:
     assumption: Annotated[str, Field(description="What corrected proportions assume, or why there are none.")]
     warnings: Annotated[list[str], Field(description="What may be wrong with the samples or the correction.")]
     sections: Annotated[dict[str, list[ReportSection]], Field(description="By class: the tables of the report.")]
-    wells: Annotated[
-        dict[str, Well], Field(description="The well of each sample; empty if names of samples do not end in wells.")
-    ]
     n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
     n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
     n_repeated: Annotated[int, Field(description="Rows that list an image again; each image counts once.")]
-    n_without_time: Annotated[int, Field(description="Images without a time; not counted in proportions over time.")]
 
 
 class ChangedSampling(BaseModel):
@@ -186,7 +160,7 @@ def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
 
 
 def summary_table(workspace: Workspace, prediction_id: str) -> str:
-    """Return a CSV table with a row for each class in each sample, and at each time; raises as `summarize`."""
+    """Return a CSV table with a row for each class in each sample; raises as `summarize`."""
     return table_text(SUMMARY_COLUMNS, summary_rows(summarize(workspace, prediction_id).summary))
 
 
@@ -252,13 +226,12 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
     """
     images = ImagesInProportions()
     counted = [
-        (row, source)
-        for row, source in images_of_job(workspace, job.id).every_row()
+        row
+        for row, _ in images_of_job(workspace, job.id).every_row()
         if images.add(row.row_id if row.first_row is None else row.first_row, is_excluded=row.excluded is not None)
     ]
-    paths = [row.path for row, _ in counted]
+    paths = [row.path for row in counted]
     samples = _samples_of(paths, sampling)
-    times = _times_of(paths, [source.plan for _, source in counted], sampling)
     pairs = [
         (
             row.row_id,
@@ -267,10 +240,9 @@ def sampled_rows(workspace: Workspace, job: Job, sampling: Sampling) -> SampledR
                 sample,
                 sampling.conditions.get(sample) or None,
                 block=sampling.blocks.get(sample) or None,
-                time=time,
             ),
         )
-        for (row, _), sample, time in zip(counted, samples, times, strict=True)
+        for row, sample in zip(counted, samples, strict=True)
         if sample is not None
     ]
     predictions = [prediction for _, prediction in pairs]
@@ -306,17 +278,13 @@ def _summarize(workspace: Workspace, job: Job, sampling: Sampling) -> SampledSum
 
 def _computed(workspace: Workspace, job: Job, sampling: Sampling, run: Run | None) -> SampledSummary:
     rows = sampled_rows(workspace, job, sampling)
-    conditions = {row.condition for row in rows.predictions}
-    controls = [each if each in conditions else None for each in (sampling.negative, sampling.positive)]
-    summary = summary_of(classes_of(job), rows.predictions, run, sampling.detect, controls=(controls[0], controls[1]))
-    wells = wells_of([str(each.sample) for each in summary.samples]) or {}
-    n_without_time = 0 if sampling.time is None else sum(row.time is None for row in rows.predictions)
+    is_control = any(row.condition == sampling.control for row in rows.predictions)
+    summary = summary_of(classes_of(job), rows.predictions, run, sampling.control if is_control else None)
     sections = {
         name: [as_data(section) for section in proportion_sections(summary, [name])] for name in summary.classes
     }
     words = assumption_of(summary), [*warnings_of(summary)]
-    not_counted = rows.n_excluded, rows.n_unmatched, rows.n_repeated
-    return SampledSummary(sampling, summary, *words, sections, wells, *not_counted, n_without_time)
+    return SampledSummary(sampling, summary, *words, sections, rows.n_excluded, rows.n_unmatched, rows.n_repeated)
 
 
 def classes_of(job: Job) -> list[str]:
@@ -333,18 +301,6 @@ def _samples_of(paths: Sequence[str], sampling: Sampling) -> list[str | None]:
     if paths and not any(samples):
         raise CoverslipError("no-sample-matches", pattern=one_line(sampling.pattern or ""), path=one_line(paths[0]))
     return [sample or None for sample in samples]
-
-
-def _times_of(paths: Sequence[str], plans: Sequence[ReadPlan], sampling: Sampling) -> list[float | None]:
-    """Return the time of each image; None: unknown."""
-    if sampling.time is None:
-        return [None] * len(paths)
-    if sampling.time == "series":
-        return [float(plan.t) for plan in plans]
-    times = [number_of(match or "") for match in groups_of_paths(sampling.time_pattern or "", list(paths))]
-    if paths and all(time is None for time in times):
-        raise CoverslipError("no-time-matches", pattern=one_line(sampling.time_pattern or ""), path=one_line(paths[0]))
-    return times
 
 
 def measured_run(workspace: Workspace, job: Job) -> Run | None:

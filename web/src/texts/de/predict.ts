@@ -199,18 +199,6 @@ export const predict: Texts['predict'] = {
     byPattern: 'ein Teil des Dateipfads',
     pattern: 'Muster (regulärer Ausdruck)',
     apply: 'Anwenden',
-    time: 'Zeit',
-    timeHelp: 'Wenn die Zeit jedes Bildes bekannt ist, zeigt die Seite Anteile im Zeitverlauf.',
-    noTime: 'keine',
-    timeOfSeries: 'der Zeitpunkt der Bildserie',
-    timePattern: 'Muster der Zeit (regulärer Ausdruck)',
-    curvesHelp:
-      'Dicke Linien sind Mittelwerte der Proben einer Bedingung, mit ihren 95-%-Konfidenzintervallen als Bändern. Dünne Linien sind Proben. Die heruntergeladene Tabelle enthält die Zahlen aller Proben.',
-    withoutTime: (n) =>
-      plural(n, {
-        one: `${count(n)} Bild hat keine Zeit. In den Anteilen im Zeitverlauf ist es nicht mitgezählt.`,
-        other: `${count(n)} Bilder haben keine Zeit. In den Anteilen im Zeitverlauf sind sie nicht mitgezählt.`,
-      }),
     class: 'Klasse',
     ofClass: (name) => `Anteil von ${name}`,
     proportion: 'Anteil',
@@ -237,15 +225,10 @@ export const predict: Texts['predict'] = {
         one: `${count(n)} Bild wird nicht gezählt, weil das Muster nicht auf seinen Pfad passt.`,
         other: `${count(n)} Bilder werden nicht gezählt, weil das Muster nicht auf ihre Pfade passt.`,
       }),
-    plateHelp: (corrected) =>
-      `Die Farbe der Wells zeigt den ${corrected ? 'korrigierten' : 'gezählten'} Anteil. Die Tabelle der Proben enthält die Zahlen.`,
-    noControl: 'keine',
     control: 'Verglichen wird',
     controlHelp:
-      'Mit einer Kontrolle wird jede andere Bedingung nur mit ihr verglichen, und p-Werte sind für weniger Vergleiche adjustiert. Proben haben dann auch z-Werte.',
+      'Mit einer Kontrolle wird jede andere Bedingung nur mit ihr verglichen, und p-Werte sind für weniger Vergleiche adjustiert.',
     eachTwo: 'jede Bedingung mit jeder',
-    positive: 'Positivkontrollen',
-    zScore: 'z-Wert',
     samples: 'Proben',
     sample: 'Probe',
     condition: 'Bedingung',
@@ -266,9 +249,6 @@ export const predict: Texts['predict'] = {
     startAgain: 'Neu beginnen',
     reset: (file) =>
       `Ordner sind die Proben. Die früheren Proben und Bedingungen stehen in der Datei ${file} der Vorhersage.`,
-    detect: 'Nachzuweisender Unterschied in Prozentpunkten',
-    detectHelp:
-      'Wie viele Proben je Bedingung oder wie viele Blöcke diesen Unterschied mit einer Power von 80\u00a0% zeigen würden.',
   },
   spotCheck: {
     link: 'Stichprobe',

@@ -196,18 +196,6 @@ export const predict = {
     byPattern: 'a part of the file path',
     pattern: 'Pattern (regular expression)',
     apply: 'Apply',
-    time: 'Time',
-    timeHelp: 'With the time of each image, the page shows proportions over time.',
-    noTime: 'none',
-    timeOfSeries: 'the time point of the image series',
-    timePattern: 'Pattern of the time (regular expression)',
-    curvesHelp:
-      'Thick lines are means of the samples of a condition, with their 95% confidence intervals as bands. Thin lines are samples. The downloaded table has the numbers of all samples.',
-    withoutTime: (n: number) =>
-      plural(n, {
-        one: `${count(n)} image has no time. It is not counted in proportions over time.`,
-        other: `${count(n)} images have no time. They are not counted in proportions over time.`,
-      }),
     class: 'Class',
     ofClass: (name: string) => `Proportion of ${name}`,
     proportion: 'Proportion',
@@ -234,15 +222,10 @@ export const predict = {
         one: `${count(n)} image is not counted, because the pattern does not match its path.`,
         other: `${count(n)} images are not counted, because the pattern does not match their paths.`,
       }),
-    plateHelp: (corrected: boolean) =>
-      `Wells are colored by the ${corrected ? 'corrected' : 'counted'} proportion. The table of samples has the numbers.`,
-    noControl: 'none',
     control: 'Compare',
     controlHelp:
-      'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons. Samples also have z-scores.',
+      'With a control, each other condition is compared with it only, and p-values are adjusted for fewer comparisons.',
     eachTwo: 'each pair of conditions',
-    positive: 'Positive controls',
-    zScore: 'z-score',
     samples: 'Samples',
     sample: 'Sample',
     condition: 'Condition',
@@ -263,9 +246,6 @@ export const predict = {
     startAgain: 'Start again',
     reset: (file: string) =>
       `Folders are the samples. The earlier samples and conditions are in the file ${file} of the prediction.`,
-    detect: 'Difference to detect, in percentage points',
-    detectHelp:
-      'How many samples of each condition, or blocks, would show this difference with a power of 80%.',
   },
   spotCheck: {
     link: 'Spot check',
