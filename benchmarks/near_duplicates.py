@@ -69,7 +69,7 @@ def searched(data: Dataset) -> list[str]:
     decoding = time.process_time() - began
     os.environ["COVERSLIP_CACHE"] += "/search"
     began = time.process_time()
-    seen = ScanCollector(len(data), with_quality=False)
+    seen = ScanCollector(len(data))
     scan = with_near_duplicates(data, scan_images(data, n_threads=1, on_pixels=seen), seen)
     search = time.process_time() - began - decoding
     clusters = sorted(map(len, scan.near_duplicates or ()), reverse=True)

@@ -2,8 +2,8 @@
 
     python benchmarks/real_findings.py [--sets NAME…] [--most 3000] [--estimate-leakage 300]
 
-Larger datasets are sampled at random (seed 0) to `--most` images for duplicates, names and image quality. If groups are
-known, `--estimate-leakage` images are used for the leakage estimate and for shortcuts (0 skips both).
+Larger datasets are sampled at random (seed 0) to `--most` images for duplicates and names. If groups are known,
+ `--estimate-leakage` images are used for the leakage estimate and for shortcuts (0 skips both).
 Images: COVERSLIP_DATA, default ../shared/data.
 """
 
@@ -35,10 +35,10 @@ SETS: dict[str, tuple[str, str | None, str | None]] = {  # path, group column, o
     "cellcycle_jurkat_16bit": ("cellcycle_jurkat_16bit", None, None),
     "weak_labels_cric": ("weak_labels_cric", None, r"(\d+)\d\.png$"),
 }
-COPIES, SINGLE = ("duplicates", "near-duplicates"), ("cut-off", "blurred", "saturated")
-APART = {*COPIES, *SINGLE, "hidden-groups", "shortcut", "slight-shortcut", "no-groups"}
+COPIES = ("duplicates", "near-duplicates")
+APART = {*COPIES, "hidden-groups", "shortcut", "slight-shortcut", "no-groups"}
 HEAD = (
-    "dataset|images|exact duplicates|near-duplicates|groups in names|image quality|other warnings|shortcuts"
+    "dataset|images|exact duplicates|near-duplicates|groups in names|other warnings|shortcuts"
     "|image-level|grouped|difference"
 )
 
@@ -87,10 +87,9 @@ def alone(inspection: Inspection) -> list[str]:
     clusters = [[len(c) for finding in inspection.of(code) for c in finding.images] for code in COPIES]
     patterns = [finding.parameters["patterns"][0] for finding in inspection.of("hidden-groups")]
     named = [f"`{p['column'] or p['pattern']}`: {p['n_groups']:,} groups such as `{p['example']}`" for p in patterns]
-    single = [f"{code} {sum(map(len, f.images))}" for code in SINGLE for f in inspection.of(code)]
     other = [f.code for f in inspection.findings if f.severity != "advice" and f.code not in APART]
     copies = [f"{len(sizes)} clusters, {sum(sizes)} images" if sizes else "none" for sizes in clusters]
-    return [*copies, *(", ".join(cell) or "none" for cell in (named, single, other))]
+    return [*copies, *(", ".join(cell) or "none" for cell in (named, other))]
 
 
 def finding_cells(inspection: Inspection) -> list[str]:

@@ -2,6 +2,7 @@
 
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -17,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 import coverslip as cs
 from coverslip.audit.alignment import align_coarsely, compare
 from coverslip.audit.near_duplicates import (
+    MemoryBudget,
     ScanCollector,
     with_cached_near_duplicates,
     with_near_duplicates,
@@ -349,3 +351,18 @@ def test_an_image_outside_the_split_connects_no_groups(tmp_path: Path) -> None:
     data = open_dataset(tmp_path / "t.csv")
     components = connected_components(data, scan_images(data), [0, 2, 3, 4]).tolist()
     assert components == [0, 1, 2, 3]
+
+
+def test_what_needs_more_than_the_budget_waits_until_no_other_memory_is_in_use() -> None:
+    at_work, most, budget = [0], [], MemoryBudget(100)
+
+    def look(_: int) -> None:
+        with budget.reserve(150):
+            at_work[0] += 1
+            most.append(at_work[0])
+            time.sleep(0.01)
+            at_work[0] -= 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(8)))
+    assert most == [1] * 8

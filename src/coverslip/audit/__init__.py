@@ -1,1 +1,1 @@
-"""Audits of datasets: near-duplicates, image quality, shortcuts, leakage, label issues, learning curves, distances."""
+"""Audits of datasets: near-duplicates, shortcuts, leakage, label issues, learning curves, distances."""

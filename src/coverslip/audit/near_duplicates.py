@@ -22,12 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.audit.alignment import AT_ONCE, Pairs, align_coarsely, compare
-from coverslip.audit.image_quality import image_quality, memory_for_checks
 from coverslip.audit.small_pictures import SIDE, describe, disc, floats_of, small_picture, warp
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.inspecting import Inspection
-from coverslip.datasets.quality.scanning import ImageQuality, Scan
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
 from coverslip.images.preprocessing import PixelFacts
@@ -177,25 +176,45 @@ T = TypeVar("T")
 _blas_lock = threading.Lock()  # one search at a time may set the number of BLAS threads of the process
 
 
+class MemoryBudget:
+    """A limit of concurrently used bytes; a larger request waits until no other memory is in use."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._n_reserved = most_bytes, 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def reserve(self, n_bytes: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._n_reserved or self._n_reserved + n_bytes <= self._most_bytes)
+            self._n_reserved += n_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._n_reserved -= n_bytes
+                self._changed.notify_all()
+
+
+_BYTES_A_SAMPLE = 8  # of copies as floats
+_memory_for_pictures = MemoryBudget(10**9)
+
+
 class ScanCollector:
-    """Collector of small pictures and image quality during a scan (`on_pixels`), to decode images only once.
+    """Collector of small pictures during a scan (`on_pixels`), to decode images only once.
 
     Args:
         n_images: number of images. Of too many images for a search, no small pictures are collected.
-        with_quality: whether to measure image quality.
     """
 
-    def __init__(self, n_images: int, *, with_quality: bool = True) -> None:
+    def __init__(self, n_images: int) -> None:
         self.pictures: dict[int, Bytes | None] = {}  # small pictures by position; None: the image is uniform
-        self.quality: dict[int, ImageQuality] = {}
-        self._with_pictures, self._with_quality = n_images <= MOST_SEARCHED, with_quality
+        self._with_pictures = n_images <= MOST_SEARCHED
 
     def __call__(self, position: int, pixels: Pixels, facts: PixelFacts | None = None) -> None:
-        with memory_for_checks(pixels.array):
-            if self._with_pictures:
+        if self._with_pictures:
+            with _memory_for_pictures.reserve(np.size(pixels.array) * _BYTES_A_SAMPLE):
                 self.pictures[position] = small_picture(pixels.array)
-            if self._with_quality:
-                self.quality[position] = image_quality(pixels.array)
 
 
 def with_cached_near_duplicates(scan: Scan) -> Scan:
@@ -238,7 +257,7 @@ def with_near_duplicates(
         return scan
     first_of = {fact.pixel_hash: i for i, fact in reversed([*enumerate(scan.facts)]) if isinstance(fact, PixelFacts)}
     positions = [first_of[pixels] for pixels in sorted(first_of)]
-    collector = collector or ScanCollector(len(positions), with_quality=False)
+    collector = collector or ScanCollector(len(positions))
     _add_pictures(dataset, positions, collector, emit, stop)
     with_picture = [i for i in positions if collector.pictures.get(i) is not None]
     row_clusters = []

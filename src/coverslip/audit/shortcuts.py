@@ -19,7 +19,6 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,28 +84,14 @@ def background_features(image: Floats) -> Floats:
 
 
 def reduced(image: Floats) -> Floats:
-    """Return the image reduced by means of square blocks, to limit computing time."""
-    return reduced_by_rows(image, lambda rows: rows)
-
-
-def reduced_by_rows(array: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]], Floats]) -> Floats:
-    """Return `reduced(change(array))`, computed some rows at a time to limit memory.
-
-    Args:
-        array: (H, W, C).
-        change: computes the final values of rows, each row separately.
-    """
-    factor = max(array.shape[:2]) // _LONGEST_SIDE + 1
-    height, width = (side // factor * factor for side in array.shape[:2])
+    """Return the (H, W, C) image reduced by means of square blocks, to limit computing time."""
+    factor = max(image.shape[:2]) // _LONGEST_SIDE + 1
+    height, width = (side // factor * factor for side in image.shape[:2])
     if factor == 1 or not height or not width:
-        return change(array)
-
-    def means(top: int) -> Floats:
-        rows = change(array[top : top + factor, :width])
-        of_row: Floats = rows.reshape(1, factor, width // factor, factor, rows.shape[2]).mean(axis=(1, 3))
-        return of_row
-
-    return np.concatenate([means(top) for top in range(0, height, factor)])
+        return image
+    blocks = image[:height, :width].reshape(height // factor, factor, width // factor, factor, image.shape[2])
+    means: Floats = blocks.mean(axis=(1, 3))
+    return means
 
 
 def _block_edges(side: int) -> list[int]:

@@ -10,7 +10,6 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from coverslip.audit.image_quality import with_cached_quality
 from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates, with_recorded_near_duplicates
 from coverslip.datasets.index.classes import check_classes, shared_class_notes, with_classes
@@ -161,7 +160,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
         The scan, and the recipe. If a time budget leaves no time for the search, its `split.near_duplicates` is
         `ignore`.
     """
-    descriptions = ScanCollector(len(data), with_quality=False) if _is_searched(recipe, context) else None
+    descriptions = ScanCollector(len(data)) if _is_searched(recipe, context) else None
     with _pixel_writer(data, recipe) as writer:
 
         def collect(position: int, pixels: Pixels, facts: PixelFacts) -> None:
@@ -174,7 +173,7 @@ def scan_and_check(data: Dataset, recipe: Recipe, context: RunContext) -> tuple[
     write_content_hashes(context.run, data, scan)
     scan = replace(scan, is_decoded=bytes(writer.is_decoded))
     scan, recipe = _with_near_duplicates(data, scan, descriptions, recipe, context)
-    inspection = inspect_with_leakage_audit(data, with_cached_quality(scan), cached_leakage_audit(data, scan))
+    inspection = inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
     write_inspection(context.run.inspection_file, inspection)
     notes = [*data.notes, *shared_class_notes(data), *_few_images_notes(data)]
     notes = [*notes, *protocol_notes(recipe)]

@@ -59,7 +59,6 @@ from coverslip.messages import Message, joined, message, text
 _MAX_PROJECTED_VALUES = 20_000_000_000  # pixels times channels over all planes of a projection
 WHOLE_IMAGE = ReadPlan()
 BEYOND_EDGE = message("box-beyond-edge")
-NO_SUCH_FILE = message("no-such-image")  # the only reason that does not depend on the content of a file
 
 
 def combine_planes(path: Path, z: ZPlane, n_planes: int, read: Callable[[int], Array]) -> Array:

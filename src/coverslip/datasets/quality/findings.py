@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
@@ -40,7 +39,6 @@ from coverslip.datasets.quality.scanning import (
 )
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
-from coverslip.images.reading import BEYOND_EDGE, NO_SUCH_FILE
 from coverslip.messages import (
     GroupBy,
     JoinGroups,
@@ -180,47 +178,26 @@ class FindingKind:
         return self.title or text(f"finding-{self.name}.title")
 
 
-# Findings about images: missing files, pixels, quality and shortcuts.
+# Findings about images: unreadable files, pixels and shortcuts.
 
 
-def missing_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find files that a table names and that do not exist."""
-    missing = [image_id for image_id, reason in _unreadable(dataset, scan) if reason == NO_SUCH_FILE]
-    if missing:
-        images = tuple((image_id,) for image_id in missing)
-        yield finding_case("finding-missing-files", images=images, n=len(missing), first=one_line(missing[0], 80))
-
-
-def damaged_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find files that exist and cannot be read, with the reason of each."""
-    damaged = [(image_id, reason) for image_id, reason in _unreadable(dataset, scan) if reason != NO_SUCH_FILE]
-    if damaged:
-        image_id, reason = damaged[0]
+def unreadable_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find files that do not exist or cannot be read, with the reason of each."""
+    pairs = zip(dataset.records, scan.facts, strict=True)
+    unreadable = [(record.image_id, fact.reason) for record, fact in pairs if isinstance(fact, Unreadable)]
+    if unreadable:
+        image_id, reason = unreadable[0]
         yield finding_case(
             "finding-unreadable",
-            images=tuple((image_id,) for image_id, _ in damaged),
-            notes=tuple((reason,) for _, reason in damaged),
-            n=len(damaged),
+            images=tuple((image_id,) for image_id, _ in unreadable),
+            notes=tuple((reason,) for _, reason in unreadable),
+            n=len(unreadable),
             first=one_line(image_id, 80),
             reason=reason,
         )
 
 
-def _unreadable(dataset: Dataset, scan: Scan) -> Iterator[tuple[str, Message]]:
-    for record, fact in zip(dataset.records, scan.facts, strict=True):
-        if isinstance(fact, Unreadable):
-            yield record.image_id, fact.reason
-
-
 _MOST_CHANNELS = 16  # a file with more pages is probably a stack or a movie
-
-
-def mixed_bit_depths(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find images of several bit depths."""
-    depths = frequencies(str(fact.bit_depth) for fact in _readable(scan))
-    if len(depths) > 1:
-        counts = (message("images-of-bit-depth", n_images=n, depth=depth) for depth, n in depths.items())
-        yield finding_case("finding-mixed-bit-depths", counts=joined(counts, "list-of-messages"))
 
 
 _MOST_SIZES = 6  # in the text of the finding
@@ -273,25 +250,6 @@ def channel_advice(n_of: Mapping[int, int]) -> tuple[Message, Remedies]:
     return message("channels-in-common"), (Set("images.channels", common),)
 
 
-def mixed_channels(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find gray images among others."""
-    n_of = Counter(fact.n_channels for fact in _readable(scan))
-    if 1 in n_of and len(n_of) == 2:
-        yield finding_case("finding-mixed-channels", n_gray=n_of[1], n_color=n_of.total() - n_of[1])
-
-
-def boxes_beyond_edge(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find crops, given as boxes or points, that reach beyond the edge of their image."""
-    beyond = [
-        record.image_id
-        for record, fact in zip(dataset.records, scan.facts, strict=True)
-        if isinstance(fact, PixelFacts) and fact.note and BEYOND_EDGE in fact.note
-    ]
-    if beyond:
-        images = tuple((image_id,) for image_id in beyond)
-        yield finding_case("finding-boxes-beyond-edge", images=images, n=len(beyond))
-
-
 def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of which only one plane is used."""
     n_of = Counter(fact.n_planes for fact in _readable(scan))
@@ -304,61 +262,6 @@ def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
 
 def _readable(scan: Scan) -> Iterator[PixelFacts]:
     return (fact for fact in scan.facts if isinstance(fact, PixelFacts))
-
-
-# Chosen on synthetic cells (tests/test_audit_image_quality.py), before evaluation on real images.
-_CUT = 0.25  # of a side of the image
-_SATURATED = 0.2  # of the object's pixels
-_LESS_SHARP = 0.92  # logarithm; 2.5 times less fine detail
-_DEVIATIONS = 4.0  # from the median of the dataset, and of the class
-_FEWEST_FOR_USUAL = 20  # images, to estimate what is usual
-_MOST_SHARE = 0.2  # of the images: more indicate a property of the acquisition
-
-
-def cut_off(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find images whose object the edge cuts off."""
-    shares = {i: quality.cut for i, quality in enumerate(scan.quality or ()) if quality is not None}
-    cut = [i for i in sorted(shares, key=lambda i: -shares[i]) if shares[i] >= _CUT]
-    if cut and len(cut) <= _MOST_SHARE * len(shares):
-        yield finding_case("finding-cut-off", images=_single_images(dataset, cut), n=len(cut))
-
-
-def blurred(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find images with far less fine detail than is usual in the dataset, and in their class."""
-    sharpness = {
-        i: quality.sharpness
-        for i, quality in enumerate(scan.quality or ())
-        if quality is not None and quality.sharpness is not None
-    }
-    by_class: dict[str | None, dict[int, float]] = {}
-    for i, value in sharpness.items():
-        by_class.setdefault(dataset.records[i].label, {})[i] = value
-    unsharp_in_dataset = _unsharp(sharpness)
-    low = sorted(i for of_class in by_class.values() for i in _unsharp(of_class) if i in unsharp_in_dataset)
-    if low and len(low) <= _MOST_SHARE * len(sharpness):
-        yield finding_case("finding-blurred", images=_single_images(dataset, low), n=len(low))
-
-
-def saturated(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
-    """Find images whose object has lost its bright detail."""
-    full = [
-        i for i, quality in enumerate(scan.quality or ()) if quality is not None and quality.saturated >= _SATURATED
-    ]
-    if full:
-        yield finding_case("finding-saturated", images=_single_images(dataset, full), n=len(full))
-
-
-def _unsharp(sharpness: Mapping[int, float]) -> set[int]:
-    if len(sharpness) < _FEWEST_FOR_USUAL:
-        return set()
-    values = np.array(list(sharpness.values()))
-    middle = float(np.median(values))
-    deviation = 1.4826 * float(np.median(np.abs(values - middle)))
-    return {i for i, value in sharpness.items() if value < middle - max(_DEVIATIONS * deviation, _LESS_SHARP)}
-
-
-def _single_images(dataset: Dataset, positions: list[int]) -> tuple[tuple[str, ...], ...]:
-    return tuple((dataset.records[i].image_id,) for i in positions)
 
 
 WARNING_SHARE = 0.5  # of the whole image's gain over chance
@@ -789,8 +692,7 @@ FINDINGS: Registry[FindingKind] = Registry(
         FindingKind("one-class", "error", one_class),
         FindingKind("unlike-channels", "error", unlike_channels),
         FindingKind("confounded-groups", "error", confounded_groups),
-        FindingKind("missing-files", "warning", missing_files),
-        FindingKind("unreadable", "warning", damaged_files),
+        FindingKind("unreadable", "warning", unreadable_files),
         FindingKind("conflicting-labels", "warning", conflicting_labels),
         FindingKind("duplicates", "warning", exact_duplicates),
         FindingKind("class-not-in-training", "warning", classes_not_trained),
@@ -806,17 +708,11 @@ FINDINGS: Registry[FindingKind] = Registry(
         FindingKind("group-is-class", "warning", group_is_class, unless="confounded-groups"),
         FindingKind("no-signal", "warning", no_signal),
         FindingKind("shortcut", "warning", shortcuts),
-        FindingKind("mixed-bit-depths", "warning", mixed_bit_depths),
         FindingKind("mixed-pixel-sizes", "warning", mixed_pixel_sizes),
         FindingKind("slight-shortcut", "advice", slight_shortcuts),
         FindingKind("unlabeled", "advice", unlabeled),
-        FindingKind("cut-off", "advice", cut_off),
-        FindingKind("blurred", "advice", blurred),
-        FindingKind("saturated", "advice", saturated),
         FindingKind("imbalance", "advice", imbalance),
         FindingKind("similar-class-names", "advice", similar_class_names),
-        FindingKind("mixed-channels", "advice", mixed_channels),
-        FindingKind("boxes-beyond-edge", "advice", boxes_beyond_edge),
         FindingKind("several-planes", "advice", several_planes),
     ),
 )

@@ -1,4 +1,4 @@
-"""The scan of a dataset: facts of each decoded image, equal pixels, quality, and the sizes of classes and groups.
+"""The scan of a dataset: facts of each decoded image, equal pixels, and the sizes of classes and groups.
 
 Facts are cached by the bytes of the files. A second scan of 100,000 files on a local disk opens no file, because the
 hashes of unchanged files are found by their state; on other disks it reads every file, but decodes none.
@@ -252,15 +252,6 @@ def join_facts(channels: Sequence[PixelFacts | Unreadable]) -> PixelFacts | Unre
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ImageQuality:
-    """Saturation, sharpness and cut of one image. Saturation and cut are 0 without a measurable problem."""
-
-    saturated: float  # share of the object's pixels with the largest value of the file, in all channels
-    sharpness: float | None  # log ratio of fine to coarse detail; None without detail
-    cut: float  # share of a side of the image along which the central object is cut
-
-
 SignalSource = Literal["border", "background", "size", "format", "metadata", "name"]
 
 NOT_IN_PIXELS: frozenset[SignalSource] = frozenset({"name"})  # not available to networks
@@ -370,7 +361,6 @@ class Scan:
     facts: Sequence[PixelFacts | Unreadable]
     # Clusters of positions of near-duplicates, including equal pixels, at least two each; None: not searched for.
     near_duplicates: tuple[tuple[int, ...], ...] | None = None
-    quality: tuple[ImageQuality | None, ...] | None = None  # of each image; None: not measured
     signal: Signal | None = None  # None: not measured, or not measurable
     # Whether the training decoded each image itself; facts of others are those of an earlier scan. Empty: none.
     is_decoded: bytes = b""

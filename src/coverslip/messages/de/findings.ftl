@@ -41,19 +41,12 @@ finding-confounded-groups = Jede Klasse ist in einer einzigen Gruppe ({ $group_n
     .title = Jede Klasse in einer einzigen Gruppe
     .do = Fügen Sie Bilder hinzu, sodass jede Klasse aus mehreren Gruppen stammt. Ohne solche Bilder trainieren Sie ohne Gruppen. Der Klassifikator lernt dann womöglich die Gruppe statt der Klasse, und die Ergebnisse können es nicht zeigen.
 
-finding-missing-files = { $n ->
-        [one] { $n } Datei wurde nicht gefunden und ist ausgeschlossen: „{ $first }“.
-       *[other] { $n } Dateien wurden nicht gefunden und sind ausgeschlossen (die erste: „{ $first }“).
-    }
-    .title = Nicht gefunden
-    .do = Legen Sie die fehlenden Dateien an ihren Ort, oder korrigieren Sie die Tabelle.
-
 finding-unreadable = { $n ->
         [one] { $n } Bild ist nicht lesbar und wird ausgeschlossen („{ $first }“: { $reason }).
        *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: „{ $first }“: { $reason }).
     }
     .title = Nicht lesbar
-    .do = Wenn Sie diese Bilder brauchen, kopieren oder exportieren Sie sie noch einmal.
+    .do = Wenn Sie diese Bilder brauchen, legen Sie fehlende Dateien an ihren Ort, und kopieren oder exportieren Sie die anderen noch einmal.
 
 finding-conflicting-labels = { $n ->
         [one] { $n } Bild hat dieselben Pixel wie ein Bild mit einem anderen Label. Es wird ausgeschlossen, bis die Labels übereinstimmen.
@@ -233,12 +226,6 @@ finding-shortcut-batch = Die Bilder verraten ihren Wert von { $column }: Innerha
     .do = Gruppieren Sie die Bilder nach { $column }, um zu testen, ob ein Netz ohne dieses Merkmal auskommt. Nehmen Sie die Klassen nach Möglichkeit gemeinsam auf.
     .limit = Das Netz hat womöglich { $column } der Bilder statt ihrer Klasse gelernt. Es versagt dann auf Bildern mit einem anderen Wert von { $column }.
 
-finding-mixed-bit-depths = Die Bittiefen sind gemischt ({ $counts }). Wenn sich die Bittiefe zwischen den Klassen unterscheidet, verrät sie die Klasse.
-    .title = Gemischte Bittiefen
-    .do = Exportieren Sie alle Bilder auf dieselbe Weise.
-
-images-of-bit-depth = { $n_images } mit { $depth } bit
-
 finding-mixed-pixel-sizes = Die Pixelgrößen unterscheiden sich um mehr als 10 % ({ $counts }). { $differs_by_class ->
         [true] Sie unterscheiden sich zwischen den Klassen (Mediane: { $classes }), sodass die Pixelgröße die Klasse verrät.
        *[false] Die Mediane der Klassen unterscheiden sich nicht so stark.
@@ -261,27 +248,6 @@ finding-unlabeled = { $n ->
     .title = Bilder ohne Label
     .do = Geben Sie den Bildern, aus denen der Klassifikator lernen soll, ein Label.
 
-finding-cut-off = { $n ->
-        [one] { $n } Bild zeigt ein Objekt, das vom Rand abgeschnitten ist.
-       *[other] { $n } Bilder zeigen ein Objekt, das vom Rand abgeschnitten ist.
-    }
-    .title = Vom Rand abgeschnittene Objekte
-    .do = Prüfen Sie diese Bilder. Wenn der sichtbare Teil die Klasse nicht zeigt, schließen Sie das Bild aus, oder schneiden Sie es neu zu.
-
-finding-blurred = { $n ->
-        [one] { $n } Bild ist unscharf: Seine feinen Details sind
-       *[other] { $n } Bilder sind unscharf: Ihre feinen Details sind
-    } schwächer als in diesem Datensatz und in der Klasse üblich.
-    .title = Unscharfe Bilder
-    .do = Prüfen Sie diese Bilder. Schließen Sie unscharfe Bilder aus, es sei denn, neue Bilder werden ebenfalls unscharf sein.
-
-finding-saturated = { $n ->
-        [one] In { $n } Bild ist ein Fünftel des Objekts oder mehr
-       *[other] In { $n } Bildern ist ein Fünftel des Objekts oder mehr
-    } so hell, wie es das Dateiformat zulässt. Details gehen dort verloren.
-    .title = Zu hell, um Details zu zeigen
-    .do = Nehmen Sie solche Bilder mit weniger Licht oder Verstärkung neu auf, oder exportieren Sie sie ohne Kontrastspreizung. Wenn sich die Klassen darin unterscheiden, kann ein Netz es lernen.
-
 finding-imbalance = Die größte Klasse hat { NUMBER($ratio, maximumFractionDigits: 0) }-mal so viele Bilder wie die kleinste.
     .title = Ungleiche Klassen
     .do = Beurteilen Sie den Klassifikator nach ausgewogener Genauigkeit oder Makro-F1, und erwägen Sie Klassengewichte im Training.
@@ -297,23 +263,6 @@ finding-similar-group-names = { $n ->
 finding-similar-class-names = Die Labels { $names } könnten eine Klasse in mehreren Schreibweisen sein.
     .title = Ähnliche Klassennamen
     .do = Wenn es eine Klasse ist, führen Sie sie zusammen, oder verwenden Sie in den Namen der Ordner oder in der Label-Spalte der Tabelle eine einheitliche Schreibweise.
-
-finding-mixed-channels = { $n_gray ->
-        [one] { $n_gray } Bild ist grau
-       *[other] { $n_gray } Bilder sind grau
-    } und { $n_color ->
-        [one] { $n_color } Bild nicht.
-       *[other] { $n_color } Bilder nicht.
-    } Für das Netz hat ein graues Bild in allen Kanälen dieselben Werte.
-    .title = Gemischte Kanäle
-    .do = Wenn alle Bilder von derselben Art sein sollen, exportieren Sie sie auf dieselbe Weise.
-
-finding-boxes-beyond-edge = { $n ->
-        [one] { $n } Ausschnitt reicht über den Rand seines Bildes hinaus.
-       *[other] { $n } Ausschnitte reichen über den Rand ihres Bildes hinaus.
-    } Der fehlende Teil wird mit der Farbe des Randes gefüllt.
-    .title = Ausschnitte über den Rand hinaus
-    .do = Wenn abgeschnittene Objekte nicht zählen sollen, schließen Sie diese Ausschnitte aus.
 
 finding-several-planes = { $n ->
         [one] { $n } Bild hat mehrere Ebenen.

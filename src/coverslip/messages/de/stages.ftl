@@ -63,8 +63,6 @@ stage-comparing-duplicate-candidates = Beinahe-Duplikate 3 von 3: Paare vergleic
 
 stage-reading-images-for-duplicates = Bilder für Beinahe-Duplikate lesen
 
-stage-measuring-image-quality = Bildqualität messen
-
 stage-reading-backgrounds = Ränder und Hintergründe lesen
 
 stage-searching-shortcuts = Shortcuts suchen

@@ -180,8 +180,6 @@ cache-kind-features = Merkmale von Bildern aus eingefrorenen Netzen
 
 cache-kind-file-hashes = Hashes von Dateien nach ihrem Zustand
 
-cache-kind-image-quality = Schärfe, Sättigung und Anschnitt jedes geprüften Bildes
-
 cache-kind-leakage-audits = die Schätzungen von Datenlecks in Datensätzen und deren Shortcuts
 
 cache-kind-near-duplicates = Beinahe-Duplikate eines Datensatzes

@@ -41,19 +41,12 @@ finding-confounded-groups = Each class is in a single group ({ $group_names }), 
     .title = Each class in a single group
     .do = Add images so that each class comes from several groups. Without them, train without groups. The classifier may then learn the group instead of the class, and the results cannot show it.
 
-finding-missing-files = { $n ->
-        [one] { $n } file was not found and is excluded: '{ $first }'.
-       *[other] { $n } files were not found and are excluded (first: '{ $first }').
-    }
-    .title = Not found
-    .do = Put the missing files in their place, or correct the table.
-
 finding-unreadable = { $n ->
         [one] { $n } image cannot be read and will be excluded ('{ $first }': { $reason }).
        *[other] { $n } images cannot be read and will be excluded (first: '{ $first }': { $reason }).
     }
     .title = Cannot be read
-    .do = If you need these images, copy or export them again.
+    .do = If you need these images, put missing files in their place, and copy or export the others again.
 
 finding-conflicting-labels = { $n ->
         [one] { $n } image has the same pixels as an image with another label. It will be excluded until the labels agree.
@@ -233,12 +226,6 @@ finding-shortcut-batch = The images reveal their { $column }: within a class, it
     .do = Group the images by { $column } to test whether a network can do without it. If you can, image the classes together.
     .limit = The network may have learned the { $column } of the images instead of their class. It then fails on images of another { $column }.
 
-finding-mixed-bit-depths = Bit depths are mixed ({ $counts }). If the bit depth differs between classes, it reveals the class.
-    .title = Mixed bit depths
-    .do = Export all images in the same way.
-
-images-of-bit-depth = { $n_images } of { $depth } bit
-
 finding-mixed-pixel-sizes = Pixel sizes differ by more than 10% ({ $counts }). { $differs_by_class ->
         [true] They differ between classes (medians: { $classes }), so that the pixel size gives the class away.
        *[false] The medians of the classes do not differ that much.
@@ -261,27 +248,6 @@ finding-unlabeled = { $n ->
     .title = Images without a label
     .do = Label the images that the classifier should learn from.
 
-finding-cut-off = { $n ->
-        [one] { $n } image shows an object that is cut off by the edge.
-       *[other] { $n } images show an object that is cut off by the edge.
-    }
-    .title = Objects cut off by the edge
-    .do = Check these images. If the visible part does not show the class, exclude the image or crop it again.
-
-finding-blurred = { $n ->
-        [one] { $n } image is blurred: its fine detail is
-       *[other] { $n } images are blurred: their fine detail is
-    } weaker than is usual in this dataset and in the class.
-    .title = Blurred images
-    .do = Check these images. Exclude images that are out of focus, unless new images will also be out of focus.
-
-finding-saturated = { $n ->
-        [one] In { $n } image, a fifth of the object or more is
-       *[other] In { $n } images, a fifth of the object or more is
-    } as bright as the file format allows. Detail there is lost.
-    .title = Too bright to show detail
-    .do = Acquire such images again with less light or gain, or export them without stretching the contrast. If classes differ in this, a network may learn it.
-
 finding-imbalance = The largest class has { NUMBER($ratio, maximumFractionDigits: 0) } times as many images as the smallest.
     .title = Unequal classes
     .do = Judge the classifier by balanced accuracy or macro-F1, and consider class weights in training.
@@ -297,23 +263,6 @@ finding-similar-group-names = { $n ->
 finding-similar-class-names = The labels { $names } may be one class with several spellings.
     .title = Similar class names
     .do = If they are one class, merge them, or use one spelling in the names of the folders or in the label column of the table.
-
-finding-mixed-channels = { $n_gray ->
-        [one] { $n_gray } image is gray
-       *[other] { $n_gray } images are gray
-    } and { $n_color ->
-        [one] { $n_color } image is not.
-       *[other] { $n_color } images are not.
-    } For the network, a gray image has the same values in all channels.
-    .title = Mixed channels
-    .do = If all images should be of the same kind, export them in the same way.
-
-finding-boxes-beyond-edge = { $n ->
-        [one] { $n } crop reaches beyond the edge of its image.
-       *[other] { $n } crops reach beyond the edge of their image.
-    } The missing part is filled with the color of the border.
-    .title = Crops beyond the edge
-    .do = If objects that are cut off must not count, exclude these crops.
 
 finding-several-planes = { $n ->
         [one] { $n } image has several planes.

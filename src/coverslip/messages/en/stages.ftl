@@ -63,8 +63,6 @@ stage-comparing-duplicate-candidates = near-duplicates 3 of 3: comparing pairs
 
 stage-reading-images-for-duplicates = reading images for near-duplicates
 
-stage-measuring-image-quality = measuring image quality
-
 stage-reading-backgrounds = reading borders and backgrounds
 
 stage-searching-shortcuts = searching for shortcuts

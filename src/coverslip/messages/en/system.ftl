@@ -180,8 +180,6 @@ cache-kind-features = features of images from frozen networks
 
 cache-kind-file-hashes = hashes of files by their state
 
-cache-kind-image-quality = sharpness, saturation and cut of every audited image
-
 cache-kind-leakage-audits = the leakage estimates of datasets, and their shortcuts
 
 cache-kind-near-duplicates = near-duplicate images of a dataset

@@ -20,11 +20,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit.image_quality import with_cached_quality, with_quality
 from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import (
     MOST_SEARCHED,
-    ScanCollector,
     with_cached_near_duplicates,
     with_near_duplicates,
 )
@@ -94,7 +92,7 @@ def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:
     """Inspect the images by their stored facts, with the classes of trainings."""
     with in_language(ENGLISH):  # as in files; `with_row_ids` returns it in the language of the page
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-        scan = with_cached_quality(with_cached_near_duplicates(scan))
+        scan = with_cached_near_duplicates(scan)
         return inspect_with_leakage_audit(data, scan, cached_leakage_audit(data, scan))
 
 
@@ -260,7 +258,7 @@ def removable_duplicates(clusters: Iterable[Sequence[str]], label_of: Mapping[st
 
 
 def check_images(workspace: Workspace, dataset_id: str) -> None:
-    """Search for near-duplicates and check image quality, unless this is done, and store the findings.
+    """Search for near-duplicates, unless this is done, and store the findings.
 
     The caller checks a small dataset itself. For others it starts a process, one at a time for all datasets. If the
     dataset is removed meanwhile, or the server ends, nothing is stored.
@@ -299,7 +297,7 @@ def _is_small(workspace: Workspace, dataset_id: str) -> bool:
 
 
 def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore) -> None:
-    """Search a dataset for near-duplicates and check the quality of its images. The cache stores the results.
+    """Search a dataset for near-duplicates. The cache stores the results.
 
     Raises:
         NotFound: the dataset does not exist any more.
@@ -308,13 +306,11 @@ def fill_check_cache(workspace: Workspace, dataset_id: str, emit: Emit = ignore)
         if dataset_row(connection, dataset_id).state != "ready":
             return
         data, scan = load_dataset(connection, dataset_id), load_scan(connection, dataset_id)
-    signatures = ScanCollector(len(data))
-    scan = with_near_duplicates(data, scan, signatures, emit=emit)
-    with_quality(data, scan, signatures.quality, emit=emit)
+    with_near_duplicates(data, scan, emit=emit)
 
 
 def check_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
-    """Search a dataset for near-duplicates, check its image quality, and store the findings.
+    """Search a dataset for near-duplicates, and store the findings.
 
     Raises:
         NotFound: the dataset does not exist any more.

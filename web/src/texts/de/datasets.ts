@@ -405,7 +405,7 @@ export const datasets: Texts['datasets'] = {
     separated: 'Wieder getrennt.',
     reading: 'Die Prüfungen beginnen, sobald alle Bilder gelesen sind.',
     searching:
-      'coverslip sucht Beinahe-Duplikate und unscharfe oder abgeschnittene Bilder. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
+      'coverslip sucht Beinahe-Duplikate. Diese Seite zeigt sie, sobald die Suche fertig ist. Wenn Sie coverslip vorher schließen, beginnt die Suche von vorn.',
     notSearched:
       'Nach Beinahe-Duplikaten wurde nicht gesucht: Es sind mehr als 100.000 Bilder, oder die Suche ist fehlgeschlagen.',
     good: 'Keine Probleme gefunden',

@@ -393,7 +393,7 @@ export const datasets = {
     separated: 'Separated again.',
     reading: 'Checks start when all images are read.',
     searching:
-      'coverslip is searching for near-duplicates and for blurred or truncated images. This page shows them when the search is complete. If you close coverslip before, the search restarts.',
+      'coverslip is searching for near-duplicates. This page shows them when the search is complete. If you close coverslip before, the search restarts.',
     notSearched:
       'Near-duplicates were not searched for: there are more than 100,000 images, or the search failed.',
     good: 'No problems found',
