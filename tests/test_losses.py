@@ -18,7 +18,7 @@ from coverslip.messages import add_entries, text
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import phrases, recipe_keys, with_settings
 
-PLAIN = {"weight": None, "label_smoothing": 0.0}
+PLAIN = {"weight": None}
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0])
 
 
@@ -35,11 +35,11 @@ def test_focal_loss_is_the_papers_for_two_classes() -> None:
     assert ratio.tolist() == pytest.approx([100, 1 / 0.032**2], rel=1e-4)
 
 
-@given(st.integers(0, 99), st.sampled_from([None, WEIGHTS]), st.sampled_from([0.0, 0.2]))
-def test_focal_loss_without_gamma_is_cross_entropy(seed: int, weight: Tensor | None, smoothing: float) -> None:
+@given(st.integers(0, 99), st.sampled_from([None, WEIGHTS]))
+def test_focal_loss_without_gamma_is_cross_entropy(seed: int, weight: Tensor | None) -> None:
     logits, label = batch(seed=seed)
-    loss = focal(logits, label, weight=weight, label_smoothing=smoothing, gamma=0.0)
-    expected = functional.cross_entropy(logits, label, weight, label_smoothing=smoothing, reduction="none")
+    loss = focal(logits, label, weight=weight, gamma=0.0)
+    expected = functional.cross_entropy(logits, label, weight, reduction="none")
     torch.testing.assert_close(loss, expected)
 
 
@@ -67,8 +67,8 @@ def test_every_loss_is_a_sum_over_images_that_learning_makes_small(name: str, we
 
 def test_cross_entropy_is_exactly_pytorchs() -> None:
     logits, label = batch(200)
-    expected = functional.cross_entropy(logits, label, WEIGHTS, label_smoothing=0.1)
-    loss = ImageLoss("cross_entropy", weight=WEIGHTS, label_smoothing=0.1)
+    expected = functional.cross_entropy(logits, label, WEIGHTS)
+    loss = ImageLoss("cross_entropy", weight=WEIGHTS)
     torch.testing.assert_close(loss(logits, label) / loss.total_weight(label), expected)
     assert ImageLoss("cross_entropy")(logits, label) / 200 == functional.cross_entropy(logits, label)
 
@@ -121,9 +121,7 @@ key-loss-options-hinge-margin =
 
 @pytest.fixture
 def hinge() -> Iterator[LossRecord]:
-    def per_image(
-        logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float, margin: float
-    ) -> Tensor:
+    def per_image(logits: Tensor, label: Tensor, *, weight: Tensor | None, margin: float) -> Tensor:
         return functional.multi_margin_loss(logits, label, margin=margin, weight=weight, reduction="none")
 
     record = LossRecord(

@@ -30,7 +30,6 @@ from coverslip.training.pacing import (
     learning_rate_factor,
     max_gradient_norm,
     new_optimizer,
-    set_learning_rate,
 )
 from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardized_head
 
@@ -458,7 +457,7 @@ def test_a_run_that_diverges_ends_in_order(images: TrainingImages, tmp_path: Pat
 
 def test_the_loss_of_training_and_validation_is_that_of_the_recipe(images: TrainingImages, tmp_path: Path) -> None:
     events: list[Event] = []
-    choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced", label_smoothing=0.1)
+    choices = recipe(loss="focal", loss_options={"gamma": 3.0}, epochs=2, class_weights="balanced")
     network, done = trained(images, tmp_path, choices, emit=events.append)
     best = next(event for event in events if isinstance(event, EpochEnded) and event.epoch == done.selected_epoch)
     with torch.inference_mode():
@@ -466,7 +465,7 @@ def test_the_loss_of_training_and_validation_is_that_of_the_recipe(images: Train
         logits, label = network.eval()(x), torch.from_numpy(images.val_label)
     plain = ImageLoss("focal", {"gamma": 3.0})(logits, label) / len(label)
     assert best.val_loss == pytest.approx(float(plain), rel=1e-4)
-    entropy, _ = trained(images, tmp_path / "entropy", recipe(epochs=2, class_weights="balanced", label_smoothing=0.1))
+    entropy, _ = trained(images, tmp_path / "entropy", recipe(epochs=2, class_weights="balanced"))
     assert not equal(network, entropy)
 
 
@@ -484,8 +483,8 @@ def test_where_the_primary_metric_is_undefined_the_loss_decides(images: Training
 def test_parts_of_a_batch_give_the_gradient_of_the_whole(images: TrainingImages, weight: torch.Tensor | None) -> None:
     x = torch.from_numpy(images.pixels_of(list(range(20)))).permute(0, 3, 1, 2) / 255
     label = torch.from_numpy(images.train_label[:20])
-    expected_loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1)
-    summed = ImageLoss("cross_entropy", weight=weight, label_smoothing=0.1)
+    expected_loss = nn.CrossEntropyLoss(weight=weight)
+    summed = ImageLoss("cross_entropy", weight=weight)
     gradients = {}
     for at_once in (20, 7, 1):
         network = tiny().eval()
@@ -515,7 +514,6 @@ def test_training_and_validation_loss_are_one_quantity_and_a_penalty_is_another(
         learning_rate=1e-12,
         augment=augment_named("none"),
         class_weights="balanced",
-        label_smoothing=0.3,
         regularizer=Regularizer(groups="labels", spread_weight=2.0),
     )
     events: list[EpochEnded] = []
@@ -550,17 +548,6 @@ def test_a_step_reads_nothing_back_from_the_device(images: TrainingImages) -> No
         seen.add(stepper.step(loss_of, x, label, max_gradient_norm=1.0), label)
     with pytest.raises(RuntimeError, match="meta"):
         seen.scores(choices)
-
-
-def test_pretrained_layers_have_their_share_of_the_learning_rate() -> None:
-    network = without_norms()
-    for choices, share in ((recipe(init="imagenet", backbone_rate=0.25), 0.25), (recipe(backbone_rate=0.25), 1.0)):
-        optimizer = new_optimizer(network, choices, epoch=1)
-        set_learning_rate(optimizer, 0.4)
-        rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
-        assert {rates[id(p)] for p in network.head.parameters()} == {0.4}
-        assert {rates[id(p)] for p in network.backbone.parameters()} == {0.4 * share}
-        assert len(rates) == len(list(network.parameters()))
 
 
 def test_a_standardized_head_gives_the_same_logits_before_and_after_training() -> None:

@@ -38,7 +38,6 @@ class ImageLoss(nn.Module):
         name: the name of a record in `LOSSES`.
         options: options of that loss; missing ones have their default.
         weight: (K,) float, the weight of each class; None: equal weights.
-        label_smoothing: the fraction of the label's weight that is distributed over all classes, in [0, 1).
     """
 
     weight: Tensor | None
@@ -49,13 +48,12 @@ class ImageLoss(nn.Module):
         options: Mapping[str, float] | None = None,
         *,
         weight: Tensor | None = None,
-        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
         record = LOSSES.find(name)
         self._sum_of = record.sum_over_images()
-        self._options = {"label_smoothing": label_smoothing, **record.with_defaults(options or {})}
+        self._options = record.with_defaults(options or {})
 
     def forward(self, logits: Tensor, label: Tensor) -> Tensor:
         """Return the sum of the loss over (B, K) logits and (B,) labels, a scalar."""
@@ -72,19 +70,17 @@ def balanced_weight(n_of_class: Tensor) -> Tensor:
     return weight.to(torch.float32)
 
 
-def cross_entropy(logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float) -> Tensor:
+def cross_entropy(logits: Tensor, label: Tensor, *, weight: Tensor | None) -> Tensor:
     """Return (B,) negative log probabilities of the true class, times its weight."""
-    return functional.cross_entropy(logits, label, weight, label_smoothing=label_smoothing, reduction="none")
+    return functional.cross_entropy(logits, label, weight, reduction="none")
 
 
-def summed_cross_entropy(logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float) -> Tensor:
+def summed_cross_entropy(logits: Tensor, label: Tensor, *, weight: Tensor | None) -> Tensor:
     """Return the sum of `cross_entropy`, computed in one pass."""
-    return functional.cross_entropy(logits, label, weight, label_smoothing=label_smoothing, reduction="sum")
+    return functional.cross_entropy(logits, label, weight, reduction="sum")
 
 
-def focal(
-    logits: Tensor, label: Tensor, *, weight: Tensor | None, label_smoothing: float, gamma: float = 2.0
-) -> Tensor:
+def focal(logits: Tensor, label: Tensor, *, weight: Tensor | None, gamma: float = 2.0) -> Tensor:
     """Return (B,) cross-entropy with each class term times (1 - probability) ^ gamma."""
     log_probability = logits.log_softmax(dim=1)
     # Computed from the logarithm, which is exact near 1. The clamp avoids 0, where powers below 1 have no gradient.
@@ -92,8 +88,7 @@ def focal(
     of_class = -log_probability * rest**gamma
     if weight is not None:
         of_class = of_class * weight
-    true = of_class.gather(1, label[:, None])[:, 0]
-    return (1 - label_smoothing) * true + label_smoothing * of_class.mean(dim=1)
+    return of_class.gather(1, label[:, None])[:, 0]
 
 
 _MIN_SPREAD = 1e-2  # features of networks with random weights had a spread of 1 to 10,000

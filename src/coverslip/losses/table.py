@@ -22,8 +22,8 @@ class LossRecord:
     To add one, add its record to `LOSSES` and its texts to `recipe_keys.ftl` in all languages.
 
     `per_image` is a function or `module:function`, which is imported when training begins.
-    `per_image(logits, label, weight=…, label_smoothing=…, **options)` receives (B, K) logits, (B,) labels, (K,) class
-    weights or None, and the amount of label smoothing in [0, 1). It returns (B,) floats >= 0, the loss of each image.
+    `per_image(logits, label, weight=…, **options)` receives (B, K) logits, (B,) labels and (K,) class weights or None.
+    It returns (B,) floats >= 0, the loss of each image.
     """
 
     name: str

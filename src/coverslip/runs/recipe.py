@@ -385,7 +385,6 @@ class FinetuningChoices(RecipeSection):
     last_batch: Annotated[LastBatch, Key("training")] = "skip"
     optimizer: Annotated[Literal["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"], Key("training")] = "adamw"
     learning_rate: Annotated[float, Key("training")] = Field(default=1e-3, gt=0, le=10)
-    backbone_rate: Annotated[float, Key("training", is_percentage=True)] = Field(default=1.0, gt=0, le=1)
     sgd_from: Annotated[Fraction, Key("training", is_percentage=True)] = Field(default=0.5, gt=0)
     sgd_learning_rate: Annotated[float, Key("training")] = Field(default=1e-2, gt=0, le=10)
     nesterov: Annotated[bool, Key("training")] = True
@@ -397,7 +396,6 @@ class FinetuningChoices(RecipeSection):
     loss_options: Annotated[
         dict[str, float], Key("training", options=lambda: {name: record.options for name, record in LOSSES.items()})
     ] = Field(default_factory=dict)
-    label_smoothing: Annotated[Fraction, Key("training")] = 0.0
     regularizer: Regularizer = Regularizer()
     class_weights: Annotated[Literal["none", "balanced"], Key("balance")] = "none"
     sampling: Annotated[Sampling, Key("balance")] = "all"

@@ -182,7 +182,7 @@ class Diverged(Exception):
 class EpochScores:
     """The loss and scores of some images."""
 
-    loss: float  # mean over images, without smoothed labels, class weights and penalty
+    loss: float  # mean over images, without class weights and penalty
     penalty: float | None  # mean over the steps of training
     accuracy: float
     precision: float
@@ -195,7 +195,7 @@ class EpochScores:
 def epoch_scores(logits: Tensor, label: Ints, recipe: Recipe, penalty: float | None = None) -> EpochScores:
     """Return the scores of (n, K) logits for (n,) labels.
 
-    The loss of training and of validation images is the same quantity. Smoothed labels, class weights and a penalty
+    The loss of training and of validation images is the same quantity. Class weights and a penalty
     are means of training, which must not select the epoch.
 
     Raises:
@@ -678,4 +678,4 @@ def _loss(images: TrainingImages, recipe: Recipe) -> ImageLoss:
         # Of the images of an epoch: if sampling balances the classes, no weights are necessary.
         drawn = images.train_label[_epoch_order(images, recipe, epoch=1)]
         weight = balanced_weight(torch.from_numpy(np.bincount(drawn, minlength=images.n_classes)))
-    return ImageLoss(recipe.loss, recipe.loss_options, weight=weight, label_smoothing=recipe.label_smoothing)
+    return ImageLoss(recipe.loss, recipe.loss_options, weight=weight)

@@ -206,21 +206,12 @@ _MAX_NORM = 1.0  # gradients of a head on many blocks are large, and training di
 
 
 def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim.Optimizer:
-    """Return a new optimizer for this epoch of the recipe. Biases and norms have no weight decay.
-
-    The first groups are those of the head, with the full learning rate. `set_learning_rate` sets all learning rates.
-    """
-    groups = []
-    for is_head, share in ((True, 1.0), (False, _backbone_share(recipe))):
-        trained = [
-            parameter
-            for name, parameter in network.named_parameters()
-            if parameter.requires_grad and name.startswith("head.") == is_head
-        ]
-        groups += [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay, "share": share},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0, "share": share},
-        ]
+    """Return a new optimizer for this epoch of the recipe. Biases and norms have no weight decay."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [parameter for parameter in trained if parameter.ndim <= 1], "weight_decay": 0.0},
+    ]
     kind = recipe.optimizer
     if kind == "adam-then-sgd":
         kind = "sgd" if recipe.is_second_phase(epoch) else "adam"
@@ -232,9 +223,9 @@ def new_optimizer(network: nn.Module, recipe: Recipe, epoch: int) -> torch.optim
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of the head, and of other layers in proportion."""
+    """Set the learning rate of all layers."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["share"]
+        group["lr"] = rate
 
 
 def max_gradient_norm(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float | None:
@@ -242,10 +233,6 @@ def max_gradient_norm(recipe: Recipe, optimizer: torch.optim.Optimizer) -> float
     if recipe.clip_gradient == "auto":
         return _MAX_NORM if isinstance(optimizer, torch.optim.SGD) or recipe.begins_with_instant_classifier else None
     return recipe.clip_gradient
-
-
-def _backbone_share(recipe: Recipe) -> float:
-    return 1.0 if recipe.init == "scratch" else recipe.backbone_rate
 
 
 def is_changed_before(recipe: Recipe, epoch: int) -> bool:

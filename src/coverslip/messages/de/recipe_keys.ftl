@@ -314,12 +314,6 @@ key-learning-rate =
     .meaning = Höchste Lernrate der Feinabstimmung.
     .phrase = höchste Lernrate { $value }
 
-key-backbone-rate =
-    .name = Lernrate vortrainierter Schichten
-    .help = Ein Anteil der Lernrate. Unter 1 ändern sich vortrainierte Schichten weniger als die neue letzte Schicht.
-    .meaning = Anteil der Lernrate für vortrainierte Schichten. Die letzte Schicht verwendet die volle Lernrate.
-    .phrase = { $value } davon für vortrainierte Schichten
-
 key-sgd-from =
     .name = Wechsel zu SGD nach
     .help = Nur für Adam, gefolgt von SGD: der Anteil der Epochen, nach dem der Optimierer wechselt.
@@ -394,12 +388,6 @@ key-loss-options =
 key-loss-options-focal-gamma =
     .name = Gamma
     .help = Höhere Werte verringern das Gewicht von Bildern, die sicher klassifiziert werden. Bei 0 sind alle Gewichte gleich.
-
-key-label-smoothing =
-    .name = Label Smoothing
-    .help = Über 0 wird das Netz so trainiert, dass es weniger sicher ist. Nützlich, wenn manche Labels falsch sein können.
-    .meaning = Anteil des Gewichts eines Labels, der auf alle Klassen verteilt wird.
-    .phrase = Label Smoothing { $value }
 
 key-class-weights =
     .name = Gewicht seltener Klassen

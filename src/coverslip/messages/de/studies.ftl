@@ -282,7 +282,7 @@ study-heat-maps = Drei Testbilder der ersten Aufteilung, aus Klassen, die über 
     .title = Heatmaps
     .columns = Datensatz | Netz | Initialisierung | Methode | Korrelation mit zufälligen Gewichten | Gewinn gegenüber der Mitte | dessen untere 95-%-Grenze | Prüfungen
 
-study-epochs = Trainings- und Validierungsverlust sind dieselbe Größe: der Verlust des Rezepts ohne geglättete Labels, Klassengewichte und Strafterm. Mittelwert über Aufteilungen. Die Epoche wird nach Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.{ $is_tested ->
+study-epochs = Trainings- und Validierungsverlust sind dieselbe Größe: der Verlust des Rezepts ohne Klassengewichte und Strafterm. Mittelwert über Aufteilungen. Die Epoche wird nach Validierungsbildern gewählt, sofern das Rezept oder ein veröffentlichtes Protokoll nichts anderes festlegt.{ $is_tested ->
         [true] {" "}Wo Testbilder die Epoche bestimmen (Arme A und test-epoch), stammen Kurven der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     } Epoche 0 ist der Klassifikator, mit dem die Feinabstimmung beginnt. Von mehr als sechs Netzen werden die sechs besten gezeigt.

@@ -314,12 +314,6 @@ key-learning-rate =
     .meaning = Peak learning rate of fine-tuning.
     .phrase = peak learning rate { $value }
 
-key-backbone-rate =
-    .name = Learning rate of pretrained layers
-    .help = A share of the learning rate. Below 1, pretrained layers change less than the new last layer.
-    .meaning = Share of the learning rate for pretrained layers. The last layer uses the full learning rate.
-    .phrase = { $value } of it for pretrained layers
-
 key-sgd-from =
     .name = Change to SGD after
     .help = Only for Adam followed by SGD: the share of epochs after which the optimizer changes.
@@ -394,12 +388,6 @@ key-loss-options =
 key-loss-options-focal-gamma =
     .name = Gamma
     .help = Higher values reduce the weight of images that are classified with confidence. At 0 all weights are equal.
-
-key-label-smoothing =
-    .name = Label smoothing
-    .help = Above 0, the network is trained to be less confident. Useful if some labels may be wrong.
-    .meaning = Share of the weight of a label that is spread over all classes.
-    .phrase = label smoothing { $value }
 
 key-class-weights =
     .name = Weight of rare classes

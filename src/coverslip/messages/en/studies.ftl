@@ -282,7 +282,7 @@ study-heat-maps = Three test images of the first split, from classes spread over
     .title = Heat maps
     .columns = dataset | network | initialization | method | correlation with random weights | gain over center | its 95% lower bound | checks
 
-study-epochs = Training and validation loss are the same quantity: the loss of the recipe without smoothed labels, class weights and penalty. Mean over splits. The epoch is selected on validation images, unless the recipe or a published protocol states otherwise.{ $is_tested ->
+study-epochs = Training and validation loss are the same quantity: the loss of the recipe without class weights and penalty. Mean over splits. The epoch is selected on validation images, unless the recipe or a published protocol states otherwise.{ $is_tested ->
         [true] {" "}Where test images select the epoch (arms A and test-epoch), curves of validation images are of these test images.
        *[false] {""}
     } Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
