@@ -29,7 +29,6 @@ from app import CHROMIUM, Server, drag_and_zoom, serving
 from app_rows import DATASET, write_dataset
 from sqlalchemy import bindparam, insert, select, update
 
-from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
@@ -143,7 +142,6 @@ def write_map(workspace: Workspace, folder: Path, count: int) -> None:
         assert not list(table.saved_rows([]))
         for prediction in rows:
             table.write(prediction, {PLAN_COLUMN: ReadPlan().as_json()})
-    write_json(job / "request.json", {"format_version": 1})
     choices = {"sources": [], "classes": list(CLASSES), "classifier_name": "None", "prevalence": {}}
     add_job(
         workspace,

@@ -27,11 +27,11 @@ from coverslip.machine import process_started
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.studies.study import plan_study
-from coverslip.workspace import exports
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.evaluations import queue_evaluation
 from coverslip.workspace.exports import ExportTo, queue_export
+from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
@@ -43,7 +43,6 @@ from coverslip.workspace.jobs.records import (
     status_of,
     unended_jobs,
 )
-from coverslip.workspace.predictions import predicting
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store import database
 from coverslip.workspace.store.workspace import Workspace, open_workspace
@@ -195,12 +194,8 @@ def _done_here(workspace: Workspace, job_id: str, *, with_report: bool = True) -
     _, module, *arguments = job.command
     if module == "coverslip" and arguments[0] == "train":
         code = _train_or_copy(workspace, job, arguments, with_report=with_report)
-    elif module == "coverslip":
-        code = main(arguments)
-    elif module.endswith(".exports"):
-        code = exports.main(arguments)
     else:
-        code = predicting.main(Path(*arguments))
+        code = main(arguments) if module == "coverslip" else process.main(Path(*arguments))
     assert code == 0, job.command
     change_job(workspace, job_id, state="ended", pid=None, process_started=None)
     return job_id

@@ -30,6 +30,7 @@ import coverslip as cs
 from coverslip.app.server import create_app
 from coverslip.workspace import exports
 from coverslip.workspace.exports import queue_export
+from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.queue import stop_job
 from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.store.workspace import Workspace
@@ -115,7 +116,7 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
     change_job(lab.workspace, job.id, state="started", queued=None)
     job.folder.mkdir(parents=True)
     job.run.stop_file.touch()
-    assert exports.main(list(job.command[2:])) == 0
+    assert process.main(job.folder) == 0
     assert lab.get(f"exports/{job.id}")["state"] == "stopped"
     assert lab.get(f"exports/{job.id}")["verification"] is None
     assert not (job.folder / exports.CONTENT).exists()
@@ -157,7 +158,7 @@ def test_an_export_that_fails_gives_the_reason_and_leaves_nothing(lab: Lab) -> N
     content = weights.read_bytes()
     weights.write_bytes(content[:1000])
     try:
-        assert exports.main(list(job.command[2:])) == 1
+        assert process.main(job.folder) == 1
     finally:
         weights.write_bytes(content)
     failed = lab.get(f"exports/{job.id}")

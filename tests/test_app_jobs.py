@@ -36,7 +36,7 @@ folder, most = Path(sys.argv[1]), int(sys.argv[2])
 run = Run(folder)
 folder.mkdir(exist_ok=True)
 status, stop = StatusFile(run.status_file), Stop(run.stop_file)
-status.write("running", n_total=most)
+status.write("running")
 print("counting begins", flush=True)
 count = folder / "count"
 for number in range(int(count.read_text()) if count.exists() else 0, most):

@@ -11,12 +11,12 @@ from refusing import refusing
 
 from coverslip.errors import CoverslipError
 from coverslip.events import Event, Noted
-from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Note
 from coverslip.runs.predictions import Prediction
+from coverslip.workspace.jobs.process import write_request
 from coverslip.workspace.jobs.records import add_job
-from coverslip.workspace.predictions.state import ObjectExport, write_objects
+from coverslip.workspace.predictions.state import PREDICTION, ObjectExport, write_objects
 
 CLASSES = ("round", "flat")
 REGION = (5, 3, 8, 8)
@@ -49,7 +49,7 @@ def predicted(app: App, tables: list[Path], domains: list[str | None], image_ids
     plan = ReadPlan(region=REGION)
     write_predictions(folder, CLASSES, [(row, plan) for row in rows], {1: 0})
     sources = list(map(str, tables))
-    write_json(folder / "request.json", {"sources": sources, "domains": domains})
+    write_request(app.home, PREDICTION, folder, {"sources": sources, "domains": domains})
     add_job(
         app.home,
         id="monday",

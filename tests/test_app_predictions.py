@@ -37,13 +37,13 @@ from tables import downloaded
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.errors import Conflict
+from coverslip.runs.folder import Run
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.records import find_job, status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
-from coverslip.workspace.predictions.predicting import predict_into
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.viewing.images import ImageSelection
 
@@ -585,6 +585,13 @@ def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
     lab.client.put(f"{in_lists(path)}/rows/3/correction", json={"label": None})
 
 
+def failure_code(folder: Path) -> str:
+    status = Run(folder).status
+    assert status is not None
+    assert status.failure is not None
+    return status.failure.code
+
+
 @pytest.mark.parametrize("setting", [{"operating_points": [0.2, 0.5, 0.3]}, {"uncertain_below": 0.9}])
 def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: Json) -> None:
     folder = find_job(lab.workspace, lab.prediction).folder
@@ -593,13 +600,12 @@ def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: J
     content = card.read_text()
     try:
         card.write_text(json.dumps({**json.loads(content), **setting}))
-        with pytest.raises(Conflict) as caught:
-            predict_into(folder)
+        assert process.main(folder) == 1
     finally:
         card.write_text(content)
-    assert caught.value.code == "prediction-classifier-changed"
+    assert failure_code(folder) == "prediction-classifier-changed"
     assert (folder / "predictions.csv").read_bytes() == before
-    predict_into(folder)
+    assert process.main(folder) == 0
     assert (folder / "predictions.csv").read_bytes() == before
 
 

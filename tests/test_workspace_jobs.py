@@ -771,7 +771,7 @@ def test_a_table_cannot_lead_a_prediction_outside_the_allowed_folders(tmp_path: 
     write_cells(inside, 3, is_sorted=False)
     (inside / "table.csv").write_text("path\n" + "\n".join(str(file) for file in outside.iterdir()) + "\n")
     (inside / "linked").symlink_to(outside)
-    may_read = _below([str(inside)])
+    may_read = _below([inside])
     _refuse_outside(cs.open_dataset([inside / f"slide0_00{k}.png" for k in range(3)], labeled=False), may_read)
     for source in (inside / "table.csv", inside / "linked"):
         with pytest.raises(BadDataset) as refused:

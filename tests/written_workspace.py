@@ -122,7 +122,7 @@ def _write_running(run: Run) -> None:
 def _write_prediction(workspace: Workspace, files: list[Path], dataset: str) -> None:
     folder = workspace.predictions / "prediction"
     folder.mkdir(parents=True)
-    _write_status(folder, n_total=len(files))
+    _write_status(folder)
     rows = []
     for k, file in enumerate(files):
         class_name, sure = CLASSES[k % 3], 0.36 + 0.016 * k

@@ -27,7 +27,7 @@ from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Side
 from coverslip.errors import BadRun, Conflict, CoverslipError, Stopped
 from coverslip.files import sha256_json
 from coverslip.machine import Machine, describe_machine, package_version, process_started
-from coverslip.messages import ChooseOther, Failure, Message, Note, joined, message, text
+from coverslip.messages import ChooseOther, Failure, Message, joined, message, text
 from coverslip.runs.documents import Document, Record
 from coverslip.runtime.programs import is_running
 from coverslip.stopping import signals_stop
@@ -60,10 +60,7 @@ class Status(Document):
     failure: Failure | None = None  # the reason as data, if it is a CoverslipError
     epoch: int | None = None
     n_epochs: int | None = None
-    n_total: int | None = None  # number of images of a prediction
-    n_done: int | None = None  # of these
     seconds_left: float | None = None
-    notes: tuple[Note, ...] = ()
 
     @property
     def seconds_worked(self) -> float:

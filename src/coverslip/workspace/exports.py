@@ -1,31 +1,29 @@
-"""Exports of classifiers for other programs: queue, list and watch them, download the result, and their process."""
+"""Exports of classifiers for other programs: queue, list and watch them, do their work, and download the result."""
 
-import json
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from coverslip.errors import Conflict, CoverslipError, Stopped
-from coverslip.events import Event
-from coverslip.experiments.run_state import record_work
+from coverslip.errors import Conflict, CoverslipError
+from coverslip.events import Emit
 from coverslip.files import sha256_json, write_json
 from coverslip.inference.export import Attribution, Verification, check_export
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.documents import read_object
-from coverslip.runs.folder import Run, RunContext, open_run
+from coverslip.runs.folder import Run, open_run
 from coverslip.runs.progress import Work
-from coverslip.stopping import Stop, signals_stop, work_stopped
+from coverslip.workspace.jobs.process import write_request
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
     JobFacts,
     JobKind,
+    Json,
     add_job,
     all_jobs,
     facts_of,
@@ -41,11 +39,6 @@ from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import zipped
 
-# The process of an export: `python -m coverslip.workspace.exports RUN FORMAT FOLDER ABOUT`.
-#
-# The verified export is `FOLDER/export`. FOLDER also contains the status and the log of the process. ABOUT is JSON with
-# the name of the training, and authors, license and citation.
-
 CONTENT, SOURCE_FILE = "export", "source.json"
 
 
@@ -54,39 +47,21 @@ def revision_of(card: ClassifierCard) -> str:
     return sha256_json(card.model_dump(mode="json"))
 
 
-def export_into(run_folder: Path, to: str, folder: Path, about: dict[str, Any]) -> None:  # Any: JSON values
-    """Export the classifier of a run, and record in `folder` how that ended.
+def export_classifier(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Export the classifier of a training into a folder; the verified export is `export` in it.
 
     Raises:
-        CoverslipError: the export was refused, or stopped.
+        CoverslipError: the export was refused.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    context = RunContext(folder, stop=Stop(Run(folder).stop_file))
-    with signals_stop(), record_work(context, stopped=lambda _: work_stopped()) as recorded:
+    from coverslip.inference.export import export_to
 
-        def handle(event: Event) -> None:
-            recorded.emit(event)
-            recorded.stop.check()
-
-        from coverslip.inference.export import export_to
-
-        attribution = Attribution(tuple(about["authors"]), about["license"], about["citation"])
-        run = open_run(run_folder)
-        shutil.rmtree(folder / CONTENT, ignore_errors=True)
-        card = open_classifier(find_classifier(run.folder)).card
-        write_json(folder / SOURCE_FILE, {"format_version": 1, "revision": revision_of(card)})
-        export_to(run, to, folder / CONTENT, name=about["name"], attribution=attribution, emit=handle)
-
-
-def main(arguments: list[str]) -> int:
-    """Export, and return the exit code. Errors are printed as one line."""
-    run_folder, to, folder, about = arguments
-    try:
-        export_into(Path(run_folder), to, Path(folder), json.loads(about))
-    except CoverslipError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 0 if isinstance(error, Stopped) else 1
-    return 0
+    folder = Path(arguments["folder"])
+    run, about = open_run(Path(arguments["run"])), arguments["attribution"]
+    attribution = Attribution(tuple(about["authors"]), about["license"], about["citation"])
+    shutil.rmtree(folder / CONTENT, ignore_errors=True)
+    card = open_classifier(find_classifier(run.folder)).card
+    write_json(folder / SOURCE_FILE, {"format_version": 1, "revision": revision_of(card)})
+    export_to(run, arguments["to"], folder / CONTENT, name=arguments["name"], attribution=attribution, emit=emit)
 
 
 # Queue, list and watch exports, and download the result.
@@ -127,8 +102,9 @@ def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: A
     if not (run.is_done and run.has_classifier):
         raise Conflict("training-not-finished")
     check_export(to, attribution)
-    about = {"name": training.name, **asdict(attribution or Attribution())}
     job_id, folder = new_job_folder(workspace, run.exports_folder, to)
+    about = {"name": training.name, "attribution": asdict(attribution or Attribution())}
+    arguments = {"folder": str(folder), "run": str(run.folder), "to": to, **about}
     add_job(
         workspace,
         id=job_id,
@@ -137,7 +113,7 @@ def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: A
         dataset_name=training.dataset_name,
         classifier_id=run_id,
         folder=str(folder),
-        command=["-m", "coverslip.workspace.exports", str(run.folder), to, str(folder), json.dumps(about)],
+        command=write_request(workspace, EXPORT, folder, arguments),
         choices={"to": to},
     )
     return job_id
@@ -207,8 +183,11 @@ def download(workspace: Workspace, export_id: str) -> tuple[str, Iterator[bytes]
     return f"{name}.zip", zipped(content, name)
 
 
-EXPORT = register(JobKind(name="export", collection="exports", queue="exports"))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+EXPORT = register(
+    JobKind(
+        name="export",
+        collection="exports",
+        queue="exports",
+        function="coverslip.workspace.exports:export_classifier",
+    )
+)

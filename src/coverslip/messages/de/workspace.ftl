@@ -584,9 +584,6 @@ no-such-classifier = Kein Klassifikator hier hat diese ID
 classifier-ended = Der Prozess des Klassifikators endete bei diesem Bild
     .do = Verwenden Sie dasselbe Bild in einer Vorhersage. Deren Seite nennt den Grund, warum das Bild misslingt.
 
-prediction-stopped = Die Vorhersage wurde angehalten
-    .do = Die bisherigen Zeilen sind gespeichert.
-
 prediction-images-changed = Die Bilder haben sich seit dem Beginn dieser Vorhersage geändert
     .do = Starten Sie eine neue Vorhersage. Die Zeilen dieser Vorhersage bleiben erhalten.
 

@@ -587,9 +587,6 @@ no-such-classifier = No classifier here has this ID
 classifier-ended = The process of the classifier ended on this image
     .do = Use the same image in a prediction. Its page says why the image fails.
 
-prediction-stopped = The prediction was stopped
-    .do = The rows so far are saved.
-
 prediction-images-changed = The images have changed since this prediction started
     .do = Start a new prediction. The rows of this one remain.
 

@@ -1,34 +1,22 @@
-"""Jobs that compute a result on request, such as a map: request one, report its progress, and do its work.
+"""Jobs that compute a result on request, such as a map: request one, and report its progress.
 
-A function of the room that owns the subject computes the result and stores it. It runs in a process of its own,
-`python -m coverslip.workspace.jobs.computing FOLDER`, because it needs libraries that the server does not load, or
-memory that the server would not release. FOLDER contains `request.json`, and then the status and the events.
+The function of the kind of job computes the result and stores it.
 """
 
-import importlib
 import secrets
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import update
 
-from coverslip.errors import CoverslipError, Stopped
-from coverslip.events import Emit, Event
-from coverslip.experiments.run_state import record_work
-from coverslip.files import write_json
 from coverslip.messages import Failure
 from coverslip.processes import Json
-from coverslip.runs.documents import read_object
-from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.progress import Work
-from coverslip.runtime.programs import end_with_parent
-from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs import queue
+from coverslip.workspace.jobs.process import write_request
 from coverslip.workspace.jobs.records import (
     Job,
     JobKind,
@@ -46,10 +34,6 @@ from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.workspace import Workspace
 
-Function = Callable[[Workspace, Json, Emit], None]
-"""Computes a result from JSON values, stores it, and reports its progress to the receiver of events."""
-
-_REQUEST_FILE = "request.json"
 _MOST_ENDED = 100  # ended computations that are listed
 
 
@@ -101,7 +85,7 @@ def request_result(
 
     Args:
         workspace: the workspace.
-        kind: the kind of job, which has a function.
+        kind: the kind of job, which ends with the server.
         key: identifies what is computed, and its version.
         arguments: the arguments of the function, as JSON values.
         name: the name of what it is about, for lists of jobs.
@@ -125,8 +109,6 @@ def request_result(
         remove_rows(connection, earlier)
         folder = workspace.jobs / job_id
         folder.mkdir(parents=True)
-        values = {"function": kind.function, "workspace": workspace.as_json(), "arguments": arguments}
-        write_json(folder / _REQUEST_FILE, {"format_version": 1, **values})
         add_job_in(
             connection,
             id=job_id,
@@ -136,7 +118,7 @@ def request_result(
             dataset_id=dataset_id,
             dataset_name="",
             folder=str(folder),
-            command=["-m", __name__, str(folder)],
+            command=write_request(workspace, kind, folder, arguments),
             choices={"link": link, **(choices or {})},
         )
     remove_files(workspace, earlier)
@@ -167,30 +149,3 @@ def _last_job(workspace: Workspace, kind: JobKind, key: str) -> Job | None:
     with workspace.engine.connect() as connection:
         jobs = jobs_where(connection, (db.jobs.c.kind == kind.name) & (db.jobs.c.key == key))
     return jobs[0] if jobs else None
-
-
-def main(folder: Path) -> int:
-    """Compute a requested result, record in its folder how that ended, and return the exit code."""
-    context = RunContext(folder, stop=Stop(Run(folder).stop_file))
-    try:
-        with signals_stop(), record_work(context, stopped=lambda _: work_stopped()) as recorded:
-
-            def handle(event: Event) -> None:
-                recorded.emit(event)
-                recorded.stop.check()
-
-            request = read_object(folder / _REQUEST_FILE)
-            module, _, name = request["function"].partition(":")
-            function: Function = getattr(importlib.import_module(module), name)
-            function(Workspace.from_json(request["workspace"]), request["arguments"], handle)
-    except Stopped:
-        return 0
-    except CoverslipError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    end_with_parent()
-    sys.exit(main(Path(sys.argv[1])))

@@ -102,7 +102,7 @@ def _described(workspace: Workspace, job: Job) -> JobState:
         progress=kind.progress(job) if state in ACTIVE else None,
         dataset_ids=job.dataset_ids,
         actions=_actions(state, can_resume_finished=kind.can_resume_finished, can_finish=kind.can_finish(job, state)),
-        is_lasting=kind.outlives_server,
+        is_lasting=not kind.ends_with_server,
         links=_links(job.id, f"/{kind.collection}/{job.id}" if job.key is None else job.choices["link"]),
     )
 

@@ -454,7 +454,7 @@ class Queue:
             job.folder,
             cwd=self._workspace.folder,
             environment=child_environment(self._workspace.readable),
-            holds_stdin=not kind_of(job).outlives_server,
+            holds_stdin=kind_of(job).ends_with_server,
             slurm=self._slurm_of(job),
         )
         _reset_niceness(program)

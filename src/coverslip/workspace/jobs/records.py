@@ -478,15 +478,15 @@ class JobKind:
     """A kind of job: a process with a folder, or an imported file.
 
     To add a kind, call `register_function` with the function that computes its result, or `register` with a kind whose
-    jobs have a command, at the top of the module that starts these jobs. Queue, progress, cancellation and the list of
-    jobs then work. The route that starts a job is in `app/routes/`, its page in `web/src/features/`.
-
-    Jobs with a function compute a result on request and store it elsewhere. They end with the server, also if it is
-    killed, and the newest request is next. Other jobs outlive the server, and their files are their results.
+    jobs outlive the server, at the top of the module that starts these jobs. Queue, progress, cancellation and the list
+    of jobs then work. The route that starts a job is in `app/routes/`, its page in `web/src/features/`.
 
     Args:
         name: the value of `kind` in the API and in the tables.
-        function: `MODULE:FUNCTION`, as `computing.Function`; None: each job has a command.
+        function: `MODULE:FUNCTION`, as `process.Function`; None: each job has a command of the command line.
+        ends_with_server: whether its jobs compute a result on request and store it elsewhere. They end with the server,
+            also if it is killed, and the newest request is next. Other jobs outlive the server, and their files are
+            their results.
         collection: the path of its details in the API, without the ID of the job; empty: each job has a link.
         queue: jobs of the same queue run one at a time.
         can_be_submitted: whether a server with Slurm submits its jobs, which then do not wait for each other.
@@ -509,6 +509,7 @@ class JobKind:
     queue: str
     collection: str = ""
     function: str | None = None
+    ends_with_server: bool = False
     story: Callable[[Workspace, str], Any] | None = None  # Any: a dataclass
     progress: Callable[[Job], Work | None] = field(default=progress_of_work)
     can_be_submitted: bool = False
@@ -520,11 +521,6 @@ class JobKind:
     store_rows: Callable[[Workspace, Job], None] = field(default=_do_nothing)
     check_files: Callable[[Path], object] = field(default=_check_nothing)
     list_unlisted: Callable[[Workspace, JobFolders], None] = field(default=_list_nothing)
-
-    @property
-    def outlives_server(self) -> bool:
-        """Whether its running jobs continue when the server ends."""
-        return self.function is None
 
 
 _kinds: dict[str, JobKind] = {}
@@ -539,7 +535,7 @@ def register(kind: JobKind) -> JobKind:
 
 def register_function(name: str, function: str, **values: Any) -> JobKind:  # Any: further fields
     """Add a kind of job that computes a result on request; return it. One of its jobs runs at a time."""
-    return register(JobKind(name=name, queue=name, function=function, **values))
+    return register(JobKind(name=name, queue=name, function=function, ends_with_server=True, **values))
 
 
 def unregister(name: str) -> None:
@@ -587,7 +583,7 @@ def queued_ids(workspace: Workspace, queue: str) -> list[str]:
     """Return the IDs of the waiting jobs of a queue, the next first: users take turns."""
     is_in_queue = db.jobs.c.kind.in_([kind.name for kind in job_kinds().values() if kind.queue == queue])
     waiting = select(db.jobs.c.id, db.jobs.c.made_by).where(is_in_queue, db.jobs.c.state == "queued")
-    if queue in _kinds and _kinds[queue].function is not None:  # the clients of earlier requests may have left
+    if queue in _kinds and _kinds[queue].ends_with_server:  # the clients of earlier requests may have left
         with workspace.engine.connect() as connection:
             return list(connection.execute(waiting.order_by(db.jobs.c.queued.desc(), db.jobs.c.id)).scalars())
     starts = select(db.jobs.c.made_by, func.max(db.jobs.c.launched)).where(is_in_queue).group_by(db.jobs.c.made_by)

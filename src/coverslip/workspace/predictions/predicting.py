@@ -1,10 +1,9 @@
-"""The process of a prediction: `python -m coverslip.workspace.predictions.predicting FOLDER`.
+"""The work of a prediction, which writes rows to `predictions.csv` of its folder.
 
-FOLDER contains `request.json`. The process writes rows to `predictions.csv`, and its status to `status.json`. If it is
-restarted, it resumes after the last row. `begun.json` records the classifier, images and thresholds of the rows.
+If it is restarted, it resumes after the last row. `begun.json` records the classifier, images and thresholds of the
+rows.
 """
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -16,20 +15,20 @@ from pydantic import Field
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.opening import open_dataset, with_folder_labels
 from coverslip.datasets.index.records import Dataset, first_positions
-from coverslip.datasets.names import name_as_text, one_line
-from coverslip.errors import BadDataset, Conflict, CoverslipError, Stopped
+from coverslip.datasets.names import name_as_text
+from coverslip.errors import BadDataset, Conflict
 from coverslip.events import Emit, Event, Noted, Progressed
 from coverslip.files import sha256_json
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan
-from coverslip.messages import ChooseOther, Note
+from coverslip.messages import ChooseOther
+from coverslip.processes import Json
 from coverslip.runs.classifier import ClassifierCard, identity_of
-from coverslip.runs.documents import Document, read_object
+from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import hashes_of_rows, unfinished_rows
 from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN
-from coverslip.runs.status import StatusFile
-from coverslip.stopping import Stop
 from coverslip.workspace.store.rows import plan_of_choice
+from coverslip.workspace.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from coverslip.inference import Classifier
@@ -56,53 +55,43 @@ class PredictionInput(Document):
         return (self.thresholds, self.uncertain_below) == (current, card.uncertain_below)
 
 
-def predict_into(folder: Path) -> None:
-    """Run the prediction of a folder, and record in it how that ended.
+def predict_into(workspace: Workspace, arguments: Json, emit: Emit) -> None:
+    """Predict the requested images into `predictions.csv` of a folder, or resume that after its last row.
 
     Raises:
-        Stopped: on request; the rows so far are saved.
+        CoverslipError: images or classifier are damaged, or others than those of the rows.
     """
-    run = Run(folder)
-    with StatusFile(run.status_file).recording() as status:
-        _predict(folder, status, Stop(run.stop_file))
-
-
-def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
-    request = read_object(folder / "request.json")
-    notes: list[Note] = []
     n_images = 0
 
-    def handle(event: Event) -> None:
+    def report(event: Event) -> None:
         match event:
-            case Noted() if event.note.code not in _UNSHOWN:
-                notes.append(replace(event.note, text=one_line(event.text, 500)))
-                status.write("running", notes=notes)
-            case Progressed():
-                status.beat(seconds_left=event.seconds_left, n_done=n_images + event.done - event.total)
-                if stop.is_requested():
-                    raise Stopped("prediction-stopped", file=folder)
+            case Noted() if event.code in _UNSHOWN:
+                return
+            case Progressed(stage="predicting"):  # of the images without a row
+                event = replace(event, done=n_images + event.done - event.total, total=n_images)
             case _:
                 pass
+        emit(event)
 
     from coverslip.inference.predicting import predict_opened
 
-    classifier = _load_classifier(request, handle)
-    plan = plan_for(request, classifier.card.preprocessing.plan)
-    data = _open_images(request, plan, classifier.classes)
+    folder = Path(arguments["folder"])
+    classifier = _load_classifier(arguments, report)
+    plan = plan_for(arguments, classifier.card.preprocessing.plan)
+    data = _open_images(arguments, plan, classifier.classes, (*workspace.roots, workspace.folder))
     n_images = len(data.records)
     table = Run(folder).predictions_file
     prediction_input = PredictionInput(
-        images=_fingerprint(data, folder.absolute().parents[1]),
+        images=_fingerprint(data, workspace.folder.absolute()),
         thresholds=classifier.card.operating_points,
         uncertain_below=classifier.card.uncertain_below,
-        identity=identity_of(request["classifier"], classifier.card, is_rescaled=bool(request["rescale"])),
+        identity=identity_of(arguments["classifier"], classifier.card, is_rescaled=bool(arguments["rescale"])),
     )
     _refuse_changed(folder, prediction_input)
     _refuse_changed_files(table, data)
-    status.write("running", n_total=n_images)
     first = first_positions(data.records).tolist()
     predict_opened(
-        request["classifier"],
+        arguments["classifier"],
         classifier,
         data,
         out=table,
@@ -110,9 +99,9 @@ def _predict(folder: Path, status: StatusFile, stop: Stop) -> None:
             PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
             FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
         },
-        is_rescaled=bool(request["rescale"]),
+        is_rescaled=bool(arguments["rescale"]),
         resume=True,
-        emit=handle,
+        emit=report,
     )
 
 
@@ -143,10 +132,11 @@ def _open_images(
     request: Mapping[str, Any],  # Any: JSON values
     plan: ReadPlan,
     classes: Sequence[str],
+    roots: Sequence[Path],
 ) -> Dataset:
-    """Open the images with a plan, and the labels of their dataset, else those of folders with names of classes."""
+    """Open the images in readable folders with a plan, and the labels of their dataset, else those of folders."""
     tables = request["tables"]
-    may_read = _below(request["roots"])
+    may_read = _below(roots)
     data = open_dataset(
         request["sources"],
         domains=request["domains"],
@@ -201,7 +191,7 @@ def _fingerprint(data: Dataset, workspace: Path) -> str:
     return sha256_json([[record.image_id, name] for record, name in zip(data.records, names, strict=True)])
 
 
-def _below(roots: Sequence[str]) -> Callable[[Path], bool]:
+def _below(roots: Sequence[Path]) -> Callable[[Path], bool]:
     """Return a function that checks whether a file is in one of these folders after links are resolved."""
 
     @cache
@@ -224,17 +214,3 @@ def _refuse_outside(data: Dataset, may_read: Callable[[Path], bool]) -> None:
     for file in (file for record in data.records for file in record.files):
         if not may_read(file):
             raise BadDataset("image-outside", file=file, remedies=(ChooseOther("root"),))
-
-
-def main(folder: Path) -> int:
-    """Predict, and return the exit code. Errors are printed as one line."""
-    try:
-        predict_into(folder)
-    except CoverslipError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 0 if isinstance(error, Stopped) else 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))

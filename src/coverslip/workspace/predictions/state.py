@@ -23,12 +23,12 @@ from coverslip.messages import Note, localized_note, text
 from coverslip.objects.exporting import CropChoices, ObjectFormat, PredictedObjects
 from coverslip.objects.table import Objects, is_objects_table
 from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
-from coverslip.runs.documents import read_object
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
+from coverslip.workspace.jobs.process import read_arguments, write_request
 from coverslip.workspace.jobs.records import (
     ACTIVE,
     Job,
@@ -41,6 +41,7 @@ from coverslip.workspace.jobs.records import (
     facts_of,
     find_job,
     find_owned_job,
+    folded_log,
     new_job_folder,
     register,
     register_function,
@@ -100,10 +101,9 @@ def queue_prediction(
             if dataset.summary["n_labeled"]:  # the labels are in the table of predictions
                 refuse_changed_files(connection, dataset)
     job_id, folder = new_job_folder(workspace, workspace.predictions, name or images_name)
-    request: Json = {"format_version": 1, "classifier": str(classifier.folder), "sources": paths}
+    request: Json = {"folder": str(folder), "classifier": str(classifier.folder), "sources": paths}
     request["prevalence"], request["rescale"] = dict(prevalence or {}), rescale
     request["tables"] = {"columns": dict(choices.columns), "crop_size": choices.crop_size}
-    request["roots"] = [str(root) for root in (*workspace.roots, workspace.folder)]
     request["domains"] = [None] * len(paths)
     if dataset_id is not None:
         with workspace.engine.connect() as connection:
@@ -112,7 +112,6 @@ def queue_prediction(
             request["pixels"] = dataset.pixel_choice
             query = select(images.c.image_id, images.c.label).where(images.c.dataset_id == dataset_id)
             request["labels"] = {image.image_id: image.label for image in connection.execute(query)}
-    write_json(folder / "request.json", request)
     add_job(
         workspace,
         id=job_id,
@@ -122,7 +121,7 @@ def queue_prediction(
         dataset_name=images_name,
         classifier_id=classifier_id,
         folder=str(folder),
-        command=["-m", "coverslip.workspace.predictions.predicting", str(folder)],
+        command=write_request(workspace, PREDICTION, folder, request),
         choices={
             "sources": paths,
             "classes": list(card.classes),
@@ -178,8 +177,7 @@ class PredictionState(JobFacts):
         ),
     ]
     n_done: Annotated[int, Field(description="Rows so far. Images that are listed again count again.")]
-    n_total: Annotated[int | None, Field(description="Null until the images are listed.")]
-    seconds_left: float | None
+    progress: Annotated[Work | None, Field(description="The step in progress.")]
     decisions: Annotated[dict[str, int], Field(description="Rows by decision, most frequent first.")]
     classes: list[str]
     prevalence: Annotated[
@@ -231,7 +229,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         facts |= {"state": state, "error": damaged.failure, "ended": end_time(state, status)}
     decisions = listed.decisions()
     counts = listed.counts()
-    is_active = state in ACTIVE
+    logged = folded_log(job).progress
     classes, prevalence = list(job.choices["classes"]), dict(job.choices["prevalence"])
     training = _training_of(workspace, job)
     inputs, card = _thresholds_of(job, None if training is None else training.folder)
@@ -244,8 +242,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         dataset_id=job.dataset_id,
         keys_dataset_id=job.dataset_id or (None if training is None else training.dataset_id),
         n_done=sum(decisions.values()),
-        n_total=status.n_total if status else None,
-        seconds_left=status.seconds_left if status and is_active else None,
+        progress=logged.work if state in ACTIVE else None,
         decisions=decisions,
         classes=classes,
         prevalence=prevalence,
@@ -257,7 +254,7 @@ def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
         n_corrected=counts.n_corrected,
         n_labeled=counts.n_labeled,
         n_excluded=counts.n_excluded,
-        notes=[localized_note(each) for each in status.notes] if status else [],
+        notes=list({each.text: each for each in logged.notes}.values()),  # a resumed process repeats them
     )
 
 
@@ -278,13 +275,6 @@ def _training_of(workspace: Workspace, job: Job) -> Job | None:
     return None
 
 
-def _progress(job: Job) -> Work | None:
-    status = status_of(job)
-    if status is None or status.n_total is None:
-        return None
-    return Work(done=status.n_done or 0, total=status.n_total, seconds_left=status.seconds_left)
-
-
 def _store_rows(workspace: Workspace, job: Job) -> None:
     read_results(workspace, job)
 
@@ -294,9 +284,9 @@ PREDICTION = register(
         name="predict",
         collection="predictions",
         queue="predictions",
+        function="coverslip.workspace.predictions.predicting:predict_into",
         can_be_submitted=True,
         story=prediction_state,
-        progress=_progress,
         store_rows=_store_rows,
         refuse=refuse_exchanged_files,
     )
@@ -367,7 +357,7 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
 
 def _plan_of(job: Job) -> ReadPlan:
     """Return how the images of a prediction were read."""
-    request = read_object(job.folder / "request.json")
+    request = read_arguments(job.folder)
     return plan_for(request, open_classifier(find_classifier(Path(request["classifier"]))).card.preprocessing.plan)
 
 
@@ -435,7 +425,7 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
 def _tables_of_objects(workspace: Workspace, job: Job) -> list[tuple[Path, str]]:
     """Return the tables of objects of a prediction, and with what the IDs of the images of each begin: its domain."""
     sources = list(map(str, job.choices["sources"]))
-    domains = read_object(job.folder / "request.json").get("domains") or []
+    domains = read_arguments(job.folder).get("domains") or []
     prefixes = [""] * len(sources)
     if len(sources) > 1 and any(domains):
         names = domains_of_paths(list(map(Path, sources)))
