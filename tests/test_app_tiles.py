@@ -142,7 +142,7 @@ def test_an_image_too_large_to_decode_is_prepared_once_and_then_shown(
     tifffile.imwrite(tmp_path / "a" / "large.tif", gradient(4500, 1100)[..., 0], tile=(256, 256))
     image = opened(app, tmp_path / "a")
     first = app.get(f"{image}/tiles")
-    assert (first["n_levels"], first["channels"], first["preparation"]["n_done"]) == (4, [], 0)
+    assert (first["n_levels"], first["channels"], first["preparation"]["done"]) == (4, [], 0)
     facts = until(lambda: each if not (each := app.get(f"{image}/tiles"))["preparation"] else None)
     assert len(facts["channels"]) == 1
     for level in (0, 3):

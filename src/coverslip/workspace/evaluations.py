@@ -90,7 +90,7 @@ class EvaluationState(JobFacts):
     run_name: str
     dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
     dataset_name: str
-    work: Annotated[Work | None, Field(description="The step in progress.")]
+    progress: Annotated[Work | None, Field(description="The step in progress.")]
     n: Annotated[int | None, Field(description="Number of measured images.")]
     n_used_in_training: Annotated[
         int | None,
@@ -126,7 +126,7 @@ def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
     status = status_of(job)
     state = state_of(job, status)
     measured = evaluation_of(job) if state == "done" else None
-    progress = folded_log(job).progress
+    logged = folded_log(job).progress
     return EvaluationState(
         **facts_of(workspace, job, status, state),
         kind="evaluate",
@@ -134,11 +134,11 @@ def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
         run_name=run_name,
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
-        work=progress.work if state in ACTIVE else None,
+        progress=logged.work if state in ACTIVE else None,
         n=None if measured is None else measured.n,
         n_used_in_training=_n_used_in_training(job.run) if measured is not None else None,
         headline=headline_of(job.run) if measured is not None else None,
-        notes=progress.notes,
+        notes=logged.notes,
     )
 
 

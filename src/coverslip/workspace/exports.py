@@ -77,7 +77,7 @@ class ExportState(JobFacts):
     kind: Literal["export"]
     run_id: str
     to: Annotated[ExportTo, Field(description="The format.")]
-    work: Annotated[Work | None, Field(description="The step in progress.")]
+    progress: Annotated[Work | None, Field(description="The step in progress.")]
     verification: Annotated[
         Verification | None,
         Field(description="The agreement with the classifier; null until the export is done."),
@@ -148,7 +148,7 @@ def _state_of(workspace: Workspace, job: Job) -> ExportState:
         kind="export",
         run_id=job.classifier_id or "",
         to=job.choices["to"],
-        work=folded_log(job).progress.work if state in ACTIVE else None,
+        progress=folded_log(job).progress.work if state in ACTIVE else None,
         verification=None if content is None else _verification_in(content),
         size_bytes=None if content is None else sum(file.stat().st_size for file in content.glob("*")),
         is_outdated=content is not None and _is_outdated(job),

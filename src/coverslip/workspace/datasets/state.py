@@ -15,6 +15,7 @@ from coverslip.datasets.index.table_rows import GROUPED_BY_FIELD
 from coverslip.datasets.names import clean_label, natural_key, one_line, printable
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
+from coverslip.runs.progress import Work
 from coverslip.workspace.datasets.pixel_options import PixelChoice
 from coverslip.workspace.store.rows import (
     OUTSIDE,
@@ -412,15 +413,6 @@ State = Literal["reading", "ready", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingProgress:
-    """Progress of reading the images."""
-
-    done: int
-    total: int
-    seconds_left: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class ClassCount:
     """A class by the current labels."""
 
@@ -476,7 +468,7 @@ class DatasetState:
     kind: Kind
     state: State
     is_labeled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
-    progress: ReadingProgress | None
+    progress: Annotated[Work | None, Field(description="The progress of reading the images.")]
     error: Failure | None
     n_images: int
     n_labeled: int
@@ -539,7 +531,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         kind=row.kind,
         state=row.state,
         is_labeled=row.is_labeled,
-        progress=ReadingProgress(**row.progress) if row.progress else None,
+        progress=Work(**row.progress) if row.progress else None,
         error=failure_of(row.error) if row.error else None,
         n_images=counts["n_images"],
         n_labeled=counts["n_labeled"],

@@ -24,6 +24,7 @@ from coverslip.images.preprocessing import intensity_range, resized
 from coverslip.images.reader import MAX_BYTES, ReadPlan, Series
 from coverslip.images.reading import channel_numbers, crop_of
 from coverslip.machine import n_cores
+from coverslip.runs.progress import Work
 from coverslip.workspace.store.rows import AnyRow, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import ImageList, PictureSource
@@ -336,19 +337,10 @@ def depth_of_pyramid(pyramid: Pyramid) -> np.dtype[Any]:
     return pyramid.block(pyramid.layers[0], pyramid.n_levels - 1, 0, 0).dtype
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """The progress of levels that are computed before an image can be shown."""
-
-    n_done: int
-    n_blocks: int
-    seconds_left: float | None
+_preparations: dict[Pyramid, Work | Exception] = {}
 
 
-_preparations: dict[Pyramid, Preparation | Exception] = {}
-
-
-def preparation_of(pyramid: Pyramid) -> Preparation | None:
+def preparation_of(pyramid: Pyramid) -> Work | None:
     """Return the progress of the levels that are being computed; None if the image can be shown.
 
     They are computed in the background, where the file has no levels and is too large to be decoded as a whole.
@@ -364,7 +356,7 @@ def preparation_of(pyramid: Pyramid) -> Preparation | None:
         del _preparations[pyramid]
         raise state
     if state is None:
-        _preparations[pyramid] = state = Preparation(0, 1, None)
+        _preparations[pyramid] = state = Work(done=0, total=1)
     pyramid.workspace.background.start(f"tiles of {pyramid.path} {pyramid.plan.as_json()}", _work(pyramid))
     return state
 
@@ -376,7 +368,7 @@ def _work(pyramid: Pyramid) -> Callable[[threading.Event], None]:
         def report(n_done: int, n_blocks: int) -> None:
             seconds = time.monotonic() - start
             left = seconds / n_done * (n_blocks - n_done) if seconds > _SOON_S else None
-            _preparations[pyramid] = Preparation(n_done, n_blocks, left)
+            _preparations[pyramid] = Work(done=n_done, total=n_blocks, seconds_left=left)
 
         try:
             pyramid.prepare(must_end, report)
@@ -486,7 +478,7 @@ class TiledImage:
     is_color: Annotated[bool, Field(description="Whether the channels are red, green and blue.")]
     channels: Annotated[list[ViewedChannel], Field(description="The channels in the order of the file.")]
     preparation: Annotated[
-        Preparation | None,
+        Work | None,
         Field(description="Progress of the levels that are computed before the image can be shown; null: it can."),
     ]
 
