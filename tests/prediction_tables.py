@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
-from coverslip.runs.predictions import CLASSIFIER_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction
+from coverslip.runs.predictions import CLASSIFIER_COLUMN, FILE_COLUMN, FIRST_COLUMN, PLAN_COLUMN, Prediction
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.lists import finder_in
 from coverslip.workspace.store.rows import write_keys
@@ -18,15 +18,21 @@ def write_predictions(
     classes: Sequence[str],
     rows: Iterable[tuple[Prediction, ReadPlan]],
     first_of: Mapping[int, int] = MappingProxyType({}),
+    contents: Sequence[str] = (),
 ) -> None:
-    """Write `predictions.csv` of a prediction; `first_of` has the first rows of images that are listed again."""
+    """Write `predictions.csv` of a prediction.
+
+    `first_of` has the first rows of images that are listed again, `contents` the hashes of the files of all images.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    layout = PredictionColumns(tuple(classes), None, (PLAN_COLUMN, FIRST_COLUMN, CLASSIFIER_COLUMN))
+    of_files = (FILE_COLUMN,) if contents else ()
+    layout = PredictionColumns(tuple(classes), None, (PLAN_COLUMN, FIRST_COLUMN, *of_files, CLASSIFIER_COLUMN))
     with prediction_table(folder / "predictions.csv", layout, "csv", {}) as table:
         assert not list(table.saved_rows([]))
         for k, (row, plan) in enumerate(rows):
             first = str(first_of.get(k, ""))
-            table.write(row, {PLAN_COLUMN: plan.as_json(), FIRST_COLUMN: first, CLASSIFIER_COLUMN: "0"})
+            cells = {PLAN_COLUMN: plan.as_json(), FIRST_COLUMN: first, CLASSIFIER_COLUMN: "0"}
+            table.write(row, cells | dict(zip(of_files, contents[k : k + 1], strict=True)))
 
 
 def keys_by_path(
@@ -42,11 +48,15 @@ def keys_by_path(
 
 
 def written_prediction(
-    workspace: Workspace, classes: Sequence[str], rows: Iterable[tuple[Prediction, ReadPlan]], job_id: str = "written"
+    workspace: Workspace,
+    classes: Sequence[str],
+    rows: Iterable[tuple[Prediction, ReadPlan]],
+    job_id: str = "written",
+    contents: Sequence[str] = (),
 ) -> str:
-    """The ID of a prediction, written instead of made, with these rows."""
+    """The ID of a prediction, written instead of made, with these rows; `contents` as of `write_predictions`."""
     folder = workspace.predictions / job_id
-    write_predictions(folder, classes, rows)
+    write_predictions(folder, classes, rows, contents=contents)
     choices = {"sources": [], "classes": list(classes), "classifier_name": "", "prevalence": {}}
     values = {"id": job_id, "kind": "predict", "name": "Written", "dataset_name": "", "folder": str(folder)}
     add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None)

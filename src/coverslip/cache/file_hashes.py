@@ -12,6 +12,7 @@ trusted under these conditions; otherwise the file is read:
 
 import errno
 import hashlib
+import json
 import os
 import sqlite3
 import stat
@@ -63,6 +64,15 @@ def _state(status: os.stat_result) -> FileState | None:
 def states_of(image: Iterable[Path]) -> dict[str, FileState]:
     """Return the states of the regular files of an image by path; if it is a folder, those of all files in it."""
     return _Files(image).states
+
+
+def state_text(states: Mapping[str, FileState]) -> str:
+    """Return the states of the files of an image as one text, which begins with their number of bytes."""
+    # Without the device, whose number can change when a disk is connected.
+    texts = [f"{state.mtime_ns} {state.ctime_ns} {state.inode}" for state in states.values()]
+    if len(texts) > 1:
+        texts = [hashlib.blake2b(json.dumps([*states, *texts]).encode(), digest_size=16).hexdigest()]
+    return f"{sum(state.n_bytes for state in states.values())} {texts[0]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from coverslip.runs.predictions import (
     FILE_COLUMN,
     PIXELS_COLUMN,
     REPEATS_COLUMN,
+    STATE_COLUMN,
     Prediction,
     output_columns,
 )
@@ -220,6 +221,7 @@ def predict_opened(
     *,
     out: Path,
     more: Mapping[str, Callable[[int], str]] = {},
+    with_files: bool = False,
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     is_rescaled: bool = False,
@@ -234,6 +236,7 @@ def predict_opened(
     Args:
         run, classifier, data, out, batch_size, device, is_rescaled, format, top_k, resume, cluster, emit: as `predict`.
         more: further columns with a function of the position of an image that returns its cell.
+        with_files: add columns with the hash of the files of each image, and their state before they were read.
 
     Raises:
         CoverslipError: as `predict`.
@@ -245,7 +248,8 @@ def predict_opened(
     if any(record.pixels_read for record in data.records):
         more = {PIXELS_COLUMN: lambda k: data.records[k].pixels_read, **more}
     columns = output_columns(record.columns for record in data.records)
-    layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, CLASSIFIER_COLUMN))
+    of_files = (FILE_COLUMN, STATE_COLUMN) if with_files else ()
+    layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, *of_files, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
     _note_other_pixels(run, classifier, (record.plan for record in data.records), emit)
@@ -268,12 +272,11 @@ def predict_opened(
             emit(Noted.of(note("prediction-resumed", n_images=n_before)))
         remaining = replace(data, records=data.records[n_before:])
         hash_of: Callable[[int], str]
+        state_of: Callable[[int], str] = lambda _: ""  # noqa: E731
         if cluster is None:
             reading = HashedReading(remaining.records)
-            hash_of, rows = (
-                reading.hash_of,
-                _predicted(classifier, remaining, training_images, batch_size, reading, emit),
-            )
+            hash_of, state_of = reading.hash_of, reading.state_of
+            rows = _predicted(classifier, remaining, training_images, batch_size, reading, emit)
         else:
             with FileHashes() as file_hashes:  # before other computers decode the files
                 hash_of = [*hash_files(remaining.records, file_hashes)].__getitem__
@@ -295,7 +298,8 @@ def predict_opened(
                 for i, (record, row) in enumerate(zip(remaining.records, rows, strict=True)):
                     cells = {columns[name]: cell for name, cell in record.about}
                     cells |= {name: cell_of(n_before + i) for name, cell_of in more.items()}
-                    table.write(row, cells | {CLASSIFIER_COLUMN: identity}, hash_of(i))
+                    cells |= {FILE_COLUMN: hash_of(i), STATE_COLUMN: state_of(i), CLASSIFIER_COLUMN: identity}
+                    table.write(row, cells, hash_of(i))
                     decisions[row.decision] += 1
                     if first[n_before + i] == n_before + i:
                         shares.add(row)

@@ -21,7 +21,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any, Literal, get_args
 
-from coverslip.cache.file_hashes import FileHashes
+from coverslip.cache.file_hashes import FileHashes, state_text
 from coverslip.datasets.content_hashes import ContentHashes, SharedReads, hash_files
 from coverslip.datasets.index.records import ImageRecord, first_positions
 from coverslip.errors import CoverslipError, require_extra
@@ -277,6 +277,7 @@ class HashedReading:
 
     def __init__(self, records: Sequence[ImageRecord]) -> None:
         self._hashes, self._first = ContentHashes(len(records)), first_positions(records)
+        self._states: dict[int, str] = {}
         self._records, self._file_hashes = records, FileHashes()
         self._read = SharedReads(self._file_hashes)
         self._saved_at = time.monotonic()
@@ -292,6 +293,11 @@ class HashedReading:
         identity = self._read(self._records[i])
         if identity is not None:
             self._hashes[i] = identity.sha256
+            self._states[i] = state_text(identity.states)
+
+    def state_of(self, i: int) -> str:
+        """Return the state of these files before they were read; empty: it is unknown."""
+        return self._states.get(int(self._first[i]), "")
 
     def hash_of(self, i: int) -> str:
         """Return the hash of the files of the image at a position, which an equal earlier image was decoded for."""

@@ -23,14 +23,24 @@ from coverslip.cache.file_hashes import state_of
 from coverslip.counts import most_frequent_first
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import DECISIONS, ImageFinder, ImageRecord
-from coverslip.datasets.names import name_from_text
-from coverslip.errors import BadRun, Conflict, NotFound
+from coverslip.datasets.names import name_from_text, some
+from coverslip.errors import BadRun, Busy, Conflict, DiskFull, NotFound
 from coverslip.files import plain_cell
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message
 from coverslip.runs.images import ImageLookup, ImageSource
 from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records, unfinished_rows
-from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN, REPEATS_COLUMN, Prediction, is_reserved, prediction_of
+from coverslip.runs.predictions import (
+    FILE_COLUMN,
+    FIRST_COLUMN,
+    PLAN_COLUMN,
+    REPEATS_COLUMN,
+    STATE_COLUMN,
+    Prediction,
+    is_reserved,
+    prediction_of,
+)
+from coverslip.workspace.datasets.image_rows import compare_files
 from coverslip.workspace.jobs.records import Job, find_job, kind_of
 from coverslip.workspace.store.change_log import ChangedField
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -39,6 +49,7 @@ from coverslip.workspace.store.rows import (
     among,
     among_integers,
     as_dataset,
+    change_rows,
     dataset_row,
     keys_in,
     plan_of,
@@ -92,6 +103,8 @@ class _Row:
     prediction: Prediction
     file: str | None  # absolute path
     plan: str
+    content: str | None = None  # the hash of its files
+    file_state: str | None = None
     first_row: int | None = None
     group: str | None = None
     about: str | None = None
@@ -217,7 +230,9 @@ def _cells(record: bytes) -> list[str]:
 def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
     about = json.dumps([cells[name] for name in names]) if names else None
     first, file = cells[FIRST_COLUMN], name_from_text(cells["path"])
-    return _Row(prediction_of(cells, classes), file, cells[PLAN_COLUMN], int(first) if first else None, about=about)
+    content, state = (cells.get(name) or None for name in (FILE_COLUMN, STATE_COLUMN))
+    first_row = int(first) if first else None
+    return _Row(prediction_of(cells, classes), file, cells[PLAN_COLUMN], content, state, first_row, about=about)
 
 
 def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> None:
@@ -256,7 +271,8 @@ def _values(row: _Row, plan: str) -> tuple[object, ...]:
     prediction = row.prediction
     classes = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
     return (
-        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file), plan),
+        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file)),
+        *(row.content, row.file_state, plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
         *(prediction.reason_code, prediction.warning_code, prediction.ood_score, classes, row.about),
@@ -502,6 +518,43 @@ class JobImages(ImageList[Row]):
         if source.path == NOT_FOUND.file:
             raise NotFound("image-moved")
         return source
+
+    def answered_rows(self) -> list[int]:
+        """Return the rows of a prediction with answers of users."""
+        query = select(corrections.c.row_id).where(corrections.c.job_id == self.job.id)
+        with self.workspace.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def refuse_changed_files(self, row_ids: Collection[int]) -> None:
+        """Raise Conflict if files of images have other content than when they were predicted.
+
+        Files whose state is the same are not read. Files that could not be read then, and those of measured images,
+        are not compared: their hashes are unknown.
+
+        Args:
+            row_ids: the rows.
+        """
+        with self.workspace.engine.connect() as connection:
+            cells_of = self._cells(connection, list(row_ids))
+        cells_of_hashed = {
+            k: cells for k, cells in cells_of.items() if cells.content is not None and cells.file is not None
+        }
+        source_by_row = {row_id: source_of(cells) for row_id, cells in cells_of_hashed.items()}
+        changed, states = compare_files(
+            {k: (each.plan.files(each.file), cells_of_hashed[k].file_state) for k, each in source_by_row.items()},
+            lambda equal: {k: _record_of(source_by_row[k]) for k in equal},
+            lambda row_id, _, digest: digest == cells_of_hashed[row_id].content,
+        )
+        job_id = self.job.id
+        new_states: list[Mapping[str, str | int | None]] = [
+            {"job_id": job_id, "row_id": row_id, "file_state": state} for row_id, state in states.items()
+        ]
+        if new_states:  # else the files are read again at the next time
+            with suppress(Busy, DiskFull), write_transaction(self.workspace.engine) as connection:
+                change_rows(connection, results, new_states)
+        if changed:
+            names = some(cells_of_hashed[row_id].image_id for row_id in sorted(changed))
+            raise Conflict("predicted-files-changed", n_images=len(changed), names=names)
 
     def rows_of_image(self, row_id: int) -> list[int]:
         """Return the numbers of all rows of the image of a row so far."""
@@ -752,6 +805,10 @@ def source_of(cells: AnyRow) -> ImageSource:
     if cells.file is None:
         return NOT_FOUND
     return ImageSource(Path(cells.file), ReadPlan.from_json(cells.plan))
+
+
+def _record_of(source: ImageSource) -> ImageRecord:
+    return ImageRecord("", source.file, None, None, "", None, source.plan)
 
 
 def _picture_source(source: ImageSource) -> PictureSource:

@@ -150,7 +150,9 @@ def get_labels_needed(
     return LabelsForWidth(half_width, samples.needed_for(workspace, prediction_id, half_width))
 
 
-@router.put("/predictions/{prediction_id}/spot-check/images/{row_id}", dependencies=[BY_AUTHOR])
+@router.put(
+    "/predictions/{prediction_id}/spot-check/images/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR]
+)
 def label_spot_check(workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer) -> ImageToLabel:
     """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
     return samples.label_image(workspace, prediction_id, row_id, body.excluded or body.label)

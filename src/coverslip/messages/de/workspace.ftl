@@ -226,6 +226,18 @@ image-files-changed = { $n_images ->
     } sich seit dem Einlesen geändert: { $names }
     .do = Wählen Sie „Aus Dateien aktualisieren“ in der Übersicht des Datensatzes. Labels bleiben dann bei den Bildern, für die sie vergeben wurden.
 
+predicted-files-changed = { $n_images ->
+        [one] Eine Datei hat
+       *[other] { $n_images } Dateien haben
+    } sich seit der Vorhersage geändert: { $names }
+    .do = Stellen Sie die { $n_images ->
+        [one] frühere Datei
+       *[other] früheren Dateien
+    } wieder her, entfernen Sie die Antworten zu { $n_images ->
+        [one] diesem Bild
+       *[other] diesen Bildern
+    }, oder sagen Sie die Bilder noch einmal vorher.
+
 images-changed = { $n_missing ->
         [one] { $n_missing } dieser Bilder ist
        *[other] { $n_missing } dieser Bilder sind

@@ -229,6 +229,21 @@ image-files-changed = { $n_images ->
     }: { $names }
     .do = Choose 'Update from files' on the overview of the dataset. Labels then stay on the images that they were given for.
 
+predicted-files-changed = { $n_images ->
+        [one] A file has
+       *[other] { $n_images } files have
+    } changed since { $n_images ->
+        [one] it was
+       *[other] they were
+    } predicted: { $names }
+    .do = Restore the earlier { $n_images ->
+        [one] file
+       *[other] files
+    }, remove the answers about { $n_images ->
+        [one] this image
+       *[other] these images
+    }, or predict the images again.
+
 images-changed = { $n_missing ->
         [one] { $n_missing } of these images is
        *[other] { $n_missing } of these images are

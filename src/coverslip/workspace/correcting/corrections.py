@@ -463,6 +463,7 @@ def correct(workspace: Workspace, prediction_id: str, row_id: int, answer: Answe
 
     Raises:
         NotFound: there is no such row.
+        Conflict: the file of the image was changed after the prediction.
         CoverslipError: the label cannot be a class.
     """
     job = find_job(workspace, prediction_id, "predict")
@@ -475,6 +476,7 @@ def correct(workspace: Workspace, prediction_id: str, row_id: int, answer: Answe
         answer = answer if isinstance(answer, Exclusion) else clean_name(answer)
         values = {"label": str(answer), "made": now(), "made_by": author_name()}
         values |= {"is_excluded": isinstance(answer, Exclusion), "is_of_spot_check": False}
+        listed.refuse_changed_files([row_id])
     with write_transaction(workspace.engine) as connection:
         change = _add_change(connection, job)
         _answer(connection, job, change, {row_ids[0]: values})
@@ -550,7 +552,7 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
 
     Raises:
         NotFound: there is no such prediction.
-        Conflict: no image is drawn, or not all drawn images are labeled.
+        Conflict: no image is drawn, not all drawn images are labeled, or files of labeled images were changed.
     """
     job = find_job(workspace, prediction_id, "predict")
     with read_transaction(workspace.engine) as connection:
@@ -560,6 +562,7 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
         raise Conflict("spot-check-not-finished")
     labeled = [image for image in drawn if not image.is_excluded]
     listed = images_of_job(workspace, prediction_id)
+    listed.refuse_changed_files([image.row_id for image in labeled])
     first_row = {image.row_id: listed.rows_of_image(image.row_id)[0] for image in labeled}
     with write_transaction(workspace.engine) as connection:
         is_by_hand = (db.corrections.c.job_id == prediction_id) & ~db.corrections.c.is_of_spot_check
@@ -628,17 +631,20 @@ def dataset_of(
 
     Raises:
         NotFound: there is no such prediction.
-        Conflict: the dataset would be empty.
+        Conflict: the dataset would be empty, or files of its images were changed after the prediction.
     """
     job = find_job(workspace, prediction_id, "predict")
-    labeled = [
-        (row.image_id, picture, label)
-        for row, picture in images_of_job(workspace, prediction_id).every_image()
+    listed = images_of_job(workspace, prediction_id)
+    of_row = {
+        row.row_id: (row.image_id, picture, label)
+        for row, picture in listed.every_image()
         if row.excluded is None
         and (label := row.correction if only == "corrected" else row.correction or row.predicted) is not None
-    ]
-    if not labeled:
+    }
+    if not of_row:
         raise Conflict("empty-new-dataset")
+    listed.refuse_changed_files(of_row)
+    labeled = list(of_row.values())
     code = "dataset-of-corrections" if only == "corrected" else "dataset-of-predictions"
     title = name or text(code, name=job.name)
     sizes_um = (picture.plan.crop_size for _, picture, _ in labeled if picture.plan.has_physical_size)
@@ -672,6 +678,7 @@ def answered_table(
 
     Raises:
         NotFound: there is no such prediction.
+        Conflict: files of images with answers were changed after the prediction.
         CoverslipError: there are fewer classes.
     """
     listed = images_of_job(workspace, prediction_id, "predict")
@@ -679,6 +686,7 @@ def answered_table(
     identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
     layout = PredictionColumns(tuple(listed.classes), top_k, (*listed.columns, *identity))
     record, has_answers = TEXT_FORMATS[format_].record, bool(listed.counts().n_corrected)
+    listed.refuse_changed_files(listed.answered_rows())
     columns = [*layout.columns]
     columns[_AFTER:_AFTER] = ANSWER_COLUMNS if has_answers else ()
 

@@ -95,7 +95,8 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
 
     Raises:
         NotFound: there is no such prediction or dataset.
-        Conflict: the dataset is not ready, or no image has a corrected or confirmed class.
+        Conflict: the dataset is not ready, no image has a corrected or confirmed class, or files of such images were
+            changed after the prediction.
     """
     job = find_job(workspace, prediction_id, "predict")
     joining = _joining(workspace, job, dataset_id)
@@ -179,7 +180,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
 
     Raises:
         NotFound: there is no such prediction or dataset.
-        Conflict: the dataset is not ready.
+        Conflict: the dataset is not ready, or files of these images were changed after the prediction.
     """
     job = find_job(workspace, prediction_id, "predict")
     joining = _joining(workspace, job, dataset_id)
@@ -250,11 +251,13 @@ class _Joining:
 
 
 def _joining(workspace: Workspace, job: Job, dataset_id: str) -> _Joining:
+    listed = images_of_job(workspace, job.id)
     answered_rows = [
         (row, picture)
-        for row, picture in images_of_job(workspace, job.id).every_image()
+        for row, picture in listed.every_image()
         if row.correction is not None or row.excluded is not None
     ]
+    listed.refuse_changed_files([row.row_id for row, _ in answered_rows])
     present: dict[int, str] = {}
     excluded: set[int] = set()
     candidates: list[LabeledImage] = []

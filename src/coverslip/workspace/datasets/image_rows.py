@@ -7,6 +7,7 @@ theirs, outside of the dataset, until they come back.
 
 import hashlib
 import json
+import math
 import os
 import secrets
 from collections import Counter
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from coverslip.cache.file_hashes import FileHashes, states_of
+from coverslip.cache.file_hashes import FileHashes, state_text, states_of
 from coverslip.datasets.content_hashes import find_hashes, hash_files
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import some
@@ -69,15 +70,8 @@ def _states_of(images_files: Sequence[_Files]) -> list[str | None]:
 
 
 def _state_of(files: _Files) -> str | None:
-    """Return the number of bytes of the files, and what else their state is."""
     states = states_of(files)
-    if not states:
-        return None
-    # Without the device, whose number can change when a disk is connected.
-    texts = [f"{state.mtime_ns} {state.ctime_ns} {state.inode}" for state in states.values()]
-    if len(texts) > 1:
-        texts = [hashlib.blake2b(json.dumps([*states, *texts]).encode(), digest_size=16).hexdigest()]
-    return f"{sum(state.n_bytes for state in states.values())} {texts[0]}"
+    return state_text(states) if states else None
 
 
 def n_bytes_in(state: str) -> int:
@@ -366,28 +360,59 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collectio
     is_known = images.c.file_state.is_not(None) & images.c.content.is_not(None)
     rows = {image.row_id: image for image in connection.execute(select(*columns).where(is_affected, is_known))}
     files = {image: plan_of(each.plan)[0].files(Path(each.path)) for image, each in rows.items()}
-    state_now = states_of_images(files.values())
-    states = ((image, state_now[of_image]) for image, of_image in files.items())
-    touched = {image: state for image, state in states if state is not None and state != rows[image].file_state}
-    if not touched:
-        return
-    changed = {image for image, state in touched.items() if n_bytes_in(state) != n_bytes_in(rows[image].file_state)}
-    equal = touched.keys() - changed
-    order = select(images.c.row_id).where(are_rows(row.id, equal)).order_by(images.c.position)
-    in_order = connection.execute(order).scalars()
-    records = dict(zip(in_order, load_records(connection, row.id, row_ids=equal), strict=True))
+    earlier = {image: (of_image, rows[image].file_state) for image, of_image in files.items()}
+
+    def records_of(equal: Collection[int]) -> dict[int, ImageRecord]:
+        order = select(images.c.row_id).where(are_rows(row.id, equal)).order_by(images.c.position)
+        records = load_records(connection, row.id, row_ids=equal)
+        return dict(zip(connection.execute(order).scalars(), records, strict=True))
+
+    changed, states = compare_files(
+        earlier,
+        records_of,
+        lambda image, record, digest: content_of(record, digest) == rows[image].content,
+        most_bytes=_MOST_BYTES_READ,
+    )
+    if row_ids is not None:
+        change_rows(connection, images, [{"row_id": image, "file_state": states[image]} for image in sorted(states)])
+    if changed:
+        names = [os.fspath(rows[image].shown_path) for image in sorted(changed)]
+        raise Conflict("image-files-changed", n_images=len(changed), names=some(names))
+
+
+def compare_files(
+    earlier: Mapping[int, tuple[_Files, str | None]],
+    records_of: Callable[[Collection[int]], Mapping[int, ImageRecord]],
+    is_same: Callable[[int, ImageRecord, str], bool],
+    *,
+    most_bytes: float = math.inf,
+) -> tuple[set[int], dict[int, str]]:
+    """Compare the files of images with what was read earlier. Files in the same state are not read.
+
+    Args:
+        earlier: the files of each image, by a number, and their state when they were read; None: it is unknown.
+        records_of: returns the records of these images.
+        is_same: whether files with this hash are those that were read.
+        most_bytes: the number of bytes to read at most; if it is exceeded, files in an unknown state count as changed.
+
+    Returns:
+        The images with other files, and the new states of those with the same files. Missing files are in neither.
+    """
+    state_now = states_of_images(files for files, _ in earlier.values())
+    states = ((image, state_now[files], before) for image, (files, before) in earlier.items())
+    touched = {image: (now, before) for image, now, before in states if now is not None and now != before}
+    changed = {image for image, (now, before) in touched.items() if before and n_bytes_in(now) != n_bytes_in(before)}
+    if not touched.keys() - changed:
+        return changed, {}
+    records = records_of(touched.keys() - changed)
     with FileHashes() as hashes:
         stored = zip(records, find_hashes(list(records.values()), hashes), strict=True)
         digest_of = {image: digest.hex() for image, digest in stored if digest is not None}
         unread = [image for image in records if image not in digest_of]
-        if sum({files[image]: n_bytes_in(touched[image]) for image in unread}.values()) > _MOST_BYTES_READ:
+        if sum({earlier[image][0]: n_bytes_in(touched[image][0]) for image in unread}.values()) > most_bytes:
             changed.update(unread)
         else:
             digest_of |= zip(unread, hash_files([records[image] for image in unread], hashes), strict=True)
-    same = {image for image, digest in digest_of.items() if content_of(records[image], digest) == rows[image].content}
+    same = {image: touched[image][0] for image, digest in digest_of.items() if is_same(image, records[image], digest)}
     changed.update(image for image, digest in digest_of.items() if digest and image not in same)
-    if row_ids is not None:
-        change_rows(connection, images, [{"row_id": image, "file_state": touched[image]} for image in sorted(same)])
-    if changed:
-        names = [os.fspath(rows[image].shown_path) for image in sorted(changed)]
-        raise Conflict("image-files-changed", n_images=len(changed), names=some(names))
+    return changed, same

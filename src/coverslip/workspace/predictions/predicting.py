@@ -99,6 +99,7 @@ def predict_into(workspace: Workspace, arguments: Json, emit: Emit) -> None:
             PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
             FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
         },
+        with_files=True,
         is_rescaled=bool(arguments["rescale"]),
         resume=True,
         emit=report,

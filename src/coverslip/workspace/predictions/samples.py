@@ -417,6 +417,7 @@ def label_image(workspace: Workspace, prediction_id: str, row_id: int, answer: s
 
     Raises:
         NotFound: there is no such prediction, or the image was not drawn.
+        Conflict: the file of the image was changed after the prediction.
         CoverslipError: the label is no class of the classifier.
     """
     job = find_job(workspace, prediction_id, "predict")
@@ -424,6 +425,8 @@ def label_image(workspace: Workspace, prediction_id: str, row_id: int, answer: s
     classes = classes_of(job)
     if answer is not None and not is_excluded and answer not in classes:
         raise CoverslipError("spot-check-other-class", label=answer, classes=", ".join(classes))
+    if answer is not None:
+        images_of_job(workspace, prediction_id).refuse_changed_files([row_id])
     is_image = (spot_check_images.c.job_id == job.id) & (spot_check_images.c.row_id == row_id)
     made, made_by = (None, None) if answer is None else (now(), author_name())
     values = {"label": None if answer is None else str(answer), "is_excluded": is_excluded}
@@ -460,9 +463,12 @@ def labels_table(workspace: Workspace, prediction_id: str) -> str:
 
     Raises:
         NotFound: there is no such prediction.
+        Conflict: files of labeled images were changed after the prediction.
     """
     images = {image.row_id: image for image in spot_check_state(workspace, prediction_id).images}
-    rows = {row.row_id: row for row in images_of_job(workspace, prediction_id, "predict").at([*images])}
+    listed = images_of_job(workspace, prediction_id, "predict")
+    listed.refuse_changed_files([row_id for row_id, image in images.items() if image.made])
+    rows = {row.row_id: row for row in listed.at([*images])}
     return table_text(
         _DRAWN_COLUMNS,
         (

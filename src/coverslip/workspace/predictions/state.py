@@ -384,6 +384,7 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
 
     Raises:
         NotFound: there is no such prediction.
+        Conflict: files of images with answers of users were changed after the prediction.
         CoverslipError: it has no table of objects, none of its images is in one, or a file cannot be read or written.
     """
     from coverslip.objects.exporting import export_predicted, notes_on_matches, predicted_objects, write_crops
@@ -394,7 +395,9 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
     tables = _tables_of_objects(workspace, job)
     if not tables:
         raise CoverslipError("prediction-without-objects")
-    rows, classes = _answered_rows(images_of_job(workspace, job.id))
+    predicted_images = images_of_job(workspace, job.id)
+    predicted_images.refuse_changed_files(predicted_images.answered_rows())
+    rows, classes = _answered_rows(predicted_images)
     colors = [color_of_class(k) for k in range(len(classes))]
     of_tables, n_objects, n_matched = list[PredictedObjects](), 0, 0
     for table, prefix in tables:

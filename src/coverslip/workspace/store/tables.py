@@ -321,6 +321,8 @@ results = Table(
     Column("image_id", String, nullable=False),  # as in the table
     Column("path", String, nullable=False),  # as in the table
     Column("file", PathText),  # absolute; None: it was missing when the row was read
+    Column("content", String),  # the hash of the files that the classifier read; None: unknown
+    Column("file_state", String),  # of these files when they were last known to be the same; None: unknown
     Column("plan", String, nullable=False),  # the pixels that the classifier read, as JSON
     Column("group", String),
     Column("label", String),  # at the request of the job
