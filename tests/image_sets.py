@@ -10,8 +10,9 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from coverslip.app.server import create_app
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters
 
 API = "/api/v1"
 

@@ -21,6 +21,7 @@ from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import exclude, exclude_by_job, excluded_by_job
 from coverslip.workspace.datasets import grouping, labels, reading_images, sources
 from coverslip.workspace.datasets.reading_images import removable_duplicates
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store import tables as db
@@ -28,7 +29,7 @@ from coverslip.workspace.store.change_log import add_change
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import ChangedSince
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import Filters, ImageSelection
+from coverslip.workspace.viewing.images import Filters
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -40,12 +40,12 @@ from coverslip.app.server import create_app
 from coverslip.runs.folder import Run
 from coverslip.workspace.correcting import corrections
 from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.records import find_job, status_of
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers
 from coverslip.workspace.store.workspace import Workspace, open_workspace
-from coverslip.workspace.viewing.images import ImageSelection
 
 pytestmark = pytest.mark.slow
 

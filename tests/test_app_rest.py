@@ -34,12 +34,12 @@ from trained import SMALL_NETWORK
 from coverslip.app.server import create_app
 from coverslip.machine import account_name
 from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.records import find_jobs
 from coverslip.workspace.store.tables import jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook
-from coverslip.workspace.viewing.images import ImageSelection
 
 pytestmark = pytest.mark.slow
 

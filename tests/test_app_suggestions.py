@@ -9,6 +9,7 @@ from small_workspace import do_jobs, new_workspace, open_images, until, write_ce
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.workspace.datasets.labels import set_labels, training_images
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store.workspace import Workspace
@@ -19,7 +20,7 @@ from coverslip.workspace.suggestions import (
     start_suggestions,
     suggestions_state,
 )
-from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters
 
 
 def suggest(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:

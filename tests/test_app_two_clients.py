@@ -14,9 +14,10 @@ from coverslip.errors import CoverslipError
 from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import correct, correct_measured
 from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.lists import Exclusion, images_of_job
 from coverslip.workspace.store.rows import ChangedSince
-from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page, Route

@@ -18,9 +18,9 @@ from coverslip.runs.predictions import read_predictions
 from coverslip.training.linear_probe import principal_components
 from coverslip.workspace.dataset_maps import map_points, map_state, start_map
 from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.jobs.queue import stop_job
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.viewing.images import ImageSelection
 
 
 def in_clusters(sizes: tuple[int, ...]) -> np.ndarray:

@@ -25,6 +25,7 @@ from coverslip.workspace.correcting.readings import decide, import_readings
 from coverslip.workspace.datasets import image_rows
 from coverslip.workspace.datasets.image_rows import states_of_images
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels, table_lines, training_images
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.sources import Source, change_dataset, open_sources, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.lists import images_of_job
@@ -32,7 +33,6 @@ from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.rows import confirmed_ids, dataset_row, keys_of_dataset
 from coverslip.workspace.store.tables import images, jobs, readings, results
 from coverslip.workspace.store.workspace import open_workspace
-from coverslip.workspace.viewing.images import ImageSelection
 
 PLACES, LABELS = st.integers(0, 6), st.sampled_from(["x", "y"])
 STEPS = st.lists(

@@ -22,13 +22,14 @@ from coverslip.workspace.backups import count_rows
 from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.store import database
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import AnyRow, change_rows, replace_rows
 from coverslip.workspace.store.tables import changes, datasets, images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters
 
 pytestmark = pytest.mark.slow
 

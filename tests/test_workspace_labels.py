@@ -22,13 +22,14 @@ from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.labels import table_lines, training_images
+from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.sources import Grouping, Source, open_sources
 from coverslip.workspace.datasets.state import ClassCount, class_order_for_training, dataset_state
 from coverslip.workspace.recipes import recipe_grouping, validated_recipe
 from coverslip.workspace.store.rows import ImagesChanged, dataset_row, load_dataset, load_scan
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import preview_split
-from coverslip.workspace.viewing.images import DatasetImages, Filters, ImageSelection
+from coverslip.workspace.viewing.images import DatasetImages, Filters
 
 N = 6
 STEPS = st.lists(

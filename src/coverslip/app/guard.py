@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import FastAPI, Request
@@ -435,47 +435,29 @@ PROJECT = "coverslip.project"  # the project of the address
 IS_FULL = "coverslip.is_full"  # whether this project has reached its limit
 CHANGE = "coverslip.change"  # what the request changes, for the record of activity
 IS_SCRIPT = "coverslip.is_script"  # whether the key of a script was sent, not that of a session
-# Routes whose role does not follow from their method, by name. They change nothing that is shown to others:
-_VIEWER = frozenset(
-    {
-        "predict_images",
-        "preview_augmentation",
-        "preview_finder",
-        "preview_split",
-        "preview_study",
-        "preview_time",
-        "read_recipe",
-        "write_recipe",
-    }
-)
-_ANNOTATOR = frozenset(
-    {
-        "confirm_labels",
-        "correct_row",
-        "create_explanation",
-        "create_map",
-        "create_suggestions",
-        "exclude_images",
-        "label_spot_check",
-        "read_image",
-        "redo_change",
-        "set_labels",
-        "stop_job",
-        "undo_change",
-    }
-)
-# Beside those that create something:
-_WRITES_MUCH = frozenset({"finish_upload", "import_classifier", "resume_job", "send_archive", "send_file"})
-_EDITOR = frozenset({"get_folder"})  # shows names of files of the server
+_NEEDED, _WRITES_MUCH = "needed_role", "writes_much"  # attributes of the functions of routes
+
+Route = TypeVar("Route", bound=Callable[..., Any])  # Any: of different arguments
 
 
-def needed_role(method: str, name: str) -> Role:
-    """Return the role that a route needs, by its method and name. New routes that change something need an editor."""
-    if name in _VIEWER:
-        return "viewer"
-    if name in _ANNOTATOR:
-        return "annotator"
-    return "viewer" if method in SAFE_METHODS and name not in _EDITOR else "editor"
+def needs(role: Role) -> Callable[[Route], Route]:
+    """Return a decorator that states which role a route needs.
+
+    Without it, a route that reads needs a viewer, and one that changes something an editor. Routes of viewers change
+    nothing that is shown to others.
+    """
+
+    def state(route: Route) -> Route:
+        setattr(route, _NEEDED, role)
+        return route
+
+    return state
+
+
+def writes_much(route: Route) -> Route:
+    """State that a route is refused if the project has reached its limit."""
+    setattr(route, _WRITES_MUCH, True)
+    return route
 
 
 def role_of(request: Request) -> Role:
@@ -503,11 +485,11 @@ async def check_role(request: Request) -> None:
         Forbidden: the role of the user does not suffice.
         DiskFull: the project has reached its limit, and the route writes much.
     """
-    name = request.scope["route"].name
-    needed = needed_role(request.method, name)
+    route = request.scope["route"].endpoint
+    needed: Role = getattr(route, _NEEDED, "viewer" if request.method in SAFE_METHODS else "editor")
     if ROLES.index(role_of(request)) < ROLES.index(needed):
         raise Forbidden("role-too-low", role=role_of(request), needed=needed)
-    if request.scope.get(IS_FULL) and (name.startswith("create_") or name in _WRITES_MUCH):
+    if request.scope.get(IS_FULL) and hasattr(route, _WRITES_MUCH):
         raise DiskFull("project-full")
 
 

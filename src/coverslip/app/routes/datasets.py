@@ -7,32 +7,25 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field, StringConstraints
 
 from coverslip.app.files import PICTURE
+from coverslip.app.guard import needs, writes_much
 from coverslip.app.requests import RAW_BODY, Locate, Paged, PreviewPool, ServedWorkspace, api_router, received
-from coverslip.app.schemas import (
-    DatasetChanges,
-    FinishUpload,
-    NewDataset,
-    NewSuggestions,
-    NewUpload,
-    RecipeOf,
-    SplitOf,
-    TableToOpen,
-    TimeOf,
-    located,
-    problems,
-)
+from coverslip.app.schemas import Body, Recipe, located, problems
 from coverslip.datasets.columns import TableChoices
+from coverslip.events import SetSizes
 from coverslip.files import safe_name
+from coverslip.images.reader import CropSize
 from coverslip.workspace import cleanup, dataset_maps, leakage_estimates, suggestions
 from coverslip.workspace.dataset_maps import MapPredictions, MapState
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
-from coverslip.workspace.datasets.pixel_options import PixelOptions
+from coverslip.workspace.datasets.pixel_options import PixelChoice, PixelOptions
 from coverslip.workspace.datasets.reading_images import DatasetInspection
-from coverslip.workspace.datasets.state import ClassThumbnails, DatasetState
+from coverslip.workspace.datasets.sources import Name, Source
+from coverslip.workspace.datasets.state import Classes, ClassThumbnails, DatasetState
 from coverslip.workspace.leakage_estimates import LeakageEstimateState
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.store.rows import Page
@@ -42,6 +35,7 @@ from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings.queueing import SplitPreview
 from coverslip.workspace.trainings.times import TimePreview, preview_times
 from coverslip.workspace.viewing.images import Text
+from coverslip.workspace.viewing.tiles import ChannelDisplay
 
 _PNG: dict[int | str, dict[str, Any]] = {  # Any: FastAPI's own type
     200: {"content": {"image/png": {}}, "description": "A sheet with an image and five augmented versions in each row."}
@@ -60,7 +54,53 @@ def list_datasets(workspace: ServedWorkspace, paging: Paged) -> Page[DatasetStat
     return state.list_datasets(workspace, paging)
 
 
+GroupPattern = Annotated[Text, Field(examples=[r"slide\d+"])]
+
+
+Sources = Annotated[list[Source], Field(min_length=1, max_length=1_000)]
+
+
+TableColumns = Annotated[
+    dict[Name, Annotated[str, StringConstraints(max_length=4_000, pattern=r"^[^\x00]*$")]], Field(max_length=100)
+]
+
+
+class TableReading(Body):
+    """How to read tables."""
+
+    columns: TableColumns = Field(
+        default_factory=dict,
+        description="The column for each meaning that the header does not give (path, label, group, split, x, y "
+        "and the like); an empty name ignores the meaning.",
+        examples=[{"label": "cell type"}],
+    )
+    crop_size: CropSize | None = Field(
+        default=None,
+        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
+    )
+
+
+_LABELS_OF_CLASSIFIER = (
+    "A classifier that will predict the images. Class folders then give the labels, also without `is_labeled`, if one "
+    "of them has the name of a class of the classifier."
+)
+
+
+class NewDataset(TableReading):
+    """A dataset to open."""
+
+    sources: Sources
+    name: Name | None = Field(default=None, description="Default: named after the folder or table.")
+    group: Text | None = Field(default=None, description="The column of the table that gives the groups.")
+    group_pattern: GroupPattern | None = Field(
+        default=None, description="A regular expression that finds the groups in paths."
+    )
+    is_labeled: bool = Field(default=True, description="Whether folders or a table give the labels.")
+    classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
+
+
 @router.post("/datasets", status_code=201, responses=located(201) | problems(404))
+@writes_much
 def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) -> DatasetState:
     """Open folders or tables as one dataset. Each is a domain.
 
@@ -81,6 +121,7 @@ def create_dataset(workspace: ServedWorkspace, new: NewDataset, locate: Locate) 
 
 
 @router.post("/samples", status_code=201, responses=located(201))
+@writes_much
 def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
     """Open the synthetic sample images as a dataset. The first request draws them."""
     dataset = sources.open_samples(workspace)
@@ -92,6 +133,39 @@ def create_samples(workspace: ServedWorkspace, locate: Locate) -> DatasetState:
 def get_dataset(workspace: ServedWorkspace, dataset_id: str) -> DatasetState:
     """One dataset."""
     return state.dataset_state(workspace, dataset_id)
+
+
+class DatasetChanges(Body):
+    """The changes; missing fields stay as they are. To remove the groups, set group or group_pattern to null."""
+
+    name: Name | None = None
+    sources: Sources | None = Field(
+        default=None,
+        description="All sources of the images from now on: add or remove folders, or name their domains.",
+    )
+    group: Text | None = Field(default=None, description="A column of the table; null removes the groups.")
+    group_pattern: GroupPattern | None = Field(
+        default=None, description="A regular expression for paths; null removes the groups."
+    )
+    group_merge: (
+        Annotated[dict[Text, Annotated[list[Text], Field(max_length=1_000)]], Field(max_length=10_000)] | None
+    ) = Field(
+        default=None,
+        description="Groups to join, because they are one group with several spellings: by the name of the joined "
+        "group, the names of all. It replaces earlier joins; other groups, by a column or a pattern, end them.",
+    )
+    class_plan: Classes | None = None
+    classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
+        default=None, description="Names in the order of their keys and colors, including classes without images."
+    )
+    pixels: PixelChoice | None = Field(
+        default=None,
+        description="The pixels of each file that are an image, in trainings and predictions. The images are read "
+        "again, and labels are kept.",
+    )
+    display: Annotated[list[ChannelDisplay], Field(max_length=1_000)] | None = Field(
+        default=None, description="How the viewer shows each channel of all images; an empty list: automatic."
+    )
 
 
 @router.patch("/datasets/{dataset_id}", responses=problems(409))
@@ -134,6 +208,7 @@ def get_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> Leakage
 
 
 @router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(409))
+@writes_much
 def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> LeakageEstimateState:
     """Estimate data leakage with about 2,000 of the images, in a separate process. This also finds shortcuts.
 
@@ -149,7 +224,15 @@ def get_suggestions(workspace: ServedWorkspace, dataset_id: str) -> LabelSuggest
     return suggestions.suggestions_state(workspace, dataset_id)
 
 
+class NewSuggestions(Body):
+    """How many images to suggest for labeling."""
+
+    n: int = Field(default=20, ge=1, le=1_000)
+
+
 @router.post("/datasets/{dataset_id}/suggestions", status_code=202, responses=located(202) | problems(409))
+@needs("annotator")
+@writes_much
 def create_suggestions(
     workspace: ServedWorkspace, dataset_id: str, new: NewSuggestions, locate: Locate
 ) -> LabelSuggestions:
@@ -174,6 +257,8 @@ def get_map(workspace: ServedWorkspace, dataset_id: str) -> MapState:
 
 
 @router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(409))
+@needs("annotator")
+@writes_much
 def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> MapState:
     """Compute the map of a dataset in a separate process. It depends on the images only."""
     locate("datasets", dataset_id, "map")
@@ -227,7 +312,23 @@ def preview_groups(
     return grouping.preview_groups(workspace, dataset_id, pattern=pattern, column=group)
 
 
+class RecipeOf(Body):
+    """The recipe of a training; missing keys have their defaults."""
+
+    recipe: Recipe = Field(default_factory=dict)
+
+
+class SplitOf(RecipeOf):
+    """The same, and whether a predefined split may have the same pixels or groups in training and test set."""
+
+    allow_leakage: bool = False
+    repeats_run: str | None = Field(
+        default=None, description="An earlier training on this dataset whose split is reused."
+    )
+
+
 @router.post("/datasets/{dataset_id}/split-preview", responses=problems(409))
+@needs("viewer")
 def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
     """The training, validation and test set of a training with this recipe, and why it would be refused."""
     return queueing.preview_split(
@@ -235,13 +336,21 @@ def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) ->
     )
 
 
+class TimeOf(RecipeOf):
+    """The same, and the sizes of its sets as `split-preview` returns them."""
+
+    sizes: list[SetSizes] = Field(min_length=1, max_length=100_000)
+
+
 @router.post("/datasets/{dataset_id}/time-preview", responses=problems(409))
+@needs("viewer")
 def preview_time(workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: TimeOf) -> TimePreview:
     """The expected time of a training with each preset, by a measurement on some of the images."""
     return preview_times(workspace, pool, dataset_id, body.recipe, body.sizes)
 
 
 @router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))
+@needs("viewer")
 def preview_augmentation(workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: RecipeOf) -> Response:
     """Some training images after preprocessing and after data augmentation."""
     picture = queueing.preview_augmentation(workspace, pool, dataset_id, body.recipe)
@@ -257,6 +366,12 @@ def get_pixel_options(workspace: ServedWorkspace, dataset_id: str) -> PixelOptio
 folders_router = api_router("folders")
 
 
+class TableToOpen(TableReading):
+    """A table, and how to read it."""
+
+    path: Text = Field(description="Absolute path of the table.", examples=["/data/cells.csv"])
+
+
 @folders_router.post("/table-preview", responses=problems(404))
 def preview_table(workspace: ServedWorkspace, body: TableToOpen) -> TablePreview:
     """The columns of a table, their detected meanings, and the first rows."""
@@ -270,6 +385,7 @@ def preview_table_crops(workspace: ServedWorkspace, body: TableToOpen) -> Respon
 
 
 @folders_router.get("/folders")
+@needs("editor")  # shows names of files of the server
 def get_folder(
     workspace: ServedWorkspace,
     path: Annotated[str | None, Query(description="A folder; without one, the folders that may be read.")] = None,
@@ -281,7 +397,15 @@ def get_folder(
 uploads_router = api_router("uploads")
 
 
+class NewUpload(Body):
+    """An upload to start."""
+
+    name: Name
+    is_labeled: bool = Field(description="Whether sub-folders or a table give the labels.")
+
+
 @uploads_router.post("/uploads", status_code=201, responses=located(201))
+@writes_much
 def create_upload(workspace: ServedWorkspace, new: NewUpload, locate: Locate) -> Upload:
     """Start an upload."""
     upload = folders.start_upload(workspace, new.name, is_labeled=new.is_labeled)
@@ -307,6 +431,7 @@ def get_uploaded_table(workspace: ServedWorkspace, upload_id: str) -> UploadedTa
     responses=located(201) | problems(409, 413),
     openapi_extra=RAW_BODY,
 )
+@writes_much
 async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, request: Request, locate: Locate) -> Upload:
     """Upload one file. Its name may contain folders (`class/cell.png`). It replaces a file of the same name."""
     locate("uploads", upload_id)
@@ -318,6 +443,7 @@ async def send_file(workspace: ServedWorkspace, upload_id: str, name: str, reque
 @uploads_router.put(
     "/uploads/{upload_id}/archive", status_code=201, responses=located(201) | problems(409, 413), openapi_extra=RAW_BODY
 )
+@writes_much
 async def send_archive(workspace: ServedWorkspace, upload_id: str, request: Request, locate: Locate) -> Upload:
     """Upload a zip file. All its entries are checked before it is unpacked as a whole."""
     locate("uploads", upload_id)
@@ -334,7 +460,19 @@ async def _received(workspace: Workspace, upload_id: str, request: Request) -> A
         yield file
 
 
+class FinishUpload(Body):
+    """How to create a dataset of the files."""
+
+    is_labeled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
+    classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
+    table: TableReading | None = Field(
+        default=None, description="How to read the table of the upload; null: by its header, if it gives the labels."
+    )
+    ignores_table: bool = Field(default=False, description="Create a dataset of the images alone.")
+
+
 @uploads_router.post("/uploads/{upload_id}/finish", status_code=201, responses=located(201) | problems(409))
+@writes_much
 def finish_upload(workspace: ServedWorkspace, upload_id: str, finished: FinishUpload, locate: Locate) -> DatasetState:
     """Create a dataset of the files. If this fails, the files are kept for another attempt."""
     table = finished.table

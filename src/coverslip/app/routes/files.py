@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
+from pydantic import Field
 
 from coverslip.app.files import (
     FIGURE,
@@ -17,12 +18,13 @@ from coverslip.app.files import (
     report_response,
     table_response,
 )
+from coverslip.app.guard import writes_much
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
-from coverslip.app.schemas import NewExport, located, problems
+from coverslip.app.schemas import Body, located, problems
 from coverslip.inference.export import Attribution
 from coverslip.workspace import exports
 from coverslip.workspace.correcting.corrections import answered_table
-from coverslip.workspace.exports import ExportState
+from coverslip.workspace.exports import ExportState, ExportTo
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.store.rows import Page
@@ -188,7 +190,23 @@ def list_exports(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page
     return exports.list_exports(workspace, run_id, paging)
 
 
+class NewExport(Body):
+    """An export of a classifier for other programs."""
+
+    to: ExportTo = Field(description="`onnx` (ONNX Runtime) or `bioimageio` (BioImage Model Zoo).")
+    authors: list[Annotated[str, Field(max_length=200)]] | None = Field(
+        default=None, max_length=100, description="Names of the authors. For `bioimageio`."
+    )
+    license: str | None = Field(
+        default=None, max_length=100, description="An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`."
+    )
+    citation: str | None = Field(
+        default=None, max_length=2000, description="What to cite, with a DOI or an address. For `bioimageio`."
+    )
+
+
 @exports_router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(409))
+@writes_much
 def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locate: Locate) -> ExportState:
     """Queue an export. It is opened again and compared with the classifier on images of the run, and refused if they
     do not agree. Exports run one at a time, also during a training.

@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Header, Path, Query, Request, Response
+from pydantic import Field, StringConstraints, model_validator
 
 from coverslip.app.files import IMAGE, media_type_of
+from coverslip.app.guard import needs, writes_much
 from coverslip.app.requests import (
     BY_AUTHOR,
     ListId,
@@ -17,7 +20,7 @@ from coverslip.app.requests import (
     api_router,
     until_disconnected,
 )
-from coverslip.app.schemas import Answer, CorrectedRow, ListQuery, located, problems
+from coverslip.app.schemas import Answer, located, problems
 from coverslip.errors import Stopped
 from coverslip.workspace import objects
 from coverslip.workspace.correcting import corrections
@@ -32,7 +35,7 @@ from coverslip.workspace.objects import (
 )
 from coverslip.workspace.predictions import state
 from coverslip.workspace.predictions.state import ObjectExport, ObjectExportState
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.store.rows import Limit, Page
 from coverslip.workspace.viewing import fields, pictures, tiles
 from coverslip.workspace.viewing.fields import FieldOfView
 from coverslip.workspace.viewing.images import (
@@ -93,6 +96,37 @@ _COLORS: Answers = {
         "twice as wide as high, 96 is half as wide.",
     }
 }
+
+
+ListedRow = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _RowsOrFilters(Filters):
+    rows: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,10}(,[0-9]{1,10}){0,255}$")] | None = Field(
+        default=None,
+        description="Up to 256 row_ids, such as 3,1,2, instead of filters. The response has their order, without "
+        "missing images.",
+    )
+
+    @property
+    def row_ids(self) -> list[int] | None:
+        """Return the requested row_ids; None if filters are requested."""
+        return None if self.rows is None else [int(text) for text in self.rows.split(",")]
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.rows is not None and self.model_fields_set != {"rows"}:
+            raise ValueError("rows cannot be combined with other parameters")
+        return self
+
+
+class ListQuery(_RowsOrFilters):
+    """Filters and the image that precedes the page, or the row_ids of images."""
+
+    after: ListedRow | None = Field(
+        default=None, description="The row_id of the last image of the page before, which `next` gives."
+    )
+    limit: Limit = 200
 
 
 @router.get("/lists/{list_id}/rows", responses=problems(409))
@@ -176,7 +210,19 @@ async def get_sheet(
     return await until_disconnected(request, answer)
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectedRow:
+    """An image whose class was corrected."""
+
+    row: Row
+    change: Annotated[
+        int | None,
+        Field(description="ID of the change; null if nothing changed."),
+    ]
+
+
 @router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(409, 412), dependencies=[BY_AUTHOR])
+@needs("annotator")
 def correct_row(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, correction: Answer) -> CorrectedRow:
     """Correct or confirm the class of an image of a training, an evaluation or a prediction. It is saved at once.
 
@@ -380,6 +426,7 @@ def list_finders(paging: Paged) -> Page[FinderName]:
 
 
 @fields_router.post("/datasets/{dataset_id}/images/{row_id}/finder-preview")
+@needs("viewer")
 def preview_finder(
     workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, row_id: RowId, body: FinderToPreview
 ) -> FinderPreview:
@@ -405,6 +452,7 @@ def get_objects(workspace: ServedWorkspace, dataset_id: str) -> ObjectsState:
 
 
 @fields_router.post("/datasets/{dataset_id}/objects", status_code=202, responses=located(202) | problems(409))
+@writes_much
 def create_objects(workspace: ServedWorkspace, dataset_id: str, body: ObjectsToCollect, locate: Locate) -> ObjectsState:
     """Read the objects of the fields from files of another program, or find them, in a separate process.
 
@@ -421,6 +469,7 @@ def get_object_export(workspace: ServedWorkspace, prediction_id: str) -> ObjectE
 
 
 @fields_router.post("/predictions/{prediction_id}/objects-export", status_code=202, responses=located(202))
+@writes_much
 def create_object_export(
     workspace: ServedWorkspace, prediction_id: str, body: ObjectExport, locate: Locate
 ) -> ObjectExportState:

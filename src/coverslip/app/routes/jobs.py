@@ -8,11 +8,12 @@ from fastapi.sse import EventSourceResponse
 from pydantic import Field
 
 from coverslip.app.files import PICTURE
-from coverslip.app.guard import check_is_editor
+from coverslip.app.guard import check_is_editor, needs, writes_much
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import NOT_MODIFIED, Etag, ListedRowId, Version, image_response
-from coverslip.app.schemas import JobsPage, NewRun, NewStudy, RunChanges, located, problems
+from coverslip.app.schemas import Body, Recipe, located, problems
 from coverslip.app.streams import count_stream
+from coverslip.experiments.presets import Preset
 from coverslip.runs.log import LogLine
 from coverslip.workspace import explanations
 from coverslip.workspace.changes import Changed, Changes
@@ -20,8 +21,8 @@ from coverslip.workspace.cleanup import DeletedItem, list_deleted
 from coverslip.workspace.explanations import ExplanationState
 from coverslip.workspace.jobs import listing, queue
 from coverslip.workspace.jobs.listing import JobState
-from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.store.rows import Page
+from coverslip.workspace.jobs.records import State, find_job
+from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.studies import planning
 from coverslip.workspace.studies import state as study_states
 from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset, StudyTime
@@ -58,6 +59,13 @@ async def watch_workspace(
         yield change
 
 
+class JobsPage(Paging):
+    """A page of the jobs of some kinds and states."""
+
+    kind: list[str] = Field(default_factory=list, max_length=20, description="Kinds of jobs; none: all.")
+    state: list[State] = Field(default_factory=list, max_length=20, description="States of jobs; none: all.")
+
+
 @router.get("/jobs")
 def list_jobs(workspace: ServedWorkspace, page: Annotated[JobsPage, Query()]) -> Page[JobState]:
     """The jobs of all kinds, the newest first: work of more than two seconds, and imported classifiers."""
@@ -77,6 +85,7 @@ def list_log_lines(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Pa
 
 
 @router.post("/jobs/{job_id}/stop", responses=problems(409))
+@needs("annotator")
 def stop_job(workspace: ServedWorkspace, job_id: str, request: Request) -> JobState:
     """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue.
 
@@ -99,6 +108,7 @@ def finish_job(workspace: ServedWorkspace, job_id: str) -> JobState:
 
 
 @router.post("/jobs/{job_id}/resume", responses=problems(409))
+@writes_much
 def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Queue a stopped, interrupted or failed job again. It resumes where it ended.
 
@@ -128,6 +138,8 @@ def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId
 
 
 @router.post("/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(409))
+@needs("annotator")
+@writes_much
 def create_explanation(
     workspace: ServedWorkspace, job_id: str, row_id: ListedRowId, locate: Locate
 ) -> ExplanationState:
@@ -160,7 +172,32 @@ def list_runs(workspace: ServedWorkspace, paging: Paged) -> Page[RunState]:
     return training_states.list_runs(workspace, paging)
 
 
+class NewRun(Body):
+    """A training to queue."""
+
+    dataset_id: str
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
+    recipe: Recipe = Field(default_factory=dict)
+    allow_leakage: bool = False
+    preset: Preset | None = Field(
+        default=None,
+        description="first-look: instant classifier of images of half the side; good: instant classifier; best: with "
+        "fine-tuning. It changes only keys of the recipe that have their default values. Null: best.",
+    )
+    budget: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Time budget: `90s`, `10m`, `1h30m`. Fine-tuning is adapted to it. Null: no limit.",
+    )
+    repeats_run: str | None = Field(
+        default=None,
+        description="An earlier training on the same dataset, for comparison: its test images stay test images, "
+        "its validation images stay validation images. New images join the training set. Folds are split again.",
+    )
+
+
 @runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409))
+@writes_much
 def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunState:
     """Queue a training. Trainings and studies run one at a time."""
     job = queueing.queue_training(
@@ -181,6 +218,12 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
 def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
     """A training with its recipe, curves and notes so far."""
     return training_states.run_story(workspace, run_id)
+
+
+class RunChanges(Body):
+    """Changes of a training."""
+
+    name: str = Field(min_length=1, max_length=120)
 
 
 @runs_router.patch("/runs/{run_id}")
@@ -211,12 +254,14 @@ def list_study_presets(paging: Paged) -> Page[StudyPreset]:
 
 
 @studies_router.post("/study-preview", responses=problems(404, 409))
+@needs("viewer")
 def preview_study(workspace: ServedWorkspace, study: StudyChoices) -> StudyOutlook:
     """The trainings of a study, without starting any."""
     return planning.outlook(workspace, study)
 
 
 @studies_router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409))
+@writes_much
 def create_study_time(workspace: ServedWorkspace, study: StudyChoices, locate: Locate) -> StudyTime:
     """Estimate the time of a study, without starting it: each network is built and timed in a separate process."""
     time = planning.start_study_time(workspace, study)
@@ -242,7 +287,20 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
     return paging.page_of(study_states.findings_on(workspace, dataset_id))
 
 
+class NewStudy(StudyChoices):
+    """A study to queue."""
+
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")
+    budget: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for "
+        "`resume`. Null: no limit.",
+    )
+
+
 @studies_router.post("/studies", status_code=201, responses=located(201) | problems(404, 409))
+@writes_much
 def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
@@ -263,6 +321,7 @@ def list_study_analyses(workspace: ServedWorkspace, study_id: str, paging: Paged
 
 
 @studies_router.post("/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(409))
+@writes_much
 def create_study_analysis(
     workspace: ServedWorkspace, study_id: str, analysis: AnalysisName, locate: Locate
 ) -> StudyAnalysis:

@@ -1,12 +1,13 @@
 """Predict new images, and correct the predictions."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from coverslip.app.guard import needs, writes_much
 from coverslip.app.requests import (
     BY_AUTHOR,
     IMAGES_BODY,
@@ -20,16 +21,9 @@ from coverslip.app.requests import (
     received_files,
 )
 from coverslip.app.routes.images import ListedRowId
-from coverslip.app.schemas import (
-    Answer,
-    DatasetOfPrediction,
-    JoinedDataset,
-    NewPrediction,
-    NewSpotCheck,
-    located,
-    problems,
-)
-from coverslip.inference.spot_check import LabelsNeeded, SpotCheck
+from coverslip.app.schemas import Answer, Body, located, problems
+from coverslip.inference.spot_check import DEFAULT_N, LabelsNeeded, SpotCheck
+from coverslip.messages import text
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.corrections import AppliedLabels
 from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
@@ -82,7 +76,34 @@ def list_predictions(workspace: ServedWorkspace, paging: Paged) -> Page[Predicti
     return state.list_predictions(workspace, paging)
 
 
+class NewPrediction(Body):
+    """Images to predict: a dataset of the workspace, or files and folders below the allowed roots."""
+
+    classifier_id: str
+    dataset_id: Annotated[str | None, Field(description="Without it, `sources` names the images.")] = None
+    sources: Annotated[
+        list[str] | None,
+        Field(description="Absolute paths of files and folders, without `dataset_id`.", examples=[["/data/new"]]),
+    ] = None
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the images.")
+    prevalence: dict[str, float] = Field(
+        default_factory=dict,
+        description="Expected class proportions of these images, above 0 and below 1; other classes share the rest.",
+        examples=[{"round": 0.1}],
+    )
+    rescale: bool = Field(
+        default=False, description="Rescale images of known pixel size to the pixel size of the training images."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_images(self) -> "NewPrediction":
+        if (self.dataset_id is None) == (not self.sources):
+            raise ValueError(text("either-dataset-or-sources"))
+        return self
+
+
 @router.post("/predictions", status_code=201, responses=located(201) | problems(404, 409))
+@writes_much
 def create_prediction(workspace: ServedWorkspace, new: NewPrediction, locate: Locate) -> PredictionState:
     """Queue a prediction. Predictions run one at a time, also during a training."""
     job = state.queue_prediction(
@@ -128,6 +149,12 @@ def get_spot_check(workspace: ServedWorkspace, prediction_id: str) -> SpotCheckS
     return samples.spot_check_state(workspace, prediction_id)
 
 
+class NewSpotCheck(Body):
+    """A spot check to draw, with the samples and conditions that are saved for the prediction."""
+
+    n: int = Field(default=DEFAULT_N, ge=1, le=10_000, description="Images of each condition.")
+
+
 @router.put("/predictions/{prediction_id}/spot-check", responses=problems(409))
 def draw_spot_check(workspace: ServedWorkspace, prediction_id: str, new: NewSpotCheck) -> SpotCheckState:
     """Draw images of each condition at random. This is refused if drawn images are labeled."""
@@ -153,6 +180,7 @@ def get_labels_needed(
 @router.put(
     "/predictions/{prediction_id}/spot-check/images/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR]
 )
+@needs("annotator")
 def label_spot_check(workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer) -> ImageToLabel:
     """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
     return samples.label_image(workspace, prediction_id, row_id, body.excluded or body.label)
@@ -170,7 +198,15 @@ def apply_spot_check(workspace: ServedWorkspace, prediction_id: str) -> AppliedL
     return corrections.apply_spot_check(workspace, prediction_id)
 
 
+class DatasetOfPrediction(Body):
+    """Which rows become labeled images: the corrected ones, or all."""
+
+    only: Annotated[Literal["corrected", "all"], Field(description="`corrected`: also confirmed rows.")]
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the prediction.")
+
+
 @router.post("/predictions/{prediction_id}/dataset", status_code=201, responses=located(201) | problems(409))
+@writes_much
 def create_dataset_of_prediction(
     workspace: ServedWorkspace, prediction_id: str, body: DatasetOfPrediction, locate: Locate
 ) -> DatasetState:
@@ -178,6 +214,12 @@ def create_dataset_of_prediction(
     dataset = corrections.dataset_of(workspace, prediction_id, only=body.only, name=body.name)
     locate("datasets", dataset.id)
     return dataset
+
+
+class JoinedDataset(Body):
+    """The dataset that corrected and confirmed images are added to."""
+
+    dataset_id: str
 
 
 @router.post("/predictions/{prediction_id}/join", responses=problems(409), dependencies=[BY_AUTHOR])
@@ -198,6 +240,7 @@ def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str
 
 
 @router.post("/classifiers/{classifier_id}/predict", responses=problems(413), openapi_extra=IMAGES_BODY)
+@needs("viewer")
 async def predict_images(
     workspace: ServedWorkspace,
     request: Request,

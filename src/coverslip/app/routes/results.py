@@ -5,9 +5,12 @@ from typing import Annotated
 
 from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
+from pydantic import Field
 
+from coverslip.app.guard import writes_much
 from coverslip.app.requests import RAW_BODY, ClassifierId, Locate, Paged, ServedWorkspace, api_router, received
-from coverslip.app.schemas import Decision, NewEvaluation, located, problems
+from coverslip.app.schemas import Body, located, problems
+from coverslip.evaluation.decisions import DecideBy
 from coverslip.experiments.rethreshold import Thresholds
 from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
@@ -61,6 +64,22 @@ def get_thresholds(workspace: ServedWorkspace, run_id: str) -> Thresholds:
     return results.thresholds(workspace, run_id)
 
 
+class Decision(Body):
+    """The decision rule; missing fields have their defaults."""
+
+    decide_by: DecideBy = "highest"
+    target: float = Field(
+        default=0.95, gt=0, le=1, description="Target sensitivity or specificity, if the rule uses one."
+    )
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Threshold of the positive class, if the rule uses one."
+    )
+    error_rate: float | None = Field(
+        default=None, gt=0, lt=1, description="Target error rate among images that are not `uncertain`."
+    )
+    positive_class: str | None = Field(default=None, description="One of two classes; null: unchanged.")
+
+
 @router.put("/runs/{run_id}/decision", responses=problems(409))
 def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) -> Thresholds:
     """Change the decision threshold, chosen on validation images. Results and report are updated."""
@@ -80,6 +99,7 @@ def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsStat
 
 
 @router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(409))
+@writes_much
 def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate) -> LabelErrorsState:
     """Start the search for label errors, which may take minutes, in a separate process."""
     locate("runs", run_id, "label-errors")
@@ -93,6 +113,7 @@ def list_classifiers(workspace: ServedWorkspace, paging: Paged) -> Page[ListedCl
 
 
 @router.post("/classifiers", status_code=201, responses=located(201) | problems(413), openapi_extra=RAW_BODY)
+@writes_much
 async def import_classifier(
     workspace: ServedWorkspace,
     request: Request,
@@ -143,7 +164,18 @@ def get_evaluation_outlook(
     return evaluations.outlook(workspace, run_id, dataset_id)
 
 
+class NewEvaluation(Body):
+    """Labeled images of the workspace to evaluate a training on."""
+
+    dataset_id: str
+    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
+    rescale: bool = Field(
+        default=False, description="Rescale images of known pixel size to the pixel size of the training images."
+    )
+
+
 @evaluations_router.post("/runs/{run_id}/evaluations", status_code=201, responses=located(201) | problems(409))
+@writes_much
 def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, locate: Locate) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name, rescale=new.rescale)

@@ -1,19 +1,36 @@
 """The app and its computer, and the choices for a training: networks and recipe keys."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from fastapi import Request
+from pydantic import Field
 
 from coverslip._version import __version__
-from coverslip.app.guard import PROJECT, USER, role_of
+from coverslip.app.clients import Role
+from coverslip.app.guard import PROJECT, USER, needs, role_of
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
-from coverslip.app.schemas import ChoicesOfRecipe, RecipeKeys, Session, System, TextOfRecipe
+from coverslip.app.schemas import Body, Recipe
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.messages import language
-from coverslip.runs.recipe_keys import named_sets, recipe_groups, recipe_keys
+from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
 from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
 from coverslip.workspace.store.rows import Page
 
 router = api_router("system")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The server and the computer that it runs on."""
+
+    version: str
+    workspace: Annotated[str, Field(description="The folder of the app.")]
+    roots: Annotated[list[str], Field(description="Images can be opened in these folders and their subfolders.")]
+    device: Annotated[str, Field(description="The device that trainings probably use: cpu, cuda or mps.")]
+    n_cores: int
+    memory_mib: int
 
 
 @router.get("/system")
@@ -27,6 +44,16 @@ def get_system(workspace: ServedWorkspace) -> System:
         n_cores=n_cores(),
         memory_mib=memory_mib(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The user who sends a request, and the project of its address."""
+
+    user: Annotated[str | None, Field(description="The name of the user. null: the server has no accounts.")]
+    is_admin: Annotated[bool, Field(description="May change accounts and projects.")]
+    project: Annotated[str | None, Field(description="The name of the project. null: the server has no accounts.")]
+    role: Annotated[Role, Field(description="What the user may do in the project.")]
 
 
 @router.get("/session")
@@ -47,6 +74,15 @@ def list_models(paging: Paged) -> Page[AdvisedModel]:
     return paging.page_of(advised_models())
 
 
+@dataclass(frozen=True, slots=True)
+class RecipeKeys:
+    """The keys of a recipe and their groups, in the order of a form."""
+
+    groups: list[Group]
+    keys: list[RecipeKey]
+    sets: Annotated[list[NamedSet], Field(description="Names for the values of all keys of a section.")]
+
+
 @router.get("/recipe")
 def get_recipe_keys(request: Request) -> RecipeKeys:
     """The keys of a recipe, each with title, range, default and description, and their groups."""
@@ -56,13 +92,30 @@ def get_recipe_keys(request: Request) -> RecipeKeys:
     return by_language[language()]
 
 
+class TextOfRecipe(Body):
+    """The content of a recipe file."""
+
+    text: str = Field(
+        max_length=1_000_000, description="YAML.", examples=["model: efficientnet_lite0\nsplit:\n  folds: 5\n"]
+    )
+
+
 @router.post("/recipe/read")
+@needs("viewer")
 def read_recipe(body: TextOfRecipe) -> RecipeText:
     """The values of the keys in a recipe file. Errors give the key and the line."""
     return recipes.read_text(body.text)
 
 
+class ChoicesOfRecipe(Body):
+    """The values of a form."""
+
+    recipe: Recipe
+    is_complete: bool = Field(default=False, description="Write the defaults of all other keys too.")
+
+
 @router.post("/recipe/write")
+@needs("viewer")
 def write_recipe(body: ChoicesOfRecipe) -> RecipeText:
     """The recipe file with these values. Errors give the key."""
     return recipes.write_text(body.recipe, is_complete=body.is_complete)

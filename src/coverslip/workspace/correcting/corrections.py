@@ -35,6 +35,7 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
 from coverslip.workspace.datasets.reading_images import search_duplicates
+from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, change_images, clean_name
 from coverslip.workspace.jobs.records import Job, find_job, find_measured_job, kind_of
@@ -73,7 +74,6 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import changed_rows, changes, images, jobs
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import ImageSelection, selected_rows
 
 # Exclusions of images, and the history of labels of a dataset.
 #

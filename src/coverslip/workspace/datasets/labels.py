@@ -17,6 +17,7 @@ from coverslip.files import csv_text
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.runs.images import cells_of
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
+from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.jobs.records import Job
@@ -48,7 +49,6 @@ from coverslip.workspace.store.tables import (
     images,
 )
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.images import ImageSelection, selected_rows
 
 # Each change is saved at once and can be undone.
 

@@ -1,0 +1,100 @@
+"""The images of a dataset that a request changes, and the precondition of such a request.
+
+Every write that acts on images by filters calls `selected_rows` in its transaction.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy import Connection, select
+
+from coverslip.errors import PreconditionFailed, PreconditionRequired
+from coverslip.workspace.store.rows import (
+    AnyRow,
+    ImagesChanged,
+    among,
+    are_rows,
+)
+from coverslip.workspace.store.tables import images
+from coverslip.workspace.viewing.images import (
+    Filters,
+    RowId,
+    Text,
+    dataset_gallery,
+    digest_of,
+    matching_query,
+    row_ids_of,
+)
+
+
+class ImageSelection(BaseModel):
+    """Images of a dataset: a list of them, or all that match filters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=1_000_000)] | None = (
+        Field(
+            default=None,
+            description="Their image_ids. Give exactly one of `images`, `rows` and `filters`.",
+            examples=[["round/slide1_1.png"]],
+        )
+    )
+    rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000_000)] | None = Field(
+        default=None, description="Their row_ids."
+    )
+    filters: Filters | None = Field(
+        default=None,
+        description="All images that match; without filters, all images. Give also `n_listed` and `digest`.",
+    )
+    n_listed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**53,
+        description="With `filters`: how many images the client listed with these filters. If others match now, the "
+        "response is 412, and nothing is changed.",
+    )
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`)."
+    )
+    except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = Field(
+        default=[], description="With `filters`: the row_ids of matching images that are not selected."
+    )
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if sum(each is not None for each in (self.images, self.rows, self.filters)) != 1:
+            raise ValueError("give exactly one of images, rows and filters")
+        if self.filters is None and self.model_fields_set & {"except_rows", "n_listed", "digest"}:
+            raise ValueError("except_rows, n_listed and digest need filters")
+        return self
+
+
+def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection) -> list[int]:
+    """Return the row_ids of selected images of a dataset.
+
+    Everything that acts on images by filters calls it, in the transaction that changes the images: it accepts only the
+    images that the client listed.
+
+    Raises:
+        PreconditionRequired: the selection has filters, but does not state which images the client listed.
+        PreconditionFailed: other images match the filters now.
+        ImagesChanged: one of the images is not in the dataset.
+        NotFound, CoverslipError: as `ImageList.row_ids`.
+    """
+    if selection.filters is not None:
+        if selection.n_listed is None or selection.digest is None:
+            raise PreconditionRequired("filters-without-list")
+        query = matching_query(dataset_gallery(connection, row, selection.filters), selection.filters).order_by(None)
+        rows = row_ids_of(connection, query)
+        if (len(rows), digest_of(rows)) != (selection.n_listed, selection.digest):
+            raise PreconditionFailed("other-images-match", n_listed=selection.n_listed, n_matching=len(rows))
+        excepted = set(selection.except_rows)
+        return [row_id for row_id in rows.tolist() if row_id not in excepted]
+    n_requested = len(set(selection.rows or ()) | set(selection.images or ()))
+    of_images = (images.c.dataset_id == row.id) & images.c.image_id.in_(among(selection.images or ()))
+    is_requested = of_images if selection.rows is None else are_rows(row.id, selection.rows)
+    query = select(images.c.row_id).where(is_requested)
+    row_ids: list[int] = row_ids_of(connection, query).tolist()
+    if len(row_ids) != n_requested:
+        raise ImagesChanged("images-changed", n_missing=n_requested - len(row_ids))
+    return row_ids
