@@ -170,7 +170,9 @@ export class Plan {
   /** The settings without those of a preset. */
   recipeOfPresets = $derived.by(() => {
     const { stage: _, image_size, ...others } = this.changes;
-    return nested(this.preset === 'first-look' || image_size === undefined ? others : { ...others, image_size });
+    return nested(
+      this.preset === 'first-look' || image_size === undefined ? others : { ...others, image_size },
+    );
   });
   canStart = $derived(
     this.isReady &&
