@@ -362,7 +362,7 @@ def test_instant_folds_keep_their_reason_under_a_new_budget(cells: Path, tmp_pat
     Run(tmp_path / "run").fold(1).folder.mkdir(parents=True)
     resume_budget(Run(tmp_path / "run"), 36_000.0)
     record = Run(tmp_path / "run").budget
-    assert (record.ended, record.is_fixed) == ("no time to fine-tune folds", True)
+    assert (record.ended, record.is_fixed) == ("no time to fine-tune", True)
 
 
 def test_a_resumed_run_has_the_rest_of_its_budget(cells: Path, tmp_path: Path) -> None:
@@ -536,7 +536,7 @@ def test_folds_that_run_out_of_time_all_keep_the_instant_classifier(cells: Path,
     assert [training.finetune for training in run.trainings] == [None, None]
     assert run.is_done
     assert run.budget is not None
-    assert run.budget.ended == "no time to fine-tune folds"
+    assert run.budget.ended == "no time to fine-tune"
 
 
 @pytest.mark.slow

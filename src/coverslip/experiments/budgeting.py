@@ -11,7 +11,7 @@ The run's recipe has all choices, and yields the same classifier without a budge
 
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.folding import Folds
 from coverslip.errors import OutOfMemory
-from coverslip.events import Noted, SetSizes
+from coverslip.events import Noted, SetSizes, WorkPlanned
 from coverslip.experiments.estimating import Speed, sizes_of, sizes_of_folds
 from coverslip.experiments.presets import Preset, preset_plans, speed_at, with_preset
 from coverslip.experiments.split_data import SplitData, with_epochs_for_folds
@@ -212,13 +212,13 @@ def fit_to_budget(
             n_epochs = with_epochs_for_folds(data, scan, folds, recipe).epochs
         with_epochs = recipe.model_copy(update={"epochs": n_epochs})
         is_trainable = not recipe.is_finetuned or _fits_memory(split_data, recipe, context, free)
-        record, preset_recipe = _choose(with_epochs, sizes, speed, context, record, is_trainable=is_trainable)
+        record, chosen_recipe = _choose(with_epochs, sizes, speed, context, record, is_trainable=is_trainable)
         record.write(context.run.budget_file)
         # In one split, the number of epochs follows the clock. The run's recipe keeps the initialization as stated.
-        changes = {name: getattr(preset_recipe, name) for name in ("image_size", "stage", "split")}
+        changes = {name: getattr(chosen_recipe, name) for name in ("image_size", "stage", "split")}
         if folds is not None and record.preset == "best":
-            changes["epochs"] = preset_recipe.epochs
-        speed = speed_at(recipe, speed, preset_recipe.image_size)
+            changes["epochs"] = chosen_recipe.epochs
+        speed = speed_at(recipe, speed, chosen_recipe.image_size)
         recipe = recipe.model_copy(update=changes)
         save_recipe(context.run.recipe.model_copy(update=changes), context.run.recipe_file)
     if folds is not None:
@@ -267,54 +267,51 @@ def _choose(
         record: its budget.
         is_trainable: whether there is memory for fine-tuning.
     """
-    left, n_networks = context.deadline.seconds_left(), len(sizes)
-    used = record.seconds - left
-    plans = preset_plans(recipe, sizes, speed)
+    plans, left, n_networks = preset_plans(recipe, sizes, speed), context.deadline.seconds_left(), len(sizes)
     seconds_of = {preset: _SAFETY * total_seconds(plan, plan.pace) for preset, plan in plans.items()}
-    changes: dict[str, object] = {"is_fixed": True, "ended": "instant classifier"}
+    changes: dict[str, object] = {"is_fixed": True, "preset": "best", "epochs": recipe.n_epochs}
     if recipe.is_finetuned and is_trainable:
         n_planned = min(recipe.epochs_planned, recipe.last_epoch or recipe.epochs_planned)
-        plan = replace(plans["best"], n_epochs=n_planned)
-        all_epochs, no_epochs = total_seconds(plan, plan.pace), total_seconds(replace(plan, n_epochs=0), plan.pace)
-        safety, reserve = 1.0, 0.0
-        if n_networks > 1:  # all folds may have to begin again, with the instant classifier
-            safety, reserve = _SAFETY_OF_FOLDS, seconds_of["good"]
-        share = (left / safety - reserve - no_epochs) / (all_epochs - no_epochs)
-        if n_networks == 1:  # the instant classifier may be selected, and fitted on all images
-            reserve = _SAFETY * stage_seconds(replace(plan, n_epochs=0), plan.pace)["measuring"]
+        share, reserve, needed = _share_of_epochs(replace(plans["best"], n_epochs=n_planned), seconds_of, left)
         if share >= _SMALLEST_SHARE or recipe.init == "scratch" or context.run.checkpoint_file("last").exists():
-            n_epochs = recipe.n_epochs if n_networks == 1 else max(1, round(min(1.0, share) * recipe.n_epochs))
-            changes |= {"preset": "best", "ended": None, "epochs": recipe.n_epochs, "reserve_seconds": reserve}
+            n_epochs = recipe.n_epochs if n_networks == 1 else max(1, round(share * recipe.n_epochs))
+            changes["reserve_seconds"] = reserve
             return record.model_copy(update=changes), recipe.model_copy(update={"epochs": n_epochs})
-        sufficient = _rounded(used + safety * (all_epochs + reserve))
-        ended = "no time to fine-tune" if n_networks == 1 else "no time to fine-tune folds"
-        changes |= {"ended": ended, "epochs": recipe.n_epochs, "sufficient_seconds": sufficient}
-        shortage = note(
-            "no-time-to-fine-tune",
-            level="warning",
-            n_networks=n_networks,
-            seconds=sufficient,
-            duration=duration(sufficient),
-            epochs=recipe.n_epochs,
-        )
-        context.emit(Noted.of(shortage))
-    preset: Preset = "good"
-    if seconds_of["good"] > left and "first-look" in seconds_of:
-        preset = "first-look"
-    preset_recipe = with_preset(recipe, preset)
-    if preset == "first-look":
-        context.emit(Noted.of(note("smaller-images", image_size=preset_recipe.image_size)))
+        seconds = _rounded(record.seconds - left + needed)
+        changes |= {"ended": "no time to fine-tune", "sufficient_seconds": seconds}
+        words = {"seconds": seconds, "duration": duration(seconds), "epochs": recipe.n_epochs}
+        context.emit(Noted.of(note("no-time-to-fine-tune", level="warning", n_networks=n_networks, **words)))
+    is_short = seconds_of["good"] > left and "first-look" in seconds_of
+    changes["preset"] = preset = "first-look" if is_short else "good"
+    chosen_recipe = with_preset(recipe, preset)
+    if is_short:
+        context.emit(Noted.of(note("smaller-images", image_size=chosen_recipe.image_size)))
     if seconds_of[preset] > left:
-        expected = _rounded(used + seconds_of[preset])
-        excess = note(
-            "budget-exceeded",
-            level="warning",
-            budget=duration(record.seconds),
-            seconds=expected,
-            duration=duration(expected),
-        )
-        context.emit(Noted.of(excess))
-    return record.model_copy(update={**changes, "preset": preset}), preset_recipe
+        seconds = _rounded(record.seconds - left + seconds_of[preset])
+        words = {"budget": duration(record.seconds), "seconds": seconds, "duration": duration(seconds)}
+        context.emit(Noted.of(note("budget-exceeded", level="warning", **words)))
+    return record.model_copy(update=changes), chosen_recipe
+
+
+def _share_of_epochs(plan: WorkPlanned, seconds_of: Mapping[Preset, float], left: float) -> tuple[float, float, float]:
+    """Return for which share of the epochs there is time, at most 1.
+
+    Args:
+        plan: of fine-tuning with all epochs.
+        seconds_of: of the presets.
+        left: seconds until the deadline.
+
+    Returns:
+        The share, the seconds to reserve for the work after fine-tuning, and those that all epochs need.
+    """
+    without_epochs = replace(plan, n_epochs=0)
+    seconds, others = total_seconds(plan, plan.pace), total_seconds(without_epochs, plan.pace)
+    if plan.n_folds:  # all folds may have to begin again, with the instant classifier
+        reserve = seconds_of["good"]
+        share, needed = (left / _SAFETY_OF_FOLDS - reserve - others) / (seconds - others), seconds + reserve
+        return min(1.0, share), reserve, _SAFETY_OF_FOLDS * needed
+    reserve = _SAFETY * stage_seconds(without_epochs, plan.pace)["measuring"]  # the instant classifier may be selected
+    return min(1.0, (left - others) / (seconds - others)), reserve, seconds
 
 
 def _rounded(seconds: float) -> float:
@@ -367,7 +364,7 @@ def without_finetuning(recipe: Recipe, context: RunContext) -> Recipe:
     record = context.run.budget
     assert record is not None, "only a budget lets time run out"
     context.emit(Noted.of(note("out-of-time", level="warning")))
-    record.model_copy(update={"ended": "no time to fine-tune folds"}).write(context.run.budget_file)
+    record.model_copy(update={"ended": "no time to fine-tune"}).write(context.run.budget_file)
     recipe = recipe.model_copy(update={"stage": "instant"})
     save_recipe(recipe, context.run.recipe_file)
     return recipe

@@ -474,8 +474,6 @@ def why_instant(run: ReportedRun) -> str:
     budget = run.run.budget
     if budget is not None and budget.ended == "no time to fine-tune":
         return " ".join(filter(None, [text("report-no-time-to-finetune"), time_for_all(budget)]))
-    if budget is not None and budget.ended == "no time to fine-tune folds":
-        return text("report-no-time-to-finetune-folds")
     if not run.n_frozen:
         return ""
     if run.is_no_epoch_done:

@@ -194,15 +194,7 @@ class BudgetRecord(Document):
     sufficient_seconds: float | None = Field(
         default=None, description="Estimated budget for all epochs; null if they were run."
     )
-    ended: (
-        Literal[
-            "fine-tuned",
-            "instant classifier",
-            "no time to fine-tune",
-            "no time to fine-tune folds",
-        ]
-        | None
-    ) = None
+    ended: Literal["fine-tuned", "instant classifier", "no time to fine-tune"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

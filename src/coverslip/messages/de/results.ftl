@@ -69,8 +69,6 @@ report-threshold = „{ $label }“ wird ab einer Wahrscheinlichkeit von { $thre
 
 report-no-time-to-finetune = Für eine Feinabstimmung war keine Zeit, daher wird der Sofort-Klassifikator behalten.
 
-report-no-time-to-finetune-folds = Für die Feinabstimmung aller Folds war keine Zeit, daher behalten alle den Sofort-Klassifikator.
-
 report-no-epoch-completed = Keine Epoche der Feinabstimmung wurde abgeschlossen, daher wird der Sofort-Klassifikator behalten.
 
 report-finetuning-not-better-in-folds = In { $n_frozen } von { $n_folds } Folds verbesserte die Feinabstimmung die Validierungsergebnisse nicht, daher wird dort der Sofort-Klassifikator behalten.

@@ -69,8 +69,6 @@ report-threshold = “{ $label }” is predicted from a probability of { $thresh
 
 report-no-time-to-finetune = There was no time for fine-tuning, so the instant classifier is kept.
 
-report-no-time-to-finetune-folds = There was no time to fine-tune all folds, so all of them keep the instant classifier.
-
 report-no-epoch-completed = No epoch of fine-tuning was completed, so the instant classifier is kept.
 
 report-finetuning-not-better-in-folds = In { $n_frozen } of { $n_folds } folds, fine-tuning did not improve validation results, so the instant classifier is kept.

@@ -514,11 +514,8 @@ def _stage_words(run: ReportedRun) -> str:
 
 
 def _finetuning_words(budget: BudgetRecord) -> str:
-    match budget.ended:
-        case "no time to fine-tune":
-            return text("report-budget-no-finetuning")
-        case "no time to fine-tune folds":
-            return text("report-no-time-to-finetune-folds")
+    if budget.ended == "no time to fine-tune":
+        return text("report-budget-no-finetuning")
     return "" if budget.epochs_run is None else text("report-budget-finetuning", n_epochs=budget.epochs_run)
 
 
