@@ -35,7 +35,7 @@ LONG_SECONDS = 1800.0  # a longer training emits a warning
 _SIZE_POWER = 1.5  # time of a network by image side: half the side takes about a third of the time
 _N_SAMPLED, _N_TIMED, _N_AT_ONCE = 48, 32, 4  # images that are scanned, at most timed, and timed at once
 # Seconds after which nothing more is timed.
-_READING_SECONDS, _EMBEDDING_SECONDS, _STEPS_SECONDS, _PROCESSOR_SECONDS = 0.7, 0.7, 1.5, 0.2
+_READING_SECONDS, _EMBEDDING_SECONDS, _STEPS_SECONDS, _PROCESSOR_SECONDS = 0.7, 0.7, 1.5, 0.5
 _SIDE = 512  # of the matrices whose product measures the processor
 # Products of matrices whose side is the number of features, or of images if there are fewer, for a linear probe.
 _MOST_FEATURES = 3700
