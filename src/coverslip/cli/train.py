@@ -72,13 +72,11 @@ def train(
 
       coverslip train cells/ --group-pattern 'slide\d+' --out runs/first
 
-      coverslip train cells/ --preset good
-
       coverslip train cells/ --budget 10m
 
       coverslip train cells/ --recipe mobincep
 
-      coverslip train cells.csv --group patient --set stage=instant
+      coverslip train cells.csv --group patient --preset good
 
       coverslip train points.csv --columns path=File,label=Type --crop-size 80
 

@@ -408,7 +408,7 @@ help-train-recipe = A YAML file with settings, such as the recipe.yaml of an ear
 
 help-train-model = Network to use; `coverslip models` lists them.
 
-help-train-set = Change one setting of the recipe. Repeatable. stage=instant skips fine-tuning; epochs=30 trains longer; split.folds=5 uses cross-validation. --keys lists all settings.
+help-train-set = Change one setting of the recipe. Repeatable. epochs=30 trains longer; split.folds=5 uses cross-validation. --keys lists all settings.
 
 help-train-preset = first-look: instant classifier of images of half the side. good: instant classifier. best (default): with fine-tuning; the instant classifier is the first result.
 
