@@ -99,7 +99,8 @@ class Model:
 
     def answer(self, change: Change, row: int, label: str | None, *, is_excluded: bool, is_checked: bool) -> None:
         self.n_answers += 1
-        self.put(change, ("answer", row), None if label is None else (label, is_excluded, is_checked, self.n_answers))
+        when = 0 if is_checked else self.n_answers  # a label of the spot check is the same answer each time
+        self.put(change, ("answer", row), None if label is None else (label, is_excluded, is_checked, when))
         self.exclude_by_job(change, row, is_excluded=is_excluded)
         if label is not None and not is_excluded:
             self.put(change, ("label", row), label)

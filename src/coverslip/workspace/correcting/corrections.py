@@ -498,7 +498,8 @@ def _answer(connection: Connection, job: Job, change_id: int, answers: Mapping[i
     before = stored_answers(connection, job.id, answers)
     after = {row_id: None if values is None else json.dumps(values) for row_id, values in answers.items()}
     rows = [(row_id, before.get(row_id), after[row_id]) for row_id in answers]
-    log_rows(connection, change_id, ChangedField.ANSWER, [row for row in rows if row[1:] != (None, None)])
+    # A label of a spot check that is applied again is the same answer.
+    log_rows(connection, change_id, ChangedField.ANSWER, [row for row in rows if row[1] != row[2]])
     store_answers(connection, job.id, after)
 
 
