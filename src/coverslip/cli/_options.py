@@ -104,6 +104,7 @@ Group = Annotated[str | None, option("--group COLUMN", "help-group")]
 GroupPattern = Annotated[str | None, option("--group-pattern PATTERN", "help-group-pattern")]
 Columns = Annotated[str | None, option("--columns NAME=COLUMN,...", "help-columns")]
 CropSize = Annotated[str | None, option("--crop-size PIXELS|UM", "help-crop-size")]
+Channels = Annotated[str | None, option("--channels A,B", "help-channels")]
 RescaleImages = Annotated[bool, option("--rescale", "help-rescale")]
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], option("--device", "help-device")]
 AllClasses = Annotated[bool, option("--all-classes", "help-all-classes")]
@@ -144,6 +145,12 @@ def columns_of(option: str | None) -> dict[str, str]:
 def crop_size_of(option: str | None) -> int | str | None:
     """Return the crop size that `--crop-size` sets; it is checked when the images are opened."""
     return int(option) if option is not None and option.isdecimal() else option
+
+
+def channels_of(option: str | None) -> tuple[int | str, ...] | None:
+    """Return the channels that `--channels` lists, by numbers from 0 or names."""
+    names = (name.strip() for name in (option or "").split(","))
+    return None if option is None else tuple(int(name) if name.isdecimal() else name for name in names)
 
 
 def check_groups(group: str | None, group_pattern: str | None) -> None:
@@ -242,6 +249,8 @@ def _as_argument(remedy: Remedy) -> str:
     match remedy:
         case Set(key="crop_size", value=value):
             return f"--crop-size {for_shell(str(value))}"
+        case Set(key="images.channels", value=value) if not _is_accepted("--set"):
+            return f"--channels {for_shell(','.join(map(str, value)))}"
         case JoinGroups():
             return ""  # the names in the table or of the folders, which the command line lists
         case MapColumn(meaning=meaning):

@@ -17,6 +17,7 @@ from coverslip.cli._options import (
     Group,
     GroupPattern,
     argument,
+    channels_of,
     check_groups,
     option,
     setting,
@@ -204,7 +205,7 @@ def read(
             series=series,
             t=t,
             z=int(z) if z.isdecimal() else z,  # checked by the plan
-            channels=None if channels is None else tuple(map(_channel, channels.split(","))),
+            channels=channels_of(channels),
             level=level,
             region=None if region is None else tuple(map(int, region.split(","))),
         )
@@ -229,11 +230,6 @@ def read(
     if pixels.note is not None:
         notes_console().print(text("progress-note", note=pixels.note), markup=False, soft_wrap=True)
     results_console().print(line, soft_wrap=True)
-
-
-def _channel(name: str) -> int | str:
-    name = name.strip()
-    return int(name) if name.isdecimal() else name
 
 
 # `coverslip distance`: distances between datasets.

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from coverslip.cli._options import (
     AsJson,
+    Channels,
     Columns,
     CropSize,
     Device,
     ForExcel,
     RescaleImages,
     argument,
+    channels_of,
     check_excel,
     columns_of,
     crop_size_of,
@@ -40,6 +42,7 @@ def predict(
     watch: Annotated[Path | None, option("--watch FOLDER", "help-predict-watch")] = None,
     columns: Columns = None,
     crop_size: CropSize = None,
+    channels: Channels = None,
     rescale: RescaleImages = False,
     batch_size: Annotated[int, option("--batch-size", "help-predict-batch-size", min=1)] = 64,
     device: Device = "auto",
@@ -74,6 +77,8 @@ def predict(
 
       coverslip predict runs/first other_objective/ --rescale
 
+      coverslip predict runs/first other_microscope/ --channels DAPI,GFP
+
       coverslip predict runs/first plate.csv --top-k 3 --format jsonl
 
       coverslip predict runs/first new_images/ --out predictions.csv --resume
@@ -107,16 +112,21 @@ def predict(
                 device=device,
                 prevalence=shares,
                 rescale=rescale,
+                channels=channels_of(channels),
                 emit=emit,
             )
         else:
             if not images:
                 raise usage_error("usage-no-images", hint="PATH")
             sources: object = list(images)
-            if columns or crop_size:
-                plan = open_classifier(find_classifier(run)).card.preprocessing.plan
+            if columns or crop_size or channels:
                 sources = open_dataset(
-                    sources, columns=columns_of(columns), crop_size=crop_size_of(crop_size), plan=plan, labeled=False
+                    sources,
+                    columns=columns_of(columns),
+                    crop_size=crop_size_of(crop_size),
+                    channels=channels_of(channels),
+                    plan=open_classifier(find_classifier(run)).card.preprocessing.plan,
+                    labeled=False,
                 )
             summary = predict_images(
                 run,

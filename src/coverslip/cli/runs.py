@@ -11,6 +11,7 @@ import typer
 from coverslip.cli._options import (
     AllClasses,
     AsJson,
+    Channels,
     Columns,
     CropSize,
     Device,
@@ -18,6 +19,7 @@ from coverslip.cli._options import (
     GroupPattern,
     RescaleImages,
     argument,
+    channels_of,
     check_groups,
     columns_of,
     crop_size_of,
@@ -41,6 +43,7 @@ def evaluate(
     group_pattern: GroupPattern = None,
     columns: Columns = None,
     crop_size: CropSize = None,
+    channels: Channels = None,
     rescale: RescaleImages = False,
     name: Annotated[str | None, option("--name NAME", "help-evaluate-name")] = None,
     device: Device = "auto",
@@ -58,7 +61,7 @@ def evaluate(
       coverslip evaluate runs/first other_hospital/ --name other_hospital
     """
     check_groups(group, group_pattern)
-    if not data and (group or group_pattern or columns or crop_size or rescale or name):
+    if not data and (group or group_pattern or columns or crop_size or channels or rescale or name):
         raise usage_error("usage-external-test-set")
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_result
@@ -76,6 +79,7 @@ def evaluate(
             group_pattern=group_pattern,
             columns=columns_of(columns),
             crop_size=crop_size_of(crop_size) or open_run(run).recipe.crop_size,
+            channels=channels_of(channels),
         )
     with shown_progress(notes_console()) as emit:
         evaluation = pipeline.evaluate(run, dataset, name=name, rescale=rescale, device=device, emit=emit)

@@ -60,6 +60,8 @@ def apply_recipe(data: Dataset, recipe: Recipe) -> tuple[Dataset, Recipe]:
         changes["crop_margin"] = opening.plan.crop_margin
     if plan_of(recipe).model_copy(update={"crop_size": None, "crop_margin": 0.0}) == ReadPlan():
         changes["images"] = ImageChoices(**{name: getattr(opening.plan, name) for name in PLAN_COLUMNS})
+    elif opening.channels is not None:
+        changes["images"] = recipe.images.model_copy(update={"channels": opening.channels})
     if recipe.channel_files is None:
         changes["channel_files"] = opening.plan.channel_files
     recipe = recipe.model_copy(update=changes)

@@ -88,11 +88,13 @@ def _decode_files(path: Path, plan: ReadPlan, max_bytes: int) -> Pixels:
     arrays = [pixels.array for pixels in channels]
     _check_equal_sizes(plan.files(path), channels)
     notes = dict.fromkeys(pixels.note for pixels in channels if pixels.note)
+    names = tuple(name for pixels in channels for name in pixels.channel_names)
     image = replace(
         channels[0],
         array=np.concatenate(arrays, axis=2),
         note=joined(notes),
         has_other_files=any(pixels.has_other_files for pixels in channels),
+        channel_names=names if all(pixels.channel_names for pixels in channels) else (),
     )
     full_size = describe(path)[plan.series].sizes[0] if plan.level else None
     return cut(path, image, plan, max_bytes, full_size=full_size)

@@ -46,6 +46,7 @@ class PixelFacts(NamedTuple):
     high: tuple[float, ...]  # 99.9 percentile
     note: Message | None
     pixel_size_um: PixelSize | None = None  # width and height of a pixel; None: unknown
+    channel_names: tuple[str, ...] = ()  # in the file; empty: not all channels have one
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "PixelFacts":  # Any: JSON values
@@ -90,6 +91,7 @@ def image_facts(pixels: Pixels) -> PixelFacts:
         high=high,
         note=pixels.note,
         pixel_size_um=pixels.pixel_size_um,
+        channel_names=_shared(pixels.channel_names),
     )
 
 
@@ -389,6 +391,7 @@ class PreprocessedImage:
     pixel_hash: str | None  # of the image as read; None unless requested
     pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
     is_rescaled: bool = False  # width and height are then those of the rescaled image
+    channel_names: tuple[str, ...] = ()  # in the file; empty: not all channels have one
 
 
 def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: bool) -> PreprocessedImage:
@@ -408,6 +411,7 @@ def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: 
         image.note,
         pixel_hash(array) if is_hashed else None,
         image.pixel_size_um,
+        channel_names=image.channel_names,
     )
 
 

@@ -148,6 +148,7 @@ class Pixels:
     note: Message | None = None  # one short reason, equal for equal causes, so that callers can count them
     pixel_size_um: PixelSize | None = None  # width and height of a pixel of this array; None: unknown
     has_other_files: bool = False  # whether they depend on files that the plan does not name
+    channel_names: tuple[str, ...] = ()  # of the channels of this array, in the file; empty: not all have one
 
 
 def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
@@ -221,9 +222,27 @@ def _read(path: Path, source: OpenImage, plan: ReadPlan, file_format: str, max_b
     if not is_selective:
         array = _select_channels(path, array, channels)
     n_planes = 1 if plan.z == "channels" else series.n_planes
-    pixel_size = series.pixel_size_at(plan.level)
-    pixels = Pixels(array, file_format, bit_depth, n_planes, note or replaced, pixel_size)
+    pixels = Pixels(
+        array,
+        file_format,
+        bit_depth,
+        n_planes,
+        note or replaced,
+        series.pixel_size_at(plan.level),
+        channel_names=() if plan.z == "channels" else _channel_names(series, channels),
+    )
     return _cut(path, pixels, region, size, window, max_bytes)
+
+
+_LONGEST_NAME = 200  # of a channel; longer texts are no names
+
+
+def _channel_names(series: Series, channels: tuple[int, ...] | None) -> tuple[str, ...]:
+    """Return the names of the selected channels; nothing unless the series names each of its channels."""
+    names = tuple(name.strip() for name in series.channels)
+    if len(names) != series.n_channels or not all(0 < len(name) <= _LONGEST_NAME for name in names):
+        return ()
+    return names if channels is None else tuple(names[number] for number in channels)
 
 
 def _with_stated_size(series: Series, plan: ReadPlan) -> Series:
@@ -329,13 +348,17 @@ def cut(
     Raises:
         UnreadableImage: there is no such channel, the region is outside the image, or it needs more than `max_bytes`.
     """
-    array = _select_channels(path, plane.array, channel_numbers(path, plan.channels, ()))
+    channels, names = channel_numbers(path, plan.channels, plane.channel_names), plane.channel_names
+    array = _select_channels(path, plane.array, channels)
+    if names and channels is not None:
+        names = tuple(names[number] for number in channels)
     size = array.shape[1], array.shape[0]
     full_size, pixel_size = full_size or size, plane.pixel_size_um
     if pixel_size is not None:
         pixel_size = pixel_size[0] * size[0] / full_size[0], pixel_size[1] * size[1] / full_size[1]
     region = _at_level(_crop(path, plan, full_size, pixel_size), full_size, size)
-    return _cut(path, replace(plane, array=array), region, size, Window(0, 0, *size), max_bytes)
+    selected = replace(plane, array=array, channel_names=names)
+    return _cut(path, selected, region, size, Window(0, 0, *size), max_bytes)
 
 
 def _crop(path: Path, plan: ReadPlan, size: Size, pixel_size_um: PixelSize | None) -> Region | None:

@@ -43,7 +43,13 @@ from coverslip.evaluation.prevalence import log_ratios
 from coverslip.events import Emit, Noted, Progressed, ignore, time_left
 from coverslip.files import sha256_json
 from coverslip.images.preprocessing import PreprocessedImage, Rescaling
-from coverslip.inference.new_images import Differences, DistinctImages, Pair, stated_shares
+from coverslip.inference.new_images import (
+    Differences,
+    DistinctImages,
+    Pair,
+    refuse_other_channels,
+    stated_shares,
+)
 from coverslip.machine import select_device
 from coverslip.messages import Note, message, note
 from coverslip.models.zoo import linear_logits
@@ -344,6 +350,7 @@ class Classifier:
             stop: checked between images.
 
         Raises:
+            BadDataset: the channels of an image have other names than those of the training images.
             Stopped: on request.
             BadClassifier: a probability is not finite.
         """
@@ -435,6 +442,8 @@ class Classifier:
             if isinstance(image, UnreadableImage):
                 yield replace(_unread_row(record, path), reason=image.message), image
             else:
+                trained_plan, trained_names = self._packed.card.preprocessing.plan, self.card.trained_on.channel_names
+                refuse_other_channels(record, image.channel_names, trained_plan, trained_names)
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)
                 differences.count_decided(row)

@@ -3,6 +3,7 @@
 Images that are listed several times: each is computed once, and has a row each time that it is listed.
 """
 
+import re
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,13 +14,13 @@ import numpy as np
 
 from coverslip.datasets.index.records import UNFAMILIAR, ImageRecord, first_positions
 from coverslip.datasets.names import natural_key, one_line
-from coverslip.errors import CoverslipError, UnreadableImage
+from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
 from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
-from coverslip.messages import Message, Note, Rescale, joined, message, note, text
+from coverslip.messages import Message, Note, Rescale, Set, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import images_of
@@ -166,7 +167,60 @@ def _is_near(size: int, range_of_training: tuple[int, int]) -> bool:
     return low / _SIZE_FACTOR <= size <= high * _SIZE_FACTOR
 
 
-def other_pixels(plans: Iterable[ReadPlan], trained: Iterable[ReadPlan]) -> tuple[OtherPixels, ...]:
+def refuse_other_channels(
+    record: ImageRecord, names: Sequence[str], trained_plan: ReadPlan, trained_names: Sequence[Sequence[str]]
+) -> None:
+    """Check that the channels of an image have the names of those of the training, unless its channels were chosen.
+
+    Names that only count the channels, such as `Channel 1` and `Channel 2`, differ from others only by their order.
+
+    Args:
+        record: the image.
+        names: of its channels as read; nothing if its file names none.
+        trained_plan: the plan of the classifier.
+        trained_names: of the channels of the training images; nothing if their files name none.
+
+    Raises:
+        BadDataset: the names differ, which says how to choose the channels.
+    """
+    is_chosen = "channels" in record.stated or record.plan.channels != trained_plan.channels
+    plain = _plain(names)
+    if is_chosen or not names or not trained_names or plain in map(_plain, trained_names):
+        return
+    same = [each for each in trained_names if sorted(_plain(each)) == sorted(plain)]
+    if not same and (_are_numbers(plain) or any(_are_numbers(_plain(each)) for each in trained_names)):
+        return
+    is_other_order = bool(same) and len({*plain}) == len(plain)
+    choice = [names[plain.index(name)] for name in _plain(same[0])] if is_other_order else list(names)
+    raise BadDataset(
+        "other-channel-order" if is_other_order else "other-channel-names",
+        file=record.path,
+        remedies=(Set("images.channels", choice),),
+        names=_listed(names),
+        trained=_listed(same[0] if is_other_order else trained_names[0]),
+        choice=_listed(choice),
+    )
+
+
+def _plain(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.strip().casefold() for name in names)
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Return whether names only count the channels, from 0 or 1."""
+    matches = [re.fullmatch(r"(.*?)(\d{1,4})", name) for name in names]
+    numbers = [int(match[2]) for match in matches if match is not None]
+    is_one_word = len({match and match[1] for match in matches}) == 1
+    return is_one_word and numbers in (list(range(len(names))), list(range(1, len(names) + 1)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return one_line(", ".join(names), 200)
+
+
+def other_pixels(
+    plans: Iterable[ReadPlan], trained: Iterable[ReadPlan], names: Sequence[Sequence[str]] = ()
+) -> tuple[OtherPixels, ...]:
     """Return the differences between the pixels of files that are read and those that were read in training.
 
     If several planes, for example, were read in training, as tables of objects state them, they are no choice. Then
@@ -175,22 +229,26 @@ def other_pixels(plans: Iterable[ReadPlan], trained: Iterable[ReadPlan]) -> tupl
     Args:
         plans: of the images.
         trained: of the training images.
+        names: of the channels of the training images. Channels that are chosen by these names are those of the
+            training.
     """
-    of_images, of_training = _cells_of(plans), _cells_of(trained)
+    of_images, of_training = _cells_of(plans, names), _cells_of(trained)
     differences = []
     for key, cells in of_images.items():
         trained_cells = of_training[key]
-        if cells - trained_cells if len(trained_cells) == 1 else cells.isdisjoint(trained_cells):
+        if cells and (cells - trained_cells if len(trained_cells) == 1 else cells.isdisjoint(trained_cells)):
             values, trained_values = (tuple(sorted(each, key=natural_key)) for each in (cells, trained_cells))
             differences.append(OtherPixels(key=key, values=values, trained=trained_values))
     return tuple(differences)
 
 
-def _cells_of(plans: Iterable[ReadPlan]) -> dict[str, set[str]]:
+def _cells_of(plans: Iterable[ReadPlan], names: Sequence[Sequence[str]] = ()) -> dict[str, set[str]]:
     cells: dict[str, set[str]] = {key: set() for key in PIXEL_KEYS}
+    trained_names = set(map(_plain, names))
     for plan in plans:
         for key in PIXEL_KEYS:
-            cells[key].add(plan.cell(key))
+            if key != "channels" or _plain(tuple(map(str, plan.channels or ()))) not in trained_names:
+                cells[key].add(plan.cell(key))
     return cells
 
 

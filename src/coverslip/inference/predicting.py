@@ -25,7 +25,7 @@ from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file
 from coverslip.images.decoding import prepare_decoding
 from coverslip.images.preprocessing import PreprocessedImage
-from coverslip.images.reader import ReadPlan
+from coverslip.images.reader import Channel, ReadPlan
 from coverslip.inference.classifier import BATCH_SIZE, Classifier, load_classifier
 from coverslip.inference.new_images import (
     EstimatedShares,
@@ -165,6 +165,7 @@ def predict(
             not fit the classifier; the interrupted prediction has other images or options.
         ExtraNotInstalled: Parquet files need the extra `parquet`.
         Conflict: another process writes this table.
+        BadDataset: the channels of an image have other names than in training; see `channels` of `open_dataset`.
         UntrustedCluster: the cluster requires no token, and `trust_cluster` is not set.
         ClusterUnreachable: no cluster answers at the address.
         DeviceUnavailable: this computer has no such device.
@@ -385,7 +386,8 @@ def _counted(pairs: Generator[Pair], training_images: TrainingImageCounter) -> G
 
 def _note_other_pixels(run: Run | Path | str, classifier: Classifier, plans: Iterable[ReadPlan], emit: Emit) -> None:
     """Emit a note if images are read with other planes, for example, than in training."""
-    differences = other_pixels(plans, plans_of_training(_run_of(run), classifier.card))
+    trained = plans_of_training(_run_of(run), classifier.card)
+    differences = other_pixels(plans, trained, classifier.card.trained_on.channel_names)
     if (pixel_note := note_on_pixels(differences)) is not None:
         emit(Noted.of(pixel_note))
 
@@ -418,6 +420,7 @@ def watch(
     device: str = "auto",
     prevalence: Mapping[str, float] | None = None,
     rescale: bool = False,
+    channels: Sequence[Channel] | None = None,
     quiet_seconds: float = 2.0,
     emit: Emit = show,
     stop: Stop = BY_SIGNAL,
@@ -438,6 +441,8 @@ def watch(
         device: as of `predict`.
         prevalence: as of `predict`.
         rescale: as of `predict`.
+        channels: numbers from 0, or names in the files, of the channels to read, in this order. None: those of the
+            training.
         quiet_seconds: how long a file must be unchanged.
         emit: receives progress and notes.
         stop: ends the work; by default Ctrl-C.
@@ -446,7 +451,7 @@ def watch(
         The summary of all rows of the table, with those of earlier processes.
 
     Raises:
-        BadDataset: the folder does not exist.
+        BadDataset: the folder does not exist, or the channels of an image have other names than in training.
         CoverslipError: the format is Parquet; the classifier reads several files per image; the table has rows of
             another classifier or other columns.
         Conflict: another process writes this table.
@@ -470,6 +475,8 @@ def watch(
     if rescale:
         classifier = classifier.with_rescaling()
     plan = classifier.card.preprocessing.plan
+    if channels is not None:
+        plan = plan.model_copy(update={"channels": tuple(channels)})
     _note_other_pixels(run, classifier, [plan], emit)
     more = {PIXELS_COLUMN: plan.pixels_read} if plan.pixels_read else {}
     layout = PredictionColumns(classifier.classes, top_k, (*more, FILE_COLUMN, CLASSIFIER_COLUMN))
@@ -485,7 +492,7 @@ def watch(
             shares.add(row)
         emit(Noted.of(note("watching", folder=str(folder), n_images=images.n_predicted)))
         for complete in _until_stopped(images, batch_size, stop):
-            for row, digest in _predict_unchanged(classifier, images, complete, batch_size, stop):
+            for row, digest in _predict_unchanged(classifier, plan, images, complete, batch_size, stop):
                 table.write(row, {**more, FILE_COLUMN: digest, CLASSIFIER_COLUMN: identity})
                 images.add_predicted(row.path, digest)
                 decisions[row.decision] += 1
@@ -597,10 +604,15 @@ def _sleep(seconds: float, stop: Stop) -> None:
 
 
 def _predict_unchanged(
-    classifier: Classifier, images: _Images, complete: Iterable[tuple[str, ...]], batch_size: int, stop: Stop
+    classifier: Classifier,
+    plan: ReadPlan,
+    images: _Images,
+    complete: Iterable[tuple[str, ...]],
+    batch_size: int,
+    stop: Stop,
 ) -> Iterator[tuple[Prediction, str]]:
     """Yield the rows of images that are unchanged after their prediction, with the hashes of the files."""
-    plan = classifier.card.preprocessing.plan.of_whole_image
+    plan = plan.of_whole_image
     records, digests = list[ImageRecord](), list[str]()
     for parts in complete:
         path = images.folder.joinpath(*parts)

@@ -280,6 +280,7 @@ def _opening(
         plan=plan,
         domains=domains,
         columns={} if stored_sources else opened.columns,
+        channels=opened.channels,
     )
 
 

@@ -26,6 +26,7 @@ from coverslip.cache.stores import exclusive_lock
 from coverslip.datasets.index.records import SIDES, Dataset, ImageRecord, Side
 from coverslip.errors import BadRun, Conflict, CoverslipError, Stopped
 from coverslip.files import sha256_json
+from coverslip.images.reader import Channel
 from coverslip.machine import Machine, describe_machine, package_version, process_started
 from coverslip.messages import ChooseOther, Failure, Message, joined, message, text
 from coverslip.runs.documents import Document, Record
@@ -206,6 +207,9 @@ class Opened(Record):
     crop_size: int | str | None = Field(
         default=None, description="Side of the crop around each point of a table, in pixels or in µm (`32 um`)."
     )
+    channels: tuple[Channel, ...] | None = Field(
+        default=None, description="Numbers or names of the channels, if they were chosen for all images."
+    )
 
 
 class DomainImages(Record):
@@ -348,6 +352,7 @@ def images_opened(data: Dataset) -> ImagesOpened:
         domains=opening.domains,
         columns=dict(opening.columns),
         crop_size=opening.plan.crop_size,
+        channels=opening.channels,
     )
     return ImagesOpened(opened=opened, data=tuple(domain_images))
 

@@ -31,7 +31,7 @@ from coverslip.errors import BadDataset
 from coverslip.files import access_fault
 from coverslip.images.formats import is_image_folder
 from coverslip.images.preprocessing import Depth
-from coverslip.images.reader import ReadPlan, box_center
+from coverslip.images.reader import Channel, ReadPlan, box_center
 from coverslip.messages import GroupBy, Note, note, text
 
 # A path, an array, a Pillow image, a table, or an iterable of these; see `as_sources`.
@@ -48,6 +48,7 @@ def open_dataset(
     group_pattern: str | None = None,
     columns: Mapping[str, str] | None = None,
     crop_size: int | str | None = None,
+    channels: Sequence[Channel] | None = None,
     plan: ReadPlan = _WHOLE_FIRST_PLANE,
     labeled: bool = True,
     distinct: bool = False,
@@ -73,6 +74,9 @@ def open_dataset(
             that the table has no such column.
         crop_size: side of the square that is cropped around each point (x, y) or the center of each box of a table, in
             pixels, or in µm (`"32 um"`), which applies to the center of whole images, too.
+        channels: numbers from 0, or names in the files, of the channels to read, in this order, for training and
+            prediction, unless a row of the table states them. None: all for training, those of the training for
+            prediction.
         plan: the pixels and files to read for each image, unless a row of the table states them.
         labeled: False for images to predict. Labels then come from a table's label column only. An image that is listed
             again stays: the second one gets the image_id `NAME (2)`.
@@ -107,6 +111,9 @@ def open_dataset(
             plan = ReadPlan.model_validate({**plan.model_dump(), "crop_size": crop_size})
         except ValueError as error:
             raise BadDataset("crop-size-out-of-range", crop_size=crop_size) from error
+    if channels is not None:
+        channels = tuple(channels)
+        plan = plan.model_copy(update={"channels": channels})
     sources = as_sources(source, axes, depth)
     if not sources:
         raise BadDataset("no-images-given", is_labeled=labeled)
@@ -115,7 +122,8 @@ def open_dataset(
     names = tuple(domains) if domains is not None and any(domains) else ()
     if names and len(names) != len(sources):
         raise BadDataset("unequal-domains", n_domains=len(names), n_sources=len(sources))
-    opening = Opening(tuple(map(_recorded_source, sources)), group, group_pattern, plan, names, columns)
+    recorded = tuple(map(_recorded_source, sources))
+    opening = Opening(recorded, group, group_pattern, plan, names, columns, channels=channels)
     distinct = distinct or labeled
     if labeled:
         opened = [_open_labeled(each, opening, may_read) for each in sources]
@@ -129,7 +137,14 @@ def open_dataset(
     if group_pattern is not None:
         check_pattern(opened, path_of, group_pattern)
     dataset = with_unique_ids(_with_domains(opened, names, distinct))  # the plan has no part in the names
-    return replace(with_channel_files(dataset, plan), opening=opening)
+    dataset = replace(with_channel_files(dataset, plan), opening=opening)
+    if channels is not None:  # another plan, such as that of a classifier, does not change them
+        shared: dict[frozenset[str], frozenset[str]] = {}
+        for record in dataset.records:
+            shared.setdefault(record.stated, record.stated | {"channels"})
+        records = tuple(replace(record, stated=shared[record.stated]) for record in dataset.records)
+        dataset = replace(dataset, records=records)
+    return dataset
 
 
 def _recorded_source(source: str | Path | ImageTable) -> str | ImageTable:
@@ -146,6 +161,7 @@ def reopen_dataset(opening: Opening) -> Dataset:
         opening.sources,
         group=opening.group,
         group_pattern=opening.group_pattern,
+        channels=opening.channels,
         plan=opening.plan,
         domains=opening.domains,
         columns=opening.columns,

@@ -19,7 +19,7 @@ from coverslip.datasets.names import counted, name_as_text, natural_key, posix_b
 from coverslip.datasets.text_tables import is_table
 from coverslip.images.decoding import Fields, read_pixels
 from coverslip.images.formats import is_image_folder
-from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan, box_center, square_around
+from coverslip.images.reader import PLAN_COLUMNS, Channel, Decoded, ReadPlan, box_center, square_around
 from coverslip.images.reading import Pixels, pixels_in_memory
 from coverslip.messages import Note, text
 from coverslip.notebooks import data_frame, html_table
@@ -254,6 +254,7 @@ class Opening:
     domains: tuple[str | None, ...] = ()  # one per source; empty: named after their folders
     columns: Mapping[str, str] = attr(default_factory=dict)  # meaning to column of the tables, as chosen
     column_pattern: str | None = None  # pattern that found the values of the group column in paths
+    channels: tuple[Channel, ...] | None = None  # of all images that state none, whatever the plan; None: of the plan
 
     @property
     def is_grouped(self) -> bool:

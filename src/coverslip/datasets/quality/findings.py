@@ -250,6 +250,29 @@ def channel_advice(n_of: Mapping[int, int]) -> tuple[Message, Remedies]:
     return message("channels-in-common"), (Set("images.channels", common),)
 
 
+def channel_orders(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose files name the same channels in another order than most."""
+    orders: dict[tuple[str, ...], dict[tuple[str, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if isinstance(fact, PixelFacts) and len(fact.channel_names) > 1:
+            orders[tuple(sorted(fact.channel_names))][fact.channel_names].append(record.image_id)
+    for of_names in orders.values():
+        (usual, _), *others = sorted(of_names.items(), key=lambda item: -len(item[1]))
+        if not others:
+            continue
+        counts = [
+            message("images-of-channel-order", n_images=len(ids), names=one_line(", ".join(names), 80))
+            for names, ids in of_names.items()
+        ]
+        is_unique = len(set(usual)) == len(usual)
+        yield finding_case(
+            "finding-channel-order",
+            images=tuple((image_id,) for _, ids in others for image_id in ids),
+            remedies=(Set("images.channels", list(usual)),) if is_unique else (),
+            counts=_first_of(counts),
+        )
+
+
 def several_planes(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images of which only one plane is used."""
     n_of = Counter(fact.n_planes for fact in _readable(scan))
@@ -708,6 +731,7 @@ FINDINGS: Registry[FindingKind] = Registry(
         FindingKind("group-is-class", "warning", group_is_class, unless="confounded-groups"),
         FindingKind("no-signal", "warning", no_signal),
         FindingKind("shortcut", "warning", shortcuts),
+        FindingKind("channel-order", "warning", channel_orders),
         FindingKind("mixed-pixel-sizes", "warning", mixed_pixel_sizes),
         FindingKind("slight-shortcut", "advice", slight_shortcuts),
         FindingKind("unlabeled", "advice", unlabeled),

@@ -47,7 +47,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
 FACTS = Kind("facts")
-_FACTS_VERSION = 6  # increases if equal files would give other facts
+_FACTS_VERSION = 7  # increases if equal files would give other facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class PackedFacts(Sequence[PixelFacts | Unreadable]):
         else:
             kind = (
                 *(facts.n_channels, facts.dtype, facts.bit_depth, facts.file_format, facts.n_planes),
-                *(facts.note, facts.pixel_size_um),
+                *(facts.note, facts.pixel_size_um, facts.channel_names),
             )
             digest = bytes.fromhex(facts.pixel_hash)
             row = (digest, facts.width_px, facts.height_px, self._number(kind), len(self._ranges))
@@ -120,11 +120,11 @@ class PackedFacts(Sequence[PixelFacts | Unreadable]):
         kind = self._kinds[number]
         if isinstance(kind, Unreadable):
             return kind
-        n_channels, dtype, bit_depth, file_format, n_planes, note, pixel_size_um = kind
+        n_channels, dtype, bit_depth, file_format, n_planes, *others = kind
         middle = start + n_channels
         low, high = tuple(self._ranges[start:middle]), tuple(self._ranges[middle : middle + n_channels])
         shape = digest.hex(), width, height, n_channels
-        return PixelFacts(*shape, dtype, bit_depth, file_format, n_planes, low, high, note, pixel_size_um)
+        return PixelFacts(*shape, dtype, bit_depth, file_format, n_planes, low, high, *others)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))

@@ -226,6 +226,13 @@ finding-shortcut-batch = Die Bilder verraten ihren Wert von { $column }: Innerha
     .do = Gruppieren Sie die Bilder nach { $column }, um zu testen, ob ein Netz ohne dieses Merkmal auskommt. Nehmen Sie die Klassen nach Möglichkeit gemeinsam auf.
     .limit = Das Netz hat womöglich { $column } der Bilder statt ihrer Klasse gelernt. Es versagt dann auf Bildern mit einem anderen Wert von { $column }.
 
+finding-channel-order = Die Dateien nennen dieselben Kanäle in mehreren Reihenfolgen ({ $counts }), Kanäle werden aber nach ihrer Position gelesen.
+    .title = Kanäle in mehreren Reihenfolgen
+    .do = Wenn die Namen stimmen, lesen Sie die Kanäle nach ihren Namen.
+    .limit = Die Dateien nennen dieselben Kanäle in mehreren Reihenfolgen. Der Klassifikator wurde mit Kanälen nach ihrer Position trainiert, sodass eine Eingabe mehrere Färbungen enthält.
+
+images-of-channel-order = { $n_images } mit { $names }
+
 finding-mixed-pixel-sizes = Die Pixelgrößen unterscheiden sich um mehr als 10 % ({ $counts }). { $differs_by_class ->
         [true] Sie unterscheiden sich zwischen den Klassen (Mediane: { $classes }), sodass die Pixelgröße die Klasse verrät.
        *[false] Die Mediane der Klassen unterscheiden sich nicht so stark.

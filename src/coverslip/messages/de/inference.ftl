@@ -151,6 +151,12 @@ bit-depth-differs = { $depth } statt { $trained } wie die Trainingsbilder
 
 channels-differ = { $channels } statt { $trained } wie die Trainingsbilder
 
+other-channel-order = Die Datei nennt die Kanäle { $names }, die Dateien der Trainingsbilder { $trained }
+    .do = Wenn die Namen stimmen, wählen Sie die Kanäle { $choice } mit diesen Namen, in dieser Reihenfolge.
+
+other-channel-names = Die Datei nennt die Kanäle { $names }, die Dateien der Trainingsbilder { $trained }
+    .do = Wenn es dieselben Färbungen unter anderen Namen sind, wählen Sie die Kanäle dieser Bilder in der Reihenfolge des Trainings, mit Namen oder Nummern ab 0. Sonst kann dieser Klassifikator für sie keine Vorhersage machen.
+
 image-is-field = { $width } x { $height } Pixel, so groß wie { $n_times } Trainingsbilder: Wenn es viele Objekte zeigt, geben Sie deren Rahmen an
 
 size-differs = { $width } x { $height } Pixel statt { $trained } wie die Trainingsbilder

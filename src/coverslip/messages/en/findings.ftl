@@ -226,6 +226,13 @@ finding-shortcut-batch = The images reveal their { $column }: within a class, it
     .do = Group the images by { $column } to test whether a network can do without it. If you can, image the classes together.
     .limit = The network may have learned the { $column } of the images instead of their class. It then fails on images of another { $column }.
 
+finding-channel-order = The files name the same channels in several orders ({ $counts }), but channels are read by their position.
+    .title = Channels in several orders
+    .do = If the names are right, read the channels by their names.
+    .limit = The files name the same channels in several orders. The classifier was trained on channels by their position, so that one input contains several stains.
+
+images-of-channel-order = { $n_images } with { $names }
+
 finding-mixed-pixel-sizes = Pixel sizes differ by more than 10% ({ $counts }). { $differs_by_class ->
         [true] They differ between classes (medians: { $classes }), so that the pixel size gives the class away.
        *[false] The medians of the classes do not differ that much.

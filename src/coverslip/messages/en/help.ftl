@@ -20,6 +20,8 @@ help-columns = Names of a table's columns if they differ from the standard names
 
 help-crop-size = Side of the square crop around each point (x, y) or box of a table, in pixels (80) or in µm (32um). In µm, whole images are cropped around their center, too.
 
+help-channels = Channels of these files by their numbers, from 0, or by their names in the file, in the order of the channels of the training: DAPI,GFP. Default: those of the training.
+
 help-rescale = Rescale images of known pixel size to the pixel size of the training images. If the training images have about the same width and height, rescaled images are cut or padded to these, about their center.
 
 help-device = Where the network runs. auto: a GPU if there is one, otherwise the processor.

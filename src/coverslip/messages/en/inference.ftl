@@ -151,6 +151,12 @@ bit-depth-differs = { $depth }, but the training images are { $trained }
 
 channels-differ = in { $channels }, but the training images are in { $trained }
 
+other-channel-order = The file names the channels { $names }, the files of the training images { $trained }
+    .do = If the names are right, choose the channels { $choice } by these names, in this order.
+
+other-channel-names = The file names the channels { $names }, the files of the training images { $trained }
+    .do = If these are the same stains under other names, choose the channels of these images in the order of the training, by names or numbers from 0. Otherwise, this classifier cannot predict them.
+
 image-is-field = { $width } x { $height } pixels, as large as { $n_times } training images: if it shows many objects, give their boxes
 
 size-differs = { $width } x { $height } pixels, but the training images are { $trained }
