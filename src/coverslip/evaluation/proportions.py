@@ -27,7 +27,7 @@ _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximizat
 Z = 1.959964  # of 95 %
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 _SMALLEST = 1e-12
-_MOST_ERRORS = 37.0  # standard errors, beyond which p is 0
+_MOST_ERRORS = 8.0  # standard errors; p is not below 1e-15, since quantiles of Student's t are not exact beyond
 _SEED, _SEED_OF_SAMPLES, _SEED_OF_RATES = 0, 1, 2  # of draws: of mean rates, of votes, and of the rates of a sample
 _MOST_IMAGES = 10.0  # that an image with votes for several classes counts as
 
@@ -467,7 +467,7 @@ def share_with_interval(share: float, n: float) -> tuple[float, float, float]:
     x = share * n
     low = 0.0 if x <= 0 else float(betaincinv(x, n - x + 1, _TAILS[0]))
     high = 1.0 if x >= n else float(betaincinv(x + 1, n - x, _TAILS[1]))
-    return share, low, high
+    return share, min(low, share), max(high, share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -502,25 +502,23 @@ def difference_of_means(
         absolute_error: standard error of the difference that is not one of samples.
     """
     from scipy.optimize import brentq
-    from scipy.special import ndtr, stdtrit
-    from scipy.stats import ttest_ind, ttest_rel
+    from scipy.special import ndtr, stdtr, stdtrit
 
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     value, degrees = float(b.mean() - a.mean()), len(a) + len(b) - 2
     pooled = ((len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)) / degrees
-    squared_error = float(
-        (b - a).var(ddof=1) / len(a) if is_paired else a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b)
-    )
+    of_a, of_b = float(a.var(ddof=1)) / len(a), float(b.var(ddof=1)) / len(b)
+    squared_error = float((b - a).var(ddof=1)) / len(a) if is_paired else of_a + of_b
     if min(pooled, squared_error) <= _SMALLEST:
         return SampleEstimate(value)
-    test = ttest_rel(b, a) if is_paired else ttest_ind(b, a, equal_var=False)
     effect_size = (1 - 3 / (4 * degrees - 1)) * value / float(pooled) ** 0.5
+    freedom = len(a) - 1 if is_paired else squared_error**2 / (of_a**2 / (len(a) - 1) + of_b**2 / (len(b) - 1))
     error = squared_error**0.5
 
     def half_width(z: float) -> float:  # of an interval whose level is that of z standard errors
-        return float(np.hypot(stdtrit(test.df, ndtr(-z)) * error, z * absolute_error))
+        return float(np.hypot(stdtrit(freedom, ndtr(-z)) * error, z * absolute_error))
 
-    p = float(test.pvalue)
+    p = 2 * float(stdtr(freedom, -abs(value) / error))
     if absolute_error:
         is_beyond = half_width(_MOST_ERRORS) <= abs(value)
         z = _MOST_ERRORS if is_beyond else brentq(lambda z: half_width(z) - abs(value), 0, _MOST_ERRORS)
