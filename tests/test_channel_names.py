@@ -223,5 +223,5 @@ def test_names_are_compared_whatever_they_are(names: list[str], trained: list[li
     assert isinstance(remedy, Set)
     choice = [name.strip().casefold() for name in remedy.value]
     assert choice in trained_plain if refusal.code == "other-channel-order" else choice == plain
-    chosen = record.with_plan(ReadPlan(channels=tuple(remedy.value)))
-    refuse_other_channels(chosen, names, ReadPlan(), trained)
+    by_choice = record.with_plan(ReadPlan(channels=tuple(remedy.value)))
+    refuse_other_channels(by_choice, names, ReadPlan(), trained)
