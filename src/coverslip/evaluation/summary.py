@@ -26,17 +26,12 @@ from coverslip.evaluation.intervals import (
     difference_with_interval,
     group_codes,
     has_group_name,
-    influence_on_counts,
     influence_on_mean,
     influence_on_proportion,
     metric_with_interval,
 )
 from coverslip.evaluation.metrics import (
     Influence,
-    Margins,
-    OfScore,
-    auroc,
-    average_precision,
     check_arrays,
     confusion_matrix,
 )
@@ -52,7 +47,15 @@ from coverslip.evaluation.results import (
     Metric,
     SubgroupScores,
 )
-from coverslip.evaluation.table import METRICS, OnMetrics, ignore_metrics, metric_intervals, scored_metrics
+from coverslip.evaluation.table import (
+    CLASS_METRICS,
+    METRICS,
+    ClassImages,
+    OnMetrics,
+    ignore_metrics,
+    metric_intervals,
+    scored_metrics,
+)
 from coverslip.messages import Message, joined, message
 
 
@@ -82,7 +85,7 @@ def evaluate_predictions(
         predicted: (n_images,) int, the decided class; None takes the class of highest probability.
         group: (n_images,) names of groups, or None without groups; see `metric_intervals`.
         domain: (n_images,) names of the domains. With several domains, `by_domain` has the metrics of each.
-        probability_uncalibrated: as `probability`, uncalibrated_metrics temperature scaling.
+        probability_uncalibrated: as `probability`, before temperature scaling.
         positive: of two classes, the one to detect; None: see `positive_class`.
         columns: (n_images,) text by the name of a column of the dataset's table, for subgroups.
         on_progress: called with the number of finished metrics.
@@ -220,8 +223,7 @@ def per_class(
 ) -> list[ClassScores]:
     """Return the scores of each class, in the order of columns.
 
-    They are `precision` (PPV), `recall` (sensitivity), `specificity`, `npv` (negative predictive value), `f1`, `auroc`
-    and `average_precision`. An undefined value is None, with a `reason`.
+    They are those of `CLASS_METRICS`. An undefined value is None, with a `reason`.
     Args and errors as of `metric_intervals`.
     """
     check_arrays(probability, label)
@@ -233,61 +235,13 @@ def per_class(
 
 def _class_scores(score: np.ndarray, is_class: np.ndarray, is_predicted: np.ndarray, units: Units) -> ClassScores:
     units = replace(units, label=is_class.astype(int), n_classes=2)
-    n, n_predicted, n_images = int(is_class.sum()), int(is_predicted.sum()), len(is_class)
-    no_images = message("class-without-images") if n == 0 else None
-    no_predictions = message("class-never-predicted") if n_predicted == 0 else None
-    of_all = message("class-of-all-images") if n == n_images else None
-    all_predicted = message("class-always-predicted") if n_predicted == n_images else None
-    missing = [reason for reason in (no_images, no_predictions, of_all) if reason]
+    images = ClassImages(score, is_class, is_predicted, units)
+    missing = (images.none_of_class, images.none_predicted, images.none_of_others)
     return ClassScores(
-        n=n,
-        metrics={
-            "precision": _share(is_class, is_predicted, units, no_predictions),
-            "recall": _share(is_predicted, is_class, units, no_images),
-            "specificity": _share(~is_predicted, ~is_class, units, of_all),
-            "npv": _share(~is_class, ~is_predicted, units, all_predicted),
-            "f1": _f1(is_class, is_predicted, units, no_images),
-            "auroc": _of_ranking(auroc, score, is_class, units, no_images or of_all),
-            "average_precision": _of_ranking(average_precision, score, is_class, units, no_images),
-        },
-        reason=joined(missing),
+        n=int(is_class.sum()),
+        metrics={name: record.value(images) for name, record in CLASS_METRICS.items()},
+        reason=joined(reason for reason in missing if reason),
     )
-
-
-def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: Message | None) -> Metric:
-    if missing:
-        return Metric(value=None, method=units.method, reason=missing)
-    influence = influence_on_proportion(is_right, is_counted, units.label, 2)
-    return metric_with_interval(float(is_right[is_counted].mean()), influence, units, "share")
-
-
-def _f1(is_class: np.ndarray, is_predicted: np.ndarray, units: Units, missing: Message | None) -> Metric:
-    if missing:
-        return Metric(value=None, method=units.method, reason=missing)
-    influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
-    value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
-    return metric_with_interval(value, influence, units, "share", n_units=units.n_counted(is_class | is_predicted))
-
-
-def _f1_of_margins(margins: Margins) -> np.ndarray:
-    """Return the F1 of the second of two classes."""
-    right, n_true, n_predicted = (each[..., 1] for each in margins)
-    f1: np.ndarray = 2 * right / (n_true + n_predicted)
-    return f1
-
-
-def _of_ranking(
-    of_score: OfScore, score: np.ndarray, is_class: np.ndarray, units: Units, missing: Message | None
-) -> Metric:
-    if missing:
-        return Metric(value=None, method=units.method, reason=missing)
-    ranked = of_score(score, is_class)
-    positive, negative = ranked.of_worst
-    influence = Influence(
-        ranked.of_image, np.array([negative, positive]) ** 2 / 2, ranked.value + (positive + negative) / 2
-    )
-    n_units = units.n_counted(is_class) if is_class.all() else min(map(units.n_counted, (is_class, ~is_class)))
-    return metric_with_interval(ranked.value, influence, units, "share", n_units=n_units)
 
 
 _LEAST_PROBABILITY = (

@@ -417,3 +417,131 @@ def _metric(record: MetricRecord, probability: np.ndarray, predicted: np.ndarray
         return Metric(value=value, reason=record.no_interval)
     influence = record.influence(probability, units.label, predicted)
     return metric_with_interval(value, influence, units, record.scale)
+
+
+# Metrics of one class against all others.
+
+
+@dataclass(frozen=True, slots=True)
+class ClassImages:
+    """Images as those of a class and those of all others.
+
+    Args:
+        score: (n,) float, the probability of the class.
+        is_class, is_predicted: (n,) bool, whether the class is the label, and whether it is predicted.
+        units: units of the intervals, with the label 1 for images of the class.
+    """
+
+    score: np.ndarray
+    is_class: np.ndarray
+    is_predicted: np.ndarray
+    units: Units
+
+    @property
+    def none_of_class(self) -> Message | None:
+        """Why there is no value if no image is of the class; None if there is such an image, as below."""
+        return None if self.is_class.any() else message("class-without-images")
+
+    @property
+    def none_of_others(self) -> Message | None:
+        """Why there is no value if all images are of the class."""
+        return message("class-of-all-images") if self.is_class.all() else None
+
+    @property
+    def none_predicted(self) -> Message | None:
+        """Why there is no value if the class is never predicted."""
+        return None if self.is_predicted.any() else message("class-never-predicted")
+
+    @property
+    def all_predicted(self) -> Message | None:
+        """Why there is no value if the class is always predicted."""
+        return message("class-always-predicted") if self.is_predicted.all() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMetricRecord:
+    """One metric of a class against all others.
+
+    To add one, add its record to `CLASS_METRICS`, and its heading to `reports.ftl`.
+    """
+
+    name: str
+    heading: str  # code of the heading of its column in the catalogue
+    value: Callable[[ClassImages], Metric]
+    macro: str | None = None  # the metric in `METRICS` that is its mean over the classes, if predictions alone give it
+
+
+def _share(is_right: np.ndarray, is_counted: np.ndarray, units: Units, missing: Message | None) -> Metric:
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    influence = influence_on_proportion(is_right, is_counted, units.label, 2)
+    return metric_with_interval(float(is_right[is_counted].mean()), influence, units, "share")
+
+
+def _f1(images: ClassImages) -> Metric:
+    is_class, is_predicted, units = images.is_class, images.is_predicted, images.units
+    if missing := images.none_of_class:
+        return Metric(value=None, method=units.method, reason=missing)
+    influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
+    value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
+    return metric_with_interval(value, influence, units, "share", n_units=units.n_counted(is_class | is_predicted))
+
+
+def _f1_of_margins(margins: metrics.Margins) -> np.ndarray:
+    """Return the F1 of the second of two classes."""
+    right, n_true, n_predicted = (each[..., 1] for each in margins)
+    f1: np.ndarray = 2 * right / (n_true + n_predicted)
+    return f1
+
+
+def _of_ranking(images: ClassImages, of_score: metrics.OfScore, missing: Message | None) -> Metric:
+    is_class, units = images.is_class, images.units
+    if missing:
+        return Metric(value=None, method=units.method, reason=missing)
+    ranked = of_score(images.score, is_class)
+    positive, negative = ranked.of_worst
+    influence = Influence(
+        ranked.of_image, np.array([negative, positive]) ** 2 / 2, ranked.value + (positive + negative) / 2
+    )
+    n_units = units.n_counted(is_class) if is_class.all() else min(map(units.n_counted, (is_class, ~is_class)))
+    return metric_with_interval(ranked.value, influence, units, "share", n_units=n_units)
+
+
+CLASS_METRICS: Registry[ClassMetricRecord] = Registry(
+    "metric of a class",
+    [
+        ClassMetricRecord(
+            name="precision",  # positive predictive value
+            heading="column-precision",
+            value=lambda of: _share(of.is_class, of.is_predicted, of.units, of.none_predicted),
+            macro="macro_precision",
+        ),
+        ClassMetricRecord(
+            name="recall",  # sensitivity
+            heading="column-recall",
+            value=lambda of: _share(of.is_predicted, of.is_class, of.units, of.none_of_class),
+            macro="macro_recall",
+        ),
+        ClassMetricRecord(
+            name="specificity",
+            heading="column-specificity",
+            value=lambda of: _share(~of.is_predicted, ~of.is_class, of.units, of.none_of_others),
+        ),
+        ClassMetricRecord(
+            name="npv",  # negative predictive value
+            heading="column-npv",
+            value=lambda of: _share(~of.is_class, ~of.is_predicted, of.units, of.all_predicted),
+        ),
+        ClassMetricRecord(name="f1", heading="column-f1", value=_f1, macro="macro_f1"),
+        ClassMetricRecord(
+            name="auroc",
+            heading="column-auroc",
+            value=lambda of: _of_ranking(of, metrics.auroc, of.none_of_class or of.none_of_others),
+        ),
+        ClassMetricRecord(
+            name="average_precision",
+            heading="column-average-precision",
+            value=lambda of: _of_ranking(of, metrics.average_precision, of.none_of_class),
+        ),
+    ],
+)

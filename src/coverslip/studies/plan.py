@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadRecipe
-from coverslip.evaluation.table import scored_metrics
+from coverslip.evaluation.table import CLASS_METRICS, scored_metrics
 from coverslip.experiments.presets import Preset
 from coverslip.files import read_bytes, write_text
 from coverslip.images.preprocessing import Degradation
@@ -176,12 +176,13 @@ class PerturbationPlan(RecipeSection):
         return Degradation(**self.model_dump(exclude_none=True))
 
 
-CLASS_METRICS = ("precision", "recall", "f1")  # of one class; without a class, their averaging is not stated
+# Of one class; without a class, their averaging is not stated.
+COUNTED_CLASS_METRICS = tuple(name for name, record in CLASS_METRICS.items() if record.macro is not None)
 
 
 def published_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that published values may have."""
-    return (*scored_metrics(), *CLASS_METRICS)
+    return (*scored_metrics(), *COUNTED_CLASS_METRICS)
 
 
 class PublishedPlan(RecipeSection):

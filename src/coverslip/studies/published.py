@@ -18,7 +18,7 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.intervals import Units, group_codes, metric_with_interval
 from coverslip.evaluation.metrics import Curve, Influence, macro_roc_curve, micro_roc_curve, roc_curve
 from coverslip.evaluation.results import Metric
-from coverslip.evaluation.table import METRICS
+from coverslip.evaluation.table import CLASS_METRICS, METRICS
 from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.runs.documents import Document
@@ -32,7 +32,6 @@ from coverslip.studies.results import ImageKeys, ResultRow, disjoint_datasets
 from coverslip.studies.settings import as_written, settings_of
 
 _DIFFERENCE = "difference"
-_MACRO = {"precision": "macro_precision", "recall": "macro_recall", "f1": "macro_f1"}
 
 # Values of a study by dataset, network, images (`test`, `training`, `validation` or `difference`) and metric.
 StudyValues = Mapping[tuple[str, str, str, str], float]
@@ -138,7 +137,8 @@ def _figure(
 ) -> PublishedFigure:
     published = row.metrics[metric]
     value, high = published if isinstance(published, tuple) else (published, None)
-    own_metric = metric if row.class_name else _MACRO.get(metric, metric)
+    macro = CLASS_METRICS[metric].macro if metric in CLASS_METRICS and not row.class_name else None
+    own_metric = macro or metric
     of_images = _DIFFERENCE if row.is_difference else row.images
 
     if row.class_name:

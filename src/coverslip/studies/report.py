@@ -35,7 +35,7 @@ from coverslip.studies.figures import (
     seconds_per_image,
     size_drawing,
 )
-from coverslip.studies.plan import CLASS_METRICS
+from coverslip.studies.plan import COUNTED_CLASS_METRICS
 from coverslip.studies.published import PaperItem, PublishedFigure
 from coverslip.studies.results import FailedTraining, MetricMean, SizeCurve, training_time
 from coverslip.studies.variants import FIT_METRICS
@@ -449,10 +449,10 @@ def _merged(comparison: StudyComparison) -> SectionContent:
             row.name,
             row.class_name or "",
             count(row.n_single),
-            *(estimate(row.single[name]) for name in CLASS_METRICS),
+            *(estimate(row.single[name]) for name in COUNTED_CLASS_METRICS),
             row.merged,
             count(row.n_merged),
-            *(estimate(row.with_others[name]) for name in CLASS_METRICS),
+            *(estimate(row.with_others[name]) for name in COUNTED_CLASS_METRICS),
         ]
         for row in of_classes
     ]
@@ -654,7 +654,9 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
             row.name,
             row.dataset,
             row.class_name or text("study-images", images=row.images),
-            text("class-metric", metric=row.metric) if row.metric in CLASS_METRICS else METRICS[row.metric].title,
+            text("class-metric", metric=row.metric)
+            if row.metric in COUNTED_CLASS_METRICS
+            else METRICS[row.metric].title,
             _published_value(row),
             *((signed if row.is_difference else number)(row.own.get(arm)) for arm in comparison.arms or ("",)),
             *(() if item else (row.source,)),

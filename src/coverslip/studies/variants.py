@@ -25,7 +25,7 @@ from coverslip.evaluation.decisions import DecideBy, DecisionRule, decided_class
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import per_class
-from coverslip.evaluation.table import METRICS, metric_intervals, scored_metrics, value_with_groups
+from coverslip.evaluation.table import CLASS_METRICS, METRICS, metric_intervals, scored_metrics, value_with_groups
 from coverslip.events import Emit, Noted, Progressed, ignore
 from coverslip.images.preprocessing import degraded
 from coverslip.inference import load_classifier
@@ -41,7 +41,7 @@ from coverslip.runs.results import MapMethod, MapVerdict
 from coverslip.runs.training import Epoch
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell, crop_as_region, finished, open_images, slug
-from coverslip.studies.plan import CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
+from coverslip.studies.plan import COUNTED_CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
 
 if TYPE_CHECKING:
     from coverslip.inference.explain.explaining import Explanations
@@ -258,7 +258,7 @@ def _by_class(runs: Sequence[Run], among: set[Key] | None) -> dict[str | None, t
     names = [name for name, record in METRICS.items() if record.is_compared]
     of_all = metric_intervals(probability, label, units, predicted=predicted, metrics=names)
     of_classes: dict[str | None, tuple[int, dict[str, Metric]]] = {
-        class_name: (len(set(image[label == k])), {name: scores[k].metrics[name] for name in CLASS_METRICS})
+        class_name: (len(set(image[label == k])), {name: scores[k].metrics[name] for name in COUNTED_CLASS_METRICS})
         for k, class_name in enumerate(runs[0].predictions.classes)
         if (label == k).any()
     }
@@ -344,9 +344,7 @@ class FitScores:
 
 FIT_METRICS: Mapping[str, str] = {  # columns of `history.csv`, after `train_` or `val_`
     "accuracy": "accuracy",
-    "macro_precision": "precision",
-    "macro_recall": "recall",
-    "macro_f1": "f1",
+    **{record.macro: name for name, record in CLASS_METRICS.items() if record.macro is not None},
 }
 
 

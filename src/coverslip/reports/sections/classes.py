@@ -7,6 +7,7 @@ import numpy as np
 from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.results import Metric, SubgroupScores
+from coverslip.evaluation.table import CLASS_METRICS
 from coverslip.messages import text
 from coverslip.reports import figures, metric_rows
 from coverslip.reports.blocks import Drawing, Section, SectionText
@@ -165,17 +166,6 @@ TWO_CLASSES = Section(
 )
 
 
-_CLASS_METRICS = {
-    "precision": "column-precision",
-    "recall": "column-recall",
-    "specificity": "column-specificity",
-    "npv": "column-npv",
-    "f1": "column-f1",
-    "auroc": "column-auroc",
-    "average_precision": "column-average-precision",
-}
-
-
 def operating_point_words(run: ReportedRun) -> str:
     """Return what the operating points in the table are; empty if the most probable class is predicted."""
     if run.recipe.decide_by == "highest":
@@ -188,7 +178,7 @@ def operating_point_words(run: ReportedRun) -> str:
 
 def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
     """Yield the table of all classes; of many, those with the lowest F1, and all on request."""
-    columns = column_titles("column-class", "column-images", *_CLASS_METRICS.values())
+    columns = column_titles("column-class", "column-images", *(record.heading for record in CLASS_METRICS.values()))
     if run.recipe.decide_by != "highest":
         columns = (*columns, text("column-operating-point"))
     rows, summary = _rows(run), ""
@@ -212,7 +202,7 @@ def _rows(run: ReportedRun) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for row in metric_rows.classes(run):
         missing = Metric(value=None, reason=row.reason)
-        cells = [estimate(row.scores.get(key, missing), is_strong=key == "f1") for key in _CLASS_METRICS]
+        cells = [estimate(row.scores.get(key, missing), is_strong=key == "f1") for key in CLASS_METRICS]
         name = f"{row.number}. {row.name}" if is_numbered(run) and row.name != str(row.number) else row.name
         point = "–" if row.operating_point is None else f"{row.operating_point:.3g}"
         points = [] if run.recipe.decide_by == "highest" else [point]
