@@ -279,17 +279,26 @@ def _choose(
             return record.model_copy(update=changes), recipe.model_copy(update={"epochs": n_epochs})
         seconds = _rounded(record.seconds - left + needed)
         changes |= {"ended": "no time to fine-tune", "sufficient_seconds": seconds}
-        words = {"seconds": seconds, "duration": duration(seconds), "epochs": recipe.n_epochs}
-        context.emit(Noted.of(note("no-time-to-fine-tune", level="warning", n_networks=n_networks, **words)))
+        too_short = note(
+            "no-time-to-fine-tune",
+            level="warning",
+            n_networks=n_networks,
+            seconds=seconds,
+            duration=duration(seconds),
+            epochs=recipe.n_epochs,
+        )
+        context.emit(Noted.of(too_short))
     is_short = seconds_of["good"] > left and "first-look" in seconds_of
-    changes["preset"] = preset = "first-look" if is_short else "good"
+    preset: Preset = "first-look" if is_short else "good"
+    changes["preset"] = preset
     chosen_recipe = with_preset(recipe, preset)
     if is_short:
         context.emit(Noted.of(note("smaller-images", image_size=chosen_recipe.image_size)))
     if seconds_of[preset] > left:
         seconds = _rounded(record.seconds - left + seconds_of[preset])
-        words = {"budget": duration(record.seconds), "seconds": seconds, "duration": duration(seconds)}
-        context.emit(Noted.of(note("budget-exceeded", level="warning", **words)))
+        budget, enough = duration(record.seconds), duration(seconds)
+        exceeded = note("budget-exceeded", level="warning", budget=budget, seconds=seconds, duration=enough)
+        context.emit(Noted.of(exceeded))
     return record.model_copy(update=changes), chosen_recipe
 
 

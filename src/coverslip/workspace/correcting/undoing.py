@@ -148,7 +148,7 @@ def _step_joined(workspace: Workspace, change_id: int, *, is_undone: bool) -> bo
     if joined_source(job, dataset) == row.expected:
         restore_joined(workspace, job, dataset, row.new)
         return True
-    return joined_source(job, dataset) == row.new
+    return bool(joined_source(job, dataset) == row.new)
 
 
 def _apply(
