@@ -1,5 +1,6 @@
 """A classifier in one file: what it gives is the classifier, and no crafted file does any harm."""
 
+import hashlib
 import io
 import json
 import os
@@ -152,6 +153,32 @@ def test_the_command_writes_the_file_and_says_so(
     assert text("no-classifier") in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_a_changed_byte_in_any_file_is_noticed_when_a_classifier_is_loaded(own_run: cs.Run, tmp_path: Path) -> None:
+    """With an engine that was stored before, too, which needs no weights."""
+    folder = own_run.folder / "classifier"
+    packed = cs.export(own_run, out=tmp_path / "whole.coverslip")
+    with zipfile.ZipFile(packed) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    names = sorted(file.name for file in folder.glob("*.safetensors"))
+    assert names == ["delivered_head.safetensors", "ood.safetensors", WEIGHTS]
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    cs.load_classifier(own_run, "cpu").predict([pixels])
+    for name in names:
+        whole = (folder / name).read_bytes()
+        damaged = whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:]  # a small change of the last number
+        (folder / name).write_bytes(damaged)
+        for classifier in (own_run.folder, folder, zipped(tmp_path / "damaged.coverslip", entries | {name: damaged})):
+            with pytest.raises(BadClassifier) as raised:
+                cs.load_classifier(classifier, "cpu").predict([pixels])
+            assert raised.value.code == "classifier-file-damaged"
+            assert raised.value.parameters["name"] == name
+            with pytest.raises(BadClassifier):
+                cs.export(classifier, out=tmp_path / "copy.coverslip")
+        (folder / name).write_bytes(whole)
+    cs.load_classifier(own_run, "cpu").predict([pixels])
+
+
 # What strangers may send
 
 Craft = Callable[[Path, Entries], object]
@@ -223,7 +250,16 @@ def flipped(file: Path, entries: Entries) -> None:
 
 
 def replaced(name: str, change: Callable[[bytes], bytes], compression: int = zipfile.ZIP_STORED) -> Craft:
-    return lambda file, entries: zipped(file, entries | {name: change(entries[name])}, compression)
+    """The card states the checksum of other weights, as someone can who makes a file to do harm."""
+
+    def craft(file: Path, entries: Entries) -> None:
+        changed = entries | {name: change(entries[name])}
+        if name == WEIGHTS:
+            sha256 = {WEIGHTS: hashlib.sha256(changed[WEIGHTS]).hexdigest()}
+            changed[CARD] = json.dumps(json.loads(changed[CARD]) | {"sha256": sha256}).encode()
+        zipped(file, changed, compression)
+
+    return craft
 
 
 def edited(**changes: object) -> Craft:

@@ -244,6 +244,9 @@ class ClassifierCard(BaseModel):
         "last layer is in the weights. The delivered one, fitted on all images, is in a file of its own. null: the "
         "delivered classifier is the tested one.",
     )
+    sha256: dict[str, str] = Field(
+        default_factory=dict, description="Of the other files of the classifier, by name; compared when they are read."
+    )
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
         "was trained and tested on, unless it has been evaluated on such images first."
@@ -333,7 +336,7 @@ class PackedClassifier:
         """Read all tensors. They have the sizes in `tensors`, which the caller first compares with the network.
 
         Raises:
-            BadClassifier: the weights are damaged, or not finite.
+            BadClassifier: a file is damaged, or weights are not finite.
         """
         weights = self._read(WEIGHTS)
         return weights if self.card.tested is None else weights | self._read_delivered_head()
@@ -377,6 +380,7 @@ class PackedClassifier:
 
         with _opened(self.path, file) as (stream, size):
             data = _read(stream, size, self.path)
+        _check_sha256(self.path, self.card, file, hashlib.sha256(data).hexdigest())
         try:
             tensors: Tensors = load(data)
         except (SafetensorError, ValueError, KeyError) as error:
@@ -391,21 +395,31 @@ def write_classifier(
     folder: Path, card: ClassifierCard, weights: Tensors, statistics: FeatureStatistics | None = None
 ) -> None:
     """Write the card, the weights and the feature statistics. Equal arrays give equal bytes."""
-    from safetensors.numpy import save
-
-    write_bytes(folder / WEIGHTS, save(dict(sorted(weights.items()))))
+    sha256 = {WEIGHTS: _write_tensors(folder / WEIGHTS, weights)}
     if statistics is not None:
-        write_bytes(folder / OOD_FILE, save(dict(sorted(statistics.arrays().items()))))
-    write_card(folder, card)
+        sha256[OOD_FILE] = _write_tensors(folder / OOD_FILE, dict(statistics.arrays()))
+    write_card(folder, card.model_copy(update={"sha256": sha256}))
     (folder / DELIVERED_HEAD).unlink(missing_ok=True)  # of this training before it was resumed
 
 
 def write_delivered_head(folder: Path, card: ClassifierCard, head: Tensors) -> None:
     """Write the last layer that is fitted on all images, then the card, from which on it is used."""
+    sha256 = {**card.sha256, DELIVERED_HEAD: _write_tensors(folder / DELIVERED_HEAD, head)}
+    write_card(folder, card.model_copy(update={"sha256": sha256}))
+
+
+def _write_tensors(file: Path, tensors: Tensors) -> str:
+    """Write tensors, and return the SHA-256 of the file."""
     from safetensors.numpy import save
 
-    write_bytes(folder / DELIVERED_HEAD, save(dict(sorted(head.items()))))
-    write_card(folder, card)
+    data = save(dict(sorted(tensors.items())))
+    write_bytes(file, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check_sha256(path: Path, card: ClassifierCard, name: str, sha256: str) -> None:
+    if card.sha256.get(name) != sha256:
+        raise BadClassifier("classifier-file-damaged", file=path if path.is_file() else path / name, name=name)
 
 
 def write_card(folder: Path, card: ClassifierCard) -> None:
@@ -464,19 +478,29 @@ def card_of(path: Path) -> ClassifierCard:
 
 
 def fingerprint_of(path: os.PathLike[str] | str, *, tested: bool = False) -> str:
-    """Return the SHA-256 of a classifier's weights in hexadecimal. Equal trainings have equal fingerprints.
+    """Return a hash of a classifier's weights in hexadecimal. Equal trainings have equal fingerprints.
 
     Args:
         path: as of `find_classifier`.
         tested: as of `open_classifier`. The network before its last layer is the same.
+
+    Raises:
+        BadClassifier: a file is damaged.
     """
     path = find_classifier(path)
-    is_tested = tested or card_of(path).tested is None
+    card = card_of(path)
+    weights = _checked_sha256(path, card, WEIGHTS)
+    if tested or card.tested is None:
+        return weights
+    return sha256_json([weights, _checked_sha256(path, card, DELIVERED_HEAD)])
+
+
+def _checked_sha256(path: Path, card: ClassifierCard, name: str) -> str:
     digest = hashlib.sha256()
-    for name in (WEIGHTS,) if is_tested else (WEIGHTS, DELIVERED_HEAD):
-        with _opened(path, name) as (stream, _):
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+    with _opened(path, name) as (stream, _):
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    _check_sha256(path, card, name, digest.hexdigest())
     return digest.hexdigest()
 
 

@@ -171,6 +171,9 @@ no-classifier-file = Der Klassifikator hat keine solche Datei
 classifier-file-not-readable = Die Datei konnte nicht gelesen werden: { $reason }
     .do = Kopieren Sie den Klassifikator noch einmal.
 
+classifier-file-damaged = „{ $name }“ ist beschädigt: Der Inhalt ist nicht der, der geschrieben wurde
+    .do = Kopieren Sie den Klassifikator noch einmal, oder stellen Sie diese Datei aus einer Sicherung wieder her. Wenn es keine Kopie gibt, trainieren Sie noch einmal.
+
 classifier-truncated = Der Klassifikator ist abgeschnitten
     .do = Kopieren Sie den Klassifikator noch einmal.
 

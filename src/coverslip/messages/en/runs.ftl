@@ -171,6 +171,9 @@ no-classifier-file = The classifier has no such file
 classifier-file-not-readable = The file could not be read: { $reason }
     .do = Copy the classifier again.
 
+classifier-file-damaged = '{ $name }' is damaged: its content is not that which was written
+    .do = Copy the classifier again, or restore this file from a backup. If there is no copy, train again.
+
 classifier-truncated = The classifier is truncated
     .do = Copy the classifier again.
 
