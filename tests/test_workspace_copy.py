@@ -4,24 +4,45 @@ import hashlib
 import os
 import random
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from image_sets import App
+from PIL import Image
 from prediction_tables import written_prediction
 from refusing import refusing
 
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.images.reader import ReadPlan
+from coverslip.machine import process_started
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.status import StatusFile
 from coverslip.workspace.cleanup import delete_expired, remove_partial_files
-from coverslip.workspace.jobs.queue import finish_job, remove_job, restore_job, resume_job, stop_job
-from coverslip.workspace.jobs.records import add_job, find_job, new_job_folder
+from coverslip.workspace.jobs.queue import (
+    clear_processes_of_original,
+    finish_job,
+    remove_job,
+    restore_job,
+    resume_job,
+    stop_job,
+)
+from coverslip.workspace.jobs.records import (
+    add_job,
+    change_job,
+    find_job,
+    find_jobs,
+    list_unlisted_jobs,
+    new_job_folder,
+    state_of,
+    status_of,
+)
 from coverslip.workspace.predictions.samples import reset_sampling
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.trainings.queueing import rename_run
@@ -99,13 +120,85 @@ REQUESTS: list[Callable[[Workspace, str], object]] = [
 def test_no_request_in_a_copy_changes_a_file_of_the_original(seed: int, original: tuple[Workspace, list[str]]) -> None:
     workspace, job_ids = original
     before = tree(workspace.folder)
-    copy = open_workspace(shutil.copytree(workspace.folder, workspace.folder.with_name("copy")), workspace.roots)
+    copy = copied(workspace)
     chance = random.Random(seed)
     for _ in range(40):
         with suppress(CoverslipError):
             chance.choice(REQUESTS)(copy, chance.choice(job_ids))
     copy.engine.dispose()
     assert tree(workspace.folder) == before
+
+
+def copied(workspace: Workspace) -> Workspace:
+    workspace.engine.dispose()
+    return open_workspace(shutil.copytree(workspace.folder, workspace.folder.with_name("copy")), workspace.roots)
+
+
+def test_a_deletion_in_a_copy_is_one_of_the_copy(original: tuple[Workspace, list[str]]) -> None:
+    workspace, job_ids = original
+    copy, before = copied(workspace), tree(workspace.folder)
+    for job_id in job_ids[::-1]:
+        remove_job(copy, job_id)
+        assert not (copy.folder / find_job(workspace, job_id).folder.relative_to(workspace.folder)).exists()
+    copy.engine.dispose()
+    workspace.engine.dispose()
+    assert tree(workspace.folder) == before
+
+
+def test_the_jobs_of_a_copy_are_those_of_the_original_in_its_own_folder(original: tuple[Workspace, list[str]]) -> None:
+    workspace, _ = original
+    copy = copied(workspace)
+    for _ in range(2):
+        list_unlisted_jobs(copy)
+    of_original, of_copy = ({job.id: job for job in find_jobs(each)} for each in (workspace, copy))
+    assert of_copy.keys() == of_original.keys()
+    for job_id, job in of_copy.items():
+        assert job.folder == copy.folder / of_original[job_id].folder.relative_to(workspace.folder)
+        assert job.command == of_original[job_id].command
+
+
+def test_a_copy_takes_no_process_of_the_original_for_its_own(original: tuple[Workspace, list[str]]) -> None:
+    workspace, job_ids = original
+    job = find_job(workspace, job_ids[1])
+    StatusFile(job.run.status_file).write("running")
+    values = {"pid": os.getpid(), "process_started": process_started(), "launched": time.time()}
+    change_job(workspace, job.id, state="started", **values)
+    clear_processes_of_original(workspace)
+    copy = copied(workspace)
+    for each, state in ((workspace, "running"), (copy, "interrupted")):
+        clear_processes_of_original(each)
+        job = find_job(each, job.id)
+        assert state_of(job, status_of(job)) == state
+    with refusing(Conflict, "job-ended"):
+        stop_job(copy, job.id)
+    moved = open_workspace(workspace.folder.rename(workspace.folder.with_name("moved")), workspace.roots)
+    clear_processes_of_original(moved)
+    job = find_job(moved, job.id)
+    assert state_of(job, status_of(job)) == "running"
+
+
+def test_the_database_of_a_workspace_does_not_contain_its_folder(tmp_path: Path) -> None:
+    home = open_workspace(tmp_path / "lab", (tmp_path,))
+    app = App(home)
+    upload = home.uploads / "u" / "files" / "x"
+    written_jobs(home)
+    for seed in range(2):
+        file = upload / f"{seed}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (16, 16), np.uint8)).save(file)
+    table = home.snapshots / "table.csv"
+    table.parent.mkdir()
+    table.write_text(f"path,image_id,label\n{upload / '0.png'},a,x\n{upload / '1.png'},b,y\n")
+    datasets = [app.open(upload.parent)["id"], app.open(table)["id"]]
+    app.get(f"datasets/{datasets[0]}/inspection")
+    home.background.wait_all()
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        assert str(home.folder) not in "\n".join(connection.iterdump())
+    home.engine.dispose()
+    moved = App(open_workspace(home.folder.rename(tmp_path / "moved"), (tmp_path,)))
+    for dataset in datasets:
+        for row in moved.rows(f"datasets/{dataset}"):
+            assert moved.client.get(f"/api/v1/lists/{dataset}/rows/{row}/overview").status_code == 200
 
 
 @pytest.mark.parametrize("request_of", [remove_job, stop_job, resume_job, finish_job])

@@ -502,12 +502,11 @@ def _read_error(file: Path, error: OSError) -> CoverslipError:
 
 
 def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
-    below = os.fsencode(f"{workspace.folder}{os.sep}")
     with closing(sqlite3.connect(database)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         n_rows = count_rows(connection)
         paths = connection.execute("SELECT path FROM images WHERE dataset_id IS NOT NULL")
-        n_outside = sum(not os.fsencode(path).startswith(below) for (path,) in paths)
+        n_outside = sum(Path(os.fsdecode(path)).is_absolute() for (path,) in paths)  # others are in the workspace
     return Manifest(
         coverslip=__version__,
         database_version=version,
@@ -703,4 +702,4 @@ def _adapt(unpacked: Path, manifest: Manifest, folder: Path) -> int:
         # The rows of growing tables are read again, because their positions depend on the lengths of paths.
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result_tables'").fetchone():
             connection.execute("UPDATE result_tables SET n_bytes = 0, n_rows = 0 WHERE version = ''")
-        return sum(Path(path) in interrupted for (path,) in connection.execute("SELECT folder FROM jobs"))
+        return sum(folder / path in interrupted for (path,) in connection.execute("SELECT folder FROM jobs"))

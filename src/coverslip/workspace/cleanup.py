@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, String, delete, select, type_coerce, update
 
 from coverslip.cache.stores import remove_stores_of
 from coverslip.errors import Conflict, CoverslipError, NotFound
@@ -102,7 +102,7 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             is_of_dataset = tables.uploads.c.dataset_id == dataset_id
             upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()
             of_objects = [Path(path) for path in source_paths(row) if Path(path).is_relative_to(workspace.objects)]
-            unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace.uploads / upload_id)]
+            unused = [upload_id for upload_id in upload_ids if not _is_used(connection, workspace, upload_id)]
             connection.execute(delete(tables.uploads).where(tables.uploads.c.id.in_(unused)))
         remove_stores_of(dataset_id)
         for upload_id in unused:
@@ -125,9 +125,10 @@ def _delete_images(workspace: Workspace, dataset_id: str, is_over: threading.Eve
     return not n_deleted
 
 
-def _is_used(connection: Connection, upload: Path) -> bool:
+def _is_used(connection: Connection, workspace: Workspace, upload_id: str) -> bool:
     """Return whether a dataset uses files of an upload, such as a dataset of corrections."""
-    inside = tables.images.c.path.startswith(f"{upload}{os.sep}", autoescape=True)
+    start = tables.relative_path(f"{workspace.uploads / upload_id}{os.sep}", str(workspace.folder))
+    inside = type_coerce(tables.images.c.path, String).startswith(start, autoescape=True)
     is_present = tables.images.c.dataset_id.is_not(None)
     return connection.execute(select(tables.images.c.row_id).where(inside, is_present).limit(1)).first() is not None
 
@@ -258,7 +259,7 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
             with write_transaction(workspace.engine) as connection:
                 is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
-                    connection.execute(delete(tables.jobs).where(is_inside(Path(removed))))
+                    connection.execute(delete(tables.jobs).where(is_inside(workspace, Path(removed))))
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
                 is_of_job = (tables.changes.c.job_id == folder.name) & tables.changes.c.dataset_id.is_(None)
                 connection.execute(delete(tables.changes).where(is_of_job))

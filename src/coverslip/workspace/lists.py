@@ -58,6 +58,7 @@ from coverslip.workspace.store.rows import (
     unindexed,
 )
 from coverslip.workspace.store.tables import (
+    FOLDERS,
     changed_rows,
     changes,
     corrections,
@@ -65,6 +66,7 @@ from coverslip.workspace.store.tables import (
     images,
     jobs,
     path_as_stored,
+    relative_path,
     result_tables,
     results,
 )
@@ -252,7 +254,7 @@ def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> N
         image = key if key in plan_of_image else image_of.get(row.first_row)
         image_of[row_id] = image
         plan = row.plan or (plan_of(plan_of_image[image])[0] if image in plan_of_image else ReadPlan()).as_json()
-        cells.append((job.id, row_id, row.first_row, image, *_values(row, plan)))
+        cells.append((job.id, row_id, row.first_row, image, *_values(row, plan, FOLDERS[connection.dialect])))
     connection.exec_driver_sql(_INSERT, cells)
     _correct_repeats(connection, job, start)
 
@@ -266,12 +268,13 @@ def _correct_repeats(connection: Connection, job: Job, start: int) -> None:
     connection.execute(insert(corrections).prefix_with("OR IGNORE").from_select(names, answers))
 
 
-def _values(row: _Row, plan: str) -> tuple[object, ...]:
-    """Return the values of the columns from `image_id` on."""
+def _values(row: _Row, plan: str, folder: str) -> tuple[object, ...]:
+    """Return the values of the columns from `image_id` on, for the database of a folder."""
     prediction = row.prediction
+    file = None if row.file is None else path_as_stored(relative_path(row.file, folder))
     classes = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
     return (
-        *(prediction.image_id, prediction.path, None if row.file is None else path_as_stored(row.file)),
+        *(prediction.image_id, prediction.path, file),
         *(row.content, row.file_state, plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),

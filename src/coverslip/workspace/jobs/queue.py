@@ -11,11 +11,12 @@ from functools import partial
 
 from sqlalchemy import update
 
-from coverslip.errors import Busy, Conflict, CoverslipError, DiskFull, NotFound
+from coverslip.errors import BadRun, Busy, Conflict, CoverslipError, DiskFull, NotFound
 from coverslip.experiments.run_state import request_finish
-from coverslip.files import write_error, write_text
+from coverslip.files import write_error, write_json, write_text
 from coverslip.machine import memory_of_processes, n_cores, process_started
 from coverslip.messages import failure
+from coverslip.runs.documents import read_object
 from coverslip.runtime.programs import (
     Program,
     is_running,
@@ -32,6 +33,7 @@ from coverslip.workspace.jobs.records import (
     change_if_unchanged,
     change_if_unchanged_in,
     change_job,
+    clear_processes,
     find_job,
     find_jobs,
     find_owned_job,
@@ -154,7 +156,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
             remove_rows(connection, [job])
         remove_files(workspace, [job])
         return
-    removed = [job, *find_jobs(workspace, is_inside(job.folder))]
+    removed = [job, *find_jobs(workspace, is_inside(workspace, job.folder))]
     for each in removed[1:]:
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
@@ -328,6 +330,7 @@ class Queue:
 
     def start(self) -> None:
         # Before the first request. The clients of computations that an earlier server left have gone.
+        self._attempt(partial(clear_processes_of_original, self._workspace))
         self._attempt(partial(stop_computations, self._workspace, lambda _: True))
         self._attempt(self._list_unlisted)
         self._thread.start()
@@ -472,6 +475,21 @@ class Queue:
     def _wait_for(self, program: Program) -> None:
         program.wait()
         self._workspace.pulse.beat()
+
+
+def clear_processes_of_original(workspace: Workspace) -> None:
+    """Let jobs name no process if the workspace was copied: the processes work on the original.
+
+    A folder keeps its inode when it is moved, and gets another one when it is copied.
+    """
+    mark, inode = workspace.folder / "inode.json", workspace.folder.stat().st_ino
+    try:
+        is_copy = read_object(mark).get("inode") != inode
+    except BadRun:  # a new or restored workspace
+        is_copy = False
+    if is_copy:
+        clear_processes(workspace)
+    write_json(mark, {"format_version": 1, "inode": inode})
 
 
 def _reset_niceness(program: Program) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, String, delete, func, insert, select, type_coerce, update
 
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.messages import Failure, failure, language, localized_failure
@@ -153,9 +153,10 @@ def unended_jobs(connection: Connection) -> list[Job]:
     return jobs_where(connection, db.jobs.c.state.in_(("queued", "started")))
 
 
-def is_inside(folder: Path) -> ColumnElement[bool]:
+def is_inside(workspace: Workspace, folder: Path) -> ColumnElement[bool]:
     """Return the condition that the folder of a job is in this folder, such as that of an evaluation of a training."""
-    return db.jobs.c.folder.startswith(f"{folder}{os.sep}", autoescape=True)
+    start = db.relative_path(f"{folder}{os.sep}", str(workspace.folder))
+    return type_coerce(db.jobs.c.folder, String).startswith(start, autoescape=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,25 @@ def record_end(job: Job, exit_code: int) -> None:
     is_recorded = status is not None and status.state != "running"
     if not is_recorded and job.stop_requested is None:
         record_exit(job.folder, exit_code)
+
+
+def clear_processes(workspace: Workspace) -> int:
+    """Let jobs and their folders name no process, so that their work can be resumed, as in a copied workspace.
+
+    A process of the same number could otherwise be taken for the job, and be stopped in its place.
+
+    Returns:
+        The number of jobs that were running.
+    """
+    interrupted = set[Path]()
+    for parent in (workspace.jobs, workspace.predictions, workspace.runs, workspace.studies):
+        for file in parent.rglob(Run(parent).status_file.name):
+            if mark_interrupted(workspace.owned(file)):
+                interrupted.add(file.parent)
+    with write_transaction(workspace.engine) as connection:
+        connection.execute(update(db.jobs).values(pid=None, process_started=None, launched=None))
+        folders = connection.execute(select(db.jobs.c.folder)).scalars().all()
+    return sum(Path(folder) in interrupted for folder in folders)
 
 
 def record_lost_result(job: Job, error: Exception) -> None:

@@ -31,7 +31,7 @@ from coverslip.errors import Busy, CoverslipError, DiskFull
 from coverslip.events import Emit, Noted, OnProgress, ignore, progress_reporter
 from coverslip.files import write_error, write_json
 from coverslip.messages import ChooseOther, Remedies, RestoreBackup, note, text
-from coverslip.workspace.store.tables import metadata
+from coverslip.workspace.store.tables import FOLDERS, metadata
 
 _FORMAT_VERSION = 1
 _MOST = 20  # backups; older ones are deleted sooner
@@ -141,6 +141,7 @@ def open_database(
         max_overflow=-1,  # one connection for each thread
         execution_options={_WRITERS: _Writers(file, on_write)},
     )
+    FOLDERS[engine.dialect] = str(file.parent)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: object) -> None:

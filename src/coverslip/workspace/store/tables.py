@@ -1,7 +1,9 @@
 """The tables of the workspace. Only they contain labels and corrections; the rest can be rebuilt from folders."""
 
 import os
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     JSON,
@@ -50,19 +52,69 @@ class MessageText(TypeDecorator[Message]):
         return None if value is None else message_of(value)
 
 
+FOLDERS: WeakKeyDictionary[Dialect, str] = WeakKeyDictionary()  # the folder of each open database
+_INSIDE = "workspace:"  # before paths in the workspace, in JSON
+
+
+def relative_path(path: str, folder: str) -> str:
+    """Return a path as the database of a folder stores it: relative to the folder if it is inside."""
+    return path.removeprefix(folder + os.sep)
+
+
 class PathText(TypeDecorator[str]):
-    """A path as text. One that is not UTF-8 is stored as bytes."""
+    """An absolute path as text, relative to the workspace if it is in it. One that is not UTF-8 is stored as bytes."""
 
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, _: Dialect) -> Any:  # Any: str or bytes
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:  # Any: str or bytes
         """Convert a path for the database."""
-        return None if value is None else path_as_stored(value)
+        return None if value is None else path_as_stored(relative_path(value, FOLDERS[dialect]))
 
-    def process_result_value(self, value: Any, _: Dialect) -> str | None:  # Any: str or bytes
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # Any: str or bytes
         """Convert a path from the database."""
-        return os.fsdecode(value) if isinstance(value, bytes) else value
+        text = os.fsdecode(value) if isinstance(value, bytes) else value
+        return os.path.join(FOLDERS[dialect], text) if text else text  # noqa: PTH118 - of 100,000 images
+
+
+class PathsJson(TypeDecorator[Any]):
+    """JSON with absolute paths in texts and after `--option=`. Paths in the workspace are stored relative to it."""
+
+    impl = JSON
+    cache_ok = True
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:  # Any: as SQLAlchemy declares it
+        """Return the type of an index, as of JSON."""
+        return self.impl_instance.coerce_compared_value(op, value)
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # Any: JSON values
+        """Convert JSON for the database."""
+        folder = FOLDERS[dialect]
+
+        def stored(path: str) -> str:
+            is_inside = path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("", os.sep)
+            return _INSIDE + path[len(folder) :] if is_inside else path
+
+        return _with_paths(value, stored)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # Any: JSON values
+        """Convert JSON from the database."""
+        folder = FOLDERS[dialect]
+        return _with_paths(value, lambda text: folder + text[len(_INSIDE) :] if text.startswith(_INSIDE) else text)
+
+
+def _with_paths(value: Any, convert: Callable[[str], str]) -> Any:  # Any: JSON values
+    match value:
+        case str() if value.startswith("--") and "=" in value:
+            option, _, path = value.partition("=")
+            return f"{option}={convert(path)}"
+        case str():
+            return convert(value)
+        case list() | tuple():
+            return [_with_paths(each, convert) for each in value]
+        case dict():
+            return {_with_paths(name, convert): _with_paths(each, convert) for name, each in value.items()}
+    return value
 
 
 datasets = Table(
@@ -71,7 +123,7 @@ datasets = Table(
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False),
     Column("kind", String, nullable=False),  # folders, table, files, upload, samples
-    Column("sources", JSON, nullable=False),  # path (absolute), domain (its name, or None)
+    Column("sources", PathsJson, nullable=False),  # path, domain (its name, or None)
     Column("is_labeled", Boolean, nullable=False),
     Column("group_column", String),
     Column("group_pattern", String),
@@ -79,7 +131,7 @@ datasets = Table(
     # In the order of their keys and colors, including classes without images.
     Column("class_names", JSON, nullable=False),
     Column("class_plan", JSON, nullable=False),  # merge, drop, rename, as in a recipe
-    Column("opened", JSON),  # root, source, notes and origins; None before the images exist
+    Column("opened", PathsJson),  # root, source, notes and origins; None before the images exist
     # The pixels of each file: series, t, z, channels and level, as `images` of a recipe; None: nothing was chosen.
     Column("pixel_choice", JSON(none_as_null=True)),
     Column("display", JSON(none_as_null=True)),  # of each channel: color, limits and visibility; None: automatic
@@ -98,7 +150,7 @@ inspections = Table(
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
     Column("revision", Integer, nullable=False),  # of the labels and groups
-    Column("content", JSON, nullable=False),
+    Column("content", PathsJson, nullable=False),
 )
 
 images = Table(
@@ -112,14 +164,14 @@ images = Table(
     Column("missing_from", ForeignKey("datasets.id", ondelete="CASCADE"), index=True),
     Column("position", Integer),  # 0-based; the order of the images, which can change; None: it is missing
     Column("image_id", String, nullable=False),  # as in the command line; it changes if a source is added
-    Column("path", PathText, nullable=False),  # absolute
-    Column("shown_path", String, nullable=False),  # relative to the root
+    Column("path", PathText, nullable=False),
+    Column("shown_path", String, nullable=False),  # relative to the root, else to the workspace if it is in it
     Column("label_before", String),  # label of the user's folder or table
     Column("label", String),  # current label
     Column("group", String),
     Column("domain", String, nullable=False),
     Column("predefined_split", String),
-    Column("plan", JSON(none_as_null=True)),  # the pixels of the file; None: the whole first plane
+    Column("plan", PathsJson(none_as_null=True)),  # the pixels of the file; None: the whole first plane
     Column("about", JSON(none_as_null=True)),  # names and cells of further table columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
     # Excluded in the app: shown, but neither counted nor used in training.
@@ -295,9 +347,10 @@ jobs = Table(
     Column("classifier_id", String),  # of evaluations and predictions
     Column("repeats_run", String),  # the training that this one repeats
     Column("study_id", String),  # the study of this training
-    Column("folder", String, nullable=False),  # absolute; of an import, its file
-    Column("command", JSON, nullable=False),  # arguments after the interpreter; empty: an import, without a process
-    Column("choices", JSON, nullable=False),  # the requested recipe, or the sources
+    Column("folder", PathText, nullable=False),  # of an import, its file
+    # Arguments after the interpreter; empty: an import, without a process.
+    Column("command", PathsJson, nullable=False),
+    Column("choices", PathsJson, nullable=False),  # the requested recipe, or the sources
     Column("state", String, nullable=False),  # queued, started, ended, removed; further states are read from the folder
     Column("queued", Float),  # seconds since 1970; determines the order
     Column("launched", Float),  # start of its process, which may have died before it wrote a status
@@ -306,7 +359,7 @@ jobs = Table(
     Column("stop_requested", Float),
     Column("created", String, nullable=False),
     Column("made_by", String, nullable=False),  # the user of the request; empty: unknown
-    Column("image_keys", String),  # the file with the row_ids of its images, absolute; None: they are in no dataset
+    Column("image_keys", PathText),  # the file with the row_ids of its images; None: they are in no dataset
 )
 
 # The images that jobs have measured or predicted: the rows of `predictions.csv` in their folders.
@@ -320,7 +373,7 @@ results = Table(
     Column("image", ForeignKey("images.row_id", ondelete="SET NULL"), index=True),
     Column("image_id", String, nullable=False),  # as in the table
     Column("path", String, nullable=False),  # as in the table
-    Column("file", PathText),  # absolute; None: it was missing when the row was read
+    Column("file", PathText),  # None: it was missing when the row was read
     Column("content", String),  # the hash of the files that the classifier read; None: unknown
     Column("file_state", String),  # of these files when they were last known to be the same; None: unknown
     Column("plan", String, nullable=False),  # the pixels that the classifier read, as JSON
