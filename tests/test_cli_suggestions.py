@@ -34,6 +34,17 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return save_cells(tmp_path / "cells")
 
 
+@pytest.mark.parametrize("arguments", [["train", "cells", "--preset", "fast"], ["predict", "run", "--device", "tpu"]])
+def test_an_unknown_choice_is_refused_without_words_of_the_parser(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert f"'{arguments[-2]}'" in err
+    assert f"'{arguments[-1]}'" in err
+    assert "Value error" not in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [

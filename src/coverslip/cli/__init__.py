@@ -148,6 +148,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except TyperException as error:
         keep_near_options(error)
         sentence = set_instead(error, arguments) or error.format_message()
+        sentence = sentence.replace(": Value error, ", ": ", 1)  # Pydantic begins the errors of validators so
         return _fail(_one_line(sentence) + _help_of(error), error.exit_code)
     except CoverslipError as error:
         if debug:

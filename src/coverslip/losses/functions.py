@@ -1,7 +1,6 @@
 """Loss functions, and the cluster regularizer on features.
 
-Focal loss: Lin, Goyal, Girshick, He, Dollar 2017, Focal Loss for Dense Object Detection, eq. 4 for many classes. Label
-smoothing, which the paper does not have, is that of cross-entropy: the same weighted sum over classes.
+Focal loss: Lin, Goyal, Girshick, He, Dollar 2017, Focal Loss for Dense Object Detection, eq. 4 for many classes.
 
 Cluster regularizer: Tran, Meunier, Cheriet, Multi-domain learning CNN model for microscopy image classification
 (Mobincep), eq. 1:
