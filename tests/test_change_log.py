@@ -122,7 +122,8 @@ class Model:
         by_job = next((cell for _, each, cell in self.active(key) if each.by_job), None)
         if by_job is not None and by_job.after:
             is_last = last is not None and last[1].by_job
-            self.put(change, key, False if is_last else self.values[key], touches=True)
+            if is_last or not self.values[key]:
+                self.put(change, key, False, touches=True)
 
     def step(self, number: int, *, is_undone: bool) -> tuple[int, int] | None:
         """Undo or redo a change: how many images change and how many are left; None if it is refused."""
@@ -321,6 +322,22 @@ def test_changes_undone_and_redone_by_two_clients_are_those_of_a_model(tmp_path:
             ("POST", f"changes/{number}/undo", None, lambda model, n=number: model.step(n, is_undone=True)),
         )
     assert {value for (name, _), value in bench.model.values.items() if name in ("answer", "decision")} == {None}
+
+
+def test_an_exclusion_in_the_gallery_stays_whatever_is_answered_then(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    client, row = client_of(bench.workspace), bench.rows[0]
+
+    def answer(label: str | None, reason: str | None = None) -> None:
+        body = {"label": label, "excluded": reason}
+        assert client.put(f"{API}/lists/{JOB}/rows/0/correction", json=body).status_code == 200
+
+    answer(None, REASONS[0])
+    body = {"rows": [row], "is_excluded": True}
+    assert client.post(f"{API}/datasets/{bench.dataset}/exclusions", json=body).status_code == 200
+    for label in (*CLASSES, None, *CLASSES):
+        answer(label)
+        assert bench.state()["exclusion", row]
 
 
 @pytest.mark.exhaustive

@@ -141,10 +141,9 @@ def exclude_by_job(
         last = last_changes(ChangedField.EXCLUSION, changes.c.job_id)
         last = last.where(changed_rows.c.row_id.in_(among_integers(by_job)))
         changed_images = [row.row_id for row in connection.execute(last) if row.job_id == job_id]
-        are_others = images.c.row_id.in_(among_integers(by_job.difference(changed_images)))
-        others = connection.execute(select(images.c.row_id, images.c.is_excluded).where(are_others)).all()
-        values = [(row.row_id, str(int(row.is_excluded))) for row in others]
-        log_rows(connection, change_id, ChangedField.EXCLUSION, [(row_id, value, value) for row_id, value in values])
+        are_others = images.c.row_id.in_(among_integers(by_job.difference(changed_images))) & ~images.c.is_excluded
+        included = connection.execute(select(images.c.row_id).where(are_others)).scalars()
+        log_rows(connection, change_id, ChangedField.EXCLUSION, [(row_id, "0", "0") for row_id in included])
     if changed_images:
         row = dataset_row(connection, dataset_id)
         _exclude(connection, row, changed_images, change_id, is_excluded=is_excluded)
