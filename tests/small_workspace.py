@@ -195,7 +195,7 @@ def _done_here(workspace: Workspace, job_id: str, *, with_report: bool = True) -
     if module == "coverslip" and arguments[0] == "train":
         code = _train_or_copy(workspace, job, arguments, with_report=with_report)
     else:
-        code = main(arguments) if module == "coverslip" else process.main(Path(*arguments))
+        code = main(arguments) if module == "coverslip" else process.main(*map(Path, arguments))
     assert code == 0, job.command
     change_job(workspace, job_id, state="ended", pid=None, process_started=None)
     return job_id

@@ -116,7 +116,7 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
     change_job(lab.workspace, job.id, state="started", queued=None)
     job.folder.mkdir(parents=True)
     job.run.stop_file.touch()
-    assert process.main(job.folder) == 0
+    assert process.main(job.folder, lab.workspace.folder) == 0
     assert lab.get(f"exports/{job.id}")["state"] == "stopped"
     assert lab.get(f"exports/{job.id}")["verification"] is None
     assert not (job.folder / exports.CONTENT).exists()
@@ -158,7 +158,7 @@ def test_an_export_that_fails_gives_the_reason_and_leaves_nothing(lab: Lab) -> N
     content = weights.read_bytes()
     weights.write_bytes(content[:1000])
     try:
-        assert process.main(job.folder) == 1
+        assert process.main(job.folder, lab.workspace.folder) == 1
     finally:
         weights.write_bytes(content)
     failed = lab.get(f"exports/{job.id}")

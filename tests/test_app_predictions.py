@@ -600,12 +600,12 @@ def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: J
     content = card.read_text()
     try:
         card.write_text(json.dumps({**json.loads(content), **setting}))
-        assert process.main(folder) == 1
+        assert process.main(folder, lab.workspace.folder) == 1
     finally:
         card.write_text(content)
     assert failure_code(folder) == "prediction-classifier-changed"
     assert (folder / "predictions.csv").read_bytes() == before
-    assert process.main(folder) == 0
+    assert process.main(folder, lab.workspace.folder) == 0
     assert (folder / "predictions.csv").read_bytes() == before
 
 

@@ -468,7 +468,7 @@ def test_the_app_shows_the_pixel_size_of_a_classifier_and_rescales_on_request(
     codes = {}
     for rescale in (False, True):
         job = queue_prediction(workspace, classifier_id=classifier.id, sources=[str(images)], rescale=rescale)
-        assert process.main(find_job(workspace, job).folder) == 0
+        assert process.main(find_job(workspace, job).folder, workspace.folder) == 0
         codes[rescale] = {note.code for note in prediction_state(workspace, job).notes}
     assert "other-pixel-size" in codes[False] - codes[True]
     assert "rescaled-images" in codes[True] - codes[False]

@@ -19,12 +19,16 @@ from prediction_tables import written_prediction
 from refusing import refusing
 
 from coverslip.errors import Conflict, CoverslipError
+from coverslip.events import Emit
 from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
+from coverslip.processes import Json
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.status import StatusFile
 from coverslip.workspace.cleanup import delete_expired, remove_partial_files
+from coverslip.workspace.jobs import process
+from coverslip.workspace.jobs.process import write_request
 from coverslip.workspace.jobs.queue import (
     clear_processes_of_original,
     finish_job,
@@ -34,6 +38,7 @@ from coverslip.workspace.jobs.queue import (
     stop_job,
 )
 from coverslip.workspace.jobs.records import (
+    JobKind,
     add_job,
     change_job,
     find_job,
@@ -175,6 +180,28 @@ def test_a_copy_takes_no_process_of_the_original_for_its_own(original: tuple[Wor
     clear_processes_of_original(moved)
     job = find_job(moved, job.id)
     assert state_of(job, status_of(job)) == "running"
+
+
+def record_folder(workspace: Workspace, arguments: Json, _: Emit) -> None:
+    """The function of a job: it writes into its folder and into that of the workspace."""
+    for folder in (Path(arguments["folder"]), workspace.folder):
+        (folder / "worked.txt").write_text("")
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_a_job_that_waits_in_a_copied_or_moved_workspace_works_there(tmp_path: Path, *, is_moved: bool) -> None:
+    workspace = open_workspace(tmp_path / "original", (tmp_path,))
+    kind = JobKind(name="recording", queue="recording", function=f"{__name__}:record_folder")
+    job_id, folder = new_job_folder(workspace, workspace.predictions, "x")
+    command = write_request(workspace, kind, folder, {"folder": str(folder)})
+    values = {"name": "x", "dataset_name": "", "choices": {}, "command": command}
+    add_job(workspace, id=job_id, kind="predict", folder=str(folder), state="queued", **values)
+    before, place = tree(workspace.folder / "predictions"), tmp_path / "copy"
+    workspace.engine.dispose()
+    copy = open_workspace(workspace.folder.rename(place) if is_moved else shutil.copytree(workspace.folder, place))
+    assert process.main(*map(Path, find_job(copy, job_id).command[2:])) == 0
+    assert {file.parent for file in tmp_path.rglob("worked.txt")} == {place, find_job(copy, job_id).folder}
+    assert is_moved or tree(workspace.folder / "predictions") == before
 
 
 def test_the_database_of_a_workspace_does_not_contain_its_folder(tmp_path: Path) -> None:

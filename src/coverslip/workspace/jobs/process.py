@@ -1,8 +1,9 @@
-"""The process of a job whose kind has a function: `python -m coverslip.workspace.jobs.process FOLDER`.
+"""The process of a job whose kind has a function: `python -m coverslip.workspace.jobs.process FOLDER WORKSPACE`.
 
-FOLDER contains `request.json`, and then the status and the events. The function belongs to the room that owns the
-subject. It runs in a process of its own, because it needs libraries that the server does not load, or memory that the
-server would not release.
+FOLDER contains `request.json`, and then the status and the events. The paths of the request are relative to WORKSPACE,
+so that a job in a copied or moved workspace works on the files of that one. The function belongs to the room that owns
+the subject. It runs in a process of its own, because it needs libraries that the server does not load, or memory that
+the server would not release.
 """
 
 import importlib
@@ -20,6 +21,7 @@ from coverslip.runs.folder import Run, RunContext
 from coverslip.runtime.programs import end_with_parent
 from coverslip.stopping import Stop, signals_stop, work_stopped
 from coverslip.workspace.jobs.records import JobKind
+from coverslip.workspace.store.tables import with_absolute_paths, with_relative_paths
 from coverslip.workspace.store.workspace import Workspace
 
 Function = Callable[[Workspace, Json, Emit], None]
@@ -38,21 +40,27 @@ def write_request(workspace: Workspace, kind: JobKind, folder: Path, arguments: 
         arguments: of the function, as JSON values.
     """
     values = {"function": kind.function, "ends_with_server": kind.ends_with_server, "workspace": workspace.as_json()}
-    write_json(folder / _REQUEST_FILE, {"format_version": 1, **values, "arguments": arguments})
-    return ["-m", __name__, str(folder)]
+    request = with_relative_paths({**values, "arguments": arguments}, str(workspace.folder))
+    write_json(folder / _REQUEST_FILE, {"format_version": 1, **request})
+    return ["-m", __name__, str(folder), str(workspace.folder)]
 
 
-def read_arguments(folder: Path) -> Json:
+def read_arguments(workspace: Workspace, folder: Path) -> Json:
     """Return the arguments of the request of a job.
 
     Raises:
         BadRun: the request is missing or damaged.
     """
-    arguments: Json = read_object(folder / _REQUEST_FILE)["arguments"]
+    arguments: Json = _read_request(folder, workspace.folder)["arguments"]
     return arguments
 
 
-def main(folder: Path) -> int:
+def _read_request(folder: Path, workspace_folder: Path) -> Json:
+    request: Json = with_absolute_paths(read_object(folder / _REQUEST_FILE), str(workspace_folder))
+    return request
+
+
+def main(folder: Path, workspace_folder: Path) -> int:
     """Do a requested job, record in its folder how that ended, and return the exit code. An error is printed."""
     context = RunContext(folder, stop=Stop(Run(folder).stop_file))
     try:
@@ -62,7 +70,7 @@ def main(folder: Path) -> int:
                 recorded.emit(event)
                 recorded.stop.check()
 
-            request = read_object(folder / _REQUEST_FILE)
+            request = _read_request(folder, workspace_folder)
             if request["ends_with_server"]:
                 end_with_parent()
             module, _, name = request["function"].partition(":")
@@ -77,4 +85,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -339,7 +339,7 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
     job = find_owned_job(workspace, prediction_id, PREDICTION.name)
     if choice.to == "ome-tiff" and None in (choice.t, choice.z):
         with suppress(BadClassifier):  # it was removed
-            plan = _plan_of(job)
+            plan = _plan_of(workspace, job)
             t, z = (plan.t if choice.t is None else choice.t), (plan.z if choice.z is None else choice.z)
             choice = choice.model_copy(update={"t": t, "z": z})
     with suppress(FileNotFoundError):
@@ -355,9 +355,9 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
     return export_state(workspace, prediction_id)
 
 
-def _plan_of(job: Job) -> ReadPlan:
+def _plan_of(workspace: Workspace, job: Job) -> ReadPlan:
     """Return how the images of a prediction were read."""
-    request = read_arguments(job.folder)
+    request = read_arguments(workspace, job.folder)
     return plan_for(request, open_classifier(find_classifier(Path(request["classifier"]))).card.preprocessing.plan)
 
 
@@ -428,7 +428,7 @@ def write_objects(workspace: Workspace, prediction_id: str, choice: ObjectExport
 def _tables_of_objects(workspace: Workspace, job: Job) -> list[tuple[Path, str]]:
     """Return the tables of objects of a prediction, and with what the IDs of the images of each begin: its domain."""
     sources = list(map(str, job.choices["sources"]))
-    domains = read_arguments(job.folder).get("domains") or []
+    domains = read_arguments(workspace, job.folder).get("domains") or []
     prefixes = [""] * len(sources)
     if len(sources) > 1 and any(domains):
         names = domains_of_paths(list(map(Path, sources)))

@@ -89,18 +89,31 @@ class PathsJson(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # Any: JSON values
         """Convert JSON for the database."""
-        folder = FOLDERS[dialect]
-
-        def stored(path: str) -> str:
-            is_inside = path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("", os.sep)
-            return _INSIDE + path[len(folder) :] if is_inside else path
-
-        return _with_paths(value, stored)
+        return with_relative_paths(value, FOLDERS[dialect])
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # Any: JSON values
         """Convert JSON from the database."""
-        folder = FOLDERS[dialect]
-        return _with_paths(value, lambda text: folder + text[len(_INSIDE) :] if text.startswith(_INSIDE) else text)
+        return with_absolute_paths(value, FOLDERS[dialect])
+
+
+def with_relative_paths(value: Any, folder: str) -> Any:  # Any: JSON values
+    """Return JSON in which the paths in a workspace do not depend on its folder, as `PathsJson` stores it."""
+
+    def stored(path: str) -> str:
+        is_inside = path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("", os.sep)
+        return _INSIDE + path[len(folder) :] if is_inside else path
+
+    return _with_paths(value, stored)
+
+
+def with_absolute_paths(value: Any, folder: str) -> Any:  # Any: JSON values
+    """Return the JSON that `with_relative_paths` converted, with the paths of a workspace in this folder."""
+
+    def absolute(stored: str) -> str:
+        is_inside = stored == _INSIDE or stored.startswith(_INSIDE + os.sep)
+        return folder + stored[len(_INSIDE) :] if is_inside else stored
+
+    return _with_paths(value, absolute)
 
 
 def _with_paths(value: Any, convert: Callable[[str], str]) -> Any:  # Any: JSON values
