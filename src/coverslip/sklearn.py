@@ -37,8 +37,8 @@ class NotImages(cs.CoverslipError, ValueError):
     """`X` does not contain images."""
 
 
-class ImagesWithoutGroups(cs.CoverslipError, UserWarning):
-    """The names of the images suggest groups, and `fit` has none."""
+class ImagesWithoutGroups(UserWarning):
+    """The names of the images suggest groups, and `fit` has none. As text alone, it can be sent between processes."""
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -105,8 +105,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             # Names that a split can keep together.
             if groups is None and finding.code == "hidden-groups" and finding.remedies:
                 n_groups, example = finding.parameters["n_groups"], finding.parameters["example"]
-                warning = ImagesWithoutGroups("estimator-without-groups", n_groups=n_groups, example=example)
-                warnings.warn(warning, stacklevel=2)
+                sentences = str(cs.CoverslipError("estimator-without-groups", n_groups=n_groups, example=example))
+                warnings.warn(sentences, ImagesWithoutGroups, stacklevel=2)
         return self
 
     def predict(self, X: Images) -> npt.NDArray[Any]:  # Any: the labels
