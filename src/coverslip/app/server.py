@@ -272,7 +272,7 @@ def runner_of(app: ASGIApp) -> "uvicorn.Server":
     )
     config.load()
     # Otherwise, each full garbage collection visits all imported modules, while every request waits. Done before users
-    # are told how to end the app: a Ctrl-C in a callback of the collection gets lost.
+    # learn how to end the app: a Ctrl-C in a callback of the collection gets lost.
     gc.collect()
     gc.freeze()
     return uvicorn.Server(config)
@@ -295,7 +295,7 @@ class _Startup:
 
 
 def run_until_ended(runner: "uvicorn.Server", bound: socket.socket) -> None:
-    """Answer requests at this socket until the server is told to end.
+    """Answer requests at this socket until the server is to end.
 
     Raises:
         CoverslipError: the background work could not start.

@@ -127,11 +127,11 @@ def spot_check(
 ) -> None:
     """Check the predictions of new images by labels of some of them, drawn at random.
 
-    First, --out writes a table of images to label, without their predictions, and the number of labels that an interval
-    of the wished width needs is shown. Label the images without looking at the predictions. Then --labels compares the
-    labels with the predictions: the accuracy in each condition, and the proportion of each class by counts, by counts
-    corrected for the errors on test images, by labels alone, and by labels and predictions together. The last estimate
-    (prediction-powered inference) assumes nothing about the errors of the classifier.
+    First, --out writes a table of images to label, without their predictions, and the number of labels that an
+    interval of the requested width needs is shown. Label the images without looking at the predictions. Then --labels
+    compares the labels with the predictions: the accuracy in each condition, and the proportion of each class by
+    counts, by counts corrected for the errors on test images, by labels alone, and by labels and predictions together.
+    The last estimate (prediction-powered inference) assumes nothing about the errors of the classifier.
 
     Examples:
 

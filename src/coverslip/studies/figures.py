@@ -285,7 +285,7 @@ _MOST_LINES = 3
 
 
 def _wrapped(name: str, width: int) -> str:
-    """Return the name on several lines, so that similar names can be told apart.
+    """Return the name on several lines, so that similar names can be distinguished.
 
     Lines end after spaces; in names with longer words, also after other marks.
     """

@@ -245,7 +245,7 @@ study-usual-tests = The same differences with a paired t test over splits and wi
 
 study-overall = Means and mean ranks (1 is best) are over datasets without common images: { $datasets }. The CI of a mean combines those of the datasets as independent, and says nothing about other datasets. Differences in mean rank below { $critical } are not statistically significant (Nemenyi test at 0.05, which treats datasets as independent).
 
-study-left-out = “{ $dataset }” is left out of means and ranks: { $n_common } of its { $n_images } images are also in { $others }.
+study-left-out = “{ $dataset }” is excluded from means and ranks: { $n_common } of its { $n_images } images are also in { $others }.
 
 study-costs = Size and training time on the first dataset, at its image size and with its classes. The time per image is that of a batch from file to prediction, the mean over datasets. If there are means over the datasets of several arms, all values are of the last arm.
     .title = Performance and cost
