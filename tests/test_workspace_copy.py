@@ -228,6 +228,17 @@ def test_the_database_of_a_workspace_does_not_contain_its_folder(tmp_path: Path)
             assert moved.client.get(f"/api/v1/lists/{dataset}/rows/{row}/overview").status_code == 200
 
 
+def test_files_behind_a_link_out_of_the_workspace_are_passed_over_at_the_start(tmp_path: Path) -> None:
+    workspace = open_workspace(tmp_path / "lab", (tmp_path,))
+    file = tmp_path / "large disk" / "upload" / ".part"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    for link in (workspace.uploads, workspace.jobs):
+        link.symlink_to(file.parent.parent)
+    remove_partial_files(workspace)
+    assert file.exists()
+
+
 @pytest.mark.parametrize("request_of", [remove_job, stop_job, resume_job, finish_job])
 def test_a_folder_that_is_a_link_out_of_the_workspace_is_not_changed(
     request_of: Callable[[Workspace, str], object], original: tuple[Workspace, list[str]], tmp_path: Path

@@ -168,7 +168,8 @@ def remove_partial_files(workspace: Workspace) -> None:
     folders = (workspace.folder / "classifiers", workspace.uploads, *workspace.uploads.glob("*"))
     partial = (path for folder in folders for path in folder.glob(".*"))  # complete files of uploads are in `files/`
     for path in (*partial, *_files_without_job(workspace)):
-        workspace.remove(path)
+        with suppress(Conflict):  # its folder is a link out of the workspace
+            workspace.remove(path)
 
 
 def _files_without_job(workspace: Workspace) -> Iterator[Path]:
