@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,13 @@ from small_workspace import (
     until,
     write_cells,
 )
-from sqlalchemy import select, update
 from tables import downloaded
 
 import coverslip as cs
 from coverslip.app.clients import Languages
 from coverslip.app.server import create_app
-from coverslip.messages import note
 from coverslip.reports.reported import read_evaluation
 from coverslip.reports.sections.results import against_own_test
-from coverslip.runs.progress import TimedNote
-from coverslip.workspace.store.tables import jobs
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -215,18 +211,6 @@ def test_training_images_are_not_counted_before_if_a_table_states_their_planes(l
     dataset = open_images(lab.workspace, folder / "table.csv")
     outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
     assert (outlook["n_known"], outlook["n_used_in_training"]) == (60, None)
-
-
-def test_notes_on_pixels_that_an_earlier_version_stored_with_the_job_are_shown(lab: Lab, other: Json) -> None:
-    pixel_note = TimedNote(**asdict(note("other-pixels", level="warning", keys=1, differences="z-plane 1")), time=1.0)
-    with lab.workspace.engine.begin() as connection:
-        choices = connection.execute(select(jobs.c.choices).where(jobs.c.id == other["id"])).scalar_one()
-        stored = {**choices, "notes": [asdict(pixel_note)]}
-        connection.execute(update(jobs).where(jobs.c.id == other["id"]).values(choices=stored))
-    codes = [each["code"] for each in lab.get(f"evaluations/{other['id']}")["notes"]]
-    with lab.workspace.engine.begin() as connection:
-        connection.execute(update(jobs).where(jobs.c.id == other["id"]).values(choices=choices))
-    assert codes == ["other-pixels", *(each["code"] for each in other["notes"])]
 
 
 @pytest.mark.exhaustive

@@ -1,6 +1,5 @@
 """The delivered classifier is fitted on all images, and every number of a run is of the tested one beside it."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -58,15 +57,6 @@ def runs(trained: Run, tested_run: Run, tmp_path: Path) -> tuple[Run, Run]:
 
 def metrics_of(run: Run) -> dict[str, object]:
     return {name: metric.value for name, metric in run.metrics.metrics.items()}
-
-
-def test_a_former_version_refuses_a_card_with_two_temperatures(trained: Run, tested_run: Run) -> None:
-    """Version 1 has no `tested`, so that the temperature of the delivered classifier would apply to the tested one."""
-    versions = [
-        json.loads((run.classifier_folder / "classifier.json").read_text())["format_version"]
-        for run in (trained, tested_run)
-    ]
-    assert versions == [2, 1]
 
 
 def test_all_numbers_of_a_run_are_those_without_the_fit_on_all(trained: Run, tested_run: Run) -> None:

@@ -291,6 +291,7 @@ class ClassifierCard(BaseModel):
                 "prior": self.tested.prior,
                 "trained_on": self.trained_on.model_copy(update=numbers),
                 "tested": None,
+                "sha256": {name: sha256 for name, sha256 in self.sha256.items() if name != DELIVERED_HEAD},
             }
         )
 
