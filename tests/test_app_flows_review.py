@@ -82,7 +82,7 @@ def slowly(route: "Route") -> None:
 
 
 @pytest.mark.exhaustive
-def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", review: Review) -> None:
+def test_quick_keys_correct_one_image_each_and_are_undone_and_redone_in_turn(page: "Page", review: Review) -> None:
     review.open(page)
     page.route(CORRECTIONS, slowly)
     labels = others(review, 3)
@@ -98,6 +98,10 @@ def test_quick_keys_correct_one_image_each_and_are_undone_in_turn(page: "Page", 
         page.keyboard.press("Control+z")
     page.get_by_role("link", name="Reviewed 1").wait_for()
     assert review.corrections() == [labels[0], None, None, None]
+    page.keyboard.press("Control+Shift+z")
+    review.until_corrected(page, [*labels[:2], None, None])
+    page.keyboard.press("Control+z")
+    review.until_corrected(page, [labels[0], None, None, None])
     page.keyboard.press("Home")
     page.keyboard.press("Delete")
     review.until_corrected(page, [None] * 4)

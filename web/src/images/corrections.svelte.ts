@@ -1,4 +1,4 @@
-// Corrections of predicted and evaluated images: saved one after another, and undone in turn.
+// Corrections of predicted and evaluated images: saved one after another, and undone and redone in turn.
 import { Problem } from '../api/client';
 import type { Review } from '../api/predictions';
 import { stepChange } from '../state/changes';
@@ -20,8 +20,14 @@ interface Saved<Item> {
   change: number | null; // null if nothing was changed
 }
 
+interface Change {
+  row: number;
+  change: number;
+}
+
 export class Corrections<Item extends Corrected, Query> {
-  #history: { row: number; change: number }[] = [];
+  #done: Change[] = [];
+  #undone: Change[] = [];
   #enqueue = saving();
 
   constructor(
@@ -38,7 +44,10 @@ export class Corrections<Item extends Corrected, Query> {
         const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
         if (!before || isSame(before, review)) return;
         const { row: after, change } = await this.save(row, review);
-        if (change !== null) this.#history.push({ row, change });
+        if (change !== null) {
+          this.#done.push({ row, change });
+          this.#undone = [];
+        }
         await this.#show(after);
       } catch (problem) {
         this.#fail(problem);
@@ -46,18 +55,21 @@ export class Corrections<Item extends Corrected, Query> {
     });
   }
 
-  undo(): Promise<void> {
+  /** Undo the last correction, or redo the one that was undone last, and go to its image. */
+  step(by: 'undo' | 'redo'): Promise<void> {
     return this.#enqueue(async () => {
-      const last = this.#history.at(-1);
+      const [from, to] = by === 'undo' ? [this.#done, this.#undone] : [this.#undone, this.#done];
+      const last = from.at(-1);
       if (!last) return;
       try {
-        await stepChange(last.change);
-        this.#history.pop();
+        await stepChange(last.change, by);
+        from.pop();
+        to.push(last);
         await this.#show((await this.list.source.read([last.row]))[0]!);
         const index = this.list.indexOf(last.row);
         if (index >= 0) this.list.go(index);
       } catch (problem) {
-        if (this.#fail(problem)) this.#history.pop(); // otherwise, the undo can be repeated
+        if (this.#fail(problem)) from.pop(); // otherwise, the step can be repeated
       }
     });
   }

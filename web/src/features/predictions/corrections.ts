@@ -34,7 +34,7 @@ export function correctionsOf(
   function key(event: KeyboardEvent): boolean {
     const command = actionOf(event, keys(), classes());
     if (command?.act === 'help') onhelp();
-    else if (command?.act === 'undo') void corrected.undo();
+    else if (command?.act === 'undo' || command?.act === 'redo') void corrected.step(command.act);
     else if (command?.act === 'assign' && command.label === null) review(NO_REVIEW);
     else if (command?.act === 'assign' || command?.act === 'exclude') {
       review(

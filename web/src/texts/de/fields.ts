@@ -63,7 +63,7 @@ export const fields: Texts['fields'] = {
     ['1 – 9, 0, a – z', 'Das Label des ausgewählten Objekts im Datensatz korrigieren'],
     ['Pfeiltasten', 'Das nächste oder vorherige Objekt auswählen; das Gesichtsfeld folgt'],
     ['Eingabetaste, Doppelklick', 'Die Bildansicht des Objekts öffnen'],
-    ['Strg + Z', 'Eine Korrektur rückgängig machen'],
+    ['Strg + Z, Strg + Umschalt + Z', 'Eine Korrektur rückgängig machen oder wiederholen'],
     ['+  −  *', 'Vergrößern, verkleinern, das Gesichtsfeld an das Fenster anpassen'],
     ['?', 'Diese Liste anzeigen'],
   ],

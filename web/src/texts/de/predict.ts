@@ -510,7 +510,7 @@ export const predict: Texts['predict'] = {
       ['Eingabetaste, Doppelklick', 'Bild öffnen'],
       ['+  −  Pos1', 'in der Bildansicht: vergrößern, verkleinern, an Fenster anpassen'],
       ['Umschalt + Pfeile', 'in der Bildansicht: Bild verschieben'],
-      ['Strg + Z', 'letzte Korrektur rückgängig machen'],
+      ['Strg + Z, Strg + Umschalt + Z', 'Korrektur rückgängig machen oder wiederholen'],
       ['?', 'diese Liste anzeigen'],
     ],
   },

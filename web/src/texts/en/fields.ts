@@ -54,7 +54,7 @@ export const fields = {
     ['1 – 9, 0, a – z', 'Correct the label of the selected object in the dataset'],
     ['Arrows', 'Select the next or previous object; the field follows'],
     ['Enter, double-click', 'Open the viewer of the object'],
-    ['Ctrl + Z', 'Undo a correction'],
+    ['Ctrl + Z, Ctrl + Shift + Z', 'Undo or redo a correction'],
     ['+  −  *', 'Zoom in, zoom out, fit the field to the window'],
     ['?', 'Show this list'],
   ] as [string, string][],

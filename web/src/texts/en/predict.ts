@@ -505,7 +505,7 @@ export const predict = {
       ['Enter, double-click', 'open the image'],
       ['+  −  Home', 'in the viewer: zoom in, zoom out, fit to window'],
       ['Shift + arrows', 'in the viewer: move the picture'],
-      ['Ctrl + Z', 'undo the last correction'],
+      ['Ctrl + Z, Ctrl + Shift + Z', 'undo or redo a correction'],
       ['?', 'show this list'],
     ] as [string, string][],
   },

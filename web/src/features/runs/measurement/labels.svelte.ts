@@ -26,7 +26,7 @@ export class LabelCorrections {
 
   key = (event: KeyboardEvent): boolean => {
     const command = actionOf(event, this.keys(), this.keys().ofDataset);
-    if (command?.act === 'undo') void this.#corrected.undo();
+    if (command?.act === 'undo' || command?.act === 'redo') void this.#corrected.step(command.act);
     else if (command?.act === 'assign') this.correct(command.label);
     else return false;
     return true;
