@@ -120,10 +120,9 @@ class Model:
             return
         last = next(self.active(key), None)
         by_job = next((cell for _, each, cell in self.active(key) if each.by_job), None)
-        if by_job is not None and by_job.after:
+        if by_job is not None and by_job.after and not by_job.before:  # else it withdrew its exclusion
             is_last = last is not None and last[1].by_job
-            if is_last or not self.values[key]:
-                self.put(change, key, False, touches=True)
+            self.put(change, key, False if is_last else self.values[key], touches=True)
 
     def step(self, number: int, *, is_undone: bool) -> tuple[int, int] | None:
         """Undo or redo a change: how many images change and how many are left; None if it is refused."""

@@ -141,9 +141,10 @@ def exclude_by_job(
         last = last_changes(ChangedField.EXCLUSION, changes.c.job_id)
         last = last.where(changed_rows.c.row_id.in_(among_integers(by_job)))
         changed_images = [row.row_id for row in connection.execute(last) if row.job_id == job_id]
-        are_others = images.c.row_id.in_(among_integers(by_job.difference(changed_images))) & ~images.c.is_excluded
-        included = connection.execute(select(images.c.row_id).where(are_others)).scalars()
-        log_rows(connection, change_id, ChangedField.EXCLUSION, [(row_id, "0", "0") for row_id in included])
+        are_others = images.c.row_id.in_(among_integers(by_job.difference(changed_images)))
+        others = connection.execute(select(images.c.row_id, images.c.is_excluded).where(are_others)).all()
+        values = [(row.row_id, str(int(row.is_excluded))) for row in others]
+        log_rows(connection, change_id, ChangedField.EXCLUSION, [(row_id, value, value) for row_id, value in values])
     if changed_images:
         row = dataset_row(connection, dataset_id)
         _exclude(connection, row, changed_images, change_id, is_excluded=is_excluded)
@@ -157,10 +158,11 @@ def excluded_by_job(connection: Connection, job_id: str, row_ids: Collection[int
         job_id: the prediction.
         row_ids: the images; None: all.
     """
-    last = last_changes(ChangedField.EXCLUSION, changed_rows.c.after, job_id=job_id)
+    last = last_changes(ChangedField.EXCLUSION, changed_rows.c.before, changed_rows.c.after, job_id=job_id)
     if row_ids is not None:
         last = last.where(changed_rows.c.row_id.in_(among_integers(row_ids)))
-    return {row.row_id for row in connection.execute(last) if row.after == "1"}
+    # Equal values: the prediction withdrew its exclusion, and the gallery had excluded or included the image.
+    return {row.row_id for row in connection.execute(last) if (row.before, row.after) == ("0", "1")}
 
 
 def _exclude(
