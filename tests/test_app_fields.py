@@ -140,7 +140,7 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     in_use = app.get(f"{of_second}/labels")
     assert (in_use["classes"], in_use["labels"]) == (["large", "other"], [0, -1] * 4 + [0])
     app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": False})
-    app.undo(at, change)
+    app.undo(change)
     assert app.get(f"{of_first}/labels")["labels"][:4] == before["labels"][:4]
     _, boxes, rings = outlines(app, of_first)
     assert boxes[1].tolist() == [130, 30, 40, 40]

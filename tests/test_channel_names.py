@@ -27,8 +27,8 @@ from coverslip.inference.new_images import refuse_other_channels
 from coverslip.messages import Set
 from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
+from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.records import failure_of_job, find_job, status_of
-from coverslip.workspace.predictions.predicting import predict_into
 from coverslip.workspace.predictions.state import queue_prediction
 
 RECIPE: dict[str, Any] = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 48, "tta": 1}
@@ -152,8 +152,7 @@ def test_the_app_refuses_another_order_until_channels_are_chosen_for_the_dataset
     dataset = app.open(swapped_in(tmp_path))
     classifier = trained_here(app.home, trained["id"], {**RECIPE, "split.folds": 0})
     job = find_job(app.home, queue_prediction(app.home, classifier_id=classifier, dataset_id=dataset["id"]))
-    with pytest.raises(BadDataset):
-        predict_into(job.folder)
+    assert process.main(job.folder, app.home.folder) == 1
     failure = failure_of_job(job, status_of(job))
     assert (failure.code, failure.remedies) == ("other-channel-order", (Set("images.channels", ["DAPI", "GFP"]),))
     pixels = {"series": 0, "t": 0, "z": 0, "channels": ["DAPI", "GFP"], "level": 0}

@@ -108,13 +108,15 @@ def n_shown_at_most(n_classes: int) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", only_first(1, TRAININGS.values()), ids=TRAININGS)
-def test_a_training_decodes_each_image_once_and_those_in_the_report_once_more(
+def test_a_training_decodes_each_image_once_and_those_of_the_report_and_the_measurement_again(
     tmp_path: Path, n_reads: Counter[str], recipe: Recipe
 ) -> None:
     cs.train(write_counted(tmp_path / "cells"), recipe, out=tmp_path / "run")
     assert len(n_reads) == 72
-    assert set(n_reads.values()) == {1, 2}
-    assert sum(n == 2 for n in n_reads.values()) <= n_shown_at_most(n_classes=3)
+    # The measurement of the speed reads some without the cache, and again for steps of fine-tuning.
+    n_measured = 32 * (1 if recipe.stage == "instant" else 2)
+    assert min(n_reads.values()) == 1
+    assert n_reads.total() - 72 <= n_measured + n_shown_at_most(n_classes=3)
 
 
 @pytest.mark.slow

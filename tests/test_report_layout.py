@@ -54,20 +54,18 @@ def write_folds(folder: Path) -> None:
 
 
 def write_proportions(folder: Path) -> None:
-    """Of wells with times and controls, and a class with a long name."""
+    """Of wells with conditions, and a class with a long name."""
     rng, classes = np.random.default_rng(0), ("healthy", LONG[2], "other")
     rows = [
         SampledPrediction(
             Prediction(f"{k}", f"{k}.png", None, classes[k], 1.0, classes[k], tuple(float(k == j) for j in range(3))),
             f"plate 1/{'ABC'[well % 3]}{1 + well // 3:02d}",
             ("0", "solvent with a long name, 5 percent", "30")[well // 3],
-            time=time,
         )
         for well in range(9)
-        for time in (0.0, 4.0, 24.0)
         for k in rng.choice(3, 20, p=(0.6, 0.3, 0.1))
     ]
-    summary = summary_of(classes, rows, None, controls=("0", "30"))
+    summary = summary_of(classes, rows, None, "0")
     (folder / "run").mkdir()
     write_proportions_report(summary, folder / "run" / "report.html")
 
