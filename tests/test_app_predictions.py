@@ -592,10 +592,16 @@ def failure_code(folder: Path) -> str:
     return status.failure.code
 
 
+def table_without_state(folder: Path) -> list[Json]:
+    """The rows of a prediction without the state of the files, which other tests replace by equal ones."""
+    rows = csv.DictReader((folder / "predictions.csv").read_text().splitlines())
+    return [{name: cell for name, cell in row.items() if name != "coverslip_state"} for row in rows]
+
+
 @pytest.mark.parametrize("setting", [{"operating_points": [0.2, 0.5, 0.3]}, {"uncertain_below": 0.9}])
 def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: Json) -> None:
     folder = find_job(lab.workspace, lab.prediction).folder
-    before = (folder / "predictions.csv").read_bytes()
+    before = table_without_state(folder)
     card = lab.workspace.runs / "first" / "classifier" / "classifier.json"
     content = card.read_text()
     try:
@@ -604,9 +610,9 @@ def test_a_prediction_does_not_resume_with_other_thresholds(lab: Lab, setting: J
     finally:
         card.write_text(content)
     assert failure_code(folder) == "prediction-classifier-changed"
-    assert (folder / "predictions.csv").read_bytes() == before
+    assert table_without_state(folder) == before
     assert process.main(folder, lab.workspace.folder) == 0
-    assert (folder / "predictions.csv").read_bytes() == before
+    assert table_without_state(folder) == before
 
 
 @pytest.mark.exhaustive
