@@ -161,6 +161,20 @@ def test_a_decision_is_the_label_keeps_the_readings_and_can_be_undone(lab: Lab) 
     assert (lab.label(row), lab.decided(row)) == (other, (None, None))
 
 
+def test_an_undone_decision_about_an_image_that_left_the_dataset_can_be_redone(lab: Lab, tmp_path: Path) -> None:
+    lab.send("POST", body={"n": 10}, by=ADA)
+    read_all(lab, 1)
+    image = lab.send("GET", "/disagreements")["items"][0]
+    lab.send("PUT", f"/decisions/{image['row_id']}", body={"label": image["first"]["label"]}, by=EVE)
+    change = lab.decided(image["row_id"])[1]
+    assert lab.undo_decision(image["row_id"]) == 200
+    lab.send("DELETE", code=204)  # the readings
+    write_cells(tmp_path / "others", 12, seed=5)
+    change_dataset(lab.workspace, lab.dataset, {"sources": [{"path": str(tmp_path / "others")}]})
+    until(lambda: dataset_state(lab.workspace, lab.dataset).state != "reading")
+    assert lab.client.post(f"{API}/changes/{change}/redo").json()["n"] == 1
+
+
 def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 4)

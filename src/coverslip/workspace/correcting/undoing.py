@@ -31,7 +31,7 @@ _MOST_RETURNED = 1_000
 class ChangeStep:
     """A change that was undone or redone."""
 
-    n: Annotated[int, Field(description="Images that changed.")]
+    n: Annotated[int, Field(description="Images that changed, without those of a joined table.")]
     rows: Annotated[list[int], Field(description="The row_ids of the first 1,000 of them that are in the dataset.")]
     n_left: Annotated[int, Field(description="Images that were changed again since, and stay as they are.")]
     left: Annotated[
@@ -93,7 +93,10 @@ def _step(workspace: Workspace, change_id: int, *, is_undone: bool) -> ChangeSte
     changed = {field: [row.row_id for row in of_field if row.before != row.after] for field, of_field in rows.items()}
     left = max(([each for each in row_ids if each not in done[field]] for field, row_ids in changed.items()), key=len)
     return ChangeStep(
-        n=max(len(done[field].intersection(row_ids)) for field, row_ids in changed.items()),
+        n=max(
+            (len(done[field].intersection(ids)) for field, ids in changed.items() if field is not ChangedField.JOIN),
+            default=0,
+        ),
         rows=present,
         n_left=len(left),
         left=left[:_MOST_RETURNED],

@@ -382,11 +382,14 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
 
 _plan = lru_cache(maxsize=1_024)(ReadPlan)
 _ANNOTATIONS = (confirmed_labels, reserved_images, second_reading_images)
-# Whether users said something about an image: a label, an exclusion, a confirmation, a reading, or its reservation.
+# Whether users said something about an image: a label, an exclusion, a decision, a confirmation, a reading, or its
+# reservation.
 is_annotated = or_(
     images.c.label.is_distinct_from(images.c.label_before),
     images.c.is_excluded,
-    images.c.row_id.in_(select(changed_rows.c.row_id).where(changed_rows.c.field.in_(("label", "exclusion")))),
+    images.c.row_id.in_(
+        select(changed_rows.c.row_id).where(changed_rows.c.field.in_(("label", "exclusion", "decision")))
+    ),
     *(images.c.row_id.in_(select(table.c.row_id)) for table in _ANNOTATIONS),
 )
 _reserved = select(reserved_images.c.row_id).where(reserved_images.c.row_id == images.c.row_id)

@@ -65,8 +65,8 @@ export const general: Texts['general'] = {
   cancel: 'Abbrechen',
   computation: { waiting: 'In der Warteschlange', starting: 'Wird gestartet' },
   undo: 'Rückgängig machen',
-  undone: (n, nLeft) => stepText(`Bei ${dative.images(n)} rückgängig gemacht.`, nLeft),
-  redone: (n, nLeft) => stepText(`Bei ${dative.images(n)} wiederholt.`, nLeft),
+  undone: (n, nLeft) => stepText(n ? `Bei ${dative.images(n)} rückgängig gemacht.` : 'Rückgängig gemacht.', nLeft),
+  redone: (n, nLeft) => stepText(n ? `Bei ${dative.images(n)} wiederholt.` : 'Wiederholt.', nLeft),
   actions: 'Aktionen',
   deleted: {
     title: (n) => `Kürzlich gelöscht (${count(n)})`,

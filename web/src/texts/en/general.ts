@@ -64,8 +64,8 @@ export const general = {
   cancel: 'Cancel',
   computation: { waiting: 'Waiting in the queue', starting: 'Starting' },
   undo: 'Undo',
-  undone: (n: number, nLeft: number) => stepText(`Undone for ${counts.images(n)}.`, nLeft),
-  redone: (n: number, nLeft: number) => stepText(`Redone for ${counts.images(n)}.`, nLeft),
+  undone: (n: number, nLeft: number) => stepText(n ? `Undone for ${counts.images(n)}.` : 'Undone.', nLeft),
+  redone: (n: number, nLeft: number) => stepText(n ? `Redone for ${counts.images(n)}.` : 'Redone.', nLeft),
   actions: 'Actions',
   deleted: {
     title: (n: number) => `Recently deleted (${count(n)})`,
