@@ -65,7 +65,8 @@ export const general: Texts['general'] = {
   cancel: 'Abbrechen',
   computation: { waiting: 'In der Warteschlange', starting: 'Wird gestartet' },
   undo: 'Rückgängig machen',
-  undone: (n, nLeft) => stepText(n ? `Bei ${dative.images(n)} rückgängig gemacht.` : 'Rückgängig gemacht.', nLeft),
+  undone: (n, nLeft) =>
+    stepText(n ? `Bei ${dative.images(n)} rückgängig gemacht.` : 'Rückgängig gemacht.', nLeft),
   redone: (n, nLeft) => stepText(n ? `Bei ${dative.images(n)} wiederholt.` : 'Wiederholt.', nLeft),
   actions: 'Aktionen',
   deleted: {
