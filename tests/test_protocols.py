@@ -18,7 +18,7 @@ from coverslip.cli import main
 from coverslip.counts import GroupCount
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.datasets.splits.folding import cap_training, fold_images
+from coverslip.datasets.splits.folding import fold_images
 from coverslip.datasets.splits.splitting import split_images
 from coverslip.errors import BadRecipe, LeakageFound
 from coverslip.events import Event, Noted
@@ -192,26 +192,6 @@ def test_classes_are_reduced_to_the_smallest_before_the_split(tmp_path: Path) ->
         assert Counter(split.parts) == {"train": 18, "test": 6, "excluded": len(data) - 24}
     other = split_images(data, scan, val=0.2, test=0.2, seed=2, balanced=True)
     assert [part == "excluded" for part in other.parts] != [part == "excluded" for part in balanced.parts]
-
-
-def test_the_rarest_class_is_limited_in_training_and_validation_only(tmp_path: Path) -> None:
-    cells = write_cells(tmp_path / "cells", 90)
-    for file in sorted((cells / "large").iterdir())[20:]:
-        file.unlink()
-    data = open_dataset(cells)
-    split = split_images(data, scan_images(data), val=0.2, test=0.2, seed=0)
-
-    def counts(parts: tuple[str, ...]) -> Counter[tuple[str | None, str]]:
-        return Counter((r.label, part) for r, part in zip(data.records, parts, strict=True))
-
-    whole, limited = counts(split.parts), counts(cap_training(data, split, None, 0, rare_images=5).parts)
-    assert limited["large", "train"] + limited["large", "val"] == 5
-    assert limited["large", "val"] == 1
-    assert limited["large", "test"] == whole["large", "test"]
-    assert all(limited[key] == n for key, n in whole.items() if key[0] != "large")
-    smaller = cap_training(data, split, None, 0, rare_images=3)
-    larger = cap_training(data, split, None, 0, rare_images=5)
-    assert all(b != "excluded" for a, b in zip(smaller.parts, larger.parts, strict=True) if a != "excluded")
 
 
 def test_an_epoch_has_68_steps_at_the_class_sizes_of_mobilevit_mn() -> None:
@@ -430,33 +410,6 @@ def interval_by_hand(of_groups: Run, of_images: Run) -> tuple[float, float]:
     error = np.sqrt(n_groups / (n_groups - 1) * sum(total**2 for total in totals.values()))
     reach = student_t.ppf(0.975, n_groups - 1) * error
     return difference - reach, difference + reach
-
-
-@pytest.mark.exhaustive
-def test_rare_classes_are_compared_by_decision_rules_at_the_true_prevalence(tmp_path: Path) -> None:
-    cells = write_cells(tmp_path / "cells", 80, classes=("normal", "rare"))
-    for file in sorted((cells / "rare").iterdir())[16:]:
-        file.unlink()
-    plan = plan_of(
-        {
-            "datasets": [{"path": str(cells), "recipe": {"split": {"rare_images": 8}}}],
-            "models": [SMALL_NETWORK],
-            "folds": 2,
-            "recipe": {"image_size": 32, "tta": 1, "stage": "instant", "augment": "none"},
-        }
-    )
-    out = tmp_path / "out"
-    train_cells(cells_of(plan, out))
-    save_plan(plan, out / "study.yaml")
-    rows = study_comparison(out).rare_classes
-    assert [row.rule for row in rows] == ["highest", "roc", "sensitivity"]
-    assert {(row.class_name, row.n_labeled, row.n_test) for row in rows} == {("rare", 8, 16)}
-    assert {row.prevalence for row in rows} == {16 / 56}
-    run = Run(next((out / "cells").iterdir()))
-    of_class = run.metrics.per_class["rare"].metrics
-    assert (rows[0].precision.value, rows[0].recall.value) == (of_class["precision"].value, of_class["recall"].value)
-    with (out / "results.csv").open(newline="", encoding="utf-8") as file:
-        assert {row["protocol"] for row in csv.DictReader(file)} == {""}
 
 
 @pytest.mark.slow

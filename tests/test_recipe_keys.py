@@ -28,7 +28,6 @@ from coverslip.runs.recipe_keys import (
 # For each key that the methods text reports: a value that is not the default, and settings that it needs.
 OTHER_VALUES = {
     "rare_class_repeats": 5,
-    "split.rare_images": 5,
     "schedule_changes": "{0.5: 9}",
     "model_options": "{width: 2}",
     "freeze_to": "blocks.2",

@@ -269,12 +269,6 @@ def test_few_held_out_images_or_those_of_one_class_do_not_set_the_temperature() 
     assert not _is_sufficient(label == 0, label)
 
 
-def test_with_a_limit_for_rare_images_the_tested_classifier_is_delivered(tmp_path: Path) -> None:
-    recipe = INSTANT.model_copy(update={"split": INSTANT.split.model_copy(update={"rare_images": 5})})
-    data = cs.open_dataset(write_cells(tmp_path / "cells", 60, seed=7), group_pattern=GROUPS)
-    assert not train_without_report(data, recipe, out=tmp_path / "run").is_fitted_on_test
-
-
 def test_probabilities_before_calibration_are_those_of_the_evaluated_classifier(
     runs: tuple[Run, Run], tmp_path: Path
 ) -> None:

@@ -30,15 +30,12 @@ def two_folders(tmp_path: Path) -> list[Path]:
     return [save_cells(tmp_path / "q", ("01", "x")), save_cells(tmp_path / "g", ("1", "X"))]
 
 
-OF_PUBLICATIONS = [name for name, preset in PRESETS.items() if preset.shortcuts is not None]
-
-
 @pytest.mark.parametrize("name", PRESETS)
 @pytest.mark.parametrize("is_small", [True, False])
 def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
     name: str, is_small: bool, two_folders: list[Path], tmp_path: Path
 ) -> None:
-    arms = [] if name not in OF_PUBLICATIONS else ["A", "B", "C", "shortcuts"]
+    arms = [] if name not in PRESETS else ["A", "B", "C", "shortcuts"]
     plan = preset_plan(name, two_folders, group_pattern=[GROUPS], is_small=is_small, arms=arms, all_tables=not is_small)
     cells = [cell for cell in plan_study(plan, tmp_path / "out") if not cell.is_pretraining]
     of_arm = {arm: [cell for cell in cells if cell.dataset.arm == arm] for arm in {cell.dataset.arm for cell in cells}}
@@ -51,7 +48,7 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
     assert all(cell.recipe.head_init == "instant" and cell.recipe.refit_head for cell in of_arm.get("C", []))
     for cell in cells:
         cell.recipe.check_validation()
-    if name in OF_PUBLICATIONS:
+    if name in PRESETS:
         assert is_small == (max(cell.recipe.epochs for cell in published) == 2)
     save_plan(plan, tmp_path / "study.yaml")
     assert load_plan(tmp_path / "study.yaml") == plan
@@ -60,8 +57,7 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_recipe_of_a_publication_is_that_of_its_study(name: str, two_folders: list[Path], tmp_path: Path) -> None:
     recipe = preset_recipe(name)
-    arms = ["B"] if name in OF_PUBLICATIONS else []
-    plan = preset_plan(name, two_folders, arms=arms, all_tables=True)
+    plan = preset_plan(name, two_folders, arms=["B"], all_tables=True)
     cells = plan_study(plan, tmp_path / "out")
     of_study = {"split": recipe.split, "group": None, "seed": recipe.seed}  # folds, groups and seeds
     same = [cell for cell in cells if cell.recipe.model_copy(update=of_study) == recipe]
@@ -91,16 +87,14 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["mobilevit-mn"].models) == 12 + 4 + 5  # three rows of table 3 stand in table 2
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
-    assert all(any("epoch" in note.lower() for note in notes_of(made[name])) for name in OF_PUBLICATIONS)
+    assert all(any("epoch" in note.lower() for note in notes_of(made[name])) for name in PRESETS)
     assert {each.name for each in made["mobilevit-mn"].perturbations} >= {"blur 2", "noise 0.1"}
     degraded = [dataset.recipe["degrade"] for dataset in made["two-step"].datasets[2:]]
     assert [key for change in degraded for key in change] == ["blur"] * 2 + ["scale"] * 2 + ["noise"] * 2
-    assert [each.recipe["split"]["rare_images"] for each in made["imbalance"].datasets] == [5, 10, 20, 50] * 2
-    assert len(made["imbalance"].models) == 3 * 3
 
 
 def test_by_default_a_study_compares_three_arms_of_the_own_network_and_its_baseline(two_folders: list[Path]) -> None:
-    for name in OF_PUBLICATIONS:
+    for name in PRESETS:
         plan = preset_plan(name, two_folders)
         assert [(arm.name, arm.compared_with) for arm in plan.arms] == [("A", "B"), ("B", "C"), ("C", None)]
         assert len(plan.models) == (1 if name == "two-step" else 2)  # there, the baseline is an initialization
@@ -110,9 +104,6 @@ def test_by_default_a_study_compares_three_arms_of_the_own_network_and_its_basel
         with pytest.raises(BadRecipe) as refusal:
             preset_plan("aimic", two_folders, arms=arms)
         assert refusal.value.code == code
-    with pytest.raises(BadRecipe) as refusal:
-        preset_plan("imbalance", two_folders, arms=["A"])
-    assert refusal.value.code == "preset-without-arms"
 
 
 def test_arms_are_chosen_on_the_command_line(
@@ -132,7 +123,7 @@ PROTOCOL_KEYS = {"groups", "split.near_duplicates", "split.balance", "split.copi
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OF_PUBLICATIONS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
     name: str, two_folders: list[Path], tmp_path: Path
 ) -> None:
@@ -189,7 +180,7 @@ def test_arms_differ_in_protocol_or_recipe_only_and_every_difference_is_listed(
 def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that_have_them(
     two_folders: list[Path], is_small: bool
 ) -> None:
-    for name in OF_PUBLICATIONS:
+    for name in PRESETS:
         plan = preset_plan(name, two_folders, is_small=is_small)
         assert len(plan.notes) == is_small + len(PRESETS[name].deviations)
         lines = notes_of(plan)[len(plan.notes) :]
@@ -307,7 +298,7 @@ def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(tw
     values = {name: compare_study(plan, []).published for name, plan in plans.items()}
     assert {name: len(rows) for name, rows in values.items()} == {
         "aimic": 5 * 4 + 11 + 16, "mobilevit-mn": 3 * (12 + 7 + 13), "mobincep": 28 + 90 + 4 + 26,
-        "efficientnetv2-cell": 3 * 2 * 2 + 3 * 4 + 1, "two-step": 32, "imbalance": 0,
+        "efficientnetv2-cell": 3 * 2 * 2 + 3 * 4 + 1, "two-step": 32,
     }  # fmt: skip
     for plan in plans.values():
         assert {row.variant for _, row in published_rows(plan)} <= {"", *plan.variant_names}
@@ -315,7 +306,7 @@ def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(tw
     assert accuracy == {"VGG-16, other authors, 1,000 epochs": 0.972}
 
 
-@pytest.mark.parametrize("name", OF_PUBLICATIONS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_the_tables_of_a_publication_stand_in_its_order_with_its_values(name: str, two_folders: list[Path]) -> None:
     plan = preset_plan(name, two_folders, all_tables=True)
     first = plan.trained_datasets[1]  # arm B

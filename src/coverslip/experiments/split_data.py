@@ -124,7 +124,7 @@ class SplitData:
 def capped_split(data: Dataset, split: Split, recipe: Recipe) -> Split:
     """Return the split with at most as many training images as the recipe allows."""
     plan = recipe.split
-    return cap_training(data, split, plan.train_per_class, recipe.split_seed, rare_images=plan.rare_images)
+    return cap_training(data, split, plan.train_per_class, recipe.split_seed)
 
 
 def capped_split_data(data: Dataset, scan: Scan, split: Split, recipe: Recipe) -> SplitData:

@@ -136,7 +136,6 @@ class SplitPlan(RecipeSection):
     by_domain: Annotated[bool, Key("split")] = False
     near_duplicates: Annotated[Literal["together", "ignore"], Key("split")] = "together"
     train_per_class: Annotated[int | None, Key("split")] = Field(default=None, ge=1)
-    rare_images: Annotated[int | None, Key("split")] = Field(default=None, ge=2)
     seed: Annotated[int | None, Key("split")] = Field(default=None, ge=0, le=2**32 - 1)
     run: Annotated[str | None, Key("split")] = Field(default=None, min_length=1)
     balance: Annotated[Literal["none", "undersample"], Key("protocol")] = "none"
@@ -823,7 +822,7 @@ class Recipe(DecisionChoices, PreprocessingChoices, FinetuningChoices, NetworkCh
     @property
     def refits_instant_classifier(self) -> bool:
         """Whether the last layer of a delivered instant classifier is fitted on all images after the test."""
-        return self.refit_all and self.split.train_per_class is None and self.split.rare_images is None
+        return self.refit_all and self.split.train_per_class is None
 
     @property
     def n_views(self) -> int:

@@ -60,7 +60,6 @@ from coverslip.studies.variants import (
     MergedClass,
     NetworkConfusion,
     NetworkLatency,
-    RareClass,
     StepDistance,
 )
 
@@ -240,7 +239,6 @@ class StudyComparison:
         tuple[FailedTraining, ...], Field(description="Finished trainings with a table that cannot be read.")
     ] = ()
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
-    rare_classes: tuple[RareClass, ...] = ()  # of trainings with few images of the rarest class
     roc_panels: tuple[RocPanel, ...] = ()  # if a publication of the plan shows ROC curves
 
 

@@ -15,7 +15,7 @@ from coverslip.messages import ENGLISH, in_language, text
 from coverslip.reports.blocks import SectionContent, SectionText, with_content
 from coverslip.reports.metric_rows import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
-from coverslip.reports.reported import count, listed, number, percent, signed, spanned
+from coverslip.reports.reported import count, listed, number, signed, spanned
 from coverslip.studies.comparing import (
     ClassifierDifference,
     DatasetComparison,
@@ -77,7 +77,6 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _robustness(comparison)
     yield _merged(comparison)
     yield _classifiers(comparison)
-    yield _rare_classes(comparison)
     yield _published(comparison)
     yield _roc(comparison)
     yield _settings(comparison)
@@ -573,24 +572,6 @@ def _without_same(columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_c
     words = [text("study-same-in-all-rows", values=values)] if same else []
     shown = [title for title in text_columns if title in titles]
     return SectionText(words, list(map(str, titles)), others, shown)
-
-
-def _rare_classes(comparison: StudyComparison) -> SectionContent:
-    rows = [
-        (
-            row.dataset,
-            row.name,
-            text("study-rare-rule", rule=row.rule),
-            row.class_name,
-            count(row.n_labeled),
-            percent(row.prevalence),
-            estimate(row.precision),
-            estimate(row.recall),
-            estimate(row.f1),
-        )
-        for row in comparison.rare_classes
-    ]
-    return _table_section("study-rare-classes", rows, text_at=(1, 2, 3))
 
 
 def _published(comparison: StudyComparison) -> SectionContent:

@@ -57,7 +57,6 @@ from coverslip.studies.variants import (
     measure_latencies,
     measure_perturbed,
     merged_classes,
-    rare_classes,
     read_distances,
     read_heat_maps,
     read_latencies,
@@ -353,7 +352,6 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         heat_maps=tuple(read_heat_maps(folder)),
         notes=(*plan.notes, *not_stated(plan, cells)),
         protocols=tuple(protocol_stamps(plan, cells)),
-        rare_classes=tuple(rare_classes(plan, cells)),
         roc_panels=tuple(roc_panels(plan, cells)),
     )
     write_json(folder / "comparison.json", {"format_version": 1, **asdict(comparison)})

@@ -1,6 +1,6 @@
 """Caps of the training set, inner folds for heads, and cross-validation folds."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -36,9 +36,7 @@ def is_over_cap(reason: str) -> bool:
     return reason.startswith(_OVER_CAP)
 
 
-def cap_training(
-    dataset: Dataset, split: Split, n_per_class: int | None, seed: int, *, rare_images: int | None = None
-) -> Split:
+def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: int) -> Split:
     """Limit the training images of each class, drawn at random; the others are excluded, with a reason.
 
     Validation and test set are unchanged. The random order depends only on the seed and the image_id. So the order of
@@ -48,9 +46,7 @@ def cap_training(
         dataset, split: the images and their sets. Groups stay in their set.
         n_per_class: 1 or more; None uses all images.
         seed: different seeds select different images.
-        rare_images: limit of the smallest class only, in training and validation set together; None: no limit.
     """
-    split = _cap_rarest(dataset, split, rare_images, seed)
     if n_per_class is None:
         return split
     positions: dict[str, list[int]] = defaultdict(list)
@@ -68,34 +64,6 @@ def cap_training(
         return split
     notes = (*split.notes, note("capped", n_images=n_over, n_per_class=n_per_class))
     return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=notes)
-
-
-def _cap_rarest(dataset: Dataset, split: Split, n_images: int | None, seed: int) -> Split:
-    """Limit the training and validation images of the smallest class; both sets keep their proportion.
-
-    The test set keeps the proportions of the dataset, so that precision is that at the true prevalence.
-    """
-    if n_images is None:
-        return split
-    used = [i for i, part in enumerate(split.parts) if part in ("train", "val")]
-    n_of_class = Counter(dataset.records[i].label or "" for i in used)
-    rarest = min(sorted(n_of_class), key=n_of_class.__getitem__)
-    n_kept = min(n_images, n_of_class[rarest])
-    of_part = {
-        part: [i for i in used if split.parts[i] == part and dataset.records[i].label == rarest]
-        for part in ("train", "val")
-    }
-    n_val = min(len(of_part["val"]), max(1, round(n_kept * len(of_part["val"]) / n_of_class[rarest])), n_kept - 1)
-    part_of, reasons = list(split.parts), list(split.reasons)
-    for part, n in (("train", n_kept - n_val), ("val", n_val)):
-        for i in in_random_order(dataset, of_part[part], seed)[n:]:
-            part_of[i] = "excluded"
-            reasons[i] = f"{_OVER_CAP} {counted(n_kept, 'image')} of the class {rarest}, the smallest"
-    n_over = n_of_class[rarest] - n_kept
-    if not n_over:
-        return split
-    capped = note("rare-class-capped", n_images=n_over, n_kept=n_kept, name=one_line(rarest, 60))
-    return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=(*split.notes, capped))
 
 
 _MOST_INNER_FOLDS = 10  # more folds leave more images for fitting: with fewer, heads are more overconfident

@@ -770,11 +770,6 @@ balanced-before-split = { $n_images ->
        *[other] { $n_images } Bilder sind auf Wunsch vor der Aufteilung ausgeschlossen, sodass jede Klasse { $n_per_class } hat. Das Testset hat daher nicht die Klassenanteile des Datensatzes.
     }
 
-rare-class-capped = { $n_images ->
-        [one] { $n_images } Trainings- oder Validierungsbild der Klasse { $name } ist auf Wunsch ausgeschlossen, sodass { $n_kept } übrig bleiben.
-       *[other] { $n_images } Trainings- oder Validierungsbilder der Klasse { $name } sind auf Wunsch ausgeschlossen, sodass { $n_kept } übrig bleiben.
-    } Das Testset wird nicht verändert.
-
 folds-not-possible = Es gibt nur wenige Bilder oder Gruppen, aber eine Kreuzvalidierung ist nicht möglich: { $reason }.
 
 few-groups = { $n_groups ->

@@ -920,14 +920,6 @@ key-split-train-per-class =
        *[other] Trainingsbilder
     } jeder Klasse, zufällig gezogen
 
-key-split-rare-images =
-    .name = Höchstzahl der Bilder der seltensten Klasse
-    .help = Die Höchstzahl der Trainings- und Validierungsbilder der kleinsten Klasse, um zu sehen, was wenige Bilder mit Label erreichen. Das Testset wird nicht verändert.
-    .meaning = Höchstzahl der Bilder der kleinsten Klasse in Trainings- und Validierungsset zusammen, zufällig gezogen. Das Testset behält die Anteile des Datensatzes. Bleibt es leer (null), werden alle Bilder verwendet.
-    .unit = Bilder
-    .empty = alle
-    .phrase = höchstens { $value } Trainings- und Validierungsbilder der kleinsten Klasse
-
 key-split-seed =
     .name = Seed der Aufteilung
     .help = Die Bilder werden mit diesem Seed aufgeteilt, unabhängig vom Seed des Trainings. Mehrere Trainings können dann auf denselben Bildern getestet werden.

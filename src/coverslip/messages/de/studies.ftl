@@ -63,9 +63,6 @@ pretraining-on = Vortraining auf { $dataset }
 
 own-study = Vergleich von Netzen
 
-preset-without-arms = Die Vorlage { $name } ist nicht die Studie einer Publikation und hat daher keine Arme
-    .do = Führen Sie sie ohne Arme aus.
-
 unknown-arm = Diese Studie hat keinen Arm „{ $name }“
     .do = Wählen Sie aus: { $arms }.
 
@@ -333,16 +330,6 @@ arm-groups = { $ignores_groups ->
        *[false] zusammengehalten
     }
 
-study-rare-classes = Ergebnisse der seltensten Klasse jedes Datensatzes, mit höchstens der angegebenen Anzahl von Bildern dieser Klasse mit Label (Training und Validierung). Das Testset hat die Klassenanteile des Datensatzes, daher wird die Präzision bei der wahren Prävalenz berechnet. Entscheidungsregeln werden auf Validierungsbildern festgelegt. Wenn weniger als fünf davon zur Klasse gehören, wird die voreingestellte Schwelle verwendet.
-    .title = Seltene Klassen
-    .columns = Datensatz | Netz | Entscheidungsregel | Klasse | Bilder mit Label | Anteil der Testbilder | Präzision | Sensitivität | F1
-
-study-rare-rule = { $rule ->
-        [highest] wahrscheinlichste Klasse
-        [roc] Youden-Index
-       *[sensitivity] Sensitivität 0,9
-    }
-
 study-paper = Tabellen und Abbildungen von { $publication }
     .columns = Element | Inhalt | Gegenstück
 
@@ -463,8 +450,6 @@ preset-efficientnetv2-cell = wie viel eines Netzes einzufrieren ist, und vier Ne
 preset-mobilevit-mn = MobileViT mit und ohne separable Faltungen und Attention
 
 preset-mobincep = ein kleines Netz für einen Datensatz oder alle, mit und ohne seine Verlustfunktion
-
-preset-imbalance = Ziehung, Verlustfunktion und Entscheidungsregel mit 5 bis 50 Bildern der seltensten Klasse
 
 preset-two-step = zufällige Gewichte, ImageNet, und ImageNet mit Vortraining auf einem anderen Datensatz
 

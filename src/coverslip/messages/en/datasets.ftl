@@ -770,11 +770,6 @@ balanced-before-split = { $n_images ->
        *[other] { $n_images } images are excluded before the split, on request, so that each class has { $n_per_class }. The test set therefore does not have the class proportions of the dataset.
     }
 
-rare-class-capped = { $n_images ->
-        [one] { $n_images } training or validation image of the class { $name } is excluded on request, so that { $n_kept } are left.
-       *[other] { $n_images } training or validation images of the class { $name } are excluded on request, so that { $n_kept } are left.
-    } The test set is not changed.
-
 folds-not-possible = There are few images or groups, but cross-validation is not possible: { $reason }.
 
 few-groups = { $n_groups ->

@@ -920,14 +920,6 @@ key-split-train-per-class =
        *[other] images
     } of each class, drawn at random
 
-key-split-rare-images =
-    .name = Maximum images of the rarest class
-    .help = The maximum number of training and validation images of the smallest class, to see how much a few labeled images achieve. The test set is not changed.
-    .meaning = Maximum number of images of the smallest class in training and validation set together, drawn at random. The test set keeps the proportions of the dataset. If empty (null), all images are used.
-    .unit = images
-    .empty = all
-    .phrase = at most { $value } training and validation images of the smallest class
-
 key-split-seed =
     .name = Seed of the split
     .help = Images are split by this seed, independent of the seed of the training. Several trainings can then be tested on the same images.

@@ -63,9 +63,6 @@ pretraining-on = pretraining on { $dataset }
 
 own-study = Comparison of networks
 
-preset-without-arms = The preset { $name } is not the study of a publication, so it has no arms
-    .do = Run it without arms.
-
 unknown-arm = There is no arm '{ $name }' in this study
     .do = Choose from: { $arms }.
 
@@ -333,16 +330,6 @@ arm-groups = { $ignores_groups ->
        *[false] kept together
     }
 
-study-rare-classes = Results of the rarest class of each dataset, with at most the stated number of labeled (training and validation) images of this class. The test set has the class proportions of the dataset, so precision is computed at the true prevalence. Decision rules are set on validation images. If fewer than five of them are of the class, the default threshold is used.
-    .title = Rare classes
-    .columns = dataset | network | decision rule | class | labeled images | share of test images | precision | recall | F1
-
-study-rare-rule = { $rule ->
-        [highest] most probable class
-        [roc] Youden’s index
-       *[sensitivity] sensitivity 0.9
-    }
-
 study-paper = Tables and figures of { $publication }
     .columns = item | content | counterpart
 
@@ -463,8 +450,6 @@ preset-efficientnetv2-cell = how much of a network to freeze, and four networks
 preset-mobilevit-mn = MobileViT with and without separable convolutions and attention
 
 preset-mobincep = one small network for one dataset or all, with and without its loss
-
-preset-imbalance = sampling, loss and decision rule with 5 to 50 images of the rarest class
 
 preset-two-step = random weights, ImageNet, and ImageNet with pretraining on another dataset
 

@@ -1,4 +1,4 @@
-"""Presets: studies of five publications and of rare classes, and their plans with the datasets of the user."""
+"""Presets: studies of five publications, and their plans with the datasets of the user."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -15,7 +15,6 @@ from coverslip.studies.plan import Changes, StudyPlan, merged_changes, name_of_s
 from coverslip.studies.presets.publications import (
     AIMIC,
     EFFICIENTNETV2_CELL,
-    IMBALANCE,
     MOBILEVIT_MN,
     MOBINCEP,
     SMALL_PER_CLASS,
@@ -29,9 +28,7 @@ from coverslip.studies.presets.publications import (
 
 __all__ = ["PRESETS", "SMALL_PER_CLASS", "Preset", "arm_names", "model_name", "preset_plan", "preset_recipe"]
 
-PRESETS: Registry[Preset] = Registry(
-    "preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP, IMBALANCE]
-)
+PRESETS: Registry[Preset] = Registry("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP])
 
 _SMALL: Changes = {"image_size": 64, "epochs": 2, "batch_size": 16}
 _SMALL_FOLDS, _SMALL_COPIES = 2, 1
@@ -67,12 +64,8 @@ def preset_plan(
     preset = _find(name)
     if not data:
         raise BadRecipe("preset-without-datasets")
-    if arms and preset.shortcuts is None:
-        raise BadRecipe("preset-without-arms", name=name)
     dataset_plans = _dataset_plans(data, group, group_pattern)
     plan = _plan(preset, dataset_plans, is_small=is_small, all_tables=all_tables)
-    if preset.shortcuts is None:
-        return plan_of(plan)
     plan_arms = arms_of(preset, arms, _SMALL if is_small else {})
     if is_small:
         plan_arms = [_with_few_copies(arm) for arm in plan_arms]
@@ -143,7 +136,6 @@ def _for_each(values: Sequence[str], n: int) -> list[str | None]:
 def _plan(
     preset: Preset, datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool
 ) -> dict[str, Any]:  # Any: the content of `study.yaml`
-    all_tables = all_tables or preset.shortcuts is None
     models = [
         model
         for model in (preset.small_models if is_small else preset.models)
@@ -159,7 +151,7 @@ def _plan(
         "recipe": preset.recipe,
         "primary_metric": preset.primary_metric,
         "baseline": preset.small_baseline if is_small else preset.baseline,
-        "published": [] if preset.shortcuts is None else [preset.name],
+        "published": [preset.name],
         "perturbations": preset.perturbations,
     }
     if not is_small:
@@ -167,7 +159,7 @@ def _plan(
     return plan | {
         "folds": min(preset.folds, _SMALL_FOLDS),
         "repeats": min(preset.repeats, _SMALL_FOLDS),
-        "train_per_class": [preset.small_per_class],
+        "train_per_class": [SMALL_PER_CLASS],
         "recipe": merged_changes(preset.recipe, _SMALL),
         "threads": 1,
     }
@@ -198,7 +190,7 @@ def _notes(preset: Preset, is_small: bool) -> list[str]:
             "preset-small-size",
             n_folds=_SMALL_FOLDS,
             side=_SMALL["image_size"],
-            n_images=preset.small_per_class,
+            n_images=SMALL_PER_CLASS,
             n_epochs=_SMALL["epochs"],
         )
         notes = [small, *notes]

@@ -1,4 +1,4 @@
-"""The studies of five publications and of rare classes, as records of plans, protocols and recipes."""
+"""The studies of five publications, as records of plans, protocols and recipes."""
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,11 +45,10 @@ class Preset:
     page: str  # path in the documentation
     models: tuple[str | Changes, ...]
     small_models: tuple[str | Changes, ...]  # with installed or random initial weights
-    small_per_class: int = SMALL_PER_CLASS
     recipe: Changes  # of the publication
     protocol: Changes  # without shortcuts: sizes of the split, and which epoch is selected
-    shortcuts: Mapping[str, Changes] | None = None  # of the published protocol; None: the study is not of a publication
-    own_models: tuple[str, ...] = ()  # the proposed network and its baseline, at the normal and the small size
+    shortcuts: Mapping[str, Changes]  # of the published protocol
+    own_models: tuple[str, ...]  # the proposed network and its baseline, at the normal and the small size
     recipe_model: str | None = None  # its name in `models`, for a single training; None: the first
     regimes: tuple[str | Changes, ...] = REGIME_PER_NETWORK
     folds: int = 5
@@ -96,8 +95,8 @@ _SPLITS_BY_IMAGE: Changes = {"split": {"near_duplicates": "ignore"}}
 
 
 def arm_names(preset: Preset) -> tuple[str, ...]:
-    """Return the names of all arms of a preset; empty if it is not the study of a publication."""
-    return () if preset.shortcuts is None else (*DEFAULT_ARMS, *preset.shortcuts)
+    """Return the names of all arms of a preset."""
+    return (*DEFAULT_ARMS, *preset.shortcuts)
 
 
 def arms_of(preset: Preset, names: Sequence[str], changes: Changes) -> list[Changes]:
@@ -112,7 +111,7 @@ def arms_of(preset: Preset, names: Sequence[str], changes: Changes) -> list[Chan
         BadRecipe: the preset does not have an arm.
     """
     valid = [*arm_names(preset), ALL_SHORTCUTS]
-    shortcuts = preset.shortcuts or {}
+    shortcuts = preset.shortcuts
     if unknown := [name for name in names if name not in valid]:
         suggestion = next(iter(difflib.get_close_matches(unknown[0], valid, n=1)), "")
         raise BadRecipe("unknown-arm", name=unknown[0], arms=", ".join(valid), suggestion=suggestion)
@@ -120,7 +119,7 @@ def arms_of(preset: Preset, names: Sequence[str], changes: Changes) -> list[Chan
     if "A" in selected and len(shortcuts) == 1:  # A is the arm with this shortcut
         selected = [name for name in selected if name not in shortcuts]
     ordered = [name for name in valid if name in selected]
-    return [_arm(preset, shortcuts, name, ordered, changes) for name in ordered]
+    return [_arm(preset, name, ordered, changes) for name in ordered]
 
 
 def published_recipe(preset: Preset) -> Changes:
@@ -128,9 +127,8 @@ def published_recipe(preset: Preset) -> Changes:
     return merged_changes(preset.recipe, preset.protocol)
 
 
-def _arm(
-    preset: Preset, shortcuts: Mapping[str, Changes], name: str, selected: Sequence[str], changes: Changes
-) -> Changes:
+def _arm(preset: Preset, name: str, selected: Sequence[str], changes: Changes) -> Changes:
+    shortcuts = preset.shortcuts
     layers = [preset.protocol if name == "C" else published_recipe(preset)]
     is_by_image = name in (_IMAGE_SPLIT, _COPIES) or (name == "A" and _IMAGE_SPLIT in shortcuts)
     if is_by_image:
@@ -297,62 +295,6 @@ EFFICIENTNETV2_CELL = Preset(
         "split.copies",
         "seed",
     ),
-)
-
-
-# Rare classes: sampling, loss and decision rule with 5 to 50 labeled images of the smallest class.
-
-_N_RARE, _N_RARE_SMALL = (5, 10, 20, 50), (5, 20)
-_SAMPLINGS: dict[str, Changes] = {
-    "all images": {"sampling": "all"},
-    "oversampling": {"sampling": "oversample"},
-    "undersampling": {"sampling": "undersample"},
-}
-_LOSSES: dict[str, Changes] = {
-    "cross-entropy": {},
-    "class weights": {"class_weights": "balanced"},
-    "focal loss": {"loss": "focal"},
-}
-
-
-def _model(sampling: str, loss: str) -> Changes:
-    return {
-        "name": f"{sampling}, {loss}",
-        "recipe": {"model": "efficientnet_lite0", **_SAMPLINGS[sampling], **_LOSSES[loss]},
-    }
-
-
-def _of_sizes(datasets: Sequence[Dataset], *, is_small: bool, all_tables: bool) -> list[Dataset]:
-    """Return each dataset at each number of images of its smallest class. Test sets keep all images."""
-    return [
-        {
-            **each,
-            "name": f"{each['name']}, {n} rare",
-            "recipe": {**each.get("recipe", {}), "split": {"rare_images": n}},
-        }
-        for each in datasets
-        for n in (_N_RARE_SMALL if is_small else _N_RARE)
-    ]
-
-
-IMBALANCE = Preset(
-    name="imbalance",
-    citation="Not of a publication; Wei and others 2025 (mobilevit-mn) name it as future work",
-    page="studies.md",
-    models=tuple(_model(sampling, loss) for sampling in _SAMPLINGS for loss in _LOSSES),
-    small_models=(
-        _model("all images", "cross-entropy"),
-        _model("oversampling", "cross-entropy"),
-        _model("all images", "focal loss"),
-    ),
-    small_per_class=200,  # fewer would balance the classes
-    regimes=("imagenet",),
-    baseline="all images, cross-entropy",
-    small_baseline="all images, cross-entropy",
-    primary_metric="balanced_accuracy",
-    recipe={},
-    protocol={},
-    arrange=_of_sizes,
 )
 
 

@@ -176,7 +176,7 @@ def list_presets() -> list[StudyPreset]:
             initial_weights=[model_name(regime) for regime in each.regimes],
             folds=each.folds,
             repeats=each.repeats,
-            small_per_class=each.small_per_class,
+            small_per_class=SMALL_PER_CLASS,
             arms=[StudyArm(name, text("study-arm", arm=name)) for name in arm_names(each)],
             recipe=_values(preset_recipe(each.name)),
         )
@@ -195,7 +195,7 @@ def _network(
         name,
         recipe.model,
         has_weights=recipe.init != "imagenet" or not lacks_weights(recipe.model),
-        is_own=preset.shortcuts is None or name in preset.own_models,
+        is_own=name in preset.own_models,
     )
 
 
