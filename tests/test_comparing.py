@@ -277,41 +277,12 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
     assert read_test_set_accesses(first).n == 1
 
 
-def test_published_figures_stand_beside_them_and_are_not_tested(pair: tuple[Run, Run], tmp_path: Path) -> None:
-    table = tmp_path / "papers.csv"
-    plain = "name,accuracy,macro_f1,source\nTran 2021,0.97,,doi:10\n"
-    for content in (plain, "\ufeff" + plain.replace(",", ";").replace("0.97", "0,97")):  # as Excel may save it
-        table.write_text(content, encoding="utf-8")
-        compared = cs.compare(pair, published=table)
-        assert [(each.name, dict(each.metrics), each.source) for each in compared.published] == [
-            ("Tran 2021", {"accuracy": 0.97}, "doi:10")
-        ]
-    assert len(compared.pairs) == 1
-    for content, code, parameters in (
-        ("name,acuracy\na,0.9\n", "unknown-published-metric", {}),
-        ("name,accuracy\na,97\n", "invalid-published-value", {"value": "97", "metric": "Accuracy"}),
-        ("name,accuracy\n,0.97\n", "published-values-without-name", {}),
-        ("name,accuracy\n", "no-published-values", {}),
-    ):
-        table.write_text(content, encoding="utf-8")
-        with pytest.raises(CoverslipError) as refusal:
-            cs.compare(pair, published=table)
-        assert refusal.value.code == code
-        assert parameters.items() <= refusal.value.parameters.items()
-
-
-def test_the_command_says_it_in_words_and_as_json(
-    pair: tuple[Run, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_it_in_words_and_as_json(pair: tuple[Run, Run], capsys: pytest.CaptureFixture[str]) -> None:
     trained, larger = pair
-    papers = tmp_path / "papers.csv"
-    papers.write_text("name,accuracy\nTran 2021,0.97\n", encoding="utf-8")
-    assert main(["compare", str(trained.folder), str(larger.folder), "--published", str(papers)]) == 0
+    assert main(["compare", str(trained.folder), str(larger.folder)]) == 0
     text = capsys.readouterr().out
     assert "Input size" in text or "mage size" in text
     assert "McNemar" in text
-    assert "not tested against the values above" in text
-    assert "published: Tran 2021" in text
     assert main(["compare", str(trained.folder), str(larger.folder), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert {"a", "b", "metric", "difference", "mcnemar_p", "n"} <= set(printed["pairs"][0])

@@ -99,7 +99,6 @@ def evaluate(
 
 def compare(
     runs: Annotated[list[Path], argument("RUN RUN…", "help-compare-runs")],
-    published: Annotated[Path | None, option("--published FILE", "help-compare-published")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare runs on the same test images.
@@ -111,13 +110,11 @@ def compare(
     Examples:
 
       coverslip compare runs/first runs/second
-
-      coverslip compare runs/first runs/second --published papers.csv
     """
     from coverslip import pipeline
     from coverslip.cli._show import print_json, results_console
 
-    comparison = pipeline.compare(runs, published=published or ())
+    comparison = pipeline.compare(runs)
     if as_json:
         print_json(_as_json(comparison))
     else:
@@ -155,7 +152,6 @@ def _as_json(comparison: "Comparison") -> dict[str, object]:
         "notes": notes,
         "conclusion": comparison.conclusion,
         "access_note": comparison.access_note,
-        "published": [asdict(figures) for figures in comparison.published],
     }
 
 
@@ -175,30 +171,8 @@ def _show_comparison(console: "Console", comparison: "Comparison") -> None:
     for pair in comparison.pairs:
         for numbers in pair.numbers:
             _show_numbers(console, pair, numbers)
-    if comparison.published:
-        _show_published(console, comparison)
     if comparison.access_note:
         console.print(comparison.access_note, soft_wrap=True)
-
-
-def _show_published(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import filled_table
-    from coverslip.datasets.names import one_line
-    from coverslip.evaluation.table import METRICS
-    from coverslip.reports.reported import number
-
-    console.print(f"\n{text('command-published')}", style="bold")
-    names = [name for name in METRICS if any(name in figures.metrics for figures in comparison.published)]
-    rows = []
-    for row in comparison.rows:
-        value_of = {metric.name: metric.value for metric in row.metrics}
-        rows.append((row.name, *(number(value_of.get(name)) for name in names)))
-    for figures in comparison.published:
-        source = f" ({one_line(figures.source, 60)})" if figures.source else ""
-        values = (number(figures.metrics.get(name)) for name in names)
-        name = text("command-published-name", name=f"{one_line(figures.name, 60)}{source}")
-        rows.append((name, *values))
-    console.print(filled_table(("", *(METRICS[name].title for name in names)), rows))
 
 
 def _show_fit(console: "Console", comparison: "Comparison") -> None:

@@ -1,6 +1,6 @@
 """Comparison of several runs, each with the first on the test images of both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -15,15 +15,12 @@ from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS, scored_metrics, value_with_groups
 from coverslip.messages import text
 from coverslip.notebooks import html_table
-from coverslip.registry import no_such
 from coverslip.reports import reported
 from coverslip.reports.common_images import ChangedImages, CommonImages, changed_images, common_images
 from coverslip.reports.differences import Differing, differences_between
 from coverslip.reports.metric_rows import Measured, estimate, measured
 from coverslip.reports.reported import without_results
-from coverslip.runs.documents import rows_of_table
 from coverslip.runs.folder import Run, count_comparison, open_run, read_test_set_accesses
-from coverslip.table_cells import number_of
 
 Labels = Literal["both", "first", "second"]
 
@@ -216,55 +213,6 @@ def access_note(runs: Sequence[Run]) -> str:
 MOST_RUNS = 20
 
 
-_TEXT_COLUMNS = ("name", "source")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """Published values of metrics."""
-
-    name: str
-    metrics: Mapping[str, float]  # by metric name
-    source: str = ""  # citation
-
-
-def read_published(file: Path) -> list[Published]:
-    """Read a table (CSV) with the column `name`, a column per metric (`accuracy`, `macro_f1`), and `source`.
-
-    Raises:
-        CoverslipError: the file cannot be read, or a column or number cannot be parsed.
-    """
-    try:
-        rows = list(rows_of_table(file, lambda name: name not in _TEXT_COLUMNS))
-    except CoverslipError as error:
-        raise CoverslipError("unreadable-published-values", file=file, cause=error) from error
-    if not rows:
-        raise CoverslipError("no-published-values", file=file)
-    return [_published_row(cells, file) for cells in rows]
-
-
-def _published_row(cells: Mapping[str, str], file: Path) -> Published:
-    if not cells.get("name", "").strip():
-        raise CoverslipError("published-values-without-name", file=file)
-    metrics = {}
-    for column, cell in cells.items():
-        if column in _TEXT_COLUMNS or not cell.strip():
-            continue
-        if column not in METRICS:
-            reason = str(no_such("metric", column, METRICS))
-            raise CoverslipError("unknown-published-metric", file=file, reason=reason)
-        metrics[column] = _number(cell, column, file)
-    return Published(name=cells["name"].strip(), metrics=metrics, source=cells.get("source", "").strip())
-
-
-def _number(cell: str, metric: str, file: Path) -> float:
-    value = number_of(cell)
-    is_limited = METRICS[metric].scale in ("share", "correlation")
-    if value is None or value < -1 or (is_limited and value > 1):
-        raise CoverslipError("invalid-published-value", file=file, value=cell[:40], metric=METRICS[metric].title)
-    return value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Compared runs: their differences in settings and data, and each run against the first."""
@@ -282,9 +230,6 @@ class Comparison:
         str, Field(description="How selecting a run by test results biases these results; empty for evaluations.")
     ]
     primary: Annotated[str, Field(description="Name of the metric of the conclusion.")]
-    published: Annotated[
-        list[Published], Field(description="Published values, from other images: not tested against those of the runs.")
-    ]
 
     def _repr_html_(self) -> str:
         """Return the conclusion, the differing settings and the differences in metrics as HTML, for notebooks."""
@@ -301,19 +246,16 @@ class Comparison:
 def compare(
     runs: Sequence[Run | Path | str],
     names: Sequence[tuple[str, str]] = (),
-    *,
-    published: Path | str | Sequence[Published] = (),
 ) -> Comparison:
     """Compare runs; the first is the reference for all others.
 
     Args:
         runs: two or more that have been measured, or their folders; or evaluations on external test sets.
         names: an ID and a name for each run; default: the name of its folder.
-        published: published metrics to show beside the runs, or a table of them (see `read_published`).
 
     Raises:
         BadRun: a folder is not a run, or has no metrics yet.
-        CoverslipError: fewer than two runs, more than `MOST_RUNS`, or a run twice; published metrics cannot be parsed.
+        CoverslipError: fewer than two runs, more than `MOST_RUNS`, or a run twice.
 
     Examples:
         >>> comparison = cs.compare(["runs/first", "runs/second"])
@@ -344,7 +286,6 @@ def compare(
         conclusion=conclusion(rows, pairs, opened, primary),
         access_note=access_note([run for run in (opened[0], *shared) if not run.is_evaluation]),
         primary=primary,
-        published=read_published(Path(published)) if isinstance(published, str | Path) else list(published),
     )
 
 

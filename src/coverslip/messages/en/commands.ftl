@@ -265,8 +265,6 @@ command-mcnemar = Correct in { $first } only: { $n_first ->
 
 command-no-difference = None: recipe, images and split are the same.
 
-command-published = Published values, from other images: not tested against the values above
-
 command-distances = Distances between { $n_features } features of { $network }
 
 command-dataset-counts = { $name }: { $n_images ->
@@ -557,8 +555,6 @@ command-fit = { $metric ->
     }
 
 command-threshold-in-use = { $threshold } (in use)
-
-command-published-name = published: { $name }
 
 command-latency = { $processor }, { $n_threads ->
         [one] { $n_threads } thread

@@ -102,8 +102,6 @@ help-cache-older-than = With --clean: remove only entries not used for this many
 
 help-compare-runs = Run folders. The first is the reference.
 
-help-compare-published = Published figures to show beside the runs: a CSV file with the columns name and accuracy, macro_f1, …
-
 # coverslip decide
 
 help-decide-sensitivity = Target sensitivity of the positive class (two classes).

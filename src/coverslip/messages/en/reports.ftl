@@ -14,21 +14,6 @@ number-of-compared-runs = A comparison needs at least two runs and at most { $mo
 run-compared-twice = A run is named twice
     .do = Name each run once.
 
-unreadable-published-values = The published values could not be read: { $what }
-    .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
-
-no-published-values = The table of published values has no rows
-    .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
-
-published-values-without-name = A row of the published values has no name
-    .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
-
-unknown-published-metric = A column of the published values is not a metric: { $reason }
-    .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
-
-invalid-published-value = The published value '{ $value }' is not a valid { $metric }
-    .do = Provide a CSV file with the columns name and, for example, accuracy and macro_f1. Write shares as 0.95.
-
 # Groups, confidence intervals and sets
 
 report-without-group = { $n_images ->
