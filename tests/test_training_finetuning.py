@@ -104,7 +104,7 @@ def equal(network: nn.Module, other: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "amsgrad", "sgd", "adam-then-sgd"])
-@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
 def test_it_learns_with_every_optimizer_and_schedule(
     images: TrainingImages, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
@@ -126,7 +126,7 @@ def test_it_learns_with_every_optimizer_and_schedule(
 def test_stopped_anywhere_and_resumed_it_ends_with_the_same_weights(
     images: TrainingImages, tmp_path: Path, stop_after: int, optimizer: str
 ) -> None:
-    choices = recipe(optimizer=optimizer, augment=Augment(), schedule="plateau")
+    choices = recipe(optimizer=optimizer, augment=Augment(), schedule="constant")
     whole, expected = trained(images, tmp_path / "whole", choices)
     _, stopped = trained(images, tmp_path / "cut", choices, stop_after=stop_after)
     assert stopped.stopped_because == "on request"

@@ -389,7 +389,7 @@ class FinetuningChoices(RecipeSection):
     nesterov: Annotated[bool, Key("training")] = True
     weight_decay: Annotated[float, Key("training")] = Field(default=0.01, ge=0, le=1)
     clip_gradient: Annotated[Literal["auto"] | Annotated[float, Field(gt=0, le=1e6)] | None, Key("training")] = "auto"
-    schedule: Annotated[Literal["cosine", "plateau", "constant"], Key("training")] = "cosine"
+    schedule: Annotated[Literal["cosine", "constant"], Key("training")] = "cosine"
     warmup: Annotated[Fraction, Key("training", is_percentage=True)] = 0.25
     loss: Annotated[str, OneOf("loss", lambda: LOSSES), Key("training")] = "cross_entropy"
     loss_options: Annotated[

@@ -138,9 +138,6 @@ class Progress:
     epochs_since_better: int = 0
     best_score: float = float("-inf")  # higher is better; if undefined or equal, the loss decides
     loss_of_best: float = float("inf")
-    best_val_loss: float = float("inf")
-    epochs_since_lower_loss: int = 0
-    plateau_factor: float = 1.0
     seconds: float = 0.0
     images: int = 0
     training_seconds: float = 0.0
@@ -160,15 +157,6 @@ class Progress:
         progress = cls(**{name: value for name, value in saved.items() if value is not None})
         progress.schedule_changes = {int(step): n for step, n in progress.schedule_changes.items()}
         return progress
-
-    def follow_plateau(self, recipe: Recipe, val_loss: float) -> None:
-        """Lower the learning rate if the validation loss stopped falling and the recipe has this schedule."""
-        if val_loss < self.best_val_loss:
-            self.best_val_loss, self.epochs_since_lower_loss = val_loss, 0
-            return
-        self.epochs_since_lower_loss += 1
-        if recipe.schedule == "plateau" and self.epochs_since_lower_loss >= max(1, (recipe.patience or 10) // 2):
-            self.plateau_factor, self.epochs_since_lower_loss = self.plateau_factor / 10, 0
 
 
 # Scores of an epoch: on training images from the results of its steps, and on validation images.
@@ -541,7 +529,6 @@ def _one_epoch(
     if is_best:
         progress.best_epoch = epoch
     progress.epochs_since_better = 0 if is_best else progress.epochs_since_better + 1
-    progress.follow_plateau(recipe, val_scores.loss if val_scores else train_scores.loss)
     seconds = time.monotonic() - started
     progress.epoch, progress.seconds = epoch, progress.seconds + seconds
     progress.n_steps, progress.schedule_changes = plan.steps_before(epoch) + plan.steps_in(epoch), plan.changes
@@ -603,7 +590,7 @@ def _train_epoch(
         peak = recipe.sgd_learning_rate if recipe.is_second_phase(epoch) else recipe.learning_rate
         n_steps_done = plan.steps_before(epoch) + step
         share = learning_rate_factor(recipe, plan.progress(n_steps_done))
-        set_learning_rate(stepper.optimizer, peak * share * progress.plateau_factor)
+        set_learning_rate(stepper.optimizer, peak * share)
         result = stepper.step(loss_of, x, label, penalty_of=penalty_of, max_gradient_norm=max_norm)
         results.add(result, label)
         n_used += len(label)

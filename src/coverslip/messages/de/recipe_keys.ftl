@@ -351,13 +351,10 @@ key-clip-gradient-choice-auto = automatisch
 key-schedule =
     .name = Verlauf der Lernrate
     .help = Wie sich die Lernrate während des Trainings ändert.
-    .meaning = Wie die Lernrate fällt. `cosine`: entlang eines Kosinus auf null. `plateau`: auf ein Zehntel nach patience/2 Epochen ohne niedrigeren Validierungsverlust. `constant`: gar nicht.
+    .meaning = Wie die Lernrate fällt. `cosine`: entlang eines Kosinus auf null. `constant`: gar nicht.
 
 key-schedule-choice-cosine = fällt gleichmäßig auf null
     .phrase = entlang eines Kosinus auf null fallend
-
-key-schedule-choice-plateau = fällt, wenn sich der Validierungsverlust nicht mehr verbessert
-    .phrase = fallend, wenn sich der Validierungsverlust nicht mehr verbessert
 
 key-schedule-choice-constant = bleibt konstant
     .phrase = konstant gehalten

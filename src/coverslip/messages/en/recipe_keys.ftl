@@ -351,13 +351,10 @@ key-clip-gradient-choice-auto = automatic
 key-schedule =
     .name = Learning rate schedule
     .help = How the learning rate changes during training.
-    .meaning = How the learning rate falls. `cosine`: to zero along a cosine. `plateau`: to a tenth after patience/2 epochs without a lower validation loss. `constant`: not at all.
+    .meaning = How the learning rate falls. `cosine`: to zero along a cosine. `constant`: not at all.
 
 key-schedule-choice-cosine = falls smoothly to zero
     .phrase = falling to zero along a cosine
-
-key-schedule-choice-plateau = falls when the validation loss stops improving
-    .phrase = falling when the validation loss stops improving
 
 key-schedule-choice-constant = stays constant
     .phrase = held constant
