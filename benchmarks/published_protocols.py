@@ -146,7 +146,6 @@ def _plan(preset: str, study: Path) -> StudyPlan:
             "notes": [*plan["notes"][1:], _note(setting)],
             "folds": setting.folds,
             "repeats": 1,
-            "perturbations": [],
             "threads": 1,
         }
     )

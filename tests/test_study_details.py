@@ -1,6 +1,5 @@
-"""What a study shows beside means: changed test images, one dataset among several, epochs, what was tried."""
+"""What a study shows beside means: one dataset among several, epochs, what was tried."""
 
-import csv
 import json
 import shutil
 from dataclasses import replace
@@ -12,26 +11,24 @@ from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK, train_cells
 
 from coverslip.cli import main
-from coverslip.errors import BadRecipe, BadRun
+from coverslip.errors import BadRun
 from coverslip.events import Event, Noted
+from coverslip.images.preprocessing import Degradation, degraded
 from coverslip.messages import text
 from coverslip.models.networks import cost_of_model
 from coverslip.runs.folder import Run
 from coverslip.studies.cells import cells_of, state_of
-from coverslip.studies.comparing import StudyComparison, compare_study
-from coverslip.studies.plan import PerturbationPlan, StudyPlan, plan_of, save_plan
-from coverslip.studies.results import ResultRow
+from coverslip.studies.comparing import StudyComparison
+from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.study import plan_study, resume_study, study_comparison
 from coverslip.studies.timing import cell_seconds
-from coverslip.studies.variants import perturbed_image, read_latencies
-
-CHANGES = [{"blur": 2}, {"scale": 0.5}]
+from coverslip.studies.variants import read_latencies
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of one dataset alone and with another, fine-tuned for an epoch, on images as they are and changed."""
+    """A study of one dataset alone and with another, fine-tuned for an epoch."""
     place = tmp_path_factory.mktemp("details")
     labs = [str(write_cells(place / name, 36, seed=seed)) for seed, name in enumerate(("lab_a", "lab_b"))]
     grouped = {"group_pattern": GROUPS}
@@ -41,7 +38,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "models": [SMALL_NETWORK],
             "folds": 0,
             "recipe": {"image_size": 32, "tta": 1, "epochs": 1, "batch_size": 16},
-            "perturbations": CHANGES,
         }
     )
     out = place / "out"
@@ -54,26 +50,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def compared(folder: Path) -> StudyComparison:
     return study_comparison(folder)
-
-
-@pytest.mark.slow
-@pytest.mark.exhaustive
-def test_classifiers_are_tested_on_changed_images_once(folder: Path, compared: StudyComparison) -> None:
-    with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    names = ("blur 2", "scale 0.5")
-    pairs = [(row["dataset"], row["perturbation"]) for row in rows]
-    assert pairs == [("lab_a", ""), ("both", ""), *((name, change) for name in ("lab_a", "both") for change in names)]
-    assert all(row["state"] == "done" for row in rows)
-    assert all(row["accuracy"] and row["mcc"] and row["log_loss"] for row in rows)
-    assert {row["n_test"] for row in rows if row["dataset"] == "lab_a"} == {rows[0]["n_test"]}
-    by_name = {(row.dataset, row.perturbation): row for row in compared.robustness}
-    assert len(by_name) == 4
-    first = by_name["lab_a", "blur 2"]
-    assert first.difference.mean == pytest.approx(float(rows[2]["macro_f1"]) - float(rows[0]["macro_f1"]), abs=1e-5)
-    written = {file: file.stat().st_mtime_ns for file in (folder / "perturbed").iterdir()}
-    resume_study(folder)
-    assert {file: file.stat().st_mtime_ns for file in written} == written
 
 
 @pytest.mark.exhaustive
@@ -161,7 +137,7 @@ def test_epochs_and_what_was_tried_are_kept(folder: Path, compared: StudyCompari
     assert run.training.instant is not None
     assert first.shrinkages == (run.training.instant.shrinkage,)
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for title in ("Robustness", "Single and merged datasets", "Training curves", "Settings"):
+    for title in ("Single and merged datasets", "Training curves", "Settings"):
         assert title in page
     assert (folder / "figures" / "epochs-1.svg").is_file()
 
@@ -255,52 +231,14 @@ def test_a_damaged_file_is_the_fault_of_its_training_alone(
 def test_changes_of_an_image_are_what_they_say() -> None:
     image = np.zeros((33, 33, 3), np.uint8)
     image[12:21, 12:21] = 200
-    brighter = perturbed_image(PerturbationPlan(brightness=1.5), image)
-    assert (brighter.dtype, brighter.max(), perturbed_image(PerturbationPlan(brightness=0.5), image).max()) == (
-        np.uint8,
-        255,
-        100,
-    )
-    blurred = perturbed_image(PerturbationPlan(blur=2), image)
+    blurred = degraded(image, Degradation(blur=2))
     assert blurred.max() < 200
     assert blurred.mean() == pytest.approx(image.mean(), rel=0.01)
     for factor in (0.5, 2):
-        scaled = perturbed_image(PerturbationPlan(scale=factor), image)
+        scaled = degraded(image, Degradation(scale=factor))
         assert scaled.shape == image.shape
         assert (scaled[..., 0] > 100).sum() == pytest.approx(81 * factor**2, rel=0.25)
         assert scaled[16, 16, 0] > 150  # about the middle
-    deep = np.full((8, 8, 1), 40_000, np.uint16)
-    assert perturbed_image(PerturbationPlan(brightness=2), deep).max() == 65_535
-
-
-def test_a_change_is_one_key_with_a_number() -> None:
-    for wrong in ({}, {"blur": 1, "scale": 2}, {"blur": 0}, {"blurr": 2}):
-        with pytest.raises(BadRecipe):
-            plan_of({"datasets": ["a"], "models": ["b"], "perturbations": [wrong]})
-    with pytest.raises(BadRecipe) as refusal:
-        plan_of({"datasets": ["a"], "models": ["b"], "perturbations": [{"blur": 2}, {"blur": 2}]})
-    assert text("plan-repeated-names", names="blur 2") in refusal.value.parameters["plan_faults"]
-
-
-def test_changed_images_are_compared_with_the_same_split_and_count_nowhere_else() -> None:
-    plan = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a"], "perturbations": CHANGES})
-    plain, blurred = [0.9, 0.8, 0.85], [0.7, 0.65, 0.6]
-    rows = [
-        ResultRow(
-            dataset="cells", model="a", regime="imagenet", train_per_class=None, repeat=1, fold=k, seed=0,
-            perturbation=change, n_train=80, n_untested=80, n_test=20, primary=value, state="done", run="a",
-        )
-        for change, values in ((None, plain), ("blur 2", blurred))
-        for k, value in enumerate(values, start=1)
-    ]  # fmt: skip
-    compared = compare_study(plan, rows)
-    assert compared.datasets[0].scores[0].mean == pytest.approx(0.85)
-    (row,) = compared.robustness
-    assert (row.mean, row.difference.mean) == (pytest.approx(0.65), pytest.approx(-0.2))
-    assert row.p_holm == row.difference.p  # of one
-    two = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a", "b"], "perturbations": CHANGES})
-    adjusted = compare_study(two, [*rows, *(replace(row, model="b") for row in rows)]).robustness
-    assert [each.p_holm for each in adjusted] == [pytest.approx(2 * (row.p_holm or 0))] * 2
 
 
 def test_a_damaged_file_of_latencies_is_one_clear_error(tmp_path: Path) -> None:

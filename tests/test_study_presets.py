@@ -88,7 +88,6 @@ def test_presets_hold_what_the_publications_compare(two_folders: list[Path]) -> 
     assert len(made["mobincep"].datasets) == 3 * 3  # two datasets and both as one, by three shares
     assert (len(made["two-step"].models), len(made["two-step"].regimes)) == (11, 3)
     assert all(any("epoch" in note.lower() for note in notes_of(made[name])) for name in PRESETS)
-    assert {each.name for each in made["mobilevit-mn"].perturbations} >= {"blur 2", "noise 0.1"}
     degraded = [dataset.recipe["degrade"] for dataset in made["two-step"].datasets[2:]]
     assert [key for change in degraded for key in change] == ["blur"] * 2 + ["scale"] * 2 + ["noise"] * 2
 

@@ -53,7 +53,6 @@ def read_preprocessed(
     fields: Fields | None = None,
     n_threads: int | None = None,
     n_ahead: int | None = None,
-    change: Callable[[np.ndarray], np.ndarray] | None = None,
     rescaling: Rescaling | None = None,
     before_each: Callable[[int], None] | None = None,
 ) -> Iterator[PreprocessedImage | UnreadableImage]:
@@ -69,8 +68,7 @@ def read_preprocessed(
         fields: cache of planes with several boxes; None caches them for this pass.
         n_threads: images decoded at the same time; None takes the number of processor cores.
         n_ahead: number of images that are decoded ahead; None: a few.
-        change: changes (H, W, C) pixels before preprocessing, without changing their shape and type.
-        rescaling: resamples images of known pixel size before all changes. Squares around points then cover the same
+        rescaling: resamples images of known pixel size. Squares around points then cover the same
             area as those of the training images.
         before_each: called with the position of each image before it is read, in the reading threads.
     """
@@ -79,9 +77,7 @@ def read_preprocessed(
     in_flight: deque[Future[PreprocessedImage | UnreadableImage]] = deque()
     expected: Sequence[str | None] = hashes or [None] * len(records)
     ahead = zip(records, expected, strict=True)
-    read = partial(
-        _read_one, preprocessing=preprocessing, is_hashed=is_hashed, fields=fields, change=change, rescaling=rescaling
-    )
+    read = partial(_read_one, preprocessing=preprocessing, is_hashed=is_hashed, fields=fields, rescaling=rescaling)
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="preprocess")
 
     def read_next(i: int, record: ImageRecord, expected_hash: str | None) -> PreprocessedImage | UnreadableImage:
@@ -107,15 +103,14 @@ def _read_one(
     preprocessing: Preprocessing,
     is_hashed: bool,
     fields: Fields,
-    change: Callable[[np.ndarray], np.ndarray] | None,
     rescaling: Rescaling | None,
 ) -> PreprocessedImage | UnreadableImage:
     is_hashed = is_hashed or expected_hash is not None
     try:
-        if record.in_memory is None and record.plan.region is None and change is None and rescaling is None:
+        if record.in_memory is None and record.plan.region is None and rescaling is None:
             image = read_preprocessed_image(record.path, record.plan, preprocessing, is_hashed=is_hashed)
         else:
-            image = _changed(record, preprocessing, is_hashed, fields, change, rescaling)
+            image = _separate_image(record, preprocessing, is_hashed, fields, rescaling)
         if expected_hash is not None and image.pixel_hash != expected_hash:
             return UnreadableImage("image-changed", file=record.path, remedies=(CleanCache("facts"),))
         return image
@@ -125,23 +120,20 @@ def _read_one(
         return UnreadableImage("no-memory-for-image", file=record.path)
 
 
-def _changed(
+def _separate_image(
     record: ImageRecord,
     preprocessing: Preprocessing,
     is_hashed: bool,
     fields: Fields,
-    change: Callable[[np.ndarray], np.ndarray] | None,
     rescaling: Rescaling | None,
 ) -> PreprocessedImage:
-    """Return an image in memory, one of several boxes, or one that is rescaled or changed before preprocessing."""
+    """Return an image in memory, one of several boxes, or one that is rescaled."""
     pixels = record.read(fields)
     array, digest = pixels.array, pixel_hash(pixels.array) if is_hashed else None
     size = array.shape[1], array.shape[0]
     if rescaling is not None and pixels.pixel_size_um is not None:
         array, size = _rescaled(record, array, pixels.pixel_size_um, rescaling, fields)
     is_rescaled = array is not pixels.array
-    if change is not None:
-        array = change(array)
     image = preprocess_image(replace(pixels, array=array), preprocessing, is_hashed=False)
     width, height = size
     return replace(image, width_px=width, height_px=height, pixel_hash=digest, is_rescaled=is_rescaled)

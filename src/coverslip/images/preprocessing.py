@@ -295,7 +295,6 @@ class Degradation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     blur: float = Field(default=0, ge=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image.")
-    brightness: float = Field(default=1, gt=0, le=10, description="Factor of every intensity.")
     scale: float = Field(default=1, ge=0.1, le=10, description="Factor of the size of the content.")
     noise: float = Field(
         default=0, ge=0, le=10, description="Standard deviation of Gaussian noise, relative to the range of the image."
@@ -306,7 +305,7 @@ def degraded(image: Array, degradation: Degradation) -> Array:
     """Return the degraded (H, W, C) image, of the same shape and type. Equal images get equal noise."""
     from scipy import ndimage
 
-    values = image.astype(np.float32) * np.float32(degradation.brightness)
+    values = image.astype(np.float32)
     if degradation.blur:
         values = ndimage.gaussian_filter(values, (degradation.blur, degradation.blur, 0), mode="nearest")
     if degradation.scale != 1:

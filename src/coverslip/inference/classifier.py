@@ -332,7 +332,6 @@ class Classifier:
         dataset: Dataset,
         *,
         batch_size: int = BATCH_SIZE,
-        change: Callable[[np.ndarray], np.ndarray] | None = None,
         images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
         emit: Emit = ignore,
         stop: Stop = BY_SIGNAL,
@@ -344,7 +343,6 @@ class Classifier:
         Args:
             dataset: the images.
             batch_size: images at a time.
-            change: applied to (H, W, C) pixels before preprocessing.
             images: the preprocessed images of the dataset; default: they are decoded.
             emit: receives progress and notes.
             stop: checked between images.
@@ -355,9 +353,7 @@ class Classifier:
             BadClassifier: a probability is not finite.
         """
         records = dataset.records
-        for row, _ in self.predict_with_pixels(
-            records, batch_size=batch_size, change=change, images=images, emit=emit, stop=stop
-        ):
+        for row, _ in self.predict_with_pixels(records, batch_size=batch_size, images=images, emit=emit, stop=stop):
             yield row
 
     def predict_with_pixels(
@@ -366,7 +362,6 @@ class Classifier:
         *,
         batch_size: int = BATCH_SIZE,
         is_hashed: bool = False,
-        change: Callable[[np.ndarray], np.ndarray] | None = None,
         images: Iterable[PreprocessedImage | UnreadableImage] | None = None,
         before_each: Callable[[int], None] | None = None,
         emit: Emit = ignore,
@@ -394,7 +389,6 @@ class Classifier:
             preprocessing,
             is_hashed=is_hashed,
             n_ahead=batch_size,
-            change=change,
             rescaling=self._rescaling,
             before_each=None if before_each is None else lambda i: before_each(distinct.positions[i]),
         )

@@ -181,19 +181,6 @@ class DatasetComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Robustness:
-    """The difference of a variant between perturbed and unchanged test images, by the same classifiers."""
-
-    dataset: str
-    train_per_class: int | None
-    name: str
-    perturbation: str
-    mean: float  # of the primary metric, on perturbed images
-    difference: Annotated[ProcedureDifference, Field(description="From unchanged images, paired by split.")]
-    p_holm: Annotated[float | None, Field(description="Holm's method over networks and perturbations of the dataset.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyComparison:
     """The results of a study so far."""
 
@@ -222,7 +209,6 @@ class StudyComparison:
     arms: Annotated[tuple[str, ...], Field(description="Names; empty: the study has no arms.")]
     arm_differences: Annotated[tuple[ArmDifference, ...], Field(description="Of protocols and recipes.")] = ()
     arm_settings: Annotated[tuple[ArmSetting, ...], Field(description="In which arms differ.")] = ()
-    robustness: tuple[Robustness, ...]
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...] = ()
     fits: Annotated[tuple[FitScores, ...], Field(description="Empty if no network was fine-tuned.")]
@@ -264,13 +250,12 @@ def compare_study(
     Returns:
         The comparison, without what only the trainings show, such as curves.
     """
-    unchanged: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
-    perturbed: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
+    parts: dict[tuple[str, int | None], list[ResultRow]] = defaultdict(list)
     rows = list(rows)
     for row in rows:
-        (unchanged if row.perturbation is None else perturbed)[row.dataset, row.train_per_class].append(row)
+        parts[row.dataset, row.train_per_class].append(row)
     record = METRICS.find(plan.primary_metric)
-    compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in unchanged.items())
+    compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in parts.items())
     images = images_of_datasets(plan, ()) if images is None else images
     by_arm = {arm: disjoint_datasets(names, images) for arm, names in _measured_datasets(plan, compared).items()}
     counted = [name for names, _ in by_arm.values() for name in names]
@@ -284,12 +269,9 @@ def compare_study(
         overall=tuple(
             each for arm, (names, _) in by_arm.items() for each in [_overall(plan, compared, arm, names)] if each
         ),
-        sizes=(*_sizes(plan, unchanged), *_shares(plan, unchanged, compared)),
+        sizes=(*_sizes(plan, parts), *_shares(plan, compared)),
         target=plan.target,
         arms=tuple(arm.name for arm in plan.arms),
-        robustness=tuple(
-            each for key, part_rows in perturbed.items() for each in _robustness(plan, key, unchanged[key], part_rows)
-        ),
         merged=tuple(merged),
         fits=tuple(fits),
         published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
@@ -396,11 +378,7 @@ def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[Resu
                 )
 
 
-def _shares(
-    plan: StudyPlan,
-    parts: Mapping[tuple[str, int | None], Sequence[ResultRow]],
-    compared: Sequence[DatasetComparison],
-) -> Iterator[SizeCurve]:
+def _shares(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[SizeCurve]:
     """Yield learning curves of the same images with several shares of training images."""
     scores = {(part.dataset, row.name): row.metrics for part in compared for row in part.scores}
     same: dict[str, list[TrainedDataset]] = defaultdict(list)
@@ -480,37 +458,6 @@ def _n_units(rows: Sequence[ResultRow]) -> tuple[int | None, bool]:
     else:
         n = sum(row.n_test or 0 for row in same) / (1 + first.copies)
     return round(n * (1 + (first.n_untested or 0) / first.n_test) if first.fold is None else n), has_groups
-
-
-def _robustness(
-    plan: StudyPlan, part: tuple[str, int | None], unchanged: Sequence[ResultRow], perturbed: Sequence[ResultRow]
-) -> list[Robustness]:
-    test_to_train, n_units = _test_to_train(unchanged), _n_units(unchanged)[0]
-    compared: list[tuple[str, str, float, ProcedureDifference]] = []  # network, perturbation, mean, difference
-    for name in plan.variant_names:
-        before = _by_split(_of_variant(plan, unchanged, name))
-        for perturbation in (each.name for each in plan.perturbations):
-            perturbed_rows = [r for r in _of_variant(plan, perturbed, name) if r.perturbation == perturbation]
-            after = _by_split(perturbed_rows)
-            common = sorted(set(before) & set(after), key=lambda split: (split[0], split[1] or 0))
-            if common and n_units is not None:
-                values = [after[split] - before[split] for split in common]
-                mean = float(np.mean([after[split] for split in common]))
-                difference = _within_range(_difference(values, test_to_train, plan, n_units), plan)
-                compared.append((name, perturbation, mean, difference))
-    adjusted = holm([difference.p for *_, difference in compared])
-    return [
-        Robustness(
-            dataset=part[0],
-            train_per_class=part[1],
-            name=name,
-            perturbation=perturbation,
-            mean=mean,
-            difference=difference,
-            p_holm=p,
-        )
-        for (name, perturbation, mean, difference), p in zip(compared, adjusted, strict=True)
-    ]
 
 
 def _of_dataset(plan: StudyPlan, dataset: str, n: int | None, rows: Sequence[ResultRow]) -> DatasetComparison:

@@ -13,7 +13,6 @@ from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import CLASS_METRICS, scored_metrics
 from coverslip.experiments.presets import Preset
 from coverslip.files import read_bytes, write_text
-from coverslip.images.preprocessing import Degradation
 from coverslip.messages import text
 from coverslip.runs.recipe import OneOf, RecipeSection
 from coverslip.runs.recipe_keys import as_yaml, read_yaml
@@ -147,35 +146,6 @@ class RegimePlan(RecipeSection):
         return self
 
 
-class PerturbationPlan(RecipeSection):
-    """A perturbation of test images before preprocessing; exactly one key."""
-
-    blur: float | None = Field(
-        default=None, gt=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image."
-    )
-    brightness: float | None = Field(default=None, gt=0, le=10, description="Factor of every intensity.")
-    scale: float | None = Field(default=None, ge=0.1, le=10, description="Factor of the size of the content.")
-    noise: float | None = Field(
-        default=None, gt=0, le=10, description="Standard deviation of noise, relative to the range of the image."
-    )
-
-    @model_validator(mode="after")
-    def _has_one_key(self) -> "PerturbationPlan":
-        if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError(text("plan-number-of-perturbations"))
-        return self
-
-    @property
-    def name(self) -> str:
-        """Return the name in tables, for example `blur 2`."""
-        return next(f"{key} {value:g}" for key, value in self.model_dump().items() if value is not None)
-
-    @property
-    def degradation(self) -> Degradation:
-        """The change of an image."""
-        return Degradation(**self.model_dump(exclude_none=True))
-
-
 # Of one class; without a class, their averaging is not stated.
 COUNTED_CLASS_METRICS = tuple(name for name, record in CLASS_METRICS.items() if record.macro is not None)
 
@@ -227,9 +197,6 @@ class StudyPlan(RecipeSection):
     train_per_class: tuple[int | None, ...] = Field(default=(None,), min_length=1)
     recipe: Changes = Field(default_factory=dict, description="Keys of all trainings, unless set elsewhere.")
     preset: Preset = Field(default="best", description="How long each training takes: `first-look`, `good` or `best`.")
-    perturbations: tuple[PerturbationPlan, ...] = Field(
-        default=(), description="Perturbations of test images, for robustness."
-    )
     primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
     baseline: str | None = Field(
         default=None,
@@ -249,7 +216,7 @@ class StudyPlan(RecipeSection):
     notes: tuple[str, ...] = Field(default=(), description="Notes that the report shows.")
     format_version: Literal[1] = 1
 
-    @field_validator("datasets", "models", "regimes", "arms", "perturbations")
+    @field_validator("datasets", "models", "regimes", "arms")
     @classmethod
     def _names_differ(cls, planned: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: plans of any kind
         names = [each.name for each in planned]

@@ -296,7 +296,7 @@ def arm_settings(plan: StudyPlan, cells: Iterable[Cell], results: Iterable[Resul
             compared.setdefault(same, {})[cell.dataset.arm] = {"groups": groups, **_settings(cell, first_steps)}
     n_train: dict[tuple[str, int | None], list[int]] = {}
     for row in results:
-        if row.n_train is not None and row.perturbation is None:
+        if row.n_train is not None:
             n_train.setdefault((row.dataset, row.train_per_class), []).append(row.n_train)
     for dataset in plan.trained_datasets if plan.arms else ():
         for n in plan.train_per_class:

@@ -74,7 +74,6 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _confusions(comparison)
     yield _epochs(comparison)
     yield _fits(comparison)
-    yield _robustness(comparison)
     yield _merged(comparison)
     yield _classifiers(comparison)
     yield _published(comparison)
@@ -422,21 +421,6 @@ def _epochs(comparison: StudyComparison) -> SectionContent:
 def _selects_by_test_images(comparison: StudyComparison) -> bool:
     """Return whether test images take the place of validation images in a published protocol."""
     return any(stamp.key == "checkpoint_selection_set" for stamp in comparison.protocols)
-
-
-def _robustness(comparison: StudyComparison) -> SectionContent:
-    rows = [
-        (
-            _of_size(row.dataset, row.train_per_class),
-            row.name,
-            row.perturbation,
-            number(row.mean),
-            difference_cell(row.difference),
-            number(row.p_holm),
-        )
-        for row in comparison.robustness
-    ]
-    return _table_section("study-robustness", rows, text_at=(1, 2), metric=METRICS[comparison.metric].title)
 
 
 def _merged(comparison: StudyComparison) -> SectionContent:

@@ -29,7 +29,6 @@ from coverslip.runs.folder import Run
 from coverslip.runs.training import TrainingRecord
 from coverslip.studies.cells import Cell, finished, state_of
 from coverslip.studies.plan import StudyPlan
-from coverslip.studies.variants import read_perturbed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,6 @@ class ResultRow:
     repeat: int
     fold: int | None  # None: a single split
     seed: int
-    perturbation: str | None = None  # of the test images; None: unchanged
     protocol: str = ""  # recipe keys of a published protocol in the training, separated by spaces
     n_train: int | None = None  # training images
     n_untested: int | None = None  # training and validation images, and those that `train_per_class` excludes
@@ -104,18 +102,6 @@ class FailedTraining:
 def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
     """Return the current rows of all trainings. A training without results has one row without numbers."""
     return [row for cell in cells if not cell.is_pretraining for row in _rows(cell, folder, primary_metric)]
-
-
-def perturbed_rows(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
-    """Return the measured rows of finished trainings on perturbed test images."""
-    rows: list[ResultRow] = []
-    for cell in finished(cells):
-        common = _of_cell(cell, folder)
-        for row in read_perturbed(cell, folder):
-            perturbation = {"fold": row.fold, "perturbation": row.perturbation, "n_test": row.n}
-            values = {"primary": row.values.get(primary_metric), "metrics": row.values}
-            rows.append(ResultRow(**common, **perturbation, **values))  # type: ignore[arg-type]  # by name
-    return rows
 
 
 def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:

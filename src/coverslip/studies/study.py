@@ -40,7 +40,6 @@ from coverslip.studies.report import write_study_report
 from coverslip.studies.results import (
     ResultRow,
     images_of_datasets,
-    perturbed_rows,
     rows_of,
     unreadable_tables,
     write_results,
@@ -55,7 +54,6 @@ from coverslip.studies.variants import (
     fit_scores,
     measure_distances,
     measure_latencies,
-    measure_perturbed,
     merged_classes,
     read_distances,
     read_heat_maps,
@@ -283,7 +281,6 @@ def _run(
     ):
         if on == "local" and budget is not None:
             _note_short_budget(cells, seconds, emit)
-        deadline = Deadline.within(seconds)
         try:
             CellRunner(
                 cells=cells,
@@ -294,9 +291,8 @@ def _run(
                 status=status,
                 after_each=lambda: _write_rows(plan, cells, folder),  # keeps the table current during the study
                 emit=emit,
-                deadline=deadline,
+                deadline=Deadline.within(seconds),
             ).run()
-            measure_perturbed(plan, cells, folder, emit=emit, deadline=deadline)
         finally:  # writes the available results, also of a stopped study
             comparison = _compared(plan, cells, folder)
     return comparison
@@ -360,7 +356,6 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
 
 
 def _write_rows(plan: StudyPlan, cells: list[Cell], folder: Path) -> list[ResultRow]:
-    metric = plan.primary_metric
-    rows = [*rows_of(cells, folder, metric), *perturbed_rows(cells, folder, metric)]
+    rows = rows_of(cells, folder, plan.primary_metric)
     write_results(rows, folder / "results.csv")
     return rows

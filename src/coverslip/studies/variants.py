@@ -1,31 +1,25 @@
 """Further analyses of trained variants.
 
-They are robustness, merged datasets, curves, confusions, prediction times, distances to pretraining
-images, and heat maps.
-
-Robustness is measured on test images with blur, brightness or scale changed. Each image is perturbed before
-preprocessing, so that a perturbation corresponds to a change of the microscope.
+They are merged datasets, curves, confusions, prediction times, distances to pretraining images, and heat maps.
 """
 
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coverslip.datasets.index.records import Dataset
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import per_class
-from coverslip.evaluation.table import CLASS_METRICS, METRICS, metric_intervals, scored_metrics, value_with_groups
+from coverslip.evaluation.table import CLASS_METRICS, METRICS, metric_intervals
 from coverslip.events import Emit, Noted, Progressed, ignore
-from coverslip.images.preprocessing import degraded
 from coverslip.inference import load_classifier
 from coverslip.inference.latency import Latency, classifier_latency
 from coverslip.machine import n_cores, processor_name
@@ -33,127 +27,13 @@ from coverslip.messages import message, note
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, images_of, original_id
-from coverslip.runs.predictions import Predictions
 from coverslip.runs.results import MapMethod, MapVerdict
 from coverslip.runs.training import Epoch
-from coverslip.stopping import NO_DEADLINE, Deadline, Stop
 from coverslip.studies.cells import Cell, crop_as_region, finished, open_images, slug
-from coverslip.studies.plan import COUNTED_CLASS_METRICS, READING_KEYS, PerturbationPlan, StudyPlan, TrainedDataset
+from coverslip.studies.plan import COUNTED_CLASS_METRICS, READING_KEYS, StudyPlan, TrainedDataset
 
 if TYPE_CHECKING:
     from coverslip.inference.explain.explaining import Explanations
-
-
-class Perturbed(BaseModel):
-    """The results of a classifier on perturbed test images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    perturbation: str
-    fold: int | None  # None: a single split
-    n: int
-    values: dict[str, float | None]  # by the name of the metric; None if not defined
-
-
-class _Measured(Document):
-    """The file of one training in `perturbed/`."""
-
-    rows: tuple[Perturbed, ...]
-
-
-def perturbed_image(plan: PerturbationPlan, image: np.ndarray) -> np.ndarray:
-    """Return the perturbed (H, W, C) image, of the same shape and type."""
-    return degraded(image, plan.degradation)
-
-
-def measure_perturbed(
-    plan: StudyPlan,
-    cells: Iterable[Cell],
-    folder: Path,
-    *,
-    emit: Emit = ignore,
-    deadline: Deadline = NO_DEADLINE,
-    stop: Stop | None = None,
-) -> None:
-    """Measure the missing perturbations of finished trainings on their test images.
-
-    A training whose images or classifier are missing is skipped with a note.
-
-    Args:
-        plan: of the study.
-        cells: its trainings.
-        folder: of the study. Each training has a file in its `perturbed/` folder.
-        emit: receives progress events.
-        deadline: no measurement is started later.
-        stop: the request to end.
-
-    Raises:
-        Stopped: on request; previous measurements are saved.
-    """
-    stop = stop or Stop(folder / "stop")
-    open_cells = [cell for cell in finished(cells) if _missing(plan, read_perturbed(cell, folder))]
-    for i, cell in enumerate(open_cells):
-        if deadline.seconds_left() <= 0:
-            emit(Noted.of(note("study-budget-robustness", n_trainings=len(open_cells) - i)))
-            return
-        measured_rows = read_perturbed(cell, folder)
-        try:
-            rows = [*measured_rows, *_measured(plan, cell, _missing(plan, measured_rows), stop)]
-        except CoverslipError as error:
-            if stop.is_requested():
-                raise
-            emit(Noted.of(note("cell-not-perturbed", level="warning", cell=cell.name, what=error.message)))
-            continue
-        _Measured(rows=tuple(rows)).write(_file(cell, folder))
-        done, total = i + 1, len(open_cells)
-        emit(Progressed(stage="testing-perturbed-images", done=done, total=total, unit="trainings"))
-
-
-def read_perturbed(cell: Cell, folder: Path) -> Sequence[Perturbed]:
-    """Return the saved measurements of a training; empty if there are none or the file is damaged."""
-    try:
-        document = _Measured.read_if_there(_file(cell, folder))
-    except CoverslipError:
-        return ()
-    return () if document is None else document.rows
-
-
-def _file(cell: Cell, folder: Path) -> Path:
-    return folder / "perturbed" / f"{cell.name}.json"
-
-
-def _missing(plan: StudyPlan, measured_rows: Sequence[Perturbed]) -> list[PerturbationPlan]:
-    names = {row.perturbation for row in measured_rows}
-    return [each for each in plan.perturbations if each.name not in names]
-
-
-def _measured(plan: StudyPlan, cell: Cell, missing: Sequence[PerturbationPlan], stop: Stop) -> Iterator[Perturbed]:
-    data = images_of(cell.run)
-    index_of = {record.image_id: i for i, record in enumerate(data.records)}
-    metrics = scored_metrics()
-    tested: list[tuple[int | None, Run]] = [*enumerate(cell.run.folds, start=1)] or [(None, cell.run)]
-    for fold, run in tested:
-        classifier = load_classifier(run.folder)
-        images = data.subset(index_of[row.image_id] for row in run.predictions if row.image_id in index_of)
-        for each in missing:
-            predictions = classifier.predict_images(images, change=partial(perturbed_image, each), stop=stop)
-            rows = Predictions(predictions, classifier.classes).measured()
-            groups = {row.image_id: row.group for row in run.split}
-            group = np.array([groups.get(row.image_id) or "" for row in rows.rows], dtype=object)
-            arrays = rows.probability, rows.label, rows.predicted, group if any(group) else None
-            yield Perturbed(
-                perturbation=each.name,
-                fold=fold,
-                n=len(rows.label),
-                values={name: _value(name, *arrays) for name in metrics},
-            )
-
-
-def _value(
-    metric: str, probability: np.ndarray, label: np.ndarray, predicted: np.ndarray, group: np.ndarray | None
-) -> float | None:
-    value = value_with_groups(metric, probability, label, predicted, group) if len(label) else np.nan
-    return float(value) if np.isfinite(value) else None
 
 
 Key = tuple[str, str]  # identifies an image: its file and the region in it

@@ -82,8 +82,6 @@ stage-explaining-predictions = Vorhersagen erklären
 
 stage-training-networks = trainieren
 
-stage-testing-perturbed-images = gestörte Bilder testen
-
 stage-drawing-heat-maps = Heatmaps zeichnen
 
 stage-arranging-images = Bilder auf der Karte anordnen

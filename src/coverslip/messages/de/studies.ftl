@@ -30,8 +30,6 @@ plan-path-or-parts = geben Sie entweder path oder parts an; jeder Teil hat einen
 
 plan-keys-of-parts = ein zusammengeführter Datensatz hat selbst weder group noch group_pattern, und seine Teile haben nur diese Schlüssel des Rezepts: { $keys }
 
-plan-number-of-perturbations = geben Sie genau eines von blur, brightness und scale an, mit einer Zahl
-
 plan-repeated-names = { $names }: jeder Name muss eindeutig sein
 
 plan-invalid-numbers = die Werte müssen verschieden sein, und keiner darf unter 0 liegen
@@ -108,11 +106,6 @@ study-budget = Für { $n_trainings ->
 
 study-budget-exceeded = Das erste Training dauert etwa { $duration }, länger als das Zeitlimit. Es beginnt trotzdem.
 
-study-budget-robustness = Um die Robustheit zu testen, blieb bei { $n_trainings ->
-        [one] { $n_trainings } Training
-       *[other] { $n_trainings } Trainings
-    } keine Zeit.
-
 cell-begun = Training begonnen: { $cell }
 
 cell-failed = Training fehlgeschlagen: { $cell }: { $reason }
@@ -157,8 +150,6 @@ no-latency = { $dataset }, { $model }: Die Vorhersagezeit konnte nicht gemessen 
 no-distance = { $training }: Der Abstand konnte nicht gemessen werden. { $what }.
 
 no-heat-maps = { $dataset }, { $model }: Es konnten keine Heatmaps gezeichnet werden. { $what }.
-
-cell-not-perturbed = { $cell } konnte nicht auf gestörten Bildern getestet werden: { $what }
 
 plan-changed = { $n_trainings ->
         [one] { $n_trainings } Training hat
@@ -284,10 +275,6 @@ study-epochs = Trainings- und Validierungsverlust sind dieselbe Größe: der Ver
        *[false] {""}
     } Epoche 0 ist der Klassifikator, mit dem die Feinabstimmung beginnt. Von mehr als sechs Netzen werden die sechs besten gezeigt.
     .title = Trainingskurven
-
-study-robustness = Dieselben Klassifikatoren auf gestörten Testbildern: Unschärfe (Sigma in Pixeln), Helligkeit (Faktor jeder Intensität), Maßstab (Faktor der Größe) und Rauschen (Standardabweichung relativ zum Bereich des Bildes). Der Unterschied bezieht sich auf die ungestörten Bilder derselben Aufteilung. p (Holm) ist für alle Zeilen mit demselben Datensatz und derselben Anzahl von Trainingsbildern adjustiert.
-    .title = Robustheit
-    .columns = Datensatz | Netz | Störung | { $metric }, Mittelwert | Unterschied | p{ "\u00A0" }(Holm)
 
 study-merged = Metriken eines Datensatzes, für das Netz, das auf diesem Datensatz trainiert wurde, und für das Netz, das auf mehreren Datensätzen trainiert wurde, beide auf Testbildern dieses Datensatzes, über alle Aufteilungen und Seeds. Die Testbilder können sich unterscheiden, daher werden die beiden Werte nicht gegeneinander getestet.
     .title = Einzelne und zusammengeführte Datensätze
@@ -476,8 +463,6 @@ deviation-mobilevit-folds = Alle Arme verwenden fünf Folds statt einer Aufteilu
 deviation-mobilevit-augmentation = In einer Epoche wird jedes Bild der seltenen Klasse fünfmal gezogen, mit unterschiedlicher Datenaugmentierung. Ebenso viele Bilder der häufigen Klasse werden gezogen, in jeder Epoche andere. Der Artikel machte die augmentierten Bilder und entfernte Bilder der häufigen Klasse einmal vor dem Training.
 
 deviation-mobilevit-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die beste auf Validierungsbildern, weil der Artikel ein Validierungsset hat.
-
-deviation-mobilevit-perturbations = Netze werden auch auf Bildern mit Unschärfe, anderer Helligkeit, kleinerem Inhalt und Rauschen getestet. Der Artikel nennt Robustheit als künftige Arbeit.
 
 deviation-mobilevit-separable = Eine dichte Faltung wird durch das ähnlichste separable Paar ersetzt. Der Artikel gibt seine Methode nicht an.
 

@@ -82,8 +82,6 @@ stage-explaining-predictions = explaining predictions
 
 stage-training-networks = training
 
-stage-testing-perturbed-images = testing perturbed images
-
 stage-drawing-heat-maps = drawing heat maps
 
 stage-arranging-images = arranging images on the map

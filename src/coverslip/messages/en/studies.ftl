@@ -30,8 +30,6 @@ plan-path-or-parts = give either path or parts; each part has a path
 
 plan-keys-of-parts = a merged dataset has no group or group_pattern of its own, and its parts have only these recipe keys: { $keys }
 
-plan-number-of-perturbations = give exactly one of blur, brightness and scale, with a number
-
 plan-repeated-names = { $names }: each name must be unique
 
 plan-invalid-numbers = the values must be different, and none may be below 0
@@ -108,11 +106,6 @@ study-budget = There was no time left for { $n_trainings ->
 
 study-budget-exceeded = The first training takes about { $duration }, longer than the time limit. It starts anyway.
 
-study-budget-robustness = There was no time left to test the robustness of { $n_trainings ->
-        [one] { $n_trainings } training
-       *[other] { $n_trainings } trainings
-    }.
-
 cell-begun = Training started: { $cell }
 
 cell-failed = Training failed: { $cell }: { $reason }
@@ -157,8 +150,6 @@ no-latency = { $dataset }, { $model }: the prediction time could not be measured
 no-distance = { $training }: the distance could not be measured. { $what }.
 
 no-heat-maps = { $dataset }, { $model }: no heat maps could be drawn. { $what }.
-
-cell-not-perturbed = { $cell } could not be tested on perturbed images: { $what }
 
 plan-changed = { $n_trainings ->
         [one] { $n_trainings } training has
@@ -284,10 +275,6 @@ study-epochs = Training and validation loss are the same quantity: the loss of t
        *[false] {""}
     } Epoch 0 is the classifier that fine-tuning starts from. Of more than six networks, the six best are shown.
     .title = Training curves
-
-study-robustness = The same classifiers on perturbed test images: blur (sigma in pixels), brightness (factor of every intensity), scale (factor of the size) and noise (standard deviation relative to the range of the image). The difference is from the unperturbed images of the same split. p (Holm) is adjusted for all rows with the same dataset and number of training images.
-    .title = Robustness
-    .columns = dataset | network | perturbation | { $metric }, mean | difference | p{ "\u00A0" }(Holm)
 
 study-merged = Metrics of a dataset, by the network trained on this dataset and by the network trained on several datasets, both on test images of this dataset, over all splits and seeds. The test images can differ, so the two values are not tested against each other.
     .title = Single and merged datasets
@@ -476,8 +463,6 @@ deviation-mobilevit-folds = All arms use five folds instead of one split.
 deviation-mobilevit-augmentation = In an epoch, each image of the rare class is drawn five times, with different data augmentation. As many images of the frequent class are drawn, different ones in each epoch. The paper made the augmented images, and removed images of the frequent class, once before training.
 
 deviation-mobilevit-epoch = The paper does not state which epoch is kept. In this preset, it is the best on validation images, because the paper has a validation set.
-
-deviation-mobilevit-perturbations = Networks are also tested on images with blur, other brightness, smaller content and noise. The paper names robustness as future work.
 
 deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
 

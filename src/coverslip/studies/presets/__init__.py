@@ -152,7 +152,6 @@ def _plan(
         "primary_metric": preset.primary_metric,
         "baseline": preset.small_baseline if is_small else preset.baseline,
         "published": [preset.name],
-        "perturbations": preset.perturbations,
     }
     if not is_small:
         return plan

@@ -60,7 +60,6 @@ class Preset:
     deviations: tuple[str, ...] = ()  # from the publication, in all arms: codes of messages
     regimes_of: Callable[[Sequence[Dataset], bool], tuple[str | Changes, ...]] | None = None  # None: always `regimes`
     not_stated: tuple[str, ...] = ()  # recipe keys whose values the publication does not state
-    perturbations: tuple[Changes, ...] = ()  # of test images
 
     @property
     def title(self) -> str:
@@ -371,14 +370,12 @@ MOBILEVIT_MN = Preset(
     protocol={"checkpoint_selection": "best", "split": {"val": 0.2}},
     shortcuts={"image-split": {}, "augmented-validation": {"validation_copies": 4}},
     own_models=("trans_DSC_SE_NAM", "MobileViT"),
-    perturbations=({"blur": 2.0}, {"brightness": 0.7}, {"scale": 0.8}, {"noise": 0.1}),
     deviations=(
         "deviation-duplicates-together",
         "deviation-mobilevit-folds",
         "deviation-mobilevit-epoch",
         "deviation-augmentation-ranges",
         "deviation-mobilevit-augmentation",
-        "deviation-mobilevit-perturbations",
         "deviation-mobilevit-separable",
         "deviation-mobilevit-attention",
         "deviation-mobilevit-networks",
