@@ -9,7 +9,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import (
     AsIfIndependent,
     ProcedureDifference,
@@ -22,8 +21,6 @@ from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text
-from coverslip.reports.common_images import common_images
-from coverslip.studies.cells import Cell, finished
 from coverslip.studies.plan import StudyPlan, TrainedDataset
 from coverslip.studies.published import (
     ArmDifference,
@@ -62,63 +59,6 @@ from coverslip.studies.variants import (
     NetworkLatency,
     StepDistance,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassifierDifference:
-    """The paired difference of a trained classifier, or of the folds' classifiers, from the baseline."""
-
-    dataset: str
-    train_per_class: int | None
-    name: str
-    baseline: str
-    n: int  # images that both were tested on
-    n_groups: int | None
-    n_ungrouped: int  # images without a group; 0 if no groups are known
-    difference: Metric  # of the primary metric, classifier minus baseline
-
-
-def classifier_differences(plan: StudyPlan, cells: Iterable[Cell]) -> list[ClassifierDifference]:
-    """Return the differences from the baseline for the first split and seed, with intervals over groups."""
-    first = {
-        (cell.dataset.name, cell.train_per_class, plan.variant_name(cell.model, cell.regime)): cell
-        for cell in finished(cells)
-        if (cell.repeat, cell.seed) == (1, plan.seeds[0])
-    }
-    return [difference for key, cell in first.items() for difference in _classifier_difference(plan, key, cell, first)]
-
-
-Key = tuple[str, int | None, str]
-
-
-def _classifier_difference(
-    plan: StudyPlan, key: Key, cell: Cell, first: dict[Key, Cell]
-) -> Iterator[ClassifierDifference]:
-    dataset, n, name = key
-    baseline = plan.baseline_of(cell.model, cell.regime)
-    baseline_cell = first.get((dataset, n, baseline))
-    if baseline_cell is None or baseline_cell is cell:
-        return
-    try:
-        common = common_images(baseline_cell.run, cell.run)
-    except (CoverslipError, ValueError):  # a file was changed or removed, or the classes differ
-        return
-    metric = plan.primary_metric
-    if not len(common.first_label):
-        return
-    differences = common.differences(common.first_label, [metric])
-    groups = common.n_of_groups
-    yield ClassifierDifference(
-        dataset=dataset,
-        train_per_class=n,
-        name=name,
-        baseline=baseline,
-        n=len(common.first_label),
-        n_groups=None if groups is None else groups.n_groups,
-        n_ungrouped=0 if groups is None else groups.n_ungrouped,
-        difference=differences[metric],
-    )
-
 
 SplitKey = tuple[int, int | None]  # repeat and fold
 _MAX_UNITS = 1_000_000  # larger forecasts are not informative
@@ -188,7 +128,6 @@ class StudyComparison:
     is_higher_better: bool
     equivalence: Annotated[float, Field(description="Differences up to this size are practically equivalent.")]
     datasets: tuple[DatasetComparison, ...]
-    classifiers: tuple[ClassifierDifference, ...] = ()
     latencies: tuple[NetworkLatency, ...] = ()
     counted: Annotated[
         tuple[str, ...],

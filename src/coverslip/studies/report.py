@@ -17,7 +17,6 @@ from coverslip.reports.metric_rows import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
 from coverslip.reports.reported import count, listed, number, signed, spanned
 from coverslip.studies.comparing import (
-    ClassifierDifference,
     DatasetComparison,
     StudyComparison,
     VariantScores,
@@ -75,7 +74,6 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _epochs(comparison)
     yield _fits(comparison)
     yield _merged(comparison)
-    yield _classifiers(comparison)
     yield _published(comparison)
     yield _roc(comparison)
     yield _settings(comparison)
@@ -491,29 +489,6 @@ def _mean_and_sd(value: tuple[float, float | None] | None) -> str:
         return "–"
     mean, sd = value
     return number(mean) if sd is None else f"{number(mean)} ± {number(sd)}"
-
-
-def _classifiers(comparison: StudyComparison) -> SectionContent:
-    rows = [
-        (
-            _of_size(row.dataset, row.train_per_class),
-            row.name,
-            row.baseline,
-            count(row.n),
-            _groups_of(row),
-            estimate(row.difference, is_signed=True),
-        )
-        for row in comparison.classifiers
-    ]
-    return _table_section("study-classifiers", rows, text_at=(1, 2))
-
-
-def _groups_of(row: ClassifierDifference) -> str:
-    if not row.n_groups:
-        return "–"
-    if not row.n_ungrouped:
-        return count(row.n_groups)
-    return text("report-groups", n_groups=row.n_groups, n_ungrouped=row.n_ungrouped)
 
 
 def _arms(comparison: StudyComparison) -> SectionContent:

@@ -33,7 +33,7 @@ from coverslip.studies.cells import (
     state_of,
     write_merged_tables,
 )
-from coverslip.studies.comparing import StudyComparison, classifier_differences, compare_study
+from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
 from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
@@ -336,7 +336,6 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
     comparison = replace(
         compared,
         unreadable=tuple(unreadable_tables(cells, compared.failures)),
-        classifiers=tuple(classifier_differences(plan, cells)),
         latencies=tuple(read_latencies(folder)),
         arm_differences=tuple(arm_differences(plan, cells)),
         arm_settings=tuple(arm_settings(plan, cells, rows)),

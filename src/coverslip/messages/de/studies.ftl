@@ -285,10 +285,6 @@ study-merged-all =
     .title = Jeder Datensatz im zusammengeführten Datensatz
     .columns = Datensatz | Netz | zusammengeführter Datensatz | zusammengeführt
 
-study-classifiers = Diese Zeilen vergleichen einzelne Klassifikatoren statt Trainingsmethoden: die der ersten Aufteilung und des ersten Seeds, auf denselben Testbildern. Bei Kreuzvalidierung sind es die Klassifikatoren aller Folds, und jedes Bild ist Testbild eines Folds. Das 95-%-KI gilt über Gruppen, oder über Bilder, wenn keine Gruppen bekannt sind.
-    .title = Vergleich trainierter Klassifikatoren
-    .columns = Datensatz | Netz | Baseline | Bilder | Gruppen | Unterschied
-
 study-arms = { $metric } der zusammengefassten Testbilder, als Mittel über Aufteilungen und Seeds. Die Werte jedes Arms sind die seiner eigenen Testbilder: Arme mit und ohne Gruppen teilen Bilder verschieden auf, und das Ausgleichen vor der Aufteilung schließt Bilder aus. Nur Aufteilungen und Seeds beider Arme zählen. Das 95-%-KI ist über Gruppen, wenn ein Arm Gruppen zusammenhält, sonst über Bilder. Es enthält nicht die Schwankung durch erneutes Training. Bei mehreren Folds ist das 95-%-KI unter Ergebnisse dagegen über Folds, nach einem t-Test mit wenigen Freiheitsgraden, daher können sich die beiden stark unterscheiden.
     .title = Protokoll und Rezept
     .columns = Arme | Datensatz | Netz | erster Arm | zweiter Arm | Differenz

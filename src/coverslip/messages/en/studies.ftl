@@ -285,10 +285,6 @@ study-merged-all =
     .title = Each dataset in the merged dataset
     .columns = dataset | network | merged dataset | merged
 
-study-classifiers = These rows compare single classifiers instead of training methods: those of the first split and seed, on the same test images. With cross-validation, they are the classifiers of all folds, and each image is a test image of one fold. The 95% CI is over groups, or over images if no groups are known.
-    .title = Comparison of trained classifiers
-    .columns = dataset | network | baseline | images | groups | difference
-
 study-arms = { $metric } of pooled test images, as the mean over splits and seeds. The values of each arm are those of its own test images: arms with and without groups split them differently, and balancing before the split excludes images. Only splits and seeds of both arms count. The 95% CI is over groups if an arm keeps groups together, otherwise over images. It does not include the variation by training again. With several folds, the 95% CI under Results is over folds instead, by a t test with few degrees of freedom, so the two can differ much.
     .title = Protocol and recipe
     .columns = arms | dataset | network | first arm | second arm | difference
