@@ -169,10 +169,10 @@ def inspect_dataset(app: App, cells: str) -> None:
     read(app, "restore classes", cells)
     app.ask("split preview", "POST", f"{at}/split-preview", {"recipe": QUICK})
     app.get("pixel options", f"{at}/pixel-options")
-    app.job("suggest images", f"{at}/suggestions", {"n": 5})
-    app.job("map", f"{at}/map", None)
+    app.compute("suggest images", "suggestions", cells, n=5)
+    app.compute("map", "dataset-map", cells)
     app.get("map points", f"{at}/map-points")
-    app.job("leakage estimate", f"{at}/leakage-estimate", None)
+    app.compute("leakage estimate", "leakage-estimate", cells)
     app.get("inspection with features", f"{at}/inspection")
 
 
@@ -193,10 +193,9 @@ def fields_of_view(app: App, images: Path) -> None:
     at = f"datasets/{fields}"
     masks = {"source": "masks", "paths": [str(images / "masks")]}
     app.ask("preview masks", "POST", f"{at}/objects-preview", masks)
-    app.job("collect masks", f"{at}/objects", masks)
-    points = {"source": "points", "paths": [str(images / "points")], "size_px": 60}
-    app.job("collect points", f"{at}/objects", points)
-    state = json.loads(app.send("GET", f"{at}/objects")[2])
+    app.compute("collect masks", "objects", fields, **masks)
+    app.compute("collect points", "objects", fields, source="points", paths=[str(images / "points")], size_px=60)
+    state = json.loads(app.send("GET", f"computations/objects/{fields}")[2])
     if not state.get("objects"):
         raise Refused(f"no objects: {state}")
     objects = state["objects"]["dataset_id"]
@@ -228,7 +227,7 @@ def train(app: App, cells: str) -> tuple[str, str]:
     app.get("training: job", f"jobs/{run}")
     app.get("training: images of the test set", f"lists/{cells}/rows", run=run, part="test")
     app.ask("rename the training", "PATCH", f"runs/{run}", {"name": "Instant, renamed"})
-    app.job("suspected label errors", f"runs/{run}/label-errors", None)
+    app.compute("suspected label errors", "label-errors", run)
     row = json.loads(app.send("GET", f"lists/{run}/rows", limit=1)[2])["items"][0]["row_id"]
     app.ask("correct a label of a test image", "PUT", f"lists/{run}/rows/{row}/correction", {"label": "medium"})
     app.get("training: image changes", f"runs/{run}/image-changes")
@@ -334,7 +333,7 @@ def study(app: App, cells: str) -> None:
     plan = "\n".join([datasets.rstrip(), *(f"{key}: {json.dumps(value)}" for key, value in choices.items())])
     body = {**request, "plan": plan, "name": "Study"}
     study_id = app.job("study", "studies", body, name="study", state="studies")
-    app.get("study: analyses", f"studies/{study_id}/analyses")
+    app.get("study: prediction times", f"computations/study-analysis/{study_id}.latency")
     for what in ("results", "download/results", "report"):
         app.get(f"study: {what}", f"jobs/{study_id}/{what}")
 
@@ -382,17 +381,19 @@ def ask_workspace(app: App) -> None:
         at, title = f"datasets/{dataset['id']}", f"workspace: dataset {k}, {dataset['name']}"
         wait_for_images(app, dataset["id"])
         app.get(f"{title}: images", f"lists/{dataset['id']}/rows", limit=2000)
-        for what in ("label-changes", "download/labels", "inspection", "objects"):
+        for what in ("label-changes", "download/labels", "inspection"):
             app.get(f"{title}: {what}", f"{at}/{what}")
+        for what in ("objects", "suggestions"):
+            app.get(f"{title}: {what}", f"computations/{what}/{dataset['id']}")
         app.get(f"{title}: readings", f"{at}/download/readings")
         app.get(f"{title}: agreement", f"{at}/second-reading/agreement")
-        app.get(f"{title}: suggestions", f"{at}/suggestions")
     for k, run in enumerate(listed("runs")):
         title = f"workspace: training {k}, {run['name']}"
         app.get(f"{title}: rows", f"lists/{run['id']}/rows")
         app.get(f"{title}: results", f"jobs/{run['id']}/results")
-        for what in ("evaluations", "exports", "label-errors"):
+        for what in ("evaluations", "exports"):
             app.get(f"{title}: {what}", f"runs/{run['id']}/{what}")
+        app.get(f"{title}: label errors", f"computations/label-errors/{run['id']}")
         for evaluation in app.send_json("GET", f"runs/{run['id']}/evaluations")["items"]:
             title = f"workspace: evaluation {evaluation['name']}"
             app.get(f"{title}: results", f"jobs/{evaluation['id']}/results")

@@ -361,6 +361,11 @@ class App:
         self.get(f"{step}: result", state)
         return identifier
 
+    def compute(self, step: str, kind: str, subject: str, **choices: Any) -> None:
+        """Request a result, wait for it, and record it."""
+        body = {"kind": kind, "subject": subject, **choices}
+        self.job(step, "computations", body, state=f"computations/{kind}/{subject}")
+
     def send_json(self, method: str, path: str, body: Json = None, /, **more: Any) -> Json:
         """Send a request that is not recorded."""
         return json.loads(self.send(method, path, body, **more)[2])

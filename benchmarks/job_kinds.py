@@ -85,13 +85,11 @@ class App:
         if kind == "export":
             return str(self.post(f"runs/{self.run}/exports", to="onnx")["id"])
         if kind == "explanation":
-            self.post(f"jobs/{self.run}/rows/{self.rows.pop()}/explanation")
-        elif kind == "label-errors":
-            self.rename()
-            self.post(f"runs/{self.run}/label-errors")
+            subject = f"{self.run}.{self.rows.pop()}"
         else:
             self.rename()
-            self.post(f"datasets/{self.images}/{'map' if kind == 'dataset-map' else kind}")
+            subject = self.run if kind == "label-errors" else self.images
+        self.post("computations", kind=kind, subject=subject)
         return self.latest(kind)
 
     def rename(self) -> None:

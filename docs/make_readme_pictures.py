@@ -183,8 +183,8 @@ def take_leakage(server: Server, chromium: "Browser", images: Path) -> None:
     """The estimate of leakage on the page *Checks*."""
     source = {"path": str(images / "one_class_per_slide")}
     dataset = opened(server, {"sources": [source], "group_pattern": r"slide\d+"})
-    server.send(f"datasets/{dataset}/leakage-estimate", {})
-    server.until(f"datasets/{dataset}/leakage-estimate", lambda state: state["state"] == "ready")
+    server.send("computations", {"kind": "leakage-estimate", "subject": dataset})
+    server.until(f"computations/leakage-estimate/{dataset}", lambda state: state["state"] == "ready")
     page = opened_page(server, chromium, f"datasets/{dataset}?tab=checks", width=860)
     section = page.locator("section", has=page.get_by_role("heading", name="Data leakage")).last
     save("leakage", between(page, section, section.locator("p").first))
@@ -195,8 +195,9 @@ def take_objects(server: Server, chromium: "Browser", images: Path) -> None:
     source = {"path": str(images / "cells.csv")}
     labeled = opened(server, {"sources": [source], "name": "Blood cells", "group_pattern": r"slide\d+"})
     fields = opened(server, {"sources": [{"path": str(images / "new")}], "is_labeled": False})
-    server.send(f"datasets/{fields}/objects", {"source": "finder", "finder_settings": FINDER})
-    objects = server.until(f"datasets/{fields}/objects", lambda state: state["objects"] is not None)["objects"]
+    new = {"kind": "objects", "subject": fields, "source": "finder", "finder_settings": FINDER}
+    server.send("computations", new)
+    objects = server.until(f"computations/objects/{fields}", lambda state: state["objects"] is not None)["objects"]
     server.until(f"datasets/{objects['dataset_id']}", lambda state: state["state"] == "ready")
     run = server.send("runs", {"dataset_id": labeled, "name": "Blood cells", "recipe": RECIPE})["id"]
     server.until(f"runs/{run}", lambda state: state["state"] == "done")

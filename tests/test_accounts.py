@@ -132,8 +132,7 @@ OF_VIEWERS = {
     ("post", "/classifiers/{classifier_id}/predict"),
 }
 OF_ANNOTATORS = {
-    ("post", "/datasets/{dataset_id}/suggestions"),
-    ("post", "/datasets/{dataset_id}/map"),
+    ("post", "/computations"),  # of what labeling uses
     ("put", "/datasets/{dataset_id}/second-reading/images/{row_id}"),
     ("post", "/datasets/{dataset_id}/labels"),
     ("post", "/changes/{change_id}/undo"),
@@ -142,7 +141,6 @@ OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/confirmed-labels"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("put", "/predictions/{prediction_id}/spot-check/images/{row_id}"),
-    ("post", "/jobs/{job_id}/rows/{row_id}/explanation"),
     ("post", "/jobs/{job_id}/stop"),  # of computations for pages
 }
 READS_FOLDERS_OF_THE_SERVER = {("get", "/folders")}

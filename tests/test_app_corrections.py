@@ -57,6 +57,13 @@ class Lab:
         body: Json = answer.json()
         return body
 
+    def compute(self, kind: str, subject: str) -> Json:
+        """Request a result; its state."""
+        answer = self.client.post(f"{API}/computations", json={"kind": kind, "subject": subject})
+        assert answer.status_code == 202, answer.text
+        state: Json = answer.json()
+        return state
+
     def correct(self, run: str, k: int, label: str | None) -> Json:
         answer = self.client.put(f"{API}/lists/{run}/rows/{k}/correction", json={"label": label})
         assert answer.status_code == 200, answer.text
@@ -288,11 +295,11 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
 
 @pytest.mark.exhaustive
 def test_suspected_label_errors_are_computed_and_reviewed_in_the_gallery(lab: Lab) -> None:
-    place = f"{API}/runs/{lab.run}/label-errors"
+    place = f"{API}/computations/label-errors/{lab.run}"
     assert lab.client.get(place).json()["state"] == "not-requested"
     refused = lab.client.get(f"{API}/lists/{lab.cells}/rows?run={lab.run}&only=questioned")
     assert refused.status_code == 422, refused.text
-    assert lab.client.post(place).status_code == 202
+    lab.compute("label-errors", lab.run)
     label_errors = until(
         lambda: (state := lab.client.get(place).json())["state"] not in ("waiting", "running") and state
     )
@@ -311,9 +318,9 @@ def confirm(lab: Lab, images: list[str], *, is_confirmed: bool = True) -> int:
 
 def checked_labels(lab: Lab, run: str) -> Json:
     """The suspected label errors of a run, searched for if need be."""
-    place = f"{API}/runs/{run}/label-errors"
+    place = f"{API}/computations/label-errors/{run}"
     if lab.client.get(place).json()["state"] == "not-requested":
-        assert lab.client.post(place).status_code == 202
+        lab.compute("label-errors", run)
     checked: Json = until(lambda: (now := lab.client.get(place).json())["state"] == "ready" and now)
     return checked
 
@@ -410,10 +417,13 @@ def test_only_labels_of_the_datasets_images_can_be_confirmed(lab: Lab) -> None:
 
 
 def test_an_explanation_is_requested_and_canceled(lab: Lab) -> None:
-    place = f"{API}/jobs/{lab.run}/rows/1/explanation"
+    subject = f"{lab.run}.1"
+    place = f"{API}/computations/explanation/{subject}"
     first = lab.client.get(place).json()
     assert first.pop("version")
     assert first == {
+        "kind": "explanation",
+        "subject": subject,
         "state": "not-requested",
         "job_id": None,
         "progress": None,
@@ -421,12 +431,13 @@ def test_an_explanation_is_requested_and_canceled(lab: Lab) -> None:
         "fold": None,
         "seconds": None,
     }
-    assert lab.client.get(f"{place}/picture").status_code == 404
-    requested = lab.client.post(place).json()
+    assert lab.client.get(f"{API}/jobs/{lab.run}/rows/1/explanation/picture").status_code == 404
+    requested = lab.compute("explanation", subject)
     assert requested["state"] in ("waiting", "running")
     assert lab.client.post(f"{API}/jobs/{requested['job_id']}/stop").status_code == 200
     until(lambda: lab.client.get(place).json()["state"] == "not-requested")  # one that is just being started ends later
-    assert lab.client.get(f"{API}/jobs/{lab.run}/rows/4000/explanation").status_code == 404
+    for unknown in (f"{lab.run}.4000", f"{lab.run}.x", lab.run, "none.1"):
+        assert lab.client.get(f"{API}/computations/explanation/{unknown}").status_code == 404
 
 
 @pytest.mark.exhaustive
@@ -436,12 +447,12 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
     fold_of = {row.image_id: row.fold for row in run.split}
     statuses: dict[int, str] = {}
     for k, row in enumerate(run.predictions):
-        place = f"jobs/{folded}/rows/{k}/explanation"
-        assert lab.get(place)["fold"] == fold_of[row.image_id]
-        statuses.setdefault(fold_of[row.image_id] or 0, place)
+        subject = f"{folded}.{k}"
+        assert lab.get(f"computations/explanation/{subject}")["fold"] == fold_of[row.image_id]
+        statuses.setdefault(fold_of[row.image_id] or 0, subject)
     assert set(statuses) == {1, 2}
-    place = statuses[2]
-    lab.client.post(f"{API}/{place}")
+    lab.compute("explanation", statuses[2])
+    place = f"computations/explanation/{statuses[2]}"
     explanation = until(lambda: (now := lab.get(place))["state"] in ("ready", "not-requested") and now, 600)
     assert (explanation["state"], explanation["fold"]) == ("ready", 2), explanation
     checked = run.fold(2).map_checks
@@ -454,21 +465,26 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
 def test_measured_images_of_runs_and_evaluations_are_explained_and_their_pictures_kept(lab: Lab) -> None:
     created = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": lab.cells, "name": None}).json()
     assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
-    places = [f"{API}/jobs/{job}/rows/0/explanation" for job in (lab.run, created["id"])]
-    for place in places:
-        assert lab.client.post(place).json()["state"] in ("waiting", "running")
-    for place in places:
+    jobs = (lab.run, created["id"])
+    for job in jobs:
+        assert lab.compute("explanation", f"{job}.0")["state"] in ("waiting", "running")
+    for job in jobs:
+        place, subject = f"{API}/jobs/{job}/rows/0/explanation", f"{job}.0"
         explanation = until(
-            lambda at=place: (now := lab.client.get(at).json())["state"] in ("ready", "not-requested") and now, 600
+            lambda at=f"{API}/computations/explanation/{subject}": (
+                (now := lab.client.get(at).json())["state"] in ("ready", "not-requested") and now
+            ),
+            600,
         )
         assert explanation.pop("job_id")
         assert explanation.pop("version")
-        assert explanation == {"state": "ready", "progress": None, "error": None, "fold": None, "seconds": None}
+        expected = {"state": "ready", "progress": None, "error": None, "fold": None, "seconds": None}
+        assert explanation == {"kind": "explanation", "subject": subject, **expected}
         first, second = (lab.client.get(f"{place}/picture") for _ in range(2))
         assert (first.status_code, first.headers["content-type"]) == (200, "image/png")
         assert second.content == first.content
         assert first.headers["cache-control"] == "private, no-cache"
         repeated = lab.client.get(f"{place}/picture", headers={"If-None-Match": first.headers["etag"]})
         assert repeated.status_code == 304
-        assert lab.client.post(place).json()["state"] == "ready"
+        assert lab.compute("explanation", subject)["state"] == "ready"
     assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None

@@ -63,9 +63,10 @@ def fields(app: App, tmp_path: Path) -> str:
 
 def collected(app: App, dataset_id: str, **wanted: Any) -> Any:
     """The state of objects once they are collected."""
-    assert app.send("POST", f"datasets/{dataset_id}/objects", wanted)["state"] in ("waiting", "running")
+    new = {"kind": "objects", "subject": dataset_id, **wanted}
+    assert app.send("POST", "computations", new)["state"] in ("waiting", "running")
     do_jobs(app.home)
-    state = app.get(f"datasets/{dataset_id}/objects")
+    state = app.get(f"computations/objects/{dataset_id}")
     if state["objects"] is not None:
         app.wait(state["objects"]["dataset_id"])
     return state
@@ -180,17 +181,20 @@ def test_a_table_of_boxes_without_outlines_has_fields(app: App, fields: str, tmp
 
 @pytest.mark.slow
 def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, tmp_path: Path) -> None:
-    at = f"datasets/{fields}/objects"
+    of_fields = {"kind": "objects", "subject": fields}
     for wrong in (
         {"source": "masks"},
         {"source": "finder", "paths": ["/"]},
         {"source": "finder", "finder_settings": {"diameter": 0}},
         {"source": "other", "paths": ["/"]},
     ):
-        assert app.client.post(f"/api/v1/{at}", json=wrong).status_code == 422
-    assert app.refused("POST", at, {"source": "masks", "paths": ["/etc"]})["code"] == "outside-roots"
-    assert app.refused("POST", at, {"source": "masks", "paths": [str(tmp_path / "no")]})["code"] == "missing-path"
-    assert app.refused("POST", "datasets/none/objects", {"source": "finder"})["code"] == "no-such-dataset"
+        assert app.client.post("/api/v1/computations", json={**of_fields, **wrong}).status_code == 422
+    for wrong, code in (
+        ({"source": "masks", "paths": ["/etc"]}, "outside-roots"),
+        ({"source": "masks", "paths": [str(tmp_path / "no")]}, "missing-path"),
+        ({"source": "finder", "subject": "none"}, "no-such-dataset"),
+    ):
+        assert app.refused("POST", "computations", {**of_fields, **wrong})["code"] == code
     state = collected(app, fields, source="points", paths=[str(tmp_path / "data" / "points")])
     assert (state["state"], state["error"]["code"]) == ("not-requested", "points-without-size")
     assert not [file for file in (app.home.objects / fields).iterdir() if file.suffix == ".csv"]
@@ -198,15 +202,15 @@ def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, 
 
 @pytest.mark.slow
 def test_collected_objects_are_opened_or_the_state_has_the_reason(app: App, fields: str, tmp_path: Path) -> None:
-    at, queue = f"datasets/{fields}/objects", Queue(app.home, Turns())
-    wanted = {"source": "masks", "paths": [str(tmp_path / "data" / "masks")]}
+    at, queue = f"computations/objects/{fields}", Queue(app.home, Turns())
+    wanted = {"kind": "objects", "subject": fields, "source": "masks", "paths": [str(tmp_path / "data" / "masks")]}
 
     def collect() -> Path:
-        app.send("POST", at, wanted)
+        app.send("POST", "computations", wanted)
         queue.update()
         (program, _), *_ = queue._started
         assert program.wait() == 0
-        assert app.send("POST", at, wanted)["state"] == "running"  # the queue has still to open the table
+        assert app.send("POST", "computations", wanted)["state"] == "running"  # the queue has still to open the table
         (summary,) = (app.home.objects / fields).glob("objects-*.json")
         return summary.with_suffix(".csv")
 
@@ -274,9 +278,9 @@ def test_predictions_of_objects_are_shown_in_their_field(app: App, tmp_path: Pat
     assert app.client.get(f"/api/v1/{jobs}/rows/99/field").status_code == 404
     for to, names in (("geojson", {f"field{k}.geojson" for k in range(4)}), ("ome-tiff", {"1.ome.tif", "crops.csv"})):
         assert app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").status_code in (200, 409)
-        app.send("POST", f"{at}/objects-export", {"to": to, "margin": 0.1})
+        app.send("POST", "computations", {"kind": "object-export", "subject": prediction, "to": to, "margin": 0.1})
         do_jobs(app.home)
-        state = app.get(f"{at}/objects-export")
+        state = app.get(f"computations/object-export/{prediction}")
         assert (state["state"], state["error"], state["notes"]) == ("ready", None, [])
         archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").content))
         assert (state["to"], len(archive.namelist())) == (to, state["n_files"])
@@ -337,7 +341,7 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
     rows = app.get(f"lists/{prediction}/rows", limit=36)["items"]
     assert sum(row["predicted"] == row["label"] for row in rows) > 30  # the other planes are noise
     at = f"predictions/{prediction}"
-    app.send("POST", f"{at}/objects-export", {"to": "ome-tiff"})
+    app.send("POST", "computations", {"kind": "object-export", "subject": prediction, "to": "ome-tiff"})
     do_jobs(app.home)
     archive = zipfile.ZipFile(io.BytesIO(app.client.get(f"/api/v1/{in_jobs(at)}/download/objects").content))
     for number, stack in enumerate(stacks):

@@ -130,14 +130,15 @@ def test_an_audit_is_of_the_cells_of_the_table_too_and_stays_so_in_trainings_of_
 def test_the_app_shows_images_to_a_network_and_gives_it_up_on_request(tmp_path: Path) -> None:
     workspace = new_workspace(tmp_path)
     cells = open_images(workspace, write_cells(tmp_path / "cells", 60, side=32), group_pattern=GROUPS)
-    address = f"{API}/datasets/{cells}/leakage-estimate"
+    address = f"{API}/computations/leakage-estimate/{cells}"
+    new = {"kind": "leakage-estimate", "subject": cells}
     with TestClient(create_app(workspace)) as client:
-        begun = client.post(address).json()
+        begun = client.post(f"{API}/computations", json=new).json()
         assert begun["state"] in ("waiting", "running")
         assert client.post(f"{API}/jobs/{begun['job_id']}/stop").status_code == 200
         until(lambda: client.get(address).json()["state"] == "not-requested")
         sources.change_dataset(workspace, cells, {"class_plan": {"merge": {"others": ["small", "medium"]}}})
-        client.post(address)
+        client.post(f"{API}/computations", json=new)
         estimate = until(lambda: (now := client.get(address).json())["state"] == "ready" and now, 120)
         assert estimate["leakage_estimate"]["n_images"] == 60
         assert estimate["signal"]["chance"] == pytest.approx(1 / 2)  # of the classes that trainings see

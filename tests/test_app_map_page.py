@@ -19,7 +19,7 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
     open_page(page, f"/{dataset}?tab=map")
     page.get_by_role("button", name="Compute the map").click()
     page.locator(".stage canvas").wait_for(timeout=JOB_MS)
-    n = app.get(f"{dataset}/map")["n"]
+    n = app.get(f"computations/dataset-map/{stock.images}")["n"]
     page.get_by_role("img", name=f"Map with {n} points").wait_for()
     colors = page.get_by_role("list", name="Colors")
 
@@ -67,9 +67,10 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
 def test_the_map_shows_labels_of_other_people_and_no_refused_label(page: "Page", app_server: RunningApp) -> None:
     app = app_server
     folder = write_cells(app.root / "mapped", 24, classes=("Excluded", "round"))
-    dataset = f"datasets/{app.opened(folder)['id']}"
-    app.send(f"{dataset}/map")
-    app.until(f"{dataset}/map", lambda body: body["state"] == "ready", JOB_MS / 1000)
+    mapped = app.opened(folder)["id"]
+    dataset = f"datasets/{mapped}"
+    app.send("computations", {"kind": "dataset-map", "subject": mapped})
+    app.until(f"computations/dataset-map/{mapped}", lambda body: body["state"] == "ready", JOB_MS / 1000)
     page.route("**/map-points", lambda route: route.fulfill(status=500, json={}))
     open_page(page, f"/{dataset}?tab=map")
     page.get_by_role("button", name="Try again").wait_for()

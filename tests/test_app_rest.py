@@ -98,18 +98,20 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         "create_prediction": ("POST", "predictions", {"classifier_id": lab.run, "dataset_id": small}),
         "create_dataset_of_prediction": ("POST", f"predictions/{lab.prediction}/dataset", {"only": "corrected"}),
         "create_study": ("POST", "studies", {"preset": "aimic", "dataset_ids": [lab.cells], "is_small": True}),
-        "create_study_time": ("POST", "study-times", {"networks": [SMALL_NETWORK], "dataset_ids": [lab.cells]}),
-        "create_study_analysis": ("POST", f"studies/{lab.study}/analyses/explanations", {}),
         "import_classifier": ("POST", "classifiers", classifier),
-        "create_label_errors": ("POST", f"runs/{lab.run}/label-errors", {}),
-        "create_explanation": ("POST", f"jobs/{lab.run}/rows/0/explanation", {}),
         "create_export": ("POST", f"runs/{lab.run}/exports", {"to": "onnx"}),
-        "create_leakage_estimate": ("POST", f"datasets/{lab.cells}/leakage-estimate", {}),
-        "create_objects": ("POST", f"datasets/{lab.cells}/objects", {"source": "finder"}),
-        "create_object_export": ("POST", f"predictions/{lab.prediction}/objects-export", {"to": "geojson"}),
-        "create_map": ("POST", f"datasets/{lab.cells}/map", {}),
-        "create_suggestions": ("POST", f"datasets/{lab.cells}/suggestions", {"n": 5}),
     }
+    computations: list[Json] = [
+        {"kind": "study-time", "networks": [SMALL_NETWORK], "dataset_ids": [lab.cells]},
+        {"kind": "study-analysis", "subject": f"{lab.study}.explanations"},
+        {"kind": "label-errors", "subject": lab.run},
+        {"kind": "explanation", "subject": f"{lab.run}.0"},
+        {"kind": "leakage-estimate", "subject": lab.cells},
+        {"kind": "objects", "subject": lab.cells, "source": "finder"},
+        {"kind": "object-export", "subject": lab.prediction, "to": "geojson"},
+        {"kind": "dataset-map", "subject": lab.cells},
+        {"kind": "suggestions", "subject": lab.cells, "n": 5},
+    ]
     document = lab.get("openapi.json")
     documented = {
         operation["operationId"]
@@ -117,14 +119,16 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         for operation in methods.values()
         if {"201", "202"} & set(operation["responses"])
     }
-    assert set(requests) == documented
-    for name, (method, path, body) in requests.items():
+    assert {*requests, "create_computation"} == documented
+    started = {each["kind"]: ("POST", "computations", each) for each in computations}
+    for name, (method, path, body) in {**requests, **started}.items():
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         answer = client.request(method, f"{API}/{path}", **content)  # type: ignore[arg-type]  # by the kind of body
         assert answer.status_code in (201, 202), (name, answer.text)
         result = client.get(answer.headers["location"])
         assert result.status_code == 200, (name, answer.headers["location"])
-        assert result.json().get("id") == answer.json().get("id"), name
+        for key in ("id", "kind", "subject"):
+            assert result.json().get(key) == answer.json().get(key), name
     for job in lab.get("jobs?limit=500")["items"]:
         assert client.post(f"{API}/jobs/{job['id']}/stop").status_code in (200, 409)  # 409: it has ended
         ended(client, job["id"], what="jobs")

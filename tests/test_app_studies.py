@@ -22,6 +22,7 @@ from coverslip.runs.recipe_keys import load_recipe
 from coverslip.workspace.jobs.records import find_job, list_unlisted_jobs
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook
+from coverslip.workspace.studies.state import ANALYSES
 
 SMALL = {"image_size": 32, "epochs": 1, "batch_size": 8}
 
@@ -185,16 +186,20 @@ def test_each_preset_names_its_networks_and_a_recipe_for_a_single_training(lab: 
 @pytest.mark.slow
 def test_the_time_of_a_study_is_known_before_it_is_begun(lab: Lab) -> None:
     request = lab.request(plan=lab.plan(folds=0, models=[SMALL_NETWORK, "resnet34"]))
-    begun = lab.post("study-times", request, 202)
+    begun = lab.post("computations", {"kind": "study-time", **request}, 202)
     assert begun["state"] in ("waiting", "running")
     assert lab.get(f"jobs/{begun['job_id']}")["kind"] == "study-time"
-    times = until(lambda: (now := lab.get(f"study-times/{begun['id']}"))["state"] == "ready" and now, 120)
+    times = until(
+        lambda: (now := lab.get(f"computations/study-time/{begun['subject']}"))["state"] == "ready" and now, 120
+    )
     (timed, unknown) = times["trainings"]
     assert timed["seconds"] > 0
     assert unknown["seconds"] is None  # its weights are not on this computer
     assert (times["seconds"], times["n_unknown"]) == (timed["seconds"], 1)
-    assert lab.post("study-times", request, 202)["state"] == "ready"  # nothing is measured twice
-    lab.get("study-times/none", 404)
+    assert (
+        lab.post("computations", {"kind": "study-time", **request}, 202)["state"] == "ready"
+    )  # nothing is measured twice
+    lab.get("computations/study-time/none", 404)
 
 
 def test_a_time_limit_is_given_to_the_process_of_a_study(lab: Lab) -> None:
@@ -319,27 +324,32 @@ def test_results_of_a_study_can_be_read_viewed_and_downloaded(lab: Lab, done: Js
 @pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_study_is_analyzed_further_by_a_job(lab: Lab, done: Json) -> None:
-    path = f"studies/{done['id']}/analyses"
-
     def states() -> Json:
-        return {each["name"]: each["state"] for each in lab.get(path)["items"]}
+        return {name: lab.get(f"computations/study-analysis/{done['id']}.{name}")["state"] for name in ANALYSES}
+
+    def analysis(name: str, study: str = done["id"]) -> Json:
+        return {"kind": "study-analysis", "subject": f"{study}.{name}"}
 
     assert states() == {"latency": "not-requested", "distances": "not-possible", "explanations": "not-requested"}
-    assert lab.post(f"{path}/distances", {}, 409)["code"] == "no-training-to-analyze"
-    lab.post(f"{path}/other", {}, 422)
+    assert lab.post("computations", analysis("distances"), 409)["code"] == "no-training-to-analyze"
+    lab.post("computations", analysis("other"), 404)
 
-    explained = lab.post(f"{path}/explanations", {}, 202)
+    explained = lab.post("computations", analysis("explanations"), 202)
     job = lab.get(f"jobs/{explained['job_id']}")
-    assert (job["kind"], job["name"], job["links"]["result"]) == ("study-analysis", "First", f"/{path}")
+    assert (job["kind"], job["name"]) == ("study-analysis", "First")
+    assert job["links"]["result"] == f"/computations/study-analysis/{done['id']}.explanations"
     lab.post(f"jobs/{job['id']}/stop", {}, 200)
     assert states()["explanations"] == "not-requested"
 
-    until(lambda: lab.client.post(f"{API}/{path}/latency").status_code == 202, 240)  # no training is running any more
+    address = f"{API}/computations"
+    until(
+        lambda: lab.client.post(address, json=analysis("latency")).status_code == 202, 240
+    )  # no training is running any more
     until(lambda: states()["latency"] == "ready", 120)
     (latency,) = lab.get(f"jobs/{done['id']}/results")["comparison"]["latencies"]
     assert latency["model"] == SMALL_NETWORK
     waiting = lab.study(plan=lab.plan(folds=0))
-    assert lab.post(f"studies/{waiting['id']}/analyses/latency", {}, 409)["code"] == "study-not-ended"
+    assert lab.post("computations", analysis("latency", waiting["id"]), 409)["code"] == "study-not-ended"
     lab.client.post(f"{API}/jobs/{waiting['id']}/stop")
     ended(lab.client, waiting["id"], 240, what="jobs")
 

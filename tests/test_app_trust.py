@@ -57,8 +57,10 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
     canceled: list[int] = []
 
     def answer(route: "Route") -> None:
-        k = int(route.request.url.split("/")[-2])
-        if route.request.method == "POST":
+        is_start = route.request.method == "POST"
+        subject = route.request.post_data_json["subject"] if is_start else route.request.url.split("/")[-1]
+        k = int(subject.rpartition(".")[2])
+        if is_start:
             states[k] = "waiting"
         values = {"job_id": str(k), "progress": None, "error": None, "fold": None, "seconds": 75.0, "version": "1"}
         route.fulfill(json={"state": states[k], **values})
@@ -67,7 +69,7 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
         canceled.append(int(route.request.url.split("/")[-2]))
         route.fulfill(json={})
 
-    page.route("**/explanation", answer)
+    page.route("**/computations**", answer)
     page.route("**/jobs/*/stop", stop)
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
     page.get_by_role("gridcell").first.dblclick()
@@ -86,7 +88,7 @@ def test_a_request_that_waits_is_dropped_when_its_image_is_left(page: "Page", st
 def test_the_time_since_a_request_passes_between_two_answers_of_the_server(page: "Page", stock: Stock) -> None:
     work = {"stage": "x", "title": "Checks", "done": 1, "total": 22, "seconds_left": None}
     state = {"state": "running", "progress": work, "error": None, "fold": None, "seconds": 1.0, "job_id": None}
-    page.route("**/explanation", lambda route: route.fulfill(json=state))
+    page.route("**/computations/explanation/*", lambda route: route.fulfill(json=state))
     open_page(page, f"/predictions/{stock.prediction}?show=all&sort=position")
     page.get_by_role("gridcell").first.dblclick()
     page.get_by_text("1 / 22").wait_for()

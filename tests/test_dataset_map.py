@@ -123,7 +123,7 @@ def test_the_map_has_the_predictions_of_trainings_and_predictions_on_the_dataset
     run = trained_here(workspace, dataset, QUICK, "sizes")
     prediction = predicted_here(workspace, run, dataset)
     with TestClient(create_app(workspace)) as client:
-        jobs = client.get(f"{API}/datasets/{dataset}/map").json()["jobs"]
+        jobs = client.get(f"{API}/computations/dataset-map/{dataset}").json()["jobs"]
         assert [(job["id"], job["kind"]) for job in jobs] == [(prediction, "predict"), (run, "train")]
         rows = client.get(f"{API}/lists/{dataset}/rows?limit=100").json()["items"]
         image_of = {row["row_id"]: row["image_id"] for row in rows}

@@ -155,9 +155,9 @@ def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: P
         assert not suggestions  # four names are too few for three groups of several fields
     finally:
         app.client.app.state.previews.close()  # type: ignore[attr-defined]  # of FastAPI
-    app.send("POST", f"datasets/{dataset}/objects", choice)
+    app.send("POST", "computations", {"kind": "objects", "subject": dataset, **choice})
     do_jobs(app.home)
-    objects = app.wait(app.get(f"datasets/{dataset}/objects")["objects"]["dataset_id"])
+    objects = app.wait(app.get(f"computations/objects/{dataset}")["objects"]["dataset_id"])
     assert (objects["n_images"], objects["groups"]["n_groups"]) == (3, 2)
 
 

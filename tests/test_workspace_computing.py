@@ -112,7 +112,7 @@ def test_the_newest_request_is_next_and_a_canceled_one_is_dropped(workspace: Wor
     assert results(workspace) == [40, 1, 3]
     listed = {job.name: job.state for job in list_jobs(workspace, Paging(), kinds=["counting"]).items}
     assert listed == {"first": "done", "older": "done", "dropped": "stopped", "newer": "done"}
-    assert state_of(workspace, "older") == Computation(id=older.id)
+    assert state_of(workspace, "older") == Computation(KIND.name, "older", id=older.id)
     assert [line.event for line in list_log_lines(workspace, first.id, Paging()).items] == ["RunEnded"]
 
 
@@ -239,7 +239,7 @@ def test_a_job_ends_after_its_rows_are_stored_even_if_that_fails(workspace: Work
 def test_computations_for_pages_of_a_removed_dataset_are_stopped(workspace: Workspace, tmp_path: Path) -> None:
     dataset_id = open_images(workspace, save_cells(tmp_path / "cells"))
     workspace.background.wait_all()
-    for key, link in (("its", f"/datasets/{dataset_id}/map"), ("another's", "/datasets/x/map")):
+    for key, link in (("its", f"/computations/dataset-map/{dataset_id}"), ("another's", "/computations/dataset-map/x")):
         request_result(workspace, KIND, key, {}, name=key, link=link)
     cleanup.remove_dataset(workspace, dataset_id)
     assert [state_of(workspace, key).state for key in ("its", "another's")] == [None, "waiting"]
@@ -251,7 +251,7 @@ def test_computations_for_pages_of_a_removed_study_and_its_trainings_are_stopped
     add_job(workspace, id="study", kind="study", folder=str(folder), **values)
     add_job(workspace, id="training", kind="train", study_id="study", folder=str(folder / "cells" / "one"), **values)
     for key, job_id in (("its", "training"), ("another's", "other")):
-        request_result(workspace, KIND, key, {}, name=key, link=f"/jobs/{job_id}/rows/1/explanation")
+        request_result(workspace, KIND, key, {}, name=key, subject=f"{job_id}.1")
     control.remove_job(workspace, "study")
     assert [state_of(workspace, key).state for key in ("its", "another's")] == [None, "waiting"]
 
@@ -310,7 +310,6 @@ def test_collected_objects_are_not_shown_before_their_dataset(workspace: Workspa
         dataset_id,
         {},
         name="cells",
-        link=f"/datasets/{dataset_id}/objects",
         choices={"table": str(table)},
     )
     job = find_job(workspace, objects_state(workspace, dataset_id).job_id or "")

@@ -21,7 +21,7 @@ from coverslip.runs.folder import Run
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.folders import remove_upload
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
-from coverslip.workspace.jobs.queue import stop_computations
+from coverslip.workspace.jobs.queue import is_about, stop_computations
 from coverslip.workspace.jobs.records import is_inside, jobs_reading
 from coverslip.workspace.lists import delete_results
 from coverslip.workspace.store import tables
@@ -60,7 +60,7 @@ def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
     ):
         _refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=now()))
-    stop_computations(workspace, lambda job: f"/{dataset_id}/" in job.choices["link"])
+    stop_computations(workspace, lambda job: is_about(job, dataset_id))
 
 
 def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:

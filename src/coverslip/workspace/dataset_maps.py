@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from coverslip.events import Emit
 from coverslip.messages import text
 from coverslip.processes import Json
 from coverslip.runs.folder import Run
-from coverslip.workspace.jobs.computing import Computation, ResultState, computation, request_result
+from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import register_function
 from coverslip.workspace.lists import KINDS, decisions_of_dataset
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -65,6 +65,7 @@ class MapPredictions:
 class MapState(ResultState):
     """The map of a dataset, and the progress of a new one."""
 
+    kind: Literal["dataset-map"]
     created: Annotated[str | None, Field(description="Time of the map: ISO 8601, UTC; null: there is none.")]
     n: Annotated[int, Field(description="Images on the map that are still in the dataset.")]
     n_missing: Annotated[int, Field(description="Images of the dataset that are not on the map.")]
@@ -89,7 +90,7 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
     n = int(np.isin(rows, present).sum())
     if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
-        work = Computation(id=work.id)  # its result is stored
+        work = replace(work, state=None, progress=None, error=None)  # its result is stored
     return MapState(
         **work.of_result("not-requested" if stored is None else "ready"),
         created=None if stored is None else stored.created,
@@ -117,7 +118,6 @@ def start_map(workspace: Workspace, dataset_id: str) -> MapState:
         dataset_id,
         {"dataset_id": dataset_id},
         name=row.name,
-        link=f"/datasets/{dataset_id}/map",
         dataset_id=dataset_id,
     )
     return map_state(workspace, dataset_id)

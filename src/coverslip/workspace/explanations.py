@@ -6,7 +6,7 @@ An image that a cross-validation fold tested is explained with the classifier of
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,7 @@ EXPLANATIONS = Kind("app-explanations", bound_bytes=2 * 10**8)
 class ExplanationState(ResultState):
     """The progress of the explanation of an image."""
 
+    kind: Literal["explanation"]
     fold: Annotated[
         int | None,
         Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
@@ -46,18 +47,32 @@ class ExplanationState(ResultState):
     version: Annotated[str, Field(description="Changes with the classifier, the image and its true class.")]
 
 
-def explanation_state(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
-    """Return the progress of the explanation of an image of a job.
+def explanation_state(workspace: Workspace, subject: str) -> ExplanationState:
+    """Return the progress of the explanation of an image of a job; the subject is JOB_ID.ROW_ID.
 
     Raises:
         NotFound: there is no such job or row, or the image is missing.
         Conflict: nothing was measured yet, or there is no classifier.
     """
-    return _state(workspace, job_id, _request(workspace, job_id, row_id))
+    job_id, row_id = _image_of(subject)
+    request = _request(workspace, job_id, row_id)
+    work = replace(computation(workspace, EXPLANATION, request.key), subject=subject)
+    seconds = None if work.requested is None else time.time() - work.requested
+    is_stored = work.state is None and _stored(job_id, request.key) is not None
+    state = work.of_result("ready" if is_stored else "not-requested")
+    return ExplanationState(**state, fold=request.fold, seconds=seconds, version=request.key)
 
 
-def start_explanation(workspace: Workspace, job_id: str, row_id: int) -> ExplanationState:
+def _image_of(subject: str) -> tuple[str, int]:
+    job_id, _, row_id = subject.rpartition(".")
+    if not row_id.isdecimal():
+        raise NotFound("no-such-row")
+    return job_id, int(row_id)
+
+
+def start_explanation(workspace: Workspace, subject: str) -> ExplanationState:
     """Start the explanation, unless it is finished or in progress; raises as `explanation_state`."""
+    job_id, row_id = _image_of(subject)
     request = _request(workspace, job_id, row_id)
     if _stored(job_id, request.key) is None:
         request_result(
@@ -66,9 +81,9 @@ def start_explanation(workspace: Workspace, job_id: str, row_id: int) -> Explana
             request.key,
             {"job_id": job_id, "key": request.key, **request.content},
             name=request.name,
-            link=f"/jobs/{job_id}/rows/{row_id}/explanation",
+            subject=subject,
         )
-    return _state(workspace, job_id, request)
+    return explanation_state(workspace, subject)
 
 
 def explanation_picture(workspace: Workspace, job_id: str, row_id: int) -> bytes:
@@ -92,14 +107,6 @@ class _Request:
     key: str
     fold: int | None
     name: str  # of the image
-
-
-def _state(workspace: Workspace, job_id: str, request: _Request) -> ExplanationState:
-    work = computation(workspace, EXPLANATION, request.key)
-    seconds = None if work.requested is None else time.time() - work.requested
-    is_stored = work.state is None and _stored(job_id, request.key) is not None
-    state = work.of_result("ready" if is_stored else "not-requested")
-    return ExplanationState(**state, fold=request.fold, seconds=seconds, version=request.key)
 
 
 def _stored(job_id: str, key: str) -> bytes | None:

@@ -4,7 +4,7 @@ They use the features of a network, in a separate process. This module starts th
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ LEAKAGE_ESTIMATE = register_function("leakage-estimate", "coverslip.workspace.le
 class LeakageEstimateState(ResultState):
     """The results of an image-level split against a grouped split, and the progress of the audit."""
 
+    kind: Literal["leakage-estimate"]
     leakage_estimate: Annotated[
         LeakageEstimate | None,
         Field(description="Null without an audit, or without groups and duplicates: then both splits are the same."),
@@ -50,7 +51,6 @@ def start_leakage_estimate(workspace: Workspace, dataset_id: str) -> LeakageEsti
         dataset_id,
         {"dataset_id": dataset_id},
         name=row.name,
-        link=f"/datasets/{dataset_id}/leakage-estimate",
         dataset_id=dataset_id,
     )
     return leakage_estimate_state(workspace, dataset_id)

@@ -121,6 +121,7 @@ class CollectedObjects:
 class ObjectsState(ResultState):
     """The objects of the fields of a dataset, and the progress of collecting them."""
 
+    kind: Literal["objects"]
     objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
 
 
@@ -313,7 +314,6 @@ def start_objects(workspace: Workspace, dataset_id: str, choice: ObjectsToCollec
         dataset_id,
         {"table": str(table), **request},
         name=row.name,
-        link=f"/datasets/{dataset_id}/objects",
         dataset_id=dataset_id,
         choices={
             "table": str(table),

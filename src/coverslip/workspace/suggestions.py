@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 from sqlalchemy import Connection, Table, delete, func, insert, select
@@ -67,6 +67,7 @@ class SuggestedImage:
 class LabelSuggestions(ResultState):
     """The images that were suggested last for labeling, and the reserved test set."""
 
+    kind: Literal["suggestions"]
     suggestions: list[SuggestedImage]
     n_labeled: Annotated[int, Field(description="Number of suggested images that have a label now.")]
     n_reserved: Annotated[int, Field(description="Number of images of the reserved test set; 0: none is reserved.")]
@@ -124,7 +125,6 @@ def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSug
         dataset_id,
         {"dataset_id": dataset_id, "n": n},
         name=row.name,
-        link=f"/datasets/{dataset_id}/suggestions",
         dataset_id=dataset_id,
     )
     return suggestions_state(workspace, dataset_id)

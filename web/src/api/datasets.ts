@@ -15,7 +15,6 @@ export type DatasetChanges = Schemas['DatasetChanges'];
 export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
 export type LeakageEstimateState = Schemas['LeakageEstimateState'];
-export type LabelSuggestions = Schemas['LabelSuggestions'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type Source = Schemas['Source'];
 export type Folder = Schemas['FolderContent'];
@@ -83,16 +82,8 @@ export const rescanDataset = (id: string) =>
   answer(api.POST('/api/v1/datasets/{dataset_id}/refresh', at(id)));
 export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
-const SUGGESTIONS = '/api/v1/datasets/{dataset_id}/suggestions';
-export const labelSuggestions = (id: string, signal?: AbortSignal) =>
-  answer(api.GET(SUGGESTIONS, { ...at(id), signal }));
-export const startSuggestions = (id: string) => answer(api.POST(SUGGESTIONS, { ...at(id), body: { n: 20 } }));
 export const removeReservedTest = (id: string) =>
   answer(api.DELETE('/api/v1/datasets/{dataset_id}/reserved-test', at(id)));
-export type MapState = Schemas['MapState'];
-const MAP = '/api/v1/datasets/{dataset_id}/map';
-export const readMap = (id: string, signal?: AbortSignal) => answer(api.GET(MAP, { ...at(id), signal }));
-export const startMap = (id: string) => answer(api.POST(MAP, at(id)));
 export const readMapPoints = (id: string, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer', signal }),
@@ -104,10 +95,6 @@ export const readMapPredictions = (id: string, job: string, signal?: AbortSignal
       signal,
     }),
   );
-const LEAKAGE_ESTIMATE = '/api/v1/datasets/{dataset_id}/leakage-estimate';
-export const leakageEstimate = (id: string, signal?: AbortSignal) =>
-  answer(api.GET(LEAKAGE_ESTIMATE, { ...at(id), signal }));
-export const startLeakageEstimate = (id: string) => answer(api.POST(LEAKAGE_ESTIMATE, at(id)));
 export const listColumns = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/columns', { params: { path: { dataset_id: id }, query }, signal }),

@@ -33,19 +33,6 @@ export async function readJobLog(id: string, limit: number): Promise<LogLine[]> 
   return (await answer(api.GET('/api/v1/jobs/{job_id}/log', { params }))).items.reverse();
 }
 
-export type ExplanationState = Schemas['ExplanationState'];
-
-const EXPLANATION = '/api/v1/jobs/{job_id}/rows/{row_id}/explanation';
-
-const ofRow = (job_id: string, row_id: number) => ({ params: { path: { job_id, row_id } } });
-
-/** Explanation (heat map) of the prediction in a row of a training, an evaluation or a prediction. */
-export const readExplanation = (job: string, row: number, signal?: AbortSignal) =>
-  answer(api.GET(EXPLANATION, { ...ofRow(job, row), signal }));
-
-export const requestExplanation = (job: string, row: number) =>
-  answer(api.POST(EXPLANATION, ofRow(job, row)));
-
 /** Address of the heat map (PNG); valid when the explanation is computed. */
 export const explanationPicture = (job: string, row: number, version: string) =>
   `${address('jobs', job, 'rows', row, 'explanation', 'picture')}?v=${version}`;

@@ -38,10 +38,6 @@ export const readThresholds = (id: string, signal?: AbortSignal) =>
 /** Set the decision rule of a run, chosen on validation images; missing values are defaults. */
 export const setDecision = (id: string, body: Decision) =>
   answer(api.PUT('/api/v1/runs/{run_id}/decision', { ...at(id), body }));
-/** Suspected label errors: labels questioned by classifiers that were not trained on the images. */
-export const readLabelErrors = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}/label-errors', { ...at(id), signal }));
-export const findLabelErrors = (id: string) => answer(api.POST('/api/v1/runs/{run_id}/label-errors', at(id)));
 /** Count the differences between the images of this training and of a new one. */
 export const countImageChanges = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/runs/{run_id}/image-changes', { ...at(id), signal }));

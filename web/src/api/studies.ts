@@ -12,8 +12,9 @@ export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
 export type StudyPreset = Schemas['StudyPreset'];
 export type StudyNetwork = Schemas['StudyNetwork'];
-export type StudyTime = Schemas['StudyTime'];
-export type StudyAnalysis = Schemas['StudyAnalysis'];
+
+/** Further analyses of the trainings of a study. */
+export const ANALYSES = ['latency', 'distances', 'explanations'] as const;
 
 const at = (study_id: string) => ({ params: { path: { study_id } } });
 
@@ -22,10 +23,6 @@ export const listPresets = (signal?: AbortSignal) =>
 /** Return all trainings of a study without starting it. */
 export const previewStudy = (body: StudyChoices, signal?: AbortSignal) =>
   answer(api.POST('/api/v1/study-preview', { body, signal }));
-/** Start to measure the expected time of a study. */
-export const requestStudyTime = (body: StudyChoices) => answer(api.POST('/api/v1/study-times', { body }));
-export const readStudyTime = (time_id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/study-times/{time_id}', { params: { path: { time_id } }, signal }));
 export const listStudies = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));
 /** Return the results of networks on a dataset in studies, newest first. */
@@ -40,17 +37,5 @@ export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v
 export const readStudy = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));
 export const readStudyResults = (id: string, signal?: AbortSignal) => resultsOf<StudyResults>(id, signal);
-export const listAnalyses = (id: string, signal?: AbortSignal) =>
-  every((query) =>
-    api.GET('/api/v1/studies/{study_id}/analyses', {
-      params: { path: { study_id: id }, query },
-      signal,
-    }),
-  );
-export const startAnalysis = (study_id: string, analysis: StudyAnalysis['name']) =>
-  answer(
-    api.POST('/api/v1/studies/{study_id}/analyses/{analysis}', { params: { path: { study_id, analysis } } }),
-  );
-
 export const studyFigure = (id: string, name: string, kind: 'svg' | 'png' | 'csv') =>
   address('jobs', id, 'figures', `${name}.${kind}`);

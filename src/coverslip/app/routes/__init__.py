@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import datasets, files, images, jobs, labels, predictions, results, system
+from coverslip.app.routes import computations, datasets, files, images, jobs, labels, predictions, results, system
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
@@ -11,6 +11,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.router,
     images.fields_router,
     labels.router,
+    computations.router,
     labels.readings_router,
     datasets.uploads_router,
     results.router,

@@ -17,8 +17,8 @@ from coverslip.datasets.columns import TableChoices
 from coverslip.events import SetSizes
 from coverslip.files import safe_name
 from coverslip.images.reader import CropSize
-from coverslip.workspace import cleanup, dataset_maps, leakage_estimates, suggestions
-from coverslip.workspace.dataset_maps import MapPredictions, MapState
+from coverslip.workspace import cleanup, dataset_maps, suggestions
+from coverslip.workspace.dataset_maps import MapPredictions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
 from coverslip.workspace.datasets.grouping import GroupPreview
@@ -26,11 +26,10 @@ from coverslip.workspace.datasets.pixel_options import PixelChoice, PixelOptions
 from coverslip.workspace.datasets.reading_images import DatasetInspection
 from coverslip.workspace.datasets.sources import Name, Source
 from coverslip.workspace.datasets.state import Classes, ClassThumbnails, DatasetState
-from coverslip.workspace.leakage_estimates import LeakageEstimateState
 from coverslip.workspace.predictions.classifiers import classes_of
 from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.suggestions import GroupSuggestion, LabelSuggestions
+from coverslip.workspace.suggestions import GroupSuggestion
 from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings.queueing import SplitPreview
 from coverslip.workspace.trainings.times import TimePreview, preview_times
@@ -201,68 +200,10 @@ def get_inspection(workspace: ServedWorkspace, dataset_id: str) -> DatasetInspec
     return reading_images.inspection(workspace, dataset_id)
 
 
-@router.get("/datasets/{dataset_id}/leakage-estimate", responses=problems(409))
-def get_leakage_estimate(workspace: ServedWorkspace, dataset_id: str) -> LeakageEstimateState:
-    """The estimate of data leakage: the results of an image-level split against a grouped split, if requested."""
-    return leakage_estimates.leakage_estimate_state(workspace, dataset_id)
-
-
-@router.post("/datasets/{dataset_id}/leakage-estimate", status_code=202, responses=located(202) | problems(409))
-@writes_much
-def create_leakage_estimate(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> LeakageEstimateState:
-    """Estimate data leakage with about 2,000 of the images, in a separate process. This also finds shortcuts.
-
-    Reports of trainings on these images include the estimate.
-    """
-    locate("datasets", dataset_id, "leakage-estimate")
-    return leakage_estimates.start_leakage_estimate(workspace, dataset_id)
-
-
-@router.get("/datasets/{dataset_id}/suggestions", responses=problems(409))
-def get_suggestions(workspace: ServedWorkspace, dataset_id: str) -> LabelSuggestions:
-    """The images that were suggested last for labeling, and the reserved test set."""
-    return suggestions.suggestions_state(workspace, dataset_id)
-
-
-class NewSuggestions(Body):
-    """How many images to suggest for labeling."""
-
-    n: int = Field(default=20, ge=1, le=1_000)
-
-
-@router.post("/datasets/{dataset_id}/suggestions", status_code=202, responses=located(202) | problems(409))
-@needs("annotator")
-@writes_much
-def create_suggestions(
-    workspace: ServedWorkspace, dataset_id: str, new: NewSuggestions, locate: Locate
-) -> LabelSuggestions:
-    """Choose images to label next, in a separate process. Before that, a random fifth is reserved as test set.
-
-    The filters and orders `suggested` and `reserved` list these images.
-    """
-    locate("datasets", dataset_id, "suggestions")
-    return suggestions.start_suggestions(workspace, dataset_id, new.n)
-
-
 @router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(409))
 def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
     """Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones."""
     suggestions.remove_reserved_test(workspace, dataset_id)
-
-
-@router.get("/datasets/{dataset_id}/map", responses=problems(409))
-def get_map(workspace: ServedWorkspace, dataset_id: str) -> MapState:
-    """The state of the map of a dataset, on which similar images are near each other."""
-    return dataset_maps.map_state(workspace, dataset_id)
-
-
-@router.post("/datasets/{dataset_id}/map", status_code=202, responses=located(202) | problems(409))
-@needs("annotator")
-@writes_much
-def create_map(workspace: ServedWorkspace, dataset_id: str, locate: Locate) -> MapState:
-    """Compute the map of a dataset in a separate process. It depends on the images only."""
-    locate("datasets", dataset_id, "map")
-    return dataset_maps.start_map(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS)

@@ -9,18 +9,17 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import Field, StringConstraints, model_validator
 
 from coverslip.app.files import IMAGE, media_type_of
-from coverslip.app.guard import needs, writes_much
+from coverslip.app.guard import needs
 from coverslip.app.requests import (
     BY_AUTHOR,
     ListId,
-    Locate,
     Paged,
     PreviewPool,
     ServedWorkspace,
     api_router,
     until_disconnected,
 )
-from coverslip.app.schemas import Answer, located, problems
+from coverslip.app.schemas import Answer, problems
 from coverslip.errors import Stopped
 from coverslip.workspace import objects
 from coverslip.workspace.correcting import corrections
@@ -30,11 +29,8 @@ from coverslip.workspace.objects import (
     FinderPreview,
     FinderToPreview,
     ObjectsPreview,
-    ObjectsState,
     ObjectsToCollect,
 )
-from coverslip.workspace.predictions import state
-from coverslip.workspace.predictions.state import ObjectExport, ObjectExportState
 from coverslip.workspace.store.rows import Limit, Page
 from coverslip.workspace.viewing import fields, pictures, tiles
 from coverslip.workspace.viewing.fields import FieldOfView
@@ -443,36 +439,3 @@ def preview_objects(
     Of many files, those are read for which 5 seconds suffice.
     """
     return objects.preview_files(workspace, pool, dataset_id, body)
-
-
-@fields_router.get("/datasets/{dataset_id}/objects")
-def get_objects(workspace: ServedWorkspace, dataset_id: str) -> ObjectsState:
-    """The objects that were collected last from the fields of a dataset, and the progress of new ones."""
-    return objects.objects_state(workspace, dataset_id)
-
-
-@fields_router.post("/datasets/{dataset_id}/objects", status_code=202, responses=located(202) | problems(409))
-@writes_much
-def create_objects(workspace: ServedWorkspace, dataset_id: str, body: ObjectsToCollect, locate: Locate) -> ObjectsState:
-    """Read the objects of the fields from files of another program, or find them, in a separate process.
-
-    The table of objects becomes a dataset of its own. Files are matched to fields by their names.
-    """
-    locate("datasets", dataset_id, "objects")
-    return objects.start_objects(workspace, dataset_id, body)
-
-
-@fields_router.get("/predictions/{prediction_id}/objects-export")
-def get_object_export(workspace: ServedWorkspace, prediction_id: str) -> ObjectExportState:
-    """The last export of the objects of a prediction, and its progress."""
-    return state.export_state(workspace, prediction_id)
-
-
-@fields_router.post("/predictions/{prediction_id}/objects-export", status_code=202, responses=located(202))
-@writes_much
-def create_object_export(
-    workspace: ServedWorkspace, prediction_id: str, body: ObjectExport, locate: Locate
-) -> ObjectExportState:
-    """Write the predicted objects for QuPath, ImageJ, CellProfiler and others, or their crops, with corrections."""
-    locate("predictions", prediction_id, "objects-export")
-    return state.start_export(workspace, prediction_id, body)

@@ -18,15 +18,14 @@ from coverslip.runs.log import LogLine
 from coverslip.workspace import explanations
 from coverslip.workspace.changes import Changed, Changes
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
-from coverslip.workspace.explanations import ExplanationState
 from coverslip.workspace.jobs import listing, queue
 from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import State, find_job
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.studies import planning
 from coverslip.workspace.studies import state as study_states
-from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset, StudyTime
-from coverslip.workspace.studies.state import AnalysisName, NetworkFinding, StudyAnalysis, StudyState, StudyStory
+from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
+from coverslip.workspace.studies.state import NetworkFinding, StudyState, StudyStory
 from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings import state as training_states
 from coverslip.workspace.trainings.state import RunState, RunStory
@@ -129,26 +128,6 @@ def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
     """Restore a job from the trash."""
     queue.restore_job(workspace, job_id)
     return listing.job_state(workspace, job_id)
-
-
-@router.get("/jobs/{job_id}/rows/{row_id}/explanation", responses=problems(409))
-def get_explanation(workspace: ServedWorkspace, job_id: str, row_id: ListedRowId) -> ExplanationState:
-    """The progress of the explanation of a row of a job."""
-    return explanations.explanation_state(workspace, job_id, row_id)
-
-
-@router.post("/jobs/{job_id}/rows/{row_id}/explanation", status_code=202, responses=located(202) | problems(409))
-@needs("annotator")
-@writes_much
-def create_explanation(
-    workspace: ServedWorkspace, job_id: str, row_id: ListedRowId, locate: Locate
-) -> ExplanationState:
-    """Draw the explanation of an image: a heat map that passed its sanity checks, and similar training images.
-
-    A separate process draws it. The first explanation of a classifier takes a minute, because its maps are checked.
-    """
-    locate("jobs", job_id, "rows", row_id, "explanation")
-    return explanations.start_explanation(workspace, job_id, row_id)
 
 
 @router.get(
@@ -260,21 +239,6 @@ def preview_study(workspace: ServedWorkspace, study: StudyChoices) -> StudyOutlo
     return planning.outlook(workspace, study)
 
 
-@studies_router.post("/study-times", status_code=202, responses=located(202) | problems(404, 409))
-@writes_much
-def create_study_time(workspace: ServedWorkspace, study: StudyChoices, locate: Locate) -> StudyTime:
-    """Estimate the time of a study, without starting it: each network is built and timed in a separate process."""
-    time = planning.start_study_time(workspace, study)
-    locate("study-times", time.id)
-    return time
-
-
-@studies_router.get("/study-times/{time_id}")
-def get_study_time(workspace: ServedWorkspace, time_id: str) -> StudyTime:
-    """The expected time of a study, or the progress of its measurement."""
-    return planning.study_time(workspace, time_id)
-
-
 @studies_router.get("/studies")
 def list_studies(workspace: ServedWorkspace, paging: Paged) -> Page[StudyState]:
     """The studies, the newest first."""
@@ -312,19 +276,3 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> S
 def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
     """A study with the current state of its trainings. Those that have started are runs."""
     return study_states.study_story(workspace, study_id)
-
-
-@studies_router.get("/studies/{study_id}/analyses")
-def list_study_analyses(workspace: ServedWorkspace, study_id: str, paging: Paged) -> Page[StudyAnalysis]:
-    """Further analyses of the finished trainings of a study: prediction time, distances and explanations."""
-    return paging.page_of(study_states.list_analyses(workspace, study_id))
-
-
-@studies_router.post("/studies/{study_id}/analyses/{analysis}", status_code=202, responses=located(202) | problems(409))
-@writes_much
-def create_study_analysis(
-    workspace: ServedWorkspace, study_id: str, analysis: AnalysisName, locate: Locate
-) -> StudyAnalysis:
-    """Start an analysis in a separate process. Afterwards, the results and the report of the study contain it."""
-    locate("studies", study_id, "analyses")
-    return study_states.start_analysis(workspace, study_id, analysis)

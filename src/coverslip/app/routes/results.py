@@ -16,10 +16,7 @@ from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
 from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
-    LabelErrorsState,
     changes_since,
-    label_errors_state,
-    start_label_check,
 )
 from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
 from coverslip.workspace.jobs.records import find_job
@@ -90,20 +87,6 @@ def set_decision(workspace: ServedWorkspace, run_id: str, decision: Decision) ->
 def count_image_changes(workspace: ServedWorkspace, run_id: str) -> ChangesSinceTraining:
     """How many images of the dataset were added, relabeled or removed since the training."""
     return changes_since(workspace, run_id)
-
-
-@router.get("/runs/{run_id}/label-errors")
-def get_label_errors(workspace: ServedWorkspace, run_id: str) -> LabelErrorsState:
-    """Suspected label errors in the training, validation and test set, by classifiers not trained on the images."""
-    return label_errors_state(workspace, run_id)
-
-
-@router.post("/runs/{run_id}/label-errors", status_code=202, responses=located(202) | problems(409))
-@writes_much
-def create_label_errors(workspace: ServedWorkspace, run_id: str, locate: Locate) -> LabelErrorsState:
-    """Start the search for label errors, which may take minutes, in a separate process."""
-    locate("runs", run_id, "label-errors")
-    return start_label_check(workspace, run_id)
 
 
 @router.get("/classifiers")

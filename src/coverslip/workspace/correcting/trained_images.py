@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection, select
@@ -186,6 +186,7 @@ LABEL_ERRORS = register_function("label-errors", "coverslip.workspace.correcting
 class LabelErrorsState(ResultState):
     """Suspected label errors of a training's images."""
 
+    kind: Literal["label-errors"]
     n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
     n_suspected: Annotated[
         int | None,
@@ -249,7 +250,6 @@ def start_label_check(workspace: Workspace, run_id: str) -> LabelErrorsState:
         job.id,
         {"run": str(job.folder)},
         name=job.name,
-        link=f"/runs/{job.id}/label-errors",
         dataset_id=job.dataset_id,
     )
     return label_errors_state(workspace, run_id)

@@ -41,6 +41,7 @@ _MOST_ENDED = 100  # ended computations that are listed
 class ResultState:
     """The state of a result that is computed on request, and the last job that computed it."""
 
+    subject: Annotated[str, Field(description="What the result is about, in the address of this state.")]
     state: Annotated[
         Literal["not-possible", "not-requested", "waiting", "running", "outdated", "ready"],
         Field(
@@ -57,6 +58,8 @@ class ResultState:
 class Computation:
     """The last job that computed the result of a key."""
 
+    kind: str
+    subject: str
     state: Literal["waiting", "running"] | None = None  # None: it has ended, or there is none
     progress: Work | None = None
     error: Failure | None = None  # why it failed
@@ -66,7 +69,13 @@ class Computation:
 
     def of_result(self, otherwise: str) -> Json:
         """Return the values of a `ResultState`, whose state without a waiting or running job is `otherwise`."""
-        values = {"job_id": self.id, "progress": self.progress, "error": self.error}
+        values = {
+            "kind": self.kind,
+            "subject": self.subject,
+            "job_id": self.id,
+            "progress": self.progress,
+            "error": self.error,
+        }
         return {"state": self.state or otherwise, **values}
 
 
@@ -77,7 +86,8 @@ def request_result(
     arguments: Mapping[str, object],
     *,
     name: str,
-    link: str,
+    subject: str | None = None,
+    link: str | None = None,
     dataset_id: str | None = None,
     choices: Mapping[str, object] | None = None,
 ) -> None:
@@ -89,7 +99,8 @@ def request_result(
         key: identifies what is computed, and its version.
         arguments: the arguments of the function, as JSON values.
         name: the name of what it is about, for lists of jobs.
-        link: the path of its result in the API.
+        subject: identifies what is computed, in any version; None: the key.
+        link: the path of its result in the API; None: that of the computations of this kind and subject.
         dataset_id: the dataset that it reads.
         choices: what the server needs to know of its result.
     """
@@ -119,7 +130,7 @@ def request_result(
             dataset_name="",
             folder=str(folder),
             command=write_request(workspace, kind, folder, arguments),
-            choices={"link": link, **(choices or {})},
+            choices={"link": link or f"/computations/{kind.name}/{subject or key}", **(choices or {})},
         )
     remove_files(workspace, earlier)
 
@@ -128,14 +139,16 @@ def computation(workspace: Workspace, kind: JobKind, key: str) -> Computation:
     """Return the last job that computed the result of a key, and its progress."""
     job = _last_job(workspace, kind, key)
     if job is None:
-        return Computation()
+        return Computation(kind.name, key)
     status = status_of(job)
     state = state_of(job, status)
     if has_ended(state):
-        return Computation(error=failure_of_job(job, status) if state == "failed" else None, id=job.id)
+        error = failure_of_job(job, status) if state == "failed" else None
+        return Computation(kind.name, key, error=error, id=job.id)
     if state == "queued":
-        return Computation("waiting", requested=job.queued, id=job.id)
-    return Computation("running", folded_log(job).progress.work, None, job.launched, job.launched, job.id)
+        return Computation(kind.name, key, "waiting", requested=job.queued, id=job.id)
+    work = folded_log(job).progress.work
+    return Computation(kind.name, key, "running", work, None, job.launched, job.launched, job.id)
 
 
 def cancel_result(workspace: Workspace, kind: JobKind, key: str) -> None:

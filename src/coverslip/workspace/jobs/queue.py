@@ -1,6 +1,7 @@
 """The queues of jobs, and how to stop, resume, finish, remove and restore jobs of any kind."""
 
 import logging
+import re
 import shutil
 import threading
 import time
@@ -160,7 +161,7 @@ def remove_job(workspace: Workspace, job_id: str) -> None:
     for each in removed[1:]:
         if not has_ended(state_of(each, status_of(each))):
             raise Conflict("job-in-use", name=each.name)
-    stop_computations(workspace, lambda each: any(f"/{of.id}/" in each.choices["link"] for of in removed))
+    stop_computations(workspace, lambda each: is_about(each, *(of.id for of in removed)))
     trash_folder = workspace.owned(workspace.trash / job_id)
     try:
         trash_folder.mkdir(parents=True, exist_ok=True)
@@ -180,6 +181,11 @@ def stop_computations(workspace: Workspace, is_meant: Callable[[Job], bool]) -> 
     for each in filter(is_meant, computations):
         with suppress(Conflict, NotFound):  # it has ended meanwhile
             stop_job(workspace, each.id)
+
+
+def is_about(computation: Job, *ids: str) -> bool:
+    """Return whether the result of a computation is of one of these datasets or jobs."""
+    return not set(ids).isdisjoint(re.split(r"[/.]", computation.choices["link"]))
 
 
 def restore_job(workspace: Workspace, job_id: str) -> None:

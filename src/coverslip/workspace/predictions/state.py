@@ -309,6 +309,7 @@ class ObjectExport(CropChoices):
 class ObjectExportState(ResultState):
     """The files of predicted objects in one format, and the progress of writing them."""
 
+    kind: Literal["object-export"]
     to: Annotated[ObjectFormat | None, Field(description="The format of the files; null: there are none.")]
     n_files: int
     notes: Annotated[list[Note], Field(description="Notes and warnings about the export.")]
@@ -350,7 +351,6 @@ def start_export(workspace: Workspace, prediction_id: str, choice: ObjectExport)
         job.id,
         {"prediction_id": job.id, **choice.model_dump(mode="json")},
         name=job.name,
-        link=f"/predictions/{job.id}/objects-export",
     )
     return export_state(workspace, prediction_id)
 

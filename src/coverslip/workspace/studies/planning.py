@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
@@ -421,7 +421,7 @@ class TrainingTime:
 class StudyTime(ResultState):
     """The expected time of a study on this computer, and the progress of the measurement."""
 
-    id: str
+    kind: Literal["study-time"]
     seconds: Annotated[
         float | None, Field(description="Sum of the known times of all trainings; null until they are measured.")
     ]
@@ -452,7 +452,6 @@ def start_study_time(workspace: Workspace, choices: StudyChoices) -> StudyTime:
             key,
             {"plan": content, "folder": str(workspace.studies), "key": key},
             name=" · ".join(row.name for row in rows),
-            link=f"/study-times/{key}",
         )
     return study_time(workspace, key)
 
@@ -469,7 +468,6 @@ def study_time(workspace: Workspace, time_id: str) -> StudyTime:
     durations = [each for each in (seconds or {}).values() if each is not None]
     return StudyTime(
         **work.of_result("not-requested" if seconds is None else "ready"),
-        id=time_id,
         seconds=None if seconds is None else sum(durations),
         n_unknown=len(seconds or {}) - len(durations),
         trainings=[TrainingTime(name, each) for name, each in (seconds or {}).items()],

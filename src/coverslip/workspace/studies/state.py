@@ -410,70 +410,61 @@ def _findings_of_comparison(
 
 # One kind: two analyses at a time would slow each other, and the prediction times would be wrong.
 STUDY_ANALYSIS = register_function("study-analysis", "coverslip.workspace.studies.state:analyze_study")
-AnalysisName = Literal["latency", "distances", "explanations"]
-_NAMES: tuple[AnalysisName, ...] = ("latency", "distances", "explanations")
+ANALYSES = ("latency", "distances", "explanations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyAnalysis(ResultState):
     """A further analysis of a study, and its progress."""
 
-    name: Annotated[
-        AnalysisName,
-        Field(
-            description="latency: prediction time of each network; distances: of each dataset from its pretraining "
-            "images; explanations: heat maps of three test images for each network and initialization."
-        ),
-    ]
+    kind: Literal["study-analysis"]
 
 
-def list_analyses(workspace: Workspace, study_id: str) -> list[StudyAnalysis]:
-    """Return the analyses of a study.
+def analysis_state(workspace: Workspace, subject: str) -> StudyAnalysis:
+    """Return the state of an analysis of a study; the subject is STUDY_ID.ANALYSIS.
 
     Raises:
-        NotFound: there is no such study.
+        NotFound: there is no such study or analysis.
         BadRecipe: its plan is damaged.
         BadRun: its comparison is damaged.
     """
+    study_id, _, name = subject.partition(".")
     study = find_job(workspace, study_id, STUDY.name)
-    possible, stored = set(_possible(study)), set(_stored(study))
-    return [
-        _analysis(workspace, study_id, name, is_possible=name in possible, is_stored=name in stored) for name in _NAMES
-    ]
+    if name not in ANALYSES:
+        raise NotFound("no-such-job")
+    state = "ready" if name in _stored(study) else "not-requested" if name in _possible(study) else "not-possible"
+    return StudyAnalysis(**computation(workspace, STUDY_ANALYSIS, subject).of_result(state))
 
 
-def start_analysis(workspace: Workspace, study_id: str, name: AnalysisName) -> StudyAnalysis:
+def start_analysis(workspace: Workspace, subject: str) -> StudyAnalysis:
     """Start an analysis of a study, also if there are earlier results; return its state.
 
     Raises:
-        NotFound: there is no such study.
+        NotFound: there is no such study or analysis.
         Conflict: the study has not ended, no training that the analysis needs has finished, or a training is running,
             which would make the measured prediction time wrong.
-        BadRecipe, BadRun: as `list_analyses`.
+        BadRecipe, BadRun: as `analysis_state`.
     """
+    state = analysis_state(workspace, subject)
+    study_id, _, name = subject.partition(".")
     study = find_owned_job(workspace, study_id, STUDY.name)
     if not has_ended(state_of(study, status_of(study))):
         raise Conflict("study-not-ended")
-    if name not in _possible(study):
+    if state.state == "not-possible":
         raise Conflict("no-training-to-analyze", is_distance=name == "distances")
     if name == "latency" and (running := _running_trainings(workspace)):
         raise Conflict("training-while-timing", name=running[0].name)
     request_result(
         workspace,
         STUDY_ANALYSIS,
-        _key(study_id, name),
+        subject,
         {"folder": str(study.folder), "analysis": name},
         name=study.name,
-        link=f"/studies/{study_id}/analyses",
     )
-    return _analysis(workspace, study_id, name, is_possible=True, is_stored=name in _stored(study))
+    return analysis_state(workspace, subject)
 
 
-def _key(study_id: str, name: AnalysisName) -> str:
-    return f"{study_id} {name}"
-
-
-def _possible(study: Job) -> Iterator[AnalysisName]:
+def _possible(study: Job) -> Iterator[str]:
     cells = finished(cells_in(study.folder))
     if cells:
         yield from ("latency", "explanations")
@@ -490,7 +481,7 @@ def _running_trainings(workspace: Workspace) -> list[Job]:
     return [job for job in started if not has_ended(state_of(job, status_of(job)))]
 
 
-def _stored(study: Job) -> Iterator[AnalysisName]:
+def _stored(study: Job) -> Iterator[str]:
     """Yield the analyses whose results are in the comparison. Results of a canceled one are not."""
     try:
         comparison = comparison_of(study)
@@ -501,15 +492,7 @@ def _stored(study: Job) -> Iterator[AnalysisName]:
         "distances": comparison.distances,
         "explanations": comparison.heat_maps,
     }
-    yield from (name for name in _NAMES if results[name])
-
-
-def _analysis(
-    workspace: Workspace, study_id: str, name: AnalysisName, *, is_possible: bool, is_stored: bool
-) -> StudyAnalysis:
-    work = computation(workspace, STUDY_ANALYSIS, _key(study_id, name))
-    state = "ready" if is_stored else "not-requested" if is_possible else "not-possible"
-    return StudyAnalysis(**work.of_result(state), name=name)
+    yield from (name for name in ANALYSES if results[name])
 
 
 def analyze_study(_: Workspace, arguments: Json, emit: Emit) -> None:
