@@ -182,13 +182,13 @@ def test_a_table_of_boxes_without_outlines_has_fields(app: App, fields: str, tmp
 @pytest.mark.slow
 def test_what_cannot_be_collected_is_refused_or_reported(app: App, fields: str, tmp_path: Path) -> None:
     of_fields = {"kind": "objects", "subject": fields}
-    for wrong in (
-        {"source": "masks"},
-        {"source": "finder", "paths": ["/"]},
-        {"source": "finder", "finder_settings": {"diameter": 0}},
-        {"source": "other", "paths": ["/"]},
+    for invalid, field in (
+        ({"source": "masks"}, "body"),
+        ({"source": "finder", "paths": ["/"]}, "body"),
+        ({"source": "finder", "finder_settings": {"diameter": 0}}, "finder_settings.diameter"),
+        ({"source": "other", "paths": ["/"]}, "source"),
     ):
-        assert app.client.post("/api/v1/computations", json={**of_fields, **wrong}).status_code == 422
+        assert app.refused("POST", "computations", {**of_fields, **invalid})["errors"][0]["field"] == field
     for wrong, code in (
         ({"source": "masks", "paths": ["/etc"]}, "outside-roots"),
         ({"source": "masks", "paths": [str(tmp_path / "no")]}, "missing-path"),

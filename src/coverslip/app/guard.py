@@ -489,7 +489,13 @@ async def check_role(request: Request) -> None:
     needed: Role = getattr(route, _NEEDED, "viewer" if request.method in SAFE_METHODS else "editor")
     if ROLES.index(role_of(request)) < ROLES.index(needed):
         raise Forbidden("role-too-low", role=role_of(request), needed=needed)
-    if request.scope.get(IS_FULL) and hasattr(route, _WRITES_MUCH):
+    if hasattr(route, _WRITES_MUCH):
+        check_has_space(request)
+
+
+def check_has_space(request: Request) -> None:
+    """Raise DiskFull if the project has reached its limit."""
+    if request.scope.get(IS_FULL):
         raise DiskFull("project-full")
 
 

@@ -179,7 +179,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return invalid_request([_field_problem(fault) for fault in error.errors()])
+        return invalid_request([_field_problem(fault, error.body) for fault in error.errors()])
 
     def invalid_request(errors: list[FieldProblem]) -> JSONResponse:
         reasons = "; ".join(f"{fault.field}: {fault.message}" for fault in errors)
@@ -243,8 +243,10 @@ def _faults_of(error: BadRecipe) -> list[FieldProblem]:
     return [FieldProblem(field=key, message=fault, line=error.lines.get(key)) for key, fault in error.faults]
 
 
-def _field_problem(error: dict[str, Any]) -> FieldProblem:  # Any: Pydantic's description of an error
+def _field_problem(error: dict[str, Any], body: object) -> FieldProblem:  # Any: Pydantic's description of an error
     where = [str(part) for part in error["loc"]]
+    if isinstance(body, dict) and where[:2] == ["body", body.get("kind")]:  # among the kinds of bodies of a route
+        del where[1]
     if error["type"] == "json_invalid":
         return FieldProblem(field=where[0], message=text("not-json"))
     if error["type"] == "model_attributes_type":

@@ -23,7 +23,7 @@ from coverslip.cache.stores import (
     Kind,
     claim_store,
     is_damage,
-    open_database,
+    open_records,
     remove_database,
 )
 from coverslip.errors import CoverslipError
@@ -95,7 +95,7 @@ class ArrayStore:
             raise _cannot_write(self.folder, why) from error
 
     def _open(self) -> None:
-        self._index = open_database(self.folder / INDEX, _SCHEMA)
+        self._index = open_records(self.folder / INDEX, _SCHEMA)
         self._index.execute("BEGIN IMMEDIATE")  # no other process may add records between the following comparisons
         if not self._index.execute("SELECT 1 FROM next").fetchone():
             # A new index can replace a damaged one with which another process still writes: start a new file.

@@ -22,41 +22,34 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from coverslip.errors import CoverslipError
 from coverslip.machine import bytes_of
 from coverslip.messages import CleanCache, Note, has_entry, note, text
 
-Journal = Literal["DELETE", "WAL"]
-_SYNCED: dict[Journal, str] = {"DELETE": "FULL", "WAL": "NORMAL"}
 _SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")  # files of SQLite beside a database
 
 
-def open_database(
-    file: Path, schema: str, *, journal: Journal = "DELETE", is_synced: bool = True, wait_s: float = 60
-) -> sqlite3.Connection:
+def open_records(file: Path, schema: str, *, is_synced: bool = True) -> sqlite3.Connection:
     """Return a connection in autocommit mode to a database with the tables of `schema`.
 
     Args:
         file: the database, in an existing folder. A file that is not a database is replaced by a new one.
         schema: idempotent statements, such as `CREATE TABLE IF NOT EXISTS`.
-        journal: `WAL` allows reading while another process writes. It is not safe on network file systems, which often
-            hold home folders, so databases in the cache folder do not use it.
         is_synced: whether committed data survive a power failure.
-        wait_s: how long to wait for other writers, in seconds.
 
     Raises:
         sqlite3.OperationalError: the disk is full, or the file is not writable.
         sqlite3.DatabaseError: the database was made by another program.
     """
     try:
-        return _open(file, schema, journal, is_synced, wait_s)
+        return _open(file, schema, is_synced=is_synced)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
         remove_database(file)
-        return _open(file, schema, journal, is_synced, wait_s)
+        return _open(file, schema, is_synced=is_synced)
 
 
 def is_damage(error: Exception) -> bool:
@@ -71,22 +64,12 @@ def remove_database(file: Path) -> None:
         file.with_name(name).unlink(missing_ok=True)
 
 
-def count_rows(file: Path, table: str) -> int:
-    """Return the number of rows of a table.
-
-    Raises:
-        sqlite3.Error: the number is unknown; SQLITE_BUSY while another process writes.
-    """
-    with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=0.5)) as database:
-        (n_rows,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - only fixed names are inserted
-    return int(n_rows)
-
-
-def _open(file: Path, schema: str, journal: Journal, is_synced: bool, wait_s: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, timeout=wait_s, isolation_level=None, check_same_thread=False)
+def _open(file: Path, schema: str, *, is_synced: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(file, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute(f"PRAGMA synchronous = {_SYNCED[journal] if is_synced else 'OFF'}")
+        # WAL, with which readers do not wait, is not safe on network file systems, which often hold home folders.
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'OFF'}")
         for statement in filter(str.strip, schema.split(";")):
             connection.execute(statement)
     except BaseException:
@@ -179,7 +162,9 @@ def store_content(store: Store) -> StoreContent:
         made_by = json.loads((store.folder / MADE_BY).read_text(encoding="utf-8"))
         each = f"{' x '.join(map(str, made_by['shape']))} {made_by['dtype']}"
     try:
-        return StoreContent(count_rows(databases[0], "records"), each, is_damaged=False)
+        with closing(sqlite3.connect(f"{databases[0].as_uri()}?mode=rw", uri=True, timeout=0.5)) as database:
+            (n_records,) = database.execute("SELECT count(*) FROM records").fetchone()
+        return StoreContent(int(n_records), each, is_damaged=False)
     except sqlite3.Error as error:
         return StoreContent(None, each, is_damaged=error.sqlite_errorcode != sqlite3.SQLITE_BUSY)
 
@@ -196,7 +181,7 @@ def size_of(folder: Path) -> int:
 # Size limits, locks, and the removal of stores.
 
 _FOLDER_LOCK = "cache.lock"
-_LOCK_WAIT_S = 60.0  # for other users of a store
+_LOCK_WAIT_S = 60.0  # for other users of a store, and other writers
 
 # Threads of one process wait here. At the file lock they would poll with pauses of up to 0.1 s.
 _threads = threading.Lock()
@@ -497,7 +482,6 @@ def claim_store(kind: Kind, name: str, *, will_grow: bool = True) -> Iterator[Cl
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT"
 _KEYS_PER_QUERY = 500
-_DATABASE_WAIT_S = 30  # for other writers
 _CHECK_BYTES = 8  # prefix of each value: a hash of the key and the value
 
 OnFailure = Callable[[OSError | sqlite3.Error], None]
@@ -528,9 +512,7 @@ class RecordStore:
         self._has_grown = False
         try:
             with claim_store(kind, name, will_grow=False) as claim:
-                self._database = open_database(
-                    claim.folder / RECORDS, _SCHEMA, is_synced=is_synced, wait_s=_DATABASE_WAIT_S
-                )
+                self._database = open_records(claim.folder / RECORDS, _SCHEMA, is_synced=is_synced)
             self._claim = claim
         except (OSError, sqlite3.Error) as error:
             self._disable(error)

@@ -4,6 +4,5 @@ import type { components } from './schema';
 
 export type ChangeStep = components['schemas']['ChangeStep'];
 
-const at = (change_id: number) => ({ params: { path: { change_id } } });
-export const undoChange = (id: number) => answer(api.POST('/api/v1/changes/{change_id}/undo', at(id)));
-export const redoChange = (id: number) => answer(api.POST('/api/v1/changes/{change_id}/redo', at(id)));
+export const requestStep = (change_id: number, action: 'undo' | 'redo') =>
+  answer(api.POST('/api/v1/changes/{change_id}/{action}', { params: { path: { change_id, action } } }));

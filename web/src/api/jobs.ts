@@ -6,19 +6,18 @@ type Schemas = components['schemas'];
 
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 
-export const stopJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/stop', at(id)));
+type Action = 'stop' | 'finish' | 'resume' | 'restore'; // finish: end the fine-tuning of a training now
+export const actOnJob = (action: Action, job_id: string) =>
+  answer(api.POST('/api/v1/jobs/{job_id}/{action}', { params: { path: { job_id, action } } }));
 /** Stop the job whose result a page shows. If there is none or it has ended, nothing happens. */
 export const cancelJob = async (id: string | null | undefined): Promise<void> => {
   if (!id) return;
   try {
-    await stopJob(id);
+    await actOnJob('stop', id);
   } catch (error) {
     if (!(error instanceof Problem && error.status === 409)) throw error;
   }
 };
-/** End the fine-tuning of a training now. Evaluation and report follow. */
-export const finishJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/finish', at(id)));
-export const resumeJob = (id: string) => answer(api.POST('/api/v1/jobs/{job_id}/resume', at(id)));
 
 /** The results of a job of a kind that the page knows. */
 export const resultsOf = <Results>(id: string, signal?: AbortSignal) =>

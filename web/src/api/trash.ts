@@ -1,5 +1,6 @@
 // Delete and restore items of any kind. Deleted items can be restored for a while.
 import { answer, api, every } from './client';
+import { actOnJob } from './jobs';
 import type { components } from './schema';
 
 export type DeletedItem = components['schemas']['DeletedItem'];
@@ -19,5 +20,5 @@ export function remove({ kind, id }: Item): Promise<unknown> {
 
 export function restore({ kind, id }: Item): Promise<unknown> {
   if (kind === 'dataset') return answer(api.POST('/api/v1/datasets/{dataset_id}/restore', ofDataset(id)));
-  return answer(api.POST('/api/v1/jobs/{job_id}/restore', ofJob(id)));
+  return actOnJob('restore', id);
 }

@@ -1,11 +1,11 @@
 // Undo and redo of changes of labels, exclusions, corrections, decisions and added images.
-import { redoChange, undoChange, type ChangeStep } from '../api/changes';
+import { requestStep, type ChangeStep } from '../api/changes';
 import { texts } from '../texts';
 import { notices, type Notice } from './notices.svelte';
 
 /** Undo or redo a change, and say what changed and what stays because it was changed again since. */
 export async function stepChange(id: number, by: 'undo' | 'redo' = 'undo'): Promise<ChangeStep> {
-  const step = await (by === 'undo' ? undoChange : redoChange)(id);
+  const step = await requestStep(id, by);
   notices.show(texts.general[by === 'undo' ? 'undone' : 'redone'](step.n, step.n_left));
   return step;
 }

@@ -8,7 +8,7 @@ from fastapi import Request
 from pydantic import Field
 
 from coverslip.app.clients import Role
-from coverslip.app.guard import check_is_editor, needs, writes_much
+from coverslip.app.guard import check_is_editor, needs, record_change, writes_much
 from coverslip.app.requests import Locate, ServedWorkspace, api_router
 from coverslip.app.schemas import Body, located, problems
 from coverslip.workspace.correcting.trained_images import LabelErrorsState, label_errors_state, start_label_check
@@ -147,5 +147,6 @@ def create_computation(
     if kind.role == "editor":
         check_is_editor(request)
     state = kind.start(workspace, new)
+    record_change(request, f"{state.kind}/{state.subject}")
     locate("computations", state.kind, state.subject)
     return state

@@ -1,14 +1,14 @@
 """Jobs of any kind, trainings, studies, and the trash: list, queue, watch, stop, resume, remove and restore."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 from pydantic import Field
 
 from coverslip.app.files import PICTURE
-from coverslip.app.guard import check_is_editor, needs, writes_much
+from coverslip.app.guard import check_has_space, check_is_editor, needs, writes_much
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router, from_app
 from coverslip.app.routes.images import NOT_MODIFIED, Etag, ListedRowId, Version, image_response
 from coverslip.app.schemas import Body, Recipe, located, problems
@@ -83,37 +83,37 @@ def list_log_lines(workspace: ServedWorkspace, job_id: str, paging: Paged) -> Pa
     return listing.list_log_lines(workspace, job_id, paging)
 
 
-@router.post("/jobs/{job_id}/stop", responses=problems(409))
+_ACTIONS = {
+    "stop": queue.stop_job,
+    "finish": queue.finish_job,
+    "resume": queue.resume_job,
+    "restore": queue.restore_job,
+}
+
+
+@router.post("/jobs/{job_id}/{action}", responses=problems(409))
 @needs("annotator")
-def stop_job(workspace: ServedWorkspace, job_id: str, request: Request) -> JobState:
-    """Stop a job. Its progress up to this point is saved, if it has files. A waiting job is removed from the queue.
+def act_on_job(
+    workspace: ServedWorkspace,
+    job_id: str,
+    action: Literal["stop", "finish", "resume", "restore"],
+    request: Request,
+) -> JobState:
+    """Stop, finish, resume or restore a job.
 
-    An annotator may stop jobs that compute a result for a page, such as a map. An earlier result is kept.
+    - stop: its progress up to this point is saved, if it has files. A waiting job is removed from the queue. An
+      annotator may stop jobs that compute a result for a page, such as a map. An earlier result is kept.
+    - finish: end the fine-tuning of a training now with the best epoch so far, then calibrate, test and report. A
+      stopped training is queued again for this. The recipe records where fine-tuning ended.
+    - resume: queue a stopped, interrupted or failed job again. It resumes where it ended. In a finished study, failed
+      trainings are retried.
+    - restore: take it out of the trash.
     """
-    if find_job(workspace, job_id).key is None:
+    if action != "stop" or find_job(workspace, job_id).key is None:
         check_is_editor(request)
-    queue.stop_job(workspace, job_id)
-    return listing.job_state(workspace, job_id)
-
-
-@router.post("/jobs/{job_id}/finish", responses=problems(409))
-def finish_job(workspace: ServedWorkspace, job_id: str) -> JobState:
-    """End the fine-tuning of a training now with the best epoch so far, then calibrate, test and report.
-
-    A stopped training is queued again for this. The recipe records where fine-tuning ended.
-    """
-    queue.finish_job(workspace, job_id)
-    return listing.job_state(workspace, job_id)
-
-
-@router.post("/jobs/{job_id}/resume", responses=problems(409))
-@writes_much
-def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
-    """Queue a stopped, interrupted or failed job again. It resumes where it ended.
-
-    In a finished study, failed trainings are retried.
-    """
-    queue.resume_job(workspace, job_id)
+    if action == "resume":
+        check_has_space(request)
+    _ACTIONS[action](workspace, job_id)
     return listing.job_state(workspace, job_id)
 
 
@@ -121,13 +121,6 @@ def resume_job(workspace: ServedWorkspace, job_id: str) -> JobState:
 def remove_job(workspace: ServedWorkspace, job_id: str) -> None:
     """Move a job and its results to the trash of the workspace. A job without files is only removed from the list."""
     queue.remove_job(workspace, job_id)
-
-
-@router.post("/jobs/{job_id}/restore", responses=problems(409))
-def restore_job(workspace: ServedWorkspace, job_id: str) -> JobState:
-    """Restore a job from the trash."""
-    queue.restore_job(workspace, job_id)
-    return listing.job_state(workspace, job_id)
 
 
 @router.get(

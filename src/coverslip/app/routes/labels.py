@@ -138,24 +138,18 @@ def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> 
     return table_response(lines, labels.file_name(workspace, dataset_id, what))
 
 
-@router.post("/changes/{change_id}/undo", responses=problems(409))
+@router.post("/changes/{change_id}/{action}", responses=problems(409))
 @needs("annotator")
-def undo_change(request: Request, workspace: ServedWorkspace, change_id: ChangeId) -> ChangeStep:
-    """Undo one change of labels, exclusions, answers, decisions or joined images. Redo it with `redo`.
+def step_change(
+    request: Request, workspace: ServedWorkspace, change_id: ChangeId, action: Literal["undo", "redo"]
+) -> ChangeStep:
+    """Undo one change of labels, exclusions, answers, decisions or joined images, or redo it.
 
     Images that were changed again since then stay as they are, and are named. If there are only others, the request is
     refused. On a server with accounts, annotators undo and redo their own changes only.
     """
     _check_author(request, workspace, change_id)
-    return undoing.undo(workspace, change_id)
-
-
-@router.post("/changes/{change_id}/redo", responses=problems(409))
-@needs("annotator")
-def redo_change(request: Request, workspace: ServedWorkspace, change_id: ChangeId) -> ChangeStep:
-    """Redo a change that was undone; as `undo`."""
-    _check_author(request, workspace, change_id)
-    return undoing.redo(workspace, change_id)
+    return (undoing.undo if action == "undo" else undoing.redo)(workspace, change_id)
 
 
 def _check_author(request: Request, workspace: Workspace, change_id: int) -> None:
