@@ -69,7 +69,7 @@ def open_datasets(app: App, images: Path) -> tuple[str, str]:
         app.get(f"first: {name}", name)
     app.get("list folders", "folders", path=str(images))
     cells = opened(app, "cells", images / "cells", group_pattern=GROUPS)
-    app.ask("preview table", "POST", "table-preview", {"path": str(images / "table.csv")})
+    app.ask("preview table", "POST", "previews", {"kind": "table", "path": str(images / "table.csv")})
     table = opened(app, "table", images / "table.csv", group="patient")
     flawed = opened(app, "flawed", images / "flawed")
     app.get("flawed: inspection", f"datasets/{flawed}/inspection")
@@ -158,7 +158,7 @@ def inspect_dataset(app: App, cells: str) -> None:
     app.get("inspection", f"{at}/inspection")
     app.get("columns", f"{at}/columns")
     app.get("group suggestions", f"{at}/group-suggestions")
-    app.get("group preview", f"{at}/group-preview", pattern=r"slide\d")
+    app.ask("group preview", "POST", "previews", {"kind": "groups", "dataset_id": cells, "pattern": r"slide\d"})
     app.ask("group by another pattern", "PATCH", at, {"group_pattern": r"slide\d(?=_)"})
     read(app, "group by another pattern", cells)
     app.ask("group by slide", "PATCH", at, {"group_pattern": GROUPS})
@@ -167,7 +167,7 @@ def inspect_dataset(app: App, cells: str) -> None:
     read(app, "merge classes", cells)
     app.ask("restore classes", "PATCH", at, {"class_plan": {}})
     read(app, "restore classes", cells)
-    app.ask("split preview", "POST", f"{at}/split-preview", {"recipe": QUICK})
+    app.ask("split preview", "POST", "previews", {"kind": "split", "dataset_id": cells, "recipe": QUICK})
     app.get("pixel options", f"{at}/pixel-options")
     app.compute("suggest images", "suggestions", cells, n=5)
     app.compute("map", "dataset-map", cells)
@@ -190,9 +190,8 @@ def view_images(app: App, cells: str) -> None:
 
 def fields_of_view(app: App, images: Path) -> None:
     fields = opened(app, "fields", images / "fields", is_labeled=False)
-    at = f"datasets/{fields}"
     masks = {"source": "masks", "paths": [str(images / "masks")]}
-    app.ask("preview masks", "POST", f"{at}/objects-preview", masks)
+    app.ask("preview masks", "POST", "previews", {"kind": "objects", "dataset_id": fields, **masks})
     app.compute("collect masks", "objects", fields, **masks)
     app.compute("collect points", "objects", fields, source="points", paths=[str(images / "points")], size_px=60)
     state = json.loads(app.send("GET", f"computations/objects/{fields}")[2])
@@ -209,7 +208,8 @@ def fields_of_view(app: App, images: Path) -> None:
     app.get("objects: tile of a field", f"lists/{objects}/rows/{row}/tiles/0/0/0?whole_field=true")
     row = next(iter(app.rows(fields).values()))
     finder = {"finder": "classical", "finder_settings": {"diameter": 40}}
-    app.ask("finder preview", "POST", f"{at}/images/{row}/finder-preview", finder)
+    of_image = {"kind": "finder", "dataset_id": fields, "row_id": row}
+    app.ask("finder preview", "POST", "previews", {**of_image, **finder})
 
 
 def train(app: App, cells: str) -> tuple[str, str]:
@@ -247,7 +247,8 @@ def train(app: App, cells: str) -> tuple[str, str]:
 
 def evaluate(app: App, run: str, images: Path) -> None:
     external = opened(app, "external", images / "external", group_pattern=GROUPS)
-    app.get("outlook of an evaluation", f"runs/{run}/evaluation-outlook", dataset_id=external)
+    of_evaluation = {"kind": "evaluation", "run_id": run, "dataset_id": external}
+    app.ask("preview of an evaluation", "POST", "previews", of_evaluation)
     body = {"dataset_id": external, "name": "External"}
     evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation", state="evaluations")
     app.get("evaluation: rows", f"lists/{evaluation}/rows", limit=200)
@@ -287,7 +288,8 @@ def correct(app: App, prediction: str, cells: str) -> None:
     app.ask("mark as unusable", "PUT", f"lists/{prediction}/rows/{items[1]['row_id']}/correction", unusable, author=EVE)
     app.get("corrected rows", f"lists/{prediction}/rows", only="corrected")
     app.get("corrected predictions.csv", f"jobs/{prediction}/download/predictions")
-    app.get("preview of joining", f"{at}/join-preview", dataset_id=cells)
+    of_join = {"kind": "join", "prediction_id": prediction, "dataset_id": cells}
+    app.ask("preview of joining", "POST", "previews", of_join)
     joined = app.ask("join corrections", "POST", f"{at}/join", {"dataset_id": cells})
     read(app, "join corrections", cells)
     app.ask("undo joining", "POST", f"changes/{joined['change']}/undo")
@@ -326,7 +328,7 @@ def spot_check(app: App, prediction: str) -> None:
 
 def study(app: App, cells: str) -> None:
     request = {"dataset_ids": [cells], "networks": ["efficientnet_lite0"], "initial_weights": ["frozen", "imagenet"]}
-    preview = app.ask("study preview", "POST", "study-preview", request)
+    preview = app.ask("study preview", "POST", "previews", {"kind": "study", **request})
     recipe = {key: value for key, value in QUICK.items() if not key.startswith("split.")}
     datasets = preview["plan_text"].partition("models:")[0]
     choices = {"models": ["efficientnet_lite0"], "train_per_class": [8, None], "folds": 0, "recipe": recipe}

@@ -38,7 +38,7 @@ RECORD = Record(
 CLASSES = ("first", "second", "third")
 PREDICTION = "prediction"
 N_BESIDE = 200  # labels before and after the rows are read
-COMPUTED = ("group-suggestions", "inspection", "split-preview")
+COMPUTED = ("group-suggestions", "inspection", "split")
 ROUNDS = {"no page open": (), "beside suggested groups": COMPUTED[:1], "pages open": COMPUTED}  # what is requested
 
 
@@ -222,8 +222,9 @@ def ask(
 
 
 def request(client: httpx.Client, at: str, what: str) -> Any:
-    if what == "split-preview":
-        return client.post(f"{at}/{what}", json={"recipe": {}}).raise_for_status().json()
+    if what == "split":
+        body = {"kind": "split", "dataset_id": at.rpartition("/")[2]}
+        return client.post("/previews", json=body).raise_for_status().json()
     return client.get(f"{at}/{what}").raise_for_status().json()
 
 

@@ -78,6 +78,11 @@ class App:
         assert answer.json()["status"] == answer.status_code
         return answer.json()
 
+    def preview(self, kind: str, dataset: str, **choices: Any) -> Any:
+        """A preview of a dataset, by its ID or address."""
+        dataset_id = dataset.removeprefix("datasets/")
+        return self.send("POST", "previews", {"kind": kind, "dataset_id": dataset_id, **choices})
+
     def label(self, where: str, positions: Iterable[int], label: str | None) -> Any:
         """Give the images that stand there now a label."""
         return self.send("POST", f"{where}/labels", {"images": self.ids(where, positions), "label": label})

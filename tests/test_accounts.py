@@ -124,11 +124,8 @@ def code_of(response: object) -> str:
 OF_VIEWERS = {
     ("post", "/recipe/read"),
     ("post", "/recipe/write"),
-    ("post", "/datasets/{dataset_id}/split-preview"),
-    ("post", "/datasets/{dataset_id}/time-preview"),
+    ("post", "/previews"),
     ("post", "/datasets/{dataset_id}/augmentation-preview"),
-    ("post", "/datasets/{dataset_id}/images/{row_id}/finder-preview"),
-    ("post", "/study-preview"),
     ("post", "/classifiers/{classifier_id}/predict"),
 }
 OF_ANNOTATORS = {

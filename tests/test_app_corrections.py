@@ -158,9 +158,11 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
             == 200
         )
 
+    of_join = {"kind": "join", "prediction_id": prediction.removeprefix("predictions/"), "dataset_id": lab.cells}
+
     def join() -> tuple[Json, Json]:
         """The images added and removed, and the changes since the training, as in the preview."""
-        preview = lab.get(f"{prediction}/join-preview?dataset_id={lab.cells}")
+        preview = lab.client.post(f"{API}/previews", json=of_join).json()
         joined = lab.client.post(f"{API}/{prediction}/join", json={"dataset_id": lab.cells}).json()
         until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
         changes = lab.get(f"runs/{lab.run}/image-changes")
@@ -247,9 +249,8 @@ def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: L
 def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(lab: Lab) -> None:
     rows = lab.get(f"lists/{lab.run}/rows")["items"]
     lab.correct(lab.run, rows[0]["row_id"], next(name for name in ("large", "medium") if name != rows[0]["label"]))
-    preview = lab.client.post(
-        f"{API}/datasets/{lab.cells}/split-preview", json={"recipe": QUICK, "repeats_run": lab.run}
-    )
+    of_split = {"kind": "split", "dataset_id": lab.cells, "recipe": QUICK, "repeats_run": lab.run}
+    preview = lab.client.post(f"{API}/previews", json=of_split)
     job = queue_run(lab.client, lab.cells, QUICK, name="Second", repeats_run=lab.run)
     assert ended(lab.client, job)["state"] == "done"
     assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": job, "name": "Second"}

@@ -206,21 +206,22 @@ def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) ->
     save_cell(cells / "flat" / "loose.png", 999)
     dataset = app.open(cells)
     where = f"datasets/{dataset['id']}"
-    preview = app.get(f"{where}/group-preview", pattern=r"slide(\d)")
+    preview = app.preview("groups", where, pattern=r"slide(\d)")
     assert (preview["n_groups"], preview["n_unmatched"]) == (3, 1)
     assert preview["examples"][0] == {"path": "flat/loose.png", "group": None, "start": None, "end": None}
     assert preview["examples"][1] == {"path": "flat/slide0_0.png", "group": "0", "start": 10, "end": 11}
     assert preview["largest"][0]["n"] == 4
-    assert app.refused("GET", f"{where}/group-preview?pattern=(")["code"] == "unusable-group-pattern"
-    assert app.refused("GET", f"{where}/group-preview?group=patient&pattern=a")["status"] == 422
-    assert app.refused("GET", f"{where}/group-preview?group=patient")["status"] == 422
+    of_groups = {"kind": "groups", "dataset_id": where.removeprefix("datasets/")}
+    assert app.refused("POST", "previews", {**of_groups, "pattern": "("})["code"] == "unusable-group-pattern"
+    assert app.refused("POST", "previews", {**of_groups, "group": "patient", "pattern": "a"})["status"] == 422
+    assert app.refused("POST", "previews", {**of_groups, "group": "patient"})["status"] == 422
     changed = app.send("PATCH", where, {"group_pattern": r"slide\d"})
     assert changed["state"] == "ready"  # nothing had to be read again
     assert changed["groups"]["n_groups"] == 3  # the image that the pattern does not match is none
     assert app.refused("PATCH", where, {"group_pattern": "nothing_like_this"})["status"] == 422
     assert app.get(where)["groups"]["value"] == r"slide\d"
     app.send("PATCH", where, {"group_merge": {"slide0": ["slide0", "slide1"]}})
-    n_groups = {each: app.get(f"{where}/group-preview", pattern=each)["n_groups"] for each in (r"slide\d", r"\d_")}
+    n_groups = {each: app.preview("groups", where, pattern=each)["n_groups"] for each in (r"slide\d", r"\d_")}
     assert n_groups == {r"slide\d": 2, r"\d_": 3}
     assert app.send("PATCH", where, {"group_pattern": None})["groups"] == {
         "by": None,
@@ -253,7 +254,7 @@ def test_a_table_gives_columns_groups_and_boxes(app: App, tmp_path: Path) -> Non
     assert app.get(f"{where}/columns")["items"] == ["patient"]  # no other use is known of it
     image = app.get(f"{in_lists(where)}/rows")["items"][3]
     assert (image["width"], image["height"], image["group"]) == (20, 20, "p0")
-    assert app.get(f"{where}/group-preview", group="patient")["n_groups"] == 3
+    assert app.preview("groups", where, group="patient")["n_groups"] == 3
     answer = app.client.get(f"/api/v1/{where}/download/labels")
     assert answer.text.splitlines()[4] == f'{tmp_path}/field.png,"field.png#box=3,3,20,20",b,p0,3,3,20,20'
 
@@ -394,7 +395,7 @@ def test_classes_are_ordered_and_planned(app: App, tmp_path: Path) -> None:
     assert [each["name"] for each in changed["classes"]] == ["c", "new", "a", "b"]
     planned = app.send("PATCH", where, {"class_plan": {"merge": {"ab": ["a", "b"]}}})
     assert planned["class_plan"] == {"merge": {"ab": ["a", "b"]}, "drop": [], "rename": {}}
-    split = app.send("POST", f"{where}/split-preview", {"recipe": {"split": {"folds": 0}}})
+    split = app.preview("split", where, recipe={"split": {"folds": 0}})
     assert [each["name"] for each in split["by_class"]] == ["c", "ab"]  # as on the page
     for wrong in ({"drop": ["z"]}, {"merge": {"x": ["a"]}, "drop": ["a"]}):
         assert app.refused("PATCH", where, {"class_plan": wrong})["status"] == 422
@@ -442,27 +443,26 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
 
     cells = save_cells(tmp_path / "cells", ("a", "b"), n=60)
     dataset = app.open(cells)
-    preview = app.send(
-        "POST", f"datasets/{dataset['id']}/split-preview", {"recipe": {"seed": 7, "split": {"val": 0.1}}}
-    )
+    preview = app.preview("split", dataset["id"], recipe={"seed": 7, "split": {"val": 0.1}})
     data = open_dataset(cells)
     split = split_images(data, scan_images(data), val=0.1, test=0.2, seed=7)
     assert {part["part"]: part["n"] for part in preview["parts"]} == {
         part: split.parts.count(part) for part in ("train", "val", "test", "excluded")
     }
     few = app.open(save_cells(tmp_path / "few", ("a", "b"), n=10))
-    preview = app.send("POST", f"datasets/{few['id']}/split-preview", {"recipe": {}})
+    preview = app.preview("split", few["id"], recipe={})
     assert preview["n_folds"] == 5
     assert sum(fold["n"] for fold in preview["folds"]) == 20
-    assert app.refused("POST", f"datasets/{few['id']}/split-preview", {"recipe": {"epoch": 3}})["status"] == 422
-    refused = app.refused("POST", f"datasets/{dataset['id']}/split-preview", {"recipe": {"positive_class": "c"}})
+    of_split = {"kind": "split", "dataset_id": dataset["id"]}
+    assert app.refused("POST", "previews", {**of_split, "recipe": {"epoch": 3}})["status"] == 422
+    refused = app.refused("POST", "previews", {**of_split, "recipe": {"positive_class": "c"}})
     assert (refused["status"], [fault["field"] for fault in refused["errors"]]) == (422, ["positive_class"])
 
 
 def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> None:
-    where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}/split-preview"
+    of_split = {"kind": "split", "dataset_id": app.open(save_cells(tmp_path / "cells"))["id"]}
     recipe = {"epochs": "many", "split.val": 2, "images.z": "all", "learning_rate": -1, "augment": {"zoooom": 1}}
-    problem = app.refused("POST", where, {"recipe": recipe})
+    problem = app.refused("POST", "previews", {**of_split, "recipe": recipe})
     assert problem["status"] == 422
     assert {error["field"]: error["message"] for error in problem["errors"]} == {
         "epochs": "epochs = 'many': it must be auto, or a whole number from 1 to 10,000",
@@ -471,9 +471,9 @@ def test_a_recipe_that_is_not_valid_names_each_key(app: App, tmp_path: Path) -> 
         "learning_rate": "learning_rate = -1: it must be more than 0",
         "augment.zoooom": "there is no key 'augment.zoooom' (did you mean 'augment.zoom'?)",
     }
-    whole = app.refused("POST", where, {"recipe": {"split.val": 0.6, "split.test": 0.5}})
+    whole = app.refused("POST", "previews", {**of_split, "recipe": {"split.val": 0.6, "split.test": 0.5}})
     assert [error["field"] for error in whole["errors"]] == ["split"]
-    assert app.send("POST", where, {"recipe": {"split.folds": 0}})["n_folds"] == 0
+    assert app.send("POST", "previews", {**of_split, "recipe": {"split.folds": 0}})["n_folds"] == 0
 
 
 @pytest.mark.slow
@@ -492,10 +492,12 @@ def test_what_is_still_being_read_is_not_reported(app: App, tmp_path: Path) -> N
     app.home.background.wait_all()  # its pictures
     with sqlite3.connect(tmp_path / "home" / "workspace.sqlite") as connection:
         connection.execute("UPDATE datasets SET state = 'reading'")  # as a server that was killed leaves it
-    for method, what in [("GET", "inspection"), ("POST", "split-preview"), ("POST", "augmentation-preview")]:
-        assert (
-            app.refused(method, f"datasets/{dataset['id']}/{what}", {} if method == "POST" else None)["status"] == 409
-        )
+    for method, path, body in (
+        ("GET", f"datasets/{dataset['id']}/inspection", None),
+        ("POST", "previews", {"kind": "split", "dataset_id": dataset["id"]}),
+        ("POST", f"datasets/{dataset['id']}/augmentation-preview", {}),
+    ):
+        assert app.refused(method, path, body)["status"] == 409
     reading_images.begin(app.home)  # as a server that starts
     assert {**app.wait(dataset["id"]), "revision": dataset["revision"]} == dataset
 
@@ -578,7 +580,8 @@ print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in s
 def test_more_images_than_there_can_be_are_refused(app: App) -> None:
     sizes = {"n_train": 4, "n_val": 1, "n_test": 1, "n_drawn": 4, "n_selecting": 1}
     for name in sizes:
-        problem = app.refused("POST", "datasets/any/time-preview", {"sizes": [{**sizes, name: 10**400}]})
+        of_time = {"kind": "time", "dataset_id": "any", "sizes": [{**sizes, name: 10**400}]}
+        problem = app.refused("POST", "previews", of_time)
         assert problem["status"] == 422
 
 
@@ -615,11 +618,11 @@ def test_a_split_that_a_training_would_refuse_is_said_before(app: App, tmp_path:
     (tmp_path / "cells" / "table.csv").write_text("\n".join(rows))
     dataset = app.open(tmp_path / "cells" / "table.csv")
     request = {"recipe": {"split": {"folds": 0}}}
-    preview = app.send("POST", f"datasets/{dataset['id']}/split-preview", request)
+    preview = app.preview("split", dataset["id"], **request)
     assert preview["refusal"]["remedies"] == [{"kind": "allow-leakage"}]
     assert app.refused("POST", "runs", {"dataset_id": dataset["id"], **request})["code"] == "leaking-split"
     assert app.get("runs")["total"] == 0
-    preview = app.send("POST", f"datasets/{dataset['id']}/split-preview", {**request, "allow_leakage": True})
+    preview = app.preview("split", dataset["id"], **request, allow_leakage=True)
     assert preview["refusal"] is None
     assert "leakage" in [note["code"] for note in preview["notes"]]
 
@@ -635,8 +638,8 @@ def test_a_training_that_nothing_would_be_left_to_test_is_refused_before_a_job_b
     for i, path in enumerate(sorted(cells.rglob("*.png"))):
         path.rename(path.with_name(f"cell_{i}.png"))
     dataset = app.open(cells)
-    where = f"datasets/{dataset['id']}/split-preview"
-    assert app.refused("POST", where, {"recipe": recipe})["code"] == code
+    of_split = {"kind": "split", "dataset_id": dataset["id"], "recipe": recipe}
+    assert app.refused("POST", "previews", of_split)["code"] == code
     assert app.refused("POST", "runs", {"dataset_id": dataset["id"], "recipe": recipe})["code"] == code
     assert app.get("runs")["total"] == 0
 
@@ -782,9 +785,9 @@ def test_a_serial_number_of_each_class_folder_or_file_is_no_suggestion_but_a_pat
 @pytest.mark.slow
 def test_a_pattern_that_is_the_class_is_said_to_be_and_not_kept(app: App, tmp_path: Path) -> None:
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
-    preview = app.get(f"{where}/group-preview", pattern="^[^/]+")
+    preview = app.preview("groups", where, pattern="^[^/]+")
     assert preview["refusal"]["code"] == "confounded-groups"
     assert preview["refusal"]["parameters"]["are_classes"]
     refused = app.refused("PATCH", where, {"group_pattern": "^[^/]+"})
     assert refused["code"] == "confounded-groups"
-    assert app.get(f"{where}/group-preview", pattern=r"slide\d")["refusal"] is None
+    assert app.preview("groups", where, pattern=r"slide\d")["refusal"] is None

@@ -55,6 +55,14 @@ class Lab:
         body: Json = answer.json()
         return body
 
+    def outlook(self, dataset_id: str) -> Json:
+        """What an evaluation on a dataset could use."""
+        body = {"kind": "evaluation", "run_id": self.run, "dataset_id": dataset_id}
+        answer = self.client.post(f"{API}/previews", json=body)
+        assert answer.status_code == 200, answer.text
+        outlook: Json = answer.json()
+        return outlook
+
     def evaluate(self, dataset_id: str) -> Json:
         answer = self.client.post(f"{API}/runs/{self.run}/evaluations", json={"dataset_id": dataset_id})
         assert answer.status_code == 201, answer.text
@@ -80,7 +88,7 @@ def other(lab: Lab) -> Json:
     first = [lab.get(f"lists/{dataset}/rows?limit=1")["items"][0]["image_id"]]
     labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
-    outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
+    outlook = lab.outlook(dataset)
     assert outlook == {
         "n_labeled": 30,
         "n_known": 30,
@@ -185,12 +193,12 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
     folder = write_cells(lab.workspace.roots[0] / "mixed", 9, seed=8)
     seen = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "copies")
     dataset = open_images(lab.workspace, seen)
-    n_used_in_training = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")["n_used_in_training"]
+    n_used_in_training = lab.outlook(dataset)["n_used_in_training"]
     assert n_used_in_training == lab.get(f"classifiers/{lab.run}/card")["n_images"]  # test images included
     evaluated = lab.evaluate(dataset)
     assert evaluated["n_used_in_training"] == n_used_in_training
     next(each for each in seen.iterdir() if each.is_dir()).rename(seen / "other")  # of no class, so not evaluated
-    renamed = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={open_images(lab.workspace, seen)}")
+    renamed = lab.outlook(open_images(lab.workspace, seen))
     assert renamed["n_used_in_training"] == renamed["n_known"] < n_used_in_training
     assert any(note["level"] == "warning" and str(n_used_in_training) in note["text"] for note in evaluated["notes"])
     assert "never seen" not in lab.get(f"jobs/{evaluated['id']}/results")["headline"]
@@ -209,7 +217,7 @@ def test_training_images_are_not_counted_before_if_a_table_states_their_planes(l
         lines.append(f'{k}.tif,"{file.parent.name}",1')
     (folder / "table.csv").write_text("\n".join(lines))
     dataset = open_images(lab.workspace, folder / "table.csv")
-    outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
+    outlook = lab.outlook(dataset)
     assert (outlook["n_known"], outlook["n_used_in_training"]) == (60, None)
 
 
@@ -236,7 +244,7 @@ def test_classes_that_the_classifier_does_not_know_are_reported(lab: Lab) -> Non
     for folder_of_run in list(folder.iterdir()):
         folder_of_run.rename(folder / f"other {folder_of_run.name}")
     dataset = open_images(lab.workspace, folder)
-    outlook = lab.get(f"runs/{lab.run}/evaluation-outlook?dataset_id={dataset}")
+    outlook = lab.outlook(dataset)
     assert (outlook["n_labeled"], outlook["n_known"], len(outlook["unknown_classes"])) == (9, 0, 3)
     evaluated = lab.evaluate(dataset)
     assert evaluated["state"] == "failed"

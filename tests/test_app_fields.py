@@ -353,21 +353,23 @@ def test_crops_of_stacks_and_films_are_of_the_plane_that_was_chosen_before_the_t
 
 @pytest.mark.slow
 def test_a_preview_of_the_finder_has_its_objects_estimates_and_warnings(app: App, fields: str) -> None:
-    at = f"datasets/{fields}/images/{app.rows(f'lists/{fields}')[0]}/finder-preview"
+    of_finder = {"kind": "finder", "dataset_id": fields, "row_id": app.rows(f"lists/{fields}")[0]}
     previews = app.client.app.state.previews  # type: ignore[attr-defined]  # of FastAPI
     try:
-        preview = app.send("POST", at, {})
+        preview = app.send("POST", "previews", of_finder)
         assert (preview["n_objects"], preview["is_part"], preview["region"]) == (9, False, [0, 0, SIDE, SIDE])
         assert (preview["settings"]["objects"], preview["warnings"]) == ("bright", [])
         data = base64.b64decode(preview["outlines"])
         assert np.frombuffer(data, "<u4", 2).tolist() == [9, 9]
-        dark = app.send("POST", at, {"finder_settings": {"objects": "dark"}})
+        dark = app.send("POST", "previews", {**of_finder, "finder_settings": {"objects": "dark"}})
         assert dark["n_objects"] != 9
         assert dark["warnings"]
-        needs_file = app.refused("POST", at, {"finder": "instanseg"})
+        needs_file = app.refused("POST", "previews", {**of_finder, "finder": "instanseg"})
         assert needs_file["code"] == "finder-without-file"
-        no_size = app.refused("POST", at, {"finder_settings": {"diameter": 9, "unit": "um"}})
+        no_size = app.refused("POST", "previews", {**of_finder, "finder_settings": {"diameter": 9, "unit": "um"}})
         assert no_size["code"] == "finder-no-pixel-size"
-        assert app.send("POST", at, {"finder_settings": {"diameter": 9, "unit": "um"}, "pixel_size_um": 0.25})
+        assert app.send(
+            "POST", "previews", {**of_finder, "finder_settings": {"diameter": 9, "unit": "um"}, "pixel_size_um": 0.25}
+        )
     finally:
         previews.close()

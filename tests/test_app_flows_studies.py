@@ -66,7 +66,7 @@ def test_a_study_is_started_watched_and_compared(page: "Page", stock: Stock) -> 
     choices = {"preset": "aimic", "dataset_ids": [stock.images], "is_small": True}
     page.get_by_text("Plan as text").click()
     plan = page.get_by_role("textbox", name="Plan (YAML)")
-    plan.fill(tiny_plan(stock.app.send("study-preview", choices)["plan_text"]))
+    plan.fill(tiny_plan(stock.app.send("previews", {"kind": "study", **choices})["plan_text"]))
     page.get_by_role("button", name="Use this plan").click()
     page.get_by_text("2 trainings.").wait_for()
     page.get_by_role("textbox", name="Name").fill("From the browser")

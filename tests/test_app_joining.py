@@ -79,6 +79,12 @@ def join(app: App, prediction: str, dataset_id: str) -> Any:
     return app.wait(dataset_id)
 
 
+def previewed(app: App, prediction: str, dataset_id: str) -> Any:
+    """What adding images to a dataset would do."""
+    body = {"kind": "join", "prediction_id": prediction.removeprefix("predictions/"), "dataset_id": dataset_id}
+    return app.send("POST", "previews", body)
+
+
 def join_counts(app: App, prediction: str, dataset_id: str) -> Any:
     """What joining says that it did, once the images have been read."""
     counts = app.send("POST", f"{prediction}/join", {"dataset_id": dataset_id})["counts"]
@@ -174,13 +180,13 @@ def test_images_without_the_pattern_of_the_groups_join_without_a_named_group(
     answer(app, prediction, 0, "flat")
     answer(app, prediction, 1, "round")
     expected = {"changes": None, "grouped_by": "pattern", "group": r"slide\d+_", "n_ungrouped": 2, "groups": []}
-    preview = app.get(f"{prediction}/join-preview", dataset_id=cells["id"])
+    preview = previewed(app, prediction, cells["id"])
     assert preview == {"counts": {**NONE, "n_new": 2}, **expected}
     joined = join(app, prediction, cells["id"])
     assert (joined["state"], joined["n_images"]) == ("ready", 12 + 2)
     assert [source["is_made"] for source in joined["sources"]] == [False, True]
     assert joined["groups"]["n_groups"] == 3
-    split = app.send("POST", f"datasets/{cells['id']}/split-preview", {"recipe": {}})
+    split = app.preview("split", cells["id"], recipe={})
     sides = [*split["folds"]] or split["parts"]
     assert sum(side["n_ungrouped"] for side in sides) == 2
     assert sum(side["n_groups"] for side in sides) == 3
@@ -194,7 +200,7 @@ def test_adding_shows_which_groups_a_pattern_finds_in_the_paths_of_the_images(ap
     prediction = predicted(app, [(file, WHOLE) for file in new])
     for k in range(len(new)):
         answer(app, prediction, k, "flat")
-    preview = app.get(f"{prediction}/join-preview", dataset_id=cells["id"])
+    preview = previewed(app, prediction, cells["id"])
     assert (preview["counts"]["n_new"], preview["n_ungrouped"], preview["groups"]) == (4, 1, ["9", "10"])
 
 
@@ -212,7 +218,7 @@ def test_adding_counts_images_that_are_new_relabeled_duplicates_or_unreadable(
     prediction = predicted(app, [(file, WHOLE) for file in (*new, flat, round_, duplicate, broken)])
 
     def preview() -> Any:
-        return app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])["counts"]
+        return previewed(app, prediction, dataset["id"])["counts"]
 
     assert preview() == NONE
     for k in (0, 1, 2, 6, 7, 8, 9):
@@ -258,7 +264,7 @@ def test_adding_to_groups_of_a_column_shows_that_the_images_have_none(
     assert dataset["groups"]["by"] == ("column" if selected else "table")
     prediction = predicted(app, [(file, WHOLE) for file in new])
     answer(app, prediction, 0, "flat")
-    preview = app.get(f"{prediction}/join-preview", dataset_id=dataset["id"])
+    preview = previewed(app, prediction, dataset["id"])
     assert (preview["grouped_by"], preview["group"], preview["n_ungrouped"]) == ("column", column, 1)
     joined = join(app, prediction, dataset["id"])
     assert (joined["state"], joined["groups"]["n_groups"]) == ("ready", 4)

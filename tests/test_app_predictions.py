@@ -282,7 +282,7 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
     changes = {"classes": ["medium", "unused", "large"], "class_plan": {"rename": {"large": "a big one"}}}
     assert lab.client.patch(f"{API}/datasets/{cells}", json=changes).status_code == 200
     expected = ["medium", "a big one", "<script>"]
-    preview = lab.client.post(f"{API}/datasets/{cells}/split-preview", json={"recipe": QUICK})
+    preview = lab.client.post(f"{API}/previews", json={"kind": "split", "dataset_id": cells, "recipe": QUICK})
     assert [of_class["name"] for of_class in preview.json()["by_class"]] == expected
     run = queue_run(lab.client, cells, QUICK)
     assert ended(lab.client, run)["state"] == "done"

@@ -203,7 +203,7 @@ def test_the_recipe_of_a_paper_can_be_started_as_the_page_does(
         dataset = bands["qband.csv" if values["init"]["train_on"] == "gband.csv" else "gband.csv"]
         values["init"] = {**values["init"], "train_on": bands[values["init"]["train_on"]]}
     assert app.send("POST", "recipe/write", {"recipe": values})["values"] == values
-    app.send("POST", f"datasets/{dataset}/split-preview", {"recipe": values})
+    app.preview("split", dataset, recipe=values)
     file = folder(app, name)
     file.write_text(RECIPES[name])
     wanted = load_recipe(file)
@@ -240,7 +240,7 @@ def test_a_first_training_takes_the_labels_of_now_and_the_groups_of_its_dataset(
 
 def test_groups_and_classes_of_a_recipe_go_before_those_of_the_dataset(app: App, cells: str) -> None:
     def n_groups(**recipe: object) -> int:
-        split = app.send("POST", f"datasets/{cells}/split-preview", {"recipe": {"split.folds": 0, **recipe}})
+        split = app.preview("split", cells, recipe={"split.folds": 0, **recipe})
         return sum(part["n_groups"] for part in split["parts"])
 
     assert (n_groups(), n_groups(group=r"slide[0-9]")) == (6, 3)

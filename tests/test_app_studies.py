@@ -50,7 +50,7 @@ class Lab:
 
     def plan(self, **changes: object) -> str:
         """A preset's plan as somebody would change it: a smaller network and images, one epoch; else its own recipe."""
-        text = self.post("study-preview", self.request(), 200)["plan_text"]
+        text = self.post("previews", {"kind": "study", **self.request()}, 200)["plan_text"]
         whole = {**yaml.safe_load(text), "models": [SMALL_NETWORK], "folds": 2, "train_per_class": [None]}
         recipe = {**whole["arms"][1]["recipe"], **SMALL}
         return yaml.safe_dump({**whole, "baseline": None, "arms": [], "recipe": recipe, **changes})
@@ -93,14 +93,14 @@ def test_a_preset_lists_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
         "efficientnetv2-cell",
         "two-step",
     }
-    seen = lab.post("study-preview", lab.request(), 200)
+    seen = lab.post("previews", {"kind": "study", **lab.request()}, 200)
     assert len(seen["trainings"]) == 2 * 3  # networks and arms
     assert {row["dataset"] for row in seen["trainings"]} == {"cells, A", "cells, B", "cells, C"}
     assert seen["without_weights"] == []
     assert any("Small" in note for note in seen["notes"])
     planned = yaml.safe_load(seen["plan_text"])
     assert planned["datasets"][0]["group_pattern"] == r"slide\d+"
-    whole = lab.post("study-preview", lab.request(is_small=False, all_tables=True), 200)
+    whole = lab.post("previews", {"kind": "study", **lab.request(is_small=False, all_tables=True)}, 200)
     assert whole["folds"] == 5
     assert "resnet50" in whole["without_weights"]
     assert set(lab.workspace.studies.glob("*")) == begun
@@ -108,7 +108,7 @@ def test_a_preset_lists_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
 
 def test_networks_and_initial_weights_are_chosen_without_a_plan(lab: Lab) -> None:
     choices = {"networks": ["mobilenet_v2", "resnet34"], "initial_weights": ["imagenet", "frozen"]}
-    seen = lab.post("study-preview", lab.request(**choices), 200)
+    seen = lab.post("previews", {"kind": "study", **lab.request(**choices)}, 200)
     assert {(row["model"], row["regime"]) for row in seen["trainings"]} == {
         (network, weights) for network in choices["networks"] for weights in choices["initial_weights"]
     }
@@ -120,7 +120,7 @@ def test_networks_and_initial_weights_are_chosen_without_a_plan(lab: Lab) -> Non
     folder = write_cells(lab.workspace.roots[0] / "first step", 30, seed=4)
     first = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
     own_choices = {"dataset_ids": [lab.cells], "networks": [SMALL_NETWORK], "initial_weights": ["imagenet"]}
-    seen = lab.post("study-preview", {**own_choices, "pretraining_ids": [first]}, 200)
+    seen = lab.post("previews", {"kind": "study", **own_choices, "pretraining_ids": [first]}, 200)
     assert [(row["regime"], row["is_pretraining"]) for row in seen["trainings"]] == [
         ("imagenet", False),
         ("pretraining on first step", True),
@@ -130,11 +130,14 @@ def test_networks_and_initial_weights_are_chosen_without_a_plan(lab: Lab) -> Non
     assert (second["two_step"], second["recipe"]["group"]) == (str(folder), r"slide\d+")
     assert (seen["folds"], seen["notes"]) == (5, [])
 
-    refused = lab.post("study-preview", {**own_choices, "pretraining_ids": [lab.cells]}, 422)
+    refused = lab.post("previews", {"kind": "study", **own_choices, "pretraining_ids": [lab.cells]}, 422)
     assert refused["code"] == "pretraining-on-compared-dataset"
-    assert lab.post("study-preview", {**own_choices, "networks": ["resnet1"]}, 422)["code"]
-    assert lab.post("study-preview", {**own_choices, "initial_weights": ["imagnet"]}, 422)["code"] == "invalid-plan"
-    lab.post("study-preview", {**own_choices, "is_small": True}, 422)
+    assert lab.post("previews", {"kind": "study", **own_choices, "networks": ["resnet1"]}, 422)["code"]
+    assert (
+        lab.post("previews", {"kind": "study", **own_choices, "initial_weights": ["imagnet"]}, 422)["code"]
+        == "invalid-plan"
+    )
+    lab.post("previews", {"kind": "study", **own_choices, "is_small": True}, 422)
 
 
 @pytest.mark.slow
@@ -142,13 +145,13 @@ def test_two_steps_through_three_datasets_are_chosen_by_one_name(lab: Lab) -> No
     cells = lab.workspace.roots[0] / "cells"
     labs = [open_images(lab.workspace, shutil.copytree(cells, cells.with_name(name))) for name in ("first", "second")]
     choices = {"preset": "two-step", "dataset_ids": [lab.cells, *labs], "initial_weights": ["imagenet", "two-step"]}
-    trainings = lab.post("study-preview", lab.request(**choices), 200)["trainings"]
+    trainings = lab.post("previews", {"kind": "study", **lab.request(**choices)}, 200)["trainings"]
     assert {row["regime"] for row in trainings} == {"imagenet", "from cells", "from first", "from second"}
 
 
 def test_the_networks_of_presets_that_were_not_chosen_are_excluded_with_their_baseline(lab: Lab) -> None:
     choices = {"preset": "mobilevit-mn", "networks": ["Mb_SE", "MV2_SE"]}
-    seen = lab.post("study-preview", lab.request(**choices), 200)
+    seen = lab.post("previews", {"kind": "study", **lab.request(**choices)}, 200)
     planned = yaml.safe_load(seen["plan_text"])
     assert [model["name"] for model in planned["models"]] == ["Mb_SE", "MV2_SE"]
     assert planned["models"][0]["recipe"]["model_options"]["mobilevit_attention"] == "se"
@@ -225,11 +228,14 @@ def test_each_dataset_has_a_name_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_planned_is_said(lab: Lab) -> None:
-    assert "'aimic'" in lab.post("study-preview", lab.request(preset="aimik"), 422)["title"]
-    assert "two datasets" in lab.post("study-preview", lab.request(preset="two-step"), 422)["title"]
-    lab.post("study-preview", lab.request(dataset_ids=["nothing"]), 404)
-    lab.post("study-preview", lab.request(dataset_ids=[]), 422)
-    assert "did you mean 'models'" in lab.post("study-preview", lab.request(plan="modells: [x]"), 422)["title"]
+    assert "'aimic'" in lab.post("previews", {"kind": "study", **lab.request(preset="aimik")}, 422)["title"]
+    assert "two datasets" in lab.post("previews", {"kind": "study", **lab.request(preset="two-step")}, 422)["title"]
+    lab.post("previews", {"kind": "study", **lab.request(dataset_ids=["nothing"])}, 404)
+    lab.post("previews", {"kind": "study", **lab.request(dataset_ids=[])}, 422)
+    assert (
+        "did you mean 'models'"
+        in lab.post("previews", {"kind": "study", **lab.request(plan="modells: [x]")}, 422)["title"]
+    )
     other = yaml.safe_dump({**yaml.safe_load(lab.plan()), "datasets": ["/etc"]})
     refused = lab.post("studies", lab.request(plan=other), 422)
     assert (refused["code"], refused["parameters"]) == ("plan-of-other-images", {"path": "/etc"})

@@ -55,22 +55,22 @@ def opened(app: App, table: Path, **choices: Any) -> Any:
 
 def test_a_preview_detects_columns_and_suggests_a_crop_size(app: App, tmp_path: Path) -> None:
     table = write_points(tmp_path / "data")
-    seen = app.send("POST", "table-preview", {"path": str(table), "columns": {"label": "Phenotype"}})
+    seen = app.send("POST", "previews", {"kind": "table", "path": str(table), "columns": {"label": "Phenotype"}})
     assert seen["mapping"] == {"path": "Bild", "label": "Phenotype", "x": "Pos X", "y": "Pos Y"}
     assert (seen["n_rows"], seen["n_files"], seen["layout"]) == (36, 6, "point")
     assert 60 <= seen["suggested_crop_size"] <= 90  # the points are some 40 pixels apart
     assert seen["first_rows"][0] == ["fields/0.png", "20", "20", "dark", "A"]
-    app.refused("POST", "table-preview", {"path": "/etc/passwd"})
-    app.refused("POST", "table-preview", {"path": str(table), "columns": {"label": "Nothing"}})
+    app.refused("POST", "previews", {"kind": "table", "path": "/etc/passwd"})
+    app.refused("POST", "previews", {"kind": "table", "path": str(table), "columns": {"label": "Nothing"}})
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
-@pytest.mark.parametrize("what", ["table-preview", "table-crops-preview"])
-def test_only_tables_are_previewed(app: App, tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("what, of", [("previews", {"kind": "table"}), ("table-crops-preview", {})])
+def test_only_tables_are_previewed(app: App, tmp_path: Path, what: str, of: dict[str, str]) -> None:
     (tmp_path / "config").write_text("Host,User\nlab,me\n")
     os.mkfifo(tmp_path / "pipe.csv")
     for name in ("config", "pipe.csv"):
-        problem = app.refused("POST", what, {"path": str(tmp_path / name)})
+        problem = app.refused("POST", what, {**of, "path": str(tmp_path / name)})
         assert (problem["code"], problem["file"]) == ("not-a-table-file", str(tmp_path / name))
 
 

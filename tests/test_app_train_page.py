@@ -17,7 +17,7 @@ from coverslip.runs.recipe import Pretraining, Recipe
 from coverslip.runs.recipe_keys import load_recipe, recipe_keys
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Response, Route
+    from playwright.sync_api import Page, Request, Response, Route
 
 pytestmark = pytest.mark.slow
 
@@ -376,11 +376,15 @@ def test_the_split_is_previewed_again_only_after_the_search_for_near_duplicates_
     page: "Page", lab: Lab
 ) -> None:
     app, previews = lab.app, list[str]()
-    page.on("request", lambda request: previews.append(request.url) if "/split-preview" in request.url else None)
+
+    def is_of_split(request: "Request") -> bool:
+        return request.url.endswith("/previews") and request.post_data_json["kind"] == "split"
+
+    page.on("request", lambda request: previews.append(request.url) if is_of_split(request) else None)
     new = app.opened(write_cells(app.root / "recipes" / "new", 20, classes=("a", "b")), name="new")["id"]
 
     def is_complete(answer: "Response") -> bool:
-        return "/split-preview" in answer.url and "near-duplicates-pending" not in answer.text()
+        return is_of_split(answer.request) and "near-duplicates-pending" not in answer.text()
 
     with page.expect_response(is_complete):
         open_page(page, f"/train?dataset={new}")
@@ -390,7 +394,7 @@ def test_the_split_is_previewed_again_only_after_the_search_for_near_duplicates_
         app.send(f"datasets/{lab.sets['herlev']}", {"name": "renamed"}, "PATCH")
     page.wait_for_timeout(1000)
     assert len(previews) == n
-    with page.expect_request("**/split-preview"):
+    with page.expect_request(is_of_split):
         app.send(f"datasets/{new}", {"name": "renamed too"}, "PATCH")
 
 
@@ -405,7 +409,7 @@ def test_images_that_are_being_read_again_are_no_error_of_a_choice(page: "Page",
         "kind": "conflict",
         "code": "images-still-reading",
     }
-    page.route("**/split-preview", lambda route: route.fulfill(json=unread, status=409), times=1)
+    page.route("**/previews", lambda route: route.fulfill(json=unread, status=409), times=1)
     with page.expect_response(lambda answer: answer.status == 409), page.expect_response("**/api/v1/datasets*"):
         page.get_by_role("combobox", name="An earlier training").select_option(lab.earlier)
     expect(start).to_be_enabled()

@@ -65,7 +65,7 @@ DOORS = {
     "table of the spot check": ("GET", "jobs/written/download/spot-check", None),
     "apply the spot check": ("PUT", "predictions/written/spot-check/corrections", None),
     "join": ("POST", "predictions/written/join", None),
-    "preview of join": ("GET", "predictions/written/join-preview", None),
+    "preview of join": ("POST", "previews", None),
 }
 
 
@@ -74,8 +74,9 @@ def request(app: App, door: str, images: str) -> Any:
     method, path, body = DOORS[door]
     if door == "join":
         body = {"dataset_id": images}
-    query = {"dataset_id": images} if door == "preview of join" else {}
-    answer = app.client.request(method, f"/api/v1/{path}", params=query, **({"json": body} if body else {}))
+    if door == "preview of join":
+        body = {"kind": "join", "prediction_id": "written", "dataset_id": images}
+    answer = app.client.request(method, f"/api/v1/{path}", **({"json": body} if body else {}))
     is_problem = answer.headers.get("content-type") == "application/problem+json"
     return answer.status_code, answer.json()["code"] if is_problem else None
 

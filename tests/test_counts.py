@@ -169,7 +169,9 @@ def test_a_dataset_has_as_many_images_and_groups_on_its_page_as_in_the_inspectio
 
 
 def test_a_training_has_the_same_images_and_groups_in_its_preview_its_files_and_its_report(lab: Lab) -> None:
-    preview = lab.client.post(f"{API}/datasets/{lab.dataset}/split-preview", json={"recipe": RECIPE}).json()
+    preview = lab.client.post(
+        f"{API}/previews", json={"kind": "split", "dataset_id": lab.dataset, "recipe": RECIPE}
+    ).json()
     run, reported = lab.run, ReportedRun(lab.run)
     used = [row for row in run.split if row.split != "excluded"]
     groups = count_groups(row.group for row in used)

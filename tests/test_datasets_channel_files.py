@@ -250,7 +250,7 @@ def test_the_app_proposes_pairs_splits_them_and_keeps_to_its_folders(tmp_path):
     findings = {finding["code"]: finding for finding in app.get(f"{where}/inspection")["findings"]}
     setting = findings["channel-files"]["remedies"][0]
     recipe = {setting["key"]: setting["value"], "split": {"folds": 0}}
-    split = app.send("POST", f"{where}/split-preview", {"recipe": recipe})
+    split = app.preview("split", where, recipe=recipe)
     assert sum(part["n"] for part in split["parts"]) == 16
 
     (folder / "t.csv").write_text(

@@ -134,13 +134,13 @@ def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: P
     (folder / "fields.csv").unlink()
     dataset = app.open(folder, is_labeled=False)["id"]
     table = written(tmp_path / "spots.csv", "Pos_A,Pos_B,Slide\n" + "9,9,P1_A01_f1.png\n" * 2 + "9,9,P2_A02_f1.png\n")
-    at, choice = f"datasets/{dataset}/objects-preview", {"source": "points", "paths": [str(table)], "size_px": 8}
+    choice = {"source": "points", "paths": [str(table)], "size_px": 8}
     try:
-        seen = app.send("POST", at, choice)
+        seen = app.preview("objects", dataset, **choice)
         assert (seen["objects"], seen["error"]["code"]) == (None, "no-positions-in-table")
         assert seen["table"]["columns"] == ["Pos_A", "Pos_B", "Slide"]
         choice |= {"columns": {"x": "Pos_A", "y": "Pos_B", "path": "Slide"}, "group_pattern": r"(?P<plate>P\d)"}
-        seen = app.send("POST", at, choice)
+        seen = app.preview("objects", dataset, **choice)
         assert (seen["error"], seen["objects"]["n_objects"], seen["objects"]["n_empty"]) == (None, 3, 2)
         assert seen["objects"]["n_groups"] == 2
         assert seen["objects"]["fields"][3] == {
@@ -150,7 +150,10 @@ def test_the_app_previews_files_and_imports_them_by_the_same_choices(tmp_path: P
             "about": {"plate": "P2"},
         }
         assert [note["code"] for note in seen["notes"]] == ["fields-without-objects"]
-        assert app.refused("POST", at, {"source": "finder"})["status"] == 422
+        assert (
+            app.refused("POST", "previews", {"kind": "objects", "dataset_id": dataset, "source": "finder"})["status"]
+            == 422
+        )
         suggestions = app.get(f"datasets/{dataset}/group-suggestions")["items"]
         assert not suggestions  # four names are too few for three groups of several fields
     finally:

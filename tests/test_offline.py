@@ -289,8 +289,9 @@ def test_the_app_speaks_with_its_own_computer_only(
     assert outside == []
     dataset = server.opened(cells)
     recipe = {"model": SMALL_NETWORK, "stage": "instant", "image_size": 32, "tta": 1, "split.folds": 0}
-    split = server.send(f"datasets/{dataset['id']}/split-preview", {"recipe": recipe})
-    server.send(f"datasets/{dataset['id']}/time-preview", {"recipe": recipe, "sizes": split["sizes"]})
+    of_dataset = {"dataset_id": dataset["id"], "recipe": recipe}
+    split = server.send("previews", {"kind": "split", **of_dataset})
+    server.send("previews", {"kind": "time", **of_dataset, "sizes": split["sizes"]})
     run = server.send("runs", {"dataset_id": dataset["id"], "recipe": recipe})
     assert server.ended(f"runs/{run['id']}")["state"] == "done"
     prediction = server.send("predictions", {"classifier_id": run["id"], "dataset_id": dataset["id"]})

@@ -132,7 +132,7 @@ def test_an_uploaded_table_of_points_is_read_with_the_columns_and_the_crop_size_
     put(app, f"{upload}/files/points.csv", b"image,x,y,stage\nfield.png,3,3,a\nfield.png,5,5,b\nfield.png,4,4,b\n")
     table = app.get(f"uploads/{upload}/table")
     assert table["name"] == "points.csv"
-    preview = app.send("POST", "table-preview", {"path": table["path"]})
+    preview = app.send("POST", "previews", {"kind": "table", "path": table["path"]})
     assert preview["layout"] == "point"
     reading = {"columns": {"label": "stage"}, "crop_size": 6}
     dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {"is_labeled": True, "table": reading})["id"])
@@ -149,7 +149,7 @@ def test_a_table_whose_labels_are_not_known_by_name_is_offered_unless_folders_ar
     put(app, f"{upload}/files/cells.csv", b"filename,cell_type\na/1.png,x\nb/1.png,y\n")
     table = app.get(f"uploads/{upload}/table")
     assert table["name"] == "cells.csv"
-    assert "label" not in app.send("POST", "table-preview", {"path": table["path"]})["mapping"]
+    assert "label" not in app.send("POST", "previews", {"kind": "table", "path": table["path"]})["mapping"]
     put(app, f"{upload}/files/b/1.png", png)
     assert app.get(f"uploads/{upload}/table") is None
 

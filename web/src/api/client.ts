@@ -11,7 +11,7 @@ export const api = createClient<paths>({
 /** Where the browser stores the name of the person who labels, which is the author of every change. */
 export const AUTHOR_KEY = 'coverslip.author';
 
-const READ_ONLY = /-preview$|\/recipe\/|\/computations$/; // requests with a body that change nothing
+const READ_ONLY = /previews?$|\/recipe\/|\/computations$/; // requests with a body that change nothing
 
 /** A name as the value of a header: its UTF-8 bytes. */
 const asHeader = (name: string) => String.fromCharCode(...new TextEncoder().encode(name));

@@ -60,10 +60,6 @@ export const openDataset = (
     api.POST('/api/v1/datasets', { body: { sources, is_labeled: isLabeled, classifier_id, ...choices } }),
   );
 
-/** The columns of a table with their meanings, and its first rows. */
-export const previewTable = (path: string, columns: Record<string, string>, signal?: AbortSignal) =>
-  answer(api.POST('/api/v1/table-preview', { body: { path, columns }, signal }));
-
 /** Example images of a table, as a PNG. */
 export const previewTableCrops = (
   path: string,
@@ -98,18 +94,6 @@ export const readMapPredictions = (id: string, job: string, signal?: AbortSignal
 export const listColumns = (id: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/datasets/{dataset_id}/columns', { params: { path: { dataset_id: id }, query }, signal }),
-  );
-
-export const previewGroups = (
-  id: string,
-  query: { pattern?: string; group?: string },
-  signal?: AbortSignal,
-) =>
-  answer(
-    api.GET('/api/v1/datasets/{dataset_id}/group-preview', {
-      params: { path: { dataset_id: id }, query },
-      signal,
-    }),
   );
 
 /** Example images of each class. */
@@ -155,21 +139,8 @@ export const listGroupSuggestions = (id: string, signal?: AbortSignal) =>
 
 type Recipe = Record<string, unknown>;
 
-export const previewSplit = (
-  id: string,
-  body: { recipe: Recipe; allow_leakage: boolean; repeats_run: string | null },
-  signal?: AbortSignal,
-) => answer(api.POST('/api/v1/datasets/{dataset_id}/split-preview', { ...at(id), body, signal }));
-
 export type TimePreview = Schemas['TimePreview'];
 export type PresetTime = Schemas['PresetTime'];
-/** Estimate the times of a training with this recipe and split, for each preset, on the computer of the server. */
-export const previewTime = (
-  id: string,
-  body: { recipe: Recipe; sizes: SplitPreview['sizes'] },
-  signal?: AbortSignal,
-) => answer(api.POST('/api/v1/datasets/{dataset_id}/time-preview', { ...at(id), body, signal }));
-
 /** Example images as the network receives them, as a PNG. */
 export const previewAugmentation = (id: string, recipe: Recipe, signal?: AbortSignal) =>
   answer(

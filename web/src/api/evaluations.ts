@@ -20,13 +20,6 @@ export const listTestSets = (run: string, signal?: AbortSignal) =>
   every((query) =>
     api.GET('/api/v1/runs/{run_id}/test-sets', { params: { path: { run_id: run }, query }, signal }),
   );
-export const readOutlook = (run: string, dataset: string, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/runs/{run_id}/evaluation-outlook', {
-      params: { path: { run_id: run }, query: { dataset_id: dataset } },
-      signal,
-    }),
-  );
 export const startEvaluation = (run: string, body: Schemas['NewEvaluation']) =>
   answer(api.POST('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), body }));
 export const readEvaluation = (id: string, signal?: AbortSignal) =>

@@ -103,12 +103,5 @@ export const correctRow = (id: string, row_id: number, { correction, excluded }:
 
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));
-export const previewJoin = (id: string, dataset_id: string, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/predictions/{prediction_id}/join-preview', {
-      params: { path: { prediction_id: id }, query: { dataset_id } },
-      signal,
-    }),
-  );
 export const datasetOf = (id: string, only: 'corrected' | 'all') =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/dataset', { ...at(id), body: { only, name: null } }));

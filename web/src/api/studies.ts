@@ -7,7 +7,7 @@ type Schemas = components['schemas'];
 export type Study = Schemas['StudyState'];
 export type StudyDetail = Schemas['StudyStory'];
 export type StudyTraining = Schemas['StudyTraining'];
-export type StudyChoices = Schemas['StudyChoices'];
+export type StudyChoices = Omit<Schemas['NewStudyTime'], 'kind'>;
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
 export type StudyPreset = Schemas['StudyPreset'];
@@ -20,9 +20,6 @@ const at = (study_id: string) => ({ params: { path: { study_id } } });
 
 export const listPresets = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/study-presets', { params: { query }, signal }));
-/** Return all trainings of a study without starting it. */
-export const previewStudy = (body: StudyChoices, signal?: AbortSignal) =>
-  answer(api.POST('/api/v1/study-preview', { body, signal }));
 export const listStudies = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/studies', { params: { query }, signal }));
 /** Return the results of networks on a dataset in studies, newest first. */

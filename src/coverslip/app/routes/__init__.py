@@ -2,7 +2,18 @@
 
 from fastapi import APIRouter
 
-from coverslip.app.routes import computations, datasets, files, images, jobs, labels, predictions, results, system
+from coverslip.app.routes import (
+    computations,
+    datasets,
+    files,
+    images,
+    jobs,
+    labels,
+    predictions,
+    previews,
+    results,
+    system,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     system.router,
@@ -12,6 +23,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.fields_router,
     labels.router,
     computations.router,
+    previews.router,
     labels.readings_router,
     datasets.uploads_router,
     results.router,

@@ -14,14 +14,12 @@ from coverslip.app.guard import needs, writes_much
 from coverslip.app.requests import RAW_BODY, Locate, Paged, PreviewPool, ServedWorkspace, api_router, received
 from coverslip.app.schemas import Body, Recipe, located, problems
 from coverslip.datasets.columns import TableChoices
-from coverslip.events import SetSizes
 from coverslip.files import safe_name
 from coverslip.images.reader import CropSize
 from coverslip.workspace import cleanup, dataset_maps, suggestions
 from coverslip.workspace.dataset_maps import MapPredictions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
-from coverslip.workspace.datasets.folders import FolderContent, TablePreview, Upload, UploadedTable, list_folder
-from coverslip.workspace.datasets.grouping import GroupPreview
+from coverslip.workspace.datasets.folders import FolderContent, Upload, UploadedTable, list_folder
 from coverslip.workspace.datasets.pixel_options import PixelChoice, PixelOptions
 from coverslip.workspace.datasets.reading_images import DatasetInspection
 from coverslip.workspace.datasets.sources import Name, Source
@@ -31,8 +29,6 @@ from coverslip.workspace.store.rows import Page
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.suggestions import GroupSuggestion
 from coverslip.workspace.trainings import queueing
-from coverslip.workspace.trainings.queueing import SplitPreview
-from coverslip.workspace.trainings.times import TimePreview, preview_times
 from coverslip.workspace.viewing.images import Text
 from coverslip.workspace.viewing.tiles import ChannelDisplay
 
@@ -242,52 +238,10 @@ def list_group_suggestions(workspace: ServedWorkspace, dataset_id: str, paging: 
     return paging.page_of(suggestions.list_suggestions(workspace, dataset_id))
 
 
-@router.get("/datasets/{dataset_id}/group-preview")
-def preview_groups(
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    pattern: Annotated[Text | None, Query(description="A regular expression for paths.")] = None,
-    group: Annotated[Text | None, Query(description="A column of the table.")] = None,
-) -> GroupPreview:
-    """The groups by a pattern or a column; without either, the current groups. Nothing is changed."""
-    return grouping.preview_groups(workspace, dataset_id, pattern=pattern, column=group)
-
-
 class RecipeOf(Body):
     """The recipe of a training; missing keys have their defaults."""
 
     recipe: Recipe = Field(default_factory=dict)
-
-
-class SplitOf(RecipeOf):
-    """The same, and whether a predefined split may have the same pixels or groups in training and test set."""
-
-    allow_leakage: bool = False
-    repeats_run: str | None = Field(
-        default=None, description="An earlier training on this dataset whose split is reused."
-    )
-
-
-@router.post("/datasets/{dataset_id}/split-preview", responses=problems(409))
-@needs("viewer")
-def preview_split(workspace: ServedWorkspace, dataset_id: str, body: SplitOf) -> SplitPreview:
-    """The training, validation and test set of a training with this recipe, and why it would be refused."""
-    return queueing.preview_split(
-        workspace, dataset_id, body.recipe, allow_leakage=body.allow_leakage, repeats_run=body.repeats_run
-    )
-
-
-class TimeOf(RecipeOf):
-    """The same, and the sizes of its sets as `split-preview` returns them."""
-
-    sizes: list[SetSizes] = Field(min_length=1, max_length=100_000)
-
-
-@router.post("/datasets/{dataset_id}/time-preview", responses=problems(409))
-@needs("viewer")
-def preview_time(workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: TimeOf) -> TimePreview:
-    """The expected time of a training with each preset, by a measurement on some of the images."""
-    return preview_times(workspace, pool, dataset_id, body.recipe, body.sizes)
 
 
 @router.post("/datasets/{dataset_id}/augmentation-preview", response_class=Response, responses=_PNG | problems(409))
@@ -311,12 +265,6 @@ class TableToOpen(TableReading):
     """A table, and how to read it."""
 
     path: Text = Field(description="Absolute path of the table.", examples=["/data/cells.csv"])
-
-
-@folders_router.post("/table-preview", responses=problems(404))
-def preview_table(workspace: ServedWorkspace, body: TableToOpen) -> TablePreview:
-    """The columns of a table, their detected meanings, and the first rows."""
-    return folders.preview_table(workspace, body.path, body.columns)
 
 
 @folders_router.post("/table-crops-preview", response_class=Response, responses=PICTURE | problems(404))

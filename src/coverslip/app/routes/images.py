@@ -14,7 +14,6 @@ from coverslip.app.requests import (
     BY_AUTHOR,
     ListId,
     Paged,
-    PreviewPool,
     ServedWorkspace,
     api_router,
     until_disconnected,
@@ -26,10 +25,6 @@ from coverslip.workspace.correcting import corrections
 from coverslip.workspace.lists import Row, open_list
 from coverslip.workspace.objects import (
     FinderName,
-    FinderPreview,
-    FinderToPreview,
-    ObjectsPreview,
-    ObjectsToCollect,
 )
 from coverslip.workspace.store.rows import Limit, Page
 from coverslip.workspace.viewing import fields, pictures, tiles
@@ -419,23 +414,3 @@ def get_field_outlines(workspace: ServedWorkspace, list_id: ListId, row_id: List
 def list_finders(paging: Paged) -> Page[FinderName]:
     """The installed finders of objects."""
     return paging.page_of(objects.finders())
-
-
-@fields_router.post("/datasets/{dataset_id}/images/{row_id}/finder-preview")
-@needs("viewer")
-def preview_finder(
-    workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, row_id: RowId, body: FinderToPreview
-) -> FinderPreview:
-    """The objects that a finder finds in an image with these settings, or in the center of a large image."""
-    return objects.preview_finder(workspace, pool, dataset_id, row_id, body)
-
-
-@fields_router.post("/datasets/{dataset_id}/objects-preview", responses=problems(409))
-def preview_objects(
-    workspace: ServedWorkspace, pool: PreviewPool, dataset_id: str, body: ObjectsToCollect
-) -> ObjectsPreview:
-    """What is recognized in files of objects: formats, columns, names and groups. Nothing is created.
-
-    Of many files, those are read for which 5 seconds suffice.
-    """
-    return objects.preview_files(workspace, pool, dataset_id, body)

@@ -24,7 +24,7 @@ from coverslip.workspace.jobs.records import State, find_job
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.studies import planning
 from coverslip.workspace.studies import state as study_states
-from coverslip.workspace.studies.planning import StudyChoices, StudyOutlook, StudyPreset
+from coverslip.workspace.studies.planning import StudyChoices, StudyPreset
 from coverslip.workspace.studies.state import NetworkFinding, StudyState, StudyStory
 from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings import state as training_states
@@ -223,13 +223,6 @@ studies_router = api_router("studies")
 def list_study_presets(paging: Paged) -> Page[StudyPreset]:
     """Studies of publications that can be repeated with other images."""
     return paging.page_of(planning.list_presets())
-
-
-@studies_router.post("/study-preview", responses=problems(404, 409))
-@needs("viewer")
-def preview_study(workspace: ServedWorkspace, study: StudyChoices) -> StudyOutlook:
-    """The trainings of a study, without starting any."""
-    return planning.outlook(workspace, study)
 
 
 @studies_router.get("/studies")

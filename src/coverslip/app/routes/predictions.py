@@ -26,7 +26,7 @@ from coverslip.inference.spot_check import DEFAULT_N, LabelsNeeded, SpotCheck
 from coverslip.messages import text
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.corrections import AppliedLabels
-from coverslip.workspace.correcting.joining import JoinPreview, JoinResult
+from coverslip.workspace.correcting.joining import JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
@@ -231,12 +231,6 @@ def join_dataset(workspace: ServedWorkspace, prediction_id: str, body: JoinedDat
     labels of other images stay.
     """
     return joining.join_dataset(workspace, prediction_id, body.dataset_id)
-
-
-@router.get("/predictions/{prediction_id}/join-preview", responses=problems(409))
-def preview_join(workspace: ServedWorkspace, prediction_id: str, dataset_id: str) -> JoinPreview:
-    """The effect of adding images to a dataset, and the number of added images without a known group."""
-    return joining.preview_join(workspace, prediction_id, dataset_id)
 
 
 @router.post("/classifiers/{classifier_id}/predict", responses=problems(413), openapi_extra=IMAGES_BODY)

@@ -18,7 +18,7 @@ from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
     changes_since,
 )
-from coverslip.workspace.evaluations import EvaluationOutlook, EvaluationState, TestSet
+from coverslip.workspace.evaluations import EvaluationState, TestSet
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.predictions.classifiers import ClassifierDescription, ListedClassifier
@@ -137,14 +137,6 @@ def list_evaluations(workspace: ServedWorkspace, run_id: str, paging: Paged) -> 
 def list_test_sets(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page[TestSet]:
     """The datasets with images of a class of a training, the newest first."""
     return evaluations.test_sets(workspace, run_id, paging)
-
-
-@evaluations_router.get("/runs/{run_id}/evaluation-outlook", responses=problems(409))
-def get_evaluation_outlook(
-    workspace: ServedWorkspace, run_id: str, dataset_id: Annotated[str, Query()]
-) -> EvaluationOutlook:
-    """How many images of a dataset an evaluation could use: their known classes, and images used in training."""
-    return evaluations.outlook(workspace, run_id, dataset_id)
 
 
 class NewEvaluation(Body):

@@ -2,14 +2,13 @@
 import {
   listColumns,
   listDatasets,
-  previewSplit,
-  previewTime,
   type Dataset,
   type PresetTime,
   type SplitPreview,
 } from '../../api/datasets';
 import { Problem, problemFrom } from '../../api/client';
 import { datasetTopic } from '../../api/events';
+import { preview } from '../../api/previews';
 import { listFindings } from '../../api/studies';
 import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
@@ -73,7 +72,7 @@ export class Plan {
       await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
       signal.throwIfAborted();
       try {
-        return await previewSplit(id, { recipe, allow_leakage, repeats_run }, signal);
+        return await preview({ kind: 'split', dataset_id: id, recipe, allow_leakage, repeats_run }, signal);
       } catch (error) {
         if (!(error instanceof Problem && error.status === 409)) throw error;
         await this.datasets.reload(); // the images are being read again, so the dataset must be reloaded
@@ -96,7 +95,7 @@ export class Plan {
       if (!split || split.refusal || !id) return null;
       await new Promise((resolve) => setTimeout(resolve, DELAY_MS));
       signal.throwIfAborted();
-      return previewTime(id, { recipe, sizes: split.sizes }, signal);
+      return preview({ kind: 'time', dataset_id: id, recipe, sizes: split.sizes }, signal);
     },
     { key: this.#key },
   );
