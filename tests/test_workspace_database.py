@@ -27,13 +27,14 @@ from coverslip.cache.stores import exclusive_lock
 from coverslip.cli import main
 from coverslip.errors import CoverslipError, DiskFull
 from coverslip.events import Emit, Event, Noted, OnProgress, ignore
+from coverslip.files import WORKSPACE_DATABASE
 from coverslip.messages import ChooseOther, Remedy, RestoreBackup
 from coverslip.server.app import open_accounts_server
 from coverslip.server.backups import write_server_backup
 from coverslip.server.folder import open_account_server
 from coverslip.server.projects import ProjectApps, add_project, workspace_of
 from coverslip.server.users import add_user
-from coverslip.workspace.backups import DATABASE, MANIFEST, restore_backup, write_backup
+from coverslip.workspace.backups import MANIFEST, restore_backup, write_backup
 from coverslip.workspace.store import database, tables
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
 from coverslip.workspace.store.tables import images
@@ -142,7 +143,7 @@ def test_a_backup_of_a_later_version_names_that_version(written: Path, tmp_path:
     source = {"coverslip": "0.9.0", "system": os.name, "workspace": "/c", "created": "2026-01-01T00:00:00+00:00"}
     backup = tmp_path / "backup.zip"
     with zipfile.ZipFile(backup, "w") as archive:
-        archive.write(written, DATABASE)
+        archive.write(written, WORKSPACE_DATABASE)
         archive.writestr(MANIFEST, json.dumps({"format_version": 1, "database_version": NEXT, **source, **size}))
     with refusing(CoverslipError, "backup-version", has_needed=True, needed="0.9.0"):
         restore_backup(backup, tmp_path / "restored")

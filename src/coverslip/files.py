@@ -17,7 +17,7 @@ import time
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -30,6 +30,7 @@ from coverslip.messages import text
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SECONDS_UNTIL_ABANDONED = 86_400
 _KEY_BYTES = 32
+WORKSPACE_DATABASE = "workspace.sqlite"  # in the folder of a workspace
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _cleaned: set[Path] = set()  # folders
 
@@ -53,6 +54,28 @@ def default_workspace_folder() -> Path:
     """Return the folder of the app: `COVERSLIP_HOME`, else `coverslip` in the home folder of the user."""
     folder = os.environ.get("COVERSLIP_HOME")
     return Path(folder).expanduser().absolute() if folder else Path.home() / "coverslip"
+
+
+def stated_paths(folder: Path) -> Callable[[str], str]:
+    """Return the function that states an absolute path in a file of a folder, which may be moved.
+
+    Paths in the folder, or in the same workspace, are stated relative to the folder. `resolved_path` is the inverse.
+    """
+    folder = folder.absolute()
+    home = next((each for each in (folder, *folder.parents) if (each / WORKSPACE_DATABASE).is_file()), folder)
+    below, inside = (str(each).rstrip(os.sep) + os.sep for each in (folder, home))
+
+    def stated(path: str) -> str:
+        if path.startswith(below):  # of most images
+            return path.removeprefix(below)
+        return os.path.relpath(path, folder) if (path + os.sep).startswith(inside) else path
+
+    return stated
+
+
+def resolved_path(path: str, folder: Path) -> str:
+    """Return the absolute path that a file in a folder states."""
+    return os.path.normpath(folder.absolute() / path)
 
 
 def _data_folder() -> Path:

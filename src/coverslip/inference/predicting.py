@@ -22,7 +22,7 @@ from coverslip.errors import BadDataset, CoverslipError, Stopped
 from coverslip.evaluation.prevalence import SHARES_METHOD
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, show
-from coverslip.files import sha256_file
+from coverslip.files import sha256_file, stated_paths
 from coverslip.images.decoding import prepare_decoding
 from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import Channel, ReadPlan
@@ -50,7 +50,9 @@ from coverslip.runs.prediction_tables import (
 from coverslip.runs.predictions import (
     CLASSIFIER_COLUMN,
     FILE_COLUMN,
+    FIRST_COLUMN,
     PIXELS_COLUMN,
+    PLAN_COLUMN,
     REPEATS_COLUMN,
     STATE_COLUMN,
     Prediction,
@@ -221,8 +223,7 @@ def predict_opened(
     data: Dataset,
     *,
     out: Path,
-    more: Mapping[str, Callable[[int], str]] = {},
-    with_files: bool = False,
+    in_workspace: bool = False,
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     is_rescaled: bool = False,
@@ -236,20 +237,25 @@ def predict_opened(
 
     Args:
         run, classifier, data, out, batch_size, device, is_rescaled, format, top_k, resume, cluster, emit: as `predict`.
-        more: further columns with a function of the position of an image that returns its cell.
-        with_files: add columns with the hash of the files of each image, and their state before they were read.
+        in_workspace: add the columns that the workspace needs: which pixels were read, which rows list an image again,
+            the hash of the files of each image, and their state before they were read. State paths as `stated_paths`.
 
     Raises:
         CoverslipError: as `predict`.
     """
     identity = identity_of(classifier.path, classifier.card, is_rescaled=is_rescaled)
     first = first_positions(data.records).tolist()
-    if first != list(range(len(first))):
-        more = {REPEATS_COLUMN: lambda k: "" if first[k] == k else data.records[first[k]].image_id, **more}
+    more: dict[str, Callable[[int], str]] = {}
     if any(record.pixels_read for record in data.records):
-        more = {PIXELS_COLUMN: lambda k: data.records[k].pixels_read, **more}
+        more[PIXELS_COLUMN] = lambda k: data.records[k].pixels_read
+    if first != list(range(len(first))):
+        more[REPEATS_COLUMN] = lambda k: "" if first[k] == k else data.records[first[k]].image_id
+    if in_workspace:
+        more[PLAN_COLUMN] = lambda k: data.records[k].plan.as_json()
+        more[FIRST_COLUMN] = lambda k: "" if first[k] == k else str(first[k])
+    stated = stated_paths(out.parent) if in_workspace else str
     columns = output_columns(record.columns for record in data.records)
-    of_files = (FILE_COLUMN, STATE_COLUMN) if with_files else ()
+    of_files = (FILE_COLUMN, STATE_COLUMN) if in_workspace else ()
     layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, *of_files, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))
@@ -258,7 +264,7 @@ def predict_opened(
     settings = {
         "coverslip": __version__,
         "classifier": [fingerprint_of(classifier.path), classifier.card.model_dump(mode="json"), device, is_rescaled],
-        "images": _fingerprint(data.records),
+        "images": _fingerprint(data.records, stated),
     }
     decisions: Counter[str] = Counter()
     shares = EstimatedShares(classifier.card)
@@ -300,7 +306,8 @@ def predict_opened(
                     cells = {columns[name]: cell for name, cell in record.about}
                     cells |= {name: cell_of(n_before + i) for name, cell_of in more.items()}
                     cells |= {FILE_COLUMN: hash_of(i), STATE_COLUMN: state_of(i), CLASSIFIER_COLUMN: identity}
-                    table.write(row, cells, hash_of(i))
+                    path = name_as_text(stated(str(record.path))) if in_workspace else row.path
+                    table.write(replace(row, path=path), cells, hash_of(i))
                     decisions[row.decision] += 1
                     if first[n_before + i] == n_before + i:
                         shares.add(row)
@@ -351,11 +358,15 @@ def unreadable_note(row: Prediction) -> Note:
     return note("unreadable-image", level="warning", image=image, reason=row.reason or "", path=row.path)
 
 
-def _fingerprint(records: Sequence[ImageRecord]) -> str:
-    """Return a hash of the images as listed, and of the cells of their tables. Files are not opened."""
+def _fingerprint(records: Sequence[ImageRecord], stated: Callable[[str], str]) -> str:
+    """Return a hash of the images as listed, with stated paths, and of the cells of their tables.
+
+    Files are not opened.
+    """
     digest = hashlib.sha256()
     for record in records:
-        fields = (record.image_id, name_as_text(str(record.path)), record.label, record.plan, record.about)
+        path = name_as_text(stated(str(record.path)))
+        fields = (record.image_id, path, record.label, record.plan, record.about)
         digest.update(repr(fields).encode(errors="backslashreplace"))
         if record.in_memory is not None:
             digest.update(record.in_memory.array.tobytes())

@@ -27,7 +27,7 @@ from coverslip.datasets.text_tables import (
 )
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import OnProgress
-from coverslip.files import check_replaceable, write_csv
+from coverslip.files import check_replaceable, stated_paths, write_csv
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import PixelSize
 from coverslip.objects.outlines import Array, OutlineBuilder, Outlines, outlines_of_wkt
@@ -105,7 +105,7 @@ class Objects:
         return map(self.image_id, range(len(self)))
 
     def write_csv(self, file: Path, report: OnProgress = lambda done, total: None) -> None:
-        """Write the table, completely or not at all. Paths below its folder are relative.
+        """Write the table, completely or not at all. It states paths as `stated_paths`.
 
         Args:
             file: earlier tables of objects are replaced, other files are not.
@@ -115,8 +115,8 @@ class Objects:
             CoverslipError: the table cannot be written, or another file has this name.
         """
         check_replaceable(file, _BEGINS_WITH)
-        root = file.absolute().parent
-        paths = [name_as_text(_relative(field.path, root)) for field in self.fields]
+        stated = stated_paths(file.parent)
+        paths = [name_as_text(Path(stated(str(field.path))).as_posix()) for field in self.fields]
         states_size = any(field.is_pixel_size_stated for field in self.fields)
         more = list(dict.fromkeys(name for field in self.fields for name, _ in field.about))
         about = [[dict(field.about).get(name, "") for name in more] for field in self.fields]
@@ -149,10 +149,6 @@ class Objects:
 
         write_csv(file, (*COLUMNS, *more, *(("pixel_size_um",) if states_size else ())), rows())
         report(len(self), len(self))
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
 
 
 class ObjectRows:

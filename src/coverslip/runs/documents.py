@@ -5,13 +5,21 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    SerializationInfo,
+    ValidationError,
+    ValidationInfo,
+)
 
 from coverslip.datasets.text_tables import TextTable, open_text_table
 from coverslip.errors import BadDataset, BadRun
-from coverslip.files import csv_text, read_bytes, write_csv, write_text
+from coverslip.files import csv_text, read_bytes, resolved_path, stated_paths, write_csv, write_text
 from coverslip.messages import text
 
 FORMAT_VERSION = 1
@@ -19,6 +27,18 @@ FORMAT_VERSION = 1
 # 200,000 images in 121 classes. Each value takes a few hundred bytes of memory.
 _MOST_BYTES, _MOST_VALUES = 64 * 2**20, 2_000_000
 _MOST_TABLE_BYTES, _MOST_CELLS = 512 * 2**20, 25_000_000
+
+
+def _resolved(path: str, info: ValidationInfo) -> str:
+    return path if info.context is None else resolved_path(path, info.context)
+
+
+def _stated(path: str, info: SerializationInfo) -> str:
+    return path if info.context is None else stated_paths(info.context)(path)
+
+
+StatedPath = Annotated[str, AfterValidator(_resolved), PlainSerializer(_stated)]
+"""An absolute path. Files that may be moved with their folder state it as `stated_paths`."""
 
 
 class Record(BaseModel):
@@ -37,14 +57,14 @@ class Document(Record):
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read a file.
+        """Read a file. The values of `StatedPath` are absolute.
 
         Raises:
             BadRun: the file is missing, damaged, or of a newer format.
         """
         values = read_object(file)
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context=file.parent)
         except ValidationError as error:
             raise BadRun("damaged-run-file", file=file, reason=first_fault(error)) from error
 
@@ -55,11 +75,8 @@ class Document(Record):
 
     def write(self, file: Path) -> None:
         """Write the file, completely or not at all."""
-        write_text(
-            file,
-            json.dumps(self.model_dump(mode="json", round_trip=True), indent=2, ensure_ascii=False, allow_nan=False)
-            + "\n",
-        )
+        values = self.model_dump(mode="json", round_trip=True, context=file.parent)
+        write_text(file, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def first_fault(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,7 +22,7 @@ from coverslip.datasets.names import name_as_text, name_from_text, some
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
-from coverslip.files import atomic_write
+from coverslip.files import atomic_write, resolved_path, stated_paths
 from coverslip.images.decoding import read_pixels
 from coverslip.images.output import small_pixels
 from coverslip.images.preprocessing import PixelFacts
@@ -141,11 +141,14 @@ def write_records(data: Dataset, records: Iterable[ImageRecord], n: int, run: Ru
         run: of a training or an evaluation.
         emit: receives progress events.
     """
-    group = _group_column(data)
+    group, stated = _group_column(data), stated_paths(run.in_memory_folder)
     rows = []
     last_emitted = time.monotonic()
     for done, record in enumerate(records, start=1):
-        rows.append(_row(record, group, run.in_memory_folder))
+        row = cells_of(record, group, stated)
+        if record.in_memory is not None:
+            row["path"] = _write_once(record, record.in_memory, run.in_memory_folder)
+        rows.append(row)
         if time.monotonic() - last_emitted > _SECONDS_BETWEEN_EVENTS:
             last_emitted = time.monotonic()
             emit(Progressed(stage="storing-images", done=done, total=n))
@@ -161,8 +164,8 @@ def _write_rows(rows: Sequence[Mapping[str, str]], table: Path) -> None:
 
 def write_image_table(data: Dataset, table: Path) -> None:
     """Write a table that opens as these images: their groups, labels, domains, and what their records state."""
-    group = _group_column(data)
-    _write_rows([_row(record, group, table.parent) for record in data.records], table)
+    group, stated = _group_column(data), stated_paths(table.parent)
+    _write_rows([cells_of(record, group, stated) for record in data.records], table)
 
 
 def in_memory_sources(run: Run) -> tuple[str, ...]:
@@ -188,25 +191,24 @@ def _group_column(data: Dataset) -> str | None:
     return column if column is not None and not is_image_column(column) else "group"
 
 
-def _row(record: ImageRecord, group: str | None, folder: Path) -> dict[str, str]:
-    """Return the row of an image by column names. Pixels from memory are written if there is no file of them yet."""
-    row = cells_of(record, group)
-    if record.in_memory is not None:
-        row["path"] = _write_once(record, record.in_memory, folder)
-    return row
+def cells_of(record: ImageRecord, group: str | None = "group", stated: Callable[[str], str] = str) -> dict[str, str]:
+    """Return the cells of an image in a table that opens as this image, by column names.
 
-
-def cells_of(record: ImageRecord, group: str | None = "group") -> dict[str, str]:
-    """Return the cells of an image in a table that opens as this image, by column names; `group`: that of the group."""
-    plan, path = record.plan, name_as_text(str(record.path))
-    row = {"image_id": record.image_id, "path": path, "label": record.label or ""}
+    Args:
+        record: the image.
+        group: the column of its group.
+        stated: returns the path in the table of an absolute path, as `stated_paths`.
+    """
+    plan = record.plan
+    first, *others = (name_as_text(stated(str(file))) for file in plan.files(record.path))
+    row = {"image_id": record.image_id, "path": first, "label": record.label or ""}
     if group is not None:
         row[group] = record.group or ""
     values: Mapping[str, object] = {"split": record.predefined_split, "domain": record.domain}
     row |= {name: str(value) for name, value in values.items() if value}
     row |= {name: plan.cell(name) for name in PLAN_COLUMNS if name in record.stated}
     if "other_files" in record.stated:
-        row |= {f"channel_{n}": name_as_text(str(file)) for n, file in enumerate(plan.files(record.path)[1:], start=2)}
+        row |= {f"channel_{n}": file for n, file in enumerate(others, start=2)}
     if "region" in record.stated and plan.region is not None:
         row |= dict(zip(("x", "y", "width", "height"), map(str, plan.region), strict=True))
     if "point" in record.stated and plan.region is not None:
@@ -431,7 +433,7 @@ def image_files(run: Run) -> dict[str, str]:
     """Return the path of the file of each image of a run's split by the image's id. No file is opened."""
     domains = run.environment.data if run.environment_file.is_file() else ()
     roots = {domain.domain: Path(domain.root) for domain in domains}
-    return {row.image_id: str(roots.get(row.domain, Path()) / name_from_text(row.path)) for row in run.split}
+    return {row.image_id: resolved_path(name_from_text(row.path), roots.get(row.domain, Path())) for row in run.split}
 
 
 PICTURE_PX = 160

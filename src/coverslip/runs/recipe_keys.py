@@ -5,9 +5,9 @@ The type, default and range of a key come from its field in `recipe.py`, its tex
 
 import copy
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from coverslip.augmentation.table import AUGMENT_SETS
 from coverslip.errors import BadRecipe
-from coverslip.files import read_bytes, write_text
+from coverslip.files import read_bytes, resolved_path, stated_paths, write_text
 from coverslip.images.reader import LENGTH_FORMAT
 from coverslip.keys import Key, Option, OptionType
 from coverslip.messages import has_entry, text
@@ -595,7 +595,7 @@ def line_of(key: str, lines: Mapping[str, int]) -> int | None:
 
 
 def load_recipe(path: Path | str) -> Recipe:
-    """Read a recipe from YAML.
+    """Read a recipe from YAML. Relative paths in it are relative to its folder.
 
     Raises:
         BadRecipe: the file is not YAML, or a key or a value is not valid. The error names the nearest valid key.
@@ -615,6 +615,24 @@ def load_recipe(path: Path | str) -> Recipe:
     return parse_recipe(source, file=path)[0]
 
 
+def with_paths(data: Mapping[str, Any], convert: Callable[[str], str]) -> Values:  # Any: values of recipe keys
+    """Return the values of a recipe, or of some of its keys, with the paths of runs and images converted."""
+
+    def converted(name: str, value: Any) -> Any:  # Any: of each key its own
+        match name, value:
+            case "recipe", dict():
+                return with_paths(value, convert)
+            case "run" | "train_on", str() if value:
+                return convert(value)
+        return value
+
+    sections = {key: section for key in ("init", "split") if isinstance(section := data.get(key), dict)}
+    return {
+        **data,
+        **{key: {name: converted(name, value) for name, value in section.items()} for key, section in sections.items()},
+    }
+
+
 def parse_recipe(source: str, *, file: Path | None = None) -> tuple[Recipe, Values]:
     """Return the recipe in a YAML text, and the values of the dotted keys that the text sets.
 
@@ -624,6 +642,8 @@ def parse_recipe(source: str, *, file: Path | None = None) -> tuple[Recipe, Valu
         BadRecipe: the text is not YAML, or a key or a value is not valid. The error has all faults with their lines.
     """
     data, lines = read_yaml(source, file)
+    if file is not None:
+        data = with_paths(data, partial(resolved_path, folder=file.parent))
     recipe = check_recipe(data, file=file, lines=lines)
     return recipe, values_given(recipe, data)
 
@@ -641,7 +661,13 @@ def save_recipe(recipe: Recipe, path: Path, *, only_set: bool = False) -> None:
         path: of the file.
         only_set: write only the keys that were set, so that defaults stay open.
     """
-    write_text(path, as_yaml({"format_version": 1, **recipe.model_dump(mode="json", exclude_unset=only_set)}))
+    write_text(path, recipe_text(recipe, stated_paths(path.parent), only_set=only_set))
+
+
+def recipe_text(recipe: Recipe, stated: Callable[[str], str] = str, *, only_set: bool = True) -> str:
+    """Return the recipe as YAML. `stated` returns the path in the text of an absolute path."""
+    values = with_paths(recipe.model_dump(mode="json", exclude_unset=only_set), stated)
+    return as_yaml({"format_version": 1, **values})
 
 
 def as_yaml(data: Mapping[str, Any]) -> str:  # Any: JSON values

@@ -22,7 +22,7 @@ from coverslip.evaluation.results import (
     Metric,
     SubgroupScores,
 )
-from coverslip.files import check_replaceable, write_json
+from coverslip.files import check_replaceable, resolved_path, stated_paths, write_json
 from coverslip.runs.classifier import metrics_bytes
 from coverslip.runs.documents import (
     FORMAT_VERSION,
@@ -336,7 +336,8 @@ def inspection_as_json(inspection: Inspection) -> dict[str, Any]:  # Any: JSON v
 
 def write_inspection(file: Path, inspection: Inspection) -> None:
     """Write `data.json`, completely or not at all."""
-    write_json(file, inspection_as_json(inspection))
+    root = stated_paths(file.parent)(inspection.root)
+    write_json(file, inspection_as_json(inspection.model_copy(update={"root": root})))
 
 
 def inspection_of(values: Any) -> Inspection:  # Any: JSON values
@@ -357,9 +358,10 @@ def read_inspection(file: Path) -> Inspection:
     values = read_object(file)
     values.pop("format_version")
     try:
-        return inspection_of(values)
+        inspection = inspection_of(values)
     except ValidationError as error:
         raise BadRun("damaged-run-file", file=file, reason=first_fault(error)) from error
+    return inspection.model_copy(update={"root": resolved_path(inspection.root, file.parent)})
 
 
 Occasion = Literal["evaluated", "decided"]

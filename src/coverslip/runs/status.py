@@ -29,7 +29,7 @@ from coverslip.files import sha256_json
 from coverslip.images.reader import Channel
 from coverslip.machine import Machine, describe_machine, package_version, process_started
 from coverslip.messages import ChooseOther, Failure, Message, joined, message, text
-from coverslip.runs.documents import Document, Record
+from coverslip.runs.documents import Document, Record, StatedPath
 from coverslip.runtime.programs import is_running
 from coverslip.stopping import signals_stop
 
@@ -193,7 +193,7 @@ _NAMED_PACKAGES = ("torch", "timm", "numpy", "pillow", "tifffile", "scipy", "onn
 class Opened(Record):
     """How the images were opened."""
 
-    sources: tuple[str, ...]
+    sources: tuple[StatedPath, ...]
     group: str | None
     group_pattern: str | None
     column_pattern: str | None = Field(
@@ -216,8 +216,8 @@ class DomainImages(Record):
     """Folder and number of the images of one domain."""
 
     domain: str
-    root: str
-    sources: tuple[str, ...]
+    root: StatedPath
+    sources: tuple[StatedPath, ...]
     n_images: int
     fingerprint: str = Field(description="Changes if images are added, removed or described differently.")
 

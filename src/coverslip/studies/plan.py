@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +13,10 @@ from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import CLASS_METRICS, scored_metrics
 from coverslip.experiments.presets import Preset
-from coverslip.files import read_bytes, write_text
+from coverslip.files import read_bytes, resolved_path, stated_paths, write_text
 from coverslip.messages import text
 from coverslip.runs.recipe import OneOf, RecipeSection
-from coverslip.runs.recipe_keys import as_yaml, read_yaml
+from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 
 PUBLISHED = Path(__file__).parent / "presets" / "published"  # a file of published values for each preset
 _LARGEST_BYTES = 2**20
@@ -313,7 +314,7 @@ def load_plan(file: Path) -> StudyPlan:
     if is_table(file):
         raise BadRecipe("table-instead-of-plan", file=file)
     data, _ = read_yaml(content, file)
-    return _from_its_folder(plan_of(data, file), file.absolute().parent)
+    return _with_paths(plan_of(data, file), partial(resolved_path, folder=file.parent))
 
 
 def plan_from_text(content: str) -> StudyPlan:
@@ -344,8 +345,8 @@ def plan_of(data: Any, file: Path | None = None) -> StudyPlan:  # Any: a YAML va
 
 
 def save_plan(plan: StudyPlan, file: Path) -> None:
-    """Write the plan with all defaults and absolute paths."""
-    write_text(file, as_yaml(plan.model_dump(mode="json")))
+    """Write the plan with all defaults. Paths in its folder, or in the same workspace, are relative to the folder."""
+    write_text(file, as_yaml(_with_paths(plan, stated_paths(file.parent)).model_dump(mode="json")))
 
 
 def merged_changes(below: Mapping[str, Any], above: Mapping[str, Any]) -> Changes:  # Any: values of recipe keys
@@ -358,27 +359,26 @@ def merged_changes(below: Mapping[str, Any], above: Mapping[str, Any]) -> Change
     return merged
 
 
-def _from_its_folder(plan: StudyPlan, folder: Path) -> StudyPlan:
-    def absolute(path: str) -> str:
-        return str(folder / path)  # an absolute path is not changed
+def _with_paths(plan: StudyPlan, convert: Callable[[str], str]) -> StudyPlan:
+    """Return a plan with the paths of images and runs converted, also those in its recipes."""
 
-    def with_absolute_path(part: PartPlan) -> PartPlan:
-        return part.model_copy(update={"path": tuple(map(absolute, part.path))})
+    def converted(planned: RecipeSection) -> Any:  # Any: the same type
+        changes: dict[str, Any] = {}  # Any: of each key its own
+        for name, value in planned:
+            match name, value:
+                case "path", tuple():
+                    changes[name] = tuple(map(convert, value))
+                case "run" | "two_step", str():
+                    changes[name] = convert(value)
+                case "recipe", dict():
+                    changes[name] = with_paths(value, convert)
+                case _, tuple():
+                    are_plans = all(isinstance(each, RecipeSection) for each in value)
+                    changes[name] = tuple(map(converted, value)) if are_plans else value
+        return planned.model_copy(update=changes)
 
-    datasets = [
-        with_absolute_path(each).model_copy(update={"parts": tuple(map(with_absolute_path, each.parts))})
-        for each in plan.datasets
-    ]
-    regimes = [
-        each.model_copy(
-            update={
-                "two_step": absolute(each.two_step) if each.two_step else None,
-                "run": absolute(each.run) if each.run else None,
-            }
-        )
-        for each in plan.regimes
-    ]
-    return plan.model_copy(update={"datasets": tuple(datasets), "regimes": tuple(regimes)})
+    whole: StudyPlan = converted(plan)
+    return whole
 
 
 def name_of_source(path: Path) -> str:

@@ -1,24 +1,19 @@
 """Backups of a workspace: their content, writing one while the app runs, and restoring it in any folder."""
 
-import csv
 import errno
-import io
 import json
 import os
-import re
 import secrets
 import shutil
 import sqlite3
 import stat
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from pydantic import Field, ValidationError
@@ -27,25 +22,12 @@ from sqlalchemy import select
 from coverslip._version import __version__
 from coverslip.errors import BadArchive, Conflict, CoverslipError, DiskFull
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.files import (
-    ArchiveLimits,
-    CsvWriter,
-    Entry,
-    ReadyCell,
-    atomic_write,
-    open_archive,
-    safe_name,
-    write_error,
-    write_json,
-    write_text,
-)
+from coverslip.files import WORKSPACE_DATABASE, ArchiveLimits, Entry, atomic_write, open_archive, safe_name, write_error
 from coverslip.messages import ChooseOther, text
 from coverslip.runs.documents import Document
-from coverslip.runs.folder import Run
-from coverslip.runs.prediction_tables import TEXT_FORMATS, complete_records
-from coverslip.runs.recipe_keys import as_yaml
-from coverslip.runs.status import WORK_LOCK, mark_interrupted
+from coverslip.runs.status import WORK_LOCK
 from coverslip.workspace.cleanup import PARTIAL
+from coverslip.workspace.jobs.records import clear_processes
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import STEPS, VERSION, can_upgrade, record_backup
 from coverslip.workspace.store.workspace import Workspace
@@ -54,7 +36,6 @@ from coverslip.workspace.store.workspace import Workspace
 
 FORMAT_VERSION = 1
 MANIFEST = "backup.json"
-DATABASE = "workspace.sqlite"
 UPLOADS = "uploads"  # files of the user, which are never changed
 FOLDERS = ("classifiers", "jobs", "objects", "predictions", "runs", "samples", "snapshots", "studies", "trash", UPLOADS)
 """The folders of a workspace in a backup. The others hold temporary files, logs, locks and tokens."""
@@ -67,8 +48,6 @@ LIMITS = ArchiveLimits(
     allows_zip64=True,
 )
 SQLITE = ".sqlite"
-_JSON_STARTS = ('"', "[", "{")
-_PLAIN = re.compile(r"[A-Za-z0-9_./ -]+")  # characters that JSON, YAML and CSV store unchanged
 
 
 class Manifest(Document):
@@ -77,7 +56,6 @@ class Manifest(Document):
     coverslip: str = Field(description="Version that wrote the backup.")
     database_version: int = Field(description="Version of the tables of the database.")
     system: str = Field(description="Kind of operating system: posix or nt.")
-    workspace: str = Field(description="Absolute path of the workspace.")
     created: str = Field(description="ISO 8601, UTC.")
     n_files: int = Field(ge=1, description="Files of the backup, without this one.")
     n_bytes: int = Field(ge=0, description="Size of these files.")
@@ -118,177 +96,9 @@ def path_of_entry(name: PurePosixPath) -> PurePosixPath | None:
     separators = "/\0" if os.sep == "/" else "/\0\\:"
     if any(part in ("", ".", "..") or any(each in part for each in separators) for part in parts):
         return None
-    if parts == [DATABASE] or (len(parts) > 1 and parts[0] in FOLDERS):
+    if parts == [WORKSPACE_DATABASE] or (len(parts) > 1 and parts[0] in FOLDERS):
         return PurePosixPath(*parts)
     return None
-
-
-@dataclass(frozen=True)
-class Relocation:
-    """A folder that was moved: paths below the old one become paths below the new one.
-
-    Args:
-        old: the absolute path of the folder before, without a separator at its end.
-        new: the absolute path of the folder now.
-    """
-
-    old: str
-    new: str
-
-    def text(self, value: str) -> str:
-        """Return a text with its paths replaced, such as a path, `--out=PATH`, a sentence, or JSON.
-
-        The folder is replaced at the start of the text, and after spaces, quotes and equals signs, if a separator or
-        the end of the text follows: `/data/lab2` is not below `/data/lab`.
-        """
-        if self._hint not in value:
-            return value
-        if value.startswith(_JSON_STARTS):
-            try:
-                content = json.loads(value)
-            except ValueError:
-                pass
-            else:
-                moved = self.json(content)
-                return value if moved == content else json.dumps(moved)
-        return self._pattern.sub(lambda match: self.new, value)
-
-    def json(self, value: Any) -> Any:  # Any: JSON values
-        """Return a JSON value with all its texts replaced, including keys of objects."""
-        match value:
-            case str():
-                return self.text(value)
-            case list():
-                return [self.json(item) for item in value]
-            case dict():
-                return {self.text(key): self.json(item) for key, item in value.items()}
-        return value
-
-    def file(self, path: Path) -> None:
-        """Replace the paths in a file of a format that contains paths. Damaged files are not changed."""
-        rewrite = _BY_SUFFIX.get(path.suffix)
-        if rewrite is None or self.old == self.new:
-            return
-        status = path.stat()
-        try:
-            rewrite(self, path)
-        except (ValueError, csv.Error):
-            return
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    def database(self, file: Path) -> None:
-        """Replace the paths in all tables of an SQLite database, in one transaction.
-
-        Raises:
-            ValueError: it is damaged.
-            CoverslipError: the disk is full.
-        """
-        try:
-            self._update(file)
-        except sqlite3.Error as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise ValueError(str(error)) from error
-            raise write_error(file, OSError(errno.EIO, str(error))) from error
-
-    def _update(self, file: Path) -> None:
-        with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-            connection.create_function("relocated", 1, self._cell, deterministic=True)
-            connection.execute("BEGIN IMMEDIATE")
-            query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            for (table,) in connection.execute(query).fetchall():
-                for _, name, *_ in connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall():
-                    column = quoted(name)
-                    connection.execute(
-                        f"UPDATE {quoted(table)} SET {column} = relocated({column})"  # noqa: S608 - quoted names
-                        f" WHERE typeof({column}) IN ('text', 'blob') AND relocated({column}) IS NOT {column}"
-                    )
-            connection.execute("COMMIT")
-
-    def _cell(self, value: str | bytes) -> str | bytes:
-        """Return a cell of a database with its paths replaced. Paths that are not UTF-8 are stored as bytes."""
-        if isinstance(value, str):
-            return _as_stored(self.text(value))
-        if value.startswith(os.fsencode(self.old)):
-            return _as_stored(self.text(os.fsdecode(value)))
-        return value
-
-    @cached_property
-    def _hint(self) -> str:
-        """A part of the old path that occurs in every text with this path, however the text is encoded."""
-        return max(_PLAIN.findall(self.old), key=len, default="")
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile(rf"(?:(?<=[\s\"'=(])|^){re.escape(self.old)}(?=[/\\]|\Z)")
-
-    def _json_file(self, path: Path) -> None:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        moved = self.json(content)
-        if moved != content:
-            write_json(path, moved)
-
-    def _json_lines(self, path: Path) -> None:
-        lines = path.read_text(encoding="utf-8").split("\n")
-        write_text(path, "\n".join(map(self._json_line, lines)))
-
-    def _json_line(self, line: str) -> str:
-        try:
-            content = json.loads(line)
-        except ValueError:  # the last line can be incomplete
-            return line
-        moved = self.json(content)
-        return line if moved == content else json.dumps(moved, ensure_ascii=False)
-
-    def _yaml_file(self, path: Path) -> None:
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import YAMLError
-
-        try:
-            content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        except YAMLError as error:
-            raise ValueError(str(error)) from error
-        moved = self.json(content)
-        if moved != content:
-            write_text(path, as_yaml(moved))
-
-    def _csv_file(self, path: Path) -> None:
-        n_bytes = 0
-        with path.open("rb") as source, atomic_write(path) as part, part.open("wb") as target:
-            for record in complete_records(source, TEXT_FORMATS["csv"]):
-                target.write(self._csv_record(record))
-                n_bytes += len(record)
-            source.seek(n_bytes)
-            target.write(source.read())  # a part of a row, which the program that resumes the table discards
-
-    def _csv_record(self, record: bytes) -> bytes:
-        line = record.decode()
-        if self._hint not in line:
-            return record
-        (cells,) = csv.reader([line])
-        moved = io.StringIO()
-        CsvWriter(moved).writerow(map(ReadyCell, map(self.text, cells)))
-        return moved.getvalue().encode()
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _as_stored(text: str) -> str | bytes:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(text)
-    return text
-
-
-_BY_SUFFIX: dict[str, Callable[[Relocation, Path], None]] = {
-    ".json": Relocation._json_file,
-    ".jsonl": Relocation._json_lines,
-    ".yaml": Relocation._yaml_file,
-    ".csv": Relocation._csv_file,
-    SQLITE: Relocation.database,
-}
 
 
 # Write a backup, also while the app and its jobs run.
@@ -329,7 +139,7 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             disk is full.
         Conflict: jobs were removed or restored meanwhile.
     """
-    if not (workspace.folder / DATABASE).is_file():
+    if not (workspace.folder / WORKSPACE_DATABASE).is_file():
         raise CoverslipError("backup-without-workspace", file=workspace.folder, remedies=(ChooseOther("workspace"),))
     if os.path.lexists(file):
         raise CoverslipError("backup-exists", file=file, remedies=(ChooseOther("output"),))
@@ -341,11 +151,11 @@ def write_backup(workspace: Workspace, file: Path, emit: Emit = ignore) -> Manif
             writer = _Writer(
                 archive, workspace.folder, copy=file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
             )
-            with writer.copied(workspace.folder / DATABASE) as database:
+            with writer.copied(workspace.folder / WORKSPACE_DATABASE) as database:
                 files = _list_files(workspace.folder)
-                manifest = _manifest(workspace, database, files)
+                manifest = _manifest(database, files)
                 report = progress_reporter(emit, "writing-backup", "megabytes")
-                writer.add(database, PurePosixPath(DATABASE))
+                writer.add(database, PurePosixPath(WORKSPACE_DATABASE))
                 jobs = _removed_in(database)
             for path in files.paths:
                 writer.add_file(path)
@@ -501,7 +311,7 @@ def _read_error(file: Path, error: OSError) -> CoverslipError:
     return CoverslipError("backup-file-not-read", file=file, reason=error.strerror or str(error))
 
 
-def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
+def _manifest(database: Path, files: _Files) -> Manifest:
     with closing(sqlite3.connect(database)) as connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         n_rows = count_rows(connection)
@@ -511,7 +321,6 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
         coverslip=__version__,
         database_version=version,
         system=os.name,
-        workspace=str(workspace.folder),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         n_files=len(files.paths) + 1,
         n_bytes=files.n_bytes + database.stat().st_size,
@@ -521,11 +330,15 @@ def _manifest(workspace: Workspace, database: Path, files: _Files) -> Manifest:
     )
 
 
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the number of rows of each table."""
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
     names = [name for (name,) in connection.execute(query)]
-    return {name: connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] for name in names}  # noqa: S608
+    return {name: connection.execute(f"SELECT count(*) FROM {_quoted(name)}").fetchone()[0] for name in names}  # noqa: S608
 
 
 def _removed(workspace: Workspace) -> set[str]:
@@ -559,7 +372,7 @@ class Restored:
 def restore_backup(file: Path, folder: Path, emit: Emit = ignore) -> Restored:
     """Restore a workspace from a backup into a new or empty folder, completely or not at all.
 
-    Paths in the workspace are replaced by those in the new folder. Jobs that were running can be resumed.
+    Jobs that were running can be resumed.
 
     Args:
         file: a file of `write_backup`, which is checked before anything is written.
@@ -583,8 +396,11 @@ def restore_backup(file: Path, folder: Path, emit: Emit = ignore) -> Restored:
                     _unpack(archive, entry, unpacked / path)
                     n_bytes += entry.info.file_size
                     report(n_bytes // _MB, manifest.n_bytes // _MB)
-                _check_rows(unpacked / DATABASE, manifest, file)
-                n_interrupted = _adapt(unpacked, manifest, folder.resolve())
+                _check_rows(unpacked / WORKSPACE_DATABASE, manifest, file)
+                # Otherwise a process of the same number could be taken for a job, and be stopped in its place.
+                copy = Workspace(unpacked, ())
+                n_interrupted = clear_processes(copy)
+                copy.engine.dispose()
     except BadArchive as error:
         raise _not_accepted(file, str(error.parameters.get("why", error.what))) from error
     except OSError as error:
@@ -627,7 +443,7 @@ def _checked(
             raise _not_accepted(file, text("backup-other-file", name=str(entry.name)))
         files[path] = entry
     sizes = sum(entry.info.file_size for entry in files.values())
-    if PurePosixPath(DATABASE) not in files or (len(files), sizes) != (manifest.n_files, manifest.n_bytes):
+    if PurePosixPath(WORKSPACE_DATABASE) not in files or (len(files), sizes) != (manifest.n_files, manifest.n_bytes):
         raise _not_accepted(file, text("backup-incomplete"))
     return manifest, files
 
@@ -649,7 +465,7 @@ def _new_folder(folder: Path, manifest: Manifest) -> Iterator[Path]:
             raise DiskFull("restore-disk-full", file=folder, needed_mb=manifest.n_bytes / 1e6, free_mb=free / 1e6)
         part.mkdir()
         yield part
-        for each in sorted(part.iterdir(), key=lambda each: each.name == DATABASE):
+        for each in sorted(part.iterdir(), key=lambda each: each.name == WORKSPACE_DATABASE):
             moved.append(each.rename(folder / each.name))
         part.rmdir()
         moved.clear()
@@ -683,23 +499,3 @@ def _check_rows(database: Path, manifest: Manifest, file: Path) -> None:
         is_complete = False
     if not is_complete:
         raise _not_accepted(file, text("backup-incomplete"))
-
-
-def _adapt(unpacked: Path, manifest: Manifest, folder: Path) -> int:
-    """Replace paths of the earlier workspace, and mark running jobs as interrupted; return their number."""
-    relocation = Relocation(manifest.workspace, str(folder))
-    interrupted = set[Path]()
-    for current, folders, names in os.walk(unpacked):
-        if Path(current) == unpacked:
-            folders[:] = [name for name in folders if name != UPLOADS]
-        for file in (Path(current, name) for name in names):
-            relocation.file(file)
-            if file == Run(file.parent).status_file and mark_interrupted(file):
-                interrupted.add(folder / file.parent.relative_to(unpacked))
-    with closing(sqlite3.connect(unpacked / DATABASE)) as connection, connection:
-        # Otherwise a process of the same number could be taken for the job, and be stopped in its place.
-        connection.execute("UPDATE jobs SET pid = NULL, process_started = NULL, launched = NULL")
-        # The rows of growing tables are read again, because their positions depend on the lengths of paths.
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result_tables'").fetchone():
-            connection.execute("UPDATE result_tables SET n_bytes = 0, n_rows = 0 WHERE version = ''")
-        return sum(folder / path in interrupted for (path,) in connection.execute("SELECT folder FROM jobs"))

@@ -23,9 +23,9 @@ from coverslip.cache.file_hashes import state_of
 from coverslip.counts import most_frequent_first
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import DECISIONS, ImageFinder, ImageRecord
-from coverslip.datasets.names import name_from_text, some
+from coverslip.datasets.names import name_as_text, name_from_text, some
 from coverslip.errors import BadRun, Busy, Conflict, DiskFull, NotFound
-from coverslip.files import plain_cell
+from coverslip.files import plain_cell, resolved_path
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message
 from coverslip.runs.images import ImageLookup, ImageSource
@@ -103,6 +103,7 @@ class _Row:
     """A row of a table, and what the table or the run knows of its image."""
 
     prediction: Prediction
+    path: str | None  # as in the table of a measurement; None: that of the file
     file: str | None  # absolute path
     plan: str
     content: str | None = None  # the hash of its files
@@ -164,9 +165,10 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
             source = lookup.find(prediction.image_id)
             group = groups.get(prediction.image_id) or None
             if source is None:
-                yield _Row(prediction, None, "", group=group)
+                yield _Row(prediction, prediction.path, None, "", group=group)
             else:
-                yield _Row(prediction, str(source.file), source.plan.as_json(), group=group)
+                file, plan = str(source.file), source.plan.as_json()
+                yield _Row(prediction, prediction.path, file, plan, group=group)
 
     remaining, n_rows = rows(), 0
     while chunk := list(islice(remaining, _ROWS_AT_ONCE)):
@@ -209,7 +211,8 @@ def _read_rows(workspace: Workspace, job: Job, file: Path, stream: IO[bytes]) ->
         n_bytes = len(header)
     while chunk := list(islice(records, _ROWS_AT_ONCE)):
         with _as_damage(file, n_rows):
-            rows = [_row_of(dict(zip(columns, _cells(record), strict=True)), classes, names) for record in chunk]
+            cells = [dict(zip(columns, _cells(record), strict=True)) for record in chunk]
+            rows = [_row_of(each, classes, names, job.folder) for each in cells]
         with write_transaction(workspace.engine) as connection:
             _insert(connection, job, n_rows, rows)
             n_bytes, n_rows = n_bytes + sum(map(len, chunk)), n_rows + len(chunk)
@@ -229,12 +232,12 @@ def _cells(record: bytes) -> list[str]:
     return [plain_cell(cell) for cell in cells]
 
 
-def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str]) -> _Row:
+def _row_of(cells: Mapping[str, str], classes: list[str], names: list[str], folder: Path) -> _Row:
     about = json.dumps([cells[name] for name in names]) if names else None
-    first, file = cells[FIRST_COLUMN], name_from_text(cells["path"])
+    first, file = cells[FIRST_COLUMN], resolved_path(name_from_text(cells["path"]), folder)
     content, state = (cells.get(name) or None for name in (FILE_COLUMN, STATE_COLUMN))
     first_row = int(first) if first else None
-    return _Row(prediction_of(cells, classes), file, cells[PLAN_COLUMN], content, state, first_row, about=about)
+    return _Row(prediction_of(cells, classes), None, file, cells[PLAN_COLUMN], content, state, first_row, about=about)
 
 
 def _insert(connection: Connection, job: Job, start: int, rows: list[_Row]) -> None:
@@ -274,7 +277,7 @@ def _values(row: _Row, plan: str, folder: str) -> tuple[object, ...]:
     file = None if row.file is None else path_as_stored(relative_path(row.file, folder))
     classes = None if prediction.prediction_set is None else json.dumps(prediction.prediction_set)
     return (
-        *(prediction.image_id, prediction.path, file),
+        *(prediction.image_id, row.path, file),
         *(row.content, row.file_state, plan),
         *(row.group, prediction.label, prediction.predicted, prediction.decision, prediction.probability),
         json.dumps([None if math.isnan(p) else p for p in prediction.probabilities]),
@@ -663,7 +666,7 @@ class JobImages(ImageList[Row]):
             row_id=cells.row_id,
             first_row=cells.first_row,
             image_id=cells.image_id,
-            path=cells.path,
+            path=cells.path or name_as_text(cells.file),
             label=cells.label,
             predicted=cells.predicted,
             decision=cells.decision,

@@ -22,6 +22,7 @@ from coverslip.app.guard import writes_much
 from coverslip.app.requests import Locate, Paged, ServedWorkspace, api_router
 from coverslip.app.schemas import Body, located, problems
 from coverslip.inference.export import Attribution
+from coverslip.runs.recipe_keys import load_recipe, recipe_text
 from coverslip.workspace import exports
 from coverslip.workspace.correcting.corrections import answered_table
 from coverslip.workspace.exports import ExportState, ExportTo
@@ -130,6 +131,13 @@ def _saved(name: results.JobFile, media_type: str) -> Callable[[Workspace, Job],
     return respond
 
 
+def _recipe(_: Workspace, job: Job) -> Response:
+    """Send the recipe of a training with absolute paths, so that it can be used elsewhere on this computer."""
+    file = results.file_of_job(job, "recipe")
+    headers = {"Content-Disposition": results.disposition(f"{job.folder.name}-{file.name}")}
+    return Response(recipe_text(load_recipe(file)), media_type="application/yaml", headers=headers)
+
+
 def _classifier(workspace: Workspace, job: Job) -> Response:
     name, stream = results.classifier_of(workspace, job.id)
     headers = {
@@ -168,7 +176,7 @@ _DOWNLOADS: dict[Download, tuple[tuple[str, ...], Callable[[Workspace, Job], Res
     "confusion-matrix": (_MEASURED, _saved("confusion-matrix", "text/csv")),
     "run": (("train",), _zipped(results.zipped_run)),
     "classifier": (("train",), _classifier),
-    "recipe": (("train",), _saved("recipe", "application/yaml")),
+    "recipe": (("train",), _recipe),
     "results": (("study",), _saved("results", "text/csv")),
     "export": (("export",), _zipped(exports.download)),
     "objects": (("predict",), _zipped(state.download)),

@@ -3,7 +3,7 @@
 import os
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attr
 from functools import cached_property, lru_cache
@@ -17,6 +17,7 @@ from coverslip.datasets.columns import plain_name
 from coverslip.datasets.index.image_tables import ImageTable
 from coverslip.datasets.names import counted, name_as_text, natural_key, posix_below, source_name
 from coverslip.datasets.text_tables import is_table
+from coverslip.files import stated_paths
 from coverslip.images.decoding import Fields, read_pixels
 from coverslip.images.formats import is_image_folder
 from coverslip.images.reader import PLAN_COLUMNS, Channel, Decoded, ReadPlan, box_center, square_around
@@ -360,8 +361,9 @@ class Dataset:
         return replace(self, records=tuple(self.records[int(i)] for i in positions))
 
     def relative_path(self, record: ImageRecord) -> str:
-        """Return the record's file as POSIX text relative to its domain's root, or absolute if it is not below."""
-        return name_as_text(posix_below(record.path, self._roots.get(record.domain, self.root)))
+        """Return the record's file as POSIX text, as a file in its domain's root states it (`stated_paths`)."""
+        stated = self._stated.get(record.domain, self._stated[None])
+        return name_as_text(stated(str(record.path)).replace(os.sep, "/"))
 
     def path_below_source(self, record: ImageRecord) -> str:
         """Return the record's file relative to the folder or the table's folder that lists it, for group patterns.
@@ -411,8 +413,9 @@ class Dataset:
         return record.domain or source_name(self.root)
 
     @cached_property
-    def _roots(self) -> dict[str, Path]:
-        return {origin.domain: origin.root for origin in self.origins}
+    def _stated(self) -> dict[str | None, Callable[[str], str]]:
+        roots: list[tuple[str | None, Path]] = [(origin.domain, origin.root) for origin in self.origins]
+        return {domain: stated_paths(root) for domain, root in [(None, self.root), *roots]}
 
 
 def first_positions(records: Sequence[ImageRecord]) -> npt.NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import Conflict, CoverslipError, NotFound
-from coverslip.files import csv_text
+from coverslip.files import csv_text, stated_paths
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
@@ -397,8 +397,9 @@ def _write(
     required_columns = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
     empty = [name for plain, name in required_columns.items() if plain not in map(plain_name, names.values())]
     rows: list[list[object]] = [[*names.values(), *empty]]
+    stated = stated_paths(folder)
     for image in labeled:
-        cells = _image_cells(image)
+        cells = _image_cells(image, stated)
         rows.append([*(cells.get(meaning, "") for meaning in names), *([""] * len(empty))])
     return write_snapshot(folder, prefix, csv_text(rows).encode())
 
@@ -419,13 +420,13 @@ def _names(columns: Mapping[str, str], n_files: int) -> dict[str, str]:
     return names
 
 
-def _image_cells(image: LabeledImage) -> dict[str, str | float]:
+def _image_cells(image: LabeledImage, stated: Callable[[str], str]) -> dict[str, str | float]:
     image_id, picture, label = image
     plan = picture.plan
-    cells: dict[str, str | float] = {"path": name_as_text(str(picture.file)), "image_id": image_id, "label": label}
+    first, *others = (name_as_text(stated(str(file))) for file in plan.files(picture.file))
+    cells: dict[str, str | float] = {"path": first, "image_id": image_id, "label": label}
     cells |= {name: plan.cell(name) for name in PLAN_COLUMNS}
-    further_files = plan.files(picture.file)[1:]
-    cells |= {f"channel_{n}": name_as_text(str(file)) for n, file in enumerate(further_files, start=2)}
+    cells |= {f"channel_{n}": file for n, file in enumerate(others, start=2)}
     if plan.region is not None:
         x, y, width, height = plan.region
         cells |= {"x": x, "y": y, "width": width, "height": height}

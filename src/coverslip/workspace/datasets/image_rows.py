@@ -40,7 +40,7 @@ from coverslip.workspace.store.rows import (
     plan_of,
     replace_rows,
 )
-from coverslip.workspace.store.tables import datasets, image_colors, image_facts, images, jobs, relative_path
+from coverslip.workspace.store.tables import datasets, image_colors, image_facts, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
 _THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
@@ -154,7 +154,7 @@ def _store(
                 "position": position,
                 "image_id": record.image_id,
                 "path": os.fspath(record.path),
-                "shown_path": relative_path(dataset.relative_path(record), str(workspace.folder)),
+                "shown_path": dataset.relative_path(record),
                 "label_before": record.label,
                 "label": row.label if row is not None and is_relabeled else record.label,
                 "group": record.group,

@@ -3,7 +3,7 @@
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, String, delete, insert, litera
 from coverslip.datasets.columns import is_image_column, plain_name
 from coverslip.datasets.index.records import ImageRecord
 from coverslip.errors import BadDataset, Conflict, NotFound
-from coverslip.files import csv_text
+from coverslip.files import csv_text, stated_paths
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.runs.images import cells_of
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
@@ -273,9 +273,11 @@ def training_images(
         else:
             groups = None if grouped is None else groups_of_images(workspace, row, grouped)
         column = _group_column(grouping.column)
-        lines = _lines(connection, row, groups=groups, group_column=column, states_pixels=states_pixels)
+        folder = folder or workspace.snapshots
+        stated = stated_paths(folder)
+        lines = _lines(connection, row, stated, groups=groups, group_column=column, states_pixels=states_pixels)
         data = "".join(lines).encode()
-    file = write_snapshot(folder or workspace.snapshots, "", data)
+    file = write_snapshot(folder, "", data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
     named = (
         Grouping(column, column_pattern=grouping.pattern)
@@ -350,12 +352,16 @@ def _is_complete(connection: Connection, row: AnyRow) -> bool:
 def _lines(
     connection: Connection,
     row: AnyRow,
+    stated: Callable[[str], str] = str,
     *,
     groups: Mapping[str, str | None] | None = None,
     group_column: str = "group",
     states_pixels: bool = False,
 ) -> Iterator[str]:
-    """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`."""
+    """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`.
+
+    `stated` returns the path in the table of an absolute path.
+    """
     columns = _columns(connection, row)
     if states_pixels:
         columns += [name for name in PLAN_COLUMNS if name not in columns]
@@ -378,7 +384,7 @@ def _lines(
         for position, record in enumerate(records, start):
             if position in outside:
                 continue
-            cells = cells_of(record) | {name: cell for name, cell in record.about if _is_further(name)}
+            cells = cells_of(record, stated=stated) | {name: cell for name, cell in record.about if _is_further(name)}
             if position in excluded:
                 cells["split"] = "excluded"
             if "width" in columns and record.plan.region is not None:  # also of points among boxes

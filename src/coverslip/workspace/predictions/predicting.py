@@ -14,7 +14,7 @@ from pydantic import Field
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.opening import open_dataset, with_folder_labels
-from coverslip.datasets.index.records import Dataset, first_positions
+from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import name_as_text
 from coverslip.errors import BadDataset, Conflict
 from coverslip.events import Emit, Event, Noted, Progressed
@@ -26,7 +26,6 @@ from coverslip.runs.classifier import ClassifierCard, identity_of
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.prediction_tables import hashes_of_rows, unfinished_rows
-from coverslip.runs.predictions import FIRST_COLUMN, PLAN_COLUMN
 from coverslip.workspace.store.rows import plan_of_choice
 from coverslip.workspace.store.workspace import Workspace
 
@@ -89,17 +88,12 @@ def predict_into(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     )
     _refuse_changed(folder, prediction_input)
     _refuse_changed_files(table, data)
-    first = first_positions(data.records).tolist()
     predict_opened(
         arguments["classifier"],
         classifier,
         data,
         out=table,
-        more={  # the workspace reads from them which pixels were read, and which rows list an image again
-            PLAN_COLUMN: lambda k: data.records[k].plan.as_json(),
-            FIRST_COLUMN: lambda k: "" if first[k] == k else str(first[k]),
-        },
-        with_files=True,
+        in_workspace=True,
         is_rescaled=bool(arguments["rescale"]),
         resume=True,
         emit=report,

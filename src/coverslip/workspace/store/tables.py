@@ -178,13 +178,13 @@ images = Table(
     Column("position", Integer),  # 0-based; the order of the images, which can change; None: it is missing
     Column("image_id", String, nullable=False),  # as in the command line; it changes if a source is added
     Column("path", PathText, nullable=False),
-    Column("shown_path", String, nullable=False),  # relative to the root, else to the workspace if it is in it
+    Column("shown_path", String, nullable=False),  # relative to the root
     Column("label_before", String),  # label of the user's folder or table
     Column("label", String),  # current label
     Column("group", String),
     Column("domain", String, nullable=False),
     Column("predefined_split", String),
-    Column("plan", PathsJson(none_as_null=True)),  # the pixels of the file; None: the whole first plane
+    Column("plan", JSON(none_as_null=True)),  # the pixels of the file; None: the whole first plane
     Column("about", JSON(none_as_null=True)),  # names and cells of further table columns; None: there are none
     Column("problem", String),  # unreadable, duplicate, conflicting
     # Excluded in the app: shown, but neither counted nor used in training.
@@ -385,7 +385,7 @@ results = Table(
     # The image in the dataset of the job; None: the job has no dataset, or the image is not in it any more.
     Column("image", ForeignKey("images.row_id", ondelete="SET NULL"), index=True),
     Column("image_id", String, nullable=False),  # as in the table
-    Column("path", String, nullable=False),  # as in the table
+    Column("path", String),  # as in the table of a measurement; None: that of the file
     Column("file", PathText),  # None: it was missing when the row was read
     Column("content", String),  # the hash of the files that the classifier read; None: unknown
     Column("file_state", String),  # of these files when they were last known to be the same; None: unknown

@@ -24,7 +24,7 @@ from coverslip.cache.stores import exclusive_lock
 from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit, ignore
-from coverslip.files import default_workspace_folder, write_json
+from coverslip.files import WORKSPACE_DATABASE, default_workspace_folder, write_json
 from coverslip.images.decoding import Fields, read_pixels
 from coverslip.images.reader import ReadPlan
 from coverslip.images.reading import Pixels
@@ -288,7 +288,7 @@ class Workspace:
 
     @property
     def database_file(self) -> Path:
-        return self.folder / "workspace.sqlite"
+        return self.folder / WORKSPACE_DATABASE
 
     @cached_property
     def engine(self) -> "Engine":

@@ -392,7 +392,7 @@ def queue_study(
             str(folder),
         ],
         choices={
-            **choices.model_dump(),
+            **choices.model_dump(exclude={"plan"}),  # the folder contains it
             "dataset_ids": [*choices.dataset_ids, *choices.pretraining_ids],  # they are all read
             "dataset_of": dataset_of,
             "keys_of": {path: keys_of_dataset(workspace, dataset_id) for path, dataset_id in dataset_of.items()},

@@ -20,6 +20,7 @@ from coverslip.runs.folder import Run, is_run
 from coverslip.runs.log import MOST_LINES, LogLine
 from coverslip.runs.progress import LoggedProgress, StageTime, Step, TimedNote, Training, Work, seconds_left
 from coverslip.runs.recipe import SET_BY_FINISHING
+from coverslip.runs.recipe_keys import load_recipe, recipe_text
 from coverslip.runs.timing import Stage
 from coverslip.runtime.programs import last_output
 from coverslip.workspace.jobs.records import (
@@ -331,13 +332,17 @@ def run_story(workspace: Workspace, run_id: str) -> RunStory:
     job = find_job(workspace, run_id, "train")
     state = state_of_run(workspace, job)
     log = folded_log(job)  # read after the state, so that it is complete if the training has ended
-    recipe_file = job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe
+    recipe = ""
+    with suppress(BadRecipe):
+        recipe = recipe_text(
+            load_recipe(job.run.recipe_file if job.run.recipe_file.is_file() else job.requested_recipe)
+        )
     return RunStory(
         **{each.name: getattr(state, each.name) for each in fields(RunState)},
         recipe=_recipe_of(job, state.state),
         requested_recipe=job.choices,
         budget_seconds=_budget_of(job),
-        recipe_text=recipe_file.read_text(encoding="utf-8") if recipe_file.is_file() else "",
+        recipe_text=recipe,
         trainings=log.progress.trainings,
         notes=log.progress.notes,
         log=[_as_text(line) for line in log.lines],
