@@ -430,13 +430,25 @@ def test_the_first_training_does_not_read_its_images_like_those_of_the_second() 
 
 
 def test_a_start_survives_its_file(tmp_path: Path) -> None:
+    run, cells = str(tmp_path / "moved" / "a"), "/data/cells"
     for init in (
-        {"run": "runs/a", "labels": {"01": "1"}},
-        {"train_on": "cells", "recipe": {"epochs": 3}, "labels": {}},
+        {"run": run, "labels": {"01": "1"}},
+        {"train_on": cells, "recipe": {"epochs": 3, "init": {"run": run}}, "labels": {}},
     ):
-        recipe = check_recipe({"init": init})
+        recipe = check_recipe({"init": init, "split": {"run": run, "folds": 0}})
         save_recipe(recipe, tmp_path / "recipe.yaml")
         assert load_recipe(tmp_path / "recipe.yaml") == recipe
+        assert str(tmp_path) not in (tmp_path / "recipe.yaml").read_text()
+
+
+def test_paths_in_a_recipe_file_are_relative_to_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("init: {run: ../runs/a}\nsplit: {run: b}\n")
+    recipe = load_recipe(tmp_path / "recipe.yaml")
+    assert recipe.init == FromRun(run=str(tmp_path.parent / "runs" / "a"))
+    assert recipe.split.run == str(tmp_path / "b")
+
+
+def test_a_setting_states_an_initial_run() -> None:
     assert with_settings(Recipe(), ["init.run=runs/a"]).init == FromRun(run="runs/a")
 
 
