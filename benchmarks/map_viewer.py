@@ -176,7 +176,7 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
     for visit in ("first", "second"):
         started = time.perf_counter()
         page.goto(f"/datasets/{DATASET}?tab=map")
-        page.locator(".map .stage canvas").wait_for(timeout=120_000)
+        page.locator(".field .stage canvas").wait_for(timeout=120_000)
         page.wait_for_function("window.samples.some(([, isDrawn]) => isDrawn)", timeout=120_000)
         seconds = time.perf_counter() - started
         print(f"map on the page, {visit} visit: {seconds:.1f} s", flush=True)
@@ -187,7 +187,7 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
         for _ in range(n_steps):
             page.get_by_role("button", name="Larger (+)").click()
         page.wait_for_timeout(1_000)
-        intervals = drawn_intervals(drag_and_zoom(page, ".map .stage", n_drags))
+        intervals = drawn_intervals(drag_and_zoom(page, ".field .stage", n_drags))
         slow = intervals[int(0.9 * len(intervals))]
         print(f"| {view} | {1000 / statistics.median(intervals):.0f} | {1000 / slow:.0f} |", flush=True)
         RECORD.add(FRAMES, round(1000 / statistics.median(intervals)), of=view)
@@ -198,7 +198,7 @@ def measure(server: Server, browser: "Browser", count: int, n_drags: int) -> Non
     page.get_by_role("button", name="Fit to window").click()
     page.get_by_role("button", name="Lasso").click()
     page.wait_for_timeout(1_000)
-    box = page.locator(".map .stage").bounding_box()
+    box = page.locator(".field .stage").bounding_box()
     assert box is not None
     x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.19 * box["height"]
     milliseconds = []

@@ -11,9 +11,9 @@ type Parts = Parameters<typeof withTexts>[0];
 const page = (parts: Parts, importPage: Pages) => new LazyPage(() => withTexts(parts, importPage));
 
 const help = page([], () => import('./features/help/HelpPage.svelte'));
-const evaluatedFields = page(
+const fields = page(
   ['datasets', 'fields', 'predict', 'runs'],
-  () => import('./features/runs/fields/EvaluatedFields.svelte'),
+  () => import('./features/predictions/fields/FieldsPage.svelte'),
 );
 
 const pages: [string, LazyPage][] = [
@@ -36,11 +36,14 @@ const pages: [string, LazyPage][] = [
     '/runs/:id',
     page(['datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/RunPage.svelte')),
   ],
-  ['/runs/:id/fields', evaluatedFields],
-  ['/evaluations/:id/fields', evaluatedFields],
+  ['/runs/:id/fields', fields],
+  ['/evaluations/:id/fields', fields],
   [
     '/evaluations/:id',
-    page(['fields', 'predict', 'runs'], () => import('./features/runs/evaluations/EvaluationPage.svelte')),
+    page(
+      ['datasets', 'fields', 'predict', 'runs'],
+      () => import('./features/runs/evaluations/EvaluationPage.svelte'),
+    ),
   ],
   ['/compare', page(['runs'], () => import('./features/runs/compare/ComparePage.svelte'))],
   ['/studies', page(['runs', 'studies'], () => import('./features/studies/StudiesPage.svelte'))],
@@ -72,13 +75,7 @@ const pages: [string, LazyPage][] = [
     '/predictions/:id/spot-check',
     page(['predict'], () => import('./features/predictions/spot-check/SpotCheckPage.svelte')),
   ],
-  [
-    '/predictions/:id/fields',
-    page(
-      ['datasets', 'fields', 'predict', 'runs'],
-      () => import('./features/predictions/fields/FieldsPage.svelte'),
-    ),
-  ],
+  ['/predictions/:id/fields', fields],
   ['/help', help],
   ['/help/:page', help],
 ];

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { saving, sequential } from '../src/state/queue';
-import { cellOf, factsOf, filterOf, repeatsOf } from '../src/features/predictions/rows';
+import { cellOf, factsOf, filterOf } from '../src/features/predictions/rows';
+import { repeatsOf } from '../src/images/reviews';
 import type { PredictionRow } from '../src/api/lists';
 import { texts } from '../src/texts';
 

@@ -35,48 +35,17 @@ export type Measurement = Omit<
 export type ReportSection = Schemas['ReportSection'];
 export type SectionCell = Schemas['CellData'];
 
-/** The fields that a page needs of a row of a run, an evaluation or a prediction. */
-export interface PictureRow {
-  group?: string | null; // group by which the images of a training were split
-  row_id: number;
-  image_id: string;
-  path: string;
-  label?: string | null;
-  predicted: string | null;
-  probability: number | null;
-  decision: string;
-  probabilities: Record<string, number | null>;
-  reason?: string | null;
-  correction?: string | null; // class that a person assigned
-}
-
 /** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
   job: string; // id of a training or an evaluation
   confusionMatrix: string; // address of a CSV file
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
-  datasetId: string | null; // dataset in which labels are corrected
-  /**
-   * Correct the label of a row; null removes the correction. `change` is the change of the dataset's labels,
-   * if any.
-   */
-  correct: (row: number, label: string | null) => Promise<{ row: PictureRow; change: number | null }>;
 }
 
 /** The images of a training or an evaluation. */
-export function evaluatedImages(id: string, datasetId: string | null): EvaluatedImages {
-  return {
-    ...imagesOfJob(id),
-    job: id,
-    datasetId,
-    correct: (row_id, label) =>
-      answer(
-        api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
-          params: { path: { list_id: id, row_id } },
-          body: { label },
-        }),
-      ),
-    figure: (name, kind) => at('jobs', id, 'figures', `${name}.${kind}`),
-    confusionMatrix: at('jobs', id, 'download', 'confusion-matrix'),
-  };
-}
+export const evaluatedImages = (id: string): EvaluatedImages => ({
+  ...imagesOfJob(id),
+  job: id,
+  figure: (name, kind) => at('jobs', id, 'figures', `${name}.${kind}`),
+  confusionMatrix: at('jobs', id, 'download', 'confusion-matrix'),
+});

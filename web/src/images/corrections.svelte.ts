@@ -1,49 +1,83 @@
-// Corrections of predicted and evaluated images: saved one after another, and undone and redone in turn.
+// Corrections of the images of a training, an evaluation or a prediction, by buttons and keys: saved one after another,
+// and undone and redone in turn.
 import { Problem } from '../api/client';
-import type { Review } from '../api/predictions';
+import { imagesOfJob, type Filters, type PredictionRow } from '../api/lists';
+import { correctRow, type Review } from '../api/predictions';
+import { autoAdvance } from '../state/auto_advance.svelte';
 import { stepChange } from '../state/changes';
 import { notices } from '../state/notices.svelte';
 import { saving } from '../state/queue';
+import { texts } from '../texts';
+import type { ClassKeys } from './classes';
 import type { ImageList } from './gallery/image_list.svelte';
+import { actionOf } from './gallery/keys';
+import { NO_REVIEW, repeatsOf } from './reviews';
 
-export const NO_REVIEW: Review = { correction: null, excluded: null };
-
-/**
- * Number of corrections since the app was opened. Components that show their effects reload when it changes.
- */
+/** Number of corrections since the app was opened. Components that show their effects reload when it changes. */
 export const corrections = $state({ n: 0 });
-
-type Corrected = { row_id: number } & Partial<Review>;
-
-interface Saved<Item> {
-  row: Item;
-  change: number | null; // null if nothing was changed
-}
 
 interface Change {
   row: number;
   change: number;
 }
 
-export class Corrections<Item extends Corrected, Query> {
+export class Corrections {
   #done: Change[] = [];
   #undone: Change[] = [];
   #enqueue = saving();
 
+  /**
+   * `predictedClasses` are the classes of a prediction, whose images can also be excluded; null for measured images,
+   * whose labels are corrected in their dataset, which may have classes that the classifier does not have.
+   */
   constructor(
-    private readonly list: ImageList<Item, Query>,
-    private readonly save: (row: number, review: Review) => Promise<Saved<Item>>,
-    private readonly onshow: (row: Item) => unknown = () => {},
+    private readonly job: string,
+    private readonly list: ImageList<PredictionRow, Filters>,
+    readonly keys: () => ClassKeys,
+    private readonly predictedClasses: (() => readonly string[]) | null,
+    private readonly onhelp: () => void = () => {},
   ) {}
 
-  /** Correct an image or exclude it; `NO_REVIEW` removes the correction. */
-  correct(row: number, review: Review): Promise<void> {
+  get isOfPrediction(): boolean {
+    return this.predictedClasses !== null;
+  }
+
+  get classes(): readonly string[] {
+    return this.predictedClasses?.() ?? this.keys().ofDataset;
+  }
+
+  /** Correct the selected image or exclude it; `NO_REVIEW` removes the correction. */
+  review = (answer: Review): void => {
+    const { current, rows } = this.list;
+    if (current === null) notices.show(texts.predict.selectFirst);
+    else void this.#correct(rows![current]!, answer);
+  };
+
+  /** Act on a key. The result is whether the key has a meaning. */
+  key = (event: KeyboardEvent): boolean => {
+    const command = actionOf(event, this.keys(), this.classes);
+    if (command?.act === 'help') this.onhelp();
+    else if (command?.act === 'undo' || command?.act === 'redo') void this.#step(command.act);
+    else if (command?.act === 'assign' && command.label === null) this.review(NO_REVIEW);
+    else if (command?.act === 'assign') this.#answer({ correction: command.label, excluded: null });
+    else if (command?.act === 'exclude' && this.isOfPrediction)
+      this.#answer({ correction: null, excluded: command.reason });
+    else return false;
+    return true;
+  };
+
+  #answer(answer: Review): void {
+    this.review(answer);
+    if (this.isOfPrediction && this.list.current !== null && autoAdvance.isOn) this.list.advance();
+  }
+
+  #correct(row: number, review: Review): Promise<void> {
     return this.#enqueue(async () => {
       try {
         // The image may have changed since the key was pressed.
         const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
         if (!before || isSame(before, review)) return;
-        const { row: after, change } = await this.save(row, review);
+        const { row: after, change } = await correctRow(this.job, row, review);
         if (change !== null) {
           this.#done.push({ row, change });
           this.#undone = [];
@@ -56,7 +90,7 @@ export class Corrections<Item extends Corrected, Query> {
   }
 
   /** Undo the last correction, or redo the one that was undone last, and go to its image. */
-  step(by: 'undo' | 'redo'): Promise<void> {
+  #step(by: 'undo' | 'redo'): Promise<void> {
     return this.#enqueue(async () => {
       const [from, to] = by === 'undo' ? [this.#done, this.#undone] : [this.#undone, this.#done];
       const last = from.at(-1);
@@ -74,8 +108,10 @@ export class Corrections<Item extends Corrected, Query> {
     });
   }
 
-  async #show(row: Item): Promise<void> {
-    await this.onshow(row);
+  /** The server corrects all rows of an image, and the page shows all of them. */
+  async #show(row: PredictionRow): Promise<void> {
+    const repeats = repeatsOf(row, this.list.items.values());
+    if (repeats.length) this.list.put(await imagesOfJob(this.job).read(repeats));
     this.list.put([row]);
     corrections.n += 1;
   }
@@ -89,5 +125,5 @@ export class Corrections<Item extends Corrected, Query> {
   }
 }
 
-const isSame = (row: Partial<Review>, review: Review) =>
-  (row.correction ?? null) === review.correction && (row.excluded ?? null) === review.excluded;
+const isSame = (row: PredictionRow, review: Review) =>
+  row.correction === review.correction && row.excluded === review.excluded;

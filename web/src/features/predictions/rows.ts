@@ -1,11 +1,9 @@
 // The images of a prediction on pages: cells, and filter, order and view as parameters of the address.
 import type { Filters, PredictionRow } from '../../api/lists';
-import type { Review } from '../../api/predictions';
+import { isReviewed } from '../../images/reviews';
 import type { CellInfo } from '../../images/gallery/Cell.svelte';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
-
-export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
 
 /** What a person sees beside an image, for screen readers. */
 export function factsOf(row: PredictionRow): string[] {
@@ -32,17 +30,6 @@ export function cellOf(row: PredictionRow): CellInfo {
     row.excluded !== null ? 'excluded' : row.correction === row.predicted ? 'confirmed' : 'corrected';
   const badge = { sign: SIGNS[kind], title: texts.predict.marks[kind], isBad: kind === 'excluded' };
   return { name: row.image_id, facts: factsOf(row), badge: isReviewed(row) ? badge : null };
-}
-
-/** The numbers of the other rows of an image. */
-export function repeatsOf(
-  row: Pick<PredictionRow, 'row_id' | 'first_row'>,
-  rows: Iterable<Pick<PredictionRow, 'row_id' | 'first_row'>>,
-): number[] {
-  const firstOf = ({ row_id, first_row }: Pick<PredictionRow, 'row_id' | 'first_row'>) => first_row ?? row_id;
-  return [...rows]
-    .filter((other) => firstOf(other) === firstOf(row) && other.row_id !== row.row_id)
-    .map(({ row_id }) => row_id);
 }
 
 const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];

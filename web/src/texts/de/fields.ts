@@ -25,8 +25,6 @@ export const fields: Texts['fields'] = {
   excluded: 'Ausgeschlossen',
   legend: 'Farben',
   colorBy: 'Farbe nach',
-  byClass: 'Vorhergesagte Klasse',
-  byProbability: 'Wahrscheinlichkeit',
   colorings: {
     result: 'Richtig oder falsch klassifiziert',
     class: 'Vorhergesagte Klasse',
@@ -40,9 +38,11 @@ export const fields: Texts['fields'] = {
   showInField: 'Im Gesichtsfeld anzeigen',
   openFields: 'Gesichtsfelder ansehen',
   title: (name) => `Gesichtsfelder von ${name}`,
-  back: 'Zurück zu den Vorhersagen',
-  backToRun: 'Zurück zum Training',
-  backToEvaluation: 'Zurück zur Evaluation',
+  backTo: {
+    runs: 'Zurück zum Training',
+    evaluations: 'Zurück zur Evaluation',
+    predictions: 'Zurück zu den Vorhersagen',
+  },
   howTo:
     'Klicken Sie auf ein Objekt, um es auszuwählen. Strg und Klick fügt Objekte hinzu. Halten Sie Umschalt gedrückt und umfahren Sie mehrere Objekte. Ein Doppelklick öffnet die Bildansicht.',
   howToOne: 'Klicken Sie auf ein Objekt, um es auszuwählen. Ein Doppelklick öffnet die Bildansicht.',

@@ -20,8 +20,6 @@ export const fields = {
   excluded: 'Excluded',
   legend: 'Colors',
   colorBy: 'Color by',
-  byClass: 'Predicted class',
-  byProbability: 'Probability',
   colorings: { result: 'Correct or misclassified', class: 'Predicted class', probability: 'Probability' },
   correct: 'Correct',
   misclassified: 'Misclassified',
@@ -31,9 +29,11 @@ export const fields = {
   showInField: 'Show in its field',
   openFields: 'View fields',
   title: (name: string) => `Fields of ${name}`,
-  back: 'Back to the predictions',
-  backToRun: 'Back to the training',
-  backToEvaluation: 'Back to the evaluation',
+  backTo: {
+    runs: 'Back to the training',
+    evaluations: 'Back to the evaluation',
+    predictions: 'Back to the predictions',
+  },
   howTo:
     'Click an object to select it. Ctrl and click adds objects. Hold Shift and draw around several objects. Double-click opens the viewer.',
   howToOne: 'Click an object to select it. Double-click opens the viewer.',
