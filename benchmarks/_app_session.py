@@ -112,7 +112,6 @@ def label_images(app: App, cells: str) -> None:
         app.get(f"images, {step}", f"lists/{cells}/rows", **query)
         app.get(f"rows, {step}", f"lists/{cells}/row-ids", **query)
     app.get("an image", f"lists/{cells}/rows/{three[0]}")
-    app.get("label changes", f"{at}/label-changes")
     app.get("download label changes", f"{at}/download/label-changes")
     app.get("download labels", f"{at}/download/labels")
 
@@ -239,7 +238,7 @@ def train(app: App, cells: str) -> tuple[str, str]:
     app.get("fine-tuned: results by ROC", f"jobs/{tuned}/results")
     app.get("list trainings", "runs")
     app.get("list classifiers", "classifiers")
-    app.get("card", f"classifiers/{run}/card")
+    app.get("card", f"classifiers/{run}")
     app.get("rows predicted as large", f"lists/{run}/rows", predicted="large")
     app.get("comparison", f"comparison?run_id={run}&run_id={tuned}")
     return run, tuned
@@ -383,7 +382,7 @@ def ask_workspace(app: App) -> None:
         at, title = f"datasets/{dataset['id']}", f"workspace: dataset {k}, {dataset['name']}"
         wait_for_images(app, dataset["id"])
         app.get(f"{title}: images", f"lists/{dataset['id']}/rows", limit=2000)
-        for what in ("label-changes", "download/labels", "inspection"):
+        for what in ("download/label-changes", "download/labels", "inspection"):
             app.get(f"{title}: {what}", f"{at}/{what}")
         for what in ("objects", "suggestions"):
             app.get(f"{title}: {what}", f"computations/{what}/{dataset['id']}")

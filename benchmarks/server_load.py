@@ -251,7 +251,7 @@ def label_and_browse(
                 case "picture":
                     send("picture", "GET", f"{of_list}/rows/{dice.choice(rows)}/overview")
                 case "history":
-                    send("history of labels", "GET", f"{of_dataset}/label-changes", params={"limit": 20})
+                    send("history of labels", "GET", f"{of_dataset}/download/label-changes")
 
 
 def browse(program: str, address: str, person: Person, results: Results, ended: Event) -> None:

@@ -2,11 +2,12 @@
 
 import codecs
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
-from httpx import Response
+from httpx import Client, Response
 
 
 def rows_of(table: Path) -> list[dict[str, str]]:
@@ -19,6 +20,12 @@ def json_of(file: Path) -> dict[str, Any]:  # Any: JSON
     """The object in a JSON file."""
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
+
+
+def label_changes(client: Client, dataset: str) -> list[dict[str, str]]:
+    """The images of each change of labels of a dataset, by its address, the oldest first."""
+    text = downloaded(client.get(f"{dataset}/download/label-changes"))
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def downloaded(answer: Response) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from image_sets import in_lists
 from small_workspace import API, Json, until, write_cells
 from sqlalchemy import insert
-from tables import downloaded
+from tables import downloaded, label_changes
 
 from coverslip.app.clients import ROLES, client_of
 from coverslip.app.guard import cookie_of
@@ -236,7 +236,7 @@ def test_labels_and_undo_belong_to_the_user_who_signed_in(served: Served, admin:
     image = eve.get(f"{in_lists(address)}/rows").json()["items"][0]["image_id"]
     body = {"images": [image], "label": "new"}
     change = ann.post(f"{address}/labels", json=body, headers={"X-Author": "bob"}).json()["change"]
-    (made,) = eve.get(f"{address}/label-changes").json()["items"]
+    (made,) = label_changes(eve, address)
     assert made["made_by"] == "ann"
     at = f"{project}{API}/changes/{change}"
     assert code_of(bob.post(f"{at}/undo")) == "change-of-other-user"

@@ -1,7 +1,5 @@
 """Labels are corrected in results, become labels of the dataset, and a new training reports them (REST API)."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from small_workspace import (
     until,
     write_cells,
 )
-from tables import downloaded
+from tables import label_changes
 
 from coverslip.app.server import create_app
 from coverslip.reports.reported import percent, read_run
@@ -232,16 +230,11 @@ def test_groups_of_a_training_table_that_a_pattern_matched_are_shown_as_those_of
 def test_the_dataset_keeps_what_was_changed_by_whom_and_where_it_was_seen(lab: Lab) -> None:
     row = lab.get(f"lists/{lab.run}/rows?label=medium")["items"][0]
     number = lab.correct(lab.run, row["row_id"], "large")["change"]
-    change = lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]
-    assert (change["label"], change["n"], change["is_undone"]) == ("large", 1, False)
-    assert change["seen_in"] == {"id": lab.run, "kind": "train", "name": "First", "classifier_id": None}
-    assert (change["images"][0]["path"], change["images"][0]["label_before"]) == (row["path"], "medium")
-    assert change["made"]
-    text = downloaded(lab.client.get(f"{API}/datasets/{lab.cells}/download/label-changes"))
-    last = list(csv.DictReader(io.StringIO(text)))[-1]
+    last = label_changes(lab.client, f"{API}/datasets/{lab.cells}")[-1]
+    assert last["image_id"] == row["image_id"]
     assert (last["label_before"], last["label"], last["seen_in"]) == ("medium", "large", "train: First")
-    assert (change["id"], lab.undo(number)) == (number, 200)
-    assert lab.get(f"datasets/{lab.cells}/label-changes?limit=1")["items"][0]["is_undone"]
+    assert (last["is_undone"], lab.undo(number)) == ("no", 200)
+    assert label_changes(lab.client, f"{API}/datasets/{lab.cells}")[-1]["is_undone"] == "yes"
     assert lab.get(f"lists/{lab.run}/rows?only=corrected")["items"] == []
 
 

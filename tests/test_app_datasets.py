@@ -103,7 +103,7 @@ def test_sets_are_unknown_by_other_ids(app: App) -> None:
         ("GET", "lists/none/sheet?rows=1"),
         ("GET", "datasets/none/inspection"),
         ("GET", "datasets/none/download/labels"),
-        ("GET", "datasets/none/label-changes"),
+        ("GET", "datasets/none/download/label-changes"),
     ]:
         assert app.refused(method, path, {} if method == "PATCH" else None)["status"] == 404
 

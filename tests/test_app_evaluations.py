@@ -194,7 +194,7 @@ def test_images_that_training_has_seen_are_reported_before_and_after(lab: Lab) -
     seen = shutil.copytree(lab.workspace.roots[0] / "cells", lab.workspace.roots[0] / "copies")
     dataset = open_images(lab.workspace, seen)
     n_used_in_training = lab.outlook(dataset)["n_used_in_training"]
-    assert n_used_in_training == lab.get(f"classifiers/{lab.run}/card")["n_images"]  # test images included
+    assert n_used_in_training == lab.get(f"classifiers/{lab.run}")["n_images"]  # test images included
     evaluated = lab.evaluate(dataset)
     assert evaluated["n_used_in_training"] == n_used_in_training
     next(each for each in seen.iterdir() if each.is_dir()).rename(seen / "other")  # of no class, so not evaluated

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import httpx
@@ -44,7 +44,7 @@ from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.records import find_job, status_of
-from coverslip.workspace.predictions.classifiers import LoadedClassifiers
+from coverslip.workspace.predictions.classifiers import ListedClassifier, LoadedClassifiers
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 
 pytestmark = pytest.mark.slow
@@ -651,7 +651,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
 
 
 def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab) -> None:
-    own = lab.client.get(f"{API}/classifiers/{lab.run}/card").json()
+    own = lab.client.get(f"{API}/classifiers/{lab.run}").json()
     metrics = cs.open_run(lab.workspace.runs / "first").metrics
     assert (own["test"]["n"], own["test"]["primary"]) == (metrics.n, metrics.primary)
     shown = {each["name"]: each["value"] for each in own["test"]["values"]}
@@ -661,10 +661,10 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
     ]
     file = lab.client.get(f"{API}/jobs/{lab.run}/download/classifier").content
     imported = lab.client.post(f"{API}/classifiers", content=file).json()
-    card = lab.client.get(f"{API}/classifiers/{imported['id']}/card").json()
-    different = {"classifier"}
+    card = lab.client.get(f"{API}/classifiers/{imported['id']}").json()
+    different = {each.name for each in fields(ListedClassifier)}
     assert {key: card[key] for key in card.keys() - different} == {key: own[key] for key in own.keys() - different}
-    assert card["classifier"]["headline"]["value"] == own["classifier"]["headline"]["value"] is not None
+    assert card["headline"]["value"] == own["headline"]["value"] is not None
     with zipfile.ZipFile(io.BytesIO(file)) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     for damaged in (b"{", b"[]", b'{"format_version": 99}', None):
@@ -674,10 +674,10 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
                 if data is not None:
                     archive.writestr(name, data)
         damaged_id = lab.client.post(f"{API}/classifiers", content=changed.getvalue()).json()["id"]
-        assert lab.client.get(f"{API}/classifiers/{damaged_id}/card").json()["test"] is None
+        assert lab.client.get(f"{API}/classifiers/{damaged_id}").json()["test"] is None
         assert lab.client.delete(f"{API}/jobs/{damaged_id}").status_code == 204
     assert lab.client.delete(f"{API}/jobs/{imported['id']}").status_code == 204
-    missing = lab.client.get(f"{API}/classifiers/{imported['id']}/card")
+    missing = lab.client.get(f"{API}/classifiers/{imported['id']}")
     assert (missing.status_code, missing.json()["code"]) == (404, "no-such-classifier")
 
 

@@ -250,8 +250,7 @@ def test_a_decision_counts_while_it_is_the_label_and_can_be_replaced(lab: Lab, h
         third = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
         lab.client.post(f"{dataset}/labels", json={"rows": [row], "label": third})
     else:
-        change = lab.client.get(f"{dataset}/label-changes").json()["items"][0]["id"]
-        assert lab.client.post(f"{API}/changes/{change}/undo").status_code == 200
+        assert lab.undo_decision(row) == 200
     assert lab.send("GET", "/agreement")["n_decided"] == 0
     assert lab.send("GET", "/disagreements")["items"][0]["decision"] is None
     assert "decision" not in {line["kind"] for line in lab.table()}

@@ -28,7 +28,7 @@ from small_workspace import (
     until,
     write_cells,
 )
-from tables import downloaded
+from tables import downloaded, label_changes
 from trained import SMALL_NETWORK
 
 from coverslip.app.server import create_app
@@ -166,10 +166,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     for label in ("by hand", "medium"):
         body = {"images": [image], "label": label}
         assert lab.client.post(f"{path}/labels", json=body, headers=headers).status_code == 200
-    changes = lab.get(f"datasets/{lab.cells}/label-changes")["items"]
-    assert [change["made_by"] for change in changes[:2]] == [expected, expected]
-    table = csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{path}/download/label-changes"))))
-    assert list(table)[-1]["made_by"] == expected
+    assert [change["made_by"] for change in label_changes(lab.client, path)[-2:]] == [expected, expected]
 
     rows = f"{API}/lists/{lab.prediction}/rows"
     answer = lab.client.put(f"{rows}/7/correction", json={"label": "large"}, headers=headers).json()
@@ -178,7 +175,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     assert (listed[6]["corrected_by"], listed[7]["corrected_by"]) == (None, expected)
     text = downloaded(lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions"))
     assert list(csv.DictReader(io.StringIO(text)))[7]["corrected_by"] == expected
-    assert lab.get(f"datasets/{lab.cells}/label-changes")["items"][0]["made_by"] == expected
+    assert label_changes(lab.client, path)[-1]["made_by"] == expected
     lab.client.put(f"{rows}/7/correction", json={"label": None})
 
 

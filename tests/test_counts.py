@@ -205,7 +205,7 @@ def test_the_test_set_has_the_same_images_and_groups_everywhere(lab: Lab, capsys
     assert (metrics.n, metrics.n_groups, metrics.n_ungrouped) == expected
     accuracy = metrics["accuracy"]
     assert (accuracy.n_images, accuracy.n_groups) == expected[:2]
-    card = lab.get(f"classifiers/{lab.run_id}/card")
+    card = lab.get(f"classifiers/{lab.run_id}")
     printed = printed_json(capsys, "evaluate", str(lab.run.folder))
     for content in (printed, card["test"]):
         assert (content["n"], content["n_groups"], content["n_ungrouped"]) == expected

@@ -37,7 +37,7 @@ export const addClassifier = (file: File) =>
 
 export const readClassifierCard = (classifier_id: string, signal?: AbortSignal) =>
   answer(
-    api.GET('/api/v1/classifiers/{classifier_id}/card', { params: { path: { classifier_id } }, signal }),
+    api.GET('/api/v1/classifiers/{classifier_id}', { params: { path: { classifier_id } }, signal }),
   );
 
 export type ClassifierCard = Awaited<ReturnType<typeof readClassifierCard>>;

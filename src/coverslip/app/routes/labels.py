@@ -16,7 +16,7 @@ from coverslip.app.routes.images import RowId
 from coverslip.app.schemas import Body, problems
 from coverslip.errors import Forbidden
 from coverslip.workspace.correcting import corrections, readings, undoing
-from coverslip.workspace.correcting.corrections import LabelChange, exclude
+from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.correcting.readings import (
     Disagreement,
     ImageToRead,
@@ -116,12 +116,6 @@ def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedL
     """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
     confirmed = labels.confirm_labels(workspace, dataset_id, body, is_confirmed=body.is_confirmed)
     return LabelsConfirmed(confirmed)
-
-
-@router.get("/datasets/{dataset_id}/label-changes")
-def list_label_changes(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[LabelChange]:
-    """The changes of labels in the app, the newest first: when, by whom, and where the error was found."""
-    return corrections.list_label_changes(workspace, dataset_id, paging)
 
 
 @router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))

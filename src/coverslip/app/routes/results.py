@@ -113,14 +113,8 @@ async def import_classifier(
 
 
 @router.get("/classifiers/{classifier_id}")
-def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ListedClassifier:
-    """A classifier that was trained here or imported."""
-    return classifiers.classifier_state(workspace, classifier_id)
-
-
-@router.get("/classifiers/{classifier_id}/card")
-def get_classifier_card(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierDescription:
-    """What a classifier is, what it was trained on, and how well it predicted test images."""
+def get_classifier(workspace: ServedWorkspace, classifier_id: ClassifierId) -> ClassifierDescription:
+    """A classifier that was trained here or imported: its training images, and its metrics on test images."""
     return classifiers.classifier_card(workspace, classifier_id)
 
 

@@ -62,8 +62,6 @@ from coverslip.workspace.store.database import read_transaction, write_transacti
 from coverslip.workspace.store.rows import (
     AnyRow,
     Json,
-    Page,
-    Paging,
     among_integers,
     author_name,
     class_order,
@@ -180,84 +178,8 @@ def _exclude(
     return n
 
 
-_MOST_IMAGES = 12
 _AUTHOR = func.coalesce(changed_rows.c.made_by, changes.c.made_by)
 _HISTORY_COLUMNS = ("path", "image_id", "label_before", "label", "made", "made_by", "is_undone", "seen_in")
-
-
-@dataclass(frozen=True, slots=True)
-class SeenIn:
-    """The training, evaluation or prediction in which a label error was found."""
-
-    id: str
-    kind: str
-    name: str
-    classifier_id: Annotated[str | None, Field(description="The classifier of an evaluation or prediction.")]
-
-
-@dataclass(frozen=True, slots=True)
-class RelabeledImage:
-    """An image whose label was changed."""
-
-    row_id: Annotated[int, Field(description="The number of the image in the app.")]
-    path: str
-    label_before: Annotated[str | None, Field(description="The label before the change; null: it had none.")]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelChange:
-    """A change of the labels of some images to the same label."""
-
-    id: int
-    made: Annotated[str, Field(description="When; ISO 8601, UTC.")]
-    made_by: Annotated[str, Field(description="The author of the request, else the user account of the server.")]
-    label: Annotated[str | None, Field(description="The new label of all images; null: their labels were removed.")]
-    is_undone: bool
-    seen_in: Annotated[SeenIn | None, Field(description="Null if the label was changed in the gallery of the dataset.")]
-    n: Annotated[int, Field(description="How many images.")]
-    images: Annotated[list[RelabeledImage], Field(description=f"The first {_MOST_IMAGES} of them.")]
-
-
-def list_label_changes(workspace: Workspace, dataset_id: str, paging: Paging) -> Page[LabelChange]:
-    """Return the changes of a dataset's labels in the app, the newest first.
-
-    Raises:
-        NotFound: there is no such dataset.
-    """
-    with read_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        of_one = (changes.c.id, changed_rows.c.after, _AUTHOR)
-        columns = (changes.c.id, changes.c.made, changed_rows.c.after, _AUTHOR.label("author"), changes.c.job_id)
-        counted = (func.min(changed_rows.c.is_undone).label("is_undone"), func.count().label("n"))
-        grouped = _of_labels(dataset_id, *columns, *counted, jobs.c.kind, jobs.c.name, jobs.c.classifier_id)
-        grouped = grouped.group_by(*of_one)
-        total = connection.execute(select(func.count()).select_from(grouped.subquery())).scalar_one()
-        newest = grouped.order_by(changes.c.id.desc()).offset(paging.offset).limit(paging.limit)
-        listed = connection.execute(newest).all()
-        rank = func.row_number().over(partition_by=of_one, order_by=images.c.row_id)
-        shown = (images.c.row_id, images.c.shown_path, changed_rows.c.before)
-        ranked = _of_labels(dataset_id, *columns[:4], *shown, rank.label("rank"))
-        first = ranked.where(changes.c.id.in_([change.id for change in listed])).subquery()
-        images_of = defaultdict[tuple[int, str | None, str], list[RelabeledImage]](list)
-        for row in connection.execute(select(first).where(first.c.rank <= _MOST_IMAGES).order_by(first.c.row_id)):
-            image = RelabeledImage(row.row_id, row.shown_path, row.before)
-            images_of[row.id, row.after, row.author].append(image)
-    return Page(
-        [
-            LabelChange(
-                id=change.id,
-                made=change.made,
-                made_by=change.author,
-                label=change.after,
-                is_undone=bool(change.is_undone),
-                seen_in=_seen_in(change),
-                n=change.n,
-                images=images_of[change.id, change.after, change.author],
-            )
-            for change in listed
-        ],
-        total,
-    )
 
 
 def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
@@ -290,12 +212,6 @@ def _of_labels(dataset_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
     joined = changes.join(changed_rows).join(images, is_image).outerjoin(jobs, jobs.c.id == changes.c.job_id)
     are_labels = (changes.c.dataset_id == dataset_id) & (changed_rows.c.field == ChangedField.LABEL)
     return select(*columns).select_from(joined).where(are_labels)
-
-
-def _seen_in(change: AnyRow) -> SeenIn | None:
-    if change.kind is None:
-        return None
-    return SeenIn(change.job_id, change.kind, change.name, change.classifier_id)
 
 
 # Answers of users about predicted images: save them, and create a dataset of them.

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -341,10 +341,9 @@ class TestMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifierDescription:
+class ClassifierDescription(ListedClassifier):
     """What a classifier is, what it was trained on, and how well it predicted test images."""
 
-    classifier: Annotated[ListedClassifier, Field(description="The classifier, as in lists.")]
     n_parameters: Annotated[int, Field(description="Number of parameters of the network.")]
     image_size: Annotated[int, Field(description="Side in pixels to which images are resized.")]
     resize: Annotated[str, Field(description="How images are resized.")]
@@ -385,12 +384,12 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         NotFound: there is no such classifier.
         BadClassifier: the training has none yet, or its file is damaged.
     """
-    path = classifier_job(workspace, classifier_id).folder
+    listed, path = classifier_state(workspace, classifier_id), classifier_job(workspace, classifier_id).folder
     packed = open_classifier(find_classifier(path))
     card, metrics = packed.card, metrics_of_classifier(path)
     trained_on, points = card.trained_on, card.operating_points
     return ClassifierDescription(
-        classifier=classifier_state(workspace, classifier_id),
+        **{each.name: getattr(listed, each.name) for each in fields(ListedClassifier)},
         n_parameters=packed.n_parameters,
         image_size=card.preprocessing.image_size,
         resize=card.preprocessing.resize,
