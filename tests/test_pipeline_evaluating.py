@@ -192,19 +192,6 @@ def test_labels_of_some_images_only_are_a_warning(own_run: Run, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.exhaustive
-def test_the_model_card_says_how_many_images_of_an_evaluation_were_used_in_training(own_run: Run, cells: Path) -> None:
-    cs.evaluate(own_run.folder, cells, name="same")
-    images = own_run.evaluation("same").evaluated_images
-    assert images is not None
-    assert images.n_used_in_training > 0
-    cs.write_report(own_run.folder)
-    assert f"same ({images.n_used_in_training} images used in training)" in own_run.model_card_file.read_text(
-        encoding="utf-8"
-    )
-
-
-@pytest.mark.slow
 def test_metrics_far_from_those_of_the_run_are_reported_beside_them(
     cells: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,6 @@ from coverslip.inference.predicting import TrainingImageCounter
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.reports.metric_rows import uncalibrated
-from coverslip.reports.model_card import TRIPOD_AI
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.runs.classifier import fingerprint_of, open_classifier
 from coverslip.runs.folder import Run, RunContext
@@ -214,16 +213,6 @@ def test_the_page_of_results_says_that_the_metrics_are_of_the_tested_classifier(
         assert words[1:] == ([reported.delivered_words] if run is trained else [])
         without = text("report-groups-not-in-training", is_tested_only=True)
         assert (without in words[0]) == (run is trained)
-
-
-def test_the_model_card_says_that_the_classifier_was_updated_after_the_evaluation(
-    trained: Run, tested_run: Run
-) -> None:
-    not_updated = {"tripod-12f": "card-not-updated", "tripod-24": "card-no-update"}
-    for run, is_updated in ((trained, True), (tested_run, False)):
-        answers = {item.code: item.answer(ReportedRun(run)) for item in TRIPOD_AI if item.code in not_updated}
-        for item, code in not_updated.items():
-            assert (answers[item] != text(code)) == is_updated, item
 
 
 def test_studies_have_it_off() -> None:
