@@ -299,10 +299,10 @@ import numpy as np
 from scipy import ndimage
 from coverslip.objects.finders import Finder
 
-def find(pixels, settings, pixel_size_um, file):
+def find(pixels, settings, pixel_size_um):
     return ndimage.label(pixels[..., 0] > 128)[0] * 10
 
-def fail(pixels, settings, pixel_size_um, file):
+def fail(pixels, settings, pixel_size_um):
     raise RuntimeError("out of memory")
 
 def finder(find):
@@ -351,13 +351,7 @@ def test_an_installed_package_brings_a_finder(
         finders._installed.cache_clear()
 
 
-def test_a_finder_without_its_file_and_unknown_names_are_refused(tmp_path: Path) -> None:
-    for file in (None, tmp_path / "missing.pt"):
-        with refusing(CoverslipError, "finder-without-file"):
-            find_with("instanseg", np.zeros((5, 5)), file=file)
-    (tmp_path / "wrong.pt").write_bytes(b"no network")
-    with refusing(CoverslipError, "finder-no-instanseg"):
-        find_with("instanseg", np.zeros((5, 5)), file=tmp_path / "wrong.pt")
+def test_unknown_names_of_finders_are_refused() -> None:
     with refusing(CoverslipError, "finder-unknown"):
         find_with("unknown", np.zeros((5, 5)))
     assert find_with("classical", np.zeros((5, 5))).n_objects == 0

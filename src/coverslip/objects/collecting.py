@@ -193,9 +193,7 @@ def objects_of_masks(
     return builder.finish(), read
 
 
-def objects_of_finder(
-    names: FieldNames, finder: str, settings: FinderSettings, file: Path | None, emit: Emit
-) -> Objects:
+def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, emit: Emit) -> Objects:
     """Return the objects that a finder finds in each field, at each time point, in the maximum over z-planes.
 
     A field that cannot be read is reported and skipped.
@@ -204,12 +202,11 @@ def objects_of_finder(
         names: of the fields.
         finder: a name of `list_finders()`.
         settings: of the finder.
-        file: that the finder needs; None: it needs none.
         emit: receives progress and notes.
 
     Raises:
         BadDataset: no field can be read, or there are no objects.
-        CoverslipError: the finder or its file does not exist, or it failed.
+        CoverslipError: the finder does not exist, or it failed.
     """
     builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "megapixels")
     n_pixels, n_done = sum(each.n_times * each.width * each.height for each in names.fields), 0
@@ -227,7 +224,7 @@ def objects_of_finder(
                 plan = ReadPlan(series=each.series or 0, t=t, z="max" if each.n_z > 1 else 0)
                 pixels = read_pixels(each.path, plan).array
                 size = None if each.pixel_size_um is None else pixel_side(each.pixel_size_um)
-                result = find_with(finder, pixels, settings, size, file, report_pixels)
+                result = find_with(finder, pixels, settings, size, report_pixels)
                 n_done += n_of_plane
                 for warning in result.warnings:
                     warnings.setdefault(warning.code, (warning, []))[1].append(each.name)
@@ -394,7 +391,6 @@ def collect_objects(
     points: Path | str | Sequence[Path | str] | None = None,
     finder: str | None = None,
     finder_settings: FinderSettings | None = None,
-    finder_file: Path | str | None = None,
     size_px: float | None = None,
     size_um: float | None = None,
     columns: Mapping[str, str] | None = None,
@@ -419,7 +415,6 @@ def collect_objects(
             optionally a class on each line.
         finder: the name of a finder, such as `classical`, which finds the objects in the pixels of the fields.
         finder_settings: of the finder; None: estimated from each field.
-        finder_file: that the finder needs, such as the weights of InstanSeg.
         size_px: side in pixels of the square around points, and around objects without a box.
         size_um: the same in µm.
         columns: the column of each meaning of a table, if it is not recognized: `{"x": "Pos X", "path": "Slide"}`.
@@ -454,8 +449,7 @@ def collect_objects(
         list_fields(fields, group=group, group_pattern=group_pattern, pixel_size_um=pixel_size_um, emit=emit)
     )
     if finder is not None:
-        file = None if finder_file is None else Path(finder_file)
-        objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), file, emit)
+        objects = objects_of_finder(names, finder, finder_settings or FinderSettings(), emit)
         summary = summarize(objects, names, Sources({finder: 0}))
         _note_names(summary, emit)
         _note_planes(objects, emit)

@@ -57,7 +57,6 @@ class FinderToPreview(BaseModel):
 
     finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
     finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
-    finder_file: OnePath | None = Field(default=None, description="The file that the finder needs.")
     pixel_size_um: float | None = Field(
         default=None, gt=0, le=10_000, description="Side of a pixel of the field in µm; null: that of the file."
     )
@@ -132,7 +131,6 @@ class FinderName:
     name: str
     title: str
     license: Annotated[str, Field(description="The license of its code and of its weights.")]
-    file: Annotated[str, Field(description="The file that the user supplies; empty: none is needed.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +224,6 @@ def preview_finder(
     source = DatasetImages(workspace, dataset_id).picture_source(row_id)
     path, plan = workspace.allowed_image(source.path, source.plan)
     request = {**choice.model_dump(mode="json"), "path": str(path), "plan": plan.as_json()}
-    if choice.finder_file is not None:
-        request["finder_file"] = str(workspace.allowed(choice.finder_file))
     result = _previewed(pool.call(search_image, request=request))
     result["warnings"] = [_NOTE.validate_python(each) for each in result["warnings"]]
     return FinderPreview(**{**result, "settings": FinderSettings.model_validate(result["settings"])})
@@ -251,8 +247,6 @@ def _request(workspace: Workspace, dataset_id: str, choice: ObjectsToCollect) ->
     """
     request = choice.model_dump(mode="json")
     request["paths"] = [str(workspace.allowed(path)) for path in choice.paths]
-    if choice.finder_file is not None:
-        request["finder_file"] = str(workspace.allowed(choice.finder_file))
     return {"dataset_id": dataset_id, **request}
 
 
@@ -262,7 +256,7 @@ def finders() -> list[FinderName]:
     Raises:
         CoverslipError: the finder of an installed package cannot be loaded.
     """
-    return [FinderName(each.name, each.title, each.license, each.file) for each in list_finders()]
+    return [FinderName(each.name, each.title, each.license) for each in list_finders()]
 
 
 def objects_state(workspace: Workspace, dataset_id: str) -> ObjectsState:
@@ -368,7 +362,6 @@ def collect(workspace: Workspace, arguments: Json, emit: Emit) -> None:
         points=arguments["paths"] if arguments["source"] == "points" else None,
         finder=arguments["finder"] if is_finder else None,
         finder_settings=FinderSettings.model_validate(arguments["finder_settings"]) if is_finder else None,
-        finder_file=arguments["finder_file"] if is_finder else None,
         size_px=arguments["size_px"],
         size_um=arguments["size_um"],
         columns=arguments["columns"],
@@ -458,8 +451,7 @@ def search_image(request: Json) -> Json:
 
     pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
     settings = FinderSettings.model_validate(request["finder_settings"])
-    file = None if request["finder_file"] is None else Path(request["finder_file"])
-    objects = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um, file)
+    objects = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um)
     traced = trace_labels(objects.labels)[1]
     outlines = replace(traced, xy=traced.xy + np.array(region[:2], np.float32))
     boxes = outlines.boxes()

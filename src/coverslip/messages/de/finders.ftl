@@ -29,12 +29,6 @@ finder-tissue = { $percent } % des Gesichtsfelds haben die Farben von Hämatoxy
 finder-unknown = Es gibt keine Objektsuche „{ $name }“; es gibt: { $names }
     .do = Prüfen Sie den Namen, oder installieren Sie das Paket, das die Objektsuche mitbringt.
 
-finder-without-file = Die Objektsuche „{ $name }“ braucht eine Datei: { $needs }
-    .do = Geben Sie die Datei an.
-
-finder-no-instanseg = Die Datei enthält kein Netz von InstanSeg im TorchScript-Format
-    .do = Wählen Sie eine Datei instanseg.pt.
-
 finder-not-loaded = Die Objektsuche „{ $name }“ des Pakets { $package } konnte nicht geladen werden: { $reason }
     .do = Aktualisieren Sie das Paket, oder deinstallieren Sie es.
 

@@ -29,12 +29,6 @@ finder-tissue = { $percent }% of the field has the colors of hematoxylin and eos
 finder-unknown = There is no finder '{ $name }'; there are: { $names }
     .do = Check the name, or install the package that brings the finder.
 
-finder-without-file = The finder '{ $name }' needs a file: { $needs }
-    .do = State the file.
-
-finder-no-instanseg = The file contains no network of InstanSeg in the TorchScript format
-    .do = Choose a file instanseg.pt.
-
 finder-not-loaded = The finder '{ $name }' of the package { $package } could not be loaded: { $reason }
     .do = Update the package, or uninstall it.
 

@@ -214,11 +214,9 @@ help-objects-outlines = Polygons or boxes of another program, or their folder: G
 
 help-objects-points = Positions, or their folder: TrackMate, other tables, any file for --outlines, or text files with x, y and a class on each line. Only the centers of objects are used.
 
-help-objects-finder = Find the objects in the pixels of the fields: classical (threshold, and division at necks), instanseg (with --finder-file), or a finder of another package.
+help-objects-finder = Find the objects in the pixels of the fields: classical (threshold, and division at necks), or a finder of another package.
 
 help-objects-finder-set = A setting of the finder: diameter, unit (px, um), objects (bright, dark), threshold (log, otsu, local), smoothing, split, channel. By default, they are estimated from each field. Repeatable.
-
-help-objects-finder-file = The file that a finder needs, such as the TorchScript file of InstanSeg.
 
 help-objects-size = Side in pixels of the square around each point.
 

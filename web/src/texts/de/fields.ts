@@ -202,7 +202,6 @@ export const fields: Texts['fields'] = {
   finder: {
     preview: 'Vorschau der Objekte',
     finder: 'Objektsuche',
-    file: 'Datei, die die Objektsuche braucht',
     automatic: 'automatisch',
     diameter: 'Durchmesser eines Objekts',
     unit: 'Einheit',

@@ -193,7 +193,6 @@ export const fields = {
   finder: {
     preview: 'Preview of the objects',
     finder: 'Finder',
-    file: 'File that the finder needs',
     automatic: 'automatic',
     diameter: 'Diameter of an object',
     unit: 'Unit',
