@@ -26,8 +26,8 @@ from coverslip.reports.page import write_report
 from coverslip.reports.reported import ReportedRun, number, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
 from coverslip.reports.sections.curves import average_pr_curves, draw_roc
-from coverslip.reports.sections.data import flow_of
-from coverslip.reports.sections.images import Examples, examples_of
+from coverslip.reports.sections.images import Examples, examples_of, n_duplicates
+from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.folder import Run
@@ -76,19 +76,14 @@ def test_the_numbers_of_every_figure_lie_beside_it_as_a_table(run, page):
     assert counts == [n for row in matrix for n in row]
 
 
-def test_the_flow_of_images_adds_up(run, page):
-    flow = flow_of(read_run(run))
-    assert flow.n_found == 1003
-    assert flow.excluded == {"unreadable": 3}
-    assert flow.n_used == 1000 == sum(part.n for part in flow.sets)
-    assert [(part.title, part.n) for part in flow.sets] == [("training", 600), ("validation", 200), ("test", 200)]
-    assert flow.n_duplicates == 1  # the other one of the two is not in the split
-    with (run / "figures" / "flow.csv").open(encoding="utf-8", newline="") as file:
-        rows = {row["what"]: row["images"] for row in csv.DictReader(file)}
-    assert rows["excluded: unreadable"] == "3"
+def test_excluded_images_are_counted_by_reason(run, page):
+    reported = read_run(run)
+    assert (len(reported.used), n_duplicates(reported)) == (1000, 1)  # the other of the two is not in the split
+    reasons = f"3 {text('excluded-unreadable')}"
+    assert text("methods-excluded", n_found=1003, n_excluded=3, reasons=reasons) in methods(reported)[0]
 
 
-def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
+def test_equal_images_are_counted_in_one_way_by_findings_and_report(tmp_path):
     folder = write_run(tmp_path, ("a", "b"), n_test=40)
     images = tmp_path / "images"
     tested = [images / row.path for row in Run(folder).split if row.split == "test" and row.label == "a"]
@@ -101,7 +96,7 @@ def test_equal_images_are_counted_in_one_way_by_findings_and_flow(tmp_path):
     write_inspection(Run(folder).inspection_file, inspection)
     (finding,) = inspection.of("duplicates")
     assert finding.parameters == {"n_clusters": 1, "n_images": 3}
-    assert flow_of(read_run(folder)).n_duplicates == 3
+    assert n_duplicates(read_run(folder)) == 3
 
 
 def test_figure_one_is_drawn_by_the_seed_and_has_a_bar_in_micrometers_if_files_have_the_scale(tmp_path):

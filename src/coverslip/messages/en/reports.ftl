@@ -116,12 +116,6 @@ report-duplicates = { $n_images ->
 
 report-no-near-duplicate-search = Near-duplicates (rotated, cropped or recompressed copies) were not searched for.
 
-report-flow-set = { $name }{ $n_groups ->
-        [0] {""}
-        [one] , { $n_groups } group
-       *[other] , { $n_groups } groups
-    }
-
 report-examples = The images were drawn at random (seed { $seed }), not selected by hand. The scale bar is in pixels if the files do not contain a pixel size. Images with more than 8 bits are each scaled to their own range.
 
 report-largest-classes = The { $n_shown } largest of { $n_classes } classes are shown.
@@ -736,9 +730,6 @@ report-title-map-checks = Heat-map checks
 
 report-title-limits = Limitations
 
-report-title-flow = Image flow
-    .subtitle = found, excluded and included images
-
 report-title-examples = Example images
     .subtitle = of each class
 
@@ -1118,31 +1109,21 @@ figure-label-average = { $average }{ $has_curve ->
 figure-files-not-found = files not
     found
 
-# Flow of images
+# Reasons for excluded images
 
-report-flow-drawing = Flow of the images from the dataset to the sets of the split.
+excluded-unreadable = unreadable
 
-flow-images-found = images found
+excluded-without-label = without label
 
-flow-images-included = images included
+excluded-duplicates = duplicates with other labels
 
-flow-excluded = { $n_images } excluded
+excluded-on-request = on request
 
-flow-cross-validation = { $n_folds }-fold cross-validation
+excluded-class-not-in-training = class not in training set
 
-flow-unreadable = unreadable
+excluded-by-hand = by hand
 
-flow-without-label = without label
-
-flow-duplicates = duplicates with other labels
-
-flow-on-request = on request
-
-flow-class-not-in-training = class not in training set
-
-flow-by-hand = by hand
-
-flow-other-reasons = other reasons
+excluded-other-reasons = other reasons
 
 # Comparison and methods
 

@@ -4,7 +4,7 @@ from coverslip.reports.blocks import SECTIONS, Drawing, Section, SectionContent,
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
 from coverslip.reports.sections.curves import BUDGET, CALIBRATION, CURVES, LEARNING, ROC
-from coverslip.reports.sections.data import FLOW, LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
+from coverslip.reports.sections.data import LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
 from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.results import LIMITS, NUMBERS, OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
@@ -32,7 +32,6 @@ for record in (
     LABEL_ERRORS,
     MAP_CHECKS,
     LIMITS,
-    FLOW,
     EXAMPLES,
     IMAGES,
     BUDGET,

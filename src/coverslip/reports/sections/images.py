@@ -17,7 +17,7 @@ from coverslip.reports import figures
 from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, SectionText, Tile
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.metric_rows import Cell, column_titles
-from coverslip.reports.reported import MANY_CLASSES, ReportedRun, number, percent, set_title, signed
+from coverslip.reports.reported import DUPLICATES, MANY_CLASSES, ReportedRun, number, percent, set_title, signed
 from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.results import MapCheck
 from coverslip.runs.status import DomainImages
@@ -199,6 +199,35 @@ def image_kind(run: ReportedRun) -> str:
     return "; ".join(f"{fact.title}: {fact.text}" for fact in facts)
 
 
+def n_duplicates(run: ReportedRun) -> int:
+    """Return the number of used images with a duplicate or near-duplicate; 0 without an inspection."""
+    inspection = run.run.inspection
+    findings = () if inspection is None else (finding for code in DUPLICATES for finding in inspection.of(code))
+    duplicates = {image for finding in findings for cluster in finding.images for image in cluster}
+    return sum(row.image_id in duplicates for row in run.used)
+
+
+def _dataset_words(run: ReportedRun) -> Iterator[str]:
+    """Yield what is to know of duplicates and of images that no fold could test."""
+    if n := n_duplicates(run):
+        n_together, n_sets = run.n_near_duplicates
+        may_be_divided = run.is_split_leaky or n_together < n_sets
+        yield text("report-duplicates", n_images=n, may_be_divided=may_be_divided)
+    inspection = run.run.inspection
+    if inspection is not None and not inspection.are_copies_known:
+        yield text("report-no-near-duplicate-search")
+    if run.untested:
+        yield text("report-untested", n_images=len(run.untested))
+
+
+def _dataset_verdict(run: ReportedRun) -> str:
+    """Return how many images are in each set."""
+    if run.n_folds:
+        return text("verdict-folds", n_images=len(run.used), n_folds=run.n_folds, n_untested=len(run.untested))
+    n_train, n_val, n_test = (run.parts[name] for name in ("train", "val", "test"))
+    return text("verdict-split", n_images=n_train + n_val + n_test, n_train=n_train, n_val=n_val, n_test=n_test)
+
+
 def _parts(run: ReportedRun) -> dict[str, str]:
     """Return the sets of the split that have images, with their titles."""
     names = ("train", "val", "test", "untested", "excluded")
@@ -216,10 +245,14 @@ def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
-    rows = [_row(name or text("flow-without-label"), [by_class[name, part] for part in sets]) for name in names]
+    rows = [_row(name or text("excluded-without-label"), [by_class[name, part] for part in sets]) for name in names]
     columns, summary = (*sets.values(), text("column-total")), text("report-class-count", n_classes=len(rows))
     yield SectionText(
-        columns=(text("column-class"), *columns), rows=rows, totals=_totals(run), summary=summary if is_folded else ""
+        words=[*_dataset_words(run)],
+        columns=(text("column-class"), *columns),
+        rows=rows,
+        totals=_totals(run),
+        summary=summary if is_folded else "",
     )
     if run.domains:
         by_domain: Counter[tuple[str, str]] = Counter((row.domain, run.set_of(row)) for row in run.run.split)
@@ -254,10 +287,10 @@ def _reasons(run: ReportedRun) -> list[tuple[str, int]]:
     """Return the most frequent reasons why images are excluded, with the number of images, and that of the others."""
     reasons = Counter(row.reason or text("report-no-reason") for row in run.run.split if row.split == "excluded")
     if run.n_excluded_by_hand:
-        reasons[text("flow-by-hand")] = run.n_excluded_by_hand
+        reasons[text("excluded-by-hand")] = run.n_excluded_by_hand
     rows = [(_shortened(reason), n) for reason, n in reasons.most_common(6)]
     n_more = reasons.total() - sum(n for _, n in rows)
-    return [*rows, *([(text("flow-other-reasons"), n_more)] if n_more else [])]
+    return [*rows, *([(text("excluded-other-reasons"), n_more)] if n_more else [])]
 
 
 def _source(images: DomainImages, *, is_named: bool) -> str:
@@ -278,6 +311,7 @@ IMAGES = Section(
     title=lambda: text("report-title-images"),
     order=900,
     is_about_training=True,
+    verdict=_dataset_verdict,
     subtitle=lambda run: text("report-title-images.subtitle"),
     blocks=_blocks,
 )

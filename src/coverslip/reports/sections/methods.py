@@ -1,6 +1,7 @@
 """The methods section for a paper. Phrases for each setting are defined with the recipe's keys."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from coverslip.reports.reported import (
     read_run,
     set_title,
 )
-from coverslip.reports.sections.data import flow_of
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import SET_BY_FINISHING, Augment, FromRun, Pretraining, Recipe
 from coverslip.runs.recipe_keys import changed_phrases, phrases
@@ -27,6 +27,14 @@ from coverslip.runs.training import FinetuneStage, InstantStage
 
 _PACKAGES = {"torch": "PyTorch", "timm": "timm", "numpy": "NumPy", "scipy": "SciPy"}
 _SETS = ("train", "val", "test")
+# Prefixes of the reasons for exclusion in split.csv, and the messages of their titles.
+_REASONS = {
+    "unreadable:": "excluded-unreadable",
+    "no label": "excluded-without-label",
+    "same pixels": "excluded-duplicates",
+    "on request:": "excluded-on-request",
+    "no training image": "excluded-class-not-in-training",
+}
 # Keys that a sentence has its own place for, or that are no part of what was done to the images or the network. Any
 # other is mentioned at the end of the part of its group, if it is not at its default.
 _PLACED = frozenset(
@@ -136,12 +144,19 @@ def _data_methods(run: ReportedRun) -> str:
 
 def _excluded(run: ReportedRun) -> str:
     """Return how many images were found, and why some are not used; empty if all are used."""
-    flow = flow_of(run)
-    if not flow.excluded:
+    n_of = Counter(_reason_title(row.reason) for row in run.run.split if row.split == "excluded")
+    if run.n_excluded_by_hand:
+        n_of[text("excluded-by-hand")] = run.n_excluded_by_hand
+    if not n_of:
         return ""
-    reasons = listed([f"{count(n)} {reason}" for reason, n in flow.excluded.items()], len(flow.excluded))
-    n_excluded = sum(flow.excluded.values())
-    return text("methods-excluded", n_found=flow.n_found, n_excluded=n_excluded, reasons=reasons)
+    reasons = listed([f"{count(n)} {reason}" for reason, n in n_of.most_common()], len(n_of))
+    n_found = len(run.used) + n_of.total()
+    return text("methods-excluded", n_found=n_found, n_excluded=n_of.total(), reasons=reasons)
+
+
+def _reason_title(reason: str) -> str:
+    code = next((code for start, code in _REASONS.items() if reason.startswith(start)), "excluded-other-reasons")
+    return text(code)
 
 
 def _divided(run: ReportedRun) -> str:

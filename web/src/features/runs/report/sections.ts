@@ -12,7 +12,6 @@ const TAB_OF: Record<string, SectionTab> = {
   prediction_sets: 'calibration',
   unfamiliar: 'calibration',
   images: 'data',
-  flow: 'data',
   examples: 'data',
   relabeled: 'data',
   budget: 'training',
