@@ -47,7 +47,6 @@ from coverslip.studies.results import (
     images_of_datasets,
     metric_mean,
     overall,
-    size_curve,
 )
 from coverslip.studies.settings import Tried
 from coverslip.studies.variants import (
@@ -144,7 +143,6 @@ class StudyComparison:
         ),
     ]
     sizes: Annotated[tuple[SizeCurve, ...], Field(description="Empty with a single number of training images.")]
-    target: float | None
     arms: Annotated[tuple[str, ...], Field(description="Names; empty: the study has no arms.")]
     arm_differences: Annotated[tuple[ArmDifference, ...], Field(description="Of protocols and recipes.")] = ()
     arm_settings: Annotated[tuple[ArmSetting, ...], Field(description="In which arms differ.")] = ()
@@ -208,8 +206,7 @@ def compare_study(
         overall=tuple(
             each for arm, (names, _) in by_arm.items() for each in [_overall(plan, compared, arm, names)] if each
         ),
-        sizes=(*_sizes(plan, parts), *_shares(plan, compared)),
-        target=plan.target,
+        sizes=(*_sizes(plan, compared), *_shares(plan, compared)),
         arms=tuple(arm.name for arm in plan.arms),
         merged=tuple(merged),
         fits=tuple(fits),
@@ -295,26 +292,22 @@ def _places_of(row: MergedClass) -> Iterator[tuple[str, str, Mapping[str, Metric
         yield row.merged, of_class, row.on_all_images
 
 
-def _sizes(plan: StudyPlan, parts: Mapping[tuple[str, int | None], Sequence[ResultRow]]) -> Iterator[SizeCurve]:
-    for dataset in dict.fromkeys(name for name, _ in parts):
-        of_size = {n: rows for (name, n), rows in parts.items() if name == dataset and n is not None}
-        if len(of_size) < 2:
-            continue
-        all_rows = [row for rows in of_size.values() for row in rows]
+def _sizes(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[SizeCurve]:
+    """Yield learning curves by the number of training images per class."""
+    scores = {
+        (part.dataset, part.train_per_class, row.name): row.metrics[plan.primary_metric]
+        for part in compared
+        for row in part.scores
+        if plan.primary_metric in row.metrics
+    }
+    sizes = sorted({part.train_per_class for part in compared if part.train_per_class is not None})
+    for dataset in dict.fromkeys(part.dataset for part in compared) if len(sizes) > 1 else ():
         for variant in plan.variant_names:
-            values = {n: _by_split(_of_variant(plan, rows, variant)) for n, rows in of_size.items()}
-            if all(values.values()):
-                ratio, n_units, sign = _test_to_train(all_rows), _n_units(all_rows)[0], _sign(plan)
-                yield size_curve(
-                    dataset,
-                    variant,
-                    values,
-                    metric=plan.primary_metric,
-                    target=plan.target,
-                    sign=sign,
-                    test_to_train=ratio,
-                    n_units=n_units,
-                )
+            points = [
+                SizePoint(n=n, score=scores[dataset, n, variant]) for n in sizes if (dataset, n, variant) in scores
+            ]
+            if len(points) == len(sizes):
+                yield SizeCurve(dataset=dataset, name=variant, axis="images per class", points=tuple(points))
 
 
 def _shares(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[SizeCurve]:
@@ -341,11 +334,6 @@ def _shares(plan: StudyPlan, compared: Sequence[DatasetComparison]) -> Iterator[
                     name=variant,
                     axis="training share",
                     points=tuple(points),
-                    needed=None,
-                    low=None,
-                    high=None,
-                    n_reached=0,
-                    n_splits=min(point.score.n for point in points),
                 )
 
 
@@ -366,10 +354,6 @@ def _common_words(names: Sequence[str]) -> str:
 def _n_common(words: Sequence[Sequence[str]]) -> int:
     """Return with how many equal words all sequences begin."""
     return len(list(itertools.takewhile(lambda same: len(set(same)) == 1, zip(*words, strict=False))))
-
-
-def _of_variant(plan: StudyPlan, rows: Iterable[ResultRow], name: str) -> list[ResultRow]:
-    return [row for row in rows if plan.variant_name(row.model, row.regime) == name]
 
 
 def _sign(plan: StudyPlan) -> int:

@@ -214,7 +214,7 @@ def size_drawing(comparison: StudyComparison, i: int, dataset: str, axis: str) -
     return Drawing(
         f"sizes-{i}",
         text("study-sizes-drawing", metric=metric, dataset=dataset),
-        partial(_sizes, best, metric, comparison.target),
+        partial(_sizes, best, metric),
         lambda: FigureData(("network", axis.replace(" ", "_"), comparison.metric, "low", "high"), rows),
     )
 
@@ -379,7 +379,7 @@ def _plain_ticks(axes: "Axes", ticks: Sequence[float]) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Figure":
+def _sizes(curves: Sequence[SizeCurve], title: str) -> "Figure":
     """Draw learning curves with confidence intervals. Points are shifted, so that their intervals do not overlap."""
     figure = new_figure(8.6, 3.4 + 0.18 * ((len(curves) + 1) // 2))
     axes = figure.subplots()
@@ -395,14 +395,6 @@ def _sizes(curves: Sequence[SizeCurve], title: str, target: float | None) -> "Fi
         style: Any = {"color": color, "linestyle": dash, "marker": _MARKS[i % len(_MARKS)], "markersize": 4}
         axes.plot(x, y, label=_wrapped(curve.name, 40), **style)
         axes.vlines(x, low, high, color=color, linewidth=0.8)
-    if target is not None and not is_share:
-        axes.axhline(
-            target,
-            color=INK,
-            linewidth=0.8,
-            linestyle=(0, (1, 2)),
-            label=text("study-sizes-drawing.target", target=f"{target:g}"),
-        )
     if is_share:
         axes.set_xticks(all_sizes, [f"{size:g}%" for size in all_sizes])
         axes.set_xlabel(text("study-sizes-drawing.share"))

@@ -204,10 +204,6 @@ class StudyPlan(RecipeSection):
         description="`MODEL`, `MODEL, REGIME`, or `REGIME` of each network; default: the first.",
     )
     equivalence: float = Field(default=0.01, ge=0, description="Largest difference without practical importance.")
-    target: float | None = Field(
-        default=None,
-        description="Target of the primary metric, for the necessary images per class.",
-    )
     threads: int | None = Field(
         default=None, ge=1, description="Threads of each training; default: all cores, one training at a time."
     )

@@ -36,7 +36,7 @@ from coverslip.studies.figures import (
 )
 from coverslip.studies.plan import COUNTED_CLASS_METRICS
 from coverslip.studies.published import PaperItem, PublishedFigure
-from coverslip.studies.results import FailedTraining, MetricMean, SizeCurve, training_time
+from coverslip.studies.results import FailedTraining, MetricMean, training_time
 from coverslip.studies.variants import FIT_METRICS
 
 
@@ -244,21 +244,6 @@ def difference_cell(difference: ProcedureDifference) -> Estimate:
 def _sizes(comparison: StudyComparison) -> Iterator[SectionText]:
     for i, key in enumerate(dict.fromkeys((curve.dataset, curve.axis) for curve in comparison.sizes), start=1):
         yield SectionText(heading=key[0], drawings=[size_drawing(comparison, i, *key)])
-    of_images = [curve for curve in comparison.sizes if curve.axis == "images per class"]
-    if of_images and comparison.target is not None:
-        columns = _columns("study-target")
-        heading = text("study-target", metric=METRICS[comparison.metric].title, target=f"{comparison.target:g}")
-        rows = [(curve.dataset, curve.name, needed(curve)) for curve in of_images]
-        yield SectionText([text("study-sizes")], columns, rows, (columns[1],), heading=heading)
-
-
-def needed(curve: SizeCurve) -> Estimate:
-    """Return the cell with the number of images that reaches the target."""
-    if curve.needed is None:
-        n_missed = curve.n_splits - curve.n_reached
-        return Estimate(text("study-target-not-reached", n_missed=n_missed, n_splits=curve.n_splits))
-    is_known = curve.low is not None and curve.high is not None
-    return Estimate(count(curve.needed), f"{curve.low:,}–{curve.high:,}" if is_known else "")
 
 
 def _latencies(comparison: StudyComparison) -> SectionContent:

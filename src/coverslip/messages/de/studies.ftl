@@ -239,16 +239,8 @@ study-costs = Größe und Trainingszeit auf dem ersten Datensatz, bei dessen Bil
     .title = Leistung und Aufwand
     .columns = Netz | Parameter (Millionen) | Multiply-Adds (Milliarden) | Datei (MB) | Training (s) | Zeit je Bild (ms)
 
-study-sizes = Anzahlen von Bildern sind zwischen den gemessenen Größen interpoliert.
+study-sizes =
     .title = Lernkurven
-
-study-target = Trainingsbilder je Klasse, um { $metric } { $target } zu erreichen
-    .columns = Datensatz | Netz | Bilder je Klasse
-
-study-target-not-reached = nicht erreicht bei { $n_missed } von { $n_splits ->
-        [one] { $n_splits } Aufteilung
-       *[other] { $n_splits } Aufteilungen
-    }
 
 study-latencies = Gemessen auf { $processor } mit { $n_threads ->
         [one] { $n_threads } Thread
@@ -387,7 +379,6 @@ study-sizes-drawing = { $metric } nach Anzahl der Trainingsbilder, { $dataset }.
     .x = Trainingsbilder je Klasse
     .share = Anteil des Trainings an den Bildern
     .y = { $metric } (Linien: 95-%-KI)
-    .target = Ziel ({ $target })
 
 study-method = korrigierter t-Test für wiederholte Aufteilungen (Nadeau und Bengio 2003), Holm über die Vergleiche eines Datensatzes
 

@@ -239,16 +239,8 @@ study-costs = Size and training time on the first dataset, at its image size and
     .title = Performance and cost
     .columns = network | parameters (millions) | multiply-adds (billions) | file (MB) | training (s) | time per image (ms)
 
-study-sizes = Numbers of images are interpolated between the measured sizes.
+study-sizes =
     .title = Learning curves
-
-study-target = Training images per class to reach { $metric } { $target }
-    .columns = dataset | network | images per class
-
-study-target-not-reached = not reached on { $n_missed } of { $n_splits ->
-        [one] { $n_splits } split
-       *[other] { $n_splits } splits
-    }
 
 study-latencies = Measured on { $processor } with { $n_threads ->
         [one] { $n_threads } thread
@@ -387,7 +379,6 @@ study-sizes-drawing = { $metric } by number of training images, { $dataset }. Of
     .x = training images per class
     .share = training share of the images
     .y = { $metric } (lines: 95% CI)
-    .target = target ({ $target })
 
 study-method = corrected resampled t (Nadeau and Bengio 2003), Holm over the comparisons of a dataset
 
