@@ -91,7 +91,7 @@ def measured(
     probability = np.column_stack([confidence, 1 - confidence])
     excess = metric_intervals(probability, label, group, metrics=["ece_excess"])["ece_excess"]
     low, high = (np.nan if end is None else end for end in (excess.low, excess.high))
-    bare = expected_calibration_error(probability, label, n_bins=N_BINS)
+    bare = expected_calibration_error(probability, label)
     return bare, excess.value or 0.0, low <= truth <= high, low <= 0 <= high
 
 

@@ -62,8 +62,7 @@ def test_each_class_is_covered_as_promised_however_hard_it_is() -> None:
 
 
 def test_a_class_of_too_few_images_is_in_every_set_and_leaves_the_others_as_they_are() -> None:
-    assert images_needed(0.9) == 9
-    assert images_needed(0.95) == 19
+    assert images_needed() == 9
     probability, label = probabilities(200, np.random.default_rng(0))
     rows = np.concatenate([np.flatnonzero(label != 2), np.flatnonzero(label == 2)[:8]])
     floors, all_known = set_floors(probability[rows], label[rows]), set_floors(probability, label)

@@ -329,12 +329,11 @@ class DatasetMap:
     cluster: Ints  # (n,) from 0, the largest cluster first
 
 
-def dataset_map(data: Dataset, *, device: str = "auto", emit: Emit) -> DatasetMap:
+def dataset_map(data: Dataset, *, emit: Emit) -> DatasetMap:
     """Return the map of a dataset, which depends on its images only.
 
     Args:
         data: the dataset.
-        device: the device of the network, as of `load_classifier`.
         emit: receives progress.
 
     Raises:
@@ -342,7 +341,7 @@ def dataset_map(data: Dataset, *, device: str = "auto", emit: Emit) -> DatasetMa
         Stopped: on request; features that were computed stay in the cache.
     """
     scan = scan_images(data, emit=emit)
-    context = RunContext(Path(), select_device(device), emit)
+    context = RunContext(Path(), select_device("auto"), emit)
     with feature_extractor([scan]).open_features(data, scan, context) as images:
         if len(images.positions) < FEWEST_IMAGES:
             raise BadDataset("map-needs-images", n_images=len(images.positions), n_needed=FEWEST_IMAGES)
@@ -353,12 +352,11 @@ def dataset_map(data: Dataset, *, device: str = "auto", emit: Emit) -> DatasetMa
     return DatasetMap(image_ids, arranged(components, report=report), clusters_of(components, n_clusters))
 
 
-def arranged(components: Floats, *, seed: int = _SEED, report: OnProgress = ignore_progress) -> Floats:
+def arranged(components: Floats, *, report: OnProgress = ignore_progress) -> Floats:
     """Return (n, 2) places in [0, 1] of images by their principal components.
 
     Args:
         components: (n, C), at least `FEWEST_IMAGES`.
-        seed: of t-SNE.
         report: called with the numbers of completed and of all iterations.
     """
     from openTSNE import TSNE
@@ -375,7 +373,7 @@ def arranged(components: Floats, *, seed: int = _SEED, report: OnProgress = igno
         perplexity=min(_PERPLEXITY, (len(components) - 1) / 3),
         early_exaggeration_iter=_N_EARLY,
         n_iter=_N_ITERATIONS - _N_EARLY,
-        random_state=seed,
+        random_state=_SEED,
         n_jobs=n_cores() if len(components) > _FEW else 1,
         callbacks=count,
         callbacks_every_iters=_EVERY,
@@ -388,17 +386,16 @@ def arranged(components: Floats, *, seed: int = _SEED, report: OnProgress = igno
     return in_square
 
 
-def clusters_of(components: Floats, n_clusters: int, *, seed: int = _SEED) -> Ints:
+def clusters_of(components: Floats, n_clusters: int) -> Ints:
     """Return (n,) the cluster of each image, from 0, the largest first; k-means of the directions of images.
 
     Args:
         components: (n, C).
         n_clusters: at most as many clusters.
-        seed: of the random selection of images and of the first centers.
     """
     from scipy.cluster.vq import kmeans2
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(_SEED)
     directions = unit_vectors(components)
     some = directions[np.sort(rng.permutation(len(directions))[:_MOST_CLUSTERED])]
     k = min(n_clusters, len(np.unique(some.round(4), axis=0)))

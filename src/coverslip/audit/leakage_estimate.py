@@ -32,17 +32,16 @@ _METRIC = "macro_f1"
 _SHRINKAGE = 1.0  # median of those in training; equal for both splits
 
 
-def estimate_leakage(features: Singles, label: Ints, unit: Ints, *, seed: int = 0) -> LeakageEstimate:
+def estimate_leakage(features: Singles, label: Ints, unit: Ints) -> LeakageEstimate:
     """Return the results of an image-level split and of a grouped split.
 
     Args:
         features: (n, D) float32, frozen.
         label: (n,) int in [0, K).
         unit: (n,) int: images with equal numbers stay together; fewer units than images.
-        seed: equal seeds give equal results.
     """
     gram = gram_matrix(features)
-    orders = [nested_order(label, way, np.random.default_rng(seed)) for way in (np.arange(len(label)), unit)]
+    orders = [nested_order(label, way, np.random.default_rng(0)) for way in (np.arange(len(label)), unit)]
     image_level, grouped = ((order * _N_FOLDS).astype(np.int64) for order in orders)
     probe, nearest = (
         _compared(predicted_by(image_level), predicted_by(grouped), label, unit)

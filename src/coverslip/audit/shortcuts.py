@@ -265,7 +265,6 @@ def signal_of(
     unit: Ints,
     *,
     columns: Mapping[str, Ints] | None = None,
-    seed: int = 0,
     on_progress: OnProgress = ignore_progress,
 ) -> Signal | None:
     """Return the scores of probes that predict the labels from whole images, and from each source.
@@ -276,7 +275,6 @@ def signal_of(
         label: (n,) int in [0, K).
         unit: (n,) int: images with equal numbers are in the same fold.
         columns: (n,) numbers of the values of columns that may be batches, by name.
-        seed: equal seeds give equal results.
         on_progress: called for each fitted probe.
 
     Returns:
@@ -287,7 +285,7 @@ def signal_of(
     if len(np.unique(label[usable])) < 2:
         return None
     label, unit = (np.unique(numbers[usable], return_inverse=True)[1] for numbers in (label, unit))
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     components_of: dict[SignalSource | None, Floats] = {
         source: principal_components(features[usable], _MOST_COMPONENTS)
         for source, features in [*sources.items(), (None, whole)]

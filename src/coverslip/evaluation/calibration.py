@@ -83,13 +83,15 @@ def without_temperature(probability: np.ndarray, temperature: float | np.ndarray
     return apply_temperature(logits, 1.0)
 
 
-def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_bins: int = 15) -> float:
+N_BINS = 15  # of equal width, of the top probability over (0, 1]
+
+
+def expected_calibration_error(probability: np.ndarray, label: np.ndarray) -> float:
     """Return the expected calibration error: the mean gap between confidence and accuracy, weighted by bin size.
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
-        n_bins: equal-width bins of the top probability over (0, 1].
 
     Returns:
         A float in [0, 1]; 0 is perfect. With few images, chance increases it: show `error_above_chance`
@@ -102,11 +104,11 @@ def expected_calibration_error(probability: np.ndarray, label: np.ndarray, *, n_
         raise ValueError(
             f"probability {probability.shape} and label {np.shape(label)} need the same number of images, > 0"
         )
-    gap = np.bincount(confidence_bin(probability, n_bins), weights=confidence_minus_accuracy(probability, label))
+    gap = np.bincount(confidence_bin(probability), weights=confidence_minus_accuracy(probability, label))
     return float(np.abs(gap).sum() / len(label))
 
 
-def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -> float:
+def expected_error_of_calibrated(probability: np.ndarray) -> float:
     """Return the calibration error expected by chance for these probabilities, if they were perfectly calibrated.
 
     It is a mean of 20 to 200 simulations, fewer for many images. In each, each prediction of independent images is
@@ -114,10 +116,9 @@ def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -
 
     Args:
         probability: (n_images, n_classes) float; rows sum to 1.
-        n_bins: as in `expected_calibration_error`.
     """
     generator, confidence = np.random.default_rng(0), probability.max(axis=1)
-    bins = confidence_bin(probability, n_bins)
+    bins = confidence_bin(probability)
     n_draws = int(np.clip(2e6 / len(confidence), 20, 200))  # with many images, few simulations are as precise
     errors = np.empty(n_draws)
     for k in range(n_draws):
@@ -126,19 +127,19 @@ def expected_error_of_calibrated(probability: np.ndarray, *, n_bins: int = 15) -
     return float(errors.mean())
 
 
-def design_effect_in_bins(probability: np.ndarray, label: np.ndarray, unit: np.ndarray, *, n_bins: int = 15) -> float:
+def design_effect_in_bins(probability: np.ndarray, label: np.ndarray, unit: np.ndarray) -> float:
     """Return how much larger the variance of gaps is than that of independent images, since units resemble each other.
 
     Args:
-        probability, label, n_bins: as in `expected_calibration_error`.
+        probability, label: as in `expected_calibration_error`.
         unit: (n_images,) int: the group of each image.
 
     Returns:
         A float of at least 1: the ratio of the sums over bins, each divided by what independent images have on average.
     """
-    bins, gap = confidence_bin(probability, n_bins), confidence_minus_accuracy(probability, label)
-    n = np.bincount(bins, minlength=n_bins)
-    residual = gap - (np.bincount(bins, weights=gap, minlength=n_bins) / np.maximum(n, 1))[bins]
+    bins, gap = confidence_bin(probability), confidence_minus_accuracy(probability, label)
+    n = np.bincount(bins, minlength=N_BINS)
+    residual = gap - (np.bincount(bins, weights=gap, minlength=N_BINS) / np.maximum(n, 1))[bins]
     _, cell = np.unique(bins * (int(unit.max()) + 1) + unit, return_inverse=True)
     bin_of_cell = np.zeros(int(cell.max()) + 1, int)
     bin_of_cell[cell] = bins
@@ -163,26 +164,26 @@ def error_above_chance(error: np.ndarray, by_chance: float) -> np.ndarray:
     return signed
 
 
-def reliability_bins(probability: np.ndarray, label: np.ndarray, *, n_bins: int = 15) -> list[ReliabilityBin]:
+def reliability_bins(probability: np.ndarray, label: np.ndarray) -> list[ReliabilityBin]:
     """Return the bins of `expected_calibration_error`, low to high, including empty bins. Args as of that function."""
-    bins = confidence_bin(probability, n_bins)
+    bins = confidence_bin(probability)
     confidence, is_correct = probability.max(axis=1), probability.argmax(axis=1) == label
     return [
         ReliabilityBin(
-            low=b / n_bins,
-            high=(b + 1) / n_bins,
+            low=b / N_BINS,
+            high=(b + 1) / N_BINS,
             n=int(inside.sum()),
             confidence=float(confidence[inside].mean()) if inside.any() else None,
             accuracy=float(is_correct[inside].mean()) if inside.any() else None,
         )
-        for b in range(n_bins)
+        for b in range(N_BINS)
         for inside in (bins == b,)
     ]
 
 
-def confidence_bin(probability: np.ndarray, n_bins: int) -> np.ndarray:
+def confidence_bin(probability: np.ndarray) -> np.ndarray:
     """Return (n_images,) int: the bin of each top probability; bins are closed on the right, as in the paper."""
-    bins: np.ndarray = np.clip(np.ceil(probability.max(axis=1) * n_bins).astype(int) - 1, 0, n_bins - 1)
+    bins: np.ndarray = np.clip(np.ceil(probability.max(axis=1) * N_BINS).astype(int) - 1, 0, N_BINS - 1)
     return bins
 
 

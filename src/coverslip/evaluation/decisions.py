@@ -171,15 +171,15 @@ class ThresholdNumbers:
     npv: float | None
 
 
-def threshold_numbers(
-    score: np.ndarray, is_class: np.ndarray, *, in_use: float, most: int = 200
-) -> list[ThresholdNumbers]:
+_MOST_LISTED = 200  # besides that in use, selected evenly
+
+
+def threshold_numbers(score: np.ndarray, is_class: np.ndarray, *, in_use: float) -> list[ThresholdNumbers]:
     """Return the highest threshold of each sensitivity, and the threshold in use.
 
     Args:
         score, is_class: as of `threshold_curve`.
         in_use: a threshold that is always included.
-        most: largest number of other thresholds, selected evenly.
 
     Returns:
         Metrics by falling threshold, so that sensitivity rises.
@@ -187,7 +187,11 @@ def threshold_numbers(
     curve, n = threshold_curve(score, is_class), int(is_class.sum())
     n_detected = np.round(curve.sensitivity * n).astype(int)
     highest = np.flatnonzero((np.diff(n_detected, append=-1) != 0) & (n_detected > 0))[::-1]
-    selection = np.unique(np.linspace(0, len(highest) - 1, most).round().astype(int)) if len(highest) > most else ...
+    selection = (
+        np.unique(np.linspace(0, len(highest) - 1, _MOST_LISTED).round().astype(int))
+        if len(highest) > _MOST_LISTED
+        else ...
+    )
     thresholds = sorted({*curve.threshold[highest[selection]].tolist(), in_use}, reverse=True)
     score = np.round(score, _DIGITS)
     return [_numbers_at(score, is_class, threshold) for threshold in thresholds]
@@ -402,12 +406,12 @@ class SetCoverage:
     mean_size: float
 
 
-def images_needed(level: float = SET_LEVEL) -> int:
+def images_needed() -> int:
     """Return the number of images of a class required for a floor; with fewer, the class is in every set."""
-    return math.ceil(round(1 / (1 - level), 9)) - 1
+    return math.ceil(round(1 / (1 - SET_LEVEL), 9)) - 1
 
 
-def set_floors(probability: Floats, label: Ints, level: float = SET_LEVEL) -> tuple[float, ...] | None:
+def set_floors(probability: Floats, label: Ints) -> tuple[float, ...] | None:
     """Return (K,) floors, the least probability of each class in a prediction set; None if all classes have few images.
 
     A class with too few images has a floor of 0 and is in every set. This guarantees its coverage and does not change
@@ -416,19 +420,18 @@ def set_floors(probability: Floats, label: Ints, level: float = SET_LEVEL) -> tu
     Args:
         probability: (n, K) of images that were not used for fitting.
         label: (n,) in [0, K).
-        level: share of images of each class whose set must contain it.
     """
-    floors = [_floor(probability[label == k, k], level) for k in range(probability.shape[1])]
+    floors = [_floor(probability[label == k, k]) for k in range(probability.shape[1])]
     return tuple(floors) if any(floors) else None
 
 
-def _floor(probability: Floats, level: float) -> float:
+def _floor(probability: Floats) -> float:
     """Return the floor of a class from the (n,) probabilities of its images for it."""
     n = len(probability)
-    if n < images_needed(level):
+    if n < images_needed():
         return 0.0
-    # The k-th smallest score 1 - p with k = ceil((n + 1) level) is the (n + 1 - k)-th smallest probability.
-    return float(np.sort(probability)[n - math.ceil(round((n + 1) * level, 9))])
+    # The k-th smallest score 1 - p with k = ceil((n + 1) SET_LEVEL) is the (n + 1 - k)-th smallest probability.
+    return float(np.sort(probability)[n - math.ceil(round((n + 1) * SET_LEVEL, 9))])
 
 
 def classes_in_sets(probability: Floats, floors: Sequence[float]) -> npt.NDArray[np.bool_]:

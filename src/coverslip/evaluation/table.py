@@ -11,6 +11,7 @@ import numpy as np
 
 from coverslip.evaluation import metrics
 from coverslip.evaluation.calibration import (
+    N_BINS,
     calibration_line,
     confidence_bin,
     confidence_minus_accuracy,
@@ -33,8 +34,6 @@ from coverslip.messages import Message, has_entry, message, text
 from coverslip.registry import Registry
 
 Better = Literal["higher", "lower", "near 0", "near 1"]
-
-N_BINS = 15  # of the expected calibration error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,17 +200,17 @@ def _influence_on_accuracy(probability: np.ndarray, label: np.ndarray, predicted
 
 
 def _excess(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> float:
-    error = np.array(expected_calibration_error(probability, label, n_bins=N_BINS))
-    return float(error_above_chance(error, expected_error_of_calibrated(probability, n_bins=N_BINS)))
+    error = np.array(expected_calibration_error(probability, label))
+    return float(error_above_chance(error, expected_error_of_calibrated(probability)))
 
 
 def _excess_with_interval(probability: np.ndarray, units: Units) -> Metric:
     """Return the calibration error above chance; its interval is that of the calibration error, without chance too."""
-    error = expected_calibration_error(probability, units.label, n_bins=N_BINS)
-    by_chance = expected_error_of_calibrated(probability, n_bins=N_BINS)
+    error = expected_calibration_error(probability, units.label)
+    by_chance = expected_error_of_calibrated(probability)
     if units.has_groups:
-        by_chance *= design_effect_in_bins(probability, units.label, units.code, n_bins=N_BINS) ** 0.5
-    bins, gap = confidence_bin(probability, N_BINS), confidence_minus_accuracy(probability, units.label)
+        by_chance *= design_effect_in_bins(probability, units.label, units.code) ** 0.5
+    bins, gap = confidence_bin(probability), confidence_minus_accuracy(probability, units.label)
     sign = np.sign(np.bincount(bins, weights=gap, minlength=N_BINS))[bins]
     influence = Influence((sign * gap - error) / len(gap), np.zeros(units.n_classes), error)
     metric = metric_with_interval(error, influence, units, "real")

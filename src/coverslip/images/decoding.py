@@ -188,14 +188,14 @@ def read_pixels(
 
 
 def read_preprocessed_image(
-    path: Path, plan: ReadPlan, preprocessing: Preprocessing, *, is_hashed: bool = False, max_bytes: int = MAX_BYTES
+    path: Path, plan: ReadPlan, preprocessing: Preprocessing, *, is_hashed: bool = False
 ) -> PreprocessedImage:
     """Decode and preprocess one image. Thread-safe.
 
     Within `decode_in_processes` the same child process does both, and answers with the pixels for the network only.
 
     Args:
-        path, plan, max_bytes: as for `read_pixels`.
+        path, plan: as for `read_pixels`.
         preprocessing: how it is preprocessed.
         is_hashed: whether to compute the hash of its pixels.
 
@@ -204,9 +204,9 @@ def read_preprocessed_image(
     """
     within = _allowed_folders()
     if not _open:
-        pixels = decode_image(path, plan, max_bytes=max_bytes, within=within)
+        pixels = decode_image(path, plan, within=within)
         return preprocess_image(pixels, preprocessing, is_hashed=is_hashed)
-    return _decoders.read_preprocessed(path, plan, preprocessing, is_hashed, max_bytes, within)
+    return _decoders.read_preprocessed(path, plan, preprocessing, is_hashed, MAX_BYTES, within)
 
 
 def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:

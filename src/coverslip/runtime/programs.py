@@ -133,7 +133,10 @@ def kill_with_children(pid: int | None, started: float | None) -> None:
         time.sleep(0.005)
 
 
-def last_output(folder: Path, n_most: int = 60) -> list[str]:
+_MOST_LINES = 60  # of output
+
+
+def last_output(folder: Path) -> list[str]:
     """Return the last lines of output of the last program of a folder."""
     try:
         with log_file(folder).open("rb") as file:
@@ -141,7 +144,7 @@ def last_output(folder: Path, n_most: int = 60) -> list[str]:
             _, _, output = (b"\n" + file.read()).rpartition(b"\n" + _MARK)
     except OSError:
         return []
-    return output.decode(errors="replace").splitlines()[1:][-n_most:]
+    return output.decode(errors="replace").splitlines()[1:][-_MOST_LINES:]
 
 
 def exit_failure(folder: Path, exit_code: int) -> Failure:

@@ -692,12 +692,14 @@ class TableContent:
     suggested_crop_size: int | None
 
 
-def describe_table(table: ImageTable, *, n_rows: int = 5) -> TableContent:
+_N_FIRST_ROWS = 5
+
+
+def describe_table(table: ImageTable) -> TableContent:
     """Return the columns of a table and their inferred meanings, without checks.
 
     Args:
         table: as read, optionally with a mapping.
-        n_rows: number of first rows to return.
     """
     at_path = path_column(table)
     try:
@@ -721,7 +723,7 @@ def describe_table(table: ImageTable, *, n_rows: int = 5) -> TableContent:
             side = suggested_crop_size(table, at_path, box)
     return TableContent(
         columns=table.columns,
-        first_rows=tuple(table.rows[:n_rows]),
+        first_rows=tuple(table.rows[:_N_FIRST_ROWS]),
         n_rows=len(table.rows),
         n_files=len(paths),
         mapping=mapping,

@@ -157,7 +157,6 @@ def explain(
     method: Method | None = None,
     show_failed: bool = False,
     n_nearest: int = 4,
-    tiles_per_row: int | None = None,
     colors: Colors = "viridis",
     axes: Axes = "HWC",
     device: str = "auto",
@@ -178,7 +177,6 @@ def explain(
         method: the only kind of map to try; default: the first that passes.
         show_failed: also draw maps that failed their checks, with a remark.
         n_nearest: number of training images with the most similar features; duplicates of the image are excluded.
-        tiles_per_row: of a picture; None: one row per run.
         colors: of the maps.
         axes: of arrays of color images: channels last or first.
         device: `cpu`, `cuda`, `mps`, or `auto` for `cuda` if it is available, otherwise `cpu`.
@@ -208,7 +206,7 @@ def explain(
             for sheet in _all_images(explainers, checked, data, choice, emit):
                 if sheet.tiles:
                     with atomic_write(folder / sheet.name) as part:
-                        draw_sheet(sheet.tiles, tiles_per_row).save(part, "PNG")
+                        draw_sheet(sheet.tiles).save(part, "PNG")
                 else:
                     path = sheet.explanations[0].path
                     emit(Noted.of(note("image-not-drawn", level="warning", image=one_line(path), path=path)))
