@@ -36,9 +36,7 @@ export const addClassifier = (file: File) =>
   );
 
 export const readClassifierCard = (classifier_id: string, signal?: AbortSignal) =>
-  answer(
-    api.GET('/api/v1/classifiers/{classifier_id}', { params: { path: { classifier_id } }, signal }),
-  );
+  answer(api.GET('/api/v1/classifiers/{classifier_id}', { params: { path: { classifier_id } }, signal }));
 
 export type ClassifierCard = Awaited<ReturnType<typeof readClassifierCard>>;
 

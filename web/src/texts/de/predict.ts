@@ -85,8 +85,8 @@ export const predict: Texts['predict'] = {
       f1: 'F1',
     },
     factsOf: (card) => [
-      ['Netz', `${card.classifier.model}, ${count(card.n_parameters)} Parameter`],
-      ['Klassen', card.classifier.classes.join(', ')],
+      ['Netz', `${card.model}, ${count(card.n_parameters)} Parameter`],
+      ['Klassen', card.classes.join(', ')],
       [
         card.n_tested === null ? 'Trainiert und validiert mit' : 'Trainiert mit',
         `${dative.images(card.n_images)}${card.n_groups === null ? '' : ` (${counts.groupsAndOthers(card.n_groups, card.n_ungrouped)})`}`,
@@ -95,10 +95,7 @@ export const predict: Texts['predict'] = {
         'Größe dieser Bilder',
         `${range(card.width_px)} × ${range(card.height_px)}\u00a0px, ${card.dtypes.map((each) => BITS[each]).join(' oder ')}, ${card.channels.join(' oder ')} ${card.channels.join() === '1' ? 'Kanal' : 'Kanäle'}`,
       ],
-      [
-        'Pixelgröße',
-        card.classifier.pixel_side_um === null ? 'unbekannt' : micrometers(card.classifier.pixel_side_um),
-      ],
+      ['Pixelgröße', card.pixel_side_um === null ? 'unbekannt' : micrometers(card.pixel_side_um)],
       ['Eingabe des Netzes', `${card.image_size} × ${card.image_size}\u00a0px (${card.resize})`],
       [
         'Entscheidungsschwelle',

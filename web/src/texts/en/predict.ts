@@ -93,8 +93,8 @@ export const predict = {
       f1: 'F1',
     },
     factsOf: (card: ClassifierCard): [string, string][] => [
-      ['Network', `${card.classifier.model}, ${count(card.n_parameters)} parameters`],
-      ['Classes', card.classifier.classes.join(', ')],
+      ['Network', `${card.model}, ${count(card.n_parameters)} parameters`],
+      ['Classes', card.classes.join(', ')],
       [
         card.n_tested === null ? 'Trained and validated on' : 'Trained on',
         `${counts.images(card.n_images)}${card.n_groups === null ? '' : ` (${counts.groupsAndOthers(card.n_groups, card.n_ungrouped)})`}`,
@@ -103,10 +103,7 @@ export const predict = {
         'Size of these images',
         `${range(card.width_px)} × ${range(card.height_px)} px, ${card.dtypes.map((each) => BITS[each]).join(' or ')}, ${card.channels.join(' or ')} ${card.channels.join() === '1' ? 'channel' : 'channels'}`,
       ],
-      [
-        'Pixel size',
-        card.classifier.pixel_side_um === null ? 'unknown' : micrometers(card.classifier.pixel_side_um),
-      ],
+      ['Pixel size', card.pixel_side_um === null ? 'unknown' : micrometers(card.pixel_side_um)],
       ['Input of the network', `${card.image_size} × ${card.image_size} px (${card.resize})`],
       [
         'Decision threshold',
