@@ -31,7 +31,7 @@ SOURCES = Path(coverslip.__file__).parent
 CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
 FUNCTIONS = {"text", "message", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
-FUNCTIONS_OF_STAGES = {"Progressed", "progress_reporter"}
+FUNCTIONS_OF_STAGES = {"Progressed", "paced", "progress_reporter"}
 FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),

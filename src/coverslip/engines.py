@@ -32,7 +32,7 @@ from coverslip._version import __version__
 from coverslip.cache.arrays import ArrayStore
 from coverslip.cache.stores import Kind, RecordStore, claim_store, unusable_note
 from coverslip.errors import CoverslipError, has_extra
-from coverslip.events import COMPUTING_FEATURES, Emit, Noted, Progressed, ignore, time_left
+from coverslip.events import COMPUTING_FEATURES, Emit, Noted, ignore, paced
 from coverslip.files import write_bytes, write_json
 from coverslip.machine import is_out_of_memory, n_cores, processor_instructions, processor_name
 from coverslip.messages import note
@@ -557,7 +557,8 @@ def embed(
                 store.add([digests[i] for i in chunk], run_tta(engine, pixels, tta))
                 done += len(chunk)
                 stop.check()
-                emit(_progress(done, len(missing), time.monotonic() - started))
+                seconds = time.monotonic() - started
+                emit(paced(stage=COMPUTING_FEATURES, done=done, total=len(missing), n=done, seconds=seconds))
             positions = store.positions(digests)
         yield Features(store, positions), engine
 
@@ -602,8 +603,3 @@ def _read_ahead(
             if following is not None:
                 in_flight.append(pool.submit(pixels_of, following))
             yield chunk, pixels
-
-
-def _progress(done: int, total: int, seconds: float) -> Progressed:
-    per_second, left = done / max(seconds, 1e-9), time_left(done, total, seconds)
-    return Progressed(stage=COMPUTING_FEATURES, done=done, total=total, per_second=per_second, seconds_left=left)

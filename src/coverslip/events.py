@@ -377,6 +377,13 @@ def time_left(done: float, total: float, seconds: float) -> float | None:
     return seconds * max(0.0, total - done) / done
 
 
+def paced(*, stage: str, done: int, total: int, n: int, seconds: float) -> Progressed:
+    """Return the event of work whose pace is that of its last `n` units, which took some seconds."""
+    pace = n / seconds if n and seconds else None
+    left = None if pace is None else time_left(done, total, done / pace)
+    return Progressed(stage=stage, done=done, total=total, per_second=pace, seconds_left=left)
+
+
 def progress_reporter(emit: Emit, stage: str, unit: str = "steps", **parameters: Any) -> OnProgress:
     """Return a callable that emits progress events.
 

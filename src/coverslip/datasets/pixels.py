@@ -18,7 +18,7 @@ from coverslip.cache.stores import Kind, limit_bytes, list_stores, unusable_note
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.quality.scanning import Scan, Unreadable, by_field
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore, time_left
+from coverslip.events import Emit, Noted, ignore, paced
 from coverslip.images.decoding import Fields, read_preprocessed_image
 from coverslip.images.preprocessing import (
     PixelFacts,
@@ -286,15 +286,7 @@ class PixelCache:
                 batch.clear()
                 self._stop.check()
                 seconds = time.monotonic() - started
-                emit(
-                    Progressed(
-                        stage="preprocessing-images",
-                        done=done,
-                        total=len(missing),
-                        per_second=done / max(seconds, 1e-9),
-                        seconds_left=time_left(done, len(missing), seconds),
-                    )
-                )
+                emit(paced(stage="preprocessing-images", done=done, total=len(missing), n=done, seconds=seconds))
 
 
 def _with_pixels(facts: PixelFacts, pixels: np.ndarray) -> PreprocessedImage:

@@ -7,6 +7,9 @@ allocate the size that the header of a strip or tile declares, whatever the page
 Decoding processes end such work at their limits of time and memory. These checks remain for what limits do not cover:
 the Python functions decode in the process of the caller, which nothing ends; memory limits exist on Linux only; a strip
 of another size than its page would be read as other pixels. A file that only takes long is left to the limit of time.
+
+A lower limit of memory cannot replace them either. Of the real images, none needs more than 0.3 GiB of address space.
+But a plane of the largest permitted size needs 0.8 GiB as TIFF with LZW, and 1.1 GiB as WebP: 900 MiB would refuse it.
 """
 
 import logging

@@ -40,7 +40,7 @@ from coverslip.errors import BadClassifier, CoverslipError, UnreadableImage
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import classes_in_sets, decided_classes
 from coverslip.evaluation.prevalence import log_ratios
-from coverslip.events import Emit, Noted, Progressed, ignore, time_left
+from coverslip.events import Emit, Noted, Progressed, ignore, paced
 from coverslip.files import sha256_json
 from coverslip.images.preprocessing import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import (
@@ -400,9 +400,7 @@ class Classifier:
             if now - last_emitted > _SECONDS_BETWEEN_EVENTS or done == n:
                 last_emitted = now
                 stop.check()
-                pace = (done - 1) / (now - first_row_at) if now > first_row_at else None
-                left = time_left(done, n, done / pace) if pace else None
-                emit(Progressed(stage="predicting", done=done, total=n, per_second=pace, seconds_left=left))
+                emit(paced(stage="predicting", done=done, total=n, n=done - 1, seconds=now - first_row_at))
         for each in differences.notes():
             emit(Noted.of(each))
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from coverslip.datasets.index.records import DECISIONS, UNREADABLE, Dataset, ImageRecord
 from coverslip.datasets.names import name_as_text, one_line
 from coverslip.errors import BadClusterAnswer, CoverslipError
-from coverslip.events import Emit, Noted, Progressed, ignore, time_left
+from coverslip.events import Emit, Noted, Progressed, ignore, paced
 from coverslip.images.preprocessing import PreprocessedImage
 from coverslip.images.reader import PixelSizeUm
 from coverslip.inference.classifier import load_classifier
@@ -309,6 +309,4 @@ class _PredictionProgress:
         now = time.monotonic()
         self._done, self._first = done, self._first or (done, now)
         n, seconds = done - self._first[0], now - self._first[1]
-        pace = n / seconds if n and seconds else None
-        left = time_left(done, self._n, done / pace) if pace else None
-        self._emit(Progressed(stage="predicting", done=done, total=self._n, per_second=pace, seconds_left=left))
+        self._emit(paced(stage="predicting", done=done, total=self._n, n=n, seconds=seconds))

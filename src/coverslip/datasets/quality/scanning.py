@@ -33,7 +33,7 @@ from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_h
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key
 from coverslip.errors import UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore, time_left
+from coverslip.events import Emit, Noted, Progressed, ignore, paced
 from coverslip.files import sha256_json
 from coverslip.images.decoding import Fields
 from coverslip.images.decoding_pool import READ_ALONE
@@ -453,7 +453,7 @@ def scan_images(
             facts[i], is_cached[i] = cached_facts, True
             if n % _VERIFIED_AT_ONCE == 0:
                 stop.check()
-                emit(_progress(is_cached.count(True), len(records), None))
+                emit(Progressed(stage="reading-images", done=is_cached.count(True), total=len(records)))
         to_decode = by_field(records, [i for i, has_facts in enumerate(is_cached) if not has_facts])
         reader = _Reader(records, facts_cache, hashes, on_pixels, fields or Fields())
         _decode(reader, to_decode, facts, emit, stop, n_threads or n_cores())
@@ -497,6 +497,11 @@ def _decode(
 ) -> None:
     started = reported = saved = time.monotonic()
     n_cached = len(facts) - len(to_decode)
+
+    def report(n: int) -> None:
+        seconds = time.monotonic() - started
+        emit(paced(stage="reading-images", done=n_cached + n, total=len(facts), n=n, seconds=seconds))
+
     in_flight: deque[tuple[int, Future[PixelFacts | Unreadable]]] = deque()
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="read")
     try:
@@ -507,7 +512,7 @@ def _decode(
             i, future = in_flight.popleft()
             while not wait([future], _PROGRESS_EVERY_S).done:  # decoding can take long; the user may cancel
                 stop.check()
-                emit(_progress(n_cached + n_done, len(facts), n_done / (time.monotonic() - started)))
+                report(n_done)
             facts[i] = future.result()
             now = time.monotonic()
             if now - saved > _SAVE_EVERY_S:
@@ -515,12 +520,11 @@ def _decode(
                 saved = now
             if now - reported > _PROGRESS_EVERY_S:
                 stop.check()
-                emit(_progress(n_cached + n_done + 1, len(facts), (n_done + 1) / (now - started)))
+                report(n_done + 1)
                 reported = now
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # images in flight are no longer needed
-    seconds = max(time.monotonic() - started, 1e-9)
-    emit(_progress(len(facts), len(facts), len(to_decode) / seconds if to_decode else None))
+    report(len(to_decode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -569,11 +573,6 @@ def by_field(records: Sequence[ImageRecord], positions: Sequence[int]) -> list[i
         return first.get(records[i].path, i) * n + i
 
     return sorted(positions, key=order) if first else list(positions)
-
-
-def _progress(done: int, total: int, per_second: float | None) -> Progressed:
-    left = time_left(done, total, done / per_second) if per_second else None
-    return Progressed(stage="reading-images", done=done, total=total, per_second=per_second, seconds_left=left)
 
 
 def _emit_notes(facts: Sequence[PixelFacts | Unreadable], emit: Emit) -> None:

@@ -19,7 +19,7 @@ from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE, 
 from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import read_preprocessed
 from coverslip.errors import CoverslipError, UnreadableImage
-from coverslip.events import Emit, Noted, Progressed, ignore, show, time_left
+from coverslip.events import Emit, Noted, ignore, paced, show
 from coverslip.files import atomic_write, write_csv
 from coverslip.images.output import caption_font, fit_caption
 from coverslip.images.preprocessing import PreprocessedImage
@@ -325,9 +325,8 @@ def _all_images(
         yield _Sheet(name, shown, tiles)
         now, n = time.monotonic(), len(opened[0])
         if now - last_emitted > _SECONDS_BETWEEN_EVENTS or i + 1 == n:
-            last_emitted, pace = now, (i + 1) / max(now - began, 1e-9)
-            left = time_left(i + 1, n, now - began)
-            emit(Progressed(stage="explaining-predictions", done=i + 1, total=n, per_second=pace, seconds_left=left))
+            last_emitted = now
+            emit(paced(stage="explaining-predictions", done=i + 1, total=n, n=i + 1, seconds=now - began))
 
 
 def _explained(
