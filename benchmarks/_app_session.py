@@ -135,20 +135,19 @@ FILTERS: dict[str, dict[str, Any]] = {
 
 
 def second_reading(app: App, cells: str) -> None:
-    at = f"datasets/{cells}"
-    app.ask("draw a second reading", "POST", f"{at}/second-reading", {"n": 1000}, author=EVE)
+    at = f"lists/{cells}/draw"
+    app.ask("draw a second reading", "POST", at, {"n": 1000}, author=EVE)
     rows = app.rows(cells)
     for k in range(10, 16):
         label = CLASSES[(k + (k == 12)) % 3]
-        path = f"{at}/second-reading/images/{rows[name(k)]}"
+        path = f"{at}/rows/{rows[name(k)]}"
         app.ask(f"read image {k}", "PUT", path, {"label": label}, author=EVE)
-    app.get("agreement", f"{at}/second-reading/agreement")
-    app.get("disagreements", f"{at}/second-reading/disagreements")
-    decision = f"{at}/second-reading/decisions/{rows[name(12)]}"
+    app.get("agreement", f"{at}/result")
+    decision = f"{at}/decisions/{rows[name(12)]}"
     app.ask("decide a disagreement", "PUT", decision, {"label": "small"}, author=ADA)
     imported = f"image_id,label,author\nsmall/{name(15)},small,Grace\nmedium/{name(16)},large,Grace\n"
-    app.ask("import readings", "POST", f"{at}/second-reading/import", imported.encode())
-    app.get("download readings", f"{at}/download/readings")
+    app.ask("import readings", "POST", f"{at}/import", imported.encode())
+    app.get("download readings", f"datasets/{cells}/download/readings")
 
 
 def inspect_dataset(app: App, cells: str) -> None:
@@ -298,30 +297,28 @@ def correct(app: App, prediction: str, cells: str) -> None:
 
 
 def spot_check(app: App, prediction: str) -> None:
-    at = f"predictions/{prediction}"
+    at, draw = f"predictions/{prediction}", f"lists/{prediction}/draw"
     app.get("proportions by folder", f"{at}/samples")
     sampling = {"conditions": {sample: sample.partition("/")[0] for sample in SAMPLES}}
     app.ask("proportions by condition", "PUT", f"{at}/samples", sampling)
     app.get("proportions of conditions", f"{at}/samples")
     for what in ("samples", "samples-prism", "samples-report"):
         app.get(f"proportions: {what}", f"jobs/{prediction}/download/{what}")
-    app.get("labels that a spot check needs", f"{at}/spot-check/needed", half_width=0.2)
-    drawn = app.ask(
-        "draw a spot check", "PUT", f"{at}/spot-check", {"n": 10 * len(SAMPLES)}
-    )  # all, since they are drawn at random
+    app.get("labels that a spot check needs", f"{draw}/needed", half_width=0.2)
+    drawn = app.ask("draw a spot check", "POST", draw, {"n": 10 * len(SAMPLES)})  # all, since they are drawn at random
     items = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=200)[2])["items"]
     predicted = {item["row_id"]: item["predicted"] for item in items}
     for k, row in enumerate(sorted(image["row_id"] for image in drawn["images"])):
         label = predicted[row] if k % 5 else CLASSES[(CLASSES.index(predicted[row]) + 1) % 3]
-        path = f"{at}/spot-check/images/{row}"
+        path = f"{draw}/rows/{row}"
         if k in (0, 1):
             app.ask(f"label spot check {k}", "PUT", path, {"label": label}, author=ADA)
         else:
             app.send("PUT", path, {"label": label}, author=ADA)
-    app.get("spot check", f"{at}/spot-check")
-    app.get("result of the spot check", f"{at}/spot-check/result")
+    app.get("spot check", draw)
+    app.get("result of the spot check", f"{draw}/result")
     app.get("download spot check", f"jobs/{prediction}/download/spot-check")
-    app.ask("corrections of the spot check", "PUT", f"{at}/spot-check/corrections")
+    app.ask("corrections of the spot check", "PUT", f"{draw}/corrections")
     app.get("rows after the spot check", f"lists/{prediction}/rows", limit=200)
 
 
@@ -387,7 +384,7 @@ def ask_workspace(app: App) -> None:
         for what in ("objects", "suggestions"):
             app.get(f"{title}: {what}", f"computations/{what}/{dataset['id']}")
         app.get(f"{title}: readings", f"{at}/download/readings")
-        app.get(f"{title}: agreement", f"{at}/second-reading/agreement")
+        app.get(f"{title}: agreement", f"lists/{dataset['id']}/draw/result")
     for k, run in enumerate(listed("runs")):
         title = f"workspace: training {k}, {run['name']}"
         app.get(f"{title}: rows", f"lists/{run['id']}/rows")
@@ -403,8 +400,9 @@ def ask_workspace(app: App) -> None:
         at, title = f"predictions/{prediction['id']}", f"workspace: prediction {k}, {prediction['name']}"
         app.get(f"{title}: rows", f"lists/{prediction['id']}/rows", limit=200)
         app.get(f"{title}: predictions.csv", f"jobs/{prediction['id']}/download/predictions")
-        for what in ("samples", "spot-check", "spot-check/result"):
-            app.get(f"{title}: {what}", f"{at}/{what}")
+        app.get(f"{title}: samples", f"{at}/samples")
+        for what in ("draw", "draw/result"):
+            app.get(f"{title}: {what}", f"lists/{prediction['id']}/{what}")
     for each in listed("studies"):
         app.get(f"workspace: study {each['name']}", f"studies/{each['id']}")
         app.get(f"workspace: study {each['name']}: results", f"jobs/{each['id']}/results")

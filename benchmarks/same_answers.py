@@ -45,6 +45,7 @@ RENAMED: dict[str, str] = {}
 # Regular expressions for steps and paths that are random or depend on the computer, and why.
 EXCLUDED: dict[str, str] = {
     r"draw a second reading \| content\.images\.order": "all images are drawn, in random order",
+    r".*(second reading|spot[ -]check|draw) \| content\.how\.(seed|made)$": "each draw has another seed and time",
     r".*spot[ -]check \| content\.(images\.order|rows\.order|sha256 of the bytes)": "the same",
     r".*\| content\.log_tail$": "progress is reported at intervals of time",
     r".*\| content\.(dataset\.)?progress(\.|$)": "it depends on the time of the request",

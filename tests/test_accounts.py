@@ -130,13 +130,12 @@ OF_VIEWERS = {
 }
 OF_ANNOTATORS = {
     ("post", "/computations"),  # of what labeling uses
-    ("put", "/datasets/{dataset_id}/second-reading/images/{row_id}"),
+    ("put", "/lists/{list_id}/draw/rows/{row_id}"),
     ("post", "/datasets/{dataset_id}/labels"),
     ("post", "/changes/{change_id}/{action}"),
     ("post", "/datasets/{dataset_id}/exclusions"),
     ("post", "/datasets/{dataset_id}/confirmed-labels"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
-    ("put", "/predictions/{prediction_id}/spot-check/images/{row_id}"),
     ("post", "/jobs/{job_id}/{action}"),  # stop computations for pages
 }
 READS_FOLDERS_OF_THE_SERVER = {("get", "/folders")}

@@ -18,7 +18,7 @@ from small_workspace import once_before
 from coverslip.datasets.index.records import ImageFinder
 from coverslip.images.reader import ReadPlan, square_around
 from coverslip.runs.predictions import Prediction
-from coverslip.workspace.correcting.readings import readings_lines
+from coverslip.workspace.correcting.draws import readings_lines
 from coverslip.workspace.datasets.sources import change_dataset
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.lists import finder_in

@@ -170,7 +170,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
         assert len({row["image_id"] for row in table}) == 3
         return [row.get("corrected", "") for row in table]
 
-    drawn = lab.client.put(f"{path}/spot-check", json={"n": 3}).json()["images"]
+    drawn = lab.client.post(f"{in_lists(path)}/draw", json={"n": 3}).json()["images"]
     assert sorted(image["row_id"] for image in drawn) == [0, 1]  # each image counts once
     lab.client.put(f"{in_lists(path)}/rows/2/correction", json={"label": "medium"})
     assert corrections() == ["medium", "", "medium"]

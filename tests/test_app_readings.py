@@ -15,9 +15,10 @@ from small_workspace import API, Json, new_workspace, open_images, until, write_
 from tables import downloaded
 
 from coverslip.app.server import create_app
-from coverslip.workspace.correcting.readings import draw_images
+from coverslip.workspace.correcting.draws import draw_images, label_image, reading_agreement
 from coverslip.workspace.datasets.sources import change_dataset
 from coverslip.workspace.datasets.state import dataset_state
+from coverslip.workspace.store.rows import acting_as
 from coverslip.workspace.store.workspace import Workspace
 
 ADA, EVE = {"X-Author": "Ada"}, {"X-Author": "Eve"}
@@ -32,7 +33,7 @@ class Lab:
     def send(
         self, method: str, path: str = "", code: int = 200, body: Json | None = None, by: dict[str, str] | None = None
     ) -> Json:
-        address = f"{API}/datasets/{self.dataset}/second-reading{path}"
+        address = f"{API}/lists/{self.dataset}/draw{path}"
         answer = self.client.request(method, address, json=body, headers=by)
         assert answer.status_code == code, answer.text
         content: Json = {} if code == 204 else answer.json()
@@ -45,7 +46,7 @@ class Lab:
 
     def decided(self, row: int) -> tuple[str | None, int | None]:
         """The decision about an image, and the change with it."""
-        (image,) = (each for each in self.send("GET", "/disagreements")["items"] if each["row_id"] == row)
+        (image,) = (each for each in self.send("GET", "/result")["disagreements"] if each["row_id"] == row)
         return image["decision"] and image["decision"]["label"], image["change"]
 
     def undo_decision(self, row: int) -> int:
@@ -57,7 +58,7 @@ class Lab:
 
     def send_table(self, text: str) -> Json:
         answer = self.client.post(
-            f"{API}/datasets/{self.dataset}/second-reading/import",
+            f"{API}/lists/{self.dataset}/draw/import",
             content=text.encode(),
             headers={"Content-Type": "application/octet-stream"},
         )
@@ -80,21 +81,22 @@ def read_all(lab: Lab, n_different: int) -> list[int]:
     for k, row in enumerate(rows):
         at = classes.index(lab.label(row))
         label = classes[(at + (k < n_different)) % len(classes)]
-        lab.send("PUT", f"/images/{row}", body={"label": label}, by=ADA)
+        lab.send("PUT", f"/rows/{row}", body={"label": label}, by=ADA)
     return rows
 
 
 @pytest.mark.slow
 def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: Lab) -> None:
-    assert lab.send("GET", by=ADA)["n_drawn"] == 0
+    assert lab.send("GET", by=ADA)["how"] is None
     drawn = lab.send("POST", body={"n": 12}, by=ADA)
-    assert (drawn["n_drawn"], drawn["n_labeled"], drawn["reader"]) == (12, 30, "Ada")
-    assert all(image.keys() == {"row_id", "label", "made"} for image in drawn["images"])
+    assert (drawn["how"]["n"], drawn["how"]["made_by"], drawn["n_labeled"], drawn["reader"]) == (12, "Ada", 30, "Ada")
+    assert all(image.keys() == {"row_id", "label", "excluded", "made", "is_labeled"} for image in drawn["images"])
     before = {image["row_id"]: lab.label(image["row_id"]) for image in drawn["images"]}
     rows = read_all(lab, 3)
     assert {row: lab.label(row) for row in rows} == before
-    matched = lab.send("GET", "/agreement")
-    assert (matched["n_disagreements"], matched["n_decided"], matched["readers"]) == (3, 0, {"Ada": 12})
+    matched = lab.send("GET", "/result")
+    assert [each["decision"] for each in matched["disagreements"]] == [None] * 3
+    assert matched["readers"] == {"Ada": 12}
     (pair,) = matched["pairs"]
     assert (pair["first"], pair["second"]) == (None, "Ada")
     assert pair["agreement"]["agreement"]["value"] == 0.75
@@ -110,12 +112,12 @@ def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: La
     assert lab.send("GET", by=EVE)["images"][0]["label"] is None  # another reader has readings of their own
     more = lab.send("POST", body={"n": 1000}, by=ADA)
     assert [image["row_id"] for image in more["images"]][:12] == rows
-    assert more["n_drawn"] == 30
+    assert more["how"]["n"] == len(more["images"]) == 30
     assert lab.send("POST", code=409, body={"n": 1})["code"] == "no-image-to-read"
-    lab.send("PUT", f"/images/{rows[0]}", 422, {"label": "no class"}, ADA)
-    assert lab.send("PUT", f"/images/{rows[0]}", body={"label": None}, by=ADA)["made"] is None
+    lab.send("PUT", f"/rows/{rows[0]}", 422, {"label": "no class"}, ADA)
+    assert lab.send("PUT", f"/rows/{rows[0]}", body={"label": None}, by=ADA)["made"] is None
     lab.send("DELETE", code=204)
-    assert lab.send("GET", "/agreement")["pairs"] == []
+    assert lab.send("GET", "/result")["pairs"] == []
 
 
 def test_the_first_author_does_not_read_again(lab: Lab) -> None:
@@ -124,24 +126,48 @@ def test_the_first_author_does_not_read_again(lab: Lab) -> None:
     assert lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json=changed, headers=ADA).status_code == 200
     drawn = lab.send("POST", body={"n": 30}, by=ADA)
     assert (drawn["n_by_reader"], len(drawn["images"])) == (1, 29)
-    refused = lab.send("PUT", f"/images/{image['row_id']}", 409, {"label": "medium"}, ADA)
+    refused = lab.send("PUT", f"/rows/{image['row_id']}", 409, {"label": "medium"}, ADA)
     assert refused["code"] == "second-reading-by-first-author"
-    lab.send("PUT", f"/images/{image['row_id']}", body={"label": "medium"}, by=EVE)
-    assert lab.send("GET", "/agreement")["first_authors"] == {"Ada": 1}
+    lab.send("PUT", f"/rows/{image['row_id']}", body={"label": "medium"}, by=EVE)
+    assert lab.send("GET", "/result")["first_authors"] == {"Ada": 1}
+
+
+def test_a_reader_does_not_see_labels_of_images_that_are_still_to_be_read(lab: Lab) -> None:
+    lab.send("POST", body={"n": 10}, by=ADA)
+    rows = read_all(lab, 4)
+    assert {each["row_id"] for each in lab.send("GET", "/result", by=EVE)["disagreements"]} == set(rows[:4])
+    lab.send("PUT", f"/rows/{rows[0]}", body={"label": lab.label(rows[0])}, by=EVE)  # Eve begins to read
+    assert [each["row_id"] for each in lab.send("GET", "/result", by=EVE)["disagreements"]] == [rows[0]]
+    assert {image["label"] for image in lab.send("GET", by=EVE)["images"]} == {lab.label(rows[0]), None}
+    assert lab.send("PUT", f"/rows/{rows[1]}", 422, {"label": None, "excluded": "unusable"}, EVE)["code"] == (
+        "blind-label-of-other-class"
+    )
+
+
+def test_a_reader_without_a_name_reads_labels_of_the_folder(lab: Lab) -> None:
+    with acting_as(""):
+        drawn = draw_images(lab.workspace, lab.dataset, 2)
+        assert len(drawn.images) == 2
+        row, other = (image.row_id for image in drawn.images)
+        label_image(lab.workspace, lab.dataset, row, lab.label(row))
+        label_image(lab.workspace, lab.dataset, other, lab.label(other))
+        label_image(lab.workspace, lab.dataset, other, None)
+    (pair,) = reading_agreement(lab.workspace, lab.dataset).pairs
+    assert (pair.first, pair.second, pair.agreement.n) == (None, "", 1)
 
 
 def test_a_decision_is_the_label_keeps_the_readings_and_can_be_undone(lab: Lab) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 2)
-    agreement = lab.send("GET", "/agreement")["pairs"]
-    image = lab.send("GET", "/disagreements")["items"][0]
+    agreement = lab.send("GET", "/result")["pairs"]
+    image = lab.send("GET", "/result")["disagreements"][0]
     row, first, second = image["row_id"], image["first"]["label"], image["readings"][0]["label"]
     assert lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)["made_by"] == "Eve"
     assert lab.label(row) == second
-    decided = lab.send("GET", "/disagreements")["items"][-1]
+    decided = lab.send("GET", "/result")["disagreements"][-1]
     assert (decided["row_id"], decided["first"], decided["readings"]) == (row, image["first"], image["readings"])
     assert decided["decision"]["label"] == second
-    assert lab.send("GET", "/agreement")["pairs"] == agreement  # of the readings, not of the decision
+    assert lab.send("GET", "/result")["pairs"] == agreement  # of the readings, not of the decision
     kinds = [(line["kind"], line["label"], line["author"]) for line in lab.table()]
     assert ("decision", second, "Eve") in kinds
 
@@ -164,7 +190,7 @@ def test_a_decision_is_the_label_keeps_the_readings_and_can_be_undone(lab: Lab) 
 def test_an_undone_decision_about_an_image_that_left_the_dataset_can_be_redone(lab: Lab, tmp_path: Path) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 1)
-    image = lab.send("GET", "/disagreements")["items"][0]
+    image = lab.send("GET", "/result")["disagreements"][0]
     lab.send("PUT", f"/decisions/{image['row_id']}", body={"label": image["first"]["label"]}, by=EVE)
     change = lab.decided(image["row_id"])[1]
     assert lab.undo_decision(image["row_id"]) == 200
@@ -178,20 +204,20 @@ def test_an_undone_decision_about_an_image_that_left_the_dataset_can_be_redone(l
 def test_exported_readings_are_imported_again_and_unknown_rows_counted(lab: Lab) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 4)
-    agreement = lab.send("GET", "/agreement")
+    agreement = lab.send("GET", "/result")
     text = downloaded(lab.client.get(f"{API}/datasets/{lab.dataset}/download/readings"))
     assert len(lab.table()) == 40  # 30 labels and 10 readings
     lab.send("DELETE", code=204)
     result = lab.send_table(text + "nowhere,nowhere.png,large,Ada,,reading\n")
     assert (result["n"], result["n_without_author"], result["n_unknown"]) == (10, 30, 1)
     assert result["unknown"] == ["nowhere"]
-    assert lab.send("GET", "/agreement")["pairs"] == agreement["pairs"]
-    assert lab.send("GET", by=EVE)["n_drawn"] == 0  # imported, not drawn
+    assert lab.send("GET", "/result")["pairs"] == agreement["pairs"]
+    assert lab.send("GET", by=EVE)["images"] == []  # imported, not drawn
     assert lab.send_table("path,text\na,b\n")["code"] == "readings-without-columns"
-    assert lab.send("GET", "/agreement")["similar_labels"] == []
+    assert lab.send("GET", "/result")["similar_labels"] == []
     read = next(row for row in lab.table() if row["kind"] == "reading" and row["label"] == "large")
     lab.send_table(f"image_id,label,author\n{read['image_id']},Large ,Ada\n")
-    assert lab.send("GET", "/agreement")["similar_labels"] == [["large", "Large"]]
+    assert lab.send("GET", "/result")["similar_labels"] == [["large", "Large"]]
 
 
 @pytest.mark.slow
@@ -209,14 +235,14 @@ def test_a_path_of_several_images_gives_none_of_them_a_reading(lab: Lab, tmp_pat
 def test_readings_stay_with_their_images_if_a_source_is_added(lab: Lab, tmp_path: Path) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 2)
-    before = lab.send("GET", "/agreement")
+    before = lab.send("GET", "/result")
     ids = {line["image_id"] for line in lab.table()}
     write_cells(tmp_path / "others", 12, seed=5)
     sources = [{"path": str(tmp_path / name)} for name in ("cells", "others")]
     change_dataset(lab.workspace, lab.dataset, {"sources": sources})
     until(lambda: dataset_state(lab.workspace, lab.dataset).state != "reading")
     assert not ids & {line["image_id"] for line in lab.table()}  # the second source changes IDs
-    after = lab.send("GET", "/agreement")
+    after = lab.send("GET", "/result")
     assert after["pairs"][0]["agreement"]["counts"] == before["pairs"][0]["agreement"]["counts"]
     assert len(lab.send("GET", by=ADA)["images"]) == 10
 
@@ -234,29 +260,28 @@ def test_of_equal_images_one_is_read(tmp_path: Path) -> None:
     first = next((cells / "a").rglob("*.png"))
     shutil.copy(first, first.with_name("copy.png"))
     drawn = draw_images(workspace, open_images(workspace, cells), 100)
-    assert (drawn.n_labeled, drawn.n_drawn) == (6, 6)
+    assert (drawn.n_labeled, len(drawn.images)) == (6, 6)
 
 
 @pytest.mark.parametrize("how", ["labeled in the gallery", "undone in the history"])
 def test_a_decision_counts_while_it_is_the_label_and_can_be_replaced(lab: Lab, how: str) -> None:
     lab.send("POST", body={"n": 10}, by=ADA)
     read_all(lab, 1)
-    (image,) = lab.send("GET", "/disagreements")["items"]
+    (image,) = lab.send("GET", "/result")["disagreements"]
     row, first, second = image["row_id"], image["first"]["label"], image["readings"][0]["label"]
     lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
-    assert lab.send("GET", "/agreement")["n_decided"] == 1
+    assert lab.decided(row)[0] == second
     dataset = f"{API}/datasets/{lab.dataset}"
     if how == "labeled in the gallery":
         third = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
         lab.client.post(f"{dataset}/labels", json={"rows": [row], "label": third})
     else:
         assert lab.undo_decision(row) == 200
-    assert lab.send("GET", "/agreement")["n_decided"] == 0
-    assert lab.send("GET", "/disagreements")["items"][0]["decision"] is None
+    assert lab.decided(row)[0] is None
     assert "decision" not in {line["kind"] for line in lab.table()}
     lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
     assert lab.label(row) == second
-    assert lab.send("GET", "/agreement")["n_decided"] == 1
+    assert lab.decided(row)[0] == second
     before = first if how == "undone in the history" else third
     assert lab.undo_decision(row) == 200
     assert lab.label(row) == before

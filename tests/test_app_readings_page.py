@@ -17,6 +17,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     app = app_server
     images = write_cells(app.root / "read twice", 12)  # 4 of each class, so that 9 at random have all classes
     dataset = f"datasets/{app.opened(images)['id']}"
+    draw = f"{in_lists(dataset)}/draw"
     open_page(page, f"/{dataset}/second-reading")
     page.get_by_role("textbox", name="Reader").fill("Eve")
     page.get_by_role("button", name="Save name").click()
@@ -27,7 +28,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     def hold(route: "Route") -> None:
         held.append(route)
 
-    saves = f"**/{dataset}/second-reading/images/*"
+    saves = f"**/{draw}/rows/*"
     for k in range(1, 10):
         page.get_by_role("img", name=f"Image {k} of 9").evaluate("picture => picture.decode()")
         if k == 8:
@@ -37,18 +38,16 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     page.get_by_role("button", name="Save name").click()
     held[0].continue_()
     page.get_by_text("This browser labels as Ann.").wait_for()
-    app.until(
-        f"{dataset}/second-reading/agreement", lambda body: body["pairs"] and body["pairs"][0]["agreement"]["n"] == 9
-    )
+    app.until(f"{draw}/result", lambda body: body["pairs"] and body["pairs"][0]["agreement"]["n"] == 9)
 
     page.get_by_role("link", name="Agreement").click()
     first_class = app.get(dataset)["classes"][0]["name"]
-    (pair,) = app.get(f"{dataset}/second-reading/agreement")["pairs"]
+    (pair,) = app.get(f"{draw}/result")["pairs"]
     assert (pair["first"], pair["second"]) == (None, "Eve")
     agreement = page.get_by_role("region", name="Agreement")
     row = agreement.get_by_role("row").filter(has=page.get_by_role("cell", name="Eve", exact=True)).first
     assert f"{pair['agreement']['agreement']['value']:.2f}" in row.inner_text()  # the interval of 9 images is wide
-    different = app.get(f"{dataset}/second-reading/disagreements")["items"]
+    different = app.get(f"{draw}/result")["disagreements"]
     assert 0 < len(different) < 9
     assert {image["readings"][0]["label"] for image in different} == {first_class}
 
@@ -59,7 +58,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
     decided.wait_for()
     assert app.get(f"{in_lists(dataset)}/rows/{image['row_id']}")["label"] == first_class
     shown = label.element_handle()
-    with page.expect_response(f"**/{dataset}/second-reading"), page.expect_response("**/disagreements*"):
+    with page.expect_response(f"**/{draw}"), page.expect_response(f"**/{draw}/result"):
         app.opened(write_cells(app.root / "unrelated", 3))
     shown.evaluate("() => new Promise(end => requestAnimationFrame(() => requestAnimationFrame(end)))")
     assert shown.evaluate("node => node.isConnected")  # the page is not built again at an unrelated event

@@ -29,7 +29,7 @@ class Lab:
     prediction: str
 
     def send(self, method: str, path: str = "", code: int = 200, body: Json | None = None, **headers: str) -> Json:
-        address = f"{API}/predictions/{self.prediction}/spot-check{path}"
+        address = f"{API}/lists/{self.prediction}/draw{path}"
         answer = self.client.request(method, address, json=body, headers=headers)
         assert answer.status_code == code, answer.text
         content: Json = {} if code == 204 else answer.json()
@@ -56,7 +56,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture
 def drawn(lab: Lab) -> Json:
     lab.send("DELETE", code=204)
-    return lab.send("PUT", body={"n": 8})
+    return lab.send("POST", body={"n": 8})
 
 
 def answers_of(lab: Lab, drawn: Json) -> dict[int, str]:
@@ -69,44 +69,59 @@ def answers_of(lab: Lab, drawn: Json) -> dict[int, str]:
 def test_nothing_is_drawn_at_first(lab: Lab) -> None:
     lab.send("DELETE", code=204)
     state = lab.send("GET")
-    assert (state["n"], state["images"]) == (None, [])
+    assert (state["how"], state["images"]) == (None, [])
     assert lab.send("GET", "/result", 409)["code"] == "spot-check-not-labeled"
     needed = lab.send("GET", "/needed?half_width=0.2")
     assert needed["half_width"] == 0.2
     assert {each["condition"] for each in needed["needed"]} == {"0", "10"}
-    assert lab.send("PUT", code=422, body={"n": 1})["code"] == "spot-check-few-images"  # two samples in each condition
+    assert lab.send("POST", code=422, body={"n": 1})["code"] == "spot-check-few-images"  # two samples in each condition
     lab.send("GET", "/needed?half_width=2", 422)
 
 
 def test_drawn_images_come_without_predictions_and_keep_labels_with_author_and_time(lab: Lab, drawn: Json) -> None:
-    assert (drawn["n"], len(drawn["images"])) == (8, 16)
-    assert all(set(image) == {"row_id", "label", "excluded", "made", "made_by"} for image in drawn["images"])
+    assert (drawn["how"]["n"], len(drawn["images"])) == (8, 16)
+    assert all(set(image) == {"row_id", "label", "excluded", "made", "is_labeled"} for image in drawn["images"])
     first, second, third = (image["row_id"] for image in drawn["images"][:3])
     name = drawn["classes"][0]
     author = {"X-Author": "Ada"}
-    labeled = lab.send("PUT", f"/images/{first}", body={"label": name}, **author)
-    assert (labeled["label"], labeled["made_by"]) == (name, "Ada")
+    labeled = lab.send("PUT", f"/rows/{first}", body={"label": name}, **author)
+    assert (labeled["label"], labeled["is_labeled"]) == (name, True)
     assert labeled["made"]
-    lab.send("PUT", f"/images/{second}", body={"label": None, "excluded": "unusable"})
-    lab.send("PUT", f"/images/{third}", body={"label": name})
-    lab.send("PUT", f"/images/{third}", body={"label": None})
+    lab.send("PUT", f"/rows/{second}", body={"label": None, "excluded": "unusable"})
+    lab.send("PUT", f"/rows/{third}", body={"label": name})
+    lab.send("PUT", f"/rows/{third}", body={"label": None})
     images = lab.send("GET")["images"]
     assert [image["row_id"] for image in images] == [image["row_id"] for image in drawn["images"]]
-    answers = [(image["label"], image["excluded"]) for image in images[:3]]
-    assert answers == [(name, None), (None, "unusable"), (None, None)]
+    answers = [(image["label"], image["excluded"], image["is_labeled"]) for image in images[:3]]
+    assert answers == [(None, None, True), (None, "unusable", True), (None, None, False)]  # without the label by Ada
     assert images[2]["made"] is None
+    assert lab.send("GET", **author)["images"][0]["label"] == name
     # They are no corrections.
     rows = lab.client.get(f"{API}/lists/{lab.prediction}/rows", params={"rows": f"{first},{second}"}).json()
     assert all((row["correction"], row["excluded"]) == (None, None) for row in rows["items"])
-    assert lab.send("PUT", code=409, body={"n": 8})["code"] == "spot-check-is-labeled"
-    assert lab.send("PUT", f"/images/{first}", 422, {"label": "another"})["code"] == "spot-check-other-class"
+    assert lab.send("POST", code=409, body={"n": 8})["code"] == "spot-check-is-labeled"
+    assert lab.send("PUT", f"/rows/{first}", 422, {"label": "another"})["code"] == "blind-label-of-other-class"
     others = {*range(20)} - {image["row_id"] for image in images}
-    assert lab.send("PUT", f"/images/{others.pop()}", 404, {"label": name})["code"] == "spot-check-image-not-drawn"
+    assert lab.send("PUT", f"/rows/{others.pop()}", 404, {"label": name})["code"] == "row-not-drawn"
+
+
+def test_the_latest_label_of_an_image_counts_until_it_is_removed(lab: Lab, drawn: Json) -> None:
+    row, (first, second, *_) = drawn["images"][0]["row_id"], drawn["classes"]
+
+    def counting() -> list[str]:
+        (condition,) = (each for each in lab.send("GET", "/result")["conditions"] if each["n_labeled"])
+        return [name for name, of in condition["classes"].items() if of["n_labels"]]
+
+    lab.send("PUT", f"/rows/{row}", body={"label": first}, **{"X-Author": "Ada"})
+    lab.send("PUT", f"/rows/{row}", body={"label": second}, **{"X-Author": "Eve"})
+    assert counting() == [second]
+    assert lab.send("PUT", f"/rows/{row}", body={"label": None}, **{"X-Author": "Eve"})["is_labeled"]
+    assert counting() == [first]
 
 
 def test_the_result_is_that_of_the_command_line(lab: Lab, drawn: Json, tmp_path: Path) -> None:
     for row_id, predicted in answers_of(lab, drawn).items():
-        lab.send("PUT", f"/images/{row_id}", body={"label": predicted})
+        lab.send("PUT", f"/rows/{row_id}", body={"label": predicted})
     result = lab.send("GET", "/result")
     assert {each["condition"]: each["accuracy"]["value"] for each in result["conditions"]} == {"0": 1.0, "10": 1.0}
 
@@ -138,9 +153,9 @@ def test_labels_of_a_finished_check_become_corrections_and_do_not_change_its_res
     other = next(name for name in drawn["classes"] if name != predicted[first])
     author = {"X-Author": "Ada"}
     for row_id in rows:
-        lab.send("PUT", f"/images/{row_id}", body={"label": predicted[row_id]}, **author)
-    lab.send("PUT", f"/images/{first}", body={"label": other}, **author)
-    lab.send("PUT", f"/images/{second}", body={"label": None, "excluded": "unusable"}, **author)
+        lab.send("PUT", f"/rows/{row_id}", body={"label": predicted[row_id]}, **author)
+    lab.send("PUT", f"/rows/{first}", body={"label": other}, **author)
+    lab.send("PUT", f"/rows/{second}", body={"label": None, "excluded": "unusable"}, **author)
     address = f"{API}/lists/{lab.prediction}/rows"
     lab.client.put(f"{address}/{third}/correction", json={"label": other})  # by hand
     result, samples = lab.send("GET", "/result"), lab.client.get(f"{API}/predictions/{lab.prediction}/samples").json()
@@ -176,7 +191,7 @@ def test_a_spot_check_keeps_the_samples_of_its_draw(lab: Lab, drawn: Json) -> No
 
 def test_a_prediction_that_is_not_finished_has_no_spot_check(lab: Lab) -> None:
     waiting = queue_prediction(lab.workspace, classifier_id=lab.run, dataset_id=lab.images)
-    address = f"{API}/predictions/{waiting}/spot-check"
-    assert lab.client.put(address, json={"n": 4}).json()["code"] == "prediction-not-finished"
-    assert lab.client.get(f"{API}/predictions/nothing/spot-check").status_code == 404
+    address = f"{API}/lists/{waiting}/draw"
+    assert lab.client.post(address, json={"n": 4}).json()["code"] == "prediction-not-finished"
+    assert lab.client.get(f"{API}/lists/nothing/draw").status_code == 404
     lab.client.delete(f"{API}/jobs/{waiting}")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", stock: Stock) -> None:
-    address = f"predictions/{stock.prediction}/spot-check"
+    address = f"lists/{stock.prediction}/draw"
     stock.app.send(address, method="DELETE")
     open_page(page, f"/predictions/{stock.prediction}")
     page.get_by_role("link", name="Spot check").click()
@@ -59,16 +59,16 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
 
 
 def test_an_answer_that_is_being_saved_stays_while_other_people_work(page: "Page", stock: Stock) -> None:
-    address = f"predictions/{stock.prediction}/spot-check"
+    address = f"lists/{stock.prediction}/draw"
     stock.app.send(address, method="DELETE")
-    stock.app.send(address, {"n": 4}, "PUT")
+    stock.app.send(address, {"n": 4})
     held: list[Route] = []
 
     def hold(route: "Route") -> None:
         held.append(route)
 
-    page.route("**/spot-check/**", hold)
-    open_page(page, f"/{address}")
+    page.route("**/draw/rows/**", hold)
+    open_page(page, f"/predictions/{stock.prediction}/spot-check")
     page.get_by_role("img", name="Image 1 of 4").wait_for()
     page.keyboard.press("1")
     page.get_by_role("img", name="Image 2 of 4").wait_for()
@@ -78,5 +78,5 @@ def test_an_answer_that_is_being_saved_stays_while_other_people_work(page: "Page
     with page.expect_response(f"**/{address}") as reloaded:
         held[0].continue_()
     assert reloaded.value.json()["images"][0]["label"] == reloaded.value.json()["classes"][0]
-    page.unroute("**/spot-check/**")
+    page.unroute("**/draw/rows/**")
     stock.app.send(address, method="DELETE")

@@ -23,7 +23,7 @@ from sqlalchemy import func, insert, select
 
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.predictions import Prediction
-from coverslip.workspace.correcting.readings import draw_images
+from coverslip.workspace.correcting.draws import draw_images
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.records import add_job
 from coverslip.workspace.store import tables as db
@@ -210,13 +210,12 @@ def bench_in(folder: Path) -> Bench:
     keys = keys_by_path(workspace, dataset, images)
     add_job(workspace, **values, state="ended", queued=None, image_keys=keys)
     draw_images(workspace, dataset, 100)
-    checked = [
-        {"job_id": JOB, "row_id": k, "position": k, "label": CLASSES[k % 2], "made": f"{k}", "made_by": "Mia"}
-        for k in range(N_CHECKED)
-    ]
+    by_mia = {"list_id": JOB, "made_by": "Mia", "is_excluded": False, "is_first": False}
+    checked = [{**by_mia, "row_id": k, "label": CLASSES[k % 2], "made": f"{k}"} for k in range(N_CHECKED)]
+    drawn = {"list_id": JOB, "rows": [*range(N_CHECKED)], "n": N_CHECKED, "seed": 0, "made": "", "made_by": "Mia"}
     with workspace.engine.begin() as connection:
-        connection.execute(insert(db.spot_checks).values(job_id=JOB, n=N_CHECKED, sampling={}, created=""))
-        connection.execute(insert(db.spot_check_images), checked)
+        connection.execute(insert(db.draws).values(**drawn, sampling={}))
+        connection.execute(insert(db.blind_labels), checked)
     rows = [each.row_id for each in listed]
     values_now: dict[Key, Any] = {(name, row): None for name in ("answer", "decision") for row in rows}
     values_now |= {("label", each.row_id): each.label for each in listed}
@@ -257,7 +256,7 @@ def next_step(bench: Bench, chance: random.Random) -> Step:
         case "decide":
             decision = chance.choice(CLASSES)
             body = {"label": decision}
-            return "PUT", f"{at}/second-reading/decisions/{row}", body, lambda model: model.decide(row, decision)
+            return "PUT", f"lists/{bench.dataset}/draw/decisions/{row}", body, lambda model: model.decide(row, decision)
         case "check":
 
             def apply(model: Model) -> Change:
@@ -268,7 +267,7 @@ def next_step(bench: Bench, chance: random.Random) -> Step:
                         model.answer(change, image, CLASSES[n % 2], is_excluded=False, is_checked=True)
                 return change
 
-            return "PUT", f"predictions/{JOB}/spot-check/corrections", None, apply
+            return "PUT", f"lists/{JOB}/draw/corrections", None, apply
         case _:
             # Mostly one of the last changes, as people do.
             number = chance.choice(numbers[-6:] if chance.random() < 0.8 else numbers)

@@ -17,8 +17,8 @@ from coverslip.files import sha256_file
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.correcting.corrections import correct
+from coverslip.workspace.correcting.draws import draw_images, label_image
 from coverslip.workspace.jobs.records import find_job
-from coverslip.workspace.predictions import samples
 from coverslip.workspace.store.workspace import Workspace
 
 CLASSES = ("x", "y")
@@ -51,8 +51,8 @@ def exchange(folder: Path) -> None:
 
 def drawn(home: Workspace) -> None:
     """A spot check of both images, one of them labeled."""
-    samples.draw(home, "written", 2)
-    samples.label_image(home, "written", 0, "y")
+    draw_images(home, "written", 2)
+    label_image(home, "written", 0, "y")
 
 
 LABEL = {"label": "y"}
@@ -61,9 +61,9 @@ DOORS = {
     "dataset of corrections": ("POST", "predictions/written/dataset", {"only": "corrected"}),
     "dataset of all": ("POST", "predictions/written/dataset", {"only": "all"}),
     "table": ("GET", "jobs/written/download/predictions", None),
-    "spot check": ("PUT", "predictions/written/spot-check/images/1", LABEL),
+    "spot check": ("PUT", "lists/written/draw/rows/1", LABEL),
     "table of the spot check": ("GET", "jobs/written/download/spot-check", None),
-    "apply the spot check": ("PUT", "predictions/written/spot-check/corrections", None),
+    "apply the spot check": ("PUT", "lists/written/draw/corrections", None),
     "join": ("POST", "predictions/written/join", None),
     "preview of join": ("POST", "previews", None),
 }
@@ -87,7 +87,7 @@ def prepared(app: App, door: str) -> str:
     if "spot" in door:
         drawn(app.home)
     if door == "apply the spot check":
-        samples.label_image(app.home, "written", 1, "x")
+        label_image(app.home, "written", 1, "x")
     if "join" not in door:
         return ""
     return str(app.open(write_image(app.home.roots[0] / "other" / "x" / "d.png", 9).parents[1])["id"])

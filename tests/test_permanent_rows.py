@@ -21,7 +21,7 @@ from coverslip.runs.predictions import Prediction
 from coverslip.workspace.backups import restore_backup, write_backup
 from coverslip.workspace.correcting import undoing
 from coverslip.workspace.correcting.corrections import correct, exclude
-from coverslip.workspace.correcting.readings import decide, import_readings
+from coverslip.workspace.correcting.draws import decide, import_readings
 from coverslip.workspace.datasets import image_rows
 from coverslip.workspace.datasets.image_rows import states_of_images
 from coverslip.workspace.datasets.labels import confirm_labels, set_labels, table_lines, training_images
@@ -31,7 +31,7 @@ from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.lists import images_of_job
 from coverslip.workspace.predictions.state import PREDICTION
 from coverslip.workspace.store.rows import confirmed_ids, dataset_row, keys_of_dataset
-from coverslip.workspace.store.tables import images, jobs, readings, results
+from coverslip.workspace.store.tables import blind_labels, images, jobs, results
 from coverslip.workspace.store.workspace import open_workspace
 
 PLACES, LABELS = st.integers(0, 6), st.sampled_from(["x", "y"])
@@ -223,10 +223,11 @@ class Laboratory:
 
     def check(self) -> None:
         self.sort("refresh")
+        is_reading = select(blind_labels).where(~blind_labels.c.is_first)
         with self.workspace.engine.connect() as connection:
             rows = connection.execute(select(images).where(images.c.dataset_id == self.dataset_id)).all()
             confirmed = confirmed_ids(connection, self.dataset_id)
-            reading_of = {row.row_id: row.label for row in connection.execute(select(readings))}
+            reading_of = {row.row_id: row.label for row in connection.execute(is_reading)}
         assert {Path(row.path) for row in rows} == set(self.listed)
         for row in rows:
             statements, path = self.statements[self.listed[Path(row.path)]], Path(row.path)

@@ -11,6 +11,7 @@ type Parts = Parameters<typeof withTexts>[0];
 const page = (parts: Parts, importPage: Pages) => new LazyPage(() => withTexts(parts, importPage));
 
 const help = page([], () => import('./features/help/HelpPage.svelte'));
+const drawn = page(['datasets', 'predict', 'runs'], () => import('./features/draws/DrawPage.svelte'));
 const fields = page(
   ['datasets', 'fields', 'predict', 'runs'],
   () => import('./features/predictions/fields/FieldsPage.svelte'),
@@ -23,13 +24,7 @@ const pages: [string, LazyPage][] = [
     '/datasets/:id',
     page(['counts', 'datasets', 'fields'], () => import('./features/datasets/DatasetPage.svelte')),
   ],
-  [
-    '/datasets/:id/second-reading',
-    page(
-      ['datasets', 'predict', 'runs'],
-      () => import('./features/datasets/readings/SecondReadingPage.svelte'),
-    ),
-  ],
+  ['/datasets/:dataset/second-reading', drawn],
   ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
   ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],
   [
@@ -71,10 +66,7 @@ const pages: [string, LazyPage][] = [
     '/predictions/:id/samples',
     page(['predict', 'runs'], () => import('./features/predictions/samples/SamplesPage.svelte')),
   ],
-  [
-    '/predictions/:id/spot-check',
-    page(['predict'], () => import('./features/predictions/spot-check/SpotCheckPage.svelte')),
-  ],
+  ['/predictions/:prediction/spot-check', drawn],
   ['/predictions/:id/fields', fields],
   ['/help', help],
   ['/help/:page', help],

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { DrawnImages } from '../src/images/drawn_images.svelte';
+import { DrawnImages } from '../src/features/draws/drawn_images.svelte';
 import { notices } from '../src/state/notices.svelte';
 import { afterSaving } from '../src/state/queue';
 
@@ -14,17 +14,16 @@ async function page() {
   let saved: Image[] = [1, 2].map((row_id) => ({ row_id, label: null, made: null }));
   const saves: ((isSaved: boolean) => void)[] = [];
   const reads: (() => void)[] = [];
-  const drawn = new DrawnImages({
-    read: (signal) =>
+  const drawn = new DrawnImages<Image, { images: Image[] }>(
+    (signal) =>
       afterSaving(async () => {
         signal.throwIfAborted();
         await new Promise<void>((resolve) => reads.push(resolve));
         signal.throwIfAborted();
         return { images: saved };
       }),
-    draw: async () => ({ images: saved }),
-    remove: async () => undefined,
-  });
+    () => 'Ada',
+  );
   const read = async () => {
     await vi.waitFor(() => expect(reads).not.toEqual([]));
     reads.shift()!();

@@ -98,6 +98,7 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
         if not _delete_images(workspace, dataset_id, is_over):
             return
         with write_transaction(workspace.engine) as connection:
+            connection.execute(delete(tables.draws).where(tables.draws.c.list_id == dataset_id))
             connection.execute(delete(datasets).where(datasets.c.id == dataset_id))
             is_of_dataset = tables.uploads.c.dataset_id == dataset_id
             upload_ids = connection.execute(select(tables.uploads.c.id).where(is_of_dataset)).scalars().all()

@@ -799,7 +799,7 @@ def as_prediction(row: Row) -> Prediction:
 
 
 def answer_of(saved: AnyRow) -> str | Exclusion:
-    """Return the answer of a user in a row of `corrections` or `spot_check_images`."""
+    """Return the answer of a user in a row of `corrections` or `blind_labels`."""
     return Exclusion(saved.label) if saved.is_excluded else str(saved.label)
 
 

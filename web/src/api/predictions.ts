@@ -57,29 +57,6 @@ export const changeSamples = (id: string, body: Schemas['ChangedSampling']) =>
 export const resetSamples = (id: string) =>
   answer(api.DELETE('/api/v1/predictions/{prediction_id}/samples', at(id)));
 
-export type SpotCheck = Schemas['SpotCheck'];
-export type ImageToLabel = Schemas['ImageToLabel'];
-const SPOT_CHECK = '/api/v1/predictions/{prediction_id}/spot-check';
-export const readSpotCheck = (id: string, signal?: AbortSignal) =>
-  answer(api.GET(SPOT_CHECK, { ...at(id), signal }));
-export const drawSpotCheck = (id: string, n: number) =>
-  answer(api.PUT(SPOT_CHECK, { ...at(id), body: { n } }));
-export const removeSpotCheck = (id: string) => answer(api.DELETE(SPOT_CHECK, at(id)));
-export const readLabelsNeeded = (prediction_id: string, half_width: number, signal?: AbortSignal) =>
-  answer(
-    api.GET(`${SPOT_CHECK}/needed`, { params: { path: { prediction_id }, query: { half_width } }, signal }),
-  );
-export const labelSpotCheck = (prediction_id: string, row_id: number, { correction, excluded }: Review) =>
-  answer(
-    api.PUT(`${SPOT_CHECK}/images/{row_id}`, {
-      params: { path: { prediction_id, row_id } },
-      body: { label: correction, excluded },
-    }),
-  );
-export const applySpotCheck = (id: string) => answer(api.PUT(`${SPOT_CHECK}/corrections`, at(id)));
-export const readSpotCheckResult = (id: string, signal?: AbortSignal) =>
-  answer(api.GET(`${SPOT_CHECK}/result`, { ...at(id), signal }));
-
 export type TableFormat = 'csv' | 'jsonl';
 /** The address of the table of a prediction. */
 export function predictionTable(

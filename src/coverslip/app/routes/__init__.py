@@ -24,7 +24,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     labels.router,
     computations.router,
     previews.router,
-    labels.readings_router,
+    labels.draws_router,
     datasets.uploads_router,
     results.router,
     jobs.runs_router,

@@ -24,6 +24,7 @@ from coverslip.app.schemas import Body, located, problems
 from coverslip.inference.export import Attribution
 from coverslip.runs.recipe_keys import load_recipe, recipe_text
 from coverslip.workspace import exports
+from coverslip.workspace.correcting import draws
 from coverslip.workspace.correcting.corrections import answered_table
 from coverslip.workspace.exports import ExportState, ExportTo
 from coverslip.workspace.jobs.records import Job, find_job
@@ -183,7 +184,7 @@ _DOWNLOADS: dict[Download, tuple[tuple[str, ...], Callable[[Workspace, Job], Res
     "samples": (("predict",), _table(samples.summary_table, "samples.csv")),
     "samples-prism": (("predict",), _table(samples.grouped_table, "prism.csv")),
     "samples-report": (("predict",), _samples_report),
-    "spot-check": (("predict",), _table(samples.labels_table, "spot_check.csv")),
+    "spot-check": (("predict",), _table(draws.labels_table, "spot_check.csv")),
 }
 
 

@@ -1,35 +1,36 @@
-"""Labels, confirmations and exclusions from the app, and second readings of a dataset."""
+"""Labels, confirmations and exclusions from the app, and blind labels of images that are drawn at random."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import Path, Request
+from fastapi import Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import accepting, needs, record_change, role_of
-from coverslip.app.requests import BY_AUTHOR, RAW_BODY, Paged, ServedWorkspace, api_router, received
-from coverslip.app.routes.images import RowId
-from coverslip.app.schemas import Body, problems
+from coverslip.app.requests import BY_AUTHOR, RAW_BODY, ListId, ServedWorkspace, api_router, received
+from coverslip.app.routes.images import ListedRowId
+from coverslip.app.schemas import Answer, Body, problems
 from coverslip.errors import Forbidden
-from coverslip.workspace.correcting import corrections, readings, undoing
-from coverslip.workspace.correcting.corrections import exclude
-from coverslip.workspace.correcting.readings import (
-    Disagreement,
-    ImageToRead,
+from coverslip.inference.spot_check import DEFAULT_N, SpotCheck
+from coverslip.workspace.correcting import corrections, draws, undoing
+from coverslip.workspace.correcting.corrections import AppliedLabels, exclude
+from coverslip.workspace.correcting.draws import (
+    Draw,
+    DrawnImage,
     ImportedReadings,
+    LabelsForWidth,
     ReadingAgreement,
     ReadLabel,
-    SecondReading,
 )
 from coverslip.workspace.correcting.undoing import ChangeStep
 from coverslip.workspace.datasets import labels
 from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
-from coverslip.workspace.store.rows import Page, author_name
+from coverslip.workspace.store.rows import author_name
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import Text
 
@@ -38,7 +39,7 @@ Table = Literal["labels", "label-changes", "readings"]
 _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
     "labels": labels.table_lines,
     "label-changes": corrections.history_lines,
-    "readings": readings.readings_lines,
+    "readings": draws.readings_lines,
 }
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
@@ -159,63 +160,79 @@ def _check_author(request: Request, workspace: Workspace, change_id: int) -> Non
         raise Forbidden("change-of-other-user", author=author)
 
 
-# Second readings of a dataset: draw images, label them again, compare the readers, decide disagreements.
+# Images of a dataset or a prediction that are drawn at random: label them blindly, and compare the labels.
 
-readings_router = api_router("labels")
+draws_router = api_router("draws", responses=problems(409))
 
 _MOST_TABLE_BYTES = 64 * 2**20
-_PATH = "/datasets/{dataset_id}/second-reading"
+_PATH = "/lists/{list_id}/draw"
 
 
-@readings_router.get(_PATH, dependencies=[BY_AUTHOR])
-def get_second_reading(workspace: ServedWorkspace, dataset_id: str) -> SecondReading:
-    """The drawn images for the author of the request, without their first labels and names."""
-    return readings.second_reading(workspace, dataset_id)
+@draws_router.get(_PATH, dependencies=[BY_AUTHOR])
+def get_draw(workspace: ServedWorkspace, list_id: ListId) -> Draw:
+    """The drawn images for the author of the request, without names, labels of others and predictions."""
+    return draws.read_draw(workspace, list_id)
 
 
-class NewSecondReading(Body):
-    """How many further images to draw for a second reading."""
+class NewDraw(Body):
+    """How many images to draw."""
 
-    n: int = Field(default=100, ge=1, le=1_000_000, description="At most all labeled images are drawn.")
-
-
-@readings_router.post(_PATH, responses=problems(409), dependencies=[BY_AUTHOR])
-def draw_second_reading(workspace: ServedWorkspace, dataset_id: str, new: NewSecondReading) -> SecondReading:
-    """Draw further labeled images at random. Their current labels are the first labels."""
-    return readings.draw_images(workspace, dataset_id, new.n)
-
-
-@readings_router.delete(_PATH, status_code=204)
-def remove_second_reading(workspace: ServedWorkspace, dataset_id: str) -> None:
-    """Remove the drawn images and all readings. Decided labels stay as they are."""
-    readings.remove_second_reading(workspace, dataset_id)
-
-
-class ReadingOf(Body):
-    """The label of an image by a reader."""
-
-    label: Annotated[Text, Field(max_length=200)] | None = Field(
-        description="A class of the dataset; null removes the reading."
+    n: int = Field(
+        default=DEFAULT_N,
+        ge=1,
+        le=1_000_000,
+        description="Further images of a dataset, or images of each condition of a prediction. At most all are drawn.",
     )
 
 
-@readings_router.put(_PATH + "/images/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR])
+@draws_router.post(_PATH, dependencies=[BY_AUTHOR])
+def draw_images(workspace: ServedWorkspace, list_id: ListId, new: NewDraw) -> Draw:
+    """Draw images at random: further labeled ones of a dataset, whose current labels become the first labels.
+
+    Images of each condition of a prediction replace earlier ones. This is refused if these are labeled.
+    """
+    return draws.draw_images(workspace, list_id, new.n)
+
+
+@draws_router.delete(_PATH, status_code=204)
+def remove_draw(workspace: ServedWorkspace, list_id: ListId) -> None:
+    """Remove the drawn images and their labels. Decided labels and applied corrections stay as they are."""
+    draws.remove_draw(workspace, list_id)
+
+
+@draws_router.put(_PATH + "/rows/{row_id}", dependencies=[BY_AUTHOR])
 @needs("annotator")
-def read_image(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: ReadingOf) -> ImageToRead:
-    """Store the label of the author for a drawn image. The label of the dataset does not change."""
-    return readings.read_image(workspace, dataset_id, row_id, body.label)
+def label_drawn_image(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, body: Answer) -> DrawnImage:
+    """Store the label of the author for a drawn image. Labels of the dataset and corrections do not change.
+
+    Only images of a prediction can be excluded.
+    """
+    return draws.label_image(workspace, list_id, row_id, body.excluded or body.label)
 
 
-@readings_router.get(_PATH + "/agreement")
-def get_reading_agreement(workspace: ServedWorkspace, dataset_id: str) -> ReadingAgreement:
-    """Percent agreement and Cohen's kappa of the first labels and of all readers."""
-    return readings.reading_agreement(workspace, dataset_id)
+@draws_router.get(_PATH + "/result", dependencies=[BY_AUTHOR])
+def get_draw_result(workspace: ServedWorkspace, list_id: ListId) -> ReadingAgreement | SpotCheck:
+    """Of a dataset, the agreement of the first labels and all readers (percent agreement, Cohen's kappa).
+
+    Of a prediction, the accuracy on the labeled images, and class proportions from labels and predictions.
+    """
+    return draws.draw_result(workspace, list_id)
 
 
-@readings_router.get(_PATH + "/disagreements")
-def list_disagreements(workspace: ServedWorkspace, dataset_id: str, paging: Paged) -> Page[Disagreement]:
-    """The images whose labels differ, those without a decision first."""
-    return readings.list_disagreements(workspace, dataset_id, paging)
+@draws_router.get(_PATH + "/needed")
+def get_labels_needed(
+    workspace: ServedWorkspace,
+    list_id: ListId,
+    half_width: Annotated[float, Query(gt=0, lt=0.5, description="Half the width of the 95% interval.")] = 0.05,
+) -> LabelsForWidth:
+    """How many labels of each condition of a prediction an interval of this width needs."""
+    return draws.labels_needed(workspace, list_id, half_width)
+
+
+@draws_router.put(_PATH + "/corrections", dependencies=[BY_AUTHOR])
+def apply_drawn_labels(workspace: ServedWorkspace, list_id: ListId) -> AppliedLabels:
+    """Use the labels as corrections of a prediction, if all drawn images are labeled. Earlier corrections are kept."""
+    return corrections.apply_spot_check(workspace, list_id)
 
 
 class DecidedLabel(Body):
@@ -224,15 +241,15 @@ class DecidedLabel(Body):
     label: Annotated[Text, Field(max_length=200)] = Field(description="A class of the dataset.")
 
 
-@readings_router.put(_PATH + "/decisions/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR])
-def decide_label(workspace: ServedWorkspace, dataset_id: str, row_id: RowId, body: DecidedLabel) -> ReadLabel:
+@draws_router.put(_PATH + "/decisions/{row_id}", dependencies=[BY_AUTHOR])
+def decide_label(workspace: ServedWorkspace, list_id: ListId, row_id: ListedRowId, body: DecidedLabel) -> ReadLabel:
     """Decide the label of an image whose readings differ. It becomes the label of the dataset; readings are kept."""
-    return readings.decide(workspace, dataset_id, row_id, body.label)
+    return draws.decide(workspace, list_id, row_id, body.label)
 
 
-@readings_router.post(_PATH + "/import", responses=problems(409, 413), openapi_extra=RAW_BODY)
-async def import_readings(workspace: ServedWorkspace, request: Request, dataset_id: str) -> ImportedReadings:
-    """Import readings from a table (the body) with the columns `image_id` or `path`, `label`, `author` and `time`."""
+@draws_router.post(_PATH + "/import", responses=problems(413), openapi_extra=RAW_BODY)
+async def import_readings(workspace: ServedWorkspace, request: Request, list_id: ListId) -> ImportedReadings:
+    """Import readings of a dataset: a table with the columns `image_id` or `path`, `label`, `author` and `time`."""
     folder = workspace.folder / "uploads"
     async with received(request, folder, most_bytes=_MOST_TABLE_BYTES, suffix=".csv") as file:
-        return await run_in_threadpool(readings.import_readings, workspace, dataset_id, file)
+        return await run_in_threadpool(draws.import_readings, workspace, list_id, file)

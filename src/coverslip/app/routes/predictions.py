@@ -20,17 +20,14 @@ from coverslip.app.requests import (
     from_app,
     received_files,
 )
-from coverslip.app.routes.images import ListedRowId
-from coverslip.app.schemas import Answer, Body, located, problems
-from coverslip.inference.spot_check import DEFAULT_N, LabelsNeeded, SpotCheck
+from coverslip.app.schemas import Body, located, problems
 from coverslip.messages import text
 from coverslip.workspace.correcting import corrections, joining
-from coverslip.workspace.correcting.corrections import AppliedLabels
 from coverslip.workspace.correcting.joining import JoinResult
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
-from coverslip.workspace.predictions.samples import ChangedSampling, ImageToLabel, SampledSummary, SpotCheckState
+from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary
 from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page
 
@@ -46,19 +43,6 @@ class PredictedImages:
     """The predictions of the images of a request."""
 
     predictions: Annotated[list[PredictedImage], Field(description="In the order of the request.")]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsForWidth:
-    """How many labels an interval of some width needs."""
-
-    half_width: Annotated[float, Field(description="Half the width of the 95% interval.")]
-    needed: Annotated[
-        list[LabelsNeeded],
-        Field(
-            description="For the accuracy, and for each class including differences between samples, in each condition."
-        ),
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,61 +125,6 @@ def change_samples(workspace: ServedWorkspace, prediction_id: str, changed: Chan
 def reset_samples(workspace: ServedWorkspace, prediction_id: str) -> SamplesReset:
     """Set aside saved samples that cannot be read, so that folders are the samples again. Others are kept."""
     return SamplesReset(samples.reset_sampling(workspace, prediction_id))
-
-
-@router.get("/predictions/{prediction_id}/spot-check")
-def get_spot_check(workspace: ServedWorkspace, prediction_id: str) -> SpotCheckState:
-    """The randomly drawn images of a prediction, without their predictions, and their labels so far."""
-    return samples.spot_check_state(workspace, prediction_id)
-
-
-class NewSpotCheck(Body):
-    """A spot check to draw, with the samples and conditions that are saved for the prediction."""
-
-    n: int = Field(default=DEFAULT_N, ge=1, le=10_000, description="Images of each condition.")
-
-
-@router.put("/predictions/{prediction_id}/spot-check", responses=problems(409))
-def draw_spot_check(workspace: ServedWorkspace, prediction_id: str, new: NewSpotCheck) -> SpotCheckState:
-    """Draw images of each condition at random. This is refused if drawn images are labeled."""
-    return samples.draw(workspace, prediction_id, new.n)
-
-
-@router.delete("/predictions/{prediction_id}/spot-check", status_code=204)
-def remove_spot_check(workspace: ServedWorkspace, prediction_id: str) -> None:
-    """Remove the drawn images and their labels."""
-    samples.remove(workspace, prediction_id)
-
-
-@router.get("/predictions/{prediction_id}/spot-check/needed", responses=problems(409))
-def get_labels_needed(
-    workspace: ServedWorkspace,
-    prediction_id: str,
-    half_width: Annotated[float, Query(gt=0, lt=0.5, description="Half the width of the 95% interval.")] = 0.05,
-) -> LabelsForWidth:
-    """How many labels of each condition an interval of this width needs."""
-    return LabelsForWidth(half_width, samples.needed_for(workspace, prediction_id, half_width))
-
-
-@router.put(
-    "/predictions/{prediction_id}/spot-check/images/{row_id}", responses=problems(409), dependencies=[BY_AUTHOR]
-)
-@needs("annotator")
-def label_spot_check(workspace: ServedWorkspace, prediction_id: str, row_id: ListedRowId, body: Answer) -> ImageToLabel:
-    """Label a drawn image, or exclude it. The label is saved at once. It is no correction of the prediction."""
-    return samples.label_image(workspace, prediction_id, row_id, body.excluded or body.label)
-
-
-@router.get("/predictions/{prediction_id}/spot-check/result", responses=problems(409))
-def get_spot_check_result(workspace: ServedWorkspace, prediction_id: str) -> SpotCheck:
-    """Accuracy on the labeled images, and class proportions from labels and predictions."""
-    return samples.result(workspace, prediction_id)
-
-
-@router.put("/predictions/{prediction_id}/spot-check/corrections", responses=problems(409), dependencies=[BY_AUTHOR])
-def apply_spot_check(workspace: ServedWorkspace, prediction_id: str) -> AppliedLabels:
-    """Use the labels of a finished spot check as corrections of the prediction. Earlier corrections are kept."""
-    return corrections.apply_spot_check(workspace, prediction_id)
 
 
 class DatasetOfPrediction(Body):

@@ -490,6 +490,3 @@ spot-check-compatible = Die Genauigkeit ist mit der auf den Testbildern vereinba
 spot-check-useless = Bei { $classes } machen die Vorhersagen das Intervall nicht kürzer als Labels allein.
 
 spot-check-not-corrected = Die Anzahlen sind nicht korrigiert: { $reason }.
-
-spot-check-other-class = „{ $label }“ ist keine der Klassen { $classes }
-    .do = Nennen Sie eine davon, oder schließen Sie das Bild aus.

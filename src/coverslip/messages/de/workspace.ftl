@@ -512,17 +512,14 @@ spot-check-not-finished = Nicht alle gezogenen Bilder der Stichprobe haben ein L
 no-image-to-read = Es gibt kein weiteres Bild mit Label, das gezogen werden könnte
     .do = Geben Sie zuerst weiteren Bildern Labels.
 
-second-reading-not-drawn = Dieses Bild wurde nicht für eine Zweitbefundung gezogen
+row-not-drawn = Dieses Bild ist nicht gezogen
     .do = Laden Sie die Seite neu.
+
+blind-label-of-other-class = „{ $label }“ ist keine der Klassen { $classes }
+    .do = Wählen Sie eine davon. Fügen Sie eine andere Klasse eines Datensatzes zuerst hinzu; schließen Sie ein Bild einer Vorhersage aus, das keine zeigt.
 
 second-reading-by-first-author = Das erste Label dieses Bildes stammt von { $author }
     .do = Lassen Sie es von einem anderen Befunder beurteilen: Eine Zweitbefundung vergleicht zwei Befunder.
-
-reading-of-other-class = „{ $label }“ ist keine der Klassen { $classes }
-    .do = Geben Sie eine davon an, oder fügen Sie die Klasse zuerst dem Datensatz hinzu.
-
-spot-check-image-not-drawn = Dieses Bild wurde nicht für die Stichprobe gezogen
-    .do = Geben Sie einem der gezogenen Bilder ein Label.
 
 spot-check-not-labeled = Kein Bild der Stichprobe hat ein Label
     .do = Geben Sie zuerst den gezogenen Bildern Labels.

@@ -490,6 +490,3 @@ spot-check-compatible = Accuracy is compatible with that on the test images. { $
 spot-check-useless = For { $classes }, predictions do not make the interval shorter than labels alone.
 
 spot-check-not-corrected = Counts are not corrected: { $reason }.
-
-spot-check-other-class = '{ $label }' is none of the classes { $classes }
-    .do = Name one of them, or exclude the image.

@@ -518,17 +518,14 @@ spot-check-not-finished = Not all drawn images of the spot check are labeled
 no-image-to-read = There is no further labeled image to draw
     .do = Label more images first.
 
-second-reading-not-drawn = This image was not drawn for a second reading
+row-not-drawn = This image is not drawn
     .do = Reload the page.
+
+blind-label-of-other-class = '{ $label }' is none of the classes { $classes }
+    .do = Choose one of them. For another class of a dataset, add it to the dataset first; exclude an image of a prediction that shows none.
 
 second-reading-by-first-author = The first label of this image is by { $author }
     .do = Let another reader label it: a second reading compares two readers.
-
-reading-of-other-class = '{ $label }' is none of the classes { $classes }
-    .do = Give one of them, or add the class to the dataset first.
-
-spot-check-image-not-drawn = This image was not drawn for the spot check
-    .do = Label one of the drawn images.
 
 spot-check-not-labeled = No image of the spot check is labeled
     .do = Label the drawn images first.

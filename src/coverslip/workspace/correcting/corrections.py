@@ -31,6 +31,7 @@ from coverslip.messages import text
 from coverslip.runs.images import ImageSource
 from coverslip.runs.prediction_tables import TEXT_FORMATS, Format, PredictionColumns
 from coverslip.runs.predictions import ANSWER_COLUMNS, CLASSIFIER_COLUMN
+from coverslip.workspace.correcting.draws import drawn_labels
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
@@ -58,7 +59,7 @@ from coverslip.workspace.store.change_log import (
     log_rows,
     without_empty,
 )
-from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     Json,
@@ -474,12 +475,10 @@ def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:
         Conflict: no image is drawn, not all drawn images are labeled, or files of labeled images were changed.
     """
     job = find_job(workspace, prediction_id, "predict")
-    with read_transaction(workspace.engine) as connection:
-        is_of_job = db.spot_check_images.c.job_id == prediction_id
-        drawn = connection.execute(select(db.spot_check_images).where(is_of_job)).all()
-    if not drawn or any(image.made is None for image in drawn):
+    drawn = drawn_labels(workspace, prediction_id).values()
+    labeled = [label for label in drawn if label is not None and not label.is_excluded]
+    if not drawn or None in drawn:
         raise Conflict("spot-check-not-finished")
-    labeled = [image for image in drawn if not image.is_excluded]
     listed = images_of_job(workspace, prediction_id)
     listed.refuse_changed_files([image.row_id for image in labeled])
     first_row = {image.row_id: listed.rows_of_image(image.row_id)[0] for image in labeled}

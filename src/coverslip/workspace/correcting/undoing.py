@@ -13,8 +13,8 @@ from sqlalchemy import Connection, exists, or_, select, update
 
 from coverslip.errors import NotFound
 from coverslip.workspace.correcting.corrections import store_answers, stored_answers
+from coverslip.workspace.correcting.draws import store_decisions, stored_decisions
 from coverslip.workspace.correcting.joining import joined_source, restore_joined
-from coverslip.workspace.correcting.readings import store_decisions, stored_decisions
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.state import DatasetState, change_images, dataset_state
 from coverslip.workspace.jobs.records import find_job

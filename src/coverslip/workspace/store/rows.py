@@ -55,6 +55,7 @@ from coverslip.messages import message, note_of
 from coverslip.runs.folder import Run
 from coverslip.runs.split import SplitRow
 from coverslip.workspace.store.tables import (
+    blind_labels,
     changed_rows,
     confirmed_labels,
     datasets,
@@ -62,7 +63,6 @@ from coverslip.workspace.store.tables import (
     images,
     jobs,
     reserved_images,
-    second_reading_images,
 )
 from coverslip.workspace.store.workspace import Workspace
 
@@ -381,7 +381,7 @@ def plan_of(stored: Json | None) -> tuple[ReadPlan, frozenset[str]]:
 
 
 _plan = lru_cache(maxsize=1_024)(ReadPlan)
-_ANNOTATIONS = (confirmed_labels, reserved_images, second_reading_images)
+_blindly_labeled = select(blind_labels.c.row_id).join(datasets, datasets.c.id == blind_labels.c.list_id)
 # Whether users said something about an image: a label, an exclusion, a decision, a confirmation, a reading, or its
 # reservation.
 is_annotated = or_(
@@ -390,7 +390,8 @@ is_annotated = or_(
     images.c.row_id.in_(
         select(changed_rows.c.row_id).where(changed_rows.c.field.in_(("label", "exclusion", "decision")))
     ),
-    *(images.c.row_id.in_(select(table.c.row_id)) for table in _ANNOTATIONS),
+    *(images.c.row_id.in_(select(table.c.row_id)) for table in (confirmed_labels, reserved_images)),
+    images.c.row_id.in_(_blindly_labeled),
 )
 _reserved = select(reserved_images.c.row_id).where(reserved_images.c.row_id == images.c.row_id)
 is_reserved = _reserved.correlate(images).exists()

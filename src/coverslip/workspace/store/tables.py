@@ -284,31 +284,6 @@ suggested_images = Table(
     sqlite_with_rowid=False,
 )
 
-# Images that were drawn for a second reading, or whose readings were imported, with their labels at that time.
-second_reading_images = Table(
-    "second_reading_images",
-    metadata,
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
-    Column("position", Integer),  # random order; None: not drawn, its readings were imported
-    Column("label", String, nullable=False),
-    Column("made", String),  # ISO 8601, UTC; None: a label of the folder or table; so is the author
-    Column("made_by", String),
-    sqlite_with_rowid=False,
-)
-
-# Labels by readers who did not see the first label. They do not change the labels of the dataset.
-readings = Table(
-    "readings",
-    metadata,
-    Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
-    Column("made_by", String, primary_key=True),  # the reader
-    Column("label", String, nullable=False),
-    Column("made", String, nullable=False),  # ISO 8601, UTC; empty: an imported reading without time
-    sqlite_with_rowid=False,
-)
-
 # Decisions about images whose readings differ. The decision is the label of the dataset.
 adjudications = Table(
     "adjudications",
@@ -433,26 +408,30 @@ corrections = Table(
     Column("is_of_spot_check", Boolean, nullable=False),
 )
 
-# Spot checks of predictions: how many images of each condition were drawn, and which.
-spot_checks = Table(
-    "spot_checks",
+# Images of a dataset or a prediction that were drawn at random, to be labeled without their labels and predictions.
+draws = Table(
+    "draws",
     metadata,
-    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("n", Integer, nullable=False),  # images of each condition
-    Column("sampling", JSON, nullable=False),  # samples and conditions at that time
-    Column("created", String, nullable=False),  # ISO 8601, UTC
+    Column("list_id", String, primary_key=True),  # of the dataset or the prediction
+    Column("rows", JSON, nullable=False),  # their numbers in the list, in random order
+    Column("n", Integer, nullable=False),  # requested images; of a prediction, of each condition
+    Column("sampling", JSON(none_as_null=True)),  # samples and conditions at that time; None: a dataset
+    Column("seed", Integer, nullable=False),
+    Column("made", String, nullable=False),  # ISO 8601, UTC
+    Column("made_by", String, nullable=False),  # the author of the request, else its user
 )
 
-# Labels by users who did not see the predictions.
-spot_check_images = Table(
-    "spot_check_images",
+# Labels by readers who did not see the label or prediction of the image, and the labels of a dataset at the draw, with
+# which they are compared (first labels). Imported readings are also of images that were not drawn.
+blind_labels = Table(
+    "blind_labels",
     metadata,
-    Column("job_id", ForeignKey("spot_checks.job_id", ondelete="CASCADE"), primary_key=True),
-    Column("row_id", Integer, primary_key=True),  # of the prediction, from 0
-    Column("position", Integer, nullable=False),  # random order
-    Column("label", String),  # the class of the image; if excluded: the reason; None: not labeled
-    Column("is_excluded", Boolean, nullable=False, default=False),
-    Column("made", String),  # ISO 8601, UTC; None: not labeled; so is the author
-    Column("made_by", String),  # the author of the request, else its user
+    Column("list_id", ForeignKey("draws.list_id", ondelete="CASCADE"), primary_key=True),
+    Column("row_id", Integer, primary_key=True),  # in the list
+    Column("is_first", Boolean, primary_key=True),
+    Column("made_by", String, primary_key=True),  # the reader; empty: unknown, or a first label of a folder or table
+    Column("label", String, nullable=False),  # the class of the image; if excluded: the reason
+    Column("is_excluded", Boolean, nullable=False),
+    Column("made", String, nullable=False),  # ISO 8601, UTC; empty: unknown
     sqlite_with_rowid=False,
 )

@@ -553,18 +553,8 @@ export const datasets: Texts['datasets'] = {
         .filter(Boolean)
         .join(' '),
     remove: 'Zweitbefundung entfernen',
-    removeHelp:
-      'Die gezogenen Bilder und alle Befundungen werden endgültig entfernt. Labels aus Entscheidungen bleiben erhalten.',
-    labelTab: 'Labels vergeben',
-    agreementTab: 'Übereinstimmung',
-    reader: 'Befunder',
-    saveReader: 'Namen speichern',
-    readsAsUser: (name) => `Sie vergeben Labels als ${name}.`,
-    readsAs: (name) =>
-      `Dieser Browser vergibt Labels als ${name}. Der Name wird mit jedem Label gespeichert.`,
+    result: 'Übereinstimmung',
     n: 'Bilder',
-    draw: 'Bilder ziehen',
-    drawMore: 'Weitere Bilder ziehen',
     drawn: (n, total) =>
       plural(total, {
         one: `${count(n)} von ${count(total)} Bild mit Label gezogen.`,
@@ -575,15 +565,6 @@ export const datasets: Texts['datasets'] = {
         one: `Das erste Label von ${count(n)} Bild ist von Ihnen; ein anderer Befunder muss es befunden.`,
         other: `Die ersten Labels von ${count(n)} Bildern sind von Ihnen; ein anderer Befunder muss sie befunden.`,
       }),
-    labelHelp:
-      'Befundungen werden sofort gespeichert; Sie können später weitermachen. Erste Labels und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
-    resultHelp: 'Vergleichen Sie die Befundungen mit den ersten Labels.',
-    keyList: [
-      ['1–9, a–z', 'Das Label der Klasse dieser Taste geben'],
-      ['← →', 'Vorheriges oder nächstes Bild'],
-      ['Rücktaste', 'Label entfernen'],
-      ['?', 'Tasten anzeigen'],
-    ],
     none: 'Noch kein Bild hat zwei Befundungen. Geben Sie gezogenen Bildern Labels, oder importieren Sie die Befundungen einer anderen Person.',
     first: (author) => (author === null ? 'erstes Label' : `erstes Label, ${author}`),
     disagreements: 'Abweichungen',

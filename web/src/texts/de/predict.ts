@@ -250,17 +250,11 @@ export const predict: Texts['predict'] = {
   spotCheck: {
     link: 'Stichprobe',
     title: 'Stichprobe',
+    result: 'Ergebnis',
     intro:
       'Geben Sie einigen zufällig gezogenen Bildern Labels, ohne deren Vorhersagen zu sehen. Die Labels zeigen, ob der Klassifikator auf diesen Bildern funktioniert und wie groß der Anteil jeder Klasse ist.',
     csv: 'Labels herunterladen (CSV)',
     remove: 'Stichprobe entfernen',
-    removeHelp: (n) =>
-      plural(n, {
-        one: `Die gezogenen Bilder und ${count(n)} Label werden endgültig entfernt.`,
-        other: `Die gezogenen Bilder und ${count(n)} Labels werden endgültig entfernt.`,
-      }),
-    drawTitle: 'Bilder für Labels',
-    draw: 'Bilder ziehen',
     n: 'Bilder je Bedingung',
     sampling: (by, nConditions) =>
       `Eine Probe ist ${by === 'folder' ? 'ein Ordner' : 'ein Teil des Dateipfads'}. ${
@@ -279,12 +273,6 @@ export const predict: Texts['predict'] = {
     moreThanAll: 'mehr als alle',
     neededHelp:
       'In jeder Bedingung, mit den Unterschieden zwischen ihren Proben, die die Vorhersagen zeigen. Wenn selbst alle Labels nicht reichen, sind mehr Proben nötig.',
-    labelHelp:
-      'Labels werden sofort gespeichert; Sie können später weitermachen. Vorhersagen und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
-    resultHelp:
-      'Geben Sie zuerst allen Bildern Labels, damit das Ergebnis nicht davon abhängt, wann Sie aufhören.',
-    continue: 'Weiter Labels vergeben',
-    correctLabels: 'Labels korrigieren',
     incomplete:
       'Nicht alle gezogenen Bilder haben ein Label. Das Ergebnis gilt nur, wenn Sie nicht seinetwegen aufgehört haben.',
     counts: (n, drawn, excluded) =>
@@ -304,14 +292,6 @@ export const predict: Texts['predict'] = {
     asPreciseAs: 'Äquivalente Labels',
     methodHelp:
       'Gezählt: Zahl der Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
-    keyList: [
-      ['1–9, a–z', 'Label mit der Klasse dieser Taste geben'],
-      [',', 'Ausschließen: zeigt keine der Klassen'],
-      ['.', 'Ausschließen: unbrauchbar'],
-      ['← →', 'Vorheriges oder nächstes Bild'],
-      ['Rücktaste', 'Label entfernen'],
-      ['?', 'Tasten anzeigen'],
-    ],
     corrections: 'Korrekturen',
     correctionsHelp:
       'Die Labels können zu Korrekturen dieser Vorhersage werden: um damit die Tabelle zu korrigieren oder zu trainieren. Ausschlüsse werden nicht übernommen, und Bilder, die Sie schon korrigiert haben, behalten ihre Korrekturen. Die Zahlen oben ändern sich nicht. Wenn Sie mit diesen Bildern trainieren, ist diese Stichprobe kein unabhängiger Test des neuen Klassifikators: Ziehen Sie eine neue aus einer neuen Vorhersage.',
@@ -337,7 +317,25 @@ export const predict: Texts['predict'] = {
     next: 'Weiter',
     failed: 'Dieses Bild kann nicht angezeigt werden.',
     failedToExclude: 'Dieses Bild kann nicht angezeigt werden. Markieren Sie es als unbrauchbar.',
-    showResult: 'Ergebnis anzeigen',
+    reader: 'Befunder',
+    saveReader: 'Namen speichern',
+    readsAsUser: (name) => `Sie vergeben Labels als ${name}.`,
+    readsAs: (name) =>
+      `Dieser Browser vergibt Labels als ${name}. Der Name wird mit jedem Label gespeichert.`,
+    drawMore: 'Weitere Bilder ziehen',
+    draw: 'Bilder ziehen',
+    removeHelp:
+      'Die gezogenen Bilder und alle ihre Labels werden endgültig entfernt. Labels aus Entscheidungen und Korrekturen bleiben erhalten.',
+    labelHelp:
+      'Labels werden sofort gespeichert; Sie können später weitermachen. Frühere Labels, Vorhersagen und Dateinamen sind verborgen, damit sie Sie nicht beeinflussen.',
+    keyList: [
+      ['1–9, a–z', 'Label mit der Klasse dieser Taste geben'],
+      [',', 'Ausschließen: zeigt keine der Klassen'],
+      ['.', 'Ausschließen: unbrauchbar'],
+      ['← →', 'Vorheriges oder nächstes Bild'],
+      ['Rücktaste', 'Label entfernen'],
+      ['?', 'Tasten anzeigen'],
+    ],
     keys: {
       title: 'Tasten',
       note: 'Jede Taste gibt dem Bild ein Label und zeigt das nächste Bild ohne Label.',

@@ -531,16 +531,8 @@ export const datasets = {
         .filter(Boolean)
         .join(' '),
     remove: 'Remove second reading',
-    removeHelp: 'The drawn images and all readings are removed for good. Decided labels stay.',
-    labelTab: 'Label images',
-    agreementTab: 'Agreement',
-    reader: 'Reader',
-    saveReader: 'Save name',
-    readsAsUser: (name: string) => `You label as ${name}.`,
-    readsAs: (name: string) => `This browser labels as ${name}. The name is stored with every label.`,
+    result: 'Agreement',
     n: 'Images',
-    draw: 'Draw images',
-    drawMore: 'Draw more images',
     drawn: (n: number, total: number) =>
       `${count(n)} of ${plural(total, { one: `${count(total)} labeled image is drawn.`, other: `${count(total)} labeled images are drawn.` })}`,
     byReader: (n: number) =>
@@ -548,15 +540,6 @@ export const datasets = {
         one: `The first label of ${count(n)} image is yours; another reader must read it.`,
         other: `The first labels of ${count(n)} images are yours; another reader must read them.`,
       }),
-    labelHelp:
-      'Readings are saved at once; you can continue later. First labels and file names are hidden, so that they do not influence you.',
-    resultHelp: 'Compare the readings with the first labels.',
-    keyList: [
-      ['1–9, a–z', 'Label with the class of this key'],
-      ['← →', 'Previous or next image'],
-      ['Backspace', 'Remove the label'],
-      ['?', 'Show the keys'],
-    ] as [string, string][],
     none: 'No image has two readings yet. Label drawn images, or import the readings of another person.',
     first: (author: string | null) => (author === null ? 'first label' : `first label, ${author}`),
     disagreements: 'Disagreements',

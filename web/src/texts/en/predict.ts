@@ -247,17 +247,11 @@ export const predict = {
   spotCheck: {
     link: 'Spot check',
     title: 'Spot check',
+    result: 'Result',
     intro:
       'Label some images that are drawn at random, without their predictions. The labels show whether the classifier works on these images, and how large the proportion of each class is.',
     csv: 'Download labels (CSV)',
     remove: 'Remove spot check',
-    removeHelp: (n: number) =>
-      plural(n, {
-        one: `The drawn images and ${count(n)} label are removed for good.`,
-        other: `The drawn images and ${count(n)} labels are removed for good.`,
-      }),
-    drawTitle: 'Images to label',
-    draw: 'Draw images',
     n: 'Images of each condition',
     sampling: (by: 'folder' | 'pattern', nConditions: number) =>
       `A sample is ${by === 'folder' ? 'a folder' : 'a part of the file path'}. ${
@@ -276,11 +270,6 @@ export const predict = {
     moreThanAll: 'more than all',
     neededHelp:
       'In each condition, including the differences between its samples that the predictions show. If not even all labels are enough, more samples are needed.',
-    labelHelp:
-      'Labels are saved at once; you can continue later. Predictions and file names are hidden, so that they do not influence you.',
-    resultHelp: 'Label all images first, so that the result does not depend on when you stop.',
-    continue: 'Continue labeling',
-    correctLabels: 'Correct labels',
     incomplete:
       'Not all drawn images are labeled. The result is valid only if you did not stop because of it.',
     counts: (n: number, drawn: number, excluded: number) =>
@@ -300,14 +289,6 @@ export const predict = {
     asPreciseAs: 'Equivalent labels',
     methodHelp:
       'Counted: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
-    keyList: [
-      ['1–9, a–z', 'Label with the class of this key'],
-      [',', 'Exclude: it shows none of the classes'],
-      ['.', 'Exclude: it is unusable'],
-      ['← →', 'Previous or next image'],
-      ['Backspace', 'Remove the label'],
-      ['?', 'Show the keys'],
-    ] as [string, string][],
     corrections: 'Corrections',
     correctionsHelp:
       'The labels can become corrections of this prediction: use them to correct its table or to train. Exclusions are not applied, and images that you corrected before keep their corrections. The numbers above do not change. If you train with these images, this spot check is no independent test of the new classifier: draw a new one from a new prediction.',
@@ -330,7 +311,24 @@ export const predict = {
     next: 'Next',
     failed: 'This image cannot be shown.',
     failedToExclude: 'This image cannot be shown. Mark it as unusable.',
-    showResult: 'Show result',
+    reader: 'Reader',
+    saveReader: 'Save name',
+    readsAsUser: (name: string) => `You label as ${name}.`,
+    readsAs: (name: string) => `This browser labels as ${name}. The name is stored with every label.`,
+    drawMore: 'Draw more images',
+    draw: 'Draw images',
+    removeHelp:
+      'The drawn images and all of their labels are removed for good. Decided labels and corrections stay.',
+    labelHelp:
+      'Labels are saved at once; you can continue later. Earlier labels, predictions and file names are hidden, so that they do not influence you.',
+    keyList: [
+      ['1–9, a–z', 'Label with the class of this key'],
+      [',', 'Exclude: it shows none of the classes'],
+      ['.', 'Exclude: it is unusable'],
+      ['← →', 'Previous or next image'],
+      ['Backspace', 'Remove the label'],
+      ['?', 'Show the keys'],
+    ] as [string, string][],
     keys: {
       title: 'Keys',
       note: 'Each key labels the image and shows the next one without a label.',
