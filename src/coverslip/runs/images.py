@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from coverslip.datasets.index.records import SIDES, Dataset, ImageFinder, ImageR
 from coverslip.datasets.names import name_as_text, name_from_text, some
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.errors import BadRun, CoverslipError, UnreadableImage
-from coverslip.events import Emit, Progressed, ignore, progress_reporter
+from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.files import atomic_write, resolved_path, stated_paths
 from coverslip.images.decoding import read_pixels
 from coverslip.images.output import small_pixels
@@ -98,7 +97,6 @@ class UnchangedImages:
                 BY_SIGNAL.check()
 
 
-_SECONDS_BETWEEN_EVENTS = 0.2
 _COPY = re.compile(r" copy \d+$")
 
 
@@ -143,15 +141,13 @@ def write_records(data: Dataset, records: Iterable[ImageRecord], n: int, run: Ru
     """
     group, stated = _group_column(data), stated_paths(run.in_memory_folder)
     rows = []
-    last_emitted = time.monotonic()
+    emit_progress = progress_reporter(emit, "storing-images", "images")
     for done, record in enumerate(records, start=1):
         row = cells_of(record, group, stated)
         if record.in_memory is not None:
             row["path"] = _write_once(record, record.in_memory, run.in_memory_folder)
         rows.append(row)
-        if time.monotonic() - last_emitted > _SECONDS_BETWEEN_EVENTS:
-            last_emitted = time.monotonic()
-            emit(Progressed(stage="storing-images", done=done, total=n))
+        emit_progress(done, n)
     table = run.in_memory_folder / IN_MEMORY_TABLE
     _write_rows(rows, table)
     return open_dataset(table, group=group, plan=data.opening.plan)
