@@ -19,20 +19,10 @@ ENTRY_POINTS = "coverslip.listeners"
 NewListener = Callable[[Path], Emit]
 
 
-def _mlflow(run_folder: Path) -> Emit:
-
-    return MlflowListener(run_folder)
-
-
-def _tensorboard(run_folder: Path) -> Emit:
-
-    return TensorBoardListener(run_folder)
-
-
 @cache
 def _listeners() -> Mapping[str, Callable[[], NewListener]]:
     others = {entry.name: entry.load for entry in entry_points(group=ENTRY_POINTS)}
-    return {**others, "mlflow": lambda: _mlflow, "tensorboard": lambda: _tensorboard}
+    return {**others, "mlflow": lambda: MlflowListener, "tensorboard": lambda: TensorBoardListener}
 
 
 def listener_names() -> list[str]:

@@ -184,12 +184,7 @@ def predict(
     PredictionColumns(classifier.classes, top_k)  # reports errors before any work
     if (unfinished := unfinished_note(Run(Path(run)))) is not None:
         emit(Noted.of(unfinished))
-    if prevalence:
-        if (unused_thresholds := note_on_thresholds(classifier.card)) is not None:
-            emit(Noted.of(unused_thresholds))
-        classifier = classifier.at_prevalence(prevalence)
-    if rescale:
-        classifier = classifier.with_rescaling()
+    classifier = adjusted_classifier(classifier, prevalence, emit, rescale=rescale)
     data = classifier.open_images(sources, axes)
     cluster = None if on == "local" else Cluster(on, prevalence or {}, is_trusted=trust_cluster)
     return predict_opened(
@@ -206,6 +201,17 @@ def predict(
         cluster=cluster,
         emit=emit,
     )
+
+
+def adjusted_classifier(
+    classifier: Classifier, prevalence: Mapping[str, float] | None, emit: Emit, *, rescale: bool
+) -> Classifier:
+    """Return the classifier at stated proportions of classes, and with rescaling if requested."""
+    if prevalence:
+        if (unused_thresholds := note_on_thresholds(classifier.card)) is not None:
+            emit(Noted.of(unused_thresholds))
+        classifier = classifier.at_prevalence(prevalence)
+    return classifier.with_rescaling() if rescale else classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,12 +485,7 @@ def watch(
     classifier = load_classifier(run, device)
     if classifier.card.preprocessing.plan.channel_files:
         raise CoverslipError("watched-channel-files")
-    if prevalence:
-        if (unused_thresholds := note_on_thresholds(classifier.card)) is not None:
-            emit(Noted.of(unused_thresholds))
-        classifier = classifier.at_prevalence(prevalence)
-    if rescale:
-        classifier = classifier.with_rescaling()
+    classifier = adjusted_classifier(classifier, prevalence, emit, rescale=rescale)
     plan = classifier.card.preprocessing.plan
     if channels is not None:
         plan = plan.model_copy(update={"channels": tuple(channels)})

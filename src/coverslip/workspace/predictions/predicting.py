@@ -103,14 +103,10 @@ def predict_into(workspace: Workspace, arguments: Json, emit: Emit) -> None:
 def _load_classifier(request: Mapping[str, Any], emit: Emit) -> "Classifier":  # Any: JSON values
     """Return the classifier of a request, at its class proportions, and with rescaling if it asks for that."""
     from coverslip.inference import load_classifier
-    from coverslip.inference.new_images import note_on_thresholds
+    from coverslip.inference.predicting import adjusted_classifier
 
     classifier = load_classifier(request["classifier"])
-    if request["prevalence"]:
-        if (threshold_note := note_on_thresholds(classifier.card)) is not None:
-            emit(Noted.of(threshold_note))
-        classifier = classifier.at_prevalence(request["prevalence"])
-    return classifier.with_rescaling() if request["rescale"] else classifier
+    return adjusted_classifier(classifier, request["prevalence"], emit, rescale=bool(request["rescale"]))
 
 
 def plan_for(request: Mapping[str, Any], trained: ReadPlan) -> ReadPlan:  # Any: JSON values

@@ -560,7 +560,7 @@ def _copied(source: IO[bytes], target: IO[bytes], pipe: "_Pipe") -> Iterator[byt
 
 
 class _Pipe:
-    """The target of a zip: it buffers bytes until they are file_chunks."""
+    """The target of a zip: it buffers bytes until `take` returns them."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
