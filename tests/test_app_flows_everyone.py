@@ -88,7 +88,7 @@ def ask_for_an_evaluation(page: "Page") -> None:
     page.get_by_role("button", name="Evaluate on an external test set").click()
     images = page.get_by_role("combobox", name="Labeled dataset")
     images.get_by_role("option", name="Cells of two clinics").wait_for(state="attached")
-    images.select_option(label="Cells of two clinics (90)")
+    images.select_option(label="Cells of two clinics (90), training dataset")
     page.get_by_text(re.compile("were used to train this classifier")).wait_for()  # these are its own images
 
 
@@ -103,7 +103,7 @@ def evaluate(page: "Page") -> None:
 
 def plan_a_study(page: "Page") -> None:
     page.get_by_role("group", name="Datasets").get_by_role("checkbox", name="Cells of two clinics").check()
-    page.get_by_text("3 trainings, each with 2 folds.").wait_for()
+    page.get_by_text("6 trainings, each with 2 folds.").wait_for()
     for title in ("All trainings", "Differences from the publication", "Plan as text"):
         page.get_by_text(title, exact=True).click()
     page.get_by_role("textbox", name="Plan (YAML)").wait_for()
@@ -127,12 +127,12 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "summary": ("/runs/{run}", see("Limitations")),
     "metrics": ("/runs/{run}?tab=metrics", see("Metrics by class")),
     "threshold": ("/runs/{run}?tab=threshold", see("Uncertain predictions")),
-    "data": ("/runs/{run}?tab=data", see("training images")),
+    "data": ("/runs/{run}?tab=data", see("Images per domain")),
     "folds": ("/runs/{folds}?tab=metrics", see("Metrics by fold")),
     "confusion": ("/runs/{run}?tab=confusion", see("Percent of the row")),
     "cell": ("/runs/{run}?tab=confusion", look_behind_a_cell),
     "test image": ("/runs/{run}?tab=confusion", enlarge_a_test_image),
-    "curves": ("/runs/{run}?tab=curves", see("ROC curve: each class")),
+    "curves": ("/runs/{run}?tab=curves", see("ROC curve of each class")),
     "calibration": ("/runs/{run}?tab=calibration", see("Reliability diagram")),
     "mistakes": ("/runs/{run}?tab=misclassified", see("misclassified")),
     "training": ("/runs/{run}?tab=training", show_the_curves),

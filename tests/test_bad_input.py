@@ -634,7 +634,9 @@ def test_a_full_disk_leaves_the_earlier_predictions_whole(
 def test_a_full_disk_under_the_cache_stops_no_training(
     cells: Path, tmp_path: Path, small_disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COVERSLIP_CACHE", str(small_disk("60k")))
+    disk = small_disk("60k")
+    fill(disk)
+    monkeypatch.setenv("COVERSLIP_CACHE", str(disk))
     assert main(["train", str(cells), *QUICK, "--out", str(tmp_path / "run")]) == 0
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert [event["code"] for event in events if event.get("code") == "cache-not-usable"] == ["cache-not-usable"]

@@ -105,6 +105,7 @@ def test_evaluate_on_other_images_is_kept_under_its_name(
     arguments = ["evaluate", str(run), str(tmp_path / "later"), "--name", "later", "--group-pattern", r"slide\d+"]
     assert main([*arguments, "--json"]) == 0
     metrics = json.loads(capsys.readouterr().out)
+    metrics.pop("verdict")
     assert metrics == json.loads((run / "evaluations" / "later" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["n"] < 60, "the broken file and contradicting labels cannot be measured"
 

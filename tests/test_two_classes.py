@@ -134,7 +134,7 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     of_test = decided.metrics.two_classes["sensitivity"]
     printed = capsys.readouterr().out
     assert f"a sensitivity of {percent(point.sensitivity)} and a specificity of {percent(point.specificity)}" in printed
-    (line,) = (line for line in printed.splitlines() if line.startswith("Sensitivity "))
+    (line,) = (line for line in printed.splitlines() if line.startswith("Sensitivity  "))
     assert number(of_test.value, of_test.digits) in line
     with pytest.raises(BadRecipe, match="target"):
         cs.decide(run.folder, "sensitivity", target=2)
