@@ -114,7 +114,6 @@ def test_the_zip_of_a_run_has_no_exports(lab: Lab) -> None:
 def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab: Lab) -> None:
     job = find_job(lab.workspace, queue_export(lab.workspace, lab.run, "onnx"))
     change_job(lab.workspace, job.id, state="started", queued=None)
-    job.folder.mkdir(parents=True)
     job.run.stop_file.touch()
     assert process.main(job.folder, lab.workspace.folder) == 0
     assert lab.get(f"exports/{job.id}")["state"] == "stopped"

@@ -180,7 +180,7 @@ def test_lists_names_and_options_are_given_in_fields(page: "Page", lab: Lab, tmp
     renamed.get_by_label("Old name").fill(HERLEV[1])
     renamed.get_by_label("New name").fill("normal")
     renamed.get_by_label("New name").press("Tab")
-    page.get_by_label("Preset").select_option("chromosomes")
+    page.get_by_role("combobox", name="Preset").select_option("chromosomes")
     page.get_by_label(TITLES["images.z"], exact=True).select_option("mean")
     page.get_by_label(TITLES["loss"], exact=True).select_option("focal")
     page.get_by_label("Gamma").fill("1.5")
@@ -231,9 +231,9 @@ def test_the_recipe_of_a_publication_is_chosen_and_networks_are_filtered_by_publ
 @pytest.mark.exhaustive
 def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: Lab) -> None:
     open_page(page, f"/train?dataset={lab.sets['cells']}")
-    best, first_look = (page.get_by_role("radio", name=name) for name in ("Best About", "First look About"))
+    best, first_look = (page.get_by_role("radio", name=re.compile(f"^{name} ")) for name in ("Best", "First look"))
     expect(best).to_be_checked()
-    page.get_by_role("radio", name="Good About").check()
+    page.get_by_role("radio", name=re.compile("^Good ")).check()
     page.get_by_role("link", name="1 setting differs").wait_for()
     unfold(page)
     expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^stage: instant$", re.M))
@@ -298,33 +298,6 @@ def test_a_choice_that_is_not_valid_is_named_beside_the_button_and_led_to(page: 
     page.locator("details:has(#field-image_size)").evaluate("(group) => group.open = false")
     page.get_by_role("link", name=TITLES["image_size"]).click()
     expect(field).to_be_in_viewport()
-
-
-@pytest.mark.exhaustive
-def test_minutes_of_ones_own_are_shown_wherever_they_apply(page: "Page", lab: Lab) -> None:
-    open_page(page, f"/train?dataset={lab.sets['cells']}")
-    start, minutes = page.get_by_role("button", name="Start training"), page.get_by_label("Minutes", exact=True)
-    custom = page.get_by_role("radio", name="Custom")
-    expect(start).to_be_enabled()
-    custom.check()
-    minutes.fill("7")
-    page.get_by_role("navigation").get_by_role("link", name="Trainings").click()
-    page.wait_for_url("**/runs")
-    page.go_back()
-    expect(custom).to_be_checked()
-    expect(minutes).to_have_value("7")
-    for wrong in ("", "0"):  # what was typed before it is not sent in its place
-        minutes.fill(wrong)
-        expect(start).to_be_disabled()
-        page.get_by_text("Enter a number of minutes").wait_for()
-    page.get_by_role("radio", name="Quick").check()
-    expect(minutes).to_have_count(0)
-    custom.check()
-    minutes.fill("12")
-    expect(start).to_be_enabled()
-    page.get_by_role("button", name="Reset to the defaults").click()
-    expect(page.get_by_role("radio", name="No limit")).to_be_checked()
-    expect(minutes).to_have_count(0)
 
 
 @pytest.mark.exhaustive
