@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { confusionPairs, neighbor, rowShares } from '../src/charts/confusion';
 import { percent, score, short } from '../src/texts/numbers';
-import { linear, path, shareStart, thinned, ticks } from '../src/charts/scales';
+import { linear, path, shareStart, steps, thinned, ticks } from '../src/charts/scales';
 
 test('row shares; a class without images has zeros', () => {
   expect(
@@ -68,4 +68,16 @@ test('coordinates and paths', () => {
   );
   expect(many).toHaveLength(5);
   expect([many[0], many[4]]).toEqual([0, 999]);
+});
+
+test('a ROC curve of the lowest false positive rate for each sensitivity moves right, then up', () => {
+  const points = [[0, 0.5] as const, [0.25, 0.75] as const];
+  expect(steps([[0, 0], ...points])).toEqual([
+    [0, 0],
+    [0, 0],
+    [0, 0],
+    [0, 0.5],
+    [0.25, 0.5],
+    [0.25, 0.75],
+  ]);
 });

@@ -27,6 +27,11 @@ export function path(points: readonly Point[], x: Scale, y: Scale): string {
   return points.map(([a, b], i) => `${i ? 'L' : 'M'}${x(a).toFixed(2)} ${y(b).toFixed(2)}`).join('');
 }
 
+/** The corners of a curve that moves right to each point and then up, between which no threshold has a result. */
+export function steps(points: readonly Point[]): Point[] {
+  return points.flatMap(([x, y], i) => [[x, points[i - 1]?.[1] ?? y] as const, [x, y] as const]);
+}
+
 /** Start of an axis of shares that shows all intervals: 0, 0.5, 0.7, 0.8, 0.9, 0.95 or 0.98. */
 export function shareStart(lowest: number): number {
   for (const start of [0.98, 0.95, 0.9, 0.8, 0.7, 0.5])
