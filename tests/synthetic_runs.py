@@ -213,7 +213,6 @@ def written_study() -> StudyComparison:
             "models": list(NETWORKS),
             "folds": 5,
             "train_per_class": [40, 160],
-            "target": 0.8,
         }
     )
     latencies = [

@@ -313,7 +313,7 @@ def degraded(image: Array, degradation: Degradation) -> Array:
     if degradation.noise:
         rng = np.random.default_rng(crc32(np.ascontiguousarray(image).data))
         sd = degradation.noise * float(np.ptp(image))
-        values = values + rng.normal(0, sd, values.shape).astype(np.float32)
+        values = values + np.asarray(rng.normal(0, sd, values.shape), np.float32)
     if np.issubdtype(image.dtype, np.integer):
         limits = np.iinfo(image.dtype)
         values = np.rint(values).clip(limits.min, limits.max)
