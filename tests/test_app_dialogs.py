@@ -33,11 +33,11 @@ WITHOUT = {
     "CollectDialog",
     "ConfusionTab",
     "DownloadTable",
+    "DrawPage",
     "ExportObjects",
     "Keys",
     "List",
     "LiveRun",
-    "RemoveDrawn",
     "UseCorrections",
 }  # images, choices, keys to read, and questions
 # Tested where a folder is removed, and on the pages of accounts.

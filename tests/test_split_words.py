@@ -13,7 +13,7 @@ from coverslip.datasets.quality.findings import Finding
 from coverslip.experiments.evaluating import write_results
 from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
-from coverslip.reports.sections.data import FLOW
+from coverslip.reports.sections.images import IMAGES
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import UNFAMILIAR
 from coverslip.reports.verdict import verdict_of_run
@@ -109,7 +109,7 @@ def test_flow_and_methods_agree_on_near_duplicates_that_the_split_divides(writte
         write_inspection(run.inspection_file, inspection.model_copy(update=update))
         reported = read_run(run.folder)
         words = text("report-duplicates", n_images=4, may_be_divided=n_together < 2)
-        assert words in FLOW.blocks(reported)[0].words  # type: ignore[index, union-attr]
+        assert words in next(iter(IMAGES.blocks(reported))).words  # type: ignore[union-attr]
         together = "all" if n_together == 2 else "some"
         parameters = {"n_clusters": 2, "n_images": 4, "n_together": n_together}
         assert text("methods-near-duplicates", together=together, has_folds=False, **parameters) in methods(reported)[0]
