@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from drawing import save_cell, save_cells
-from image_sets import App, workspace_in
+from image_sets import App, in_lists, workspace_in
 from prediction_tables import keys_by_path, write_predictions
 from small_workspace import once_before
 
@@ -94,6 +94,16 @@ def join_counts(app: App, prediction: str, dataset_id: str) -> Any:
 
 def labels(app: App, dataset_id: str) -> list[str | None]:
     return [image["label"] for image in app.get(f"lists/{dataset_id}/rows", limit=100)["items"]]
+
+
+def test_a_prediction_states_the_files_that_it_read_also_if_they_are_moved(app: App, new: list[Path]) -> None:
+    dataset_id = app.open(new[0].parent, is_labeled=False)["id"]
+    prediction = predicted(app, [(file, WHOLE) for file in new], dataset_id)
+    new[0].rename(new[0].with_name("moved.png"))
+    app.send("POST", f"datasets/{dataset_id}/refresh")
+    app.wait(dataset_id)
+    assert "moved.png" in {image["path"] for image in app.get(f"lists/{dataset_id}/rows")["items"]}
+    assert [row["path"] for row in app.get(f"{in_lists(prediction)}/rows")["items"]] == [str(file) for file in new]
 
 
 @pytest.mark.slow

@@ -336,7 +336,11 @@ KINDS = ("train", "evaluate", "predict")  # of jobs with rows
 _LISTED_AT_ONCE = 2_000
 _CURRENT_FILE = func.coalesce(images.c.path, results.c.file)  # where the image is now, else where it was
 _LOCATED = results.outerjoin(images, images.c.row_id == results.c.image)
-_CELLS = (*(each for each in results.c if each.name != "file"), _CURRENT_FILE.label("file"))
+_CELLS = (
+    *(each for each in results.c if each.name != "file"),
+    _CURRENT_FILE.label("file"),
+    results.c.file.label("file_before"),
+)
 
 
 class Exclusion(StrEnum):
@@ -666,7 +670,7 @@ class JobImages(ImageList[Row]):
             row_id=cells.row_id,
             first_row=cells.first_row,
             image_id=cells.image_id,
-            path=cells.path or name_as_text(cells.file),
+            path=cells.path or name_as_text(cells.file_before),
             label=cells.label,
             predicted=cells.predicted,
             decision=cells.decision,
