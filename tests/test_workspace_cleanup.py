@@ -183,8 +183,17 @@ def make_folder(path: Path) -> Path:
 def test_the_trash_is_emptied_of_what_lay_there_for_a_month(tmp_path: Path) -> None:
     home = workspace_in(tmp_path)
     old, young = removed(home, "old", 31), removed(home, "young", 29)
+    drawn = [
+        {"list_id": name, "rows": [0], "n": 1, "seed": 0, "made": "", "made_by": "Ada"} for name in ("old", "young")
+    ]
+    with home.engine.begin() as connection:
+        connection.execute(insert(db.draws), drawn)
+        label = {"row_id": 0, "is_first": False, "made_by": "Ada", "label": "x", "is_excluded": False, "made": ""}
+        connection.execute(insert(db.blind_labels), [{"list_id": each["list_id"], **label} for each in drawn])
     delete_expired(home, threading.Event())
     assert (old.exists(), young.exists()) == (False, True)
+    with home.engine.connect() as connection:
+        assert connection.execute(select(db.blind_labels.c.list_id)).scalars().all() == ["young"]
     with client_of(home) as client:
         assert client.post("/api/v1/jobs/old/restore").status_code == 404
         assert client.post("/api/v1/jobs/young/restore").json()["state"] == "done"

@@ -262,6 +262,8 @@ def _empty_trash(workspace: Workspace, is_over: threading.Event) -> None:
                 is_job = (tables.jobs.c.id == folder.name) & (tables.jobs.c.state == "removed")
                 for removed in connection.execute(select(tables.jobs.c.folder).where(is_job)).scalars().all():
                     connection.execute(delete(tables.jobs).where(is_inside(workspace, Path(removed))))
+                are_drawn = tables.draws.c.list_id.in_(select(tables.jobs.c.id).where(is_job))
+                connection.execute(delete(tables.draws).where(are_drawn))
                 connection.execute(delete(tables.jobs).where(is_job))  # deletes its corrections too
                 is_of_job = (tables.changes.c.job_id == folder.name) & tables.changes.c.dataset_id.is_(None)
                 connection.execute(delete(tables.changes).where(is_of_job))
