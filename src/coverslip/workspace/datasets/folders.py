@@ -346,7 +346,7 @@ def upload_state(workspace: Workspace, upload_id: str) -> Upload:
 class UploadedTable:
     """A table among the files, with labels or positions."""
 
-    path: Annotated[str, Field(description="Absolute path, as `table-preview` takes it.")]
+    path: Annotated[str, Field(description="Absolute path, as previews of tables take it.")]
     name: str
 
 
