@@ -24,6 +24,7 @@ from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.scanning import group_facts, units_per_class
 from coverslip.datasets.splits.splitting import Split
 from coverslip.errors import BadDataset
+from coverslip.files import WORKSPACE_DATABASE
 from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
 from coverslip.messages import GroupBy, MapColumn, text
 from coverslip.runs.split import read_split, split_rows, write_split
@@ -747,6 +748,20 @@ def test_each_of_several_sources_is_a_domain_with_its_own_root(tmp_path):
         ("south", tmp_path / "deep/south", (str(tmp_path / "deep/south"),)),
     ]
     assert [dataset.relative_path(record) for record in dataset.records] == ["a/1.png", "b/1.png"] * 2
+
+
+@pytest.mark.parametrize("is_workspace", [False, True])
+def test_an_image_is_in_the_group_of_its_crops_in_another_table(tmp_path, is_workspace):
+    if is_workspace:
+        (tmp_path / WORKSPACE_DATABASE).touch()
+    fields = [save_image(tmp_path / "uploads" / f"{k}.png", k) for k in range(3)]
+    crops = [f"{field},{label},{x},0,3,3" for field in fields for x, label in enumerate("ab")]
+    first = write_table(tmp_path / "first" / "crops.csv", "\n".join(["path,label,x,y,width,height", *crops]))
+    second = write_table(tmp_path / "second" / "fields.csv", "\n".join(["path,label", *(f"{f},a" for f in fields)]))
+    groups_of = {}
+    for record in open_dataset([first, second]).records:
+        groups_of.setdefault(record.path, set()).add(record.group)
+    assert groups_of == {field: {f"first/{field}"} for field in fields}
 
 
 @pytest.mark.parametrize(

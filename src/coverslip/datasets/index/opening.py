@@ -307,7 +307,7 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
                 keys.add(key)
                 identity = f"{domain}/{record.image_id}"
                 group = record.group
-                if is_by_field and group == dataset.relative_path(record):
+                if is_by_field and group == name_as_text(posix_below(record.path, dataset.root)):
                     group = field_groups.setdefault(record.path, f"{domain}/{group}")
                 elif group is None:
                     group = field_groups.get(record.path)
