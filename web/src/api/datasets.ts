@@ -12,9 +12,7 @@ export const nIncluded = ({ n_images, n_excluded }: Dataset): number => n_images
 /** Number of these images without a label. */
 export const nUnlabeled = (dataset: Dataset): number => nIncluded(dataset) - dataset.n_labeled;
 export type DatasetChanges = Schemas['DatasetChanges'];
-export type Inspection = Schemas['DatasetInspection'];
 export type Finding = Schemas['Finding'];
-export type LeakageEstimateState = Schemas['LeakageEstimateState'];
 export type GroupSuggestion = Schemas['GroupSuggestion'];
 export type Source = Schemas['Source'];
 export type Folder = Schemas['FolderContent'];

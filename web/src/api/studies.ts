@@ -10,7 +10,6 @@ export type StudyTraining = Schemas['StudyTraining'];
 export type StudyChoices = Omit<Schemas['NewStudyTime'], 'kind'>;
 export type StudyOutlook = Schemas['StudyOutlook'];
 export type StudyResults = Schemas['StudyResults'];
-export type StudyPreset = Schemas['StudyPreset'];
 export type StudyNetwork = Schemas['StudyNetwork'];
 
 /** Further analyses of the trainings of a study. */
