@@ -13,6 +13,7 @@ import coverslip as cs
 from coverslip.audit.label_issues import FEWEST_IMAGES, SHRINKAGE, count_suspected_errors, label_issues
 from coverslip.cli import main
 from coverslip.pipeline import train_without_report
+from coverslip.reports.sections.data import label_error_blocks
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import SplitPlan
 from coverslip.training.heads import CrossFitting
@@ -124,6 +125,8 @@ def test_moved_images_stand_first_with_and_without_folds(
     assert stored.checked_by == ("folds" if folds else "linear probes")
     assert stored.n_checked + stored.n_not_checked == 90
     assert stored.n_suspected < len(stored.images)  # else the next line shows nothing
+    shown = next(label_error_blocks(stored))
+    assert [row[1] for row in shown.rows] == [row["set"] for row in rows[: len(shown.rows)]]
     cs.write_report(run.folder)
     assert str(stored) == repr(stored)
     assert str(stored).startswith(f"{stored.n_suspected} of {stored.n_checked} labels to check first")

@@ -35,7 +35,7 @@ def label_errors(
 
     Labels of training, validation and test images are compared with a classifier that was not trained on these images:
     after cross-validation the network that tested the image, otherwise a classifier fitted without the image's group.
-    The first line of the result says how many labels are probably wrong; the table (--out) ranks all misclassified
+    The first line of the result says how many labels to check first; the table (--out) ranks all misclassified
     images. No label and no result of the run changes.
 
     Example:

@@ -724,7 +724,7 @@ agreement-title = Übereinstimmung
 
 agreement-similar-names = Die Befunder verwenden die Labels { $names }, die eine Klasse in mehreren Schreibweisen sein könnten. Sie zählen als verschiedene Klassen. Wenn sie eine Klasse sind, verwenden Sie eine Schreibweise.
 
-agreement-counts = Anzahl der Bilder: Zeilen sind die Labels von { $first }, Spalten die von { $second }
+agreement-counts = Anzahl der Bilder. Zeilen: { $first }; Spalten: { $second }
 
 agreement-help = Kappa ist die Übereinstimmung über den Zufall hinaus: 1 ist vollständige Übereinstimmung, 0 ist Zufall. Es ist niedrig, wenn eine Klasse selten ist, auch wenn sich die Befunder selten unterscheiden; lesen Sie es deshalb zusammen mit den Anzahlen. Mit Gruppen berücksichtigen die Intervalle, dass Bilder einer Gruppe einander ähneln.
 

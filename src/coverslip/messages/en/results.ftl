@@ -724,7 +724,7 @@ agreement-title = Agreement
 
 agreement-similar-names = The readers use the labels { $names }, which may be one class with several spellings. They count as different classes. If they are one class, use one spelling.
 
-agreement-counts = Number of images: rows are the labels of { $first }, columns those of { $second }
+agreement-counts = Number of images. Rows: { $first }; columns: { $second }
 
 agreement-help = Kappa is the agreement beyond chance: 1 is perfect agreement, 0 is chance. It is low if a class is rare, even if readers seldom differ, so read it together with the counts. With groups, intervals take into account that images of a group resemble each other.
 

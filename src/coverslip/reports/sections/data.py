@@ -14,6 +14,7 @@ from coverslip.reports.reported import (
     interval_after,
     number,
     relabeled,
+    set_title,
     unknown_labels,
     with_interval,
 )
@@ -34,7 +35,7 @@ def label_error_blocks(errors: LabelErrors) -> Iterator[SectionText]:
     words = [" ".join([*counts, text("report-labels-checked-by", checked_by=errors.checked_by)])]
     words += [text("report-labels-not-checked", n_labels=errors.n_not_checked)] if errors.n_not_checked else []
     images = [
-        (image.image_id, image.split, image.label, image.suggested, number(image.score))
+        (image.image_id, set_title(image.split), image.label, image.suggested, number(image.score))
         for image in errors.images[: min(_MOST_SHOWN, errors.n_suspected)]
     ]
     columns = column_titles("column-image", "column-set", "column-label", "column-suggested-class", "column-score")

@@ -94,7 +94,7 @@ class Filters(BaseModel):
         description="For datasets: unreadable; duplicate: an equal image has the same class in trainings; "
         "conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; "
         "changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the "
-        "image; suspected: of these, images whose labels are probably wrong; confirmed: images with a confirmed label, "
+        "image; suspected: of these, images to check first; confirmed: images with a confirmed label, "
         "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; "
         "suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: "
         "misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by "
