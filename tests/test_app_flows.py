@@ -329,10 +329,10 @@ def test_a_training_is_stopped_and_resumed_by_its_buttons(page: "Page", stock: S
     )
     stopped = stock.app.get(f"runs/{run}")
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume", exact=True).click()
     page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=JOB_MS)
     page.get_by_role("button", name="Stop (resume later)").click()
-    page.get_by_role("button", name="Resume").wait_for(timeout=JOB_MS)
+    page.get_by_role("button", name="Resume", exact=True).wait_for(timeout=JOB_MS)
     n = stock.app.get(f"runs/{run}")["epoch"]
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?classifier={run}")
