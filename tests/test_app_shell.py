@@ -156,7 +156,7 @@ def test_the_next_free_port_is_taken_and_said(other_app: Callable[..., RunningAp
         port = taken.getsockname()[1]
         app = other_app(options=("--port", str(port)))
         assert app.address != f"http://127.0.0.1:{port}/"
-        assert f"Port {port} is taken" in app.printed
+        assert f"Port {port} is in use" in app.printed
         assert app.get("system")
 
 
@@ -260,10 +260,11 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, options: tupl
 @pytest.mark.slow
 def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "workspace.sqlite")) as connection:
+        connection.execute("CREATE TABLE later (number INTEGER)")
         connection.execute("PRAGMA user_version = 99")
     done = run_app("--workspace", str(tmp_path))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
-    assert "newer coverslip" in done.stderr
+    assert "format 99" in done.stderr
     (tmp_path / "server.lock").unlink()
     (tmp_path / "server.lock").mkdir()
     done = run_app("--workspace", str(tmp_path))
@@ -301,7 +302,7 @@ from coverslip.workspace.store.workspace import open_workspace
 app = create_app(open_workspace(Path({str(workspace.folder)!r}), (Path({str(workspace.roots[0])!r}),)))
 with TestClient(app) as client:
     for path, operations in app.openapi()["paths"].items():
-        if "get" in operations and "{{" not in path:
+        if "get" in operations and "{{" not in path and not path.endswith("/events"):  # which does not end
             assert client.get(path).status_code < 500, path
     client.get("/")
 print(*sys.modules)
@@ -567,8 +568,8 @@ from coverslip.app import server
 from coverslip.workspace.store.workspace import open_workspace
 
 make = server.create_app
-def with_fault(workspace):
-    app = make(workspace)
+def with_fault(workspace, **how):
+    app = make(workspace, **how)
     @app.get("/api/v1/fails")
     def fails():
         raise ZeroDivisionError("planted")

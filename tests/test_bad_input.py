@@ -499,7 +499,7 @@ def test_an_answer_that_finds_no_space_is_one_line(tmp_path: Path) -> None:
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
             assert done.returncode == 1
             assert done.stderr.count("\n") == 1
-            assert "The answer could not be written: No space left on device" in the_error(done.stderr)
+            assert "The output could not be written: No space left on device" in the_error(done.stderr)
         images = save_cells(tmp_path / "images", ("a",), n=2)
         command = [sys.executable, "-m", "coverslip", "inspect", str(images)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False)

@@ -43,8 +43,11 @@ _DEFAULT_AXES = "tczyx"  # before version 0.3
 
 
 def is_zarr(folder: Path) -> bool:
-    """Return whether a folder has the metadata of a Zarr group or array."""
-    return any((folder / mark).is_file() for mark in _MARKS)
+    """Return whether a folder has the metadata of a Zarr group or array; a folder that may not be read has none."""
+    try:
+        return any((folder / mark).is_file() for mark in _MARKS)
+    except PermissionError:
+        return False
 
 
 @contextmanager
