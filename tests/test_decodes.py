@@ -102,6 +102,9 @@ TRAININGS = {
 }
 
 
+N_MEASURED = 32  # images that the measurement of the speed reads without the cache, and again for steps of fine-tuning
+
+
 def n_shown_at_most(n_classes: int) -> int:
     return N_EXAMPLES * n_classes + N_MISCLASSIFIED + N_LEAST_CERTAIN
 
@@ -113,22 +116,22 @@ def test_a_training_decodes_each_image_once_and_those_of_the_report_and_the_meas
 ) -> None:
     cs.train(write_counted(tmp_path / "cells"), recipe, out=tmp_path / "run")
     assert len(n_reads) == 72
-    # The measurement of the speed reads some without the cache, and again for steps of fine-tuning.
-    n_measured = 32 * (1 if recipe.stage == "instant" else 2)
+    n_measured = N_MEASURED * (1 if recipe.stage == "instant" else 2)
     assert min(n_reads.values()) == 1
     assert n_reads.total() - 72 <= n_measured + n_shown_at_most(n_classes=3)
 
 
 @pytest.mark.slow
 @pytest.mark.exhaustive
-def test_pretraining_decodes_each_image_once_and_those_in_its_report_once_more(
+def test_pretraining_decodes_each_image_once_and_those_of_the_reports_and_the_measurements_again(
     tmp_path: Path, n_reads: Counter[str]
 ) -> None:
     init = Pretraining(train_on=str(write_counted(tmp_path / "first", seed=1)), recipe={"init": "scratch"})
     in_two_steps = TRAININGS["from scratch"].model_copy(update={"init": init})
     cs.train(write_counted(tmp_path / "second"), in_two_steps, out=tmp_path / "run")
     assert len(n_reads) == 2 * 72
-    assert set(n_reads.values()) == {1, 2}
+    assert min(n_reads.values()) == 1
+    assert n_reads.total() - 2 * 72 <= 2 * (2 * N_MEASURED + n_shown_at_most(n_classes=3))
 
 
 def content_of(run: Run) -> list[bytes]:
@@ -147,11 +150,12 @@ def test_a_training_has_the_same_results_whatever_the_cache_holds(
     cs.inspect(cells)
     n_reads.clear()
     inspected = train_without_report(open_dataset(cells), TRAININGS["instant"], out=tmp_path / "inspected")
-    assert set(n_reads.values()) == {1}
+    assert min(n_reads.values()) == 1
+    assert n_reads.total() <= 72 + N_MEASURED
     n_reads.clear()
     warm = train_without_report(open_dataset(cells), TRAININGS["instant"], out=tmp_path / "warm")
     n_test = sum(row.split == "test" for row in warm.split)  # a scan without cached facts would store these too
-    assert sum(n_reads.values()) <= n_test
+    assert n_reads.total() <= n_test + N_MEASURED
     monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "small"))
     monkeypatch.setenv("COVERSLIP_CACHE_LIMIT", "100 kB")
     small = train_without_report(open_dataset(cells), TRAININGS["instant"], out=tmp_path / "small cache")
