@@ -34,6 +34,7 @@ from tables import downloaded
 import coverslip as cs
 from coverslip.app.clients import Languages
 from coverslip.app.server import create_app
+from coverslip.messages import in_language
 from coverslip.reports.reported import read_evaluation
 from coverslip.reports.sections.results import against_own_test
 from coverslip.workspace.store.workspace import Workspace
@@ -162,6 +163,8 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
     file.write_text(json.dumps(numbers), encoding="utf-8")
     evaluation = read_evaluation(next(file.parent.glob("evaluations/*/metrics.json")).parent)
     assert "better than on the run's own test set" in against_own_test(evaluation)
+    with in_language("de"):
+        assert "besser als im eigenen Testset" in against_own_test(evaluation)
     assert "unlike-own-test" not in [note["code"] for note in lab.get(f"evaluations/{other['id']}")["notes"]]
     after = [each["first"] for each in lab.get(address)["against_own_test"]]
     file.write_text(text, encoding="utf-8")

@@ -369,6 +369,12 @@ verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. {
        *[other] { $n_untested } Bilder konnten nicht getestet werden; jedes andere ist einmal Testbild.
     }
 
+verdict-against-own-test = { $result ->
+        [same] { $metric } unterscheidet sich vom Wert im eigenen Testset des Trainings nicht stärker, als der Zufall erwarten lässt: { $difference }.
+        [worse] { $metric } ist SCHLECHTER als im eigenen Testset des Trainings: { $difference }. Für Bilder wie diese gelten die Metriken des externen Testsets. Es kann helfen, einige von ihnen zum Training hinzuzunehmen.
+       *[better] { $metric } ist besser als im eigenen Testset des Trainings: { $difference }. Prüfen Sie, ob diese Bilder leichter sind oder dem Klassifikator bekannt.
+    }
+
 verdict-each-fold = { $n_folds } Folds wurden getrennt trainiert. Der endgültige Klassifikator ist mit allen Bildern trainiert.
 
 verdict-finetuned = Die Feinabstimmung lief über { $n_epochs ->

@@ -523,12 +523,6 @@ report-threshold-results = On { $image_set }, it has a sensitivity of { $sensiti
 
 # External test sets
 
-report-against-own-test = { $result ->
-        [same] { $metric } does not differ from that on the run's own test set by more than chance: { $difference }.
-        [worse] { $metric } is WORSE than on the run's own test set: { $difference }. For images like these, use the metrics of the external test set. Training on some of them may help.
-       *[better] { $metric } is better than on the run's own test set: { $difference }. Check whether these images are easier, or known to the classifier.
-    }
-
 report-threshold-by-hand = The decision threshold was set by hand. If it was set after looking at the run's test results, the metrics on that test set are too high.
 
 report-own-test-relabeled = { $n_images ->

@@ -369,6 +369,12 @@ verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. { 
        *[other] { $n_untested } images could not be tested; each other image is a test image once.
     }
 
+verdict-against-own-test = { $result ->
+        [same] { $metric } does not differ from that on the run's own test set by more than chance: { $difference }.
+        [worse] { $metric } is WORSE than on the run's own test set: { $difference }. For images like these, use the metrics of the external test set. Training on some of them may help.
+       *[better] { $metric } is better than on the run's own test set: { $difference }. Check whether these images are easier, or known to the classifier.
+    }
+
 verdict-each-fold = { $n_folds } folds were trained separately. The final classifier is trained on all images.
 
 verdict-finetuned = Fine-tuning ran for { $n_epochs ->

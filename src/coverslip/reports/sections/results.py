@@ -236,7 +236,7 @@ def against_own_test(run: ReportedRun) -> str:
     is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
     is_same = difference.low <= 0 <= difference.high
     return text(
-        "report-against-own-test",
+        "verdict-against-own-test",
         metric=METRICS[name].title,
         difference=str(estimate(difference, is_signed=True)),
         result="same" if is_same else "worse" if is_worse else "better",
