@@ -322,7 +322,7 @@ def test_suspected_label_errors_are_reported_if_they_were_computed(tmp_path):
     assert "label_errors" in {section.name for section in sections_of(reported)}
     text, _ = SECTIONS["label_errors"].blocks(reported)
     assert "1 of 20 labels" in text.words[0]
-    assert list(text.rows[0][:4]) == ["x", "train", "a", "b"]
+    assert list(text.rows[0][:4]) == ["x", "training", "a", "b"]
 
 
 def test_of_two_classes_it_says_what_answers_are_worth_where_one_is_rarer(tmp_path):
