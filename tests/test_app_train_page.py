@@ -250,12 +250,14 @@ def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: 
 @pytest.mark.exhaustive
 def test_groups_chosen_for_a_training_are_counted_and_no_longer_missing(page: "Page", app_server: RunningApp) -> None:
     cells = app_server.opened(write_cells(app_server.root / "cells without groups", 54))["id"]
+    suggestion = app_server.get(f"datasets/{cells}/group-suggestions")["items"][0]
     open_page(page, f"/train?dataset={cells}")
     ways = page.get_by_role("group", name="Group by")
     define = page.get_by_role("link", name="Define groups")
     define.wait_for()
     ways.get_by_role("button").first.click()
-    page.get_by_text(re.compile(r"\d+ groups by “")).wait_for()
+    page.get_by_text(f"grouped by “{suggestion['pattern']}”").wait_for()
+    page.get_by_text(f"({suggestion['n_groups']} groups)").wait_for()
     assert define.count() == 0
     ways.get_by_role("button").first.click()
     define.wait_for()
