@@ -840,7 +840,7 @@ def test_a_network_is_described_with_the_weights_that_a_training_would_take(
     file = save(random_network("mobilevit_xxs").state_dict(), tmp_path / "cells.safetensors")
     import_weights(file, "mobilevit_xxs", license="CC-BY-NC-4.0")
     assert weights_of("mobilevit_xxs", capsys) == ("imported: cells.safetensors", "CC-BY-NC-4.0")
-    assert weights_of("mobilevit_mn", capsys) == ("imported: cells.pth, tensors of equal shape", "CC-BY-NC-4.0")
+    assert weights_of("mobilevit_mn", capsys) == ("imported: cells.safetensors, tensors of equal shape", "CC-BY-NC-4.0")
     import_weights(save(random_network("test_efficientnet").state_dict(), tmp_path / "mine.safetensors"), SMALL)
     assert weights_of(SMALL, capsys) == ("imported: mine.safetensors", None)
     assert main(["models", "--json"]) == 0
@@ -868,8 +868,8 @@ def test_a_run_says_which_weights_it_started_from_and_under_which_license(tmp_pa
     environment, report = trained(tmp_path)
     origin = {"kind": "imported", "source": "cells.safetensors", "license": "only for <us>", "sha256": source.sha256}
     assert environment["weights"] == {"model": SMALL, **origin}
-    assert "Pretrained weights: cells.pth (imported) · license only for &lt;us&gt; · SHA-256 " in report
-    assert "the imported weights “cells.pth”" in report
+    assert "Pretrained weights: cells.safetensors (imported) · license only for &lt;us&gt; · SHA-256 " in report
+    assert "the imported weights “cells.safetensors”" in report
     assert "ImageNet weights" not in report
     environment, report = trained(tmp_path, init=FromRun(run=str(tmp_path / "run0")))
     assert environment["weights"] is None
