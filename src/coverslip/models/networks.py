@@ -356,9 +356,16 @@ def _use_of(backbone: nn.Module, shape: tuple[int, int, int, int]) -> _Use:
     """Run the network on the meta device: for large images, real numbers would take minutes and gigabytes."""
     with shapes_only(), torch.enable_grad():  # callers that only predict may have disabled gradients
         shadows = {id(p): torch.empty_like(p, device="meta").requires_grad_() for p in backbone.parameters()}
-        tensors = {name: shadows[id(p)] for name, p in backbone.named_parameters()}
-        tensors |= {name: buffer.to("meta") for name, buffer in backbone.named_buffers()}
-        features = torch.func.functional_call(backbone.eval(), tensors, (torch.zeros(shape),))
+        # Each tensor of each module once: a module with several names would else keep the shadows, since tied weights
+        # are exchanged twice.
+        tensors: dict[str, torch.Tensor] = {}
+        for path, module in backbone.named_modules():
+            prefix = f"{path}." if path else ""
+            own = module.named_parameters(recurse=False, remove_duplicate=False)
+            tensors |= {f"{prefix}{name}": shadows[id(p)] for name, p in own}
+            buffers = module.named_buffers(recurse=False, remove_duplicate=False)
+            tensors |= {f"{prefix}{name}": buffer.to("meta") for name, buffer in buffers}
+        features = torch.func.functional_call(backbone.eval(), tensors, (torch.zeros(shape),), tie_weights=False)
         features.sum().backward()
     unused_modules = tuple(
         name
