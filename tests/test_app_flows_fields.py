@@ -140,9 +140,9 @@ def test_from_fields_and_points_to_an_export_of_relabeled_objects_by_the_app_alo
     app = other_app()
     page = other_page(app)
     open_fields(page, tmp_path / "first" / "fields")
-    chosen = {"x of the center": "Pos_A", "y of the center": "Pos_B", "Image name": "Slide", "Class": "Kind"}
+    columns = {"x of the center": "Pos_A", "y of the center": "Pos_B", "Image name": "Slide", "Class": "Kind"}
     n_first = len((tmp_path / "first" / "cells.csv").read_text().splitlines()) - 1
-    read_cells(page, tmp_path / "first" / "cells.csv", chosen, n_first)
+    read_cells(page, tmp_path / "first" / "cells.csv", columns, n_first)
     objects = app.get(f"datasets/{page.url.rpartition('/')[2].partition('?')[0]}")
     assert (objects["n_images"], objects["groups"]["n_groups"]) == (n_first, 6)
     open_page(page, f"/datasets/{objects['id']}")

@@ -651,20 +651,22 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
 
 
 def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab) -> None:
-    own = lab.client.get(f"{API}/classifiers/{lab.run}").json()
+    of_run = lab.client.get(f"{API}/classifiers/{lab.run}").json()
     metrics = cs.open_run(lab.workspace.runs / "first").metrics
-    assert (own["test"]["n"], own["test"]["primary"]) == (metrics.n, metrics.primary)
-    shown = {each["name"]: each["value"] for each in own["test"]["values"]}
+    assert (of_run["test"]["n"], of_run["test"]["primary"]) == (metrics.n, metrics.primary)
+    shown = {each["name"]: each["value"] for each in of_run["test"]["values"]}
     assert shown["accuracy"] == metrics.metrics["accuracy"].value
-    assert [(each["name"], each["n"]) for each in own["test"]["per_class"]] == [
+    assert [(each["name"], each["n"]) for each in of_run["test"]["per_class"]] == [
         (name, scores.n) for name, scores in metrics.per_class.items()
     ]
     file = lab.client.get(f"{API}/jobs/{lab.run}/download/classifier").content
     imported = lab.client.post(f"{API}/classifiers", content=file).json()
     card = lab.client.get(f"{API}/classifiers/{imported['id']}").json()
     different = {each.name for each in fields(ListedClassifier)}
-    assert {key: card[key] for key in card.keys() - different} == {key: own[key] for key in own.keys() - different}
-    assert card["headline"]["value"] == own["headline"]["value"] is not None
+    assert {key: card[key] for key in card.keys() - different} == {
+        key: of_run[key] for key in of_run.keys() - different
+    }
+    assert card["headline"]["value"] == of_run["headline"]["value"] is not None
     with zipfile.ZipFile(io.BytesIO(file)) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     for damaged in (b"{", b"[]", b'{"format_version": 99}', None):

@@ -517,11 +517,11 @@ def test_repeated_names_are_distinguished_by_their_images_whatever_the_order_of_
 
 def test_groups_named_as_their_images_stay_groups(tmp_path):
     make_folder(tmp_path, "one/a.png", "one/b.png", "one/c.png", "two/a.png")
-    one = write_table(tmp_path / "one" / "t.csv", "path,label,image_id\na.png,x,s1\nb.png,y,s1\nc.png,x,s2\n")
-    two = write_table(tmp_path / "two" / "t.csv", "path,label,image_id\na.png,x,s2\n")
-    records = open_dataset(one, group="image_id").records
+    first = write_table(tmp_path / "one" / "t.csv", "path,label,image_id\na.png,x,s1\nb.png,y,s1\nc.png,x,s2\n")
+    second = write_table(tmp_path / "two" / "t.csv", "path,label,image_id\na.png,x,s2\n")
+    records = open_dataset(first, group="image_id").records
     assert [record.group for record in records] == ["s1", "s1", "s2"]
-    both = open_dataset([one, two], group="image_id").records
+    both = open_dataset([first, second], group="image_id").records
     assert [record.group for record in both] == ["s1", "s1", "s2", "s2"]
     assert len({record.image_id for record in both}) == 4
 

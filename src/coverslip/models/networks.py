@@ -361,8 +361,8 @@ def _use_of(backbone: nn.Module, shape: tuple[int, int, int, int]) -> _Use:
         tensors: dict[str, torch.Tensor] = {}
         for path, module in backbone.named_modules():
             prefix = f"{path}." if path else ""
-            own = module.named_parameters(recurse=False, remove_duplicate=False)
-            tensors |= {f"{prefix}{name}": shadows[id(p)] for name, p in own}
+            parameters = module.named_parameters(recurse=False, remove_duplicate=False)
+            tensors |= {f"{prefix}{name}": shadows[id(p)] for name, p in parameters}
             buffers = module.named_buffers(recurse=False, remove_duplicate=False)
             tensors |= {f"{prefix}{name}": buffer.to("meta") for name, buffer in buffers}
         features = torch.func.functional_call(backbone.eval(), tensors, (torch.zeros(shape),), tie_weights=False)

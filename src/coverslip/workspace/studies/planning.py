@@ -261,16 +261,16 @@ def chosen_plan(workspace: Workspace, choices: StudyChoices) -> tuple[StudyPlan,
     plan = with_choices(
         initial,
         models=choices.networks,
-        regimes=[name for chosen in choices.initial_weights for name in _regimes_of(initial, chosen)],
+        regimes=[name for choice in choices.initial_weights for name in _regimes_of(initial, choice)],
         more_regimes=[_pretraining_on(each, is_small=choices.is_small) for each in first_datasets],
     )
     return plan, dataset_of
 
 
-def _regimes_of(plan: StudyPlan, chosen: str) -> list[str]:
+def _regimes_of(plan: StudyPlan, choice: str) -> list[str]:
     """Return the chosen initialization. With three datasets or more, `two-step` is a pretraining on each of them."""
     first_steps = [regime.name for regime in plan.regimes if regime.two_step]
-    return first_steps if chosen == "two-step" and first_steps else [chosen]
+    return first_steps if choice == "two-step" and first_steps else [choice]
 
 
 def _initial_plan(choices: StudyChoices, datasets: Sequence[PlannedDataset]) -> StudyPlan:
