@@ -156,7 +156,7 @@ def test_the_head_is_kept_where_validation_images_prefer_it(trained: Run, tmp_pa
     run = train_without_report(cs.open_dataset(images / "table.csv"), recipe, out=tmp_path / "run")
     stage = json.loads((run.folder / "training.json").read_text())["stages"][0]
     assert stage["head"] == "kept"
-    temperature = json.loads((trained.classifier_folder / "classifier.json").read_text())["temperature"]
+    temperature = json.loads((trained.classifier_folder / "classifier.json").read_text())["tested"]["temperature"]
     np.testing.assert_allclose(
         weights_of(run)["head.weight"] * temperature, weights_of(trained)["head.weight"], rtol=1e-5
     )

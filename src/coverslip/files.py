@@ -265,6 +265,7 @@ def sha256_json(value: Any) -> str:  # Any: JSON values
 
 
 _FORMULA_STARTS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # full-width characters too, as in Japanese
+_NEGATIVE_NUMBER = re.compile(r"-[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 class ReadyCell(str):
@@ -334,9 +335,11 @@ def access_fault(path: Path) -> str | None:
 def safe_cell(text: str) -> str:
     """Return text for a CSV cell that spreadsheets do not interpret as a formula: `-neg` becomes `'-neg`.
 
-    Text that already has this form, `'-neg`, gets one more quote, so that every text can be restored.
+    Text that already has this form, `'-neg`, gets one more quote, so that every text can be restored. A negative number
+    stays as it is: cells of a user's table keep their values.
     """
-    return f"'{text}" if _is_marked(text) or text.startswith(_FORMULA_STARTS) else text
+    is_formula = text.startswith(_FORMULA_STARTS) and not _NEGATIVE_NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula or _is_marked(text) else text
 
 
 def plain_cell(cell: str) -> str:
