@@ -365,6 +365,46 @@ def test_boxes_and_polygons_of_yolo_have_the_names_of_classes(fields: Path, tmp_
     assert objects.box.tolist() == [[10, 10, 20, 15]] * 2
 
 
+@pytest.mark.parametrize("first_id", [1, 7])
+@pytest.mark.parametrize("n_objects", [1, 2])
+@pytest.mark.parametrize("probability", ["", " 0.9"])
+def test_ids_of_tracks_are_no_coordinates_of_yolo(
+    first_id: int, n_objects: int, probability: str, fields: Path, tmp_path: Path
+) -> None:
+    box = f"{20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}"
+    polygon = " ".join(f"{x / WIDTH} {y / HEIGHT}" for x, y in SQUARE)
+    for numbers in (box, polygon):
+        if (numbers, first_id, n_objects, bool(probability)) == (polygon, 1, 1, True):
+            continue  # could be a polygon that touches the lower edge
+        lines = [f"0 {numbers}{probability} {first_id + k}\n" for k in range(n_objects)]
+        file = written(tmp_path / "a.txt", "".join(lines))
+        for source in ("outlines", "points"):
+            objects, _ = collected(fields, **{source: file}, size_px=4)
+            assert labels_of(objects) == ["0"] * n_objects
+            assert objects.box.tolist() == [[10, 10, 20, 15] if source == "outlines" else [18, 16, 4, 4]] * n_objects
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1,1,30,10,20,10,1,-1,-1,-1\n1,2,10,20,10,20,1,-1,-1,-1\n",  # MOT
+        "1,1,30,10,20,10,1,1,0.8\n1,2,10,20,10,20,1,1,0.7\n",
+        "5,4,30,10,20,10,0.9,0\n5,7,10,20,10,20,0.8,0\n",
+        "1 1 30 10 20 10 0.9 -1 -1 -1\n",
+        "1 0 5 0\n2 3 5 1\n",  # tracks of the Cell Tracking Challenge
+        "0 30 10 20 10\n",  # YOLO in pixels
+        "1 20.5 15.5\n2 30.5 16.5\n",  # IDs before points
+        "0 0.5 0.5 0.1 0.1 0.4 0.4 2\n0 0.5 0.5 0.1 0.1 0.4 0.4 2\n",  # YOLO with visible key points
+    ],
+)
+def test_numbers_whose_columns_are_unknown_are_no_points_or_outlines(
+    content: str, fields: Path, tmp_path: Path
+) -> None:
+    for source in ("outlines", "points"):
+        with refusing(BadDataset, "numbers-without-names"):
+            collected(fields, **{source: written(tmp_path / "a.txt", content)}, size_px=4)
+
+
 def test_outlines_of_cellpose_run_through_the_centers_of_pixels(fields: Path, tmp_path: Path) -> None:
     line = ",".join(f"{x},{y}" for x, y in SQUARE)
     objects, _ = collected(fields, outlines=written(tmp_path / "a_cp_outlines.txt", f"{line}\n{line}\n"))
@@ -409,6 +449,35 @@ def test_positions_of_scikit_image_without_boxes_are_centers_of_pixels(fields: P
     table = written(tmp_path / "a.csv", "label,centroid-0,centroid-1\n3,14.5,19.5\n")
     objects, _ = collected(fields, points=table, size_px=4)
     assert list(objects.outlines.wkt()) == ["POINT (20 15)"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("label,centroid-0,centroid-1,centroid-2", "3,1.9,17,19.5"),
+        (
+            "label,bbox-0,bbox-1,bbox-2,bbox-3,bbox-4,bbox-5,centroid-0,centroid-1,centroid-2",
+            "3,1,10,10,3,25,30,2,17,19.5",
+        ),
+        (
+            "label,bbox_min_x,bbox_min_y,bbox_min_z,bbox_max_x,bbox_max_y,bbox_max_z,centroid_x,centroid_y,centroid_z",
+            "3,10,10,1,29,24,3,19.5,17,2",
+        ),
+    ],
+)
+def test_tables_of_objects_in_three_dimensions_begin_with_z(header: str, row: str, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, HEIGHT, WIDTH), np.uint8), imagej=True, metadata={"axes": "ZYX"})
+    (tmp_path / "flat").mkdir()
+    tifffile.imwrite(tmp_path / "flat" / "a.tif", np.zeros((HEIGHT, WIDTH), np.uint8))
+    table = written(tmp_path / "a.csv", f"{header}\n{row}\n")
+    for field, z in ((tmp_path / "a.tif", 2), (tmp_path / "flat", -1)):
+        cs.collect_objects(field, points=table, size_px=4, out=tmp_path / "objects.csv", emit=print)
+        objects = read_objects(tmp_path / "objects.csv")
+        assert (objects.object_id.tolist(), objects.z.tolist(), objects.labels) == (["3"], [z], ())
+        assert list(objects.outlines.wkt()) == ["POINT (20 17.5)"]
+    if "bbox" in header:
+        cs.collect_objects(tmp_path / "a.tif", outlines=table, out=tmp_path / "objects.csv", emit=print)
+        assert read_objects(tmp_path / "objects.csv").box.tolist() == [[10, 10, 20, 15]]
 
 
 def test_objects_that_ilastik_s_user_did_not_label_have_no_class(fields: Path, tmp_path: Path) -> None:

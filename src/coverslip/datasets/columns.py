@@ -131,6 +131,21 @@ OBJECT_KINDS = (
         center_offset=0.5,
         is_inclusive=True,
     ),
+    TableKind(  # of labels in three dimensions, the first of which is z
+        "scikit-image",
+        {
+            "path": _OBJECT_PATHS,
+            "object_id": ("label",),
+            "label": _OBJECT_CLASSES,
+            "t": ("frame", "t"),
+            "z": ("centroid_0",),
+            **_both_axes("@", "centroid_@", marks="21"),
+            **_both_axes("@_min", "bbox_@", marks="21"),
+            **_both_axes("@_max", "bbox_@", marks="54"),
+        },
+        (("label", "bbox_5"), ("label", "centroid_2")),
+        center_offset=0.5,
+    ),
     TableKind(
         "scikit-image",
         {
@@ -144,6 +159,22 @@ OBJECT_KINDS = (
         },
         (("label", "bbox_0"), ("label", "centroid_0")),
         center_offset=0.5,
+    ),
+    TableKind(
+        "pyclesperanto",
+        {
+            "path": _OBJECT_PATHS,
+            "object_id": ("label",),
+            "label": _OBJECT_CLASSES,
+            "t": ("frame", "t"),
+            "z": ("centroid_z",),
+            **_both_axes("@", "centroid_@"),
+            **_both_axes("@_min", "bbox_min_@"),
+            **_both_axes("@_max", "bbox_max_@"),
+        },
+        (("label", "bbox_min_x", "bbox_max_x"),),
+        center_offset=0.5,
+        is_inclusive=True,
     ),
     TableKind(  # the column Label names the image, and the ROI in it
         "imagej",

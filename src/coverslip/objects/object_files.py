@@ -293,23 +293,39 @@ def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: Fiel
     Raises:
         BadDataset: a line is invalid.
     """
+    rows: dict[int, list[float]] = {}
     for number, line in enumerate(lines, start=1):
-        words = line.split()
-        if not words:
-            continue
+        if line.strip():
+            with _naming("yolo-line-invalid", file, number):
+                rows[number] = list(map(float, line.split()))
+    for number, row in zip(rows, _without_track_ids([*rows.values()]), strict=True):
         with _naming("yolo-line-invalid", file, number):
-            label, numbers = int(float(words[0])), list(map(float, words[1:]))
+            label, numbers = int(row[0]), row[1:]
             if label < 0 or not all(-1 <= each <= 2 for each in numbers):
-                raise ValueError(line)
+                raise ValueError(row)
             about: Json = {"label": classes[label] if label < len(classes) else str(label), "object_id": str(number)}
-            if len(numbers) in (4, 5):  # five: with a probability
+            if len(numbers) in _BOX_LENGTHS:
                 x, y, width, height = (n * side for n, side in zip(numbers[:4], (of.width, of.height) * 2, strict=True))
                 if not (width > 0 and height > 0):
-                    raise ValueError(line)
+                    raise ValueError(row)
                 objects.add(of, file, box=(x - width / 2, y - height / 2, x + width / 2, y + height / 2), **about)
             else:
-                ring = [(x * of.width, y * of.height) for x, y in _ring(numbers)]
+                ring = [(x * of.width, y * of.height) for x, y in _ring(numbers[: len(numbers) // 2 * 2])]
                 objects.add(of, file, polygons=[open_rings([ring])], **about)
+
+
+_BOX_LENGTHS = (4, 5)  # 5: with a probability, as an odd number of numbers of a polygon
+
+
+def _without_track_ids(rows: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return the numbers of lines of YOLO without the ID of a track at their end: a different one in each line.
+
+    If the only ID is 1, it is distinguished from a coordinate only behind a box with a probability.
+    """
+    ids = {row[-1] for row in rows}
+    are_whole = len(ids) == len(rows) and all(each.is_integer() and each >= 1 for each in ids)
+    is_tracked = are_whole and (max(ids) > 1 or len(rows[0]) == 1 + max(_BOX_LENGTHS) + 1)
+    return [list(row[:-1]) if is_tracked else list(row) for row in rows]
 
 
 def yolo_classes(file: Path) -> list[str]:
@@ -574,6 +590,8 @@ def _read_text(
     file: Path, objects: FieldObjects, sources: Sources, choices: TableChoices, *, is_only_file: bool
 ) -> str:
     kind = _kind_of_lines(text_lines(file, _N_FIRST_LINES))
+    if kind in ("tracks", "numbers"):
+        raise BadDataset("numbers-without-names", file=file)
     if kind is not None:
         if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
             lines = text_lines(file)
@@ -619,12 +637,24 @@ def _kind_of_lines(lines: Sequence[str]) -> str | None:
     if not numbers or len(numbers[0]) < 2:
         return None
     if read.has_comma_separators and all(len(each) >= 6 and len(each) % 2 == 0 for each in numbers):
-        return "cellpose"
-    if not read.has_comma_separators and all(map(_is_yolo, numbers)):
+        return "tracks" if _are_tracks(numbers) else "cellpose"
+    if not read.has_comma_separators and all(map(_is_yolo, _without_track_ids(numbers))):
         return "yolo"
-    return "points"
+    return (
+        "points" if all(len(each) < 3 or (len(each) == 3 and each[2].is_integer()) for each in numbers) else "numbers"
+    )
+
+
+def _are_tracks(rows: Sequence[Sequence[float]]) -> bool:
+    """Return whether rows of numbers are boxes of frames, as of MOT: frame, ID, x, y, width, height, probability, …"""
+    lengths = {len(row) for row in rows}
+    has_probabilities = min(lengths) > _AT_PROBABILITY and all(row[_AT_PROBABILITY] <= 1 for row in rows)
+    return len(lengths) == 1 and max(lengths) <= _MOST_OF_TRACKS and (has_probabilities or rows[0][0] <= 1)
+
+
+_AT_PROBABILITY, _MOST_OF_TRACKS = 6, 10
 
 
 def _is_yolo(numbers: Sequence[float]) -> bool:
-    is_long = len(numbers) in (5, 6) or (len(numbers) >= 7 and len(numbers) % 2 == 1)
-    return is_long and numbers[0].is_integer() and all(-0.01 <= each <= 1.01 for each in numbers[1:])
+    is_long = len(numbers) > min(_BOX_LENGTHS) and numbers[0].is_integer()
+    return is_long and all(-0.01 <= each <= 1.01 for each in numbers[1:])

@@ -158,7 +158,7 @@ def _without_name_of_objects(columns: Iterable[str]) -> list[str]:
 _OF_OBJECTS = re.compile(r"(.+_)(?:areashape_center|areashape_boundingbox|location_center)")
 
 _BOX = ("x_min", "y_min", "x_max", "y_max", "width", "height")
-_NUMBERS = {*POSITIONS, "series", "t", "image_number"}
+_NUMBERS = {*POSITIONS, "series", "t", "z", "image_number"}
 
 
 def preview_object_table(file: Path, choices: TableChoices) -> ObjectTablePreview | None:
@@ -325,6 +325,7 @@ def _add(
         raise CellFault("row-without-position")
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
         raise CellFault("row-with-empty-box")
+    z = number("z") if of.n_z > 1 else None
     objects.add(
         of,
         file,
@@ -334,6 +335,7 @@ def _add(
         object_id=cells[columns["object_id"].index] if "object_id" in columns else "",
         label=_label(cells, kind, columns),
         t=UNKNOWN if (t := _integer(cells, columns.get("t"))) is None else t,
+        z=UNKNOWN if z is None else round(z),
     )
 
 

@@ -197,6 +197,9 @@ points-invalid = { $n_lines ->
     }
     .do = Eine Zeile hat x und y in Pixeln und wahlweise eine Klasse.
 
+numbers-without-names = Die Zahlen in der Datei haben keine Spaltennamen
+    .do = Schreibe die Namen in die erste Zeile, wie die Zahlen durch Kommas oder Tabulatoren getrennt: etwa x_min, y_min, width und height für Rahmen in Pixeln oder x und y für Punkte, und einen beliebigen Namen für weitere Spalten.
+
 no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalten sind { $columns }
     .do = Wählen Sie die Spalten von x und y oder von x_min und y_min.
 

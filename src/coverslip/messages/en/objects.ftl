@@ -197,6 +197,9 @@ points-invalid = { $n_lines ->
     }
     .do = A line has x and y in pixels, and optionally a class.
 
+numbers-without-names = The numbers in the file have no names of columns
+    .do = Write the names into the first line, separated like the numbers by commas or tabs: such as x_min, y_min, width and height for boxes in pixels, or x and y for points, and any name for other columns.
+
 no-positions-in-table = The table has no columns with positions. Its columns are { $columns }
     .do = Choose the columns of x and y, or of x_min and y_min.
 
