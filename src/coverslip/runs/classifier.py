@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from coverslip.cache.file_hashes import FileState, state_of
 from coverslip.datasets.index.records import DECISIONS
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadArchive, BadClassifier, BadRun, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import (
@@ -116,34 +117,32 @@ _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches
 _SIZE_FACTOR = 1.1  # images whose widths and heights differ by less have one size
 
 
-class TrainedOn(BaseModel):
+class TrainedOn(DocumentedFields, BaseModel):
     """Number, sizes and formats of the training images, which limit what the classifier can be used for."""
 
     model_config = ConfigDict(frozen=True)
 
-    n_images: int = Field(description="To which the last layer is fitted: of the training and validation set, or all.")
+    n_images: int
+    """To which the last layer is fitted: of the training and validation set, or all."""
     n_groups: int | None
-    n_ungrouped: int = Field(default=0, description="Of these images, those without a group, if groups are known.")
-    width_px: tuple[int, int] = Field(description="Smallest and largest.")
-    height_px: tuple[int, int] = Field(description="Smallest and largest.")
-    pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None = Field(
-        default=None,
-        description="Median width and height of a pixel in µm of the training images whose size is known; null: none.",
-    )
-    pixel_side_um: tuple[PixelSizeUm, PixelSizeUm] | None = Field(
-        default=None,
-        description="Smallest and largest side of a pixel in µm, the square root of its width times its height.",
-    )
-    usual_area_px: int = Field(gt=0, description="99% quantile of width times height of the training images.")
+    n_ungrouped: int = 0
+    """Of these images, those without a group, if groups are known."""
+    width_px: tuple[int, int]
+    """Smallest and largest."""
+    height_px: tuple[int, int]
+    """Smallest and largest."""
+    pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None = None
+    """Median width and height of a pixel in µm of the training images whose size is known; null: none."""
+    pixel_side_um: tuple[PixelSizeUm, PixelSizeUm] | None = None
+    """Smallest and largest side of a pixel in µm, the square root of its width times its height."""
+    usual_area_px: int = Field(gt=0)
+    """99% quantile of width times height of the training images."""
     dtypes: tuple[Depth, ...]
-    channels: tuple[int, ...] = Field(
-        description="Numbers of channels; an image with equal channels counts as gray (1)."
-    )
-    channel_names: tuple[tuple[str, ...], ...] = Field(
-        default=(),
-        description="The names of the channels in the files, in their order, as read; several if files differ. Empty: "
-        "files name no channels, or in too many ways to identify the channels.",
-    )
+    channels: tuple[int, ...]
+    """Numbers of channels; an image with equal channels counts as gray (1)."""
+    channel_names: tuple[tuple[str, ...], ...] = ()
+    """The names of the channels in the files, in their order, as read; several if files differ. Empty: files name no
+    channels, or in too many ways to identify the channels."""
 
     def rescaling(self) -> Rescaling:
         """Return the rescaling of images to the pixel size of the training images.
@@ -165,15 +164,19 @@ class TrainedOn(BaseModel):
         return not low / PIXEL_SIZE_FACTOR <= pixel_side(pixel_size_um) <= high * PIXEL_SIZE_FACTOR
 
 
-class OodThreshold(BaseModel):
+class OodThreshold(DocumentedFields, BaseModel):
     """Reference distances for the out-of-distribution score: how far images like the training images are from these."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    usual: float = Field(description="Median distance.")
-    limit: float = Field(description="Distance beyond which an image is `unfamiliar`.")
-    n: int = Field(ge=1, description="Number of images of the reference; the network was not trained on them.")
-    n_beyond: int = Field(ge=0, description="Number of these images beyond the limit.")
+    usual: float
+    """Median distance."""
+    limit: float
+    """Distance beyond which an image is `unfamiliar`."""
+    n: int = Field(ge=1)
+    """Number of images of the reference; the network was not trained on them."""
+    n_beyond: int = Field(ge=0)
+    """Number of these images beyond the limit."""
     calibrated_on: CalibrationImages
 
     @model_validator(mode="after")
@@ -204,7 +207,7 @@ class TestedHead(BaseModel):
     n_ungrouped: int
 
 
-class ClassifierCard(BaseModel):
+class ClassifierCard(DocumentedFields, BaseModel):
     """`classifier.json`: everything that prediction needs in addition to the weights."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
@@ -215,38 +218,28 @@ class ClassifierCard(BaseModel):
     head: Literal["multi_layer", "native"]
     tta: int = Field(ge=1, le=8)
     classes: tuple[str, ...] = Field(min_length=2)
-    prior: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        description="Class proportions that the probabilities assume."
-    )
+    prior: tuple[Annotated[float, Field(gt=0, le=1)], ...]
+    """Class proportions that the probabilities assume."""
     preprocessing: Preprocessing
-    temperature: float = Field(gt=0, description="Logits are divided by it before the softmax.")
-    operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = Field(
-        default=None,
-        description="Threshold of each class. The class with the largest ratio of probability to threshold is "
-        "predicted. null predicts the most probable class.",
-    )
-    uncertain_below: float = Field(
-        ge=0, le=1, description="If the predicted class has a lower probability, the decision is `uncertain`."
-    )
-    set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
-        default=None,
-        description="Smallest probability at which each class is in the prediction set. 0 (always in the set) for a "
-        "class with too few images to determine it; null if all classes have too few.",
-    )
+    temperature: float = Field(gt=0)
+    """Logits are divided by it before the softmax."""
+    operating_points: tuple[Annotated[float, Field(gt=0, lt=1)], ...] | None = None
+    """Threshold of each class. The class with the largest ratio of probability to threshold is predicted. null predicts
+    the most probable class."""
+    uncertain_below: float = Field(ge=0, le=1)
+    """If the predicted class has a lower probability, the decision is `uncertain`."""
+    set_floors: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
+    """Smallest probability at which each class is in the prediction set. 0 (always in the set) for a class with too few
+    images to determine it; null if all classes have too few."""
     trained_on: TrainedOn
-    ood: OodThreshold | None = Field(
-        default=None,
-        description="Reference for the out-of-distribution score; null if there were too few images for it.",
-    )
-    tested: TestedHead | None = Field(
-        default=None,
-        description="The temperature, the prior and the numbers of training images of the tested classifier, whose "
-        "last layer is in the weights. The delivered one, fitted on all images, is in a file of its own. null: the "
-        "delivered classifier is the tested one.",
-    )
-    sha256: dict[str, str] = Field(
-        default_factory=dict, description="Of the other files of the classifier, by name; compared when they are read."
-    )
+    ood: OodThreshold | None = None
+    """Reference for the out-of-distribution score; null if there were too few images for it."""
+    tested: TestedHead | None = None
+    """The temperature, the prior and the numbers of training images of the tested classifier, whose last layer is in
+    the weights. The delivered one, fitted on all images, is in a file of its own. null: the delivered classifier is the
+    tested one."""
+    sha256: dict[str, str] = Field(default_factory=dict)
+    """Of the other files of the classifier, by name; compared when they are read."""
     must_not_be_used_for: str = (
         "Diagnosis or treatment of patients. Images from another microscope, stain, species or preparation than it "
         "was trained and tested on, unless it has been evaluated on such images first."
@@ -639,8 +632,10 @@ _FOLDER, _RECORD, _NETWORK, _CHECK = "engines", "engine.json", "network.onnx", "
 class EngineRecord(Document):
     """`engine.json`: what an engine was made from and with."""
 
-    weights: str = Field(description="Hash of the weights, the architecture and the shape of the pixels.")
-    software: tuple[str, ...] = Field(description="Versions of the libraries, and the processor with its instructions.")
+    weights: str
+    """Hash of the weights, the architecture and the shape of the pixels."""
+    software: tuple[str, ...]
+    """Versions of the libraries, and the processor with its instructions."""
     network_sha256: str
     network_bytes: int
     check_sha256: str

@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
+from coverslip.documented_fields import DocumentedFields
 from coverslip.events import (
     CheckpointSaved,
     EpochEnded,
@@ -36,11 +35,13 @@ _PASSING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(DocumentedFields):
     """An event in the log, as data."""
 
-    n: Annotated[int, Field(description="1-based number of the line in the log.")]
-    time: Annotated[float, Field(description="Seconds since 1970.")]
+    n: int
+    """1-based number of the line in the log."""
+    time: float
+    """Seconds since 1970."""
     event: str  # name of the event class
     values: dict[str, Any]  # Any: JSON values
     text: str = ""  # for users, in their language; empty for mere progress

@@ -7,10 +7,9 @@ trained on all images after the folds, test images and report. Measured times re
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
-
+from coverslip.documented_fields import DocumentedFields
 from coverslip.events import (
     COMPUTING_FEATURES,
     SHOWN_AFTER_SECONDS,
@@ -80,54 +79,68 @@ class FoldTestScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class Watched(DocumentedFields):
     """A few validation images, the same in every epoch, and their predictions by the network of the last epoch."""
 
     image_ids: tuple[str, ...]
-    labels: Annotated[tuple[int, ...], Field(description="Positions of the classes, from 0.")]
+    labels: tuple[int, ...]
+    """Positions of the classes, from 0."""
     classes: tuple[str, ...]
-    epoch: Annotated[int | None, Field(description="null before the first epoch.")]
-    predicted: Annotated[tuple[int, ...], Field(description="Positions of the classes; empty before the first epoch.")]
-    n_right: Annotated[tuple[int, ...], Field(description="Correctly predicted images in each epoch.")]
+    epoch: int | None
+    """null before the first epoch."""
+    predicted: tuple[int, ...]
+    """Positions of the classes; empty before the first epoch."""
+    n_right: tuple[int, ...]
+    """Correctly predicted images in each epoch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class Training(DocumentedFields):
     """The state of one training of a run: the run's own, that of a fold, or the pretraining."""
 
-    fold: Annotated[int | None, Field(description="From 1; null: no fold.")]
+    fold: int | None
+    """From 1; null: no fold."""
     is_pretraining: bool
     parts: SplitCounts | None
     instant: InstantScores | None
-    n_epochs: Annotated[int | None, Field(description="The largest number; null: no fine-tuning.")]
+    n_epochs: int | None
+    """The largest number; null: no fine-tuning."""
     epochs: tuple[Epoch, ...]
     checkpoint_selection: CheckpointSelection | None  # the rule that selects an epoch of fine-tuning
-    best_epoch: Annotated[int | None, Field(description="So far, by the primary metric on validation images.")]
+    best_epoch: int | None
+    """So far, by the primary metric on validation images."""
     selected_epoch: int | None  # the best so far, or the last once it has ended, depending on the rule
     selected_stage: Literal["instant", "finetune"] | None  # None before the selection
-    has_early_dip: Annotated[bool, Field(description="Validation results became worse at the high learning rate.")]
+    has_early_dip: bool
+    """Validation results became worse at the high learning rate."""
     watched: Watched | None  # None before fine-tuning, and without validation images
     tested: FoldTestScores | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(DocumentedFields):
     """Countable work in progress."""
 
-    stage: Annotated[str, Field(description="An identifier of the stage, as in the events; empty if unknown.")] = ""
-    title: Annotated[str, Field(description="The name of the stage for users; empty if unknown.")] = ""
+    stage: str = ""
+    """An identifier of the stage, as in the events; empty if unknown."""
+    title: str = ""
+    """The name of the stage for users; empty if unknown."""
     done: int
-    total: Annotated[int, Field(description="Of the same unit as `done`; 0 if unknown.")]
-    unit: Annotated[str, Field(description="Of `done` and `total`; empty if unknown.")] = ""
+    total: int
+    """Of the same unit as `done`; 0 if unknown."""
+    unit: str = ""
+    """Of `done` and `total`; empty if unknown."""
     per_second: float | None = None
-    seconds_left: Annotated[float | None, Field(description="At the last event; null if unknown.")] = None
+    seconds_left: float | None = None
+    """At the last event; null if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(DocumentedFields):
     """The current step of an epoch."""
 
-    epoch: Annotated[int, Field(description="From 1.")]
+    epoch: int
+    """From 1."""
     step: int  # 1-based
     n_steps: int
     loss: float | None
@@ -135,12 +148,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageTime:
+class StageTime(DocumentedFields):
     """The duration of a stage in all sessions of work."""
 
     stage: Stage
-    seconds: Annotated[float, Field(description="Up to the last event.")]
-    since: Annotated[float | None, Field(description="Time of its last event, since 1970; null: the stage has ended.")]
+    seconds: float
+    """Up to the last event."""
+    since: float | None
+    """Time of its last event, since 1970; null: the stage has ended."""
 
 
 _SHARE_TO_CORRECT = 0.1  # of the remaining time: a new estimate gradually replaces the previous one over this time

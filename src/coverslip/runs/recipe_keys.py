@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from coverslip.augmentation.table import AUGMENT_SETS
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe
 from coverslip.files import read_bytes, resolved_path, stated_paths, write_text
 from coverslip.images.reader import LENGTH_FORMAT
@@ -80,7 +81,7 @@ class RecipeOption:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeKey:
+class RecipeKey(DocumentedFields):
     """One key of a recipe. A key in a section has a dot: `split.val`.
 
     `type` is the kind of form field: `integer` with `choices` accepts a number or one of these names, and `other` has
@@ -88,7 +89,8 @@ class RecipeKey:
     `loss_options`, by the value of the related key (`loss`); the options of `model_options` are part of each network.
     """
 
-    key: Annotated[str, Field(description="The key of the recipe, sections with dots: `split.folds`.")]
+    key: str
+    """The key of the recipe, sections with dots: `split.folds`."""
     title: str
     group: str
     help: str
@@ -96,12 +98,14 @@ class RecipeKey:
     type: KeyType
     default: Any  # Any: the value of the key, as JSON
     allowed: str  # in words
-    choices: Annotated[list[Choice] | None, Field(description="null: the values have no names.")]
+    choices: list[Choice] | None
+    """null: the values have no names."""
     is_optional: bool
     empty: str
     minimum: float | None
     maximum: float | None
-    unit: Annotated[str, Field(description="Of numbers.")]
+    unit: str
+    """Of numbers."""
     options: dict[str, list[RecipeOption]]
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from coverslip.datasets.index.records import Part
 from coverslip.datasets.quality.inspecting import Inspection
 from coverslip.datasets.quality.scanning import Signal
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import (
@@ -185,24 +186,27 @@ class MapCheck(Record):
     """Results of both sanity checks for one kind of map, as means over images."""
 
     method: MapMethod
-    similarity: float = Field(ge=0, le=1, description="Absolute rank correlation with maps of random weights.")
-    changes: bool = Field(description="Whether maps change with random weights, so that they depend on the training.")
-    gain: float = Field(
-        description="Loss of probability by blurring the image in the order of its map, minus the loss by blurring it "
-        "from the center outwards."
-    )
-    gain_low: float = Field(description="Lower bound of its 95% confidence interval.")
-    beats_center: bool = Field(description="Whether that bound is above 0.")
+    similarity: float = Field(ge=0, le=1)
+    """Absolute rank correlation with maps of random weights."""
+    changes: bool
+    """Whether maps change with random weights, so that they depend on the training."""
+    gain: float
+    """Loss of probability by blurring the image in the order of its map, minus the loss by blurring it from the center
+    outwards."""
+    gain_low: float
+    """Lower bound of its 95% confidence interval."""
+    beats_center: bool
+    """Whether that bound is above 0."""
     passes: bool
 
 
 class MapChecks(Document):
     """`map_checks.json`: sanity checks of each kind of map."""
 
-    classifier: str = Field(description="Fingerprint of the checked classifier.")
-    checked_on: CheckedOn = Field(
-        description="Set of the images of the checks: validation, training, or the explained images."
-    )
+    classifier: str
+    """Fingerprint of the checked classifier."""
+    checked_on: CheckedOn
+    """Set of the images of the checks: validation, training, or the explained images."""
     n_images: int
     checks: tuple[MapCheck, ...]
 
@@ -216,12 +220,13 @@ class LabelIssue(Record):
     """An image for which a classifier that was not trained on it predicts another class than its label."""
 
     image_id: str
-    path: str = Field(description="Relative to the root of its domain.")
+    path: str
+    """Relative to the root of its domain."""
     label: str
-    suggested: str = Field(description="The most probable class.")
-    score: float = Field(
-        ge=0, le=1, description="1 minus the probability of the label; 1 is the most likely label error."
-    )
+    suggested: str
+    """The most probable class."""
+    score: float = Field(ge=0, le=1)
+    """1 minus the probability of the label; 1 is the most likely label error."""
     split: Part
 
 
@@ -229,23 +234,22 @@ class CheckedClass(Record):
     """Number of misclassified images of one class."""
 
     name: str
-    n: int = Field(description="Number of checked images.")
-    n_misclassified: int | None = Field(
-        description="Null if there are too few images to distinguish a wrong label from a rare appearance."
-    )
+    n: int
+    """Number of checked images."""
+    n_misclassified: int | None
+    """Null if there are too few images to distinguish a wrong label from a rare appearance."""
 
 
 class LabelErrors(Document):
     """Misclassified images, the most likely label errors first. The first `n_suspected` are suspected label errors."""
 
-    checked_by: CheckedBy = Field(
-        description="folds: networks of the run's folds; linear probes: classifiers on features of the frozen network."
-    )
+    checked_by: CheckedBy
+    """folds: networks of the run's folds; linear probes: classifiers on features of the frozen network."""
     classes: tuple[CheckedClass, ...]
-    n_suspected: int = Field(
-        description="Suspected label errors: images that resemble another class as much as the images of that class do."
-    )
-    n_not_checked: int = Field(description="Images for which there is no classifier that was not trained on them.")
+    n_suspected: int
+    """Suspected label errors: images that resemble another class as much as the images of that class do."""
+    n_not_checked: int
+    """Images for which there is no classifier that was not trained on them."""
     images: tuple[LabelIssue, ...]
 
     def __repr__(self) -> str:
@@ -293,35 +297,38 @@ def check_label_errors_file(file: Path) -> None:
     check_replaceable(file, ",".join(_LABEL_ERROR_COLUMNS[:-1]).encode())  # earlier tables have no column "set"
 
 
-class SplitComparison(BaseModel):
+class SplitComparison(DocumentedFields, BaseModel):
     """Metrics of the same classifier with an image-level split and with a grouped split."""
 
     model_config = ConfigDict(frozen=True)
 
-    image_level: Annotated[Metric, Field(description="The metric with a split that divides single images.")]
-    grouped: Annotated[Metric, Field(description="The metric with a split that keeps groups together.")]
-    difference: Metric = Field(description="Image-level minus grouped.")
+    image_level: Metric
+    """The metric with a split that divides single images."""
+    grouped: Metric
+    """The metric with a split that keeps groups together."""
+    difference: Metric
+    """Image-level minus grouped."""
 
 
 class LeakageEstimate(SplitComparison):
     """Metrics that an image-level split would have reported, and those of a grouped split, by instant classifiers."""
 
     metric: str
-    nearest_image: SplitComparison = Field(description="The same, with the label of the nearest image as prediction.")
+    nearest_image: SplitComparison
+    """The same, with the label of the nearest image as prediction."""
     n_images: int
-    n_units: int = Field(description="Units of the grouped split: groups, clusters of duplicates, and single images.")
+    n_units: int
+    """Units of the grouped split: groups, clusters of duplicates, and single images."""
 
 
 class InspectionWithLeakageEstimate(Inspection):
     """An inspection that includes the leakage audit by a network."""
 
-    leakage_estimate: LeakageEstimate | None = Field(
-        description="None without groups and duplicates, since both splits are then the same."
-    )
-    signal: Signal | None = Field(
-        description="How well the whole image predicts the classes, and how well parts without the object do; None "
-        "if there are too few images."
-    )
+    leakage_estimate: LeakageEstimate | None
+    """None without groups and duplicates, since both splits are then the same."""
+    signal: Signal | None
+    """How well the whole image predicts the classes, and how well parts without the object do; None if there are too
+    few images."""
 
 
 # Unknown fields of a file are ignored, so the type with more required fields comes first.
@@ -370,9 +377,12 @@ Occasion = Literal["evaluated", "decided"]
 class TestSetAccesses(Document):
     """`test_set_accesses.json`: uses of the test set after the training itself, which is the first one."""
 
-    evaluated: int = Field(default=0, ge=0, description="Number of repeated evaluations.")
-    decided: int = Field(default=0, ge=0, description="Number of changes of the decision rule.")
-    compared_with: tuple[str, ...] = Field(default=(), description="Names of the runs in comparisons.")
+    evaluated: int = Field(default=0, ge=0)
+    """Number of repeated evaluations."""
+    decided: int = Field(default=0, ge=0)
+    """Number of changes of the decision rule."""
+    compared_with: tuple[str, ...] = ()
+    """Names of the runs in comparisons."""
 
     @property
     def n(self) -> int:

@@ -196,20 +196,16 @@ class Opened(Record):
     sources: tuple[StatedPath, ...]
     group: str | None
     group_pattern: str | None
-    column_pattern: str | None = Field(
-        default=None,
-        description="Regular expression that extracted the values of the group column from the images' paths.",
-    )
-    domains: tuple[str | None, ...] = Field(default=(), description="Names of the domains, one per source.")
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="Columns of the tables by meaning, if the user chose them."
-    )
-    crop_size: int | str | None = Field(
-        default=None, description="Side of the crop around each point of a table, in pixels or in µm (`32 um`)."
-    )
-    channels: tuple[Channel, ...] | None = Field(
-        default=None, description="Numbers or names of the channels, if they were chosen for all images."
-    )
+    column_pattern: str | None = None
+    """Regular expression that extracted the values of the group column from the images' paths."""
+    domains: tuple[str | None, ...] = ()
+    """Names of the domains, one per source."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the tables by meaning, if the user chose them."""
+    crop_size: int | str | None = None
+    """Side of the crop around each point of a table, in pixels or in µm (`32 um`)."""
+    channels: tuple[Channel, ...] | None = None
+    """Numbers or names of the channels, if they were chosen for all images."""
 
 
 class DomainImages(Record):
@@ -219,7 +215,8 @@ class DomainImages(Record):
     root: StatedPath
     sources: tuple[StatedPath, ...]
     n_images: int
-    fingerprint: str = Field(description="Changes if images are added, removed or described differently.")
+    fingerprint: str
+    """Changes if images are added, removed or described differently."""
 
 
 class Weights(Record):
@@ -247,9 +244,12 @@ class ImagesOpened(Document):
 class OtherPixels(Record):
     """A choice of pixels in the files of images that differs from that of the training."""
 
-    key: str = Field(description="Of a plan: series, t, z, channels or level.")
-    values: tuple[str, ...] = Field(description="What is read, as in a table; empty texts: all channels.")
-    trained: tuple[str, ...] = Field(description="What was read in the training.")
+    key: str
+    """Of a plan: series, t, z, channels or level."""
+    values: tuple[str, ...]
+    """What is read, as in a table; empty texts: all channels."""
+    trained: tuple[str, ...]
+    """What was read in the training."""
 
     @property
     def difference(self) -> Message:
@@ -269,30 +269,21 @@ _MOST_VALUES = 4  # of a difference that a sentence lists
 class EvaluatedImages(ImagesOpened):
     """`environment.json` of an evaluation on an external test set."""
 
-    n_used_in_training: int = Field(
-        description="Number of measured images that were used in training, of which another plane was, or that are "
-        "duplicates. If the table of the training states several planes, other planes are not counted."
-    )
-    n_of_seen_groups: int = Field(
-        description="Number of measured images whose group has the name of a group with training images."
-    )
-    n_of_other_pixel_size: int = Field(
-        default=0,
-        description="Number of measured images that were not rescaled and have another pixel size than in training.",
-    )
-    other_pixels: tuple[OtherPixels, ...] = Field(
-        default=(), description="Other planes, channels or levels of files than were read in training."
-    )
-    thresholds: tuple[float, ...] | None = Field(
-        default=None,
-        description="Thresholds of the classes for these metrics; null: the current thresholds of the classifier.",
-    )
-    is_of_unfinished_training: bool = Field(
-        description="Whether training had not ended, so that the evaluated classifier is not the final one."
-    )
-    is_rescaled: bool = Field(
-        description="Whether images of known pixel size were rescaled to that of the training images."
-    )
+    n_used_in_training: int
+    """Number of measured images that were used in training, of which another plane was, or that are duplicates. If the
+    table of the training states several planes, other planes are not counted."""
+    n_of_seen_groups: int
+    """Number of measured images whose group has the name of a group with training images."""
+    n_of_other_pixel_size: int = 0
+    """Number of measured images that were not rescaled and have another pixel size than in training."""
+    other_pixels: tuple[OtherPixels, ...] = ()
+    """Other planes, channels or levels of files than were read in training."""
+    thresholds: tuple[float, ...] | None = None
+    """Thresholds of the classes for these metrics; null: the current thresholds of the classifier."""
+    is_of_unfinished_training: bool
+    """Whether training had not ended, so that the evaluated classifier is not the final one."""
+    is_rescaled: bool
+    """Whether images of known pixel size were rescaled to that of the training images."""
 
     @property
     def is_seen(self) -> bool:
@@ -311,18 +302,17 @@ class Environment(ImagesOpened):
     device: str
     seed: int
     allow_leakage: bool
-    predefined_sets: tuple[Side, ...] = Field(
-        default=(), description="Sets that the data predefine, such as in a column `split`."
-    )
+    predefined_sets: tuple[Side, ...] = ()
+    """Sets that the data predefine, such as in a column `split`."""
     command: tuple[str, ...] | None
-    started: str = Field(description="ISO 8601, UTC.")
-    initialization: str | None = Field(
-        default=None, description="SHA-256 of the weights of the run that provides the initial weights."
-    )
-    weights: Weights | None = Field(default=None, description="The pretrained weights of the initialization.")
-    fold: int | None = Field(
-        default=None, description="Number of the fold, 1-based, if this is the training of a fold."
-    )
+    started: str
+    """ISO 8601, UTC."""
+    initialization: str | None = None
+    """SHA-256 of the weights of the run that provides the initial weights."""
+    weights: Weights | None = None
+    """The pretrained weights of the initialization."""
+    fold: int | None = None
+    """Number of the fold, 1-based, if this is the training of a fold."""
 
 
 def images_opened(data: Dataset) -> ImagesOpened:

@@ -28,17 +28,19 @@ class InstantStage(Record):
 
     stage: Literal["instant"] = "instant"
     seconds: float
-    engine: str = Field(description="What ran the network; `cache` if all features were cached.")
-    engine_difference: float | None = Field(description="Largest difference from PyTorch in the check of the engine.")
+    engine: str
+    """What ran the network; `cache` if all features were cached."""
+    engine_difference: float | None
+    """Largest difference from PyTorch in the check of the engine."""
     n_features: int
-    head: Literal["kept", "fitted"] = Field(
-        description="`kept`: the head of the earlier run that provides the initial weights."
-    )
-    shrinkage: float | None = Field(description="Shrinkage of the fitted linear probe.")
-    fitted_on: FittedOn = Field(default="training images", description="Images on which the last layer was fitted.")
-    images_copied: int = Field(
-        default=0, description="Training images with augmented copies, whose within-image covariance was added."
-    )
+    head: Literal["kept", "fitted"]
+    """`kept`: the head of the earlier run that provides the initial weights."""
+    shrinkage: float | None
+    """Shrinkage of the fitted linear probe."""
+    fitted_on: FittedOn = "training images"
+    """Images on which the last layer was fitted."""
+    images_copied: int = 0
+    """Training images with augmented copies, whose within-image covariance was added."""
     temperature: float
     val_accuracy: float | None
     val_macro_f1: float | None
@@ -48,10 +50,14 @@ class RefittedHead(Record):
     """A linear probe on fine-tuned features, whose calibrated logits are averaged with those of the trained head."""
 
     shrinkage: float
-    share: float = Field(description="Weight in the average, in [0, 1]; 0 uses the trained head only.")
-    temperature: float = Field(description="Temperature of its logits.")
-    trained_temperature: float = Field(description="Temperature of the trained head's logits.")
-    fitted_on: FittedOn = Field(default="training images", description="Images on which the probe was fitted.")
+    share: float
+    """Weight in the average, in [0, 1]; 0 uses the trained head only."""
+    temperature: float
+    """Temperature of its logits."""
+    trained_temperature: float
+    """Temperature of the trained head's logits."""
+    fitted_on: FittedOn = "training images"
+    """Images on which the probe was fitted."""
 
 
 class FinetuneStage(Record):
@@ -60,21 +66,22 @@ class FinetuneStage(Record):
     stage: Literal["finetune"] = "finetune"
     started_from: str
     seconds: float
-    selected_epoch: int = Field(description="1-based; 0 if no epoch was completed.")
-    checkpoint_selection: CheckpointSelection = Field(
-        default="last", description="Which epoch is selected: the last, or the best on validation images."
-    )
-    epochs_run: int = Field(description="Number of epochs. With a time budget, the last one may be incomplete.")
-    epochs_planned: int = Field(description="Number of epochs of the learning rate schedule.")
-    n_steps: int = Field(default=0, description="Number of optimizer steps.")
+    selected_epoch: int
+    """1-based; 0 if no epoch was completed."""
+    checkpoint_selection: CheckpointSelection = "last"
+    """Which epoch is selected: the last, or the best on validation images."""
+    epochs_run: int
+    """Number of epochs. With a time budget, the last one may be incomplete."""
+    epochs_planned: int
+    """Number of epochs of the learning rate schedule."""
+    n_steps: int = 0
+    """Number of optimizer steps."""
     stopped_because: StoppedBecause
     images_per_second: float
-    precision: Literal["float32", "bfloat16", "float16"] = Field(
-        description="Number format of the backbone in training steps; weights are stored in float32."
-    )
-    refitted: RefittedHead | None = Field(
-        default=None, description="Linear probe that is averaged with the trained head; null if there is none."
-    )
+    precision: Literal["float32", "bfloat16", "float16"]
+    """Number format of the backbone in training steps; weights are stored in float32."""
+    refitted: RefittedHead | None = None
+    """Linear probe that is averaged with the trained head; null if there is none."""
 
 
 StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage")]
@@ -83,33 +90,30 @@ StageRecord = Annotated[InstantStage | FinetuneStage, Field(discriminator="stage
 class Calibration(Record):
     """How logits become probabilities and decisions."""
 
-    calibrated_on: CalibrationImages = Field(
-        default="validation images",
-        description="`validation images`: if the last layer was fitted on them too, predicted by layers fitted without "
-        "them. `held-out training images`: predicted by linear probes fitted on the other nine tenths of the images. "
-        "`the folds' images`: validation images of the folds, predicted by the networks of the folds.",
-    )
-    temperature: float = Field(default=1.0, description="Logits are divided by it before the softmax.")
-    set_floors: tuple[float, ...] | None = Field(
-        default=None, description="Smallest probability at which each class is in a prediction set."
-    )
-    operating_points: tuple[OperatingPoint, ...] | None = Field(
-        default=None, description="One per class; null: the most probable class is predicted."
-    )
-    uncertain_below: float = Field(default=0.0, description="Less probable predictions are `uncertain`.")
-    uncertain_share: float = Field(
-        default=0.0, description="Share of uncertain predictions among the images on which this threshold was selected."
-    )
+    calibrated_on: CalibrationImages = "validation images"
+    """`validation images`: if the last layer was fitted on them too, predicted by layers fitted without them. `held-out
+    training images`: predicted by linear probes fitted on the other nine tenths of the images. `the folds' images`:
+    validation images of the folds, predicted by the networks of the folds."""
+    temperature: float = 1.0
+    """Logits are divided by it before the softmax."""
+    set_floors: tuple[float, ...] | None = None
+    """Smallest probability at which each class is in a prediction set."""
+    operating_points: tuple[OperatingPoint, ...] | None = None
+    """One per class; null: the most probable class is predicted."""
+    uncertain_below: float = 0.0
+    """Less probable predictions are `uncertain`."""
+    uncertain_share: float = 0.0
+    """Share of uncertain predictions among the images on which this threshold was selected."""
 
 
 class RefitOnAll(Record):
     """The last layer that is fitted on training, validation and test images, and delivered beside the tested one."""
 
     n_images: int
-    shrinkage: float = Field(
-        description="Selected on images that are held out in folds, or on validation images if there are many."
-    )
-    temperature: float = Field(description="Fitted to logits of images that are held out in folds.")
+    shrinkage: float
+    """Selected on images that are held out in folds, or on validation images if there are many."""
+    temperature: float
+    """Fitted to logits of images that are held out in folds."""
     seconds: float
 
 
@@ -117,15 +121,15 @@ class TrainingRecord(Document):
     """`training.json`: the stages and the calibration of one network."""
 
     stages: tuple[StageRecord, ...]
-    chosen: Literal["instant", "finetune"] = Field(description="The stage whose network is selected.")
+    chosen: Literal["instant", "finetune"]
+    """The stage whose network is selected."""
     calibration: Calibration
-    refit_on_all: RefitOnAll | None = Field(
-        default=None, description="The last layer of the delivered classifier; null: it is that of the tested one."
-    )
-    notes: tuple[str, ...] = Field(default=(), description="Notes for the user.")
-    initialization_is_known: bool = Field(
-        default=True, description="Whether all training images of the initial weights are known."
-    )
+    refit_on_all: RefitOnAll | None = None
+    """The last layer of the delivered classifier; null: it is that of the tested one."""
+    notes: tuple[str, ...] = ()
+    """Notes for the user."""
+    initialization_is_known: bool = True
+    """Whether all training images of the initial weights are known."""
 
     @property
     def instant(self) -> InstantStage | None:
@@ -177,23 +181,26 @@ def _seconds(budget: str) -> float | None:
 class BudgetRecord(Document):
     """`budget.json`: how a run used its time budget. Without a time budget, there is no such file."""
 
-    seconds: float = Field(description="Time limit of the whole run.")
-    used_seconds: float = Field(default=0.0, description="Time used before the run was resumed.")
-    adds_epochs: bool = Field(default=False, description="Whether the recipe left the number of epochs open.")
-    is_finetuned: bool = Field(default=False, description="Whether the recipe asked for fine-tuning.")
-    is_fixed: bool = Field(default=False, description="Whether the training is chosen, and written to the recipe.")
-    reserve_seconds: float = Field(
-        default=0.0,
-        description="Time reserved for the work after fine-tuning; for folds without fine-tuning, if time runs out.",
-    )
-    epochs: int | None = Field(default=None, description="Planned epochs.")
-    epochs_run: float | None = Field(default=None, description="Completed epochs; null without fine-tuning.")
-    preset: Literal["first-look", "good", "best"] | None = Field(
-        default=None, description="The preset for which there is time; null before the choice."
-    )
-    sufficient_seconds: float | None = Field(
-        default=None, description="Estimated budget for all epochs; null if they were run."
-    )
+    seconds: float
+    """Time limit of the whole run."""
+    used_seconds: float = 0.0
+    """Time used before the run was resumed."""
+    adds_epochs: bool = False
+    """Whether the recipe left the number of epochs open."""
+    is_finetuned: bool = False
+    """Whether the recipe asked for fine-tuning."""
+    is_fixed: bool = False
+    """Whether the training is chosen, and written to the recipe."""
+    reserve_seconds: float = 0.0
+    """Time reserved for the work after fine-tuning; for folds without fine-tuning, if time runs out."""
+    epochs: int | None = None
+    """Planned epochs."""
+    epochs_run: float | None = None
+    """Completed epochs; null without fine-tuning."""
+    preset: Literal["first-look", "good", "best"] | None = None
+    """The preset for which there is time; null before the choice."""
+    sufficient_seconds: float | None = None
+    """Estimated budget for all epochs; null if they were run."""
     ended: Literal["fine-tuned", "instant classifier", "no time to fine-tune"] | None = None
 
 
