@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.images.reader import MAX_BYTES, Array, PixelSize, ReadPlan, Size, check_size
 from coverslip.images.reading import Pixels, border_color
@@ -169,21 +170,17 @@ _IMAGES_LOW, _IMAGES_HIGH = 1, 99  # percentiles over images, so that one overex
 _FLOAT_SLACK = 1e-3  # tolerance for rounding by other programs
 
 
-class Scaling(BaseModel):
+class Scaling(DocumentedFields, BaseModel):
     """The range of intensities that is mapped to [0, 1]; values outside are clipped."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mode: Literal["full", "training-range", "per-image"] = Field(
-        default="full",
-        description="`full`: the full range of the depth; `training-range`: the range of the training images; "
-        "`per-image`: the range of each image, which removes differences of intensity between images.",
-    )
-    ranges: dict[str, tuple[tuple[float, float], ...]] = Field(
-        default_factory=dict,
-        description="For `training-range`: one (low, high) per channel by depth (uint8, uint16, float32). "
-        "A depth that is not listed uses its full range.",
-    )
+    mode: Literal["full", "training-range", "per-image"] = "full"
+    """`full`: the full range of the depth; `training-range`: the range of the training images; `per-image`: the range
+    of each image, which removes differences of intensity between images."""
+    ranges: dict[str, tuple[tuple[float, float], ...]] = Field(default_factory=dict)
+    """For `training-range`: one (low, high) per channel by depth (uint8, uint16, float32). A depth that is not listed
+    uses its full range."""
 
     @property
     def is_identity_for_uint8(self) -> bool:
@@ -289,16 +286,17 @@ _REACH = 2  # filter radius plus a margin of 1, in source pixels, or in source p
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
-class Degradation(BaseModel):
+class Degradation(DocumentedFields, BaseModel):
     """Changes of an image before it is resized, as by another or a worse microscope; the defaults change nothing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    blur: float = Field(default=0, ge=0, le=100, description="Sigma of a Gaussian blur, in pixels of the image.")
-    scale: float = Field(default=1, ge=0.1, le=10, description="Factor of the size of the content.")
-    noise: float = Field(
-        default=0, ge=0, le=10, description="Standard deviation of Gaussian noise, relative to the range of the image."
-    )
+    blur: float = Field(default=0, ge=0, le=100)
+    """Sigma of a Gaussian blur, in pixels of the image."""
+    scale: float = Field(default=1, ge=0.1, le=10)
+    """Factor of the size of the content."""
+    noise: float = Field(default=0, ge=0, le=10)
+    """Standard deviation of Gaussian noise, relative to the range of the image."""
 
 
 def degraded(image: Array, degradation: Degradation) -> Array:
@@ -336,35 +334,30 @@ def _scaled(values: Array, factor: float) -> Array:
     return np.stack(layers, axis=-1)
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(DocumentedFields, BaseModel):
     """How images are resized to squares; stored with the classifier, so that prediction uses the same."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    image_size: int = Field(gt=0, le=MAX_SIDE_PX, description="Side in pixels of the square network input.")
-    channels: int = Field(default=3, gt=0, description="Channels of the network input.")
-    resize: Resize = Field(
-        default="pad",
-        description="`pad` keeps the aspect ratio and pads; `stretch` changes the aspect ratio; `crop` keeps the "
-        "aspect ratio and crops the longer side; `canvas` is `pad` with one scale for all images.",
-    )
-    canvas_px: int | None = Field(
-        default=None,
-        gt=0,
-        description="For `canvas`: image pixels along the side of the square. Larger images are shrunk to fit.",
-    )
-    pad_color: PadColor = Field(
-        default="auto",
-        description="Padding of `pad` and `canvas`: the color of the image border, intensity 0, or 1.",
-    )
-    scaling: Scaling = Field(default_factory=Scaling, description="The intensities that are mapped to 0 and 1.")
-    depth: Literal["uint8", "uint16"] = Field(
-        default="uint8", description="Number of steps between 0 and 1: 255 or 65,535."
-    )
-    plan: ReadPlan = Field(default_factory=ReadPlan, description="The pixels of a file that are read.")
-    degradation: Degradation | None = Field(
-        default=None, description="Changes of every image before it is resized, in training and prediction."
-    )
+    image_size: int = Field(gt=0, le=MAX_SIDE_PX)
+    """Side in pixels of the square network input."""
+    channels: int = Field(default=3, gt=0)
+    """Channels of the network input."""
+    resize: Resize = "pad"
+    """`pad` keeps the aspect ratio and pads; `stretch` changes the aspect ratio; `crop` keeps the aspect ratio and
+    crops the longer side; `canvas` is `pad` with one scale for all images."""
+    canvas_px: int | None = Field(default=None, gt=0)
+    """For `canvas`: image pixels along the side of the square. Larger images are shrunk to fit."""
+    pad_color: PadColor = "auto"
+    """Padding of `pad` and `canvas`: the color of the image border, intensity 0, or 1."""
+    scaling: Scaling = Field(default_factory=Scaling)
+    """The intensities that are mapped to 0 and 1."""
+    depth: Literal["uint8", "uint16"] = "uint8"
+    """Number of steps between 0 and 1: 255 or 65,535."""
+    plan: ReadPlan = Field(default_factory=ReadPlan)
+    """The pixels of a file that are read."""
+    degradation: Degradation | None = None
+    """Changes of every image before it is resized, in training and prediction."""
 
     @model_validator(mode="after")
     def _check_canvas(self) -> "Preprocessing":

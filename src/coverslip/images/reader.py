@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import UnreadableImage, install_command
 from coverslip.messages import Message, escape_controls, message, text
 
@@ -396,7 +397,7 @@ PLAN_COLUMNS = (*PIXEL_KEYS, "pixel_size_um")
 """The fields of a plan that a recipe states for all images, and a row of a table for one image."""
 
 
-class ReadPlan(BaseModel):
+class ReadPlan(DocumentedFields, BaseModel):
     """The pixels of a file that are read as one image. An empty plan reads the first plane of the first series.
 
     A page of a multi-page file is a *channel* if the file declares it so (axis C of an ImageJ, OME or shaped TIFF), and
@@ -406,44 +407,32 @@ class ReadPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    series: int = Field(default=0, ge=0, description="0-based series (position, scene, image) of a file.")
-    t: int = Field(default=0, ge=0, description="0-based time point.")
-    z: ZPlane = Field(
-        default=0,
-        description="0-based z-plane, 'max' or 'mean' over all z-planes, 'best-focus': the sharpest z-plane, or "
-        "'channels': all planes of the file, each as a channel.",
-    )
-    channels: tuple[Channel, ...] | None = Field(
-        default=None, description="0-based numbers or names of the channels to keep, in this order; None keeps all."
-    )
-    level: int = Field(default=0, ge=0, description="0-based level of a pyramid; 0 is the full resolution.")
-    pixel_size_um: PixelSizeUm | None = Field(
-        default=None,
-        description="Side in µm of a pixel of level 0, which replaces the pixel size that the file declares.",
-    )
-    region: Region | None = Field(
-        default=None, description="x, y, width, height in pixels of level 0; None is the whole plane."
-    )
-    channel_files: ChannelFiles | None = Field(
-        default=None,
-        description="Parts of file names that distinguish the files of one image, one file per channel, in this order. "
-        "Used when a dataset is opened; its images then have `other_files`.",
-    )
-    crop_size: CropSize | None = Field(
-        default=None,
-        description="Side of the square around each point, or around the center of each box, of a table, in pixels of "
-        "level 0 or in µm (`32 um`). In µm, it applies to the center of whole images, too. In pixels, it is used for "
-        "points when a dataset is opened; its images then have a `region`.",
-    )
-    crop_margin: CropMargin = Field(
-        default=0.0,
-        description="Margin that is read on each side of a box: a share of the longer side of the box, or a length in "
-        "µm (`2 um`).",
-    )
-    other_files: tuple[str, ...] = Field(
-        default=(),
-        description="For one image: the files of further channels, relative to the folder of its file, or absolute.",
-    )
+    series: int = Field(default=0, ge=0)
+    """0-based series (position, scene, image) of a file."""
+    t: int = Field(default=0, ge=0)
+    """0-based time point."""
+    z: ZPlane = 0
+    """0-based z-plane, 'max' or 'mean' over all z-planes, 'best-focus': the sharpest z-plane, or 'channels': all planes
+    of the file, each as a channel."""
+    channels: tuple[Channel, ...] | None = None
+    """0-based numbers or names of the channels to keep, in this order; None keeps all."""
+    level: int = Field(default=0, ge=0)
+    """0-based level of a pyramid; 0 is the full resolution."""
+    pixel_size_um: PixelSizeUm | None = None
+    """Side in µm of a pixel of level 0, which replaces the pixel size that the file declares."""
+    region: Region | None = None
+    """x, y, width, height in pixels of level 0; None is the whole plane."""
+    channel_files: ChannelFiles | None = None
+    """Parts of file names that distinguish the files of one image, one file per channel, in this order. Used when a
+    dataset is opened; its images then have `other_files`."""
+    crop_size: CropSize | None = None
+    """Side of the square around each point, or around the center of each box, of a table, in pixels of level 0 or in µm
+    (`32 um`). In µm, it applies to the center of whole images, too. In pixels, it is used for points when a dataset is
+    opened; its images then have a `region`."""
+    crop_margin: CropMargin = 0.0
+    """Margin that is read on each side of a box: a share of the longer side of the box, or a length in µm (`2 um`)."""
+    other_files: tuple[str, ...] = ()
+    """For one image: the files of further channels, relative to the folder of its file, or absolute."""
 
     def crop(self, size: Size, pixel_size_um: PixelSize | None) -> Region | None:
         """Return the pixels of level 0 that are read; None: the whole plane.
