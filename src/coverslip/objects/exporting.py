@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from coverslip.datasets.names import name_as_text, one_line
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
 from coverslip.files import ReadyCell, atomic_write, write_csv
@@ -488,31 +489,22 @@ _CROP_COLUMNS = ("path", "image_id", "field", "object_id", "t", "z", "x", "y", "
 _MOST_NOTES = 5
 
 
-class CropChoices(BaseModel):
+class CropChoices(DocumentedFields, BaseModel):
     """The part of a field that is the crop of an object."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    margin: CropMargin = Field(
-        default=0.0,
-        description="Margin on each side of the box of an object: a share of its longer side, or a length (`2 um`).",
-    )
-    mask_neighbors: bool = Field(
-        default=False,
-        description="Whether pixels of other objects, which are not of this object, get the median of the "
-        "background of the crop; without background, that of the crop.",
-    )
-    t: int | None = Field(
-        default=None,
-        ge=0,
-        description="Time point, from 0, of objects whose table states none. Null: that of the prediction if it is "
-        "known, otherwise the first.",
-    )
-    z: ZPlane | None = Field(
-        default=None,
-        description="Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or "
-        "`channels`. Null: that of the prediction if it is known, otherwise the first.",
-    )
+    margin: CropMargin = 0.0
+    """Margin on each side of the box of an object: a share of its longer side, or a length (`2 um`)."""
+    mask_neighbors: bool = False
+    """Whether pixels of other objects, which are not of this object, get the median of the background of the crop;
+    without background, that of the crop."""
+    t: int | None = Field(default=None, ge=0)
+    """Time point, from 0, of objects whose table states none. Null: that of the prediction if it is known, otherwise
+    the first."""
+    z: ZPlane | None = None
+    """Z-plane of objects whose table states none: its number from 0, `max`, `mean`, `best-focus` or `channels`. Null:
+    that of the prediction if it is known, otherwise the first."""
 
     def plan(self, objects: Objects, position: int, series: int | None) -> ReadPlan:
         """Return the pixels of the crop of an object."""

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress
 from coverslip.machine import n_cores
@@ -74,28 +75,26 @@ _MOST_THREADS = 4  # each needs about 200 MiB for its tile
 _MOST_MARGIN = 512
 
 
-class FinderSettings(BaseModel):
+class FinderSettings(DocumentedFields, BaseModel):
     """What to search for. Each empty setting is estimated from the field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    diameter: float | None = Field(default=None, gt=0, description="Typical diameter of an object.")
-    unit: Literal["px", "um"] = Field(default="px", description="Unit of the diameter: pixels or micrometers.")
-    objects: Literal["bright", "dark"] | None = Field(
-        default=None, description="Whether objects are brighter or darker than the background."
-    )
-    threshold: Literal["log", "otsu", "local"] = Field(
-        default="log",
-        description="log: objects may differ in brightness; otsu: one threshold on linear intensities; "
-        "local: objects on a background that varies at short range.",
-    )
-    smoothing: float | None = Field(
-        default=None, ge=0, le=50, description="Standard deviation of the Gaussian filter in pixels."
-    )
-    split: bool = Field(default=True, description="Whether to divide touching objects.")
-    channel: int | None = Field(
-        default=None, ge=0, description="Channel to search, from 0. Empty: the luminance of a color image."
-    )
+    diameter: float | None = Field(default=None, gt=0)
+    """Typical diameter of an object."""
+    unit: Literal["px", "um"] = "px"
+    """Unit of the diameter: pixels or micrometers."""
+    objects: Literal["bright", "dark"] | None = None
+    """Whether objects are brighter or darker than the background."""
+    threshold: Literal["log", "otsu", "local"] = "log"
+    """log: objects may differ in brightness; otsu: one threshold on linear intensities; local: objects on a background
+    that varies at short range."""
+    smoothing: float | None = Field(default=None, ge=0, le=50)
+    """Standard deviation of the Gaussian filter in pixels."""
+    split: bool = True
+    """Whether to divide touching objects."""
+    channel: int | None = Field(default=None, ge=0)
+    """Channel to search, from 0. Empty: the luminance of a color image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from coverslip.datasets.columns import (
     ABSOLUTE,
@@ -27,6 +24,7 @@ from coverslip.datasets.columns import (
 )
 from coverslip.datasets.names import one_line
 from coverslip.datasets.text_tables import CellFault, RowFaults, TextTable, number_in, open_text_table
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset
 from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
 from coverslip.objects.table import UNKNOWN, FieldImage, words_of
@@ -46,14 +44,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectTablePreview:
+class ObjectTablePreview(DocumentedFields):
     """The columns of a table of objects, their meanings, and the first rows."""
 
     file: str
     kind: str  # a name of `OBJECT_KINDS`
     columns: tuple[str, ...]
-    meanings: Annotated[dict[str, str], Field(description="The column of each meaning.")]
-    in_um: Annotated[tuple[str, ...], Field(description="Meanings whose values are in µm.")]
+    meanings: dict[str, str]
+    """The column of each meaning."""
+    in_um: tuple[str, ...]
+    """Meanings whose values are in µm."""
     first_rows: tuple[tuple[str, ...], ...]
     n_rows: int
 
