@@ -37,6 +37,7 @@ from coverslip.datasets.quality.scanning import (
     single_groups,
     units_per_class,
 )
+from coverslip.documented_fields import DocumentedFields
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import (
@@ -69,37 +70,32 @@ def _describe_codes(schema: JsonDict) -> None:
     schema["description"] = f"Kind of the finding. {codes}."
 
 
-class Finding(BaseModel):
+class Finding(DocumentedFields, BaseModel):
     """A property of the dataset that matters for training. Further fields depend on the code."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, JsonValue] = Field(init=False)
 
     code: str = Field(json_schema_extra=_describe_codes)
-    severity: Severity = Field(
-        description="error: training is refused, or its metrics would be invalid; warning: images are excluded, or "
-        "metrics may be unreliable; advice: a possible improvement."
-    )
-    message: str = Field(
-        default="", description="Code of the text in the catalogue of messages; empty for a text of another package."
-    )
-    title: str = Field(description="Heading of findings of this kind.")
-    text: str = Field(description="Description of the finding.")
-    do: str = Field(description="Recommended action.")
-    remedies: tuple[Remedy, ...] = Field(
-        default=(), description="Recommended action as data, if it is a supported one."
-    )
-    images: tuple[Cluster, ...] = Field(
-        default=(), description="The image_ids of the affected images, a list per cluster."
-    )
-    notes: Notes = Field(
-        default=(),
-        description="For each image its label, group, set or error; empty if not applicable.",
-    )
-    limit: str = Field(
-        default="",
-        description="Consequence for metrics of a training on these images, for the report; may be empty.",
-    )
+    severity: Severity
+    """error: training is refused, or its metrics would be invalid; warning: images are excluded, or metrics may be
+    unreliable; advice: a possible improvement."""
+    message: str = ""
+    """Code of the text in the catalogue of messages; empty for a text of another package."""
+    title: str
+    """Heading of findings of this kind."""
+    text: str
+    """Description of the finding."""
+    do: str
+    """Recommended action."""
+    remedies: tuple[Remedy, ...] = ()
+    """Recommended action as data, if it is a supported one."""
+    images: tuple[Cluster, ...] = ()
+    """The image_ids of the affected images, a list per cluster."""
+    notes: Notes = ()
+    """For each image its label, group, set or error; empty if not applicable."""
+    limit: str = ""
+    """Consequence for metrics of a training on these images, for the report; may be empty."""
 
     @property
     def parameters(self) -> Mapping[str, JsonValue]:

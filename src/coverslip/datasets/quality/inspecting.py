@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from coverslip.datasets.columns import column_named
 from coverslip.datasets.index.classes import shared_class_notes
@@ -16,6 +16,7 @@ from coverslip.datasets.index.table_rows import EXCLUDED_BY_HAND
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.quality.findings import FINDINGS, SEVERITIES, Finding, FindingKind
 from coverslip.datasets.quality.scanning import GroupFacts, Scan, Spread, class_sizes, frequencies, group_facts
+from coverslip.documented_fields import DocumentedFields
 from coverslip.images.reader import pixel_side
 from coverslip.messages import Note, localized_number, text
 
@@ -42,7 +43,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
-class Inspection(BaseModel):
+class Inspection(DocumentedFields, BaseModel):
     """The result of `coverslip inspect`. Counts by format, depth and other properties are of readable images."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,30 +53,30 @@ class Inspection(BaseModel):
     n_images: int
     n_readable: int
     n_unlabeled: int
-    classes: dict[str, int] = Field(description="Readable images per label.")
+    classes: dict[str, int]
+    """Readable images per label."""
     domains: dict[str, int]
     groups: GroupFacts | None
-    predefined_split: dict[str, int] | None = Field(
-        description="Images per set, if folders or a table assign them to training, validation and test set."
-    )
+    predefined_split: dict[str, int] | None
+    """Images per set, if folders or a table assign them to training, validation and test set."""
     width_px: Spread | None
     height_px: Spread | None
-    pixel_side_um: Spread | None = Field(
-        description="Side of a pixel in µm, the square root of its width times its height, of images whose pixel size "
-        "is known."
-    )
-    n_pixel_sizes: int = Field(description="Number of images whose pixel size is known.")
+    pixel_side_um: Spread | None
+    """Side of a pixel in µm, the square root of its width times its height, of images whose pixel size is known."""
+    n_pixel_sizes: int
+    """Number of images whose pixel size is known."""
     dtypes: dict[str, int]
     bit_depths: dict[str, int]
     channels: dict[str, int]
     formats: dict[str, int]
     planes: dict[str, int]
     reading_notes: dict[str, int]
-    notes: tuple[Note, ...] = Field(description="Ignored files and columns, and interpretations of the data.")
-    are_copies_known: bool = Field(
-        description="Whether near-duplicates (the same content with different pixels) were searched for."
-    )
-    findings: tuple[Finding, ...] = Field(description="Problems and possible improvements, the most severe first.")
+    notes: tuple[Note, ...]
+    """Ignored files and columns, and interpretations of the data."""
+    are_copies_known: bool
+    """Whether near-duplicates (the same content with different pixels) were searched for."""
+    findings: tuple[Finding, ...]
+    """Problems and possible improvements, the most severe first."""
 
     def file_facts(self) -> list[FileFact]:
         """Return sizes, formats, channels and planes of the files, and predefined sets, as far as they are known."""

@@ -21,10 +21,10 @@ from operator import eq
 from pathlib import Path
 from statistics import median
 from threading import Lock
-from typing import Annotated, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from coverslip.cache.file_hashes import FileHashes, FileIdentity, state_of
 from coverslip.cache.stores import Kind, RecordStore, unusable_note
@@ -32,6 +32,7 @@ from coverslip.counts import count_groups
 from coverslip.datasets.content_hashes import ContentHashes, SharedReads, find_hashes, hash_files
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import natural_key
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import UnreadableImage
 from coverslip.events import Emit, Noted, Progressed, ignore, paced
 from coverslip.files import sha256_json
@@ -260,28 +261,32 @@ HIGHEST_P = 0.05  # significance level
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeScore:
+class ProbeScore(DocumentedFields):
     """The score of a probe that predicts classes."""
 
-    balanced_accuracy: Annotated[float, Field(description="Mean recall over classes, on held-out images.")]
-    p: Annotated[float, Field(description="P-value of a permutation test of the labels.")]
+    balanced_accuracy: float
+    """Mean recall over classes, on held-out images."""
+    p: float
+    """P-value of a permutation test of the labels."""
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnProbe:
+class ColumnProbe(DocumentedFields):
     """How well a column of the table, such as plate or day, predicts classes, and whether images show its values."""
 
     score: ProbeScore  # of classes, predicted from the value alone
-    visibility: Annotated[float, Field(description="How well images of a class predict it: 0 by chance, 1 perfect.")]
+    visibility: float
+    """How well images of a class predict it: 0 by chance, 1 perfect."""
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(DocumentedFields):
     """The scores of probes that predict labels from the whole image and from other sources."""
 
     chance: float  # balanced accuracy of random predictions
     whole: ProbeScore
-    by_source: Annotated[Mapping[SignalSource, ProbeScore], Field(description="Such as the background.")]
+    by_source: Mapping[SignalSource, ProbeScore]
+    """Such as the background."""
     by_column: Mapping[str, ColumnProbe] = field(default_factory=dict)
 
     @property
