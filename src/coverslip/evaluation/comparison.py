@@ -8,11 +8,11 @@ resampled as a whole.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.intervals import (
     FEWEST_GROUPS,
     Units,
@@ -77,11 +77,13 @@ class PairedDifference(Metric):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class McNemar:
+class McNemar(DocumentedFields):
     """The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value."""
 
-    n_first: Annotated[int, Field(description="Images that only the first run predicts correctly.")]
-    n_second: Annotated[int, Field(description="Images that only the second run predicts correctly.")]
+    n_first: int
+    """Images that only the first run predicts correctly."""
+    n_second: int
+    """Images that only the second run predicts correctly."""
     p: float  # exact, two-sided, for independent images
 
 
@@ -218,18 +220,21 @@ _N_RESAMPLES = 10_000  # as in the chromosome paper (docs/papers/chromosomes_two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcedureDifference:
+class ProcedureDifference(DocumentedFields):
     """The difference between two training procedures over splits, in the unit of the metric."""
 
     n_splits: int
     df: int  # degrees of freedom of Student's t
-    mean: Annotated[float, Field(description="Second minus first.")]
+    mean: float
+    """Second minus first."""
     low: float | None  # of the 95 % interval; None if it cannot be estimated
     high: float | None
     p: float | None  # two-sided, of no difference on average
-    p_better: Annotated[float | None, Field(description="Probability that the second is better, not just equivalent.")]
+    p_better: float | None
+    """Probability that the second is better, not just equivalent."""
     p_equal: float | None  # probability of practical equivalence
-    p_worse: Annotated[float | None, Field(description="Probability that it is worse, not just equivalent.")]
+    p_worse: float | None
+    """Probability that it is worse, not just equivalent."""
 
 
 def procedure_difference(
@@ -296,11 +301,13 @@ def procedure_difference(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AsIfIndependent:
+class AsIfIndependent(DocumentedFields):
     """Results of common tests that treat splits as independent studies, with too many false positives."""
 
-    t_p: Annotated[float, Field(description="Of a two-sided paired t test over splits.")]
-    bootstrap_low: Annotated[float, Field(description="The 95% percentile interval over resampled splits.")]
+    t_p: float
+    """Of a two-sided paired t test over splits."""
+    bootstrap_low: float
+    """The 95% percentile interval over resampled splits."""
     bootstrap_high: float
 
     @property
@@ -379,18 +386,19 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(DocumentedFields):
     """How far two readers agree."""
 
-    n: Annotated[int, Field(description="Images that both labeled.")]
+    n: int
+    """Images that both labeled."""
     n_groups: int | None  # of these images; None without groups
-    agreement: Annotated[Metric, Field(description="Share of images with equal labels.")]
-    kappa: Annotated[Metric, Field(description="Cohen's kappa; its value is null if both used one class only.")]
+    agreement: Metric
+    """Share of images with equal labels."""
+    kappa: Metric
+    """Cohen's kappa; its value is null if both used one class only."""
     classes: tuple[str, ...]
-    counts: Annotated[
-        tuple[tuple[int, ...], ...],
-        Field(description="A row for each class of the first reader, a column for each of the second."),
-    ]
+    counts: tuple[tuple[int, ...], ...]
+    """A row for each class of the first reader, a column for each of the second."""
 
 
 def agreement_of(

@@ -14,12 +14,11 @@ images of one slide resemble each other, and as independent images they would ma
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.results import Metric
 
 Features = npt.NDArray[np.floating]
@@ -261,24 +260,30 @@ class SetFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class PairDistance:
+class PairDistance(DocumentedFields):
     """Distances between two datasets."""
 
     a: str
     b: str
-    mmd2: Annotated[Metric, Field(description="Squared maximum mean discrepancy (MMD²) of the features.")]
-    mmd2_as_published: Annotated[Metric, Field(description="The bootstrap includes pairs of an image with itself.")]
-    p: Annotated[float, Field(description="Of a permutation test over groups.")]
-    coral: Annotated[Metric, Field(description="CORAL distance of the features.")]
+    mmd2: Metric
+    """Squared maximum mean discrepancy (MMD²) of the features."""
+    mmd2_as_published: Metric
+    """The bootstrap includes pairs of an image with itself."""
+    p: float
+    """Of a permutation test over groups."""
+    coral: Metric
+    """CORAL distance of the features."""
 
 
 @dataclass(frozen=True, slots=True)
-class Distances:
+class Distances(DocumentedFields):
     """Distances between all pairs of datasets."""
 
     network: str
     n_features: int
-    sigma: Annotated[float, Field(description="Width of the kernel: median distance of two images of any datasets.")]
+    sigma: float
+    """Width of the kernel: median distance of two images of any datasets."""
     sets: tuple[SetFacts, ...]
     pairs: tuple[PairDistance, ...]
-    meaning: Annotated[str, Field(description="What the distances show and what not, and images that datasets share.")]
+    meaning: str
+    """What the distances show and what not, and images that datasets share."""

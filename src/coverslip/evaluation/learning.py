@@ -7,11 +7,10 @@ images. Power laws with a positive limit, and curves in 1 / sqrt(n), were less a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.metrics import confusion_matrix, macro_f1, margins_of
 from coverslip.evaluation.results import LEVEL, Metric
@@ -26,24 +25,30 @@ _RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CurvePoint:
+class CurvePoint(DocumentedFields):
     """The score of classifiers trained on a number of images."""
 
-    n_images: Annotated[int, Field(description="For training and validation: the mean of the repeats.")]
+    n_images: int
+    """For training and validation: the mean of the repeats."""
     macro_f1: Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearningCurve:
+class LearningCurve(DocumentedFields):
     """Scores of classifiers trained on parts of the images, and the extrapolation to more images."""
 
-    n_images: Annotated[int, Field(description="For training and validation of the classifier.")]
+    n_images: int
+    """For training and validation of the classifier."""
     n_groups: int | None  # of these images; None if no groups are known
     points: tuple[CurvePoint, ...] = ()  # by rising number of images; empty with too few images
-    now: Annotated[float | None, Field(description="Macro-F1 on the line at n_images.")] = None
-    gain: Annotated[Metric, Field(description="In macro-F1, of twice as many images.")]
-    n_images_of_fold: Annotated[int | None, Field(description="Training images of a fold; null: no folds.")] = None
-    over_folds: Annotated[Metric | None, Field(description="Gain in macro-F1 of all images over a fold's.")] = None
+    now: float | None = None
+    """Macro-F1 on the line at n_images."""
+    gain: Metric
+    """In macro-F1, of twice as many images."""
+    n_images_of_fold: int | None = None
+    """Training images of a fold; null: no folds."""
+    over_folds: Metric | None = None
+    """Gain in macro-F1 of all images over a fold's."""
 
 
 def extrapolate(

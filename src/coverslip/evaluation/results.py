@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
+from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import Message
 from coverslip.notebooks import data_frame, html_table
 
@@ -27,15 +26,17 @@ _WIDE = 0.3  # width of a confidence interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
+class Metric(DocumentedFields):
     """A metric with its confidence interval."""
 
     value: float | None  # None if it is not defined or not known, for the given `reason`
     low: float | None = None  # ends of the interval; None if there is none
     high: float | None = None
     level: float = LEVEL  # nominal coverage of the interval, in (0, 1)
-    method: Annotated[str, Field(description="How the interval was computed.")] = ""
-    reason: Annotated[Message | None, Field(description="Why a value is null.")] = None
+    method: str = ""
+    """How the interval was computed."""
+    reason: Message | None = None
+    """Why a value is null."""
     n_correct: int | None = None  # of `n_images`, if the metric is a share of images
     n_images: int | None = None
     n_groups: int | None = None  # of these images, if groups are known

@@ -4,11 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.comparison import holm
 from coverslip.evaluation.proportions import ErrorOfRates, ErrorRates, difference_of_means
 from coverslip.evaluation.results import Metric
@@ -22,54 +21,69 @@ _FEWEST_SAMPLES = 3  # of each condition, or blocks of both, for an interval of 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassProportion:
+class ClassProportion(DocumentedFields):
     """The proportion of a class in some samples."""
 
-    count: Annotated[float, Field(description="1 for each decided image, the probability of others.")]
-    raw: Annotated[Metric, Field(description="Biased by errors of the classifier.")]
-    corrected: Annotated[Metric, Field(description="Its value is null, with a reason, where it is not corrected.")]
-    unclipped: Annotated[float | None, Field(description="Corrected, without limits at 0 and 1, for means and tests.")]
+    count: float
+    """1 for each decided image, the probability of others."""
+    raw: Metric
+    """Biased by errors of the classifier."""
+    corrected: Metric
+    """Its value is null, with a reason, where it is not corrected."""
+    unclipped: float | None
+    """Corrected, without limits at 0 and 1, for means and tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleProportions:
+class SampleProportions(DocumentedFields):
     """The proportions of all classes in a sample, or in all samples of a condition."""
 
-    sample: Annotated[str | None, Field(description="null: all samples of the condition.")]
+    sample: str | None
+    """null: all samples of the condition."""
     condition: str | None  # None: there are no conditions
-    block: Annotated[str | None, Field(description="Such as an experiment day or a patient; null: none, or several.")]
+    block: str | None
+    """Such as an experiment day or a patient; null: none, or several."""
     n: int  # readable images
     n_samples: int
-    n_uncertain: Annotated[int, Field(description="Of n.")]
-    n_unfamiliar: Annotated[int, Field(description="Number of unfamiliar images, which count by their probabilities.")]
-    n_unreadable: Annotated[int, Field(description="Not of n.")]
+    n_uncertain: int
+    """Of n."""
+    n_unfamiliar: int
+    """Number of unfamiliar images, which count by their probabilities."""
+    n_unreadable: int
+    """Not of n."""
     classes: Mapping[str, ClassProportion]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionDifference:
+class ConditionDifference(DocumentedFields):
     """The difference of the proportion of a class between two conditions, with the sample as the unit."""
 
     name: str  # the class
     conditions: tuple[str, str]
-    difference: Annotated[Metric, Field(description="Second minus first.")]
+    difference: Metric
+    """Second minus first."""
     test: str
     p: float | None
-    p_holm: Annotated[float | None, Field(description="Holm's method over all classes and pairs of conditions.")]
-    effect_size: Annotated[float | None, Field(description="Hedges' g.")]
-    n_samples: Annotated[tuple[int, int], Field(description="Of each condition.")]
-    n_blocks: Annotated[int | None, Field(description="That contain both conditions; null: there are no blocks.")]
+    p_holm: float | None
+    """Holm's method over all classes and pairs of conditions."""
+    effect_size: float | None
+    """Hedges' g."""
+    n_samples: tuple[int, int]
+    """Of each condition."""
+    n_blocks: int | None
+    """That contain both conditions; null: there are no blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelShift:
+class LabelShift(DocumentedFields):
     """Whether two estimates of the proportions disagree, which they do not if the classifier errs as on its run."""
 
-    violated: Annotated[
-        bool, Field(description="Whether two estimates disagree: do not rely on corrected proportions.")
-    ]
-    p: Annotated[float, Field(description="Of the difference of the two estimates.")]
-    detectable: Annotated[float, Field(description="Difference in any class that is detected with a power of 80%.")]
+    violated: bool
+    """Whether two estimates disagree: do not rely on corrected proportions."""
+    p: float
+    """Of the difference of the two estimates."""
+    detectable: float
+    """Difference in any class that is detected with a power of 80%."""
 
     @classmethod
     def of(cls, differences: Sequence[float], errors: Sequence[float]) -> "LabelShift":
@@ -88,30 +102,30 @@ class LabelShift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class Summary(DocumentedFields):
     """The proportions of samples and conditions, and the comparison of conditions."""
 
     classes: tuple[str, ...]
     samples: tuple[SampleProportions, ...]
-    conditions: Annotated[
-        tuple[SampleProportions, ...], Field(description="One without a name if there are no conditions.")
-    ]
+    conditions: tuple[SampleProportions, ...]
+    """One without a name if there are no conditions."""
     comparisons: tuple[ConditionDifference, ...]
-    label_shift: Annotated[LabelShift | None, Field(description="null: not corrected, or too few images.")]
-    correlations: Annotated[
-        Mapping[str, float | None], Field(description="Of votes on test images within groups; null: unknown.")
-    ]
-    cautions: Annotated[tuple[str, ...], Field(description="About single samples.")]
-    similar_samples: Annotated[
-        tuple[tuple[str, ...], ...], Field(description="Probably one sample with several spellings.")
-    ]
+    label_shift: LabelShift | None
+    """null: not corrected, or too few images."""
+    correlations: Mapping[str, float | None]
+    """Of votes on test images within groups; null: unknown."""
+    cautions: tuple[str, ...]
+    """About single samples."""
+    similar_samples: tuple[tuple[str, ...], ...]
+    """Probably one sample with several spellings."""
     similar_conditions: tuple[tuple[str, ...], ...]
     similar_blocks: tuple[tuple[str, ...], ...]
-    is_corrected: Annotated[
-        bool, Field(description="Whether the run has errors on test images, with which to correct.")
-    ]
-    method: Annotated[str, Field(description="The method of the proportions and their intervals.")]
-    assumption: Annotated[str, Field(description="What corrected proportions assume, or why there are none.")]
+    is_corrected: bool
+    """Whether the run has errors on test images, with which to correct."""
+    method: str
+    """The method of the proportions and their intervals."""
+    assumption: str
+    """What corrected proportions assume, or why there are none."""
 
 
 def values_by_condition(samples: Sequence[SampleProportions], name: str) -> dict[str | None, list[float]]:
