@@ -8,15 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import clean_label
 from coverslip.datasets.text_tables import open_text_table
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes, pooled_counts, raw_shares
@@ -53,14 +52,17 @@ _ASSUMED_ACCURACY = 0.9  # without a run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelsNeeded:
+class LabelsNeeded(DocumentedFields):
     """How many labels of a condition give an interval of a half width, without differences between samples."""
 
     condition: str | None
-    name: Annotated[str | None, Field(description="The class; null: accuracy.")]
+    name: str | None
+    """The class; null: accuracy."""
     expected: float  # the proportion or accuracy that is assumed
-    alone: Annotated[int | None, Field(description="Without predictions; null: more than all images.")]
-    with_predictions: Annotated[int | None, Field(description="null: more than all images.")]
+    alone: int | None
+    """Without predictions; null: more than all images."""
+    with_predictions: int | None
+    """null: more than all images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +87,24 @@ class SpotCheckDraw:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedProportion:
+class CheckedProportion(DocumentedFields):
     """The proportion of a class in the samples of a condition, by four methods."""
 
     n_labels: int  # labels of the class
     raw: Metric
-    corrected: Annotated[Metric, Field(description="Its value is null, with a reason, if it is not corrected.")]
+    corrected: Metric
+    """Its value is null, with a reason, if it is not corrected."""
     labels: Metric  # from the labels alone
-    powered: Annotated[Metric, Field(description="From labels and predictions (prediction-powered inference).")]
-    power: Annotated[float | None, Field(description="0: predictions do not contribute; null: no estimate.")]
-    as_precise_as: Annotated[int | None, Field(description="Number of labels alone that would give the same width.")]
+    powered: Metric
+    """From labels and predictions (prediction-powered inference)."""
+    power: float | None
+    """0: predictions do not contribute; null: no estimate."""
+    as_precise_as: int | None
+    """Number of labels alone that would give the same width."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedCondition:
+class CheckedCondition(DocumentedFields):
     """The results of a spot check in a condition."""
 
     condition: str | None  # None: there are no conditions
@@ -106,29 +112,28 @@ class CheckedCondition:
     n_images: int  # readable images
     n_labeled: int
     n_excluded: int  # drawn images that show no class, or cannot be judged
-    accuracy: Annotated[Metric, Field(description="Each sample has the same weight.")]
-    expected_accuracy: Annotated[
-        Metric, Field(description="Of test images of the run, for the class proportions here.")
-    ]
-    difference: Annotated[Metric, Field(description="Accuracy minus expected accuracy.")]
-    is_lower: Annotated[
-        bool | None, Field(description="Whether it is significantly lower than expected; null: unknown.")
-    ]
+    accuracy: Metric
+    """Each sample has the same weight."""
+    expected_accuracy: Metric
+    """Of test images of the run, for the class proportions here."""
+    difference: Metric
+    """Accuracy minus expected accuracy."""
+    is_lower: bool | None
+    """Whether it is significantly lower than expected; null: unknown."""
     classes: Mapping[str, CheckedProportion]
     remarks: tuple[str, ...]  # what the numbers mean, and why some are missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpotCheck:
+class SpotCheck(DocumentedFields):
     """Whether a classifier works on predicted images, and class proportions with the help of labels."""
 
     classes: tuple[str, ...]
     n_drawn: int
     n_labeled: int
     n_excluded: int
-    conditions: Annotated[
-        tuple[CheckedCondition, ...], Field(description="A single one without a name if there are no conditions.")
-    ]
+    conditions: tuple[CheckedCondition, ...]
+    """A single one without a name if there are no conditions."""
 
 
 def draw_spot_check(

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import read_preprocessed
+from coverslip.documented_fields import DocumentedFields
 from coverslip.engines import LARGEST_DIFFERENCE, as_onnx, difference, import_onnxruntime
 from coverslip.errors import BadDataset, CoverslipError, require_extra
 from coverslip.evaluation.decisions import decided_classes
@@ -183,16 +183,22 @@ _BATCHES = (1, 3, 17, 64)  # images at a time, then 64 again: an exported networ
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(DocumentedFields):
     """The agreement of an exported classifier with the original; `verification.json`."""
 
     n: int  # images
-    n_files: Annotated[int, Field(description="Of these read by `classify.py`, without coverslip.")]
-    max_logit_difference_sd: Annotated[float, Field(description="Largest difference, in SDs of all logits.")]
-    max_feature_difference_sd: Annotated[float, Field(description="The same of a feature, in its SDs.")]
-    max_ood_score_difference_sd: Annotated[float, Field(description="The same of OOD scores; 0 without them.")]
-    label_agreement: Annotated[float, Field(description="Share of images with the same decision.")]
-    are_drawn: Annotated[bool, Field(description="The images of the run are missing; others were drawn.")] = False
+    n_files: int
+    """Of these read by `classify.py`, without coverslip."""
+    max_logit_difference_sd: float
+    """Largest difference, in SDs of all logits."""
+    max_feature_difference_sd: float
+    """The same of a feature, in its SDs."""
+    max_ood_score_difference_sd: float
+    """The same of OOD scores; 0 without them."""
+    label_agreement: float
+    """Share of images with the same decision."""
+    are_drawn: bool = False
+    """The images of the run are missing; others were drawn."""
 
     @property
     def passed(self) -> bool:
