@@ -4,11 +4,10 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.comparison import (
     AsIfIndependent,
     ProcedureDifference,
@@ -65,7 +64,7 @@ _MIN_DIFFERENCE = 0.0005  # tables show a smaller difference as 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantScores:
+class VariantScores(DocumentedFields):
     """The scores of one network and initialization on one dataset at one number of training images per class."""
 
     name: str
@@ -74,24 +73,31 @@ class VariantScores:
     n_splits: int  # measured splits
     n_missing: int  # trainings that failed or are not finished
     mean: float | None
-    sd: Annotated[float | None, Field(description="Over splits, which share training images: no standard error.")]
+    sd: float | None
+    """Over splits, which share training images: no standard error."""
     parameters: int | None
-    gmacs: Annotated[float | None, Field(description="Billions of multiply-accumulate operations for one image.")]
-    megabytes: Annotated[float | None, Field(description="Size of the parameters in MB.")]
-    train_seconds: Annotated[float | None, Field(description="Mean over splits without cached features.")]
+    gmacs: float | None
+    """Billions of multiply-accumulate operations for one image."""
+    megabytes: float | None
+    """Size of the parameters in MB."""
+    train_seconds: float | None
+    """Mean over splits without cached features."""
     metrics: Mapping[str, MetricMean]  # of all metrics by which networks may be selected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantDifference:
+class VariantDifference(DocumentedFields):
     """The difference of a variant from the baseline, on the splits that both were measured on."""
 
     name: str
     baseline: str
     difference: ProcedureDifference
-    p_holm: Annotated[float | None, Field(description="Holm's method over all differences within the dataset.")]
-    usual: Annotated[AsIfIndependent | None, Field(description="Tests of publications; null: not possible.")]
-    units_to_show: Annotated[int | None, Field(description="Groups (or images) that would show this difference.")]
+    p_holm: float | None
+    """Holm's method over all differences within the dataset."""
+    usual: AsIfIndependent | None
+    """Tests of publications; null: not possible."""
+    units_to_show: int | None
+    """Groups (or images) that would show this difference."""
 
     @property
     def is_shown(self) -> bool:
@@ -108,59 +114,58 @@ class VariantDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetComparison:
+class DatasetComparison(DocumentedFields):
     """All variants on one dataset, in order of decreasing performance."""
 
     dataset: str
     train_per_class: int | None
-    n_units: Annotated[int | None, Field(description="Groups, or images without groups, that the splits divide.")]
+    n_units: int | None
+    """Groups, or images without groups, that the splits divide."""
     has_groups: bool
     scores: tuple[VariantScores, ...]
     differences: tuple[VariantDifference, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StudyComparison:
+class StudyComparison(DocumentedFields):
     """The results of a study so far."""
 
     metric: str
     is_higher_better: bool
-    equivalence: Annotated[float, Field(description="Differences up to this size are practically equivalent.")]
+    equivalence: float
+    """Differences up to this size are practically equivalent."""
     datasets: tuple[DatasetComparison, ...]
     latencies: tuple[NetworkLatency, ...] = ()
-    counted: Annotated[
-        tuple[str, ...],
-        Field(
-            description="Datasets with results and, within their arm, without common images: those of means and ranks."
-        ),
-    ]
-    left_out: Annotated[tuple[LeftOut, ...], Field(description="Datasets that means and ranks leave out.")]
-    overall: Annotated[
-        tuple[Overall, ...],
-        Field(
-            description="Of each arm. Missing: fewer than two datasets count, or fewer than two variants were measured "
-            "on all."
-        ),
-    ]
-    sizes: Annotated[tuple[SizeCurve, ...], Field(description="Empty with a single number of training images.")]
-    arms: Annotated[tuple[str, ...], Field(description="Names; empty: the study has no arms.")]
-    arm_differences: Annotated[tuple[ArmDifference, ...], Field(description="Of protocols and recipes.")] = ()
-    arm_settings: Annotated[tuple[ArmSetting, ...], Field(description="In which arms differ.")] = ()
+    counted: tuple[str, ...]
+    """Datasets with results and, within their arm, without common images: those of means and ranks."""
+    left_out: tuple[LeftOut, ...]
+    """Datasets that means and ranks leave out."""
+    overall: tuple[Overall, ...]
+    """Of each arm. Missing: fewer than two datasets count, or fewer than two variants were measured on all."""
+    sizes: tuple[SizeCurve, ...]
+    """Empty with a single number of training images."""
+    arms: tuple[str, ...]
+    """Names; empty: the study has no arms."""
+    arm_differences: tuple[ArmDifference, ...] = ()
+    """Of protocols and recipes."""
+    arm_settings: tuple[ArmSetting, ...] = ()
+    """In which arms differ."""
     merged: tuple[MergedClass, ...]
     curves: tuple[EpochCurve, ...] = ()
-    fits: Annotated[tuple[FitScores, ...], Field(description="Empty if no network was fine-tuned.")]
+    fits: tuple[FitScores, ...]
+    """Empty if no network was fine-tuned."""
     confusions: tuple[NetworkConfusion, ...] = ()
     tried: tuple[Tried, ...] = ()
     idle_first_steps: tuple[str, ...] = ()  # pretrainings that did not change the network
-    distances: Annotated[tuple[StepDistance, ...], Field(description="Of datasets and their pretraining images.")] = ()
+    distances: tuple[StepDistance, ...] = ()
+    """Of datasets and their pretraining images."""
     heat_maps: tuple[HeatMaps, ...] = ()  # if drawn
     published: tuple[PublishedFigure, ...]
     papers: tuple[Paper, ...]  # the publications of the plan
     notes: tuple[str, ...]  # of the plan, and settings that the publication does not state
     failures: tuple[FailedTraining, ...] = ()
-    unreadable: Annotated[
-        tuple[FailedTraining, ...], Field(description="Finished trainings with a table that cannot be read.")
-    ] = ()
+    unreadable: tuple[FailedTraining, ...] = ()
+    """Finished trainings with a table that cannot be read."""
     protocols: tuple[ProtocolStamp, ...] = ()  # steps of published protocols in the trainings
     roc_panels: tuple[RocPanel, ...] = ()  # if a publication of the plan shows ROC curves
 

@@ -63,7 +63,8 @@ class PartPlan(RecipeSection):
     name: str = ""
     group: str | None = None
     group_pattern: str | None = None
-    recipe: Changes = Field(default_factory=dict, description="Keys that differ from the recipe of the study.")
+    recipe: Changes = Field(default_factory=dict)
+    """Keys that differ from the recipe of the study."""
 
     @model_validator(mode="before")
     @classmethod
@@ -82,12 +83,12 @@ class PartPlan(RecipeSection):
 class DatasetPlan(PartPlan):
     """A labeled dataset of a study."""
 
-    parts: tuple[Annotated[PartPlan, BeforeValidator(_as_dataset)], ...] = Field(
-        default=(),
-        description="Datasets that are merged, in place of `path`. Each keeps its groups, its classes and its reading.",
-    )
-    by_domain: bool = Field(default=False, description="Leave one domain out, independent of `folds`.")
-    models: tuple[str, ...] = Field(default=(), description="Networks that are trained on it; default: all.")
+    parts: tuple[Annotated[PartPlan, BeforeValidator(_as_dataset)], ...] = ()
+    """Datasets that are merged, in place of `path`. Each keeps its groups, its classes and its reading."""
+    by_domain: bool = False
+    """Leave one domain out, independent of `folds`."""
+    models: tuple[str, ...] = ()
+    """Networks that are trained on it; default: all."""
 
     @model_validator(mode="after")
     def _has_images(self) -> "DatasetPlan":
@@ -109,11 +110,12 @@ class ArmPlan(RecipeSection):
 
     name: str
     recipe: Changes = Field(default_factory=dict)
-    ignores_groups: bool = Field(default=False, description="Split by image: the groups of datasets are not used.")
-    compared_with: str | None = Field(default=None, description="The arm from which the difference is computed.")
-    not_stated: tuple[str, ...] = Field(
-        default=(), description="Recipe keys that the publication of the arm does not state; the report lists them."
-    )
+    ignores_groups: bool = False
+    """Split by image: the groups of datasets are not used."""
+    compared_with: str | None = None
+    """The arm from which the difference is computed."""
+    not_stated: tuple[str, ...] = ()
+    """Recipe keys that the publication of the arm does not state; the report lists them."""
 
 
 class TrainedDataset(DatasetPlan):
@@ -135,9 +137,12 @@ class RegimePlan(RecipeSection):
     """An initialization, or another compared change of the recipe."""
 
     name: str
-    recipe: Changes = Field(default_factory=dict, description="Keys of the pretraining, with `two_step`.")
-    two_step: str | None = Field(default=None, description="Labeled images for pretraining, once per network and seed.")
-    run: str | None = Field(default=None, description="An earlier run whose network is trained further.")
+    recipe: Changes = Field(default_factory=dict)
+    """Keys of the pretraining, with `two_step`."""
+    two_step: str | None = None
+    """Labeled images for pretraining, once per network and seed."""
+    run: str | None = None
+    """An earlier run whose network is trained further."""
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -160,18 +165,20 @@ class PublishedPlan(RecipeSection):
     """Published values on other images; they are reported without a test."""
 
     name: str
-    variant: str = Field(default="", description="The network of this study that it is shown beside.")
+    variant: str = ""
+    """The network of this study that it is shown beside."""
     dataset: str = ""
-    beside: str = Field(default="", description="Pattern of the names of datasets that it is shown beside.")
+    beside: str = ""
+    """Pattern of the names of datasets that it is shown beside."""
     class_name: str = ""
-    images: Literal["training", "validation", "test", "merged"] = Field(
-        default="test", description="Test images, unless stated; `merged`: of the dataset, by the merged network."
-    )
-    metrics: dict[Annotated[str, OneOf("metric", published_metrics)], float | tuple[float, float]] = Field(
-        description="A value, or the ends of a range."
-    )
-    sd: dict[str, float] = Field(default_factory=dict, description="Standard deviations, by metric.")
-    is_difference: bool = Field(default=False, description="Whether the values are differences from the baseline.")
+    images: Literal["training", "validation", "test", "merged"] = "test"
+    """Test images, unless stated; `merged`: of the dataset, by the merged network."""
+    metrics: dict[Annotated[str, OneOf("metric", published_metrics)], float | tuple[float, float]]
+    """A value, or the ends of a range."""
+    sd: dict[str, float] = Field(default_factory=dict)
+    """Standard deviations, by metric."""
+    is_difference: bool = False
+    """Whether the values are differences from the baseline."""
     source: str = ""
 
 
@@ -191,26 +198,30 @@ class StudyPlan(RecipeSection):
     regimes: tuple[Annotated[RegimePlan, BeforeValidator(_as_regime)], ...] = Field(
         default=_DEFAULT_REGIMES, min_length=1
     )
-    arms: tuple[ArmPlan, ...] = Field(default=(), description="Recipes and protocols that are compared.")
-    folds: int = Field(default=5, ge=0, le=100, description="Folds of each repeat; 0: one split.")
-    repeats: int = Field(default=1, ge=1, le=1000, description="Number of different splits.")
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="Seeds of training, on the same splits.")
+    arms: tuple[ArmPlan, ...] = ()
+    """Recipes and protocols that are compared."""
+    folds: int = Field(default=5, ge=0, le=100)
+    """Folds of each repeat; 0: one split."""
+    repeats: int = Field(default=1, ge=1, le=1000)
+    """Number of different splits."""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Seeds of training, on the same splits."""
     train_per_class: tuple[int | None, ...] = Field(default=(None,), min_length=1)
-    recipe: Changes = Field(default_factory=dict, description="Keys of all trainings, unless set elsewhere.")
-    preset: Preset = Field(default="best", description="How long each training takes: `first-look`, `good` or `best`.")
+    recipe: Changes = Field(default_factory=dict)
+    """Keys of all trainings, unless set elsewhere."""
+    preset: Preset = "best"
+    """How long each training takes: `first-look`, `good` or `best`."""
     primary_metric: Annotated[str, OneOf("metric", scored_metrics)] = "macro_f1"
-    baseline: str | None = Field(
-        default=None,
-        description="`MODEL`, `MODEL, REGIME`, or `REGIME` of each network; default: the first.",
-    )
-    equivalence: float = Field(default=0.01, ge=0, description="Largest difference without practical importance.")
-    threads: int | None = Field(
-        default=None, ge=1, description="Threads of each training; default: all cores, one training at a time."
-    )
-    published: tuple[Annotated[str, OneOf("publication", publications)] | PublishedPlan, ...] = Field(
-        default=(), description="Names of publications with a preset, or values."
-    )
-    notes: tuple[str, ...] = Field(default=(), description="Notes that the report shows.")
+    baseline: str | None = None
+    """`MODEL`, `MODEL, REGIME`, or `REGIME` of each network; default: the first."""
+    equivalence: float = Field(default=0.01, ge=0)
+    """Largest difference without practical importance."""
+    threads: int | None = Field(default=None, ge=1)
+    """Threads of each training; default: all cores, one training at a time."""
+    published: tuple[Annotated[str, OneOf("publication", publications)] | PublishedPlan, ...] = ()
+    """Names of publications with a preset, or values."""
+    notes: tuple[str, ...] = ()
+    """Notes that the report shows."""
     format_version: Literal[1] = 1
 
     @field_validator("datasets", "models", "regimes", "arms")

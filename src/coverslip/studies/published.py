@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.intervals import Units, group_codes, metric_with_interval
 from coverslip.evaluation.metrics import Curve, Influence, macro_roc_curve, micro_roc_curve, roc_curve
@@ -38,24 +37,27 @@ StudyValues = Mapping[tuple[str, str, str, str], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedFigure:
+class PublishedFigure(DocumentedFields):
     """A published value on other images, beside the mean of this study."""
 
-    publication: Annotated[str, Field(description="Empty: a row of the plan.")]
+    publication: str
+    """Empty: a row of the plan."""
     source: str
     dataset: str  # of the publication
     name: str  # of the network in the publication
-    class_name: Annotated[str, Field(description="Empty: all classes.")]
-    images: Annotated[str, Field(description="Training, validation or test.")]
+    class_name: str
+    """Empty: all classes."""
+    images: str
+    """Training, validation or test."""
     metric: str
     is_difference: bool  # from the baseline
-    value: Annotated[float, Field(description="Or the lower end of a range.")]
-    high: Annotated[float | None, Field(description="Upper end of a range; null: a single value.")]
+    value: float
+    """Or the lower end of a range."""
+    high: float | None
+    """Upper end of a range; null: a single value."""
     sd: float | None
-    own: Annotated[
-        Mapping[str, float],
-        Field(description="Mean of this study on the datasets beside it, by arm; empty: nothing comparable."),
-    ]
+    own: Mapping[str, float]
+    """Mean of this study on the datasets beside it, by arm; empty: nothing comparable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +261,7 @@ class ProtocolStamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArmDifference:
+class ArmDifference(DocumentedFields):
     """The difference of an arm from another one, on the splits and seeds of both."""
 
     dataset: str  # of the plan
@@ -267,9 +269,11 @@ class ArmDifference:
     name: str  # of the variant
     arm: str
     reference: str  # the other arm
-    value: Annotated[float | None, Field(description="Of the primary metric, on pooled test images; mean over splits.")]
+    value: float | None
+    """Of the primary metric, on pooled test images; mean over splits."""
     reference_value: float | None
-    difference: Annotated[Metric, Field(description="Arm minus reference; interval over groups or images.")]
+    difference: Metric
+    """Arm minus reference; interval over groups or images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

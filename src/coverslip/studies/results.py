@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from coverslip.datasets.splits.folding import is_over_cap
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import ProcedureDifference, procedure_difference
 from coverslip.evaluation.intervals import RANGES
@@ -61,11 +61,12 @@ class ResultRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MetricMean:
+class MetricMean(DocumentedFields):
     """The mean of a metric over splits."""
 
     mean: float
-    sd: Annotated[float | None, Field(description="Over splits, which share training images: no standard error.")]
+    sd: float | None
+    """Over splits, which share training images: no standard error."""
     low: float | None  # 95% CI; of a single split, over its images or groups
     high: float | None
     n: int  # number of splits
@@ -257,20 +258,22 @@ SizeAxis = Literal["images per class", "training share"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SizePoint:
+class SizePoint(DocumentedFields):
     """The score of a variant at one amount of training images."""
 
-    n: Annotated[float, Field(description="Images per class, or percent of all images.")]
+    n: float
+    """Images per class, or percent of all images."""
     score: MetricMean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SizeCurve:
+class SizeCurve(DocumentedFields):
     """The learning curve of a variant."""
 
     dataset: str
     name: str
-    axis: Annotated[SizeAxis, Field(description="Whether points are images per class or shares of training images.")]
+    axis: SizeAxis
+    """Whether points are images per class or shares of training images."""
     points: tuple[SizePoint, ...]
 
 

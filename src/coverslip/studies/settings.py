@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.messages import text
 from coverslip.runs.recipe import Recipe
@@ -21,20 +21,20 @@ _IGNORED_KEYS = ("seed", "split.seed", "group")  # recipe keys that differ witho
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Tried(DocumentedFields):
     """The settings of a variant on a dataset."""
 
     dataset: str
     train_per_class: int | None
     name: str
-    settings: Annotated[
-        str,
-        Field(description="Recipe keys in which the variants differ, with values, and batches that memory reduced."),
-    ]
+    settings: str
+    """Recipe keys in which the variants differ, with values, and batches that memory reduced."""
     n_trained: int  # trained networks, one for each split and seed
     shrinkages: tuple[float, ...]  # distinct shrinkages of the selected linear probes
-    epochs_run: Annotated[tuple[int, ...], Field(description="Minimum and maximum; empty: no fine-tuning.")]
-    epochs_kept: Annotated[tuple[int, ...], Field(description="The same of selected epochs; 0: linear probe selected.")]
+    epochs_run: tuple[int, ...]
+    """Minimum and maximum; empty: no fine-tuning."""
+    epochs_kept: tuple[int, ...]
+    """The same of selected epochs; 0: linear probe selected."""
 
 
 def tried_choices(plan: StudyPlan, cells: Iterable[Cell]) -> list[Tried]:

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from pydantic import Field
 
 from coverslip.datasets.index.records import Dataset
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation.metrics import confusion_matrix
 from coverslip.evaluation.results import Metric
@@ -41,7 +41,7 @@ VariantKey = tuple[str, int | None, str]  # dataset, images per class, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergedClass:
+class MergedClass(DocumentedFields):
     """The results of one class, or of all classes.
 
     The two networks have different test images unless both were tested by folds. The metrics of a class are precision,
@@ -52,10 +52,14 @@ class MergedClass:
     merged: str
     train_per_class: int | None
     name: str
-    class_name: Annotated[str | None, Field(description="null: all classes of the dataset.")]
-    n_single: Annotated[int, Field(description="Test images of the network for this dataset alone.")]
-    n_merged: Annotated[int, Field(description="Test images of this dataset for the network of the merged one.")]
-    single: Annotated[Mapping[str, Metric], Field(description="Precision, recall and F1, or metrics of all classes.")]
+    class_name: str | None
+    """null: all classes of the dataset."""
+    n_single: int
+    """Test images of the network for this dataset alone."""
+    n_merged: int
+    """Test images of this dataset for the network of the merged one."""
+    single: Mapping[str, Metric]
+    """Precision, recall and F1, or metrics of all classes."""
     with_others: Mapping[str, Metric]  # of the network for several datasets, on test images of this dataset
     on_all_images: Mapping[str, Metric]  # of the network for several datasets, on all its test images
 
@@ -157,13 +161,14 @@ def _files(run: Run) -> dict[str, Key]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EpochCurve:
+class EpochCurve(DocumentedFields):
     """The training curve of a variant. Each number is the mean over the splits that reached the epoch."""
 
     dataset: str
     train_per_class: int | None
     name: str
-    epochs: Annotated[tuple[int, ...], Field(description="0: before fine-tuning.")]
+    epochs: tuple[int, ...]
+    """0: before fine-tuning."""
     train_loss: tuple[float | None, ...]
     train_accuracy: tuple[float | None, ...]
     val_loss: tuple[float | None, ...]
@@ -208,15 +213,17 @@ def _curve(dataset: str, n: int | None, name: str, runs: Sequence[Run]) -> Itera
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitScores:
+class FitScores(DocumentedFields):
     """The metrics of a variant on training and validation images, at the selected epoch of each fine-tuned network."""
 
     dataset: str
     train_per_class: int | None
     name: str
     n: int  # fine-tuned networks, one for each split and seed
-    training: Annotated[Mapping[str, tuple[float, float | None]], Field(description="Mean and SD by metric.")]
-    validation: Annotated[Mapping[str, tuple[float, float | None]], Field(description="Mean and SD by metric.")]
+    training: Mapping[str, tuple[float, float | None]]
+    """Mean and SD by metric."""
+    validation: Mapping[str, tuple[float, float | None]]
+    """Mean and SD by metric."""
 
 
 FIT_METRICS: Mapping[str, str] = {  # columns of `history.csv`, after `train_` or `val_`
@@ -392,16 +399,19 @@ _DISTANCES_FILE = "distances.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepDistance:
+class StepDistance(DocumentedFields):
     """The distance between a dataset and the images of its pretraining step."""
 
     dataset: str
     first: str  # folder or table of the pretraining step
     model: str  # that computes the features, with ImageNet weights
     regime: str  # with this pretraining step
-    mmd2: Annotated[Metric, Field(description="Squared maximum mean discrepancy (MMD²) of the features.")]
-    p: Annotated[float, Field(description="Proportion of random groupings with at least this distance.")]
-    coral: Annotated[Metric, Field(description="CORAL distance of the features.")]
+    mmd2: Metric
+    """Squared maximum mean discrepancy (MMD²) of the features."""
+    p: float
+    """Proportion of random groupings with at least this distance."""
+    coral: Metric
+    """CORAL distance of the features."""
 
 
 class _Distances(Document):
@@ -478,18 +488,18 @@ _N_IMAGES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedMap:
+class CheckedMap(DocumentedFields):
     """The method drawn for one classifier: the first that passes both checks, otherwise the first of all."""
 
     regime: str
     method: MapMethod
     verdict: MapVerdict
-    similarity: Annotated[float | None, Field(description="With maps of random weights; null: not checked.")]
-    gain: Annotated[
-        float | None,
-        Field(description="Decrease in probability by blurring along the map, minus that by blurring from the center."),
-    ]
-    gain_low: Annotated[float | None, Field(description="Lower bound of its 95% confidence interval.")]
+    similarity: float | None
+    """With maps of random weights; null: not checked."""
+    gain: float | None
+    """Decrease in probability by blurring along the map, minus that by blurring from the center."""
+    gain_low: float | None
+    """Lower bound of its 95% confidence interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
