@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import text
 from coverslip.registry import Registry
 from coverslip.reports.figures import FigureData
@@ -27,11 +28,12 @@ _MOST_OPEN_ROWS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class FigureName:
+class FigureName(DocumentedFields):
     """A figure of the report: `figures/{name}.svg`, `.png` and `.csv` of the run or evaluation."""
 
     name: str
-    title: Annotated[str, Field(description="Description of the figure for screen readers.")]
+    title: str
+    """Description of the figure for screen readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,14 @@ class MetricRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(DocumentedFields):
     """An image with its prediction."""
 
     image_id: str
     label: str
     predicted: str
-    probability: Annotated[float, Field(description="Probability of the predicted class.")]
+    probability: float
+    """Probability of the predicted class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,34 +182,40 @@ SECTIONS: Registry[Section] = Registry("section", ())  # filled by `reports.sect
 
 
 @dataclass(frozen=True, slots=True)
-class CellData:
+class CellData(DocumentedFields):
     """A cell of a table, as text and, if it is a number, with its value and confidence interval."""
 
     text: str
-    below: Annotated[str, Field(description="A confidence interval or counts; empty if there are none.")] = ""
+    below: str = ""
+    """A confidence interval or counts; empty if there are none."""
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    n_correct: Annotated[int | None, Field(description="Of `n_images`, if the value is a proportion of images.")] = None
+    n_correct: int | None = None
+    """Of `n_images`, if the value is a proportion of images."""
     n_images: int | None = None
-    reason: Annotated[str, Field(description="Why there is no value or interval.")] = ""
+    reason: str = ""
+    """Why there is no value or interval."""
 
 
 @dataclass(frozen=True, slots=True)
-class TextData:
+class TextData(DocumentedFields):
     """Text, a table and figures."""
 
     heading: str
     words: list[str]
     columns: list[str]
-    text_columns: Annotated[
-        list[str], Field(description="Columns, besides the first, that contain text instead of numbers.")
-    ]
+    text_columns: list[str]
+    """Columns, besides the first, that contain text instead of numbers."""
     rows: list[list[CellData]]
-    totals: Annotated[list[list[CellData]], Field(description="Rows of the foot of the table.")]
-    reasons: Annotated[list[str], Field(description="Reasons for missing numbers in rows, each once.")]
-    summary: Annotated[str, Field(description="Title of a table that is shown on request only; empty: it is open.")]
-    drawings: Annotated[list[FigureName], Field(description="The available figures.")]
+    totals: list[list[CellData]]
+    """Rows of the foot of the table."""
+    reasons: list[str]
+    """Reasons for missing numbers in rows, each once."""
+    summary: str
+    """Title of a table that is shown on request only; empty: it is open."""
+    drawings: list[FigureName]
+    """The available figures."""
     kind: Literal["text"] = "text"
 
 
@@ -219,13 +228,14 @@ def _describe_sections(schema: JsonDict) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportSection:
+class ReportSection(DocumentedFields):
     """A section of a result: a verdict and blocks."""
 
     name: Annotated[str, Field(json_schema_extra=_describe_sections)]
     title: str
     subtitle: str
-    verdict: Annotated[str, Field(description="The result in a sentence; empty if there is none.")]
+    verdict: str
+    """The result in a sentence; empty if there is none."""
     blocks: list[BlockData]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from coverslip.counts import GroupCount, count_groups
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.comparison import Answers, PairedDifference, paired_differences
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, original_id
@@ -192,33 +193,38 @@ Change = Literal["to-right", "to-wrong", "other-class"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedImage:
+class ChangedImage(DocumentedFields):
     """An image for which the predicted class of the two runs differs."""
 
     image_id: str
-    change: Annotated[
-        Change,
-        Field(
-            description="to-right: only the second run is right; to-wrong: only the first; other-class: both are "
-            "wrong, with different classes."
-        ),
-    ]
-    label: Annotated[str, Field(description="True class, as labeled in the first run.")]
-    first: Annotated[str, Field(description="Class that the first run predicts.")]
-    second: Annotated[str, Field(description="The class that the second run predicts.")]
-    first_probability: Annotated[float, Field(description="Probability of the class that the first run predicts.")]
+    change: Change
+    """to-right: only the second run is right; to-wrong: only the first; other-class: both are wrong, with different
+    classes."""
+    label: str
+    """True class, as labeled in the first run."""
+    first: str
+    """Class that the first run predicts."""
+    second: str
+    """The class that the second run predicts."""
+    first_probability: float
+    """Probability of the class that the first run predicts."""
     second_probability: float
-    first_row: Annotated[int, Field(description="Row of the first run's predictions, from 0.")]
-    second_row: Annotated[int, Field(description="The row of the image in the second run, from 0.")]
+    first_row: int
+    """Row of the first run's predictions, from 0."""
+    second_row: int
+    """The row of the image in the second run, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangedImages:
+class ChangedImages(DocumentedFields):
     """How many predictions changed, and the images, those with the most confident second prediction first."""
 
-    n_to_right: Annotated[int, Field(description="Images that only the second run predicts correctly.")]
-    n_to_wrong: Annotated[int, Field(description="Images that only the first run predicts correctly.")]
-    n_other_class: Annotated[int, Field(description="Images that both runs misclassify, with different classes.")]
+    n_to_right: int
+    """Images that only the second run predicts correctly."""
+    n_to_wrong: int
+    """Images that only the first run predicts correctly."""
+    n_other_class: int
+    """Images that both runs misclassify, with different classes."""
     images: Annotated[list[ChangedImage], Field(description=f"At most {MOST_IMAGES} of each kind.")]
 
 

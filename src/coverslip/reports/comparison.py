@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import SAME_PREDICTIONS, McNemar, PairedDifference, mcnemar
 from coverslip.evaluation.results import Metric, values_by_field
@@ -39,73 +39,74 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedRun:
+class ComparedRun(DocumentedFields):
     """A run, or an evaluation of a run, in a comparison."""
 
     run_id: str
     name: str
-    is_evaluation: Annotated[bool, Field(description="Measured on an external test set, not on its own test set.")]
+    is_evaluation: bool
+    """Measured on an external test set, not on its own test set."""
     model: str
-    n: Annotated[int, Field(description="Number of images that the run was measured on.")]
+    n: int
+    """Number of images that the run was measured on."""
     classes: tuple[str, ...]
     metrics: list[Measured]
     fit: Fit
-    confusion: Annotated[
-        tuple[tuple[int, ...], ...], Field(description="Rows are the true class, columns the predicted one.")
-    ]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are the true class, columns the predicted one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference(Measured):
     """A metric of the second run minus that of the first run, on their common images."""
 
-    first: Annotated[float | None, Field(description="Value of the first run on the common images.")]
+    first: float | None
+    """Value of the first run on the common images."""
     second: float | None
-    p: Annotated[float | None, Field(description="Two-sided p-value for no difference; null without an interval.")]
-    is_shown: Annotated[bool, Field(description="Statistically significant: the interval excludes 0.")]
+    p: float | None
+    """Two-sided p-value for no difference; null without an interval."""
+    is_shown: bool
+    """Statistically significant: the interval excludes 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NumbersByLabels:
+class NumbersByLabels(DocumentedFields):
     """The differences in metrics, by one set of labels."""
 
-    labels: Annotated[
-        Labels,
-        Field(description="`both`: the labels of both runs are the same. `first`, `second`: the labels of that run."),
-    ]
+    labels: Labels
+    """`both`: the labels of both runs are the same. `first`, `second`: the labels of that run."""
     differences: list[Difference]
-    mcnemar: Annotated[
-        McNemar,
-        Field(description="Numbers of images that only one run classifies correctly, with the exact McNemar test."),
-    ]
+    mcnemar: McNemar
+    """Numbers of images that only one run classifies correctly, with the exact McNemar test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Pair(DocumentedFields):
     """The first run and another run, on their common images."""
 
-    first: Annotated[str, Field(description="`run_id` of the first run.")]
-    second: Annotated[str, Field(description="The ID of the second run.")]
+    first: str
+    """`run_id` of the first run."""
+    second: str
+    """The ID of the second run."""
     n: int
-    n_groups: Annotated[int | None, Field(description="Null if no groups are known.")]
-    n_ungrouped: Annotated[int, Field(description="Images without a group; 0 if no groups are known.")]
-    n_by_content: Annotated[
-        int, Field(description="Number of the n images that were matched by equal pixels, because their files differ.")
-    ]
-    n_only_first: Annotated[int, Field(description="Number of images that only the first run was measured on.")]
-    n_only_second: Annotated[int, Field(description="Images that only the second run has.")]
-    n_relabeled: Annotated[int, Field(description="Number of images with a different label in the second run.")]
-    has_same_rule: Annotated[
-        bool,
-        Field(description="Whether both runs use the same decision rule. If not, the rule affects the differences."),
-    ]
-    numbers: Annotated[
-        list[NumbersByLabels],
-        Field(description="One entry if all labels are the same; otherwise one by the labels of each run."),
-    ]
-    changed: Annotated[
-        ChangedImages | None, Field(description="Null if the runs have no images or no classes in common.")
-    ]
+    n_groups: int | None
+    """Null if no groups are known."""
+    n_ungrouped: int
+    """Images without a group; 0 if no groups are known."""
+    n_by_content: int
+    """Number of the n images that were matched by equal pixels, because their files differ."""
+    n_only_first: int
+    """Number of images that only the first run was measured on."""
+    n_only_second: int
+    """Images that only the second run has."""
+    n_relabeled: int
+    """Number of images with a different label in the second run."""
+    has_same_rule: bool
+    """Whether both runs use the same decision rule. If not, the rule affects the differences."""
+    numbers: list[NumbersByLabels]
+    """One entry if all labels are the same; otherwise one by the labels of each run."""
+    changed: ChangedImages | None
+    """Null if the runs have no images or no classes in common."""
     notes: list[str]
 
 
@@ -214,22 +215,18 @@ MOST_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(DocumentedFields):
     """Compared runs: their differences in settings and data, and each run against the first."""
 
     rows: list[ComparedRun]
     differing: list[Differing]
     pairs: list[Pair]
-    conclusion: Annotated[
-        str,
-        Field(
-            description="Which run has the better primary metric, and by how much; empty if they are not comparable."
-        ),
-    ]
-    access_note: Annotated[
-        str, Field(description="How selecting a run by test results biases these results; empty for evaluations.")
-    ]
-    primary: Annotated[str, Field(description="Name of the metric of the conclusion.")]
+    conclusion: str
+    """Which run has the better primary metric, and by how much; empty if they are not comparable."""
+    access_note: str
+    """How selecting a run by test results biases these results; empty for evaluations."""
+    primary: str
+    """Name of the metric of the conclusion."""
 
     def _repr_html_(self) -> str:
         """Return the conclusion, the differing settings and the differences in metrics as HTML, for notebooks."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs.folder import Run
@@ -18,13 +17,15 @@ What = Literal["recipe", "images", "split", "program"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Differing:
+class Differing(DocumentedFields):
     """A setting or property that is not the same in all runs."""
 
     what: What
-    name: Annotated[str, Field(description="For a recipe, the dotted key of the setting.")]
+    name: str
+    """For a recipe, the dotted key of the setting."""
     title: str
-    values: Annotated[list[str], Field(description="Texts, one per run, in the order of the runs.")]
+    values: list[str]
+    """Texts, one per run, in the order of the runs."""
 
 
 def differences_between(runs: Sequence[Run]) -> list[Differing]:

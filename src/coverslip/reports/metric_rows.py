@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.intervals import Scale
 from coverslip.evaluation.results import ClassScores, Metric
@@ -21,25 +22,27 @@ def _describe_metrics(schema: JsonDict) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measured(DocumentedFields):
     """The value of a metric with its confidence interval, title and meaning."""
 
     name: Annotated[str, Field(json_schema_extra=_describe_metrics)]
     title: str
     meaning: str
     better: Better
-    scale: Annotated[Scale, Field(description="`share`: from 0 to 1; `positive`: 0 or larger, without an upper limit.")]
+    scale: Scale
+    """`share`: from 0 to 1; `positive`: 0 or larger, without an upper limit."""
     value: float | None
     low: float | None
     high: float | None
-    digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
+    digits: int
+    """Digits after the decimal point that are shown."""
     level: float
-    method: Annotated[str, Field(description="How the interval was computed.")]
-    reason: Annotated[Message | None, Field(description="Why there is no value or interval.")]
-    n_correct: Annotated[
-        int | None,
-        Field(description="Number of the `n_images` images that are counted, if the value is a proportion of images."),
-    ]
+    method: str
+    """How the interval was computed."""
+    reason: Message | None
+    """Why there is no value or interval."""
+    n_correct: int | None
+    """Number of the `n_images` images that are counted, if the value is a proportion of images."""
     n_images: int | None
 
 
@@ -47,19 +50,24 @@ class Measured:
 class MetricValue(Measured):
     """The value of a metric on all measured images of a run."""
 
-    is_primary: Annotated[bool, Field(description="Whether training and model selection used this metric.")]
-    is_headline: Annotated[bool, Field(description="Whether the metric is shown first, before the further metrics.")]
+    is_primary: bool
+    """Whether training and model selection used this metric."""
+    is_headline: bool
+    """Whether the metric is shown first, before the further metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassResult:
+class ClassResult(DocumentedFields):
     """The metrics of one class."""
 
-    number: Annotated[int, Field(description="1-based, as in the confusion matrix.")]
+    number: int
+    """1-based, as in the confusion matrix."""
     name: str
     n: int
-    scores: Annotated[Mapping[str, Metric], Field(description="By the name of the metric.")]
-    operating_point: Annotated[float | None, Field(description="Decision threshold; null: the most probable class.")]
+    scores: Mapping[str, Metric]
+    """By the name of the metric."""
+    operating_point: float | None
+    """Decision threshold; null: the most probable class."""
     reason: Message | None
 
     def value(self, name: str) -> float | None:
@@ -90,13 +98,14 @@ class FoldsResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DomainResult:
+class DomainResult(DocumentedFields):
     """The metrics of the images of one domain."""
 
     name: str
     n: int
     n_groups: int | None
-    n_classes: Annotated[int, Field(description="Number of classes with test images in this domain.")]
+    n_classes: int
+    """Number of classes with test images in this domain."""
     metrics: Row
 
 
