@@ -6,12 +6,12 @@ new rule: recipe, classifiers, predictions and metrics are updated.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from coverslip.datasets.index.records import Dataset
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, CoverslipError
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import (
@@ -41,16 +41,15 @@ from coverslip.runs.recipe_keys import check_recipe, save_recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdChoice(ThresholdNumbers):
+class ThresholdChoice(DocumentedFields, ThresholdNumbers):
     """One threshold with its metrics, and the probability below which predictions would be uncertain."""
 
-    uncertain_below: Annotated[
-        float, Field(description="Less probable predictions would be marked `uncertain`; 0 marks none.")
-    ]
+    uncertain_below: float
+    """Less probable predictions would be marked `uncertain`; 0 marks none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Thresholds:
+class Thresholds(DocumentedFields):
     """The threshold in use between two classes, and the metrics of other thresholds."""
 
     positive: str
@@ -58,22 +57,17 @@ class Thresholds:
     decide_by: DecideBy
     target: float
     error_rate: float | None
-    threshold: Annotated[float, Field(description="Smallest probability at which an image is predicted as positive.")]
-    uncertain_below: Annotated[
-        float, Field(description="Less probable predictions are marked `uncertain`; 0 marks none.")
-    ]
-    calibrated_on: Annotated[
-        CalibrationImages, Field(description="Images on which thresholds are selected, as in `training.json`.")
-    ]
-    n_positive: Annotated[int, Field(description="Number of these images in the positive class.")]
+    threshold: float
+    """Smallest probability at which an image is predicted as positive."""
+    uncertain_below: float
+    """Less probable predictions are marked `uncertain`; 0 marks none."""
+    calibrated_on: CalibrationImages
+    """Images on which thresholds are selected, as in `training.json`."""
+    n_positive: int
+    """Number of these images in the positive class."""
     n_negative: int
-    choices: Annotated[
-        list[ThresholdChoice],
-        Field(
-            description="The highest threshold for each sensitivity on these images, and the threshold in use; by "
-            "rising sensitivity."
-        ),
-    ]
+    choices: list[ThresholdChoice]
+    """The highest threshold for each sensitivity on these images, and the threshold in use; by rising sensitivity."""
 
 
 def thresholds_of(run: Run) -> Thresholds | None:
