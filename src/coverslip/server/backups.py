@@ -17,12 +17,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
 from sqlalchemy import select
 
 from coverslip._version import __version__
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound
 from coverslip.events import Emit, ignore
 from coverslip.files import write_error
@@ -47,10 +46,14 @@ _KEY = "server"  # of all its backups: one is written at a time
 class ServerManifest(Document):
     """`server.json`: what a backup of a server contains."""
 
-    coverslip: str = Field(description="Version that wrote the backup.")
-    created: str = Field(description="ISO 8601, UTC.")
-    accounts: dict[str, int] = Field(description="Rows of each table of the accounts.")
-    projects: dict[str, Manifest] = Field(description="The content of the backup of each project, by ID.")
+    coverslip: str
+    """Version that wrote the backup."""
+    created: str
+    """ISO 8601, UTC."""
+    accounts: dict[str, int]
+    """Rows of each table of the accounts."""
+    projects: dict[str, Manifest]
+    """The content of the backup of each project, by ID."""
 
 
 def write_server_backup(server: AccountServer, folder: Path, emit: Emit = ignore) -> ServerManifest:
@@ -161,24 +164,28 @@ def _project_ids(accounts: Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class Backup(DocumentedFields):
     """A complete backup of the server."""
 
-    name: Annotated[str, Field(description="The name of its folder.")]
-    created: Annotated[str, Field(description="ISO 8601, UTC.")]
+    name: str
+    """The name of its folder."""
+    created: str
+    """ISO 8601, UTC."""
     n_projects: int
 
 
 @dataclass(frozen=True, slots=True)
-class Backups:
+class Backups(DocumentedFields):
     """Backups in the folder of the server for them, and the one that is written now."""
 
-    folder: Annotated[str | None, Field(description="Where they are written. null: the server has no such folder.")]
-    progress: Annotated[
-        Work | None, Field(description="In MB of the project that is copied now. null: none is written now.")
-    ]
-    error: Annotated[Failure | None, Field(description="Why the last one failed. null: it did not fail.")]
-    items: Annotated[list[Backup], Field(description="Complete backups, the newest first.")]
+    folder: str | None
+    """Where they are written. null: the server has no such folder."""
+    progress: Work | None
+    """In MB of the project that is copied now. null: none is written now."""
+    error: Failure | None
+    """Why the last one failed. null: it did not fail."""
+    items: list[Backup]
+    """Complete backups, the newest first."""
 
 
 class BackupRuns:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import Field
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -27,6 +26,7 @@ from sqlalchemy import (
 )
 
 from coverslip.app.clients import Change
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.files import csv_text
 from coverslip.messages import ChooseOther
@@ -176,19 +176,26 @@ _LONGEST = 1_000  # characters of a name or state
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(DocumentedFields):
     """A request other than reading, or an attempt to sign in."""
 
-    time: Annotated[str, Field(description="ISO 8601, UTC.")]
-    user: Annotated[str, Field(description="The name of the user at that time. Empty: nobody was signed in.")]
+    time: str
+    """ISO 8601, UTC."""
+    user: str
+    """The name of the user at that time. Empty: nobody was signed in."""
     project_id: str | None
     method: str
     path: str
-    status: Annotated[int, Field(description="Status code of the response; from 400 on, it was refused.")]
-    address: Annotated[str, Field(description="The address of the client.")]
-    object: Annotated[str, Field(description="The name of what was changed, such as an account. Empty: not recorded.")]
-    before: Annotated[str, Field(description="Its state before, such as the role of a member. Empty: none.")]
-    after: Annotated[str, Field(description="Its state afterwards, such as the new role or label. Empty: none.")]
+    status: int
+    """Status code of the response; from 400 on, it was refused."""
+    address: str
+    """The address of the client."""
+    object: str
+    """The name of what was changed, such as an account. Empty: not recorded."""
+    before: str
+    """Its state before, such as the role of a member. Empty: none."""
+    after: str
+    """Its state afterwards, such as the new role or label. Empty: none."""
 
 
 def record(

@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
 from fastapi import FastAPI
-from pydantic import Field
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, select, update
 from starlette.concurrency import run_in_threadpool
 
 from coverslip.app.clients import Role
 from coverslip.app.server import background_of, close_streams, create_app
 from coverslip.app.streams import ended_by_signals
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.events import Emit, ignore
 from coverslip.images.decoding import decode_in_processes, interrupt_decoding
@@ -44,15 +43,19 @@ _USER_AND_MEMBER = (  # once: each request runs it
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class Project(DocumentedFields):
     """A project: a workspace with members."""
 
     id: str
     name: str
-    roots: Annotated[list[str], Field(description="Folders of the server whose images the project may read.")]
-    max_bytes: Annotated[int | None, Field(description="Limit of the size of its folder. null: no limit.")]
-    created: Annotated[str, Field(description="ISO 8601, UTC.")]
-    is_removed: Annotated[bool, Field(description="It is not served. Its folder is kept, and it can be restored.")]
+    roots: list[str]
+    """Folders of the server whose images the project may read."""
+    max_bytes: int | None
+    """Limit of the size of its folder. null: no limit."""
+    created: str
+    """ISO 8601, UTC."""
+    is_removed: bool
+    """It is not served. Its folder is kept, and it can be restored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import IS_SCRIPT, SAFE_METHODS, USER, cookie_of, record_change
 from coverslip.app.requests import Paged, api_router, from_app
 from coverslip.app.schemas import Body, problems
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Forbidden, NotSignedIn
 from coverslip.server import folder, projects, users
 from coverslip.server.backups import BackupRuns, Backups
@@ -50,7 +51,8 @@ class PasswordChange(Body):
 class NewUser(Body):
     """A new account."""
 
-    name: Annotated[str, Field(max_length=64, description="With which the user signs in, in lower case.")]
+    name: Annotated[str, Field(max_length=64)]
+    """With which the user signs in, in lower case."""
     is_admin: bool = False
 
 
@@ -71,13 +73,11 @@ class NewProject(Body):
     """A new project."""
 
     name: Name
-    roots: list[str] = Field(
-        default_factory=list,
-        max_length=100,
-        description="Folders of the server whose images the project may read, below the roots of the server. Without "
-        "them, it reads uploaded images only.",
-    )
-    max_bytes: int | None = Field(default=None, ge=2**20, lt=2**53, description="Limit of its size. null: no limit.")
+    roots: list[str] = Field(default_factory=list, max_length=100)
+    """Folders of the server whose images the project may read, below the roots of the server. Without them, it reads
+    uploaded images only."""
+    max_bytes: int | None = Field(default=None, ge=2**20, lt=2**53)
+    """Limit of its size. null: no limit."""
 
 
 class MemberRole(Body):
@@ -87,11 +87,13 @@ class MemberRole(Body):
 
 
 @dataclass(frozen=True, slots=True)
-class SignedInUser:
+class SignedInUser(DocumentedFields):
     """The user who sends the request."""
 
-    user: Annotated[User | None, Field(description="null: nobody is signed in.")]
-    roots: Annotated[list[str], Field(description="Folders that projects may read. Only administrators see them.")]
+    user: User | None
+    """null: nobody is signed in."""
+    roots: list[str]
+    """Folders that projects may read. Only administrators see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +104,35 @@ class InvitedUser:
 
 
 @dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(DocumentedFields):
     """An invitation, which is shown once."""
 
     user: User
-    path: Annotated[str | None, Field(description="Path of the page for a password; null: a proxy signs in.")]
+    path: str | None
+    """Path of the page for a password; null: a proxy signs in."""
 
 
 @dataclass(frozen=True, slots=True)
-class MadeScriptKey:
+class MadeScriptKey(DocumentedFields):
     """A new key, which is shown once."""
 
     key: ScriptKey
-    secret: Annotated[str, Field(description="For the header `Authorization: Bearer SECRET`.")]
+    secret: str
+    """For the header `Authorization: Bearer SECRET`."""
 
 
 @dataclass(frozen=True, slots=True)
-class UsableProject:
+class UsableProject(DocumentedFields):
     """A project and what the user may do in it."""
 
     project: Project
     role: Role
-    members: Annotated[list[Member], Field(description="Only administrators see them.")]
-    n_bytes: Annotated[int | None, Field(description="Size of its folder without the trash; null: not measured yet.")]
-    is_served: Annotated[bool, Field(description="Whether it can be opened. If not, the log of the server says why.")]
+    members: list[Member]
+    """Only administrators see them."""
+    n_bytes: int | None
+    """Size of its folder without the trash; null: not measured yet."""
+    is_served: bool
+    """Whether it can be opened. If not, the log of the server says why."""
 
 
 # The routes.

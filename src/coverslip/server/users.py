@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
 from sqlalchemy import Connection, RowMapping, Select, bindparam, delete, func, insert, select, update
 
 from coverslip.app.clients import client_of
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Busy, Conflict, CoverslipError, NotFound, NotSignedIn, TooManyAttempts
 from coverslip.server.folder import AccountServer, keys, members, users
 from coverslip.workspace.store.database import write_transaction
@@ -38,26 +38,33 @@ USER_OF_KEY = (
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class User(DocumentedFields):
     """A person with an account."""
 
     id: str
     name: str
-    is_admin: Annotated[bool, Field(description="May change accounts and projects, and everything in all projects.")]
-    is_active: Annotated[bool, Field(description="May sign in.")]
-    has_password: Annotated[bool, Field(description="Has set a password. If not, an invitation is open or expired.")]
-    has_proxy: Annotated[bool, Field(description="A reverse proxy signs this user in; there is no password.")]
-    created: Annotated[str, Field(description="ISO 8601, UTC.")]
-    is_removed: Annotated[bool, Field(description="Has no projects and cannot sign in. It can be restored.")] = False
+    is_admin: bool
+    """May change accounts and projects, and everything in all projects."""
+    is_active: bool
+    """May sign in."""
+    has_password: bool
+    """Has set a password. If not, an invitation is open or expired."""
+    has_proxy: bool
+    """A reverse proxy signs this user in; there is no password."""
+    created: str
+    """ISO 8601, UTC."""
+    is_removed: bool = False
+    """Has no projects and cannot sign in. It can be restored."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptKey:
+class ScriptKey(DocumentedFields):
     """A key with which a script sends requests for a user."""
 
     id: str
     name: str
-    created: Annotated[str, Field(description="ISO 8601, UTC.")]
+    created: str
+    """ISO 8601, UTC."""
 
 
 def list_users(server: AccountServer) -> list[User]:
