@@ -5,12 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, JsonValue, model_validator
 from pydantic.config import JsonDict
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import Remedy, text
 from coverslip.runs.recipe_keys import key_names
 from coverslip.workspace.lists import Exclusion
 
 
-class Body(BaseModel, extra="forbid"):
+class Body(DocumentedFields, BaseModel, extra="forbid"):
     """The body of a request."""
 
 
@@ -37,34 +38,39 @@ _WHAT = {
 }
 
 
-class FieldProblem(BaseModel):
+class FieldProblem(DocumentedFields, BaseModel):
     """An error in one part of a request."""
 
     field: str
     message: str
-    line: int | None = Field(default=None, description="Line in the text of the request, from 1.")
+    line: int | None = None
+    """Line in the text of the request, from 1."""
 
 
-class Problem(BaseModel):
+class Problem(DocumentedFields, BaseModel):
     """Why a request could not be answered, and what to do about it."""
 
-    type: str = Field(
-        description="The address of the section of the help about this code.",
-        json_schema_extra={"format": "uri-reference"},
-    )
-    kind: str = Field(description="The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …")
-    code: str = Field(description="The message. It is stable; its text may change.")
-    title: str = Field(description="What happened, in a sentence.")
+    type: str = Field(json_schema_extra={"format": "uri-reference"})
+    """The address of the section of the help about this code."""
+    kind: str
+    """The kind of problem: `bad-recipe`, `leakage-found`, `not-found`, …"""
+    code: str
+    """The message. It is stable; its text may change."""
+    title: str
+    """What happened, in a sentence."""
     status: int
-    detail: str = Field(description="What happened, where, and what to do.")
-    file: str | None = Field(default=None, description="The affected file or folder.")
-    do: str | None = Field(default=None, description="What to do about it.")
-    parameters: dict[str, JsonValue] | None = Field(default=None, description="The parameters of the message.")
-    remedies: list[Remedy] | None = Field(
-        default=None,
-        description="What to do as data, such as a recipe key and its value.",
-    )
-    errors: list[FieldProblem] | None = Field(default=None, description="The parts of the request that are wrong.")
+    detail: str
+    """What happened, where, and what to do."""
+    file: str | None = None
+    """The affected file or folder."""
+    do: str | None = None
+    """What to do about it."""
+    parameters: dict[str, JsonValue] | None = None
+    """The parameters of the message."""
+    remedies: list[Remedy] | None = None
+    """What to do as data, such as a recipe key and its value."""
+    errors: list[FieldProblem] | None = None
+    """The parts of the request that are wrong."""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:  # Any: FastAPI's own type
@@ -86,7 +92,8 @@ class Answer(Body):
     """The correct class of an image, or why it is excluded; if both are null, the answer is removed."""
 
     label: str | None = Field(min_length=1, max_length=200)
-    excluded: Exclusion | None = Field(default=None, description="The image shows none of the classes, or is unusable.")
+    excluded: Exclusion | None = None
+    """The image shows none of the classes, or is unusable."""
 
     @model_validator(mode="after")
     def _one_answer(self) -> "Answer":

@@ -51,14 +51,13 @@ Subject = Annotated[
 class NewResult(Body):
     """A result to compute."""
 
-    kind: _WithoutChoices = Field(
-        description="leakage-estimate: of about 2,000 images of a dataset, for its page and the reports of trainings, "
-        "with shortcuts; dataset-map: on which similar images are near each other; label-errors: suspected ones in the "
-        "images of a training, by classifiers not trained on the images; explanation: a heat map of an image that "
-        "passed its sanity checks, and similar training images; study-analysis: for the results and the report of a "
-        "study, `latency` (prediction time of each network), `distances` (of each dataset from its pretraining images) "
-        "or `explanations` (heat maps of three test images for each network and initialization)."
-    )
+    kind: _WithoutChoices
+    """leakage-estimate: of about 2,000 images of a dataset, for its page and the reports of trainings, with shortcuts;
+    dataset-map: on which similar images are near each other; label-errors: suspected ones in the images of a training,
+    by classifiers not trained on the images; explanation: a heat map of an image that passed its sanity checks, and
+    similar training images; study-analysis: for the results and the report of a study, `latency` (prediction time of
+    each network), `distances` (of each dataset from its pretraining images) or `explanations` (heat maps of three test
+    images for each network and initialization)."""
     subject: Subject
 
 
@@ -70,7 +69,8 @@ class NewSuggestions(Body):
 
     kind: Literal["suggestions"]
     subject: Subject
-    n: int = Field(default=20, ge=1, le=1_000, description="How many images to suggest.")
+    n: int = Field(default=20, ge=1, le=1_000)
+    """How many images to suggest."""
 
 
 class NewStudyTime(StudyChoices):

@@ -63,16 +63,11 @@ TableColumns = Annotated[
 class TableReading(Body):
     """How to read tables."""
 
-    columns: TableColumns = Field(
-        default_factory=dict,
-        description="The column for each meaning that the header does not give (path, label, group, split, x, y "
-        "and the like); an empty name ignores the meaning.",
-        examples=[{"label": "cell type"}],
-    )
-    crop_size: CropSize | None = Field(
-        default=None,
-        description="Side of the square around each point of a table, in pixels, or in µm as text (`32 um`).",
-    )
+    columns: TableColumns = Field(default_factory=dict, examples=[{"label": "cell type"}])
+    """The column for each meaning that the header does not give (path, label, group, split, x, y and the like); an
+    empty name ignores the meaning."""
+    crop_size: CropSize | None = None
+    """Side of the square around each point of a table, in pixels, or in µm as text (`32 um`)."""
 
 
 _LABELS_OF_CLASSIFIER = (
@@ -85,12 +80,14 @@ class NewDataset(TableReading):
     """A dataset to open."""
 
     sources: Sources
-    name: Name | None = Field(default=None, description="Default: named after the folder or table.")
-    group: Text | None = Field(default=None, description="The column of the table that gives the groups.")
-    group_pattern: GroupPattern | None = Field(
-        default=None, description="A regular expression that finds the groups in paths."
-    )
-    is_labeled: bool = Field(default=True, description="Whether folders or a table give the labels.")
+    name: Name | None = None
+    """Default: named after the folder or table."""
+    group: Text | None = None
+    """The column of the table that gives the groups."""
+    group_pattern: GroupPattern | None = None
+    """A regular expression that finds the groups in paths."""
+    is_labeled: bool = True
+    """Whether folders or a table give the labels."""
     classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
 
 
@@ -134,33 +131,25 @@ class DatasetChanges(Body):
     """The changes; missing fields stay as they are. To remove the groups, set group or group_pattern to null."""
 
     name: Name | None = None
-    sources: Sources | None = Field(
-        default=None,
-        description="All sources of the images from now on: add or remove folders, or name their domains.",
-    )
-    group: Text | None = Field(default=None, description="A column of the table; null removes the groups.")
-    group_pattern: GroupPattern | None = Field(
-        default=None, description="A regular expression for paths; null removes the groups."
-    )
+    sources: Sources | None = None
+    """All sources of the images from now on: add or remove folders, or name their domains."""
+    group: Text | None = None
+    """A column of the table; null removes the groups."""
+    group_pattern: GroupPattern | None = None
+    """A regular expression for paths; null removes the groups."""
     group_merge: (
         Annotated[dict[Text, Annotated[list[Text], Field(max_length=1_000)]], Field(max_length=10_000)] | None
-    ) = Field(
-        default=None,
-        description="Groups to join, because they are one group with several spellings: by the name of the joined "
-        "group, the names of all. It replaces earlier joins; other groups, by a column or a pattern, end them.",
-    )
+    ) = None
+    """Groups to join, because they are one group with several spellings: by the name of the joined group, the names of
+    all. It replaces earlier joins; other groups, by a column or a pattern, end them."""
     class_plan: Classes | None = None
-    classes: Annotated[list[Name], Field(max_length=1_000)] | None = Field(
-        default=None, description="Names in the order of their keys and colors, including classes without images."
-    )
-    pixels: PixelChoice | None = Field(
-        default=None,
-        description="The pixels of each file that are an image, in trainings and predictions. The images are read "
-        "again, and labels are kept.",
-    )
-    display: Annotated[list[ChannelDisplay], Field(max_length=1_000)] | None = Field(
-        default=None, description="How the viewer shows each channel of all images; an empty list: automatic."
-    )
+    classes: Annotated[list[Name], Field(max_length=1_000)] | None = None
+    """Names in the order of their keys and colors, including classes without images."""
+    pixels: PixelChoice | None = None
+    """The pixels of each file that are an image, in trainings and predictions. The images are read again, and labels
+    are kept."""
+    display: Annotated[list[ChannelDisplay], Field(max_length=1_000)] | None = None
+    """How the viewer shows each channel of all images; an empty list: automatic."""
 
 
 @router.patch("/datasets/{dataset_id}", responses=problems(409))
@@ -264,7 +253,8 @@ folders_router = api_router("folders")
 class TableToOpen(TableReading):
     """A table, and how to read it."""
 
-    path: Text = Field(description="Absolute path of the table.", examples=["/data/cells.csv"])
+    path: Text = Field(examples=["/data/cells.csv"])
+    """Absolute path of the table."""
 
 
 @folders_router.post("/table-crops-preview", response_class=Response, responses=PICTURE | problems(404))
@@ -290,7 +280,8 @@ class NewUpload(Body):
     """An upload to start."""
 
     name: Name
-    is_labeled: bool = Field(description="Whether sub-folders or a table give the labels.")
+    is_labeled: bool
+    """Whether sub-folders or a table give the labels."""
 
 
 @uploads_router.post("/uploads", status_code=201, responses=located(201))
@@ -352,12 +343,13 @@ async def _received(workspace: Workspace, upload_id: str, request: Request) -> A
 class FinishUpload(Body):
     """How to create a dataset of the files."""
 
-    is_labeled: bool | None = Field(default=None, description="Overrides the value from the start of the upload.")
+    is_labeled: bool | None = None
+    """Overrides the value from the start of the upload."""
     classifier_id: Text | None = Field(default=None, description=_LABELS_OF_CLASSIFIER)
-    table: TableReading | None = Field(
-        default=None, description="How to read the table of the upload; null: by its header, if it gives the labels."
-    )
-    ignores_table: bool = Field(default=False, description="Create a dataset of the images alone.")
+    table: TableReading | None = None
+    """How to read the table of the upload; null: by its header, if it gives the labels."""
+    ignores_table: bool = False
+    """Create a dataset of the images alone."""
 
 
 @uploads_router.post("/uploads/{upload_id}/finish", status_code=201, responses=located(201) | problems(409))

@@ -202,16 +202,14 @@ def list_exports(workspace: ServedWorkspace, run_id: str, paging: Paged) -> Page
 class NewExport(Body):
     """An export of a classifier for other programs."""
 
-    to: ExportTo = Field(description="`onnx` (ONNX Runtime) or `bioimageio` (BioImage Model Zoo).")
-    authors: list[Annotated[str, Field(max_length=200)]] | None = Field(
-        default=None, max_length=100, description="Names of the authors. For `bioimageio`."
-    )
-    license: str | None = Field(
-        default=None, max_length=100, description="An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`."
-    )
-    citation: str | None = Field(
-        default=None, max_length=2000, description="What to cite, with a DOI or an address. For `bioimageio`."
-    )
+    to: ExportTo
+    """`onnx` (ONNX Runtime) or `bioimageio` (BioImage Model Zoo)."""
+    authors: list[Annotated[str, Field(max_length=200)]] | None = Field(default=None, max_length=100)
+    """Names of the authors. For `bioimageio`."""
+    license: str | None = Field(default=None, max_length=100)
+    """An SPDX identifier such as `CC-BY-4.0`. For `bioimageio`."""
+    citation: str | None = Field(default=None, max_length=2000)
+    """What to cite, with a DOI or an address. For `bioimageio`."""
 
 
 @exports_router.post("/runs/{run_id}/exports", status_code=201, responses=located(201) | problems(409))

@@ -19,6 +19,7 @@ from coverslip.app.requests import (
     until_disconnected,
 )
 from coverslip.app.schemas import Answer, problems
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Stopped
 from coverslip.workspace import objects
 from coverslip.workspace.correcting import corrections
@@ -202,14 +203,12 @@ async def get_sheet(
 
 
 @dataclass(frozen=True, slots=True)
-class CorrectedRow:
+class CorrectedRow(DocumentedFields):
     """An image whose class was corrected."""
 
     row: Row
-    change: Annotated[
-        int | None,
-        Field(description="ID of the change; null if nothing changed."),
-    ]
+    change: int | None
+    """ID of the change; null if nothing changed."""
 
 
 @router.put("/lists/{list_id}/rows/{row_id}/correction", responses=problems(409, 412), dependencies=[BY_AUTHOR])

@@ -148,24 +148,18 @@ class NewRun(Body):
     """A training to queue."""
 
     dataset_id: str
-    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
+    name: str | None = Field(default=None, max_length=120)
+    """Default: named after the dataset."""
     recipe: Recipe = Field(default_factory=dict)
     allow_leakage: bool = False
-    preset: Preset | None = Field(
-        default=None,
-        description="first-look: instant classifier of images of half the side; good: instant classifier; best: with "
-        "fine-tuning. It changes only keys of the recipe that have their default values. Null: best.",
-    )
-    budget: str | None = Field(
-        default=None,
-        max_length=40,
-        description="Time budget: `90s`, `10m`, `1h30m`. Fine-tuning is adapted to it. Null: no limit.",
-    )
-    repeats_run: str | None = Field(
-        default=None,
-        description="An earlier training on the same dataset, for comparison: its test images stay test images, "
-        "its validation images stay validation images. New images join the training set. Folds are split again.",
-    )
+    preset: Preset | None = None
+    """first-look: instant classifier of images of half the side; good: instant classifier; best: with fine-tuning. It
+    changes only keys of the recipe that have their default values. Null: best."""
+    budget: str | None = Field(default=None, max_length=40)
+    """Time budget: `90s`, `10m`, `1h30m`. Fine-tuning is adapted to it. Null: no limit."""
+    repeats_run: str | None = None
+    """An earlier training on the same dataset, for comparison: its test images stay test images, its validation images
+    stay validation images. New images join the training set. Folds are split again."""
 
 
 @runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409))
@@ -240,13 +234,11 @@ def list_network_findings(workspace: ServedWorkspace, dataset_id: str, paging: P
 class NewStudy(StudyChoices):
     """A study to queue."""
 
-    name: str | None = Field(default=None, max_length=120, description="Default: named after the preset.")
-    budget: str | None = Field(
-        default=None,
-        max_length=40,
-        description="Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for "
-        "`resume`. Null: no limit.",
-    )
+    name: str | None = Field(default=None, max_length=120)
+    """Default: named after the preset."""
+    budget: str | None = Field(default=None, max_length=40)
+    """Time limit of each start: `90s`, `10m`, `2h`. Trainings that would not end in time are left for `resume`. Null:
+    no limit."""
 
 
 @studies_router.post("/studies", status_code=201, responses=located(201) | problems(404, 409))

@@ -14,6 +14,7 @@ from coverslip.app.guard import accepting, needs, record_change, role_of
 from coverslip.app.requests import BY_AUTHOR, RAW_BODY, ListId, ServedWorkspace, api_router, received
 from coverslip.app.routes.images import ListedRowId
 from coverslip.app.schemas import Answer, Body, problems
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Forbidden
 from coverslip.inference.spot_check import DEFAULT_N, SpotCheck
 from coverslip.workspace.correcting import corrections, draws, undoing
@@ -53,11 +54,13 @@ class NewLabels(ImageSelection):
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsGiven:
+class LabelsGiven(DocumentedFields):
     """A change of labels."""
 
-    change: Annotated[int | None, Field(description="ID of the change; null if all images had this label.")]
-    n: Annotated[int, Field(description="Images whose label changed.")]
+    change: int | None
+    """ID of the change; null if all images had this label."""
+    n: int
+    """Images whose label changed."""
     dataset: DatasetState
 
 
@@ -78,15 +81,18 @@ def set_labels(
 class ExclusionChange(ImageSelection):
     """Images to exclude or include."""
 
-    is_excluded: Annotated[bool, Field(description="Exclude the images; false includes them.")]
+    is_excluded: bool
+    """Exclude the images; false includes them."""
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesExcluded:
+class ImagesExcluded(DocumentedFields):
     """An exclusion or inclusion of images."""
 
-    change: Annotated[int | None, Field(description="ID of the change; null if nothing changed.")]
-    n: Annotated[int, Field(description="Images that changed.")]
+    change: int | None
+    """ID of the change; null if nothing changed."""
+    n: int
+    """Images that changed."""
     dataset: DatasetState
 
 
@@ -101,14 +107,16 @@ def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionC
 class ConfirmedLabels(ImageSelection):
     """Images whose labels are confirmed, or whose confirmation is removed."""
 
-    is_confirmed: Annotated[bool, Field(description="Confirm the labels; false removes the confirmations.")]
+    is_confirmed: bool
+    """Confirm the labels; false removes the confirmations."""
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsConfirmed:
+class LabelsConfirmed(DocumentedFields):
     """A confirmation of labels, or its removal."""
 
-    rows: Annotated[list[int], Field(description="row_ids of the images that changed.")]
+    rows: list[int]
+    """row_ids of the images that changed."""
 
 
 @router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
@@ -177,12 +185,8 @@ def get_draw(workspace: ServedWorkspace, list_id: ListId) -> Draw:
 class NewDraw(Body):
     """How many images to draw."""
 
-    n: int = Field(
-        default=DEFAULT_N,
-        ge=1,
-        le=1_000_000,
-        description="Further images of a dataset, or images of each condition of a prediction. At most all are drawn.",
-    )
+    n: int = Field(default=DEFAULT_N, ge=1, le=1_000_000)
+    """Further images of a dataset, or images of each condition of a prediction. At most all are drawn."""
 
 
 @draws_router.post(_PATH, dependencies=[BY_AUTHOR])
@@ -238,7 +242,8 @@ def apply_drawn_labels(workspace: ServedWorkspace, list_id: ListId) -> AppliedLa
 class DecidedLabel(Body):
     """The label that is decided for an image whose readings differ."""
 
-    label: Annotated[Text, Field(max_length=200)] = Field(description="A class of the dataset.")
+    label: Annotated[Text, Field(max_length=200)]
+    """A class of the dataset."""
 
 
 @draws_router.put(_PATH + "/decisions/{row_id}", dependencies=[BY_AUTHOR])

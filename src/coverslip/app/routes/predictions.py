@@ -21,6 +21,7 @@ from coverslip.app.requests import (
     received_files,
 )
 from coverslip.app.schemas import Body, located, problems
+from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import text
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinResult
@@ -39,19 +40,19 @@ _MOST_IMAGE_BYTES = 200 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class PredictedImages:
+class PredictedImages(DocumentedFields):
     """The predictions of the images of a request."""
 
-    predictions: Annotated[list[PredictedImage], Field(description="In the order of the request.")]
+    predictions: list[PredictedImage]
+    """In the order of the request."""
 
 
 @dataclass(frozen=True, slots=True)
-class SamplesReset:
+class SamplesReset(DocumentedFields):
     """Saved samples that were set aside."""
 
-    file: Annotated[
-        str | None, Field(description="The file in the folder of the prediction that has them; null: there were none.")
-    ]
+    file: str | None
+    """The file in the folder of the prediction that has them; null: there were none."""
 
 
 @router.get("/predictions")
@@ -64,20 +65,16 @@ class NewPrediction(Body):
     """Images to predict: a dataset of the workspace, or files and folders below the allowed roots."""
 
     classifier_id: str
-    dataset_id: Annotated[str | None, Field(description="Without it, `sources` names the images.")] = None
-    sources: Annotated[
-        list[str] | None,
-        Field(description="Absolute paths of files and folders, without `dataset_id`.", examples=[["/data/new"]]),
-    ] = None
-    name: str | None = Field(default=None, max_length=120, description="Default: named after the images.")
-    prevalence: dict[str, float] = Field(
-        default_factory=dict,
-        description="Expected class proportions of these images, above 0 and below 1; other classes share the rest.",
-        examples=[{"round": 0.1}],
-    )
-    rescale: bool = Field(
-        default=False, description="Rescale images of known pixel size to the pixel size of the training images."
-    )
+    dataset_id: str | None = None
+    """Without it, `sources` names the images."""
+    sources: Annotated[list[str] | None, Field(examples=[["/data/new"]])] = None
+    """Absolute paths of files and folders, without `dataset_id`."""
+    name: str | None = Field(default=None, max_length=120)
+    """Default: named after the images."""
+    prevalence: dict[str, float] = Field(default_factory=dict, examples=[{"round": 0.1}])
+    """Expected class proportions of these images, above 0 and below 1; other classes share the rest."""
+    rescale: bool = False
+    """Rescale images of known pixel size to the pixel size of the training images."""
 
     @model_validator(mode="after")
     def _one_kind_of_images(self) -> "NewPrediction":
@@ -130,8 +127,10 @@ def reset_samples(workspace: ServedWorkspace, prediction_id: str) -> SamplesRese
 class DatasetOfPrediction(Body):
     """Which rows become labeled images: the corrected ones, or all."""
 
-    only: Annotated[Literal["corrected", "all"], Field(description="`corrected`: also confirmed rows.")]
-    name: str | None = Field(default=None, max_length=120, description="Default: named after the prediction.")
+    only: Literal["corrected", "all"]
+    """`corrected`: also confirmed rows."""
+    name: str | None = Field(default=None, max_length=120)
+    """Default: named after the prediction."""
 
 
 @router.post("/predictions/{prediction_id}/dataset", status_code=201, responses=located(201) | problems(409))

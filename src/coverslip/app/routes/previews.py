@@ -35,8 +35,10 @@ class GroupsPreviewed(Body):
 
     kind: Literal["groups"]
     dataset_id: str
-    pattern: Text | None = Field(default=None, description="A regular expression for paths.")
-    group: Text | None = Field(default=None, description="A column of the table.")
+    pattern: Text | None = None
+    """A regular expression for paths."""
+    group: Text | None = None
+    """A column of the table."""
 
 
 class SplitPreviewed(RecipeOf):
@@ -44,13 +46,10 @@ class SplitPreviewed(RecipeOf):
 
     kind: Literal["split"]
     dataset_id: str
-    allow_leakage: bool = Field(
-        default=False,
-        description="Whether a predefined split may have the same pixels or groups in training and test set.",
-    )
-    repeats_run: str | None = Field(
-        default=None, description="An earlier training on this dataset whose split is reused."
-    )
+    allow_leakage: bool = False
+    """Whether a predefined split may have the same pixels or groups in training and test set."""
+    repeats_run: str | None = None
+    """An earlier training on this dataset whose split is reused."""
 
 
 class TimePreviewed(RecipeOf):
@@ -58,9 +57,8 @@ class TimePreviewed(RecipeOf):
 
     kind: Literal["time"]
     dataset_id: str
-    sizes: list[SetSizes] = Field(
-        min_length=1, max_length=100_000, description="Of its sets, as the preview of the split states them."
-    )
+    sizes: list[SetSizes] = Field(min_length=1, max_length=100_000)
+    """Of its sets, as the preview of the split states them."""
 
 
 class ObjectsPreviewed(ObjectsToCollect):
@@ -78,7 +76,8 @@ class FinderPreviewed(FinderToPreview):
 
     kind: Literal["finder"]
     dataset_id: str
-    row_id: int = Field(ge=1, lt=2**32, description="The permanent number of the image in the app.")
+    row_id: int = Field(ge=1, lt=2**32)
+    """The permanent number of the image in the app."""
 
 
 class StudyPreviewed(StudyChoices):

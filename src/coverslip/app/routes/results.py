@@ -65,16 +65,14 @@ class Decision(Body):
     """The decision rule; missing fields have their defaults."""
 
     decide_by: DecideBy = "highest"
-    target: float = Field(
-        default=0.95, gt=0, le=1, description="Target sensitivity or specificity, if the rule uses one."
-    )
-    threshold: float = Field(
-        default=0.5, gt=0, lt=1, description="Threshold of the positive class, if the rule uses one."
-    )
-    error_rate: float | None = Field(
-        default=None, gt=0, lt=1, description="Target error rate among images that are not `uncertain`."
-    )
-    positive_class: str | None = Field(default=None, description="One of two classes; null: unchanged.")
+    target: float = Field(default=0.95, gt=0, le=1)
+    """Target sensitivity or specificity, if the rule uses one."""
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Threshold of the positive class, if the rule uses one."""
+    error_rate: float | None = Field(default=None, gt=0, lt=1)
+    """Target error rate among images that are not `uncertain`."""
+    positive_class: str | None = None
+    """One of two classes; null: unchanged."""
 
 
 @router.put("/runs/{run_id}/decision", responses=problems(409))
@@ -137,10 +135,10 @@ class NewEvaluation(Body):
     """Labeled images of the workspace to evaluate a training on."""
 
     dataset_id: str
-    name: str | None = Field(default=None, max_length=120, description="Default: named after the dataset.")
-    rescale: bool = Field(
-        default=False, description="Rescale images of known pixel size to the pixel size of the training images."
-    )
+    name: str | None = Field(default=None, max_length=120)
+    """Default: named after the dataset."""
+    rescale: bool = False
+    """Rescale images of known pixel size to the pixel size of the training images."""
 
 
 @evaluations_router.post("/runs/{run_id}/evaluations", status_code=201, responses=located(201) | problems(409))

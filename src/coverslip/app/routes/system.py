@@ -1,7 +1,6 @@
 """The app and its computer, and the choices for a training: networks and recipe keys."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
 from fastapi import Request
 from pydantic import Field
@@ -11,6 +10,7 @@ from coverslip.app.clients import Role
 from coverslip.app.guard import PROJECT, USER, needs, role_of
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
 from coverslip.app.schemas import Body, Recipe
+from coverslip.documented_fields import DocumentedFields
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.messages import language
 from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, named_sets, recipe_groups, recipe_keys
@@ -22,13 +22,16 @@ router = api_router("system")
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class System(DocumentedFields):
     """The server and the computer that it runs on."""
 
     version: str
-    workspace: Annotated[str, Field(description="The folder of the app.")]
-    roots: Annotated[list[str], Field(description="Images can be opened in these folders and their subfolders.")]
-    device: Annotated[str, Field(description="The device that trainings probably use: cpu, cuda or mps.")]
+    workspace: str
+    """The folder of the app."""
+    roots: list[str]
+    """Images can be opened in these folders and their subfolders."""
+    device: str
+    """The device that trainings probably use: cpu, cuda or mps."""
     n_cores: int
     memory_mib: int
 
@@ -47,13 +50,17 @@ def get_system(workspace: ServedWorkspace) -> System:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Session(DocumentedFields):
     """The user who sends a request, and the project of its address."""
 
-    user: Annotated[str | None, Field(description="The name of the user. null: the server has no accounts.")]
-    is_admin: Annotated[bool, Field(description="May change accounts and projects.")]
-    project: Annotated[str | None, Field(description="The name of the project. null: the server has no accounts.")]
-    role: Annotated[Role, Field(description="What the user may do in the project.")]
+    user: str | None
+    """The name of the user. null: the server has no accounts."""
+    is_admin: bool
+    """May change accounts and projects."""
+    project: str | None
+    """The name of the project. null: the server has no accounts."""
+    role: Role
+    """What the user may do in the project."""
 
 
 @router.get("/session")
@@ -75,12 +82,13 @@ def list_models(paging: Paged) -> Page[AdvisedModel]:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeKeys:
+class RecipeKeys(DocumentedFields):
     """The keys of a recipe and their groups, in the order of a form."""
 
     groups: list[Group]
     keys: list[RecipeKey]
-    sets: Annotated[list[NamedSet], Field(description="Names for the values of all keys of a section.")]
+    sets: list[NamedSet]
+    """Names for the values of all keys of a section."""
 
 
 @router.get("/recipe")
@@ -95,9 +103,8 @@ def get_recipe_keys(request: Request) -> RecipeKeys:
 class TextOfRecipe(Body):
     """The content of a recipe file."""
 
-    text: str = Field(
-        max_length=1_000_000, description="YAML.", examples=["model: efficientnet_lite0\nsplit:\n  folds: 5\n"]
-    )
+    text: str = Field(max_length=1_000_000, examples=["model: efficientnet_lite0\nsplit:\n  folds: 5\n"])
+    """YAML."""
 
 
 @router.post("/recipe/read")
@@ -111,7 +118,8 @@ class ChoicesOfRecipe(Body):
     """The values of a form."""
 
     recipe: Recipe
-    is_complete: bool = Field(default=False, description="Write the defaults of all other keys too.")
+    is_complete: bool = False
+    """Write the defaults of all other keys too."""
 
 
 @router.post("/recipe/write")
