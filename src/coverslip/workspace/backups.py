@@ -53,15 +53,24 @@ SQLITE = ".sqlite"
 class Manifest(Document):
     """`backup.json`: where a backup comes from, and what it contains."""
 
-    coverslip: str = Field(description="Version that wrote the backup.")
-    database_version: int = Field(description="Version of the tables of the database.")
-    system: str = Field(description="Kind of operating system: posix or nt.")
-    created: str = Field(description="ISO 8601, UTC.")
-    n_files: int = Field(ge=1, description="Files of the backup, without this one.")
-    n_bytes: int = Field(ge=0, description="Size of these files.")
-    n_rows: dict[str, int] = Field(description="Rows of each table of the database.")
-    n_images_outside: int = Field(ge=0, description="Images of datasets that are outside the workspace.")
-    n_links: int = Field(ge=0, description="Links in the workspace, which are not in the backup.")
+    coverslip: str
+    """Version that wrote the backup."""
+    database_version: int
+    """Version of the tables of the database."""
+    system: str
+    """Kind of operating system: posix or nt."""
+    created: str
+    """ISO 8601, UTC."""
+    n_files: int = Field(ge=1)
+    """Files of the backup, without this one."""
+    n_bytes: int = Field(ge=0)
+    """Size of these files."""
+    n_rows: dict[str, int]
+    """Rows of each table of the database."""
+    n_images_outside: int = Field(ge=0)
+    """Images of datasets that are outside the workspace."""
+    n_links: int = Field(ge=0)
+    """Links in the workspace, which are not in the backup."""
 
 
 _ENCODED = b"%\\:"  # besides bytes that are no visible ASCII characters
