@@ -26,6 +26,7 @@ from pydantic import Field
 from pydantic_core import from_json, to_json
 from sqlalchemy import func, select
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import NotFound
 from coverslip.messages import in_language, language
 from coverslip.runs.folder import Run
@@ -45,11 +46,13 @@ _log = logging.getLogger("coverslip")
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(DocumentedFields):
     """What has changed since the last message."""
 
-    number: Annotated[str, Field(description="Send it as `after` to receive what has changed since this message.")]
-    topics: Annotated[list[str], Field(description="The topics that changed; at first those missed since `after`.")]
+    number: str
+    """Send it as `after` to receive what has changed since this message."""
+    topics: list[str]
+    """The topics that changed; at first those missed since `after`."""
     jobs: Annotated[
         dict[str, dict[str, Any]],  # Any: the values of fields
         Field(
