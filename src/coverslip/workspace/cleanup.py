@@ -10,12 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
 from sqlalchemy import Connection, String, delete, select, type_coerce, update
 
 from coverslip.cache.stores import remove_stores_of
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets import reading_images
@@ -135,13 +134,15 @@ def _is_used(connection: Connection, workspace: Workspace, upload_id: str) -> bo
 
 
 @dataclass(frozen=True, slots=True)
-class DeletedItem:
+class DeletedItem(DocumentedFields):
     """A job in the trash, or a dataset that was removed from the list."""
 
-    kind: Annotated[str, Field(description="The kind of job, or `dataset`.")]
+    kind: str
+    """The kind of job, or `dataset`."""
     id: str
     name: str
-    deleted: Annotated[str, Field(description="Time of the deletion: ISO 8601, UTC.")]
+    deleted: str
+    """Time of the deletion: ISO 8601, UTC."""
 
 
 def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
