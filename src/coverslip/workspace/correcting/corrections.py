@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -24,6 +23,7 @@ from sqlalchemy import (
 
 from coverslip.datasets.columns import IMAGE_TABLES, TableChoices, plain_name
 from coverslip.datasets.names import name_as_text
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import csv_text, stated_paths
 from coverslip.images.reader import PLAN_COLUMNS
@@ -455,12 +455,15 @@ def store_answers(connection: Connection, job_id: str, answers: Mapping[int, str
 
 
 @dataclass(frozen=True, slots=True)
-class AppliedLabels:
+class AppliedLabels(DocumentedFields):
     """Labels of a spot check that are corrections of the prediction."""
 
-    n: Annotated[int, Field(description="Labels of the spot check that are corrections now.")]
-    n_corrected_before: Annotated[int, Field(description="Labeled images that had a correction, which is kept.")]
-    change: Annotated[int | None, Field(description="The ID of the change; null if nothing changed.")]
+    n: int
+    """Labels of the spot check that are corrections now."""
+    n_corrected_before: int
+    """Labeled images that had a correction, which is kept."""
+    change: int | None
+    """The ID of the change; null if nothing changed."""
 
 
 def apply_spot_check(workspace: Workspace, prediction_id: str) -> AppliedLabels:

@@ -25,6 +25,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, select
 from coverslip.audit.readings import DECISION, LABEL, READING, READING_COLUMNS, read_readings
 from coverslip.datasets.names import name_as_text, one_line
 from coverslip.datasets.quality.findings import similar_names
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.files import csv_text
@@ -77,52 +78,57 @@ _DRAWN_COLUMNS = ("image_id", "path", "label", "made", "made_by")
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnImage:
+class DrawnImage(DocumentedFields):
     """A drawn image, without its name, label and prediction."""
 
-    row_id: Annotated[int, Field(description="Its number in the list.")]
-    label: Annotated[str | None, Field(description="Its class by this reader; null: not labeled, or excluded.")]
-    excluded: Annotated[Exclusion | None, Field(description="Why this reader excluded it; null: it is not.")]
-    made: Annotated[str | None, Field(description="When this reader labeled or excluded it; null: not yet.")]
-    is_labeled: Annotated[
-        bool, Field(description="Whether this reader has labeled or excluded it; of a prediction, whether anybody has.")
-    ]
+    row_id: int
+    """Its number in the list."""
+    label: str | None
+    """Its class by this reader; null: not labeled, or excluded."""
+    excluded: Exclusion | None
+    """Why this reader excluded it; null: it is not."""
+    made: str | None
+    """When this reader labeled or excluded it; null: not yet."""
+    is_labeled: bool
+    """Whether this reader has labeled or excluded it; of a prediction, whether anybody has."""
 
 
 @dataclass(frozen=True, slots=True)
-class HowDrawn:
+class HowDrawn(DocumentedFields):
     """How images were drawn."""
 
-    n: Annotated[int, Field(description="Requested images; of a prediction, of each condition.")]
-    seed: Annotated[int, Field(description="Of the random selection.")]
-    made: Annotated[str, Field(description="When images were drawn last: ISO 8601, UTC.")]
-    made_by: Annotated[str, Field(description="Who drew them.")]
+    n: int
+    """Requested images; of a prediction, of each condition."""
+    seed: int
+    """Of the random selection."""
+    made: str
+    """When images were drawn last: ISO 8601, UTC."""
+    made_by: str
+    """Who drew them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class Draw(DocumentedFields):
     """The drawn images of a dataset or a prediction, for one reader."""
 
-    reader: Annotated[str, Field(description="The author of the request, else the user account of the server.")]
-    classes: Annotated[list[str], Field(description="The classes of the dataset or the classifier.")]
-    how: Annotated[HowDrawn | None, Field(description="null: no images are drawn.")]
-    images: Annotated[
-        list[DrawnImage],
-        Field(description="In random order; of a dataset, without those whose first label is by this reader."),
-    ]
-    n_by_reader: Annotated[int, Field(description="Drawn images whose first label is by this reader.")]
-    n_labeled: Annotated[
-        int | None, Field(description="Labeled images of the dataset, of which images are drawn; null: a prediction.")
-    ]
-    sampling: Annotated[
-        Sampling | None,
-        Field(
-            description="Samples and conditions of the prediction when images were drawn, else as saved; null: a "
-            "dataset."
-        ),
-    ]
-    n_applied: Annotated[int, Field(description="Labels that are corrections of the prediction.")]
-    change: Annotated[int | None, Field(description="The ID of the last change that made them corrections.")]
+    reader: str
+    """The author of the request, else the user account of the server."""
+    classes: list[str]
+    """The classes of the dataset or the classifier."""
+    how: HowDrawn | None
+    """null: no images are drawn."""
+    images: list[DrawnImage]
+    """In random order; of a dataset, without those whose first label is by this reader."""
+    n_by_reader: int
+    """Drawn images whose first label is by this reader."""
+    n_labeled: int | None
+    """Labeled images of the dataset, of which images are drawn; null: a prediction."""
+    sampling: Sampling | None
+    """Samples and conditions of the prediction when images were drawn, else as saved; null: a dataset."""
+    n_applied: int
+    """Labels that are corrections of the prediction."""
+    change: int | None
+    """The ID of the last change that made them corrections."""
 
 
 def read_draw(workspace: Workspace, list_id: str) -> Draw:
@@ -272,56 +278,60 @@ def label_image(workspace: Workspace, list_id: str, row_id: int, answer: Answer)
 
 
 @dataclass(frozen=True, slots=True)
-class PairAgreement:
+class PairAgreement(DocumentedFields):
     """The agreement of two readers."""
 
-    first: Annotated[str | None, Field(description="A reader; null: the first labels of the images.")]
-    second: Annotated[str, Field(description="Another reader.")]
+    first: str | None
+    """A reader; null: the first labels of the images."""
+    second: str
+    """Another reader."""
     agreement: Agreement
 
 
 @dataclass(frozen=True, slots=True)
-class ReadLabel:
+class ReadLabel(DocumentedFields):
     """A label of an image by one author."""
 
     label: str
-    made_by: Annotated[str | None, Field(description="The author; null: a label of the folder or table.")]
-    made: Annotated[str | None, Field(description="When: ISO 8601, UTC; null: unknown.")]
+    made_by: str | None
+    """The author; null: a label of the folder or table."""
+    made: str | None
+    """When: ISO 8601, UTC; null: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
+class Disagreement(DocumentedFields):
     """An image with different labels."""
 
-    row_id: Annotated[int, Field(description="The number of the image in the app.")]
-    first: Annotated[ReadLabel, Field(description="Its label when it was drawn.")]
-    readings: Annotated[list[ReadLabel], Field(description="Its later readings.")]
-    decision: Annotated[ReadLabel | None, Field(description="The decision, which is its label; null: none.")]
-    change: Annotated[int | None, Field(description="The ID of the change with the decision; null: none.")]
+    row_id: int
+    """The number of the image in the app."""
+    first: ReadLabel
+    """Its label when it was drawn."""
+    readings: list[ReadLabel]
+    """Its later readings."""
+    decision: ReadLabel | None
+    """The decision, which is its label; null: none."""
+    change: int | None
+    """The ID of the change with the decision; null: none."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingAgreement:
+class ReadingAgreement(DocumentedFields):
     """The agreement of all readers."""
 
-    first_authors: Annotated[
-        dict[str, int],
-        Field(description="Number of first labels by author. Labels of folders and tables have no author."),
-    ]
-    readers: Annotated[dict[str, int], Field(description="Number of images by reader.")]
-    pairs: Annotated[list[PairAgreement], Field(description="Pairs of readers with common images.")]
-    disagreements: Annotated[
-        list[Disagreement],
-        Field(
-            description="Images with different labels, those without a decision first. A reader who has begun does not "
-            "see those that this reader still has to label."
-        ),
-    ]
-    similar_labels: Annotated[
-        list[list[str]],
-        Field(description="Labels that may be one class with several spellings. They count as different classes."),
-    ]
-    sections: Annotated[list[ReportSection], Field(description="The same as tables.")]
+    first_authors: dict[str, int]
+    """Number of first labels by author. Labels of folders and tables have no author."""
+    readers: dict[str, int]
+    """Number of images by reader."""
+    pairs: list[PairAgreement]
+    """Pairs of readers with common images."""
+    disagreements: list[Disagreement]
+    """Images with different labels, those without a decision first. A reader who has begun does not see those that this
+    reader still has to label."""
+    similar_labels: list[list[str]]
+    """Labels that may be one class with several spellings. They count as different classes."""
+    sections: list[ReportSection]
+    """The same as tables."""
 
 
 def reading_agreement(workspace: Workspace, dataset_id: str) -> ReadingAgreement:
@@ -428,16 +438,19 @@ def store_decisions(connection: Connection, dataset_id: str, decisions: Mapping[
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedReadings:
+class ImportedReadings(DocumentedFields):
     """Which rows of a table were imported."""
 
-    n: Annotated[int, Field(description="Readings that were imported.")]
-    n_same_author: Annotated[int, Field(description="Rows by the author of the first label, which are not imported.")]
-    n_without_author: Annotated[int, Field(description="Rows without an author, which are not imported.")]
-    n_unlabeled: Annotated[int, Field(description="Rows of images without a label, which are not imported.")]
-    n_unknown: Annotated[
-        int, Field(description="Rows whose image is not in the dataset, or whose path is that of several images.")
-    ]
+    n: int
+    """Readings that were imported."""
+    n_same_author: int
+    """Rows by the author of the first label, which are not imported."""
+    n_without_author: int
+    """Rows without an author, which are not imported."""
+    n_unlabeled: int
+    """Rows of images without a label, which are not imported."""
+    n_unknown: int
+    """Rows whose image is not in the dataset, or whose path is that of several images."""
     unknown: Annotated[list[str], Field(description=f"The first {_MOST_NAMES} of these images.")]
 
 
@@ -566,16 +579,13 @@ def readings_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsForWidth:
+class LabelsForWidth(DocumentedFields):
     """How many labels an interval of some width needs."""
 
-    half_width: Annotated[float, Field(description="Half the width of the 95% interval.")]
-    needed: Annotated[
-        list[LabelsNeeded],
-        Field(
-            description="For the accuracy, and for each class including differences between samples, in each condition."
-        ),
-    ]
+    half_width: float
+    """Half the width of the 95% interval."""
+    needed: list[LabelsNeeded]
+    """For the accuracy, and for each class including differences between samples, in each condition."""
 
 
 def labels_needed(workspace: Workspace, prediction_id: str, half_width: float) -> LabelsForWidth:

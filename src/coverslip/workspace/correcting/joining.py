@@ -6,15 +6,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from sqlalchemy import Connection, select
 
 from coverslip.datasets.columns import find_column
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.names import name_as_text, natural_key
 from coverslip.datasets.quality.scanning import scan_images
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, NotFound, UnreadableImage
 from coverslip.images.decoding import describe_image
 from coverslip.images.preprocessing import PixelFacts
@@ -52,36 +52,33 @@ from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class JoinCounts:
+class JoinCounts(DocumentedFields):
     """Images of a prediction with a corrected or confirmed class, by what adding them to a dataset does."""
 
-    n_new: Annotated[int, Field(description="Images that the dataset does not have yet: they are added.")]
-    n_withdrawn: Annotated[
-        int,
-        Field(description="Images that an earlier call added and that have no such class any more: they are removed."),
-    ]
-    n_relabeled: Annotated[int, Field(description="Images of the dataset that get another label.")]
-    n_same_label: Annotated[int, Field(description="Images of the dataset that already have this label.")]
-    n_conflicting: Annotated[
-        int,
-        Field(
-            description="Images of these two counts whose duplicates in the dataset have another label: trainings "
-            "exclude all of them."
-        ),
-    ]
-    n_duplicates: Annotated[
-        int, Field(description="Images that the dataset has under another name: their answers are not used.")
-    ]
-    n_unreadable: Annotated[int, Field(description="Images that are not in the dataset and cannot be read.")]
+    n_new: int
+    """Images that the dataset does not have yet: they are added."""
+    n_withdrawn: int
+    """Images that an earlier call added and that have no such class any more: they are removed."""
+    n_relabeled: int
+    """Images of the dataset that get another label."""
+    n_same_label: int
+    """Images of the dataset that already have this label."""
+    n_conflicting: int
+    """Images of these two counts whose duplicates in the dataset have another label: trainings exclude all of them."""
+    n_duplicates: int
+    """Images that the dataset has under another name: their answers are not used."""
+    n_unreadable: int
+    """Images that are not in the dataset and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class JoinResult:
+class JoinResult(DocumentedFields):
     """A dataset after corrected and confirmed images of a prediction were added."""
 
     dataset: DatasetState
     counts: JoinCounts
-    change: Annotated[int | None, Field(description="The ID of the change; null if nothing changed.")]
+    change: int | None
+    """The ID of the change; null if nothing changed."""
 
 
 def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinResult:
@@ -154,25 +151,21 @@ def _joined(sources: Sequence[Json]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinPreview:
+class JoinPreview(DocumentedFields):
     """What adding the corrected and confirmed images of a prediction to a dataset would do."""
 
     counts: JoinCounts
-    changes: Annotated[
-        ImageChanges | None,
-        Field(
-            description="How images of a new training would then differ from those of the classifier's training; null "
-            "if that training used another dataset."
-        ),
-    ]
-    grouped_by: Annotated[
-        Literal["column", "pattern"] | None, Field(description="What defines the groups of the training.")
-    ]
-    group: Annotated[str | None, Field(description="That column or pattern.")]
-    n_ungrouped: Annotated[
-        int, Field(description="Images of the prediction, also those added earlier, without a known group there.")
-    ]
-    groups: Annotated[list[str], Field(description="Groups that the pattern finds in the paths of the others.")]
+    changes: ImageChanges | None
+    """How images of a new training would then differ from those of the classifier's training; null if that training
+    used another dataset."""
+    grouped_by: Literal["column", "pattern"] | None
+    """What defines the groups of the training."""
+    group: str | None
+    """That column or pattern."""
+    n_ungrouped: int
+    """Images of the prediction, also those added earlier, without a known group there."""
+    groups: list[str]
+    """Groups that the pattern finds in the paths of the others."""
 
 
 def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> JoinPreview:

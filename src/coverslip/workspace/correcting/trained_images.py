@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import ImageRecord
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, NotFound
 from coverslip.events import Emit
 from coverslip.images.reader import ReadPlan
@@ -31,17 +32,19 @@ from coverslip.workspace.viewing.images import current_label_errors
 
 
 @dataclass(frozen=True, slots=True)
-class ImageChanges:
+class ImageChanges(DocumentedFields):
     """How the images of a new training would differ from those of an earlier one on the same dataset."""
 
-    n_added: Annotated[int, Field(description="Labeled images that the earlier training did not have.")]
-    n_relabeled: Annotated[int, Field(description="Images that have another label.")]
-    n_relabeled_test: Annotated[int, Field(description="Of these, images in the test set of the earlier training.")]
-    n_removed: Annotated[
-        int,
-        Field(description="Images that the new training would lack: excluded, without a label, or not in the dataset."),
-    ]
-    n_removed_test: Annotated[int, Field(description="Of these, images in the test set of the earlier training.")]
+    n_added: int
+    """Labeled images that the earlier training did not have."""
+    n_relabeled: int
+    """Images that have another label."""
+    n_relabeled_test: int
+    """Of these, images in the test set of the earlier training."""
+    n_removed: int
+    """Images that the new training would lack: excluded, without a label, or not in the dataset."""
+    n_removed_test: int
+    """Of these, images in the test set of the earlier training."""
 
 
 NO_CHANGES = ImageChanges(0, 0, 0, 0, 0)
@@ -59,11 +62,10 @@ class Repeat:
 class ChangesSinceTraining(ImageChanges):
     """The changes since a training, and a later training that already includes them."""
 
-    n_ungrouped: Annotated[
-        int,
-        Field(description="Added images without a known group, if images of the training have groups."),
-    ]
-    trained: Annotated[Repeat | None, Field(description="A later training that repeats it with the current images.")]
+    n_ungrouped: int
+    """Added images without a known group, if images of the training have groups."""
+    trained: Repeat | None
+    """A later training that repeats it with the current images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,18 +189,18 @@ class LabelErrorsState(ResultState):
     """Suspected label errors of a training's images."""
 
     kind: Literal["label-errors"]
-    n: Annotated[int | None, Field(description="Number of misclassified images; null until the search is done.")] = None
-    n_suspected: Annotated[
-        int | None,
-        Field(description="Number of labels to check first that are not confirmed; no estimate of wrong labels."),
-    ] = None
-    n_confirmed: Annotated[int, Field(description="Misclassified images whose labels were confirmed.")] = 0
-    n_relabeled: Annotated[
-        int,
-        Field(description="Misclassified images that were relabeled since: no other number counts them."),
-    ] = 0
-    n_checked: Annotated[int | None, Field(description="null until the search is done.")] = None
-    n_not_checked: Annotated[int | None, Field(description="null until the search is done.")] = None
+    n: int | None = None
+    """Number of misclassified images; null until the search is done."""
+    n_suspected: int | None = None
+    """Number of labels to check first that are not confirmed; no estimate of wrong labels."""
+    n_confirmed: int = 0
+    """Misclassified images whose labels were confirmed."""
+    n_relabeled: int = 0
+    """Misclassified images that were relabeled since: no other number counts them."""
+    n_checked: int | None = None
+    """null until the search is done."""
+    n_not_checked: int | None = None
+    """null until the search is done."""
     classes: list[CheckedClass]
     images: Annotated[
         list[LabelIssue],

@@ -6,11 +6,10 @@ rows stay as they are and are named. If there are only others, nothing is change
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import Field
 from sqlalchemy import Connection, exists, or_, select, update
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import NotFound
 from coverslip.workspace.correcting.corrections import store_answers, stored_answers
 from coverslip.workspace.correcting.draws import store_decisions, stored_decisions
@@ -28,17 +27,19 @@ _MOST_RETURNED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeStep:
+class ChangeStep(DocumentedFields):
     """A change that was undone or redone."""
 
-    n: Annotated[int, Field(description="Images that changed, without those of a joined table.")]
-    rows: Annotated[list[int], Field(description="The row_ids of the first 1,000 of them that are in the dataset.")]
-    n_left: Annotated[int, Field(description="Images that were changed again since, and stay as they are.")]
-    left: Annotated[
-        list[int],
-        Field(description="The row_ids of the first 1,000 of them; of answers about a prediction, its rows."),
-    ]
-    dataset: Annotated[DatasetState | None, Field(description="Null if the change was in no dataset.")]
+    n: int
+    """Images that changed, without those of a joined table."""
+    rows: list[int]
+    """The row_ids of the first 1,000 of them that are in the dataset."""
+    n_left: int
+    """Images that were changed again since, and stay as they are."""
+    left: list[int]
+    """The row_ids of the first 1,000 of them; of answers about a prediction, its rows."""
+    dataset: DatasetState | None
+    """Null if the change was in no dataset."""
 
 
 def author_of(workspace: Workspace, change_id: int) -> str | None:
