@@ -4,14 +4,14 @@ import datetime
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select
 
 from coverslip.datasets.index.records import DECISIONS
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import NotFound, require_extra
 from coverslip.events import Emit
 from coverslip.messages import text
@@ -41,24 +41,25 @@ _MOST_GROUPS = 65_534
 
 
 @dataclass(frozen=True, slots=True)
-class MapJob:
+class MapJob(DocumentedFields):
     """A finished job with predictions of images of the dataset."""
 
     id: str
-    kind: Annotated[
-        Literal["train", "evaluate", "predict"],
-        Field(description="The predictions of a training are those of its test images, or all out-of-fold ones."),
-    ]
+    kind: Literal["train", "evaluate", "predict"]
+    """The predictions of a training are those of its test images, or all out-of-fold ones."""
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class MapPredictions:
+class MapPredictions(DocumentedFields):
     """The predictions of a job for images of a dataset."""
 
-    decisions: Annotated[list[str], Field(description="The classes of the job, then all other decisions.")]
-    rows: Annotated[list[int], Field(description="The row_id of each image with a prediction.")]
-    numbers: Annotated[list[int], Field(description="Of each of these images, the position of its decision.")]
+    decisions: list[str]
+    """The classes of the job, then all other decisions."""
+    rows: list[int]
+    """The row_id of each image with a prediction."""
+    numbers: list[int]
+    """Of each of these images, the position of its decision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +67,18 @@ class MapState(ResultState):
     """The map of a dataset, and the progress of a new one."""
 
     kind: Literal["dataset-map"]
-    created: Annotated[str | None, Field(description="Time of the map: ISO 8601, UTC; null: there is none.")]
-    n: Annotated[int, Field(description="Images on the map that are still in the dataset.")]
-    n_missing: Annotated[int, Field(description="Images of the dataset that are not on the map.")]
-    classes: Annotated[list[str], Field(description="The classes, as the points count them.")]
-    groups: Annotated[list[str], Field(description="The groups, as the points count them.")]
-    jobs: Annotated[list[MapJob], Field(description="Jobs whose predictions can color the map, the newest first.")]
+    created: str | None
+    """Time of the map: ISO 8601, UTC; null: there is none."""
+    n: int
+    """Images on the map that are still in the dataset."""
+    n_missing: int
+    """Images of the dataset that are not on the map."""
+    classes: list[str]
+    """The classes, as the points count them."""
+    groups: list[str]
+    """The groups, as the points count them."""
+    jobs: list[MapJob]
+    """Jobs whose predictions can color the map, the newest first."""
 
 
 def map_state(workspace: Workspace, dataset_id: str) -> MapState:
