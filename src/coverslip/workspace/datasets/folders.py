@@ -10,11 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coverslip.datasets.columns import TableChoices
@@ -29,6 +28,7 @@ from coverslip.datasets.index.image_tables import (
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.names import has_image_suffix, is_hidden, natural_key, one_line
 from coverslip.datasets.text_tables import PLAIN_TABLE_SUFFIXES, is_table
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import ArchiveLimits, open_archive, write_error
 from coverslip.images.formats import UnreadFormat, unread_formats, unread_suffixes
@@ -55,28 +55,34 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassFolder:
+class ClassFolder(DocumentedFields):
     """A folder of images, which may be a class."""
 
     name: str
-    n_images: Annotated[int | None, Field(description="Null: counting took too long.")]
+    n_images: int | None
+    """Null: counting took too long."""
 
 
 @dataclass(slots=True)
-class FolderContent:
+class FolderContent(DocumentedFields):
     """The content of a folder, without hidden files and folders."""
 
-    path: Annotated[Path | None, Field(description="Null: this is the list of folders that may be read.")]
-    parent: Annotated[Path | None, Field(description="Null: its parent may not be read.")]
+    path: Path | None
+    """Null: this is the list of folders that may be read."""
+    parent: Path | None
+    """Null: its parent may not be read."""
     folders: list[Place]
     tables: list[Place]
-    n_images: Annotated[int, Field(description="Readable images in the folder and its subfolders; see is_more.")]
-    unread: Annotated[list[UnreadFormat], Field(description="Files of microscope formats that cannot be read.")]
-    class_folders: Annotated[list[ClassFolder], Field(description="Folders with images, which may be classes.")]
-    is_more: Annotated[bool, Field(description="Whether there may be more images than counted.")]
-    n_excluded: Annotated[
-        int, Field(description="Folders and tables that are not listed because their names are not text.")
-    ]
+    n_images: int
+    """Readable images in the folder and its subfolders; see is_more."""
+    unread: list[UnreadFormat]
+    """Files of microscope formats that cannot be read."""
+    class_folders: list[ClassFolder]
+    """Folders with images, which may be classes."""
+    is_more: bool
+    """Whether there may be more images than counted."""
+    n_excluded: int
+    """Folders and tables that are not listed because their names are not text."""
 
 
 def list_folder(workspace: Workspace, path: str | None) -> FolderContent:
@@ -184,30 +190,22 @@ _GAP_PX = 6
 
 
 @dataclass(frozen=True, slots=True)
-class TablePreview:
+class TablePreview(DocumentedFields):
     """The content of a table."""
 
     columns: list[str]
     first_rows: list[list[str]]
     n_rows: int
-    n_files: Annotated[int, Field(description="Number of files in its rows; 0 without a known column of paths.")]
-    mapping: Annotated[
-        dict[str, str],
-        Field(
-            description="The column for each meaning (path, label, group, split, x, y and the like), as chosen or "
-            "detected."
-        ),
-    ]
-    class_columns: Annotated[
-        list[str], Field(description="Columns of 0 and 1, one for each class, that give the labels together.")
-    ]
-    layout: Annotated[
-        Literal["corner", "center", "corners", "point"] | None,
-        Field(description="The format of positions; null: each row is a whole image. Points need a crop size."),
-    ]
-    suggested_crop_size: Annotated[
-        int | None, Field(description="Suggestion from the distances between points, in pixels.")
-    ]
+    n_files: int
+    """Number of files in its rows; 0 without a known column of paths."""
+    mapping: dict[str, str]
+    """The column for each meaning (path, label, group, split, x, y and the like), as chosen or detected."""
+    class_columns: list[str]
+    """Columns of 0 and 1, one for each class, that give the labels together."""
+    layout: Literal["corner", "center", "corners", "point"] | None
+    """The format of positions; null: each row is a whole image. Points need a crop size."""
+    suggested_crop_size: int | None
+    """Suggestion from the distances between points, in pixels."""
 
 
 def preview_table(workspace: Workspace, path: str, columns: Mapping[str, str]) -> TablePreview:
@@ -283,13 +281,14 @@ _finishing: dict[str, threading.Lock] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(DocumentedFields):
     """An upload with its files so far."""
 
     id: str
     name: str
     is_labeled: bool
-    has_folders: Annotated[bool, Field(description="Whether it has sub-folders.")]
+    has_folders: bool
+    """Whether it has sub-folders."""
     n_files: int
     n_bytes: int
     max_bytes: int
@@ -343,10 +342,11 @@ def upload_state(workspace: Workspace, upload_id: str) -> Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadedTable:
+class UploadedTable(DocumentedFields):
     """A table among the files, with labels or positions."""
 
-    path: Annotated[str, Field(description="Absolute path, as previews of tables take it.")]
+    path: str
+    """Absolute path, as previews of tables take it."""
     name: str
 
 

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets.columns import is_image_column, plain_name
@@ -20,6 +19,7 @@ from coverslip.datasets.names import one_line
 from coverslip.datasets.quality.related_images import divided_unit
 from coverslip.datasets.splits.splitting import check_groups
 from coverslip.datasets.text_tables import is_table
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset
 from coverslip.messages import Failure
 from coverslip.workspace.store.database import read_transaction
@@ -47,11 +47,12 @@ _Span = tuple[int, int]  # start and end of a group in a path
 
 
 @dataclass(frozen=True, slots=True)
-class GroupExample:
+class GroupExample(DocumentedFields):
     """The group that a pattern finds in one path, and its location in the path."""
 
     path: str
-    group: Annotated[str | None, Field(description="The group; null: the pattern does not match.")]
+    group: str | None
+    """The group; null: the pattern does not match."""
     start: int | None
     end: int | None
 
@@ -65,20 +66,18 @@ class GroupSize:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupPreview:
+class GroupPreview(DocumentedFields):
     """The groups by a pattern or column."""
 
     n_groups: int
-    n_unmatched: Annotated[int, Field(description="Images without a group.")]
+    n_unmatched: int
+    """Images without a group."""
     examples: list[GroupExample]
     largest: list[GroupSize]
-    divided_unit: Annotated[
-        str, Field(description="A group that the name of another contains, so that both may be one; empty: none.")
-    ]
-    refusal: Annotated[
-        Failure | None,
-        Field(description="Why a training would refuse these groups, such as groups identical to classes."),
-    ] = None
+    divided_unit: str
+    """A group that the name of another contains, so that both may be one; empty: none."""
+    refusal: Failure | None = None
+    """Why a training would refuse these groups, such as groups identical to classes."""
 
 
 _PREVIEW = TypeAdapter(GroupPreview)

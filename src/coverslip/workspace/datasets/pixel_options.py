@@ -14,6 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, func, select
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import UnreadableImage
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import Channel, Series, ZPlane
@@ -26,42 +27,53 @@ _MOST_FILES = 12  # that are described
 _SINGLE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "JPEG2000")
 
 
-class PixelChoice(BaseModel):
+class PixelChoice(DocumentedFields, BaseModel):
     """The pixels of each file that are an image, as `images` of a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    series: Annotated[int, Field(ge=0, description="0-based series (position, scene, image) of a file.")] = 0
-    t: Annotated[int, Field(ge=0, description="0-based time point.")] = 0
-    z: Annotated[ZPlane, Field(description="0-based z-plane, or max, mean, best-focus or channels.")] = 0
-    channels: Annotated[
-        tuple[Channel, ...] | None,
-        Field(min_length=1, max_length=1_000, description="Numbers or names of channels, in this order; null: all."),
-    ] = None
-    level: Annotated[int, Field(ge=0, description="0-based level of a pyramid; 0 is the full resolution.")] = 0
+    series: Annotated[int, Field(ge=0)] = 0
+    """0-based series (position, scene, image) of a file."""
+    t: Annotated[int, Field(ge=0)] = 0
+    """0-based time point."""
+    z: ZPlane = 0
+    """0-based z-plane, or max, mean, best-focus or channels."""
+    channels: Annotated[tuple[Channel, ...] | None, Field(min_length=1, max_length=1_000)] = None
+    """Numbers or names of channels, in this order; null: all."""
+    level: Annotated[int, Field(ge=0)] = 0
+    """0-based level of a pyramid; 0 is the full resolution."""
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesOptions:
+class SeriesOptions(DocumentedFields):
     """What a series of a file contains."""
 
-    name: Annotated[str, Field(description="The name in the file; empty: none.")]
+    name: str
+    """The name in the file; empty: none."""
     n_t: int
     n_z: int
-    n_channels: Annotated[int, Field(description="1 for color images, whose colors belong together.")]
-    channels: Annotated[list[str], Field(description="Names of the channels; empty: none.")]
-    levels: Annotated[list[list[int]], Field(description="Width and height of each level, full resolution first.")]
+    n_channels: int
+    """1 for color images, whose colors belong together."""
+    channels: list[str]
+    """Names of the channels; empty: none."""
+    levels: list[list[int]]
+    """Width and height of each level, full resolution first."""
 
 
 @dataclass(frozen=True, slots=True)
-class PixelOptions:
+class PixelOptions(DocumentedFields):
     """The series, time points, z-planes, channels and levels among which users choose for all files of a dataset."""
 
-    keys: Annotated[list[PixelKey], Field(description="What files have several of; empty: there is nothing to choose.")]
-    row_id: Annotated[int | None, Field(description="The image whose file is described; null: none.")]
-    series: Annotated[list[SeriesOptions], Field(description="The series of that file.")]
-    n_files: Annotated[int, Field(description="Number of files that were described.")]
-    are_alike: Annotated[bool, Field(description="Whether these files have the same numbers of everything.")]
+    keys: list[PixelKey]
+    """What files have several of; empty: there is nothing to choose."""
+    row_id: int | None
+    """The image whose file is described; null: none."""
+    series: list[SeriesOptions]
+    """The series of that file."""
+    n_files: int
+    """Number of files that were described."""
+    are_alike: bool
+    """Whether these files have the same numbers of everything."""
 
 
 _NOTHING = PixelOptions([], None, [], 0, True)

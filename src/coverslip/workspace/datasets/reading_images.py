@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import compress
 from typing import Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -77,15 +77,15 @@ IMAGE_CHECK = register_function("image-check", "coverslip.workspace.datasets.rea
 class DatasetInspection(Inspection):
     """The content of `coverslip inspect --json`, with the groups and classes of trainings, and row_ids of images."""
 
-    row_ids: dict[str, int] = Field(description="row_ids of the images that findings name, by image_id.")
-    facts: list[FileFact] = Field(description="Sizes, formats and channels of the files.")
-    is_searching_duplicates: bool = Field(
-        description="Whether a search for near-duplicates is running; its findings follow."
-    )
-    removable_duplicates: dict[str, list[str]] = Field(
-        description="Removable duplicates by the code of the finding: all but the first image of each cluster whose"
-        " images have the same label. Clusters with several labels are not included."
-    )
+    row_ids: dict[str, int]
+    """row_ids of the images that findings name, by image_id."""
+    facts: list[FileFact]
+    """Sizes, formats and channels of the files."""
+    is_searching_duplicates: bool
+    """Whether a search for near-duplicates is running; its findings follow."""
+    removable_duplicates: dict[str, list[str]]
+    """Removable duplicates by the code of the finding: all but the first image of each cluster whose images have the
+    same label. Clusters with several labels are not included."""
 
 
 def inspect_stored(connection: Connection, dataset_id: str) -> Inspection:

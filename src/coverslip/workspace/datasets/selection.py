@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import Connection, select
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import PreconditionFailed, PreconditionRequired
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -27,38 +28,26 @@ from coverslip.workspace.viewing.images import (
 )
 
 
-class ImageSelection(BaseModel):
+class ImageSelection(DocumentedFields, BaseModel):
     """Images of a dataset: a list of them, or all that match filters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: Annotated[list[Annotated[Text, Field(min_length=1)]], Field(min_length=1, max_length=1_000_000)] | None = (
-        Field(
-            default=None,
-            description="Their image_ids. Give exactly one of `images`, `rows` and `filters`.",
-            examples=[["round/slide1_1.png"]],
-        )
+        Field(default=None, examples=[["round/slide1_1.png"]])
     )
-    rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000_000)] | None = Field(
-        default=None, description="Their row_ids."
-    )
-    filters: Filters | None = Field(
-        default=None,
-        description="All images that match; without filters, all images. Give also `n_listed` and `digest`.",
-    )
-    n_listed: int | None = Field(
-        default=None,
-        ge=0,
-        lt=2**53,
-        description="With `filters`: how many images the client listed with these filters. If others match now, the "
-        "response is 412, and nothing is changed.",
-    )
-    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        default=None, description="With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`)."
-    )
-    except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = Field(
-        default=[], description="With `filters`: the row_ids of matching images that are not selected."
-    )
+    """Their image_ids. Give exactly one of `images`, `rows` and `filters`."""
+    rows: Annotated[list[RowId], Field(min_length=1, max_length=1_000_000)] | None = None
+    """Their row_ids."""
+    filters: Filters | None = None
+    """All images that match; without filters, all images. Give also `n_listed` and `digest`."""
+    n_listed: int | None = Field(default=None, ge=0, lt=2**53)
+    """With `filters`: how many images the client listed with these filters. If others match now, the response is 412,
+    and nothing is changed."""
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """With `filters`: the header `Rows-Digest` of that list (`GET /lists/ID/row-ids`)."""
+    except_rows: Annotated[list[RowId], Field(max_length=1_000_000)] = []
+    """With `filters`: the row_ids of matching images that are not selected."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

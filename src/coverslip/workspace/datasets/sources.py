@@ -19,6 +19,7 @@ from coverslip.datasets.index.opening import NO_GROUPS, has_class_folders, open_
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line, printable
 from coverslip.datasets.text_tables import is_table
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import text
@@ -65,22 +66,15 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Source(DocumentedFields):
     """A folder, table or file, and the domain of its images."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    path: Annotated[
-        Text,
-        Field(
-            description="A folder of class folders, or a table; without labels, also a plain folder or file.",
-            examples=["/data/cells"],
-        ),
-    ]
-    domain: Annotated[
-        Name | None,
-        Field(description="A laboratory, device or day. Default: named after the folder. Equal names are one domain."),
-    ] = None
+    path: Annotated[Text, Field(examples=["/data/cells"])]
+    """A folder of class folders, or a table; without labels, also a plain folder or file."""
+    domain: Name | None = None
+    """A laboratory, device or day. Default: named after the folder. Equal names are one domain."""
 
 
 def open_sources(

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, update
@@ -13,6 +13,7 @@ from coverslip.datasets.index.classes import ClassPlan, check_classes, with_clas
 from coverslip.datasets.index.records import DECISIONS, Dataset, ImageRecord
 from coverslip.datasets.index.table_rows import GROUPED_BY_FIELD
 from coverslip.datasets.names import clean_label, natural_key, one_line, printable
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, CoverslipError
 from coverslip.messages import Failure, failure_of
 from coverslip.runs.progress import Work
@@ -39,14 +40,17 @@ from coverslip.workspace.viewing.tiles import ChannelDisplay, display_of
 _LONGEST = 200  # characters
 
 
-class Classes(BaseModel):
+class Classes(DocumentedFields, BaseModel):
     """The classes for trainings: merged, excluded or renamed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    merge: dict[str, list[str]] = Field(default_factory=dict, description="New name, old names.")
-    drop: list[str] = Field(default_factory=list, description="Classes whose images are excluded.")
-    rename: dict[str, str] = Field(default_factory=dict, description="Old name, new name.")
+    merge: dict[str, list[str]] = Field(default_factory=dict)
+    """New name, old names."""
+    drop: list[str] = Field(default_factory=list)
+    """Classes whose images are excluded."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    """Old name, new name."""
 
 
 def clean_name(name: str) -> str:
@@ -159,11 +163,13 @@ NO_COUNTS: Json = {
 
 
 @dataclass(frozen=True, slots=True)
-class ClassThumbnails:
+class ClassThumbnails(DocumentedFields):
     """Some images of a class, evenly spread over it."""
 
-    name: Annotated[str | None, Field(description="Null: images without a label.")]
-    images: Annotated[list[int], Field(description="row_ids of up to 8 readable images.")]
+    name: str | None
+    """Null: images without a label."""
+    images: list[int]
+    """row_ids of up to 8 readable images."""
 
 
 def class_thumbnails(workspace: Workspace, dataset_id: str) -> list[ClassThumbnails]:
@@ -413,41 +419,42 @@ State = Literal["reading", "ready", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class ClassCount:
+class ClassCount(DocumentedFields):
     """A class by the current labels."""
 
     name: str
-    n: Annotated[int, Field(description="Images with this label.")]
+    n: int
+    """Images with this label."""
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(DocumentedFields):
     """The groups of a dataset, which a split keeps together."""
 
-    by: Annotated[
-        Literal["column", "pattern", "table", "file"] | None,
-        Field(
-            description="table: the default for tables with a column `group`. file: the default for crops; all crops "
-            "of a file are a group."
-        ),
-    ]
-    value: Annotated[str | None, Field(description="The column, or the regular expression.")]
+    by: Literal["column", "pattern", "table", "file"] | None
+    """table: the default for tables with a column `group`. file: the default for crops; all crops of a file are a
+    group."""
+    value: str | None
+    """The column, or the regular expression."""
     n_groups: int
-    merge: Annotated[
-        dict[str, list[str]],
-        Field(description="Groups that were joined, because they are one group with several spellings: all by name."),
-    ]
+    merge: dict[str, list[str]]
+    """Groups that were joined, because they are one group with several spellings: all by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class SourceState:
+class SourceState(DocumentedFields):
     """A folder, table or file that images of a dataset come from."""
 
-    path: Annotated[str, Field(description="Absolute.")]
-    is_made: Annotated[bool, Field(description="Whether coverslip wrote this table of corrected predictions.")]
-    is_missing: Annotated[bool, Field(description="Whether it is missing: renamed, removed or on a disconnected disk.")]
-    domain: Annotated[str | None, Field(description="The given name of its domain; null: the name of its folder.")]
-    domains: Annotated[list[str], Field(description="Domains of its images; empty if all come from one source.")]
+    path: str
+    """Absolute."""
+    is_made: bool
+    """Whether coverslip wrote this table of corrected predictions."""
+    is_missing: bool
+    """Whether it is missing: renamed, removed or on a disconnected disk."""
+    domain: str | None
+    """The given name of its domain; null: the name of its folder."""
+    domains: list[str]
+    """Domains of its images; empty if all come from one source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,45 +466,46 @@ class DomainCount:
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetState:
+class DatasetState(DocumentedFields):
     """The current state of a dataset."""
 
     id: str
     name: str
-    sources: Annotated[list[SourceState], Field(description="Its folders, tables or files.")]
+    sources: list[SourceState]
+    """Its folders, tables or files."""
     kind: Kind
     state: State
-    is_labeled: Annotated[bool, Field(description="Whether it was opened with labels from its folders or table.")]
-    progress: Annotated[Work | None, Field(description="The progress of reading the images.")]
+    is_labeled: bool
+    """Whether it was opened with labels from its folders or table."""
+    progress: Work | None
+    """The progress of reading the images."""
     error: Failure | None
     n_images: int
     n_labeled: int
     n_unreadable: int
-    n_excluded: Annotated[
-        int, Field(description="Images that are shown, but neither counted as labeled nor used in training.")
-    ]
-    n_missing: Annotated[
-        int, Field(description="Images that are not in the sources any more. They come back with their labels.")
-    ]
-    classes: Annotated[list[ClassCount], Field(description="In the order of keys and colors.")]
+    n_excluded: int
+    """Images that are shown, but neither counted as labeled nor used in training."""
+    n_missing: int
+    """Images that are not in the sources any more. They come back with their labels."""
+    classes: list[ClassCount]
+    """In the order of keys and colors."""
     groups: Groups
-    domains: Annotated[
-        list[DomainCount],
-        Field(description="Empty if all images come from one source without a domain name."),
-    ]
-    n_label_changes: Annotated[int, Field(description="Images whose label differs from that of their folder or table.")]
+    domains: list[DomainCount]
+    """Empty if all images come from one source without a domain name."""
+    n_label_changes: int
+    """Images whose label differs from that of their folder or table."""
     class_plan: Classes
-    pixels: Annotated[PixelChoice | None, Field(description="The pixels of each file; null: nobody has chosen.")]
-    crop_size: Annotated[
-        int | str | None,
-        Field(description="Side of the square around each point of its tables, in pixels or in µm (`32 um`)."),
-    ]
-    display: Annotated[
-        list[ChannelDisplay], Field(description="How the viewer shows each channel of all images; empty: automatic.")
-    ]
-    revision: Annotated[int, Field(description="Increases when labels, groups or images change.")]
+    pixels: PixelChoice | None
+    """The pixels of each file; null: nobody has chosen."""
+    crop_size: int | str | None
+    """Side of the square around each point of its tables, in pixels or in µm (`32 um`)."""
+    display: list[ChannelDisplay]
+    """How the viewer shows each channel of all images; empty: automatic."""
+    revision: int
+    """Increases when labels, groups or images change."""
     created: str
-    thumbnail_images: Annotated[list[int], Field(description="row_ids of up to 12 readable images, from all classes.")]
+    thumbnail_images: list[int]
+    """row_ids of up to 12 readable images, from all classes."""
 
 
 def list_datasets(workspace: Workspace, paging: Paging) -> Page[DatasetState]:
