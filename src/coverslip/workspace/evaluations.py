@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from sqlalchemy import Connection, func, select
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images.reader import PIXEL_KEYS, pixel_side
 from coverslip.messages import text
@@ -88,14 +88,15 @@ class EvaluationState(JobFacts):
     kind: Literal["evaluate"]
     run_id: str
     run_name: str
-    dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
+    dataset_id: str | None
+    """null: its images are not a dataset of the app."""
     dataset_name: str
-    progress: Annotated[Work | None, Field(description="The step in progress.")]
-    n: Annotated[int | None, Field(description="Number of measured images.")]
-    n_used_in_training: Annotated[
-        int | None,
-        Field(description="Measured images that were used in training, other planes of them, and duplicates of them."),
-    ]
+    progress: Work | None
+    """The step in progress."""
+    n: int | None
+    """Number of measured images."""
+    n_used_in_training: int | None
+    """Measured images that were used in training, other planes of them, and duplicates of them."""
     headline: Headline | None
     notes: tuple[TimedNote, ...]
 
@@ -197,12 +198,14 @@ EVALUATION = register(
 
 
 @dataclass(frozen=True, slots=True)
-class TestSet:
+class TestSet(DocumentedFields):
     """A dataset with which a training can be evaluated."""
 
     dataset_id: str
-    n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
-    is_of_training: Annotated[bool, Field(description="Whether the classifier was trained on this dataset.")]
+    n_known: int
+    """Images labeled with a class of the classifier."""
+    is_of_training: bool
+    """Whether the classifier was trained on this dataset."""
 
 
 def test_sets(workspace: Workspace, run_id: str, paging: Paging) -> Page[TestSet]:
@@ -227,23 +230,19 @@ def test_sets(workspace: Workspace, run_id: str, paging: Paging) -> Page[TestSet
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationOutlook:
+class EvaluationOutlook(DocumentedFields):
     """The images that an evaluation on a dataset would use."""
 
     n_labeled: int
-    n_known: Annotated[int, Field(description="Images labeled with a class of the classifier.")]
-    unknown_classes: Annotated[list[str], Field(description="Labels that the classifier does not have.")]
-    n_used_in_training: Annotated[
-        int | None,
-        Field(
-            description="Of the images with a class of the classifier, those used in training, other planes of them, "
-            "and duplicates of them; null if the images must be read again to count them."
-        ),
-    ]
-    pixel_side_um: Annotated[
-        float | None,
-        Field(description="Side in µm to which pixels can be rescaled, as in training; null if unknown."),
-    ]
+    n_known: int
+    """Images labeled with a class of the classifier."""
+    unknown_classes: list[str]
+    """Labels that the classifier does not have."""
+    n_used_in_training: int | None
+    """Of the images with a class of the classifier, those used in training, other planes of them, and duplicates of
+    them; null if the images must be read again to count them."""
+    pixel_side_um: float | None
+    """Side in µm to which pixels can be rescaled, as in training; null if unknown."""
 
 
 def outlook(workspace: Workspace, run_id: str, dataset_id: str) -> EvaluationOutlook:
