@@ -6,9 +6,7 @@ An image that a cross-validation fold tested is explained with the classifier of
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from coverslip.cache.file_hashes import FileHashes
 from coverslip.cache.stores import Kind, RecordStore
@@ -39,12 +37,12 @@ class ExplanationState(ResultState):
     """The progress of the explanation of an image."""
 
     kind: Literal["explanation"]
-    fold: Annotated[
-        int | None,
-        Field(description="Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."),
-    ]
-    seconds: Annotated[float | None, Field(description="Seconds since the request; null if none is in progress.")]
-    version: Annotated[str, Field(description="Changes with the classifier, the image and its true class.")]
+    fold: int | None
+    """Cross-validation fold whose classifier is explained, from 1; null: the run's classifier."""
+    seconds: float | None
+    """Seconds since the request; null if none is in progress."""
+    version: str
+    """Changes with the classifier, the image and its true class."""
 
 
 def explanation_state(workspace: Workspace, subject: str) -> ExplanationState:
