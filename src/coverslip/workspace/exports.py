@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit
@@ -76,16 +76,16 @@ class ExportState(JobFacts):
 
     kind: Literal["export"]
     run_id: str
-    to: Annotated[ExportTo, Field(description="The format.")]
-    progress: Annotated[Work | None, Field(description="The step in progress.")]
-    verification: Annotated[
-        Verification | None,
-        Field(description="The agreement with the classifier; null until the export is done."),
-    ]
-    size_bytes: Annotated[int | None, Field(description="Size of its files; null until the export is done.")]
-    is_outdated: Annotated[
-        bool, Field(description="Whether the classifier has changed since then, for example its decision threshold.")
-    ]
+    to: ExportTo
+    """The format."""
+    progress: Work | None
+    """The step in progress."""
+    verification: Verification | None
+    """The agreement with the classifier; null until the export is done."""
+    size_bytes: int | None
+    """Size of its files; null until the export is done."""
+    is_outdated: bool
+    """Whether the classifier has changed since then, for example its decision threshold."""
 
 
 def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: Attribution | None = None) -> str:
