@@ -7,11 +7,11 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from sqlalchemy import update
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import Failure
 from coverslip.processes import Json
 from coverslip.runs.progress import Work
@@ -38,20 +38,20 @@ _MOST_ENDED = 100  # ended computations that are listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultState:
+class ResultState(DocumentedFields):
     """The state of a result that is computed on request, and the last job that computed it."""
 
-    subject: Annotated[str, Field(description="What the result is about, in the address of this state.")]
-    state: Annotated[
-        Literal["not-possible", "not-requested", "waiting", "running", "outdated", "ready"],
-        Field(
-            description="not-possible: what it needs does not exist; waiting: another result of this kind is computed "
-            "first, and the newest request is next; outdated: what it was computed from has changed since then."
-        ),
-    ]
-    job_id: Annotated[str | None, Field(description="The last job that computed it; null if none is listed.")]
-    progress: Annotated[Work | None, Field(description="Null until the first report.")]
-    error: Annotated[Failure | None, Field(description="Why the last attempt failed.")]
+    subject: str
+    """What the result is about, in the address of this state."""
+    state: Literal["not-possible", "not-requested", "waiting", "running", "outdated", "ready"]
+    """not-possible: what it needs does not exist; waiting: another result of this kind is computed first, and the
+    newest request is next; outdated: what it was computed from has changed since then."""
+    job_id: str | None
+    """The last job that computed it; null if none is listed."""
+    progress: Work | None
+    """Null until the first report."""
+    error: Failure | None
+    """Why the last attempt failed."""
 
 
 @dataclass(frozen=True, slots=True)

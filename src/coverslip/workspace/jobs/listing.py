@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from coverslip.runs.log import LogLine, LogReader
 from coverslip.runs.progress import Work
@@ -33,25 +31,21 @@ Action = Literal["stop", "finish", "resume", "remove"]
 class JobState(JobFacts):
     """The current state of a job of any kind."""
 
-    kind: Annotated[str, Field(description="The kind of job, such as `train` or `leakage-estimate`.")]
-    name: Annotated[str, Field(description="Its own name, or that of the images or the training that it is about.")]
-    progress: Annotated[Work | None, Field(description="Null if it is not running, or before the first report.")]
-    dataset_ids: Annotated[list[str], Field(description="The datasets that it reads.")]
-    actions: Annotated[
-        list[Action],
-        Field(description="Requests that are possible now. A removed job is restored only if it is lasting."),
-    ]
-    is_lasting: Annotated[
-        bool,
-        Field(
-            description="Whether its files are its result, and it outlives the server. Other jobs compute what pages "
-            "show: they end with the server, and the last of them are listed."
-        ),
-    ]
-    links: Annotated[
-        dict[str, str],
-        Field(description="Paths below `/api/v1`: `self`, `log`, and `result`, which describes its details."),
-    ]
+    kind: str
+    """The kind of job, such as `train` or `leakage-estimate`."""
+    name: str
+    """Its own name, or that of the images or the training that it is about."""
+    progress: Work | None
+    """Null if it is not running, or before the first report."""
+    dataset_ids: list[str]
+    """The datasets that it reads."""
+    actions: list[Action]
+    """Requests that are possible now. A removed job is restored only if it is lasting."""
+    is_lasting: bool
+    """Whether its files are its result, and it outlives the server. Other jobs compute what pages show: they end with
+    the server, and the last of them are listed."""
+    links: dict[str, str]
+    """Paths below `/api/v1`: `self`, `log`, and `result`, which describes its details."""
 
 
 def list_jobs(

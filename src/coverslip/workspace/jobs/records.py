@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, RowMapping, String, delete, func, insert, select, type_coerce, update
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.messages import Failure, failure, language, localized_failure
 from coverslip.runs.folder import Run
@@ -365,19 +365,22 @@ State = Literal["queued", "starting", "running", "stopping", "stopped", "done", 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobFacts:
+class JobFacts(DocumentedFields):
     """What the states of all kinds of jobs have in common."""
 
     id: str
     name: str
-    folder: Annotated[str, Field(description="Where its files are; of an imported classifier, its file.")]
+    folder: str
+    """Where its files are; of an imported classifier, its file."""
     state: State
-    queue_position: Annotated[int | None, Field(description="1 is next; null if it is not waiting.")]
-    error: Annotated[Failure | None, Field(description="Why it failed.")]
-    created: Annotated[str, Field(description="Time of the request; ISO 8601, UTC.")]
-    ended: Annotated[
-        str | None, Field(description="ISO 8601, UTC; null until it ends, and for an imported classifier.")
-    ]
+    queue_position: int | None
+    """1 is next; null if it is not waiting."""
+    error: Failure | None
+    """Why it failed."""
+    created: str
+    """Time of the request; ISO 8601, UTC."""
+    ended: str | None
+    """ISO 8601, UTC; null until it ends, and for an imported classifier."""
 
 
 def facts_of(
