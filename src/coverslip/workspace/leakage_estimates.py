@@ -4,9 +4,7 @@ They use the features of a network, in a separate process. This module starts th
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from coverslip.datasets.quality.scanning import Signal
 from coverslip.events import Emit
@@ -28,12 +26,12 @@ class LeakageEstimateState(ResultState):
     """The results of an image-level split against a grouped split, and the progress of the audit."""
 
     kind: Literal["leakage-estimate"]
-    leakage_estimate: Annotated[
-        LeakageEstimate | None,
-        Field(description="Null without an audit, or without groups and duplicates: then both splits are the same."),
-    ]
-    words: Annotated[list[str], Field(description="Explanation of the estimate.")]
-    signal: Annotated[Signal | None, Field(description="The features that predict the labels, with their scores.")]
+    leakage_estimate: LeakageEstimate | None
+    """Null without an audit, or without groups and duplicates: then both splits are the same."""
+    words: list[str]
+    """Explanation of the estimate."""
+    signal: Signal | None
+    """The features that predict the labels, with their scores."""
 
 
 def start_leakage_estimate(workspace: Workspace, dataset_id: str) -> LeakageEstimateState:
