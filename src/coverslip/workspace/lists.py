@@ -14,9 +14,8 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Any
 
-from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, delete, false, func, insert, or_, select, union
 
 from coverslip.cache.file_hashes import state_of
@@ -24,6 +23,7 @@ from coverslip.counts import most_frequent_first
 from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import DECISIONS, ImageFinder, ImageRecord
 from coverslip.datasets.names import name_as_text, name_from_text, some
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Busy, Conflict, DiskFull, NotFound
 from coverslip.files import plain_cell, resolved_path
 from coverslip.images.reader import ReadPlan
@@ -354,44 +354,42 @@ Answer = str | Exclusion | None  # the class of an image, or why it is excluded
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Row(DocumentedFields):
     """An image with its prediction and correction."""
 
-    row_id: Annotated[int, Field(description="Its permanent number in the job, from 0.")]
-    first_row: Annotated[int | None, Field(description="The first row of the same image; null: it is this one.")]
+    row_id: int
+    """Its permanent number in the job, from 0."""
+    first_row: int | None
+    """The first row of the same image; null: it is this one."""
     image_id: str
     path: str
-    label: Annotated[str | None, Field(description="Its label at the request of the job; null: unknown.")]
-    predicted: Annotated[str | None, Field(description="null: unreadable image.")]
-    decision: Annotated[str, Field(description="The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.")]
-    probability: Annotated[float | None, Field(description="Of the predicted class; null: unreadable image.")]
+    label: str | None
+    """Its label at the request of the job; null: unknown."""
+    predicted: str | None
+    """null: unreadable image."""
+    decision: str
+    """The predicted class, or `uncertain`, `unfamiliar` or `unreadable`."""
+    probability: float | None
+    """Of the predicted class; null: unreadable image."""
     probabilities: dict[str, float | None]
-    correction: Annotated[str | None, Field(description="The class that a user corrected or confirmed.")]
-    excluded: Annotated[
-        Exclusion | None,
-        Field(description="Why a user excluded it: it shows none of the classes, or is unusable."),
-    ]
-    reason: Annotated[Message | None, Field(description="Why the image could not be read, or is unfamiliar.")]
-    warning: Annotated[Message | None, Field(description="How the image differs from all training images.")]
-    ood_score: Annotated[
-        float | None, Field(description="0 for typical training images, above 1 for unfamiliar images; null: unknown.")
-    ]
-    prediction_set: Annotated[
-        tuple[str, ...] | None,
-        Field(
-            description="Set of classes that contains the true class for 90% of the images of each class; null: "
-            "unknown."
-        ),
-    ]
-    group: Annotated[
-        str | None, Field(description="For images of a training, the group in its split; null: unknown.")
-    ] = None
-    corrected_by: Annotated[
-        str | None, Field(description="Who corrected, confirmed or excluded it in a prediction; null: nobody did.")
-    ] = None
-    cells: Annotated[dict[str, str], Field(description="Its cells in the table that names the images, by column.")] = (
-        field(default_factory=dict)
-    )
+    correction: str | None
+    """The class that a user corrected or confirmed."""
+    excluded: Exclusion | None
+    """Why a user excluded it: it shows none of the classes, or is unusable."""
+    reason: Message | None
+    """Why the image could not be read, or is unfamiliar."""
+    warning: Message | None
+    """How the image differs from all training images."""
+    ood_score: float | None
+    """0 for typical training images, above 1 for unfamiliar images; null: unknown."""
+    prediction_set: tuple[str, ...] | None
+    """Set of classes that contains the true class for 90% of the images of each class; null: unknown."""
+    group: str | None = None
+    """For images of a training, the group in its split; null: unknown."""
+    corrected_by: str | None = None
+    """Who corrected, confirmed or excluded it in a prediction; null: nobody did."""
+    cells: dict[str, str] = field(default_factory=dict)
+    """Its cells in the table that names the images, by column."""
 
 
 @dataclass(frozen=True, slots=True)
