@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from coverslip.counts import count_groups
 from coverslip.datasets.columns import OBJECT_MEANINGS, TableChoices
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import Emit, Event, Noted
 from coverslip.files import write_json
@@ -50,50 +51,41 @@ OneName = Annotated[str, StringConstraints(max_length=1_000)]
 OnePath = Annotated[str, StringConstraints(min_length=1, max_length=4_096, pattern=r"^[^\x00]*$")]
 
 
-class FinderToPreview(BaseModel):
+class FinderToPreview(DocumentedFields, BaseModel):
     """A finder and its settings."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    finder: str = Field(default="classical", max_length=200, description="The name of the finder.")
-    finder_settings: FinderSettings = Field(default_factory=FinderSettings, description="What the finder searches for.")
-    pixel_size_um: float | None = Field(
-        default=None, gt=0, le=10_000, description="Side of a pixel of the field in µm; null: that of the file."
-    )
+    finder: str = Field(default="classical", max_length=200)
+    """The name of the finder."""
+    finder_settings: FinderSettings = Field(default_factory=FinderSettings)
+    """What the finder searches for."""
+    pixel_size_um: float | None = Field(default=None, gt=0, le=10_000)
+    """Side of a pixel of the field in µm; null: that of the file."""
 
 
 class ObjectsToCollect(FinderToPreview):
     """Where the objects of the fields come from: files of another program, or a finder."""
 
-    source: Literal["masks", "outlines", "points", "finder"] = Field(
-        description="masks: label images; outlines: polygons or boxes; points: only the centers of objects; "
-        "finder: the objects are found in the pixels."
-    )
-    paths: list[OnePath] = Field(
-        default_factory=list,
-        max_length=1_000,
-        description="Files, or folders of files, of another program.",
-        examples=[["/data/masks"]],
-    )
-    size_px: float | None = Field(
-        default=None, ge=1, le=10_000, description="Side of the square around each point, in pixels."
-    )
-    size_um: float | None = Field(
-        default=None, gt=0, le=100_000, description="Side of the square around each point, in µm."
-    )
+    source: Literal["masks", "outlines", "points", "finder"]
+    """masks: label images; outlines: polygons or boxes; points: only the centers of objects; finder: the objects are
+    found in the pixels."""
+    paths: list[OnePath] = Field(default_factory=list, max_length=1_000, examples=[["/data/masks"]])
+    """Files, or folders of files, of another program."""
+    size_px: float | None = Field(default=None, ge=1, le=10_000)
+    """Side of the square around each point, in pixels."""
+    size_um: float | None = Field(default=None, gt=0, le=100_000)
+    """Side of the square around each point, in µm."""
     columns: dict[Annotated[str, StringConstraints(max_length=40)], OneName] = Field(
         default_factory=dict,
         max_length=len(OBJECT_MEANINGS),
         description=f"Columns of a table that are not recognized, by their meanings: {', '.join(OBJECT_MEANINGS)}.",
     )
-    unit: Literal["px", "um"] | None = Field(
-        default=None, description="The unit of positions; null: as the names of columns state it, else pixels."
-    )
-    group_pattern: OneName | None = Field(
-        default=None,
-        description="A regular expression that finds the group of each field in its path. Other named parts become "
-        "columns of the objects. Null: the groups of the dataset.",
-    )
+    unit: Literal["px", "um"] | None = None
+    """The unit of positions; null: as the names of columns state it, else pixels."""
+    group_pattern: OneName | None = None
+    """A regular expression that finds the group of each field in its path. Other named parts become columns of the
+    objects. Null: the groups of the dataset."""
 
     @model_validator(mode="after")
     def _check_paths(self) -> "ObjectsToCollect":
@@ -103,17 +95,24 @@ class ObjectsToCollect(FinderToPreview):
 
 
 @dataclass(frozen=True, slots=True)
-class CollectedObjects:
+class CollectedObjects(DocumentedFields):
     """The objects that were collected last."""
 
-    dataset_id: Annotated[str, Field(description="Their dataset. It may have been removed since then.")]
-    kind: Annotated[str, Field(description="The kind of file, or the name of the finder.")]
+    dataset_id: str
+    """Their dataset. It may have been removed since then."""
+    kind: str
+    """The kind of file, or the name of the finder."""
     n_objects: int
-    n_of_field: Annotated[dict[str, int], Field(description="The number of objects of each field.")]
-    n_of_label: Annotated[dict[str, int], Field(description="The number of objects of each class in the files.")]
-    n_at_edge: Annotated[int, Field(description="Objects that touch the edge of their field.")]
-    side_px: Annotated[list[float], Field(description="Smallest, median and largest side of the boxes.")]
-    notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
+    n_of_field: dict[str, int]
+    """The number of objects of each field."""
+    n_of_label: dict[str, int]
+    """The number of objects of each class in the files."""
+    n_at_edge: int
+    """Objects that touch the edge of their field."""
+    side_px: list[float]
+    """Smallest, median and largest side of the boxes."""
+    notes: list[Note]
+    """Notes and warnings about the objects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,79 +120,104 @@ class ObjectsState(ResultState):
     """The objects of the fields of a dataset, and the progress of collecting them."""
 
     kind: Literal["objects"]
-    objects: Annotated[CollectedObjects | None, Field(description="Null until objects were collected.")]
+    objects: CollectedObjects | None
+    """Null until objects were collected."""
 
 
 @dataclass(frozen=True, slots=True)
-class FinderName:
+class FinderName(DocumentedFields):
     """A finder of objects."""
 
     name: str
     title: str
-    license: Annotated[str, Field(description="The license of its code and of its weights.")]
+    license: str
+    """The license of its code and of its weights."""
 
 
 @dataclass(frozen=True, slots=True)
-class FinderPreview:
+class FinderPreview(DocumentedFields):
     """The objects that a finder finds in a field, or in the center of a large field."""
 
     n_objects: int
-    is_part: Annotated[bool, Field(description="Whether only the center of the field was searched.")]
-    region: Annotated[list[int], Field(description="x, y, width and height of the part that was searched.")]
-    outlines: Annotated[str, Field(description="The objects as Base64, encoded as the outlines of a field.")]
-    warnings: Annotated[list[Note], Field(description="Reasons why the objects may be wrong.")]
-    settings: Annotated[FinderSettings, Field(description="With the estimates of settings that were empty.")]
+    is_part: bool
+    """Whether only the center of the field was searched."""
+    region: list[int]
+    """x, y, width and height of the part that was searched."""
+    outlines: str
+    """The objects as Base64, encoded as the outlines of a field."""
+    warnings: list[Note]
+    """Reasons why the objects may be wrong."""
+    settings: FinderSettings
+    """With the estimates of settings that were empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewedField:
+class PreviewedField(DocumentedFields):
     """A field of view with its objects, as it will be in the table of objects."""
 
     name: str
     n_objects: int
-    group: Annotated[str, Field(description="Empty: the field is a group of its own.")]
-    about: Annotated[dict[str, str], Field(description="Further columns, such as the well and the plate.")]
+    group: str
+    """Empty: the field is a group of its own."""
+    about: dict[str, str]
+    """Further columns, such as the well and the plate."""
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewedObject:
+class PreviewedObject(DocumentedFields):
     """One of the first objects."""
 
     image_id: str
     field: str
     object_id: str
-    box: Annotated[list[int], Field(description="x, y, width and height in pixels.")]
-    label: Annotated[str, Field(description="Empty: unknown.")]
+    box: list[int]
+    """x, y, width and height in pixels."""
+    label: str
+    """Empty: unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPreview:
+class ReadPreview(DocumentedFields):
     """The objects in files, before they become a dataset."""
 
-    kind: Annotated[str, Field(description="The kinds of the files.")]
+    kind: str
+    """The kinds of the files."""
     n_files: int
-    n_read: Annotated[int, Field(description="Files that were read; other files are read when the dataset is created.")]
+    n_read: int
+    """Files that were read; other files are read when the dataset is created."""
     n_objects: int
-    n_of_label: Annotated[dict[str, int], Field(description="The number of objects of each class.")]
-    n_at_edge: Annotated[int, Field(description="Objects that touch the edge of their field.")]
-    side_px: Annotated[list[float], Field(description="Smallest, median and largest side of the boxes.")]
+    n_of_label: dict[str, int]
+    """The number of objects of each class."""
+    n_at_edge: int
+    """Objects that touch the edge of their field."""
+    side_px: list[float]
+    """Smallest, median and largest side of the boxes."""
     n_fields: int
-    n_empty: Annotated[int, Field(description="Fields without objects in the files that were read.")]
-    n_groups: Annotated[int, Field(description="Named groups; 0: each field is a group.")]
-    fields: Annotated[list[PreviewedField], Field(description="The first fields.")]
-    matches: Annotated[dict[str, str], Field(description="The first names in the files, and the fields of these.")]
+    n_empty: int
+    """Fields without objects in the files that were read."""
+    n_groups: int
+    """Named groups; 0: each field is a group."""
+    fields: list[PreviewedField]
+    """The first fields."""
+    matches: dict[str, str]
+    """The first names in the files, and the fields of these."""
     n_matches: int
-    first: Annotated[list[PreviewedObject], Field(description="The first objects.")]
+    first: list[PreviewedObject]
+    """The first objects."""
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectsPreview:
+class ObjectsPreview(DocumentedFields):
     """What was recognized in files of objects. Either `objects` or `error` is null."""
 
-    table: Annotated[ObjectTablePreview | None, Field(description="The first table; null: there is none.")]
-    objects: Annotated[ReadPreview | None, Field(description="null: they cannot be read as the files are.")]
-    error: Annotated[Failure | None, Field(description="Why the objects cannot be read.")]
-    notes: Annotated[list[Note], Field(description="Notes and warnings about the objects.")]
+    table: ObjectTablePreview | None
+    """The first table; null: there is none."""
+    objects: ReadPreview | None
+    """null: they cannot be read as the files are."""
+    error: Failure | None
+    """Why the objects cannot be read."""
+    notes: list[Note]
+    """Notes and warnings about the objects."""
 
 
 def preview_files(workspace: Workspace, pool: WorkerPool, dataset_id: str, choice: ObjectsToCollect) -> ObjectsPreview:
