@@ -9,11 +9,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from coverslip.datasets.index.opening import open_image_file
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadClassifier, Busy, CoverslipError, NotFound
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
@@ -72,7 +71,7 @@ def import_file(workspace: Workspace, file: Path, name: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedClassifier:
+class ListedClassifier(DocumentedFields):
     """A classifier. If it was trained here, its ID is that of its run."""
 
     id: str
@@ -81,18 +80,16 @@ class ListedClassifier:
     model: str
     headline: Headline | None
     is_imported: bool
-    is_finished: Annotated[
-        bool, Field(description="Whether its training is finished; otherwise there are no test results.")
-    ]
-    study_id: Annotated[str | None, Field(description="The study of its training.")]
-    created: Annotated[str, Field(description="Time of the request of its training, or of the import.")]
-    stage: Annotated[
-        Literal["instant", "finetune"] | None,
-        Field(description="The stage of the selected network; null if unknown."),
-    ]
-    pixel_side_um: Annotated[
-        float | None, Field(description="Usual side of a pixel of the training images in µm; null if unknown.")
-    ]
+    is_finished: bool
+    """Whether its training is finished; otherwise there are no test results."""
+    study_id: str | None
+    """The study of its training."""
+    created: str
+    """Time of the request of its training, or of the import."""
+    stage: Literal["instant", "finetune"] | None
+    """The stage of the selected network; null if unknown."""
+    pixel_side_um: float | None
+    """Usual side of a pixel of the training images in µm; null if unknown."""
 
 
 def list_classifiers(workspace: Workspace, paging: Paging) -> Page[ListedClassifier]:
@@ -193,18 +190,21 @@ _FILES_AT_ONCE = 16  # for one answer of a process
 
 
 @dataclass(frozen=True, slots=True)
-class PredictedImage:
+class PredictedImage(DocumentedFields):
     """The prediction of an image."""
 
-    path: Annotated[str, Field(description="The name of the file, as it was sent.")]
-    predicted: Annotated[str | None, Field(description="null: unreadable image.")]
-    probability: Annotated[float | None, Field(description="Of the predicted class; null: unreadable image.")]
-    decision: Annotated[str, Field(description="The predicted class, or `uncertain`, `unfamiliar` or `unreadable`.")]
-    probabilities: Annotated[
-        dict[str, float | None],
-        Field(description="By class; with `top_k`, of the most probable classes, in this order."),
-    ]
-    reason: Annotated[Message | None, Field(description="Why the image could not be read, or is unfamiliar.")]
+    path: str
+    """The name of the file, as it was sent."""
+    predicted: str | None
+    """null: unreadable image."""
+    probability: float | None
+    """Of the predicted class; null: unreadable image."""
+    decision: str
+    """The predicted class, or `uncertain`, `unfamiliar` or `unreadable`."""
+    probabilities: dict[str, float | None]
+    """By class; with `top_k`, of the most probable classes, in this order."""
+    reason: Message | None
+    """Why the image could not be read, or is unfamiliar."""
 
 
 class LoadedClassifiers:
@@ -315,28 +315,33 @@ def _loaded(run: str, _state: str) -> "inference.Classifier":
 
 
 @dataclass(frozen=True, slots=True)
-class TestedClass:
+class TestedClass(DocumentedFields):
     """The metrics of a class on the test images."""
 
     name: str
     n: int
     precision: float | None
     recall: float | None
-    f1: Annotated[float | None, Field(description="Harmonic mean of precision and recall; null: not defined.")]
+    f1: float | None
+    """Harmonic mean of precision and recall; null: not defined."""
 
 
 @dataclass(frozen=True, slots=True)
-class TestMetrics:
+class TestMetrics(DocumentedFields):
     """The metrics of a classifier on the test images of its training."""
 
-    split: Annotated[
-        str, Field(description="The measured images: `test`, or `out-of-fold` of all images after cross-validation.")
-    ]
-    n: Annotated[int, Field(description="Number of measured images.")]
-    n_groups: Annotated[int | None, Field(description="Number of groups of these images; null: unknown.")]
-    n_ungrouped: Annotated[int, Field(description="Number of these images without a group, if groups are known.")]
-    primary: Annotated[str, Field(description="Name of the primary metric.")]
-    values: Annotated[list[Measured], Field(description="The metrics that are shown first.")]
+    split: str
+    """The measured images: `test`, or `out-of-fold` of all images after cross-validation."""
+    n: int
+    """Number of measured images."""
+    n_groups: int | None
+    """Number of groups of these images; null: unknown."""
+    n_ungrouped: int
+    """Number of these images without a group, if groups are known."""
+    primary: str
+    """Name of the primary metric."""
+    values: list[Measured]
+    """The metrics that are shown first."""
     per_class: list[TestedClass]
 
 
@@ -344,37 +349,40 @@ class TestMetrics:
 class ClassifierDescription(ListedClassifier):
     """What a classifier is, what it was trained on, and how well it predicted test images."""
 
-    n_parameters: Annotated[int, Field(description="Number of parameters of the network.")]
-    image_size: Annotated[int, Field(description="Side in pixels to which images are resized.")]
-    resize: Annotated[str, Field(description="How images are resized.")]
-    n_images: Annotated[
-        int,
-        Field(
-            description="Number of images of the training and validation set; after cross-validation, or if the "
-            "delivered classifier is fitted on test images too, of all."
-        ),
-    ]
-    n_tested: Annotated[
-        int | None,
-        Field(
-            description="Number of training and validation images of the tested classifier, whose metrics these are; "
-            "null: the delivered classifier is the tested one."
-        ),
-    ]
-    n_groups: Annotated[int | None, Field(description="Number of groups of these images; null: unknown.")]
-    n_ungrouped: Annotated[int, Field(description="Number of these images without a group, if groups are known.")]
-    width_px: Annotated[tuple[int, int], Field(description="Smallest and largest width of the training images.")]
-    height_px: Annotated[tuple[int, int], Field(description="Smallest and largest height of the training images.")]
-    dtypes: Annotated[tuple[Depth, ...], Field(description="Data types of the training images.")]
-    channels: Annotated[tuple[int, ...], Field(description="Numbers of channels of the training images.")]
-    uncertain_below: Annotated[float, Field(description="Less probable predictions are uncertain; 0 marks none.")]
-    thresholds: Annotated[
-        dict[str, float] | None,
-        Field(description="Decision threshold of each class; null: the most probable class is predicted."),
-    ]
-    detects_unfamiliar: Annotated[bool, Field(description="Whether it marks images that differ from training images.")]
-    must_not_be_used_for: Annotated[str, Field(description="Uses for which the classifier is not suitable.")]
-    test: Annotated[TestMetrics | None, Field(description="Metrics on test images; null if the file has none.")]
+    n_parameters: int
+    """Number of parameters of the network."""
+    image_size: int
+    """Side in pixels to which images are resized."""
+    resize: str
+    """How images are resized."""
+    n_images: int
+    """Number of images of the training and validation set; after cross-validation, or if the delivered classifier is
+    fitted on test images too, of all."""
+    n_tested: int | None
+    """Number of training and validation images of the tested classifier, whose metrics these are; null: the delivered
+    classifier is the tested one."""
+    n_groups: int | None
+    """Number of groups of these images; null: unknown."""
+    n_ungrouped: int
+    """Number of these images without a group, if groups are known."""
+    width_px: tuple[int, int]
+    """Smallest and largest width of the training images."""
+    height_px: tuple[int, int]
+    """Smallest and largest height of the training images."""
+    dtypes: tuple[Depth, ...]
+    """Data types of the training images."""
+    channels: tuple[int, ...]
+    """Numbers of channels of the training images."""
+    uncertain_below: float
+    """Less probable predictions are uncertain; 0 marks none."""
+    thresholds: dict[str, float] | None
+    """Decision threshold of each class; null: the most probable class is predicted."""
+    detects_unfamiliar: bool
+    """Whether it marks images that differ from training images."""
+    must_not_be_used_for: str
+    """Uses for which the classifier is not suitable."""
+    test: TestMetrics | None
+    """Metrics on test images; null if the file has none."""
 
 
 def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescription:

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.index.opening import open_dataset, with_folder_labels
 from coverslip.datasets.index.records import Dataset
@@ -41,12 +39,14 @@ INPUT_FILE = "begun.json"
 class PredictionInput(Document):
     """The classifier, images and thresholds of a prediction's rows."""
 
-    images: str = Field(description="Fingerprint of the images.")
-    thresholds: tuple[float, ...] | None = Field(
-        description="Threshold of each class; null: the most probable class is predicted."
-    )
-    uncertain_below: float = Field(description="Less probable predictions are uncertain; 0 marks none.")
-    identity: str = Field(description="Code of the weights and settings of the classifier, as in downloaded tables.")
+    images: str
+    """Fingerprint of the images."""
+    thresholds: tuple[float, ...] | None
+    """Threshold of each class; null: the most probable class is predicted."""
+    uncertain_below: float
+    """Less probable predictions are uncertain; 0 marks none."""
+    identity: str
+    """Code of the weights and settings of the classifier, as in downloaded tables."""
 
     def matches(self, card: ClassifierCard, *, has_stated_shares: bool) -> bool:
         """Return whether the classifier still uses these thresholds. With stated class proportions, it uses none."""

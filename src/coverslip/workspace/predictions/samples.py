@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import Summary
 from coverslip.inference.proportions import (
@@ -39,35 +40,22 @@ _SAMPLES_FILE = "samples.json"  # in the folder of the prediction
 _saving = Lock()
 
 
-class Sampling(BaseModel):
+class Sampling(DocumentedFields, BaseModel):
     """How images divide into samples, and the conditions of these."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    by: Literal["folder", "pattern"] = Field(
-        default="folder", description="`folder`: the folder of each image; `pattern`: a part of its path."
-    )
-    pattern: str | None = Field(
-        default=None,
-        max_length=500,
-        examples=[r"well_([A-H]\d+)"],
-        description="Regular expression for the sample in each path: its part `group`, else its first group, else the"
-        " whole match.",
-    )
-    control: str | None = Field(
-        default=None, max_length=200, description="The condition that others are compared with; null: each two."
-    )
-    conditions: dict[str, Annotated[str, Field(max_length=200)]] = Field(
-        default_factory=dict,
-        max_length=10_000,
-        description="The condition of samples, such as a dose. Others have none.",
-    )
-    blocks: dict[str, Annotated[str, Field(max_length=200)]] = Field(
-        default_factory=dict,
-        max_length=10_000,
-        description="The experiment day, batch or patient of samples. Conditions are compared within these. Samples"
-        " without a block are then not compared.",
-    )
+    by: Literal["folder", "pattern"] = "folder"
+    """`folder`: the folder of each image; `pattern`: a part of its path."""
+    pattern: str | None = Field(default=None, max_length=500, examples=[r"well_([A-H]\d+)"])
+    """Regular expression for the sample in each path: its part `group`, else its first group, else the whole match."""
+    control: str | None = Field(default=None, max_length=200)
+    """The condition that others are compared with; null: each two."""
+    conditions: dict[str, Annotated[str, Field(max_length=200)]] = Field(default_factory=dict, max_length=10_000)
+    """The condition of samples, such as a dose. Others have none."""
+    blocks: dict[str, Annotated[str, Field(max_length=200)]] = Field(default_factory=dict, max_length=10_000)
+    """The experiment day, batch or patient of samples. Conditions are compared within these. Samples without a block
+    are then not compared."""
 
 
 class _SavedSampling(Sampling, Document):
@@ -75,26 +63,32 @@ class _SavedSampling(Sampling, Document):
 
 
 @dataclass(frozen=True, slots=True)
-class SampledSummary:
+class SampledSummary(DocumentedFields):
     """The proportions in the samples of a prediction."""
 
     sampling: Sampling
     summary: Summary
-    assumption: Annotated[str, Field(description="What corrected proportions assume, or why there are none.")]
-    warnings: Annotated[list[str], Field(description="What may be wrong with the samples or the correction.")]
-    sections: Annotated[dict[str, list[ReportSection]], Field(description="By class: the tables of the report.")]
-    n_excluded: Annotated[int, Field(description="Images that a user excluded, which are not counted.")]
-    n_unmatched: Annotated[int, Field(description="Images whose path the pattern does not match; not counted.")]
-    n_repeated: Annotated[int, Field(description="Rows that list an image again; each image counts once.")]
+    assumption: str
+    """What corrected proportions assume, or why there are none."""
+    warnings: list[str]
+    """What may be wrong with the samples or the correction."""
+    sections: dict[str, list[ReportSection]]
+    """By class: the tables of the report."""
+    n_excluded: int
+    """Images that a user excluded, which are not counted."""
+    n_unmatched: int
+    """Images whose path the pattern does not match; not counted."""
+    n_repeated: int
+    """Rows that list an image again; each image counts once."""
 
 
-class ChangedSampling(BaseModel):
+class ChangedSampling(DocumentedFields, BaseModel):
     """How images divide into samples, and how they did when the client read it."""
 
-    sampling: Sampling = Field(description="How images divide into samples from now on.")
-    replaces: Sampling = Field(
-        description="What the client changed. If other samples are saved now, the response is 412, and nothing changes."
-    )
+    sampling: Sampling
+    """How images divide into samples from now on."""
+    replaces: Sampling
+    """What the client changed. If other samples are saved now, the response is 412, and nothing changes."""
 
 
 def save_sampling(workspace: Workspace, prediction_id: str, changed: ChangedSampling) -> SampledSummary:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from coverslip.datasets.columns import TableChoices
@@ -162,43 +162,40 @@ class PredictionState(JobFacts):
     kind: Literal["predict"]
     classifier_id: str
     classifier_name: str
-    run_id: Annotated[
-        str | None,
-        Field(
-            description="The training of the classifier; null if the classifier was imported or the training deleted."
-        ),
-    ]
-    dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
-    keys_dataset_id: Annotated[
-        str | None,
-        Field(
-            description="The dataset from which classes have their keys and colors: that of the images, otherwise that "
-            "of the training; null: neither is known."
-        ),
-    ]
-    n_done: Annotated[int, Field(description="Rows so far. Images that are listed again count again.")]
-    progress: Annotated[Work | None, Field(description="The step in progress.")]
-    decisions: Annotated[dict[str, int], Field(description="Rows by decision, most frequent first.")]
+    run_id: str | None
+    """The training of the classifier; null if the classifier was imported or the training deleted."""
+    dataset_id: str | None
+    """null: its images are not a dataset of the app."""
+    keys_dataset_id: str | None
+    """The dataset from which classes have their keys and colors: that of the images, otherwise that of the training;
+    null: neither is known."""
+    n_done: int
+    """Rows so far. Images that are listed again count again."""
+    progress: Work | None
+    """The step in progress."""
+    decisions: dict[str, int]
+    """Rows by decision, most frequent first."""
     classes: list[str]
-    prevalence: Annotated[
-        dict[str, float], Field(description="Stated class proportions, to which probabilities are adapted.")
-    ]
-    thresholds: Annotated[
-        dict[str, float] | None,
-        Field(description="Decision threshold of each class; null: the most probable class is predicted."),
-    ]
-    uncertain_below: Annotated[
-        float | None, Field(description="Less probable predictions are uncertain; null before the start.")
-    ]
-    has_earlier_thresholds: Annotated[
-        bool, Field(description="Whether the thresholds of the classifier have changed since then.")
-    ]
-    n_review: Annotated[int, Field(description="Rows without a decided class and without an answer of a user.")]
-    n_warned: Annotated[int, Field(description="Rows of images that differ from all training images.")]
-    n_corrected: Annotated[int, Field(description="Rows with an answer of a user, including exclusions.")]
-    n_labeled: Annotated[int, Field(description="Images that a user corrected or confirmed, each once.")]
-    n_excluded: Annotated[int, Field(description="Images that a user excluded, each once.")]
-    notes: Annotated[list[Note], Field(description="Notes about these images.")]
+    prevalence: dict[str, float]
+    """Stated class proportions, to which probabilities are adapted."""
+    thresholds: dict[str, float] | None
+    """Decision threshold of each class; null: the most probable class is predicted."""
+    uncertain_below: float | None
+    """Less probable predictions are uncertain; null before the start."""
+    has_earlier_thresholds: bool
+    """Whether the thresholds of the classifier have changed since then."""
+    n_review: int
+    """Rows without a decided class and without an answer of a user."""
+    n_warned: int
+    """Rows of images that differ from all training images."""
+    n_corrected: int
+    """Rows with an answer of a user, including exclusions."""
+    n_labeled: int
+    """Images that a user corrected or confirmed, each once."""
+    n_excluded: int
+    """Images that a user excluded, each once."""
+    notes: list[Note]
+    """Notes about these images."""
 
 
 def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionState]:
@@ -302,7 +299,8 @@ FOLDER, _LAST = "objects", "objects.json"  # in the folder of the prediction
 class ObjectExport(CropChoices):
     """The format of predicted objects, and the crops of the format `ome-tiff`."""
 
-    to: ObjectFormat = Field(description="The format.")
+    to: ObjectFormat
+    """The format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,9 +308,11 @@ class ObjectExportState(ResultState):
     """The files of predicted objects in one format, and the progress of writing them."""
 
     kind: Literal["object-export"]
-    to: Annotated[ObjectFormat | None, Field(description="The format of the files; null: there are none.")]
+    to: ObjectFormat | None
+    """The format of the files; null: there are none."""
     n_files: int
-    notes: Annotated[list[Note], Field(description="Notes and warnings about the export.")]
+    notes: list[Note]
+    """Notes and warnings about the export."""
 
 
 def export_state(workspace: Workspace, prediction_id: str) -> ObjectExportState:
