@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
 from sqlalchemy import select
 
 from coverslip.datasets.index.classes import ClassPlan
 from coverslip.datasets.index.opening import NO_GROUPS
 from coverslip.datasets.names import natural_key
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound, WeightsUnavailable
 from coverslip.messages import text
 from coverslip.models import PAPERS, ModelRecord, check_declared, has_weights, list_models, model_info, starting_weights
@@ -173,40 +173,43 @@ _BYTES = 4  # for each parameter: weights are stored as float32
 
 
 @dataclass(frozen=True, slots=True)
-class ComparingPaper:
+class ComparingPaper(DocumentedFields):
     """A publication that compares networks."""
 
-    name: Annotated[str, Field(description="As in the list of networks, by which the form filters them.")]
+    name: str
+    """As in the list of networks, by which the form filters them."""
     title: str
 
 
 @dataclass(frozen=True, slots=True)
-class AdvisedModel:
+class AdvisedModel(DocumentedFields):
     """A network with facts for choosing it. Counts are for 1,000 classes, at its default image size."""
 
     name: str
     title: str
     family: str
     paper: str | None
-    compared_in: Annotated[list[ComparingPaper], Field(description="The publications that compare it.")]
+    compared_in: list[ComparingPaper]
+    """The publications that compare it."""
     parameters: int
-    macs: Annotated[int | None, Field(description="Multiply-accumulate operations for one image.")]
-    input_px: Annotated[int, Field(description="Default side of the input in pixels.")]
-    weights: Annotated[
-        PretrainedWeights,
-        Field(
-            description="here: on this computer; download: at first use; import: from a file; none: train from scratch."
-        ),
-    ]
-    download_bytes: Annotated[
-        int | None, Field(description="Approximate download at first use; null if there is none.")
-    ]
-    license: Annotated[str | None, Field(description="License of the weights.")]
+    macs: int | None
+    """Multiply-accumulate operations for one image."""
+    input_px: int
+    """Default side of the input in pixels."""
+    weights: PretrainedWeights
+    """here: on this computer; download: at first use; import: from a file; none: train from scratch."""
+    download_bytes: int | None
+    """Approximate download at first use; null if there is none."""
+    license: str | None
+    """License of the weights."""
     advice: str
     is_recommended: bool
-    options: Annotated[list[RecipeOption], Field(description="The keys of `model_options`.")]
-    takes_others: Annotated[bool, Field(description="Whether it accepts further options of its library.")]
-    parts: Annotated[list[str], Field(description="The values of `freeze_to`, the earliest first.")]
+    options: list[RecipeOption]
+    """The keys of `model_options`."""
+    takes_others: bool
+    """Whether it accepts further options of its library."""
+    parts: list[str]
+    """The values of `freeze_to`, the earliest first."""
 
 
 def advised_models() -> list[AdvisedModel]:
@@ -312,13 +315,13 @@ def keeping_split_of(workspace: Workspace, run_id: str, dataset_id: str, recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class RecipeText:
+class RecipeText(DocumentedFields):
     """A recipe as values of a form and as text of a file."""
 
-    values: Annotated[
-        Values, Field(description="The value of each dotted key that is given; others have their defaults.")
-    ]
-    text: Annotated[str, Field(description="The same as YAML, without comments.")]
+    values: Values
+    """The value of each dotted key that is given; others have their defaults."""
+    text: str
+    """The same as YAML, without comments."""
 
 
 def read_text(text: str) -> RecipeText:
