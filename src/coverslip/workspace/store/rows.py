@@ -46,6 +46,7 @@ from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.records import Dataset, ImageRecord, Opening, Origin
 from coverslip.datasets.names import natural_key
 from coverslip.datasets.quality.scanning import Scan, Unreadable
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.files import csv_text, plain_cell, write_bytes
 from coverslip.images.preprocessing import PixelFacts
@@ -178,11 +179,12 @@ class ChangedSince(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
+class Page(DocumentedFields, Generic[Item]):
     """A page of a list."""
 
     items: list[Item]
-    total: Annotated[int, Field(description="Total number of items on all pages.")]
+    total: int
+    """Total number of items on all pages."""
 
 
 Limit = Annotated[int, Field(ge=1, le=2_000, description="Largest number of items to return.")]
