@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.datasets.index.classes import ClassPlan
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, CoverslipError, NotFound, UnknownModel
 from coverslip.events import Emit
 from coverslip.files import sha256_json
@@ -44,13 +45,17 @@ PlannedDataset = dict[str, Any]  # Any: a dataset in `study.yaml`
 
 
 @dataclass(frozen=True, slots=True)
-class StudyNetwork:
+class StudyNetwork(DocumentedFields):
     """A network of a study."""
 
-    name: Annotated[str, Field(description="Its name in the study.")]
-    model: Annotated[str, Field(description="The name of the network in `GET /models`.")]
-    has_weights: Annotated[bool, Field(description="Whether its initial weights are on this computer.")]
-    is_own: Annotated[bool, Field(description="Whether it is proposed by the publication, or its baseline.")]
+    name: str
+    """Its name in the study."""
+    model: str
+    """The name of the network in `GET /models`."""
+    has_weights: bool
+    """Whether its initial weights are on this computer."""
+    is_own: bool
+    """Whether it is proposed by the publication, or its baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,99 +67,89 @@ class StudyArm:
 
 
 @dataclass(frozen=True, slots=True)
-class StudyPreset:
+class StudyPreset(DocumentedFields):
     """A study of a publication that can be repeated with other images."""
 
     name: str
     title: str
-    citation: Annotated[str, Field(description="The publication.")]
+    citation: str
+    """The publication."""
     networks: list[StudyNetwork]
-    small_networks: Annotated[list[StudyNetwork], Field(description="The networks at the small size.")]
-    initial_weights: Annotated[list[str], Field(description="The names of the initial weights that it compares.")]
-    folds: Annotated[int, Field(description="0: one split for each repeat.")]
+    small_networks: list[StudyNetwork]
+    """The networks at the small size."""
+    initial_weights: list[str]
+    """The names of the initial weights that it compares."""
+    folds: int
+    """0: one split for each repeat."""
     repeats: int
-    small_per_class: Annotated[int, Field(description="Most training images of each class at the small size.")]
-    arms: Annotated[list[StudyArm], Field(description="Empty: it is not the study of a publication.")]
-    recipe: Annotated[Values, Field(description="Its recipe for a single training: values of dotted keys.")]
+    small_per_class: int
+    """Most training images of each class at the small size."""
+    arms: list[StudyArm]
+    """Empty: it is not the study of a publication."""
+    recipe: Values
+    """Its recipe for a single training: values of dotted keys."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTraining:
+class PlannedTraining(DocumentedFields):
     """A training of a plan."""
 
     name: str
     dataset: str
     model: str
     regime: str
-    train_per_class: Annotated[int | None, Field(description="Training images per class; null: all.")]
-    repeat: Annotated[int, Field(description="From 1; each repeat has another split.")]
+    train_per_class: int | None
+    """Training images per class; null: all."""
+    repeat: int
+    """From 1; each repeat has another split."""
     seed: int
-    is_pretraining: Annotated[
-        bool, Field(description="Whether it is the pretraining of others; it is not part of the results.")
-    ]
+    is_pretraining: bool
+    """Whether it is the pretraining of others; it is not part of the results."""
 
 
 @dataclass(frozen=True, slots=True)
-class StudyOutlook:
+class StudyOutlook(DocumentedFields):
     """The trainings of a plan."""
 
     trainings: list[PlannedTraining]
-    folds: Annotated[int, Field(description="Folds of each training; 0: one split.")]
-    without_weights: Annotated[list[str], Field(description="Networks without available pretrained weights.")]
-    notes: Annotated[list[str], Field(description="Differences from the publication.")]
-    plan_text: Annotated[str, Field(description="`study.yaml` for the command line.")]
+    folds: int
+    """Folds of each training; 0: one split."""
+    without_weights: list[str]
+    """Networks without available pretrained weights."""
+    notes: list[str]
+    """Differences from the publication."""
+    plan_text: str
+    """`study.yaml` for the command line."""
 
 
 # The same ID or name twice would train twice.
 Distinct = Annotated[tuple[str, ...], AfterValidator(lambda names: tuple(dict.fromkeys(names)))]
 
 
-class StudyChoices(BaseModel, frozen=True, extra="forbid"):
+class StudyChoices(DocumentedFields, BaseModel, frozen=True, extra="forbid"):
     """A publication's study, or a comparison of chosen networks, on datasets of the workspace."""
 
-    preset: str | None = Field(
-        default=None,
-        max_length=60,
-        examples=["aimic"],
-        description="See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds.",
-    )
-    dataset_ids: Distinct = Field(
-        min_length=1, max_length=100, description="Labeled datasets, in the order in which they are shown."
-    )
-    networks: Distinct = Field(
-        default=(),
-        max_length=200,
-        description="Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the "
-        "preset with `is_own`, or all with `all_tables`.",
-    )
-    initial_weights: Distinct = Field(
-        default=(),
-        max_length=20,
-        description="`imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of "
-        "the preset. Empty: those of the preset, unless there are `pretraining_ids`.",
-    )
-    pretraining_ids: Distinct = Field(
-        default=(),
-        max_length=20,
-        description="Other labeled datasets. For each, networks that are pretrained on it are compared, too.",
-    )
-    is_small: bool = Field(
-        default=False,
-        description="A quick demonstration: networks whose weights come with the installation, few small images, "
-        "two epochs.",
-    )
-    arms: Distinct = Field(
-        default=(),
-        max_length=20,
-        description="Recipes and protocols of the preset, which are compared on every dataset. Empty: A, B and C.",
-    )
-    all_tables: bool = Field(default=False, description="Train everything that the tables of the publication need.")
-    plan: str | None = Field(
-        default=None,
-        max_length=2**20,
-        description="`study.yaml` of a preview, with changes; it can use the images of these datasets only. "
-        "Null: the plan of the other choices.",
-    )
+    preset: str | None = Field(default=None, max_length=60, examples=["aimic"])
+    """See `GET /study-presets`. Null: the chosen networks with the default recipe and five folds."""
+    dataset_ids: Distinct = Field(min_length=1, max_length=100)
+    """Labeled datasets, in the order in which they are shown."""
+    networks: Distinct = Field(default=(), max_length=200)
+    """Networks of the preset, which keep their recipes, or names of `GET /models`. Empty: those of the preset with
+    `is_own`, or all with `all_tables`."""
+    initial_weights: Distinct = Field(default=(), max_length=20)
+    """`imagenet`, `scratch`, `frozen` (ImageNet, only the last layer is trained), or initial weights of the preset.
+    Empty: those of the preset, unless there are `pretraining_ids`."""
+    pretraining_ids: Distinct = Field(default=(), max_length=20)
+    """Other labeled datasets. For each, networks that are pretrained on it are compared, too."""
+    is_small: bool = False
+    """A quick demonstration: networks whose weights come with the installation, few small images, two epochs."""
+    arms: Distinct = Field(default=(), max_length=20)
+    """Recipes and protocols of the preset, which are compared on every dataset. Empty: A, B and C."""
+    all_tables: bool = False
+    """Train everything that the tables of the publication need."""
+    plan: str | None = Field(default=None, max_length=2**20)
+    """`study.yaml` of a preview, with changes; it can use the images of these datasets only. Null: the plan of the
+    other choices."""
 
     @model_validator(mode="after")
     def _preset_has_its_options(self) -> Self:
@@ -410,11 +405,12 @@ _STORE = "times"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingTime:
+class TrainingTime(DocumentedFields):
     """The expected time of a training of a study."""
 
     name: str
-    seconds: Annotated[float | None, Field(description="Null if its images or weights are not available.")]
+    seconds: float | None
+    """Null if its images or weights are not available."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,11 +418,12 @@ class StudyTime(ResultState):
     """The expected time of a study on this computer, and the progress of the measurement."""
 
     kind: Literal["study-time"]
-    seconds: Annotated[
-        float | None, Field(description="Sum of the known times of all trainings; null until they are measured.")
-    ]
-    n_unknown: Annotated[int, Field(description="Number of trainings whose time is not known.")]
-    trainings: Annotated[list[TrainingTime], Field(description="The trainings; empty until their times are measured.")]
+    seconds: float | None
+    """Sum of the known times of all trainings; null until they are measured."""
+    n_unknown: int
+    """Number of trainings whose time is not known."""
+    trainings: list[TrainingTime]
+    """The trainings; empty until their times are measured."""
 
 
 def start_study_time(workspace: Workspace, choices: StudyChoices) -> StudyTime:

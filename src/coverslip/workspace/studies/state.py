@@ -5,10 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, BadRun, Conflict, CoverslipError, NotFound
 from coverslip.evaluation.table import METRICS
 from coverslip.events import Emit
@@ -97,10 +98,13 @@ class StudyTraining(PlannedTraining):
     """The current state of a training of a study."""
 
     state: CellWord
-    run_id: Annotated[str | None, Field(description="The run of the training; null before its start.")]
+    run_id: str | None
+    """The run of the training; null before its start."""
     headline: Headline | None
-    seconds: Annotated[float | None, Field(description="Duration of a finished training.")]
-    share: Annotated[float | None, Field(description="Progress of a running training.")]
+    seconds: float | None
+    """Duration of a finished training."""
+    share: float | None
+    """Progress of a running training."""
     error: str | None
 
 
@@ -109,20 +113,20 @@ class StudyState(JobFacts):
     """The current state of a study."""
 
     kind: Literal["study"]
-    preset: Annotated[str | None, Field(description="Null if its networks were chosen without a preset.")]
+    preset: str | None
+    """Null if its networks were chosen without a preset."""
     dataset_names: list[str]
     is_small: bool
-    arms: Annotated[list[str], Field(description="Recipes and protocols that are compared; empty: none.")]
-    budget_seconds: Annotated[
-        float | None, Field(description="The time limit of each start or resumption; null if there is none.")
-    ]
+    arms: list[str]
+    """Recipes and protocols that are compared; empty: none."""
+    budget_seconds: float | None
+    """The time limit of each start or resumption; null if there is none."""
     n_trainings: int
     n_done: int
     n_failed: int
     seconds_left: float | None
-    has_comparison: Annotated[
-        bool, Field(description="Whether a comparison exists; it is written when the study ends or is stopped.")
-    ]
+    has_comparison: bool
+    """Whether a comparison exists; it is written when the study ends or is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,13 @@ class StudyStory(StudyState):
     """A study with the details of its page."""
 
     metric_title: str
-    folds: Annotated[int, Field(description="Number of cross-validation folds; 0: one split.")]
+    folds: int
+    """Number of cross-validation folds; 0: one split."""
     trainings: list[StudyTraining]
-    notes: Annotated[list[str], Field(description="Differences from the publication.")]
-    plan_text: Annotated[str, Field(description="`study.yaml` for the command line.")]
+    notes: list[str]
+    """Differences from the publication."""
+    plan_text: str
+    """`study.yaml` for the command line."""
 
 
 def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
@@ -331,22 +338,26 @@ def _existing(job: Job, name: str) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkFinding:
+class NetworkFinding(DocumentedFields):
     """The result of a network on a dataset in a study, with its best initial weights."""
 
     study_id: str
     study_name: str
     model: str
-    way: Annotated[
-        str | None, Field(description="Its name in the study, if that differs from the name of the network.")
-    ]
-    regime: Annotated[str | None, Field(description="Its best initial weights; null if the study compares none.")]
-    train_per_class: Annotated[int | None, Field(description="Training images of each class; null: all.")]
+    way: str | None
+    """Its name in the study, if that differs from the name of the network."""
+    regime: str | None
+    """Its best initial weights; null if the study compares none."""
+    train_per_class: int | None
+    """Training images of each class; null: all."""
     metric_title: str
-    mean: Annotated[float, Field(description="Mean over splits.")]
+    mean: float
+    """Mean over splits."""
     n_splits: int
-    baseline: Annotated[str | None, Field(description="The baseline of the comparison; null for the baseline itself.")]
-    verdict: Annotated[str | None, Field(description="Explanation of the comparison.")]
+    baseline: str | None
+    """The baseline of the comparison; null for the baseline itself."""
+    verdict: str | None
+    """Explanation of the comparison."""
 
 
 def findings_on(workspace: Workspace, dataset_id: str) -> list[NetworkFinding]:
