@@ -10,9 +10,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from coverslip.cache.file_hashes import state_of
@@ -20,6 +20,7 @@ from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import has_image_suffix
 from coverslip.datasets.quality.related_images import divided_unit, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import Scan
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit
 from coverslip.messages import Message
@@ -51,16 +52,16 @@ SUGGESTIONS = register_function("suggestions", "coverslip.workspace.suggestions:
 
 
 @dataclass(frozen=True, slots=True)
-class SuggestedImage:
+class SuggestedImage(DocumentedFields):
     """An image that is suggested for labeling."""
 
     image_id: str
-    rank: Annotated[int, Field(description="From 1, the most useful image first.")]
-    score: Annotated[
-        float,
-        Field(description="Share of the images without a label that it represents, or 1 - margin between two classes."),
-    ]
-    reason: Annotated[Message, Field(description="Why it is suggested.")]
+    rank: int
+    """From 1, the most useful image first."""
+    score: float
+    """Share of the images without a label that it represents, or 1 - margin between two classes."""
+    reason: Message
+    """Why it is suggested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +70,12 @@ class LabelSuggestions(ResultState):
 
     kind: Literal["suggestions"]
     suggestions: list[SuggestedImage]
-    n_labeled: Annotated[int, Field(description="Number of suggested images that have a label now.")]
-    n_reserved: Annotated[int, Field(description="Number of images of the reserved test set; 0: none is reserved.")]
-    n_reserved_labeled: Annotated[int, Field(description="Number of these with a label: the test set of trainings.")]
+    n_labeled: int
+    """Number of suggested images that have a label now."""
+    n_reserved: int
+    """Number of images of the reserved test set; 0: none is reserved."""
+    n_reserved_labeled: int
+    """Number of these with a label: the test set of trainings."""
 
 
 def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions:
@@ -197,27 +201,22 @@ _SMALLEST_BLOCK = 3  # images of a class, folder or file that are needed to reco
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSuggestion:
+class GroupSuggestion(DocumentedFields):
     """A grouping of these images that a training would accept, as far as images have labels."""
 
-    column: Annotated[str | None, Field(description="Column of the tables; null for a pattern.")]
-    pattern: Annotated[str | None, Field(description="Pattern that finds groups in paths; null for a column.")]
+    column: str | None
+    """Column of the tables; null for a pattern."""
+    pattern: str | None
+    """Pattern that finds groups in paths; null for a column."""
     n_groups: int
-    example: Annotated[str, Field(description="One of the groups.")]
-    p: Annotated[
-        float | None,
-        Field(
-            description="p-value of images of a group sharing labels, size or brightness by chance; null: not tested."
-        ),
-    ] = None
-    is_supported: Annotated[bool, Field(description="Whether images of one group resemble each other.")] = False
-    divided_unit: Annotated[
-        str,
-        Field(
-            description="A name that images of several groups contain, so that these may be one patient or slide; "
-            "empty: none."
-        ),
-    ] = ""
+    example: str
+    """One of the groups."""
+    p: float | None = None
+    """p-value of images of a group sharing labels, size or brightness by chance; null: not tested."""
+    is_supported: bool = False
+    """Whether images of one group resemble each other."""
+    divided_unit: str = ""
+    """A name that images of several groups contain, so that these may be one patient or slide; empty: none."""
 
 
 _SUGGESTIONS = TypeAdapter(tuple[GroupSuggestion, ...])
