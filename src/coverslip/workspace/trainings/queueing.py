@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
@@ -33,6 +33,7 @@ from coverslip.datasets.splits.splitting import (
     split_images,
     trained_classes,
 )
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.events import SetSizes, ignore
 from coverslip.experiments.presets import Preset, with_preset
@@ -77,33 +78,40 @@ _DRAWING_LOCK = threading.Lock()  # equal requests draw once
 
 
 @dataclass(frozen=True, slots=True)
-class SplitPart:
+class SplitPart(DocumentedFields):
     """One set of a split."""
 
     part: Part
     n: int
-    n_groups: Annotated[int, Field(description="Groups of these images.")]
-    n_ungrouped: Annotated[int, Field(description="Images without a group.")]
+    n_groups: int
+    """Groups of these images."""
+    n_ungrouped: int
+    """Images without a group."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoldPart:
+class FoldPart(DocumentedFields):
     """The test set of one fold."""
 
     fold: int
     n: int
-    n_groups: Annotated[int, Field(description="Groups of these images.")]
-    n_ungrouped: Annotated[int, Field(description="Images without a group.")]
+    n_groups: int
+    """Groups of these images."""
+    n_ungrouped: int
+    """Images without a group."""
 
 
 @dataclass(frozen=True, slots=True)
-class UsedImages:
+class UsedImages(DocumentedFields):
     """The images that a training uses: those of all sets, without excluded ones."""
 
     n: int
-    n_classes: Annotated[int, Field(description="Classes with any of these images.")]
-    n_groups: Annotated[int, Field(description="Groups of these images.")]
-    n_ungrouped: Annotated[int, Field(description="Images without a group.")]
+    n_classes: int
+    """Classes with any of these images."""
+    n_groups: int
+    """Groups of these images."""
+    n_ungrouped: int
+    """Images without a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,25 +125,23 @@ class ClassSplit:
 
 
 @dataclass(frozen=True, slots=True)
-class SplitPreview:
+class SplitPreview(DocumentedFields):
     """The split of a training with this recipe."""
 
     notes: list[Note]
-    n_folds: Annotated[
-        int, Field(description="0: one split. Otherwise parts and by_class are those of the first fold.")
-    ]
+    n_folds: int
+    """0: one split. Otherwise parts and by_class are those of the first fold."""
     used: UsedImages
     parts: list[SplitPart]
-    folds: Annotated[list[FoldPart], Field(description="The test sets of the folds; empty for one split.")]
-    n_excluded: Annotated[
-        int, Field(description="Images that are not used: excluded by hand, or by a training with this recipe.")
-    ]
+    folds: list[FoldPart]
+    """The test sets of the folds; empty for one split."""
+    n_excluded: int
+    """Images that are not used: excluded by hand, or by a training with this recipe."""
     by_class: list[ClassSplit]
-    sizes: Annotated[
-        list[SetSizes],
-        Field(description="Of one split, or of each fold and of the training on all images; empty if it is refused."),
-    ]
-    refusal: Annotated[Failure | None, Field(description="Why a training would be refused; null if it would start.")]
+    sizes: list[SetSizes]
+    """Of one split, or of each fold and of the training on all images; empty if it is refused."""
+    refusal: Failure | None
+    """Why a training would be refused; null if it would start."""
 
 
 _PREVIEW_OF_SPLIT = TypeAdapter(SplitPreview)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from coverslip import pipeline
 from coverslip.cache.stores import Kind, RecordStore
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict
 from coverslip.evaluation.calibration import ReliabilityBin, reliability_bins
 from coverslip.evaluation.comparison import independent_difference
@@ -49,13 +50,12 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion:
+class Confusion(DocumentedFields):
     """Rows are the true class, columns the predicted one."""
 
     classes: tuple[str, ...]
-    counts: Annotated[
-        tuple[tuple[int, ...], ...], Field(description="A row for each true class, a column for each predicted class.")
-    ]
+    counts: tuple[tuple[int, ...], ...]
+    """A row for each true class, a column for each predicted class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,81 +69,90 @@ class RocCurve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrecisionRecallCurve:
+class PrecisionRecallCurve(DocumentedFields):
     """The precision-recall curve of a class."""
 
     class_name: str
     recall: tuple[float, ...]
     precision: tuple[float, ...]
-    ap: Annotated[float | None, Field(description="Average precision.")]
+    ap: float | None
+    """Average precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationPlot:
+class CalibrationPlot(DocumentedFields):
     """Calibration: probabilities against accuracy."""
 
-    before: Annotated[
-        list[ReliabilityBin] | None,
-        Field(description="Null if unknown: each fold has its own temperature."),
-    ]
-    after: Annotated[list[ReliabilityBin], Field(description="The reliability diagram after calibration, by bin.")]
-    error: Annotated[Measured | None, Field(description="Calibration error above chance. Null if unknown.")]
-    error_before: Annotated[Measured | None, Field(description="The same before calibration.")]
-    mean_confidence: Annotated[float | None, Field(description="Mean probability of the predicted class.")]
-    accuracy: Annotated[float | None, Field(description="Share of images whose predicted class is correct.")]
+    before: list[ReliabilityBin] | None
+    """Null if unknown: each fold has its own temperature."""
+    after: list[ReliabilityBin]
+    """The reliability diagram after calibration, by bin."""
+    error: Measured | None
+    """Calibration error above chance. Null if unknown."""
+    error_before: Measured | None
+    """The same before calibration."""
+    mean_confidence: float | None
+    """Mean probability of the predicted class."""
+    accuracy: float | None
+    """Share of images whose predicted class is correct."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class Measurement(DocumentedFields):
     """Results of a classifier on labeled images, as numbers and text."""
 
-    metrics: Annotated[Json, Field(description="metrics.json as it is.")]
-    use: Annotated[Use, Field(description="Whether to use the classifier: `yes`, `care` (with care) or `no`.")]
-    headline: Annotated[str, Field(description="The verdict in one or two sentences.")]
-    reasons: Annotated[
-        list[Reason], Field(description="Why, and the further limitations of the result; the most serious first.")
-    ]
-    words: Annotated[list[str], Field(description="Paragraphs that explain the numbers.")]
+    metrics: Json
+    """metrics.json as it is."""
+    use: Use
+    """Whether to use the classifier: `yes`, `care` (with care) or `no`."""
+    headline: str
+    """The verdict in one or two sentences."""
+    reasons: list[Reason]
+    """Why, and the further limitations of the result; the most serious first."""
+    words: list[str]
+    """Paragraphs that explain the numbers."""
     values: list[MetricValue]
-    intervals: Annotated[str, Field(description="Description of the confidence intervals.")]
+    intervals: str
+    """Description of the confidence intervals."""
     tested_on: str
     per_class: list[ClassResult]
     confusion: Confusion
     roc: list[RocCurve]
-    roc_averages: Annotated[list[RocCurve], Field(description="Averages over all classes; empty for two classes.")]
+    roc_averages: list[RocCurve]
+    """Averages over all classes; empty for two classes."""
     precision_recall: list[PrecisionRecallCurve]
     precision_recall_averages: list[PrecisionRecallCurve]
     calibration: CalibrationPlot | None
     by_domain: list[DomainResult]
-    decided: Annotated[
-        str, Field(description="Effect of the limit for `uncertain` on these images; empty if there is none.")
-    ]
+    decided: str
+    """Effect of the limit for `uncertain` on these images; empty if there is none."""
     n_mistakes: int
-    verdicts: Annotated[dict[str, str], Field(description="The result of a section in a sentence, by its name.")]
-    sections: Annotated[list[ReportSection], Field(description="All sections of the report, from top to bottom.")]
+    verdicts: dict[str, str]
+    """The result of a section in a sentence, by its name."""
+    sections: list[ReportSection]
+    """All sections of the report, from top to bottom."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparableEvaluation:
+class ComparableEvaluation(DocumentedFields):
     """An evaluation of another run on the same dataset."""
 
     id: str
-    name: Annotated[str, Field(description="Name of the run.")]
+    name: str
+    """Name of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationResults(Measurement):
     """Results of a run on an external test set, and the difference from its own test set."""
 
-    against_own_test: Annotated[
-        list[Difference],
-        Field(
-            description="For each headline metric, `first` on the run's own test set, `second` on this one, and the "
-            "difference of these independent numbers."
-        ),
-    ]
-    test_set: Annotated[Headline | None, Field(description="The result on the run's own test set.")]
-    primary: Annotated[str, Field(description="Name of the run's primary metric.")]
+    against_own_test: list[Difference]
+    """For each headline metric, `first` on the run's own test set, `second` on this one, and the difference of these
+    independent numbers."""
+    test_set: Headline | None
+    """The result on the run's own test set."""
+    primary: str
+    """Name of the run's primary metric."""
     comparable: list[ComparableEvaluation]
 
 
@@ -151,17 +160,16 @@ class EvaluationResults(Measurement):
 class Results(Measurement):
     """Results of a run on its test set, as in its report."""
 
-    methods: Annotated[list[str], Field(description="A methods paragraph for a paper, in three parts.")]
-    folds: Annotated[list[FoldResult] | None, Field(description="The metrics of each fold; null without folds.")]
-    facts: Annotated[list[tuple[str, str]], Field(description="Key facts: name and value.")]
-    learning_curve: Annotated[
-        LearningCurve | None,
-        Field(description="Expected results with twice as many images; null without a learning curve."),
-    ]
-    leakage_estimate: Annotated[
-        LeakageEstimate | None,
-        Field(description="The result of an image-level split; null if it was not requested."),
-    ]
+    methods: list[str]
+    """A methods paragraph for a paper, in three parts."""
+    folds: list[FoldResult] | None
+    """The metrics of each fold; null without folds."""
+    facts: list[tuple[str, str]]
+    """Key facts: name and value."""
+    learning_curve: LearningCurve | None
+    """Expected results with twice as many images; null without a learning curve."""
+    leakage_estimate: LeakageEstimate | None
+    """The result of an image-level split; null if it was not requested."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRecipe, BadRun, CoverslipError
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
@@ -41,37 +42,44 @@ from coverslip.workspace.store.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Headline:
+class Headline(DocumentedFields):
     """The verdict on a result, and the primary metric with its confidence interval."""
 
-    use: Annotated[
-        Use | None,
-        Field(description="Whether to use the classifier: `yes`, `care` (with care) or `no`; null: not known."),
-    ]
-    verdict: Annotated[str, Field(description="The verdict in a few sentences; empty if it is not known.")]
+    use: Use | None
+    """Whether to use the classifier: `yes`, `care` (with care) or `no`; null: not known."""
+    verdict: str
+    """The verdict in a few sentences; empty if it is not known."""
     metric: str
     title: str
     value: float | None
     low: float | None
     high: float | None
-    digits: Annotated[int, Field(description="Digits after the decimal point that are shown.")]
-    rule: Annotated[Rule, Field(description="How the classes of the measured images were predicted.")]
-    n_relabeled: Annotated[
-        int, Field(description="Test images with another label than in the first training with this split.")
-    ]
+    digits: int
+    """Digits after the decimal point that are shown."""
+    rule: Rule
+    """How the classes of the measured images were predicted."""
+    n_relabeled: int
+    """Test images with another label than in the first training with this split."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunProgress:
+class RunProgress(DocumentedFields):
     """The progress of a training."""
 
-    share: Annotated[float, Field(ge=0, le=1, description="Share of the whole run; never decreases.")]
-    seconds_left: Annotated[float | None, Field(description="Time left for the whole run; null if unknown.")]
-    may_take_longer: Annotated[bool, Field(description="Takes longer if validation results improve further.")]
-    training_share: Annotated[float, Field(ge=0, le=1, description="Share of the current training, such as a fold.")]
-    work: Annotated[Work | None, Field(description="The step in progress, unless it is an epoch.")]
-    step: Annotated[Step | None, Field(description="The position within an epoch.")]
-    stages: Annotated[tuple[StageTime, ...], Field(description="Stages of the current training so far.")]
+    share: Annotated[float, Field(ge=0, le=1)]
+    """Share of the whole run; never decreases."""
+    seconds_left: float | None
+    """Time left for the whole run; null if unknown."""
+    may_take_longer: bool
+    """Takes longer if validation results improve further."""
+    training_share: Annotated[float, Field(ge=0, le=1)]
+    """Share of the current training, such as a fold."""
+    work: Work | None
+    """The step in progress, unless it is an epoch."""
+    step: Step | None
+    """The position within an epoch."""
+    stages: tuple[StageTime, ...]
+    """Stages of the current training so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,42 +87,50 @@ class RunState(JobFacts):
     """The current state of a training."""
 
     kind: Literal["train"]
-    dataset_id: Annotated[str | None, Field(description="null: its images are not a dataset of the app.")]
+    dataset_id: str | None
+    """null: its images are not a dataset of the app."""
     dataset_name: str
     model: str
     stage: Stage | None
-    n_folds: Annotated[int, Field(description="0 for one split, or if this is not decided yet.")]
-    fold: Annotated[int | None, Field(description="The fold that is being trained, from 1.")]
-    step: Annotated[int | None, Field(description="1 (pretraining) or 2 while a training of two steps is running.")]
-    is_finishing: Annotated[bool, Field(description="Fine-tuning ends early on request; test and report follow.")]
-    can_finish: Annotated[bool, Field(description="Whether fine-tuning can be ended now.")]
+    n_folds: int
+    """0 for one split, or if this is not decided yet."""
+    fold: int | None
+    """The fold that is being trained, from 1."""
+    step: int | None
+    """1 (pretraining) or 2 while a training of two steps is running."""
+    is_finishing: bool
+    """Fine-tuning ends early on request; test and report follow."""
+    can_finish: bool
+    """Whether fine-tuning can be ended now."""
     progress: RunProgress | None
-    epoch: Annotated[int | None, Field(description="0 is before fine-tuning; null: it has not started.")]
-    n_epochs: Annotated[int | None, Field(description="The largest number; null: no fine-tuning.")]
+    epoch: int | None
+    """0 is before fine-tuning; null: it has not started."""
+    n_epochs: int | None
+    """The largest number; null: no fine-tuning."""
     has_classifier: bool
-    curve: Annotated[
-        list[float],
-        Field(
-            description="F1 on validation images for each epoch. One number for an instant classifier, and for "
-            "cross-validation: the mean over the trained folds."
-        ),
-    ]
-    curve_folds: Annotated[int, Field(description="The number of folds whose mean the curve is; 0 for a single split.")]
-    example_rows: Annotated[
-        dict[str, int], Field(description="The row_ids in the dataset of the watched images of its trainings, by ID.")
-    ]
+    curve: list[float]
+    """F1 on validation images for each epoch. One number for an instant classifier, and for cross-validation: the mean
+    over the trained folds."""
+    curve_folds: int
+    """The number of folds whose mean the curve is; 0 for a single split."""
+    example_rows: dict[str, int]
+    """The row_ids in the dataset of the watched images of its trainings, by ID."""
     headline: Headline | None
-    repeats_run: Annotated[str | None, Field(description="The earlier training that it repeats with the same split.")]
-    study_id: Annotated[str | None, Field(description="The study of the training.")]
+    repeats_run: str | None
+    """The earlier training that it repeats with the same split."""
+    study_id: str | None
+    """The study of the training."""
     started: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class LogText:
+class LogText(DocumentedFields):
     """The text of an important event."""
 
-    n: Annotated[int, Field(description="1-based number of its line in the log.")]
-    time: Annotated[float, Field(description="Seconds since 1970.")]
+    n: int
+    """1-based number of its line in the log."""
+    time: float
+    """Seconds since 1970."""
     text: str
     is_warning: bool
 
@@ -124,17 +140,17 @@ class RunStory(RunState):
     """A training with its recipe, its curves so far and its notes."""
 
     recipe: Json
-    requested_recipe: Annotated[
-        Json, Field(description="The requested recipe, before it was adapted to the time budget.")
-    ]
-    budget_seconds: Annotated[float | None, Field(description="Its time budget; null without one.")]
+    requested_recipe: Json
+    """The requested recipe, before it was adapted to the time budget."""
+    budget_seconds: float | None
+    """Its time budget; null without one."""
     recipe_text: str
-    trainings: Annotated[
-        tuple[Training, ...], Field(description="The trainings of the run, such as folds, in the order of their start.")
-    ]
+    trainings: tuple[Training, ...]
+    """The trainings of the run, such as folds, in the order of their start."""
     notes: tuple[TimedNote, ...]
     log: Annotated[list[LogText], Field(description=f"The last {MOST_LINES} important events, the oldest first.")]
-    log_tail: Annotated[list[str], Field(description="The last lines of output of the process.")]
+    log_tail: list[str]
+    """The last lines of output of the process."""
 
 
 def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:

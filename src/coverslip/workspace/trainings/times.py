@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from coverslip.cache.stores import MemoryCache
 from coverslip.datasets.index.opening import open_dataset
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import SetSizes
 from coverslip.experiments.estimating import LONG_SECONDS, Speed, measure_speed_of
@@ -30,22 +29,27 @@ _SPEEDS = MemoryCache[Speed](100_000, lambda _: 100)
 
 
 @dataclass(frozen=True, slots=True)
-class PresetTime:
+class PresetTime(DocumentedFields):
     """The expected time of a training with a preset on this computer."""
 
     preset: Preset
     seconds: float
-    is_long: Annotated[bool, Field(description="Longer than half an hour.")]
-    image_size: Annotated[int | None, Field(description="The side that the preset sets; null: it sets none.")]
+    is_long: bool
+    """Longer than half an hour."""
+    image_size: int | None
+    """The side that the preset sets; null: it sets none."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimePreview:
+class TimePreview(DocumentedFields):
     """The expected times of a training with each preset."""
 
-    presets: Annotated[list[PresetTime], Field(description="The presets that are useful here, the fastest first.")]
-    n_trainings: Annotated[int, Field(description="Folds and the classifier trained on all images; 1 without folds.")]
-    has_pretraining: Annotated[bool, Field(description="Whether pretraining on other images comes in addition.")]
+    presets: list[PresetTime]
+    """The presets that are useful here, the fastest first."""
+    n_trainings: int
+    """Folds and the classifier trained on all images; 1 without folds."""
+    has_pretraining: bool
+    """Whether pretraining on other images comes in addition."""
 
 
 def preview_times(
