@@ -11,14 +11,14 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, func, select, tuple_
 
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.text_tables import is_table
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError, NotFound
 from coverslip.images.reader import ReadPlan
 from coverslip.objects.outlines import Outlines, joined
@@ -34,13 +34,16 @@ Rectangle = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 @dataclass(frozen=True, slots=True)
-class FieldOfView:
+class FieldOfView(DocumentedFields):
     """A field of view with objects."""
 
-    row_id: Annotated[int, Field(description="The row_id of its first object, which addresses the field.")]
-    name: Annotated[str, Field(description="The name of its file, with its time point and z-plane if any.")]
+    row_id: int
+    """The row_id of its first object, which addresses the field."""
+    name: str
+    """The name of its file, with its time point and z-plane if any."""
     n_objects: int
-    version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache tiles permanently.")]
+    version: str
+    """Changes with the file; give it as ?v= to cache tiles permanently."""
 
 
 class FieldOutlines:

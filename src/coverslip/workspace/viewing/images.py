@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select, true, tu
 from coverslip.datasets.index.classes import with_classes
 from coverslip.datasets.index.records import Part
 from coverslip.datasets.names import name_as_text, natural_key
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, CoverslipError, NotFound
 from coverslip.images.decoding import prepare_decoding
 from coverslip.images.reader import ReadPlan
@@ -213,13 +214,12 @@ def _unsupported(name: str, value: str) -> CoverslipError:
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePage(Generic[Item]):
+class ImagePage(DocumentedFields, Generic[Item]):
     """Some images of a list."""
 
     items: list[Item]
-    next: Annotated[
-        int | None, Field(description="Give it as `after` to get the images that follow; null: these are the last.")
-    ]
+    next: int | None
+    """Give it as `after` to get the images that follow; null: these are the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,31 +233,30 @@ class PictureSource:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectPredictions:
+class ObjectPredictions(DocumentedFields):
     """The predictions of some objects."""
 
-    predicted: Annotated[list[int], Field(description="Positions in `classes`; -1: unreadable.")]
-    probabilities: Annotated[list[float | None], Field(description="Of the predicted classes; null: unreadable.")]
-    decisions: Annotated[
-        list[int],
-        Field(description="Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`."),
-    ]
-    corrections: Annotated[
-        list[int], Field(description="Classes that a user corrected or confirmed, or changed labels; -1: none.")
-    ]
+    predicted: list[int]
+    """Positions in `classes`; -1: unreadable."""
+    probabilities: list[float | None]
+    """Of the predicted classes; null: unreadable."""
+    decisions: list[int]
+    """Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`."""
+    corrections: list[int]
+    """Classes that a user corrected or confirmed, or changed labels; -1: none."""
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectLabels:
+class ObjectLabels(DocumentedFields):
     """The labels of some objects, in the order of their outlines."""
 
     classes: list[str]
-    labels: Annotated[
-        list[int],
-        Field(description="Positions in `classes`; -1: no label. For jobs, the labels at the request of the job."),
-    ]
-    excluded: Annotated[list[int], Field(description="Positions of the objects that a user excluded.")]
-    predictions: Annotated[ObjectPredictions | None, Field(description="null for datasets.")] = None
+    labels: list[int]
+    """Positions in `classes`; -1: no label. For jobs, the labels at the request of the job."""
+    excluded: list[int]
+    """Positions of the objects that a user excluded."""
+    predictions: ObjectPredictions | None = None
+    """null for datasets."""
 
 
 UNLABELED = -1
@@ -398,24 +397,31 @@ _NOT_OF_IMAGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class Image(DocumentedFields):
     """An image of a gallery."""
 
-    row_id: Annotated[int, Field(description="Its permanent number in the app.")]
+    row_id: int
+    """Its permanent number in the app."""
     image_id: str
-    path: Annotated[str, Field(description="Path relative to its folder or table.")]
-    label: Annotated[str | None, Field(description="The current label.")]
-    label_before: Annotated[str | None, Field(description="The label of the folder or table.")]
+    path: str
+    """Path relative to its folder or table."""
+    label: str | None
+    """The current label."""
+    label_before: str | None
+    """The label of the folder or table."""
     group: str | None
-    domain: Annotated[str, Field(description="Such as its laboratory, device or day.")]
-    problem: Annotated[
-        ImageProblem | None,
-        Field(description="duplicate: an equal image has the same class in trainings; conflicting: it has another."),
-    ]
-    is_excluded: Annotated[bool, Field(description="Whether it was excluded in the app.")]
-    width: Annotated[int | None, Field(description="In pixels; null: unreadable.")]
-    height: Annotated[int | None, Field(description="In pixels; null: unreadable.")]
-    version: Annotated[str, Field(description="Changes with the file; give it as ?v= to cache pictures permanently.")]
+    domain: str
+    """Such as its laboratory, device or day."""
+    problem: ImageProblem | None
+    """duplicate: an equal image has the same class in trainings; conflicting: it has another."""
+    is_excluded: bool
+    """Whether it was excluded in the app."""
+    width: int | None
+    """In pixels; null: unreadable."""
+    height: int | None
+    """In pixels; null: unreadable."""
+    version: str
+    """Changes with the file; give it as ?v= to cache pictures permanently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,15 +433,22 @@ class ImageFacts(Image):
     n_channels: int | None
     n_planes: int | None
     dtype: str | None
-    low: Annotated[list[float] | None, Field(description="0.1 percentile of each channel.")]
-    high: Annotated[list[float] | None, Field(description="99.9 percentile of each channel.")]
+    low: list[float] | None
+    """0.1 percentile of each channel."""
+    high: list[float] | None
+    """99.9 percentile of each channel."""
     pixel_hash: str | None
-    equal_to: Annotated[list[int], Field(description="row_ids of the first images with the same pixels.")]
-    pixel_size_um: Annotated[list[float] | None, Field(description="Width and height of a pixel in µm; null: unknown.")]
-    note: Annotated[Message | None, Field(description="A note about reading it, or why it cannot be read.")]
-    duplicates: Annotated[int, Field(description="Number of other images with the same pixels.")]
+    equal_to: list[int]
+    """row_ids of the first images with the same pixels."""
+    pixel_size_um: list[float] | None
+    """Width and height of a pixel in µm; null: unknown."""
+    note: Message | None
+    """A note about reading it, or why it cannot be read."""
+    duplicates: int
+    """Number of other images with the same pixels."""
     size_bytes: int | None
-    file: Annotated[str, Field(description="Absolute path.")]
+    file: str
+    """Absolute path."""
     predefined_split: str | None
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coverslip.cache.stores import Kind, MemoryCache, RecordStore
+from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import NotFound, UnreadableImage
 from coverslip.images.decoding import describe_image
 from coverslip.images.preprocessing import intensity_range, resized
@@ -428,14 +429,16 @@ Color = Annotated[str, Field(pattern=r"^[0-9a-f]{6}$", description="Red, green a
 Limit = Annotated[float, Field(allow_inf_nan=False, ge=-1e38, le=1e38)]
 
 
-class ChannelDisplay(BaseModel):
+class ChannelDisplay(DocumentedFields, BaseModel):
     """How a channel is shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     color: Color
-    low: Limit | None = Field(default=None, description="Intensity shown black; null: automatic, for each image.")
-    high: Limit | None = Field(default=None, description="Intensity shown in the full color; null: automatic.")
+    low: Limit | None = None
+    """Intensity shown black; null: automatic, for each image."""
+    high: Limit | None = None
+    """Intensity shown in the full color; null: automatic."""
     is_visible: bool = True
 
     @model_validator(mode="after")
@@ -446,41 +449,55 @@ class ChannelDisplay(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class ViewedChannel:
+class ViewedChannel(DocumentedFields):
     """A channel of an image, and how it is shown."""
 
-    name: Annotated[str, Field(description="The name in the file; empty: none.")]
+    name: str
+    """The name in the file; empty: none."""
     color: Color
-    low: Annotated[float, Field(description="Intensity shown black.")]
-    high: Annotated[float, Field(description="Intensity shown in the full color.")]
+    low: float
+    """Intensity shown black."""
+    high: float
+    """Intensity shown in the full color."""
     is_visible: bool
-    automatic_low: Annotated[float, Field(description="0 for 8 bit, else the 0.1 percentile of the image.")]
-    automatic_high: Annotated[float, Field(description="255 for 8 bit, else the 99.9 percentile of the image.")]
-    least: Annotated[float, Field(description="Lower end of sliders.")]
-    most: Annotated[float, Field(description="Upper end of sliders.")]
+    automatic_low: float
+    """0 for 8 bit, else the 0.1 percentile of the image."""
+    automatic_high: float
+    """255 for 8 bit, else the 99.9 percentile of the image."""
+    least: float
+    """Lower end of sliders."""
+    most: float
+    """Upper end of sliders."""
 
 
 @dataclass(frozen=True, slots=True)
-class TiledImage:
+class TiledImage(DocumentedFields):
     """An image for the viewer."""
 
     width: int
     height: int
-    tile_px: Annotated[int, Field(description="Side of a tile in pixels; those at the right and bottom are smaller.")]
-    n_levels: Annotated[int, Field(description="Level 0 has the full resolution, each further level half of it.")]
-    pixel_size_um: Annotated[list[float] | None, Field(description="Width and height of a pixel in µm; null: unknown.")]
-    series: Annotated[int, Field(description="Of the file, from 0.")]
-    t: Annotated[int, Field(description="Time point, from 0.")]
-    z: Annotated[ViewedZ | None, Field(description="z-plane from 0, or the projection; null: z-planes are channels.")]
-    series_names: Annotated[list[str], Field(description="The name of each series of the file; empty: none.")]
+    tile_px: int
+    """Side of a tile in pixels; those at the right and bottom are smaller."""
+    n_levels: int
+    """Level 0 has the full resolution, each further level half of it."""
+    pixel_size_um: list[float] | None
+    """Width and height of a pixel in µm; null: unknown."""
+    series: int
+    """Of the file, from 0."""
+    t: int
+    """Time point, from 0."""
+    z: ViewedZ | None
+    """z-plane from 0, or the projection; null: z-planes are channels."""
+    series_names: list[str]
+    """The name of each series of the file; empty: none."""
     n_t: int
     n_z: int
-    is_color: Annotated[bool, Field(description="Whether the channels are red, green and blue.")]
-    channels: Annotated[list[ViewedChannel], Field(description="The channels in the order of the file.")]
-    preparation: Annotated[
-        Work | None,
-        Field(description="Progress of the levels that are computed before the image can be shown; null: it can."),
-    ]
+    is_color: bool
+    """Whether the channels are red, green and blue."""
+    channels: list[ViewedChannel]
+    """The channels in the order of the file."""
+    preparation: Work | None
+    """Progress of the levels that are computed before the image can be shown; null: it can."""
 
 
 # Channel, color, and optionally the two limits, for example `0:ff0000:100:4095,2:00ff00`.
