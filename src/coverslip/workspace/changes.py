@@ -20,9 +20,8 @@ from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
 from pydantic_core import from_json, to_json
 from sqlalchemy import func, select
 
@@ -53,13 +52,9 @@ class Changed(DocumentedFields):
     """Send it as `after` to receive what has changed since this message."""
     topics: list[str]
     """The topics that changed; at first those missed since `after`."""
-    jobs: Annotated[
-        dict[str, dict[str, Any]],  # Any: the values of fields
-        Field(
-            description="The changed fields of the followed jobs, by ID; at first all fields. They are those of the "
-            "`result` of a training, evaluation, prediction or study, and of other jobs those of `/jobs/ID`."
-        ),
-    ]
+    jobs: dict[str, dict[str, Any]]  # Any: the values of fields
+    """The changed fields of the followed jobs, by ID; at first all fields. They are those of the `result` of a
+    training, evaluation, prediction or study, and of other jobs those of `/jobs/ID`."""
 
 
 _FollowedJob = tuple[str, str]  # ID and language
