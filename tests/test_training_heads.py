@@ -19,7 +19,7 @@ from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import FromRun, Recipe, augment_named
 from coverslip.runs.training import RefittedHead
 from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
-from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_chosen
+from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_folds_chose
 from coverslip.training.linear_probe import SHRINKAGES, calibrated_log_loss, fit_linear_probe, primary_score
 
 N_TRAIN, N_VAL = 60, 30
@@ -144,7 +144,7 @@ def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
     second_network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
     second_network.load_state_dict(network.state_dict())
     head = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
-    refit_head_as_chosen(second_network, task, head)
+    refit_head_as_folds_chose(second_network, task, head)
     np.testing.assert_array_equal(second_network.head.weight.detach().numpy(), network.head.weight.detach().numpy())
 
 

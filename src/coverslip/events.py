@@ -487,7 +487,7 @@ def show(event: Event) -> None:
         _output.updated = time.monotonic()
     line = str(event) if fraction is None else f"{_bar(fraction)} {event}"
     if shell is None:
-        _write(line, is_lasting=_is_lasting(event))
+        _overwrite_line(line, is_lasting=_is_lasting(event))
     else:
         _display(shell.execution_count, line, is_lasting=_is_lasting(event))
 
@@ -511,7 +511,7 @@ def _bar(fraction: float) -> str:
     return f"{fraction:4.0%} |{'#' * n_full}{'-' * (_BAR_WIDTH - n_full)}|"
 
 
-def _write(line: str, *, is_lasting: bool) -> None:
+def _overwrite_line(line: str, *, is_lasting: bool) -> None:
     """Overwrite the progress line; a lasting line stays above it."""
     width = shutil.get_terminal_size().columns - 1
     sys.stderr.write("\r" + (f"{line.ljust(width)}\n" if is_lasting else line[:width].ljust(width)))

@@ -221,7 +221,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         error.add_note(f"while answering {request.method} {request.url.path}")
         return problem(500, failure("internal-error", kind="fault"))
 
-    complete_document(app, _describe)
+    complete_document(app, _describe_problems)
 
 
 def _http_failure(status: int, phrase: str) -> Failure:
@@ -268,7 +268,7 @@ _RESPONSES: Json = {
 _COMMON = {"401": "Unauthorized", "503": "Busy", "default": "Error"}
 
 
-def _describe(document: Json) -> None:
+def _describe_problems(document: Json) -> None:
     """Document that every operation may return a problem, instead of FastAPI's own error format."""
     add_schemas(document, Problem)
     for name in ("HTTPValidationError", "ValidationError"):

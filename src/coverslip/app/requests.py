@@ -188,9 +188,9 @@ async def received(
                 if n_bytes > most_bytes:
                     raise error
                 if len(waiting) >= _CHUNK:
-                    await run_in_threadpool(_write, stream, bytes(waiting), folder)
+                    await run_in_threadpool(_write_all, stream, bytes(waiting), folder)
                     waiting.clear()
-            await run_in_threadpool(_write, stream, waiting, folder)
+            await run_in_threadpool(_write_all, stream, waiting, folder)
         yield file
     finally:
         file.unlink(missing_ok=True)
@@ -227,7 +227,7 @@ async def received_files(
                 files.append((one_line(name), file))
                 with stream:
                     while chunk := await upload.read(_CHUNK):
-                        await run_in_threadpool(_write, stream, chunk, folder)
+                        await run_in_threadpool(_write_all, stream, chunk, folder)
             yield files
         finally:
             for _, file in files:
@@ -248,7 +248,7 @@ def _new_file(folder: Path, suffix: str) -> tuple[RawIOBase, Path]:
         raise write_error(folder, error) from error
 
 
-def _write(file: RawIOBase, data: bytes | bytearray, folder: Path) -> None:
+def _write_all(file: RawIOBase, data: bytes | bytearray, folder: Path) -> None:
     remaining = memoryview(data)
     try:
         while remaining:

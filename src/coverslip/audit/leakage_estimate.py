@@ -118,7 +118,7 @@ _ADAPTER = TypeAdapter(LeakageAudit)
 
 def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
     """Return the cached audit of equal pixels, labels, names, cells, groups and duplicates; None if there is none."""
-    key = _key(data, scan)
+    key = _audit_key(data, scan)
     with RecordStore(LEAKAGE_AUDITS, "images") as store:
         stored = store.find([key]).get(key)
     try:
@@ -130,10 +130,10 @@ def cached_leakage_audit(data: Dataset, scan: Scan) -> LeakageAudit | None:
 def cache_leakage_audit(data: Dataset, scan: Scan, audit: LeakageAudit) -> None:
     """Store an audit in the cache."""
     with RecordStore(LEAKAGE_AUDITS, "images") as store:
-        store.keep({_key(data, scan): _ADAPTER.dump_json(audit, round_trip=True)})
+        store.keep({_audit_key(data, scan): _ADAPTER.dump_json(audit, round_trip=True)})
 
 
-def _key(data: Dataset, scan: Scan) -> str:
+def _audit_key(data: Dataset, scan: Scan) -> str:
     """Return a key of what an audit reads: pixels, labels, names, cells of the table, and units.
 
     It is independent of folders and of the names of groups. Tags of files are not in it, since scans do not read them.

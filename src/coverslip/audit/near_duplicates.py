@@ -62,12 +62,12 @@ def candidate_pairs(
     if n <= _N_NEIGHBORS + 1:  # all pairs of so few pictures
         return np.triu_indices(n, 1)
     step = _steps(n, 2 * (1 + len(_CROPPED_AT)), emit, stop)
-    numbers = _described(pictures, step)
+    numbers = _descriptors(pictures, step)
     weights, farthest = _learn_weights(pictures, numbers)
     embedded = (numbers @ weights).astype(np.float32)
     neighbors = [_nearest_pairs(embedded, embedded, _N_NEIGHBORS, farthest, step)]
     for x, y in _CROPPED_AT:
-        cropped = _described(pictures, step, np.array(((1 - _CROPPED, 0, x, y),), np.float32))
+        cropped = _descriptors(pictures, step, np.array(((1 - _CROPPED, 0, x, y),), np.float32))
         neighbors.append(_nearest_pairs((cropped @ weights).astype(np.float32), embedded, _N_CROPPED, farthest, step))
     return _distinct_pairs(
         np.concatenate([rows for rows, _ in neighbors]), np.concatenate([rows for _, rows in neighbors]), n
@@ -91,7 +91,7 @@ def _steps(n: int, n_passes: int, emit: Emit, stop: Stop) -> Callable[[], None]:
     return step
 
 
-def _described(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: Floats | None = None) -> Floats:
+def _descriptors(pictures: npt.NDArray[np.uint8], step: Callable[[], None], pose: Floats | None = None) -> Floats:
     """Return (N, D) descriptors of the pictures, unchanged or all in one pose."""
     numbers = []
     for start in range(0, len(pictures), _AT_ONCE):
@@ -222,7 +222,7 @@ def with_cached_near_duplicates(scan: Scan) -> Scan:
     if scan.n_different > MOST_SEARCHED:
         return scan
     with RecordStore(NEAR_DUPLICATES, "images") as store:
-        stored = store.find([_key(scan)]).get(_key(scan))
+        stored = store.find([_pixels_key(scan)]).get(_pixels_key(scan))
     return scan if stored is None else replace(scan, near_duplicates=_clusters(scan, json.loads(stored)))
 
 
@@ -269,7 +269,7 @@ def with_near_duplicates(
             row_clusters = _find_clusters(stacked, emit, stop)
     hashes = [[_hash_of(scan, with_picture[row]) for row in rows] for rows in row_clusters]
     with RecordStore(NEAR_DUPLICATES, "images") as store:
-        store.keep({_key(scan): json.dumps(hashes).encode()})
+        store.keep({_pixels_key(scan): json.dumps(hashes).encode()})
     return replace(scan, near_duplicates=_clusters(scan, hashes))
 
 
@@ -380,7 +380,7 @@ def _add_pictures(dataset: Dataset, positions: Sequence[int], collector: ScanCol
             report_progress(start + len(batch), len(missing))
 
 
-def _key(scan: Scan) -> str:
+def _pixels_key(scan: Scan) -> str:
     """Return a key of these pixels, independent of the order and number of images.
 
     It contains the processor, since last digits differ between processors, and computers may share a cache.

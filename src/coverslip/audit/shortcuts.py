@@ -51,7 +51,7 @@ def border_features(image: Floats) -> Floats:
     rows, columns = _block_edges(height), _block_edges(width)
     last = _BLOCKS_A_SIDE - 1
     described = [
-        _described(image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]])
+        _block_statistics(image[rows[i] : rows[i + 1], columns[j] : columns[j + 1]])
         for i in range(_BLOCKS_A_SIDE)
         for j in range(_BLOCKS_A_SIDE)
         if i in (0, last) or j in (0, last)
@@ -102,7 +102,7 @@ def _block_edges(side: int) -> list[int]:
     return [min(edge, side - 1) for edge in edges[:-1]] + [side]
 
 
-def _described(block: Floats) -> Floats:
+def _block_statistics(block: Floats) -> Floats:
     if not block.size:  # sides of a few pixels have fewer than five blocks
         return np.zeros(5 * block.shape[2], np.float32)
     pixels = block.reshape(-1, block.shape[2])

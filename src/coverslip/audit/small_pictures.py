@@ -265,10 +265,10 @@ def likely_rotations(first: Complex, second: Complex, n: int) -> Floats:
 
 def describe(pictures: Floats) -> Floats:
     """Return (N, D) descriptors of (N, side, side) pictures; N is at least 1."""
-    return np.concatenate([_described(pictures[k : k + _AT_ONCE]) for k in range(0, len(pictures), _AT_ONCE)])
+    return np.concatenate([_descriptors_at_once(pictures[k : k + _AT_ONCE]) for k in range(0, len(pictures), _AT_ONCE)])
 
 
-def _described(pictures: Floats) -> Floats:
+def _descriptors_at_once(pictures: Floats) -> Floats:
     n, side = len(pictures), pictures.shape[1]
     inner = disc(side)
     inside = pictures.reshape(n, -1)[:, inner]

@@ -297,14 +297,14 @@ def _probabilities(features: Features, pool: _Pool, run: Run | None) -> tuple[Fl
     parts = [pool.unlabeled[start : start + _ROWS_AT_ONCE] for start in range(0, len(pool.unlabeled), _ROWS_AT_ONCE)]
     if run is not None:
         classifier = load_classifier(run, "cpu")
-        by_run = [classifier.probabilities_of(_read(features, part)) for part in parts]
+        by_run = [classifier.probabilities_of(_features_at(features, part)) for part in parts]
         return np.concatenate(by_run).astype(np.float32), classifier.classes
     rng = np.random.default_rng(_SEED)
     some = np.sort(rng.permutation(len(pool.labeled))[:_MOST_LABELED])
     names, label = np.unique([pool.labels[i] for i in some.tolist()], return_inverse=True)
     if len(some) < FEWEST_LABELS or len(names) < 2:
         return None, ()
-    labeled = _read(features, pool.labeled[some])
+    labeled = _features_at(features, pool.labeled[some])
     probe = fit_linear_probe(
         labeled,
         label,
@@ -315,11 +315,11 @@ def _probabilities(features: Features, pool: _Pool, run: Run | None) -> tuple[Fl
         better=lambda logits, of_label: 0.0,  # with one amount of shrinkage, nothing is selected
         shrinkages=[_SHRINKAGE],
     )
-    logits = [probe.logits(_read(features, part)) for part in parts]
+    logits = [probe.logits(_features_at(features, part)) for part in parts]
     return apply_temperature(np.concatenate(logits), 1.0).astype(np.float32), names.tolist()
 
 
-def _read(features: Features, rows: Ints) -> Floats:
+def _features_at(features: Features, rows: Ints) -> Floats:
     return features.part(rows)[slice(0, len(rows))]
 
 

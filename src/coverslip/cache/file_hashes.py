@@ -133,7 +133,7 @@ class FileHashes:
         for each in others.values():
             paths += each.states
             packed += map(self._local_state, each.states)
-        keys = [_key(path) if state else "" for path, state in zip(paths, packed, strict=True)]
+        keys = [_path_key(path) if state else "" for path, state in zip(paths, packed, strict=True)]
         stored = self._store.find(filter(None, keys))
         digests = [_recorded(stored.get(key), state) for key, state in zip(keys, packed, strict=True)]
         if others:
@@ -196,11 +196,11 @@ class FileHashes:
         is_settled = started - state.ctime_ns > _SETTLED_NS
         if is_settled and self._devices.is_local(path, state.device) and state_of(path) == state:
             with self._lock:
-                self._new[_key(path)] = _STATE.pack(*state) + digest.digest()
+                self._new[_path_key(path)] = _STATE.pack(*state) + digest.digest()
         return digest.digest(), state
 
 
-def _key(path: str) -> str:
+def _path_key(path: str) -> str:
     return hashlib.blake2b(os.fsencode(path), digest_size=16).hexdigest()
 
 

@@ -44,12 +44,12 @@ def open_records(file: Path, schema: str, *, is_synced: bool = True) -> sqlite3.
         sqlite3.DatabaseError: the database was made by another program.
     """
     try:
-        return _open(file, schema, is_synced=is_synced)
+        return _connect(file, schema, is_synced=is_synced)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
         remove_database(file)
-        return _open(file, schema, is_synced=is_synced)
+        return _connect(file, schema, is_synced=is_synced)
 
 
 def is_damage(error: Exception) -> bool:
@@ -64,7 +64,7 @@ def remove_database(file: Path) -> None:
         file.with_name(name).unlink(missing_ok=True)
 
 
-def _open(file: Path, schema: str, *, is_synced: bool) -> sqlite3.Connection:
+def _connect(file: Path, schema: str, *, is_synced: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=_LOCK_WAIT_S, isolation_level=None, check_same_thread=False)
     try:
         # WAL, with which readers do not wait, is not safe on network file systems, which often hold home folders.

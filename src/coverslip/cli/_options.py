@@ -65,12 +65,12 @@ def keys_as_text(width: int = 100) -> str:
     keys = recipe_keys()
     blocks = []
     for group in recipe_groups():
-        rows = [_row(key, width) for key in keys if key.group == group.name]
+        rows = [_key_row(key, width) for key in keys if key.group == group.name]
         blocks.append("\n".join([f"{group.title}: {group.text}", *rows]))
     return "\n\n".join(blocks)
 
 
-def _row(key: "RecipeKey", width: int) -> str:
+def _key_row(key: "RecipeKey", width: int) -> str:
     allowed, default = key.allowed.replace("`", ""), json.dumps(key.default).strip('"')
     meaning = textwrap.fill(f"{key.title}. {key.help}", width, initial_indent="      ", subsequent_indent="      ")
     return f"  {key.key}={default}  ({allowed})\n{meaning}"

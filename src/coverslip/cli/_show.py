@@ -241,11 +241,11 @@ def notes_console() -> Console:
 
 def print_json(value: Json) -> None:
     """Print one JSON object without NaN, as in the files. JSON itself escapes the first 32 characters."""
-    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+    printed = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_json_value)
     print(_LATE_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", printed))  # noqa: T201  command-line output
 
 
-def _plain(value: Any) -> Any:  # Any: JSON values
+def _json_value(value: Any) -> Any:  # Any: JSON values
     """Return a path, a record of a file or a dataclass as JSON values."""
     if isinstance(value, Path):
         return str(value)
@@ -495,7 +495,7 @@ def show_record(console: Console, record: Json) -> None:
     """Print each field of a record on a line."""
     width = max(len(key) for key in record)
     for key, value in record.items():
-        console.print(f"{key.replace('_', ' '):<{width}}  {_text(value)}", soft_wrap=True)
+        console.print(f"{key.replace('_', ' '):<{width}}  {_cell_text(value)}", soft_wrap=True)
 
 
 def _groups_in_words(groups: GroupFacts | None) -> str:
@@ -524,7 +524,7 @@ def _show_list(console: Console, title: str, lines: Sequence[str]) -> None:
         console.print(f"  {text('command-more-lines', n=len(lines) - MOST_LINES)}")
 
 
-def _text(value: object) -> str:
+def _cell_text(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):

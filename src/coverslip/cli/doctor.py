@@ -242,7 +242,7 @@ def cache(
     from coverslip.cli._show import print_json, results_console, show_cache, size_in_words
 
     if not is_to_clean:
-        listing = _described(list_stores())
+        listing = _cache_listing(list_stores())
         if as_json:
             print_json(listing)
         else:
@@ -271,7 +271,7 @@ def cache(
         stdout.print(text("command-cache-in-use", size=size_in_words(sum(store.n_bytes for store in stores_in_use))))
 
 
-def _described(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values
+def _cache_listing(stores: "list[Store]") -> dict[str, Any]:  # Any: JSON values
     from coverslip.cache.stores import cache_folder, is_in_use, limit_bytes, store_content
 
     size = sum(store.n_bytes for store in stores)

@@ -69,7 +69,7 @@ def inspect(
     if all(is_image(Path(each)) for each in data):
         if group or group_pattern or columns or crop_size or settings or estimate_leakage:
             raise usage_error("usage-inspect-files")
-        _describe([Path(each) for each in data], as_json=as_json)
+        _show_series([Path(each) for each in data], as_json=as_json)
         return
     from coverslip import pipeline
     from coverslip.cli._show import notes_console, print_json, results_console, show_inspection
@@ -95,7 +95,7 @@ def inspect(
 _MOST_SOURCES = 100  # files of a dataset whose series are listed
 
 
-def _describe(files: "list[Path]", *, as_json: bool) -> None:
+def _show_series(files: "list[Path]", *, as_json: bool) -> None:
     """Show the series of image files, or why they cannot be read.
 
     Raises:

@@ -58,7 +58,7 @@ def models(
         is_changed = bool(option) or (classes, channels) != (_N_CLASSES, _N_CHANNELS)
         if (bench and is_changed) or (image_size is not None and not bench):
             raise usage_error("usage-bench-option")
-        described = _describe(name, classes, channels, option or [])
+        described = _network_record(name, classes, channels, option or [])
         latency = _latency(name, image_size) if bench else None
         if as_json:
             times = {} if latency is None else {"latency": {**asdict(latency), "ratio": latency.ratio}}
@@ -91,7 +91,9 @@ def _latency(name: str, image_px: int | None) -> "Latency":
     return model_latency(name, image_px=image_px)
 
 
-def _describe(name: str, n_classes: int, channels: int, settings: list[str]) -> dict[str, Any]:  # Any: JSON values
+def _network_record(
+    name: str, n_classes: int, channels: int, settings: list[str]
+) -> dict[str, Any]:  # Any: JSON values
     """Return the record of a network with the costs of these settings."""
     if wrong := [setting for setting in settings if "=" not in setting]:
         raise usage_error("usage-model-option", option=wrong[0])

@@ -220,7 +220,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """
     from coverslip.training.fitting import calibrate
 
-    split_data = capped_split_data(data, scan, folds.refit, recipe)
+    split_data = capped_split_data(data, scan, folds.refit_split, recipe)
     write_training_hashes(split_data, recipe, context.run)
     fold_runs = [context.run.fold(k) for k in range(1, len(folds.splits) + 1)]
     choices = _choices(fold_runs)
@@ -271,11 +271,11 @@ def _choices(folds: Sequence[Run]) -> "Choices":
         keeps_head=2 * sum(stage.head == "kept" for stage in instant_stages) > len(instant_stages),
         head_temperature=statistics.median([stage.temperature for stage in instant_stages]) if instant_stages else 1.0,
         epochs=statistics.median_high([record.selected_epoch for record in records]),
-        refitted=_refitted([record.finetune for record in records if record.selected_epoch]),
+        refitted=_median_refitted_head([record.finetune for record in records if record.selected_epoch]),
     )
 
 
-def _refitted(stages: Sequence[FinetuneStage | None]) -> RefittedHead | None:
+def _median_refitted_head(stages: Sequence[FinetuneStage | None]) -> RefittedHead | None:
     """Return the median of the linear probes that the folds averaged with their trained heads."""
     heads = [stage.refitted for stage in stages if stage is not None and stage.refitted is not None]
     if not heads:

@@ -219,7 +219,7 @@ def sizes_of(split_data: SplitData, recipe: Recipe) -> SetSizes:
 
 def sizes_of_folds(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe) -> list[SetSizes]:
     """Return the numbers of images of each fold, and then of the training on all images."""
-    splits = (*folds.splits, folds.refit)
+    splits = (*folds.splits, folds.refit_split)
     return [sizes_of(capped_split_data(data, scan, split, recipe), recipe) for split in splits]
 
 

@@ -195,16 +195,16 @@ def _note_excluded(rows: Sequence[Prediction], classes: Collection[str], dropped
 
 def _note_nearly_equal(labels: set[str], classes: Collection[str], emit: Emit) -> None:
     """Emit a warning for each label that differs from a class only in case, spaces or punctuation."""
-    plain = {_plain(name): name for name in classes}
+    plain = {_letters_and_digits(name): name for name in classes}
     for label in sorted(labels):
-        if (name := plain.get(_plain(label))) is not None:
+        if (name := plain.get(_letters_and_digits(label))) is not None:
             nearly_equal = note(
                 "nearly-equal-labels", level="warning", label=one_line(label, 60), class_name=one_line(name, 60)
             )
             emit(Noted.of(nearly_equal))
 
 
-def _plain(name: str) -> str:
+def _letters_and_digits(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum()) or name
 
 

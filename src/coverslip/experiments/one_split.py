@@ -423,7 +423,7 @@ def learning_curve_hook(
         records, has_groups = split_data.data.records, split_data.data.has_groups
         has_name = np.array([records[i].group is not None for i in positions[is_used].tolist()])
         curve = learning_curve(
-            _rows((train, val), is_used),
+            _used_features((train, val), is_used),
             label[is_used],
             unit[is_used],
             n_images=len(fitted_images),
@@ -441,7 +441,7 @@ def learning_curve_hook(
     return draw
 
 
-def _rows(features: "Sequence[Features]", is_used: np.ndarray) -> np.ndarray:
+def _used_features(features: "Sequence[Features]", is_used: np.ndarray) -> np.ndarray:
     """Return the features of the used images, read in blocks."""
     used_rows, first = [], 0
     for stored in features:

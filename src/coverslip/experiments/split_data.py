@@ -170,7 +170,7 @@ def fit_network(
         The network, and the detector; None for the detector if training was stopped.
     """
     from coverslip.training.batches import TrainingTask
-    from coverslip.training.fitting import fit, ignore_features, initial_classifier, refit
+    from coverslip.training.fitting import fit, fit_as_folds_chose, ignore_features, initial_classifier
     from coverslip.training.ood import fit_ood_detector
 
     fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
@@ -187,7 +187,7 @@ def fit_network(
         on_features = on_features or ignore_features
         if choices is not None:
             fold_index = fold_indices_of(split_data.train.tolist())
-            fitted = refit(task, fold_index, choices, initial, on_features)
+            fitted = fit_as_folds_chose(task, fold_index, choices, initial, on_features)
         else:
             # With a cap on the training images, the last layer is not fitted on validation images too.
             is_capped = recipe.split.train_per_class is not None

@@ -373,7 +373,7 @@ class PackedClassifier:
         from safetensors.numpy import load
 
         with _opened(self.path, file) as (stream, size):
-            data = _read(stream, size, self.path)
+            data = _read_exactly(stream, size, self.path)
         _check_sha256(self.path, self.card, file, hashlib.sha256(data).hexdigest())
         try:
             tensors: Tensors = load(data)
@@ -464,7 +464,7 @@ def card_of(path: Path) -> ClassifierCard:
     with _opened(path, CARD) as (stream, size):
         if size > _LARGEST_CARD:
             raise BadClassifier("card-too-large", file=path, name=CARD, n_bytes=size)
-        data = _read(stream, size, path)
+        data = _read_exactly(stream, size, path)
     try:
         return ClassifierCard.model_validate_json(data)
     except ValidationError as error:
@@ -535,7 +535,7 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     optional = {OOD_FILE: statistics is not None, DELIVERED_HEAD: packed.card.tested is not None}
     for name in (CARD, WEIGHTS, *(name for name, is_there in optional.items() if is_there)):
         with _opened(path, name) as (stream, size):
-            entries[name] = _read(stream, size, path)
+            entries[name] = _read_exactly(stream, size, path)
     write_archive(file, entries)
 
 
@@ -543,7 +543,7 @@ def metrics_bytes(path: Path) -> bytes | None:
     """Return `metrics.json` of a run folder or a `.coverslip` file; None if there is none that can be read."""
     try:
         with _opened(path, _METRICS) as (stream, size):
-            return _read(stream, size, path) if size <= _LARGEST_METRICS else None
+            return _read_exactly(stream, size, path) if size <= _LARGEST_METRICS else None
     except BadClassifier:
         return None
 
@@ -564,7 +564,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
         raise BadClassifier("classifier-file-not-readable", file=path / name, reason=str(error)) from error
 
 
-def _read(stream: IO[bytes], n: int, path: Path) -> bytes:
+def _read_exactly(stream: IO[bytes], n: int, path: Path) -> bytes:
     """Read exactly n bytes in chunks, so that a zip entry never unpacks to more."""
     data = bytearray()
     while len(data) < n:
@@ -577,11 +577,11 @@ def _read(stream: IO[bytes], n: int, path: Path) -> bytes:
 
 def _read_header(stream: IO[bytes], size: int, path: Path) -> dict[str, TensorFacts]:
     """Read the header of the weights, and check that it agrees with their size."""
-    n_header = int.from_bytes(_read(stream, 8, path), "little") if size >= 8 else size
+    n_header = int.from_bytes(_read_exactly(stream, 8, path), "little") if size >= 8 else size
     if n_header > min(_LARGEST_HEADER, size - 8):
         raise BadClassifier("weights-truncated", file=path)
     try:
-        listed = json.loads(_read(stream, n_header, path), parse_int=_size_of)
+        listed = json.loads(_read_exactly(stream, n_header, path), parse_int=_size_of)
         tensors = {
             name: TensorFacts(str(about["dtype"]), _shape_of(about))
             for name, about in listed.items()

@@ -558,7 +558,7 @@ def key_faults(error: ValidationError, recipe: type[BaseModel]) -> list[Fault]:
     unknown = {detail["loc"][:1] for detail in details if detail["type"] == "extra_forbidden"}
     # A misspelled required key is also missing; it is reported once.
     details = [detail for detail in details if detail["type"] != "missing" or detail["loc"][:1] not in unknown]
-    described = [(".".join(_path(detail)), _describe(detail, recipe)) for detail in details[:_MOST_FAULTS]]
+    described = [(".".join(_path(detail)), _fault_text(detail, recipe)) for detail in details[:_MOST_FAULTS]]
     n_more = len(details) - len(described)
     return [*dict.fromkeys(described), *([("", text("more-faults", n_more=n_more))] if n_more else [])]
 
@@ -581,7 +581,7 @@ def _path(fault: Any) -> list[str]:  # Any: Pydantic's ErrorDetails
     return path
 
 
-def _describe(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's ErrorDetails
+def _fault_text(fault: Any, recipe: type[BaseModel]) -> str:  # Any: Pydantic's ErrorDetails
     path = _path(fault)
     if path == ["init", "run"] and fault["type"] == "extra_forbidden":
         return text("init-with-run-and-data")

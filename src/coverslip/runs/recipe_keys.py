@@ -460,7 +460,7 @@ def read_yaml(source: str, file: Path | None = None) -> tuple[dict[str, Any], di
         BadRecipe: the source is not YAML, or larger than any recipe; the error has the line.
     """
     try:
-        data, node = _read(source)
+        data, node = _parse_yaml(source)
     except _Unreadable as error:
         if error.line is None:
             raise BadRecipe("recipe-not-readable", file=file, reason=error.reason) from error
@@ -484,7 +484,7 @@ def read_value(source: str) -> Any:  # Any: as YAML gives it
         ValueError: the text is not YAML, or too large.
     """
     try:
-        return copy.deepcopy(_read(source)[0])
+        return copy.deepcopy(_parse_yaml(source)[0])
     except _Unreadable as error:
         raise ValueError(error.reason) from error
 
@@ -517,7 +517,7 @@ def _too_deep() -> str:
 
 
 @lru_cache(maxsize=32)  # the recipe of a run is read often, and parsing YAML is the slowest part
-def _read(source: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node of ruamel.yaml
+def _parse_yaml(source: str) -> tuple[Any, Any]:  # Any: as YAML gives it, and a node of ruamel.yaml
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError

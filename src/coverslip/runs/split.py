@@ -82,12 +82,12 @@ def read_split(file: Path) -> tuple[SplitRow, ...]:
     """
     try:
         shared: dict[str, str] = {}
-        return tuple(_row(cells, shared) for cells in rows_of_table(file))
+        return tuple(_split_row(cells, shared) for cells in rows_of_table(file))
     except (KeyError, TypeError, ValueError) as error:
         raise BadRun("damaged-training-table", file=file, reason=str(error)) from error
 
 
-def _row(cells: dict[str, str], shared: dict[str, str]) -> SplitRow:
+def _split_row(cells: dict[str, str], shared: dict[str, str]) -> SplitRow:
     """Return a row. Equal cells of several rows are stored once, in `shared`."""
     if cells["split"] not in get_args(Part):
         raise ValueError(text("unknown-set", name=cells["split"][:40]))

@@ -84,7 +84,7 @@ def find_project(server: AccountServer, project_id: str) -> Project:
         NotFound: there is none.
     """
     with server.engine.connect() as connection:
-        return _project(_row(connection, project_id))
+        return _project(_project_row(connection, project_id))
 
 
 def add_project(
@@ -99,7 +99,7 @@ def add_project(
     values = {"name": name, "roots": _allowed(server, roots), "max_bytes": max_bytes}
     with write_transaction(server.engine) as connection:
         connection.execute(insert(projects).values(id=project_id, created=now(), **values))
-        return _project(_row(connection, project_id))
+        return _project(_project_row(connection, project_id))
 
 
 def change_project(
@@ -118,9 +118,9 @@ def change_project(
     """
     values = {"name": name, "roots": _allowed(server, roots), "max_bytes": max_bytes}
     with write_transaction(server.engine) as connection:
-        _row(connection, project_id)
+        _project_row(connection, project_id)
         connection.execute(update(projects).where(projects.c.id == project_id).values(**values))
-        return _project(_row(connection, project_id))
+        return _project(_project_row(connection, project_id))
 
 
 def remove_project(server: AccountServer, project_id: str, *, is_removed: bool = True) -> Project:
@@ -130,10 +130,10 @@ def remove_project(server: AccountServer, project_id: str, *, is_removed: bool =
         NotFound: there is no such project.
     """
     with write_transaction(server.engine) as connection:
-        _row(connection, project_id)
+        _project_row(connection, project_id)
         removed = now() if is_removed else None
         connection.execute(update(projects).where(projects.c.id == project_id).values(removed=removed))
-        return _project(_row(connection, project_id))
+        return _project(_project_row(connection, project_id))
 
 
 def list_members(server: AccountServer, project_id: str) -> list[Member]:
@@ -144,7 +144,7 @@ def list_members(server: AccountServer, project_id: str) -> list[Member]:
     """
     query = select(users.c.id, users.c.name, members.c.role).join(members, members.c.user_id == users.c.id)
     with server.engine.connect() as connection:
-        _row(connection, project_id)
+        _project_row(connection, project_id)
         rows = connection.execute(query.where(members.c.project_id == project_id).order_by(users.c.name))
         return [Member(row.id, row.name, row.role) for row in rows]
 
@@ -159,7 +159,7 @@ def set_member(server: AccountServer, project_id: str, user_id: str, role: Role)
     row = {"project_id": project_id, "user_id": user_id, "role": role}
     is_member = (members.c.project_id == project_id) & (members.c.user_id == user_id)
     with write_transaction(server.engine) as connection:
-        _row(connection, project_id)
+        _project_row(connection, project_id)
         before: Role | None = connection.execute(select(members.c.role).where(is_member)).scalar()
         replace_rows(connection, members, [row])
     return before
@@ -173,7 +173,7 @@ def remove_member(server: AccountServer, project_id: str, user_id: str) -> None:
     """
     is_member = (members.c.project_id == project_id) & (members.c.user_id == user_id)
     with write_transaction(server.engine) as connection:
-        _row(connection, project_id)
+        _project_row(connection, project_id)
         connection.execute(delete(members).where(is_member))
 
 
@@ -231,7 +231,7 @@ def _allowed(server: AccountServer, roots: Sequence[str]) -> list[str]:
     return allowed
 
 
-def _row(connection: Connection, project_id: str) -> RowMapping:
+def _project_row(connection: Connection, project_id: str) -> RowMapping:
     row = connection.execute(select(projects).where(projects.c.id == project_id)).mappings().first()
     if row is None:
         raise NotFound("no-such-project")

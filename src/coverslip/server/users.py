@@ -80,7 +80,7 @@ def find_user(server: AccountServer, user_id: str) -> User:
         NotFound: there is none.
     """
     with server.engine.connect() as connection:
-        return user_in(_row(connection, user_id))
+        return user_in(_user_row(connection, user_id))
 
 
 def find_user_by_name(server: AccountServer, name: str) -> User:
@@ -127,13 +127,13 @@ def change_user(
     """
     changes = {name: value for name, value in (("is_admin", is_admin), ("is_active", is_active)) if value is not None}
     with write_transaction(server.engine) as connection:
-        _row(connection, user_id)
+        _user_row(connection, user_id)
         if changes:
             connection.execute(update(users).where(users.c.id == user_id).values(**changes))
         if is_active is False:
             connection.execute(delete(keys).where(keys.c.user_id == user_id))
         _check_admins(connection)
-        return user_in(_row(connection, user_id))
+        return user_in(_user_row(connection, user_id))
 
 
 def remove_user(server: AccountServer, user_id: str) -> None:
@@ -144,7 +144,7 @@ def remove_user(server: AccountServer, user_id: str) -> None:
         Conflict: no active administrator would remain.
     """
     with write_transaction(server.engine) as connection:
-        _row(connection, user_id)
+        _user_row(connection, user_id)
         connection.execute(delete(keys).where(keys.c.user_id == user_id))
         connection.execute(delete(members).where(members.c.user_id == user_id))
         values = {"removed": _time(), "is_active": False, "is_admin": False, "password_hash": None}
@@ -162,7 +162,7 @@ def restore_user(server: AccountServer, user_id: str) -> User:
     with write_transaction(server.engine) as connection:
         if not connection.execute(update(users).where(is_removed).values(removed=None, is_active=True)).rowcount:
             raise NotFound("no-such-user")
-        return user_in(_row(connection, user_id))
+        return user_in(_user_row(connection, user_id))
 
 
 def invite(server: AccountServer, user_id: str) -> str:
@@ -173,7 +173,7 @@ def invite(server: AccountServer, user_id: str) -> str:
         Conflict: a proxy signs this user in.
     """
     with write_transaction(server.engine) as connection:
-        if _row(connection, user_id)["has_proxy"]:
+        if _user_row(connection, user_id)["has_proxy"]:
             raise Conflict("user-has-proxy")
         connection.execute(delete(keys).where(keys.c.user_id == user_id, keys.c.kind == "invitation"))
         return _add_key(connection, user_id, "invitation")
@@ -205,7 +205,7 @@ def accept_invitation(server: AccountServer, invitation: str, password: str) -> 
         user = invited_user(server, invitation)
         connection.execute(delete(keys).where(keys.c.user_id == user.id))
         connection.execute(update(users).where(users.c.id == user.id).values(password_hash=hashed))
-        return user_in(_row(connection, user.id)), _add_key(connection, user.id, "session")
+        return user_in(_user_row(connection, user.id)), _add_key(connection, user.id, "session")
 
 
 def change_password(server: AccountServer, user: User, current: str, new: str, *, client: str = "") -> str:
@@ -471,7 +471,7 @@ def _check_admins(connection: Connection) -> None:
         raise Conflict("last-administrator")
 
 
-def _row(connection: Connection, user_id: str) -> RowMapping:
+def _user_row(connection: Connection, user_id: str) -> RowMapping:
     row = connection.execute(select(users).where(users.c.id == user_id)).mappings().first()
     if row is None or row["removed"]:
         raise NotFound("no-such-user")

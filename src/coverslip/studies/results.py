@@ -101,7 +101,7 @@ class FailedTraining:
 
 def rows_of(cells: Iterable[Cell], folder: Path, primary_metric: str) -> list[ResultRow]:
     """Return the current rows of all trainings. A training without results has one row without numbers."""
-    return [row for cell in cells if not cell.is_pretraining for row in _rows(cell, folder, primary_metric)]
+    return [row for cell in cells if not cell.is_pretraining for row in _rows_of_cell(cell, folder, primary_metric)]
 
 
 def failed_trainings(rows: Iterable[ResultRow]) -> tuple[FailedTraining, ...]:
@@ -139,7 +139,7 @@ def _cell(value: object) -> object:
     return "" if value is None else ReadyCell(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def _rows(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
+def _rows_of_cell(cell: Cell, folder: Path, primary_metric: str) -> list[ResultRow]:
     status = state_of(cell)
     common = _of_cell(cell, folder)
     if status.state != "done":

@@ -115,7 +115,7 @@ def _differing(cells: Sequence[Cell]) -> list[str]:
 
 def settings_of(recipe: Recipe) -> dict[str, str]:
     """Return the dotted recipe keys with their values as in a recipe file, without those that are not a setting."""
-    values = _plain(recipe.model_dump(mode="json"))
+    values = _dotted_values(recipe.model_dump(mode="json"))
     return {key: as_written(value) for key, value in values.items() if key not in _IGNORED_KEYS}
 
 
@@ -124,11 +124,11 @@ def as_written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _plain(section: Mapping[str, Any], before: str = "") -> dict[str, Any]:  # Any: values of recipe keys
+def _dotted_values(section: Mapping[str, Any], before: str = "") -> dict[str, Any]:  # Any: values of recipe keys
     values: dict[str, Any] = {}
     for key, value in section.items():
         if key in ("split", "augment", "classes", "regularizer", "model_options") and isinstance(value, dict):
-            values |= _plain(value, f"{key}.")
+            values |= _dotted_values(value, f"{key}.")
         elif key == "init" and isinstance(value, dict) and "run" in value:
             values["init.run"] = Path(value["run"]).name
         else:

@@ -63,7 +63,7 @@ from coverslip.training.heads import (
     Variation,
     features_of,
     refit_head,
-    refit_head_as_chosen,
+    refit_head_as_folds_chose,
     trained_logits,
 )
 from coverslip.training.linear_probe import LinearHead, is_preferred, is_significantly_worse, primary_value, rank
@@ -380,7 +380,7 @@ def instant_stage(
         The head with its logits of held-out images, and the record of the stage.
     """
     images, recipe, context = task.images, task.recipe, task.context
-    file, key = context.run.checkpoint_file("instant"), _key(task)
+    file, key = context.run.checkpoint_file("instant"), _stage_key(task)
     if (stored := _stored(file, key)) is not None:
         network.set_head(stored[0].head.weight, stored[0].head.bias)
         return stored
@@ -422,7 +422,7 @@ def instant_stage(
     return choice, stage
 
 
-def _key(task: TrainingTask) -> str:
+def _stage_key(task: TrainingTask) -> str:
     """Return a hash of everything that the stage depends on: a new time budget can change the recipe."""
     images = task.images
     digests = task.digest_of([*images.train.tolist(), *images.val.tolist()])
@@ -467,7 +467,7 @@ def _stored(file: Path, key: str) -> tuple[HeadChoice, InstantStage] | None:
         return None
 
 
-# `fit` with validation images, `refit` with choices that folds have made.
+# `fit` with validation images, `fit_as_folds_chose` with choices that folds have made.
 
 _ENOUGH = 0.75  # share of the recommended images of fine-tuning; with fewer it is worse more often
 
@@ -492,7 +492,9 @@ class Fitted:
     stages: tuple[StageRecord, ...]
     selected_stage: Literal["instant", "finetune"]
     is_stopped: bool  # on request, before the end
-    held_out: HeldOut | None = None  # after `refit`: training images by heads fitted without them; None: not available
+    held_out: HeldOut | None = (
+        None  # after `fit_as_folds_chose`: training images by heads fitted without them; None: not available
+    )
     schedule_changes: dict[float, float] = field(default_factory=dict)  # as the recipe key of this name
 
     @property
@@ -668,7 +670,7 @@ def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
     return Noted.of(note("diverged", level="warning", remedies=(_lower_rate(recipe),), epoch=epochs_run))
 
 
-def refit(
+def fit_as_folds_chose(
     task: TrainingTask,
     fold_index: Ints,
     choices: Choices,
@@ -714,7 +716,7 @@ def refit(
         if finetuned.stopped_because == "diverged":
             raise _diverged(recipe)
         if choices.refitted is not None:
-            refit_head_as_chosen(network, task, choices.refitted)
+            refit_head_as_folds_chose(network, task, choices.refitted)
         stages.append(_finetune_stage(finetuned, recipe, choices.refitted))
     selected: Literal["instant", "finetune"] = "finetune" if choices.epochs else "instant"
     context.emit(_selected(selected, finetuned))

@@ -414,7 +414,7 @@ def fit_head_on_all(
     return head, fit_temperature(logits[is_held_out], label[is_held_out])
 
 
-def refit_head_as_chosen(network: Network, task: TrainingTask, average: RefittedHead) -> None:
+def refit_head_as_folds_chose(network: Network, task: TrainingTask, average: RefittedHead) -> None:
     """Average the trained head with a refitted head as folds have chosen, on training images only.
 
     Raises:

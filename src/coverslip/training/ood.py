@@ -77,7 +77,10 @@ def fit_ood_detector(
     positions = np.concatenate([train, val])
     with features_of(fitted.network, task, positions) as (features, _):
         n = len(train)
-        features_of_train, features_of_val = _read(features, slice(0, n)), _read(features, slice(n, len(positions)))
+        features_of_train, features_of_val = (
+            _features_of_rows(features, slice(0, n)),
+            _features_of_rows(features, slice(n, len(positions))),
+        )
     label = train_label
     if is_frozen:  # it was trained neither on training images nor on validation images
         features_of_train, label = (
@@ -113,5 +116,5 @@ def fit_ood_detector(
     )
 
 
-def _read(features: Features, rows: slice) -> npt.NDArray[np.float32]:
+def _features_of_rows(features: Features, rows: slice) -> npt.NDArray[np.float32]:
     return features[rows] if rows.stop > rows.start else np.zeros((0, features.shape[1]), np.float32)

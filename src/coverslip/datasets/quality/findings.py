@@ -364,7 +364,7 @@ def similar_names(names: Iterable[str]) -> list[tuple[str, ...]]:
     """
     spellings: dict[str, dict[str, None]] = {}
     for name in names:
-        spellings.setdefault(_plain(name), {})[name] = None
+        spellings.setdefault(_spelling_key(name), {})[name] = None
     return [tuple(each) for each in spellings.values() if len(each) > 1]
 
 
@@ -373,7 +373,7 @@ def merge_of(spellings: Sequence[str], n_images: dict[str, int]) -> dict[str, li
     return {max(spellings, key=lambda name: n_images.get(name, 0)): list(spellings)}
 
 
-def _plain(name: str) -> str:
+def _spelling_key(name: str) -> str:
     """Return what the spellings of a name have in common."""
     if not name.isascii():
         name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())

@@ -132,7 +132,7 @@ class Folds:
         return self._all_in("test")
 
     @property
-    def refit(self) -> Split:
+    def refit_split(self) -> Split:
         """All images that are not excluded as training images, as for the run's classifier."""
         return self._all_in("train")
 

@@ -300,31 +300,33 @@ EFFICIENTNETV2_CELL = Preset(
 # MobileViT-MN (Wei and others 2025): the rows of its tables 2 and 3, and the comparison networks.
 
 
-def _row(name: str, dsc: bool, mv2: str, block: str, *, by: str = "counts", **more: Any) -> Changes:  # Any: options
+def _ablation(
+    name: str, dsc: bool, mv2: str, block: str, *, by: str = "counts", **more: Any
+) -> Changes:  # Any: options
     options = {"dsc": dsc, "mv2_attention": mv2, "mobilevit_attention": block, "placement": by, **more}
     return {"name": name, "recipe": {"model": "mobilevit_mn", "model_options": options}}
 
 
 _ONE, _THREE = [1, 1, 1], [3, 3, 3]
 _TABLE_2 = (
-    _row("MobileViT", False, "none", "none"),
-    _row("Model_DSC", True, "none", "none"),
-    _row("MV2_SE", True, "se", "none"),
-    _row("MV2_SE_Mb_tr1", True, "se", "none", depths=_ONE),
-    _row("MV2_SE_Mb_tr3", True, "se", "none", depths=_THREE),
-    _row("MV2_NAM", True, "nam", "none"),
-    _row("MV2_NAM_Mb_tr1", True, "nam", "none", depths=_ONE),
-    _row("MV2_NAM_Mb_tr3", True, "nam", "none", depths=_THREE),
-    _row("Mb_SE", False, "none", "se"),
-    _row("Mb_NAM", False, "none", "nam"),
-    _row("MV2_SE_Mb_NAM", False, "se", "nam"),
-    _row("MV2_NAM_Mb_SE", False, "nam", "se"),
+    _ablation("MobileViT", False, "none", "none"),
+    _ablation("Model_DSC", True, "none", "none"),
+    _ablation("MV2_SE", True, "se", "none"),
+    _ablation("MV2_SE_Mb_tr1", True, "se", "none", depths=_ONE),
+    _ablation("MV2_SE_Mb_tr3", True, "se", "none", depths=_THREE),
+    _ablation("MV2_NAM", True, "nam", "none"),
+    _ablation("MV2_NAM_Mb_tr1", True, "nam", "none", depths=_ONE),
+    _ablation("MV2_NAM_Mb_tr3", True, "nam", "none", depths=_THREE),
+    _ablation("Mb_SE", False, "none", "se"),
+    _ablation("Mb_NAM", False, "none", "nam"),
+    _ablation("MV2_SE_Mb_NAM", False, "se", "nam"),
+    _ablation("MV2_NAM_Mb_SE", False, "nam", "se"),
 )
 _TABLE_3 = (  # the rows that are not in table 2
-    _row("no_trans", False, "none", "none"),
-    _row("no_trans_DSC", True, "none", "none"),
-    _row("trans_DSC_NAM", True, "none", "nam", by="text"),
-    _row("trans_DSC_SE_NAM", True, "se", "nam", by="text"),
+    _ablation("no_trans", False, "none", "none"),
+    _ablation("no_trans_DSC", True, "none", "none"),
+    _ablation("trans_DSC_NAM", True, "none", "nam", by="text"),
+    _ablation("trans_DSC_SE_NAM", True, "se", "nam", by="text"),
 )
 
 
@@ -554,12 +556,12 @@ def _first_step(first: Dataset, is_small: bool) -> Changes:
 
 def _labels(first: Iterable[str], target: Iterable[str]) -> dict[str, str]:
     """Return the names in the first step and in the target of classes that differ only in case and leading zeros."""
-    target_names = {_plain(name): name for name in target}
-    pairs = ((name, target_names.get(_plain(name))) for name in first)
+    target_names = {_without_zeros(name): name for name in target}
+    pairs = ((name, target_names.get(_without_zeros(name))) for name in first)
     return {name: match for name, match in pairs if match is not None and match != name}
 
 
-def _plain(name: str) -> str:
+def _without_zeros(name: str) -> str:
     return name.casefold().lstrip("0") or "0"
 
 
