@@ -275,7 +275,7 @@ def test_a_workspace_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try with")
 def test_a_body_that_the_disk_does_not_take_is_no_fault_of_ours() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full, refusing(CoverslipError, "file-not-written"):
-        requests._write(full, b"x", Path("/dev"))
+        requests._write_all(full, b"x", Path("/dev"))
 
 
 def run_app(*options: str) -> subprocess.CompletedProcess[str]:

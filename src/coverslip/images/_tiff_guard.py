@@ -147,7 +147,7 @@ def _read_page(file: BinaryIO, layout: _Layout, offset: int) -> _Page:
         if code == _SUB_PAGES:
             sub_pages = _numbers(file, layout, value_type, min(count, _MAX_PAGES + 1), value)
         elif code == _DESCRIPTION:
-            description = _text(file, layout, count, value)
+            description = _value(file, layout, count, value).decode(errors="replace")
     return _Page(n_numbers, sub_pages, description, next_page)
 
 
@@ -160,10 +160,6 @@ def _numbers(file: BinaryIO, layout: _Layout, kind: int, count: int, value: byte
     """Return the offsets in a tag, of four or eight bytes each."""
     number = f"{layout.tag[0]}{count}{'Q' if kind in (16, 18) else 'I'}"
     return struct.unpack(number, _value(file, layout, struct.calcsize(number), value))
-
-
-def _text(file: BinaryIO, layout: _Layout, count: int, value: bytes) -> str:
-    return _value(file, layout, count, value).decode(errors="replace")
 
 
 def _value(file: BinaryIO, layout: _Layout, size: int, value: bytes) -> bytes:

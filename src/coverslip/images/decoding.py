@@ -175,14 +175,14 @@ def read_pixels(
         CoverslipError: within `decode_in_processes` only: no process can be started.
     """
     if fields is None or plan.region is None or plan.level or plan.z == "best-focus":
-        return _read(path, plan, max_bytes, within)
+        return _read_in_pool(path, plan, max_bytes, within)
     whole = plan.model_copy(update={"region": None, "crop_size": None, "crop_margin": 0.0})
     try:
-        plane = fields.get(path, whole, lambda: _read(path, whole, max_bytes, within))
+        plane = fields.get(path, whole, lambda: _read_in_pool(path, whole, max_bytes, within))
     except UnreadableImage as error:
         if error.code != "image-too-large":
             raise
-        return _read(path, plan, max_bytes, within)
+        return _read_in_pool(path, plan, max_bytes, within)
     box = ReadPlan(region=plan.region, crop_size=plan.crop_size, crop_margin=plan.crop_margin)
     return cut(path, plane, box, max_bytes)
 
@@ -209,7 +209,7 @@ def read_preprocessed_image(
     return _decoders.read_preprocessed(path, plan, preprocessing, is_hashed, MAX_BYTES, within)
 
 
-def _read(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
+def _read_in_pool(path: Path, plan: ReadPlan, max_bytes: int, within: Sequence[Path] | None) -> Pixels:
     within = _allowed_folders() if within is None else within
     if not _open:
         return decode_image(path, plan, max_bytes=max_bytes, within=within)

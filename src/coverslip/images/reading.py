@@ -169,7 +169,7 @@ def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYT
     assert reader.open is not None  # checked by _find_reader
     try:
         with files_opened() as opened, reader.open(path) as source:
-            pixels = _read(path, source, plan, reader.name, max_bytes)
+            pixels = _read_planes(path, source, plan, reader.name, max_bytes)
         return replace(pixels, has_other_files=True) if _are_others(opened, path) else pixels
     except UnreadableImage:
         raise
@@ -186,7 +186,7 @@ def _are_others(opened: set[str], path: Path) -> bool:
     return not all(Path(os.path.realpath(each)).is_relative_to(real) for each in others)
 
 
-def _read(path: Path, source: OpenImage, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
+def _read_planes(path: Path, source: OpenImage, plan: ReadPlan, file_format: str, max_bytes: int) -> Pixels:
     series = _choose_series(path, source.describe(), plan)
     series = _with_stated_size(series, plan)
     size = series.sizes[plan.level]

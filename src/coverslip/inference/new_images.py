@@ -184,14 +184,14 @@ def refuse_other_channels(
         BadDataset: the names differ, which says how to choose the channels.
     """
     is_chosen = "channels" in record.stated or record.plan.channels != trained_plan.channels
-    plain = _plain(names)
-    if is_chosen or not names or not trained_names or plain in map(_plain, trained_names):
+    plain = _normalized_names(names)
+    if is_chosen or not names or not trained_names or plain in map(_normalized_names, trained_names):
         return
-    same = [each for each in trained_names if sorted(_plain(each)) == sorted(plain)]
-    if not same and (_are_numbers(plain) or any(_are_numbers(_plain(each)) for each in trained_names)):
+    same = [each for each in trained_names if sorted(_normalized_names(each)) == sorted(plain)]
+    if not same and (_are_numbers(plain) or any(_are_numbers(_normalized_names(each)) for each in trained_names)):
         return
     is_other_order = bool(same) and len({*plain}) == len(plain)
-    choice = [names[plain.index(name)] for name in _plain(same[0])] if is_other_order else list(names)
+    choice = [names[plain.index(name)] for name in _normalized_names(same[0])] if is_other_order else list(names)
     raise BadDataset(
         "other-channel-order" if is_other_order else "other-channel-names",
         file=record.path,
@@ -202,7 +202,7 @@ def refuse_other_channels(
     )
 
 
-def _plain(names: Sequence[str]) -> tuple[str, ...]:
+def _normalized_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip().casefold() for name in names)
 
 
@@ -244,10 +244,10 @@ def other_pixels(
 
 def _cells_of(plans: Iterable[ReadPlan], names: Sequence[Sequence[str]] = ()) -> dict[str, set[str]]:
     cells: dict[str, set[str]] = {key: set() for key in PIXEL_KEYS}
-    trained_names = set(map(_plain, names))
+    trained_names = set(map(_normalized_names, names))
     for plan in plans:
         for key in PIXEL_KEYS:
-            if key != "channels" or _plain(tuple(map(str, plan.channels or ()))) not in trained_names:
+            if key != "channels" or _normalized_names(tuple(map(str, plan.channels or ()))) not in trained_names:
                 cells[key].add(plan.cell(key))
     return cells
 

@@ -178,7 +178,7 @@ def rows_of(
         reason = text("answer-about-other-images", n_images=len(checked.results), n_expected=len(records))
         raise BadClusterAnswer(reason)
     pairs = zip(checked.results, records, strict=True)
-    return [(_row(result, record, classes), _image(result.image)) for result, record in pairs]
+    return [(_prediction_of(result, record, classes), _image(result.image)) for result, record in pairs]
 
 
 def _result(row: Prediction, image: PreprocessedImage | None) -> ImageResult:
@@ -187,7 +187,7 @@ def _result(row: Prediction, image: PreprocessedImage | None) -> ImageResult:
     return ImageResult.model_validate({**values, "image": image_values})
 
 
-def _row(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Prediction:
+def _prediction_of(result: ImageResult, record: ImageRecord, classes: Sequence[str]) -> Prediction:
     is_read = result.image is not None
     shares = (*result.probabilities, *(() if result.probability is None else (result.probability,)))
     if (

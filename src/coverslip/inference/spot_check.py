@@ -174,7 +174,7 @@ def draw_spot_check(
         >>> len(draw.images)
         3
     """
-    files, classes, rows = _read(predictions, by, condition, table)
+    files, classes, rows = _read_predictions(predictions, by, condition, table)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     needed = needed_labels(classes, rows, opened, half_width)
     drawn = [rows[k] for k in drawn_images(rows, n, seed)]
@@ -221,7 +221,7 @@ def spot_check(
         >>> cs.spot_check("predictions.csv", "labeled.csv").n_labeled
         3
     """
-    files, classes, rows = _read(predictions, by, condition, table)
+    files, classes, rows = _read_predictions(predictions, by, condition, table)
     checked, n_drawn = _read_labels(Path(labels), classes, rows)
     opened = None if run is None else run_of_predictions(run, classes, rows, files[0])
     return spot_check_of(classes, rows, checked, opened, n_drawn=n_drawn)
@@ -345,7 +345,7 @@ def _recalls(run: Run, classes: Sequence[str]) -> list[EffectiveCounts] | None:
     return None if any(each is None for each in votes) else [pooled_counts(each) for each in votes if each]
 
 
-def _read(
+def _read_predictions(
     predictions: Path | str | Sequence[Path | str], by: str | None, condition: str | None, table: Path | str | None
 ) -> tuple[list[Path], tuple[str, ...], list[SampledPrediction]]:
     files = [Path(file) for file in ([predictions] if isinstance(predictions, str | Path) else predictions)]

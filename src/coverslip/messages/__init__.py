@@ -259,12 +259,8 @@ def _fluent_value(parameter: Any) -> Any:
 @cache
 def _sources(language: str) -> dict[str, str]:
     """Return the source of every entry. Parsing is slow, so each entry is parsed when it is used."""
-    return dict(_read(language))
-
-
-def _read(language: str) -> Iterator[tuple[str, str]]:
-    for file in (Path(__file__).parent / language).glob("*.ftl"):
-        yield from _split(file.read_text(encoding="utf-8"))
+    files = (Path(__file__).parent / language).glob("*.ftl")
+    return {code: source for file in files for code, source in _split(file.read_text(encoding="utf-8"))}
 
 
 def _split(source: str) -> Iterator[tuple[str, str]]:

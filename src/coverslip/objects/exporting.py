@@ -570,7 +570,7 @@ def write_crops(
             _write_ome(file, array, pixels, objects.image_id(position), channels, field)
             files.append(file)
             place = name_as_text(file.relative_to(out).as_posix())
-            rows.append((place, *_row(objects, position, region), *prediction_cells(predicted, position)))
+            rows.append((place, *_object_cells(objects, position, region), *prediction_cells(predicted, position)))
     if n_faults > _MOST_NOTES:
         emit(Noted.of(note("more-crops-not-written", level="warning", n_objects=n_faults - _MOST_NOTES)))
     report(len(objects), len(objects))
@@ -597,7 +597,7 @@ def _unused(name: str, used: set[str]) -> str:
     return numbered
 
 
-def _row(objects: Objects, position: int, region: Sequence[int]) -> Iterator[object]:
+def _object_cells(objects: Objects, position: int, region: Sequence[int]) -> Iterator[object]:
     field = objects.fields[objects.field[position]]
     yield objects.image_id(position)
     yield field.name

@@ -283,7 +283,7 @@ def read_objects(file: Path) -> Objects:
     for key in list(fields):
         rows_of_field = fields.pop(key)
         row = dict(zip(_OF_FIELD, key, strict=True)) | rows_of_field.stated
-        rows_of_field.add_to(builder, _described(row, root, finder))
+        rows_of_field.add_to(builder, _field_image(row, root, finder))
     return builder.finish()
 
 
@@ -390,7 +390,7 @@ def _file_of(cell: str, root: Path, finder: FileFinder) -> Path:
     return path
 
 
-def _described(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldImage:
+def _field_image(row: Mapping[str, str], root: Path, finder: FileFinder) -> FieldImage:
     """Return the field of a row, with its size if its file can be read."""
     path = _file_of(row["path"], root, finder)
     number = int(row["series"]) if row["series"].isdecimal() else None

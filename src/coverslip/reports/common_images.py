@@ -67,8 +67,8 @@ def common_images(first: Run, second: Run) -> CommonImages:
         group=_units(groups, images) if has_copies else groups,
         n_of_groups=None if groups is None else count_groups(dict(zip(images, groups, strict=True)).values()),
         image_id=tuple(second_ids),
-        first_row=_rows(first, first_ids),
-        second_row=_rows(second, second_ids),
+        first_row=_prediction_rows(first, first_ids),
+        second_row=_prediction_rows(second, second_ids),
         n_only_first=len(of_first.rows) - len(pairs),
         n_only_second=len(of_second.rows) - len(pairs),
         n_by_content=len(by_content),
@@ -163,7 +163,7 @@ def _renumbered(classes: np.ndarray, order: Sequence[int]) -> np.ndarray:
     return numbered
 
 
-def _rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
+def _prediction_rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
     """Return row numbers in predictions.csv, which also lists images that were not measured."""
     row_of = {row.image_id: k for k, row in enumerate(run.predictions)}
     return np.array([row_of[image_id] for image_id in image_ids], dtype=int)

@@ -261,14 +261,14 @@ def compare(
         >>> len(comparison.pairs)
         1
     """
-    opened = [_open(run) for run in runs]
+    opened = [_opened_run(run) for run in runs]
     if not 2 <= len(opened) <= MOST_RUNS:
         raise CoverslipError("number-of-compared-runs", n_runs=len(opened), most=MOST_RUNS)
     for run in opened:
         if not run.is_measured:
             raise without_results(run)
     ids_and_names = list(names) or _names([run.folder for run in opened])
-    rows = [_row(run, *name) for run, name in zip(opened, ids_and_names, strict=True)]
+    rows = [_compared_run(run, *name) for run, name in zip(opened, ids_and_names, strict=True)]
     pairs = [_pair(opened[0], run, rows[0], row) for run, row in zip(opened[1:], rows[1:], strict=True)]
     primary = opened[0].metrics.primary
     shared = [run for run, pair in zip(opened[1:], pairs, strict=True) if pair.n and not run.is_evaluation]
@@ -286,7 +286,7 @@ def compare(
     )
 
 
-def _open(run: Run | Path | str) -> Run:
+def _opened_run(run: Run | Path | str) -> Run:
     if isinstance(run, Run):
         return run
     opened_run = Run(Path(run))
@@ -302,7 +302,7 @@ def _names(folders: Sequence[Path]) -> list[tuple[str, str]]:
     return [(name, name) for name in unique_names]
 
 
-def _row(run: Run, run_id: str, name: str) -> ComparedRun:
+def _compared_run(run: Run, run_id: str, name: str) -> ComparedRun:
     evaluation = run.metrics
     return ComparedRun(
         run_id=run_id,

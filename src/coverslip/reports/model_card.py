@@ -28,31 +28,31 @@ def model_card_text(run: ReportedRun) -> str:
 
 def _lines(run: ReportedRun) -> Iterator[str]:
     verdict = verdict_of_run(run)
-    yield from (f"# {text('card-title', name=_plain(run.run.folder.resolve().name))}", "", _about(run), "")
+    yield from (f"# {text('card-title', name=_escaped(run.run.folder.resolve().name))}", "", _about(run), "")
     yield from _use(run)
     yield from _section(text("card-title-classifier"), _bullets(_classifier(run)))
     below = " ".join([*(reason.claim for reason in verdict.further), *lead(run, verdict)])
-    yield from _section(text("card-title-results"), [_plain(verdict.headline), "", _plain(below)])
+    yield from _section(text("card-title-results"), [_escaped(verdict.headline), "", _escaped(below)])
     yield from _table(column_titles("column-metric", "column-value", "column-interval"), _metric_rows(run))
     yield from _table(column_titles(*_CLASS_COLUMNS), _class_rows(run))
     yield from _section(
         text("report-title-limits"), _bullets([(reason.claim, reason.meaning) for reason in verdict.reasons])
     )
     yield from _section(
-        text("report-title-methods"), [line for paragraph in methods(run) for line in (_plain(paragraph), "")]
+        text("report-title-methods"), [line for paragraph in methods(run) for line in (_escaped(paragraph), "")]
     )
 
 
 def _about(run: ReportedRun) -> str:
     environment = run.environment
-    return _plain(text("card-about", version=environment.coverslip, date=environment.started[:10]))
+    return _escaped(text("card-about", version=environment.coverslip, date=environment.started[:10]))
 
 
 def _use(run: ReportedRun) -> Iterator[str]:
     card = run.run.card
     yield from _section(text("card-title-use"), _bullets([(text(code), "") for code in _INTENDED_USE]))
     if card is not None:
-        yield from (f"**{text('card-not-for')}** {_plain(card.must_not_be_used_for)}", "")
+        yield from (f"**{text('card-not-for')}** {_escaped(card.must_not_be_used_for)}", "")
 
 
 def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
@@ -101,17 +101,17 @@ def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _bullets(pairs: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"- **{_plain(title)}** {_plain(answer) or text('card-to-fill-in')}" for title, answer in pairs]
+    return [f"- **{_escaped(title)}** {_escaped(answer) or text('card-to-fill-in')}" for title, answer in pairs]
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(columns)} |"
     yield f"|{'---|' * len(columns)}"
     for row in rows:
-        yield f"| {' | '.join(map(_plain, row))} |"
+        yield f"| {' | '.join(map(_escaped, row))} |"
     yield ""
 
 
-def _plain(content: str) -> str:
+def _escaped(content: str) -> str:
     """Return a text on one line, with Markdown characters escaped."""
     return _MARKUP.sub(r"\\\1", " ".join(content.splitlines()))

@@ -48,15 +48,15 @@ def write_report(run: Run | Path | str, emit: Emit = ignore) -> Path:
         >>> cs.write_report("runs/first").name
         'report.html'
     """
-    return _write(_read(Path(run)), emit)
+    return _write_page(_reported_run(Path(run)), emit)
 
 
 def write_report_of_images(run: Run, images: ImageLookup, emit: Emit) -> None:
     """Write the report of a training or an evaluation whose images are open already."""
-    _write(replace(_read(run.folder), opened=images), emit)
+    _write_page(replace(_reported_run(run.folder), opened=images), emit)
 
 
-def _write(reported_run: ReportedRun, emit: Emit) -> Path:
+def _write_page(reported_run: ReportedRun, emit: Emit) -> Path:
     with in_language(ENGLISH):  # also if a page in another language asks for it
         verdict = verdict_of_run(reported_run)
         sections: list[SectionContent] = []
@@ -136,7 +136,7 @@ def _page_styles() -> "dict[str, Markup]":
     return {name: Markup(file.read_text(encoding="utf-8")) for name, file in files.items()}  # noqa: S704 - made here; texts in it are escaped
 
 
-def _read(folder: Path) -> ReportedRun:
+def _reported_run(folder: Path) -> ReportedRun:
     return read_evaluation(folder) if Run(folder).is_evaluation else read_run(folder)
 
 

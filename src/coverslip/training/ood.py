@@ -77,10 +77,8 @@ def fit_ood_detector(
     positions = np.concatenate([train, val])
     with features_of(fitted.network, task, positions) as (features, _):
         n = len(train)
-        features_of_train, features_of_val = (
-            _features_of_rows(features, slice(0, n)),
-            _features_of_rows(features, slice(n, len(positions))),
-        )
+        features_of_train = _features_of_rows(features, slice(0, n))
+        features_of_val = _features_of_rows(features, slice(n, len(positions)))
     label = train_label
     if is_frozen:  # it was trained neither on training images nor on validation images
         features_of_train, label = (

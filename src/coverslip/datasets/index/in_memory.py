@@ -237,13 +237,13 @@ def _texts_and_images(
         if column in of_images:
             cell_of_name = {f"{name_prefix} {k}": cell for k, cell in enumerate(cells)}
             images = {name: image_in_memory(cell, name, axes) for name, cell in cell_of_name.items() if is_image(cell)}
-            texts.append([name if name in images else _text(cell) for name, cell in cell_of_name.items()])
+            texts.append([name if name in images else _cell_text(cell) for name, cell in cell_of_name.items()])
         else:
-            texts.append([_text(cell) for cell in cells])
+            texts.append([_cell_text(cell) for cell in cells])
     return texts, images
 
 
-def _text(cell: Any) -> str:  # Any: whatever stands in a data frame
+def _cell_text(cell: Any) -> str:  # Any: whatever stands in a data frame
     """Return a cell as in a file: empty if a value is missing, 3 for a whole 3.0.
 
     Raises:

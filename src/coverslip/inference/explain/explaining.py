@@ -317,7 +317,8 @@ def _all_images(
     for i, records in enumerate(zip(*(of_run.records for of_run in opened), strict=True)):
         BY_SIGNAL.check()
         shown, tiles = [], []
-        name = f"{i + 1:04d}_{_plain(Path(records[0].image_id).stem)}.png"
+        stem = re.sub(r"[^\w.-]+", "_", Path(records[0].image_id).stem)[:60]  # characters that all file systems allow
+        name = f"{i + 1:04d}_{stem}.png"
         for explainer, of_run, (row, image) in zip(explainers, checked, (next(each) for each in rows), strict=True):
             explanations, tiles_of_run = _explained(explainer, of_run, row, image, choice, name)
             shown += explanations
@@ -389,11 +390,6 @@ def _nearest_tile(explainer: Explainer, neighbor: Neighbor, *, first: bool) -> S
     with closing(read_preprocessed([record], explainer.classifier.card.preprocessing)) as images:  # type: ignore[type-var]  # a generator
         image = next(images)
     return SheetPicture(lines, as_picture(image.pixels) if isinstance(image, PreprocessedImage) else None)
-
-
-def _plain(name: str) -> str:
-    """Return a name with characters that are valid in file names only."""
-    return re.sub(r"[^\w.-]+", "_", name)[:60]
 
 
 def _new_folder(folder: Path) -> Path:

@@ -301,7 +301,7 @@ def verify(folder: Path, images: VerificationImages, card: ClassifierCard, emit:
         return replace(_compared(outputs, images.expected, card, 0), are_drawn=images.are_drawn)
     rows = np.array([*range(len(images.pixels)), *read])
     outputs = _joined([outputs, *(export.predict_pixels(pixels[None]) for pixels in read.values())])
-    return _compared(outputs, _rows(images.expected, rows), card, len(read))
+    return _compared(outputs, _outputs_at(images.expected, rows), card, len(read))
 
 
 def _batches(pixels: npt.NDArray[np.unsignedinteger]) -> Iterator[npt.NDArray[np.unsignedinteger]]:
@@ -354,7 +354,7 @@ def _joined(parts: Sequence[PixelOutputs]) -> PixelOutputs:
     return PixelOutputs(probabilities, logits, features, np.concatenate(scores) if scores else None)
 
 
-def _rows(outputs: PixelOutputs, rows: npt.NDArray[np.int64]) -> PixelOutputs:
+def _outputs_at(outputs: PixelOutputs, rows: npt.NDArray[np.int64]) -> PixelOutputs:
     score = outputs.ood_score
     return PixelOutputs(
         outputs.probabilities[rows],

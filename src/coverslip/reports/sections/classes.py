@@ -181,7 +181,7 @@ def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
     columns = column_titles("column-class", "column-images", *(record.heading for record in CLASS_METRICS.values()))
     if run.recipe.decide_by != "highest":
         columns = (*columns, text("column-operating-point"))
-    rows, summary = _rows(run), ""
+    rows, summary = _class_rows(run), ""
     if len(rows) > MANY_CLASSES:
         hardest = [rows[k] for k in hardest_classes([row.value("f1") for row in metric_rows.classes(run)], N_HARDEST)]
         yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
@@ -191,14 +191,14 @@ def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
 
 
 def _words(run: ReportedRun) -> Iterator[str]:
-    if below := below_values(_rows(run)):
+    if below := below_values(_class_rows(run)):
         yield below
     yield text("report-class-metrics")
     if words := operating_point_words(run):
         yield words
 
 
-def _rows(run: ReportedRun) -> list[list[Cell]]:
+def _class_rows(run: ReportedRun) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for row in metric_rows.classes(run):
         missing = Metric(value=None, reason=row.reason)
@@ -254,7 +254,7 @@ GROUPS = Section(
 
 
 def _subgroups_text(run: ReportedRun) -> SectionText:
-    rows = [_row(name, scores) for name, scores in _all_subgroups(run)]
+    rows = [_subgroup_row(name, scores) for name, scores in _all_subgroups(run)]
     significant = [
         name for name, scores in _all_subgroups(run) if not scores.is_small and _is_significant(scores.gaps["accuracy"])
     ]
@@ -291,7 +291,7 @@ def _all_subgroups(run: ReportedRun) -> list[tuple[str, SubgroupScores]]:
     ]
 
 
-def _row(name: str, scores: SubgroupScores) -> list[Cell]:
+def _subgroup_row(name: str, scores: SubgroupScores) -> list[Cell]:
     n_groups = "–" if scores.n_groups is None else count(scores.n_groups)
     numbers = [
         cell

@@ -232,14 +232,14 @@ def _draw_curves(
         )
         for average in averages
     ]
-    _key(legend, rows, metric, len(indices_with_value) - len(colored_indices))
+    _draw_key(legend, rows, metric, len(indices_with_value) - len(colored_indices))
     return figure, axes
 
 
 _KeyRow = tuple[str, float | None, str, Any]  # name, value, color, dash (Any: Matplotlib's; None: no line)
 
 
-def _key(axes: "Axes", rows: Sequence[_KeyRow], metric: str, n_more: int) -> None:
+def _draw_key(axes: "Axes", rows: Sequence[_KeyRow], metric: str, n_more: int) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_title(text("figure-title-lowest-first", metric=metric))

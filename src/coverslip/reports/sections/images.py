@@ -235,7 +235,7 @@ def _parts(run: ReportedRun) -> dict[str, str]:
     return titles | {"test": set_title("tested-once")} if run.n_folds and "test" in titles else titles
 
 
-def _row(name: str, counts: Sequence[int]) -> list[Cell]:
+def _counts_row(name: str, counts: Sequence[int]) -> list[Cell]:
     return [name, *(n or "–" for n in (*counts, sum(counts)))]
 
 
@@ -245,7 +245,9 @@ def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
     names = [*run.classes, *sorted({row.label for row in run.run.split} - {*run.classes, ""})]
     if any(row.label == "" for row in run.run.split):
         names.append("")
-    rows = [_row(name or text("excluded-without-label"), [by_class[name, part] for part in sets]) for name in names]
+    rows = [
+        _counts_row(name or text("excluded-without-label"), [by_class[name, part] for part in sets]) for name in names
+    ]
     columns, summary = (*sets.values(), text("column-total")), text("report-class-count", n_classes=len(rows))
     yield SectionText(
         words=[*_dataset_words(run)],
@@ -256,7 +258,7 @@ def _blocks(run: ReportedRun) -> Iterator[SectionText | Quotation]:
     )
     if run.domains:
         by_domain: Counter[tuple[str, str]] = Counter((row.domain, run.set_of(row)) for row in run.run.split)
-        rows = [_row(name, [by_domain[name, part] for part in sets]) for name in run.domains]
+        rows = [_counts_row(name, [by_domain[name, part] for part in sets]) for name in run.domains]
         yield SectionText((), (text("column-domain"), *columns), rows, heading=text("report-images-per-domain"))
     if reasons := _reasons(run):
         yield SectionText(
@@ -275,9 +277,9 @@ def _totals(run: ReportedRun) -> list[list[Cell]]:
     """Return the foot of the table: all images, and their groups."""
     sets = _parts(run)
     n_groups = [run.groups[part].n_groups if part in run.groups else 0 for part in sets]
-    rows = [_row(text("report-all-images"), [run.parts[part] for part in sets])]
+    rows = [_counts_row(text("report-all-images"), [run.parts[part] for part in sets])]
     if n := run.n_excluded_by_hand:
-        rows.insert(0, _row(text("report-excluded-by-hand"), [n if part == "excluded" else 0 for part in sets]))
+        rows.insert(0, _counts_row(text("report-excluded-by-hand"), [n if part == "excluded" else 0 for part in sets]))
     if any(n_groups):
         rows.append([text("column-groups"), *(n or "–" for n in n_groups), run.n_groups])
     return rows

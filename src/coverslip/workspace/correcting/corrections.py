@@ -272,7 +272,7 @@ _BY_NAME: Mapping[str, str] = MappingProxyType({})
 
 def table_of(folder: Path, job: Job, labeled: Sequence[LabeledImage]) -> Path:
     """Write a table of labeled images of a prediction to a folder. Its name is a hash of its content."""
-    return _write(folder, f"{job.folder.name}-", labeled, _BY_NAME, ())
+    return _write_table(folder, f"{job.folder.name}-", labeled, _BY_NAME, ())
 
 
 def joined_table_of(
@@ -291,7 +291,7 @@ def joined_table_of(
         columns: the columns of the dataset's tables by meaning, as chosen when the dataset was opened.
         group_columns: the group columns of the dataset and of trainings on it.
     """
-    return _write(workspace.snapshots, _joined_prefix(job), labeled, columns, group_columns)
+    return _write_table(workspace.snapshots, _joined_prefix(job), labeled, columns, group_columns)
 
 
 def is_joined_table_of(job: Job, path: str) -> bool:
@@ -303,7 +303,7 @@ def _joined_prefix(job: Job) -> str:
     return f"{job.folder.name}-joined-"
 
 
-def _write(
+def _write_table(
     folder: Path,
     prefix: str,
     labeled: Sequence[LabeledImage],

@@ -72,7 +72,7 @@ def _step(workspace: Workspace, change_id: int, *, is_undone: bool) -> ChangeSte
     is_joined = _step_joined(workspace, change_id, is_undone=is_undone)
     with write_transaction(workspace.engine) as connection:
         change = _change(connection, change_id)
-        rows = _rows(connection, change, is_undone=is_undone)
+        rows = _changed_rows(connection, change, is_undone=is_undone)
         if not rows:
             raise ChangedSince("change-gone")
         done = {field: _apply(connection, change, field, rows[field], is_undone=is_undone) for field in rows}
@@ -114,7 +114,7 @@ def _change(connection: Connection, change_id: int) -> AnyRow:
     return change
 
 
-def _rows(connection: Connection, change: AnyRow, *, is_undone: bool) -> dict[ChangedField, list[AnyRow]]:
+def _changed_rows(connection: Connection, change: AnyRow, *, is_undone: bool) -> dict[ChangedField, list[AnyRow]]:
     """Return the rows of a change to undo or redo, by field; `is_last` states that no later change affects the row."""
     later, later_changes = changed_rows.alias("later"), changes.alias("later_changes")
     is_of_job = later_changes.c.job_id == change.job_id
@@ -144,7 +144,7 @@ def _step_joined(workspace: Workspace, change_id: int, *, is_undone: bool) -> bo
     """
     with workspace.engine.connect() as connection:
         change = _change(connection, change_id)
-        row = next(iter(_rows(connection, change, is_undone=is_undone).get(ChangedField.JOIN, ())), None)
+        row = next(iter(_changed_rows(connection, change, is_undone=is_undone).get(ChangedField.JOIN, ())), None)
         if row is None or not row.is_last:
             return False
         dataset = dataset_row(connection, change.dataset_id)

@@ -337,7 +337,7 @@ def upload_state(workspace: Workspace, upload_id: str) -> Upload:
         NotFound: there is no such upload.
     """
     with workspace.engine.connect() as connection:
-        row = _row(connection, upload_id)
+        row = _upload_row(connection, upload_id)
     return Upload(**{each.name: getattr(row, each.name) for each in fields(Upload)})
 
 
@@ -478,7 +478,7 @@ def _may_be_labels(file: Path) -> bool:
     return is_of_labels or content.layout is not None or (len(content.columns) > 1 and len(folders) < 2)
 
 
-def _row(connection: Connection, upload_id: str) -> AnyRow:
+def _upload_row(connection: Connection, upload_id: str) -> AnyRow:
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).one_or_none()
     if row is None:
         raise NotFound("no-such-upload")
@@ -492,7 +492,7 @@ def open_row(connection: Connection, upload_id: str) -> AnyRow:
         NotFound: there is no such upload.
         Conflict: it is already a dataset.
     """
-    row = _row(connection, upload_id)
+    row = _upload_row(connection, upload_id)
     if row.dataset_id is not None:
         raise Conflict("upload-finished")
     return row

@@ -93,7 +93,7 @@ def pixel_options(workspace: Workspace, dataset_id: str) -> PixelOptions:
     described = []
     for file in files:
         with suppress(UnreadableImage):
-            described.append((file, _described(file.path, file.version, workspace.readable)))
+            described.append((file, _cached_series(file.path, file.version, workspace.readable)))
     if not described:
         return _NOTHING
     kinds = {tuple(map(_numbers, series)) for _, series in described}
@@ -146,7 +146,7 @@ def _files(connection: Connection, dataset_id: str) -> list[_File]:
 
 
 @lru_cache(maxsize=1_000)
-def _described(path: Path, version: str, within: tuple[Path, ...]) -> tuple[Series, ...]:
+def _cached_series(path: Path, version: str, within: tuple[Path, ...]) -> tuple[Series, ...]:
     """Return the series of a file; `version` changes with it."""
     return describe_image(path, within=within)
 

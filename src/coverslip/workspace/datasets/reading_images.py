@@ -121,7 +121,11 @@ class _Computed:
 
 def _compute(workspace: Workspace, dataset_id: str) -> _Computed:
     with read_transaction(workspace.engine) as connection:
-        row, finders, stored = refuse_unread(connection, dataset_id), current_finders(), _row(connection, dataset_id)
+        row, finders, stored = (
+            refuse_unread(connection, dataset_id),
+            current_finders(),
+            _inspection_row(connection, dataset_id),
+        )
         return _Computed(inspect_stored(connection, dataset_id), row.revision, finders, stored)
 
 
@@ -133,7 +137,7 @@ def _store_if_current(workspace: Workspace, dataset_id: str, computed: _Computed
     with write_transaction(workspace.engine) as connection:
         if dataset_row(connection, dataset_id).revision != computed.revision:
             return False
-        if _row(connection, dataset_id) != computed.stored:
+        if _inspection_row(connection, dataset_id) != computed.stored:
             return False
         store_inspection(connection, dataset_id, computed.inspection, computed.revision, computed.finders)
         return True
@@ -164,7 +168,7 @@ def store_inspection(
     earlier = (
         None
         if isinstance(inspection, InspectionWithLeakageEstimate)
-        else _last_leakage_audit(_row(connection, dataset_id))
+        else _last_leakage_audit(_inspection_row(connection, dataset_id))
     )
     content = {"finders": finders, "inspection": inspection_json, "earlier_audit": earlier}
     replace_rows(connection, inspections, [{"dataset_id": dataset_id, "revision": revision, "content": content}])
@@ -184,7 +188,7 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
     inspection = stored_inspection(connection, dataset_id, revision)
     if isinstance(inspection, InspectionWithLeakageEstimate):
         return StoredLeakageAudit("ready", inspection.leakage_estimate, inspection.signal)
-    earlier = _last_leakage_audit(_row(connection, dataset_id))
+    earlier = _last_leakage_audit(_inspection_row(connection, dataset_id))
     if earlier is None:
         return StoredLeakageAudit("not-requested")
     try:
@@ -193,7 +197,7 @@ def stored_leakage_audit(connection: Connection, dataset_id: str, revision: int)
         return StoredLeakageAudit("not-requested")
 
 
-def _row(connection: Connection, dataset_id: str) -> Json | None:
+def _inspection_row(connection: Connection, dataset_id: str) -> Json | None:
     content: Json | None = connection.execute(
         select(inspections.c.content).where(inspections.c.dataset_id == dataset_id)
     ).scalar_one_or_none()
@@ -451,7 +455,7 @@ def duplicates_thread_of(dataset_id: str) -> str:
 
 
 def _work(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
-    _read(workspace, dataset_id, is_over)
+    _read_images(workspace, dataset_id, is_over)
     # Pictures that fail here are created when they are viewed; the dataset is complete without them.
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
@@ -467,7 +471,7 @@ def search_duplicates(workspace: Workspace, dataset_id: str) -> None:
     workspace.background.start(name, lambda _: check_images(workspace, dataset_id))
 
 
-def _read(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
+def _read_images(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> None:
     """Read the images. If this is interrupted, the state stays `reading`, so that it is started again."""
     try:
         with workspace.engine.connect() as connection:

@@ -111,7 +111,7 @@ def open_sources(
         is_labeled = all(has_class_folders(Path(source.path), classes) for source in sources)
     group = group or choices.columns.get("group") or None
     plan = plan_of_choice(pixels, choices)
-    opened = _open(workspace, sources, group, group_pattern, is_labeled, choices, plan=plan)
+    opened = _open_dataset(workspace, sources, group, group_pattern, is_labeled, choices, plan=plan)
     dataset_id = new_id()
     with write_transaction(workspace.engine) as connection:
         connection.execute(
@@ -197,7 +197,7 @@ def reopen_sources(
     plan, choices = plan or plan_of_dataset(row), table_choices(row)
     if ignores_groups:
         choices = replace(choices, columns={**choices.columns, "group": ""})
-    return _open(workspace, sources, column, pattern, row.is_labeled, choices, shown_paths, plan)
+    return _open_dataset(workspace, sources, column, pattern, row.is_labeled, choices, shown_paths, plan)
 
 
 def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
@@ -219,7 +219,7 @@ def _validated(workspace: Workspace, sources: Sequence[Source]) -> list[Source]:
     return real_sources
 
 
-def _open(
+def _open_dataset(
     workspace: Workspace,
     sources: Sequence[Source],
     group: str | None,
@@ -337,7 +337,7 @@ def change_dataset(
     opened: Dataset | None = None
     if changes.get("sources"):
         sources = _validated(workspace, [Source(**source) for source in changes["sources"]])
-        opened = _open(workspace, sources, column, pattern, row.is_labeled, table_choices(row), plan=plan)
+        opened = _open_dataset(workspace, sources, column, pattern, row.is_labeled, table_choices(row), plan=plan)
         values["sources"] = [asdict(source) for source in sources]
         values["kind"] = row.kind if row.kind == "upload" else kind_of(opened)
     elif has_other_groups or plan != plan_before:

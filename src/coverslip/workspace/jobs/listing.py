@@ -62,7 +62,7 @@ def list_jobs(
     jobs = [job for job in jobs if job.kind in current and (not kinds or job.kind in kinds)]
     if states:
         jobs = [job for job in jobs if state_of(job, status_of(job)) in states]
-    return Page([_described(workspace, job) for job in paging.of(jobs)], len(jobs))
+    return Page([_job_state(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def job_state(workspace: Workspace, job_id: str) -> JobState:
@@ -71,7 +71,7 @@ def job_state(workspace: Workspace, job_id: str) -> JobState:
     Raises:
         NotFound: there is no such job.
     """
-    return _described(workspace, find_job(workspace, job_id))
+    return _job_state(workspace, find_job(workspace, job_id))
 
 
 def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[LogLine]:
@@ -87,7 +87,7 @@ def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[Lo
     return paging.page_of(lines[::-1])
 
 
-def _described(workspace: Workspace, job: Job) -> JobState:
+def _job_state(workspace: Workspace, job: Job) -> JobState:
     kind, status = kind_of(job), status_of(job)
     state = state_of(job, status)
     return JobState(

@@ -100,7 +100,7 @@ def list_classifiers(workspace: Workspace, paging: Paging) -> Page[ListedClassif
     listed: list[ListedClassifier] = []
     for job in (each for kind in CLASSIFIER_KINDS for each in all_jobs(workspace, kind)):
         with suppress(CoverslipError):
-            listed.append(_described(job))
+            listed.append(_listed_classifier(job))
     return paging.page_of(sorted(listed, key=lambda each: (each.study_id is not None, not each.is_finished)))
 
 
@@ -123,7 +123,7 @@ def classifier_state(workspace: Workspace, classifier_id: str) -> ListedClassifi
         NotFound: there is no such classifier.
         BadClassifier: the training has none yet, or its file is damaged.
     """
-    return _described(classifier_job(workspace, classifier_id))
+    return _listed_classifier(classifier_job(workspace, classifier_id))
 
 
 def classes_of(workspace: Workspace, classifier_id: str | None) -> tuple[str, ...]:
@@ -160,7 +160,7 @@ def _headline_of_file(file: Path) -> Headline | None:
     )
 
 
-def _described(job: Job) -> ListedClassifier:
+def _listed_classifier(job: Job) -> ListedClassifier:
     card = open_classifier(find_classifier(job.folder)).card
     size = card.trained_on.pixel_size_um
     is_imported = job.kind == IMPORT.name

@@ -553,11 +553,11 @@ def write_snapshot(folder: Path, prefix: str, data: bytes) -> Path:
 
 def keys_in(file: str | None) -> Mapping[str, int]:
     """Return the row_ids by ID; none without a file."""
-    return {} if file is None else _read(Path(file))
+    return {} if file is None else _read_row_ids(Path(file))
 
 
 @lru_cache(maxsize=4)
-def _read(file: Path) -> Mapping[str, int]:
+def _read_row_ids(file: Path) -> Mapping[str, int]:
     if not file.is_file():  # without it, labels would silently miss the dataset
         raise CoverslipError("missing-path", file=file)
     with file.open(encoding="utf-8", newline="") as opened:

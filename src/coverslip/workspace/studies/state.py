@@ -222,7 +222,7 @@ def plan_in(folder: Path) -> StudyPlan:
         BadRecipe: it is damaged.
     """
     file = folder / "study.yaml"
-    return _read(file, _version(file))[0]
+    return _read_plan(file, _version(file))[0]
 
 
 def cells_in(folder: Path) -> list[StudyCell]:
@@ -232,7 +232,7 @@ def cells_in(folder: Path) -> list[StudyCell]:
         BadRecipe: it is damaged.
     """
     file = folder / "study.yaml"
-    return _read(file, _version(file))[1]
+    return _read_plan(file, _version(file))[1]
 
 
 def _version(file: Path) -> int:
@@ -240,7 +240,7 @@ def _version(file: Path) -> int:
 
 
 @lru_cache(maxsize=32)
-def _read(file: Path, version: int) -> tuple[StudyPlan, list[StudyCell]]:
+def _read_plan(file: Path, version: int) -> tuple[StudyPlan, list[StudyCell]]:
     """Read a plan, cached by the version of its file: watchers read it twice a second."""
     plan = load_plan(file)
     return plan, cells_of(plan, file.parent)

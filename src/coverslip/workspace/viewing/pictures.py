@@ -52,7 +52,7 @@ def thumbnails_of(
     Raises:
         Stopped: the client has left.
     """
-    keys = [_key(side, source.version) for source in sources]
+    keys = [_picture_key(side, source.version) for source in sources]
     with RecordStore(THUMBNAILS, dataset_id) as store:
         stored = store.find(keys)
         missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in stored}
@@ -108,7 +108,7 @@ class PictureWriter:
         full: dict[str, bytes] = {}
         with self._lock:
             self.colors[k] = color_of(small, pixels.array.shape[1], pixels.array.shape[0])
-            self._pictures[_key(SIDES[0], self._version_of(k))] = data
+            self._pictures[_picture_key(SIDES[0], self._version_of(k))] = data
             if len(self._pictures) >= _STORED_AT_ONCE:
                 full, self._pictures = self._pictures, {}
         self._store(full)
@@ -136,7 +136,7 @@ def color_of(array: Any, width: int, height: int) -> int:  # Any: an array or PI
     return red << 24 | green << 16 | blue << 8 | shape
 
 
-def _key(side: int, version: str) -> str:
+def _picture_key(side: int, version: str) -> str:
     return f"{_VERSION} {side} {version}"
 
 
