@@ -34,7 +34,7 @@ from _records import Record
 import coverslip as cs
 from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import effective_counts, pooled_counts
-from coverslip.inference.proportions import SampledPrediction, summary_of
+from coverslip.inference.summarising import SampledPrediction, summary_of
 from coverslip.runs.error_rates import votes_on_test_images
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe import Recipe, SplitPlan

@@ -16,7 +16,7 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import difference_of_means
 from coverslip.evaluation.sample_proportions import PAIRED_TEST, WELCH_TEST
 from coverslip.messages import message, text
-from coverslip.reports.proportions import proportions_report
+from coverslip.reports.proportions_page import proportions_report
 from coverslip.runs.predictions import Prediction, Predictions
 
 DAYS, DOSES, N_IMAGES = ("mon", "tue", "wed", "thu"), ("0", "5", "10"), 40

@@ -23,7 +23,7 @@ from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
 from coverslip.messages import text
-from coverslip.reports.proportions import digits_of, shown_classes
+from coverslip.reports.proportions_page import digits_of, shown_classes
 from coverslip.reports.reported import number, p_value, signed, with_interval
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions

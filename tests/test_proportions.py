@@ -36,9 +36,9 @@ from coverslip.evaluation.proportions import (
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
 from coverslip.events import Event, Noted
-from coverslip.inference.proportions import cautions_of, names_of_folders
+from coverslip.inference.summarising import cautions_of, names_of_folders
 from coverslip.messages import text
-from coverslip.reports.proportions import proportions_report, similar_names_of
+from coverslip.reports.proportions_page import proportions_report, similar_names_of
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.classifier import write_card

@@ -12,9 +12,9 @@ from synthetic_runs import write_run
 from trained import GROUPS, INSTANT
 
 import coverslip as cs
-from coverslip.inference.proportions import SampledPrediction, summary_of
+from coverslip.inference.summarising import SampledPrediction, summary_of
 from coverslip.reports.page import write_report
-from coverslip.reports.proportions import write_proportions_report
+from coverslip.reports.proportions_page import write_proportions_report
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe import Recipe

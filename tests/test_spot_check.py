@@ -24,8 +24,8 @@ from coverslip.evaluation.spot_check import (
     labels_needed,
     powered_share,
 )
-from coverslip.inference.proportions import SampledPrediction
 from coverslip.inference.spot_check import drawn_images, needed_labels, spot_check_of
+from coverslip.inference.summarising import SampledPrediction
 from coverslip.runs.predictions import Prediction
 
 # Votes and labels of 60 images, and 137 votes among 340 others.

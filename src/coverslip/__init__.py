@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
     from coverslip.inference.explain.explaining import explain
-    from coverslip.inference.proportions import summarise
     from coverslip.inference.spot_check import draw_spot_check, spot_check
+    from coverslip.inference.summarising import summarise
     from coverslip.objects.collecting import collect_objects
     from coverslip.pipeline import (
         compare,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         watch,
         write_report,
     )
-    from coverslip.reports.proportions import write_proportions_report
+    from coverslip.reports.proportions_page import write_proportions_report
     from coverslip.runs.folder import Run, open_run
     from coverslip.runs.recipe import Recipe
     from coverslip.runs.recipe_keys import load_recipe
@@ -71,10 +71,10 @@ _MODULES = {
     "resume": "coverslip.pipeline",
     "spot_check": "coverslip.inference.spot_check",
     "suggest": "coverslip.audit.suggesting",
-    "summarise": "coverslip.inference.proportions",
+    "summarise": "coverslip.inference.summarising",
     "train": "coverslip.pipeline",
     "watch": "coverslip.pipeline",
-    "write_proportions_report": "coverslip.reports.proportions",
+    "write_proportions_report": "coverslip.reports.proportions_page",
     "write_report": "coverslip.pipeline",
 }
 

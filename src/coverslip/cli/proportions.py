@@ -47,9 +47,9 @@ def summarise(
       coverslip summarise plate.csv --by well --condition dose --control 0 --run runs/first --report plate.html
     """
     from coverslip.cli._show import print_json
-    from coverslip.inference.proportions import summarise as summarise_predictions
-    from coverslip.inference.proportions import write_grouped, write_summary
-    from coverslip.reports.proportions import write_proportions_report
+    from coverslip.inference.summarising import summarise as summarise_predictions
+    from coverslip.inference.summarising import write_grouped, write_summary
+    from coverslip.reports.proportions_page import write_proportions_report
 
     check_excel([out, prism], for_excel=for_excel)
     summary = summarise_predictions(
@@ -99,7 +99,7 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
 
 def _show(summary: "Summary") -> None:
     from coverslip.cli._show import notes_console, results_console, show_sections
-    from coverslip.reports.proportions import assumption_of, proportion_sections, shown_classes, warnings_of
+    from coverslip.reports.proportions_page import assumption_of, proportion_sections, shown_classes, warnings_of
 
     console = results_console()
     show_sections(console, proportion_sections(summary, shown_classes(summary)), has_folded=True)

@@ -30,7 +30,7 @@ from coverslip.evaluation.spot_check import (
     powered_share,
 )
 from coverslip.files import check_replaceable
-from coverslip.inference.proportions import SampledPrediction, read_sampled, run_of_predictions, summary_of
+from coverslip.inference.summarising import SampledPrediction, read_sampled, run_of_predictions, summary_of
 from coverslip.messages import Message, message, text
 from coverslip.runs.documents import write_table
 from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images

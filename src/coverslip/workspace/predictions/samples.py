@@ -14,7 +14,7 @@ from coverslip.datasets.names import one_line
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
 from coverslip.evaluation.sample_proportions import Summary
-from coverslip.inference.proportions import (
+from coverslip.inference.summarising import (
     SUMMARY_COLUMNS,
     SampledPrediction,
     folder_of,
@@ -25,7 +25,7 @@ from coverslip.inference.proportions import (
 )
 from coverslip.messages import ENGLISH, in_language
 from coverslip.reports.blocks import ReportSection, as_data
-from coverslip.reports.proportions import assumption_of, proportion_sections, proportions_report, warnings_of
+from coverslip.reports.proportions_page import assumption_of, proportion_sections, proportions_report, warnings_of
 from coverslip.runs.classifier import CARD
 from coverslip.runs.documents import Document, table_text
 from coverslip.runs.folder import Run
