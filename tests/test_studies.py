@@ -17,7 +17,7 @@ from drawing import write_cells
 from trained import GROUPS, SMALL_NETWORK
 
 from coverslip.cli import main
-from coverslip.cli.study import _show as show_comparison
+from coverslip.cli.study import _show_comparison as show_comparison
 from coverslip.errors import BadRecipe, BadRun
 from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import apply_recipe

@@ -180,7 +180,7 @@ def distance(
     if len(datasets) < 2:
         raise BadDataset("one-dataset")
     opened = _open_all(datasets, group, group_pattern)
-    names = _number_equal_names(names or _names(opened))
+    names = _number_equal_names(names or _dataset_names(opened))
     context = RunContext(Path(), select_device(device), emit)
     scans = [scan_images(each, emit=emit) for each in opened]
     for name, scan in zip(names, scans, strict=True):
@@ -228,7 +228,7 @@ def _open_ungrouped(source: ImageSource) -> Dataset:
         return open_dataset(source, labeled=False, distinct=True)
 
 
-def _names(opened: Sequence[Dataset]) -> list[str]:
+def _dataset_names(opened: Sequence[Dataset]) -> list[str]:
     """Return the names of the datasets, after their folders."""
     names = []
     for each in opened:

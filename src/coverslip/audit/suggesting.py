@@ -114,7 +114,7 @@ def suggest(
     if out is not None:
         check_replaceable(Path(out), ",".join(SUGGESTION_COLUMNS).encode())  # before minutes of work
     opened = None if run is None else run if isinstance(run, Run) else open_run(run)
-    dataset = _opened(data, group, group_pattern)
+    dataset = _open_pool(data, group, group_pattern)
     is_reserved = reserved(dataset, opened)
     result = suggest_among(dataset, is_reserved, run=opened, n=n, device=device, emit=emit)
     if out is not None:
@@ -192,7 +192,7 @@ def suggest_among(
     )
 
 
-def _opened(data: Dataset | ImageSource, group: str | None, group_pattern: str | None) -> Dataset:
+def _open_pool(data: Dataset | ImageSource, group: str | None, group_pattern: str | None) -> Dataset:
     if isinstance(data, Dataset):
         return data
     try:

@@ -556,7 +556,7 @@ class RecordStore:
             return
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            sealed = [(key, _check(key, value) + value) for key, value in records.items()]
+            sealed = [(key, _checksum(key, value) + value) for key, value in records.items()]
             self._database.executemany("INSERT OR REPLACE INTO records VALUES (?, ?)", sealed)
             self._database.execute("COMMIT")
             self._has_grown = True
@@ -578,7 +578,7 @@ class RecordStore:
             self._database = None
 
 
-def _check(key: str, value: bytes) -> bytes:
+def _checksum(key: str, value: bytes) -> bytes:
     return hashlib.blake2b(key.encode() + b"\0" + value, digest_size=_CHECK_BYTES).digest()
 
 
@@ -587,7 +587,7 @@ def _unsealed(key: object, sealed: object) -> bytes | None:
     if not isinstance(key, str) or not isinstance(sealed, bytes):
         return None
     value = sealed[_CHECK_BYTES:]
-    return value if sealed[:_CHECK_BYTES] == _check(key, value) else None
+    return value if sealed[:_CHECK_BYTES] == _checksum(key, value) else None
 
 
 # A cache in the memory of this process, for decoded pixels and what is computed from them.

@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     limit_thread_spinning()
     os.environ.setdefault(DECODE_APART_VARIABLE, "1")  # read at the first decoding of an image
     with suggesting_only(partial(_options_of, arguments)):
-        return _run(arguments, debug=debug)
+        return _run_command(arguments, debug=debug)
 
 
 def _options_of(arguments: list[str]) -> set[str]:
@@ -137,7 +137,7 @@ def _options_of(arguments: list[str]) -> set[str]:
     return {name for parameter in command.params for name in parameter.opts}
 
 
-def _run(arguments: list[str], *, debug: bool) -> int:
+def _run_command(arguments: list[str], *, debug: bool) -> int:
     try:
         # Without standalone mode, the exit code of a command is returned, or None.
         code = app(arguments, prog_name="coverslip", standalone_mode=False)

@@ -78,13 +78,13 @@ def _demo_images(context: typer.Context, stdout: "Console", out: Path) -> None:
             emit=emit,
         )
 
-    _run(context, stdout, "inspect", images, "--group-pattern", SLIDE)
+    _show_and_run(context, stdout, "inspect", images, "--group-pattern", SLIDE)
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
-    _run(context, stdout, "train", images, "--group-pattern", SLIDE, *settings, "--out", run)
-    _run(context, stdout, "label-errors", run, "--out", out / "label_errors.csv")
+    _show_and_run(context, stdout, "train", images, "--group-pattern", SLIDE, *settings, "--out", run)
+    _show_and_run(context, stdout, "label-errors", run, "--out", out / "label_errors.csv")
     _show_mislabeled(stdout, samples, run)
-    _run(context, stdout, "predict", run, new, "--out", out / "predictions.csv")
-    _run(
+    _show_and_run(context, stdout, "predict", run, new, "--out", out / "predictions.csv")
+    _show_and_run(
         *(context, stdout, "summarise", out / "predictions.csv", "--by", "folder", "--run", run),
         *("--report", out / "proportions.html"),
     )
@@ -110,20 +110,20 @@ def _demo_fields(context: typer.Context, stdout: "Console", out: Path) -> None:
         new_slides = range(N_SLIDES + 1, N_SLIDES + n_new_slides + 1)
         new_fields = write_fields(out / "new", new_slides, design=UNEVEN_FIVE_CLASSES, emit=emit)
 
-    _run(context, stdout, "objects", out / "fields", *NUCLEI, "--group-pattern", SAMPLE, "--out", objects)
+    _show_and_run(context, stdout, "objects", out / "fields", *NUCLEI, "--group-pattern", SAMPLE, "--out", objects)
     _label_objects(objects, fields)
     stdout.print(text("command-demo-labeled", file=objects), markup=False, soft_wrap=True)
     settings = [part for setting in (CROP, *SETTINGS) for part in ("--set", setting)]
-    _run(context, stdout, "train", objects, *settings, "--out", run)
-    _run(context, stdout, "objects", out / "new", *NUCLEI, "--group-pattern", SAMPLE, "--out", new_objects)
-    _run(context, stdout, "predict", run, new_objects, "--out", predictions)
-    _run(
+    _show_and_run(context, stdout, "train", objects, *settings, "--out", run)
+    _show_and_run(context, stdout, "objects", out / "new", *NUCLEI, "--group-pattern", SAMPLE, "--out", new_objects)
+    _show_and_run(context, stdout, "predict", run, new_objects, "--out", predictions)
+    _show_and_run(
         *(context, stdout, "export-objects", predictions, "--objects", new_objects),
         *("--to", "geojson", "--out", out / "geojson"),
     )
     for file in new_fields.cells:
         _draw_overlay(file, out / "geojson" / f"{file.stem}.geojson", out / "overlays" / file.name)
-    _run(
+    _show_and_run(
         *(context, stdout, "summarise", predictions, "--by", "sample", "--run", run),
         *("--report", out / "proportions.html"),
     )
@@ -134,7 +134,7 @@ def _demo_fields(context: typer.Context, stdout: "Console", out: Path) -> None:
     stdout.print(f"\n{text('command-demo-fields-results', folder=out)}", markup=False, soft_wrap=True)
 
 
-def _run(context: typer.Context, stdout: "Console", *words: str | Path) -> None:
+def _show_and_run(context: typer.Context, stdout: "Console", *words: str | Path) -> None:
     """Print a command and run it.
 
     Raises:

@@ -50,8 +50,8 @@ def doctor(as_json: AsJson = False) -> None:
         print_json(
             {
                 **facts,
-                "errors": [_as_json(each) for each in failures],
-                "warnings": [_as_json(each) for each in warnings],
+                "errors": [_finding_as_json(each) for each in failures],
+                "warnings": [_finding_as_json(each) for each in warnings],
             }
         )
     else:
@@ -138,7 +138,7 @@ def gpu_findings(gpus: Sequence[str], devices: Sequence[str], *, is_cuda_build: 
         yield failure("doctor-gpu-not-usable", gpus=", ".join(gpus))
 
 
-def _as_json(finding: Failure) -> dict[str, Any]:  # Any: JSON values
+def _finding_as_json(finding: Failure) -> dict[str, Any]:  # Any: JSON values
     return {name: getattr(finding, name) for name in ("code", "what", "do", "file", "parameters")}
 
 

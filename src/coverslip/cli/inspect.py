@@ -278,12 +278,12 @@ def distance(
             emit=emit,
         )
     if as_json:
-        print_json(_as_json(distances))
+        print_json(_distances_as_json(distances))
     else:
-        _show(distances)
+        _show_distances(distances)
 
 
-def _as_json(distances: "Distances") -> dict[str, object]:
+def _distances_as_json(distances: "Distances") -> dict[str, object]:
     pairs = [
         {
             "a": pair.a,
@@ -297,7 +297,7 @@ def _as_json(distances: "Distances") -> dict[str, object]:
     return {"format_version": 1} | asdict(distances) | {"pairs": pairs}
 
 
-def _show(distances: "Distances") -> None:
+def _show_distances(distances: "Distances") -> None:
     from coverslip.cli._show import filled_table, results_console
     from coverslip.reports.metric_rows import estimate
     from coverslip.reports.reported import number, with_interval

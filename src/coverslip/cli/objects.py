@@ -103,7 +103,7 @@ def objects(
     if as_json:
         print_json({"format_version": 1, "file": None if dry_run else out, **asdict(summary)})
     else:
-        _show(summary, None if dry_run else out)
+        _show_objects(summary, None if dry_run else out)
 
 
 def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
@@ -128,7 +128,7 @@ def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
         raise usage_error("usage-finder-setting", hint="--finder-set", key=key, reason=reason, keys=keys) from error
 
 
-def _show(summary: "ObjectsSummary", file: Path | None) -> None:
+def _show_objects(summary: "ObjectsSummary", file: Path | None) -> None:
     from coverslip.cli._show import results_console
     from coverslip.datasets.names import one_line
 

@@ -161,14 +161,14 @@ def _shares(options: Sequence[str]) -> dict[str, float]:
         typer.BadParameter: an option is not CLASS=SHARE, or a class is repeated.
     """
     shares = dict[str, float]()
-    for name, share in map(_share, options):
+    for name, share in map(_class_and_share, options):
         if name in shares:
             raise usage_error("usage-repeated-share", hint="--prevalence", label=name)
         shares[name] = share
     return shares
 
 
-def _share(option: str) -> tuple[str, float]:
+def _class_and_share(option: str) -> tuple[str, float]:
     """Return a class and its share.
 
     Raises:
@@ -265,7 +265,7 @@ def explain(
     if as_json:
         print_json({"format_version": 1} | asdict(explained))
     else:
-        _show(explained)
+        _show_explanations(explained)
 
 
 def _runs_and_images(paths: list[str]) -> tuple[list[str], list[str]]:
@@ -286,7 +286,7 @@ def _is_classifier(path: Path) -> bool:
     return path.suffix == ".coverslip" or any((path / name).exists() for name in names)
 
 
-def _show(explained: "Explanations") -> None:
+def _show_explanations(explained: "Explanations") -> None:
     from coverslip.cli._show import results_console, show_sections
     from coverslip.datasets.names import one_line
     from coverslip.reports.blocks import SectionContent

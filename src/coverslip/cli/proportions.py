@@ -69,12 +69,12 @@ def summarise(
         write_grouped(summary, prism)
     mark_tables([out, prism], for_excel=for_excel)
     if as_json:
-        print_json(_as_json(summary))
+        print_json(_summary_as_json(summary))
     else:
-        _show(summary)
+        _show_summary(summary)
 
 
-def _as_json(summary: "Summary") -> dict[str, object]:
+def _summary_as_json(summary: "Summary") -> dict[str, object]:
     samples = {key: [*map(_sample_as_json, getattr(summary, key))] for key in ("samples", "conditions")}
     comparisons = [
         {"class": each.pop("name"), **each, "reason": each["difference"]["reason"]}
@@ -97,7 +97,7 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
     return asdict(sample) | {"classes": classes}
 
 
-def _show(summary: "Summary") -> None:
+def _show_summary(summary: "Summary") -> None:
     from coverslip.cli._show import notes_console, results_console, show_sections
     from coverslip.reports.proportions_page import assumption_of, proportion_sections, shown_classes, warnings_of
 

@@ -116,12 +116,12 @@ def compare(
 
     comparison = pipeline.compare(runs)
     if as_json:
-        print_json(_as_json(comparison))
+        print_json(_comparison_as_json(comparison))
     else:
         _show_comparison(results_console(), comparison)
 
 
-def _as_json(comparison: "Comparison") -> dict[str, object]:
+def _comparison_as_json(comparison: "Comparison") -> dict[str, object]:
     field_names = ("value", "low", "high", "level", "method", "reason")
     pairs = [
         {

@@ -92,7 +92,7 @@ def run(
         notes_console().print(_total_time(seconds), soft_wrap=True)
     with shown_progress(notes_console()) as emit:
         comparison = run_study(study_plan, out=out, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
-    _show(comparison, out, as_json=as_json)
+    _show_comparison(comparison, out, as_json=as_json)
     _exit_if_failed(comparison)
 
 
@@ -190,7 +190,7 @@ def resume(
 
     with shown_progress(notes_console()) as emit:
         comparison = resume_study(folder, on=on, trust_cluster=trust_cluster, budget=budget, emit=emit)
-    _show(comparison, folder, as_json=as_json)
+    _show_comparison(comparison, folder, as_json=as_json)
     _exit_if_failed(comparison)
 
 
@@ -218,7 +218,7 @@ def compare_results(
 
     with shown_progress(notes_console()) as emit:
         comparison = study_comparison(folder, bench=bench, distances=distances, explain=explain, emit=emit)
-    _show(comparison, folder, as_json=as_json)
+    _show_comparison(comparison, folder, as_json=as_json)
 
 
 def _exit_if_failed(comparison: "StudyComparison") -> None:
@@ -254,7 +254,7 @@ def _total_time(seconds: "Mapping[str, float | None]") -> str:
     return text("command-study-time", n_trainings=len(seconds), time=time, n_unknown=n_unknown)
 
 
-def _show(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
+def _show_comparison(comparison: "StudyComparison", folder: Path, *, as_json: bool) -> None:
     from coverslip.cli._show import print_json, results_console, show_sections
     from coverslip.studies.report import study_sections
 

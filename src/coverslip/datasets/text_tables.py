@@ -45,7 +45,7 @@ def encoding_of(file: Path) -> str:
     Raises:
         BadDataset: the file cannot be read, is not text, or has lines of different or unknown encodings.
     """
-    with _opened(file) as stream:
+    with _open_binary(file) as stream:
         block = stream.read(_BLOCK)
         encoding = "utf-16" if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
         decoder = codecs.getincrementaldecoder(encoding)()
@@ -88,7 +88,7 @@ def _check_windows_lines(stream: BinaryIO, file: Path) -> None:
         raise BadDataset("mixed-encodings", file=file, utf8_line=utf8_line, line=other_line)
 
 
-def _opened(file: Path) -> BinaryIO:
+def _open_binary(file: Path) -> BinaryIO:
     try:
         return open_image(file)
     except OSError as error:
@@ -101,7 +101,7 @@ def open_text(file: Path, encoding: str) -> TextIO:
     Raises:
         BadDataset: it cannot be read.
     """
-    return io.TextIOWrapper(_opened(file), encoding, newline="")
+    return io.TextIOWrapper(_open_binary(file), encoding, newline="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def effective_counts(votes: Votes) -> EffectiveCounts:
     The number follows from the variance between units, by the design effect with the correction of Korn and Graubard
     (1998) for few units. With one unit, or without variance, it is the number of images.
     """
-    return _counts(votes, np.full(len(votes.n), 1 / len(votes.n)))
+    return _effective_counts(votes, np.full(len(votes.n), 1 / len(votes.n)))
 
 
 def pooled_counts(votes: Votes) -> EffectiveCounts:
@@ -85,10 +85,10 @@ def pooled_counts(votes: Votes) -> EffectiveCounts:
 
     With units of very different sizes, the mean over units can be far from that over images.
     """
-    return _counts(votes, votes.n / votes.n.sum())
+    return _effective_counts(votes, votes.n / votes.n.sum())
 
 
-def _counts(votes: Votes, weights: Floats) -> EffectiveCounts:
+def _effective_counts(votes: Votes, weights: Floats) -> EffectiveCounts:
     """Return the mean of the units with these weights, which sum to 1, and the effective number of images."""
     mean: Floats = weights @ votes.shares
     n_images, of_one_image = float(votes.n.sum()), float((mean * (1 - mean)).sum())

@@ -149,7 +149,7 @@ def evaluate_rows(
         domain=_column([record.domain or None for record in records]),
         probability_uncalibrated=without_temperature(probability, temperature[measured]),
         positive=recipe.positive_class,
-        columns=_columns(records),
+        columns=_further_columns(records),
         on_progress=progress_reporter(emit, "computing-intervals", "metrics"),
     )
     is_own_test = split in ("test", "out-of-fold")
@@ -160,7 +160,7 @@ def _column(values: Sequence[str | None]) -> np.ndarray | None:
     return np.array([value or "" for value in values]) if any(values) else None
 
 
-def _columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
+def _further_columns(records: Sequence[ImageRecord]) -> dict[str, np.ndarray]:
     """Return further columns of the tables by name; an empty text for an image without a value.
 
     Columns with too many values for subgroups, such as outlines, are left out: as arrays, they would take more memory

@@ -241,7 +241,7 @@ def deliver_refitted(
         return
     assert head.shrinkage is not None, "a fitted head has a shrinkage"
     prior = _prior(split_data.label[positions], len(split_data.classes), recipe)
-    trained_on = card.trained_on.model_copy(update=_numbers(split_data, positions))
+    trained_on = card.trained_on.model_copy(update=_numbers_of_images(split_data, positions))
     write_delivered_head(
         run.classifier_folder,
         card.delivered(temperature, prior, trained_on),
@@ -324,7 +324,7 @@ def _card(
         set_floors=calibration.set_floors,
         ood=ood,
         trained_on=TrainedOn(
-            **_numbers(split_data, fitted_images),
+            **_numbers_of_images(split_data, fitted_images),
             width_px=(min(widths), max(widths)),
             height_px=(min(heights), max(heights)),
             **_pixel_sizes(train_facts),
@@ -336,7 +336,7 @@ def _card(
     )
 
 
-def _numbers(split_data: SplitData, positions: np.ndarray) -> dict[str, int | None]:
+def _numbers_of_images(split_data: SplitData, positions: np.ndarray) -> dict[str, int | None]:
     """Return the numbers of images, groups and images without a group, for the card."""
     groups = count_groups(split_data.data.records[i].group for i in positions.tolist())
     if not split_data.data.has_groups:

@@ -157,7 +157,7 @@ def _load(entry: EntryPoint, taken: set[str]) -> Reader:
         reader = entry.load()
         if not isinstance(reader, Reader):
             raise TypeError(text("format-no-reader", type=type(reader).__name__))
-        _check(reader, taken)
+        _check_reader(reader, taken)
         return reader
     except Exception as error:
         raise CoverslipError(
@@ -165,7 +165,7 @@ def _load(entry: EntryPoint, taken: set[str]) -> Reader:
         ) from error
 
 
-def _check(reader: Reader, taken: set[str]) -> None:
+def _check_reader(reader: Reader, taken: set[str]) -> None:
     if reader.name in taken:
         raise ValueError(f"there are two readers with the name '{reader.name}'")
     wrong = [suffix for suffix in reader.suffixes if suffix != Path(f"a{suffix}").suffix.lower()]

@@ -120,7 +120,7 @@ def _point_texts(xy: Array) -> list[str]:
     whole = xy.astype(np.int64)
     if np.array_equal(whole, xy):
         return [f"{x} {y}" for x, y in whole.tolist()]
-    return [f"{_number(x)} {_number(y)}" for x, y in xy.tolist()]
+    return [f"{_coordinate_text(x)} {_coordinate_text(y)}" for x, y in xy.tolist()]
 
 
 def _wkt(rings: Sequence[list[str]], is_hole: Sequence[bool]) -> str:
@@ -141,7 +141,7 @@ def _wkt(rings: Sequence[list[str]], is_hole: Sequence[bool]) -> str:
     return f"POLYGON {joined[0]}" if len(joined) == 1 else f"MULTIPOLYGON ({', '.join(joined)})"
 
 
-def _number(value: float) -> str:
+def _coordinate_text(value: float) -> str:
     return f"{value:.{_DIGITS}f}".rstrip("0").rstrip(".")
 
 

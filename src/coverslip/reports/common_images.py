@@ -55,7 +55,7 @@ def common_images(first: Run, second: Run) -> CommonImages:
     first_ids = [of_first.rows[k].image_id for k in at_first]
     second_ids = [of_second.rows[k].image_id for k in at_second]
     order = [second.predictions.classes.index(name) for name in classes]
-    groups = _groups(second, second_ids, first, first_ids)
+    groups = _common_groups(second, second_ids, first, first_ids)
     has_copies = any(not run.is_evaluation and run.recipe.split.copies for run in (first, second))
     images = [original_id(image_id) for image_id in second_ids] if has_copies else second_ids
     return CommonImages(
@@ -169,7 +169,7 @@ def _prediction_rows(run: Run, image_ids: Sequence[str]) -> np.ndarray:
     return np.array([row_of[image_id] for image_id in image_ids], dtype=int)
 
 
-def _groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
+def _common_groups(second: Run, second_ids: Sequence[str], first: Run, first_ids: Sequence[str]) -> np.ndarray | None:
     """Return the groups of the second run, or of the first run if the second has none: copied files may lack groups."""
     for run, image_ids in ((second, second_ids), (first, first_ids)):
         if run.is_evaluation:  # it has no split; its images are read again for their groups

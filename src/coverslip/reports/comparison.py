@@ -267,7 +267,7 @@ def compare(
     for run in opened:
         if not run.is_measured:
             raise without_results(run)
-    ids_and_names = list(names) or _names([run.folder for run in opened])
+    ids_and_names = list(names) or _folder_names([run.folder for run in opened])
     rows = [_compared_run(run, *name) for run, name in zip(opened, ids_and_names, strict=True)]
     pairs = [_pair(opened[0], run, rows[0], row) for run, row in zip(opened[1:], rows[1:], strict=True)]
     primary = opened[0].metrics.primary
@@ -293,7 +293,7 @@ def _opened_run(run: Run | Path | str) -> Run:
     return opened_run if opened_run.is_evaluation and opened_run.is_measured else open_run(run)
 
 
-def _names(folders: Sequence[Path]) -> list[tuple[str, str]]:
+def _folder_names(folders: Sequence[Path]) -> list[tuple[str, str]]:
     """Return the folders' names, or whole paths if two names are equal."""
     short = [folder.resolve().name for folder in folders]
     unique_names = short if len(set(short)) == len(short) else [str(folder) for folder in folders]
@@ -382,7 +382,7 @@ def _pair(first: Run, second: Run, first_row: ComparedRun, second_row: ComparedR
         n_only_first=common.n_only_first,
         n_only_second=common.n_only_second,
         n_relabeled=n_relabeled,
-        numbers=_numbers(common, n_relabeled) if n else [],
+        numbers=_numbers_by_labels(common, n_relabeled) if n else [],
         changed=changed_images(common) if n else None,
         notes=_notes(
             common,
@@ -404,7 +404,7 @@ def _rule_of(run: Run) -> tuple[object, ...]:
     return (recipe.decide_by,)
 
 
-def _numbers(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
+def _numbers_by_labels(common: CommonImages, n_relabeled: int) -> list[NumbersByLabels]:
     if not n_relabeled:
         return [_by_labels(common, "both", common.first_label)]
     return [_by_labels(common, "first", common.first_label), _by_labels(common, "second", common.second_label)]

@@ -95,7 +95,7 @@ def verdict_of_run(run: ReportedRun, *, has_notes: bool = True) -> Verdict:
 
 def verdict_of_metrics(metrics: Evaluation) -> Verdict:
     """Return the verdict on a classifier of which only the metrics are known, as of an imported one."""
-    return _verdict(_reasons(RULES_OF_METRICS, metrics), _counts(metrics))
+    return _verdict(_reasons(RULES_OF_METRICS, metrics), _score_text(metrics))
 
 
 def _verdict(reasons: list[Reason], counts: str) -> Verdict:
@@ -118,10 +118,10 @@ def verdict_as_json(verdict: Verdict) -> Json:
 
 def counts_in_words(run: ReportedRun) -> str:
     """Return how many of the measured images are classified correctly."""
-    return _counts(run.metrics, "external" if run.evaluation is not None and run.is_unseen else "")
+    return _score_text(run.metrics, "external" if run.evaluation is not None and run.is_unseen else "")
 
 
-def _counts(metrics: Evaluation, image_kind: str = "") -> str:
+def _score_text(metrics: Evaluation, image_kind: str = "") -> str:
     matrix, n = metrics.confusion_matrix, metrics.n
     n_correct = sum(matrix[k][k] for k in range(len(matrix)))
     kind = "held-out" if metrics.folds is not None else image_kind or ("test" if metrics.split == "test" else "other")

@@ -344,7 +344,7 @@ class PackedClassifier:
         return self._read(WEIGHTS) if self.card.tested is None else self._read_delivered_head()
 
     def _read_delivered_head(self) -> Tensors:
-        with _opened(self.path, DELIVERED_HEAD) as (stream, size):
+        with _open_member(self.path, DELIVERED_HEAD) as (stream, size):
             tensors = _read_header(stream, size, self.path)
         if tensors != {name: self.tensors.get(name) for name in ("head.weight", "head.bias")}:
             raise BadClassifier("delivered-head-mismatch", file=self.path)
@@ -358,7 +358,7 @@ class PackedClassifier:
         """
         if self.card.ood is None:
             return None
-        with _opened(self.path, OOD_FILE) as (stream, size):
+        with _open_member(self.path, OOD_FILE) as (stream, size):
             tensors = _read_header(stream, size, self.path)
         head = self.tensors.get("head.weight", TensorFacts("F32", (0, 0))).shape
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
@@ -372,7 +372,7 @@ class PackedClassifier:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        with _opened(self.path, file) as (stream, size):
+        with _open_member(self.path, file) as (stream, size):
             data = _read_exactly(stream, size, self.path)
         _check_sha256(self.path, self.card, file, hashlib.sha256(data).hexdigest())
         try:
@@ -451,7 +451,7 @@ def open_classifier(path: Path, *, tested: bool = False) -> PackedClassifier:
         BadClassifier: a file is missing, damaged, or of a newer format.
     """
     card = card_of(path).of_tested() if tested else card_of(path)
-    with _opened(path, WEIGHTS) as (stream, size):
+    with _open_member(path, WEIGHTS) as (stream, size):
         return PackedClassifier(path, card, _read_header(stream, size, path))
 
 
@@ -461,7 +461,7 @@ def card_of(path: Path) -> ClassifierCard:
     Raises:
         BadClassifier: the card is missing, damaged, or of a newer format.
     """
-    with _opened(path, CARD) as (stream, size):
+    with _open_member(path, CARD) as (stream, size):
         if size > _LARGEST_CARD:
             raise BadClassifier("card-too-large", file=path, name=CARD, n_bytes=size)
         data = _read_exactly(stream, size, path)
@@ -491,7 +491,7 @@ def fingerprint_of(path: os.PathLike[str] | str, *, tested: bool = False) -> str
 
 def _checked_sha256(path: Path, card: ClassifierCard, name: str) -> str:
     digest = hashlib.sha256()
-    with _opened(path, name) as (stream, _):
+    with _open_member(path, name) as (stream, _):
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     _check_sha256(path, card, name, digest.hexdigest())
@@ -534,7 +534,7 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     entries = {} if metrics is None else {_METRICS: metrics}
     optional = {OOD_FILE: statistics is not None, DELIVERED_HEAD: packed.card.tested is not None}
     for name in (CARD, WEIGHTS, *(name for name, is_there in optional.items() if is_there)):
-        with _opened(path, name) as (stream, size):
+        with _open_member(path, name) as (stream, size):
             entries[name] = _read_exactly(stream, size, path)
     write_archive(file, entries)
 
@@ -542,14 +542,14 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
 def metrics_bytes(path: Path) -> bytes | None:
     """Return `metrics.json` of a run folder or a `.coverslip` file; None if there is none that can be read."""
     try:
-        with _opened(path, _METRICS) as (stream, size):
+        with _open_member(path, _METRICS) as (stream, size):
             return _read_exactly(stream, size, path) if size <= _LARGEST_METRICS else None
     except BadClassifier:
         return None
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
+def _open_member(path: Path, name: str) -> Iterator[tuple[IO[bytes], int]]:
     """Open a file of a packaged classifier, and yield its stream and size in bytes."""
     if path.is_file():
         with opened_entry(path, name) as entry:

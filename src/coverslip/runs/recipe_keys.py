@@ -174,7 +174,7 @@ def phrases(recipe: BaseModel) -> dict[str, str]:
         recipe: a recipe, or one of its sections.
     """
     section = _section_name(type(recipe))
-    return {key: _phrase(f"{section}{key}", field, _value(recipe, key)) for key, field in fields_of(type(recipe))}
+    return {key: _phrase(f"{section}{key}", field, _value_of(recipe, key)) for key, field in fields_of(type(recipe))}
 
 
 def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = frozenset()) -> list[str]:
@@ -185,7 +185,7 @@ def changed_phrases(recipe: BaseModel, group: str, *, besides: frozenset[str] = 
         for key, field in fields_of(type(recipe))
         if record_of(field).group == group
         and key not in besides
-        and (value := _value(recipe, key)) != field.get_default(call_default_factory=True)
+        and (value := _value_of(recipe, key)) != field.get_default(call_default_factory=True)
         and (phrase := _phrase(f"{section}{key}", field, value))
     ]
 
@@ -261,7 +261,7 @@ def record_of(field: FieldInfo) -> Key:
     return record
 
 
-def _value(recipe: BaseModel, key: str) -> Any:  # Any: the value of the key
+def _value_of(recipe: BaseModel, key: str) -> Any:  # Any: the value of the key
     value: Any = recipe
     for part in key.split("."):
         value = getattr(value, part)

@@ -288,15 +288,15 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
 
 
 def _epoch(row: dict[str, str]) -> Epoch:
-    numbers = {name: _number(name, row[name]) for name in _HISTORY_COLUMNS if name not in ("epoch", _PENALTY)}
-    numbers[_PENALTY] = _number(_PENALTY, row.get(_PENALTY, ""))
+    numbers = {name: _finite_number(name, row[name]) for name in _HISTORY_COLUMNS if name not in ("epoch", _PENALTY)}
+    numbers[_PENALTY] = _finite_number(_PENALTY, row.get(_PENALTY, ""))
     epoch = int(row["epoch"])
     if not 0 <= epoch <= _MOST_EPOCHS:
         raise ValueError(text("unknown-epoch-number", epoch=epoch))
     return Epoch(epoch=epoch, **numbers)
 
 
-def _number(name: str, cell: str) -> float | None:
+def _finite_number(name: str, cell: str) -> float | None:
     """Return the number of a cell; None for an empty cell. Raises ValueError for values that no training writes."""
     if not cell:
         return None

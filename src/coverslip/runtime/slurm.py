@@ -57,12 +57,12 @@ class Slurm:
 
 def is_submitted(log: Path) -> bool:
     """Return whether a job whose output is appended to this file waits or runs in Slurm, if Slurm answers."""
-    return bool(_run("squeue", "--noheader", "--format", "%i", f"--name={_job_name(str(log))}").stdout.strip())
+    return bool(_run_slurm("squeue", "--noheader", "--format", "%i", f"--name={_job_name(str(log))}").stdout.strip())
 
 
 def cancel_waiting(log: Path) -> None:
     """Cancel a job whose output is appended to this file, if it waits in Slurm. A running job continues."""
-    _run("scancel", "--state", "PENDING", f"--name={_job_name(str(log))}")
+    _run_slurm("scancel", "--state", "PENDING", f"--name={_job_name(str(log))}")
 
 
 class _Job:
@@ -75,14 +75,14 @@ class _Job:
     def cancel(self, *_: object) -> None:
         self._is_cancelled = True
         if self._number:
-            _run("scancel", self._number)
+            _run_slurm("scancel", self._number)
 
     def submit(self, command: Sequence[str], log: str, options: Sequence[str]) -> int:
         """Submit the command; return the exit status of `sbatch`, whose errors are printed."""
         # The other computers have other numbers of cores.
         is_limited = CORES_VARIABLE in os.environ
         environment = {name: value for name, value in os.environ.items() if is_limited or name not in THREAD_VARIABLES}
-        submitted = _run(
+        submitted = _run_slurm(
             *("sbatch", "--parsable", "--no-requeue", "--job-name", _job_name(log)),
             *(f"--output={_literal(log)}", "--open-mode", "append"),
             *(*options, "--wrap", f"exec {shlex.join(command)}"),
@@ -99,7 +99,7 @@ class _Job:
         is_listed, printed = True, ""
         while is_listed:
             time.sleep(_POLL_SECONDS)
-            listed = _run("squeue", "--noheader", "--format", "%T %R", f"--jobs={self._number}")
+            listed = _run_slurm("squeue", "--noheader", "--format", "%T %R", f"--jobs={self._number}")
             state, _, where = listed.stdout.strip().partition(" ")
             if state in ("PENDING", "RUNNING") and listed.stdout != printed:
                 printed = listed.stdout
@@ -114,7 +114,7 @@ class _Job:
 
         If Slurm ended it, such as at its time limit, this is recorded as its failure.
         """
-        state = _run(
+        state = _run_slurm(
             "squeue", "--noheader", "--states", "all", "--format", "%T", f"--jobs={self._number}"
         ).stdout.strip()
         if self._is_cancelled or state in ("", "COMPLETED"):  # empty: Slurm does not answer
@@ -125,7 +125,7 @@ class _Job:
         return 1
 
 
-def _run(
+def _run_slurm(
     name: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     command = [shutil.which(name) or name, *arguments]

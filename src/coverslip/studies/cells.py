@@ -125,7 +125,8 @@ def _cell(
     if dataset.parts:
         dataset, common = _with_reading(common, dataset, where)
     layers = (common, model.recipe, {} if regime.two_step else regime.recipe)
-    for layer in ({"split": split, **_groups(dataset)}, *layers, _initialization(regime)):
+    group: Changes = {"group": dataset.group} if dataset.group else {}
+    for layer in ({"split": split, **group}, *layers, _initialization(regime)):
         changes = merged_changes(changes, layer)
     if dataset.ignores_groups:
         changes["group"] = None if dataset.parts else NO_GROUPS  # the table of merged images states no groups
@@ -178,10 +179,6 @@ def _with_reading(common: Changes, dataset: TrainedDataset, where: str) -> tuple
     if order := dict.fromkeys(name for recipe in recipes for name in recipe.get("classes", {}).get("order", ())):
         of_all["classes"] = {"order": list(order)}
     return dataset.model_copy(update={"parts": tuple(parts)}), of_all
-
-
-def _groups(dataset: TrainedDataset) -> Changes:
-    return {"group": dataset.group} if dataset.group else {}
 
 
 def _initialization(regime: RegimePlan) -> Changes:

@@ -147,7 +147,7 @@ def _with_sd(score: MetricMean | None) -> Estimate:
 
 def _all_metrics(comparison: StudyComparison) -> SectionText:
     """Return a table with all metrics of each network; without rows if only one metric is known."""
-    first, second, *others = _columns("study-metrics")
+    first, second, *others = _headings("study-metrics")
     measured = [
         (_of_part(part), row.name, (count(row.n_splits), count(row.n_missing)), row.metrics)
         for part in comparison.datasets
@@ -171,7 +171,7 @@ def _all_metrics(comparison: StudyComparison) -> SectionText:
 
 
 def _differences(comparison: StudyComparison) -> Iterator[SectionText]:
-    columns = _columns("study-differences")
+    columns = _headings("study-differences")
     rows: list[list[Cell]] = [
         [
             _of_part(part),
@@ -199,7 +199,7 @@ def _differences(comparison: StudyComparison) -> Iterator[SectionText]:
 
 
 def _usual_tests(comparison: StudyComparison) -> SectionText:
-    columns = _columns("study-usual-tests")
+    columns = _headings("study-usual-tests")
     rows = [
         (
             _of_part(part),
@@ -232,7 +232,7 @@ def _costs(comparison: StudyComparison) -> SectionText:
         for row in names_by_size(comparison)
     ]
     words = [text("study-costs")] if rows else ()
-    return SectionText(words, _columns("study-costs"), rows, drawings=[*pareto_drawing(comparison)])
+    return SectionText(words, _headings("study-costs"), rows, drawings=[*pareto_drawing(comparison)])
 
 
 def difference_cell(difference: ProcedureDifference) -> Estimate:
@@ -273,7 +273,7 @@ def _latency_runs(comparison: StudyComparison) -> Iterator[SectionText]:
     rows = comparison.latencies
     of_one = [(row.dataset, row.model, row.latency.whole_one) for row in rows]
     of_many = [(row.dataset, row.model, row.latency.whole_many) for row in rows]
-    columns = _columns("study-latency-runs")
+    columns = _headings("study-latency-runs")
     for title, timings in ((text("study-latency-runs.one"), of_one), (text("study-latency-runs.many"), of_many)):
         n_runs = max(len(timing.runs) for *_, timing in timings)
         yield SectionText(
@@ -287,7 +287,7 @@ def _latency_runs(comparison: StudyComparison) -> Iterator[SectionText]:
         )
 
 
-def _columns(code: str, **parameters: Any) -> list[str]:  # Any: as of `text`
+def _headings(code: str, **parameters: Any) -> list[str]:  # Any: as of `text`
     """Return the headings of the table of an entry."""
     return text(f"{code}.columns", **parameters).split(" | ")
 
@@ -312,7 +312,7 @@ def _table_section(
     title = text(f"{code}.title")
     if not rows:
         return SectionContent(title, ())
-    columns = _columns(code, **parameters)
+    columns = _headings(code, **parameters)
     text_columns = [columns[i] for i in text_at]
     return SectionContent(
         title, [SectionText([text(code, **parameters)], columns, rows, text_columns, heading=heading)]
@@ -427,7 +427,7 @@ def _merged(comparison: StudyComparison) -> SectionContent:
     if not of_all:
         return section
     names = [name for name in dict.fromkeys(("accuracy", comparison.metric)) if name in of_all[0].single]
-    first, *others = _columns("study-merged-all")
+    first, *others = _headings("study-merged-all")
     columns = [
         *(first, *others[:2]),
         *(title for name in names for title in (METRICS[name].title, f"{METRICS[name].title}, {others[2]}")),
@@ -479,7 +479,7 @@ def _mean_and_sd(value: tuple[float, float | None] | None) -> str:
 def _arms(comparison: StudyComparison) -> SectionContent:
     """Return what each arm is, the differences between arms, and the settings in which they differ."""
     legend = [f"{arm}: {text('study-arm', arm=arm)}" for arm in comparison.arms]
-    columns, setting = _columns("study-arms"), _columns("study-arm-settings")
+    columns, setting = _headings("study-arms"), _headings("study-arm-settings")
     rows = [
         (
             f"{row.arm} − {row.reference}",
@@ -540,7 +540,7 @@ def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[Sec
             shown = [title for code in item.sections if (title := _title_of(code)) in titles]
             overview.append((item.item, item.title, _counterpart(item, shown, has_values=bool(table))))
         schemas = text("study-paper-schemas", items=paper.schemas)
-        columns = _columns("study-paper")
+        columns = _headings("study-paper")
         first = SectionText([paper.protocol, schemas], columns, overview, columns[1:])
         words = [SectionText([text("study-published")])] if tables else []
         yield SectionContent(text("study-paper", publication=paper.publication), [first, *words, *tables])
@@ -590,7 +590,7 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
     ]
     if not rows:
         return []
-    columns = _columns("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
+    columns = _headings("study-published", arms=" | ".join(comparison.arms or (text("study-published.own"),)))
     if item:  # its heading states the source
         table = _without_same(columns[:-1], rows, columns[1:4])
     else:

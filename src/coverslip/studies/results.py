@@ -173,15 +173,15 @@ def _of_cell(cell: Cell, folder: Path) -> dict[str, object]:
 def _measured(run: Run, primary_metric: str) -> list[dict[str, object]]:
     folds = run.metrics.folds
     if folds is None:
-        return [{"fold": None, **_numbers(run, run.metrics, primary_metric)}]
+        return [{"fold": None, **_metric_numbers(run, run.metrics, primary_metric)}]
     return [
-        {"fold": fold.fold, **_numbers(fold_run, fold_run.metrics, primary_metric)}
+        {"fold": fold.fold, **_metric_numbers(fold_run, fold_run.metrics, primary_metric)}
         for fold in folds.per_fold
         for fold_run in [run.fold(fold.fold)]
     ]
 
 
-def _numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
+def _metric_numbers(run: Run, metrics: Evaluation, primary_metric: str) -> dict[str, object]:
     return {
         "metrics": {name: metrics[name].value for name in METRICS if name in metrics.metrics},
         "intervals": {

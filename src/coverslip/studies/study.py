@@ -183,7 +183,7 @@ def run_study(
     with work_lock(folder):
         _check_new_folder(folder)  # another process may have used the folder until now
         save_plan(loaded, folder / "study.yaml")
-        return _run(loaded, cells, folder, on, trust_cluster, budget, emit)
+        return _run_cells(loaded, cells, folder, on, trust_cluster, budget, emit)
 
 
 def _check_new_folder(folder: Path) -> None:
@@ -216,7 +216,7 @@ def resume_study(
     with work_lock(folder):
         _refuse_changed_images(cells, emit)
         _note_other_recipes(cells, emit)
-        return _run(plan, cells, folder, on, trust_cluster, budget, emit)
+        return _run_cells(plan, cells, folder, on, trust_cluster, budget, emit)
 
 
 def study_comparison(
@@ -262,7 +262,7 @@ def _plan_in(folder: Path) -> StudyPlan:
     return load_plan(folder / "study.yaml")
 
 
-def _run(
+def _run_cells(
     plan: StudyPlan,
     cells: list[Cell],
     folder: Path,

@@ -381,7 +381,7 @@ def instant_stage(
     """
     images, recipe, context = task.images, task.recipe, task.context
     file, key = context.run.checkpoint_file("instant"), _stage_key(task)
-    if (stored := _stored(file, key)) is not None:
+    if (stored := _stored_stage(file, key)) is not None:
         network.set_head(stored[0].head.weight, stored[0].head.bias)
         return stored
     context.emit(StageStarted(stage="instant"))
@@ -418,7 +418,7 @@ def instant_stage(
         val_macro_f1=macro_f1,
     )
     context.emit(InstantClassifierFitted(seconds=seconds, val_accuracy=accuracy, val_macro_f1=macro_f1))
-    _store(file, key, choice, stage)
+    _store_stage(file, key, choice, stage)
     return choice, stage
 
 
@@ -431,7 +431,7 @@ def _stage_key(task: TrainingTask) -> str:
     return sha256_json([list(digests), *labels, *settings])
 
 
-def _store(file: Path, key: str, choice: HeadChoice, stage: InstantStage) -> None:
+def _store_stage(file: Path, key: str, choice: HeadChoice, stage: InstantStage) -> None:
     from safetensors.numpy import save
 
     arrays = {
@@ -446,7 +446,7 @@ def _store(file: Path, key: str, choice: HeadChoice, stage: InstantStage) -> Non
     write_bytes(file, save(contiguous, metadata={"key": key, "stage": stage.model_dump_json()}))
 
 
-def _stored(file: Path, key: str) -> tuple[HeadChoice, InstantStage] | None:
+def _stored_stage(file: Path, key: str) -> tuple[HeadChoice, InstantStage] | None:
     """Return the result of an interrupted training; None if there is none of this key, or the file is damaged."""
     from safetensors import SafetensorError, safe_open
 

@@ -488,7 +488,7 @@ def rank(logits: Floats, label: Ints, recipe: Recipe) -> tuple[float, float]:
 
 def calibrated_log_loss(logits: Floats, label: Ints) -> float:
     """Return the log loss of (n, K) logits at their best temperature."""
-    return _value("log_loss", apply_temperature(logits, fit_temperature(logits, label)), label)
+    return _metric_value("log_loss", apply_temperature(logits, fit_temperature(logits, label)), label)
 
 
 def is_preferred(challenger: Floats, incumbent: Floats, label: Ints, recipe: Recipe) -> bool:
@@ -556,9 +556,9 @@ def primary_value(logits: Floats, label: Ints, recipe: Recipe) -> float:
     metric = METRICS[recipe.primary_metric]
     if metric.needs_calibration:
         logits = logits / fit_temperature(logits, label)
-    return _value(metric.name, apply_temperature(logits, 1.0), label)
+    return _metric_value(metric.name, apply_temperature(logits, 1.0), label)
 
 
-def _value(metric: str, probability: Floats, label: Ints) -> float:
+def _metric_value(metric: str, probability: Floats, label: Ints) -> float:
     """Return a single metric: with many classes, AUROC takes longer than all other metrics."""
     return METRICS[metric].value(probability, label, probability.argmax(axis=1))

@@ -91,9 +91,9 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
     work = computation(workspace, MAPS, dataset_id)
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
-        stored = _stored(connection, dataset_id)
-        groups = _groups(connection, dataset_id)
-        rows = np.zeros(0, np.int64) if stored is None else _columns(stored)[0]
+        stored = _stored_map(connection, dataset_id)
+        groups = _group_names(connection, dataset_id)
+        rows = np.zeros(0, np.int64) if stored is None else _map_columns(stored)[0]
         present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
     n = int(np.isin(rows, present).sum())
     if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
@@ -143,7 +143,7 @@ def map_points(workspace: Workspace, dataset_id: str) -> bytes:
     """
     with read_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        stored = _stored(connection, dataset_id)
+        stored = _stored_map(connection, dataset_id)
         if stored is None:
             raise NotFound("no-dataset-map")
         reserved = is_reserved.label("is_reserved")
@@ -151,9 +151,9 @@ def map_points(workspace: Workspace, dataset_id: str) -> bytes:
         listed = {
             each.row_id: each for each in connection.execute(select(*columns).where(images.c.dataset_id == dataset_id))
         }
-        number_of_group = {name: k for k, name in enumerate(_groups(connection, dataset_id))}
+        number_of_group = {name: k for k, name in enumerate(_group_names(connection, dataset_id))}
     number_of_class = {name: k for k, name in enumerate(class_order(row.class_names, row.summary["classes"]))}
-    rows, places, cluster = _columns(stored)
+    rows, places, cluster = _map_columns(stored)
     order = [k for k in np.argsort(cluster, kind="stable").tolist() if int(rows[k]) in listed]
     rows, places, cluster = rows[order], places[order], cluster[order]
     n = len(rows)
@@ -194,13 +194,13 @@ def _jobs_with_predictions(workspace: Workspace, dataset_id: str) -> list[MapJob
     return [MapJob(job.id, job.kind, job.name) for job in listed if Run(Path(job.folder)).predictions_file.is_file()]
 
 
-def _groups(connection: Connection, dataset_id: str) -> list[str]:
+def _group_names(connection: Connection, dataset_id: str) -> list[str]:
     is_named = (images.c.dataset_id == dataset_id) & (images.c.group.is_not(None))
     query = select(images.c.group).where(is_named).distinct().order_by(images.c.group)
     return list(connection.execute(query.limit(_MOST_GROUPS)).scalars())
 
 
-def _stored(connection: Connection, dataset_id: str) -> AnyRow | None:
+def _stored_map(connection: Connection, dataset_id: str) -> AnyRow | None:
     return connection.execute(select(dataset_maps).where(dataset_maps.c.dataset_id == dataset_id)).one_or_none()
 
 
@@ -208,7 +208,7 @@ def _time_of(stored: AnyRow) -> float:
     return datetime.datetime.fromisoformat(stored.created).timestamp()
 
 
-def _columns(stored: AnyRow) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+def _map_columns(stored: AnyRow) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     n = stored.n
     rows = np.frombuffer(stored.columns, "<u4", n)
     places = np.frombuffer(stored.columns, "<f4", 2 * n, 4 * n).reshape(n, 2)

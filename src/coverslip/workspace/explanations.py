@@ -56,7 +56,7 @@ def explanation_state(workspace: Workspace, subject: str) -> ExplanationState:
     request = _request(workspace, job_id, row_id)
     work = replace(computation(workspace, EXPLANATION, request.key), subject=subject)
     seconds = None if work.requested is None else time.time() - work.requested
-    is_stored = work.state is None and _stored(job_id, request.key) is not None
+    is_stored = work.state is None and _stored_picture(job_id, request.key) is not None
     state = work.of_result("ready" if is_stored else "not-requested")
     return ExplanationState(**state, fold=request.fold, seconds=seconds, version=request.key)
 
@@ -72,7 +72,7 @@ def start_explanation(workspace: Workspace, subject: str) -> ExplanationState:
     """Start the explanation, unless it is finished or in progress; raises as `explanation_state`."""
     job_id, row_id = _image_of(subject)
     request = _request(workspace, job_id, row_id)
-    if _stored(job_id, request.key) is None:
+    if _stored_picture(job_id, request.key) is None:
         request_result(
             workspace,
             EXPLANATION,
@@ -91,7 +91,7 @@ def explanation_picture(workspace: Workspace, job_id: str, row_id: int) -> bytes
         NotFound: as `explanation_state`, or there is no explanation.
         Conflict: as `explanation_state`.
     """
-    picture = _stored(job_id, _request(workspace, job_id, row_id).key)
+    picture = _stored_picture(job_id, _request(workspace, job_id, row_id).key)
     if picture is None:
         raise NotFound("no-explanation-yet")
     return picture
@@ -107,7 +107,7 @@ class _Request:
     name: str  # of the image
 
 
-def _stored(job_id: str, key: str) -> bytes | None:
+def _stored_picture(job_id: str, key: str) -> bytes | None:
     with RecordStore(EXPLANATIONS, job_id) as store:
         return store.find([key]).get(key)
 

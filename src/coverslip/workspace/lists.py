@@ -127,7 +127,7 @@ def read_results(workspace: Workspace, job: Job) -> AnyRow | None:
                 if file.is_file():
                     _read_new(workspace, job, file)
                     break
-        return _stored(workspace, job)
+        return _stored_results(workspace, job)
 
 
 def delete_results(workspace: Workspace, job_id: str) -> None:
@@ -141,7 +141,7 @@ def delete_results(workspace: Workspace, job_id: str) -> None:
             connection.execute(delete(result_tables).where(result_tables.c.job_id == job_id))
 
 
-def _stored(workspace: Workspace, job: Job) -> AnyRow | None:
+def _stored_results(workspace: Workspace, job: Job) -> AnyRow | None:
     with workspace.engine.connect() as connection:
         return connection.execute(select(result_tables).where(result_tables.c.job_id == job.id)).one_or_none()
 
@@ -152,7 +152,7 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
         status = job.run.predictions_file.stat()
     except FileNotFoundError:
         return
-    version, stored = f"{status.st_mtime_ns:x}-{status.st_size:x}", _stored(workspace, job)
+    version, stored = f"{status.st_mtime_ns:x}-{status.st_size:x}", _stored_results(workspace, job)
     if stored is not None and stored.version == version:
         return
     predictions = job.run.predictions
@@ -177,7 +177,7 @@ def _read_measured(workspace: Workspace, job: Job) -> None:
         n_rows += len(chunk)
     with write_transaction(workspace.engine) as connection:
         connection.execute(delete(results).where(results.c.job_id == job.id, results.c.row_id >= n_rows))
-        _store(connection, job, version, status.st_size, n_rows, list(predictions.classes), [])
+        _store_position(connection, job, version, status.st_size, n_rows, list(predictions.classes), [])
 
 
 def _read_new(workspace: Workspace, job: Job, file: Path) -> None:
@@ -191,7 +191,7 @@ def _read_new(workspace: Workspace, job: Job, file: Path) -> None:
 
 
 def _read_rows(workspace: Workspace, job: Job, file: Path, stream: IO[bytes]) -> None:
-    stored = _stored(workspace, job)
+    stored = _stored_results(workspace, job)
     size = os.fstat(stream.fileno()).st_size
     if stored is not None and size == stored.n_bytes:
         return
@@ -216,7 +216,7 @@ def _read_rows(workspace: Workspace, job: Job, file: Path, stream: IO[bytes]) ->
         with write_transaction(workspace.engine) as connection:
             _insert(connection, job, n_rows, rows)
             n_bytes, n_rows = n_bytes + sum(map(len, chunk)), n_rows + len(chunk)
-            _store(connection, job, "", n_bytes, n_rows, classes, names)
+            _store_position(connection, job, "", n_bytes, n_rows, classes, names)
 
 
 @contextmanager
@@ -285,7 +285,7 @@ def _values(row: _Row, plan: str, folder: str) -> tuple[object, ...]:
     )
 
 
-def _store(
+def _store_position(
     connection: Connection, job: Job, version: str, n_bytes: int, n_rows: int, classes: list[str], columns: list[str]
 ) -> None:
     """Store how much of the table has been read."""

@@ -97,8 +97,8 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
             .order_by(suggested_images.c.rank)
         ).mappings()
         suggestions = [SuggestedImage(**row) for row in rows]
-        _, n_labeled = _counts(connection, dataset_id, suggested_images)
-        n_reserved, n_reserved_labeled = _counts(connection, dataset_id, reserved_images)
+        _, n_labeled = _present_counts(connection, dataset_id, suggested_images)
+        n_reserved, n_reserved_labeled = _present_counts(connection, dataset_id, reserved_images)
     return LabelSuggestions(
         **work.of_result("ready" if suggestions or n_reserved else "not-requested"),
         suggestions=suggestions,
@@ -108,7 +108,7 @@ def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions
     )
 
 
-def _counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int, int]:
+def _present_counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int, int]:
     """Return how many images of a dataset are in a table, and how many of them have a label.
 
     The page asks after every label, so that only these images are read.
@@ -296,7 +296,7 @@ def _candidates(
     paths = [data.relative_path(record) for record in data.records]
     by_column = {candidate.column: candidate for candidate in tested if candidate.column is not None}
     columns: list[tuple[GroupSuggestion, Sequence[str | None]]] = []
-    for column in _columns(workspace, row):
+    for column in _first_group_columns(workspace, row):
         with suppress(CoverslipError):
             by_id = groups_of_images(workspace, row, Grouping(column=column))
             groups = [by_id.get(record.image_id) for record in data.records]
@@ -329,7 +329,7 @@ def _candidates(
             yield GroupSuggestion(None, pattern, n_groups, example, divided_unit=divided_unit(names)), names
 
 
-def _columns(workspace: Workspace, row: AnyRow) -> list[str]:
+def _first_group_columns(workspace: Workspace, row: AnyRow) -> list[str]:
     with suppress(CoverslipError):  # other pages report a missing table
         return grouping.group_columns(workspace, row.id)[:_MOST_COLUMNS]
     return []

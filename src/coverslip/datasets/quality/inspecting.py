@@ -39,7 +39,7 @@ def _spread(spread: Spread | None, unit: str) -> str:
     return text("file-fact-range", unit=unit, **{name: localized_number(end) for name, end in ends.items()})
 
 
-def _counts(counts: Mapping[str, int]) -> str:
+def _counts_text(counts: Mapping[str, int]) -> str:
     return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{name}: {n:,}" for name, n in counts.items())
 
 
@@ -81,15 +81,15 @@ class Inspection(DocumentedFields, BaseModel):
     def file_facts(self) -> list[FileFact]:
         """Return sizes, formats, channels and planes of the files, and predefined sets, as far as they are known."""
         facts = {
-            "report-domains": _counts(self.domains) if len(self.domains) > 1 else "",
+            "report-domains": _counts_text(self.domains) if len(self.domains) > 1 else "",
             "file-fact-width": _spread(self.width_px, "px"),
             "file-fact-height": _spread(self.height_px, "px"),
             "file-fact-pixel-size": self._pixel_sizes(),
-            "file-fact-format": _counts(self.formats),
-            "file-fact-bit-depth": _counts(self.bit_depths),
-            "file-fact-channels": _counts(self.channels),
-            "file-fact-planes": _counts(self.planes) if set(self.planes) > {"1"} else "",
-            "file-fact-predefined-split": _counts(self.predefined_split or {}),
+            "file-fact-format": _counts_text(self.formats),
+            "file-fact-bit-depth": _counts_text(self.bit_depths),
+            "file-fact-channels": _counts_text(self.channels),
+            "file-fact-planes": _counts_text(self.planes) if set(self.planes) > {"1"} else "",
+            "file-fact-predefined-split": _counts_text(self.predefined_split or {}),
         }
         return [FileFact(code, text(code), value) for code, value in facts.items() if value]
 

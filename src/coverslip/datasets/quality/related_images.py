@@ -89,8 +89,8 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
     label = np.unique([record.label or "" for record, _ in labeled], return_inverse=True)[1]
     appearance = _standardized(_appearance_of([fact for _, fact in labeled]), label)
     candidates: dict[bytes, tuple[str | None, str, list[str]]] = {}
-    by_pattern = ((None, pattern, _names(pattern, paths)) for pattern in _patterns(paths))
-    for column, pattern, names in (*_columns([record for record, _ in labeled]), *by_pattern):
+    by_pattern = ((None, pattern, _groups_by_pattern(pattern, paths)) for pattern in _patterns(paths))
+    for column, pattern, names in (*_grouping_columns([record for record, _ in labeled]), *by_pattern):
         if names is not None:
             candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
     units = _units_in_names([names for column, _, names in candidates.values() if column is None])
@@ -149,13 +149,13 @@ def patterns_in_names(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """
     groupings: set[bytes] = set()
     for pattern in _patterns(paths) if paths else ():
-        names = None if pattern.startswith(_NUMBER_RANGE) else _names(pattern, paths)
+        names = None if pattern.startswith(_NUMBER_RANGE) else _groups_by_pattern(pattern, paths)
         if names is not None and (key := np.unique(names, return_inverse=True)[1].tobytes()) not in groupings:
             groupings.add(key)
             yield pattern, names
 
 
-def _columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
+def _grouping_columns(records: Sequence[ImageRecord]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield columns of the table that may name groups, with the value of each image; decimal numbers are excluded."""
     cells = [dict(record.about) for record in records]
     for column in dict.fromkeys(name for about in cells for name in about):
@@ -228,7 +228,7 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
         yield rf"{_NUMBER_RANGE}\d{{{n_digits}}}\.[^./]+$"
 
 
-def _names(pattern: str, paths: Sequence[str]) -> list[str] | None:
+def _groups_by_pattern(pattern: str, paths: Sequence[str]) -> list[str] | None:
     """Return the group of each path; None if these cannot be groups."""
     search: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
     matches = [search(path) for path in paths]

@@ -196,7 +196,7 @@ def explain(
     paths = [Path(runs)] if isinstance(runs, Run | Path | str) else [Path(run) for run in runs]
     opened = sources if isinstance(sources, Dataset) else open_dataset(sources, labeled=False, axes=axes)
     data = opened.subset(np.unique(first_positions(opened.records)).tolist())  # a picture of each image
-    explainers = _explainers(paths, names or _names(paths), _device(device), emit)
+    explainers = _explainers(paths, names or _run_names(paths), _device(device), emit)
     drawn: list[Explanation] = []
     try:
         checked = [_checks(each, path, method, data) for each, path in zip(explainers, paths, strict=True)]
@@ -241,7 +241,7 @@ def explanation_of(
         BadClassifier, BadRun: a file is missing or damaged.
         CoverslipError: the image cannot be read.
     """
-    explainers = _explainers([Path(run)], _names([Path(run)]), _device(device), emit, tested=tested)
+    explainers = _explainers([Path(run)], _run_names([Path(run)]), _device(device), emit, tested=tested)
     try:
         checked = [_checks(each, Path(run), None, image) for each in explainers]
         choice = _Options("viridis", show_failed=False, n_nearest=n_nearest)
@@ -261,7 +261,7 @@ def _device(name: str) -> str:
     return select_device(name, automatic=FOR_TRAINING)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def _run_names(paths: Sequence[Path]) -> list[str]:
     names = [path.stem if path.is_file() else path.absolute().name for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
 

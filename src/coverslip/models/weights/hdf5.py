@@ -78,7 +78,7 @@ def _layers(opened: Any, file: Path) -> Arrays:  # Any: h5py has no types
     single = _single_layers(datasets)
     layers: Arrays = {}
     for path, dataset in datasets.items():
-        layer, variable = _names(opened, path, single, file)
+        layer, variable = _variable_names(opened, path, single, file)
         variables = layers.setdefault(layer, {})
         if variable in variables:
             raise _refused(text("keras-variable-twice", layer=layer, variable=variable), file)
@@ -137,7 +137,7 @@ def _outermost(path: _Path) -> _Path:
     return path[: 2 if path[0] == _MODEL else 1]
 
 
-def _names(opened: Any, path: _Path, single: set[_Path], file: Path) -> tuple[str, str]:  # Any: h5py's objects
+def _variable_names(opened: Any, path: _Path, single: set[_Path], file: Path) -> tuple[str, str]:  # Any: h5py's objects
     """Return the names of layer and variable."""
     if len(path) < 2:
         raise _refused(text("keras-variable-without-layer", name=path[0]), file)

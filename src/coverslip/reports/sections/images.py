@@ -162,7 +162,7 @@ def _scale_bar(figure: "SubFigure", examples: Examples, n_columns: int) -> None:
     axes[0].text(0, 0.5, f"{examples.bar} {examples.unit}", va="top", color=MUTED, fontsize=7.5)
 
 
-def _numbers(examples: Examples) -> FigureData:
+def _example_table(examples: Examples) -> FigureData:
     rows = [
         (example.label, example.image_id, example.width_px, example.height_px, example.um_per_px)
         for example in examples.every
@@ -180,7 +180,7 @@ def _words(run: ReportedRun) -> list[str]:
 def _drawings(run: ReportedRun) -> list[Drawing]:
     title = text("report-examples-drawing", n_images=N_EXAMPLES, n_classes=len(shown_classes(run)))
     examples = cache(lambda: examples_of(run))  # the figure and its table use the same images
-    return [Drawing("examples", title, lambda: draw_examples(examples()), lambda: _numbers(examples()))]
+    return [Drawing("examples", title, lambda: draw_examples(examples()), lambda: _example_table(examples()))]
 
 
 EXAMPLES = Section(

@@ -270,7 +270,7 @@ def _start_methods(run: ReportedRun) -> str:
     other_settings = _others(run.recipe, "basic", "start", before="; ")
     environment = f"{_software(run)}, {_machine(run)}{other_settings}"
     network = phrases(run.recipe)["model"]
-    return text("methods-network", network=network, initialization=_start(run), environment=environment)
+    return text("methods-network", network=network, initialization=_initial_weights(run), environment=environment)
 
 
 def _software(run: ReportedRun) -> str:
@@ -287,7 +287,7 @@ def _machine(run: ReportedRun) -> str:
     return text("methods-processor", processor=machine.processor, n_threads=machine.n_threads)
 
 
-def _start(run: ReportedRun) -> str:
+def _initial_weights(run: ReportedRun) -> str:
     match run.recipe.init:
         case FromRun(run=earlier):
             place = Path(earlier)

@@ -310,7 +310,7 @@ def _write_table(
     columns: Mapping[str, str],
     group_columns: Sequence[str],
 ) -> Path:
-    names = _names(columns, max(len(picture.plan.files(picture.file)) for _, picture, _ in labeled))
+    names = _column_names(columns, max(len(picture.plan.files(picture.file)) for _, picture, _ in labeled))
     required_columns = {plain_name(name): name for name in (*columns.values(), *group_columns) if name}
     empty = [name for plain, name in required_columns.items() if plain not in map(plain_name, names.values())]
     rows: list[list[object]] = [[*names.values(), *empty]]
@@ -321,7 +321,7 @@ def _write_table(
     return write_snapshot(folder, prefix, csv_text(rows).encode())
 
 
-def _names(columns: Mapping[str, str], n_files: int) -> dict[str, str]:
+def _column_names(columns: Mapping[str, str], n_files: int) -> dict[str, str]:
     """Return the columns to write by meaning: the chosen ones, else unused standard names."""
     used_names = {plain_name(name) for name in columns.values()}
     box = next((box for box in _BOXES if all(columns.get(meaning) != "" for meaning in box)), _BOXES[0])

@@ -102,7 +102,7 @@ def join_dataset(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     dataset = joining.dataset
     added_sources: list[Json] = []
     with workspace.engine.connect() as connection:
-        counts = _counts(connection, joining)
+        counts = _join_counts(connection, joining)
     if joining.images:
         domain = joining.earlier[0]["domain"] if joining.earlier else _free_domain(job.name, dataset)
         with workspace.engine.connect() as connection:
@@ -178,7 +178,7 @@ def preview_join(workspace: Workspace, prediction_id: str, dataset_id: str) -> J
     job = find_job(workspace, prediction_id, "predict")
     joining = _joining(workspace, job, dataset_id)
     with workspace.engine.connect() as connection:
-        counts = _counts(connection, joining)
+        counts = _join_counts(connection, joining)
         group_by = _grouped_by(workspace, connection, joining.dataset, job)
         changes = _changes(workspace, connection, joining, job)
     groups: list[str | None] = [None] * len(joining.images)
@@ -297,7 +297,7 @@ def _rows_of(
     return rows_in_dataset(connection, job, dataset_id, [(row.row_id, source) for row, source in answered])
 
 
-def _counts(connection: Connection, joining: _Joining) -> JoinCounts:
+def _join_counts(connection: Connection, joining: _Joining) -> JoinCounts:
     answers = joining.answers
     n_relabeled = sum(image.label != answers.get(image.row_id, image.label) for image in joining.now)
     n_earlier = sum(image.domain in joining.earlier_domains for image in joining.now)

@@ -92,7 +92,7 @@ def store_images(connection: Connection, workspace: Workspace, dataset_id: str, 
         BadDataset: all of them are outside the readable folders.
     """
     # Images of a new dataset have no pictures that could be shown again.
-    _store(connection, workspace, dataset_id, dataset, {}, [None] * len(dataset.records))
+    _store_images(connection, workspace, dataset_id, dataset, {}, [None] * len(dataset.records))
 
 
 def replace_images(
@@ -124,12 +124,12 @@ def replace_images(
         .where(datasets.c.id == dataset_id)
         .values(state="reading", progress=None, error=None, opened=opened_as_json(dataset))
     )
-    _store(connection, workspace, dataset_id, dataset, _rows_by_position(rows, dataset, hashes), hashes)
+    _store_images(connection, workspace, dataset_id, dataset, _rows_by_position(rows, dataset, hashes), hashes)
     has_jobs = select(jobs.c.id).where(jobs.c.dataset_id == dataset_id).exists()
     connection.execute(delete(images).where(is_missing, ~is_annotated, ~has_jobs))
 
 
-def _store(
+def _store_images(
     connection: Connection,
     workspace: Workspace,
     dataset_id: str,

@@ -362,7 +362,7 @@ def _lines(
 
     `stated` returns the path in the table of an absolute path.
     """
-    columns = _columns(connection, row)
+    columns = _label_columns(connection, row)
     if states_pixels:
         columns += [name for name in PLAN_COLUMNS if name not in columns]
     if groups is not None:
@@ -393,7 +393,7 @@ def _lines(
         yield csv_text(rows)
 
 
-def _columns(connection: Connection, row: AnyRow) -> list[str]:
+def _label_columns(connection: Connection, row: AnyRow) -> list[str]:
     of_dataset = images.c.dataset_id == row.id
     columns = ["path", "image_id", "label"]
     for name in ("group", "domain", "split"):

@@ -96,7 +96,7 @@ def pixel_options(workspace: Workspace, dataset_id: str) -> PixelOptions:
             described.append((file, _cached_series(file.path, file.version, workspace.readable)))
     if not described:
         return _NOTHING
-    kinds = {tuple(map(_numbers, series)) for _, series in described}
+    kinds = {tuple(map(_series_sizes, series)) for _, series in described}
     example, series = max(described, key=lambda each: _n_alternatives(each[1]))
     keys = [key for key in _KEYS if any(key not in file.stated and _has_several(each, key) for file, each in described)]
     row_id = example.row_id if keys else None
@@ -155,21 +155,21 @@ def _n_channels(series: Series) -> int:
     return 1 if "S" in series.channel_axes and series.n_channels <= 4 else series.n_channels
 
 
-def _numbers(series: Series) -> tuple[int, ...]:
+def _series_sizes(series: Series) -> tuple[int, ...]:
     return series.size("T"), series.n_z, _n_channels(series), len(series.sizes)
 
 
 def _n_alternatives(series: Sequence[Series]) -> tuple[int, int]:
     """Return the number of keys of which a file has several, and the number of planes; resolutions do not count."""
     n_keys = sum(_has_several(series, key) for key in _KEYS if key != "level")
-    return n_keys, sum(t * z * channels for t, z, channels, _ in map(_numbers, series))
+    return n_keys, sum(t * z * channels for t, z, channels, _ in map(_series_sizes, series))
 
 
 def _has_several(series: Sequence[Series], key: PixelKey) -> bool:
     if key == "series":
         return len(series) > 1
     place = ("t", "z", "channels", "level").index(key)
-    return any(_numbers(each)[place] > 1 for each in series)
+    return any(_series_sizes(each)[place] > 1 for each in series)
 
 
 def _options(series: Series) -> SeriesOptions:

@@ -192,7 +192,7 @@ def update_counts(connection: Connection, dataset_id: str) -> None:
     connection.execute(
         update(datasets)
         .where(datasets.c.id == dataset_id)
-        .values(summary=_counts(connection, dataset_id), revision=datasets.c.revision + 1)
+        .values(summary=_dataset_counts(connection, dataset_id), revision=datasets.c.revision + 1)
     )
 
 
@@ -367,7 +367,7 @@ def _n_groups_of(connection: Connection, dataset_id: str, row_ids: Select[Any]) 
     return connection.execute(select(func.count()).select_from(groups).where(has_member)).scalar_one()
 
 
-def _counts(connection: Connection, dataset_id: str) -> Json:
+def _dataset_counts(connection: Connection, dataset_id: str) -> Json:
     of_dataset = images.c.dataset_id == dataset_id
     (tally,) = _tallies(connection, of_dataset, {"label": images.c.label, "is_excluded": images.c.is_excluded})
     n_images = connection.execute(select(func.count()).where(of_dataset)).scalar_one()
@@ -549,7 +549,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
             select(func.count()).where(images.c.missing_from == row.id, is_annotated)
         ).scalar_one(),
         classes=[ClassCount(name, counts["classes"].get(name, 0)) for name in names],
-        groups=_groups(row),
+        groups=_groups_of(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],
         n_label_changes=counts["n_changed"],
         class_plan=Classes.model_validate(row.class_plan),
@@ -569,7 +569,7 @@ def _source_state(workspace: Workspace, row: AnyRow, path: str, domain: str | No
     return SourceState(printable(path), is_made, is_missing, domain, [name for name in domains if name])
 
 
-def _groups(row: AnyRow) -> Groups:
+def _groups_of(row: AnyRow) -> Groups:
     if row.group_column is not None:
         return Groups("column", row.group_column, row.summary["n_groups"], row.group_merge)
     if row.group_pattern is not None:

@@ -290,10 +290,10 @@ def predict_files(*, run: str, state: str, files: Sequence[str]) -> list[Json]:
     classifier = _loaded(run, state)
     opened = [open_image_file(Path(file)) for file in files]
     data = replace(opened[0], records=tuple(each.records[0] for each in opened))
-    return [_as_json(row, classifier.classes) for row in classifier.predict(data)]
+    return [_prediction_as_json(row, classifier.classes) for row in classifier.predict(data)]
 
 
-def _as_json(row: Prediction, classes: Sequence[str]) -> Json:
+def _prediction_as_json(row: Prediction, classes: Sequence[str]) -> Json:
     numbers = row.probabilities or (math.nan,) * len(classes)
     return {
         "predicted": row.predicted,

@@ -131,7 +131,7 @@ def open_database(
     """
     try:
         if file.exists():
-            _check(file, tables, version, steps, emit)
+            _check_version(file, tables, version, steps, emit)
         else:
             _create(file, tables, version)
     except sqlite3.Error as error:
@@ -224,7 +224,7 @@ def can_upgrade(steps: Steps, version: int, expected: int) -> bool:
     return version < expected and all(each in steps for each in range(version, expected))
 
 
-def _check(file: Path, tables: MetaData, expected: int, steps: Steps, emit: Emit) -> None:
+def _check_version(file: Path, tables: MetaData, expected: int, steps: Steps, emit: Emit) -> None:
     """Check that the tables are complete, and bring them to this version."""
     if not file.stat().st_size:  # before it is opened, since SQLite then deletes its log
         raise _lost("workspace-database-empty", file)

@@ -442,7 +442,7 @@ def start_study_time(workspace: Workspace, choices: StudyChoices) -> StudyTime:
         rows = [dataset_row(connection, dataset_id) for dataset_id in sorted(set(dataset_of.values()))]
     content = plan.model_dump(mode="json")
     key = sha256_json([content, [[row.id, row.revision] for row in rows]])
-    if _stored(key) is None:
+    if _stored_times(key) is None:
         request_result(
             workspace,
             STUDY_TIME,
@@ -459,7 +459,7 @@ def study_time(workspace: Workspace, time_id: str) -> StudyTime:
     Raises:
         NotFound: there is no such measurement.
     """
-    work, seconds = computation(workspace, STUDY_TIME, time_id), _stored(time_id)
+    work, seconds = computation(workspace, STUDY_TIME, time_id), _stored_times(time_id)
     if work.id is None and seconds is None:
         raise NotFound("no-such-study-time")
     durations = [each for each in (seconds or {}).values() if each is not None]
@@ -471,7 +471,7 @@ def study_time(workspace: Workspace, time_id: str) -> StudyTime:
     )
 
 
-def _stored(key: str) -> dict[str, float | None] | None:
+def _stored_times(key: str) -> dict[str, float | None] | None:
     with RecordStore(_TIMES, _STORE) as store:
         stored = store.find([key]).get(key)
     return None if stored is None else json.loads(stored)

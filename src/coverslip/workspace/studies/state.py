@@ -443,7 +443,7 @@ def analysis_state(workspace: Workspace, subject: str) -> StudyAnalysis:
     study = find_job(workspace, study_id, STUDY.name)
     if name not in ANALYSES:
         raise NotFound("no-such-job")
-    state = "ready" if name in _stored(study) else "not-requested" if name in _possible(study) else "not-possible"
+    state = "ready" if name in _compared(study) else "not-requested" if name in _possible(study) else "not-possible"
     return StudyAnalysis(**computation(workspace, STUDY_ANALYSIS, subject).of_result(state))
 
 
@@ -492,7 +492,7 @@ def _running_trainings(workspace: Workspace) -> list[Job]:
     return [job for job in started if not has_ended(state_of(job, status_of(job)))]
 
 
-def _stored(study: Job) -> Iterator[str]:
+def _compared(study: Job) -> Iterator[str]:
     """Yield the analyses whose results are in the comparison. Results of a canceled one are not."""
     try:
         comparison = comparison_of(study)
