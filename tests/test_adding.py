@@ -158,7 +158,8 @@ def test_the_app_and_the_document_of_its_api_show_them(run: Path, cells: Path) -
         results = app.get(f"jobs/{listed_run['id']}/results")
         keys = {key["key"]: key for key in app.get("recipe")["keys"]}
         document = app.get("openapi.json")
-    assert "Lowest recall" in [metric["title"] for metric in results["values"]]
+    (numbers,) = [section for section in results["sections"] if section["name"] == "numbers"]
+    assert "Lowest recall" in [metric["title"] for metric in numbers["blocks"][0]["metrics"]]
     (weather,) = [section for section in results["sections"] if section["name"] == "weather"]
     rows = [[cell["text"] for cell in row] for row in weather["blocks"][0]["rows"]]
     assert (weather["title"], rows) == ("The weather", [["9", "blue"]])

@@ -259,7 +259,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     first = lab.get(f"jobs/{lab.run}/results")
     fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
     assert "limit-relabeled" not in {reason["code"] for reason in first["reasons"]}
-    assert "relabeled" not in first["tested_on"]
+    assert "relabeled" not in {section["name"] for section in first["sections"]}
     assert lab.get(f"runs/{lab.run}")["headline"]["n_relabeled"] == 0
     for run in (job, third):
         assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1

@@ -48,7 +48,7 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     run = app.get(f"runs/{page.url.rpartition('/')[2]}")
     metrics = json.loads((Path(run["folder"]) / "metrics.json").read_text())
     page.get_by_role("link", name="Metrics", exact=True).click()
-    numbers = page.get_by_role("region", name=re.compile("^Metrics [^b]"))
+    numbers = page.get_by_role("region", name=re.compile("^Metrics on"))
     for key, title in TITLES.items():
         value = metrics["metrics"][key]
         row = numbers.get_by_role("row", name=re.compile(f"^{title}"))
@@ -56,7 +56,7 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
         shown, low, high = (f"{value[name]:.{digits}f}" for name in ("value", "low", "high"))
         assert row.get_by_role("cell", name=shown, exact=True).count() == 1
         assert row.get_by_role("cell", name=f"{low} to {high}", exact=True).count() == 1
-    per_class = page.get_by_role("region", name="Metrics by class")
+    per_class = page.get_by_role("region", name="Metrics per class")
     for name, of_class in metrics["per_class"].items():
         row = per_class.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))
         recall = of_class["recall"]

@@ -112,7 +112,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
 )
 def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     says_no_class = re.search(
-        r"datasets$|runs$|compare|calibration|summary|threshold|data$|training|details|studies", path
+        r"datasets$|runs$|compare|calibration|curves|summary|threshold|data$|training|details|studies", path
     )
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
@@ -136,14 +136,14 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
 @pytest.mark.exhaustive
 def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.folds}?tab=metrics")
-    folds = page.get_by_role("region", name="Metrics by fold").get_by_role("row")
+    folds = page.get_by_role("group", name="Metrics per fold").get_by_role("row")
     folds.nth(3).wait_for()
     results = stock.app.get(f"jobs/{stock.folds}/results")
-    assert folds.count() == 4
-    for k, fold in enumerate(results["folds"]):
-        for metric in fold["metrics"]:
-            assert f"{metric['value']:.3f}" in folds.nth(k + 1).inner_text()
-    domains = page.get_by_role("region", name="By domain").get_by_role("rowheader")
+    scores = results["metrics"]["folds"]["per_fold"]
+    assert folds.count() == 1 + len(scores) + 1  # with the mean
+    for k, fold in enumerate(scores):
+        assert f"{fold['metrics']['accuracy']['value']:.3f}" in folds.nth(k + 1).inner_text()
+    domains = page.get_by_role("group", name="Metrics per domain").get_by_role("rowheader")
     assert sorted(domains.all_inner_texts()) == ["first clinic", "second clinic"]
     open_page(page, f"/compare?runs={stock.run},{stock.folds}")
     page.get_by_text("The two test sets differ").first.wait_for()

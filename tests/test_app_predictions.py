@@ -653,10 +653,11 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
 def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab) -> None:
     of_run = lab.client.get(f"{API}/classifiers/{lab.run}").json()
     metrics = cs.open_run(lab.workspace.runs / "first").metrics
-    assert (of_run["test"]["n"], of_run["test"]["primary"]) == (metrics.n, metrics.primary)
-    shown = {each["name"]: each["value"] for each in of_run["test"]["values"]}
+    assert of_run["test"]["n"] == metrics.n
+    headline, per_class = of_run["test"]["section"]["blocks"]
+    shown = {each["name"]: each["value"] for each in headline["metrics"]}
     assert shown["accuracy"] == metrics.metrics["accuracy"].value
-    assert [(each["name"], each["n"]) for each in of_run["test"]["per_class"]] == [
+    assert [(row[0]["text"], row[1]["value"]) for row in per_class["rows"]] == [
         (name, scores.n) for name, scores in metrics.per_class.items()
     ]
     file = lab.client.get(f"{API}/jobs/{lab.run}/download/classifier").content

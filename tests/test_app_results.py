@@ -52,17 +52,6 @@ def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
     assert [fault.partition(":")[0] for fault in faults] == ["cut off", "overlap"], faults
 
 
-def test_charts_that_have_no_room_have_no_negative_sizes(page: "Page", stock: Stock) -> None:
-    """While a tab is hidden, its plots are 0 pixels wide."""
-    open_page(page, f"/runs/{stock.run}?tab=calibration")
-    bars = page.locator(".plot svg rect")
-    bars.first.wait_for(state="attached")
-    page.locator(".plot").evaluate_all("plots => plots.forEach((plot) => (plot.style.display = 'none'))")
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    sizes = bars.evaluate_all("all => all.flatMap((bar) => ['width', 'height'].map((a) => +bar.getAttribute(a)))")
-    assert min(sizes) >= 0
-
-
 def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_keyboard(
     page: "Page", stock: Stock
 ) -> None:
@@ -140,29 +129,6 @@ def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page
     assert place["x"] + place["width"] <= 340
 
 
-def test_values_of_curves_are_read_by_keys_and_by_the_pointer(page: "Page", stock: Stock) -> None:
-    curves = stock.app.get(f"jobs/{stock.run}/results")["roc"]
-    last = len(curves[0]["fpr"]) - 1
-    open_page(page, f"/runs/{stock.run}?tab=curves")
-    plot = page.get_by_role("slider").first
-    plot.focus()
-    for key, k in (("ArrowRight", 1), ("End", last), ("ArrowRight", last), ("ArrowLeft", last - 1), ("Home", 0)):
-        page.keyboard.press(key)
-        expect(plot).to_have_attribute("aria-valuenow", str(k))
-        values = plot.get_attribute("aria-valuetext") or ""
-        assert values.startswith(curves[0]["class_name"])
-        assert values.endswith(f": {curves[0]['tpr'][k]:.3f}"), values
-    page.keyboard.press("ArrowDown")
-    expect(page.locator(".plot p")).to_contain_text(curves[1]["class_name"])
-    page.keyboard.press("Escape")
-    expect(page.locator(".plot p")).to_have_count(0)
-    page.get_by_role("heading", level=1).click()
-    plot.hover()
-    expect(page.locator(".plot p")).to_have_count(1)
-    page.mouse.move(0, 0)
-    expect(page.locator(".plot p")).to_have_count(0)
-
-
 def test_a_confusion_links_to_its_images(page: "Page", stock: Stock) -> None:
     open_page(page, f"/runs/{stock.folds}")
     page.get_by_role("region", name="Most frequent confusions").get_by_role("link").first.click()
@@ -188,7 +154,8 @@ def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollHeight") <= 2 * 800
     results = stock.app.get(f"jobs/{stock.run}/results")
-    primary = next(value for value in results["values"] if value["is_primary"])
+    (numbers,) = (section for section in results["sections"] if section["name"] == "numbers")
+    primary = next(value for value in numbers["blocks"][0]["metrics"] if value["is_primary"])
     assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
     assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["reasons"])
     check_text(page, "summary")

@@ -293,7 +293,7 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
     assert run["headline"] == good["headline"]
     recipe = load_recipe(Path(run["folder"]) / "recipe.yaml")
     assert (recipe.head, recipe.batch_norm, recipe.sampling, recipe.epochs) == ("native", "learn", "undersample", 1)
-    assert len(lab.get(f"jobs/{good['run_id']}/results")["folds"]) == 2
+    assert len(lab.get(f"jobs/{good['run_id']}/results")["metrics"]["folds"]["per_fold"]) == 2
     assert lab.get("runs")["items"] == []  # the list is not flooded by them
     assert [each["study_id"] for each in lab.get("classifiers")["items"]] == [
         done["id"]

@@ -116,7 +116,7 @@ def test_the_model_card_answers_what_the_run_knows_and_leaves_the_rest_to_its_us
     card = Run(run).model_card_file.read_text(encoding="utf-8")
     assert "**For what** _To be filled in._" in card
     accuracy = Run(run).metrics["accuracy"]
-    assert f"| Accuracy | {accuracy.value:.3f} | {accuracy.low:.3f}–{accuracy.high:.3f} |" in card
+    assert f"| Accuracy | {accuracy.value:.3f} ({accuracy.low:.3f}–{accuracy.high:.3f}) |" in card
 
 
 def test_a_class_name_is_text_in_the_model_card(tmp_path):

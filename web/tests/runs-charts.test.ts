@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { confusionPairs, neighbor, rowShares } from '../src/charts/confusion';
 import { percent, score, short } from '../src/texts/numbers';
-import { linear, path, shareStart, steps, thinned, ticks } from '../src/charts/scales';
+import { linear, path, shareStart, steps, ticks } from '../src/charts/scales';
 
 test('row shares; a class without images has zeros', () => {
   expect(
@@ -62,12 +62,6 @@ test('coordinates and paths', () => {
   expect(linear([0, 1], [100, 0])(0.25)).toBe(75);
   const points = [[0, 1] as const, [2, 3] as const];
   expect(path(points, linear([0, 2], [0, 1]), linear([0, 1], [0, 10]))).toBe('M0.00 10.00L1.00 30.00');
-  const many = thinned(
-    Array.from({ length: 1000 }, (_, i) => i),
-    5,
-  );
-  expect(many).toHaveLength(5);
-  expect([many[0], many[4]]).toEqual([0, 999]);
 });
 
 test('a ROC curve of the lowest false positive rate for each sensitivity moves right, then up', () => {

@@ -22,8 +22,7 @@ from coverslip.datasets.quality.scanning import GroupFacts
 from coverslip.images.reader import Series
 from coverslip.messages import GroupBy, escape_controls_in_lines, text
 from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
-from coverslip.reports.metric_rows import Cell, column_titles, estimate, reasons, shown
-from coverslip.reports.reported import with_interval
+from coverslip.reports.metric_rows import Cell, column_titles, reasons, shown
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate
 
 if TYPE_CHECKING:
@@ -105,8 +104,7 @@ def _block_lines(console: Console, block: Block) -> Iterator[str | Table]:
                 yield from reasons(rows).values()
             yield from block.words
         case MetricRows():
-            columns = (text("column-metric"), with_interval(text("column-value")))
-            yield filled_table(columns, [(metric.title, estimate(metric)) for metric in block.metrics])
+            yield filled_table(block.columns, block.rows)
         case Statements():
             yield from (f"{each.claim} {each.meaning}" for each in block.rows)
         case Quotation():

@@ -16,8 +16,8 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.messages import text
 from coverslip.registry import Registry
 from coverslip.reports.figures import FigureData
-from coverslip.reports.metric_rows import Cell, Estimate, MetricValue, reasons, shown
-from coverslip.reports.reported import ReportedRun
+from coverslip.reports.metric_rows import Cell, Estimate, MetricValue, estimate, reasons, shown
+from coverslip.reports.reported import ReportedRun, with_interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,6 +77,16 @@ class MetricRows:
 
     metrics: Sequence[MetricValue]
     kind: Literal["metrics"] = "metrics"
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """The titles of the columns of a table without the meanings."""
+        return text("column-metric"), with_interval(text("column-value"))
+
+    @property
+    def rows(self) -> list[tuple[Cell, Cell]]:
+        """The rows of this table."""
+        return [(metric.title, estimate(metric)) for metric in self.metrics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +169,7 @@ class Section:
     """A record of a section of the results of runs.
 
     To add a section, write it in a module of `reports/sections/`, list it in their `__init__.py`, and write its texts
-    in `reports.ftl`. The report, the pages and the command line then show it.
+    in `reports.ftl`, or in `results.ftl` in all languages. The report, the pages and the command line then show it.
     """
 
     name: str
@@ -170,6 +180,7 @@ class Section:
     verdict: Callable[[ReportedRun], str] | None = None  # the result in a sentence, also where the section is empty
     is_about_training: bool = False  # and not about measured images, which may be external
     is_printed: bool = False  # by the command line after a training or an evaluation; others are in the report
+    is_translated: bool = False  # texts of other sections are in English, also on pages in another language
     applies: Callable[[ReportedRun], bool] = lambda run: True
 
     def content(self, run: ReportedRun) -> SectionContent:

@@ -1,6 +1,6 @@
 """Metrics of a run as rows, and cells with their intervals, shared by the report and the app's pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from pydantic.config import JsonDict
 from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.intervals import Scale
-from coverslip.evaluation.results import ClassScores, Metric
-from coverslip.evaluation.table import METRICS, Better, row_metrics
+from coverslip.evaluation.results import ClassScores, Evaluation, Metric
+from coverslip.evaluation.table import METRICS, Better
 from coverslip.messages import Message, text
 from coverslip.reports.reported import ReportedRun, count, listed, number, signed, spanned
 
@@ -54,59 +54,6 @@ class MetricValue(Measured):
     """Whether training and model selection used this metric."""
     is_headline: bool
     """Whether the metric is shown first, before the further metrics."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassResult(DocumentedFields):
-    """The metrics of one class."""
-
-    number: int
-    """1-based, as in the confusion matrix."""
-    name: str
-    n: int
-    scores: Mapping[str, Metric]
-    """By the name of the metric."""
-    operating_point: float | None
-    """Decision threshold; null: the most probable class."""
-    reason: Message | None
-
-    def value(self, name: str) -> float | None:
-        """Return the value of a metric; None if it is not defined."""
-        return self.scores[name].value if name in self.scores else None
-
-
-Row = Annotated[list[Measured], Field(description="The metrics of a row; the same in every row.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldResult:
-    """The metrics of the test images of one fold."""
-
-    fold: int
-    n: int
-    n_groups: int | None
-    metrics: Row
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoldsResult:
-    """The metrics of each fold, and their mean."""
-
-    rows: list[FoldResult]
-    mean: Row
-    has_groups: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DomainResult(DocumentedFields):
-    """The metrics of the images of one domain."""
-
-    name: str
-    n: int
-    n_groups: int | None
-    n_classes: int
-    """Number of classes with test images in this domain."""
-    metrics: Row
 
 
 def facts(run: ReportedRun) -> list[tuple[str, str]]:
@@ -164,10 +111,9 @@ def measured(name: str, metric: Metric) -> Measured:
     )
 
 
-def metrics(run: ReportedRun) -> list[MetricValue]:
+def metrics(evaluation: Evaluation) -> list[MetricValue]:
     """Return all metrics that are shown, in the order of the table of metrics."""
-    names = [name for name in METRICS if name in run.metrics.metrics]
-    return [_metric_of_run(run, name) for name in names]
+    return [_metric_of(evaluation, name) for name in METRICS if name in evaluation.metrics]
 
 
 def interval_methods(run: ReportedRun) -> str:
@@ -177,7 +123,7 @@ def interval_methods(run: ReportedRun) -> str:
     value of exactly 1 has an exact binomial interval.
     """
     titles_of: dict[str, list[str]] = {}
-    for metric in metrics(run):
+    for metric in metrics(run.metrics):
         if metric.is_headline and metric.low is not None:
             titles_of.setdefault(metric.method, []).append(metric.title)
     methods = sorted(titles_of, key=lambda method: -len(titles_of[method]))
@@ -187,71 +133,22 @@ def interval_methods(run: ReportedRun) -> str:
     )
 
 
-def _metric_of_run(run: ReportedRun, name: str) -> MetricValue:
-    metric = measured(name, run.metrics[name])
+def _metric_of(evaluation: Evaluation, name: str) -> MetricValue:
+    metric = measured(name, evaluation[name])
     values = {field.name: getattr(metric, field.name) for field in fields(metric)}
     if name in _BY_ONE_PROBABILITY:
-        is_of_two = len(run.classes) == 2
-        label = run.classes[1] if is_of_two else ""
+        is_of_two = len(evaluation.classes) == 2
+        label = evaluation.classes[1] if is_of_two else ""
         values["meaning"] = text("report-of-one-probability", is_of_two=is_of_two, label=label, meaning=metric.meaning)
-    is_primary = name == run.metrics.primary
+    is_primary = name == evaluation.primary
     return MetricValue(**values, is_primary=is_primary, is_headline=METRICS[name].is_headline or is_primary)
 
 
-def classes(run: ReportedRun) -> list[ClassResult]:
-    """Return the metrics of each class."""
-    card = run.run.card
-    points = (
-        {}
-        if card is None
-        else dict(zip(card.classes, run.earlier_thresholds or card.operating_points or (), strict=False))
-    )
+def class_values(evaluation: Evaluation, metric: str) -> list[float | None]:
+    """Return a metric of each class; None where it is not defined."""
     no_scores = ClassScores(n=0, metrics={})
-    return [
-        ClassResult(
-            number=place,
-            name=name,
-            n=scores.n,
-            scores=scores.metrics,
-            operating_point=points.get(name),
-            reason=scores.reason,
-        )
-        for place, name in enumerate(run.classes, start=1)
-        for scores in [run.metrics.per_class.get(name, no_scores)]
-    ]
-
-
-def domains(run: ReportedRun) -> list[DomainResult]:
-    """Return the metrics of each domain, and the number of classes among its test images."""
-    tested = () if run.tested is None else run.tested.rows
-    domain_labels = {(run.domain_of.get(row.image_id, ""), row.label) for row in tested}
-    return [
-        DomainResult(
-            name=name,
-            n=scores.n,
-            n_groups=scores.n_groups,
-            n_classes=sum(domain == name for domain, _ in domain_labels),
-            metrics=_row_of(run, scores.metrics),
-        )
-        for name, scores in run.metrics.by_domain.items()
-    ]
-
-
-def folds(run: ReportedRun) -> FoldsResult | None:
-    """Return the metrics of each fold and their mean; None for a single split."""
-    scores = run.metrics.folds
-    if scores is None:
-        return None
-    rows = [
-        FoldResult(fold=fold.fold, n=fold.n, n_groups=fold.n_groups, metrics=_row_of(run, fold.metrics))
-        for fold in scores.per_fold
-    ]
-    return FoldsResult(rows=rows, mean=_row_of(run, scores.mean), has_groups=any(row.n_groups for row in rows))
-
-
-def _row_of(run: ReportedRun, numbers: Mapping[str, Metric]) -> list[Measured]:
-    """Return the metrics that fit into a row per fold or domain."""
-    return [measured(name, numbers[name]) for name in row_metrics(run.metrics.primary)]
+    scores = [evaluation.per_class.get(name, no_scores).metrics for name in evaluation.classes]
+    return [of_class[metric].value if metric in of_class else None for of_class in scores]
 
 
 def uncalibrated(run: ReportedRun) -> np.ndarray | None:
@@ -265,12 +162,6 @@ def uncalibrated(run: ReportedRun) -> np.ndarray | None:
     if run.tested is None or temperature in (0, 1) or run.n_folds:
         return None
     return without_temperature(run.tested.probability, temperature)
-
-
-def calibration_error(run: ReportedRun, *, is_before: bool = False) -> Measured | None:
-    """Return the calibration error above chance, after or before calibration; None: unknown."""
-    name = "ece_excess_uncalibrated" if is_before else "ece_excess"
-    return measured(name, run.metrics[name]) if name in run.metrics.metrics else None
 
 
 # Cells of tables with a value and its confidence interval, and why values are missing.

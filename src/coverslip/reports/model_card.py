@@ -2,22 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
-from coverslip.evaluation.results import Metric
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import text
-from coverslip.reports import metric_rows
-from coverslip.reports.metric_rows import column_titles, estimate
+from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionText, Statements
+from coverslip.reports.metric_rows import Cell, shown
 from coverslip.reports.reported import ReportedRun, listed
-from coverslip.reports.sections.methods import methods, weights_words
+from coverslip.reports.sections.classes import PER_CLASS
+from coverslip.reports.sections.methods import METHODS, weights_words
+from coverslip.reports.sections.results import LIMITS, NUMBERS
 from coverslip.reports.verdict import lead, verdict_of_run
 from coverslip.runs.classifier import TrainedOn
 
 _INTENDED_USE = ("card-use", "card-users", "card-use-images")
-_CLASS_COLUMNS = (
-    *("column-class", "column-images", "column-precision", "column-recall", "column-specificity", "column-npv"),
-    "column-f1",
-)
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|$~])")
 
 
@@ -33,14 +31,9 @@ def _lines(run: ReportedRun) -> Iterator[str]:
     yield from _section(text("card-title-classifier"), _bullets(_classifier(run)))
     below = " ".join([*(reason.claim for reason in verdict.further), *lead(run, verdict)])
     yield from _section(text("card-title-results"), [_escaped(verdict.headline), "", _escaped(below)])
-    yield from _table(column_titles("column-metric", "column-value", "column-interval"), _metric_rows(run))
-    yield from _table(column_titles(*_CLASS_COLUMNS), _class_rows(run))
-    yield from _section(
-        text("report-title-limits"), _bullets([(reason.claim, reason.meaning) for reason in verdict.reasons])
-    )
-    yield from _section(
-        text("report-title-methods"), [line for paragraph in methods(run) for line in (_escaped(paragraph), "")]
-    )
+    for record in (NUMBERS, PER_CLASS, LIMITS, METHODS):
+        content = record.content(run)
+        yield from _section(content.title, chain.from_iterable(map(_block_lines, content.blocks)))
 
 
 def _about(run: ReportedRun) -> str:
@@ -83,17 +76,23 @@ def _pixel_size(trained_on: TrainedOn) -> str:
     return text("card-pixel-size", is_same=is_same, smallest=low, median=median, largest=high)
 
 
-def _metric_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
-    for metric in metric_rows.metrics(run):
-        cell = estimate(metric)
-        yield metric.title, cell.value, cell.interval or "–"
-
-
-def _class_rows(run: ReportedRun) -> Iterator[tuple[str, ...]]:
-    for name, scores in run.metrics.per_class.items():
-        names = ("precision", "recall", "specificity", "npv", "f1")
-        numbers = (scores.metrics.get(metric, Metric(value=None)) for metric in names)
-        yield name, str(scores.n), *(estimate(metric).value for metric in numbers)
+def _block_lines(block: Block) -> Iterator[str]:
+    """Yield the lines of a block; of what the report shows on request only, nothing."""
+    match block:
+        case MetricRows():
+            yield from _table(block.columns, block.rows)
+        case SectionText():
+            if block.heading:
+                yield from (f"### {block.heading}", "")
+            if block.rows:
+                yield from _table(block.columns, [*block.rows, *block.totals])
+            for sentence in block.words:
+                yield from (_escaped(sentence), "")
+        case Statements():
+            yield from _bullets([(each.claim, each.meaning) for each in block.rows])
+        case Quotation() if not block.summary:
+            for paragraph in block.paragraphs:
+                yield from (_escaped(paragraph), "")
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
@@ -104,11 +103,11 @@ def _bullets(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return [f"- **{_escaped(title)}** {_escaped(answer) or text('card-to-fill-in')}" for title, answer in pairs]
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
     yield f"| {' | '.join(columns)} |"
     yield f"|{'---|' * len(columns)}"
     for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |"
+        yield f"| {' | '.join(_escaped(shown(cell)) for cell in row)} |"
     yield ""
 
 

@@ -544,9 +544,9 @@ def set_title(split: str) -> str:
     return text("report-set", split=split)
 
 
-def is_numbered(run: ReportedRun) -> bool:
+def is_numbered(classes: Sequence[str]) -> bool:
     """Return whether there are too many classes, or too long names, for column titles."""
-    return len(run.classes) > 8 or max(map(len, run.classes)) > 14
+    return len(classes) > 8 or max(map(len, classes)) > 14
 
 
 def by_labels(labels: str) -> str:

@@ -7,7 +7,13 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 
 export type Evaluation = Schemas['EvaluationState'];
-export type EvaluationResults = Schemas['EvaluationResults'];
+/** The content of metrics.json that pages use. */
+export interface Metrics {
+  classes: string[];
+  confusion_matrix: number[][]; // rows are true classes, columns predicted ones
+  positive_class?: string | null; // of two classes
+}
+export type EvaluationResults = Omit<Schemas['EvaluationResults'], 'metrics'> & { metrics: Metrics };
 
 const ofRun = (run_id: string) => ({ params: { path: { run_id } } });
 const ofEvaluation = (evaluation_id: string) => ({ params: { path: { evaluation_id } } });
@@ -28,11 +34,9 @@ export const readEvaluationResults = (id: string, signal?: AbortSignal) =>
   resultsOf<EvaluationResults>(id, signal);
 
 /** Results that runs and evaluations have in common. */
-export type Measurement = Omit<
-  Schemas['EvaluationResults'],
-  'against_own_test' | 'test_set' | 'primary' | 'comparable'
->;
+export type Measurement = Omit<EvaluationResults, 'comparable'>;
 export type ReportSection = Schemas['ReportSection'];
+export type MetricValue = Schemas['MetricValue'];
 export type SectionCell = Schemas['CellData'];
 
 /** Rows of a run or an evaluation, with their pictures. */

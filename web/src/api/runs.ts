@@ -1,5 +1,6 @@
 // Requests about trainings: runs, their results, networks and recipes.
 import { answer, api, every } from './client';
+import type { Metrics } from './evaluations';
 import { resultsOf } from './jobs';
 import type { components } from './schema';
 
@@ -9,8 +10,7 @@ export type Run = Schemas['RunState'];
 export type RunDetail = Schemas['RunStory'];
 export type Training = Schemas['Training'];
 export type RunState = Run['state'];
-export type Results = Schemas['Results'];
-export type ClassResult = Schemas['ClassResult'];
+export type Results = Omit<Schemas['Results'], 'metrics'> & { metrics: Metrics };
 export type Comparison = Schemas['Comparison'];
 export type Model = Schemas['AdvisedModel'];
 export type RecipeKey = Schemas['RecipeKey'];

@@ -38,10 +38,3 @@ export function shareStart(lowest: number): number {
     if (lowest >= start + (1 - start) * 0.04) return start;
   return 0;
 }
-
-/** At most `most` of the points, evenly spaced, with the first and the last. */
-export function thinned<T>(points: readonly T[], most: number): T[] {
-  if (points.length <= most) return [...points];
-  const step = (points.length - 1) / (most - 1);
-  return Array.from({ length: most }, (_, i) => points[Math.round(i * step)] as T);
-}

@@ -81,8 +81,3 @@ export function lineColorOf(place: number): string {
 export function textColorOf(place: number): string {
   return `var(--class-${place % 8}-text)`;
 }
-
-/** Dash pattern of the line of a class, because there are only eight colors. */
-export function classDash(place: number): string {
-  return ['', '6 3', '2 3', '8 3 2 3', '1 2'][Math.floor(place / 8) % 5] ?? '';
-}

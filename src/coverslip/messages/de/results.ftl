@@ -735,3 +735,123 @@ agreement-counts = Anzahl der Bilder. Zeilen: { $first }; Spalten: { $second }
 agreement-help = Kappa ist die Übereinstimmung über den Zufall hinaus: 1 ist vollständige Übereinstimmung, 0 ist Zufall. Es ist niedrig, wenn eine Klasse selten ist, auch wenn sich die Befunder selten unterscheiden; lesen Sie es deshalb zusammen mit den Anzahlen. Mit Gruppen berücksichtigen die Intervalle, dass Bilder einer Gruppe einander ähneln.
 
 agreement-first-labels = Erste Labels
+
+# Sections of the report that are shown on pages in the language of the reader
+
+report-title-numbers = Metriken
+
+report-measured-on = auf: { $image_set }
+
+report-further-metrics = Weitere Metriken
+
+report-interval-methods = Auf jeden Wert folgt sein 95{"\u00A0"}%-Konfidenzintervall (KI). { $interval } Verfahren: { $methods }.
+
+report-interval-method = { $method } für { $metrics }
+
+report-fold-metrics-note = Geben Sie das KI über dieser Tabelle an, das für alle zurückgehaltenen Bilder gemeinsam gilt. Das KI des Mittelwerts berücksichtigt, dass die Folds Trainingsbilder teilen (korrigiertes t-Verfahren für wiederholte Aufteilungen).
+
+report-fold-interval-note = Das KI einer Zeile umfasst nur die Auswahl der { $units } in ihrem Testset.
+
+report-metrics-per-fold = Metriken pro Fold
+
+report-mean = Mittelwert
+
+column-fold = Fold
+
+report-domain-metrics-note = Makro-F1 ist der Mittelwert über die Klassen, von denen die Domäne Testbilder hat. Der Klassifikator kann jede Klasse vorhersagen.
+
+report-metrics-per-domain = Metriken pro Domäne
+
+column-domain = Domäne
+
+report-title-per-class = Metriken pro Klasse
+
+report-lowest-f1-classes = Die { $n_classes } Klassen mit dem niedrigsten F1, das niedrigste zuerst.
+
+report-all-classes = Alle { $n_classes } Klassen
+
+report-values-with-interval = Auf jeden Wert folgt sein 95{"\u00A0"}%-Konfidenzintervall (KI).
+
+report-shares-with-count = Auf jeden Anteil folgt seine Anzahl.
+
+report-class-metrics = Sensitivität heißt auch Recall, Präzision auch positiver prädiktiver Wert (PPV). NPV ist der Anteil der als andere Klasse vorhergesagten Bilder, die zu einer anderen Klasse gehören.
+
+report-earlier-threshold = Ein Bild wurde als „{ $label }“ vorhergesagt, wenn seine Wahrscheinlichkeit mindestens { $threshold } war. Das ist nicht der jetzige Schwellenwert des Klassifikators: Er wurde nach dieser Auswertung geändert. Werten Sie diese Bilder erneut aus, um den jetzigen Schwellenwert zu messen.
+
+report-default-threshold = Ein Bild wird als „{ $label }“ vorhergesagt, wenn seine Wahrscheinlichkeit mindestens 0,5 ist (der voreingestellte Schwellenwert).
+
+report-used-threshold = Ein Bild wird als „{ $label }“ vorhergesagt, wenn seine Wahrscheinlichkeit mindestens { $threshold } ist{ $has_own_folds ->
+        [true] {" "}(der Schwellenwert des Klassifikators; jeder Fold hat seinen eigenen)
+       *[false] {""}
+    }, { $rule ->
+        [roc] der Schwellenwert mit dem größten Youden-Index, bestimmt auf: { $image_set }.
+        [sensitivity] gewählt für eine Sensitivität von { $target }, bestimmt auf: { $image_set }.
+        [specificity] gewählt für eine Spezifität von { $target }, bestimmt auf: { $image_set }.
+        [threshold] von Hand gesetzt.
+       *[highest] der voreingestellte Schwellenwert.
+    }
+
+report-threshold-results = Auf diesen Bildern ({ $image_set }) hat er eine Sensitivität von { $sensitivity } und eine Spezifität von { $specificity }{ $is_by_hand ->
+        [true] ; die Tabelle enthält die Werte auf den gemessenen Bildern.
+       *[false] . Auf anderen Bildern können beide niedriger sein, weil der Schwellenwert auf jenen Bildern gewählt wurde.
+    }
+
+report-threshold-not-chosen = Es ist der voreingestellte Schwellenwert: { $reason }.
+
+report-operating-points = Vorhergesagt wird die Klasse mit dem größten Verhältnis von Wahrscheinlichkeit zu Arbeitspunkt. { $has_folds ->
+        [true] Die Tabelle zeigt die Arbeitspunkte des endgültigen Klassifikators, bestimmt auf: { $image_set }.
+       *[false] Sie wurden bestimmt auf: { $image_set }.
+    }
+
+column-operating-point = Arbeitspunkt
+
+column-metric = Metrik
+
+column-value = Wert
+
+column-meaning = Bedeutung
+
+column-precision = Präzision
+
+column-recall = Sensitivität
+
+column-specificity = Spezifität
+
+column-npv = NPV
+
+column-f1 = F1
+
+column-auroc = AUROC
+
+column-average-precision = mittlere Präzision
+
+report-title-own-test = Vergleich mit dem Testset des Trainings
+    .subtitle = derselbe Klassifikator, zwei Testsets
+
+report-difference-includes-zero = Ein Unterschied, dessen KI die 0 enthält, ist statistisch nicht signifikant.
+
+column-own-test-set = Testset des Trainings
+
+column-external-test-set = externes Testset
+
+report-title-roc = ROC- und Precision-Recall-Kurven
+    .subtitle = jede Klasse gegen alle anderen
+
+report-roc-drawing = ROC-Kurve jeder Klasse gegen alle anderen Klassen, mit der Fläche unter der Kurve (AUROC).
+
+report-precision-recall-drawing = Precision-Recall-Kurve jeder Klasse gegen alle anderen Klassen, mit der mittleren Präzision.
+
+report-averaged-curves = Der Makro-Durchschnitt ist der Mittelwert der Kurven aller Klassen. Der Mikro-Durchschnitt fasst alle Paare von Bild und Klasse zusammen; häufige Klassen haben darin mehr Gewicht.
+
+report-title-calibration = Kalibrierung
+    .subtitle = vorhergesagte Wahrscheinlichkeit und Genauigkeit
+
+report-calibration = Ein Klassifikator ist kalibriert, wenn seine Punkte auf der Diagonale liegen: 80{"\u00A0"}% der Vorhersagen mit der Wahrscheinlichkeit 0,8 sind richtig.{ $n_other ->
+        [0] {""}
+        [one] {" "}Richtig und falsch beziehen sich hier auf die wahrscheinlichste Klasse. Mit dem Schwellenwert hat { $n_other } Bild eine andere vorhergesagte Klasse.
+       *[other] {" "}Richtig und falsch beziehen sich hier auf die wahrscheinlichste Klasse. Mit dem Schwellenwert haben { $n_other } Bilder eine andere vorhergesagte Klasse.
+    }
+
+report-calibration-drawing = Links: Genauigkeit nach vorhergesagter Wahrscheinlichkeit, in Klassen von Werten; größere Punkte haben mehr Bilder, und kleine Punkte können durch Zufall neben der Diagonale liegen. Rechts: Anzahl der Bilder nach vorhergesagter Wahrscheinlichkeit.
+
+report-independent-test-sets = Das KI des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.

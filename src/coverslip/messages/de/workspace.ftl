@@ -545,8 +545,6 @@ no-results-yet = Dieses Training hat noch keine Ergebnisse
 no-evaluation-results-yet = Diese Evaluation hat noch keine Ergebnisse
     .do = Lassen Sie sie zu Ende laufen, oder starten Sie sie noch einmal.
 
-images-of-evaluation = die Bilder von „{ $name }“
-
 training-on-images = { $training } mit { $dataset }
 
 runs-to-compare = Ein Vergleich braucht 2 bis { $n_max } Trainings

@@ -79,8 +79,6 @@ report-few-predicted-groups = With so few groups, these metrics are uncertain.
 
 report-subgroups = Each row covers the images with one value in a column of the dataset's table. A difference is the row's value minus the value of all other images.
 
-report-difference-includes-zero = A difference whose CI includes 0 is not statistically significant.
-
 report-significant-subgroups = Taken by itself, the difference in accuracy is statistically significant for { $subgroups }.
 
 report-small-subgroups = Fewer than 20 images or 5 groups, so interpret with care: { $subgroups }.
@@ -166,20 +164,6 @@ report-curves-without-refit = { $has_augmentation ->
         [true] The curves show validation results without test-time augmentation and the final fit of the last layers; the choice was made with both.
        *[false] The curves show validation results without the final fit of the last layers; the choice was made with it.
     }
-
-report-roc-drawing = ROC curve of each class against all other classes, with the area under the curve (AUROC).
-
-report-precision-recall-drawing = Precision-recall curve of each class against all other classes, with the average precision.
-
-report-averaged-curves = The macro-average is the mean of the curves of all classes. The micro-average pools all pairs of image and class, so frequent classes have more weight.
-
-report-calibration = A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are correct.{ $n_other ->
-        [0] {""}
-        [one] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } image has another predicted class.
-       *[other] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } images have another predicted class.
-    }
-
-report-calibration-drawing = Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
 
 report-misclassifications-shown = { $n_shown } of { $n_images }, with predicted class, label and probability
 
@@ -459,16 +443,6 @@ methods-metrics = All metrics are from { $image_set }{ $has_groups ->
 
 # Metrics and decisions
 
-report-measured-on = on { $image_set }
-
-report-interval-methods = Each value is followed by its 95% confidence interval (CI). { $interval } Method: { $methods }.
-
-report-interval-method = { $method } for { $metrics }
-
-report-values-with-interval = Each value is followed by its 95% confidence interval (CI).
-
-report-shares-with-count = Each share is followed by its count.
-
 report-evaluation-name = { $run } on { $evaluation }
 
 report-confusion-matrix = Confusion matrix of { $n_classes } classes. Rows are true classes, columns predicted classes. The shade is the share of the row.{ $has_numbers ->
@@ -477,13 +451,6 @@ report-confusion-matrix = Confusion matrix of { $n_classes } classes. Rows are t
     }
 
 report-most-confused-classes = Confusion matrix of the { $n_classes } most confused classes, numbered as in the full matrix. Rows are true classes, columns predicted classes. The shade is the share of the row.
-
-report-class-metrics = Recall is also called sensitivity, and precision positive predictive value (PPV). NPV is the share of images predicted as another class that are of another class.
-
-report-operating-points = The predicted class is the one with the largest ratio of probability to operating point. { $has_folds ->
-        [true] The table shows the final classifier's operating points, set on { $image_set }.
-       *[false] They were set on { $image_set }.
-    }
 
 report-two-classes-subtitle = positive class: “{ $label }”
 
@@ -497,28 +464,6 @@ report-meaning-of-two-classes = { $metric ->
         [specificity] share of the images of “{ $negative }” that are predicted as “{ $negative }”
         [ppv] share of the images predicted as “{ $positive }” that are “{ $positive }”; lower if “{ $positive }” is rarer than here
        *[npv] share of the images predicted as “{ $negative }” that are “{ $negative }”; lower if “{ $positive }” is more frequent
-    }
-
-report-earlier-threshold = An image was predicted as “{ $label }” if its probability was at least { $threshold }. That is not the current threshold of the classifier: it changed after this evaluation. Evaluate these images again to measure the current threshold.
-
-report-default-threshold = An image is predicted as “{ $label }” if its probability is at least 0.5 (the default threshold).
-
-report-used-threshold = An image is predicted as “{ $label }” if its probability is at least { $threshold }{ $has_own_folds ->
-        [true] {" "}(the classifier's threshold; each fold has its own)
-       *[false] {""}
-    }, { $rule ->
-        [roc] the threshold with the largest Youden index on { $image_set }.
-        [sensitivity] chosen for a target sensitivity of { $target } on { $image_set }.
-        [specificity] chosen for a target specificity of { $target } on { $image_set }.
-        [threshold] set by hand.
-       *[highest] the default threshold.
-    }
-
-report-threshold-not-chosen = It is the default threshold: { $reason }.
-
-report-threshold-results = On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
-        [true] ; the table has the values on the measured images.
-       *[false] . On other images both can be lower, because the threshold was chosen on those images.
     }
 
 # External test sets
@@ -674,19 +619,12 @@ card-input = images of any size, resized to { $size } × { $size } pixels ({ $re
 
 # Titles of sections
 
-report-title-own-test = Comparison with the run's test set
-    .subtitle = same classifier, two test sets
-
 report-title-relabeled = Corrected test labels
     .subtitle = metrics with earlier and with corrected labels
-
-report-title-numbers = Metrics
 
 report-title-two-classes = Sensitivity and specificity
 
 report-title-confusion = Confusion matrix
-
-report-title-per-class = Metrics per class
 
 report-title-prevalence = Predictive values by class proportion
 
@@ -704,13 +642,7 @@ report-title-misclassified = Most confident misclassifications
 report-title-least-certain = Least certain predictions
     .subtitle = correct or wrong, with the lowest probability
 
-report-title-calibration = Calibration
-    .subtitle = predicted probability against accuracy
-
 report-title-prediction-sets = Prediction sets
-
-report-title-roc = ROC and precision-recall curves
-    .subtitle = each class against all others
 
 report-title-learning-curve = Learning curve
     .subtitle = effect of twice as many images for training and validation
@@ -746,10 +678,6 @@ column-accuracy = accuracy
 
 column-assumed = assumed
 
-column-auroc = AUROC
-
-column-average-precision = average precision
-
 column-checks = checks
 
 column-class-or-group = class or group
@@ -766,8 +694,6 @@ column-difference-in-accuracy = difference in accuracy
 
 column-difference-in-macro-f1 = difference in macro-F1
 
-column-domain = domain
-
 column-earlier-labels = earlier labels
 
 column-estimated-proportion = estimated proportion
@@ -775,15 +701,9 @@ column-estimated-proportion = estimated proportion
 column-expected = expected
 
 
-column-external-test-set = external test set
-
-column-f1 = F1
-
 column-family = family
 
 column-first-training-earlier-labels = first training, earlier labels
-
-column-fold = fold
 
 column-gain-with-bound = gain over center (95% lower bound)
 
@@ -797,8 +717,6 @@ column-image-size = image size
 
 
 column-input = input
-
-column-interval = 95%{"\u00A0"}CI
 
 column-kind = kind
 
@@ -819,11 +737,7 @@ column-macro-f1 = macro-F1
 
 column-mean-set-size = mean set size
 
-column-meaning = meaning
-
 column-method = method
-
-column-metric = metric
 
 column-misclassified = misclassified
 
@@ -837,19 +751,11 @@ column-network = network
 
 column-normalization = normalization
 
-column-npv = NPV
-
 column-ood-score = OOD score (threshold: 1)
-
-column-operating-point = operating point
-
-column-own-test-set = test set of the run
 
 column-parameters = parameters
 
 column-ppv = PPV
-
-column-precision = precision
 
 column-predicted-as = predicted as
 
@@ -869,8 +775,6 @@ column-rank = rank
 
 column-reason = reason
 
-column-recall = recall
-
 column-records = records
 
 column-regime = regime
@@ -886,8 +790,6 @@ column-share-of-class = share of the class
 column-size = size
 
 column-source = source
-
-column-specificity = specificity
 
 column-state = state
 
@@ -909,8 +811,6 @@ column-true-class-in-set = true class in the set
 
 column-use = what for
 
-column-value = value
-
 column-weights = weights
 
 # Cells of tables
@@ -920,8 +820,6 @@ report-or = { $first } or { $second }
 report-passed = passed
 
 report-failed = failed
-
-report-mean = mean
 
 report-set = { $split ->
         [train] training
@@ -975,22 +873,6 @@ report-page-title = { $name } · coverslip report
 report-made-by = coverslip { $version } · Python { $python } · { $platform } · device { $device } · seed { $seed }
 
 report-primary-metric = primary
-
-report-further-metrics = Further metrics
-
-report-metrics-per-fold = Metrics per fold
-
-report-fold-metrics-note = Report the CI above this table, which is of all held-out images together. The CI of the mean accounts for the training images that the folds share (corrected resampled t).
-
-report-fold-interval-note = The CI of a row covers only the choice of { $units } in its test set.
-
-report-metrics-per-domain = Metrics per domain
-
-report-domain-metrics-note = Macro-F1 is the mean over the classes that the domain has test images of. The classifier can predict any class.
-
-report-lowest-f1-classes = The { $n_classes } classes with the lowest F1, lowest first.
-
-report-all-classes = All { $n_classes } classes
 
 report-class-count = { $n_classes } classes
 

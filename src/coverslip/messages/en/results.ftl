@@ -735,3 +735,123 @@ agreement-counts = Number of images. Rows: { $first }; columns: { $second }
 agreement-help = Kappa is the agreement beyond chance: 1 is perfect agreement, 0 is chance. It is low if a class is rare, even if readers seldom differ, so read it together with the counts. With groups, intervals take into account that images of a group resemble each other.
 
 agreement-first-labels = First labels
+
+# Sections of the report that are shown on pages in the language of the reader
+
+report-title-numbers = Metrics
+
+report-measured-on = on { $image_set }
+
+report-further-metrics = Further metrics
+
+report-interval-methods = Each value is followed by its 95% confidence interval (CI). { $interval } Method: { $methods }.
+
+report-interval-method = { $method } for { $metrics }
+
+report-fold-metrics-note = Report the CI above this table, which is of all held-out images together. The CI of the mean accounts for the training images that the folds share (corrected resampled t).
+
+report-fold-interval-note = The CI of a row covers only the choice of { $units } in its test set.
+
+report-metrics-per-fold = Metrics per fold
+
+report-mean = mean
+
+column-fold = fold
+
+report-domain-metrics-note = Macro-F1 is the mean over the classes that the domain has test images of. The classifier can predict any class.
+
+report-metrics-per-domain = Metrics per domain
+
+column-domain = domain
+
+report-title-per-class = Metrics per class
+
+report-lowest-f1-classes = The { $n_classes } classes with the lowest F1, lowest first.
+
+report-all-classes = All { $n_classes } classes
+
+report-values-with-interval = Each value is followed by its 95% confidence interval (CI).
+
+report-shares-with-count = Each share is followed by its count.
+
+report-class-metrics = Recall is also called sensitivity, and precision positive predictive value (PPV). NPV is the share of images predicted as another class that are of another class.
+
+report-earlier-threshold = An image was predicted as “{ $label }” if its probability was at least { $threshold }. That is not the current threshold of the classifier: it changed after this evaluation. Evaluate these images again to measure the current threshold.
+
+report-default-threshold = An image is predicted as “{ $label }” if its probability is at least 0.5 (the default threshold).
+
+report-used-threshold = An image is predicted as “{ $label }” if its probability is at least { $threshold }{ $has_own_folds ->
+        [true] {" "}(the classifier's threshold; each fold has its own)
+       *[false] {""}
+    }, { $rule ->
+        [roc] the threshold with the largest Youden index on { $image_set }.
+        [sensitivity] chosen for a target sensitivity of { $target } on { $image_set }.
+        [specificity] chosen for a target specificity of { $target } on { $image_set }.
+        [threshold] set by hand.
+       *[highest] the default threshold.
+    }
+
+report-threshold-results = On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
+        [true] ; the table has the values on the measured images.
+       *[false] . On other images both can be lower, because the threshold was chosen on those images.
+    }
+
+report-threshold-not-chosen = It is the default threshold: { $reason }.
+
+report-operating-points = The predicted class is the one with the largest ratio of probability to operating point. { $has_folds ->
+        [true] The table shows the final classifier's operating points, set on { $image_set }.
+       *[false] They were set on { $image_set }.
+    }
+
+column-operating-point = operating point
+
+column-metric = metric
+
+column-value = value
+
+column-meaning = meaning
+
+column-precision = precision
+
+column-recall = recall
+
+column-specificity = specificity
+
+column-npv = NPV
+
+column-f1 = F1
+
+column-auroc = AUROC
+
+column-average-precision = average precision
+
+report-title-own-test = Comparison with the run's test set
+    .subtitle = same classifier, two test sets
+
+report-difference-includes-zero = A difference whose CI includes 0 is not statistically significant.
+
+column-own-test-set = test set of the run
+
+column-external-test-set = external test set
+
+report-title-roc = ROC and precision-recall curves
+    .subtitle = each class against all others
+
+report-roc-drawing = ROC curve of each class against all other classes, with the area under the curve (AUROC).
+
+report-precision-recall-drawing = Precision-recall curve of each class against all other classes, with the average precision.
+
+report-averaged-curves = The macro-average is the mean of the curves of all classes. The micro-average pools all pairs of image and class, so frequent classes have more weight.
+
+report-title-calibration = Calibration
+    .subtitle = predicted probability against accuracy
+
+report-calibration = A classifier is calibrated if its dots lie on the diagonal: 80% of the predictions with probability 0.8 are correct.{ $n_other ->
+        [0] {""}
+        [one] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } image has another predicted class.
+       *[other] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } images have another predicted class.
+    }
+
+report-calibration-drawing = Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
+
+report-independent-test-sets = The CI of the difference assumes independent test sets: no patient and no slide is in both.

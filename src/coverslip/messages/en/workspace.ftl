@@ -551,8 +551,6 @@ no-results-yet = This run has no results yet
 no-evaluation-results-yet = This evaluation has no results yet
     .do = Let it finish, or start it again.
 
-images-of-evaluation = the images of “{ $name }”
-
 training-on-images = { $training } on { $dataset }
 
 runs-to-compare = A comparison needs 2 to { $n_max } runs

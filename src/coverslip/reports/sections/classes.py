@@ -1,12 +1,12 @@
 """Report sections by class: confusion matrix, metrics of each class, and the threshold of two classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
-from coverslip.evaluation.results import Metric, SubgroupScores
+from coverslip.evaluation.results import ClassScores, Evaluation, Metric, SubgroupScores
 from coverslip.evaluation.table import CLASS_METRICS
 from coverslip.messages import text
 from coverslip.reports import figures, metric_rows
@@ -47,7 +47,9 @@ def _confusion_text(run: ReportedRun) -> SectionText:
 def _drawings(run: ReportedRun) -> list[Drawing]:
     matrix = np.array(run.metrics.confusion_matrix)
     is_in_full = _is_in_full(run)
-    title = text("report-confusion-matrix", n_classes=len(run.classes), has_numbers=is_in_full and is_numbered(run))
+    title = text(
+        "report-confusion-matrix", n_classes=len(run.classes), has_numbers=is_in_full and is_numbered(run.classes)
+    )
 
     def numbers() -> FigureData:
         return figures.confusion_data(matrix, run.classes)
@@ -176,38 +178,54 @@ def operating_point_words(run: ReportedRun) -> str:
     return text("report-operating-points", has_folds=bool(run.n_folds), image_set=images)
 
 
-def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
-    """Yield the table of all classes; of many, those with the lowest F1, and all on request."""
+def class_tables(
+    evaluation: Evaluation, operating_points: Mapping[str, float] | None = None, words: Sequence[str] = ()
+) -> Iterator[SectionText]:
+    """Yield the table of all classes; of many, those with the lowest F1, and all on request.
+
+    Args:
+        evaluation: the results.
+        operating_points: decision thresholds by class; None: the most probable class is predicted.
+        words: sentences below the table.
+    """
     columns = column_titles("column-class", "column-images", *(record.heading for record in CLASS_METRICS.values()))
-    if run.recipe.decide_by != "highest":
+    if operating_points is not None:
         columns = (*columns, text("column-operating-point"))
-    rows, summary = _class_rows(run), ""
+    rows, summary = _class_rows(evaluation, operating_points), ""
     if len(rows) > MANY_CLASSES:
-        hardest = [rows[k] for k in hardest_classes([row.value("f1") for row in metric_rows.classes(run)], N_HARDEST)]
+        hardest = [rows[k] for k in hardest_classes(metric_rows.class_values(evaluation, "f1"), N_HARDEST)]
         yield SectionText([text("report-lowest-f1-classes", n_classes=len(hardest))])
         yield SectionText((), columns, hardest)
         summary = text("report-all-classes", n_classes=len(rows))
-    yield SectionText([*_words(run)], columns, rows, summary=summary)
+    below = [*filter(None, [below_values(rows), text("report-class-metrics"), *words])]
+    yield SectionText(below, columns, rows, summary=summary)
 
 
-def _words(run: ReportedRun) -> Iterator[str]:
-    if below := below_values(_class_rows(run)):
-        yield below
-    yield text("report-class-metrics")
-    if words := operating_point_words(run):
-        yield words
-
-
-def _class_rows(run: ReportedRun) -> list[list[Cell]]:
+def _class_rows(evaluation: Evaluation, operating_points: Mapping[str, float] | None) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
-    for row in metric_rows.classes(run):
-        missing = Metric(value=None, reason=row.reason)
-        cells = [estimate(row.scores.get(key, missing), is_strong=key == "f1") for key in CLASS_METRICS]
-        name = f"{row.number}. {row.name}" if is_numbered(run) and row.name != str(row.number) else row.name
-        point = "–" if row.operating_point is None else f"{row.operating_point:.3g}"
-        points = [] if run.recipe.decide_by == "highest" else [point]
-        rows.append([name, row.n, *cells, *points])
+    for number, name in enumerate(evaluation.classes, start=1):
+        scores = evaluation.per_class.get(name, ClassScores(n=0, metrics={}))
+        missing = Metric(value=None, reason=scores.reason)
+        cells = [estimate(scores.metrics.get(key, missing), is_strong=key == "f1") for key in CLASS_METRICS]
+        title = f"{number}. {name}" if is_numbered(evaluation.classes) and name != str(number) else name
+        row: list[Cell] = [title, scores.n, *cells]
+        if operating_points is not None:
+            row.append(f"{operating_points[name]:.3g}" if name in operating_points else "–")
+        rows.append(row)
     return rows
+
+
+def _per_class_blocks(run: ReportedRun) -> Iterator[SectionText]:
+    points = None if run.recipe.decide_by == "highest" else _operating_points(run)
+    return class_tables(run.metrics, points, [operating_point_words(run)])
+
+
+def _operating_points(run: ReportedRun) -> dict[str, float]:
+    """Return the decision thresholds of classes, as far as they are known."""
+    card = run.run.card
+    if card is None:
+        return {}
+    return dict(zip(card.classes, run.earlier_thresholds or card.operating_points or (), strict=False))
 
 
 PER_CLASS = Section(
@@ -215,6 +233,7 @@ PER_CLASS = Section(
     title=lambda: text("report-title-per-class"),
     order=300,
     is_printed=True,
+    is_translated=True,
     blocks=_per_class_blocks,
 )
 

@@ -16,6 +16,7 @@ from coverslip.evaluation.metrics import (
     pr_curve,
     roc_curve,
 )
+from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import duration, text
 from coverslip.reports import figures, metric_rows
@@ -297,14 +298,10 @@ def pr_averages(run: ReportedRun) -> list[Average]:
     return [] if tested is None else average_pr_curves(tested.probability, tested.label, value)
 
 
-def _aurocs(run: ReportedRun) -> list[float | None]:
-    return [row.value("auroc") for row in metric_rows.classes(run)]
-
-
 def _roc_drawings(run: ReportedRun) -> list[Drawing]:
-    tested, aurocs = run.tested, _aurocs(run)
+    tested, aurocs = run.tested, metric_rows.class_values(run.metrics, "auroc")
     assert tested is not None
-    precisions = [row.value("average_precision") for row in metric_rows.classes(run)]
+    precisions = metric_rows.class_values(run.metrics, "average_precision")
     of_run = (tested.probability, tested.label, run.classes)
     return [
         Drawing(
@@ -346,7 +343,10 @@ ROC = Section(
     order=700,
     subtitle=lambda run: text("report-title-roc.subtitle"),
     verdict=_roc_verdict,
-    applies=lambda run: run.tested is not None and any(auroc is not None for auroc in _aurocs(run)),
+    is_translated=True,
+    applies=lambda run: (
+        run.tested is not None and any(auroc is not None for auroc in metric_rows.class_values(run.metrics, "auroc"))
+    ),
     blocks=lambda run: [_roc_text(run)],
 )
 
@@ -362,7 +362,9 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     tested = run.tested
     assert tested is not None
     before = metric_rows.uncalibrated(run)
-    error, error_before = (_error_words(metric_rows.calibration_error(run, is_before=each)) for each in (False, True))
+    error, error_before = (
+        _error_words(run.metrics.metrics.get(each)) for each in ("ece_excess", "ece_excess_uncalibrated")
+    )
     title = text("report-calibration-drawing")
     return [
         Drawing(
@@ -376,7 +378,7 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
     ]
 
 
-def _error_words(error: metric_rows.Measured | None) -> str:
+def _error_words(error: Metric | None) -> str:
     if error is None or error.value is None:
         return ""
     cell = estimate(error)
@@ -385,7 +387,7 @@ def _error_words(error: metric_rows.Measured | None) -> str:
 
 def _calibration_verdict(run: ReportedRun) -> str:
     """Return whether probabilities are right: if the interval of the error above chance is above 0, they are not."""
-    error, tested = metric_rows.calibration_error(run), run.tested
+    error, tested = run.metrics.metrics.get("ece_excess"), run.tested
     if error is None or error.value is None or tested is None:
         return text("verdict-no-calibration")
     excess = _error_words(error)
@@ -410,6 +412,7 @@ CALIBRATION = Section(
     order=600,
     subtitle=lambda run: text("report-title-calibration.subtitle"),
     verdict=_calibration_verdict,
+    is_translated=True,
     applies=lambda run: run.tested is not None,
     blocks=lambda run: [_calibration_text(run)],
 )

@@ -461,7 +461,7 @@ def _number_methods(run: ReportedRun) -> str:
 
 def _metric_methods(run: ReportedRun) -> str:
     """Return the metrics that come first, as part of a sentence."""
-    titles = [metric.title for metric in metric_rows.metrics(run) if metric.is_headline]
+    titles = [metric.title for metric in metric_rows.metrics(run.metrics) if metric.is_headline]
     return listed([title if title[:2].isupper() else title[:1].lower() + title[1:] for title in titles], len(titles))
 
 

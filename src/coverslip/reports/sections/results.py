@@ -11,17 +11,14 @@ import numpy as np
 from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.decisions import SET_LEVEL, SetCoverage, images_needed, positive_class, set_coverage
 from coverslip.evaluation.prevalence import predictive_values
-from coverslip.evaluation.results import Metric
-from coverslip.evaluation.table import METRICS
+from coverslip.evaluation.results import DomainScores, Evaluation, FoldScores, FoldsScores, Metric
+from coverslip.evaluation.table import METRICS, row_metrics
 from coverslip.messages import Message, joined, text
 from coverslip.reports import metric_rows
-from coverslip.reports.blocks import Block, MetricRows, Section, SectionText, Statement, Statements
+from coverslip.reports.blocks import Block, MetricRows, Section, SectionContent, SectionText, Statement, Statements
 from coverslip.reports.metric_rows import (
     Cell,
-    DomainResult,
     Estimate,
-    FoldResult,
-    FoldsResult,
     below_values,
     column_titles,
     estimate,
@@ -38,6 +35,7 @@ from coverslip.reports.reported import (
     percent,
     value_words,
 )
+from coverslip.reports.sections.classes import class_tables
 from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.predictions import Prediction
 
@@ -89,24 +87,30 @@ def _by_final_classifier(run: ReportedRun) -> str:
 
 
 def _blocks(run: ReportedRun) -> Iterator[Block]:
-    metrics = metric_rows.metrics(run)
+    metrics = metric_rows.metrics(run.metrics)
     yield MetricRows([metric for metric in metrics if metric.is_headline])
     yield SectionText([*_notes(run)])
     columns = column_titles("column-metric", "column-value", "column-meaning")
     further = [(metric.title, estimate(metric), metric.meaning) for metric in metrics if not metric.is_headline]
     if further:
         yield SectionText((), columns, further, columns[2:], summary=text("report-further-metrics"))
-    if folds := metric_rows.folds(run):
-        yield _folds(folds)
-    if domains := metric_rows.domains(run):
-        yield _domains(domains)
+    if run.metrics.folds is not None:
+        yield _folds(run.metrics.folds, row_metrics(run.metrics.primary))
+    if run.metrics.by_domain:
+        yield _domains(run, row_metrics(run.metrics.primary))
+
+
+def tested_section(evaluation: Evaluation) -> SectionContent:
+    """Return the headline metrics and those of each class of a classifier whose run is not known."""
+    headline = MetricRows([metric for metric in metric_rows.metrics(evaluation) if metric.is_headline])
+    return SectionContent(text("report-title-numbers"), [headline, *class_tables(evaluation)], "numbers")
 
 
 def _notes(run: ReportedRun) -> Iterator[str]:
     """Yield which classifier is measured, what the strips show, missing intervals, and uncertain predictions."""
     if words := run.delivered_words:
         yield words
-    metrics = [metric for metric in metric_rows.metrics(run) if metric.is_headline]
+    metrics = [metric for metric in metric_rows.metrics(run.metrics) if metric.is_headline]
     if methods := metric_rows.interval_methods(run):
         yield text("report-interval-methods", interval=interval_words(run), methods=methods)
     titles_of: dict[Message, list[str]] = {}
@@ -120,38 +124,42 @@ def _notes(run: ReportedRun) -> Iterator[str]:
         yield words
 
 
-def _folds(folds: FoldsResult) -> SectionText:
+def _folds(folds: FoldsScores, names: Sequence[str]) -> SectionText:
     """Return the rows of each fold and of their mean."""
-    counts = column_titles("column-images", *(["column-groups"] if folds.has_groups else []))
+    has_groups = any(fold.n_groups for fold in folds.per_fold)
+    counts = column_titles("column-images", *(["column-groups"] if has_groups else []))
 
-    def row(fold: FoldResult) -> list[Cell]:
-        numbers = [fold.n, fold.n_groups or 0] if folds.has_groups else [fold.n]
-        return [str(fold.fold), *numbers, *map(estimate, fold.metrics)]
+    def row(fold: FoldScores) -> list[Cell]:
+        numbers = [fold.n, fold.n_groups or 0] if has_groups else [fold.n]
+        return [str(fold.fold), *numbers, *(estimate(fold.metrics[name]) for name in names)]
 
     note = text("report-fold-metrics-note")
-    if any(metric.low is not None for fold in folds.rows for metric in fold.metrics):
+    if any(fold.metrics[name].low is not None for fold in folds.per_fold for name in names):
         note = f"{note} {text('report-fold-interval-note', units=counts[-1])}"
     return SectionText(
         [note],
-        (text("column-fold"), *counts, *(metric.title for metric in folds.mean)),
-        [row(fold) for fold in folds.rows],
+        (text("column-fold"), *counts, *(METRICS[name].title for name in names)),
+        [row(fold) for fold in folds.per_fold],
         heading=text("report-metrics-per-fold"),
-        totals=[[text("report-mean"), *("" for _ in counts), *map(estimate, folds.mean)]],
+        totals=[[text("report-mean"), *("" for _ in counts), *(estimate(folds.mean[name]) for name in names)]],
     )
 
 
-def _domains(domains: list[DomainResult]) -> SectionText:
-    """Return the row of each domain."""
-    has_groups = bool(domains[0].n_groups)
+def _domains(run: ReportedRun, names: Sequence[str]) -> SectionText:
+    """Return the row of each domain, with the number of classes among its test images."""
+    domains = run.metrics.by_domain
+    has_groups = bool(next(iter(domains.values())).n_groups)
     counts = column_titles("column-images", *(["column-groups"] if has_groups else []), "column-classes")
+    tested = () if run.tested is None else run.tested.rows
+    n_classes = Counter(domain for domain, _ in {(run.domain_of.get(row.image_id, ""), row.label) for row in tested})
 
-    def row(domain: DomainResult) -> list[Cell]:
-        groups = [domain.n_groups or 0] if has_groups else []
-        return [domain.name, domain.n, *groups, domain.n_classes, *map(estimate, domain.metrics)]
+    def row(name: str, scores: DomainScores) -> list[Cell]:
+        groups = [scores.n_groups or 0] if has_groups else []
+        return [name, scores.n, *groups, n_classes[name], *(estimate(scores.metrics[metric]) for metric in names)]
 
-    titles = (metric.title for metric in domains[0].metrics)
-    columns, heading = (text("column-domain"), *counts, *titles), text("report-metrics-per-domain")
-    return SectionText([text("report-domain-metrics-note")], columns, [row(each) for each in domains], heading=heading)
+    columns = (text("column-domain"), *counts, *(METRICS[name].title for name in names))
+    rows, heading = [row(*each) for each in domains.items()], text("report-metrics-per-domain")
+    return SectionText([text("report-domain-metrics-note")], columns, rows, heading=heading)
 
 
 def _numbers_verdict(run: ReportedRun) -> str:
@@ -178,6 +186,7 @@ NUMBERS = Section(
     subtitle=lambda run: text("report-measured-on", image_set=run.split_words),
     verdict=_numbers_verdict,
     is_printed=True,
+    is_translated=True,
     blocks=_blocks,
 )
 
@@ -203,7 +212,7 @@ def _own_test_text(run: ReportedRun) -> SectionText:
     own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
     names = [
         metric.name
-        for metric in metric_rows.metrics(run)
+        for metric in metric_rows.metrics(run.metrics)
         if metric.name in own_test_metrics and METRICS[metric.name].is_compared
     ]
     sets = _set_titles()
@@ -220,6 +229,7 @@ def _own_test_text(run: ReportedRun) -> SectionText:
     words = list(_caveats(run))
     if any(difference.low is not None for difference in differences):
         words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
+        words.append(text("report-independent-test-sets"))
     columns = (text("column-metric"), *reversed(sets), text("column-difference")) if rows else ()
     return SectionText(words, columns, rows)
 
@@ -278,6 +288,7 @@ OWN_TEST = Section(
     title=lambda: text("report-title-own-test"),
     order=50,
     is_printed=True,
+    is_translated=True,
     subtitle=lambda run: text("report-title-own-test.subtitle"),
     verdict=against_own_test,
     applies=lambda run: run.evaluation is not None,

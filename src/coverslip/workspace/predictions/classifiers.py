@@ -20,7 +20,8 @@ from coverslip.images.preprocessing import Depth
 from coverslip.images.reader import pixel_side
 from coverslip.messages import Message
 from coverslip.processes import Json
-from coverslip.reports.metric_rows import Measured, measured
+from coverslip.reports.blocks import ReportSection, as_data
+from coverslip.reports.sections.results import tested_section
 from coverslip.reports.verdict import verdict_of_metrics
 from coverslip.runs.classifier import find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.prediction_tables import PredictionColumns
@@ -315,18 +316,6 @@ def _loaded(run: str, _state: str) -> "inference.Classifier":
 
 
 @dataclass(frozen=True, slots=True)
-class TestedClass(DocumentedFields):
-    """The metrics of a class on the test images."""
-
-    name: str
-    n: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    """Harmonic mean of precision and recall; null: not defined."""
-
-
-@dataclass(frozen=True, slots=True)
 class TestMetrics(DocumentedFields):
     """The metrics of a classifier on the test images of its training."""
 
@@ -338,11 +327,8 @@ class TestMetrics(DocumentedFields):
     """Number of groups of these images; null: unknown."""
     n_ungrouped: int
     """Number of these images without a group, if groups are known."""
-    primary: str
-    """Name of the primary metric."""
-    values: list[Measured]
-    """The metrics that are shown first."""
-    per_class: list[TestedClass]
+    section: ReportSection
+    """The metrics that are shown first, and those of each class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,27 +404,10 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
 
 
 def _test_metrics(evaluation: Evaluation) -> TestMetrics:
-    values = {name: metric for name, metric in evaluation.metrics.items() if name in METRICS}
     return TestMetrics(
         split=evaluation.split,
         n=evaluation.n,
         n_groups=evaluation.n_groups,
         n_ungrouped=evaluation.n_ungrouped,
-        primary=evaluation.primary,
-        values=[
-            measured(name, values[name])
-            for name in METRICS
-            if name in values and (METRICS[name].is_headline or name == evaluation.primary)
-        ],
-        per_class=[
-            TestedClass(
-                name,
-                scores.n,
-                *(
-                    None if (metric := scores.metrics.get(key)) is None else metric.value
-                    for key in ("precision", "recall", "f1")
-                ),
-            )
-            for name, scores in evaluation.per_class.items()
-        ],
+        section=as_data(tested_section(evaluation)),
     )

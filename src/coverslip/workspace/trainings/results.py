@@ -1,4 +1,4 @@
-"""Results of a finished training or evaluation: numbers and text of the report as data, and downloads."""
+"""Results of a finished training or evaluation: verdict and sections of the report as data, and downloads."""
 
 import hashlib
 import tempfile
@@ -17,89 +17,31 @@ from coverslip import pipeline
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict
-from coverslip.evaluation.calibration import ReliabilityBin, reliability_bins
-from coverslip.evaluation.comparison import independent_difference
-from coverslip.evaluation.learning import LearningCurve
-from coverslip.evaluation.metrics import pr_curve, roc_curve
-from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
 from coverslip.images.confining import open_below
-from coverslip.messages import ENGLISH, in_language, language, text
-from coverslip.reports import metric_rows, reported
-from coverslip.reports.blocks import ReportSection, as_data
-from coverslip.reports.comparison import Difference
-from coverslip.reports.metric_rows import ClassResult, DomainResult, FoldResult, Measured, MetricValue
+from coverslip.messages import ENGLISH, in_language, language
+from coverslip.reports import metric_rows
+from coverslip.reports.blocks import ReportSection, Section, as_data
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
-from coverslip.reports.sections.curves import pr_averages, roc_averages
 from coverslip.reports.sections.images import n_mistakes
-from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
 from coverslip.runs.classifier import export_classifier
 from coverslip.runs.folder import Run
-from coverslip.runs.results import LeakageEstimate, metrics_as_json
+from coverslip.runs.results import metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.trainings.state import Headline, headline_of
 
 RESULTS = Kind("app-results", bound_bytes=5 * 10**8)
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Confusion(DocumentedFields):
-    """Rows are the true class, columns the predicted one."""
-
-    classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-    """A row for each true class, a column for each predicted class."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RocCurve:
-    """The receiver operating characteristic (ROC) curve of a class."""
-
-    class_name: str
-    fpr: tuple[float, ...]
-    tpr: tuple[float, ...]
-    auroc: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrecisionRecallCurve(DocumentedFields):
-    """The precision-recall curve of a class."""
-
-    class_name: str
-    recall: tuple[float, ...]
-    precision: tuple[float, ...]
-    ap: float | None
-    """Average precision."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationPlot(DocumentedFields):
-    """Calibration: probabilities against accuracy."""
-
-    before: list[ReliabilityBin] | None
-    """Null if unknown: each fold has its own temperature."""
-    after: list[ReliabilityBin]
-    """The reliability diagram after calibration, by bin."""
-    error: Measured | None
-    """Calibration error above chance. Null if unknown."""
-    error_before: Measured | None
-    """The same before calibration."""
-    mean_confidence: float | None
-    """Mean probability of the predicted class."""
-    accuracy: float | None
-    """Share of images whose predicted class is correct."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement(DocumentedFields):
-    """Results of a classifier on labeled images, as numbers and text."""
+    """Results of a classifier on labeled images."""
 
     metrics: Json
     """metrics.json as it is."""
@@ -111,19 +53,6 @@ class Measurement(DocumentedFields):
     """Why, and the further limitations of the result; the most serious first."""
     words: list[str]
     """Paragraphs that explain the numbers."""
-    values: list[MetricValue]
-    intervals: str
-    """Description of the confidence intervals."""
-    tested_on: str
-    per_class: list[ClassResult]
-    confusion: Confusion
-    roc: list[RocCurve]
-    roc_averages: list[RocCurve]
-    """Averages over all classes; empty for two classes."""
-    precision_recall: list[PrecisionRecallCurve]
-    precision_recall_averages: list[PrecisionRecallCurve]
-    calibration: CalibrationPlot | None
-    by_domain: list[DomainResult]
     decided: str
     """Effect of the limit for `uncertain` on these images; empty if there is none."""
     n_mistakes: int
@@ -144,15 +73,8 @@ class ComparableEvaluation(DocumentedFields):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationResults(Measurement):
-    """Results of a run on an external test set, and the difference from its own test set."""
+    """Results of a run on an external test set."""
 
-    against_own_test: list[Difference]
-    """For each headline metric, `first` on the run's own test set, `second` on this one, and the difference of these
-    independent numbers."""
-    test_set: Headline | None
-    """The result on the run's own test set."""
-    primary: str
-    """Name of the run's primary metric."""
     comparable: list[ComparableEvaluation]
 
 
@@ -160,16 +82,8 @@ class EvaluationResults(Measurement):
 class Results(Measurement):
     """Results of a run on its test set, as in its report."""
 
-    methods: list[str]
-    """A methods paragraph for a paper, in three parts."""
-    folds: list[FoldResult] | None
-    """The metrics of each fold; null without folds."""
     facts: list[tuple[str, str]]
     """Key facts: name and value."""
-    learning_curve: LearningCurve | None
-    """Expected results with twice as many images; null without a learning curve."""
-    leakage_estimate: LeakageEstimate | None
-    """The result of an image-level split; null if it was not requested."""
 
 
 def results_of(workspace: Workspace, run_id: str) -> Results:
@@ -196,13 +110,12 @@ def evaluation_results_of(workspace: Workspace, evaluation_id: str) -> Evaluatio
     if not job.run.is_measured:
         raise Conflict("no-evaluation-results-yet")
     results = stored_result(
-        job.id, EvaluationResults, _stamp(job.run), lambda: _evaluation_results(read_evaluation(job.folder))
+        job.id,
+        EvaluationResults,
+        _stamp(job.run),
+        lambda: EvaluationResults(**_measurement(read_evaluation(job.folder)), comparable=[]),
     )
-    return replace(
-        results,
-        tested_on=text("images-of-evaluation", name=job.name),  # its folder has another name
-        comparable=_comparable(workspace, job),
-    )
+    return replace(results, comparable=_comparable(workspace, job))
 
 
 def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:
@@ -215,33 +128,6 @@ def _comparable(workspace: Workspace, job: Job) -> list[ComparableEvaluation]:
         and evaluation.classifier_id in names
         and evaluation.run.is_measured
     ]
-
-
-def _evaluation_results(run: ReportedRun) -> EvaluationResults:
-    own_metrics = run.run.metrics.metrics if run.run.is_measured else {}
-    return EvaluationResults(
-        **_measurement(run),
-        against_own_test=[
-            _difference_from_test_set(metric, own_metrics[metric.name], run.metrics[metric.name])
-            for metric in metric_rows.metrics(run)
-            if METRICS[metric.name].is_compared and metric.name in own_metrics
-        ],
-        test_set=headline_of(run.run) if own_metrics else None,
-        primary=run.metrics.primary,
-        comparable=[],
-    )
-
-
-def _difference_from_test_set(result: MetricValue, own_metric: Metric, metric: Metric) -> Difference:
-    difference = independent_difference(own_metric, metric, ("own test set", "external test set"))
-    has_interval = difference.low is not None and difference.high is not None
-    return Difference(
-        **values_by_field(metric_rows.measured(result.name, difference)),
-        first=own_metric.value,
-        second=metric.value,
-        p=None,
-        is_shown=has_interval and not (difference.low or 0) <= 0 <= (difference.high or 0),
-    )
 
 
 def stored_result(job_id: str, kind: type[Result], stamp: str, compute: Callable[[], Result]) -> Result:
@@ -310,55 +196,29 @@ def fingerprint_of_code(*paths: Path) -> str:
 
 
 def _results(run: ReportedRun) -> Results:
-    folds = metric_rows.folds(run)
-    with in_language(ENGLISH):  # texts of the report
-        paragraphs = methods(run)
-    return Results(
-        **_measurement(run),
-        methods=paragraphs,
-        folds=None if folds is None else folds.rows,
-        facts=metric_rows.facts(run),
-        learning_curve=run.run.learning_curve,
-        leakage_estimate=run.leakage_estimate,
-    )
+    return Results(**_measurement(run), facts=metric_rows.facts(run))
 
 
 def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its own type
     """Return the fields of a measurement."""
-    has_numbers = run.metrics["accuracy"].value is not None
-    classes, verdict = metric_rows.classes(run), verdict_of_run(run)
-    with in_language(ENGLISH):  # texts of the report
-        sections = [as_data(section.content(run), run.measured.figures_folder) for section in sections_of(run)]
+    has_numbers, verdict = run.metrics["accuracy"].value is not None, verdict_of_run(run)
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
         "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))] if has_numbers else [],
         "reasons": list(verdict.reasons),
-        "intervals": reported.interval_words(run),
-        "tested_on": run.split_words,
         "verdicts": _verdicts(run),
-        "sections": sections,
+        "sections": [_section_data(section, run) for section in sections_of(run)],
         "metrics": metrics_as_json(run.metrics),
-        "values": metric_rows.metrics(run),
-        "per_class": classes,
-        "confusion": Confusion(classes=run.classes, counts=run.metrics.confusion_matrix),
-        "roc": _roc(run, classes),
-        "roc_averages": [
-            RocCurve(class_name=each.name, fpr=each.curve.x, tpr=each.curve.y, auroc=each.value)
-            for each in roc_averages(run)
-            if each.curve
-        ],
-        "precision_recall": _precision_recall(run),
-        "precision_recall_averages": [
-            PrecisionRecallCurve(class_name=each.name, recall=each.curve.x, precision=each.curve.y, ap=each.value)
-            for each in pr_averages(run)
-            if each.curve
-        ],
-        "calibration": _calibration(run),
-        "by_domain": metric_rows.domains(run),
         "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
     }
+
+
+def _section_data(section: Section, run: ReportedRun) -> ReportSection:
+    """Return a section in the language of the request, if it is translated."""
+    with in_language(language() if section.is_translated else ENGLISH):
+        return as_data(section.content(run), run.measured.figures_folder)
 
 
 def _verdicts(run: ReportedRun) -> dict[str, str]:
@@ -369,45 +229,6 @@ def _verdicts(run: ReportedRun) -> dict[str, str]:
         for section in SECTIONS.values()
         if section.verdict is not None and (is_own or not section.is_about_training)
     }
-
-
-def _roc(run: ReportedRun, classes: Sequence[ClassResult]) -> list[RocCurve]:
-    """Return the curves of each class against all others. Undefined curves are skipped."""
-    tested = run.tested
-    if tested is None:
-        return []
-    curves = [(row, roc_curve(tested.probability[:, k], tested.label == k)) for k, row in enumerate(classes)]
-    return [
-        RocCurve(class_name=row.name, fpr=curve.x, tpr=curve.y, auroc=row.value("auroc"))
-        for row, curve in curves
-        if curve
-    ]
-
-
-def _precision_recall(run: ReportedRun) -> list[PrecisionRecallCurve]:
-    """Return the curves of each class. Undefined curves are skipped."""
-    curves, tested = [], run.tested
-    for k, name in enumerate(run.classes if tested is not None else ()):
-        assert tested is not None
-        score, is_class = tested.probability[:, k], tested.label == k
-        if curve := pr_curve(score, is_class):
-            ap = run.metrics.per_class[name].metrics["average_precision"].value
-            curves.append(PrecisionRecallCurve(class_name=name, recall=curve.x, precision=curve.y, ap=ap))
-    return curves
-
-
-def _calibration(run: ReportedRun) -> CalibrationPlot | None:
-    tested, uncalibrated = run.tested, metric_rows.uncalibrated(run)
-    if tested is None:
-        return None
-    return CalibrationPlot(
-        error=metric_rows.calibration_error(run),
-        error_before=metric_rows.calibration_error(run, is_before=True),
-        mean_confidence=float(tested.probability.max(axis=1).mean()),
-        accuracy=float((tested.probability.argmax(axis=1) == tested.label).mean()),
-        before=None if uncalibrated is None else reliability_bins(uncalibrated, tested.label),
-        after=reliability_bins(tested.probability, tested.label),
-    )
 
 
 # The decision threshold.

@@ -76,14 +76,6 @@ export const predict: Texts['predict'] = {
       } Auf anderen Bildern können die Ergebnisse andere sein.`,
     withoutMetrics:
       'Diese Datei enthält keine Metriken. Evaluieren Sie den Klassifikator auf Bildern mit Label, bevor Sie sich auf seine Vorhersagen verlassen.',
-    perClass: 'Klassen',
-    columns: {
-      class: 'Klasse',
-      n: 'Testbilder',
-      precision: 'Präzision',
-      recall: 'Sensitivität',
-      f1: 'F1',
-    },
     factsOf: (card) => [
       ['Netz', `${card.model}, ${count(card.n_parameters)} Parameter`],
       ['Klassen', card.classes.join(', ')],

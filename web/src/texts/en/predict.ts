@@ -84,14 +84,6 @@ export const predict = {
       } Other images can have other results.`,
     withoutMetrics:
       'This file contains no metrics. Evaluate the classifier on labeled images before you rely on its predictions.',
-    perClass: 'Classes',
-    columns: {
-      class: 'Class',
-      n: 'Test images',
-      precision: 'Precision',
-      recall: 'Recall',
-      f1: 'F1',
-    },
     factsOf: (card: ClassifierCard): [string, string][] => [
       ['Network', `${card.model}, ${count(card.n_parameters)} parameters`],
       ['Classes', card.classes.join(', ')],
