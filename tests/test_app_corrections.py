@@ -27,6 +27,8 @@ from small_workspace import (
 from tables import label_changes
 
 from coverslip.app.server import create_app
+from coverslip.evaluation.table import METRICS
+from coverslip.messages import text
 from coverslip.reports.reported import percent, read_run
 from coverslip.reports.sections.methods import methods_text
 from coverslip.reports.verdict import verdict_of_run
@@ -276,15 +278,21 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert "report-unknown-labels" in {reason.code for reason in verdict_of_run(read_run(folder)).reasons}
     moved.rename(lab.get(f"runs/{job}")["folder"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={job}")
-    pair = compared["pairs"][0]
-    assert (pair["n"], pair["n_only_first"], pair["n_only_second"], pair["n_relabeled"]) == (len(rows), 0, 0, 1)
-    assert [numbers["labels"] for numbers in pair["numbers"]] == ["first", "second"]  # the old labels' beside the new
-    assert any("may be too high" in note for note in pair["notes"])
-    by_old, by_new = ({row["name"]: row for row in numbers["differences"]} for numbers in pair["numbers"])
-    assert by_old["accuracy"]["first"] == compared["rows"][0]["metrics"][0]["value"]
-    assert by_new["accuracy"]["second"] == compared["rows"][1]["metrics"][0]["value"]
-    assert {(row["what"], row["name"]) for row in compared["differing"]} >= {("images", "labels")}
-    assert not [row for row in compared["differing"] if row["what"] == "split"]
+    pair, differing, runs = compared["sections"]
+    assert pair["subtitle"].startswith(f"{len(rows)} common test images")
+    assert any("may be too high" in note for note in pair["blocks"][0]["words"])
+    headings = [text("comparison-labels", labels=labels) for labels in ("first", "second")]
+    by_old, by_new = (
+        {row[0]["text"]: [cell["text"] for cell in row] for row in block["rows"]}
+        for block in pair["blocks"]
+        if block["heading"] in headings
+    )
+    accuracy = METRICS["accuracy"].title
+    (own,) = (row for row in runs["blocks"][1]["rows"] if row[0]["text"] == accuracy)
+    assert (by_old[accuracy][1], by_new[accuracy][2]) == (own[1]["text"], own[2]["text"])
+    settings = {row[0]["text"] for row in differing["blocks"][0]["rows"]}
+    assert text("comparison-fact-labels") in settings
+    assert not settings & {text("comparison-fact-sets"), text("comparison-fact-moved")}
 
 
 @pytest.mark.exhaustive

@@ -334,16 +334,16 @@ def test_runs_on_the_same_images_are_distinguished_from_others(lab: Lab, tmp_pat
         assert (other["state"], other["headline"]) == ("done", runs["The <b>first</b>"]["headline"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
     assert [row["run_id"] for row in compared["rows"]] == [lab.run, other["id"]]
-    pair = compared["pairs"][0]
-    assert (pair["n_only_first"], pair["n_only_second"], pair["n_relabeled"]) == (0, 0, 0)
-    assert [numbers["labels"] for numbers in pair["numbers"]] == ["both"]
-    assert {row["value"] for row in pair["numbers"][0]["differences"]} - {None} == {0}
-    assert not any(row["is_shown"] for row in pair["numbers"][0]["differences"])
+    tables = [block["rows"] for block in compared["sections"][0]["blocks"] if block["rows"]]
+    assert len(tables) == 2  # of headline metrics and of the others, by the labels of both
+    assert {row[3]["value"] for rows in tables for row in rows} - {None} == {0}
+    n_images = cs.open_run(folder).metrics.n
+    assert compared["sections"][0]["subtitle"].startswith(f"{n_images} common test images")
     table = (copy / "predictions.csv").read_text().splitlines(keepends=True)
     (copy / "predictions.csv").write_text("".join(table[:-1]))
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={other['id']}")
-    assert (compared["pairs"][0]["n"], compared["pairs"][0]["n_only_first"]) == (pair["n"] - 1, 1)
-    assert compared["pairs"][0]["notes"]
+    assert compared["sections"][0]["subtitle"].startswith(f"{n_images - 1} common test images")
+    assert compared["sections"][0]["blocks"][0]["words"]
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}").status_code == 422
     assert lab.client.get(f"{API}/comparison?run_id={lab.run}&run_id=none").status_code == 404
     assert lab.client.delete(f"{API}/jobs/{other['id']}").status_code == 204

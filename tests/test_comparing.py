@@ -77,7 +77,7 @@ def test_images_without_a_group_are_counted_beside_the_groups(
     assert (compared.n_groups, compared.n_ungrouped) == (len(others), n_alone)
     assert main(["compare", *(str(run.folder) for run in runs)]) == 0
     counts = {"n_images": compared.n, "n_groups": len(others), "n_ungrouped": n_alone}
-    assert text("command-common-images", **counts, by_labels="") in capsys.readouterr().out
+    assert text("comparison-common-images", **counts) in capsys.readouterr().out
 
 
 def test_labels_differ_also_between_a_run_of_one_domain_and_one_of_several(pair: tuple[Run, Run]) -> None:

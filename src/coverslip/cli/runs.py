@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coverslip.experiments.rethreshold import ThresholdChoice, Thresholds
-    from coverslip.reports.comparison import Comparison, NumbersByLabels, Pair
+    from coverslip.reports.comparison import Comparison
 
 
 def evaluate(
@@ -156,80 +156,12 @@ def _comparison_as_json(comparison: "Comparison") -> dict[str, object]:
 
 
 def _show_comparison(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import filled_table
+    from coverslip.cli._show import show_sections
+    from coverslip.reports.comparison import comparison_sections
 
-    for sentence in filter(None, (comparison.conclusion, *(note for pair in comparison.pairs for note in pair.notes))):
+    for sentence in filter(None, (comparison.conclusion, comparison.access_note)):
         console.print(sentence, soft_wrap=True)
-    console.print(f"\n{text('comparison-differences')}", style="bold")
-    names = [row.name for row in comparison.rows]
-    differing = [(row.title, *row.values) for row in comparison.differing]
-    if differing:
-        console.print(filled_table(("", *names), differing, text_columns=names))
-    else:
-        console.print(text("command-no-difference"))
-    _show_fit(console, comparison)
-    for pair in comparison.pairs:
-        for numbers in pair.numbers:
-            _show_numbers(console, pair, numbers)
-    if comparison.access_note:
-        console.print(comparison.access_note, soft_wrap=True)
-
-
-def _show_fit(console: "Console", comparison: "Comparison") -> None:
-    from coverslip.cli._show import filled_table
-    from coverslip.reports.reported import number
-
-    values = {
-        name: [getattr(row.fit, name) for row in comparison.rows]
-        for name in ("train_accuracy", "train_f1", "val_accuracy", "val_f1")
-    }
-    rows = [
-        (text("command-fit", metric=name), *map(number, fits))
-        for name, fits in values.items()
-        if any(fit is not None for fit in fits)
-    ]
-    if rows:
-        console.print(filled_table(("", *(row.name for row in comparison.rows)), rows))
-
-
-def _show_numbers(console: "Console", pair: "Pair", numbers: "NumbersByLabels") -> None:
-    from coverslip.cli._show import filled_table
-    from coverslip.reports.metric_rows import estimate
-    from coverslip.reports.reported import by_labels, number, p_value, with_interval
-
-    by = by_labels(numbers.labels)
-    title = text(
-        "command-common-images",
-        n_images=pair.n,
-        n_groups=pair.n_groups or 0,
-        n_ungrouped=pair.n_ungrouped,
-        by_labels=by,
-    )
-    console.print(f"\n{title}", style="bold", soft_wrap=True)
-    rows = [
-        (
-            row.title,
-            number(row.first, row.digits),
-            number(row.second, row.digits),
-            estimate(row, is_signed=True),
-            p_value(row.p),
-        )
-        for row in numbers.differences
-    ]
-    difference = with_interval(text("column-difference"))
-    console.print(filled_table((text("column-metric"), pair.first, pair.second, difference, "p"), rows))
-    test = numbers.mcnemar
-    console.print(
-        text(
-            "command-mcnemar",
-            first=pair.first,
-            second=pair.second,
-            n_first=test.n_first,
-            n_second=test.n_second,
-            p=f"{test.p:.3g}",
-        ),
-        soft_wrap=True,
-    )
+    show_sections(console, comparison_sections(comparison), has_folded=True)
 
 
 # `coverslip decide`: change the decision thresholds of a classifier without retraining.

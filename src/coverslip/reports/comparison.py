@@ -1,6 +1,6 @@
 """Comparison of several runs, each with the first on the test images of both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -13,12 +13,13 @@ from coverslip.errors import CoverslipError
 from coverslip.evaluation.comparison import SAME_PREDICTIONS, McNemar, PairedDifference, mcnemar
 from coverslip.evaluation.results import Metric, values_by_field
 from coverslip.evaluation.table import METRICS, scored_metrics, value_with_groups
-from coverslip.messages import text
+from coverslip.messages import localized_number, text
 from coverslip.notebooks import html_table
 from coverslip.reports import reported
+from coverslip.reports.blocks import SectionContent, SectionText
 from coverslip.reports.common_images import ChangedImages, CommonImages, changed_images, common_images
 from coverslip.reports.differences import Differing, differences_between
-from coverslip.reports.metric_rows import Measured, estimate, measured
+from coverslip.reports.metric_rows import Cell, estimate, shown
 from coverslip.reports.reported import without_results
 from coverslip.runs.folder import Run, count_comparison, open_run, read_test_set_accesses
 
@@ -49,24 +50,24 @@ class ComparedRun(DocumentedFields):
     model: str
     n: int
     """Number of images that the run was measured on."""
-    classes: tuple[str, ...]
-    metrics: list[Measured]
+    metrics: Mapping[str, Metric]
     fit: Fit
-    confusion: tuple[tuple[int, ...], ...]
-    """Rows are the true class, columns the predicted one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference(Measured):
+class Difference(PairedDifference):
     """A metric of the second run minus that of the first run, on their common images."""
 
+    name: str
+    """Of the metric."""
     first: float | None
     """Value of the first run on the common images."""
     second: float | None
-    p: float | None
-    """Two-sided p-value for no difference; null without an interval."""
-    is_shown: bool
-    """Statistically significant: the interval excludes 0."""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the interval excludes 0."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
     parameters = {
         "n_images": pair.n,
         "by_labels": reported.by_labels(pair.numbers[0].labels),
-        "metric": row.title,
+        "metric": METRICS[row.name].title,
         "first": first,
         "second": second,
         "of_first": reported.number(row.first, row.digits),
@@ -149,7 +150,7 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
     size = reported.signed(row.value or 0, row.digits)
     ends = reported.range_words(reported.signed(row.low, row.digits), reported.signed(row.high, row.digits))
     interval = f"{text('report-confidence-interval', interval=ends)}{_p_words(row.p)}"
-    if row.is_shown:
+    if row.is_significant:
         return text(
             "comparison-better", is_second_better=_is_second_better(row), size=size, interval=interval, **parameters
         )
@@ -157,7 +158,7 @@ def _conclusion_of_two(row: Difference, first: str, second: str, pair: Pair) -> 
 
 
 def _is_second_better(row: Difference) -> bool:
-    return (row.value or 0) >= 0 if row.better == "higher" else (row.value or 0) < 0
+    return (row.value or 0) >= 0 if METRICS[row.name].better == "higher" else (row.value or 0) < 0
 
 
 def _p_words(p: float | None) -> str:
@@ -211,9 +212,6 @@ def access_note(runs: Sequence[Run]) -> str:
     return text("comparison-access-note", n_runs=n)
 
 
-MOST_RUNS = 20
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison(DocumentedFields):
     """Compared runs: their differences in settings and data, and each run against the first."""
@@ -229,15 +227,107 @@ class Comparison(DocumentedFields):
     """Name of the metric of the conclusion."""
 
     def _repr_html_(self) -> str:
-        """Return the conclusion, the differing settings and the differences in metrics as HTML, for notebooks."""
-        names = [row.name for row in self.rows]
-        differed = html_table(
-            text("comparison-differences"), ["", *names], [(row.title, *row.values) for row in self.differing]
-        )
+        """Return the conclusion and the sections as HTML, for notebooks."""
         conclusion, access = (
             f"<p>{escape(sentence)}</p>" if sentence else "" for sentence in (self.conclusion, self.access_note)
         )
-        return conclusion + differed + "".join(_pair_as_html(pair) for pair in self.pairs) + access
+        tables = [
+            html_table(section.title, block.columns, [[*map(shown, row)] for row in block.rows], " ".join(block.words))
+            if block.rows
+            else f"<p>{escape(' '.join(block.words))}</p>"
+            for section in comparison_sections(self)
+            for block in section.blocks
+            if isinstance(block, SectionText)
+        ]
+        return conclusion + "".join(tables) + access
+
+
+def comparison_sections(comparison: Comparison) -> list[SectionContent]:
+    """Return the sections of a comparison: each run against the first, what differs, and the metrics of each run."""
+    names = {row.run_id: row.name for row in comparison.rows}
+    settings = [(row.title, *row.values) for row in comparison.differing]
+    words, columns = [] if settings else [text("comparison-no-difference")], ("", *names.values())
+    differing = SectionText(words, columns, settings, columns[1:])
+    return [
+        *(_pair_section(pair, names, comparison.primary) for pair in comparison.pairs),
+        SectionContent(text("comparison-differences"), [differing], "differing"),
+        SectionContent(text("comparison-runs"), _blocks_of_runs(comparison), "runs"),
+    ]
+
+
+def _pair_section(pair: Pair, names: Mapping[str, str], primary: str) -> SectionContent:
+    first, second = names[pair.first], names[pair.second]
+    columns = (text("column-metric"), first, second, reported.with_interval(text("column-difference")), "p")
+    blocks: list[SectionText] = [SectionText(pair.notes)]
+    for numbers in pair.numbers:
+        rows = {
+            row.name: (
+                METRICS[row.name].title,
+                reported.number(row.first, row.digits),
+                reported.number(row.second, row.digits),
+                estimate(row, is_signed=True),
+                reported.p_value(row.p),
+            )
+            for row in numbers.differences
+        }
+        test = numbers.mcnemar
+        counts = text(
+            "comparison-mcnemar",
+            first=first,
+            second=second,
+            n_first=test.n_first,
+            n_second=test.n_second,
+            p=localized_number(f"{test.p:.3g}"),
+        )
+        by_labels = "" if numbers.labels == "both" else text("comparison-labels", labels=numbers.labels)
+        blocks += _with_further(rows, primary, columns, by_labels, [counts])
+    common = text(
+        "comparison-common-images", n_images=pair.n, n_groups=pair.n_groups or 0, n_ungrouped=pair.n_ungrouped
+    )
+    return SectionContent(text("comparison-pair", first=first, second=second), blocks, "pair", common if pair.n else "")
+
+
+def _with_further(
+    rows: Mapping[str, Sequence[Cell]],
+    primary: str,
+    columns: Sequence[str],
+    heading: str = "",
+    words: Sequence[str] = (),
+) -> list[SectionText]:
+    """Return the rows of the headline metrics as a table, and the others as one that is shown on request."""
+    headline = [row for name, row in rows.items() if name == primary or METRICS[name].is_headline]
+    further = [row for name, row in rows.items() if name != primary and not METRICS[name].is_headline]
+    first = SectionText(words, columns, headline, heading=heading)
+    return [first, *([SectionText((), columns, further, summary=text("report-further-metrics"))] if further else [])]
+
+
+def _blocks_of_runs(comparison: Comparison) -> list[SectionText]:
+    """Return the metrics of each run on its own images, and those on training and validation images."""
+    runs = comparison.rows
+    columns = (text("column-metric"), *(row.name for row in runs))
+    values = {
+        name: [getattr(row.fit, name) for row in runs]
+        for name in ("train_accuracy", "train_f1", "val_accuracy", "val_f1")
+    }
+    fits: list[Sequence[Cell]] = [
+        (text("comparison-fit", metric=name), *map(reported.number, fit))
+        for name, fit in values.items()
+        if any(value is not None for value in fit)
+    ]
+    missing = Metric(value=None)
+    rows: dict[str, Sequence[Cell]] = {
+        name: (METRICS[name].title, *(estimate(row.metrics.get(name, missing)) for row in runs))
+        for name in METRICS
+        if any(name in row.metrics for row in runs)
+    }
+    sizes: Sequence[Cell] = (text("column-images"), *(row.n for row in runs))
+    return [
+        SectionText((), columns, [sizes, *fits]),
+        *_with_further(rows, comparison.primary, columns, words=[text("comparison-overlap")]),
+    ]
+
+
+MOST_RUNS = 20
 
 
 def compare(
@@ -310,10 +400,8 @@ def _compared_run(run: Run, run_id: str, name: str) -> ComparedRun:
         is_evaluation=run.is_evaluation,
         model=_training_of(run).recipe.model,
         n=evaluation.n,
-        classes=evaluation.classes,
-        metrics=[measured(metric, value) for metric, value in evaluation.metrics.items() if metric in METRICS],
+        metrics=evaluation.metrics,
         fit=_fit(run),
-        confusion=evaluation.confusion_matrix,
     )
 
 
@@ -426,9 +514,7 @@ def _difference(name: str, metric: PairedDifference, common: CommonImages, label
         for answers in (common.first, common.second)
     ]
     of_first, of_second = (None if np.isnan(value) else float(value) for value in values)
-    is_shown = metric.low is not None and metric.high is not None and not metric.low <= 0 <= metric.high
-    measurement = values_by_field(measured(name, metric))
-    return Difference(**measurement, first=of_first, second=of_second, p=metric.p, is_shown=is_shown)
+    return Difference(**values_by_field(metric), name=name, first=of_first, second=of_second)
 
 
 def _notes(common: CommonImages, n: int, n_relabeled: int, *, has_same_rule: bool, has_folds: bool) -> list[str]:
@@ -448,21 +534,3 @@ def _notes(common: CommonImages, n: int, n_relabeled: int, *, has_same_rule: boo
     if has_folds:
         notes.append(text("comparison-of-folds"))
     return notes
-
-
-def _pair_as_html(pair: Pair) -> str:
-    tables = [
-        html_table(
-            text(
-                "comparison-table",
-                first=pair.first,
-                second=pair.second,
-                by_labels=reported.by_labels(numbers.labels),
-                n_images=pair.n,
-            ),
-            ["", pair.first, pair.second, reported.with_interval(text("column-difference"))],
-            [(row.title, row.first, row.second, str(estimate(row, is_signed=True))) for row in numbers.differences],
-        )
-        for numbers in pair.numbers
-    ]
-    return "".join([*tables, *(f"<p>{escape(note)}</p>" for note in pair.notes)])

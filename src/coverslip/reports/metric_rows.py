@@ -1,19 +1,18 @@
 """Metrics of a run as rows, and cells with their intervals, shared by the report and the app's pages."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.calibration import without_temperature
 from coverslip.evaluation.intervals import Scale
-from coverslip.evaluation.results import ClassScores, Evaluation, Metric
+from coverslip.evaluation.results import ClassScores, Evaluation, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, Better
-from coverslip.messages import Message, text
+from coverslip.messages import text
 from coverslip.reports.reported import ReportedRun, count, listed, number, signed, spanned
 
 
@@ -22,8 +21,8 @@ def _describe_metrics(schema: JsonDict) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured(DocumentedFields):
-    """The value of a metric with its confidence interval, title and meaning."""
+class MetricValue(Metric):
+    """The value of a metric on all measured images of a run, with its title and meaning."""
 
     name: Annotated[str, Field(json_schema_extra=_describe_metrics)]
     title: str
@@ -31,25 +30,6 @@ class Measured(DocumentedFields):
     better: Better
     scale: Scale
     """`share`: from 0 to 1; `positive`: 0 or larger, without an upper limit."""
-    value: float | None
-    low: float | None
-    high: float | None
-    digits: int
-    """Digits after the decimal point that are shown."""
-    level: float
-    method: str
-    """How the interval was computed."""
-    reason: Message | None
-    """Why there is no value or interval."""
-    n_correct: int | None
-    """Number of the `n_images` images that are counted, if the value is a proportion of images."""
-    n_images: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricValue(Measured):
-    """The value of a metric on all measured images of a run."""
-
     is_primary: bool
     """Whether training and model selection used this metric."""
     is_headline: bool
@@ -90,27 +70,6 @@ def _stage(run: ReportedRun) -> str:
 _BY_ONE_PROBABILITY = ("calibration_slope", "calibration_intercept")
 
 
-def measured(name: str, metric: Metric) -> Measured:
-    """Return a metric with its title, meaning, scale and direction."""
-    record = METRICS[name]
-    return Measured(
-        name=name,
-        title=record.title,
-        meaning=text("lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning,
-        better=record.better,
-        scale=record.scale,
-        value=metric.value,
-        low=metric.low,
-        high=metric.high,
-        digits=metric.digits,
-        level=metric.level,
-        method=metric.method,
-        reason=metric.reason,
-        n_correct=metric.n_correct,
-        n_images=metric.n_images,
-    )
-
-
 def metrics(evaluation: Evaluation) -> list[MetricValue]:
     """Return all metrics that are shown, in the order of the table of metrics."""
     return [_metric_of(evaluation, name) for name in METRICS if name in evaluation.metrics]
@@ -134,14 +93,22 @@ def interval_methods(run: ReportedRun) -> str:
 
 
 def _metric_of(evaluation: Evaluation, name: str) -> MetricValue:
-    metric = measured(name, evaluation[name])
-    values = {field.name: getattr(metric, field.name) for field in fields(metric)}
+    record, is_primary = METRICS[name], name == evaluation.primary
+    meaning = text("lower-is-better", meaning=record.meaning) if record.better == "lower" else record.meaning
     if name in _BY_ONE_PROBABILITY:
         is_of_two = len(evaluation.classes) == 2
         label = evaluation.classes[1] if is_of_two else ""
-        values["meaning"] = text("report-of-one-probability", is_of_two=is_of_two, label=label, meaning=metric.meaning)
-    is_primary = name == evaluation.primary
-    return MetricValue(**values, is_primary=is_primary, is_headline=METRICS[name].is_headline or is_primary)
+        meaning = text("report-of-one-probability", is_of_two=is_of_two, label=label, meaning=meaning)
+    return MetricValue(
+        **values_by_field(evaluation[name]),
+        name=name,
+        title=record.title,
+        meaning=meaning,
+        better=record.better,
+        scale=record.scale,
+        is_primary=is_primary,
+        is_headline=record.is_headline or is_primary,
+    )
 
 
 def class_values(evaluation: Evaluation, metric: str) -> list[float | None]:
@@ -200,7 +167,7 @@ def shown(cell: Cell) -> str:
 
 
 def estimate(
-    metric: Metric | Measured, *, is_signed: bool = False, is_strong: bool = False, digits: int | None = None
+    metric: Metric, *, is_signed: bool = False, is_strong: bool = False, digits: int | None = None
 ) -> Estimate:
     """Return the cell of a metric.
 

@@ -13,7 +13,9 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.images.reader import PIXEL_KEYS, pixel_side
 from coverslip.messages import text
-from coverslip.reports.comparison import MOST_RUNS, Comparison, compare
+from coverslip.reports.blocks import ReportSection, as_data
+from coverslip.reports.common_images import ChangedImages
+from coverslip.reports.comparison import MOST_RUNS, compare, comparison_sections
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import TimedNote, Work
 from coverslip.runs.status import EvaluatedImages
@@ -51,7 +53,36 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.state import Headline, evaluation_of, headline_of
 
 
-def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedJob(DocumentedFields):
+    """A training or an evaluation in a comparison."""
+
+    run_id: str
+    name: str
+    is_evaluation: bool
+    """Measured on an external test set, not on its own test set."""
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are the true class, columns the predicted one."""
+    changed: ChangedImages | None
+    """Predictions that differ from those of the first; null without common images or classes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobComparison(DocumentedFields):
+    """Compared trainings and evaluations."""
+
+    rows: list[ComparedJob]
+    conclusion: str
+    """Which run has the better primary metric, and by how much; empty if they are not comparable."""
+    access_note: str
+    """How selecting a run by test results biases these results; empty for evaluations."""
+    sections: list[ReportSection]
+    """`pair`: each run but the first against the first, in their order; `differing`: settings and data; `runs`: the
+    metrics of each run."""
+
+
+def compared(workspace: Workspace, run_ids: Sequence[str]) -> JobComparison:
     """Compare runs, and test each against the first on their common images.
 
     Raises:
@@ -63,7 +94,26 @@ def compared(workspace: Workspace, run_ids: Sequence[str]) -> Comparison:
     if not 2 <= len(ids) <= MOST_RUNS:
         raise CoverslipError("runs-to-compare", n_max=MOST_RUNS)
     jobs = [_measured(workspace, run_id) for run_id in ids]
-    return compare([job.run for job in jobs], [(job.id, _name(workspace, job)) for job in jobs])
+    comparison = compare([job.run for job in jobs], [(job.id, _name(workspace, job)) for job in jobs])
+    rows = [
+        ComparedJob(
+            run_id=row.run_id,
+            name=row.name,
+            is_evaluation=row.is_evaluation,
+            classes=job.run.metrics.classes,
+            confusion=job.run.metrics.confusion_matrix,
+            changed=changed,
+        )
+        for job, row, changed in zip(
+            jobs, comparison.rows, [None, *(pair.changed for pair in comparison.pairs)], strict=True
+        )
+    ]
+    return JobComparison(
+        rows=rows,
+        conclusion=comparison.conclusion,
+        access_note=comparison.access_note,
+        sections=[*map(as_data, comparison_sections(comparison))],
+    )
 
 
 def _measured(workspace: Workspace, run_id: str) -> Job:

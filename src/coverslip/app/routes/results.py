@@ -12,13 +12,12 @@ from coverslip.app.requests import RAW_BODY, ClassifierId, Locate, Paged, Served
 from coverslip.app.schemas import Body, located, problems
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.experiments.rethreshold import Thresholds
-from coverslip.reports.comparison import Comparison
 from coverslip.workspace import evaluations
 from coverslip.workspace.correcting.trained_images import (
     ChangesSinceTraining,
     changes_since,
 )
-from coverslip.workspace.evaluations import EvaluationState, TestSet
+from coverslip.workspace.evaluations import EvaluationState, JobComparison, TestSet
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.predictions.classifiers import ClassifierDescription, ListedClassifier
@@ -41,7 +40,7 @@ _RESULTS: dict[str, Callable[[Workspace, str], Results | EvaluationResults | Stu
 @router.get("/comparison", responses=problems(404, 409))
 def compare_runs(
     workspace: ServedWorkspace, run_id: Annotated[list[str], Query(description="Two or more.")]
-) -> Comparison:
+) -> JobComparison:
     """Compare runs: how they differ, and each against the first on their common images."""
     return evaluations.compared(workspace, run_id)
 

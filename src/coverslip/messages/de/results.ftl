@@ -855,3 +855,47 @@ report-calibration = Ein Klassifikator ist kalibriert, wenn seine Punkte auf der
 report-calibration-drawing = Links: Genauigkeit nach vorhergesagter Wahrscheinlichkeit, in Klassen von Werten; größere Punkte haben mehr Bilder, und kleine Punkte können durch Zufall neben der Diagonale liegen. Rechts: Anzahl der Bilder nach vorhergesagter Wahrscheinlichkeit.
 
 report-independent-test-sets = Das KI des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.
+
+# Sections of a comparison
+
+comparison-pair = { $second } minus { $first }
+
+comparison-common-images = { $n_images ->
+        [one] { $n_images } gemeinsames Testbild
+       *[other] { $n_images } gemeinsame Testbilder
+    }{ $n_groups ->
+        [0] {""}
+        [one] {" "}aus { $n_groups } Gruppe
+       *[other] {" "}aus { $n_groups } Gruppen
+    }{ $n_ungrouped ->
+        [0] {""}
+       *[other] {" "}({ $n_ungrouped } ohne Gruppe)
+    }
+
+comparison-labels = { $labels ->
+        [first] Mit den Labels des ersten Trainings
+       *[second] Mit den Labels des zweiten Trainings
+    }
+
+comparison-mcnemar = Nur in { $first } richtig: { $n_first ->
+        [one] { $n_first } Bild
+       *[other] { $n_first } Bilder
+    }; nur in { $second }: { $n_second ->
+        [one] { $n_second } Bild
+       *[other] { $n_second } Bilder
+    } (exakter McNemar-Test, Bilder als unabhängig betrachtet: p = { $p })
+
+comparison-differences = Unterschiede zwischen den Trainings
+
+comparison-no-difference = Keine: Rezept, Bilder und Aufteilung sind gleich.
+
+comparison-runs = Metriken jedes Trainings
+
+comparison-fit = { $metric ->
+        [train_accuracy] Genauigkeit auf Trainingsbildern (wahrscheinlichste Klasse)
+        [train_f1] F1 auf Trainingsbildern (wahrscheinlichste Klasse)
+        [val_accuracy] Genauigkeit auf Validierungsbildern (wahrscheinlichste Klasse)
+       *[val_f1] F1 auf Validierungsbildern (wahrscheinlichste Klasse)
+    }
+
+comparison-overlap = Ob sich zwei Trainings unterscheiden, zeigt das Intervall ihres Unterschieds. Überlappende Intervalle einzelner Werte beantworten diese Frage nicht.

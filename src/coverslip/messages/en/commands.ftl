@@ -243,28 +243,6 @@ command-cache-freed = Freed   { $size } ({ $n_removed } removed)
 
 command-cache-in-use = In use  { $size } (not removed)
 
-command-common-images = { $n_images ->
-        [one] { $n_images } test image
-       *[other] { $n_images } test images
-    }{ $n_groups ->
-        [0] {""}
-        [one] {" "}from { $n_groups } group
-       *[other] {" "}from { $n_groups } groups
-    }{ $n_ungrouped ->
-        [0] {""}
-       *[other] {" "}({ $n_ungrouped } without a group)
-    } of both runs{ $by_labels }
-
-command-mcnemar = Correct in { $first } only: { $n_first ->
-        [one] { $n_first } image
-       *[other] { $n_first } images
-    }; in { $second } only: { $n_second ->
-        [one] { $n_second } image
-       *[other] { $n_second } images
-    } (exact McNemar test, images as independent: p = { $p })
-
-command-no-difference = None: recipe, images and split are the same.
-
 command-distances = Distances between { $n_features } features of { $network }
 
 command-dataset-counts = { $name }: { $n_images ->
@@ -546,13 +524,6 @@ command-app-workspace = Workspace
 command-app-may-read = May read
 
 # Titles, and cells of tables
-
-command-fit = { $metric ->
-        [train_accuracy] Accuracy on training images (most probable class)
-        [train_f1] F1 on training images (most probable class)
-        [val_accuracy] Accuracy on validation images (most probable class)
-       *[val_f1] F1 on validation images (most probable class)
-    }
 
 command-threshold-in-use = { $threshold } (in use)
 

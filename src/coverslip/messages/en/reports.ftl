@@ -590,11 +590,6 @@ report-unfamiliar-groups = In { $n_many } of { $n_groups ->
 
 # Comparisons of runs
 
-comparison-table = { $second } minus { $first }{ $by_labels }: { $n_images ->
-        [one] { $n_images } image
-       *[other] { $n_images } images
-    }
-
 # Model card
 
 card-about = Written by coverslip { $version } from the files of the run of { $date }. Information that these files do not contain is marked as “not known”. Add it before you share the classifier.
@@ -1002,8 +997,6 @@ excluded-by-hand = by hand
 excluded-other-reasons = other reasons
 
 # Comparison and methods
-
-comparison-differences = Differences between the runs
 
 methods-resized = resized { $size }
 

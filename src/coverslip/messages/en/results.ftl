@@ -855,3 +855,47 @@ report-calibration = A classifier is calibrated if its dots lie on the diagonal:
 report-calibration-drawing = Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
 
 report-independent-test-sets = The CI of the difference assumes independent test sets: no patient and no slide is in both.
+
+# Sections of a comparison
+
+comparison-pair = { $second } minus { $first }
+
+comparison-common-images = { $n_images ->
+        [one] { $n_images } common test image
+       *[other] { $n_images } common test images
+    }{ $n_groups ->
+        [0] {""}
+        [one] {" "}from { $n_groups } group
+       *[other] {" "}from { $n_groups } groups
+    }{ $n_ungrouped ->
+        [0] {""}
+       *[other] {" "}({ $n_ungrouped } without a group)
+    }
+
+comparison-labels = { $labels ->
+        [first] By the labels of the first run
+       *[second] By the labels of the second run
+    }
+
+comparison-mcnemar = Correct in { $first } only: { $n_first ->
+        [one] { $n_first } image
+       *[other] { $n_first } images
+    }; in { $second } only: { $n_second ->
+        [one] { $n_second } image
+       *[other] { $n_second } images
+    } (exact McNemar test, images as independent: p = { $p })
+
+comparison-differences = Differences between the runs
+
+comparison-no-difference = None: recipe, images and split are the same.
+
+comparison-runs = Metrics of each run
+
+comparison-fit = { $metric ->
+        [train_accuracy] Accuracy on training images (most probable class)
+        [train_f1] F1 on training images (most probable class)
+        [val_accuracy] Accuracy on validation images (most probable class)
+       *[val_f1] F1 on validation images (most probable class)
+    }
+
+comparison-overlap = To decide whether two runs differ, use the interval of their difference. Overlapping intervals of single values do not answer this question.

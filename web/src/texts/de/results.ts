@@ -407,15 +407,6 @@ export const results: typeof english = {
         one: `${count(n)} hinzugefügtes Bild hat keine Gruppe. Wenn es zur selben Gruppe (wie einem Patienten) gehört wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,
         other: `${count(n)} hinzugefügte Bilder haben keine Gruppe. Wenn sie zur selben Gruppe (wie einem Patienten) gehören wie Testbilder, sind die Metriken eines neuen Trainings zu hoch.`,
       }),
-    result: (metric, first, second) => `${metric} vorher ${first}, jetzt ${second}`,
-    byLabels: {
-      both: 'Auf denselben Testbildern:',
-      first: 'Mit den ursprünglichen Labels der Testbilder (unverzerrt):',
-      second:
-        'Mit den korrigierten Labels der Testbilder (vielleicht zu hoch, weil nur falsch klassifizierte Bilder geprüft wurden):',
-    },
-    otherRule:
-      'Die beiden Trainings haben verschiedene Entscheidungsregeln, was die Metriken der vorhergesagten Klassen ebenfalls ändert. Eine Schwelle, die Sie für ein Training wählen, wird nicht in ein anderes Training übernommen. Wählen Sie sie unter „Entscheidungsschwelle“ noch einmal.',
     start: 'Mit diesen Änderungen neu trainieren …',
     endings: {
       labels: 'Labels korrigiert',
@@ -437,32 +428,7 @@ export const results: typeof english = {
     conclusion: 'Schlussfolgerung',
     noConclusion:
       'Diese Trainings können nicht gemeinsam getestet werden, weil sich ihre Testbilder, Labels oder Klassen unterscheiden.',
-    metric: 'Metrik',
-    images: 'Testbilder',
-    help: 'Balken sind 95-%-Konfidenzintervalle (KI) einzelner Werte. Ob sich zwei Trainings unterscheiden, zeigt das Konfidenzintervall ihres Unterschieds. Ob sich die Intervalle einzelner Werte überlappen, beantwortet diese Frage nicht.',
     working: 'Vergleich wird berechnet …',
-    pair: (first, second) => `${second} verglichen mit ${first}`,
-    computedOn: (nImages, nGroups, nUngrouped) =>
-      nGroups
-        ? `Berechnet auf ${dative.images(nImages)} (${counts.groupsAndOthers(nGroups, nUngrouped)}), die beide Testsets enthalten.`
-        : `Berechnet auf ${dative.images(nImages)}, die beide Testsets enthalten.`,
-    labels: {
-      both: '',
-      first: 'Mit den Labels des ersten Trainings',
-      second: 'Mit den Labels des zweiten Trainings',
-    },
-    difference: 'Unterschied',
-    interval: '95-%-KI des Unterschieds',
-    significance: 'Signifikanz',
-    significant: 'statistisch signifikant',
-    notSignificant: 'statistisch nicht signifikant',
-    allMetrics: (n) =>
-      plural(n, {
-        one: `${count(n)} weitere Metrik anzeigen`,
-        other: `${count(n)} weitere Metriken anzeigen`,
-      }),
-    mcnemar: (first, second, p) =>
-      `Nur das erste Training klassifiziert ${counts.images(first)} richtig, nur das zweite Training ${counts.images(second)} (exakter McNemar-Test, der Bilder als unabhängig behandelt: ${p}).`,
     changed: {
       title: (first, second) => `Bilder, die sich von ${first} zu ${second} geändert haben`,
       none: 'Beide Trainings sagen für jedes Testbild dieselbe Klasse vorher.',
@@ -476,16 +442,6 @@ export const results: typeof english = {
       labeled: (label) => `Label ${label}`,
       before: (name, share) => `${name} ${share}`,
       predictedBy: (run, name, share) => `${run}: ${name} ${share}`,
-    },
-    differences: 'Verschiedene Einstellungen und Daten',
-    differing: 'Einstellung oder Daten',
-    noDifferences: 'Rezept, Bilder und Aufteilung sind gleich.',
-    single: 'Ergebnisse jedes Trainings',
-    fit: {
-      val_accuracy: 'Genauigkeit auf Validierungsbildern (wahrscheinlichste Klasse)',
-      val_f1: 'F1 auf Validierungsbildern (wahrscheinlichste Klasse)',
-      train_accuracy: 'Genauigkeit auf Trainingsbildern (wahrscheinlichste Klasse)',
-      train_f1: 'F1 auf Trainingsbildern (wahrscheinlichste Klasse)',
     },
     curves: 'Validierungsbilder, Epoche für Epoche',
   },

@@ -410,15 +410,6 @@ export const results = {
         one: `${count(n)} added image has no group. If it belongs to the same group (such as a patient) as test images, the metrics of a new training are too high.`,
         other: `${count(n)} added images have no group. If they belong to the same group (such as a patient) as test images, the metrics of a new training are too high.`,
       }),
-    result: (metric: string, first: string, second: string) => `${metric} ${first} before, ${second} now`,
-    byLabels: {
-      both: 'On the same test images:',
-      first: 'With the original test labels (unbiased):',
-      second:
-        'With the corrected test labels (possibly too high, because only misclassified images were checked):',
-    },
-    otherRule:
-      'The two runs use different decision rules, which also changes the metrics of predicted classes. A threshold that you choose for a run is not copied to another training. Choose it again under “Decision threshold”.',
     start: 'Train again with these changes …',
     endings: {
       labels: 'labels corrected',
@@ -439,29 +430,7 @@ export const results = {
     conclusion: 'Conclusion',
     noConclusion:
       'These runs cannot be tested together, because their test images, labels or classes differ.',
-    metric: 'Metric',
-    images: 'Test images',
-    help: 'Bars are 95% confidence intervals (CI) of single values. To decide whether two runs differ, use the confidence interval of their difference. Overlapping intervals of single values do not answer this question.',
     working: 'Comparing …',
-    pair: (first: string, second: string) => `${second} compared with ${first}`,
-    computedOn: (nImages: number, nGroups: number | null, nUngrouped: number) =>
-      nGroups
-        ? `Computed on ${counts.images(nImages)} (${counts.groupsAndOthers(nGroups, nUngrouped)}) that both test sets contain.`
-        : `Computed on ${counts.images(nImages)} that both test sets contain.`,
-    labels: {
-      both: '',
-      first: 'With the labels of the first run',
-      second: 'With the labels of the second run',
-    },
-    difference: 'Difference',
-    interval: '95% CI of the difference',
-    significance: 'Significance',
-    significant: 'statistically significant',
-    notSignificant: 'not statistically significant',
-    allMetrics: (n: number) =>
-      plural(n, { one: `Show ${count(n)} more metric`, other: `Show ${count(n)} more metrics` }),
-    mcnemar: (first: number, second: number, p: string) =>
-      `Only the first run classifies ${counts.images(first)} correctly, only the second run ${counts.images(second)} (McNemar’s exact test, which treats images as independent: ${p}).`,
     changed: {
       title: (first: string, second: string) => `Images that changed from ${first} to ${second}`,
       none: 'Both runs predict the same class for every test image.',
@@ -475,16 +444,6 @@ export const results = {
       labeled: (label: string) => `labeled ${label}`,
       before: (name: string, share: string) => `${name} ${share}`,
       predictedBy: (run: string, name: string, share: string) => `${run}: ${name} ${share}`,
-    },
-    differences: 'Settings and data that differ',
-    differing: 'Setting or data',
-    noDifferences: 'Recipe, images and split are the same.',
-    single: 'Results of each run',
-    fit: {
-      val_accuracy: 'Accuracy on validation images (most probable class)',
-      val_f1: 'F1 on validation images (most probable class)',
-      train_accuracy: 'Accuracy on training images (most probable class)',
-      train_f1: 'F1 on training images (most probable class)',
     },
     curves: 'Validation images, epoch by epoch',
   },
