@@ -93,18 +93,6 @@ export function interval(
   return confidenceInterval[language.LANGUAGE](plain(low, digits), plain(high, digits));
 }
 
-/** '0.891 (95% CI 0.850 to 0.930)', or the number alone. */
-export function withInterval(
-  value: number | null | undefined,
-  low: number | null | undefined,
-  high: number | null | undefined,
-): string {
-  const ends = interval(low, high);
-  return ends && value !== null && value !== undefined
-    ? `${plain(value, digitsOf(low, high))} (${ends})`
-    : score(value);
-}
-
 /** A difference with its sign, '+0.012' or '−0.012', or '0.000' if it rounds to zero; a dash if there is none. */
 export function signed(value: number | null | undefined, digits = 3): string {
   if (value === null || value === undefined) return '–';
