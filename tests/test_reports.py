@@ -17,6 +17,7 @@ import coverslip as cs
 from coverslip.datasets.quality.inspecting import inspect_dataset
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRun
+from coverslip.evaluation.metrics import roc_curve
 from coverslip.events import StageStarted, as_json
 from coverslip.messages import duration, text
 from coverslip.reports import figures, reported
@@ -25,7 +26,7 @@ from coverslip.reports.model_card import model_card_text
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import ReportedRun, number, read_run
 from coverslip.reports.sections import SECTIONS, Section, SectionText, sections_of
-from coverslip.reports.sections.curves import average_pr_curves, draw_roc
+from coverslip.reports.sections.curves import NamedCurve, average_pr_curves, draw_roc
 from coverslip.reports.sections.images import Examples, examples_of, n_duplicates
 from coverslip.reports.sections.methods import methods
 from coverslip.reports.sections.results import uncertain_words
@@ -413,7 +414,8 @@ def test_a_class_has_the_color_of_the_app_in_the_drawings() -> None:
     assert micro.value == pytest.approx(
         average_precision_score(np.eye(len(names))[label], probability, average="micro")
     )
-    drawn = draw_roc(probability, label, names, aurocs)
+    curves = [roc_curve(probability[:, k], label == k) for k in range(len(names))]
+    drawn = draw_roc([*map(NamedCurve, names, curves, aurocs)])
     shown = {text.get_text(): text for text in drawn.axes[1].texts}
     keys = [line for line in drawn.axes[1].lines if line.get_color() != figures.MUTED]
     by_height = {round(float(line.get_ydata()[0]), 3): line for line in keys}

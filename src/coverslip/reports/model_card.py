@@ -82,8 +82,8 @@ def _block_lines(block: Block) -> Iterator[str]:
         case MetricRows():
             yield from _table(block.columns, block.rows)
         case SectionText():
-            if block.heading:
-                yield from (f"### {block.heading}", "")
+            if heading := block.heading or block.summary:
+                yield from (f"### {heading}", "")
             if block.rows:
                 yield from _table(block.columns, [*block.rows, *block.totals])
             for sentence in block.words:

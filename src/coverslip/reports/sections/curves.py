@@ -1,7 +1,8 @@
 """Report sections with curves: training and validation, time budget, learning curve, ROC, calibration."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,79 +142,61 @@ _AVERAGE_DASHES: Any = {"macro-average": (0, (5, 1.5)), "micro-average": (0, (1,
 
 
 @dataclass(frozen=True, slots=True)
-class Average:
-    """An average curve over more than two classes; with two classes, both curves hold the same information."""
+class NamedCurve:
+    """The curve of a class, or an average over more than two classes: with two, both have the same information."""
 
     name: str
-    curve: Curve | None  # None: only the value is available
+    curve: Curve | None  # None: it is not defined, or only the value is available
     value: float | None  # area under the curve
 
 
 def average_roc_curves(
     probability: np.ndarray, label: np.ndarray, macro: float | None, micro: float | None
-) -> list[Average]:
+) -> list[NamedCurve]:
     """Return the macro- and the micro-average of the ROC curves, with the areas passed in."""
     if probability.shape[1] < 3:
         return []
     return [
-        Average("macro-average", macro_roc_curve(probability, label), macro),
-        Average("micro-average", micro_roc_curve(probability, label), micro),
+        NamedCurve("macro-average", macro_roc_curve(probability, label), macro),
+        NamedCurve("micro-average", micro_roc_curve(probability, label), micro),
     ]
 
 
-def average_pr_curves(probability: np.ndarray, label: np.ndarray, macro: float | None) -> list[Average]:
+def average_pr_curves(probability: np.ndarray, label: np.ndarray, macro: float | None) -> list[NamedCurve]:
     """Return the averages of precision and recall; the macro-average is a number without a curve."""
     if probability.shape[1] < 3:
         return []
     is_true_class = np.eye(probability.shape[1], dtype=bool)[label]
     micro = float(average_precision(probability.ravel(), is_true_class.ravel()).value)
-    return [Average("macro-average", None, macro), Average("micro-average", micro_pr_curve(probability, label), micro)]
+    return [
+        NamedCurve("macro-average", None, macro),
+        NamedCurve("micro-average", micro_pr_curve(probability, label), micro),
+    ]
 
 
-def draw_roc(
-    probability: np.ndarray,
-    label: np.ndarray,
-    classes: Sequence[str],
-    aurocs: Sequence[float | None],
-    averages: Sequence[Average] = (),
-) -> "Figure":
+def draw_roc(curves: Sequence[NamedCurve], averages: Sequence[NamedCurve] = ()) -> "Figure":
     """Draw the ROC curve of each class against all others; of many classes, color and name only the hardest."""
-    curves = [roc_curve(probability[:, k], label == k) for k in range(len(classes))]
-    figure, axes = _draw_curves(curves, classes, aurocs, averages, text("figure-title-auroc"))
+    figure, axes = _draw_curves(curves, averages, text("figure-title-auroc"))
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=0)
     axes.set(xlabel=text("figure-label-false-positive-rate"), ylabel=text("figure-label-true-positive-rate"))
     return figure
 
 
-def draw_precision_recall(
-    probability: np.ndarray,
-    label: np.ndarray,
-    classes: Sequence[str],
-    average_precisions: Sequence[float | None],
-    averages: Sequence[Average] = (),
-) -> "Figure":
-    """Draw precision against recall for each class."""
-    curves = [pr_curve(probability[:, k], label == k) for k in range(len(classes))]
-    figure, axes = _draw_curves(curves, classes, average_precisions, averages, text("figure-title-average-precision"))
+def _draw_precision_recall(curves: Sequence[NamedCurve], averages: Sequence[NamedCurve]) -> "Figure":
+    figure, axes = _draw_curves(curves, averages, text("figure-title-average-precision"))
     axes.set(xlabel=text("figure-label-recall"), ylabel=text("figure-label-precision"))
     return figure
 
 
-def _draw_curves(
-    curves: Sequence[Curve | None],
-    classes: Sequence[str],
-    values: Sequence[float | None],
-    averages: Sequence[Average],
-    metric: str,
-) -> tuple["Figure", "Axes"]:
+def _draw_curves(curves: Sequence[NamedCurve], averages: Sequence[NamedCurve], metric: str) -> tuple["Figure", "Axes"]:
     figure = new_figure(8.6, 3.7)
     axes, legend = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    indices_with_value = [k for k in range(len(classes)) if values[k] is not None]
-    hardest = sorted(indices_with_value, key=lambda k: values[k] or 0.0)
+    indices_with_value = [k for k, each in enumerate(curves) if each.value is not None]
+    hardest = sorted(indices_with_value, key=lambda k: curves[k].value or 0.0)
     colored_indices = hardest[:N_CLASS_COLORS]
     style = {k: (class_line_color(k), CLASS_DASHES[k // N_CLASS_COLORS % len(CLASS_DASHES)]) for k in colored_indices}
     for k in reversed(hardest):
-        curve = curves[k]
+        curve = curves[k].curve
         if curve is not None:
             color, dash = style.get(k, (MUTED, "-"))
             strength = {"linewidth": 1.5} if k in style else {"linewidth": 0.7, "alpha": 0.4}
@@ -223,7 +206,7 @@ def _draw_curves(
             dash = _AVERAGE_DASHES[average.name]
             axes.plot(average.curve.x, average.curve.y, color=INK, linestyle=dash, linewidth=1.8)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.01, 1.02))
-    rows: list[_KeyRow] = [(shortened(classes[k]), values[k], *style[k]) for k in colored_indices]
+    rows: list[_KeyRow] = [(shortened(curves[k].name), curves[k].value, *style[k]) for k in colored_indices]
     rows += [
         (
             text("figure-label-average", average=average.name, has_curve=average.curve is not None),
@@ -258,63 +241,52 @@ def _draw_key(axes: "Axes", rows: Sequence[_KeyRow], metric: str, n_more: int) -
         axes.text(0.13, y, text("figure-label-more-classes", n_more=n_more), va="center", fontsize=8, color=MUTED)
 
 
-def roc_data(
-    probability: np.ndarray, label: np.ndarray, classes: Sequence[str], averages: Sequence[Average] = ()
-) -> FigureData:
-    """Return the points of every ROC curve."""
-    curves = [(name, roc_curve(probability[:, k], label == k)) for k, name in enumerate(classes)]
-    return _points(curves, averages, ("false_positive_rate", "true_positive_rate"))
-
-
-def precision_recall_data(
-    probability: np.ndarray, label: np.ndarray, classes: Sequence[str], averages: Sequence[Average] = ()
-) -> FigureData:
-    """Return the points of every precision-recall curve."""
-    curves = [(name, pr_curve(probability[:, k], label == k)) for k, name in enumerate(classes)]
-    return _points(curves, averages, ("recall", "precision"))
-
-
-def _points(
-    curves: Iterable[tuple[str, Curve | None]], averages: Sequence[Average], axes: tuple[str, str]
-) -> FigureData:
-    every = [*curves, *((average.name, average.curve) for average in averages)]
-    rows = [(name, x, y) for name, curve in every if curve is not None for x, y in zip(curve.x, curve.y, strict=True)]
+def _points(curves: Iterable[NamedCurve], axes: tuple[str, str]) -> FigureData:
+    rows = [
+        (each.name, x, y)
+        for each in curves
+        if each.curve is not None
+        for x, y in zip(each.curve.x, each.curve.y, strict=True)
+    ]
     return FigureData(("class", *axes), rows)
 
 
-def roc_averages(run: ReportedRun) -> list[Average]:
-    """Return the average ROC curves; empty for two classes."""
-    tested, metrics = run.tested, run.metrics
-    if tested is None:
-        return []
-    macro, micro = metrics["macro_auroc"].value, metrics["micro_auroc"].value
-    return average_roc_curves(tested.probability, tested.label, macro, micro)
-
-
-def pr_averages(run: ReportedRun) -> list[Average]:
-    """Return the averages of precision and recall; empty for two classes."""
-    tested = run.tested
-    value = run.metrics["average_precision"].value
-    return [] if tested is None else average_pr_curves(tested.probability, tested.label, value)
+def _class_curves(
+    run: ReportedRun, curve_of: Callable[[np.ndarray, np.ndarray], Curve | None], metric: str
+) -> list[NamedCurve]:
+    values, tested = metric_rows.class_values(run.metrics, metric), run.tested
+    assert tested is not None, "the section applies to runs with predictions"
+    return [
+        NamedCurve(name, curve_of(tested.probability[:, k], tested.label == k), values[k])
+        for k, name in enumerate(run.classes)
+    ]
 
 
 def _roc_drawings(run: ReportedRun) -> list[Drawing]:
-    tested, aurocs = run.tested, metric_rows.class_values(run.metrics, "auroc")
+    tested, metrics = run.tested, run.metrics
     assert tested is not None
-    precisions = metric_rows.class_values(run.metrics, "average_precision")
-    of_run = (tested.probability, tested.label, run.classes)
+    measured = (tested.probability, tested.label)
+
+    def roc() -> tuple[list[NamedCurve], list[NamedCurve]]:
+        averages = average_roc_curves(*measured, metrics["macro_auroc"].value, metrics["micro_auroc"].value)
+        return _class_curves(run, roc_curve, "auroc"), averages
+
+    def precision_recall() -> tuple[list[NamedCurve], list[NamedCurve]]:
+        averages = average_pr_curves(*measured, metrics["average_precision"].value)
+        return _class_curves(run, pr_curve, "average_precision"), averages
+
     return [
         Drawing(
             "roc",
             text("report-roc-drawing"),
-            lambda: draw_roc(*of_run, aurocs, roc_averages(run)),
-            lambda: roc_data(*of_run, roc_averages(run)),
+            lambda: draw_roc(*roc()),
+            lambda: _points(chain(*roc()), ("false_positive_rate", "true_positive_rate")),
         ),
         Drawing(
             "precision_recall",
             text("report-precision-recall-drawing"),
-            lambda: draw_precision_recall(*of_run, precisions, pr_averages(run)),
-            lambda: precision_recall_data(*of_run, pr_averages(run)),
+            lambda: _draw_precision_recall(*precision_recall()),
+            lambda: _points(chain(*precision_recall()), ("recall", "precision")),
         ),
     ]
 
