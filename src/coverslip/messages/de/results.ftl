@@ -817,12 +817,6 @@ column-recall = Sensitivität
 
 column-specificity = Spezifität
 
-column-npv = NPV
-
-column-f1 = F1
-
-column-auroc = AUROC
-
 column-average-precision = mittlere Präzision
 
 report-title-own-test = Vergleich mit dem Testset des Trainings
@@ -858,7 +852,7 @@ report-independent-test-sets = Das KI des Unterschieds setzt unabhängige Testse
 
 # Sections of a comparison
 
-comparison-pair = { $second } minus { $first }
+comparison-pair = { $second } im Vergleich mit { $first }
 
 comparison-common-images = { $n_images ->
         [one] { $n_images } gemeinsames Testbild

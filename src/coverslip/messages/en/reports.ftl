@@ -748,6 +748,12 @@ column-normalization = normalization
 
 column-ood-score = OOD score (threshold: 1)
 
+column-npv = NPV
+
+column-f1 = F1
+
+column-auroc = AUROC
+
 column-parameters = parameters
 
 column-ppv = PPV

@@ -817,12 +817,6 @@ column-recall = recall
 
 column-specificity = specificity
 
-column-npv = NPV
-
-column-f1 = F1
-
-column-auroc = AUROC
-
 column-average-precision = average precision
 
 report-title-own-test = Comparison with the run's test set
