@@ -109,8 +109,8 @@ def test_the_latest_label_of_an_image_counts_until_it_is_removed(lab: Lab, drawn
     row, (first, second, *_) = drawn["images"][0]["row_id"], drawn["classes"]
 
     def counting() -> list[str]:
-        (condition,) = (each for each in lab.send("GET", "/result")["conditions"] if each["n_labeled"])
-        return [name for name, of in condition["classes"].items() if of["n_labels"]]
+        (*tables, _) = lab.send("GET", "/result")["sections"][1]["blocks"]
+        return [row[0]["text"] for table in tables for row in table["rows"] if row[1]["value"]]
 
     lab.send("PUT", f"/rows/{row}", body={"label": first}, **{"X-Author": "Ada"})
     lab.send("PUT", f"/rows/{row}", body={"label": second}, **{"X-Author": "Eve"})
@@ -123,7 +123,8 @@ def test_the_result_is_that_of_the_command_line(lab: Lab, drawn: Json, tmp_path:
     for row_id, predicted in answers_of(lab, drawn).items():
         lab.send("PUT", f"/rows/{row_id}", body={"label": predicted})
     result = lab.send("GET", "/result")
-    assert {each["condition"]: each["accuracy"]["value"] for each in result["conditions"]} == {"0": 1.0, "10": 1.0}
+    accuracy, proportions = result["sections"]
+    assert {row[0]["text"]: row[3]["value"] for row in accuracy["blocks"][0]["rows"]} == {"0": 1.0, "10": 1.0}
 
     predictions, labels, table = (tmp_path / name for name in ("predictions.csv", "labels.csv", "table.csv"))
     address = f"{API}/jobs/{lab.prediction}/download"
@@ -137,11 +138,12 @@ def test_the_result_is_that_of_the_command_line(lab: Lab, drawn: Json, tmp_path:
     run = find_job(lab.workspace, lab.run).folder
     expected = cs.spot_check(predictions, labels, by="well", condition="dose", table=table, run=run)
     assert (expected.n_drawn, expected.n_labeled) == (result["n_drawn"], result["n_labeled"]) == (16, 16)
-    for of_file, condition in zip(expected.conditions, result["conditions"], strict=True):
-        assert of_file.condition == condition["condition"]
+    (*tables, _) = proportions["blocks"]
+    for of_file, condition in zip(expected.conditions, tables, strict=True):
+        assert of_file.condition == condition["heading"]
+        powered = {row[0]["text"]: row[-2] for row in condition["rows"]}
         for name, proportion in of_file.classes.items():
-            powered = condition["classes"][name]["powered"]
-            assert (powered["value"], powered["high"]) == pytest.approx(
+            assert (powered[name]["value"], powered[name]["high"]) == pytest.approx(
                 (proportion.powered.value, proportion.powered.high)
             )
 

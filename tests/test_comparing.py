@@ -186,8 +186,8 @@ def test_evaluations_on_one_dataset_are_compared_by_the_groups_of_its_images(
     assert comparison.access_note == ""
     row = next(row for row in compared.numbers[0].differences if row.name == comparison.primary)
     assert row.p is not None
-    assert (row.p < 0.05) == row.is_shown
-    assert ("not statistically significant" in comparison.conclusion) == (not row.is_shown)
+    assert (row.p < 0.05) == row.is_significant
+    assert ("not statistically significant" in comparison.conclusion) == (not row.is_significant)
 
 
 def test_the_best_of_several_runs_is_named_only_if_their_test_images_are_the_same(pair: tuple[Run, Run]) -> None:
@@ -263,7 +263,7 @@ def test_comparing_by_test_numbers_is_counted_and_no_run_is_best_by_chance(pair:
     row = next(
         row for row in comparison.pairs[0].numbers[0].differences if row.name == comparison.primary == "macro_f1"
     )
-    assert (row.low, row.p, row.is_shown) == (None, None, False)  # too few groups for a test
+    assert (row.low, row.p, row.is_significant) == (None, None, False)  # too few groups for a test
     assert str(row.reason) in comparison.conclusion
     assert f"{row.first:.3f}" in comparison.conclusion
     assert "2 runs" in comparison.access_note

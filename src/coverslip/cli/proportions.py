@@ -9,7 +9,7 @@ from coverslip.messages import text
 
 if TYPE_CHECKING:
     from coverslip.evaluation.sample_proportions import SampleProportions, Summary
-    from coverslip.inference.spot_check import SpotCheck, SpotCheckDraw
+    from coverslip.inference.spot_check import SpotCheckDraw
 
 
 def summarise(
@@ -139,8 +139,9 @@ def spot_check(
 
       coverslip spot-check predictions.csv --by well --condition dose --run runs/first --labels to_label.csv
     """
-    from coverslip.cli._show import print_json
+    from coverslip.cli._show import print_json, results_console, show_sections
     from coverslip.inference import spot_check as checks
+    from coverslip.reports.spot_check import spot_check_sections
 
     check_excel([out], for_excel=for_excel)
     if labels is not None:
@@ -150,7 +151,7 @@ def spot_check(
         if as_json:
             print_json({"format_version": 1} | asdict(result))
         else:
-            _show_result(result)
+            show_sections(results_console(), spot_check_sections(result), has_folded=True)
         return
     draw = checks.draw_spot_check(
         predictions,
@@ -195,53 +196,3 @@ def _show_draw(draw: "SpotCheckDraw", out: Path | None) -> None:
 
 def _count(n: int | None) -> str:
     return text("spot-check-more-than-all") if n is None else f"{n:,}"
-
-
-def _show_result(result: "SpotCheck") -> None:
-    from coverslip.cli._show import filled_table, notes_console, results_console
-    from coverslip.reports.metric_rows import Estimate, estimate
-    from coverslip.reports.reported import with_interval
-
-    console = results_console()
-    heads = (
-        text("column-condition"),
-        text("column-samples"),
-        text("column-labels"),
-        with_interval(text("metric-accuracy")),
-    )
-    has_run = any(each.expected_accuracy.value is not None for each in result.conditions)
-    more = (with_interval(text("column-expected")), with_interval(text("column-difference"))) if has_run else ()
-    rows: list[tuple[str | Estimate, ...]] = [
-        (
-            each.condition or text("all-samples"),
-            f"{each.n_samples:,}",
-            f"{each.n_labeled:,}",
-            estimate(each.accuracy),
-            *([estimate(each.expected_accuracy), estimate(each.difference, is_signed=True)] if has_run else []),
-        )
-        for each in result.conditions
-    ]
-    console.print(filled_table((*heads, *more), rows))
-    columns = [text("column-raw"), *([text("column-corrected")] if has_run else [])]
-    columns += [text("column-labels-alone"), text("column-labels-and-predictions")]
-    console.print(
-        filled_table(
-            (text("column-condition"), text("column-class"), text("column-labels"), *map(with_interval, columns)),
-            [
-                (
-                    condition.condition or text("all-samples"),
-                    name,
-                    f"{each.n_labels:,}",
-                    estimate(each.raw),
-                    *([estimate(each.corrected)] if has_run else []),
-                    estimate(each.labels),
-                    estimate(each.powered),
-                )
-                for condition in result.conditions
-                for name, each in condition.classes.items()
-            ],
-        )
-    )
-    for condition in result.conditions:
-        for remark in condition.remarks:
-            notes_console().print(f"{condition.condition or text('all-samples')}: {remark}", soft_wrap=True)

@@ -8,7 +8,7 @@ export type Draw = Schemas['Draw'];
 export type DrawnImage = Schemas['DrawnImage'];
 export type ReadingAgreement = Schemas['ReadingAgreement'];
 export type Disagreement = Schemas['Disagreement'];
-export type SpotCheck = Schemas['SpotCheck'];
+export type SpotCheck = Schemas['SpotCheckResult'];
 
 const PATH = '/api/v1/lists/{list_id}/draw';
 const at = (list_id: string) => ({ params: { path: { list_id } } });

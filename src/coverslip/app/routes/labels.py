@@ -16,7 +16,7 @@ from coverslip.app.routes.images import ListedRowId
 from coverslip.app.schemas import Answer, Body, problems
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Forbidden
-from coverslip.inference.spot_check import DEFAULT_N, SpotCheck
+from coverslip.inference.spot_check import DEFAULT_N
 from coverslip.workspace.correcting import corrections, draws, undoing
 from coverslip.workspace.correcting.corrections import AppliedLabels, exclude
 from coverslip.workspace.correcting.draws import (
@@ -26,6 +26,7 @@ from coverslip.workspace.correcting.draws import (
     LabelsForWidth,
     ReadingAgreement,
     ReadLabel,
+    SpotCheckResult,
 )
 from coverslip.workspace.correcting.undoing import ChangeStep
 from coverslip.workspace.datasets import labels
@@ -215,7 +216,7 @@ def label_drawn_image(workspace: ServedWorkspace, list_id: ListId, row_id: Liste
 
 
 @draws_router.get(_PATH + "/result", dependencies=[BY_AUTHOR])
-def get_draw_result(workspace: ServedWorkspace, list_id: ListId) -> ReadingAgreement | SpotCheck:
+def get_draw_result(workspace: ServedWorkspace, list_id: ListId) -> ReadingAgreement | SpotCheckResult:
     """Of a dataset, the agreement of the first labels and all readers (percent agreement, Cohen's kappa).
 
     Of a prediction, the accuracy on the labeled images, and class proportions from labels and predictions.

@@ -893,3 +893,21 @@ comparison-fit = { $metric ->
     }
 
 comparison-overlap = Ob sich zwei Trainings unterscheiden, zeigt das Intervall ihres Unterschieds. Überlappende Intervalle einzelner Werte beantworten diese Frage nicht.
+
+# Sections of a spot check
+
+column-expected = erwartet
+
+column-labels-alone = nur Labels
+
+column-labels-and-predictions = Labels und Vorhersagen
+
+column-equivalent-labels = äquivalente Labels
+
+spot-check-accuracy = Genauigkeit auf diesen Bildern
+
+spot-check-expected = Die erwartete Genauigkeit ist die Genauigkeit auf den Testbildern des Trainings, bei den Klassenanteilen der Labels. Jede Probe hat dasselbe Gewicht.
+
+spot-check-proportions = Anteile
+
+spot-check-methods = Gezählt: Zahl der Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.

@@ -693,8 +693,6 @@ column-earlier-labels = earlier labels
 
 column-estimated-proportion = estimated proportion
 
-column-expected = expected
-
 
 column-family = family
 
@@ -718,10 +716,6 @@ column-kind = kind
 column-label = label
 
 column-labels = labels
-
-column-labels-alone = labels alone
-
-column-labels-and-predictions = labels and predictions
 
 
 column-last-used = last used

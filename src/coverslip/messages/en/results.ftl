@@ -893,3 +893,21 @@ comparison-fit = { $metric ->
     }
 
 comparison-overlap = To decide whether two runs differ, use the interval of their difference. Overlapping intervals of single values do not answer this question.
+
+# Sections of a spot check
+
+column-expected = expected
+
+column-labels-alone = labels alone
+
+column-labels-and-predictions = labels and predictions
+
+column-equivalent-labels = equivalent labels
+
+spot-check-accuracy = Accuracy on these images
+
+spot-check-expected = The expected accuracy is that on the test images of the training, for the class proportions of the labels. Each sample has the same weight.
+
+spot-check-proportions = Proportions
+
+spot-check-methods = Counted: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.

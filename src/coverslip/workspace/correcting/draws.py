@@ -29,10 +29,11 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.evaluation.comparison import Agreement, agreement_of
 from coverslip.files import csv_text
-from coverslip.inference.spot_check import LabelsNeeded, SpotCheck, drawn_images, needed_labels, spot_check_of
+from coverslip.inference.spot_check import LabelsNeeded, drawn_images, needed_labels, spot_check_of
 from coverslip.messages import text
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.data import agreement_section
+from coverslip.reports.spot_check import spot_check_sections
 from coverslip.runs.documents import table_text
 from coverslip.table_cells import composed
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
@@ -600,7 +601,19 @@ def labels_needed(workspace: Workspace, prediction_id: str, half_width: float) -
     return LabelsForWidth(half_width, list(needed))
 
 
-def draw_result(workspace: Workspace, list_id: str) -> ReadingAgreement | SpotCheck:
+@dataclass(frozen=True, slots=True)
+class SpotCheckResult(DocumentedFields):
+    """Whether a classifier works on predicted images, and class proportions with the help of labels."""
+
+    n_drawn: int
+    n_labeled: int
+    n_excluded: int
+    """Drawn images that show no class, or cannot be judged."""
+    sections: list[ReportSection]
+    """`accuracy` in each condition, and `proportions` of the classes in each."""
+
+
+def draw_result(workspace: Workspace, list_id: str) -> ReadingAgreement | SpotCheckResult:
     """Compare the labels of a dataset with each other, or those of a prediction with the predictions.
 
     Raises:
@@ -619,7 +632,9 @@ def draw_result(workspace: Workspace, list_id: str) -> ReadingAgreement | SpotCh
     rows = sampled_rows(workspace, job, Sampling.model_validate(draw.sampling))
     of_row = {k: labels[row_id].label for k, row_id in enumerate(rows.row_ids) if row_id in labels}
     run = measured_run(workspace, job)
-    return spot_check_of(classes_of(job), rows.predictions, of_row, run, n_drawn=len(draw.rows))
+    check = spot_check_of(classes_of(job), rows.predictions, of_row, run, n_drawn=len(draw.rows))
+    sections = [*map(as_data, spot_check_sections(check))]
+    return SpotCheckResult(check.n_drawn, check.n_labeled, check.n_excluded, sections)
 
 
 def drawn_labels(workspace: Workspace, prediction_id: str) -> dict[int, AnyRow | None]:

@@ -269,21 +269,7 @@ export const predict: Texts['predict'] = {
       'Nicht alle gezogenen Bilder haben ein Label. Das Ergebnis gilt nur, wenn Sie nicht seinetwegen aufgehört haben.',
     counts: (n, drawn, excluded) =>
       `${count(n)} von ${plural(drawn, { one: `${count(drawn)} gezogenen Bild`, other: `${count(drawn)} gezogenen Bildern` })} mit Label, ${count(excluded)} ausgeschlossen.`,
-    works: 'Genauigkeit auf diesen Bildern',
     condition: 'Bedingung',
-    nSamples: 'Proben',
-    nLabels: 'Labels',
-    expectedAccuracy: 'Nach Testbildern erwartet',
-    expectedHelp:
-      'Die erwartete Genauigkeit ist die Genauigkeit auf den Testbildern des Trainings, bei den Klassenanteilen der Labels. Jede Probe hat dasselbe Gewicht.',
-    difference: 'Unterschied',
-    proportionsOf: (condition) => `Anteile: ${condition}`,
-    class: 'Klasse',
-    raw: 'Gezählter Anteil',
-    corrected: 'Korrigierter Anteil',
-    asPreciseAs: 'Äquivalente Labels',
-    methodHelp:
-      'Gezählt: Zahl der Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.',
     corrections: 'Korrekturen',
     correctionsHelp:
       'Die Labels können zu Korrekturen dieser Vorhersage werden: um damit die Tabelle zu korrigieren oder zu trainieren. Ausschlüsse werden nicht übernommen, und Bilder, die Sie schon korrigiert haben, behalten ihre Korrekturen. Die Zahlen oben ändern sich nicht. Wenn Sie mit diesen Bildern trainieren, ist diese Stichprobe kein unabhängiger Test des neuen Klassifikators: Ziehen Sie eine neue aus einer neuen Vorhersage.',

@@ -266,21 +266,7 @@ export const predict = {
       'Not all drawn images are labeled. The result is valid only if you did not stop because of it.',
     counts: (n: number, drawn: number, excluded: number) =>
       `${count(n)} of ${plural(drawn, { one: `${count(drawn)} drawn image`, other: `${count(drawn)} drawn images` })} labeled, ${count(excluded)} excluded.`,
-    works: 'Accuracy on these images',
     condition: 'Condition',
-    nSamples: 'Samples',
-    nLabels: 'Labels',
-    expectedAccuracy: 'Expected from test images',
-    expectedHelp:
-      'The expected accuracy is that on the test images of the training, for the class proportions of the labels. Each sample has the same weight.',
-    difference: 'Difference',
-    proportionsOf: (condition: string) => `Proportions: ${condition}`,
-    class: 'Class',
-    raw: 'Counted proportion',
-    corrected: 'Corrected proportion',
-    asPreciseAs: 'Equivalent labels',
-    methodHelp:
-      'Counted: counts of predictions, which are biased by errors of the classifier. Corrected: assumes the errors of the test images. Labels alone: no predictions. Labels and predictions: prediction-powered inference (PPI++), which assumes nothing about errors; “equivalent labels” is the number of labels that would give the same interval without predictions.',
     corrections: 'Corrections',
     correctionsHelp:
       'The labels can become corrections of this prediction: use them to correct its table or to train. Exclusions are not applied, and images that you corrected before keep their corrections. The numbers above do not change. If you train with these images, this spot check is no independent test of the new classifier: draw a new one from a new prediction.',
