@@ -10,18 +10,70 @@ ratio of two such means: of the labels of the class, and of the images that show
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.proportions import EffectiveCounts, Votes, Z, share_with_interval
+from coverslip.evaluation.results import Metric
 
 Floats = npt.NDArray[np.float64]
 
 _FURTHER = 0.5  # of an image with a mismatch, and of one without: few labels can contain no mismatch by chance
 _SMALLEST = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedProportion(DocumentedFields):
+    """The proportion of a class in the samples of a condition, by four methods."""
+
+    n_labels: int  # labels of the class
+    raw: Metric
+    corrected: Metric
+    """Its value is null, with a reason, if it is not corrected."""
+    labels: Metric  # from the labels alone
+    powered: Metric
+    """From labels and predictions (prediction-powered inference)."""
+    power: float | None
+    """0: predictions do not contribute; null: no estimate."""
+    as_precise_as: int | None
+    """Number of labels alone that would give the same width."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCondition(DocumentedFields):
+    """The results of a spot check in a condition."""
+
+    condition: str | None  # None: there are no conditions
+    n_samples: int
+    n_images: int  # readable images
+    n_labeled: int
+    n_excluded: int  # drawn images that show no class, or cannot be judged
+    accuracy: Metric
+    """Each sample has the same weight."""
+    expected_accuracy: Metric
+    """Of test images of the run, for the class proportions here."""
+    difference: Metric
+    """Accuracy minus expected accuracy."""
+    is_lower: bool | None
+    """Whether it is significantly lower than expected; null: unknown."""
+    classes: Mapping[str, CheckedProportion]
+    remarks: tuple[str, ...]  # what the numbers mean, and why some are missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotCheck(DocumentedFields):
+    """Whether a classifier works on predicted images, and class proportions with the help of labels."""
+
+    classes: tuple[str, ...]
+    n_drawn: int
+    n_labeled: int
+    n_excluded: int
+    conditions: tuple[CheckedCondition, ...]
+    """A single one without a name if there are no conditions."""
 
 
 @dataclass(frozen=True, slots=True)

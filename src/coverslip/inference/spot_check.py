@@ -22,7 +22,10 @@ from coverslip.evaluation.proportions import EffectiveCounts, ErrorRates, Votes,
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import ClassProportion, SampleProportions
 from coverslip.evaluation.spot_check import (
+    CheckedCondition,
+    CheckedProportion,
     CheckedSample,
+    SpotCheck,
     expected_accuracy,
     expected_correlation,
     labeled_share,
@@ -84,56 +87,6 @@ class SpotCheckDraw:
     images: tuple[DrawnImage, ...]
     half_width: float
     needed: tuple[LabelsNeeded, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedProportion(DocumentedFields):
-    """The proportion of a class in the samples of a condition, by four methods."""
-
-    n_labels: int  # labels of the class
-    raw: Metric
-    corrected: Metric
-    """Its value is null, with a reason, if it is not corrected."""
-    labels: Metric  # from the labels alone
-    powered: Metric
-    """From labels and predictions (prediction-powered inference)."""
-    power: float | None
-    """0: predictions do not contribute; null: no estimate."""
-    as_precise_as: int | None
-    """Number of labels alone that would give the same width."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedCondition(DocumentedFields):
-    """The results of a spot check in a condition."""
-
-    condition: str | None  # None: there are no conditions
-    n_samples: int
-    n_images: int  # readable images
-    n_labeled: int
-    n_excluded: int  # drawn images that show no class, or cannot be judged
-    accuracy: Metric
-    """Each sample has the same weight."""
-    expected_accuracy: Metric
-    """Of test images of the run, for the class proportions here."""
-    difference: Metric
-    """Accuracy minus expected accuracy."""
-    is_lower: bool | None
-    """Whether it is significantly lower than expected; null: unknown."""
-    classes: Mapping[str, CheckedProportion]
-    remarks: tuple[str, ...]  # what the numbers mean, and why some are missing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpotCheck(DocumentedFields):
-    """Whether a classifier works on predicted images, and class proportions with the help of labels."""
-
-    classes: tuple[str, ...]
-    n_drawn: int
-    n_labeled: int
-    n_excluded: int
-    conditions: tuple[CheckedCondition, ...]
-    """A single one without a name if there are no conditions."""
 
 
 def draw_spot_check(

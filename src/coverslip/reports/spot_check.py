@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from coverslip.inference.spot_check import CheckedCondition, SpotCheck
+from coverslip.evaluation.spot_check import CheckedCondition, SpotCheck
 from coverslip.messages import text
 from coverslip.reports.blocks import SectionContent, SectionText
 from coverslip.reports.metric_rows import Cell, column_titles, estimate
