@@ -139,7 +139,7 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "evaluations": ("/runs/{run}?tab=evaluations", ask_for_an_evaluation),
     "evaluation": ("/runs/{run}?tab=evaluations", evaluate),
     "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
-    "compare": ("/compare?runs={run},{folds}", see("Test images")),
+    "compare": ("/compare?runs={run},{folds}", see("Metrics of each run")),
     "studies": ("/studies", see("Two networks")),
     "new study": ("/studies/new", plan_a_study),
     "study": ("/studies/{study}", see("Differences from the baseline")),

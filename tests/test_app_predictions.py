@@ -286,7 +286,7 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
     assert [of_class["name"] for of_class in preview.json()["by_class"]] == expected
     run = queue_run(lab.client, cells, QUICK)
     assert ended(lab.client, run)["state"] == "done"
-    assert lab.client.get(f"{API}/jobs/{run}/results").json()["confusion"]["classes"] == expected
+    assert lab.client.get(f"{API}/jobs/{run}/results").json()["metrics"]["classes"] == expected
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(lab.new)]})
     assert answer.json()["classes"] == expected
     ended(lab.client, answer.json()["id"], what="predictions")
