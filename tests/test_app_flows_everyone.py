@@ -97,7 +97,7 @@ def evaluate(page: "Page") -> None:
     page.get_by_role("textbox", name="Name").fill("Once more")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     page.get_by_role("heading", level=1, name="Once more").wait_for()
-    page.get_by_role("heading", name="Comparison with the test set of the run").wait_for(timeout=JOB_MS)
+    page.get_by_role("heading", name="Comparison with the run's test set").wait_for(timeout=JOB_MS)
     page.get_by_text(re.compile("were used to train this classifier")).wait_for()
 
 
