@@ -95,7 +95,7 @@ def test_predictions_copy_all_columns_in_files_and_in_python(
     cs.predict(trained, file, out=tmp_path / "p.csv", device="cpu")
     written = rows_of(tmp_path / "p.csv")
     further = list(written[0])[len(FIRST_COLUMNS) + len(classifier.classes) + len(LAST_COLUMNS) :]
-    assert further == [*expected, "repeats", "classifier"]
+    assert further == [*expected, "repeats", "file_sha256", "classifier"]
     assert [row["repeats"] for row in written] == ["", "", written[0]["image_id"]]
     assert [[row[name] for name in expected] for row in written] == cells
     assert [(row["label"], Path(row["path"]).name) for row in written] == [(row[1], row[0]) for row in cells]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from coverslip.evaluation.spot_check import (
     labels_needed,
     powered_share,
 )
+from coverslip.files import sha256_file
 from coverslip.inference.spot_check import drawn_images, needed_labels, spot_check_of
 from coverslip.inference.summarising import SampledPrediction
 from coverslip.runs.predictions import Prediction
@@ -282,7 +284,7 @@ def test_from_drawn_images_to_the_result(
     assert {each["class"] for each in printed["needed"]} == {None, *printed["classes"]}
     with to_label.open(newline="", encoding="utf-8") as opened:
         rows = list(csv.DictReader(opened))
-    assert list(rows[0]) == ["image_id", "path", "label"]  # no predictions
+    assert list(rows[0]) == ["image_id", "path", "label", "file_sha256"]  # no predictions
     assert [row["image_id"] for row in rows] == [each["image_id"] for each in printed["images"]]
     assert len(rows) == 12
 
@@ -338,6 +340,28 @@ def test_an_image_of_several_rows_is_labeled_once_by_its_path(trained: cs.Run, c
     assert cs.spot_check(predictions, labels).n_labeled == 1
     labels.write_text(f"path,image_id,label\n{image},{image} (2),small\n")
     with refusing(CoverslipError, "spot-check-unknown-image"):
+        cs.spot_check(predictions, labels)
+
+
+def test_labels_of_other_files_than_the_predicted_ones_are_refused(
+    trained: cs.Run, cells: Path, tmp_path: Path
+) -> None:
+    predictions, to_label, labels = (tmp_path / f"{name}.csv" for name in ("predictions", "to_label", "labels"))
+    (tmp_path / "new").mkdir()
+    first, second = (
+        Path(shutil.copy(file, tmp_path / "new" / f"{k}.png"))
+        for k, file in enumerate(sorted(cells.rglob("*.png"))[:2])
+    )
+    cs.predict(trained, tmp_path / "new", out=predictions)
+    draw = cs.draw_spot_check(predictions, n=2, out=to_label)
+    assert {image.file_sha256 for image in draw.images} == {sha256_file(file) for file in (first, second)}
+    labels.write_text(to_label.read_text().replace(",,", ",small,"))
+    assert cs.spot_check(predictions, labels).n_labeled == 2
+    first.rename(tmp_path / "0.png")
+    second.rename(first)
+    (tmp_path / "0.png").rename(second)
+    cs.predict(trained, tmp_path / "new", out=predictions)
+    with refusing(CoverslipError, "spot-check-other-file"):
         cs.spot_check(predictions, labels)
 
 

@@ -244,7 +244,7 @@ def predict_opened(
     Args:
         run, classifier, data, out, batch_size, device, is_rescaled, format, top_k, resume, cluster, emit: as `predict`.
         in_workspace: add the columns that the workspace needs: which pixels were read, which rows list an image again,
-            the hash of the files of each image, and their state before they were read. State paths as `stated_paths`.
+            and the state of the files before they were read. State paths as `stated_paths`.
 
     Raises:
         CoverslipError: as `predict`.
@@ -261,7 +261,7 @@ def predict_opened(
         more[FIRST_COLUMN] = lambda k: "" if first[k] == k else str(first[k])
     stated = stated_paths(out.parent) if in_workspace else str
     columns = output_columns(record.columns for record in data.records)
-    of_files = (FILE_COLUMN, STATE_COLUMN) if in_workspace else ()
+    of_files = (FILE_COLUMN, STATE_COLUMN) if in_workspace else (FILE_COLUMN,)
     layout = PredictionColumns(classifier.classes, top_k, (*columns.values(), *more, *of_files, CLASSIFIER_COLUMN))
     for each in data.notes:
         emit(Noted.of(each))

@@ -38,7 +38,7 @@ from coverslip.messages import Message, message, text
 from coverslip.runs.documents import write_table
 from coverslip.runs.error_rates import error_rates, probabilities_of, votes_of, votes_on_test_images
 from coverslip.runs.folder import Run
-from coverslip.runs.predictions import PIXELS_COLUMN, Prediction
+from coverslip.runs.predictions import FILE_COLUMN, PIXELS_COLUMN, Prediction
 from coverslip.table_cells import composed
 
 Floats = npt.NDArray[np.float64]
@@ -77,6 +77,7 @@ class DrawnImage:
     sample: str
     condition: str | None
     pixels_read: str  # as in tables of predictions, such as `z=1`; empty: the first plane
+    file_sha256: str  # of the file that was predicted; empty: unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def draw_spot_check(
         half_width: of the 95% interval for which the number of labels is computed.
         seed: of the random selection.
         out: a CSV table to write, with an empty column `label` and without predictions. If other planes or channels
-            than the first plane were read, the column `pixels_read` states them.
+            than the first plane were read, the column `pixels_read` states them. `file_sha256` states which files.
 
     Raises:
         CoverslipError: as `summarise`; a condition has more samples than images are drawn; `half_width` is no share.
@@ -132,12 +133,20 @@ def draw_spot_check(
     needed = needed_labels(classes, rows, opened, half_width)
     drawn = [rows[k] for k in drawn_images(rows, n, seed)]
     images = tuple(
-        DrawnImage(row.prediction.image_id, row.prediction.path, row.sample, row.condition, row.pixels_read)
+        DrawnImage(
+            image_id=row.prediction.image_id,
+            path=row.prediction.path,
+            sample=row.sample,
+            condition=row.condition,
+            pixels_read=row.pixels_read,
+            file_sha256=row.file_sha256,
+        )
         for row in drawn
     )
     if out is not None:
         check_replaceable(Path(out), ",".join(DRAWN_COLUMNS).encode())
-        columns = (*DRAWN_COLUMNS, PIXELS_COLUMN) if any(row.pixels_read for row in rows) else DRAWN_COLUMNS
+        more = [name for name in (PIXELS_COLUMN, FILE_COLUMN) if any(getattr(row, name) for row in rows)]
+        columns = (*DRAWN_COLUMNS, *more)
         write_table(Path(out), columns, ({**asdict(image), "label": ""} for image in images))
     return SpotCheckDraw(classes=classes, images=images, half_width=half_width, needed=tuple(needed))
 
@@ -163,7 +172,8 @@ def spot_check(
         run: the run of the classifier, for the expected accuracy and for corrected proportions.
 
     Raises:
-        CoverslipError: as `summarise`; the table of labels has an unknown label or image, or no label.
+        CoverslipError: as `summarise`; the table of labels has an unknown label or image, or no label, or it is of
+            other files of the same names.
 
     Examples:
         >>> summary = cs.predict("runs/first", "new/", out="predictions.csv", device="cpu")
@@ -309,9 +319,10 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
     """Return the labels by number of the row, and the number of images in the table.
 
     Raises:
-        CoverslipError: an image or a label is not known, an image has several rows or labels, or there is no label.
+        CoverslipError: an image or a label is not known, an image has several rows or labels, or another file was
+            labeled, or there is no label.
     """
-    lines = list(open_text_table(file).named_rows(used=("image_id", "path", "label", PIXELS_COLUMN)))
+    lines = list(open_text_table(file).named_rows(used=("image_id", "path", "label", PIXELS_COLUMN, FILE_COLUMN)))
     columns = list(lines[0]) if lines else []
     if "label" not in columns or not {"image_id", "path"} & {*columns}:
         raise CoverslipError("spot-check-no-labels-table", file=file, columns=", ".join(columns) or "-")
@@ -330,6 +341,9 @@ def _read_labels(file: Path, classes: Sequence[str], rows: Sequence[SampledPredi
         if len(numbers_of[image]) > 1:
             raise CoverslipError("spot-check-several-rows", file=file, image=image[0], n_rows=len(numbers_of[image]))
         label = clean_label(line["label"])
+        hashes = {line.get(FILE_COLUMN, ""), rows[numbers_of[image][0]].file_sha256} - {""}
+        if label and len(hashes) > 1:
+            raise CoverslipError("spot-check-other-file", file=file, image=image[0])
         if label and label not in classes and label not in EXCLUSIONS:
             raise CoverslipError(
                 "spot-check-unknown-label",

@@ -38,6 +38,7 @@ from coverslip.runs.folder import Run, open_run
 from coverslip.runs.predictions import (
     CLASSIFIER_COLUMN,
     EXCLUDED_COLUMN,
+    FILE_COLUMN,
     PIXELS_COLUMN,
     Prediction,
     check_predictions_table,
@@ -142,6 +143,7 @@ class SampledPrediction:
     block: str | None = None  # None: there are no blocks
     classifier: str = ""  # the code of the classifier and its settings; empty: unknown
     pixels_read: str = ""  # of its file, such as `z=1`; empty: the first plane
+    file_sha256: str = ""  # of its file; empty: unknown
 
 
 def summary_of(
@@ -361,8 +363,8 @@ def read_sampled(
                     raise CoverslipError(code, file=named, sample=sample, first=first, second=second)
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             if images.add((image, sample), is_excluded=False):
-                identity = cells.get(CLASSIFIER_COLUMN, "")
-                rows.append(SampledPrediction(in_order, sample, value, of_block, identity, pixels_read))
+                identity, file_hash = (cells.get(name, "") for name in (CLASSIFIER_COLUMN, FILE_COLUMN))
+                rows.append(SampledPrediction(in_order, sample, value, of_block, identity, pixels_read, file_hash))
     if images.n_repeated:
         emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
     if images.n_excluded:

@@ -464,6 +464,9 @@ spot-check-unknown-label = Das Label „{ $label }“ von { $image } ist keines 
 spot-check-image-twice = Das Bild „{ $image }“ hat zwei Labels
     .do = Entfernen Sie eine seiner Zeilen.
 
+spot-check-other-file = Das Label von „{ $image }“ ist von einer anderen Datei als der vorhergesagten
+    .do = Ziehen Sie noch einmal Bilder dieser Vorhersagen, und vergeben Sie Labels.
+
 spot-check-without-labels = Diese Tabelle hat noch keine Labels
     .do = Füllen Sie die Spalte label aus.
 

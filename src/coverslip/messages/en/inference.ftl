@@ -464,6 +464,9 @@ spot-check-unknown-label = The label '{ $label }' of { $image } is none of { $la
 spot-check-image-twice = The image '{ $image }' has two labels
     .do = Remove one of its rows.
 
+spot-check-other-file = The label of '{ $image }' is of another file than the one that was predicted
+    .do = Draw images of these predictions again, and label them.
+
 spot-check-without-labels = This table has no labels yet
     .do = Fill in the column label.
 
