@@ -206,6 +206,7 @@ def test_what_a_killed_server_was_receiving_goes_at_the_next_start(tmp_path: Pat
     pieces = [upload / ".x.part", upload / ".x.unpacked" / "a.png", home.folder / "classifying" / ".abc.png"]
     mine = home.folder / "classifiers" / "0123456789.coverslip"
     pieces += [home.folder / "classifiers" / ".abc.coverslip", home.uploads / ".abc.csv"]
+    pieces += [home.folder / f".workspace-version-0.sqlite.0123abcd.part{end}" for end in ("", "-journal")]
     for file in (*pieces, mine):
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"")

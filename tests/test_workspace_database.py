@@ -122,6 +122,8 @@ def test_a_step_brings_a_workspace_to_the_next_version_and_keeps_a_copy(written:
     with closing(exclusive_lock(written.parent / "server.lock")), pytest.raises(CoverslipError) as refused:
         open_next(written)  # a server with this version uses it
     assert refused.value.code == "workspace-upgraded-while-served"
+    abandoned = written.with_name(f".workspace-version-{database.VERSION}.sqlite.0123abcd.part")
+    abandoned.write_bytes(b"of a killed upgrade")
     with only_server(written.parent):
         open_next(written, emit=events.append)
     open_next(written, emit=events.append)
@@ -130,6 +132,7 @@ def test_a_step_brings_a_workspace_to_the_next_version_and_keeps_a_copy(written:
     stated = {"folder": str(written.parent), "version": database.VERSION, "expected": NEXT, "copy": copy.name}
     assert (noted.code, noted.parameters) == ("workspace-upgrade", stated)
     assert content_of(copy) == before
+    assert not abandoned.exists()
     assert versions_in(written) == dict.fromkeys((database.VERSION, NEXT), __version__)
     with closing(sqlite3.connect(written)) as connection:
         assert connection.execute("SELECT label, size FROM images").fetchall() == [("given here", 7)]

@@ -276,7 +276,7 @@ def test_links_bombs_and_damaged_archives_are_refused(
         assert app.refused("PUT", f"uploads/{upload}/archive", content=data)["status"] == status
         assert everything_below(tmp_path) == before
     put(app, f"{upload}/archive", whole)
-    assert app.refused("PUT", f"uploads/{upload}/archive", content=whole)["status"] == 422  # there already
+    assert app.refused("PUT", f"uploads/{upload}/archive", content=whole)["code"] == "upload-archive-name-taken"
 
 
 @pytest.mark.slow

@@ -169,7 +169,8 @@ def remove_partial_files(workspace: Workspace) -> None:
         workspace.remove(folder)
     folders = (workspace.folder / "classifiers", workspace.uploads, *workspace.uploads.glob("*"))
     partial = (path for folder in folders for path in folder.glob(".*"))  # complete files of uploads are in `files/`
-    for path in (*partial, *_files_without_job(workspace)):
+    of_upgrades = (path for path in workspace.folder.glob(".*") if PARTIAL.fullmatch(path.name))
+    for path in (*partial, *of_upgrades, *_files_without_job(workspace)):
         with suppress(Conflict):  # its folder is a link out of the workspace
             workspace.remove(path)
 

@@ -570,7 +570,7 @@ def store_archive(workspace: Workspace, upload_id: str, file: Path) -> Upload:
             top_entries = sorted(unpacked.iterdir())
             for top in top_entries:
                 if (folder / "files" / top.name).exists():
-                    raise _name_taken(PurePosixPath(top.name))
+                    raise CoverslipError("upload-archive-name-taken", name=one_line(top.name))
             _count(workspace, upload_id, n_files, n_bytes, has_folders=any(top.is_dir() for top in top_entries))
             for top in top_entries:
                 top.rename(folder / "files" / top.name)

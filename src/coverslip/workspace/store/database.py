@@ -290,6 +290,8 @@ def _percent(report: OnProgress) -> OnProgress:
 def _copy(file: Path, copy: Path, emit: Emit) -> None:
     """Copy a database, which is being read, to a file that appears as a whole."""
     part = copy.with_name(f".{copy.name}.{secrets.token_hex(4)}.part")
+    for abandoned in copy.parent.glob(f".{copy.name}.*.part*"):  # of killed upgrades: this is the only one now
+        abandoned.unlink()
     report = progress_reporter(emit, "copying-workspace", "megabytes")
     try:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(part)) as target:
