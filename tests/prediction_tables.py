@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from coverslip.images.reader import ReadPlan
 from coverslip.runs.prediction_tables import PredictionColumns, prediction_table
@@ -53,11 +54,12 @@ def written_prediction(
     rows: Iterable[tuple[Prediction, ReadPlan]],
     job_id: str = "written",
     contents: Sequence[str] = (),
+    **more: Any,  # as for `add_job`
 ) -> str:
     """The ID of a prediction, written instead of made, with these rows; `contents` as of `write_predictions`."""
     folder = workspace.predictions / job_id
     write_predictions(folder, classes, rows, contents=contents)
     choices = {"sources": [], "classes": list(classes), "classifier_name": "", "prevalence": {}}
     values = {"id": job_id, "kind": "predict", "name": "Written", "dataset_name": "", "folder": str(folder)}
-    add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None)
+    add_job(workspace, **values, command=[], choices=choices, state="ended", queued=None, **more)
     return job_id

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser import RunningApp, open_page
+from drawing import save_cell
 from image_sets import ids_at, images_at, positions_of
 from small_workspace import QUICK, new_workspace, open_images, trained_here, write_cells
 from sqlalchemy import select
@@ -215,3 +216,28 @@ def test_duplicates_are_excluded_from_checks_and_included_again(page: "Page", ap
     page.get_by_role("heading", name="Excluded 3").wait_for()
     page.get_by_role("button", name="Include the images").click()
     page.get_by_role("button", name="Exclude 3 duplicates").wait_for()
+
+
+@pytest.mark.exhaustive
+def test_labels_of_overwritten_images_are_kept_or_dropped_in_checks(page: "Page", app_server: RunningApp) -> None:
+    folder = write_cells(app_server.root / "overwritten", 12)
+    images: dict[str, Any] = app_server.opened(folder)
+    files = sorted(folder.rglob("*.png"))[:2]
+    for is_kept in (True, False):
+        ids = [str(file.relative_to(folder)) for file in files]
+        app_server.send(f"datasets/{images['id']}/labels", {"images": ids, "label": "other"})
+        for k, file in enumerate(files):
+            save_cell(file, seed=100 + 2 * is_kept + k)
+        app_server.send(f"datasets/{images['id']}/refresh")
+        app_server.until(f"datasets/{images['id']}", lambda dataset: dataset["state"] == "ready")
+        open_page(page, f"/datasets/{images['id']}?tab=checks")
+        page.get_by_role("heading", name="Overwritten since they were labeled 2").wait_for()
+        if is_kept:
+            page.get_by_role("button", name="Keep the labels of 2 images").click()
+        else:
+            page.get_by_role("button", name="Drop the labels of 2 images").click()
+            page.get_by_role("dialog").get_by_role("button", name="Drop the labels of 2 images").click()
+        page.get_by_role("heading", name="Overwritten since they were labeled").wait_for(state="detached")
+        state = app_server.get(f"datasets/{images['id']}")
+        assert {each["name"]: each["n"] for each in state["classes"]}["other"] == (2 if is_kept else 0)
+        assert state["n_missing"] == (0 if is_kept else 2)

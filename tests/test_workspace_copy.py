@@ -19,14 +19,19 @@ from prediction_tables import written_prediction
 from refusing import refusing
 
 from coverslip.errors import Conflict, CoverslipError
-from coverslip.events import Emit
+from coverslip.events import Emit, ignore
 from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
 from coverslip.processes import Json
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.status import StatusFile
+from coverslip.server.backups import restore_server_backup, write_server_backup
+from coverslip.server.folder import AccountServer, open_account_server
+from coverslip.server.projects import add_project, list_projects, remove_project, workspace_of
+from coverslip.workspace.backups import restore_backup, write_backup
 from coverslip.workspace.cleanup import delete_expired, remove_partial_files
+from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.process import write_request
 from coverslip.workspace.jobs.queue import (
@@ -180,6 +185,121 @@ def test_a_copy_takes_no_process_of_the_original_for_its_own(original: tuple[Wor
     clear_processes_of_original(moved)
     job = find_job(moved, job.id)
     assert state_of(job, status_of(job)) == "running"
+
+
+def moved(folder: Path) -> Path:
+    return folder.rename(folder.with_name("moved"))
+
+
+def linked(folder: Path) -> Path:
+    """Moved, with a link to the new folder at the former place."""
+    place = moved(folder)
+    folder.symlink_to(place)
+    return folder
+
+
+def replaced(folder: Path) -> Path:
+    """A copy in the place of the original, which was removed."""
+    copy = shutil.copytree(folder, folder.with_name("copy"))
+    shutil.rmtree(folder)
+    return copy.rename(folder)
+
+
+def copied_folder(folder: Path) -> Path:
+    return Path(shutil.copytree(folder, folder.with_name("copy")))
+
+
+def restored(folder: Path) -> Path:
+    file = folder.with_name("backup.zip")
+    write_backup(Workspace(folder, ()), file)
+    return restore_backup(file, folder.with_name("restored")).folder
+
+
+def restored_server(folder: Path) -> Path:
+    server = AccountServer(folder, ())
+    write_server_backup(server, folder.with_name("backup"))
+    server.engine.dispose()
+    restore_server_backup(folder.with_name("backup"), folder.with_name("restored"))
+    return folder.with_name("restored")
+
+
+def answered(workspace: Workspace) -> dict[str, object]:
+    """What pages show of a workspace: its jobs, rows, corrections, labels, pictures and deleted jobs."""
+    app = App(workspace)
+    with app.client:
+        (dataset,) = app.get("datasets")["items"]
+        rows = app.rows(f"datasets/{dataset['id']}")
+        pictures = [app.client.get(f"/api/v1/lists/{dataset['id']}/rows/{row}/overview").status_code for row in rows]
+        table = app.client.get("/api/v1/jobs/written/download/predictions").text
+        jobs = {job["id"]: (job["kind"], job["state"]) for job in app.get("jobs")["items"]}
+        return {
+            "jobs": jobs,
+            "labels": {name: dataset[name] for name in ("n_images", "n_labeled", "classes")},
+            "pictures": pictures,
+            "table": table.replace(str(workspace.folder), ""),
+            "deleted": [each["id"] for each in app.get("trash")["items"]],
+        }
+
+
+def used(workspace: Workspace) -> str:
+    """A workspace with jobs of all kinds, a corrected prediction, and labeled images; the ID of a deleted job."""
+    job_ids = written_jobs(workspace)
+    files = workspace.uploads / "u" / "files" / "x"
+    files.mkdir(parents=True)
+    for seed in range(2):
+        pixels = np.random.default_rng(seed).integers(0, 256, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(files / f"{seed}.png")
+    app = App(workspace)
+    dataset = app.open(files.parent)["id"]
+    app.send("POST", f"datasets/{dataset}/labels", {"rows": app.rows(f"datasets/{dataset}")[:1], "label": "y"})
+    correct(workspace, "written", 0, "y")
+    remove_job(workspace, job_ids[2])
+    workspace.background.wait_all()
+    return job_ids[2]
+
+
+CHANGES = {"moved": moved, "linked": linked, "replaced": replaced, "copied": copied_folder, "restored": restored}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_workspace_is_the_same_in_another_folder(change: str, tmp_path: Path) -> None:
+    """The first table of "Move and copy" in `docs/app.md`."""
+    workspace = open_workspace(tmp_path / "lab" / "home", (tmp_path,))
+    deleted = used(workspace)
+    before = answered(workspace)
+    assert before["deleted"] == [deleted]
+    workspace.engine.dispose()
+    other = open_workspace(CHANGES[change](workspace.folder), workspace.roots)
+    assert answered(other) == before
+    app = App(other)
+    with app.client:
+        assert app.get("system")["is_copy"] == (change in ("copied", "replaced"))
+        app.send("POST", f"jobs/{deleted}/restore")
+        assert answered(other)["deleted"] == []
+
+
+SERVERS = {"moved": moved, "copied": copied_folder, "restored": restored_server}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", SERVERS)
+def test_the_projects_of_a_server_are_the_same_in_another_folder(change: str, tmp_path: Path) -> None:
+    """The second table of "Move and copy" in `docs/app.md`."""
+    server = open_account_server(tmp_path / "lab" / "server")
+    project, gone = add_project(server, "Cells"), add_project(server, "Removed")
+    workspace = workspace_of(server, project)
+    used(workspace)
+    before = answered(workspace)
+    workspace_of(server, gone).upgrade_database(ignore)
+    remove_project(server, gone.id)
+    for engine in (workspace.engine, server.engine):
+        engine.dispose()
+    other = open_account_server(SERVERS[change](server.folder))
+    assert [(each.id, each.is_removed) for each in list_projects(other)] == [(project.id, False), (gone.id, True)]
+    assert answered(workspace_of(other, project)) == before
+    assert not remove_project(other, gone.id, is_removed=False).is_removed
+    assert workspace_of(other, gone).database_file.is_file()
 
 
 def record_folder(workspace: Workspace, arguments: Json, _: Emit) -> None:

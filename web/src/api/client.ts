@@ -193,5 +193,6 @@ export function at(...parts: (string | number)[]): string {
   return `api/v1/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
 }
 
+export const readSystem = (signal?: AbortSignal) => answer(api.GET('/api/v1/system', { signal }));
 /** Who sends the requests, and the project of this address. */
 export const readSession = (signal?: AbortSignal) => answer(api.GET('/api/v1/session', { signal }));

@@ -118,6 +118,14 @@ export const exclude = (id: string, images: ImageSelection, is_excluded: boolean
       body: { ...images, is_excluded } as Schemas['ExclusionChange'],
     }),
   );
+/** Keep what was said about images whose files were overwritten, or drop it. */
+export const resolveOverwritten = (id: string, images: ImageSelection, is_kept: boolean) =>
+  answer(
+    api.POST('/api/v1/datasets/{dataset_id}/overwritten-images', {
+      ...at(id),
+      body: { ...images, is_kept } as Schemas['OverwrittenImages'],
+    }),
+  );
 /** Confirm labels, so that their images are not suspected label errors, or remove the confirmation. */
 export const confirmLabels = (id: string, images: ImageSelection, is_confirmed: boolean) =>
   answer(

@@ -128,6 +128,24 @@ def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedL
     return LabelsConfirmed(confirmed)
 
 
+class OverwrittenImages(ImageSelection):
+    """Images whose files other content has overwritten since something was said about them."""
+
+    is_kept: bool
+    """Keep what was said, for the current content. Otherwise it stays with the former content, and the files are new
+    images."""
+
+
+@router.post("/datasets/{dataset_id}/overwritten-images", responses=problems(409, 412, 428))
+@needs("annotator")
+def resolve_overwritten(workspace: ServedWorkspace, dataset_id: str, body: OverwrittenImages) -> DatasetState:
+    """Keep labels, confirmations, exclusions and readings of overwritten images, or drop them.
+
+    Images of the selection that were not overwritten stay as they are.
+    """
+    return labels.resolve_overwritten(workspace, dataset_id, body, is_kept=body.is_kept)
+
+
 @router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))
 def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> StreamingResponse:
     """A table of a dataset.

@@ -15,6 +15,7 @@ from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.messages import language
 from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, named_sets, recipe_groups, recipe_keys
 from coverslip.workspace import recipes
+from coverslip.workspace.jobs.queue import is_copy
 from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
 from coverslip.workspace.store.rows import Page
 
@@ -28,6 +29,8 @@ class System(DocumentedFields):
     version: str
     workspace: str
     """The folder of the app."""
+    is_copy: bool
+    """Whether this folder was copied from another workspace, or moved to another disk."""
     roots: list[str]
     """Images can be opened in these folders and their subfolders."""
     device: str
@@ -42,6 +45,7 @@ def get_system(workspace: ServedWorkspace) -> System:
     return System(
         version=__version__,
         workspace=str(workspace.folder),
+        is_copy=is_copy(workspace),
         roots=[str(root) for root in workspace.roots],
         device=likely_device(),
         n_cores=n_cores(),

@@ -193,6 +193,14 @@ def unreadable_files(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
         )
 
 
+def overwritten_files(_: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose files other content has overwritten since users labeled them in the app."""
+    if scan.overwritten:
+        ids, labels = zip(*scan.overwritten.items(), strict=True)
+        notes = tuple((label or "",) for label in labels)
+        yield finding_case("finding-overwritten", images=tuple((each,) for each in ids), notes=notes, n=len(ids))
+
+
 _MOST_CHANNELS = 16  # a file with more pages is probably a stack or a movie
 
 
@@ -711,6 +719,7 @@ FINDINGS: Registry[FindingKind] = Registry(
         FindingKind("one-class", "error", one_class),
         FindingKind("unlike-channels", "error", unlike_channels),
         FindingKind("confounded-groups", "error", confounded_groups),
+        FindingKind("overwritten", "warning", overwritten_files),
         FindingKind("unreadable", "warning", unreadable_files),
         FindingKind("conflicting-labels", "warning", conflicting_labels),
         FindingKind("duplicates", "warning", exact_duplicates),

@@ -370,6 +370,8 @@ class Scan:
     # Whether the training decoded each image itself; facts of others are those of an earlier scan. Empty: none.
     is_decoded: bytes = b""
     content_hashes: Sequence[str] = ()  # SHA-256 of each image's files as hex; empty: not scanned, or no such image
+    # Of the app: the labels by image_id of images whose files other content has overwritten since users labeled them.
+    overwritten: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def n_readable(self) -> int:

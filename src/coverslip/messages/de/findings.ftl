@@ -41,6 +41,19 @@ finding-confounded-groups = Jede Klasse ist in einer einzigen Gruppe ({ $group_n
     .title = Jede Klasse in einer einzigen Gruppe
     .do = Fügen Sie Bilder hinzu, sodass jede Klasse aus mehreren Gruppen stammt. Ohne solche Bilder trainieren Sie ohne Gruppen. Der Klassifikator lernt dann womöglich die Gruppe statt der Klasse, und die Ergebnisse können es nicht zeigen.
 
+finding-overwritten = { $n ->
+        [one] Die Datei von { $n } Bild hat
+       *[other] Die Dateien von { $n } Bildern haben
+    } einen anderen Inhalt als zu der Zeit, als { $n ->
+        [one] es
+       *[other] sie
+    } in der App Labels { $n ->
+        [one] erhielt
+       *[other] erhielten
+    }. Labels, Bestätigungen, Ausschlüsse und Zweitbefundungen sind die des früheren Inhalts.
+    .title = Seit der Vergabe der Labels überschrieben
+    .do = Vergleichen Sie die Bilder mit den Labels. Wurden nur Einzelheiten bearbeitet, behalten Sie die Labels. Sind es andere Bilder, verwerfen Sie sie: Sie bleiben beim früheren Inhalt und kommen zurück, wenn Dateien ihn wieder haben.
+
 finding-unreadable = { $n ->
         [one] { $n } Bild ist nicht lesbar und wird ausgeschlossen („{ $first }“: { $reason }).
        *[other] { $n } Bilder sind nicht lesbar und werden ausgeschlossen (das erste: „{ $first }“: { $reason }).

@@ -226,6 +226,12 @@ image-files-changed = { $n_images ->
     } sich seit dem Einlesen geändert: { $names }
     .do = Wählen Sie „Aus Dateien aktualisieren“ in der Übersicht des Datensatzes. Labels bleiben dann bei den Bildern, für die sie vergeben wurden.
 
+images-overwritten = { $n_images ->
+        [one] Ein Bild wurde
+       *[other] { $n_images } Bilder wurden
+    } mit anderem Inhalt überschrieben, seit dazu etwas angegeben wurde: { $names }
+    .do = Öffnen Sie die Prüfungen des Datensatzes, und behalten oder verwerfen Sie die Angaben zum früheren Inhalt.
+
 predicted-files-changed = { $n_images ->
         [one] Eine Datei hat
        *[other] { $n_images } Dateien haben
@@ -356,6 +362,9 @@ upload-archive-empty = Das Archiv enthält keine Datei
 
 upload-name-taken = „{ $name }“ gibt es bereits, aber von anderer Art
     .do = Geben Sie einen anderen Namen, und senden Sie noch einmal.
+
+upload-archive-name-taken = Die hochgeladenen Dateien enthalten bereits „{ $name }“, wie auch dieses Archiv. Daher wurde nichts entpackt
+    .do = Legen Sie die Bilder in einen Ordner mit anderem Namen, und packen Sie sie noch einmal, oder senden Sie sie ohne Archiv.
 
 ## Classes and labels
 

@@ -41,6 +41,16 @@ finding-confounded-groups = Each class is in a single group ({ $group_names }), 
     .title = Each class in a single group
     .do = Add images so that each class comes from several groups. Without them, train without groups. The classifier may then learn the group instead of the class, and the results cannot show it.
 
+finding-overwritten = { $n ->
+        [one] The file of { $n } image has
+       *[other] The files of { $n } images have
+    } other content than when { $n ->
+        [one] it was
+       *[other] they were
+    } labeled in the app. Labels, confirmations, exclusions and second readings are those of the former content.
+    .title = Overwritten since they were labeled
+    .do = Compare the pictures with the labels. If only details were edited, keep the labels. If these are other images, drop them: they stay with the former content, and come back if files have it again.
+
 finding-unreadable = { $n ->
         [one] { $n } image cannot be read and will be excluded ('{ $first }': { $reason }).
        *[other] { $n } images cannot be read and will be excluded (first: '{ $first }': { $reason }).

@@ -229,6 +229,15 @@ image-files-changed = { $n_images ->
     }: { $names }
     .do = Choose 'Update from files' on the overview of the dataset. Labels then stay on the images that they were given for.
 
+images-overwritten = { $n_images ->
+        [one] Other content has overwritten an image
+       *[other] Other content has overwritten { $n_images } images
+    } since something was said about { $n_images ->
+        [one] it
+       *[other] them
+    }: { $names }
+    .do = Open the checks of the dataset, and keep or drop what was said about the former content.
+
 predicted-files-changed = { $n_images ->
         [one] A file has
        *[other] { $n_images } files have
@@ -362,6 +371,9 @@ upload-archive-empty = The archive contains no file
 
 upload-name-taken = '{ $name }' already exists and is of another kind
     .do = Give it another name and send it again.
+
+upload-archive-name-taken = The upload already has '{ $name }', which this archive contains too, so nothing was unpacked
+    .do = Put the images into a folder of another name, and pack them again, or send them without an archive.
 
 ## Classes and labels
 

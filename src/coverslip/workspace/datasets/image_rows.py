@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal, select, update
 
 from coverslip.cache.file_hashes import FileHashes, state_text, states_of
 from coverslip.datasets.content_hashes import find_hashes, hash_files
@@ -25,7 +25,7 @@ from coverslip.datasets.names import some
 from coverslip.errors import BadDataset, Conflict
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
-from coverslip.workspace.datasets.state import update_counts
+from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
@@ -47,6 +47,7 @@ _THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
 _Files = tuple[Path, ...]  # of an image
 _ROWS_AT_ONCE = 5_000
 
+_MISSING = dict.fromkeys(("dataset_id", "position", "pixel_hash", "problem", "width_px", "height_px"))
 _Pixels = tuple[str, str]  # a file, and the pixels of it as JSON
 
 
@@ -114,11 +115,11 @@ def replace_images(
         BadDataset: all of them are outside the readable folders.
     """
     is_present, is_missing = images.c.dataset_id == dataset_id, images.c.missing_from == dataset_id
-    rows = connection.execute(select(images).where(is_present | is_missing).order_by(images.c.row_id)).all()
+    columns = (*images.c, is_annotated.label("is_annotated"))
+    rows = connection.execute(select(*columns).where(is_present | is_missing).order_by(images.c.row_id)).all()
     for table in (image_facts, image_colors):
         connection.execute(delete(table).where(table.c.row_id.in_(select(images.c.row_id).where(is_present))))
-    nowhere = dict.fromkeys(("dataset_id", "position", "pixel_hash", "problem", "width_px", "height_px"))
-    connection.execute(update(images).where(is_present).values(missing_from=dataset_id, **nowhere))
+    connection.execute(update(images).where(is_present).values(missing_from=dataset_id, **_MISSING))
     connection.execute(
         update(datasets)
         .where(datasets.c.id == dataset_id)
@@ -165,7 +166,9 @@ def _store_images(
                 "problem": None if is_allowed else "unreadable",
                 # Until the image is read, its version is random if its files are unknown.
                 "version": secrets.token_hex(8) if digest is None else version_of(record, digest),
-                "content": (row and row.content) if digest is None else content_of(record, digest),
+                # That of a row stays until the image is read, which tells whether it was overwritten.
+                "content": (row and row.content) or (digest and content_of(record, digest)),
+                "content_before": row and row.content_before,
                 "file_state": None,
                 "is_excluded": row is not None and row.is_excluded,
             }
@@ -200,17 +203,18 @@ def content_of(record: ImageRecord, content_hash: str) -> str:
 def find_file_hashes(workspace: Workspace, dataset_id: str, dataset: Dataset) -> list[str | None]:
     """Return the hash of the files of each image that the dataset has now; None: it is unknown until they are read.
 
-    Files are read if their images may be others than before: new files if others are missing, and files in another
-    state than when they were read last. For all others, the path decides.
+    Files are read if their images may be others than before: new files if images are missing or were overwritten, and
+    files in another state than when they were read last. For all others, the path decides.
     """
     is_of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
-    columns = (images.c.path, images.c.plan, images.c.file_state)
+    columns = (images.c.path, images.c.plan, images.c.file_state, images.c.missing_from, images.c.content_before)
     with workspace.engine.connect() as connection:
         rows = connection.execute(select(*columns).where(is_of_dataset, images.c.path != "")).all()
     state_before = {plan_of(row.plan)[0].files(Path(row.path)): row.file_state for row in rows}
     earlier = {row.path for row in rows}
     records = dataset.records
-    has_missing = not earlier.issubset(str(record.path) for record in records)
+    has_missing = any(row.missing_from is not None or row.content_before is not None for row in rows)
+    has_missing = has_missing or not earlier.issubset(str(record.path) for record in records)
     with FileHashes() as hashes:
         digests = [None if digest is None else digest.hex() for digest in find_hashes(records, hashes)]
         is_unknown = [has_missing or str(record.path) in earlier for record in records]
@@ -220,6 +224,31 @@ def find_file_hashes(workspace: Workspace, dataset_id: str, dataset: Dataset) ->
         for k, digest in zip(unread, hash_files([records[k] for k in unread], hashes), strict=True):
             digests[k] = digest or None
     return digests
+
+
+def separate_overwritten(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> None:
+    """Let files that have overwritten images be new images, with the labels of their folder or table.
+
+    The images are missing from now on. They come back, with all that refers to them, if files have their content again.
+
+    Args:
+        connection: a connection in a writing transaction.
+        dataset_id: the dataset.
+        row_ids: overwritten images.
+    """
+    are_separated = are_rows(dataset_id, row_ids)
+    rows = connection.execute(select(images).where(are_separated).order_by(images.c.row_id)).mappings().all()
+    before = {"content": images.c.content_before, "content_before": None}
+    connection.execute(update(images).where(are_separated).values(missing_from=dataset_id, **before, **_MISSING))
+    new = [{**row, "label": row["label_before"], "is_excluded": False, "content_before": None} for row in rows]
+    values = [{name: row[name] for name in row if name != "row_id"} for row in new]
+    added = connection.execute(insert(images).returning(images.c.row_id, sort_by_parameter_order=True), values)
+    moves = [{"of": row["row_id"], "to": row_id} for row, row_id in zip(rows, added.scalars(), strict=True)]
+    for table in (image_facts, image_colors):
+        moved = update(table).where(table.c.row_id == bindparam("of")).values(row_id=bindparam("to"))
+        connection.execute(moved, moves)
+    update_counts(connection, dataset_id)
+    mark_equal_pixels(connection, dataset_id)
 
 
 class _ReadableFolders:
@@ -246,9 +275,10 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
     """Return the rows of images that are in the dataset now, by position.
 
     An image is that of a row by its path and content; else by its content, if no other has it, so that it may have
-    been renamed or exchanged; else by its path, so that it was edited; else by its image_id, if the file of the row is
-    gone and the content is not known to differ, so that its folder was moved. Rows of the dataset precede missing ones,
-    which come back unchanged or not at all.
+    been renamed or exchanged; else by its path, if something was said about it, so that it was overwritten; else by its
+    image_id, if the file of the row is gone and the content is not known to differ, so that its folder was moved. The
+    former content of an overwritten row precedes the current one. Rows of the dataset precede missing ones, which come
+    back unchanged or not at all.
     """
     records = dataset.records
     by_id = {record.image_id: position for position, record in enumerate(records)}
@@ -258,17 +288,21 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
     ]
     paths = {str(record.path) for record in records}
     position_of = {row.row_id: by_pixels.get(_pixels(row.path, row.plan)) for row in rows}
+    former = {row.row_id: row.content_before or row.content for row in rows}
+    current = {row.row_id: row.content for row in rows}
     by_position: dict[int, AnyRow] = {}
 
     def may_be(row: AnyRow, position: int) -> bool:
-        return row.content is None or contents[position] in (None, row.content)
+        if contents[position] is None:  # the file is as it was read last
+            return row.content_before is None
+        return former[row.row_id] in (None, contents[position])
 
     def unchanged(row: AnyRow) -> int | None:
         position = position_of[row.row_id]
         return position if position is not None and may_be(row, position) else None
 
-    def edited(row: AnyRow) -> int | None:
-        return position_of[row.row_id] if row.dataset_id is not None else None
+    def overwritten(row: AnyRow) -> int | None:
+        return position_of[row.row_id] if row.dataset_id is not None and row.is_annotated else None
 
     def moved(row: AnyRow) -> int | None:
         position = by_id.get(row.image_id) if position_of[row.row_id] is None else None
@@ -288,20 +322,21 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
                 unmatched.append(row)
         return unmatched
 
-    def match_contents(remaining: Sequence[AnyRow]) -> list[AnyRow]:
+    def match_contents(remaining: Sequence[AnyRow], content_of: Mapping[int, str | None]) -> list[AnyRow]:
         free = {k: content for k, content in enumerate(contents) if content is not None and k not in by_position}
         by_content = _unique(free)
-        contents_once = _unique({row.row_id: row.content for row in remaining})
-        return match(lambda row: by_content.get(row.content) if row.content in contents_once else None, remaining)
+        rows_once = _unique({row.row_id: content_of[row.row_id] for row in remaining})
+        position_of_row = {row_id: by_content.get(content) for content, row_id in rows_once.items()}
+        return match(lambda row: position_of_row.get(row.row_id), remaining)
 
     def precedence(row: AnyRow) -> bool:
         return by_id.get(row.image_id) != position_of[row.row_id]
 
     present = sorted((row for row in rows if row.dataset_id is not None), key=precedence)
     missing = sorted((row for row in rows if row.dataset_id is None), key=precedence)
-    present = match_contents(match(unchanged, present))
-    missing = match_contents(match(unchanged, missing))
-    match(moved, [*match(edited, present), *missing])
+    present = match_contents(match_contents(match(unchanged, present), former), current)
+    missing = match_contents(match_contents(match(unchanged, missing), former), current)
+    match(moved, [*match(overwritten, present), *missing])
     return by_position
 
 
@@ -337,7 +372,7 @@ _MOST_BYTES_READ = 10**9  # to compare files within a request: some seconds
 
 
 def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collection[int] | None = None) -> None:
-    """Raise Conflict if the content of files differs from what was read.
+    """Raise Conflict if the content of files differs from what was read, or from what was said something about.
 
     Files whose state and size are those that were read count as unchanged without reading them, and missing files are
     reported where they are read. If too many bytes would have to be read, files in an unknown state count as changed.
@@ -357,7 +392,12 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collectio
         images.c.file_state,
         images.c.content,
     )
-    is_known = images.c.file_state.is_not(None) & images.c.content.is_not(None)
+    if row_ids is not None:
+        are_overwritten = is_affected & images.c.content_before.is_not(None)
+        ids = connection.execute(select(images.c.image_id).where(are_overwritten)).scalars().all()
+        if ids:
+            raise Conflict("images-overwritten", n_images=len(ids), names=some(ids))
+    is_known = images.c.content.is_not(None)
     rows = {image.row_id: image for image in connection.execute(select(*columns).where(is_affected, is_known))}
     files = {image: plan_of(each.plan)[0].files(Path(each.path)) for image, each in rows.items()}
     earlier = {image: (of_image, rows[image].file_state) for image, of_image in files.items()}

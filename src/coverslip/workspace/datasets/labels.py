@@ -16,10 +16,10 @@ from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import csv_text, stated_paths
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.runs.images import cells_of
-from coverslip.workspace.datasets.image_rows import refuse_changed_files
+from coverslip.workspace.datasets.image_rows import refuse_changed_files, separate_overwritten
 from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.datasets.state import change_images, clean_name
+from coverslip.workspace.datasets.state import DatasetState, change_images, clean_name, dataset_state, update_counts
 from coverslip.workspace.jobs.records import Job
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, without_empty
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -47,6 +47,7 @@ from coverslip.workspace.store.tables import (
     datasets,
     image_facts,
     images,
+    results,
 )
 from coverslip.workspace.store.workspace import Workspace
 
@@ -129,6 +130,38 @@ def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> 
     if not set(classes) <= set(names):
         all_names = list(dict.fromkeys([*names, *classes]))
         connection.execute(update(datasets).where(datasets.c.id == row.id).values(class_names=all_names))
+
+
+def resolve_overwritten(
+    workspace: Workspace, dataset_id: str, selection: ImageSelection, *, is_kept: bool
+) -> DatasetState:
+    """Decide whether what was said about images holds for the content that has overwritten their files since.
+
+    Args:
+        workspace: the workspace.
+        dataset_id: the dataset.
+        selection: the images; others than overwritten ones stay as they are.
+        is_kept: it holds. Otherwise it stays with the former content, and the files become new images.
+
+    Raises:
+        NotFound: there is no such dataset.
+        PreconditionRequired, PreconditionFailed: as `selected_rows`.
+        ImagesChanged: one of the images is not in it; nothing is changed.
+    """
+    with write_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        is_selected = images.c.row_id.in_(among_integers(selected_rows(connection, row, selection)))
+        is_overwritten = is_selected & images.c.content_before.is_not(None)
+        overwritten = connection.execute(select(images.c.row_id).where(is_overwritten)).scalars().all()
+        if is_kept:
+            are_kept = among_integers(overwritten)
+            connection.execute(update(images).where(images.c.row_id.in_(are_kept)).values(content_before=None))
+            # Results are of the former content.
+            connection.execute(update(results).where(results.c.image.in_(are_kept)).values(image=None))
+            update_counts(connection, dataset_id)
+        else:
+            separate_overwritten(connection, dataset_id, overwritten)
+    return dataset_state(workspace, dataset_id)
 
 
 def label_before(connection: Connection, row_id: int, *, job_id: str) -> tuple[str | None, bool]:

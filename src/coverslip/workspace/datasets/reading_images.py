@@ -49,9 +49,11 @@ from coverslip.workspace.store.rows import (
     Json,
     MissingSource,
     among,
+    among_integers,
     as_dataset,
     change_rows,
     dataset_row,
+    is_annotated,
     load_as_trained,
     load_dataset,
     load_records,
@@ -589,6 +591,9 @@ def _store_facts(
     """Store facts, and the identities of the images; None: the file could not be read."""
     if not row_ids:
         return
+    columns = (images.c.row_id, func.coalesce(images.c.content_before, images.c.content).label("content"))
+    are_annotated = images.c.row_id.in_(among_integers(row_ids)) & is_annotated
+    content_of_row = {row.row_id: row.content for row in connection.execute(select(*columns).where(are_annotated))}
     fact_rows: list[Json] = []
     image_rows: list[Json] = []
     version_rows: list[Json] = []
@@ -603,7 +608,10 @@ def _store_facts(
             image_rows.append({"row_id": row_id, "problem": "unreadable", **unknown})
         fact_rows.append({"row_id": row_id, "facts": stored, "reason": reason})
         if identity is not None:
-            version_rows.append({"row_id": row_id, **identity._asdict()})
+            before = content_of_row.get(row_id)
+            is_overwritten = before is not None and before != identity.content
+            content_before = before if is_overwritten else None
+            version_rows.append({"row_id": row_id, "content_before": content_before, **identity._asdict()})
     change_rows(connection, images, image_rows)
     change_rows(connection, images, version_rows)
     replace_rows(connection, image_facts, fact_rows)

@@ -17,6 +17,7 @@ from coverslip.experiments.run_state import request_finish
 from coverslip.files import write_error, write_json, write_text
 from coverslip.machine import memory_of_processes, n_cores, process_started
 from coverslip.messages import failure
+from coverslip.processes import Json
 from coverslip.runs.documents import read_object
 from coverslip.runtime.programs import (
     Program,
@@ -226,6 +227,7 @@ _WAITING_SECONDS = 10.0  # a workspace that does not report again loses its turn
 _SECONDS_WHILE_RUNNING, _SECONDS_WHILE_IDLE = 0.5, 3.0  # between two checks, unless something changes
 _LEAST_SECONDS = 0.1  # between two checks: many changes at once need one
 _SECONDS_TO_END = 1.0  # enough: a starting job is recorded before its process
+_INODE_FILE = "inode.json"  # which folder this is, and whether it is a copy
 _PATIENCE_SECONDS = 60.0  # that a job may take to stop on request
 _log = logging.getLogger("coverslip")
 
@@ -486,16 +488,26 @@ class Queue:
 def clear_processes_of_original(workspace: Workspace) -> None:
     """Let jobs name no process if the workspace was copied: the processes work on the original.
 
-    A folder keeps its inode when it is moved, and gets another one when it is copied.
+    A folder keeps its inode when it is moved, and gets another one when it is copied, or moved to another disk.
     """
-    mark, inode = workspace.folder / "inode.json", workspace.folder.stat().st_ino
-    try:
-        is_copy = read_object(mark).get("inode") != inode
-    except BadRun:  # a new or restored workspace
-        is_copy = False
-    if is_copy:
+    mark, inode = workspace.folder / _INODE_FILE, workspace.folder.stat().st_ino
+    stated = _mark_of(workspace)
+    is_new_copy = stated.get("inode", inode) != inode
+    if is_new_copy:
         clear_processes(workspace)
-    write_json(mark, {"format_version": 1, "inode": inode})
+    write_json(mark, {"format_version": 1, "inode": inode, "is_copy": is_new_copy or bool(stated.get("is_copy"))})
+
+
+def is_copy(workspace: Workspace) -> bool:
+    """Return whether the workspace was copied from another folder, or moved to another disk, since it was new."""
+    return bool(_mark_of(workspace).get("is_copy"))
+
+
+def _mark_of(workspace: Workspace) -> Json:
+    try:
+        return read_object(workspace.folder / _INODE_FILE)
+    except BadRun:  # a new or restored workspace
+        return {}
 
 
 def _reset_niceness(program: Program) -> None:

@@ -507,7 +507,10 @@ def load_scan(connection: Connection, dataset_id: str) -> Scan:
         .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
         .order_by(images.c.position)
     )
-    return Scan(tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(row.reason) for row in rows))
+    facts = tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(row.reason) for row in rows)
+    are_overwritten = (images.c.dataset_id == dataset_id) & images.c.content_before.is_not(None)
+    overwritten = select(images.c.image_id, images.c.label).where(are_overwritten).order_by(images.c.position)
+    return Scan(facts, overwritten={row.image_id: row.label for row in connection.execute(overwritten)})
 
 
 @contextmanager

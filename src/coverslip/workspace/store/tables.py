@@ -195,6 +195,8 @@ images = Table(
     Column("version", String, nullable=False),  # changes when the file does, or how it is read
     # The hash of its files and of what its row of a table states of them, as they were read last; None: never.
     Column("content", String),
+    # The content that users said something about, if its file was overwritten; None: what they said holds.
+    Column("content_before", String),
     Column("file_state", String),  # size, times and inode of its file when it was read last; None: unknown
     # Each index also contains the row_id, as SQLite's row number.
     Index("images_by_position", "dataset_id", "position", unique=True),

@@ -11,6 +11,7 @@ export const datasets: Texts['datasets'] = {
       'Alle Daten bleiben auf diesem Rechner. coverslip sendet keine Bilder, Labels oder Ergebnisse an andere.',
     onServer:
       'Alle Daten dieses Projekts liegen auf dem Server Ihres Labors, für seine Mitglieder und Administratoren. Der Server sendet keine Bilder, Labels oder Ergebnisse an andere.',
+    copy: 'Dieser Arbeitsbereich wurde aus einem anderen Ordner kopiert oder auf einen anderen Datenträger verschoben. Er hat eigene Dateien: Was Sie hier tun, ändert die des anderen Ordners nicht.',
     samples: {
       title: 'Mit Beispielbildern ausprobieren',
       text: 'Synthetische Bilder von fünf Arten von Blutzellen von 60 Objektträgern. In wenigen Minuten von den Bildern zum Klassifikator und seinem Bericht. coverslip fügt zwei Datensätze hinzu: Bilder mit Labels für das Training und neue Bilder für die Vorhersage.',
@@ -84,7 +85,7 @@ export const datasets: Texts['datasets'] = {
     failed: 'coverslip konnte die Bilder nicht lesen.',
     rescan: 'Aus Dateien aktualisieren',
     rescanHint:
-      'Findet neue, geänderte und entfernte Dateien. Labels, die Sie in der App vergeben haben, bleiben erhalten.',
+      'Findet neue, geänderte und entfernte Dateien. Ihre Labels bleiben bei ihren Bildern, auch wenn Dateien umbenannt wurden.',
   },
   tabs: {
     label: 'Abschnitte dieser Seite',
@@ -421,6 +422,28 @@ export const datasets: Texts['datasets'] = {
       plural(n, { one: `${count(n)} Duplikat ausschließen`, other: `${count(n)} Duplikate ausschließen` }),
     excludeDuplicatesHelp:
       'coverslip behält von gleichen Bildern das erste. Duplikate mit verschiedenen Labels schließt es nicht aus.',
+    keep: (n) =>
+      plural(n, {
+        one: `Label von ${count(n)} Bild behalten`,
+        other: `Labels von ${count(n)} Bildern behalten`,
+      }),
+    kept: (n) =>
+      plural(n, {
+        one: `Das Label von ${count(n)} Bild bleibt erhalten.`,
+        other: `Die Labels von ${count(n)} Bildern bleiben erhalten.`,
+      }),
+    drop: (n) =>
+      plural(n, {
+        one: `Label von ${count(n)} Bild verwerfen`,
+        other: `Labels von ${count(n)} Bildern verwerfen`,
+      }),
+    dropped: (n) =>
+      plural(n, {
+        one: `${count(n)} Datei ist ein neues Bild.`,
+        other: `${count(n)} Dateien sind neue Bilder.`,
+      }),
+    dropHelp:
+      'Die Dateien werden neue Bilder. Labels, Bestätigungen, Ausschlüsse und Zweitbefundungen bleiben beim früheren Inhalt. Sie kommen nur zurück, wenn Dateien diesen Inhalt wieder haben.',
     excludedTitle: 'Ausgeschlossen',
     excluded: (n) =>
       plural(n, {

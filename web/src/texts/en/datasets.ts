@@ -9,6 +9,7 @@ export const datasets = {
     local: 'All data stays on this computer. coverslip sends no image, label or result anywhere.',
     onServer:
       'All data of this project is on the server of your lab, for its members and administrators. The server sends no image, label or result anywhere else.',
+    copy: 'This workspace was copied from another folder, or moved to another disk. It has its own files: nothing that you do here changes those of the other folder.',
     samples: {
       title: 'Try it with sample images',
       text: 'Synthetic images of five types of blood cells from 60 slides. Go from images to a classifier and its report within minutes. coverslip adds two datasets: labeled images for training, and new images for prediction.',
@@ -78,7 +79,8 @@ export const datasets = {
     drawing: 'Creating the sample images',
     failed: 'coverslip could not read the images.',
     rescan: 'Update from files',
-    rescanHint: 'Finds new, changed and removed files. Labels that you assigned in the app stay.',
+    rescanHint:
+      'Finds new, changed and removed files. Your labels stay with their images, also if files were renamed.',
   },
   tabs: {
     label: 'Sections of this page',
@@ -409,6 +411,25 @@ export const datasets = {
       plural(n, { one: `Exclude ${count(n)} duplicate`, other: `Exclude ${count(n)} duplicates` }),
     excludeDuplicatesHelp:
       'coverslip keeps the first image of each set of duplicates. It does not exclude duplicates with different labels.',
+    keep: (n: number) =>
+      plural(n, {
+        one: `Keep the label of ${count(n)} image`,
+        other: `Keep the labels of ${count(n)} images`,
+      }),
+    kept: (n: number) =>
+      plural(n, {
+        one: `The label of ${count(n)} image is kept.`,
+        other: `The labels of ${count(n)} images are kept.`,
+      }),
+    drop: (n: number) =>
+      plural(n, {
+        one: `Drop the label of ${count(n)} image`,
+        other: `Drop the labels of ${count(n)} images`,
+      }),
+    dropped: (n: number) =>
+      plural(n, { one: `${count(n)} file is a new image.`, other: `${count(n)} files are new images.` }),
+    dropHelp:
+      'The files become new images. Labels, confirmations, exclusions and second readings stay with the former content. They come back only if files have this content again.',
     excludedTitle: 'Excluded',
     excluded: (n: number) =>
       plural(n, { one: `${count(n)} image is excluded.`, other: `${count(n)} images are excluded.` }),
