@@ -93,20 +93,20 @@ def label_images(app: App, cells: str) -> None:
     app.get("all images", f"lists/{cells}/rows", limit=2000)
     rows = app.rows(cells)
     three = [rows[f"slide0_cells{k:03}.png"] for k in (0, 1, 2)]
-    change = app.ask("label three images", "POST", f"{at}/labels", {"rows": three, "label": "large"}, author=ADA)
+    change = app.ask("label three images", "POST", f"{at}/changes", {"rows": three, "label": "large"}, author=ADA)
     app.ask("undo labels", "POST", f"changes/{change['change']}/undo")
     app.ask("redo labels", "POST", f"changes/{change['change']}/redo")
-    app.ask("remove a label", "POST", f"{at}/labels", {"rows": three[:1], "label": None}, author=EVE)
+    app.ask("remove a label", "POST", f"{at}/changes", {"rows": three[:1], "label": None}, author=EVE)
     some = app.all_of(cells, group="slide1", label="medium")
-    app.ask("label by filter", "POST", f"{at}/labels", {**some, "label": "small"})
-    app.ask("label by name", "POST", f"{at}/labels", {"images": [f"small/{name(0)}"], "label": "small"})
-    app.ask("confirm labels", "POST", f"{at}/confirmed-labels", {"rows": three[1:], "is_confirmed": True}, author=ADA)
-    excluded = app.ask("exclude an image", "POST", f"{at}/exclusions", {"rows": three[2:], "is_excluded": True})
+    app.ask("label by filter", "POST", f"{at}/changes", {**some, "label": "small"})
+    app.ask("label by name", "POST", f"{at}/changes", {"images": [f"small/{name(0)}"], "label": "small"})
+    app.ask("confirm labels", "POST", f"{at}/changes", {"rows": three[1:], "is_confirmed": True}, author=ADA)
+    excluded = app.ask("exclude an image", "POST", f"{at}/changes", {"rows": three[2:], "is_excluded": True})
     app.ask("undo an exclusion", "POST", f"changes/{excluded['change']}/undo")
     some = app.all_of(cells, group="slide9")
-    app.ask("exclude by filter", "POST", f"{at}/exclusions", {**some, "is_excluded": True})
+    app.ask("exclude by filter", "POST", f"{at}/changes", {**some, "is_excluded": True})
     app.ask(
-        "exclude by filter of an earlier list", "POST", f"{at}/exclusions", {**some, "n_listed": 1, "is_excluded": True}
+        "exclude by filter of an earlier list", "POST", f"{at}/changes", {**some, "n_listed": 1, "is_excluded": True}
     )
     for step, query in FILTERS.items():
         app.get(f"images, {step}", f"lists/{cells}/rows", **query)
@@ -214,7 +214,7 @@ def train(app: App, cells: str) -> tuple[str, str]:
     app.ask("write recipe", "POST", "recipe/write", {"recipe": QUICK})
     app.ask("read recipe", "POST", "recipe/read", {"text": "stage: instant\nimage_size: 32\n"})
     body = {"dataset_id": cells, "recipe": QUICK, "name": "Instant"}
-    run = app.job("train", "runs", body, name="training", state="runs")
+    run = app.job("train", "runs", body, name="training")
     app.get("training: rows", f"lists/{run}/rows", limit=200)
     app.get("training: results", f"jobs/{run}/results")
     for what in ("thresholds", "image-changes", "evaluations"):
@@ -222,7 +222,6 @@ def train(app: App, cells: str) -> tuple[str, str]:
     downloads = ("predictions", "confusion-matrix", "recipe", "report", "model-card", "run", "classifier")
     for what in downloads:
         app.get(f"training: download {what}", f"jobs/{run}/download/{what}")
-    app.get("training: job", f"jobs/{run}")
     app.get("training: images of the test set", f"lists/{cells}/rows", run=run, part="test")
     app.ask("rename the training", "PATCH", f"runs/{run}", {"name": "Instant, renamed"})
     app.compute("suspected label errors", "label-errors", run)
@@ -230,7 +229,7 @@ def train(app: App, cells: str) -> tuple[str, str]:
     app.ask("correct a label of a test image", "PUT", f"lists/{run}/rows/{row}/correction", {"label": "medium"})
     app.get("training: image changes", f"runs/{run}/image-changes")
     body = {"dataset_id": cells, "recipe": FINETUNED | {"classes.drop": ["medium"]}, "name": "Fine-tuned"}
-    tuned = app.job("fine-tune", "runs", body, name="fine-tuned", state="runs")
+    tuned = app.job("fine-tune", "runs", body, name="fine-tuned")
     app.get("fine-tuned: thresholds", f"runs/{tuned}/thresholds")
     app.get("fine-tuned: results", f"jobs/{tuned}/results")
     app.ask("decide by ROC", "PUT", f"runs/{tuned}/decision", {"decide_by": "roc"})
@@ -248,7 +247,7 @@ def evaluate(app: App, run: str, images: Path) -> None:
     of_evaluation = {"kind": "evaluation", "run_id": run, "dataset_id": external}
     app.ask("preview of an evaluation", "POST", "previews", of_evaluation)
     body = {"dataset_id": external, "name": "External"}
-    evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation", state="evaluations")
+    evaluation = app.job("evaluate", f"runs/{run}/evaluations", body, name="evaluation")
     app.get("evaluation: rows", f"lists/{evaluation}/rows", limit=200)
     app.get("evaluation: results", f"jobs/{evaluation}/results")
     for what in ("report", "download/predictions", "download/confusion-matrix"):
@@ -258,7 +257,7 @@ def evaluate(app: App, run: str, images: Path) -> None:
 def predict(app: App, run: str, tuned: str, images: Path) -> str:
     new = opened(app, "new", images / "new", is_labeled=False)
     body = {"classifier_id": run, "dataset_id": new, "name": "New images"}
-    prediction = app.job("predict", "predictions", body, name="prediction", state="predictions")
+    prediction = app.job("predict", "predictions", body, name="prediction")
     app.get("prediction: rows", f"lists/{prediction}/rows", limit=200)
     app.get("prediction: uncertain rows", f"lists/{prediction}/rows", only="review")
     app.get("prediction: by probability", f"lists/{prediction}/rows", sort="probability", limit=5)
@@ -268,7 +267,7 @@ def predict(app: App, run: str, tuned: str, images: Path) -> str:
         "sources": [str(images / "table.csv")],
         "prevalence": {"small": 0.6},
     }
-    app.job("predict a table", "predictions", of_table, name="prediction of a table", state="predictions")
+    app.job("predict a table", "predictions", of_table, name="prediction of a table")
     row = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=1)[2])["items"][0]["row_id"]
     app.get("prediction: picture", f"lists/{prediction}/rows/{row}/overview")
     return prediction
@@ -304,7 +303,8 @@ def spot_check(app: App, prediction: str) -> None:
     app.get("proportions of conditions", f"{at}/samples")
     for what in ("samples", "samples-prism", "samples-report"):
         app.get(f"proportions: {what}", f"jobs/{prediction}/download/{what}")
-    app.get("labels that a spot check needs", f"{draw}/needed", half_width=0.2)
+    of_labels = {"kind": "labels-needed", "prediction_id": prediction, "half_width": 0.2}
+    app.ask("labels that a spot check needs", "POST", "previews", of_labels)
     drawn = app.ask("draw a spot check", "POST", draw, {"n": 10 * len(SAMPLES)})  # all, since they are drawn at random
     items = json.loads(app.send("GET", f"lists/{prediction}/rows", limit=200)[2])["items"]
     predicted = {item["row_id"]: item["predicted"] for item in items}
@@ -330,7 +330,7 @@ def study(app: App, cells: str) -> None:
     choices = {"models": ["efficientnet_lite0"], "train_per_class": [8, None], "folds": 0, "recipe": recipe}
     plan = "\n".join([datasets.rstrip(), *(f"{key}: {json.dumps(value)}" for key, value in choices.items())])
     body = {**request, "plan": plan, "name": "Study"}
-    study_id = app.job("study", "studies", body, name="study", state="studies")
+    study_id = app.job("study", "studies", body, name="study")
     app.get("study: prediction times", f"computations/study-analysis/{study_id}.latency")
     for what in ("results", "download/results", "report"):
         app.get(f"study: {what}", f"jobs/{study_id}/{what}")
@@ -338,7 +338,7 @@ def study(app: App, cells: str) -> None:
 
 def export(app: App, run: str) -> None:
     body = {"to": "onnx"}
-    exported = app.job("export", f"runs/{run}/exports", body, name="export", state="exports")
+    exported = app.job("export", f"runs/{run}/exports", body, name="export")
     app.get("export: download", f"jobs/{exported}/download/export")
     _, _, archive = app.send("GET", f"jobs/{run}/download/classifier")
     app.ask("import a classifier", "POST", "classifiers", archive, name="imported", author=None)
@@ -351,7 +351,7 @@ def ask_for_faults(app: App, cells: str, images: Path) -> None:
     app.ask("fault: unknown dataset", "GET", "datasets/none")
     app.ask("fault: unknown key", "POST", "runs", {"dataset_id": cells, "recipe": {"epoch": 3}})
     app.ask("fault: unknown row", "GET", f"lists/{cells}/rows/999999")
-    app.ask("fault: empty body", "POST", f"datasets/{cells}/labels", {})
+    app.ask("fault: empty body", "POST", f"datasets/{cells}/changes", {})
 
 
 def delete_and_restore(app: App, table: str, run: str, prediction: str) -> None:
@@ -404,7 +404,7 @@ def ask_workspace(app: App) -> None:
         for what in ("draw", "draw/result"):
             app.get(f"{title}: {what}", f"lists/{prediction['id']}/{what}")
     for each in listed("studies"):
-        app.get(f"workspace: study {each['name']}", f"studies/{each['id']}")
+        app.get(f"workspace: study {each['name']}", f"jobs/{each['id']}")
         app.get(f"workspace: study {each['name']}: results", f"jobs/{each['id']}/results")
     for kind in ("classifiers", "jobs", "trash"):
         listed(kind)

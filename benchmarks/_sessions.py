@@ -345,14 +345,14 @@ class App:
             path: where the job is queued.
             body: its choices.
             name: how answers call it; without, the state of the job has no identifier.
-            state: the address of its state, to which the identifier is appended if there is a name.
+            state: the address of its state, if it has no name.
             method: of the request.
         """
         position = self.counts.position()
         identifier = ""
         if name:
             identifier = self.made(step, path, body, name)
-            state = f"{state}/{identifier}"
+            state = f"jobs/{identifier}"
         else:
             self.ask(step, method, path, body)
             state = state or path

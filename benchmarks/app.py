@@ -300,7 +300,7 @@ def measure_training(server: Server, dataset_id: str, browser: "Browser", watche
             share = (server.processor_s() - used) / (time.monotonic() - began)
             taken.append((float(watched["seconds"]), share))
     server.ask(f"jobs/{run_id}/stop", {})
-    wait_for(lambda: server.ask(f"runs/{run_id}")["state"] == "stopped", 600, every=0.5)
+    wait_for(lambda: server.ask(f"jobs/{run_id}")["state"] == "stopped", 600, every=0.5)
     print(
         "| observers | epoch (s) | relative to the epochs before and after | server (% of a core) |\n|---|---|---|---|"
     )
@@ -319,7 +319,7 @@ def measure_training(server: Server, dataset_id: str, browser: "Browser", watche
 def epochs_of(server: Server, run_id: str, at_least: int = 0) -> list[Json]:
     """Return the events of a training as soon as this number of epochs is complete."""
     while True:
-        run = server.ask(f"runs/{run_id}")
+        run = server.ask(f"jobs/{run_id}")
         if run["error"]:
             raise SystemExit(f"The training failed: {run['error']}")
         epochs: list[Json] = [epoch for training in run["trainings"] for epoch in training["epochs"]]

@@ -165,7 +165,7 @@ def compare(client: httpx.Client, process: psutil.Process, dataset_id: str, n_la
         if ROUNDS[name]:
             RECORD.add(f"Label, {name}", round(ratio, 2), of="95th percentile, ratio to no page open")
     for what in COMPUTED:  # after one more label
-        client.post(f"{at}/labels", json={"images": [images[0]["image_id"]], "label": "first"}).raise_for_status()
+        client.post(f"{at}/changes", json={"images": [images[0]["image_id"]], "label": "first"}).raise_for_status()
         before, start = processor_seconds(process), time.monotonic()
         request(client, at, what)
         used, waited = processor_seconds(process) - before, time.monotonic() - start
@@ -177,7 +177,7 @@ def change_label(client: httpx.Client, at: str, images: list[Any], position: int
     label = CLASSES[(position + position // len(images)) % len(CLASSES)]
     start = time.monotonic()
     body = {"rows": [images[position % len(images)]["row_id"]], "label": label}
-    client.post(f"{at}/labels", json=body).raise_for_status()
+    client.post(f"{at}/changes", json=body).raise_for_status()
     return time.monotonic() - start
 
 

@@ -233,7 +233,7 @@ def label_and_browse(
             match dice.choices(("label", "images", "dataset", "rows", "picture", "history"), (4, 3, 2, 1, 3, 1))[0]:
                 case "label":
                     row_id, label = dice.choice(labeled), dice.choice(CLASSES)
-                    answer = send("label", "POST", f"{of_dataset}/labels", json={"rows": [row_id], "label": label})
+                    answer = send("label", "POST", f"{of_dataset}/changes", json={"rows": [row_id], "label": label})
                     if answer is None:  # the label may have been stored or not
                         with measured.lock:
                             measured.labels.pop((person.project, row_id), None)

@@ -270,12 +270,12 @@ def take_all(server: Server, album: Album) -> None:
         return server.send("runs", {"dataset_id": cells["id"], "name": name, "recipe": QUICK | recipe})
 
     instant, tuned = trained("Instant, 32 px", stage="instant", image_size=32), trained("First", epochs=EPOCHS)
-    server.until(f"runs/{tuned['id']}", lambda run: (run["epoch"] or 0) > EPOCHS // 2)
+    server.until(f"jobs/{tuned['id']}", lambda run: (run["epoch"] or 0) > EPOCHS // 2)
     run = f"/runs/{tuned['id']}"
     addresses["result"] = run[1:]
     result = {"step": "result", "addresses": addresses}
     album.take("training", run, guide=result)
-    server.until(f"runs/{tuned['id']}", lambda run: run["state"] == "done")
+    server.until(f"jobs/{tuned['id']}", lambda run: run["state"] == "done")
 
     album.take("results", run, guide=result)
     album.take("results-confusion", f"{run}?tab=confusion", worst_cell, guide=result)
@@ -283,7 +283,7 @@ def take_all(server: Server, album: Album) -> None:
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
     prediction = server.send("predictions", {"classifier_id": tuned["id"], "dataset_id": "samples-new"})
-    server.until(f"predictions/{prediction['id']}", lambda state: state["state"] == "done")
+    server.until(f"jobs/{prediction['id']}", lambda state: state["state"] == "done")
     addresses["predict"] = f"predict?classifier={tuned['id']}"
     review = {"step": "predict", "addresses": addresses}
     album.take("prediction", f"/predictions/{prediction['id']}", guide=review)

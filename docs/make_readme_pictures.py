@@ -200,9 +200,9 @@ def take_objects(server: Server, chromium: "Browser", images: Path) -> None:
     objects = server.until(f"computations/objects/{fields}", lambda state: state["objects"] is not None)["objects"]
     server.until(f"datasets/{objects['dataset_id']}", lambda state: state["state"] == "ready")
     run = server.send("runs", {"dataset_id": labeled, "name": "Blood cells", "recipe": RECIPE})["id"]
-    server.until(f"runs/{run}", lambda state: state["state"] == "done")
+    server.until(f"jobs/{run}", lambda state: state["state"] == "done")
     prediction = server.send("predictions", {"classifier_id": run, "dataset_id": objects["dataset_id"]})["id"]
-    server.until(f"predictions/{prediction}", lambda state: state["state"] == "done")
+    server.until(f"jobs/{prediction}", lambda state: state["state"] == "done")
     conditions = {f"{name}_{k}": name for name in EOSINOPHILS for k in range(1, SAMPLES + 1)}
     sampling = {"by": "pattern", "pattern": r"(\w+)\.png", "conditions": conditions}
     server.send(f"predictions/{prediction}/samples", sampling, "PUT")

@@ -85,7 +85,7 @@ class App:
 
     def label(self, where: str, positions: Iterable[int], label: str | None) -> Any:
         """Give the images that stand there now a label."""
-        return self.send("POST", f"{where}/labels", {"images": self.ids(where, positions), "label": label})
+        return self.send("POST", f"{where}/changes", {"images": self.ids(where, positions), "label": label})
 
     def undo(self, change: int) -> Any:
         """Take a change back."""

@@ -82,11 +82,11 @@ def until(is_so: Callable[[], Any], seconds: float = 90) -> Any:  # Any: what is
     return value
 
 
-def ended(client: httpx.Client, run_id: str, seconds: float = 90, what: str = "runs") -> Json:
-    """A run or prediction once it has ended."""
+def ended(client: httpx.Client, job_id: str, seconds: float = 90) -> Json:
+    """A job once it has ended."""
 
     def look() -> Json | None:
-        body: Json = client.get(f"{API}/{what}/{run_id}").json()
+        body: Json = client.get(f"{API}/jobs/{job_id}").json()
         return None if body["state"] in ("queued", "starting", "running", "stopping") else body
 
     return until(look, seconds)  # type: ignore[no-any-return]

@@ -131,10 +131,8 @@ OF_VIEWERS = {
 OF_ANNOTATORS = {
     ("post", "/computations"),  # of what labeling uses
     ("put", "/lists/{list_id}/draw/rows/{row_id}"),
-    ("post", "/datasets/{dataset_id}/labels"),
     ("post", "/changes/{change_id}/{action}"),
-    ("post", "/datasets/{dataset_id}/exclusions"),
-    ("post", "/datasets/{dataset_id}/confirmed-labels"),
+    ("post", "/datasets/{dataset_id}/changes"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("post", "/jobs/{job_id}/{action}"),  # stop computations for pages
 }
@@ -234,7 +232,7 @@ def test_labels_and_undo_belong_to_the_user_who_signed_in(served: Served, admin:
         time.sleep(0.1)
     image = eve.get(f"{in_lists(address)}/rows").json()["items"][0]["image_id"]
     body = {"images": [image], "label": "new"}
-    change = ann.post(f"{address}/labels", json=body, headers={"X-Author": "bob"}).json()["change"]
+    change = ann.post(f"{address}/changes", json=body, headers={"X-Author": "bob"}).json()["change"]
     (made,) = label_changes(eve, address)
     assert made["made_by"] == "ann"
     at = f"{project}{API}/changes/{change}"
@@ -501,7 +499,7 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
     digest = changing.get(f"{in_lists(dataset)}/row-ids").headers["Rows-Digest"]
     n_listed = changing.get(dataset).json()["n_images"]
     labels = {"filters": {}, "n_listed": n_listed, "digest": digest, "label": "lymphocyte"}
-    assert changing.post(f"{dataset}/labels", json=labels).status_code == 200
+    assert changing.post(f"{dataset}/changes", json=labels).status_code == 200
     assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).status_code == 200
     assert admin.delete(member).status_code == 204
     assert admin.patch(f"{API}/users/missing", json={"is_active": False}).status_code == 404

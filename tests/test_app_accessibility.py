@@ -175,7 +175,7 @@ def test_a_failure_is_an_alert_and_other_messages_are_not(page: "Page", app_serv
     page.keyboard.press("1")
     page.get_by_role("status").get_by_text("No image is selected").wait_for()
     assert page.get_by_role("alert").count() == 0
-    page.route("**/labels", lambda route: route.abort())
+    page.route("**/changes", lambda route: route.abort())
     page.get_by_role("gridcell").first.click()
     page.keyboard.press("3")
     page.get_by_role("alert").get_by_text("does not answer").first.wait_for()

@@ -73,7 +73,7 @@ class Lab:
     def label(self, image_ids: list[str], label: str | None) -> int:
         """Give images a label; the number of the change."""
         body = {"images": image_ids, "label": label}
-        answer = self.client.post(f"{API}/datasets/{self.cells}/labels", json=body)
+        answer = self.client.post(f"{API}/datasets/{self.cells}/changes", json=body)
         assert answer.status_code == 200, answer.text
         return int(answer.json()["change"])
 
@@ -89,7 +89,7 @@ class Lab:
         return {image["path"]: image["label"] for image in self.get(f"lists/{self.cells}/rows?limit=2000")["items"]}
 
     def split(self, run: str) -> dict[str, str]:
-        rows = Run(Path(self.get(f"runs/{run}")["folder"])).split
+        rows = Run(Path(self.get(f"jobs/{run}")["folder"])).split
         return {Path(row.path).name: row.split for row in rows}
 
 
@@ -130,7 +130,7 @@ def test_removed_images_are_counted_before_training_again(lab: Lab) -> None:
 
     def exclude(is_excluded: bool) -> None:
         body = {"images": left_out, "is_excluded": is_excluded}
-        assert lab.client.post(f"{where}/exclusions", json=body).status_code < 300
+        assert lab.client.post(f"{where}/changes", json=body).status_code < 300
 
     exclude(True)
     change = lab.label(trained[2:], None)
@@ -173,7 +173,7 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
     before = [{"path": source["path"]} for source in lab.get(f"datasets/{lab.cells}")["sources"]]
     tested = lab.get(f"lists/{lab.cells}/rows?run={lab.run}&part=test&limit=1")["items"]
     body = {"images": [tested[0]["image_id"]], "is_excluded": True}
-    assert lab.client.post(f"{API}/datasets/{lab.cells}/exclusions", json=body).status_code < 300
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/changes", json=body).status_code < 300
     answer(0, "large")
     answer(1, "large")
     counts, changes = join()
@@ -188,7 +188,7 @@ def test_adding_predicted_images_shows_what_a_new_training_has_more_or_less(lab:
     assert lab.client.patch(f"{API}/datasets/{lab.cells}", json={"sources": before}).status_code == 200
     until(lambda: lab.get(f"datasets/{lab.cells}")["state"] == "ready")
     body["is_excluded"] = False
-    assert lab.client.post(f"{API}/datasets/{lab.cells}/exclusions", json=body).status_code < 300
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/changes", json=body).status_code < 300
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
 
 
@@ -198,8 +198,8 @@ def test_a_training_with_a_time_budget_is_repeated_with_its_groups(lab: Lab) -> 
     change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, {**FINETUNE, "group": r"slide\d"}, "Regrouped", budget="10m")
     assert lab.undo(change) == 200
-    assert Run(Path(lab.get(f"runs/{run}")["folder"])).recipe.group == "group"  # the column of the app's own table
-    assert lab.get(f"runs/{run}")["recipe"]["group"] == r"slide\d"
+    assert Run(Path(lab.get(f"jobs/{run}")["folder"])).recipe.group == "group"  # the column of the app's own table
+    assert lab.get(f"jobs/{run}")["recipe"]["group"] == r"slide\d"
 
 
 def test_new_images_without_a_known_group_are_counted_before_training_again(lab: Lab) -> None:
@@ -222,7 +222,7 @@ def test_groups_of_a_training_table_that_a_pattern_matched_are_shown_as_those_of
     change = lab.label([image["image_id"]], "medium")
     run = trained_here(lab.workspace, lab.cells, QUICK, "With a changed label")
     assert lab.undo(change) == 200
-    folder = Path(lab.get(f"runs/{run}")["folder"])
+    folder = Path(lab.get(f"jobs/{run}")["folder"])
     opened = Run(folder).environment.opened
     assert (opened.group, opened.group_pattern, opened.column_pattern) == ("group", None, r"slide\d+")
     assert "“slide\\d+”" in methods_text(folder)
@@ -251,7 +251,7 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     assert lab.get(f"runs/{lab.run}/image-changes")["trained"] == {"id": job, "name": "Second"}
     assert lab.split(job) == lab.split(lab.run)
     assert {part["part"]: part["n"] for part in preview.json()["parts"]}["test"] == len(rows)
-    assert lab.get(f"runs/{job}")["repeats_run"] == lab.run
+    assert lab.get(f"jobs/{job}")["repeats_run"] == lab.run
     label_of = {row["image_id"]: row["label"] for row in lab.get(f"lists/{job}/rows")["items"]}
     assert label_of[rows[0]["image_id"]] != rows[0]["label"]
     assert lab.get(f"lists/{job}/rows?only=corrected")["items"] == []
@@ -259,13 +259,13 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
     third = queue_run(lab.client, lab.cells, QUICK, name="Third", repeats_run=job)
     assert ended(lab.client, third)["state"] == "done"
     first = lab.get(f"jobs/{lab.run}/results")
-    fair = Run(Path(lab.get(f"runs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
+    fair = Run(Path(lab.get(f"jobs/{lab.run}")["folder"])).metrics["accuracy"].value or 0
     assert "limit-relabeled" not in {reason["code"] for reason in first["reasons"]}
     assert "relabeled" not in {section["name"] for section in first["sections"]}
-    assert lab.get(f"runs/{lab.run}")["headline"]["n_relabeled"] == 0
+    assert lab.get(f"jobs/{lab.run}")["headline"]["n_relabeled"] == 0
     for run in (job, third):
-        assert lab.get(f"runs/{run}")["headline"]["n_relabeled"] == 1
-        folder = Path(lab.get(f"runs/{run}")["folder"])
+        assert lab.get(f"jobs/{run}")["headline"]["n_relabeled"] == 1
+        folder = Path(lab.get(f"jobs/{run}")["folder"])
         results = lab.get(f"jobs/{run}/results")
         (reason,) = (each for each in results["reasons"] if each["code"] == "limit-relabeled")
         assert reason["severity"] == "care"
@@ -274,9 +274,9 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
         assert "1 of them relabeled after looking at misclassified images" in methods_text(folder)
         assert reason["claim"] in (folder / "model_card.md").read_text(encoding="utf-8")
     moved = folder.with_name("moved")
-    Path(lab.get(f"runs/{job}")["folder"]).rename(moved)
+    Path(lab.get(f"jobs/{job}")["folder"]).rename(moved)
     assert "report-unknown-labels" in {reason.code for reason in verdict_of_run(read_run(folder)).reasons}
-    moved.rename(lab.get(f"runs/{job}")["folder"])
+    moved.rename(lab.get(f"jobs/{job}")["folder"])
     compared = lab.get(f"comparison?run_id={lab.run}&run_id={job}")
     pair, differing, runs = compared["sections"]
     assert pair["subtitle"].startswith(f"{len(rows)} common test images")
@@ -315,7 +315,7 @@ def test_suspected_label_errors_are_computed_and_reviewed_in_the_gallery(lab: La
 
 def confirm(lab: Lab, images: list[str], *, is_confirmed: bool = True) -> int:
     body = {"images": images, "is_confirmed": is_confirmed}
-    return lab.client.post(f"{API}/datasets/{lab.cells}/confirmed-labels", json=body).status_code
+    return lab.client.post(f"{API}/datasets/{lab.cells}/changes", json=body).status_code
 
 
 def checked_labels(lab: Lab, run: str) -> Json:
@@ -445,7 +445,7 @@ def test_an_explanation_is_requested_and_canceled(lab: Lab) -> None:
 @pytest.mark.exhaustive
 def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(lab: Lab) -> None:
     folded = trained_here(lab.workspace, lab.cells, {**QUICK, "split.folds": 2}, "Two folds")
-    run = Run(Path(lab.get(f"runs/{folded}")["folder"]))
+    run = Run(Path(lab.get(f"jobs/{folded}")["folder"]))
     fold_of = {row.image_id: row.fold for row in run.split}
     statuses: dict[int, str] = {}
     for k, row in enumerate(run.predictions):
@@ -466,7 +466,7 @@ def test_an_out_of_fold_prediction_is_explained_with_the_classifier_of_its_fold(
 @pytest.mark.exhaustive
 def test_measured_images_of_runs_and_evaluations_are_explained_and_their_pictures_kept(lab: Lab) -> None:
     created = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": lab.cells, "name": None}).json()
-    assert ended(lab.client, created["id"], what="evaluations")["state"] == "done"
+    assert ended(lab.client, created["id"])["state"] == "done"
     jobs = (lab.run, created["id"])
     for job in jobs:
         assert lab.compute("explanation", f"{job}.0")["state"] in ("waiting", "running")
@@ -489,4 +489,4 @@ def test_measured_images_of_runs_and_evaluations_are_explained_and_their_picture
         repeated = lab.client.get(f"{place}/picture", headers={"If-None-Match": first.headers["etag"]})
         assert repeated.status_code == 304
         assert lab.compute("explanation", subject)["state"] == "ready"
-    assert Run(Path(lab.get(f"runs/{lab.run}")["folder"])).map_checks is not None
+    assert Run(Path(lab.get(f"jobs/{lab.run}")["folder"])).map_checks is not None

@@ -481,10 +481,10 @@ def test_labels_of_very_many_images_are_given_at_once(app: App, tmp_path: Path) 
     where = f"datasets/{app.open(save_cells(tmp_path / 'cells'))['id']}"
     body = {"images": [f"flat/slide{k}.png" for k in range(200_000)], "label": "a"}
     assert len(json.dumps(body)) > 2**20
-    assert app.refused("POST", f"{where}/labels", body)["code"] == "images-changed"  # there are none, but it was read
+    assert app.refused("POST", f"{where}/changes", body)["code"] == "images-changed"  # there are none, but it was read
     assert app.refused("PATCH", where, {"name": "x" * 2**20})["status"] == 413
     content = b"[" + b"0," * 17 * 2**20
-    assert app.refused("POST", f"{where}/labels", content=content)["status"] == 413
+    assert app.refused("POST", f"{where}/changes", content=content)["status"] == 413
 
 
 def test_what_is_still_being_read_is_not_reported(app: App, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_confirmed_labels_outlive_folders_that_are_added_and_excluded(app: App, 
     dataset_id = opened(app, (here, None))["id"]
     app.send(
         "POST",
-        f"datasets/{dataset_id}/confirmed-labels",
+        f"datasets/{dataset_id}/changes",
         {"images": app.ids(f"datasets/{dataset_id}", [0, 4]), "is_confirmed": True},
     )
 

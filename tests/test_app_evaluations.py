@@ -14,7 +14,6 @@ import pytest
 import tifffile
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from image_sets import in_jobs, in_lists
 from PIL import Image
 from small_workspace import (
     API,
@@ -70,7 +69,7 @@ class Lab:
         answer = self.client.post(f"{API}/runs/{self.run}/evaluations", json={"dataset_id": dataset_id})
         assert answer.status_code == 201, answer.text
         assert answer.json()["state"] in ("queued", "starting")
-        return ended(self.client, answer.json()["id"], what="evaluations")
+        return ended(self.client, answer.json()["id"])
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +88,7 @@ def other(lab: Lab) -> Json:
     folder = write_cells(lab.workspace.roots[0] / "other day", 30, seed=7)
     dataset = open_images(lab.workspace, folder)
     first = [lab.get(f"lists/{dataset}/rows?limit=1")["items"][0]["image_id"]]
-    labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
+    labeled = lab.client.post(f"{API}/datasets/{dataset}/changes", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     outlook = lab.outlook(dataset)
     assert outlook == {
@@ -137,7 +136,7 @@ def test_an_evaluation_gives_the_numbers_of_the_labels_as_corrected_in_the_app(l
     (per_class,) = (section for section in results["sections"] if section["name"] == "per_class")
     assert [row[1]["value"] for row in per_class["blocks"][0]["rows"]] == [9, 11, 10]
     assert lab.get(f"jobs/{other['id']}/results") == results  # from the cache
-    classifier = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"])
+    classifier = cs.load_classifier(lab.get(f"jobs/{lab.run}")["folder"])
     rows = lab.get(f"lists/{other['id']}/rows")["items"]
     assert [row["predicted"] for row in rows] == [
         row.predicted for row in classifier.predict([row["path"] for row in rows])
@@ -149,7 +148,7 @@ def test_images_that_a_pattern_groups_are_measured_after_a_label_was_corrected(l
     folder = write_cells(lab.workspace.roots[0] / "grouped day", 30, seed=11)
     dataset = open_images(lab.workspace, folder, group_pattern=r"slide\d+")
     first = [lab.get(f"lists/{dataset}/rows?limit=1")["items"][0]["image_id"]]
-    labeled = lab.client.post(f"{API}/datasets/{dataset}/labels", json={"images": first, "label": "large"})
+    labeled = lab.client.post(f"{API}/datasets/{dataset}/changes", json={"images": first, "label": "large"})
     assert labeled.status_code == 200, labeled.text
     evaluation = lab.evaluate(dataset)
     assert (evaluation["state"], evaluation["n"]) == ("done", 30)
@@ -163,7 +162,7 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
         return [row[2]["value"] for row in own_test["blocks"][0]["rows"]]
 
     before = own_values()
-    file = Path(lab.get(f"runs/{lab.run}")["folder"]) / "metrics.json"
+    file = Path(lab.get(f"jobs/{lab.run}")["folder"]) / "metrics.json"
     text = file.read_text(encoding="utf-8")
     numbers = json.loads(text)
     numbers["metrics"]["accuracy"]["value"] = 0.125
@@ -173,7 +172,7 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
     assert "better than on the run's own test set" in against_own_test(evaluation)
     with in_language("de"):
         assert "besser als im eigenen Testset" in against_own_test(evaluation)
-    assert "unlike-own-test" not in [note["code"] for note in lab.get(f"evaluations/{other['id']}")["notes"]]
+    assert "unlike-own-test" not in [note["code"] for note in lab.get(f"jobs/{other['id']}")["notes"]]
     after = own_values()
     file.write_text(text, encoding="utf-8")
     assert 0.125 not in before
@@ -181,22 +180,21 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
 
 
 def test_the_images_of_an_evaluation_can_be_viewed_and_downloaded(lab: Lab, other: Json) -> None:
-    path = f"evaluations/{other['id']}"
-    mistakes = lab.get(f"{in_lists(path)}/rows?only=misclassified&sort=-probability")
+    mistakes = lab.get(f"lists/{other['id']}/rows?only=misclassified&sort=-probability")
     assert len(mistakes["items"]) == lab.get(f"jobs/{other['id']}/results")["n_mistakes"] > 0
     wrong = mistakes["items"][0]
     assert wrong["label"] != wrong["predicted"]
     row = wrong["row_id"]
     sheet, picture = (
         f"lists/{other['id']}/sheet?rows={row}&side=64",
-        f"{in_lists(path)}/rows/{row}/overview",
+        f"lists/{other['id']}/rows/{row}/overview",
     )
     for what, kind in ((sheet, "image/jpeg"), (picture, "image/png")):
         answer = lab.client.get(f"{API}/{what}")
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
-    table = downloaded(lab.client.get(f"{API}/{in_jobs(path)}/download/predictions"))
+    table = downloaded(lab.client.get(f"{API}/jobs/{other['id']}/download/predictions"))
     assert len(list(csv.DictReader(io.StringIO(table)))) == 30
-    assert lab.client.get(f"{API}/{in_lists(path)}/rows/999/overview").status_code == 404
+    assert lab.client.get(f"{API}/lists/{other['id']}/rows/999/overview").status_code == 404
 
 
 @pytest.mark.exhaustive
@@ -271,28 +269,28 @@ def test_those_who_watch_see_it_end_and_a_stopped_one_can_be_started_again(lab: 
     job = lab.client.post(f"{API}/runs/{lab.run}/evaluations", json={"dataset_id": dataset, "name": "Second"}).json()
     assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 409  # it is needed
     lab.client.post(f"{API}/jobs/{job['id']}/stop")
-    assert ended(lab.client, job["id"], what="evaluations")["state"] in ("stopped", "done")
-    if lab.get(f"evaluations/{job['id']}")["state"] == "stopped":
+    assert ended(lab.client, job["id"])["state"] in ("stopped", "done")
+    if lab.get(f"jobs/{job['id']}")["state"] == "stopped":
         assert lab.client.post(f"{API}/jobs/{job['id']}/resume").status_code == 200
     story = stories_of(lab.client, job["id"], lab.app)[-1]
     assert (story["state"], story["n"], story["name"]) == ("done", 120, "Second")
 
 
 def test_a_removed_evaluation_comes_back_as_it_was(lab: Lab, other: Json) -> None:
-    path = f"{API}/evaluations/{other['id']}"
-    assert lab.client.delete(in_jobs(path)).status_code == 204
+    path = f"{API}/jobs/{other['id']}"
+    assert lab.client.delete(path).status_code == 204
     assert not Path(other["folder"]).exists()
     assert lab.client.get(path).status_code == 404
     assert other["id"] not in [item["id"] for item in lab.get(f"runs/{lab.run}/evaluations")["items"]]
-    assert lab.client.post(f"{in_jobs(path)}/restore").status_code == 200
-    assert lab.get(f"evaluations/{other['id']}") == other
-    assert lab.client.post(f"{in_jobs(path)}/restore").status_code == 404
+    assert lab.client.post(f"{path}/restore").status_code == 200
+    assert lab.get(f"jobs/{other['id']}") == other
+    assert lab.client.post(f"{path}/restore").status_code == 404
 
 
 @pytest.mark.exhaustive
 def test_one_that_was_made_in_a_terminal_is_listed(lab: Lab) -> None:
     folder = write_cells(lab.workspace.roots[0] / "by hand", 12, seed=5)
-    measured = cs.evaluate(lab.get(f"runs/{lab.run}")["folder"], cs.open_dataset(folder), name="by_hand")
+    measured = cs.evaluate(lab.get(f"jobs/{lab.run}")["folder"], cs.open_dataset(folder), name="by_hand")
 
     def listed() -> list[Json]:
         return [item for item in lab.get(f"runs/{lab.run}/evaluations")["items"] if item["name"] == "by_hand"]

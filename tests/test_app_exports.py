@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from image_sets import in_jobs
 from ruamel.yaml import YAML
 from small_workspace import (
     API,
@@ -66,16 +65,16 @@ def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(
     job = lab.client.post(f"{API}/runs/{lab.run}/exports", json={"to": "onnx"})
     assert job.status_code == 201, job.text
     path = job.headers["Location"].removeprefix(f"{API}/")
-    assert lab.client.get(f"{API}/{in_jobs(path)}/download/export").json()["code"] == "export-not-finished"
-    done = ended(lab.client, job.json()["id"], what="exports")
+    assert lab.client.get(f"{API}/{path}/download/export").json()["code"] == "export-not-finished"
+    done = ended(lab.client, job.json()["id"])
     assert (done["state"], done["to"], done["error"], done["is_outdated"]) == ("done", "onnx", None, False)
     assert done["verification"]["label_agreement"] == 1
     assert 0 < done["verification"]["n_files"] == done["verification"]["n"]
     assert done["verification"]["max_logit_difference_sd"] < 1e-3
-    assert lab.get(f"jobs/{done['id']}")["links"]["result"] == f"/{path}"
+    assert path == f"jobs/{done['id']}"
     assert done["id"] in [each["id"] for each in lab.get(f"runs/{lab.run}/exports")["items"]]
 
-    answer = lab.client.get(f"{API}/{in_jobs(path)}/download/export")
+    answer = lab.client.get(f"{API}/{path}/download/export")
     assert answer.headers["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         archive.extractall(tmp_path)
@@ -86,7 +85,7 @@ def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(
     files = sorted(map(str, lab.images.rglob("*.png")))[::7]
     script = [sys.executable, "-I", "classify.py", "model.onnx", *files]
     printed = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=True).stdout
-    expected = cs.load_classifier(lab.get(f"runs/{lab.run}")["folder"], "cpu").predict(files)["predicted"]
+    expected = cs.load_classifier(lab.get(f"jobs/{lab.run}")["folder"], "cpu").predict(files)["predicted"]
     assert [row["predicted"] for row in csv.DictReader(printed.splitlines())] == expected
 
 
@@ -95,9 +94,9 @@ def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(
     about = {"authors": ["Ada Kern"], "license": "MIT", "citation": "doi 10.1234/abc"}
     assert lab.client.post(path, json={"to": "onnx"} | about).json()["code"] == "export-without-attribution"
     job = lab.client.post(path, json={"to": "bioimageio"} | about)
-    done = ended(lab.client, job.json()["id"], what="exports")
+    done = ended(lab.client, job.json()["id"])
     described = YAML(typ="safe").load(Path(done["folder"]) / exports.CONTENT / "rdf.yaml")
-    assert described["name"] == lab.get(f"runs/{lab.run}")["name"]
+    assert described["name"] == lab.get(f"jobs/{lab.run}")["name"]
     assert (described["authors"], described["license"]) == ([{"name": "Ada Kern"}], "MIT")
     assert described["cite"] == [{"text": "doi 10.1234/abc", "doi": "10.1234/abc"}]
 
@@ -116,12 +115,13 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
     change_job(lab.workspace, job.id, state="started", queued=None)
     job.run.stop_file.touch()
     assert process.main(job.folder, lab.workspace.folder) == 0
-    assert lab.get(f"exports/{job.id}")["state"] == "stopped"
-    assert lab.get(f"exports/{job.id}")["verification"] is None
+    assert lab.get(f"jobs/{job.id}")["state"] == "stopped"
+    assert lab.get(f"jobs/{job.id}")["verification"] is None
     assert not (job.folder / exports.CONTENT).exists()
-    assert lab.get(f"jobs/{job.id}")["actions"] == ["resume", "remove"]
+    listed = {each["id"]: each["actions"] for each in lab.get("jobs?kind=export")["items"]}
+    assert listed[job.id] == ["resume", "remove"]
     assert lab.client.post(f"{API}/jobs/{job.id}/resume").status_code == 200
-    done = ended(lab.client, job.id, what="exports")
+    done = ended(lab.client, job.id)
     assert (done["state"], done["verification"]["label_agreement"]) == ("done", 1)
     with pytest.raises(cs.CoverslipError):
         stop_job(lab.workspace, job.id)
@@ -129,23 +129,23 @@ def test_an_export_that_was_stopped_leaves_nothing_and_can_be_started_again(lab:
 
 @pytest.mark.exhaustive
 def test_an_export_goes_to_the_trash_and_comes_back(lab: Lab) -> None:
-    path = f"{API}/exports/{exported_here(lab.workspace, lab.run, 'onnx')}"
-    assert lab.client.delete(in_jobs(path)).status_code == 204
+    path = f"{API}/jobs/{exported_here(lab.workspace, lab.run, 'onnx')}"
+    assert lab.client.delete(path).status_code == 204
     assert lab.client.get(path).status_code == 404
     assert "export" in [each["kind"] for each in lab.get("trash")["items"]]
-    assert lab.client.post(f"{in_jobs(path)}/restore").json()["state"] == "done"
-    assert lab.client.get(f"{in_jobs(path)}/download/export").status_code == 200
+    assert lab.client.post(f"{path}/restore").json()["state"] == "done"
+    assert lab.client.get(f"{path}/download/export").status_code == 200
 
 
 @pytest.mark.exhaustive
 def test_an_export_is_outdated_once_the_classifier_decides_otherwise(lab: Lab) -> None:
     export = exported_here(lab.workspace, lab.run, "onnx")
-    assert not lab.get(f"exports/{export}")["is_outdated"]
-    card = Path(lab.get(f"runs/{lab.run}")["folder"]) / "classifier" / "classifier.json"
+    assert not lab.get(f"jobs/{export}")["is_outdated"]
+    card = Path(lab.get(f"jobs/{lab.run}")["folder"]) / "classifier" / "classifier.json"
     before = card.read_text(encoding="utf-8")
     card.write_text(json.dumps(json.loads(before) | {"uncertain_below": 0.77}), encoding="utf-8")
     try:
-        assert lab.get(f"exports/{export}")["is_outdated"]
+        assert lab.get(f"jobs/{export}")["is_outdated"]
     finally:
         card.write_text(before, encoding="utf-8")
 
@@ -160,7 +160,7 @@ def test_an_export_that_fails_gives_the_reason_and_leaves_nothing(lab: Lab) -> N
         assert process.main(job.folder, lab.workspace.folder) == 1
     finally:
         weights.write_bytes(content)
-    failed = lab.get(f"exports/{job.id}")
+    failed = lab.get(f"jobs/{job.id}")
     assert (failed["state"], failed["verification"], failed["size_bytes"]) == ("failed", None, None)
     assert failed["error"]["what"]
     assert failed["error"]["do"]
@@ -172,7 +172,7 @@ def test_only_finished_trainings_and_known_formats_are_exported(lab: Lab) -> Non
     path = f"{API}/runs/{lab.run}/exports"
     assert lab.client.post(path, json={"to": "docx"}).status_code == 422
     assert lab.client.post(f"{API}/runs/none/exports", json={"to": "onnx"}).status_code == 404
-    status = Path(lab.get(f"runs/{lab.run}")["folder"]) / "status.json"
+    status = Path(lab.get(f"jobs/{lab.run}")["folder"]) / "status.json"
     before = status.read_text(encoding="utf-8")
     status.write_text(json.dumps(json.loads(before) | {"state": "stopped"}), encoding="utf-8")
     try:

@@ -127,9 +127,9 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     of_first, of_second = f"{in_lists(at)}/rows/{rows[0]}/field", f"{in_lists(at)}/rows/{rows[9]}/field"
     before = app.get(f"{of_first}/labels")
     assert [before["classes"][k] for k in before["labels"]] == ["large", "small"] * 4 + ["large"]
-    change = app.send("POST", f"{at}/labels", {"rows": rows[:3], "label": "other"})["change"]
-    app.send("POST", f"{at}/labels", {"rows": [rows[4]], "label": None})
-    app.send("POST", f"{at}/exclusions", {"rows": [rows[5]], "is_excluded": True})
+    change = app.send("POST", f"{at}/changes", {"rows": rows[:3], "label": "other"})["change"]
+    app.send("POST", f"{at}/changes", {"rows": [rows[4]], "label": None})
+    app.send("POST", f"{at}/changes", {"rows": [rows[5]], "is_excluded": True})
     after = app.get(f"{of_first}/labels")
     names = [None if k < 0 else after["classes"][k] for k in after["labels"]]
     assert names == ["other", "other", "other", "small", None, "small", "large", "small", "large"]
@@ -137,10 +137,10 @@ def test_points_state_classes_and_labels_of_a_field_follow_changes(app: App, tmp
     assert app.get(f"{of_second}/labels")["labels"] == before["labels"]
     small = [row for k, row in enumerate(app.rows(at)) if k % 9 % 2]
     app.send("PATCH", at, {"classes": ["large"]})
-    app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": True})
+    app.send("POST", f"{at}/changes", {"rows": small, "is_excluded": True})
     in_use = app.get(f"{of_second}/labels")
     assert (in_use["classes"], in_use["labels"]) == (["large", "other"], [0, -1] * 4 + [0])
-    app.send("POST", f"{at}/exclusions", {"rows": small, "is_excluded": False})
+    app.send("POST", f"{at}/changes", {"rows": small, "is_excluded": False})
     app.undo(change)
     assert app.get(f"{of_first}/labels")["labels"][:4] == before["labels"][:4]
     _, boxes, rings = outlines(app, of_first)

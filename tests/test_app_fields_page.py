@@ -137,7 +137,7 @@ def trained(app_server: RunningApp, objects: Any) -> tuple[str, str]:
     """A training on the objects, and its prediction of the same objects."""
     run = app_server.trained(objects["id"], QUICK)
     prediction = app_server.send("predictions", {"classifier_id": run, "dataset_id": objects["id"]})["id"]
-    app_server.ended(f"predictions/{prediction}")
+    app_server.ended(f"jobs/{prediction}")
     return run, prediction
 
 

@@ -45,7 +45,7 @@ def train_by_clicks(page: "Page", name: str) -> None:
 
 def check_numbers(page: "Page", app: RunningApp) -> None:
     """The page of a training says what is in its metrics.json."""
-    run = app.get(f"runs/{page.url.rpartition('/')[2]}")
+    run = app.get(f"jobs/{page.url.rpartition('/')[2]}")
     metrics = json.loads((Path(run["folder"]) / "metrics.json").read_text())
     page.get_by_role("link", name="Metrics", exact=True).click()
     numbers = page.get_by_role("region", name=re.compile("^Metrics on"))
@@ -314,7 +314,7 @@ def test_a_training_outlives_the_browser_and_the_app(
     page.get_by_role("heading", name="Limitations").wait_for(timeout=JOB_MS)
     page.get_by_role("link", name="Training", exact=True).click()
     assert epochs_on_the_page(page) == [str(n) for n in range(21)]
-    run_state = app.get(f"runs/{run}")
+    run_state = app.get(f"jobs/{run}")
     assert [row["epoch"] for row in run_state["trainings"][0]["epochs"]] == list(range(21))
 
 
@@ -327,13 +327,13 @@ def test_a_training_is_stopped_and_resumed_by_its_buttons(page: "Page", stock: S
     page.get_by_text("The best classifier so far is saved. You can resume the training from this point.").wait_for(
         timeout=JOB_MS
     )
-    stopped = stock.app.get(f"runs/{run}")
+    stopped = stock.app.get(f"jobs/{run}")
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
     page.get_by_role("button", name="Resume", exact=True).click()
     page.get_by_text(f"Epoch {stopped['epoch'] + 2} of 400").first.wait_for(timeout=JOB_MS)
     page.get_by_role("button", name="Stop (resume later)").click()
     page.get_by_role("button", name="Resume", exact=True).wait_for(timeout=JOB_MS)
-    n = stock.app.get(f"runs/{run}")["epoch"]
+    n = stock.app.get(f"jobs/{run}")["epoch"]
     assert epochs_on_the_page(page) == [str(k) for k in range(n + 1)]
     open_page(page, f"/predict?classifier={run}")
     page.get_by_role("radio", checked=True).wait_for()

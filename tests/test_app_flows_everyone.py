@@ -188,5 +188,5 @@ def test_a_running_training_is_accessible_and_says_what_a_stop_leaves(page_for_a
         timeout=JOB_MS
     )
     check_accessible(page)
-    assert stock.app.get(f"runs/{run}")["has_classifier"] is False
+    assert stock.app.get(f"jobs/{run}")["has_classifier"] is False
     stock.app.send(f"jobs/{run}", method="DELETE")

@@ -149,7 +149,7 @@ def test_from_fields_and_points_to_an_export_of_relabeled_objects_by_the_app_alo
     train_by_clicks(page, "Red cells")
     run = page.url.rpartition("/")[2]
     sets: dict[str, set[str]] = {}
-    for row in csv.DictReader((Path(app.get(f"runs/{run}")["folder"]) / "split.csv").open(encoding="utf-8")):
+    for row in csv.DictReader((Path(app.get(f"jobs/{run}")["folder"]) / "split.csv").open(encoding="utf-8")):
         sets.setdefault(row["image_id"].partition("#")[0], set()).add(row["split"])
     assert len(sets) == 6
     assert all(len(each) == 1 for each in sets.values())
@@ -166,7 +166,7 @@ def test_from_fields_and_points_to_an_export_of_relabeled_objects_by_the_app_alo
     prediction = page.url.rpartition("/predictions/")[2].partition("/")[0]
     page.locator(".tiles[data-sharp=true]").wait_for()
     page.locator("canvas[aria-hidden]").wait_for()
-    app.until(f"predictions/{prediction}", lambda state: state["state"] == "done", seconds=JOB_MS / 1000)
+    app.until(f"jobs/{prediction}", lambda state: state["state"] == "done", seconds=JOB_MS / 1000)
     first = app.get(f"lists/{prediction}/rows?rows=0")["items"][0]
     x, y = map(float, (tmp_path / "second" / "cells.csv").read_text().splitlines()[1].split(",")[:2])
     _, place = stage_of(page)

@@ -157,7 +157,7 @@ def test_a_correction_that_could_not_be_kept_is_reported_and_not_undone(page: "P
 
 @pytest.mark.exhaustive
 def test_what_needs_the_eye_gets_less_and_none_is_skipped(page: "Page", review: Review) -> None:
-    before = review.app.get(f"predictions/{review.prediction}")["n_review"]
+    before = review.app.get(f"jobs/{review.prediction}")["n_review"]
     assert before >= N_BROKEN
     review.open(page, "review")
     rows = page.get_by_role("gridcell")
@@ -189,9 +189,9 @@ def hear_of_rows(page: "Page", n: int) -> None:
 
 @pytest.mark.exhaustive
 def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: Review) -> None:
-    state = {**review.app.get(f"predictions/{review.prediction}"), "state": "running"}
+    state = {**review.app.get(f"jobs/{review.prediction}"), "state": "running"}
     send_stories(page, review.prediction, *({**state, "n_done": n} for n in (1, state["n_done"])))
-    page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
+    page.route(f"**/api/v1/jobs/{review.prediction}?kind=predict", lambda route: route.fulfill(json=state))
     requests: list[str] = []
     have_all_come = False
 
@@ -226,8 +226,8 @@ def test_the_image_under_the_keys_stays_while_others_come(page: "Page", review: 
 
 @pytest.mark.exhaustive
 def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page", review: Review) -> None:
-    prediction = review.app.get(f"predictions/{review.prediction}")
-    run = review.app.get(f"runs/{prediction['run_id']}")
+    prediction = review.app.get(f"jobs/{review.prediction}")
+    run = review.app.get(f"jobs/{prediction['run_id']}")
     before = review.app.get(f"datasets/{run['dataset_id']}")
     review.open(page)
     label = others(review, 1)[0]
@@ -251,7 +251,7 @@ def test_corrections_join_the_training_set_and_it_is_trained_again(page: "Page",
     page.get_by_role("button", name="Add and retrain").click()
     page.wait_for_url("**/runs/*")
     page.unroute_all(behavior="ignoreErrors")
-    second_run = review.app.ended(f"runs/{page.url.rpartition('/')[2]}")
+    second_run = review.app.ended(f"jobs/{page.url.rpartition('/')[2]}")
     assert (second_run["state"], second_run["repeats_run"]) == ("done", run["id"])
     after = review.app.get(f"datasets/{run['dataset_id']}")
     assert (after["n_images"], after["n_labeled"]) == (before["n_images"] + 1, before["n_labeled"] + 1)
@@ -332,9 +332,9 @@ def test_a_click_selects_an_image_that_was_searched_for_and_a_double_click_opens
 
 
 def test_a_prediction_in_the_queue_says_what_it_waits_for(page: "Page", review: Review) -> None:
-    state = {**review.app.get(f"predictions/{review.prediction}"), "state": "queued", "n_done": 0}
+    state = {**review.app.get(f"jobs/{review.prediction}"), "state": "queued", "n_done": 0}
     send_stories(page, review.prediction, state)
-    page.route(f"**/api/v1/predictions/{review.prediction}", lambda route: route.fulfill(json=state))
+    page.route(f"**/api/v1/jobs/{review.prediction}?kind=predict", lambda route: route.fulfill(json=state))
     page.route(ROWS, lambda route: route.fulfill(body=b""))
     page.goto(f"/predictions/{review.prediction}")
     page.get_by_text("Waiting in the queue.").wait_for()

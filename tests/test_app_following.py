@@ -194,7 +194,7 @@ def test_a_job_that_is_read_slowly_delays_no_other_change(tmp_path: Path) -> Non
         is_topic_sent.wait()
         return job_state(workspace, job_id)
 
-    register(JobKind(name="slow", collection="slow", queue="slow", progress=lambda _: None, story=slow))
+    register(JobKind(name="slow", queue="slow", progress=lambda _: None, story=slow))
     added_map(workspace, "j", kind="slow", key=None)
 
     async def watch() -> None:

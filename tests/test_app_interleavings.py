@@ -129,7 +129,7 @@ class Annotator:
 
 
 def is_change(request: "Request") -> bool:
-    return request.method == "POST" and request.url.endswith("/labels")
+    return request.method == "POST" and request.url.endswith("/changes")
 
 
 @dataclass(frozen=True)
@@ -220,8 +220,8 @@ def test_a_list_that_is_out_of_date_is_read_again_and_its_images_stay_selected(
     cells.nth(n - 1).wait_for()
     cells.first.click()
     page.keyboard.press("Control+a")
-    app_server.send(f"{where}/labels", {"rows": rows["large"][:1], "label": "medium"})
-    with page.expect_response(f"**/{where}/labels") as answer:
+    app_server.send(f"{where}/changes", {"rows": rows["large"][:1], "label": "medium"})
+    with page.expect_response(f"**/{where}/changes") as answer:
         page.keyboard.press("3")
     assert answer.value.status == 412
     cells.nth(n).wait_for()
@@ -245,7 +245,7 @@ def test_labels_of_single_images_by_fifty_people_at_once_are_not_refused(app_ser
         chance = random.Random(person)
         for _ in range(n_labels):
             body = {"rows": [chance.choice(rows)], "label": chance.choice(CLASSES)}
-            app_server.send(f"{where}/labels", body)  # fails if it is refused
+            app_server.send(f"{where}/changes", body)  # fails if it is refused
 
     with ThreadPoolExecutor(50) as people:
         list(people.map(label, range(50)))

@@ -79,7 +79,6 @@ def counting() -> Iterator[JobKind]:
     yield register(
         JobKind(
             name="count",
-            collection="counts",
             queue="counts",
             progress=_progress,
         )
@@ -131,7 +130,7 @@ def test_a_kind_of_job_is_one_record(workspace: Workspace, client: TestClient, c
     assert (running["kind"], running["state"], running["is_lasting"]) == ("count", "running", True)
     assert (running["progress"]["stage"], running["progress"]["total"]) == ("counting", 2000)
     assert running["actions"] == ["stop"]
-    assert running["links"]["result"] == f"/counts/{job_id}"
+    assert running["result"] is None
     assert client.delete(f"{API}/jobs/{job_id}").status_code == 409
 
     assert client.post(f"{API}/jobs/{job_id}/stop").json()["state"] in ("stopping", "stopped")
@@ -187,7 +186,9 @@ def test_work_without_files_is_a_job_too(
     running = until(lambda: (now := state_of(client, job_id))["progress"] and now)
     assert (running["state"], running["name"], running["is_lasting"]) == ("running", "Cells", False)
     assert running["progress"]["total"] == 2000
-    assert running["links"]["result"] == "/datasets/x/count"
+    assert running["result"] == "/datasets/x/count"
+    assert client.get(f"{API}/jobs/{job_id}", params={"kind": "counting"}).json()["id"] == job_id
+    assert client.get(f"{API}/jobs/{job_id}", params={"kind": "train"}).status_code == 404
     assert client.get(f"{API}/jobs/{job_id}/log").json()["items"][0]["text"] == "counting"
     assert client.delete(f"{API}/jobs/{job_id}").status_code == 409
 

@@ -418,7 +418,7 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     prediction = predicted(app, [(file, WHOLE) for file in files], dataset["id"])
     id_of = {image["path"]: image["image_id"] for image in app.get(f"lists/{dataset['id']}/rows")["items"]}
     first = id_of[files[0].relative_to(cells).as_posix()]
-    app.send("POST", f"datasets/{dataset['id']}/exclusions", {"images": [first], "is_excluded": True})
+    app.send("POST", f"datasets/{dataset['id']}/changes", {"images": [first], "is_excluded": True})
 
     def n_excluded() -> int:
         return int(app.get(f"datasets/{dataset['id']}")["n_excluded"])
@@ -434,7 +434,7 @@ def test_images_that_were_excluded_in_the_gallery_stay_excluded_whatever_is_answ
     assert n_excluded() == 1
     answer(app, prediction, 1, None, excluded="unusable")
     second = id_of[files[1].relative_to(cells).as_posix()]
-    inclusion = app.send("POST", f"datasets/{dataset['id']}/exclusions", {"images": [second], "is_excluded": False})
+    inclusion = app.send("POST", f"datasets/{dataset['id']}/changes", {"images": [second], "is_excluded": False})
     answer(app, prediction, 1, None)
     assert app.refused("POST", f"changes/{inclusion['change']}/undo")["code"] == "changed-since"
     assert n_excluded() == 1
@@ -448,7 +448,7 @@ def test_joining_again_includes_what_is_not_excluded_any_more(app: App, new: lis
     prediction = predicted(app, [(file, WHOLE) for file in (*files, *new)])
     app.send(
         "POST",
-        f"datasets/{dataset['id']}/exclusions",
+        f"datasets/{dataset['id']}/changes",
         {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_excluded": True},
     )
 

@@ -64,7 +64,7 @@ def test_the_notice_of_a_label_that_changed_nothing_undoes_no_earlier_change(
     app_server.until(where, lambda dataset: dataset["n_label_changes"] == 1)
     cells.first.click()
     cells.nth(1).click(modifiers=["Shift"])
-    with page.expect_response(lambda response: response.request.method != "GET" and "labels" in response.url):
+    with page.expect_response(lambda response: response.request.method != "GET" and "changes" in response.url):
         page.keyboard.press("2")  # both are medium
     page.get_by_role("status").get_by_role("button", name="Undo").wait_for(state="detached")
     assert app_server.get(where)["n_label_changes"] == 1
@@ -85,7 +85,7 @@ def test_the_next_image_is_selected_after_a_relabeled_and_an_answered_one_left_t
     page: "Page", app_server: RunningApp, images: Any
 ) -> None:
     first = [image["image_id"] for image in app_server.get(f"lists/{images['id']}/rows?limit=4")["items"]]
-    app_server.send(f"datasets/{images['id']}/confirmed-labels", {"images": first, "is_confirmed": True})
+    app_server.send(f"datasets/{images['id']}/changes", {"images": first, "is_confirmed": True})
     open_page(page, f"/datasets/{images['id']}?tab=images&only=confirmed")
     cells = page.get_by_role("gridcell")
     cells.first.click()

@@ -81,11 +81,11 @@ def test_the_map_shows_labels_of_other_people_and_no_refused_label(page: "Page",
     expect(colors).to_have_text(["Excluded12", "round12"])  # a class may be named as what the page says of others
 
     rows = [row["row_id"] for row in app.get(f"{in_lists(dataset)}/rows?label=round")["items"]]
-    app.send(f"{dataset}/labels", {"rows": rows[:4], "label": "Excluded"})
-    app.send(f"{dataset}/exclusions", {"rows": rows[4:5], "is_excluded": True})
+    app.send(f"{dataset}/changes", {"rows": rows[:4], "label": "Excluded"})
+    app.send(f"{dataset}/changes", {"rows": rows[4:5], "is_excluded": True})
     expect(colors).to_have_text(["Excluded16", "round7", "Excluded1"])
 
-    page.route("**/labels", lambda route: route.fulfill(status=500, json={}))
+    page.route("**/changes", lambda route: route.fulfill(status=500, json={}))
     page.get_by_role("gridcell").first.click()
     page.keyboard.press("Delete")
     page.get_by_role("alert").wait_for()

@@ -65,7 +65,7 @@ def test_who_leaves_a_stream_is_no_line_in_the_log(other_app: Callable[..., Runn
             assert stream.recv(4096).startswith(b"HTTP/1.1 200")
             if k % 2:  # a lost connection, else a closed page
                 stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert app.ended(f"runs/{run}")["state"] == "done"
+    assert app.ended(f"jobs/{run}")["state"] == "done"
     assert [line for log in app.workspace.glob("log/*") for line in log.read_text().splitlines()] == []
 
 

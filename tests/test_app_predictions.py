@@ -84,7 +84,7 @@ def test_those_who_watch_see_how_many_rows_there_are(lab: Lab) -> None:
     assert (numbers[0], numbers[-1]) == (0, 41)
     assert lab.stories[-1]["state"] == "done"
     assert lab.stories[-1]["decisions"]["unreadable"] == 1
-    prediction = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
+    prediction = lab.client.get(f"{API}/jobs/{lab.prediction}").json()
     assert (prediction["n_done"], prediction["classes"]) == (41, list(CLASSES))
     assert len(stories_of(lab.client, lab.prediction)) == 1  # it has ended
 
@@ -98,7 +98,7 @@ def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, t
     Image.new("RGB", (640, 480)).save(lab.new.parent / "field.png")
     sources = [str(lab.new / "broken.png"), str(lab.new.parent / "field.png")]
     other = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": sources})
-    state = ended(lab.client, other.json()["id"], what="predictions")
+    state = ended(lab.client, other.json()["id"])
     assert (state["decisions"]["unreadable"], state["n_warned"]) == (1, 1)
     (warned,) = lab.client.get(f"{API}/lists/{state['id']}/rows?only=warning").json()["items"]
     assert "as large as" in warned["warning"]
@@ -118,12 +118,12 @@ def test_a_download_has_the_chosen_format_classes_and_columns_of_the_user_s_tabl
     rows = [f"{image},=A{k},{k}\n" for k, image in enumerate(images)]
     plate.write_text("".join(["path,well,predicted\n", *rows]))
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(plate)]})
-    state = ended(lab.client, answer.json()["id"], what="predictions")
+    state = ended(lab.client, answer.json()["id"])
     assert state["state"] == "done"
     listed = lab.client.get(f"{API}/lists/{state['id']}/rows").json()["items"]
     assert [row["cells"] for row in listed] == [{"well": f"=A{k}", "input:predicted": str(k)} for k in range(5)]
     path = f"{API}/jobs/{state['id']}/download/predictions"
-    plain = lab.client.get(path)
+    plain = lab.client.get(in_jobs(path))
     whole = list(csv.DictReader(io.StringIO(downloaded(plain))))
     assert list(whole[0])[-8:] == [
         *(f"p:{name}" for name in CLASSES),
@@ -161,7 +161,7 @@ def test_all_rows_of_an_image_have_its_cells_and_its_correction(lab: Lab) -> Non
         "path,well,label\n" + "".join(f"{path},{k},large\n" for k, path in enumerate((first, second, first)))
     )
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(wells)]})
-    path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
+    path = f"{API}/predictions/{ended(lab.client, answer.json()['id'])['id']}"
 
     def corrections() -> list[str]:
         text = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
@@ -204,7 +204,7 @@ def test_stated_shares_change_what_is_answered_and_false_ones_are_refused(lab: L
         assert refused.status_code == 422, refused.text
     stated = lab.client.post(f"{API}/predictions", json=request).json()
     assert stated["prevalence"] == {"large": 0.98}
-    assert ended(lab.client, stated["id"], what="predictions")["state"] == "done"
+    assert ended(lab.client, stated["id"])["state"] == "done"
     plain, moved = (
         {
             row["path"]: row["probabilities"]["large"]
@@ -238,7 +238,7 @@ def test_uncertain_ones_come_first_and_corrections_are_kept(lab: Lab) -> None:
     corrected = lab.client.put(f"{in_lists(path)}/rows/{k}/correction", json={"label": "=cmd()"}).json()["row"]
     assert (corrected["row_id"], corrected["correction"]) == (k, "=cmd()")
     assert lab.client.get(f"{in_lists(path)}/rows?only=corrected").json()["items"] == [corrected]
-    assert lab.client.get(path).json()["n_corrected"] == 1
+    assert lab.client.get(in_jobs(path)).json()["n_corrected"] == 1
     table = list(csv.DictReader(io.StringIO(downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions")))))
     assert list(table[0])[5:7] == ["decision", "corrected"]
     assert [row["corrected"] for row in table if row["corrected"]] == ["'=cmd()"]
@@ -259,7 +259,7 @@ def test_what_was_corrected_needs_no_eye_any_more(lab: Lab) -> None:
 
     def in_review() -> list[int]:
         page = lab.client.get(f"{in_lists(path)}/rows?only=review&limit=500").json()
-        state = lab.client.get(path).json()
+        state = lab.client.get(in_jobs(path)).json()
         (listed,) = (
             item for item in lab.client.get(f"{API}/predictions").json()["items"] if item["id"] == lab.prediction
         )
@@ -289,7 +289,7 @@ def test_classes_keep_the_order_of_their_keys_from_labeling_to_predicting(lab: L
     assert lab.client.get(f"{API}/jobs/{run}/results").json()["metrics"]["classes"] == expected
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(lab.new)]})
     assert answer.json()["classes"] == expected
-    ended(lab.client, answer.json()["id"], what="predictions")
+    ended(lab.client, answer.json()["id"])
     for path in (f"predictions/{answer.json()['id']}", f"runs/{run}"):
         assert lab.client.delete(f"{API}/{in_jobs(path)}").status_code == 204
 
@@ -316,7 +316,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     images = open_images(lab.workspace, lab.new, is_labeled=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": images})
     path = f"{API}/predictions/{answer.json()['id']}"
-    assert ended(lab.client, answer.json()["id"], what="predictions")["state"] == "done"
+    assert ended(lab.client, answer.json()["id"])["state"] == "done"
     first, second, third = (row["row_id"] for row in lab.client.get(f"{in_lists(path)}/rows?limit=3").json()["items"])
 
     lab.client.put(f"{in_lists(path)}/rows/{first}/correction", json={"label": "medium"})
@@ -329,7 +329,7 @@ def test_an_image_is_excluded_with_its_reason_and_included_again(lab: Lab) -> No
     assert (row["correction"], row["excluded"]) == (None, "unusable")
     both = {"label": "large", "excluded": "unusable"}
     assert lab.client.put(f"{in_lists(path)}/rows/{first}/correction", json=both).status_code == 422
-    state = lab.client.get(path).json()
+    state = lab.client.get(in_jobs(path)).json()
     assert (state["n_corrected"], state["n_excluded"]) == (3, 2)
     assert [each["row_id"] for each in lab.client.get(f"{in_lists(path)}/rows?only=corrected").json()["items"]] == [
         first,
@@ -369,7 +369,7 @@ def test_a_folder_of_class_folders_stays_labeled_when_it_is_predicted(lab: Lab) 
     until(lambda: dataset_state(lab.workspace, dataset["id"]).state == "ready")
     for images in ({"dataset_id": dataset["id"]}, {"sources": [str(folder)]}):
         answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, **images})
-        path = f"{API}/predictions/{ended(lab.client, answer.json()['id'], what='predictions')['id']}"
+        path = f"{API}/predictions/{ended(lab.client, answer.json()['id'])['id']}"
         rows = lab.client.get(f"{in_lists(path)}/rows").json()["items"]
         assert {row["path"]: row["label"] for row in rows} == labels
         assert lab.client.delete(in_jobs(path)).status_code == 204
@@ -387,7 +387,7 @@ def test_a_prediction_of_a_dataset_has_the_labels_that_the_dataset_has_when_it_i
     assert set(list(expected.values())[2:]) <= set(CLASSES)
     prediction = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "dataset_id": dataset}).json()
     path = f"{API}/predictions/{prediction['id']}"
-    assert ended(lab.client, prediction["id"], what="predictions")["state"] == "done"
+    assert ended(lab.client, prediction["id"])["state"] == "done"
 
     def labels_in_table() -> dict[str, str | None]:
         text = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
@@ -574,11 +574,11 @@ def test_a_table_is_sent_by_whichever_threads_are_free(lab: Lab, monkeypatch: py
 def test_a_removed_prediction_comes_back_with_its_corrections(lab: Lab) -> None:
     path = f"{API}/predictions/{lab.prediction}"
     lab.client.put(f"{in_lists(path)}/rows/3/correction", json={"label": "large"})
-    before, rows = lab.client.get(path).json(), lab.client.get(f"{in_lists(path)}/rows").json()
+    before, rows = lab.client.get(in_jobs(path)).json(), lab.client.get(f"{in_lists(path)}/rows").json()
     assert lab.client.delete(in_jobs(path)).status_code == 204
-    assert lab.client.get(path).status_code == 404
+    assert lab.client.get(in_jobs(path)).status_code == 404
     assert lab.client.post(f"{in_jobs(path)}/restore").json()["state"] == before["state"]
-    assert lab.client.get(path).json() == before
+    assert lab.client.get(in_jobs(path)).json() == before
     assert lab.client.get(f"{in_lists(path)}/rows").json() == rows
     assert lab.client.post(f"{in_jobs(path)}/restore").status_code == 404
     assert lab.client.post(f"{API}/jobs/{lab.prediction}/resume").status_code == 409  # it is done
@@ -620,11 +620,11 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     many = write_cells(lab.workspace.roots[0] / "many", 600, seed=2, is_sorted=False)
     answer = lab.client.post(f"{API}/predictions", json={"classifier_id": lab.run, "sources": [str(many)]})
     path, job = (f"{API}/{kind}/{answer.json()['id']}" for kind in ("predictions", "jobs"))
-    until(lambda: lab.client.get(path).json()["n_done"])
+    until(lambda: lab.client.get(in_jobs(path)).json()["n_done"])
     status = status_of(find_job(lab.workspace, answer.json()["id"]))
     assert status
     os.kill(status.pid, signal.SIGKILL)
-    ended_prediction = ended(lab.client, answer.json()["id"], what="predictions")
+    ended_prediction = ended(lab.client, answer.json()["id"])
     assert (ended_prediction["state"], ended_prediction["error"]["code"]) == ("failed", "job-ended-by-signal")
     assert 0 < ended_prediction["n_done"] < 600
     table = downloaded(lab.client.get(f"{in_jobs(path)}/download/predictions"))
@@ -633,7 +633,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     extra = many / "a_new_first.png"
     shutil.copy(next(many.iterdir()), extra)
     assert lab.client.post(f"{job}/resume").status_code == 200
-    refused = ended(lab.client, answer.json()["id"], what="predictions")
+    refused = ended(lab.client, answer.json()["id"])
     assert (refused["state"], refused["n_done"]) == ("failed", ended_prediction["n_done"])
     assert refused["error"]["code"] == "prediction-images-changed"
     extra.unlink()
@@ -641,7 +641,7 @@ def test_a_killed_prediction_resumes_after_its_last_row(lab: Lab, tmp_path: Path
     assert lab.client.post(f"{job}/resume").status_code == 409
     numbers = [story["n_done"] for story in stories_of(lab.client, answer.json()["id"])]
     assert (numbers[0], numbers[-1]) == (ended_prediction["n_done"], 600)
-    done = lab.client.get(path).json()
+    done = lab.client.get(in_jobs(path)).json()
     assert (done["state"], done["n_done"], done["n_corrected"]) == ("done", 600, 1)
     cs.predict(lab.workspace.runs / "first", [many], out=tmp_path / "whole.csv")
     folder = find_job(lab.workspace, answer.json()["id"]).folder
@@ -685,7 +685,7 @@ def test_an_imported_classifier_has_the_card_and_the_metrics_of_its_run(lab: Lab
 
 
 def test_a_prediction_names_the_training_of_its_classifier_only_where_there_is_one(lab: Lab) -> None:
-    of_training = lab.client.get(f"{API}/predictions/{lab.prediction}").json()
+    of_training = lab.client.get(f"{API}/jobs/{lab.prediction}").json()
     assert of_training["run_id"] == of_training["classifier_id"] == lab.run
     file = lab.client.get(f"{API}/jobs/{lab.run}/download/classifier").content
     imported = lab.client.post(f"{API}/classifiers", content=file, params={"name": "Imported"}).json()["id"]

@@ -123,7 +123,7 @@ def test_readers_do_not_see_first_labels_and_readings_do_not_change_them(lab: La
 def test_the_first_author_does_not_read_again(lab: Lab) -> None:
     image = lab.client.get(f"{API}/lists/{lab.dataset}/rows").json()["items"][0]
     changed = {"rows": [image["row_id"]], "label": "medium" if image["label"] != "medium" else "large"}
-    assert lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json=changed, headers=ADA).status_code == 200
+    assert lab.client.post(f"{API}/datasets/{lab.dataset}/changes", json=changed, headers=ADA).status_code == 200
     drawn = lab.send("POST", body={"n": 30}, by=ADA)
     assert (drawn["n_by_reader"], len(drawn["images"])) == (1, 29)
     refused = lab.send("PUT", f"/rows/{image['row_id']}", 409, {"label": "medium"}, ADA)
@@ -181,7 +181,7 @@ def test_a_decision_is_the_label_keeps_the_readings_and_can_be_undone(lab: Lab) 
     lab.send("PUT", f"/decisions/{row}", body={"label": second}, by=EVE)
     other = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
     decision = lab.decided(row)[1]
-    lab.client.post(f"{API}/datasets/{lab.dataset}/labels", json={"rows": [row], "label": other})
+    lab.client.post(f"{API}/datasets/{lab.dataset}/changes", json={"rows": [row], "label": other})
     step = lab.client.post(f"{API}/changes/{decision}/undo").json()
     assert (step["n"], step["n_left"], step["left"]) == (1, 1, [row])  # the decision is gone, the label stays
     assert (lab.label(row), lab.decided(row)) == (other, (None, None))
@@ -274,7 +274,7 @@ def test_a_decision_counts_while_it_is_the_label_and_can_be_replaced(lab: Lab, h
     dataset = f"{API}/datasets/{lab.dataset}"
     if how == "labeled in the gallery":
         third = next(name for name in lab.send("GET", by=ADA)["classes"] if name not in (first, second))
-        lab.client.post(f"{dataset}/labels", json={"rows": [row], "label": third})
+        lab.client.post(f"{dataset}/changes", json={"rows": [row], "label": third})
     else:
         assert lab.undo_decision(row) == 200
     assert lab.decided(row)[0] is None

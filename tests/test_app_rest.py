@@ -131,7 +131,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
             assert result.json().get(key) == answer.json().get(key), name
     for job in lab.get("jobs?limit=500")["items"]:
         assert client.post(f"{API}/jobs/{job['id']}/stop").status_code in (200, 409)  # 409: it has ended
-        ended(client, job["id"], what="jobs")
+        ended(client, job["id"])
 
 
 def zip_of(folder: Path) -> bytes:
@@ -165,7 +165,7 @@ def test_labels_and_corrections_have_the_author_of_the_request(
     image = lab.client.get(f"{in_lists(path)}/rows").json()["items"][5]["image_id"]
     for label in ("by hand", "medium"):
         body = {"images": [image], "label": label}
-        assert lab.client.post(f"{path}/labels", json=body, headers=headers).status_code == 200
+        assert lab.client.post(f"{path}/changes", json=body, headers=headers).status_code == 200
     assert [change["made_by"] for change in label_changes(lab.client, path)[-2:]] == [expected, expected]
 
     rows = f"{API}/lists/{lab.prediction}/rows"

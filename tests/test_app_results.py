@@ -138,7 +138,7 @@ def test_a_confusion_links_to_its_images(page: "Page", stock: Stock) -> None:
 
 def test_an_image_that_was_relabeled_elsewhere_gets_its_label_back(page: "Page", stock: Stock) -> None:
     row = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified")["items"][0]
-    stock.app.send(f"datasets/{stock.images}/labels", {"images": [row["image_id"]], "label": row["predicted"]})
+    stock.app.send(f"datasets/{stock.images}/changes", {"images": [row["image_id"]], "label": row["predicted"]})
     open_page(page, f"/runs/{stock.folds}?tab=misclassified&image={row['row_id']}")
     classes = page.get_by_role("dialog").get_by_role("group", name=f"Correct {row['image_id']}")
     with page.expect_response("**/correction"):
@@ -171,7 +171,7 @@ def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page
 
 @pytest.mark.exhaustive
 def test_a_comparison_opens_with_its_conclusion_and_shows_the_images_that_changed(page: "Page", stock: Stock) -> None:
-    recipe = {**QUICK, "split": {"run": stock.app.get(f"runs/{stock.run}")["folder"]}}
+    recipe = {**QUICK, "split": {"run": stock.app.get(f"jobs/{stock.run}")["folder"]}}
     other = stock.app.trained(stock.images, recipe, "Same split")
     compared = stock.app.get(f"comparison?run_id={stock.run}&run_id={other}")
     open_page(page, f"/compare?runs={stock.run},{other}")

@@ -124,7 +124,7 @@ def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
 def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(lab: Lab) -> None:
     assert lab.stories[0]["state"] in ("queued", "starting")
     assert lab.stories[-1]["name"] == "The <b>first</b>"
-    assert lab.stories[-1] == lab.get(f"runs/{lab.run}")
+    assert lab.stories[-1] == lab.get(f"jobs/{lab.run}")
     texts = lab.stories[-1]["log"]
     numbers = [line["n"] for line in texts]
     assert numbers == sorted(set(numbers))
@@ -144,7 +144,7 @@ def test_those_who_watch_see_the_state_the_curves_and_the_lines_worth_reading(la
 
 
 def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> None:
-    run = lab.get(f"runs/{lab.run}")
+    run = lab.get(f"jobs/{lab.run}")
     assert run["state"] == "done"
     assert run["has_classifier"]
     assert run["recipe"]["image_size"] == 32
@@ -182,7 +182,7 @@ def test_the_images_behind_a_cell_of_the_confusion_matrix_can_be_viewed(lab: Lab
     assert list(surest["probabilities"]) == list(CLASSES)
     first = lab.get(f"lists/{lab.run}/rows?limit=2")
     following = lab.get(f"lists/{lab.run}/rows?limit=5&after={first['next']}")
-    table = list(rows_of_table(Path(lab.get(f"runs/{lab.run}")["folder"]) / "predictions.csv"))
+    table = list(rows_of_table(Path(lab.get(f"jobs/{lab.run}")["folder"]) / "predictions.csv"))
     assert [row["image_id"] for row in following["items"]] == [row["image_id"] for row in table[2:7]]
     mistakes = lab.get(f"lists/{lab.run}/rows?only=misclassified")
     assert len(mistakes["items"]) == sum(row["label"] != row["predicted"] for row in table)
@@ -217,7 +217,7 @@ def test_a_gallery_reads_rows_by_their_numbers(lab: Lab) -> None:
 
 
 def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
-    run = cs.open_run(lab.get(f"runs/{lab.run}")["folder"])
+    run = cs.open_run(lab.get(f"jobs/{lab.run}")["folder"])
     group_of = {row.image_id: row.group for row in run.split}
     rows = lab.get(f"lists/{lab.run}/rows")["items"]
     assert {row["image_id"]: row["group"] for row in rows} == {
@@ -230,17 +230,17 @@ def test_misclassified_images_are_listed_with_their_groups(lab: Lab) -> None:
 def test_fine_tuning_that_was_discarded_is_not_drawn_in_the_list(lab: Lab) -> None:
     recipe = {**FINETUNE, "learning_rate": 1.0}
     run = trained_here(lab.workspace, lab.cells, recipe)
-    record = cs.open_run(lab.get(f"runs/{run}")["folder"]).training
+    record = cs.open_run(lab.get(f"jobs/{run}")["folder"]).training
     assert record is not None
     assert record.instant is not None
     assert (record.chosen, record.finetune is None) == ("instant", False)
-    assert lab.get(f"runs/{run}")["curve"] == [record.instant.val_macro_f1]
+    assert lab.get(f"jobs/{run}")["curve"] == [record.instant.val_macro_f1]
 
 
 @pytest.mark.parametrize("recipe", [QUICK, FINETUNE], ids=["instant", "finetune"])
 @pytest.mark.exhaustive
 def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json) -> None:
-    state = lab.get(f"runs/{trained_here(lab.workspace, lab.cells, {**recipe, 'split.folds': 3})}")
+    state = lab.get(f"jobs/{trained_here(lab.workspace, lab.cells, {**recipe, 'split.folds': 3})}")
     scores = []
     for fold in cs.open_run(state["folder"]).folds:
         record = fold.training
@@ -251,11 +251,11 @@ def test_the_list_has_the_mean_validation_f1_of_all_folds(lab: Lab, recipe: Json
     assert len(set(scores)) > 1  # else that of the first fold would be right
     assert state["curve"] == [pytest.approx(sum(scores) / 3)]
     assert state["curve_folds"] == 3
-    assert lab.get(f"runs/{lab.run}")["curve_folds"] == 0
+    assert lab.get(f"jobs/{lab.run}")["curve_folds"] == 0
 
 
 def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
-    folder = Path(lab.get(f"runs/{lab.run}")["folder"])
+    folder = Path(lab.get(f"jobs/{lab.run}")["folder"])
     path = f"{API}/jobs/{lab.run}/download"
     packed = lab.client.get(f"{path}/run")
     assert packed.content == lab.client.get(f"{path}/run").content
@@ -281,7 +281,7 @@ def test_downloads_are_whole_and_the_same_each_time(lab: Lab) -> None:
     path_of_brought = f"{API}/jobs/{brought.json()['id']}"
     state = lab.client.get(path_of_brought).json()
     assert (state["kind"], state["state"], state["actions"]) == ("import", "done", ["remove"])
-    described = lab.client.get(f"{API}{state['links']['result']}").json()
+    described = lab.get(f"classifiers/{state['id']}")
     assert {name: described[name] for name in brought.json()} == brought.json()
     assert lab.client.get(f"{path_of_brought}/log").json()["total"] == 0
     for action in ("stop", "finish", "resume"):
@@ -326,7 +326,7 @@ def test_the_classifier_of_an_unfinished_training_is_marked_and_not_the_first_ch
 
 
 def test_runs_on_the_same_images_are_distinguished_from_others(lab: Lab, tmp_path: Path) -> None:
-    folder = Path(lab.get(f"runs/{lab.run}")["folder"])
+    folder = Path(lab.get(f"jobs/{lab.run}")["folder"])
     copy = lab.workspace.runs / "copied-in-a-terminal"
     shutil.copytree(folder, copy)
     with TestClient(create_app(lab.workspace)) as client:  # a server finds runs that it did not start
@@ -351,13 +351,13 @@ def test_runs_on_the_same_images_are_distinguished_from_others(lab: Lab, tmp_pat
 
 
 def test_a_removed_run_comes_back_as_it_was(lab: Lab) -> None:
-    before = lab.get(f"runs/{lab.run}")
+    before = lab.get(f"jobs/{lab.run}")
     assert lab.client.delete(f"{API}/jobs/{lab.run}").status_code == 204
-    assert lab.client.get(f"{API}/runs/{lab.run}").status_code == 404
+    assert lab.client.get(f"{API}/jobs/{lab.run}").status_code == 404
     assert not Path(before["folder"]).exists()
     assert lab.run not in [item["id"] for item in lab.get("runs")["items"]]
     assert lab.client.post(f"{API}/jobs/{lab.run}/restore").json()["id"] == lab.run
-    assert lab.get(f"runs/{lab.run}") == before
+    assert lab.get(f"jobs/{lab.run}") == before
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "New"}).json()["name"] == "New"
     assert lab.client.patch(f"{API}/runs/{lab.run}", json={"name": "The <b>first</b>"}).status_code == 200
     assert lab.client.post(f"{API}/jobs/{lab.run}/resume").status_code == 409
@@ -402,16 +402,16 @@ def test_a_budget_that_cannot_be_planned_is_refused_before_the_queue(lab: Lab, c
 def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     first = queue_run(lab.client, lab.cells, {**FINETUNE, "epochs": 400})
     second = queue_run(lab.client, lab.cells, QUICK)
-    until(lambda: lab.get(f"runs/{first}")["state"] == "running")
-    assert lab.get(f"runs/{second}")["queue_position"] == 1
+    until(lambda: lab.get(f"jobs/{first}")["state"] == "running")
+    assert lab.get(f"jobs/{second}")["queue_position"] == 1
     assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
     assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"
-    until(lambda: lab.get(f"runs/{first}")["epoch"])
+    until(lambda: lab.get(f"jobs/{first}")["epoch"])
     assert lab.client.post(f"{API}/jobs/{first}/stop").json()["state"] == "stopping"
     stopped = ended(lab.client, first)
     assert (stopped["state"], stopped["has_classifier"]) == ("stopped", True)
     assert lab.client.post(f"{API}/jobs/{first}/resume").json()["state"] in ("queued", "starting")
-    until(lambda: lab.get(f"runs/{first}")["epoch"] > stopped["epoch"])
+    until(lambda: lab.get(f"jobs/{first}")["epoch"] > stopped["epoch"])
     lab.client.post(f"{API}/jobs/{first}/stop")
     ended_run = ended(lab.client, first)
     assert ended_run["state"] == "stopped"
@@ -436,7 +436,7 @@ print(sorted({"torch", "timm", "sklearn", "matplotlib"} & set(sys.modules)))
 
 @pytest.mark.exhaustive
 def test_the_server_never_imports_what_trains(lab: Lab) -> None:
-    run = f"/runs/{lab.run}"
+    run = f"/jobs/{lab.run}"
     files = ("report", "predictions", "run", "classifier", "recipe")
     paths = ["/runs", "/classifiers", "/predictions", "/models", "/recipe", run]
     paths += [
@@ -461,15 +461,15 @@ def test_a_training_continues_when_the_server_is_killed_and_its_curves_are_whole
     with server(workspace.folder, tmp_path, port) as (process, client):
         run = queue_run(client, cells, {**FINETUNE, "epochs": 3})
         waiting = queue_run(client, cells, QUICK)
-        folder = Path(until(lambda: client.get(f"{API}/runs/{run}").json())["folder"])
+        folder = Path(until(lambda: client.get(f"{API}/jobs/{run}").json())["folder"])
         until(lambda: (status := Run(folder).status) is not None and status.state == "running")
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert (status := Run(folder).status) is not None
         assert status.is_alive
     with server(workspace.folder, tmp_path, port) as (process, client):
-        assert client.get(f"{API}/runs/{run}").json()["state"] == "running"
-        assert client.get(f"{API}/runs/{waiting}").json()["queue_position"] == 1
+        assert client.get(f"{API}/jobs/{run}").json()["state"] == "running"
+        assert client.get(f"{API}/jobs/{waiting}").json()["queue_position"] == 1
         assert client.post(f"{API}/jobs/{waiting}/stop").json()["state"] == "stopped"
         with client.stream("GET", f"{API}/events", params={"job": run}) as watched:
             assert next(watched.iter_text()).startswith("data: ")

@@ -47,7 +47,7 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
     with page.expect_download() as download:
         page.get_by_role("link", name="Download table").click()
     lines = download.value.path().read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1 + n_samples * len(stock.app.get(f"predictions/{stock.prediction}")["classes"])
+    assert len(lines) == 1 + n_samples * len(stock.app.get(f"jobs/{stock.prediction}")["classes"])
     (saved,) = stock.app.workspace.rglob("samples.json")
     saved.write_text("{")
     page.reload()

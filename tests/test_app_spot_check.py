@@ -66,16 +66,21 @@ def answers_of(lab: Lab, drawn: Json) -> dict[int, str]:
     return {row["row_id"]: row["predicted"] for row in listed}
 
 
+def labels_needed(lab: Lab, half_width: float) -> httpx.Response:
+    body = {"kind": "labels-needed", "prediction_id": lab.prediction, "half_width": half_width}
+    return lab.client.post(f"{API}/previews", json=body)
+
+
 def test_nothing_is_drawn_at_first(lab: Lab) -> None:
     lab.send("DELETE", code=204)
     state = lab.send("GET")
     assert (state["how"], state["images"]) == (None, [])
     assert lab.send("GET", "/result", 409)["code"] == "spot-check-not-labeled"
-    needed = lab.send("GET", "/needed?half_width=0.2")
+    needed = labels_needed(lab, 0.2).json()
     assert needed["half_width"] == 0.2
     assert {each["condition"] for each in needed["needed"]} == {"0", "10"}
     assert lab.send("POST", code=422, body={"n": 1})["code"] == "spot-check-few-images"  # two samples in each condition
-    lab.send("GET", "/needed?half_width=2", 422)
+    assert labels_needed(lab, 2).status_code == 422
 
 
 def test_drawn_images_come_without_predictions_and_keep_labels_with_author_and_time(lab: Lab, drawn: Json) -> None:

@@ -73,7 +73,7 @@ def test_an_answer_that_is_being_saved_stays_while_other_people_work(page: "Page
     page.keyboard.press("1")
     page.get_by_role("img", name="Image 2 of 4").wait_for()
     assert len(held) == 1
-    with page.expect_response(f"**/predictions/{stock.prediction}"):  # the page hears of the new dataset
+    with page.expect_response(f"**/jobs/{stock.prediction}?kind=predict"):  # the page hears of the new dataset
         stock.app.opened(write_cells(stock.app.root / "of somebody else", 4))
     with page.expect_response(f"**/{address}") as reloaded:
         held[0].continue_()

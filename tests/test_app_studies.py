@@ -74,13 +74,13 @@ def unread(lab: Lab) -> Json:
     study = lab.study(name="First", plan=lab.plan(regimes=regimes))
     assert study["state"] in ("queued", "starting")
     assert (study["n_trainings"], study["dataset_names"]) == (2, ["cells"])
-    ended(lab.client, study["id"], 240, what="jobs")
+    ended(lab.client, study["id"], 240)
     return {**study, "classifiers": until(lambda: lab.get("classifiers")["items"], 15)}
 
 
 @pytest.fixture(scope="module")
 def done(lab: Lab, unread: Json) -> Json:
-    return lab.get(f"studies/{unread['id']}")
+    return lab.get(f"jobs/{unread['id']}")
 
 
 def test_a_preset_lists_all_its_trainings_before_any_is_begun(lab: Lab) -> None:
@@ -211,7 +211,7 @@ def test_a_time_limit_is_given_to_the_process_of_a_study(lab: Lab) -> None:
     assert study["budget_seconds"] == 7200
     assert "--budget=7200s" in find_job(lab.workspace, study["id"]).command
     assert lab.post("studies", lab.request(budget="soon"), 422)["code"] == "not-a-duration"
-    ended(lab.client, study["id"], what="jobs")
+    ended(lab.client, study["id"])
 
 
 def test_each_dataset_has_a_name_of_its_own(tmp_path: Path) -> None:
@@ -268,12 +268,12 @@ def test_reading_a_study_and_its_evaluations_lists_nothing(lab: Lab) -> None:
         body: Json = client.get(f"{API}/{path}").json()
         return body
 
-    (training,) = get(f"studies/{study}")["trainings"]
+    (training,) = get(f"jobs/{study}")["trainings"]
     assert (training["state"], training["run_id"]) == ("done", None)
     assert get("classifiers")["total"] == 0
     list_unlisted_jobs(workspace)
-    (training,) = get(f"studies/{study}")["trainings"]
-    run = get(f"runs/{training['run_id']}")
+    (training,) = get(f"jobs/{study}")["trainings"]
+    run = get(f"jobs/{training['run_id']}")
     cs.evaluate(run["folder"], cs.open_dataset(folder / "cells"), name="by_hand")
     assert get(f"runs/{run['id']}/evaluations")["total"] == 0
     list_unlisted_jobs(workspace)
@@ -287,7 +287,7 @@ def test_the_trainings_of_a_study_are_runs_and_one_that_fails_holds_no_other(lab
     good, failed = done["trainings"]
     assert (good["state"], failed["state"]) == ("done", "failed")
     assert failed["error"]
-    run = lab.get(f"runs/{good['run_id']}")
+    run = lab.get(f"jobs/{good['run_id']}")
     assert (run["state"], run["dataset_id"], run["study_id"]) == ("done", lab.cells, done["id"])
     assert run["created"] == done["created"]  # its labels are those of that time
     assert run["headline"] == good["headline"]
@@ -343,7 +343,7 @@ def test_a_study_is_analyzed_further_by_a_job(lab: Lab, done: Json) -> None:
     explained = lab.post("computations", analysis("explanations"), 202)
     job = lab.get(f"jobs/{explained['job_id']}")
     assert (job["kind"], job["name"]) == ("study-analysis", "First")
-    assert job["links"]["result"] == f"/computations/study-analysis/{done['id']}.explanations"
+    assert job["result"] == f"/computations/study-analysis/{done['id']}.explanations"
     lab.post(f"jobs/{job['id']}/stop", {}, 200)
     assert states()["explanations"] == "not-requested"
 
@@ -357,7 +357,7 @@ def test_a_study_is_analyzed_further_by_a_job(lab: Lab, done: Json) -> None:
     waiting = lab.study(plan=lab.plan(folds=0))
     assert lab.post("computations", analysis("latency", waiting["id"]), 409)["code"] == "study-not-ended"
     lab.client.post(f"{API}/jobs/{waiting['id']}/stop")
-    ended(lab.client, waiting["id"], 240, what="jobs")
+    ended(lab.client, waiting["id"], 240)
 
 
 @pytest.mark.slow
@@ -395,14 +395,14 @@ def test_those_who_watch_see_a_study_end_and_a_stopped_one_resumes(lab: Lab) -> 
     assert lab.post(f"jobs/{waiting['id']}/stop", {}, 200)["state"] == "stopped"
     assert lab.client.delete(f"{API}/datasets/{others}").status_code == 204
 
-    until(lambda: lab.get(f"studies/{study['id']}")["trainings"][0]["run_id"], 240)
+    until(lambda: lab.get(f"jobs/{study['id']}")["trainings"][0]["run_id"], 240)
     assert lab.post(f"jobs/{study['id']}/stop", {}, 200)["kind"] == "study"
-    stopped = ended(lab.client, study["id"], 240, what="studies")
+    stopped = ended(lab.client, study["id"], 240)
     assert (stopped["state"], stopped["has_comparison"]) == ("stopped", True)
     assert stopped["n_done"] < 2
     lab.post(f"jobs/{study['id']}/resume", {}, 200)
     story = stories_of(lab.client, study["id"])[-1]
-    assert story == lab.get(f"studies/{study['id']}")
+    assert story == lab.get(f"jobs/{study['id']}")
     assert (story["state"], [each["state"] for each in story["trainings"]]) == ("done", ["done", "done"])
 
 
@@ -410,7 +410,7 @@ def test_those_who_watch_see_a_study_end_and_a_stopped_one_resumes(lab: Lab) -> 
 def test_a_plan_that_was_damaged_is_said_and_hides_no_other_study(lab: Lab, done: Json) -> None:
     study = lab.study(plan=lab.plan(folds=0))
     lab.client.post(f"{API}/jobs/{study['id']}/stop")
-    ended(lab.client, study["id"], 240, what="studies")
+    ended(lab.client, study["id"], 240)
     (Path(study["folder"]) / "study.yaml").write_text("modells: [x]")
     listed = {each["id"]: each for each in lab.get("studies")["items"]}
     assert listed[study["id"]]["state"] == "failed"
@@ -421,12 +421,12 @@ def test_a_plan_that_was_damaged_is_said_and_hides_no_other_study(lab: Lab, done
 @pytest.mark.slow
 def test_a_removed_study_comes_back_with_its_trainings(lab: Lab, done: Json) -> None:
     assert lab.client.delete(f"{API}/jobs/{done['id']}").status_code == 204
-    lab.get(f"studies/{done['id']}", 404)
-    lab.get(f"runs/{done['trainings'][0]['run_id']}", 404)
+    lab.get(f"jobs/{done['id']}", 404)
+    lab.get(f"jobs/{done['trainings'][0]['run_id']}", 404)
     assert lab.post(f"jobs/{done['id']}/restore", {}, 200)["state"] == "done"
-    restored = lab.get(f"studies/{done['id']}")["trainings"]
+    restored = lab.get(f"jobs/{done['id']}")["trainings"]
     assert [each["run_id"] for each in restored] == [each["run_id"] for each in done["trainings"]]
-    run = lab.get(f"runs/{restored[0]['run_id']}")
+    run = lab.get(f"jobs/{restored[0]['run_id']}")
     assert (run["state"], run["created"]) == ("done", done["created"])
 
 
@@ -451,4 +451,4 @@ def test_a_disk_that_takes_no_folder_is_no_fault_of_the_app(tmp_path: Path, monk
         made = client.post(f"{API}/studies", json=body)
         assert made.status_code == 201
         client.post(f"{API}/jobs/{made.json()['id']}/stop")
-        until(lambda: client.get(f"{API}/studies/{made.json()['id']}").json()["state"] == "stopped")
+        until(lambda: client.get(f"{API}/jobs/{made.json()['id']}").json()["state"] == "stopped")

@@ -242,7 +242,7 @@ def test_a_training_takes_groups_from_the_users_own_column_where_images_were_exc
     dataset = app.open(table)
     app.send(
         "POST",
-        f"datasets/{dataset['id']}/exclusions",
+        f"datasets/{dataset['id']}/changes",
         {"images": app.ids(f"datasets/{dataset['id']}", [3]), "is_excluded": True},
     )
     images = training_images(app.home, dataset["id"], grouped=Grouping(column="Patient"))

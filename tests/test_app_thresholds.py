@@ -23,7 +23,7 @@ def test_an_evaluation_says_that_the_threshold_of_the_own_test_set_was_set_by_ha
     run = trained_here(workspace, cells, {**QUICK, "classes.merge": {"other": ["large", "medium"]}})
     with TestClient(create_app(workspace)) as client:
         job = client.post(f"{API}/runs/{run}/evaluations", json={"dataset_id": day}).json()
-        ended(client, job["id"], what="evaluations")
+        ended(client, job["id"])
 
         def is_by_hand() -> bool:
             results = client.get(f"{API}/jobs/{job['id']}/results").json()
@@ -46,11 +46,11 @@ def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> No
 
         def predicted() -> str:
             job = client.post(f"{API}/predictions", json={"classifier_id": run, "sources": [str(new)]}).json()
-            assert ended(client, job["id"], what="predictions")["state"] == "done"
+            assert ended(client, job["id"])["state"] == "done"
             return str(job["id"])
 
         def decided(prediction: str) -> tuple[dict[str, float] | None, bool]:
-            prediction_state = client.get(f"{API}/predictions/{prediction}").json()
+            prediction_state = client.get(f"{API}/jobs/{prediction}").json()
             return prediction_state["thresholds"], prediction_state["has_earlier_thresholds"]
 
         def summarized(prediction: str) -> str | None:
@@ -64,7 +64,7 @@ def test_predictions_say_by_which_threshold_they_were_made(tmp_path: Path) -> No
         client.put(f"{API}/runs/{run}/decision", json={"decide_by": "threshold", "threshold": 0.125})
         assert decided(first) == (None, True)
         second = predicted()
-        names = [client.get(f"{API}/predictions/{each}").json()["name"] for each in (first, second)]
+        names = [client.get(f"{API}/jobs/{each}").json()["name"] for each in (first, second)]
         assert names == ["new", "new 2"]
         thresholds, is_earlier = decided(second)
         assert (thresholds[positive], is_earlier) == (0.125, False)
@@ -119,4 +119,4 @@ def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) ->
         assert [without_numbers(file) for file in files] == in_english
         back = client.put(f"{API}/runs/{run}/decision", json={}).json()
         assert (back["decide_by"], back["threshold"]) == ("highest", 0.5)
-        assert client.get(f"{API}/runs/{run}").json()["headline"]["rule"] == "highest probability"
+        assert client.get(f"{API}/jobs/{run}").json()["headline"]["rule"] == "highest probability"

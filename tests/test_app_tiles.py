@@ -244,13 +244,13 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
         assert len(table) == 8
         n_right = sum(row["predicted"] in row["path"] for row in table)
         assert (n_right == 8) == is_right
-        codes = [note["code"] for note in app.get(f"predictions/{prediction}")["notes"]]
+        codes = [note["code"] for note in app.get(f"jobs/{prediction}")["notes"]]
         assert ("other-pixels" in codes) == (other_pixels is not None)
         # The images were labeled as they are shown, so that an evaluation reads the same pixels.
         evaluation = evaluated_here(app.home, run, new["id"])
         measured = find_job(app.home, evaluation).run.predictions
         assert {row.image_id: row.predicted for row in measured} == {row["image_id"]: row["predicted"] for row in table}
-        codes = [note["code"] for note in app.get(f"evaluations/{evaluation}")["notes"]]
+        codes = [note["code"] for note in app.get(f"jobs/{evaluation}")["notes"]]
         assert ("other-pixels" in codes) == (other_pixels is not None)
     # The viewer shows what was read, in the colors of the dataset.
     display = [{"color": "00ff00"}, {"color": "ff0000", "low": 0.0, "high": 9_000.0}]

@@ -54,7 +54,7 @@ def lab(app_server: RunningApp) -> Lab:
     recipe = {**QUICK, "stage": "finetune", "init": "scratch", "epochs": 500, "patience": None}
     earlier = app.send("runs", {"dataset_id": sets["cells"], "recipe": recipe})["id"]
     app.send(f"jobs/{earlier}/stop")
-    app.ended(f"runs/{earlier}")
+    app.ended(f"jobs/{earlier}")
     return Lab(app, sets, earlier)
 
 
@@ -82,10 +82,10 @@ def started(page: "Page", lab: Lab) -> Recipe:
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/runs/*")
     run = page.url.rsplit("/", 1)[1]
-    folder = Path(lab.app.get(f"runs/{run}")["folder"])
+    folder = Path(lab.app.get(f"jobs/{run}")["folder"])
     recipe = load_recipe(folder.with_name(f"{folder.name}.recipe.yaml"))
     lab.app.send(f"jobs/{run}/stop")
-    lab.app.ended(f"runs/{run}")
+    lab.app.ended(f"jobs/{run}")
     return recipe
 
 
@@ -400,7 +400,7 @@ def test_nothing_starts_before_the_recipe_is_read(page: "Page", lab: Lab, tmp_pa
     def hold(route: "Route") -> None:
         held.append(route)
 
-    address = f"**/api/v1/runs/{lab.earlier}" if source == "earlier training" else "**/api/v1/recipe/read"
+    address = f"**/api/v1/jobs/{lab.earlier}?kind=train" if source == "earlier training" else "**/api/v1/recipe/read"
     with page.expect_request(address):
         page.route(address, hold)
         if source == "file":

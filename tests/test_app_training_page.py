@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty_scores(
     page: "Page", stock: Stock
 ) -> None:
-    story = stock.app.get(f"runs/{stock.folds}")
+    story = stock.app.get(f"jobs/{stock.folds}")
     *folds, final = story["trainings"]
     n_images = sum(folds[0]["parts"].values())
     assert [training["fold"] for training in story["trainings"]] == [1, 2, 3, None]
@@ -26,7 +26,7 @@ def test_the_final_classifier_of_folds_has_the_number_of_all_images_and_no_empty
     assert final["instant"]["val_accuracy"] is None
     going = {**story, "state": "running", "has_classifier": False, "headline": None}
     send_stories(page, stock.folds, going)
-    page.route(f"**/api/v1/runs/{stock.folds}", lambda route: route.fulfill(json=going))
+    page.route(f"**/api/v1/jobs/{stock.folds}?kind=train", lambda route: route.fulfill(json=going))
     open_page(page, f"/runs/{stock.folds}")
     progress = page.get_by_role("region", name="Progress")
     expect(progress.get_by_text(f"all {n_images} images")).to_be_visible()
@@ -38,7 +38,7 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     run = stock.app.send("runs", {"dataset_id": stock.images, "recipe": {**FINETUNE, "epochs": 400}})["id"]
     open_page(page, f"/runs/{run}")
     page.get_by_text("Epoch 3 of 400").first.wait_for(timeout=JOB_MS)
-    story = stock.app.get(f"runs/{run}")
+    story = stock.app.get(f"jobs/{run}")
     (training,) = story["trainings"]
     assert (training["checkpoint_selection"], training["selected_epoch"], training["selected_stage"]) == (
         "last",
@@ -60,7 +60,7 @@ def test_a_training_is_finished_by_its_button_and_tested(page: "Page", stock: St
     page.get_by_role("button", name="Finish now and evaluate").click()
     page.get_by_role("dialog").get_by_role("button", name="Finish now", exact=True).click()
     page.get_by_role("link", name="Predict new images").wait_for(timeout=JOB_MS)
-    done = stock.app.get(f"runs/{run}")
+    done = stock.app.get(f"jobs/{run}")
     recipe = load_recipe(Path(done["folder"]) / "recipe.yaml")
     assert (done["state"], done["can_finish"], done["is_finishing"]) == ("done", False, False)
     assert recipe.last_epoch is not None

@@ -53,7 +53,7 @@ def refresh(app: App, where: str) -> None:
 
 
 def relabel(app: App, where: str, images: list[str], label: str) -> int:
-    return int(app.send("POST", f"{where}/labels", {"images": images, "label": label})["change"])
+    return int(app.send("POST", f"{where}/changes", {"images": images, "label": label})["change"])
 
 
 def undo(app: App, change: int, *, by: str = "undo") -> str | None:
@@ -77,12 +77,9 @@ def test_a_removed_image_refuses_the_whole_request(app: App, where: str, cells: 
     (cells / seen[1]).unlink()
     refresh(app, where)
     before = app.get(where)
-    for path, more in (
-        ("labels", {"label": "odd"}),
-        ("exclusions", {"is_excluded": True}),
-        ("confirmed-labels", {"is_confirmed": True}),
-    ):
-        problem = app.refused("POST", f"{where}/{path}", {"images": seen[:3], **more})
+    changes: tuple[dict[str, object], ...] = ({"label": "odd"}, {"is_excluded": True}, {"is_confirmed": True})
+    for change in changes:
+        problem = app.refused("POST", f"{where}/changes", {"images": seen[:3], **change})
         assert (problem["status"], problem["code"], problem["parameters"]) == (409, "images-changed", {"n_missing": 1})
     assert app.get(where) == before
     assert len(app.rows(where, only="confirmed")) == 0
@@ -148,7 +145,7 @@ def test_an_undo_of_an_exclusion_leaves_what_another_client_excluded(app: App, w
     seen = app.image_ids(where)
 
     def exclude(images: list[str], *, is_excluded: bool = True) -> Any:
-        return app.send("POST", f"{where}/exclusions", {"images": images, "is_excluded": is_excluded})
+        return app.send("POST", f"{where}/changes", {"images": images, "is_excluded": is_excluded})
 
     def undone(change: int) -> tuple[int, int]:
         step = app.undo(change)
@@ -177,7 +174,7 @@ def test_confirming_records_whose_confirmation_it_was(app: App, where: str) -> N
 
     def confirm(images: list[str], is_confirmed: bool) -> list[str]:
         body = {"images": images, "is_confirmed": is_confirmed}
-        rows = app.send("POST", f"{where}/confirmed-labels", body)["rows"]
+        rows = app.send("POST", f"{where}/changes", body)["rows"]
         return sorted(seen[all_rows.index(row)] for row in rows)
 
     assert confirm(seen[:1], True) == seen[:1]

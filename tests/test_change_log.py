@@ -238,11 +238,11 @@ def next_step(bench: Bench, chance: random.Random) -> Step:
     match kind:
         case "label":
             label = chance.choice(LABELS)
-            return "POST", f"{at}/labels", {"rows": some, "label": label}, lambda model: model.label(some, label)
+            return "POST", f"{at}/changes", {"rows": some, "label": label}, lambda model: model.label(some, label)
         case "exclude":
             is_excluded = chance.random() < 0.5
             body = {"rows": some, "is_excluded": is_excluded}
-            return "POST", f"{at}/exclusions", body, lambda model: model.exclude(some, is_excluded)
+            return "POST", f"{at}/changes", body, lambda model: model.exclude(some, is_excluded)
         case "answer":
             label, reason = chance.choice([*((each, None) for each in LABELS), *((None, each) for each in REASONS)])
 
@@ -332,7 +332,7 @@ def test_an_exclusion_in_the_gallery_stays_whatever_is_answered_then(tmp_path: P
 
     answer(None, REASONS[0])
     body = {"rows": [row], "is_excluded": True}
-    assert client.post(f"{API}/datasets/{bench.dataset}/exclusions", json=body).status_code == 200
+    assert client.post(f"{API}/datasets/{bench.dataset}/changes", json=body).status_code == 200
     for label in (*CLASSES, None, *CLASSES):
         answer(label)
         assert bench.state()["exclusion", row]

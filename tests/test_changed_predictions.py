@@ -139,7 +139,7 @@ def test_the_process_of_a_prediction_stores_what_is_compared(tmp_path: Path) -> 
     app = App(home)
     with app.client:
         job = app.send("POST", "predictions", {"classifier_id": run, "sources": [str(new)]})["id"]
-        ended(app.client, job, what="predictions")
+        ended(app.client, job)
         correction = f"lists/{job}/rows/0/correction"
         app.send("PUT", correction, {"label": "large"})
         exchange(new)

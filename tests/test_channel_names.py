@@ -161,7 +161,7 @@ def test_the_app_refuses_another_order_until_channels_are_chosen_for_the_dataset
     prediction = predicted_here(app.home, classifier, dataset["id"])
     assert n_right(find_job(app.home, prediction).folder / "predictions.csv") == 8
     evaluation = evaluated_here(app.home, classifier, dataset["id"])
-    notes = [*app.get(f"predictions/{prediction}")["notes"], *app.get(f"evaluations/{evaluation}")["notes"]]
+    notes = [*app.get(f"jobs/{prediction}")["notes"], *app.get(f"jobs/{evaluation}")["notes"]]
     assert "other-pixels" not in {note["code"] for note in notes}
 
 

@@ -127,7 +127,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         excluded = [
             next(row["row_id"] for row in rows if row["path"].endswith(name)) for name in ("f02.png", "f11.png")
         ]
-        answer = client.post(f"{API}/datasets/{dataset}/exclusions", json={"rows": excluded, "is_excluded": True})
+        answer = client.post(f"{API}/datasets/{dataset}/changes", json={"rows": excluded, "is_excluded": True})
         assert answer.status_code == 200, answer.text
         run = trained_here(workspace, dataset, RECIPE)
         prediction = predicted_here(workspace, run, open_images(workspace, new, is_labeled=False))
@@ -227,7 +227,7 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = f"predictions/{lab.prediction}"
-    state = lab.get(at)
+    state = lab.get(in_jobs(at))
     decisions = Counter[str](state["decisions"])
     assert decisions["unfamiliar"]
     assert decisions["uncertain"]
@@ -285,7 +285,7 @@ def test_filters_list_as_many_images_of_a_prediction_as_they_show(lab: Lab) -> N
     ]
     for row, body in answers:
         lab.answer(row["row_id"], body)
-    state = lab.get(f"predictions/{lab.prediction}")
+    state = lab.get(f"jobs/{lab.prediction}")
     counts = {only: state[f"n_{only}"] for only in ("review", "corrected")} | {"warning": state["n_warned"]}
     for only, n in counts.items():
         assert len(lab.get(f"lists/{lab.prediction}/rows", only=only, limit=500)["items"]) == n
@@ -298,7 +298,7 @@ def test_filters_list_as_many_images_of_a_prediction_as_they_show(lab: Lab) -> N
     assert lab.get(f"datasets/{joined['id']}")["n_images"] == state["n_labeled"]
     for row, _ in answers:
         lab.answer(row["row_id"], {"label": None})
-    assert lab.get(f"predictions/{lab.prediction}")["n_corrected"] == 0
+    assert lab.get(f"jobs/{lab.prediction}")["n_corrected"] == 0
 
 
 def test_a_field_counts_excluded_and_corrected_objects_apart(lab: Lab) -> None:
@@ -317,7 +317,7 @@ def test_a_field_counts_excluded_and_corrected_objects_apart(lab: Lab) -> None:
 def test_a_prediction_counts_the_same_in_the_app_on_the_command_line_and_in_python(
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    decisions = lab.get(f"predictions/{lab.prediction}")["decisions"]
+    decisions = lab.get(f"jobs/{lab.prediction}")["decisions"]
     out = str(tmp_path / "p.csv")
     printed = printed_json(capsys, "predict", str(lab.run.folder), str(lab.new), "--device", "cpu", "--out", out)
     classifier = cs.load_classifier(lab.run, device="cpu")

@@ -121,9 +121,9 @@ def test_the_app_shows_labels_trains_on_and_predicts_such_files(tmp_path: Path) 
         for what in (f"rows/{odd[0]}", f"sheet?rows={odd[0]}", f"rows/{odd[0]}/overview"):
             assert client.get(f"{API}/lists/{dataset}/{what}").status_code == 200
         request = {"images": [listed["items"][0]["image_id"]], "label": "medium"}
-        assert client.post(f"{API}/datasets/{dataset}/labels", json=request).status_code == 200
+        assert client.post(f"{API}/datasets/{dataset}/changes", json=request).status_code == 200
         run = trained_here(workspace, dataset, QUICK)
-        state = get(f"runs/{run}")
+        state = get(f"jobs/{run}")
         assert state["state"] == "done"
         split = find_job(workspace, run).run.split
         assert (len(split), [row.split for row in split].count("excluded")) == (60, 0)

@@ -293,9 +293,9 @@ def test_the_app_speaks_with_its_own_computer_only(
     split = server.send("previews", {"kind": "split", **of_dataset})
     server.send("previews", {"kind": "time", **of_dataset, "sizes": split["sizes"]})
     run = server.send("runs", {"dataset_id": dataset["id"], "recipe": recipe})
-    assert server.ended(f"runs/{run['id']}")["state"] == "done"
+    assert server.ended(f"jobs/{run['id']}")["state"] == "done"
     prediction = server.send("predictions", {"classifier_id": run["id"], "dataset_id": dataset["id"]})
-    assert server.ended(f"predictions/{prediction['id']}")["state"] == "done"
+    assert server.ended(f"jobs/{prediction['id']}")["state"] == "done"
     assert server.end() == 0
     assert hosts_in(tmp_path / "addresses") <= {LOOPBACK}
     assert written_in(tmp_path / "home") <= {".cache/coverslip", ".cache/matplotlib", ".local/share/coverslip"}

@@ -95,13 +95,13 @@ def repeats_for_another_list(script: str, app: RunningApp, dataset: str) -> None
     assert names["label_matching"](dataset, {"label": "reviewed"}, "counted") == 29
     assert statuses == [412, 200]
     with pytest.raises(urllib.error.HTTPError) as refused:
-        send("POST", f"{names['API']}/datasets/{dataset}/labels", {"filters": {"label": "counted"}, "label": "again"})
+        send("POST", f"{names['API']}/datasets/{dataset}/changes", {"filters": {"label": "counted"}, "label": "again"})
     assert refused.value.code == 428
 
 
 def label_first(app: RunningApp, dataset: str) -> None:
     image = app.get(f"lists/{dataset}/rows?limit=1&label=reviewed")["items"][0]["image_id"]
-    app.send(f"datasets/{dataset}/labels", {"images": [image], "label": "other"})
+    app.send(f"datasets/{dataset}/changes", {"images": [image], "label": "other"})
 
 
 def definitions(script: str) -> dict[str, Any]:  # Any: functions and constants

@@ -60,7 +60,7 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     rows = DatasetImages(workspace, dataset_id).row_ids(Filters()).tolist()
     assert len(rows) == 24
     assert rows == sorted(rows)
-    answer = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"})
+    answer = admin.post(f"{of_dataset}/changes", json={"rows": rows[:5], "label": "large"})
     assert answer.status_code == 200, answer.text
     state = dataset_state(workspace, dataset_id)
     assert state.n_label_changes == sum(
@@ -68,7 +68,7 @@ def test_labels_are_changed_searched_and_undone(served: Served) -> None:
     )
     by_label = DatasetImages(workspace, dataset_id).page(Filters(sort="label", search="SLIDE"), limit=100).items
     assert [image.label for image in by_label] == sorted(image.label for image in by_label if image.label is not None)
-    again = admin.post(f"{of_dataset}/labels", json={"rows": rows[:5], "label": "large"}).json()
+    again = admin.post(f"{of_dataset}/changes", json={"rows": rows[:5], "label": "large"}).json()
     assert (again["change"], again["n"]) == (None, 0)
     with workspace.engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(changes)).scalar_one() == 1

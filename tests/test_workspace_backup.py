@@ -177,7 +177,7 @@ def test_a_workspace_that_is_restored_and_moved_names_only_its_own_files(
     tuned = trained_here(workspace, dataset, {**FINETUNE, "init": {"run": str(first.folder)}})
     same_split = trained_here(workspace, dataset, {**QUICK, "split": {"run": str(first.folder)}})
     evaluation, study = evaluated_here(workspace, first.id, dataset), studied(workspace, dataset)
-    App(workspace).send("POST", f"datasets/{dataset}/labels", {"images": image_ids[:1], "label": CLASSES[1]})
+    App(workspace).send("POST", f"datasets/{dataset}/changes", {"images": image_ids[:1], "label": CLASSES[1]})
     relabeled = trained_here(workspace, dataset, QUICK)  # on a table in `snapshots/`
     stopped = queue_prediction(workspace, classifier_id=first.id, dataset_id=dataset)
     with monkeypatch.context() as patched:
@@ -198,7 +198,7 @@ def test_a_workspace_that_is_restored_and_moved_names_only_its_own_files(
         assert runs[tuned].recipe.init == FromRun(run=str(runs[first.id].folder))
         assert runs[same_split].recipe.split.run == str(runs[first.id].folder)
         for run_id, run in runs.items():
-            assert app.get(f"runs/{run_id}")["state"] == "done"
+            assert app.get(f"jobs/{run_id}")["state"] == "done"
             assert all(record.path.is_relative_to(moved.folder) for record in runs_images.images_of(run).records)
             assert len(runs_images.held_out_images(run)) == len(run.predictions)
         for run_id in (tuned, same_split):
@@ -213,7 +213,7 @@ def test_a_workspace_that_is_restored_and_moved_names_only_its_own_files(
         evaluated_here(moved, relabeled, dataset)
         plan = load_plan(find_job(moved, study).folder / "study.yaml")
         assert all(Path(path).is_relative_to(moved.folder) for each in plan.datasets for path in each.path)
-        assert [each["state"] for each in app.get(f"studies/{study}")["trainings"]] == ["done"]
+        assert [each["state"] for each in app.get(f"jobs/{study}")["trainings"]] == ["done"]
         assert main(list(find_job(moved, study).command[2:])) == 0
         assert process.main(*map(Path, find_job(moved, stopped).command[2:])) == 0
         rows_of_prediction = [row for row, _ in images_of_job(moved, stopped).every_row()]
@@ -314,7 +314,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_
         for image_id, name in itertools.cycle(itertools.product(image_ids, CLASSES)):
             if is_over.is_set():
                 return
-            app.send("POST", f"datasets/{dataset}/labels", {"images": [image_id], "label": name})
+            app.send("POST", f"datasets/{dataset}/changes", {"images": [image_id], "label": name})
             n_labeled += 1
 
     thread = threading.Thread(target=label)
@@ -345,7 +345,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_
     assert main(["restore", str(tmp_path / "backup.zip"), "--workspace", str(tmp_path / "elsewhere")]) == 0
     copy = open_workspace(tmp_path / "elsewhere", (tmp_path,))
     there = App(copy)
-    assert there.get(f"runs/{run}")["state"] == "interrupted"
+    assert there.get(f"jobs/{run}")["state"] == "interrupted"
     stop_job(home, run)
     until(lambda: queue.update() or has_ended(state_of(job, status_of(job))))
     assert rows_in(copy) == n_rows
@@ -353,7 +353,7 @@ def test_a_backup_under_load_is_restored_elsewhere_and_its_training_resumed(tmp_
     finish_job(copy, run)
     assert main(list(find_job(copy, run).command[2:])) == 0
     change_job(copy, run, state="ended", queued=None)
-    assert there.get(f"runs/{run}")["state"] == "done"
+    assert there.get(f"jobs/{run}")["state"] == "done"
 
 
 # What is refused

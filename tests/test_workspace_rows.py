@@ -95,7 +95,7 @@ def test_a_list_is_sent_again_only_after_a_change(app: App, cells: Path) -> None
     assert status("label=b", tags["label=a"]) == 200
     tags["only=confirmed"] = app.client.get(f"/api/v1/{in_lists(where)}/row-ids?only=confirmed").headers["etag"]
     assert status("only=confirmed", tags["only=confirmed"]) == 304
-    app.send("POST", f"{where}/confirmed-labels", {**app.all_of(where, label="a"), "is_confirmed": True})
+    app.send("POST", f"{where}/changes", {**app.all_of(where, label="a"), "is_confirmed": True})
     assert status("only=confirmed", tags["only=confirmed"]) == 200
     app.label(where, [0], "b")
     assert status("label=a", tags["label=a"]) == 200
@@ -106,14 +106,14 @@ def test_changes_apply_to_all_images_that_match(app: App, cells: Path) -> None:
     before = app.get(where)
     rows = app.rows(where, label="a")
     body = {**app.all_of(where, label="a"), "except_rows": [rows[1]], "label": "new"}
-    changed = app.send("POST", f"{where}/labels", body)
+    changed = app.send("POST", f"{where}/changes", body)
     assert changed["n"] == 4
     assert app.rows(where, label="a") == [rows[1]]
     undone = app.undo(changed["change"])
     assert (undone["n"], undone["rows"]) == (4, [rows[0], *rows[2:]])
     assert {each["name"]: each["n"] for each in undone["dataset"]["classes"]} == {"a": 5, "b": 5, "new": 0}
 
-    excluded = app.send("POST", f"{where}/exclusions", {**app.all_of(where, search="slide1"), "is_excluded": True})
+    excluded = app.send("POST", f"{where}/changes", {**app.all_of(where, search="slide1"), "is_excluded": True})
     assert excluded["n"] == len(app.rows(where, only="excluded")) == excluded["dataset"]["n_excluded"] == 4
     assert not set(excluded["dataset"]["thumbnail_images"]) & set(app.rows(where, only="excluded"))
     assert app.undo(excluded["change"])["n"] == 4
@@ -121,7 +121,7 @@ def test_changes_apply_to_all_images_that_match(app: App, cells: Path) -> None:
     assert {key: after[key] for key in ("n_labeled", "n_excluded", "n_label_changes", "thumbnail_images")} == {
         key: before[key] for key in ("n_labeled", "n_excluded", "n_label_changes", "thumbnail_images")
     }
-    assert app.send("POST", f"{where}/labels", {**app.all_of(where, label="none"), "label": "b"})["change"] is None
+    assert app.send("POST", f"{where}/changes", {**app.all_of(where, label="none"), "label": "b"})["change"] is None
 
 
 @pytest.mark.parametrize(
@@ -138,35 +138,44 @@ def test_changes_apply_to_all_images_that_match(app: App, cells: Path) -> None:
 )
 def test_a_change_names_its_images_in_one_way(app: App, cells: Path, selection: dict[str, object]) -> None:
     where = f"datasets/{app.open(cells)['id']}"
-    assert app.refused("POST", f"{where}/labels", {**selection, "label": "x"})["status"] == 422
+    assert app.refused("POST", f"{where}/changes", {**selection, "label": "x"})["status"] == 422
+
+
+def test_a_request_changes_one_thing_of_the_images(app: App, cells: Path) -> None:
+    where = f"datasets/{app.open(cells)['id']}"
+    rows = app.rows(where, label="a")[:1]
+    bodies: tuple[dict[str, object], ...] = ({}, {"label": "b", "is_excluded": True}, {"is_excluded": None})
+    for body in bodies:
+        assert app.refused("POST", f"{where}/changes", {"rows": rows, **body})["status"] == 422
+    assert app.rows(where, only="excluded") == []
 
 
 @pytest.mark.parametrize(
-    ("address", "change"),
-    [("labels", {"label": "x"}), ("exclusions", {"is_excluded": True}), ("confirmed-labels", {"is_confirmed": True})],
+    "change",
+    [{"label": "x"}, {"is_excluded": True}, {"is_confirmed": True}],
 )
 def test_a_change_by_filters_is_refused_unless_the_images_are_those_of_the_list(
-    app: App, cells: Path, address: str, change: dict[str, object]
+    app: App, cells: Path, change: dict[str, object]
 ) -> None:
     where = f"datasets/{app.open(cells)['id']}"
     listed, sorted_list = app.all_of(where, label="a"), app.all_of(where, label="a", sort="label")
     assert listed["digest"] == sorted_list["digest"]  # the same images in any order
     for part in ({}, {"n_listed": 5}, {"digest": listed["digest"]}):
-        missing = app.refused("POST", f"{where}/{address}", {"filters": {"label": "a"}, **part, **change})
+        missing = app.refused("POST", f"{where}/changes", {"filters": {"label": "a"}, **part, **change})
         assert (missing["status"], missing["code"]) == (428, "filters-without-list"), part
     app.label(where, [0, 5], "b")  # one image leaves the list
     before = app.get(where), app.rows(where, only="confirmed")
-    fewer = app.refused("POST", f"{where}/{address}", {**listed, **change})
+    fewer = app.refused("POST", f"{where}/changes", {**listed, **change})
     assert (fewer["status"], fewer["code"]) == (412, "other-images-match")
     assert fewer["parameters"] == {"n_listed": 5, "n_matching": 4}
     app.label(where, [6], "a")  # another image takes its place
-    others = app.refused("POST", f"{where}/{address}", {**listed, **change})
+    others = app.refused("POST", f"{where}/changes", {**listed, **change})
     assert (others["status"], others["parameters"]) == (412, {"n_listed": 5, "n_matching": 5})
     app.label(where, [6], "b")
     after = app.get(where), app.rows(where, only="confirmed")
     assert {**after[0], "revision": 0} == {**before[0], "revision": 0}
     assert after[1] == before[1]
-    app.send("POST", f"{where}/{address}", {**app.all_of(where, label="a"), **change})
+    app.send("POST", f"{where}/changes", {**app.all_of(where, label="a"), **change})
 
 
 def test_labels_do_not_move_to_other_images_of_the_same_names(app: App, tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ const { router, datasets } = vi.hoisted(() => {
     datasets: new Map<string, string>(), // of trainings and predictions, by their pages
   };
 });
-const read = vi.hoisted(() => (kind: string) => async (id: string) => {
-  const dataset_id = datasets.get(`${kind}/${id}`);
+const readJob = vi.hoisted(() => async (kind: 'train' | 'predict', id: string) => {
+  const dataset_id = datasets.get(`${kind === 'train' ? 'runs' : 'predictions'}/${id}`);
   if (!dataset_id) throw new Error('not found');
   return { dataset_id };
 });
 vi.mock('../src/state/router.svelte', () => ({ router }));
-vi.mock('../src/api/runs', () => ({ readRun: read('runs') }));
-vi.mock('../src/api/predictions', () => ({ readPrediction: read('predictions') }));
+vi.mock('../src/api/jobs', () => ({ readJob }));
 
 const { guide } = await import('../src/features/start/guide.svelte');
 

@@ -30,8 +30,8 @@ from coverslip.errors import NotFound
 from coverslip.messages import in_language, language
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_thread_of, thread_of
-from coverslip.workspace.jobs.listing import job_state
-from coverslip.workspace.jobs.records import find_job, has_ended, kind_of
+from coverslip.workspace.jobs.listing import story_of
+from coverslip.workspace.jobs.records import has_ended
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.tables import datasets, image_colors, images, jobs
 from coverslip.workspace.store.workspace import Workspace
@@ -219,8 +219,7 @@ def _read_stories(workspace: Workspace, followed: Sequence[_FollowedJob]) -> dic
     for job_id, reader_language in followed:
         try:
             with suppress(NotFound), in_language(reader_language):
-                read = kind_of(find_job(workspace, job_id)).story or job_state
-                as_sent = to_json(read(workspace, job_id), inf_nan_mode="null")  # or fails here, not in the stream
+                as_sent = to_json(story_of(workspace, job_id), inf_nan_mode="null")  # or fails here, not in the stream
                 stories[job_id, reader_language] = from_json(as_sent)
         except Exception:  # noqa: BLE001
             _log.exception("a job could not be read")

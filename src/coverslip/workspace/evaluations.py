@@ -236,7 +236,6 @@ def _list(workspace: Workspace, run_id: str, run_folder: Path, evaluation: Run, 
 EVALUATION = register(
     JobKind(
         name="evaluate",
-        collection="evaluations",
         queue="evaluations",
         can_be_submitted=True,
         story=evaluation_state,

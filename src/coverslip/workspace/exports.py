@@ -186,8 +186,8 @@ def download(workspace: Workspace, export_id: str) -> tuple[str, Iterator[bytes]
 EXPORT = register(
     JobKind(
         name="export",
-        collection="exports",
         queue="exports",
         function="coverslip.workspace.exports:export_classifier",
+        story=export_state,
     )
 )

@@ -103,19 +103,16 @@ export const classThumbnails = (id: string, signal?: AbortSignal) =>
     }),
   );
 
-export const setLabels = (id: string, images: ImageSelection, label: string | null) =>
+/** Label images, exclude them, or confirm their labels, so that they are not suspected label errors; or undo it. */
+export const changeImages = (
+  id: string,
+  images: ImageSelection,
+  change: { label: string | null } | { is_excluded: boolean } | { is_confirmed: boolean },
+) =>
   answer(
-    api.POST('/api/v1/datasets/{dataset_id}/labels', {
+    api.POST('/api/v1/datasets/{dataset_id}/changes', {
       ...at(id),
-      body: { ...images, label } as Schemas['NewLabels'],
-    }),
-  );
-
-export const exclude = (id: string, images: ImageSelection, is_excluded: boolean) =>
-  answer(
-    api.POST('/api/v1/datasets/{dataset_id}/exclusions', {
-      ...at(id),
-      body: { ...images, is_excluded } as Schemas['ExclusionChange'],
+      body: { ...images, ...change } as Schemas['ImageChange'],
     }),
   );
 /** Keep what was said about images whose files were overwritten, or drop it. */
@@ -124,14 +121,6 @@ export const resolveOverwritten = (id: string, images: ImageSelection, is_kept: 
     api.POST('/api/v1/datasets/{dataset_id}/overwritten-images', {
       ...at(id),
       body: { ...images, is_kept } as Schemas['OverwrittenImages'],
-    }),
-  );
-/** Confirm labels, so that their images are not suspected label errors, or remove the confirmation. */
-export const confirmLabels = (id: string, images: ImageSelection, is_confirmed: boolean) =>
-  answer(
-    api.POST('/api/v1/datasets/{dataset_id}/confirmed-labels', {
-      ...at(id),
-      body: { ...images, is_confirmed } as Schemas['ConfirmedLabels'],
     }),
   );
 

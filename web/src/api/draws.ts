@@ -19,8 +19,6 @@ export const drawImages = (id: string, n: number) => answer(api.POST(PATH, { ...
 export const removeDraw = (id: string) => answer(api.DELETE(PATH, at(id)));
 export const labelDrawn = (id: string, row: number, { correction, excluded }: Review) =>
   answer(api.PUT(`${PATH}/rows/{row_id}`, { ...atRow(id, row), body: { label: correction, excluded } }));
-export const readLabelsNeeded = (list_id: string, half_width: number, signal?: AbortSignal) =>
-  answer(api.GET(`${PATH}/needed`, { params: { path: { list_id }, query: { half_width } }, signal }));
 const readResult = (id: string, signal?: AbortSignal) =>
   answer(api.GET(`${PATH}/result`, { ...at(id), signal }));
 export const readAgreement = (dataset: string, signal?: AbortSignal) =>

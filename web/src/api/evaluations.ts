@@ -16,7 +16,6 @@ export interface Metrics {
 export type EvaluationResults = Omit<Schemas['EvaluationResults'], 'metrics'> & { metrics: Metrics };
 
 const ofRun = (run_id: string) => ({ params: { path: { run_id } } });
-const ofEvaluation = (evaluation_id: string) => ({ params: { path: { evaluation_id } } });
 
 export const listEvaluations = (run: string, signal?: AbortSignal) =>
   every((query) =>
@@ -28,8 +27,6 @@ export const listTestSets = (run: string, signal?: AbortSignal) =>
   );
 export const startEvaluation = (run: string, body: Schemas['NewEvaluation']) =>
   answer(api.POST('/api/v1/runs/{run_id}/evaluations', { ...ofRun(run), body }));
-export const readEvaluation = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/evaluations/{evaluation_id}', { ...ofEvaluation(id), signal }));
 export const readEvaluationResults = (id: string, signal?: AbortSignal) =>
   resultsOf<EvaluationResults>(id, signal);
 

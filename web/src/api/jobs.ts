@@ -1,8 +1,9 @@
 // Requests for jobs of any kind (trainings, evaluations, predictions, studies): stop, resume, log.
 import { answer, api, at as address, Problem } from './client';
-import type { components } from './schema';
+import type { components, operations } from './schema';
 
 type Schemas = components['schemas'];
+type AnyJob = operations['get_job']['responses'][200]['content']['application/json'];
 
 const at = (job_id: string) => ({ params: { path: { job_id } } });
 
@@ -18,6 +19,12 @@ export const cancelJob = async (id: string | null | undefined): Promise<void> =>
     if (!(error instanceof Problem && error.status === 409)) throw error;
   }
 };
+
+/** A job of this kind. Jobs of other kinds are not found. */
+export const readJob = <K extends AnyJob['kind']>(kind: K, id: string, signal?: AbortSignal) =>
+  answer(
+    api.GET('/api/v1/jobs/{job_id}', { params: { path: { job_id: id }, query: { kind } }, signal }),
+  ) as Promise<Extract<AnyJob, { kind: K }>>;
 
 /** The results of a job of a kind that the page knows. */
 export const resultsOf = <Results>(id: string, signal?: AbortSignal) =>

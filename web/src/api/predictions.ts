@@ -42,8 +42,6 @@ export type ClassifierCard = Awaited<ReturnType<typeof readClassifierCard>>;
 
 export const listPredictions = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/predictions', { params: { query }, signal }));
-export const readPrediction = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/predictions/{prediction_id}', { ...at(id), signal }));
 export const startPrediction = (body: NewPrediction) => answer(api.POST('/api/v1/predictions', { body }));
 
 export const readSamples = (id: string, signal?: AbortSignal) =>

@@ -14,6 +14,7 @@ interface Previews {
   study: Schemas['StudyOutlook'];
   evaluation: Schemas['EvaluationOutlook'];
   join: Schemas['JoinPreview'];
+  'labels-needed': Schemas['LabelsForWidth'];
 }
 
 /** Nothing is changed. Times are those of the computer of the server. */

@@ -22,8 +22,6 @@ const at = (run_id: string) => ({ params: { path: { run_id } } });
 
 export const listRuns = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/runs', { params: { query }, signal }));
-export const readRun = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/runs/{run_id}', { ...at(id), signal }));
 export const startRun = (body: Schemas['NewRun']) => answer(api.POST('/api/v1/runs', { body }));
 export const renameRun = (id: string, name: string) =>
   answer(api.PATCH('/api/v1/runs/{run_id}', { ...at(id), body: { name } }));

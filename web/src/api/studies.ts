@@ -15,8 +15,6 @@ export type StudyNetwork = Schemas['StudyNetwork'];
 /** Further analyses of the trainings of a study. */
 export const ANALYSES = ['latency', 'distances', 'explanations'] as const;
 
-const at = (study_id: string) => ({ params: { path: { study_id } } });
-
 export const listPresets = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/study-presets', { params: { query }, signal }));
 export const listStudies = (signal?: AbortSignal) =>
@@ -30,8 +28,6 @@ export const listFindings = (dataset_id: string, signal?: AbortSignal) =>
     }),
   );
 export const startStudy = (body: Schemas['NewStudy']) => answer(api.POST('/api/v1/studies', { body }));
-export const readStudy = (id: string, signal?: AbortSignal) =>
-  answer(api.GET('/api/v1/studies/{study_id}', { ...at(id), signal }));
 export const readStudyResults = (id: string, signal?: AbortSignal) => resultsOf<StudyResults>(id, signal);
 export const studyFigure = (id: string, name: string, kind: 'svg' | 'png' | 'csv') =>
   address('jobs', id, 'figures', `${name}.${kind}`);

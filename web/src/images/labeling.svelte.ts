@@ -1,6 +1,6 @@
 // Labeling of images: labels are shown immediately and saved one after another. Undo and redo apply to the
 // changes of this tab. Images that were relabeled since stay as they are.
-import { setLabels, type Dataset, type ImageSelection } from '../api/datasets';
+import { changeImages, type Dataset, type ImageSelection } from '../api/datasets';
 import type { Filters, Image } from '../api/lists';
 import { Problem } from '../api/client';
 import { stepChange } from '../state/changes';
@@ -91,7 +91,7 @@ export class Labeling {
     this.nWaiting += 1;
     const saved = this.listed.sequential(async () => {
       try {
-        const answer = setLabels(this.id, images, label);
+        const answer = changeImages(this.id, images, { label });
         const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
         else this.closeUndoNotice(); // nothing changed: it would undo an earlier change

@@ -220,11 +220,5 @@ def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locat
     """
     attribution = Attribution(tuple(new.authors or ()), new.license, new.citation)
     job = exports.queue_export(workspace, run_id, new.to, attribution)
-    locate("exports", job)
+    locate("jobs", job)
     return exports.export_state(workspace, job)
-
-
-@exports_router.get("/exports/{export_id}")
-def get_export(workspace: ServedWorkspace, export_id: str) -> ExportState:
-    """The current state of an export."""
-    return exports.export_state(workspace, export_id)

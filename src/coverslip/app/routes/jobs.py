@@ -18,9 +18,12 @@ from coverslip.runs.log import LogLine
 from coverslip.workspace import explanations
 from coverslip.workspace.changes import Changed, Changes
 from coverslip.workspace.cleanup import DeletedItem, list_deleted
+from coverslip.workspace.evaluations import EvaluationState
+from coverslip.workspace.exports import ExportState
 from coverslip.workspace.jobs import listing, queue
 from coverslip.workspace.jobs.listing import JobState
 from coverslip.workspace.jobs.records import State, find_job
+from coverslip.workspace.predictions.state import PredictionState
 from coverslip.workspace.store.rows import Page, Paging
 from coverslip.workspace.studies import planning
 from coverslip.workspace.studies import state as study_states
@@ -72,9 +75,16 @@ def list_jobs(workspace: ServedWorkspace, page: Annotated[JobsPage, Query()]) ->
 
 
 @router.get("/jobs/{job_id}")
-def get_job(workspace: ServedWorkspace, job_id: str) -> JobState:
-    """The current state of a job, with its progress, and the address of its details."""
-    return listing.job_state(workspace, job_id)
+def get_job(
+    workspace: ServedWorkspace,
+    job_id: str,
+    kind: Annotated[str | None, Query(max_length=40, description="A job of another kind has the status 404.")] = None,
+) -> RunStory | StudyStory | EvaluationState | PredictionState | ExportState | JobState:
+    """The current state of a job with its progress, and what is specific to its kind.
+
+    Of a training, these are its recipe, curves and notes so far, and of a study the states of its trainings.
+    """
+    return listing.story_of(workspace, job_id, kind)
 
 
 @router.get("/jobs/{job_id}/log")
@@ -176,14 +186,8 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
         budget=new.budget,
         repeats_run=new.repeats_run,
     )
-    locate("runs", job)
+    locate("jobs", job)
     return training_states.run_state(workspace, job)
-
-
-@runs_router.get("/runs/{run_id}")
-def get_run(workspace: ServedWorkspace, run_id: str) -> RunStory:
-    """A training with its recipe, curves and notes so far."""
-    return training_states.run_story(workspace, run_id)
 
 
 class RunChanges(Body):
@@ -246,11 +250,5 @@ class NewStudy(StudyChoices):
 def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
-    locate("studies", job)
+    locate("jobs", job)
     return study_states.study_state(workspace, job)
-
-
-@studies_router.get("/studies/{study_id}")
-def get_study(workspace: ServedWorkspace, study_id: str) -> StudyStory:
-    """A study with the current state of its trainings. Those that have started are runs."""
-    return study_states.study_story(workspace, study_id)

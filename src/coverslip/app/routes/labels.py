@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from coverslip.app.files import TABLE, table_response
 from coverslip.app.guard import accepting, needs, record_change, role_of
@@ -23,7 +23,6 @@ from coverslip.workspace.correcting.draws import (
     Draw,
     DrawnImage,
     ImportedReadings,
-    LabelsForWidth,
     ReadingAgreement,
     ReadLabel,
     SpotCheckResult,
@@ -48,84 +47,50 @@ _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 router = api_router("labels", route_class=accepting(_MAX_BODY))
 
 
-class NewLabels(ImageSelection):
-    """A label for some images; null removes their labels."""
+class ImageChange(ImageSelection):
+    """What to change of some images: exactly one of `label`, `is_excluded` and `is_confirmed`."""
 
-    label: Annotated[Text, Field(max_length=200)] | None
+    label: Annotated[Text, Field(max_length=200)] | None = None
+    """Label them; a new name becomes a class. Null removes their labels."""
+    is_excluded: bool = False
+    """Exclude them, or include them. Excluded images are shown, but neither counted nor used in training."""
+    is_confirmed: bool = False
+    """Confirm their labels as right, or remove confirmations. A confirmed label is not listed as a suspected label
+    error."""
 
-
-@dataclass(frozen=True, slots=True)
-class LabelsGiven(DocumentedFields):
-    """A change of labels."""
-
-    change: int | None
-    """ID of the change; null if all images had this label."""
-    n: int
-    """Images whose label changed."""
-    dataset: DatasetState
-
-
-@router.post("/datasets/{dataset_id}/labels", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
-@needs("annotator")
-def set_labels(
-    workspace: ServedWorkspace,
-    dataset_id: str,
-    new: NewLabels,
-    request: Request,
-) -> LabelsGiven:
-    """Label some images, or remove their labels. The change is saved at once. A new name becomes a class."""
-    change, n = labels.set_labels(workspace, dataset_id, new, new.label)
-    record_change(request, "", after=new.label or "")
-    return LabelsGiven(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
-
-
-class ExclusionChange(ImageSelection):
-    """Images to exclude or include."""
-
-    is_excluded: bool
-    """Exclude the images; false includes them."""
+    @model_validator(mode="after")
+    def _one_change(self) -> Self:
+        if len(self.model_fields_set & {"label", "is_excluded", "is_confirmed"}) != 1:
+            raise ValueError("give exactly one of label, is_excluded and is_confirmed")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesExcluded(DocumentedFields):
-    """An exclusion or inclusion of images."""
+class ImagesChanged(DocumentedFields):
+    """A change of labels, exclusions or confirmations."""
 
     change: int | None
-    """ID of the change; null if nothing changed."""
+    """Its ID, for undo; null for confirmations, or if nothing changed."""
     n: int
     """Images that changed."""
+    rows: list[int]
+    """row_ids of the images whose confirmation changed."""
     dataset: DatasetState
 
 
-@router.post("/datasets/{dataset_id}/exclusions", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
+@router.post("/datasets/{dataset_id}/changes", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
 @needs("annotator")
-def exclude_images(workspace: ServedWorkspace, dataset_id: str, body: ExclusionChange) -> ImagesExcluded:
-    """Exclude images, or include them. Excluded images are shown, but neither counted nor used in training."""
-    change, n = exclude(workspace, dataset_id, body, is_excluded=body.is_excluded)
-    return ImagesExcluded(change=change, n=n, dataset=dataset_state(workspace, dataset_id))
-
-
-class ConfirmedLabels(ImageSelection):
-    """Images whose labels are confirmed, or whose confirmation is removed."""
-
-    is_confirmed: bool
-    """Confirm the labels; false removes the confirmations."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsConfirmed(DocumentedFields):
-    """A confirmation of labels, or its removal."""
-
-    rows: list[int]
-    """row_ids of the images that changed."""
-
-
-@router.post("/datasets/{dataset_id}/confirmed-labels", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
-@needs("annotator")
-def confirm_labels(workspace: ServedWorkspace, dataset_id: str, body: ConfirmedLabels) -> LabelsConfirmed:
-    """Confirm labels as right, or remove confirmations: a confirmed label is not listed as a suspected label error."""
-    confirmed = labels.confirm_labels(workspace, dataset_id, body, is_confirmed=body.is_confirmed)
-    return LabelsConfirmed(confirmed)
+def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange, request: Request) -> ImagesChanged:
+    """Label images, exclude them, or confirm their labels, or take this back. The change is saved at once."""
+    if "is_confirmed" in new.model_fields_set:
+        rows = labels.confirm_labels(workspace, dataset_id, new, is_confirmed=new.is_confirmed)
+        return ImagesChanged(None, len(rows), rows, dataset_state(workspace, dataset_id))
+    if "is_excluded" in new.model_fields_set:
+        change, n = exclude(workspace, dataset_id, new, is_excluded=new.is_excluded)
+    else:
+        change, n = labels.set_labels(workspace, dataset_id, new, new.label)
+        record_change(request, "", after=new.label or "")
+    return ImagesChanged(change, n, [], dataset_state(workspace, dataset_id))
 
 
 class OverwrittenImages(ImageSelection):
@@ -240,16 +205,6 @@ def get_draw_result(workspace: ServedWorkspace, list_id: ListId) -> ReadingAgree
     Of a prediction, the accuracy on the labeled images, and class proportions from labels and predictions.
     """
     return draws.draw_result(workspace, list_id)
-
-
-@draws_router.get(_PATH + "/needed")
-def get_labels_needed(
-    workspace: ServedWorkspace,
-    list_id: ListId,
-    half_width: Annotated[float, Query(gt=0, lt=0.5, description="Half the width of the 95% interval.")] = 0.05,
-) -> LabelsForWidth:
-    """How many labels of each condition of a prediction an interval of this width needs."""
-    return draws.labels_needed(workspace, list_id, half_width)
 
 
 @draws_router.put(_PATH + "/corrections", dependencies=[BY_AUTHOR])

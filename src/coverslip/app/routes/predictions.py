@@ -96,14 +96,8 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, locate: Lo
         prevalence=new.prevalence,
         rescale=new.rescale,
     )
-    locate("predictions", job)
+    locate("jobs", job)
     return state.prediction_state(workspace, job)
-
-
-@router.get("/predictions/{prediction_id}")
-def get_prediction(workspace: ServedWorkspace, prediction_id: str) -> PredictionState:
-    """The current state of a prediction."""
-    return state.prediction_state(workspace, prediction_id)
 
 
 @router.get("/predictions/{prediction_id}/samples", responses=problems(409))

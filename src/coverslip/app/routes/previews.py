@@ -11,6 +11,7 @@ from coverslip.app.routes.datasets import RecipeOf, TableToOpen
 from coverslip.app.schemas import Body, problems
 from coverslip.events import SetSizes
 from coverslip.workspace import evaluations, objects
+from coverslip.workspace.correcting.draws import LabelsForWidth, labels_needed
 from coverslip.workspace.correcting.joining import JoinPreview, preview_join
 from coverslip.workspace.datasets.folders import TablePreview, preview_table
 from coverslip.workspace.datasets.grouping import GroupPreview, preview_groups
@@ -102,6 +103,15 @@ class JoinPreviewed(Body):
     dataset_id: str
 
 
+class LabelsNeededPreviewed(Body):
+    """How many labels of each condition of a prediction a 95% interval of this width needs."""
+
+    kind: Literal["labels-needed"]
+    prediction_id: str
+    half_width: float = Field(gt=0, lt=0.5)
+    """Half the width of the interval."""
+
+
 @router.post("/previews", responses=problems(404, 409))
 @needs("viewer")
 def preview(
@@ -117,7 +127,8 @@ def preview(
         | FinderPreviewed
         | StudyPreviewed
         | EvaluationPreviewed
-        | JoinPreviewed,
+        | JoinPreviewed
+        | LabelsNeededPreviewed,
         Field(discriminator="kind"),
     ],
 ) -> (
@@ -130,6 +141,7 @@ def preview(
     | StudyOutlook
     | EvaluationOutlook
     | JoinPreview
+    | LabelsForWidth
 ):
     """What a request would do or find; nothing is changed. Previews of tables and objects need an editor."""
     match of:
@@ -155,3 +167,5 @@ def preview(
             return evaluations.outlook(workspace, of.run_id, of.dataset_id)
         case JoinPreviewed():
             return preview_join(workspace, of.prediction_id, of.dataset_id)
+        case LabelsNeededPreviewed():
+            return labels_needed(workspace, of.prediction_id, of.half_width)

@@ -145,11 +145,5 @@ class NewEvaluation(Body):
 def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluation, locate: Locate) -> EvaluationState:
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name, rescale=new.rescale)
-    locate("evaluations", job)
+    locate("jobs", job)
     return evaluations.evaluation_state(workspace, job)
-
-
-@evaluations_router.get("/evaluations/{evaluation_id}")
-def get_evaluation(workspace: ServedWorkspace, evaluation_id: str) -> EvaluationState:
-    """The current state of an evaluation."""
-    return evaluations.evaluation_state(workspace, evaluation_id)

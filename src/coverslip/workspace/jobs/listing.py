@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from coverslip.runs.log import LogLine, LogReader
 from coverslip.runs.progress import Work
@@ -44,8 +44,8 @@ class JobState(JobFacts):
     is_lasting: bool
     """Whether its files are its result, and it outlives the server. Other jobs compute what pages show: they end with
     the server, and the last of them are listed."""
-    links: dict[str, str]
-    """Paths below `/api/v1`: `self`, `log`, and `result`, which describes its details."""
+    result: str | None
+    """Path below `/api/v1` of the result that it computes for pages; null if it is lasting."""
 
 
 def list_jobs(
@@ -74,6 +74,21 @@ def job_state(workspace: Workspace, job_id: str) -> JobState:
     return _job_state(workspace, find_job(workspace, job_id))
 
 
+def story_of(workspace: Workspace, job_id: str, kind: str | None = None) -> Any:  # Any: a dataclass of its kind
+    """Return what is known of a job: its state, and what is specific to its kind.
+
+    Args:
+        workspace: the workspace.
+        job_id: the job.
+        kind: its kind; None: any.
+
+    Raises:
+        NotFound: there is no such job of this kind.
+    """
+    job = find_job(workspace, job_id, *([] if kind is None else [kind]))
+    return (kind_of(job).story or job_state)(workspace, job_id)
+
+
 def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[LogLine]:
     """Return the important events of a job, the newest first. Before them are the last lines of output if it died.
 
@@ -97,7 +112,7 @@ def _job_state(workspace: Workspace, job: Job) -> JobState:
         dataset_ids=job.dataset_ids,
         actions=_actions(state, can_resume_finished=kind.can_resume_finished, can_finish=kind.can_finish(job, state)),
         is_lasting=not kind.ends_with_server,
-        links=_links(job.id, f"/{kind.collection}/{job.id}" if job.key is None else job.choices["link"]),
+        result=None if job.key is None else job.choices["link"],
     )
 
 
@@ -112,11 +127,6 @@ def _actions(state: State, *, can_resume_finished: bool, can_finish: bool) -> li
     if state not in ACTIVE:
         actions.append("remove")
     return actions
-
-
-def _links(job_id: str, result: str) -> dict[str, str]:
-    path = f"/jobs/{job_id}"
-    return {"self": path, "log": f"{path}/log", "result": result}
 
 
 def _output_of(job: Job, after: int) -> list[LogLine]:

@@ -510,11 +510,9 @@ class JobKind:
         ends_with_server: whether its jobs compute a result on request and store it elsewhere. They end with the server,
             also if it is killed, and the newest request is next. Other jobs outlive the server, and their files are
             their results.
-        collection: the path of its details in the API, without the ID of the job; empty: each job has a link.
         queue: jobs of the same queue run one at a time.
         can_be_submitted: whether a server with Slurm submits its jobs, which then do not wait for each other.
-        story: returns what the API answers at the path of its details, given the ID of a job; None: the state of any
-            job.
+        story: returns what the API answers about a job, given its ID; None: the state of any job.
         progress: the progress of a job; None if unknown.
         has_measurements: whether a job measures a classifier on labeled images.
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
@@ -530,7 +528,6 @@ class JobKind:
 
     name: str
     queue: str
-    collection: str = ""
     function: str | None = None
     ends_with_server: bool = False
     story: Callable[[Workspace, str], Any] | None = None  # Any: a dataclass

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # An imported `.coverslip` file is a job without a process. Its file takes the place of the folder.
 
-IMPORT = register(JobKind(name="import", collection="classifiers", queue="imports", check_files=open_classifier))
+IMPORT = register(JobKind(name="import", queue="imports", check_files=open_classifier))
 
 
 def import_file(workspace: Workspace, file: Path, name: str | None) -> str:

@@ -279,7 +279,6 @@ def _store_rows(workspace: Workspace, job: Job) -> None:
 PREDICTION = register(
     JobKind(
         name="predict",
-        collection="predictions",
         queue="predictions",
         function="coverslip.workspace.predictions.predicting:predict_into",
         can_be_submitted=True,

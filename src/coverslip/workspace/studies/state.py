@@ -279,7 +279,6 @@ def _progress(job: Job) -> Work | None:
 STUDY = register(
     JobKind(
         name="study",
-        collection="studies",
         queue=TRAININGS_QUEUE,
         can_be_submitted=True,
         story=study_story,

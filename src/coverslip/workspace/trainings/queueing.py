@@ -409,7 +409,6 @@ def _progress(job: Job) -> Work | None:
 TRAINING = register(
     JobKind(
         name="train",
-        collection="runs",
         queue=TRAININGS_QUEUE,
         can_be_submitted=True,
         story=run_story,

@@ -1,7 +1,6 @@
 // The guided first run: the steps of the tutorial, with the sample images. The step follows the pages that the user
 // opens, and only the button “Back” returns to an earlier step.
-import { readPrediction } from '../../api/predictions';
-import { readRun } from '../../api/runs';
+import { readJob } from '../../api/jobs';
 import { router } from '../../state/router.svelte';
 
 const STEPS = ['overview', 'checks', 'groups', 'train', 'result', 'predict', 'review', 'share'] as const;
@@ -113,8 +112,8 @@ class Guide {
     if (isEarly || this.#saved.addresses[of] === page) return;
     const isOfSamples = await (
       kind === 'runs'
-        ? readRun(id).then(({ dataset_id }) => dataset_id === 'samples')
-        : readPrediction(id).then(({ dataset_id }) => dataset_id === 'samples-new')
+        ? readJob('train', id).then(({ dataset_id }) => dataset_id === 'samples')
+        : readJob('predict', id).then(({ dataset_id }) => dataset_id === 'samples-new')
     ).catch(() => false); // the page shows the error
     if (!isOfSamples || !this.#saved || router.page !== page) return;
     this.#save({ ...this.#saved, addresses: { ...this.#saved.addresses, [of]: page } });

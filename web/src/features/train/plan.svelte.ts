@@ -10,7 +10,8 @@ import { Problem, problemFrom } from '../../api/client';
 import { datasetTopic } from '../../api/events';
 import { preview } from '../../api/previews';
 import { listFindings } from '../../api/studies';
-import { listModels, readRun, startRun, type Model, type RecipeKey } from '../../api/runs';
+import { readJob } from '../../api/jobs';
+import { listModels, startRun, type Model, type RecipeKey } from '../../api/runs';
 import { recipeKeys } from '../../state/recipe_keys.svelte';
 import { Resource } from '../../state/resource.svelte';
 import { namesOf } from '../datasets/names';
@@ -261,7 +262,7 @@ export class Plan {
   async copyFrom(runId: string): Promise<void> {
     this.isReadingRun = true;
     try {
-      const run = await readRun(runId);
+      const run = await readJob('train', runId);
       const isSame = run.dataset_id === this.dataset?.id;
       this.earlier =
         run.dataset_id && run.state !== 'failed' // a failed training may have no split
