@@ -41,6 +41,9 @@ PICTURES = DOCS / "readme"
 MOST_BYTES = 150_000
 CLASSES = FIVE_CLASSES.classes
 N_SLIDES, CELLS_OF_FIELD = 30, 24
+FIELD_GRID = 7, 5  # positions for cells, columns and rows
+FIELD_STEP_UM = 24.0
+SHIFT_UM = 4.0  # at most, so that cells may touch but do not overlap
 PX_PER_UM = 6.0
 FINDER = {"diameter": 75, "threshold": "local"}
 EOSINOPHILS = {"control": 0.06, "treated": 0.3}  # expected proportion
@@ -116,12 +119,36 @@ def write_cell(file: Path, name: str, number: int, k: int) -> None:
     Image.fromarray(pixels[top : top + 128, left : left + 128]).save(file)
 
 
+def draw_field(
+    cells: list[synthetic_cells._Kind], slide: synthetic_cells._Slide, rng: np.random.Generator
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """Draw a field of view (H, W, 3) uint8 without red cells, and return the x and y of each cell in pixels."""
+    n_columns, n_rows = FIELD_GRID
+    height, width = (round(n * FIELD_STEP_UM * slide.px_per_um) for n in (n_rows, n_columns))
+    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)
+    field = synthetic_cells._Field(y, x, slide.px_per_um, rng)
+    amounts = {name: np.zeros((height, width), np.float32) for name in synthetic_cells._DYES}
+    amounts["pink"] += np.float32(slide.plasma) * (1 + 0.3 * field.noise(6.0))
+    positions = rng.permutation(n_columns * n_rows)[: len(cells)]
+    centers = []
+    for cell, position in zip(cells, positions.tolist(), strict=True):
+        row, column = divmod(position, n_columns)
+        middle = (np.array([row, column]) + 0.5) * FIELD_STEP_UM + rng.uniform(-SHIFT_UM, SHIFT_UM, 2)
+        first = np.maximum(0, ((middle - FIELD_STEP_UM / 2) * slide.px_per_um).astype(int))
+        last = ((middle + FIELD_STEP_UM / 2) * slide.px_per_um).astype(int)
+        around = slice(first[0], last[0]), slice(first[1], last[1])
+        part = synthetic_cells._Field(y[around], x[around], slide.px_per_um, rng)
+        synthetic_cells._add_cell({name: amount[around] for name, amount in amounts.items()}, part, cell, middle)
+        centers.append((float(middle[1] * slide.px_per_um), float(middle[0] * slide.px_per_um)))
+    return synthetic_cells._photograph(amounts, field, slide), centers
+
+
 def write_field(file: Path, names: list[str], number: int) -> Truth:
     """Draw a field of view of a slide with cells of these classes."""
     rng = np.random.default_rng([0, number])
     slide = synthetic_cells._draw_slide(np.random.default_rng([0, number]))
     cells = [synthetic_cells._sample_cell(FIVE_CLASSES, name, rng) for name in names]
-    pixels, centers = synthetic_cells._draw_field(cells, replace(slide, px_per_um=PX_PER_UM, plasma=0.0), rng)
+    pixels, centers = draw_field(cells, replace(slide, px_per_um=PX_PER_UM, plasma=0.0), rng)
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(file)
     return [(name, np.array([y, x])) for name, (x, y) in zip(names, centers, strict=True)]

@@ -8,11 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from drawing import write_cells
 from parameters import only_first
-from PIL import Image
 from tables import rows_of
 from trained import SMALL_NETWORK
 
@@ -242,32 +240,6 @@ def test_the_demo_does_the_whole_job_and_can_be_run_again(
     assert 0.3 < metrics["metrics"]["accuracy"]["value"] < 1.0
     slides = {Path(row["path"]).parent.name for row in rows_of(folder / "predictions.csv")}
     assert slides == {f"slide{number}" for number in range(61, 65)}
-
-
-@pytest.mark.exhaustive
-@pytest.mark.slow
-def test_the_demo_of_fields_finds_labels_and_predicts_the_cells_that_were_drawn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("coverslip.cli.demo.SETTINGS", [*SMALL, "split.folds=0"])
-    monkeypatch.setattr("coverslip.cli.demo.N_FIELDS", 6)
-    monkeypatch.setattr("coverslip.cli.demo.N_NEW_FIELDS", 4)
-    folder = tmp_path / "demo"
-    assert main(["demo", "--fields", "--out", str(folder)]) == 0
-    commands = [line.split()[2] for line in capsys.readouterr().out.splitlines() if line.startswith("$ coverslip ")]
-    assert commands == ["objects", "train", "objects", "predict", "export-objects", "summarise"]
-    objects = rows_of(folder / "objects.csv")
-    assert {row["label"] for row in objects} == {"eosinophil", "erythroblast", "lymphocyte", "monocyte", "neutrophil"}
-    assert 26 * 6 * 0.98 < len(objects) < 33 * 6 * 1.02  # of 26 to 33 cells in each field
-    metrics = json.loads((folder / "run" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["metrics"]["accuracy"]["value"] > 0.6  # with a wrong label for each object, 0.3
-    assert {row["sample"] for row in rows_of(folder / "predictions.csv")} == {"slide61", "slide62"}
-    for field in sorted((folder / "new").glob("*.png")):
-        with Image.open(field) as image, Image.open(folder / "overlays" / field.name) as overlay:
-            assert overlay.width == image.width
-            plain, drawn = np.asarray(image), np.asarray(overlay)[: image.height]
-        is_outline = (plain != drawn).any(axis=2)
-        assert 0.005 < is_outline.mean() < 0.1
 
 
 @pytest.mark.slow

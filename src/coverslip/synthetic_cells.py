@@ -18,7 +18,7 @@ not be used to draw conclusions about real cells.
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -64,8 +64,6 @@ FIVE_CLASSES = Design(
     evenness=None,
     n_mislabeled=0,
 )
-# As in patients, each slide has its own proportions.
-UNEVEN_FIVE_CLASSES = replace(FIVE_CLASSES, evenness=2.0)
 # Two stages of neutrophils and two of lymphocytes, which are harder to distinguish.
 SEVEN_CLASSES = Design(
     similar={
@@ -174,46 +172,6 @@ def write_new_images(
     write_text(folder / "README.txt", README)
     slides = tuple(dict.fromkeys(path.name.partition("_")[0] for path in drawn))
     return SampleSet(folder, n_images, design.classes, slides, (), (broken,), (), drawn)
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSet:
-    """The fields of view that were written. `cells` has the x and y in pixels and the class of each cell."""
-
-    folder: Path
-    cells: dict[Path, list[tuple[float, float, str]]]
-
-
-def write_fields(
-    folder: Path, slide_numbers: range, *, design: Design, seed: int = 0, n_per_slide: int = 2, emit: Emit = ignore
-) -> FieldSet:
-    """Draw fields of view with about 30 cells each, as of blood without red cells (`slide03_1.png`).
-
-    Args:
-        folder: created if it does not exist; files of the same names are replaced.
-        slide_numbers: other numbers give other slides.
-        design: the classes and their distribution.
-        seed: equal seeds draw equal pixels.
-        n_per_slide: fields of each slide.
-        emit: receives progress.
-    """
-    cells: dict[Path, list[tuple[float, float, str]]] = {}
-    for number in slide_numbers:
-        slide = _draw_slide(np.random.default_rng([seed, number]))
-        proportions = _class_proportions(design, seed, number)
-        for k in range(1, n_per_slide + 1):
-            rng = np.random.default_rng([seed, number, k, _FIELDS])
-            labels = rng.choice(design.classes, p=proportions, size=rng.integers(26, 34)).tolist()
-            image, centers = _draw_field([_sample_cell(design, label, rng) for label in labels], slide, rng)
-            path = folder / f"slide{number:02d}_{k}.png"
-            _save(image, path)
-            cells[path] = [(x, y, label) for (x, y), label in zip(centers, labels, strict=True)]
-            emit(Progressed(stage="drawing-sample-images", done=len(cells), total=len(slide_numbers) * n_per_slide))
-    write_text(folder / "README.txt", README)
-    return FieldSet(folder, cells)
-
-
-_FIELDS = 1_000_001  # of the seeds of a slide
 
 
 def _draw_all(
@@ -396,35 +354,6 @@ def _draw_image(cell: _Kind, slide: _Slide, rng: np.random.Generator) -> np.ndar
     _add_red_cells(amounts, field, cell, slide, middle)
     _add_cell(amounts, field, cell, middle)
     return _photograph(amounts, field, slide)
-
-
-def _draw_field(
-    cells: list[_Kind], slide: _Slide, rng: np.random.Generator
-) -> tuple[np.ndarray, list[tuple[float, float]]]:
-    """Draw a field of view (H, W, 3) uint8 without red cells, and return the x and y of each cell in pixels."""
-    n_columns, n_rows = _FIELD_GRID
-    height, width = (round(n * _FIELD_STEP_UM * slide.px_per_um) for n in (n_rows, n_columns))
-    y, x = np.mgrid[:height, :width].astype(np.float32) / np.float32(slide.px_per_um)
-    field = _Field(y, x, slide.px_per_um, rng)
-    amounts = {name: np.zeros((height, width), np.float32) for name in _DYES}
-    amounts["pink"] += np.float32(slide.plasma) * (1 + 0.3 * field.noise(6.0))
-    positions = rng.permutation(n_columns * n_rows)[: len(cells)]
-    centers = []
-    for cell, position in zip(cells, positions.tolist(), strict=True):
-        row, column = divmod(position, n_columns)
-        middle = (np.array([row, column]) + 0.5) * _FIELD_STEP_UM + rng.uniform(-_SHIFT_UM, _SHIFT_UM, 2)
-        first = np.maximum(0, ((middle - _FIELD_STEP_UM / 2) * slide.px_per_um).astype(int))
-        last = ((middle + _FIELD_STEP_UM / 2) * slide.px_per_um).astype(int)
-        around = slice(first[0], last[0]), slice(first[1], last[1])
-        part = _Field(y[around], x[around], slide.px_per_um, rng)
-        _add_cell({name: amount[around] for name, amount in amounts.items()}, part, cell, middle)
-        centers.append((float(middle[1] * slide.px_per_um), float(middle[0] * slide.px_per_um)))
-    return _photograph(amounts, field, slide), centers
-
-
-_FIELD_GRID = 7, 5  # positions for cells, columns and rows
-_FIELD_STEP_UM = 24.0
-_SHIFT_UM = 4.0  # at most, so that cells may touch but do not overlap
 
 
 def _photograph(amounts: dict[str, np.ndarray], field: "_Field", slide: _Slide) -> np.ndarray:

@@ -4,7 +4,6 @@ import json
 import shlex
 import shutil
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,24 +15,18 @@ from coverslip.messages import ChooseOther, text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coverslip.synthetic_cells import FieldSet, SampleSet
+    from coverslip.synthetic_cells import SampleSet
 
 MARK = "demo.json"  # marks the folder of a demo, which may be overwritten
 SLIDE = r"slide\d+"
 N_IMAGES = 720
 N_NEW_IMAGES, N_NEW_SLIDES = 140, 4
-N_FIELDS, N_NEW_FIELDS = 30, 8  # one of each slide, two of each new slide
-SAMPLE = rf"(?P<sample>{SLIDE})"
-# Nuclei absorb red light, and granules do not. Lobes of a nucleus belong together.
-NUCLEI = ("--finder", "classical", "--finder-set", "channel=0", "--finder-set", "split=false")
-CROP = "crop_size=96"  # pixels: a cell with its cytoplasm
 SETTINGS = ["stage=instant"]  # fine-tuning takes more than three minutes on two cores
 
 
 def demo(
     context: typer.Context,
     out: Annotated[Path, option("--out FOLDER", "help-demo-out")] = Path("demo"),
-    fields: Annotated[bool, option("--fields", "help-demo-fields")] = False,
 ) -> None:
     """Train and predict on synthetic images, offline.
 
@@ -41,31 +34,20 @@ def demo(
     on slides it was not trained on, finds a label error, predicts images of four new slides and computes their class
     proportions. Each step is a command of coverslip, which is printed.
 
-    With --fields, the demo begins with fields of view: it finds the cells in them, trains with those of 30 slides, and
-    computes the class proportions of four new slides.
-
-    Examples:
+    Example:
 
       coverslip demo --out demo
-
-      coverslip demo --fields --out demo_fields
     """
     is_replaced = (out / MARK).is_file()
     _clear(out)
     from coverslip.cli._show import notes_console, results_console
+    from coverslip.cli.progress import shown_progress
+    from coverslip.synthetic_cells import SEVEN_CLASSES, write_new_images, write_sample_images
 
     stdout = results_console()
     if is_replaced:
         notes_console().print(text("command-demo-replaced", folder=out), markup=False, soft_wrap=True)
     stdout.print(text("command-demo-synthetic"), style="bold")
-    (_demo_fields if fields else _demo_images)(context, stdout, out)
-
-
-def _demo_images(context: typer.Context, stdout: "Console", out: Path) -> None:
-    from coverslip.cli._show import notes_console
-    from coverslip.cli.progress import shown_progress
-    from coverslip.synthetic_cells import SEVEN_CLASSES, write_new_images, write_sample_images
-
     images, new, run = out / "images", out / "new", out / "run"
     with shown_progress(notes_console()) as emit:
         samples = write_sample_images(images, design=SEVEN_CLASSES, n_images=N_IMAGES, emit=emit)
@@ -94,44 +76,6 @@ def _demo_images(context: typer.Context, stdout: "Console", out: Path) -> None:
             labels_of[file.parent.name][label] += 1
     _show_drawn(stdout, labels_of)
     stdout.print(f"\n{text('command-demo-results', folder=out)}", markup=False, soft_wrap=True)
-
-
-def _demo_fields(context: typer.Context, stdout: "Console", out: Path) -> None:
-    from coverslip.cli._show import notes_console
-    from coverslip.cli.progress import shown_progress
-    from coverslip.synthetic_cells import N_SLIDES, UNEVEN_FIVE_CLASSES, write_fields
-
-    run, objects, new_objects = out / "run", out / "objects.csv", out / "new_objects.csv"
-    predictions, n_new_slides = out / "predictions.csv", N_NEW_FIELDS // 2
-    with shown_progress(notes_console()) as emit:
-        fields = write_fields(
-            out / "fields", range(1, N_FIELDS + 1), design=UNEVEN_FIVE_CLASSES, n_per_slide=1, emit=emit
-        )
-        new_slides = range(N_SLIDES + 1, N_SLIDES + n_new_slides + 1)
-        new_fields = write_fields(out / "new", new_slides, design=UNEVEN_FIVE_CLASSES, emit=emit)
-
-    _show_and_run(context, stdout, "objects", out / "fields", *NUCLEI, "--group-pattern", SAMPLE, "--out", objects)
-    _label_objects(objects, fields)
-    stdout.print(text("command-demo-labeled", file=objects), markup=False, soft_wrap=True)
-    settings = [part for setting in (CROP, *SETTINGS) for part in ("--set", setting)]
-    _show_and_run(context, stdout, "train", objects, *settings, "--out", run)
-    _show_and_run(context, stdout, "objects", out / "new", *NUCLEI, "--group-pattern", SAMPLE, "--out", new_objects)
-    _show_and_run(context, stdout, "predict", run, new_objects, "--out", predictions)
-    _show_and_run(
-        *(context, stdout, "export-objects", predictions, "--objects", new_objects),
-        *("--to", "geojson", "--out", out / "geojson"),
-    )
-    for file in new_fields.cells:
-        _draw_overlay(file, out / "geojson" / f"{file.stem}.geojson", out / "overlays" / file.name)
-    _show_and_run(
-        *(context, stdout, "summarise", predictions, "--by", "sample", "--run", run),
-        *("--report", out / "proportions.html"),
-    )
-    labels_of = {file.name.partition("_")[0]: Counter[str]() for file in new_fields.cells}
-    for file, cells in new_fields.cells.items():
-        labels_of[file.name.partition("_")[0]].update(label for _, _, label in cells)
-    _show_drawn(stdout, labels_of)
-    stdout.print(f"\n{text('command-demo-fields-results', folder=out)}", markup=False, soft_wrap=True)
 
 
 def _show_and_run(context: typer.Context, stdout: "Console", *words: str | Path) -> None:
@@ -172,57 +116,6 @@ def _show_drawn(stdout: "Console", labels_of: dict[str, Counter[str]]) -> None:
     stdout.print(filled_table((text("column-class"), *labels_of), rows))
 
 
-def _label_objects(file: Path, fields: "FieldSet") -> None:
-    """Write the class of the nearest drawn cell as the label of each object."""
-    import numpy as np
-
-    from coverslip.objects.table import read_objects
-
-    objects = read_objects(file)
-    labels = sorted({label for cells in fields.cells.values() for _, _, label in cells})
-    of_field = {path.resolve(): cells for path, cells in fields.cells.items()}
-    centers = objects.box[:, :2] + objects.box[:, 2:] / 2  # (n, 2) x, y
-    numbers = []
-    for position, center in zip(objects.field.tolist(), centers, strict=True):
-        cells = of_field[objects.fields[position].path.resolve()]
-        nearest = min(cells, key=lambda cell: float(np.hypot(cell[0] - center[0], cell[1] - center[1])))
-        numbers.append(labels.index(nearest[2]))
-    labeled = replace(objects, label=np.array(numbers, np.int32), labels=tuple(labels))
-    labeled.write_csv(file)
-
-
-_LEGEND_PX, _OUTLINE_PX, _FONT_PX = 34, 3, 16
-
-
-def _draw_overlay(field: Path, geojson: Path, out: Path) -> None:
-    """Draw the outlines of objects in the colors of their predicted classes, with a legend below the field."""
-    from PIL import Image, ImageDraw
-
-    from coverslip.images.output import caption_font
-
-    with Image.open(field) as image:
-        sheet = Image.new("RGB", (image.width, image.height + _LEGEND_PX), "white")
-        sheet.paste(image)
-        height = image.height
-    pen, font = ImageDraw.Draw(sheet), caption_font(_FONT_PX)
-    colors = {}
-    for feature in json.loads(geojson.read_text("utf-8"))["features"]:
-        predicted = feature["properties"].get("classification")
-        if predicted is None:
-            continue
-        color = tuple(predicted["color"])
-        colors[predicted["name"]] = color
-        for ring in feature["geometry"]["coordinates"]:
-            pen.line([tuple(point) for point in ring], color, _OUTLINE_PX)
-    x = 12.0
-    for name, color in sorted(colors.items()):
-        pen.rectangle((x, height + 11, x + 12, height + 23), fill=color)
-        pen.text((x + 20, height + 7), name, "black", font)
-        x += 44 + font.getlength(name)
-    out.parent.mkdir(exist_ok=True)
-    sheet.save(out)
-
-
 def _clear(out: Path) -> None:
     """Prepare the folder; results of an earlier demo are removed.
 
@@ -238,10 +131,10 @@ def _clear(out: Path) -> None:
         raise CoverslipError("demo-folder-not-empty", file=out, remedies=(ChooseOther("output"),))
     write_text(out / MARK, json.dumps({"format_version": 1, "synthetic": True}) + "\n")
     try:
-        for name in ("images", "fields", "run", "new", "geojson", "overlays"):
+        for name in ("images", "run", "new"):
             if (out / name).is_dir():
                 shutil.rmtree(out / name)
-        for name in ("predictions.csv", "label_errors.csv", "objects.csv", "new_objects.csv", "proportions.html"):
+        for name in ("predictions.csv", "label_errors.csv", "proportions.html"):
             (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise write_error(out, error) from error

@@ -490,20 +490,6 @@ command-demo-mislabeled =
 
 command-demo-drawn = Proportions that were drawn, to compare with the corrected ones above:
 
-command-demo-labeled = The demo filled the column “label” of { $file } with the classes that it drew. Label your own objects in the app or in the table.
-
-command-demo-fields-results =
-    The fields are synthetic: the metrics show that everything works, not how well it works on real cells.
-
-    Open       { $folder }/overlays   the new fields with the predicted class of each cell
-               { $folder }/run/report.html   the report of the classifier
-               { $folder }/proportions.html   the class proportions of the new slides
-
-    Next       coverslip objects MY_FIELDS --finder classical --out objects.csv
-               Fill in the column label, then:
-               coverslip train objects.csv --out runs/first
-               If several fields come from one slide or patient, add --group-pattern to coverslip objects.
-
 command-demo-results =
     The sample images are synthetic: the metrics show that everything works, not how well it works on real cells.
 

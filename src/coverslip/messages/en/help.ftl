@@ -120,8 +120,6 @@ help-decide-default = Predict the most probable class, without thresholds.
 
 # coverslip demo
 
-help-demo-fields = Begin with fields of view and find the cells in them.
-
 help-demo-out = Folder for images, run and predictions.
 
 # coverslip distance
