@@ -27,7 +27,7 @@ from coverslip.images.decoding import read_pixels
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage, Preprocessing, preprocess
 from coverslip.images.reader import Decoded, Reader, Selection, Series
 from coverslip.pipeline import train_without_report
-from coverslip.reports.sections.images import N_EXAMPLES, N_LEAST_CERTAIN, N_MISCLASSIFIED
+from coverslip.reports.sections.images import N_EXAMPLES, N_MISCLASSIFIED
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan
 from coverslip.stopping import BY_SIGNAL
@@ -106,7 +106,7 @@ N_MEASURED = 32  # images that the measurement of the speed reads without the ca
 
 
 def n_shown_at_most(n_classes: int) -> int:
-    return N_EXAMPLES * n_classes + N_MISCLASSIFIED + N_LEAST_CERTAIN
+    return N_EXAMPLES * n_classes + N_MISCLASSIFIED
 
 
 @pytest.mark.slow

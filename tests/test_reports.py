@@ -19,7 +19,7 @@ from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation.metrics import roc_curve
 from coverslip.events import StageStarted, as_json
-from coverslip.messages import duration, text
+from coverslip.messages import text
 from coverslip.reports import figures, reported
 from coverslip.reports.blocks import with_content
 from coverslip.reports.model_card import model_card_text
@@ -36,7 +36,7 @@ from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import CheckedClass, LabelErrors, LabelIssue, write_inspection, write_metrics
 from coverslip.runs.split import write_split
-from coverslip.runs.training import BudgetRecord, write_history
+from coverslip.runs.training import write_history
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +279,6 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
     names = [section.name for section in sections_of(read_run(run))]
     assert names[:3] == ["numbers", "confusion", "per_class"]
     of_other_runs = {
-        "budget",
         "leakage_estimate",
         "groups",
         "label_errors",
@@ -296,20 +295,14 @@ def test_sections_stand_in_their_order_and_only_where_they_have_something_to_say
     assert {"misclassified", "curves"}.isdisjoint(section.name for section in sections_of(short))
 
 
-def budget_words(run: Run, **numbers: object) -> str:
-    """What the report's section on the time says."""
-    BudgetRecord.model_validate({"seconds": 300, **numbers}).write(run.budget_file)
-    return " ".join(next(iter(SECTIONS["budget"].blocks(read_run(run.folder)))).words)
-
-
-def test_the_time_of_a_training_with_a_budget_is_that_of_all_its_work(tmp_path):
+def test_the_time_of_a_training_is_that_of_all_its_work(tmp_path):
     run = Run(write_run(tmp_path, ("a", "b"), n_test=40, finetuned=False))
     events = (
         {"n": n, "time": time, "event": "StageStarted", **as_json(StageStarted(stage="instant"))}
         for n, time in ((1, 1000.0), (2, 1061.0))
     )
     run.events_file.write_text("".join(f"{json.dumps(event)}\n" for event in events), encoding="utf-8")
-    assert duration(61) in budget_words(run)
+    assert read_run(run.folder).seconds_of_training == 61
 
 
 def test_suspected_label_errors_are_reported_if_they_were_computed(tmp_path):

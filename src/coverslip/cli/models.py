@@ -14,17 +14,12 @@ if TYPE_CHECKING:
     from coverslip.models import ModelRecord
     from coverslip.models.zoo import WeightsSource
 
-_MILLION, _THOUSAND_MILLION = 1e6, 1e9
 _N_CLASSES, _N_CHANNELS = 1000, 3  # defaults of the records' counts
 
 
 def models(
     name: Annotated[str | None, argument("NAME", "help-models-name")] = None,
     paper: Annotated[str | None, option("--paper NAME", "help-models-paper")] = None,
-    max_parameters: Annotated[
-        float | None, option("--max-parameters MILLIONS", "help-models-max-parameters", min=0)
-    ] = None,
-    max_macs: Annotated[float | None, option("--max-macs BILLIONS", "help-models-max-macs", min=0)] = None,
     available: Annotated[bool, option("--available", "help-models-available")] = False,
     classes: Annotated[int, option("--classes N", "help-models-classes", min=1)] = _N_CLASSES,
     channels: Annotated[int, option("--channels N", "help-models-channels", min=1)] = _N_CHANNELS,
@@ -39,9 +34,7 @@ def models(
 
       coverslip models
 
-      coverslip models --max-parameters 5 --available
-
-      coverslip models --paper chromosomes --max-macs 5
+      coverslip models --paper chromosomes --available
 
       coverslip models efficientnet_lite0 --classes 8
 
@@ -53,7 +46,7 @@ def models(
     from coverslip.models import select_models
 
     if name is not None:
-        if paper is not None or max_parameters is not None or max_macs is not None or available:
+        if paper is not None or available:
             raise usage_error("usage-filter-with-name")
         is_changed = bool(option) or (classes, channels) != (_N_CLASSES, _N_CHANNELS)
         if (bench and is_changed) or (image_size is not None and not bench):
@@ -72,13 +65,7 @@ def models(
         return
     if bench or image_size is not None or option or (classes, channels) != (_N_CLASSES, _N_CHANNELS):
         raise usage_error("usage-options-without-name")
-    records = select_models(
-        paper=paper,
-        max_parameters=None if max_parameters is None else max_parameters * _MILLION,
-        max_macs=None if max_macs is None else max_macs * _THOUSAND_MILLION,
-        available=available,
-    )
-    rows = [_model_row(record) for record in records]
+    rows = [_model_row(record) for record in select_models(paper=paper, available=available)]
     if as_json:
         print_json({"models": rows})
     else:

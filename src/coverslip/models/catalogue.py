@@ -11,19 +11,11 @@ def list_models() -> tuple[ModelRecord, ...]:
     return tuple(sorted(registered_models(), key=lambda record: (not has_weights(record), record.parameters)))
 
 
-def select_models(
-    *,
-    paper: str | None = None,
-    max_parameters: float | None = None,
-    max_macs: float | None = None,
-    available: bool = False,
-) -> tuple[ModelRecord, ...]:
+def select_models(*, paper: str | None = None, available: bool = False) -> tuple[ModelRecord, ...]:
     """Return the registered models that meet all requirements, in the order of `list_models`.
 
     Args:
         paper: a key of `PAPERS`, to select the models that this paper compares.
-        max_parameters: maximum number of parameters, with the 1000-class head.
-        max_macs: maximum number of multiply-accumulates for one image of the model's default size.
         available: select models whose pretrained weights are on this machine.
 
     Raises:
@@ -34,10 +26,7 @@ def select_models(
     return tuple(
         record
         for record in list_models()
-        if (paper is None or paper in record.papers)
-        and (max_parameters is None or record.parameters <= max_parameters)
-        and (max_macs is None or (record.macs is not None and record.macs <= max_macs))
-        and (not available or has_weights(record))
+        if (paper is None or paper in record.papers) and (not available or has_weights(record))
     )
 
 

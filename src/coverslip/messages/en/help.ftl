@@ -184,10 +184,6 @@ help-models-name = Describe this network; timm/NAME is any network of timm.
 
 help-models-paper = List only networks of this paper: mobilevit_mn, aimic, mobincep, efficientnetv2_b0 or chromosomes.
 
-help-models-max-parameters = List only networks with at most this many million parameters. One million take about 4 MB in a file.
-
-help-models-max-macs = List only networks with at most this many billion multiply-accumulates (MACs) per image, which determine their speed.
-
 help-models-available = List only networks whose pretrained weights are on this computer.
 
 help-models-classes = With NAME: number of classes of the last layer.

@@ -199,33 +199,6 @@ report-learning-curve-limits = The curve does not show which class needs more im
 
 report-learning-curve-drawing = Error (1 − macro-F1) by number of images for training and validation, extrapolated to twice as many. Lines are 95% CIs.
 
-report-budget = The training had a time budget of { $time }. The recipe in the run’s folder contains all settings that were adapted to the time. It gives the same result without a time budget.
-
-report-run-time = The run took { $time } in all, with reading and testing images.
-
-report-stage-times = Of this, training{ $n_folds ->
-        [0] {""}
-        [one] {" "}of { $n_folds } fold and of the last network
-       *[other] {" "}of { $n_folds } folds and of the last network
-    } took { $stages }.
-
-report-stage-time = { $time } for { $stage ->
-        [finetune] fine-tuning
-       *[instant] { $has_folds ->
-            [true] instant classifiers
-           *[false] the instant classifier
-        }
-    }
-
-report-under-a-second = under 1 s
-
-report-budget-no-finetuning = There was no time for fine-tuning: the instant classifier is the result.
-
-report-budget-finetuning = Fine-tuning ran { $n_epochs ->
-        [one] { $n_epochs } epoch
-       *[other] { $n_epochs } epochs
-    }.
-
 # Methods, for the methods section of a paper
 
 methods-images = { $n_images ->
@@ -634,9 +607,6 @@ report-subgroup-columns = by { $columns }
 
 report-title-misclassified = Most confident misclassifications
 
-report-title-least-certain = Least certain predictions
-    .subtitle = correct or wrong, with the lowest probability
-
 report-title-prediction-sets = Prediction sets
 
 report-title-learning-curve = Learning curve
@@ -656,8 +626,6 @@ report-title-examples = Example images
 
 report-title-images = Dataset
     .subtitle = images of each class in each set
-
-report-title-budget = Time budget
 
 report-title-methods = Methods
     .subtitle = text for the methods section of a paper
@@ -693,7 +661,6 @@ column-earlier-labels = earlier labels
 
 column-estimated-proportion = estimated proportion
 
-
 column-family = family
 
 column-first-training-earlier-labels = first training, earlier labels
@@ -708,7 +675,6 @@ column-image-level-split = image-level split
 
 column-image-size = image size
 
-
 column-input = input
 
 column-kind = kind
@@ -716,7 +682,6 @@ column-kind = kind
 column-label = label
 
 column-labels = labels
-
 
 column-last-used = last used
 

@@ -3,9 +3,9 @@
 from coverslip.reports.blocks import SECTIONS, Drawing, Section, SectionContent, SectionText
 from coverslip.reports.reported import ReportedRun
 from coverslip.reports.sections.classes import CONFUSION, GROUPS, PER_CLASS, SUBGROUPS, TWO_CLASSES
-from coverslip.reports.sections.curves import BUDGET, CALIBRATION, CURVES, LEARNING, ROC
+from coverslip.reports.sections.curves import CALIBRATION, CURVES, LEARNING, ROC
 from coverslip.reports.sections.data import LABEL_ERRORS, LEAKAGE_ESTIMATE, RELABELED, leakage_sentences
-from coverslip.reports.sections.images import EXAMPLES, IMAGES, LEAST_CERTAIN, MAP_CHECKS, MISCLASSIFIED
+from coverslip.reports.sections.images import EXAMPLES, IMAGES, MAP_CHECKS, MISCLASSIFIED
 from coverslip.reports.sections.methods import METHODS
 from coverslip.reports.sections.results import LIMITS, NUMBERS, OWN_TEST, PREDICTION_SETS, PREVALENCE, UNFAMILIAR
 
@@ -23,7 +23,6 @@ for record in (
     GROUPS,
     SUBGROUPS,
     MISCLASSIFIED,
-    LEAST_CERTAIN,
     CALIBRATION,
     PREDICTION_SETS,
     ROC,
@@ -34,7 +33,6 @@ for record in (
     LIMITS,
     EXAMPLES,
     IMAGES,
-    BUDGET,
     METHODS,
     CURVES,
 ):

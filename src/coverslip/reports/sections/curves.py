@@ -1,4 +1,4 @@
-"""Report sections with curves: training and validation, time budget, learning curve, ROC, calibration."""
+"""Report sections with curves: training and validation, learning curve, ROC, calibration."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from coverslip.evaluation.metrics import (
 )
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import duration, text
+from coverslip.messages import text
 from coverslip.reports import figures, metric_rows
 from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.figures import (
@@ -36,15 +36,13 @@ from coverslip.reports.metric_rows import estimate
 from coverslip.reports.reported import (
     ReportedRun,
     interval_after,
-    listed,
     number,
     percent,
-    time_for_all,
     value_words,
     why_instant,
 )
 from coverslip.runs.recipe_keys import phrases
-from coverslip.runs.training import EARLY_DIP, BudgetRecord, Epoch, has_early_dip
+from coverslip.runs.training import EARLY_DIP, Epoch, has_early_dip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -390,7 +388,7 @@ CALIBRATION = Section(
 )
 
 
-# Sections on training: learning curve and time budget.
+# The learning curve.
 
 _FLAT = 0.005  # macro-F1; a gain too small to justify labeling twice the images
 
@@ -460,49 +458,4 @@ LEARNING = Section(
     subtitle=lambda run: text("report-title-learning-curve.subtitle"),
     applies=lambda run: run.run.learning_curve is not None,
     blocks=lambda run: [_learning_text(run)],
-)
-
-
-def _budget_text(run: ReportedRun) -> SectionText:
-    budget = run.run.budget
-    assert budget is not None, "the section applies to runs with a budget"
-    return SectionText(_words(run, budget))
-
-
-def _words(run: ReportedRun, budget: BudgetRecord) -> list[str]:
-    time = text("report-budget", time=duration(budget.seconds))
-    words = [time, _stage_words(run), _finetuning_words(budget), time_for_all(budget)]
-    if budget.preset == "first-look":
-        words.append(text("smaller-images", image_size=run.run.recipe.image_size or 0))
-    return list(filter(None, words))
-
-
-def _stage_words(run: ReportedRun) -> str:
-    """Return how long the whole training took, and the share of each stage."""
-    stages = [
-        text("report-stage-time", time=_seconds(sum(seconds)), stage=name, has_folds=bool(run.n_folds))
-        for name in ("instant", "finetune")
-        if (seconds := [stage.seconds for stage in run.stages_of_training if stage.stage == name])
-    ]
-    whole = text("report-run-time", time=_seconds(run.seconds_of_training))
-    return f"{whole} {text('report-stage-times', n_folds=run.n_folds, stages=listed(stages))}" if stages else whole
-
-
-def _finetuning_words(budget: BudgetRecord) -> str:
-    if budget.ended == "no time to fine-tune":
-        return text("report-budget-no-finetuning")
-    return "" if budget.epochs_run is None else text("report-budget-finetuning", n_epochs=budget.epochs_run)
-
-
-def _seconds(seconds: float) -> str:
-    return duration(seconds) if seconds >= 1 else text("report-under-a-second")
-
-
-BUDGET = Section(
-    name="budget",
-    title=lambda: text("report-title-budget"),
-    order=1050,
-    is_about_training=True,
-    applies=lambda run: run.run.budget is not None,
-    blocks=lambda run: [_budget_text(run)],
 )

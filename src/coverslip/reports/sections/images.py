@@ -18,7 +18,6 @@ from coverslip.reports.blocks import Drawing, Gallery, Quotation, Section, Secti
 from coverslip.reports.figures import INK, MUTED, WASH, FigureData, shortened
 from coverslip.reports.metric_rows import Cell, column_titles
 from coverslip.reports.reported import DUPLICATES, MANY_CLASSES, ReportedRun, number, percent, set_title, signed
-from coverslip.runs.predictions import MeasuredPredictions
 from coverslip.runs.results import MapCheck
 from coverslip.runs.status import DomainImages
 
@@ -319,7 +318,7 @@ IMAGES = Section(
 )
 
 
-N_MISCLASSIFIED, N_LEAST_CERTAIN = 12, 6
+N_MISCLASSIFIED = 12
 
 
 def n_mistakes(run: ReportedRun) -> int:
@@ -330,28 +329,16 @@ def n_mistakes(run: ReportedRun) -> int:
 def _misclassified(run: ReportedRun) -> Gallery:
     """Return the most confident misclassifications."""
     assert run.tested is not None, "the section applies to runs with errors"
-    confidence = run.tested.probability_of_predicted
-    wrong = np.flatnonzero(run.tested.predicted != run.tested.label)
-    return _gallery(run, run.tested, wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISCLASSIFIED])
-
-
-def _least_certain(run: ReportedRun) -> Gallery:
-    """Return the least certain predictions, correct or wrong."""
-    assert run.tested is not None, "the section applies to runs with predictions"
-    order = np.argsort(run.tested.probability_of_predicted, kind="stable")
-    return _gallery(run, run.tested, order[:N_LEAST_CERTAIN])
-
-
-def _gallery(run: ReportedRun, tested: MeasuredPredictions, positions: np.ndarray) -> Gallery:
-    probability = tested.probability_of_predicted
+    tested, confidence = run.tested, run.tested.probability_of_predicted
+    wrong = np.flatnonzero(tested.predicted != tested.label)
     tiles = [
         Tile(
             tested.rows[i].image_id,
             run.classes[tested.label[i]],
             run.classes[tested.predicted[i]],
-            float(probability[i]),
+            float(confidence[i]),
         )
-        for i in positions
+        for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:N_MISCLASSIFIED]
     ]
     return Gallery(tiles, run.images.picture)
 
@@ -376,14 +363,6 @@ MISCLASSIFIED = Section(
     verdict=_misclassified_verdict,
     applies=lambda run: n_mistakes(run) > 0,
     blocks=lambda run: [_misclassified(run)],
-)
-LEAST_CERTAIN = Section(
-    name="least_certain",
-    title=lambda: text("report-title-least-certain"),
-    order=500,
-    subtitle=lambda run: text("report-title-least-certain.subtitle"),
-    applies=lambda run: run.tested is not None,
-    blocks=lambda run: [_least_certain(run)],
 )
 
 

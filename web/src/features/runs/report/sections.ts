@@ -16,7 +16,7 @@ export const SECTION_TABS: Record<string, { verdict: string; terms: string[] }> 
 };
 /** Sections with separate components. */
 const OWN = new Set([
-  ...['confusion', 'misclassified', 'least_certain', 'limits'],
+  ...['confusion', 'misclassified', 'limits'],
   ...['methods', 'curves', 'label_errors', 'own-test'],
 ]);
 const TAB_OF: Record<string, string> = {
@@ -29,7 +29,6 @@ const TAB_OF: Record<string, string> = {
   images: 'data',
   examples: 'data',
   relabeled: 'data',
-  budget: 'training',
   map_checks: 'details',
 };
 
