@@ -54,7 +54,7 @@ def processor_name() -> str:
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
         name = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     else:
-        name = _model_name(Path("/proc/cpuinfo"))
+        name = _cpu_value(Path("/proc/cpuinfo"), ("model name",))
     return " ".join(name.split()) or platform.processor() or platform.machine()
 
 
@@ -65,11 +65,6 @@ def processor_instructions() -> tuple[str, ...]:
     """
     names = ("flags", "Features")  # x86 and ARM
     return tuple(sorted({*_cpu_value(Path("/proc/cpuinfo"), names).split()}))
-
-
-def _model_name(cpuinfo: Path) -> str:
-    """Return the processor name from `/proc/cpuinfo`; empty if there is none, as on most ARM boards."""
-    return _cpu_value(cpuinfo, ("model name",))
 
 
 def _cpu_value(cpuinfo: Path, names: tuple[str, ...]) -> str:

@@ -111,7 +111,7 @@ def evaluate_predictions(
         metrics=overall.metrics,
         per_class=dict(zip(classes, per_class(probability, label, predicted, group), strict=True)),
         by_domain=_by_domain(probability, label, predicted, group, domain, probability_uncalibrated),
-        confusion_matrix=_whole_numbers(confusion_matrix(label, predicted, len(classes))),
+        confusion_matrix=tuple(map(tuple, confusion_matrix(label, predicted, len(classes)).tolist())),
         classes=tuple(classes),
         positive_class=positive,
         by_column=subgroups(probability, label, predicted, group, columns or {}),
@@ -153,10 +153,6 @@ def _over_majority_class(label: np.ndarray, predicted: np.ndarray, group: np.nda
         )
     value = float((predicted == label).mean() - share.max())
     return difference_with_interval(value, influence, Units.of(label, group, n_classes))
-
-
-def _whole_numbers(counts: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(row) for row in counts.tolist())
 
 
 def _domain_scores(

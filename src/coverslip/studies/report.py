@@ -74,7 +74,7 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield _epochs(comparison)
     yield _fits(comparison)
     yield _merged(comparison)
-    yield _published(comparison)
+    yield SectionContent(text("study-published.title"), _published_rows(comparison, "", ""))
     yield _roc(comparison)
     yield _settings(comparison)
     yield SectionContent(text("study-notes"), [SectionText(words=comparison.notes)])
@@ -516,11 +516,6 @@ def _without_same(columns: Sequence[str], rows: Sequence[Sequence[Cell]], text_c
     words = [text("study-same-in-all-rows", values=values)] if same else []
     shown = [title for title in text_columns if title in titles]
     return SectionText(words, list(map(str, titles)), others, shown)
-
-
-def _published(comparison: StudyComparison) -> SectionContent:
-    """Return the published values that the plan states; those of a publication stand at their table."""
-    return SectionContent(text("study-published.title"), _published_rows(comparison, "", ""))
 
 
 def _papers(comparison: StudyComparison, titles: Container[str]) -> Iterator[SectionContent]:

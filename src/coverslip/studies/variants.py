@@ -534,7 +534,7 @@ def draw_heat_maps(cells: Iterable[Cell], folder: Path, *, emit: Emit = ignore) 
     for done, group in enumerate(compared, start=1):
         first = group[0]
         try:
-            tested = [(cell, _first_split(cell.run)) for cell in group]
+            tested = [(cell, cell.run.folds[0] if cell.run.folds else cell.run) for cell in group]
             images = _shown(images_of(first.run), tested[0][1])
             explained = explain(
                 [run.folder for _, run in tested],
@@ -568,10 +568,6 @@ def _compared(cells: Iterable[Cell]) -> list[list[Cell]]:
 
 def _same_split(first: Cell, second: Cell) -> bool:
     return (first.train_per_class, first.repeat, first.seed) == (second.train_per_class, second.repeat, second.seed)
-
-
-def _first_split(run: Run) -> Run:
-    return run.folds[0] if run.folds else run
 
 
 def _shown(data: Dataset, run: Run) -> Dataset:

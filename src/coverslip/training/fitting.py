@@ -574,7 +574,8 @@ def fit(
         if finetuned.stopped_because == "diverged":
             if not (candidates or finetuned.selected_epoch):
                 raise _diverged(recipe)
-            context.emit(_diverged_note(finetuned.epochs_run, recipe))
+            rate = (_lower_rate(recipe),)
+            context.emit(Noted.of(note("diverged", level="warning", remedies=rate, epoch=finetuned.epochs_run)))
         refitted: RefittedHead | None = None
         if finetuned.selected_epoch:
             if recipe.refit_head and len(images.val) and not is_stopped:
@@ -664,10 +665,6 @@ def _lower_rate(recipe: Recipe) -> Set:
 
 def _diverged(recipe: Recipe) -> BadRecipe:
     return BadRecipe("training-diverged", remedies=(_lower_rate(recipe),))
-
-
-def _diverged_note(epochs_run: int, recipe: Recipe) -> Noted:
-    return Noted.of(note("diverged", level="warning", remedies=(_lower_rate(recipe),), epoch=epochs_run))
 
 
 def fit_as_folds_chose(

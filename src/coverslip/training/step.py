@@ -292,7 +292,7 @@ class Stepper:
                 raise out_of_memory(at_once)
             self.images_at_once = at_once // 2
             self.optimizer.zero_grad(set_to_none=True)
-            self._emit(_smaller_batches_note(self.images_at_once))
+            self._emit(Noted.of(note("smaller-parts", level="warning", images_at_once=self.images_at_once)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +351,3 @@ def out_of_memory(n_images: int) -> OutOfMemory:
     smaller = n_images // 2
     remedies = (Set("batch_size", smaller),) if smaller else ()
     return OutOfMemory("step-out-of-memory", remedies=remedies, images_at_once=n_images)
-
-
-def _smaller_batches_note(n_images: int) -> Noted:
-    return Noted.of(note("smaller-parts", level="warning", images_at_once=n_images))
