@@ -14,7 +14,7 @@ from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
 from coverslip.models.building import same_random_numbers
 from coverslip.models.networks import DeployedNetwork, Network, OodTensors, create_network
-from coverslip.runs.classifier import LARGEST_SCORE, PackedClassifier
+from coverslip.runs.classifier import LARGEST_SCORE, ClassifierCard, PackedClassifier
 
 _NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
 
@@ -42,20 +42,11 @@ def load_network(packed: PackedClassifier) -> Network:
     Raises:
         BadClassifier: the architecture is unknown, or the weights do not fit it.
     """
-    card = packed.card
     _check_ends(packed)
     try:
         check_buildable(packed)
         with _no_larger_than(packed), same_random_numbers():
-            network = create_network(
-                card.model,
-                n_classes=len(card.classes),
-                head=card.head,
-                channels=card.preprocessing.channels,
-                pretrained=False,
-                options=card.model_options,
-                image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
-            )
+            network = network_of(packed.card)
     except (UnknownModel, BadRecipe, *_BUILD_ERRORS) as error:
         reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadClassifier("network-build-failed", file=packed.path, reason=reason) from error
@@ -67,6 +58,19 @@ def load_network(packed: PackedClassifier) -> Network:
     except RuntimeError as error:
         raise _do_not_fit(packed) from error
     return network.eval()
+
+
+def network_of(card: ClassifierCard) -> Network:
+    """Return the network of a classifier with random weights."""
+    return create_network(
+        card.model,
+        n_classes=len(card.classes),
+        head=card.head,
+        channels=card.preprocessing.channels,
+        pretrained=False,
+        options=card.model_options,
+        image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
+    )
 
 
 def deployed_network(packed: PackedClassifier) -> DeployedNetwork:

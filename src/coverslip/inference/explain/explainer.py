@@ -30,9 +30,9 @@ from coverslip.inference.explain.heat_maps import (
     methods_of,
     with_random_weights,
 )
+from coverslip.inference.loading import network_of
 from coverslip.messages import note
-from coverslip.models import model_info
-from coverslip.models.networks import FeatureNetwork, Network, create_network
+from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs.classifier import ClassifierCard, open_classifier
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import unchanged_images
@@ -192,7 +192,7 @@ class Explainer:
             else:
                 x = self._images_to_check(explained) if x is None else x
                 if len(x) >= FEWEST_CHECKED:
-                    randomized = randomized or with_random_weights(self._build, x)
+                    randomized = randomized or with_random_weights(lambda: network_of(self.classifier.card), x)
                     self.checks[each] = self._check(each, x, randomized, of=(position, len(candidates)))
                     self._store_checks(fingerprint, len(x), stored_checks)  # at once: the next check may be stopped
             if each in self.checks and self.checks[each].passes:
@@ -241,18 +241,6 @@ class Explainer:
 
     def _as_input(self, pixels: Pixels) -> Tensor:
         return torch.from_numpy(as_input(pixels)).to(self._context.device)
-
-    def _build(self) -> Network:
-        card = self.classifier.card
-        return create_network(
-            card.model,
-            n_classes=len(card.classes),
-            head=card.head,
-            channels=card.preprocessing.channels,
-            pretrained=False,
-            options=card.model_options,
-            image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
-        )
 
     def _check(self, method: Method, x: Tensor, randomized: list[Network], of: tuple[int, int]) -> MapCheck:
         position, n_kinds = of  # kinds after the first one that passes are not checked
