@@ -29,7 +29,16 @@ from coverslip.workspace.datasets.reading_images import SourceWatch, duplicates_
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs.listing import JobState, job_state
-from coverslip.workspace.jobs.records import JobKind, add_job, change_job, register, requested_recipe, unregister
+from coverslip.workspace.jobs.records import (
+    Job,
+    JobKind,
+    add_job,
+    change_job,
+    find_job,
+    register,
+    requested_recipe,
+    unregister,
+)
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import MissingSource
@@ -190,9 +199,9 @@ def test_a_job_that_is_read_slowly_delays_no_other_change(tmp_path: Path) -> Non
     workspace = new_workspace(tmp_path)
     is_topic_sent = threading.Event()
 
-    def slow(workspace: Workspace, job_id: str) -> JobState:
+    def slow(workspace: Workspace, job: Job) -> JobState:
         is_topic_sent.wait()
-        return job_state(workspace, job_id)
+        return job_state(workspace, job)
 
     register(JobKind(name="slow", queue="slow", progress=lambda _: None, story=slow))
     added_map(workspace, "j", kind="slow", key=None)
@@ -229,7 +238,7 @@ def test_unreadable_jobs_do_not_end_the_stream_of_the_others(tmp_path: Path) -> 
         lines = (json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: "))
         jobs = next(line["jobs"] for line in lines if line["jobs"])
     with in_language("de"):
-        expected = to_jsonable_python(job_state(workspace, "a"))
+        expected = to_jsonable_python(job_state(workspace, find_job(workspace, "a")))
     assert (jobs.keys(), jobs["a"], jobs["b"]["recipe_text"]) == ({"a", "b"}, expected, "")
 
 

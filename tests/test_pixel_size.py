@@ -36,9 +36,10 @@ from coverslip.runs.classifier import TrainedOn
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import ImageChoices
 from coverslip.workspace.jobs import process
+from coverslip.workspace.jobs.listing import story_of
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.classifiers import list_classifiers
-from coverslip.workspace.predictions.state import prediction_state, queue_prediction
+from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.rows import Paging
 from coverslip.workspace.trainings.queueing import adopt_runs
 
@@ -469,7 +470,7 @@ def test_the_app_shows_the_pixel_size_of_a_classifier_and_rescales_on_request(
     for rescale in (False, True):
         job = queue_prediction(workspace, classifier_id=classifier.id, sources=[str(images)], rescale=rescale)
         assert process.main(find_job(workspace, job).folder, workspace.folder) == 0
-        codes[rescale] = {note.code for note in prediction_state(workspace, job).notes}
+        codes[rescale] = {note.code for note in story_of(workspace, job).notes}
     assert "other-pixel-size" in codes[False] - codes[True]
     assert "rescaled-images" in codes[True] - codes[False]
 

@@ -37,7 +37,7 @@ from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
-from coverslip.workspace.jobs.listing import job_state
+from coverslip.workspace.jobs.listing import job_state, story_of
 from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.predictions.state import queue_prediction
@@ -45,7 +45,6 @@ from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, outlook, queue_study
 from coverslip.workspace.studies.state import cells_in
 from coverslip.workspace.trainings.queueing import queue_training
-from coverslip.workspace.trainings.state import run_state, run_story
 
 pytestmark = pytest.mark.xdist_group("slurm")
 
@@ -163,7 +162,7 @@ def queued(workspace: Workspace, cells: str) -> str:
 
 
 def state(workspace: Workspace, run_id: str) -> str:
-    return run_state(workspace, run_id).state
+    return story_of(workspace, run_id).state
 
 
 def jobs_of_slurm() -> list[str]:
@@ -324,7 +323,7 @@ def test_a_training_that_waits_in_slurm_is_cancelled(workspace: Workspace, cells
     run_id = queued(workspace, cells)
     with queue(workspace, "--begin=now+1hour"):
         until(lambda: jobs_of_slurm() == ["PENDING"], seconds=60)
-        until(lambda: "BeginTime" in " ".join(run_story(workspace, run_id).log_tail), seconds=60)
+        until(lambda: "BeginTime" in " ".join(story_of(workspace, run_id).log_tail), seconds=60)
         assert state(workspace, run_id) == "starting"
         control.stop_job(workspace, run_id)
         until(lambda: state(workspace, run_id) == "stopped", seconds=60)

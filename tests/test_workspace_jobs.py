@@ -50,6 +50,7 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.labels import set_labels
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import queue as control
+from coverslip.workspace.jobs.listing import story_of
 from coverslip.workspace.jobs.queue import TRAININGS_QUEUE, JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
@@ -68,7 +69,6 @@ from coverslip.workspace.store.rows import Paging, dataset_row
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import queue_training
 from coverslip.workspace.trainings.results import fingerprint_of_code
-from coverslip.workspace.trainings.state import run_state, run_story
 from coverslip.workspace.viewing.images import Filters, ImagePage
 
 
@@ -117,10 +117,10 @@ def say(job: Job, **status: object) -> None:
 def test_a_queued_training_waits_in_order_and_can_be_taken_out(workspace: Workspace, cells: str) -> None:
     first, second = queued(workspace, cells), queued(workspace, cells)
     assert queued_ids(workspace, TRAININGS_QUEUE) == [first, second]
-    assert run_state(workspace, second).queue_position == 2
+    assert story_of(workspace, second).queue_position == 2
     control.stop_job(workspace, first)
-    assert run_state(workspace, first).state == "stopped"
-    assert run_state(workspace, second).queue_position == 1
+    assert story_of(workspace, first).state == "stopped"
+    assert story_of(workspace, second).queue_position == 1
     control.resume_job(workspace, first)
     assert queued_ids(workspace, TRAININGS_QUEUE) == [second, first]
     for run_id in (first, second):
@@ -159,11 +159,11 @@ def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_p
     queue = Queue(workspace, Turns(), JobOptions(most_bytes=30_000_000))  # an interpreter with NumPy takes more
     queue.start()
     try:
-        until(lambda: run_state(workspace, second).state == "failed")
+        until(lambda: story_of(workspace, second).state == "failed")
     finally:
         queue.close()
     for run_id in (first, second):
-        state = run_state(workspace, run_id)
+        state = story_of(workspace, run_id)
         assert state.state == "failed"
         assert state.error is not None
         assert state.error.code == "job-took-memory"
@@ -173,7 +173,7 @@ def test_a_job_that_takes_too_much_memory_is_ended_and_the_next_one_starts(tmp_p
         say(job, state="running", pid=job.pid, process_started=job.process_started)
         assert state_now(job) == "failed"  # also after the job had begun to write
         control.resume_job(workspace, run_id)
-        assert run_state(workspace, run_id).state == "queued"
+        assert story_of(workspace, run_id).state == "queued"
 
 
 def test_a_job_that_takes_too_much_memory_is_ended_although_the_reason_cannot_be_written(
@@ -213,7 +213,7 @@ def test_the_requested_settings_are_shown_beside_those_of_the_time_budget(worksp
     job.folder.mkdir()
     save_recipe(Recipe(epochs=9, stage="instant"), job.run.recipe_file)
     BudgetRecord(seconds=120.0, is_finetuned=True, ended="no time to fine-tune").write(job.run.budget_file)
-    story = run_story(workspace, run_id)
+    story = story_of(workspace, run_id)
     assert (story.recipe["stage"], story.requested_recipe["stage"]) == ("instant", "finetune")
     assert (story.requested_recipe["epochs"], story.budget_seconds) == (9, 120.0)
     control.remove_job(workspace, run_id)
@@ -292,7 +292,7 @@ def test_a_job_that_dies_says_how_and_never_by_a_warning(
     if has_begun:
         say(job, state="running", pid=job.pid, process_started=job.process_started, host=os.uname().nodename)
     assert until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
-    state = run_state(workspace, run_id)
+    state = story_of(workspace, run_id)
     assert (state.state, state.error and (state.error.code, dict(state.error.parameters))) == (
         "failed",
         (reason, parameters),
@@ -325,7 +325,7 @@ def test_a_job_whose_process_cannot_be_started_fails_with_the_reason(workspace: 
     say(job, state="stopped", pid=1, process_started=process_started() + 1, host=os.uname().nodename)  # it is resumed
     job.log.mkdir()  # so that it cannot be opened
     Queue(workspace, Turns()).update()
-    state = run_state(workspace, run_id)
+    state = story_of(workspace, run_id)
     assert (state.state, state.error and state.error.code) == ("failed", "job-not-started")
     job.log.rmdir()
     control.resume_job(workspace, run_id)
@@ -382,7 +382,7 @@ def test_a_job_fails_if_files_of_its_labels_were_exchanged_while_it_waited(tmp_p
     first.write_bytes(second.read_bytes())
     queue = Queue(workspace, Turns())
     until(lambda: queue.update() or find_job(workspace, run_id).state == "ended")
-    error = run_state(workspace, run_id).error
+    error = story_of(workspace, run_id).error
     assert error is not None
     assert error.code == ("image-files-changed" if is_changed else "job-ended-silently")
 
@@ -405,10 +405,10 @@ def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(work
 
 def test_a_training_of_two_steps_is_in_one_of_them_while_it_works(workspace: Workspace, cells: str) -> None:
     run_id = queued(workspace, cells, init={"train_on": str(workspace.roots[0] / "cells")})
-    steps = [run_state(workspace, run_id).step]
+    steps = [story_of(workspace, run_id).step]
     for launched in (time.time(), 0.0):
         as_started(workspace, run_id, launched=launched)
-        steps.append(run_state(workspace, run_id).step)
+        steps.append(story_of(workspace, run_id).step)
     assert steps == [None, 1, None]
     control.remove_job(workspace, run_id)
 
@@ -490,7 +490,7 @@ def test_a_process_that_never_began_its_folder_leaves_why(workspace: Workspace, 
     begun.wait()
     job = as_started(workspace, run_id, pid=begun.pid, process_started=started)
     assert state_at_end(workspace, run_id) == "failed"
-    error = run_state(workspace, run_id).error
+    error = story_of(workspace, run_id).error
     assert error is not None
     assert (error.kind, error.file) == ("bad-dataset", str(job.folder / "no_such_images"))
     launched(job.folder, "-c", "print('second')")[0].wait()

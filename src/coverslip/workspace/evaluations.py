@@ -157,32 +157,26 @@ def list_evaluations(workspace: Workspace, run_id: str, paging: Paging) -> Page[
     Raises:
         NotFound: there is no such training.
     """
-    run = find_job(workspace, run_id, "train")
+    find_job(workspace, run_id, "train")
     jobs = all_jobs(workspace, EVALUATION.name, tables.jobs.c.classifier_id == run_id)
-    return Page([_state_of(workspace, job, run.name) for job in paging.of(jobs)], len(jobs))
+    return Page([evaluation_state(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
-def evaluation_state(workspace: Workspace, evaluation_id: str) -> EvaluationState:
+def evaluation_state(workspace: Workspace, job: Job) -> EvaluationState:
     """Return the state of an evaluation.
 
     Raises:
-        NotFound: there is no such evaluation.
+        NotFound: its training was removed.
     """
-    job = find_job(workspace, evaluation_id, EVALUATION.name)
-    run = find_job(workspace, job.classifier_id or "", "train")
-    return _state_of(workspace, job, run.name)
-
-
-def _state_of(workspace: Workspace, job: Job, run_name: str) -> EvaluationState:
-    status = status_of(job)
+    run, status = find_job(workspace, job.classifier_id or "", "train"), status_of(job)
     state = state_of(job, status)
     measured = evaluation_of(job) if state == "done" else None
     logged = folded_log(job).progress
     return EvaluationState(
         **facts_of(workspace, job, status, state),
         kind="evaluate",
-        run_id=job.classifier_id or "",
-        run_name=run_name,
+        run_id=run.id,
+        run_name=run.name,
         dataset_id=job.dataset_id,
         dataset_name=job.dataset_name,
         progress=logged.work if state in ACTIVE else None,

@@ -127,19 +127,11 @@ def list_exports(workspace: Workspace, run_id: str, paging: Paging) -> Page[Expo
     """
     find_job(workspace, run_id, "train")
     jobs = all_jobs(workspace, EXPORT.name, tables.jobs.c.classifier_id == run_id)
-    return Page([_state_of(workspace, job) for job in paging.of(jobs)], len(jobs))
+    return Page([export_state(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
-def export_state(workspace: Workspace, export_id: str) -> ExportState:
-    """Return the state of an export.
-
-    Raises:
-        NotFound: there is no such export.
-    """
-    return _state_of(workspace, find_job(workspace, export_id, EXPORT.name))
-
-
-def _state_of(workspace: Workspace, job: Job) -> ExportState:
+def export_state(workspace: Workspace, job: Job) -> ExportState:
+    """Return the state of an export."""
     status = status_of(job)
     state = state_of(job, status)
     content = job.folder / CONTENT if state == "done" else None

@@ -124,7 +124,7 @@ def act_on_job(
     if action == "resume":
         check_has_space(request)
     _ACTIONS[action](workspace, job_id)
-    return listing.job_state(workspace, job_id)
+    return listing.job_state(workspace, find_job(workspace, job_id))
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(409))
@@ -174,7 +174,7 @@ class NewRun(Body):
 
 @runs_router.post("/runs", status_code=201, responses=located(201) | problems(404, 409))
 @writes_much
-def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunState:
+def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunStory:
     """Queue a training. Trainings and studies run one at a time."""
     job = queueing.queue_training(
         workspace,
@@ -187,7 +187,7 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
         repeats_run=new.repeats_run,
     )
     locate("jobs", job)
-    return training_states.run_state(workspace, job)
+    return listing.story_of(workspace, job)
 
 
 class RunChanges(Body):
@@ -197,10 +197,10 @@ class RunChanges(Body):
 
 
 @runs_router.patch("/runs/{run_id}")
-def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunState:
+def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunStory:
     """Rename a training. Its folder keeps its name."""
     queueing.rename_run(workspace, run_id, changes.name)
-    return training_states.run_state(workspace, run_id)
+    return listing.story_of(workspace, run_id)
 
 
 trash_router = api_router("trash")
@@ -247,8 +247,8 @@ class NewStudy(StudyChoices):
 
 @studies_router.post("/studies", status_code=201, responses=located(201) | problems(404, 409))
 @writes_much
-def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyState:
+def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> StudyStory:
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
     locate("jobs", job)
-    return study_states.study_state(workspace, job)
+    return listing.story_of(workspace, job)

@@ -62,16 +62,7 @@ def list_jobs(
     jobs = [job for job in jobs if job.kind in current and (not kinds or job.kind in kinds)]
     if states:
         jobs = [job for job in jobs if state_of(job, status_of(job)) in states]
-    return Page([_job_state(workspace, job) for job in paging.of(jobs)], len(jobs))
-
-
-def job_state(workspace: Workspace, job_id: str) -> JobState:
-    """Return the state of a job.
-
-    Raises:
-        NotFound: there is no such job.
-    """
-    return _job_state(workspace, find_job(workspace, job_id))
+    return Page([job_state(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
 def story_of(workspace: Workspace, job_id: str, kind: str | None = None) -> Any:  # Any: a dataclass of its kind
@@ -86,7 +77,7 @@ def story_of(workspace: Workspace, job_id: str, kind: str | None = None) -> Any:
         NotFound: there is no such job of this kind.
     """
     job = find_job(workspace, job_id, *([] if kind is None else [kind]))
-    return (kind_of(job).story or job_state)(workspace, job_id)
+    return (kind_of(job).story or job_state)(workspace, job)
 
 
 def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[LogLine]:
@@ -102,7 +93,8 @@ def list_log_lines(workspace: Workspace, job_id: str, paging: Paging) -> Page[Lo
     return paging.page_of(lines[::-1])
 
 
-def _job_state(workspace: Workspace, job: Job) -> JobState:
+def job_state(workspace: Workspace, job: Job) -> JobState:
+    """Return the state of a job of any kind."""
     kind, status = kind_of(job), status_of(job)
     state = state_of(job, status)
     return JobState(

@@ -512,7 +512,7 @@ class JobKind:
             their results.
         queue: jobs of the same queue run one at a time.
         can_be_submitted: whether a server with Slurm submits its jobs, which then do not wait for each other.
-        story: returns what the API answers about a job, given its ID; None: the state of any job.
+        story: returns what the API answers about a job; None: the state of any job.
         progress: the progress of a job; None if unknown.
         has_measurements: whether a job measures a classifier on labeled images.
         can_resume_finished: whether a finished job can be resumed, to retry what failed.
@@ -530,7 +530,7 @@ class JobKind:
     queue: str
     function: str | None = None
     ends_with_server: bool = False
-    story: Callable[[Workspace, str], Any] | None = None  # Any: a dataclass
+    story: Callable[[Workspace, Job], Any] | None = None  # Any: a dataclass
     progress: Callable[[Job], Work | None] = field(default=progress_of_work)
     can_be_submitted: bool = False
     has_measurements: bool = False

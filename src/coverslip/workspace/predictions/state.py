@@ -204,15 +204,6 @@ def list_predictions(workspace: Workspace, paging: Paging) -> Page[PredictionSta
     return Page([state_of_prediction(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
-def prediction_state(workspace: Workspace, prediction_id: str) -> PredictionState:
-    """Return the state of a prediction.
-
-    Raises:
-        NotFound: there is no such prediction.
-    """
-    return state_of_prediction(workspace, find_job(workspace, prediction_id, PREDICTION.name))
-
-
 def state_of_prediction(workspace: Workspace, job: Job) -> PredictionState:
     """Return the state of a prediction."""
     status = status_of(job)
@@ -282,7 +273,7 @@ PREDICTION = register(
         queue="predictions",
         function="coverslip.workspace.predictions.predicting:predict_into",
         can_be_submitted=True,
-        story=prediction_state,
+        story=state_of_prediction,
         store_rows=_store_rows,
         refuse=refuse_exchanged_files,
     )

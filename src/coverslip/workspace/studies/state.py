@@ -149,23 +149,12 @@ def list_studies(workspace: Workspace, paging: Paging) -> Page[StudyState]:
     return Page([state_of_study(workspace, job) for job in paging.of(jobs)], len(jobs))
 
 
-def study_state(workspace: Workspace, study_id: str) -> StudyState:
-    """Return the state of a study.
-
-    Raises:
-        NotFound: there is no such study.
-    """
-    return state_of_study(workspace, find_job(workspace, study_id, STUDY.name))
-
-
-def study_story(workspace: Workspace, study_id: str) -> StudyStory:
+def study_story(workspace: Workspace, job: Job) -> StudyStory:
     """Return a study with its trainings.
 
     Raises:
-        NotFound: there is no such study.
         BadRecipe: its plan is damaged.
     """
-    job = find_job(workspace, study_id, STUDY.name)
     state = state_of_study(workspace, job)
     plan = plan_in(job.folder)
     return StudyStory(

@@ -32,7 +32,6 @@ from coverslip.workspace.jobs.records import (
     State,
     all_jobs,
     facts_of,
-    find_job,
     folded_log,
     state_of,
     status_of,
@@ -157,15 +156,6 @@ def list_runs(workspace: Workspace, paging: Paging) -> Page[RunState]:
     """Return the trainings that are not part of a study, the newest first."""
     jobs = [job for job in all_jobs(workspace, "train") if job.study_id is None]
     return Page([state_of_run(workspace, job) for job in paging.of(jobs)], len(jobs))
-
-
-def run_state(workspace: Workspace, run_id: str) -> RunState:
-    """Return the state of a training.
-
-    Raises:
-        NotFound: there is no such training.
-    """
-    return state_of_run(workspace, find_job(workspace, run_id, "train"))
 
 
 def state_of_run(workspace: Workspace, job: Job) -> RunState:
@@ -339,13 +329,8 @@ def _budget_of(job: Job) -> float | None:
     return None
 
 
-def run_story(workspace: Workspace, run_id: str) -> RunStory:
-    """Return the state and details of a training.
-
-    Raises:
-        NotFound: there is no such training.
-    """
-    job = find_job(workspace, run_id, "train")
+def run_story(workspace: Workspace, job: Job) -> RunStory:
+    """Return the state and details of a training."""
     state = state_of_run(workspace, job)
     log = folded_log(job)  # read after the state, so that it is complete if the training has ended
     recipe = ""
