@@ -225,7 +225,7 @@ def test_labels_of_overwritten_images_are_kept_or_dropped_in_checks(page: "Page"
     files = sorted(folder.rglob("*.png"))[:2]
     for is_kept in (True, False):
         ids = [str(file.relative_to(folder)) for file in files]
-        app_server.send(f"datasets/{images['id']}/labels", {"images": ids, "label": "other"})
+        app_server.send(f"datasets/{images['id']}/changes", {"images": ids, "label": "other"})
         for k, file in enumerate(files):
             save_cell(file, seed=100 + 2 * is_kept + k)
         app_server.send(f"datasets/{images['id']}/refresh")

@@ -251,7 +251,7 @@ def used(workspace: Workspace) -> str:
         Image.fromarray(pixels).save(files / f"{seed}.png")
     app = App(workspace)
     dataset = app.open(files.parent)["id"]
-    app.send("POST", f"datasets/{dataset}/labels", {"rows": app.rows(f"datasets/{dataset}")[:1], "label": "y"})
+    app.send("POST", f"datasets/{dataset}/changes", {"rows": app.rows(f"datasets/{dataset}")[:1], "label": "y"})
     correct(workspace, "written", 0, "y")
     remove_job(workspace, job_ids[2])
     workspace.background.wait_all()
