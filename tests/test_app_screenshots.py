@@ -34,7 +34,7 @@ PAGES = {  # address, and what is there once the page is whole
     "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),
     "runs": ("/runs", "text=Fine-tuned"),
     "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
-    "curves": ("/runs/{fine-tuned}?tab=curves", "text=AUROC"),
+    "curves": ("/runs/{fine-tuned}?tab=curves", "figure img"),
     "confusion": ("/runs/{fine-tuned}?tab=confusion", "text=Most frequent confusions"),
     "study": ("/studies/{study}", "main table >> nth=0"),
 }

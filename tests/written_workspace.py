@@ -21,6 +21,7 @@ from coverslip.events import Event, InstantClassifierFitted, RunStarted, SetSize
 from coverslip.files import write_json
 from coverslip.images.reader import ReadPlan
 from coverslip.machine import process_started
+from coverslip.reports.page import write_report
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe import Recipe
@@ -52,6 +53,7 @@ def write_workspace(folder: Path, study_report: Path) -> dict[str, str]:
         workspace.runs.mkdir(exist_ok=True)
         shutil.move(made, run)
         _write_status(run)
+        write_report(run)  # its figures are on pages too
         _add_training(workspace, run, name, dataset, minute=k)
     running = workspace.runs / RUNNING
     running.mkdir()
