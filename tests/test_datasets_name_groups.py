@@ -10,7 +10,7 @@ import pytest
 
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.quality.inspecting import inspect_dataset
-from coverslip.datasets.quality.related_images import divided_unit, groups_in_names
+from coverslip.datasets.quality.related_images import divided_unit, groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.splitting import check_groups
 from coverslip.errors import BadDataset
@@ -191,16 +191,71 @@ def malaria_cells(n: int = 600) -> tuple[Dataset, Scan]:
     return dataset_of(names, label.tolist(), level.tolist())
 
 
+def test_the_pattern_of_the_patient_is_first_where_others_divide_it():
+    data, scan = malaria_cells()
+    first, *others = groups_in_names(data, scan)
+    groups = {patient: set() for patient in PATIENTS}
+    for record in data.records:
+        patient = next(each for each in PATIENTS if each in record.path.name)
+        groups[patient].add(re.search(first.pattern, record.image_id)[1])
+    assert sorted(map(len, groups.values())) == [1] * len(PATIENTS)
+    assert len(set.union(*groups.values())) == first.n_groups == len(PATIENTS)
+    assert not first.divided_unit
+    assert any(each.divided_unit for each in others)
+    (finding,) = inspect_dataset(data, scan).of("hidden-groups")
+    assert finding.remedies == (GroupBy(pattern=first.pattern),)
+
+
+def test_a_pattern_without_a_group_for_some_images_follows_one_that_has_it():
+    data, scan = malaria_cells()
+    healthy = {f"C{k}NThinF" for k in range(5, 9)}  # 4 of 100 names have no second number
+    names = [
+        f"{r.label}/{sorted(healthy)[i % 4] if i % 25 == 0 else r.path.name.split('_')[0]}_{i}.png"
+        for i, r in enumerate(data.records)
+    ]
+    data, scan = dataset_of(names, [r.label or "" for r in data.records], [f.low[0] for f in scan.facts])
+    tested = [each for each in groups_in_names(data, scan) if each.is_significant]
+    assert not tested[0].is_partial
+    assert tested[0].n_groups == len(PATIENTS) + 4
+    assert any(each.is_partial and each.n_groups < tested[0].n_groups for each in tested)
+
+
+def test_without_labels_patterns_that_divide_a_patient_are_not_offered():
+    data, _ = malaria_cells()
+    paths = [record.image_id for record in data.records]
+    offered = dict(patterns_in_names(paths))
+    assert {len({*names}) for names in offered.values()} >= {len(PATIENTS)}
+    patients = [next(each for each in PATIENTS if each in path) for path in paths]
+    for names in offered.values():
+        assert len({*zip(patients, names, strict=True)}) == len(PATIENTS)
+
+
+def test_groups_whose_names_contain_each_other_are_a_finding_that_joins_them():
+    data, scan = malaria_cells()
+    data = replace(data, records=tuple(replace(r, group=r.path.name.partition("_")[0]) for r in data.records))
+    (finding,) = inspect_dataset(data, scan).of("groups-may-divide")
+    assert finding.severity == "warning"
+    assert finding.parameters["n"] == len(PATIENTS)
+    (join,) = finding.remedies
+    assert {frozenset(each) for each in join.merge.values()} == {frozenset((p, f"Parasitized{p}")) for p in PATIENTS}
+    spellings = replace(
+        data, records=tuple(replace(r, group=("P1", "p1", "P2")[i % 3]) for i, r in enumerate(data.records))
+    )
+    assert not inspect_dataset(spellings, scan).of("groups-may-divide")  # another finding names spellings
+
+
 def test_a_pattern_that_divides_a_patient_is_not_advised():
     data, scan = malaria_cells()
+    names = [f"{r.label}/{re.sub('p[0-9]+', 'p', r.path.name.lower())}" for r in data.records]
+    data, scan = dataset_of(names, [r.label or "" for r in data.records], [f.low[0] for f in scan.facts])
     tested = groups_in_names(data, scan)
     of_names = next(each for each in tested if each.pattern == r"(?:^|/)([^-_ /]+)[-_ ]+[^/]*$")
     assert of_names.is_significant
-    assert of_names.divided_unit in PATIENTS
-    assert {each.divided_unit in PATIENTS for each in tested if each.is_significant} == {True}  # days and times, too
+    assert of_names.divided_unit
+    assert all(each.divided_unit for each in tested if each.is_significant)  # days and times, too
     (finding,) = inspect_dataset(data, scan).of("hidden-groups")
     assert finding.remedies == (GroupBy(),)
-    assert finding.parameters["unit"] in PATIENTS
+    assert finding.parameters["unit"] == tested[0].divided_unit
 
 
 def test_a_pattern_that_divides_no_patient_precedes_one_that_does():

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import has_image_suffix
-from coverslip.datasets.quality.related_images import divided_unit, groups_in_names, patterns_in_names
+from coverslip.datasets.quality.related_images import groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError
@@ -191,7 +191,7 @@ def suggest_images(workspace: Workspace, arguments: Json, emit: Emit) -> None:
 # Groupings: columns of the tables, and parts of file names.
 #
 # If images have labels, each suggestion was tested: a training would accept it. So classes, unique numbers, and serial
-# numbers of the images of each class, folder or file are never suggested.
+# numbers of the images of each class, folder or file are never suggested, nor are patterns that may divide a patient.
 
 _MOST_GROUPINGS = 6
 _FEWEST_GROUPS = 3  # one for each set of a split
@@ -215,8 +215,6 @@ class GroupSuggestion(DocumentedFields):
     """p-value of images of a group sharing labels, size or brightness by chance; null: not tested."""
     is_supported: bool = False
     """Whether images of one group resemble each other."""
-    divided_unit: str = ""
-    """A name that images of several groups contain, so that these may be one patient or slide; empty: none."""
 
 
 _SUGGESTIONS = TypeAdapter(tuple[GroupSuggestion, ...])
@@ -310,7 +308,7 @@ def _candidates(
                 columns.append((GroupSuggestion(column, None, n, example, p, is_supported), groups))
     yield from sorted(columns, key=lambda each: each[0].n_groups)
     for candidate in tested:
-        if not candidate.is_class and candidate.column is None:
+        if not candidate.is_class and candidate.column is None and not candidate.divided_unit:
             matches = map(re.compile(candidate.pattern).search, paths)
             suggestion = GroupSuggestion(
                 None,
@@ -319,14 +317,13 @@ def _candidates(
                 candidate.example,
                 candidate.p,
                 candidate.is_significant,
-                candidate.divided_unit,
             )
             yield suggestion, [m[1] if m else None for m in matches]
     if all(record.label is None for record in data.records):
         for pattern, names in patterns_in_names(paths):
             example = next(filter(None, names))
             n_groups = len(set(filter(None, names)))
-            yield GroupSuggestion(None, pattern, n_groups, example, divided_unit=divided_unit(names)), names
+            yield GroupSuggestion(None, pattern, n_groups, example), names
 
 
 def _first_group_columns(workspace: Workspace, row: AnyRow) -> list[str]:

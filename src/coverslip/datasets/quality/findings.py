@@ -18,6 +18,7 @@ from coverslip.datasets.quality.related_images import (
     Leak,
     NameGroups,
     clusters_in_split,
+    contained_names,
     groups_in_names,
     labels_of,
     near_duplicates_in_split,
@@ -480,6 +481,28 @@ def similar_group_names(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
         )
 
 
+def groups_that_may_divide(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
+    """Find groups whose names contain each other: they may be one patient or slide, which a split would divide."""
+    sizes = Counter(record.group for record in dataset.records if record.group is not None)
+    by_unit: dict[str, list[str]] = {}
+    for name, unit in contained_names(sorted(sizes, key=natural_key)).items():
+        by_unit.setdefault(unit, []).append(name)
+    clusters = [
+        names for names in by_unit.values() if len(names) > len(max(similar_names(names), default=("",), key=len))
+    ]
+    if clusters:
+        merges = [merge_of(names, sizes) for names in clusters]
+        yield finding_case(
+            "finding-groups-may-divide",
+            remedies=(JoinGroups({name: names for merge in merges for name, names in merge.items()}),),
+            images=_first_images(dataset, clusters, lambda record: record.group),
+            notes=tuple(map(tuple, clusters)),
+            n=len(clusters),
+            names=some(clusters[0]),
+            groups=clusters,
+        )
+
+
 def _first_images(
     dataset: Dataset, clusters: Sequence[Sequence[str]], name_of: Callable[[ImageRecord], str | None]
 ) -> tuple[Cluster, ...]:
@@ -731,6 +754,7 @@ FINDINGS: Registry[FindingKind] = Registry(
         FindingKind("class-in-few-groups", "warning", classes_in_few_groups, unless="confounded-groups"),
         FindingKind("few-groups", "warning", few_groups, unless="confounded-groups"),
         FindingKind("similar-group-names", "warning", similar_group_names),
+        FindingKind("groups-may-divide", "warning", groups_that_may_divide),
         FindingKind("channel-files", "warning", channel_files),
         FindingKind("groups-divide-copies", "warning", duplicates_in_several_groups),
         FindingKind("group-is-class", "warning", group_is_class, unless="confounded-groups"),

@@ -20,10 +20,11 @@ from coverslip.messages import Note, joined, message, note
 
 # Groups in names: parts of file and folder names that related images share, and columns of tables.
 #
-# A name such as `C100P61_20150918_cell_12.png` is divided at `_`, `-` and spaces. Tokens at the same positions in many
-# names are candidate groups. So are folders, and numbers without their last digits, since images that were cut from one
-# slide are often numbered consecutively. A permutation test decides whether images of such a group belong together:
-# whether they share labels, or size and brightness (among images of one class), more often than by chance.
+# A name such as `C100P61ThinF_20150918_cell_12.png` is divided at `_`, `-` and spaces. Tokens at the same positions in
+# many names are candidate groups, as are their numbers with the word before, such as `C100`, `P61` and `C100P61`. So
+# are folders, and numbers without their last digits, since images that were cut from one slide are often numbered
+# consecutively. A permutation test decides whether images of such a group belong together: whether they share labels,
+# or size and brightness (among images of one class), more often than by chance.
 
 Ints = npt.NDArray[np.intp]
 Doubles = npt.NDArray[np.float64]
@@ -64,6 +65,7 @@ class NameGroups:
     column: str | None = None
     is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
     divided_unit: str = ""  # a name that images of several groups contain, so that these may be one patient or slide
+    is_partial: bool = False  # some images are in no group
 
     @property
     def is_significant(self) -> bool:
@@ -99,6 +101,7 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
             _test_candidate(pattern, names, label, appearance, len(candidates)),
             column=column,
             divided_unit=_divided_unit(units, names) if column is None else "",
+            is_partial="" in names,
         )
         for column, pattern, names in candidates.values()
     ]
@@ -117,14 +120,20 @@ def divided_unit(names: Sequence[str]) -> str:
     return _divided_unit(_units_in_names([names]), names)
 
 
+def contained_names(names: Iterable[str]) -> dict[str, str]:
+    """Return for each of these names with a number the one that it contains, as `divided_unit` does, or itself."""
+    numbered = sorted({name for name in names if re.search(r"\d", name)}, reverse=True)
+    by_plain = {name.casefold(): name for name in numbered}
+    return {name: _contained_name(name, by_plain) for name in numbered}
+
+
 def _units_in_names(groupings: Iterable[Sequence[str]]) -> list[str]:
     """Return the name that the group of each image contains, of the grouping with the fewest such names."""
     all_units = []
     for names in groupings:
-        by_plain = {name.casefold(): name for name in sorted(set(names), reverse=True) if re.search(r"\d", name)}
-        unit_of = {name: _contained_name(name, by_plain) for name in set(names)}
+        unit_of = contained_names(names)
         if len(set(unit_of.values())) < len(unit_of):
-            all_units.append([unit_of[name] for name in names])
+            all_units.append([unit_of.get(name, "") for name in names])
     return min(all_units, key=lambda units: len(set(units)), default=[])
 
 
@@ -145,13 +154,17 @@ def _divided_unit(units: Sequence[str], names: Sequence[str]) -> str:
 def patterns_in_names(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield patterns that find groups in paths, and the group of each path, without a test; empty: no group.
 
-    Each grouping is yielded once. Ranges of numbers are not yielded, since only a test can show that they are related.
+    Each grouping is yielded once, those that have a group for each path first. Ranges of numbers are not yielded, since
+    only a test can show that they are related, nor are groups that may divide a patient or a slide.
     """
-    groupings: set[bytes] = set()
+    groupings: dict[bytes, tuple[str, list[str]]] = {}
     for pattern in _patterns(paths) if paths else ():
         names = None if pattern.startswith(_NUMBER_RANGE) else _groups_by_pattern(pattern, paths)
-        if names is not None and (key := np.unique(names, return_inverse=True)[1].tobytes()) not in groupings:
-            groupings.add(key)
+        if names is not None:
+            groupings.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (pattern, names))
+    units = _units_in_names([names for _, names in groupings.values()])
+    for pattern, names in sorted(groupings.values(), key=lambda grouping: "" in grouping[1]):
+        if not _divided_unit(units, names):
             yield pattern, names
 
 
@@ -180,7 +193,7 @@ def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
     """Return strong groups first, coarse ones before fine ones; then weaker ones, number ranges and unrelated groups.
 
     Columns precede patterns, since a person has written them. Of strong patterns, those that may divide a patient or a
-    slide are last.
+    slide, or that have no group for some images, are last.
     """
     major = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
     strongest = max((groups.strength for groups in major), default=0.0)
@@ -192,7 +205,7 @@ def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
             groups.column is None,
             _is_minor(groups),
             not is_strong,
-            is_strong and bool(groups.divided_unit),
+            is_strong and (groups.is_partial or bool(groups.divided_unit)),
             groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
         )
 
@@ -217,13 +230,25 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
     depth = min(path.count("/") for path in paths)
     for k in range(depth):
         yield rf"^(?:[^/]+/){{{k}}}([^/]+)/" if k else r"^([^/]+)/"
-    n_tokens = min(_MOST_TOKENS, max(len(re.split(r"[-_ ]+", path.rpartition("/")[2])) for path in paths))
+    n_tokens_of = {len(re.split(r"[-_ ]+", path.rpartition("/")[2])) for path in paths}
+    n_tokens = min(_MOST_TOKENS, max(n_tokens_of))
     token, gap = r"[^-_ /]+", "[-_ ]+"
     for start in range(n_tokens - 1):
         before = rf"(?:{token}{gap}){{{start}}}" if start else ""
         for n in range(1, n_tokens - start):
             more = rf"(?:{gap}{token}){{{n - 1}}}" if n > 1 else ""
             yield rf"(?:^|/){before}({token}{more}){gap}[^/]*$"
+    word, number = r"[^-_ /\d]*", r"\d+(?!\d)"
+    for start in range(n_tokens if len(n_tokens_of) == 1 else 1):
+        before = rf"(?:{token}{gap}){{{start}}}" if start else ""
+        after = r"[^/]*\d[^/]*\.[^./]+$" if start == n_tokens - 1 else "[^/]*$"  # not the last number of the name
+        yield rf"(?:^|/){before}{word}?([A-Z]*[a-z]*{number}){after}"
+        yield rf"(?:^|/){before}{word}{number}{word}?([A-Z]*[a-z]*{number}){after}"
+        yield rf"(?:^|/){before}{word}?([A-Z]*[a-z]*{number}{word}{number}){after}"
+    if len(n_tokens_of) > 1:
+        for n_after in range(1, n_tokens - 1):
+            for n in range(1, min(n_tokens - n_after, 3)):
+                yield rf"(?:^|[-_ /])({token}(?:{gap}{token}){{{n - 1}}})(?:{gap}{token}){{{n_after}}}$"
     for n_digits in (1, 2):
         yield rf"{_NUMBER_RANGE}\d{{{n_digits}}}\.[^./]+$"
 

@@ -280,6 +280,14 @@ finding-similar-group-names = { $n ->
     .do = Wenn sie eine Gruppe sind, führen Sie sie zusammen, oder verwenden Sie eine Schreibweise in der Tabelle oder in den Namen von Dateien und Ordnern.
     .limit = Gruppen mit ähnlichen Namen könnten eine Gruppe sein (zum Beispiel { $names }). Dann enthält das Trainingsset Bilder von Gruppen des Testsets, und die Metriken sind zu hoch.
 
+finding-groups-may-divide = { $n ->
+        [one] Die Namen der Gruppen { $names } enthalten einander; sie könnten ein Patient oder Objektträger sein. Dessen Bilder
+       *[other] In { $n } Mengen von Gruppen enthalten die Namen einander, zum Beispiel { $names }. Jede Menge könnte ein Patient oder Objektträger sein, und ihre Bilder
+    } können dann im Trainingsset und im Testset sein.
+    .title = Gruppen, deren Namen einander enthalten
+    .do = Wenn sie ein Patient, Objektträger oder Gesichtsfeld sind, führen Sie sie zusammen, oder legen Sie Gruppen durch eine Spalte fest oder durch ein Muster, das für alle dieselbe Gruppe findet.
+    .limit = Gruppen, deren Namen einander enthalten, könnten ein Patient oder Objektträger sein (zum Beispiel { $names }). Dann enthält das Trainingsset Bilder von Gruppen des Testsets, und die Metriken sind zu hoch.
+
 finding-similar-class-names = Die Labels { $names } könnten eine Klasse in mehreren Schreibweisen sein.
     .title = Ähnliche Klassennamen
     .do = Wenn es eine Klasse ist, führen Sie sie zusammen, oder verwenden Sie in den Namen der Ordner oder in der Label-Spalte der Tabelle eine einheitliche Schreibweise.

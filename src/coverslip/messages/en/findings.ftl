@@ -277,6 +277,14 @@ finding-similar-group-names = { $n ->
     .do = If they are one group, join them, or use one spelling in the table or in the names of files and folders.
     .limit = Groups with similar names may be one group (such as { $names }). If so, the training set contains images of groups of the test set, and metrics are too high.
 
+finding-groups-may-divide = { $n ->
+        [one] The names of the groups { $names } contain each other, so they may be one patient or slide. Its images
+       *[other] The names of groups contain each other in { $n } sets, such as { $names }. Each set may be one patient or slide, and its images
+    } can then be in the training set and in the test set.
+    .title = Groups whose names contain each other
+    .do = If they are one patient, slide or field, join them, or define groups by a column or by a pattern that finds the same group for all of them.
+    .limit = Groups whose names contain each other may be one patient or slide (such as { $names }). If so, the training set contains images of groups of the test set, and metrics are too high.
+
 finding-similar-class-names = The labels { $names } may be one class with several spellings.
     .title = Similar class names
     .do = If they are one class, merge them, or use one spelling in the names of the folders or in the label column of the table.

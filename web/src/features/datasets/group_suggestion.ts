@@ -9,10 +9,10 @@ export function groupsOf({ n_groups, example }: GroupSuggestion): string {
   return words.of(n_groups, example);
 }
 
-/** Whether images of one group resemble each other more than by chance, or the groups may divide a patient or slide. */
-export function evidenceOf({ p, is_supported, divided_unit: unit }: GroupSuggestion): string {
-  if (unit) return words.divides(unit);
-  return p === null || p === undefined ? '' : is_supported ? words.supported(p) : words.unsupported;
+/** Whether images of one group resemble each other more than by chance. */
+export function evidenceOf({ p, is_supported }: GroupSuggestion): string {
+  if (p === null || p === undefined) return words.untested;
+  return is_supported ? words.supported(p) : words.unsupported;
 }
 
 export function nameOf(suggestion: GroupSuggestion): string {
