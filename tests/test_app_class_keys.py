@@ -54,7 +54,11 @@ def test_a_key_stores_the_class_of_the_dataset_on_results_and_predictions_of_a_c
     assert legend_of(buttons) == {name: key for name, key in legend.items() if name != "eosinophil"}
     page.get_by_role("gridcell").first.click()
     page.keyboard.press(legend["eosinophil"])  # the classifier does not have it
+    answers = page.get_by_role("status").locator(".notice")
+    answers.get_by_text("does not have the class eosinophil").wait_for()
     with page.expect_response("**/correction"):
         page.keyboard.press(legend["monocyte"])
     corrected = app.get(f"lists/{prediction}/rows?only=corrected")["items"]
     assert [row["correction"] for row in corrected] == ["monocyte"]
+    answers.get_by_text(f"{corrected[0]['image_id']}: monocyte").wait_for()
+    assert answers.count() == 1

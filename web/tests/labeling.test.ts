@@ -55,11 +55,32 @@ test('classes have the keys and colors of the dataset, whatever the classifier h
   expect([keys.placeOf('blue'), keys.placeOf(null), keys.markOf('blue')]).toEqual([-1, -1, '']);
 });
 
+test('classes of a classifier whose names are keys change no key of the dataset', () => {
+  const keys = keysOf(['red', 'white', 'other'], ['2', 'c', 'other']);
+  expect(keys.names.map((name) => keys.markOf(name))).toEqual(['1', '2', '3', '4', 'c']);
+  expect(['2', '4'].map((key) => keys.classOf(key))).toEqual(['white', '2']);
+});
+
+test('a short name is the mark on an object, a long one has its key', () => {
+  const keys = keysOf(['0', '1', '11', 'G2', 'mitosis']);
+  expect(keys.names.map((name) => keys.drawnMarkOf(name))).toEqual(['0', '1', '11', 'G2', '4']);
+});
+
+test('only classes have the color of a class', () => {
+  const keys = keysOf(['red', 'white']);
+  expect(['red', 'white', 'blue'].map((name) => keys.colorOf(name))).toEqual([
+    'var(--class-0)',
+    'var(--class-1)',
+    'var(--line-strong)',
+  ]);
+});
+
 test('a key assigns only labels that are possible', () => {
   const keys = keysOf(['red', 'white'], ['dead']);
-  expect(actOn(pressed('3'), keys, keys.ofDataset)).toBeNull();
+  expect(actOn(pressed('3'), keys, keys.ofDataset)).toEqual({ act: 'refuse', label: 'dead' });
   expect(actOn(pressed('3'), keys, ['dead'])).toEqual({ act: 'assign', label: 'dead' });
-  expect(actOn(pressed('1'), keys, ['dead'])).toBeNull();
+  expect(actOn(pressed('1'), keys, ['dead'])).toEqual({ act: 'refuse', label: 'red' });
+  expect(actOn(pressed('4'), keys, ['dead'])).toBeNull();
 });
 
 test('a class whose name is a key has this key', () => {

@@ -36,7 +36,10 @@ def light_colors() -> dict[str, str]:
 
 
 def class_line_color(index: int) -> str:
-    """Return the color of the lines of class `index` (0-based), which is the same in the app and in all figures."""
+    """Return the color of the lines of class `index` (0-based) of a classifier, the same in all figures.
+
+    The app has these colors too, but its classes are those of the dataset, also where a classifier lacks some.
+    """
     return light_colors()[f"class-{index % N_CLASS_COLORS}-line"]
 
 

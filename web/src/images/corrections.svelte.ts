@@ -11,7 +11,8 @@ import { texts } from '../texts';
 import type { ClassKeys } from './classes';
 import type { ImageList } from './gallery/image_list.svelte';
 import { actionOf } from './gallery/keys';
-import { NO_REVIEW, repeatsOf } from './reviews';
+import { labelText } from './labeling.svelte';
+import { answerText, NO_REVIEW, repeatsOf } from './reviews';
 
 /** Number of corrections since the app was opened. Components that show their effects reload when it changes. */
 export const corrections = $state({ n: 0 });
@@ -49,7 +50,7 @@ export class Corrections {
   /** Correct the selected image or exclude it; `NO_REVIEW` removes the correction. */
   review = (answer: Review): void => {
     const { current, rows } = this.list;
-    if (current === null) notices.show(texts.predict.selectFirst);
+    if (current === null) notices.showLabel(texts.predict.selectFirst);
     else void this.#correct(rows![current]!, answer);
   };
 
@@ -58,6 +59,8 @@ export class Corrections {
     const command = actionOf(event, this.keys(), this.classes);
     if (command?.act === 'help') this.onhelp();
     else if (command?.act === 'undo' || command?.act === 'redo') void this.#step(command.act);
+    else if (command?.act === 'refuse')
+      notices.showLabel(texts.predict.otherClass(command.label, this.isOfPrediction));
     else if (command?.act === 'assign' && command.label === null) this.review(NO_REVIEW);
     else if (command?.act === 'assign') this.#answer({ correction: command.label, excluded: null });
     else if (command?.act === 'exclude' && this.isOfPrediction)
@@ -76,8 +79,10 @@ export class Corrections {
       try {
         // The image may have changed since the key was pressed.
         const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
-        if (!before || isSame(before, review)) return;
+        if (!before) return;
+        if (isSame(before, review)) return this.#say(before);
         const { row: after, change } = await correctRow(this.job, row, review);
+        this.#say(after);
         if (change !== null) {
           this.#done.push({ row, change });
           this.#undone = [];
@@ -96,16 +101,27 @@ export class Corrections {
       const last = from.at(-1);
       if (!last) return;
       try {
-        await stepChange(last.change, by);
+        let text = '';
+        await stepChange(last.change, by, (what) => (text = what));
         from.pop();
         to.push(last);
-        await this.#show((await this.list.source.read([last.row]))[0]!);
+        const [after] = await this.list.source.read([last.row]);
+        this.#say(after!, `${text} `);
+        await this.#show(after!);
         const index = this.list.indexOf(last.row);
         if (index >= 0) this.list.go(index);
       } catch (problem) {
         if (this.#fail(problem)) from.pop(); // otherwise, the step can be repeated
       }
     });
+  }
+
+  /** Say which correction an image has now. */
+  #say(row: PredictionRow, before = ''): void {
+    const label = this.isOfPrediction ? null : row.label; // of a measured image without a correction
+    notices.showLabel(
+      before + labelText(row.image_id, answerText(row) ?? label ?? texts.predict.notCorrected),
+    );
   }
 
   /** The server corrects all rows of an image, and the page shows all of them. */

@@ -14,6 +14,7 @@ import { nSelected, selectedIndices, type Selection } from './gallery/selection'
 
 const words = texts.datasets.gallery;
 const MOST_STEPS = 500; // largest number of undo steps
+const LONGEST_NAME = 48; // characters of the name of an image in a notice
 
 /** Ids of the label changes of this tab, oldest first. */
 interface LabelHistory {
@@ -31,6 +32,11 @@ function parseHistory(text: string): LabelHistory {
     // not valid JSON, or null
   }
   return { done: [], undone: [] };
+}
+
+/** Which label an image got; file names often differ at the end. */
+export function labelText(name: string, label: string): string {
+  return words.labeled(name.length > LONGEST_NAME ? `…${name.slice(-LONGEST_NAME)}` : name, label);
 }
 
 /** The selected images for a request: all of the list that the page shows but some, or each. */
@@ -58,7 +64,7 @@ interface PageActions {
 export class Labeling {
   nWaiting = $state(0); // number of changes that are not saved yet
   #history = $state.raw<LabelHistory>({ done: [], undone: [] });
-  #undoNotice: number | undefined; // id of the notice with an undo button for the last change
+  #notice: number | undefined; // id of the notice on the last change
 
   constructor(
     private readonly id: string,
@@ -82,25 +88,26 @@ export class Labeling {
    * cannot be saved. The result is whether they were saved.
    */
   async assign(selection: Selection, label: string | null): Promise<boolean> {
-    this.closeUndoNotice();
     const n = nSelected(selection, this.listed.n);
     const images = selectedOf(this.listed, selection);
     const rows = this.listed.shownRows(selection);
     const before = this.listed.change(rows, (image) => (image.label === label ? image : { ...image, label }));
-    if (n > 1) this.#offerUndo(n, label);
+    const image = n === 1 ? this.listed.at(selectedIndices(selection, this.listed.n)[0]!) : undefined;
+    const text = labelText(image?.image_id ?? texts.counts.images(n), label ?? words.noClass);
+    const notice = this.#show(text, n > 1);
     this.nWaiting += 1;
     const saved = this.listed.sequential(async () => {
       try {
         const answer = changeImages(this.id, images, { label });
         const { change, dataset } = await answer.finally(() => this.listed.settle(rows));
         if (change !== null) this.#store({ done: [...this.#history.done, change], undone: [] });
-        else this.closeUndoNotice(); // nothing changed: it would undo an earlier change
+        else if (this.#notice === notice) this.#show(text); // nothing changed: undo would undo an earlier change
         this.onchange(dataset);
         if (n > before.length) this.listed.refresh(); // details of some images were not loaded
         return true;
       } catch (problem) {
         this.listed.put(before.filter(({ row_id }) => this.listed.items.get(row_id)?.label === label));
-        this.closeUndoNotice(); // it would undo an earlier change
+        this.closeNotice(); // it would undo an earlier change
         this.#fail(problem);
         return false;
       } finally {
@@ -112,7 +119,7 @@ export class Labeling {
 
   /** Undo or redo the last change of this tab, and go to its first image. */
   async step(by: 'undo' | 'redo'): Promise<void> {
-    this.closeUndoNotice();
+    this.closeNotice();
     const [first] = await this.listed.sequential(() => this.#apply(by));
     const index = first === undefined ? -1 : this.listed.indexOf(first);
     if (index >= 0) this.listed.go(index);
@@ -135,12 +142,15 @@ export class Labeling {
     const change = (by === 'undo' ? done : undone).at(-1);
     if (change === undefined) return [];
     try {
-      const { rows, left, dataset } = await stepChange(change, by);
+      let text = '';
+      const { rows, left, dataset } = await stepChange(change, by, (what) => (text = what));
       if (by === 'undo') this.#store({ done: done.slice(0, -1), undone: [...undone, change] });
       else this.#store({ done: [...done, change], undone: undone.slice(0, -1) });
       this.onchange(dataset!);
       this.listed.invalidate([...rows, ...left]);
       this.listed.refresh();
+      const [image] = rows.length === 1 ? await this.listed.source.read(rows).catch(() => []) : [];
+      this.#show(image ? `${text} ${labelText(image.image_id, image.label ?? words.noClass)}` : text);
       return rows;
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)
@@ -167,16 +177,15 @@ export class Labeling {
     sessionStorage.setItem(this.#key, JSON.stringify(this.#history));
   }
 
-  #offerUndo(n: number, label: string | null): void {
-    this.#undoNotice = notices.show(words.labeled(n, label ?? words.noClass), {
-      title: texts.general.undo,
-      run: () => void this.step('undo'),
-      isOfPage: true,
-    });
+  /** Show a notice in place of the last one. */
+  #show(text: string, canUndo = false): number {
+    const undo = { title: texts.general.undo, run: () => void this.step('undo'), isOfPage: true };
+    this.#notice = notices.showLabel(text, canUndo ? undo : undefined);
+    return this.#notice;
   }
 
-  closeUndoNotice(): void {
-    if (this.#undoNotice !== undefined) notices.close(this.#undoNotice);
-    this.#undoNotice = undefined;
+  closeNotice(): void {
+    if (this.#notice !== undefined) notices.close(this.#notice);
+    this.#notice = undefined;
   }
 }

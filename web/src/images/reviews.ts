@@ -1,9 +1,14 @@
 // What a person answered about images of a training, an evaluation or a prediction.
 import type { PredictionRow } from '../api/lists';
 import type { Review } from '../api/predictions';
+import { texts } from '../texts';
 
 export const NO_REVIEW: Review = { correction: null, excluded: null };
 export const isReviewed = ({ correction, excluded }: Review) => correction !== null || excluded !== null;
+
+/** The class, or the reason of an exclusion; null without an answer. */
+export const answerText = ({ correction, excluded }: Review): string | null =>
+  excluded === null ? correction : texts.predict.excluded[excluded];
 
 type Repeated = Pick<PredictionRow, 'row_id' | 'first_row'>;
 

@@ -3,10 +3,14 @@ import { requestStep, type ChangeStep } from '../api/changes';
 import { texts } from '../texts';
 import { notices, type Notice } from './notices.svelte';
 
-/** Undo or redo a change, and say what changed and what stays because it was changed again since. */
-export async function stepChange(id: number, by: 'undo' | 'redo' = 'undo'): Promise<ChangeStep> {
+/** Undo or redo a change, and `show` what changed and what stays because it was changed again since. */
+export async function stepChange(
+  id: number,
+  by: 'undo' | 'redo' = 'undo',
+  show: (text: string) => unknown = (text) => notices.show(text),
+): Promise<ChangeStep> {
   const step = await requestStep(id, by);
-  notices.show(texts.general[by === 'undo' ? 'undone' : 'redone'](step.n, step.n_left));
+  show(texts.general[by === 'undo' ? 'undone' : 'redone'](step.n, step.n_left));
   return step;
 }
 

@@ -1,10 +1,12 @@
-// Notices at the lower edge of the page: what was done, with an undo button, or what failed.
+// Notices at the lower edge of the page: what was done, with an undo button, or what failed. Those on labels are at the
+// upper edge, where they neither cover images nor move the page.
 import { problemLine } from '../texts/problems';
 
 export interface Notice {
   id: number;
   text: string;
   isBad: boolean;
+  isOfLabel?: boolean; // which label an image got
   action?: {
     title: string;
     run: () => void;
@@ -22,6 +24,11 @@ class Notices {
   /** Show a notice. The result is the id for `close`. */
   show(text: string, action?: Notice['action']): number {
     return this.#add({ text, isBad: false, action });
+  }
+
+  /** Show which label an image got. The result is the id for `close`. */
+  showLabel(text: string, action?: Notice['action']): number {
+    return this.#add({ text, isBad: false, isOfLabel: true, action });
   }
 
   /** Show a problem. It stays until the user closes it. */

@@ -2,15 +2,16 @@
 import type { ObjectLabels } from '../../api/lists';
 import { texts } from '../../texts';
 import { percent } from '../../texts/numbers';
-import { canvasColors, type ClassKeys, EXCLUDED } from '../classes';
+import { type ClassKeys, drawnClasses, EXCLUDED } from '../classes';
 
 export type ColorBy = 'result' | 'class' | 'probability';
 
 const LIMITS = [0, 0.5, 0.7, 0.9, 0.99, 1]; // of the probabilities of each color
 const OF_PROBABILITY = ['#d55e00', '#e69f00', '#f0e442', '#56b4e9', '#0072b2']; // for color-blind readers, too
 const OF_RESULT = ['#0072b2', '#d55e00']; // correct, misclassified
-const UNDECIDED = ['#c8c8c8', '#8a8a8a']; // uncertain, unfamiliar
 const NONE = '#ffffff';
+/** Colors of images without a predicted class. */
+export const UNDECIDED = { uncertain: '#c8c8c8', unfamiliar: '#8a8a8a', unreadable: NONE };
 
 /** The colors of n objects, and their names in the legend. */
 export function colorsOf(
@@ -24,8 +25,9 @@ export function colorsOf(
   const decided = texts.predict.decisions;
   const labels = values?.labels ?? [];
   const { predicted = [], probabilities = [], decisions = [], corrections = [] } = values?.predictions ?? {};
+  const drawn = drawnClasses(keys, classes);
   const colors = {
-    class: () => [...canvasColors(classes.map((name) => keys.placeOf(name))), ...UNDECIDED],
+    class: () => [...drawn.palette, UNDECIDED.uncertain, UNDECIDED.unfamiliar],
     probability: () => OF_PROBABILITY,
     result: () => OF_RESULT,
   }[by]();
@@ -54,7 +56,7 @@ export function colorsOf(
     }
   }
   if (by === 'class') for (const k of values?.excluded ?? []) colorOf[k] = none + 1;
-  const marks = by === 'class' ? classes.map((name) => keys.markOf(name)) : [];
+  const marks = by === 'class' ? drawn.marks : [];
   return {
     coloring: { palette, marks, colorOf },
     names: [...names, by === 'result' ? words.withoutResult : words.unreadable, words.excluded],

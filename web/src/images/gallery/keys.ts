@@ -6,11 +6,12 @@ import type { ClassKeys } from '../classes';
 export type Act =
   | { act: 'assign'; label: string | null } // null removes the label or the correction
   | { act: 'exclude'; reason: Exclusion }
+  | { act: 'refuse'; label: string } // a class that cannot be assigned here
   | { act: 'undo' | 'redo' | 'help' | 'confirm' };
 
 type Pressed = Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'repeat'>;
 
-const ONCE = ['assign', 'exclude', 'confirm']; // a key that is held down would label one image after another
+const ONCE = ['assign', 'exclude', 'refuse', 'confirm']; // a key that is held down would label one image after another
 
 /** Keys of exclusions. Letters and digits are the keys of classes. */
 export const EXCLUSION_KEYS: Record<Exclusion, string> = { 'none-of-these': ',', unusable: '.' };
@@ -35,5 +36,5 @@ function anyActionOf(event: Pressed, keys: ClassKeys, labels: readonly string[])
   for (const [reason, key] of Object.entries(EXCLUSION_KEYS) as [Exclusion, string][])
     if (event.key === key) return { act: 'exclude', reason };
   const label = keys.classOf(event.key);
-  return label !== null && labels.includes(label) ? { act: 'assign', label } : null;
+  return label === null ? null : { act: labels.includes(label) ? 'assign' : 'refuse', label };
 }

@@ -295,7 +295,7 @@ export const datasets: Texts['datasets'] = {
     exportLabels: 'Labels herunterladen (CSV)',
     exportChanges:
       'Alle Änderungen der Labels herunterladen (CSV): Zeit, Person und die Seite, auf der jedes Label geändert wurde',
-    labeled: (n, label) => `${counts.images(n)}: ${label}`,
+    labeled: (images, label) => `${images}: ${label}`,
     keyList: [
       ['1 – 9, 0, a – z', 'Den ausgewählten Bildern das Label der Klasse dieser Taste geben'],
       ['Entf oder Rücktaste', 'Das Label der ausgewählten Bilder entfernen'],
@@ -384,6 +384,7 @@ export const datasets: Texts['datasets'] = {
       column: (name) => `Spalte „${name}“`,
       supported: (p) => `Bilder einer Gruppe ähneln einander (${pValue(p)}).`,
       unsupported: 'Bilder einer Gruppe ähneln einander nicht mehr als andere.',
+      untested: 'Nicht geprüft, ob Bilder einer Gruppe einander ähneln.',
       divides: (unit: string) =>
         `Bilder mehrerer dieser Gruppen haben einen Namen, der „${unit}“ enthält. Sie könnten von einem Patienten oder Objektträger stammen.`,
       of: (n, example) => `${counts.groups(n)}, zum Beispiel ${example}`,

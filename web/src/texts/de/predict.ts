@@ -457,6 +457,9 @@ export const predict: Texts['predict'] = {
   list: 'Liste',
   correctSelected: 'Gewähltes Bild korrigieren',
   selectFirst: 'Kein Bild ist gewählt. Klicken Sie auf ein Bild, oder verwenden Sie die Pfeiltasten.',
+  notCorrected: 'keine Korrektur',
+  otherClass: (name, isOfClassifier) =>
+    `Kein Label vergeben: ${isOfClassifier ? 'Der Klassifikator' : 'Der Datensatz'} hat die Klasse ${name} nicht.`,
   excluded: { 'none-of-these': 'Keine dieser Klassen', unusable: 'Unbrauchbares Bild' },
   excludedHelp:
     'Schließt das Bild vom Training aus. coverslip speichert dies in der Tabelle der Vorhersagen. Sie können es rückgängig machen.',

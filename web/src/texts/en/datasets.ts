@@ -287,7 +287,7 @@ export const datasets = {
     exportLabels: 'Download labels (CSV)',
     exportChanges:
       'Download all label changes (CSV): time, person, and the page on which each label was changed',
-    labeled: (n: number, label: string) => `${counts.images(n)}: ${label}`,
+    labeled: (images: string, label: string) => `${images}: ${label}`,
     keyList: [
       ['1 – 9, 0, a – z', 'Label the selected images with the class of that key'],
       ['Delete or Backspace', 'Remove the label of the selected images'],
@@ -373,6 +373,7 @@ export const datasets = {
       column: (name: string) => `Column “${name}”`,
       supported: (p: number) => `Images of one group resemble each other (${pValue(p)}).`,
       unsupported: 'Images of one group do not resemble each other more than others.',
+      untested: 'Not tested whether images of one group resemble each other.',
       divides: (unit: string) =>
         `Images of several of these groups have a name that contains “${unit}”. They may come from one patient or slide.`,
       of: (n: number, example: string) => `${counts.groups(n)}, such as ${example}`,

@@ -452,6 +452,9 @@ export const predict = {
   list: 'List',
   correctSelected: 'Correct the selected image',
   selectFirst: 'No image is selected. Click an image or use the arrow keys.',
+  notCorrected: 'no correction',
+  otherClass: (name: string, isOfClassifier: boolean) =>
+    `Not labeled: ${isOfClassifier ? 'the classifier' : 'the dataset'} does not have the class ${name}.`,
   excluded: { 'none-of-these': 'None of these classes', unusable: 'Unusable image' },
   excludedHelp:
     'Excludes the image from training. coverslip saves this in the table of predictions. You can undo it.',
