@@ -27,7 +27,6 @@ from coverslip.workspace import exports
 from coverslip.workspace.correcting import draws
 from coverslip.workspace.correcting.corrections import answered_table
 from coverslip.workspace.exports import ExportState, ExportTo
-from coverslip.workspace.jobs.listing import story_of
 from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.store.rows import Page
@@ -222,4 +221,4 @@ def create_export(workspace: ServedWorkspace, run_id: str, new: NewExport, locat
     attribution = Attribution(tuple(new.authors or ()), new.license, new.citation)
     job = exports.queue_export(workspace, run_id, new.to, attribution)
     locate("jobs", job)
-    return story_of(workspace, job)
+    return exports.export_state(workspace, find_job(workspace, job))

@@ -33,6 +33,8 @@ from coverslip.workspace.trainings import queueing
 from coverslip.workspace.trainings import state as training_states
 from coverslip.workspace.trainings.state import RunState, RunStory
 
+JobStory = RunStory | StudyStory | EvaluationState | PredictionState | ExportState | JobState
+
 router = api_router("jobs")
 
 
@@ -79,12 +81,13 @@ def get_job(
     workspace: ServedWorkspace,
     job_id: str,
     kind: Annotated[str | None, Query(max_length=40, description="A job of another kind has the status 404.")] = None,
-) -> RunStory | StudyStory | EvaluationState | PredictionState | ExportState | JobState:
+) -> JobStory:
     """The current state of a job with its progress, and what is specific to its kind.
 
     Of a training, these are its recipe, curves and notes so far, and of a study the states of its trainings.
     """
-    return listing.story_of(workspace, job_id, kind)
+    story: JobStory = listing.story_of(workspace, job_id, kind)
+    return story
 
 
 @router.get("/jobs/{job_id}/log")
@@ -187,7 +190,7 @@ def create_run(workspace: ServedWorkspace, new: NewRun, locate: Locate) -> RunSt
         repeats_run=new.repeats_run,
     )
     locate("jobs", job)
-    return listing.story_of(workspace, job)
+    return training_states.run_story(workspace, find_job(workspace, job))
 
 
 class RunChanges(Body):
@@ -200,7 +203,7 @@ class RunChanges(Body):
 def change_run(workspace: ServedWorkspace, run_id: str, changes: RunChanges) -> RunStory:
     """Rename a training. Its folder keeps its name."""
     queueing.rename_run(workspace, run_id, changes.name)
-    return listing.story_of(workspace, run_id)
+    return training_states.run_story(workspace, find_job(workspace, run_id))
 
 
 trash_router = api_router("trash")
@@ -251,4 +254,4 @@ def create_study(workspace: ServedWorkspace, new: NewStudy, locate: Locate) -> S
     """Queue a study with the current labels. Trainings and studies run one at a time."""
     job = planning.queue_study(workspace, new, name=new.name, budget=new.budget)
     locate("jobs", job)
-    return listing.story_of(workspace, job)
+    return study_states.study_story(workspace, find_job(workspace, job))

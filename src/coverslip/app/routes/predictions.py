@@ -26,7 +26,7 @@ from coverslip.messages import text
 from coverslip.workspace.correcting import corrections, joining
 from coverslip.workspace.correcting.joining import JoinResult
 from coverslip.workspace.datasets.state import DatasetState
-from coverslip.workspace.jobs.listing import story_of
+from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import samples, state
 from coverslip.workspace.predictions.classifiers import LoadedClassifiers, PredictedImage
 from coverslip.workspace.predictions.samples import ChangedSampling, SampledSummary
@@ -98,7 +98,7 @@ def create_prediction(workspace: ServedWorkspace, new: NewPrediction, locate: Lo
         rescale=new.rescale,
     )
     locate("jobs", job)
-    return story_of(workspace, job)
+    return state.state_of_prediction(workspace, find_job(workspace, job))
 
 
 @router.get("/predictions/{prediction_id}/samples", responses=problems(409))

@@ -18,7 +18,6 @@ from coverslip.workspace.correcting.trained_images import (
     changes_since,
 )
 from coverslip.workspace.evaluations import EvaluationState, JobComparison, TestSet
-from coverslip.workspace.jobs.listing import story_of
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions import classifiers
 from coverslip.workspace.predictions.classifiers import ClassifierDescription, ListedClassifier
@@ -147,4 +146,4 @@ def create_evaluation(workspace: ServedWorkspace, run_id: str, new: NewEvaluatio
     """Queue an evaluation with the current labels. Evaluations run one at a time, also during a training."""
     job = evaluations.queue_evaluation(workspace, run_id, dataset_id=new.dataset_id, name=new.name, rescale=new.rescale)
     locate("jobs", job)
-    return story_of(workspace, job)
+    return evaluations.evaluation_state(workspace, find_job(workspace, job))
