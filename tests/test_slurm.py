@@ -37,7 +37,7 @@ from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.plan import StudyPlan, load_plan
 from coverslip.studies.study import resume_study, run_study
 from coverslip.workspace.jobs import queue as control
-from coverslip.workspace.jobs.listing import job_state, story_of
+from coverslip.workspace.jobs.listing import story_of
 from coverslip.workspace.jobs.queue import JobOptions, Queue, Turns
 from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.predictions.state import queue_prediction
@@ -203,7 +203,7 @@ def test_a_study_and_a_prediction_in_slurm_have_the_results_of_this_computer(wor
     ids = [queue_prediction(workspace, classifier_id=run, dataset_id=cells), queue_study(workspace, choices)]
     with queue(workspace, ""):
         until(lambda: len(jobs_of_slurm()) == 2, seconds=60)
-        until(lambda: [job_state(workspace, job_id).state for job_id in ids] == ["done", "done"], seconds=240)
+        until(lambda: [story_of(workspace, job_id).state for job_id in ids] == ["done", "done"], seconds=240)
     ids += [predicted_here(workspace, run, cells), studied_here(workspace, choices, "Here")]
     there, study_there, here, study_here = (find_job(workspace, job_id).folder for job_id in ids)
     rows, rows_here = (read_predictions(folder / "predictions.csv") for folder in (there, here))

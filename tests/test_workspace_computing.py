@@ -20,7 +20,7 @@ from coverslip.runtime.programs import is_running
 from coverslip.workspace import cleanup
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.computing import Computation, cancel_result, computation, request_result
-from coverslip.workspace.jobs.listing import job_state, list_jobs, list_log_lines
+from coverslip.workspace.jobs.listing import list_jobs, list_log_lines, story_of
 from coverslip.workspace.jobs.queue import Queue, Turns
 from coverslip.workspace.jobs.records import (
     Job,
@@ -146,8 +146,8 @@ def test_a_canceled_job_ends_at_once_with_its_process(workspace: Workspace, queu
         later = Queue(workspace, Turns())
         later.start()
         later.close()
-        assert job_state(workspace, waiting.id).state == "stopped"
-    assert job_state(workspace, job.id).state == "stopped"
+        assert story_of(workspace, waiting.id).state == "stopped"
+    assert story_of(workspace, job.id).state == "stopped"
     with pytest.raises(Conflict):
         control.stop_job(workspace, job.id)
 
@@ -179,7 +179,7 @@ def test_a_computation_ends_with_its_server_if_that_is_killed(workspace: Workspa
         server.kill()
     until(lambda: not is_running(begun.pid, begun.process_started), 10)
     Queue(workspace, Turns()).update()
-    assert job_state(workspace, job.id).state == "interrupted"
+    assert story_of(workspace, job.id).state == "interrupted"
 
 
 @pytest.mark.slow
@@ -189,10 +189,10 @@ def test_a_stopped_job_is_done_on_request_and_a_done_one_is_not(workspace: Works
     until(lambda: state_of(workspace, "long").progress)
     control.stop_job(workspace, job.id)
     control.resume_job(workspace, job.id)
-    until(lambda: job_state(workspace, job.id).state == "running")
+    until(lambda: story_of(workspace, job.id).state == "running")
     with pytest.raises(Conflict):
         control.remove_job(workspace, job.id)
-    until(lambda: job_state(workspace, job.id).state == "done")
+    until(lambda: story_of(workspace, job.id).state == "done")
     assert results(workspace) == [20]
     with pytest.raises(Conflict):
         control.resume_job(workspace, job.id)
@@ -212,10 +212,10 @@ def test_a_request_is_not_lost_while_an_earlier_job_is_being_stopped(workspace: 
     starting(workspace, earlier)
     assert request(workspace, "one").id == earlier.id
     cancel_result(workspace, KIND, "one")
-    assert job_state(workspace, earlier.id).state == "stopping"
+    assert story_of(workspace, earlier.id).state == "stopping"
     later = request(workspace, "one")
     assert (later.id != earlier.id, state_of(workspace, "one").state) == (True, "waiting")
-    assert job_state(workspace, earlier.id).state == "stopping"  # the queue ends its process
+    assert story_of(workspace, earlier.id).state == "stopping"  # the queue ends its process
 
 
 def test_a_job_ends_after_its_rows_are_stored_even_if_that_fails(workspace: Workspace) -> None:
@@ -330,7 +330,7 @@ def test_jobs_that_are_killed_at_any_moment_say_so_and_leave_no_process(workspac
         pid = until(lambda job=job: find_job(workspace, job.id).pid)
         time.sleep(random_s.uniform(0, 1.5))
         os.kill(pid, 9)
-        state = until(lambda job=job: (now := job_state(workspace, job.id)).state in ("failed", "interrupted") and now)
+        state = until(lambda job=job: (now := story_of(workspace, job.id)).state in ("failed", "interrupted") and now)
         assert (state.state, state.error and state.error.code) == ("failed", "job-ended-by-signal")
         assert not is_running(pid, find_job(workspace, job.id).process_started)
     children = psutil.Process().children(recursive=True)
