@@ -15,7 +15,6 @@ from coverslip.errors import DeviceUnavailable
 from coverslip.machine import (
     FOR_TRAINING,
     _cpu_value,
-    _model_name,
     describe_machine,
     free_memory_bytes,
     is_out_of_memory,
@@ -51,7 +50,7 @@ def test_the_processor_is_called_what_its_maker_calls_it() -> None:
 def test_a_processor_without_a_name_has_none(tmp_path: Path) -> None:
     board = tmp_path / "cpuinfo"
     board.write_text("processor\t: 0\nBogoMIPS\t: 243.75\nCPU implementer\t: 0x41\n")
-    assert _model_name(board) == _model_name(tmp_path / "nothing") == ""
+    assert _cpu_value(board, ("model name",)) == _cpu_value(tmp_path / "nothing", ("model name",)) == ""
 
 
 def test_the_instructions_of_a_processor_are_listed(tmp_path: Path) -> None:
