@@ -122,6 +122,8 @@ class Summary(DocumentedFields):
     similar_blocks: tuple[tuple[str, ...], ...]
     is_corrected: bool
     """Whether the run has errors on test images, with which to correct."""
+    positive_class: str | None
+    """The class to show, since the other is its complement; null: not two classes."""
     method: str
     """The method of the proportions and their intervals."""
     assumption: str

@@ -58,6 +58,7 @@ from coverslip.runs.classifier import (
     PackedClassifier,
     find_classifier,
     fingerprint_of,
+    identity_of,
     open_classifier,
     read_engine,
     write_engine,
@@ -317,7 +318,8 @@ class Classifier:
             BadDataset: there are no images.
             BadClassifier: a probability is not finite.
         """
-        return Predictions(self.predict_images(self.open_images(sources, axes), emit=emit), self.classes)
+        rows = self.predict_images(self.open_images(sources, axes), emit=emit)
+        return Predictions(rows, self.classes, identity_of(self.path, self.card, is_rescaled=self.is_rescaling))
 
     def predict_proba(self, sources: Dataset | ImageSource, *, axes: Axes = "HWC", emit: Emit = ignore) -> np.ndarray:
         """Return (n, K) calibrated probabilities in the order of `classes`; NaN for images that cannot be read.

@@ -1,9 +1,11 @@
 """`summarise`: class proportions of samples from tables of predictions, corrected by a run, and conditions compared."""
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -11,9 +13,11 @@ import numpy.typing as npt
 
 from coverslip.counts import ImagesInProportions
 from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE
+from coverslip.datasets.names import natural_key, some
 from coverslip.datasets.quality.findings import similar_names
 from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
+from coverslip.evaluation.decisions import positive_class
 from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
 from coverslip.evaluation.results import Metric
@@ -90,7 +94,8 @@ def summarise(
         block: the column with the experiment day, batch or patient of each sample. Conditions are then compared within
             blocks. If it is also `by`, the images of each condition in a block are a sample, such as a patient before
             and after treatment.
-        table: a CSV table with these columns and `image_id` or `path`; None: they are columns of the predictions.
+        table: a CSV table with these columns and `image_id` or `path`, or a row for each sample; None: they are columns
+            of the predictions.
         run: the run of the classifier, with predictions of test images; None: proportions are not corrected.
         control: the condition that others are compared with; None: each two are compared.
         emit: receives notes.
@@ -144,6 +149,7 @@ class SampledPrediction:
     classifier: str = ""  # the code of the classifier and its settings; empty: unknown
     pixels_read: str = ""  # of its file, such as `z=1`; empty: the first plane
     file_sha256: str = ""  # of its file; empty: unknown
+    plate: str = ""  # of the well, where tables have such a column
 
 
 def summary_of(
@@ -187,11 +193,12 @@ def summary_of(
         comparisons=tuple(compared_conditions(samples, names, classes, rates, control)),
         label_shift=shift,
         correlations={} if rates is None else _correlations(rates, classes),
-        cautions=tuple(cautions_of(samples)),
+        cautions=(*cautions_of(samples), *_pooled(rows, classes)),
         similar_samples=tuple(similar_names(images)),
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
         is_corrected=rates is not None,
+        positive_class=positive_class(classes, None if run is None else run.metrics.positive_class),
         method=RAW_METHOD if not has_corrected else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=_assumption(rates, classes, has_corrected=has_corrected),
     )
@@ -235,6 +242,24 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
             points=round(100 * MOST_WIDTH),
             has_few_images=has_few_images,
         )
+    n_single = sum(each.n + each.n_unreadable == 1 for each in samples)
+    if len({each.condition for each in samples}) > 1 and 2 * n_single > len(samples):
+        yield text("summary-single-images", n_single=n_single, n_samples=len(samples))
+
+
+def _pooled(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> Iterator[str]:
+    """Yield a caution if several samples have images of the same plates or folders, as wells of equal names have."""
+    has_plates = any(row.plate for row in rows)
+    origins: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        folder = folder_of(row.prediction.path)
+        parent, _, name = folder.rpartition("/")
+        origins[row.sample].add(row.plate if has_plates else parent if name in classes else folder)
+    n_of = Counter(frozenset(each) for each in origins.values() if len(each) > 1)
+    common, n_samples = n_of.most_common(1)[0] if n_of else (frozenset[str](), 0)
+    if n_samples > 1:
+        names = some(sorted(common, key=natural_key))
+        yield text("summary-pooled-samples", n_samples=n_samples, names=names, has_plates=has_plates)
 
 
 SUMMARY_COLUMNS = (
@@ -330,7 +355,7 @@ def read_sampled(
         if n > 1:
             raise CoverslipError("predictions-given-twice", file=file)
     columns = [name for name in (by, condition, block) if name]
-    joined = None if table is None else _JoinedTable(table, columns, numbers=(condition, block))
+    joined = None if table is None else _JoinedTable(table, columns, by, numbers=(condition, block))
     for file in files:
         check_predictions_table(file)
     tables = [(file, read_predictions(file)) for file in files]
@@ -351,7 +376,13 @@ def read_sampled(
             if cells.get(EXCLUDED_COLUMN):
                 images.add(image, is_excluded=True)
                 continue
-            about: Mapping[str, str] = joined.row_of(row.image_id, row.path) if joined else cells
+            about: Mapping[str, str] = cells
+            if joined and joined.is_of_samples and by:
+                if by not in (*cells, FOLDER):
+                    raise CoverslipError("summary-table-without-key", file=joined.file, columns="image_id, path")
+                about = joined.row_of_sample(_cell(cells, by, row.path, file, folders), row.path)
+            elif joined:
+                about = joined.row_of(row.image_id, row.path)
             value = _cell(about, condition, row.path, named, folders) if condition else None
             sample = _cell(about, by, row.path, named, folders) if by else value or text("all-samples")
             of_block = _cell(about, block, row.path, named, folders) if block else None
@@ -364,7 +395,9 @@ def read_sampled(
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             if images.add((image, sample), is_excluded=False):
                 identity, file_hash = (cells.get(name, "") for name in (CLASSIFIER_COLUMN, FILE_COLUMN))
-                rows.append(SampledPrediction(in_order, sample, value, of_block, identity, pixels_read, file_hash))
+                plate = next((cell for name, cell in (*cells.items(), *about.items()) if _is_plate(name)), "")
+                of_image = identity, pixels_read, file_hash, plate
+                rows.append(SampledPrediction(in_order, sample, value, of_block, *of_image))
     if images.n_repeated:
         emit(Noted.of(note("repeated-images-counted-once", n_images=images.n_repeated)))
     if images.n_excluded:
@@ -382,8 +415,20 @@ def _identity(row: Prediction, file: Path) -> Hashable:
     return file, image_id
 
 
+@cache
+def _is_plate(column: str) -> bool:
+    return (
+        re.fullmatch(r"(?:.*[_ ])?(?:plate(?:[_ ]?(?:id|name|barcode|number))?|barcode)", column.casefold()) is not None
+    )
+
+
+def _with_slashes(path: str) -> str:
+    """Return a path as on this computer, if it was written on Windows."""
+    return path if "/" in path else path.replace("\\", "/")
+
+
 def folder_of(path: str) -> str:
-    return os.path.dirname(path)  # noqa: PTH120 - `Path` takes seconds for 100,000 images
+    return os.path.dirname(_with_slashes(path))  # noqa: PTH120 - `Path` takes seconds for 100,000 images
 
 
 def names_of_folders(paths: Iterable[str]) -> dict[str, str]:
@@ -432,21 +477,31 @@ def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders:
 
 
 class _JoinedTable:
-    """The rows of a table by `image_id`, else by `path`, which may lack the first folders of the images."""
+    """The rows of a table by `image_id`, else by `path`, which may lack the first folders of images, else by sample.
 
-    def __init__(self, file: Path, columns: Sequence[str], numbers: Sequence[str | None]) -> None:
+    Args:
+        file: the table.
+        columns: that are used.
+        by: the column of samples.
+        numbers: the columns whose cells are read as numbers.
+    """
+
+    def __init__(self, file: Path, columns: Sequence[str], by: str | None, numbers: Sequence[str | None]) -> None:
         self.file = file
         used = {"image_id", "path", *columns}
         rows = list(open_text_table(file).named_rows(lambda name: name in numbers, used))
-        self._key = next((name for name in ("image_id", "path") if rows and name in rows[0]), None)
+        self._key = next((name for name in ("image_id", "path", by) if rows and name in rows[0]), None)
         if self._key is None:
-            raise CoverslipError("summary-table-without-key", file=file)
-        if missing := [name for name in columns if name not in rows[0]]:
+            raise CoverslipError(
+                "summary-table-without-key", file=file, columns=", ".join(filter(None, ("image_id", "path", by)))
+            )
+        self.is_of_samples = self._key not in ("image_id", "path")
+        if missing := [name for name in columns if name not in rows[0] and name != FOLDER]:
             raise CoverslipError("summary-no-column", file=file, column=missing[0], columns=", ".join(rows[0]))
         self._rows: dict[str, dict[str, str]] = {}
         for row in rows:
             earlier = self._rows.setdefault(self._key_of(row[self._key]), row)
-            if others := [name for name in columns if row[name] != earlier[name]]:
+            if others := [name for name in columns if row.get(name) != earlier.get(name) and name != self._key]:
                 raise CoverslipError(
                     "summary-table-repeats", file=file, key=self._key, image=row[self._key], column=others[0]
                 )
@@ -455,7 +510,14 @@ class _JoinedTable:
         for key in self._rows if self._key == "path" else ():
             self._keys_of_name[PurePath(key).name].append(key)
 
+    def row_of_sample(self, sample: str, path: str) -> dict[str, str]:
+        """Return the row of a sample; the path is that of an image of it."""
+        if (row := self._rows.get(self._key_of(sample))) is None:
+            raise CoverslipError("summary-sample-not-in-table", file=self.file, sample=sample, path=path)
+        return row | {str(self._key): sample}
+
     def row_of(self, image_id: str, path: str) -> dict[str, str]:
+        """Return the row of an image."""
         key = self._key_of(image_id if self._key == "image_id" else path)
         if key not in self._rows and self._key == "path":
             key = self._ending_of(key)
@@ -467,7 +529,8 @@ class _JoinedTable:
         return self._rows[key]
 
     def _key_of(self, cell: str) -> str:
-        return PurePath(composed(cell)).as_posix() if self._key == "path" else composed(cell)
+        is_path = self._key in ("path", FOLDER)
+        return PurePath(_with_slashes(composed(cell))).as_posix() if is_path else composed(cell)
 
     def _ending_of(self, path: str) -> str:
         """Return the key that ends the path, else the only one that the path ends; empty if there is none."""

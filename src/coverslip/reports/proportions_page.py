@@ -136,8 +136,8 @@ def proportion_sections(summary: Summary, names: Sequence[str]) -> list[SectionC
 
 
 def shown_classes(summary: Summary) -> Sequence[str]:
-    """Return the classes to show: of two, the second, since the proportion of the first is its complement."""
-    return summary.classes[1:] if len(summary.classes) == 2 else summary.classes
+    """Return the classes to show: of two, the positive one, since the proportion of the other is its complement."""
+    return summary.classes if summary.positive_class is None else [summary.positive_class]
 
 
 def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:

@@ -112,15 +112,24 @@ class Predictions:
 
     `table["decision"]` is a column, `table[0]` a row, and `table[:5]` a table of the first rows. `len(table)` is the
     number of images. Iteration yields rows.
+
+    Args:
+        rows: the predictions.
+        classes: of the classifier.
+        classifier: its code and settings, as `identity_of`; empty: unknown.
     """
 
-    def __init__(self, rows: Iterable[Prediction], classes: Sequence[str]) -> None:
-        self.rows, self.classes = tuple(rows), tuple(classes)
+    def __init__(self, rows: Iterable[Prediction], classes: Sequence[str], classifier: str = "") -> None:
+        self.rows, self.classes, self.classifier = tuple(rows), tuple(classes), classifier
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns of `predictions.csv`, and of those of the input tables."""
-        return (*columns_for(self.classes), *self._input_columns)
+        return (*self._written_columns, *self._input_columns)
+
+    @property
+    def _written_columns(self) -> tuple[str, ...]:
+        return (*columns_for(self.classes), *([CLASSIFIER_COLUMN] if self.classifier else ()))
 
     @cached_property
     def _input_columns(self) -> dict[str, str]:
@@ -144,7 +153,9 @@ class Predictions:
     def __getitem__(self, key: int | slice | str) -> "Prediction | Predictions | list[CellValue]":
         if isinstance(key, str):
             return self._column(key)
-        return Predictions(self.rows[key], self.classes) if isinstance(key, slice) else self.rows[key]
+        if isinstance(key, slice):
+            return Predictions(self.rows[key], self.classes, self.classifier)
+        return self.rows[key]
 
     def _column(self, column: str) -> list[CellValue]:
         if column.startswith("p:") and column in self.columns:
@@ -152,6 +163,8 @@ class Predictions:
             return [row.probabilities[k] if row.probabilities else None for row in self.rows]
         if column not in self.columns:
             raise KeyError(f"there is no column '{column}'; there are {', '.join(self.columns)}")
+        if column == CLASSIFIER_COLUMN:
+            return [self.classifier] * len(self)
         if column in self._input_columns:
             name = self._input_columns[column]
             return [next((cell for each, cell in row.about if each == name), "") for row in self.rows]
@@ -222,8 +235,9 @@ class Predictions:
             CoverslipError: it cannot be written, or exists and is not a table of predictions.
         """
         check_replaceable(Path(file), _BEGINS_WITH)
-        rows = (map(csv_cell, values_of(row, len(self.classes))) for row in self.rows)
-        write_csv(Path(file), columns_for(self.classes), rows)
+        identity = [self.classifier] if self.classifier else []
+        rows = (map(csv_cell, [*values_of(row, len(self.classes)), *identity]) for row in self.rows)
+        write_csv(Path(file), self._written_columns, rows)
 
 
 @dataclass(frozen=True, slots=True)

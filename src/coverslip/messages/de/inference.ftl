@@ -151,11 +151,15 @@ bit-depth-differs = { $depth } statt { $trained } wie die Trainingsbilder
 
 channels-differ = { $channels } statt { $trained } wie die Trainingsbilder
 
-other-channel-order = Die Datei nennt die Kanäle { $names }, die Dateien der Trainingsbilder { $trained }
-    .do = Wenn die Namen stimmen, wählen Sie die Kanäle { $choice } mit diesen Namen, in dieser Reihenfolge.
-
 other-channel-names = Die Datei nennt die Kanäle { $names }, die Dateien der Trainingsbilder { $trained }
     .do = Wenn es dieselben Färbungen unter anderen Namen sind, wählen Sie die Kanäle dieser Bilder in der Reihenfolge des Trainings, mit Namen oder Nummern ab 0. Sonst kann dieser Klassifikator für sie keine Vorhersage machen.
+
+channels-reordered = Kanäle in der Reihenfolge des Trainings statt in der der Datei ({ $names })
+
+reordered-channels = Die Dateien von { $n_images ->
+        [one] { $n_images } Bild nennen
+       *[other] { $n_images } Bildern nennen
+    } die Kanäle des Trainings in anderer Reihenfolge. Die Kanäle wurden nach ihren Namen geordnet. Wenn die Namen falsch sind, wählen Sie die Kanäle dieser Bilder nach ihren Nummern.
 
 image-is-field = { $width } x { $height } Pixel, so groß wie { $n_times } Trainingsbilder: Wenn es viele Objekte zeigt, geben Sie deren Rahmen an
 
@@ -349,6 +353,13 @@ summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Inter
    *[false] .
 }
 
+summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
+
+summary-pooled-samples = { $n_samples } Proben haben Bilder aus denselben { $has_plates ->
+    [true] Platten
+   *[false] Ordnern
+} ({ $names }). Wenn es verschiedene Proben mit gleichen Namen sind, etwa Wells mehrerer Platten, benennen Sie sie in einer Spalte, die die Platte enthält, etwa P1-A01.
+
 all-samples = alle Proben
 
 summary-raw-only = Die Anteile sind Anzahlen von Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Um sie zu korrigieren, nennen Sie sein Training mit --run.
@@ -416,8 +427,8 @@ no-sample-matches = Das Muster „{ $pattern }“ passt zu keinem Pfad. Der erst
 summary-no-control = Keine Probe hat die Bedingung „{ $control }“
     .do = Nennen Sie eine der Bedingungen: { $conditions }.
 
-summary-table-without-key = Diese Tabelle hat weder eine Spalte image_id noch eine Spalte path
-    .do = Fügen Sie eine Spalte mit der image_id oder dem path jedes Bildes hinzu, wie in den Vorhersagen.
+summary-table-without-key = Diese Tabelle hat keine der Spalten { $columns }
+    .do = Fügen Sie eine Spalte mit image_id oder path jedes Bildes hinzu, oder mit der Probe jeder Zeile, wie in den Vorhersagen.
 
 predictions-given-twice = Diese Tabelle mit Vorhersagen ist doppelt angegeben
     .do = Geben Sie jede Tabelle einmal an: Ihre Bilder würden doppelt zählen.
@@ -437,6 +448,9 @@ summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als
 
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile dafür hinzu. In der Spalte path dürfen die ersten Ordner fehlen.
+
+summary-sample-not-in-table = Die Probe '{ $sample }', etwa von { $path }, steht nicht in dieser Tabelle
+    .do = Fügen Sie eine Zeile für sie hinzu oder berichtigen Sie ihren Namen.
 
 summary-row-of-two-images = Zwei Bilder, { $other } und { $path }, haben die Zeile { $key } dieser Tabelle
     .do = Nennen Sie die Bilder in der Spalte path, mit ihren Ordnern und ohne eine Spalte image_id, so dass jedes Bild eine Zeile hat.

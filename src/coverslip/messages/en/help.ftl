@@ -384,7 +384,7 @@ help-summarise-block = Column with the experiment day, batch or patient of each 
 
 help-summarise-control = Condition that others are compared with. Default: each pair of conditions is compared.
 
-help-summarise-table = CSV table with these columns and image_id or path. Default: the tables of predictions have them, because `coverslip predict` copies the columns of its input table.
+help-summarise-table = CSV table with these columns and image_id or path, or with a row for each sample. Default: the tables of predictions have them, because `coverslip predict` copies the columns of its input table.
 
 help-summarise-out = Also write a CSV table with a row for each class in each sample.
 

@@ -151,11 +151,15 @@ bit-depth-differs = { $depth }, but the training images are { $trained }
 
 channels-differ = in { $channels }, but the training images are in { $trained }
 
-other-channel-order = The file names the channels { $names }, the files of the training images { $trained }
-    .do = If the names are right, choose the channels { $choice } by these names, in this order.
-
 other-channel-names = The file names the channels { $names }, the files of the training images { $trained }
     .do = If these are the same stains under other names, choose the channels of these images in the order of the training, by names or numbers from 0. Otherwise, this classifier cannot predict them.
+
+channels-reordered = channels in the order of the training, not in that of the file ({ $names })
+
+reordered-channels = The files of { $n_images ->
+        [one] { $n_images } image name
+       *[other] { $n_images } images name
+    } the channels of the training in another order. The channels were reordered by their names. If the names are wrong, choose the channels of these images by their numbers.
 
 image-is-field = { $width } x { $height } pixels, as large as { $n_times } training images: if it shows many objects, give their boxes
 
@@ -349,6 +353,13 @@ summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval 
    *[false] .
 }
 
+summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
+
+summary-pooled-samples = { $n_samples } samples have images of the same { $has_plates ->
+    [true] plates
+   *[false] folders
+} ({ $names }). If these are different samples of equal names, such as wells of several plates, name them in one column that includes the plate, such as P1-A01.
+
 all-samples = all samples
 
 summary-raw-only = Proportions are counts of predictions, which are biased by errors of the classifier. To correct them, name its run with --run.
@@ -416,8 +427,8 @@ no-sample-matches = The pattern '{ $pattern }' matches no path. The first path i
 summary-no-control = No sample has the condition '{ $control }'
     .do = Name one of the conditions: { $conditions }.
 
-summary-table-without-key = This table has neither a column image_id nor a column path
-    .do = Add a column with the image_id or path of each image, as in the predictions.
+summary-table-without-key = This table has none of the columns { $columns }
+    .do = Add a column with the image_id or path of each image, or with the sample of each row, as in the predictions.
 
 predictions-given-twice = This table of predictions is given twice
     .do = Give each table once: its images would count twice.
@@ -437,6 +448,9 @@ summary-table-repeats = Several rows of this table have the { $key } '{ $image }
 
 summary-image-not-in-table = The image { $path } is not in this table
     .do = Add a row for it. In the column path, the first folders may be missing.
+
+summary-sample-not-in-table = The sample '{ $sample }', for example of { $path }, is not in this table
+    .do = Add a row for it, or correct its name.
 
 summary-row-of-two-images = Two images, { $other } and { $path }, have the row { $key } of this table
     .do = Name images in the column path, with their folders and without a column image_id, so that each image has a row.

@@ -1,0 +1,134 @@
+"""Tables of samples beside predictions: wells, plates, folders and paths of Windows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from refusing import refusing
+
+import coverslip as cs
+from coverslip.errors import CoverslipError
+from coverslip.messages import text
+from coverslip.runs.documents import rows_of_table, write_table
+from coverslip.runs.predictions import Prediction, Predictions
+
+WELLS = ("A01", "A02", "B01", "B02")
+
+
+def write_predictions(file: Path, cells_of: Mapping[str, Mapping[str, str]]) -> Path:
+    """Write predictions with further columns, by the paths of the images; of every three images, one is of class a."""
+    rows = []
+    for k, path in enumerate(cells_of):
+        name = "ab"[k % 3 > 0]
+        rows.append(Prediction(f"i{k}", path, None, name, 0.9, name, (0.9, 0.1) if name == "a" else (0.1, 0.9)))
+    Predictions(rows, ("a", "b")).write_csv(file)
+    if columns := list(next(iter(cells_of.values()))):
+        cells = [row | of for row, of in zip(rows_of_table(file, lambda name: False), cells_of.values(), strict=True)]
+        write_table(file, list(cells[0]), cells)
+        assert columns == list(cells[0])[-len(columns) :]
+    return file
+
+
+def of_wells(folder: str = "/d") -> dict[str, dict[str, str]]:
+    return {f"{folder}/{well}_{k}.png": {"well": well} for well in WELLS for k in range(4)}
+
+
+def test_a_table_with_a_row_for_each_sample_is_joined_by_the_sample(tmp_path: Path) -> None:
+    file, table = write_predictions(tmp_path / "p.csv", of_wells()), tmp_path / "platemap.csv"
+    table.write_text("well,dose\n" + "".join(f"{well},{0 if well[0] == 'A' else 10}\n" for well in (*WELLS, "H12")))
+    summary = cs.summarise(file, by="well", condition="dose", table=table)
+    assert {each.sample: each.condition for each in summary.samples} == dict(
+        zip(WELLS, ["0", "0", "10", "10"], strict=True)
+    )
+    assert [each.n for each in summary.samples] == [4] * 4
+    draw = cs.draw_spot_check(file, n=4, by="well", condition="dose", table=table)
+    assert {each.condition for each in draw.images} == {"0", "10"}
+    table.write_text("well;dose\nA01;0\nA02;0\nB01;10\n")
+    with refusing(CoverslipError, "summary-sample-not-in-table"):
+        cs.summarise(file, by="well", condition="dose", table=table)
+    table.write_text("well;dose\nA01;0\nA01;10\nA02;0\nB01;10\nB02;10\n")
+    with refusing(CoverslipError, "summary-table-repeats"):
+        cs.summarise(file, by="well", condition="dose", table=table)
+    table.write_text("dose\n0\n")
+    with refusing(CoverslipError, "summary-table-without-key"):
+        cs.summarise(file, by="well", condition="dose", table=table)
+
+
+@pytest.mark.parametrize("key", ["folder", "path"])
+def test_folders_are_samples_with_a_table_of_folders_or_of_images(tmp_path: Path, key: str) -> None:
+    paths = [f"/d/{well}/{k}.png" for well in WELLS for k in range(2)]
+    file, table = write_predictions(tmp_path / "p.csv", {path: {} for path in paths}), tmp_path / "t.csv"
+    names = WELLS if key == "folder" else paths
+    table.write_text(f"{key},dose\n" + "".join(f"{name},{10 if 'B0' in name else 0}\n" for name in names))
+    summary = cs.summarise(file, by="folder", condition="dose", table=table)
+    assert {each.sample: each.condition for each in summary.samples} == dict(
+        zip(WELLS, ["0", "0", "10", "10"], strict=True)
+    )
+
+
+@pytest.mark.parametrize("cell", ["d\\{}", "\\\\share\\d\\{}", "C:\\data\\d\\{}"])
+def test_paths_of_windows_are_those_of_the_images(tmp_path: Path, cell: str) -> None:
+    paths = {path: {} for path in of_wells("/share/d" if "share" in cell else "/d")}
+    file, table = write_predictions(tmp_path / "p.csv", paths), tmp_path / "windows.csv"
+    names = [(cell.format(Path(path).name), Path(path).name[:3]) for path in paths]
+    table.write_text("path;well\n" + "".join(f"{path};{well}\n" for path, well in names))
+    if cell.startswith("C:"):
+        with refusing(CoverslipError, "summary-image-not-in-table"):
+            cs.summarise(file, by="well", table=table)
+        file = write_predictions(file, {path: {} for path, _ in names})
+        assert [each.sample for each in cs.summarise(file, by="folder").samples] == ["d"]
+    assert [each.n for each in cs.summarise(file, by="well", table=table).samples] == [4] * 4
+
+
+@pytest.mark.parametrize("column", [{}, {"Metadata_Plate": "P"}])
+def test_wells_of_several_plates_are_cautioned(tmp_path: Path, column: Mapping[str, str]) -> None:
+    cells = {
+        f"{'/d' if column else f'/d/P{plate}'}/{plate} {well} {k}.png": {
+            "well": well,
+            **dict.fromkeys(column, f"P{plate}"),
+        }
+        for plate in (1, 2)
+        for well in WELLS
+        for k in range(2)
+    }
+    file = write_predictions(tmp_path / "p.csv", cells)
+    summary = cs.summarise(file, by="well")
+    names = "'P1', 'P2'" if column else "'/d/P1', '/d/P2'"
+    assert summary.cautions == (text("summary-pooled-samples", n_samples=4, names=names, has_plates=bool(column)),)
+    by_plate = {path: {"well": f"{Path(path).name[0]}-{cell['well']}"} for path, cell in cells.items()}
+    assert cs.summarise(write_predictions(tmp_path / "q.csv", by_plate), by="well").cautions == ()
+    of_classes = {f"/d/{'ab'[k % 2]}/{k}.png": {"well": WELLS[k // 4]} for k in range(16)}
+    assert cs.summarise(write_predictions(tmp_path / "r.csv", of_classes), by="well").cautions == ()
+
+
+def test_conditions_of_samples_of_one_image_are_cautioned(tmp_path: Path) -> None:
+    cells = {f"/d/{k}.png": {"img": f"img{k}", "cond": "xy"[k > 9], "slide": str(k // 4)} for k in range(20)}
+    file = write_predictions(tmp_path / "p.csv", cells)
+    summary = cs.summarise(file, by="img", condition="cond")
+    assert summary.cautions == (text("summary-single-images", n_single=20, n_samples=20),)
+    assert cs.summarise(file, by="img").cautions == ()
+    assert cs.summarise(file, by="slide").cautions == ()
+
+
+@pytest.mark.parametrize(("classes", "positive"), [(("pos", "neg"), "pos"), (("a", "b"), "b"), (("a", "b", "c"), None)])
+def test_of_two_classes_the_positive_one_is_shown(
+    tmp_path: Path, classes: tuple[str, ...], positive: str | None
+) -> None:
+    from coverslip.reports.proportions import shown_classes
+
+    probabilities = (1.0, *[0.0] * (len(classes) - 1))
+    rows = [Prediction(f"{k}", f"/d/{k}.png", None, classes[0], 1.0, classes[0], probabilities) for k in range(3)]
+    Predictions(rows, classes).write_csv(tmp_path / "p.csv")
+    summary = cs.summarise(tmp_path / "p.csv", by="folder")
+    assert summary.positive_class == positive
+    assert list(shown_classes(summary)) == ([positive] if positive else list(classes))
+
+
+def test_a_table_from_python_states_its_classifier(trained: cs.Run, cells: Path, tmp_path: Path) -> None:
+    table = cs.load_classifier(trained, "cpu").predict(sorted(cells.rglob("*.png"))[:12])
+    table[:10].write_csv(tmp_path / "p.csv")
+    assert set(table["classifier"]) == {table.classifier}
+    assert table.to_pandas()["classifier"].nunique() == 1
+    summary = cs.summarise(tmp_path / "p.csv", by="folder", run=trained)
+    assert summary.is_corrected
+    assert summary.positive_class == trained.metrics.positive_class
