@@ -2,6 +2,7 @@
 
 import csv
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from image_sets import App, workspace_in
+from ruamel.yaml import YAML
 from small_workspace import evaluated_here, predicted_here, trained_here, until
 from trained import SMALL_NETWORK
 
@@ -22,10 +24,13 @@ from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset
 from coverslip.events import Event, Noted, ignore
 from coverslip.images.decoding import read_pixels
+from coverslip.images.preprocessing import Preprocessing, channel_order, normalized_names, pixel_hash
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.new_images import refuse_other_channels
 from coverslip.messages import Set
 from coverslip.pipeline import train_without_report
+from coverslip.reports.model_card import model_card_text
+from coverslip.reports.reported import ReportedRun
 from coverslip.runs.folder import Run
 from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.records import failure_of_job, find_job, status_of
@@ -75,7 +80,7 @@ def swapped_in(folder: Path) -> Path:
 @pytest.mark.slow
 def test_a_classifier_stores_the_names_and_predicts_files_with_the_same_or_none(run: Run, tmp_path: Path) -> None:
     assert run.card is not None
-    assert run.card.trained_on.channel_names == (("DAPI", "GFP"),)
+    assert run.card.preprocessing.channel_names == (("DAPI", "GFP"),)
     for k, names in enumerate((("DAPI", "GFP"), ("dapi", "gfp"), ("Channel 1", "Channel 2"), None)):
         folder = write_stains(tmp_path / str(k), 4, ("DAPI", "GFP"), names, 1)
         cs.predict(run, folder, out=tmp_path / f"{k}.csv", emit=ignore)
@@ -83,31 +88,94 @@ def test_a_classifier_stores_the_names_and_predicts_files_with_the_same_or_none(
 
 
 @pytest.mark.slow
-def test_the_same_channels_in_another_order_are_refused_and_the_stated_choice_is_right(
+def test_the_same_channels_in_another_order_are_reordered_by_name_with_a_note_and_a_warning_each(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     swapped, table = swapped_in(tmp_path), tmp_path / "predictions.csv"
-    with pytest.raises(BadDataset) as refused:
-        cs.load_classifier(run, "cpu").predict(swapped)
-    assert refused.value.code == "other-channel-order"
-    assert refused.value.remedies == (Set("images.channels", ["DAPI", "GFP"]),)
+    events: list[Event] = []
+    cs.predict(run, swapped, out=table, emit=events.append)
+    assert n_right(table) == 8
+    notes = {event.note.code: event.note for event in events if isinstance(event, Noted)}
+    assert notes["reordered-channels"].parameters["n_images"] == 8
+    assert "unfamiliar-images" not in notes
+    with table.open(encoding="utf-8", newline="") as rows:
+        assert {json.loads(row["warning_code"])["code"] for row in csv.DictReader(rows)} == {"channels-reordered"}
+    in_order = cs.load_classifier(run, "cpu").predict(
+        write_stains(tmp_path / "same", 4, ("DAPI", "GFP"), ("DAPI", "GFP"), 1)
+    )
+    for row, expected in zip(cs.load_classifier(run, "cpu").predict(swapped), in_order, strict=True):
+        assert row.predicted == expected.predicted
+    assert main(["evaluate", str(run.folder), str(swapped), "--name", "swapped", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"]["accuracy"]["value"] == 1
+
+
+@pytest.mark.slow
+def test_chosen_channels_are_read_as_they_are_chosen_whatever_their_names(run: Run, tmp_path: Path) -> None:
+    swapped, table = swapped_in(tmp_path), tmp_path / "predictions.csv"
     predict = ["predict", str(run.folder), str(swapped), "--out", str(table)]
-    evaluate = ["evaluate", str(run.folder), str(swapped), "--name", "swapped", "--json"]
-    for command in (predict, evaluate):
-        assert main(command) == 1
-        assert "--channels DAPI,GFP" in capsys.readouterr().err
-    assert not table.exists()
+    assert main([*predict, "--channels", "0,1"]) == 0
+    assert n_right(table) < 8
     assert main([*predict, "--channels", "DAPI,GFP"]) == 0
     assert n_right(table) == 8
-    capsys.readouterr()
-    assert main([*evaluate, "--channels", "DAPI,GFP"]) == 0
-    measured = json.loads(capsys.readouterr().out)
-    assert measured["metrics"]["accuracy"]["value"] == 1
     data = cs.open_dataset(swapped, channels=["DAPI", "GFP"], labeled=False)
     events: list[Event] = []
     cs.predict(run, data, out=table, emit=events.append)
     assert n_right(table) == 8
-    assert "other-pixels" not in {event.note.code for event in events if isinstance(event, Noted)}
+    assert not {"other-pixels", "reordered-channels"} & {
+        event.note.code for event in events if isinstance(event, Noted)
+    }
+
+
+@pytest.mark.slow
+def test_a_training_on_channels_in_several_orders_reorders_them_by_name(tmp_path: Path) -> None:
+    order, other = ("DAPI", "GFP"), ("GFP", "DAPI")
+    write_stains(tmp_path / "train", 14, order, order, 0)
+    write_stains(tmp_path / "train", 10, other, other, 2)
+    write_stains(tmp_path / "train", 1, order, ("405", "488"), 3)  # possibly a test image
+    run = train_without_report(cs.open_dataset(tmp_path / "train"), cs.Recipe(**RECIPE), out=tmp_path / "run")
+    assert run.card is not None
+    assert order in run.card.preprocessing.channel_names
+    assert other not in run.card.preprocessing.channel_names
+    assert run.metrics.metrics["accuracy"].value == 1
+    _, high = zip(*run.card.preprocessing.scaling.ranges["uint16"], strict=True)
+    assert high[0] > 2900 > 2800 > high[1]  # of DAPI and GFP
+    assert run.inspection is not None
+    assert "channel-order" in {finding.code for finding in run.inspection.findings}
+    for k, names in enumerate((order, other)):
+        cs.predict(run, write_stains(tmp_path / str(k), 4, names, names, 1), out=tmp_path / f"{k}.csv", emit=ignore)
+        assert n_right(tmp_path / f"{k}.csv") == 8
+
+
+@pytest.mark.slow
+def test_exports_and_the_model_card_state_the_order_of_the_channels(run: Run, tmp_path: Path) -> None:
+    folder = cs.export(run, to="bioimageio", out=tmp_path / "exported")
+    (pixels,) = YAML(typ="safe").load(folder / "rdf.yaml")["inputs"]
+    assert pixels["axes"][-1]["channel_names"] == ["DAPI", "GFP"]
+    assert "DAPI, GFP" in model_card_text(ReportedRun(run))
+    assert run.card is not None
+    read, preprocessing = runpy.run_path(str(folder / "classify.py"))["read"], run.card.preprocessing.model_dump()
+    planes = np.zeros((2, 48, 48), np.uint16)
+    tifffile.imwrite(file := tmp_path / "a.tif", planes, imagej=True, metadata={"axes": "CYX"})
+    assert read(str(file), preprocessing).shape == (48, 48, 2)
+    tifffile.imwrite(file, planes, imagej=True, metadata={"axes": "CYX", "Labels": ["GFP", "DAPI"]})
+    with pytest.raises(ValueError, match="coverslip"):
+        read(str(file), preprocessing)
+
+
+def test_equal_pixels_are_equal_images_only_if_the_same_channels_are_meant(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 9999, (2, 12, 12), np.uint16)
+    hashes = []
+    for k, (names, planes) in enumerate(
+        ((("a", "b"), pixels), (("b", "a"), pixels[::-1]), (("b", "a"), pixels), (None, pixels))
+    ):
+        channels = {"Channel": {"Name": names}} if names else {}
+        file = tmp_path / f"{k}.ome.tif"
+        tifffile.imwrite(file, planes, ome=True, photometric="minisblack", metadata={"axes": "CYX", **channels})
+        hashes.append(pixel_hash(read_pixels(file)))
+    first, reordered, renamed, unnamed = hashes
+    assert first == reordered == unnamed != renamed
+    by_number = read_pixels(tmp_path / "2.ome.tif", ReadPlan(channels=(0, 1)))
+    assert pixel_hash(by_number) == first
 
 
 @pytest.mark.slow
@@ -146,35 +214,47 @@ def test_trainings_on_chosen_channels_predict_files_in_any_order(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_the_app_refuses_another_order_until_channels_are_chosen_for_the_dataset(tmp_path: Path) -> None:
+def test_the_app_predicts_and_evaluates_another_order_by_name_and_says_so(tmp_path: Path) -> None:
     app = App(workspace_in(tmp_path))
     trained = app.open(write_stains(tmp_path / "train", 24, ("DAPI", "GFP"), ("DAPI", "GFP"), 0))
     dataset = app.open(swapped_in(tmp_path))
     classifier = trained_here(app.home, trained["id"], {**RECIPE, "split.folds": 0})
+    assert app.get(f"classifiers/{classifier}")["channel_names"] == [["DAPI", "GFP"]]
+    prediction = predicted_here(app.home, classifier, dataset["id"])
+    assert n_right(find_job(app.home, prediction).folder / "predictions.csv") == 8
+    evaluation = evaluated_here(app.home, classifier, dataset["id"])
+    for job in (prediction, evaluation):
+        assert "reordered-channels" in {note["code"] for note in app.get(f"jobs/{job}")["notes"]}
+
+
+@pytest.mark.slow
+def test_the_app_refuses_other_names_until_channels_are_chosen_for_the_dataset(tmp_path: Path) -> None:
+    app = App(workspace_in(tmp_path))
+    trained = app.open(write_stains(tmp_path / "train", 24, ("DAPI", "GFP"), ("DAPI", "GFP"), 0))
+    dataset = app.open(write_stains(tmp_path / "other", 4, ("GFP", "DAPI"), ("488", "405"), 1))
+    classifier = trained_here(app.home, trained["id"], {**RECIPE, "split.folds": 0})
     job = find_job(app.home, queue_prediction(app.home, classifier_id=classifier, dataset_id=dataset["id"]))
     assert process.main(job.folder, app.home.folder) == 1
     failure = failure_of_job(job, status_of(job))
-    assert (failure.code, failure.remedies) == ("other-channel-order", (Set("images.channels", ["DAPI", "GFP"]),))
-    pixels = {"series": 0, "t": 0, "z": 0, "channels": ["DAPI", "GFP"], "level": 0}
+    assert (failure.code, failure.remedies) == ("other-channel-names", (Set("images.channels", ["488", "405"]),))
+    pixels = {"series": 0, "t": 0, "z": 0, "channels": ["405", "488"], "level": 0}
     app.send("PATCH", f"datasets/{dataset['id']}", {"pixels": pixels})
     until(lambda: app.get(f"datasets/{dataset['id']}")["state"] == "ready")
     prediction = predicted_here(app.home, classifier, dataset["id"])
     assert n_right(find_job(app.home, prediction).folder / "predictions.csv") == 8
-    evaluation = evaluated_here(app.home, classifier, dataset["id"])
-    notes = [*app.get(f"jobs/{prediction}")["notes"], *app.get(f"jobs/{evaluation}")["notes"]]
-    assert "other-pixels" not in {note["code"] for note in notes}
 
 
-def test_mixed_orders_are_a_finding_with_the_choice_of_channels(tmp_path: Path) -> None:
+def test_mixed_orders_are_a_finding_with_a_remedy_if_channels_are_read_by_number(tmp_path: Path) -> None:
     folder = write_stains(tmp_path / "a", 5, ("DAPI", "GFP"), ("DAPI", "GFP"), 0)
     data = cs.open_dataset(folder)
     assert inspect_dataset(data, scan_images(data)).of("channel-order") == ()
     write_stains(folder, 2, ("GFP", "DAPI"), ("GFP", "DAPI"), 1)
-    data = cs.open_dataset(folder)
-    for _ in range(2):  # the second scan is of cached facts
-        (finding,) = inspect_dataset(data, scan_images(data)).of("channel-order")
-        assert len(finding.images) == 4
-        assert finding.remedies == (Set("images.channels", ["DAPI", "GFP"]),)
+    for channels, remedies in ((None, ()), ([0, 1], (Set("images.channels", ["DAPI", "GFP"]),))):
+        data = cs.open_dataset(folder, channels=channels)
+        for _ in range(2):  # the second scan is of cached facts
+            (finding,) = inspect_dataset(data, scan_images(data)).of("channel-order")
+            assert len(finding.images) == 4
+            assert finding.remedies == remedies
     by_name = cs.open_dataset(folder, channels=["DAPI", "GFP"])
     assert inspect_dataset(by_name, scan_images(by_name)).of("channel-order") == ()
 
@@ -199,28 +279,61 @@ def test_names_follow_the_channels_that_are_read(tmp_path: Path) -> None:
     assert by_name.channel_names == ("B", "A")
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["DAPI", "GFP"], ("DAPI", "GFP")),
+        (["c:1/2 - cell", "c:2/2 - cell"], ()),
+        (["a_w1.tif", "a_w2.tif"], ()),
+        (None, ()),
+    ],
+)
+def test_labels_of_imagej_are_names_of_channels_if_they_name_no_position_and_no_file(
+    tmp_path: Path, labels: list[str] | None, names: tuple[str, ...]
+) -> None:
+    file = tmp_path / "a.tif"
+    more = {"Labels": labels} if labels else {}
+    tifffile.imwrite(file, np.zeros((2, 8, 8), np.uint8), imagej=True, metadata={"axes": "CYX", **more})
+    assert read_pixels(file).channel_names == names
+    stack = tmp_path / "z.tif"
+    tifffile.imwrite(stack, np.zeros((2, 8, 8), np.uint8), imagej=True, metadata={"axes": "ZYX", **more})
+    assert read_pixels(stack).channel_names == ()
+
+
 NAMES = st.lists(st.sampled_from(["DAPI", "dapi ", "GFP", "405", "Ch1", "Ch2", "0", "1"]), max_size=3)
 
 
 @given(names=NAMES, trained=st.lists(NAMES.filter(bool), max_size=2))
 def test_names_are_compared_whatever_they_are(names: list[str], trained: list[list[str]]) -> None:
-    """The choice that a refusal states for another order is that of a training."""
+    """A refusal states the order of the training if the names are the same; by default, these are reordered."""
+    preprocessing = Preprocessing(image_size=8, channel_names=tuple(map(tuple, trained)))
     record = ImageRecord("a", Path("/a.tif"), None, None, "", None, ReadPlan())
-    trained_plain = [[name.strip().casefold() for name in each] for each in trained]
-    plain = [name.strip().casefold() for name in names]
-    refusal: BadDataset | None = None
-    try:
-        refuse_other_channels(record, names, ReadPlan(), trained)
-    except BadDataset as error:
-        refusal = error
-    if refusal is None:
-        is_known = not names or not trained or plain in trained_plain
-        assert is_known or sorted(plain) not in map(sorted, trained_plain)
-        return
-    assert plain not in trained_plain
-    (remedy,) = refusal.remedies
-    assert isinstance(remedy, Set)
-    choice = [name.strip().casefold() for name in remedy.value]
-    assert choice in trained_plain if refusal.code == "other-channel-order" else choice == plain
-    by_choice = record.with_plan(ReadPlan(channels=tuple(remedy.value)))
-    refuse_other_channels(by_choice, names, ReadPlan(), trained)
+    by_number = preprocessing.model_copy(update={"plan": ReadPlan(channels=(0, 1))})
+    trained_plain, plain = [normalized_names(each) for each in trained], normalized_names(names)
+    order = channel_order(names, trained)
+    if order is not None:
+        assert tuple(plain[k] for k in order) in trained_plain
+        assert plain not in trained_plain
+    for each, of in ((record, preprocessing), (record.with_plan(by_number.plan), by_number)):
+        try:
+            refuse_other_channels(each, names, of)
+        except BadDataset as error:
+            assert plain not in trained_plain
+            assert order is None or of is by_number
+            (remedy,) = error.remedies
+            assert isinstance(remedy, Set)
+            assert normalized_names(remedy.value) == (plain if order is None else tuple(plain[k] for k in order))
+            refuse_other_channels(each.with_plan(ReadPlan(channels=tuple(remedy.value))), names, of)
+        else:
+            assert (
+                not names
+                or not trained
+                or plain in trained_plain
+                or order is not None
+                or not plain
+                or any(map(_has_digits, (plain, *trained_plain)))
+            )
+
+
+def _has_digits(names: tuple[str, ...]) -> bool:
+    return all(any(map(str.isdigit, name)) for name in names)

@@ -23,7 +23,9 @@ def write_predictions(file: Path, cells_of: Mapping[str, Mapping[str, str]]) -> 
         rows.append(Prediction(f"i{k}", path, None, name, 0.9, name, (0.9, 0.1) if name == "a" else (0.1, 0.9)))
     Predictions(rows, ("a", "b")).write_csv(file)
     if columns := list(next(iter(cells_of.values()))):
-        cells = [row | of for row, of in zip(rows_of_table(file, lambda name: False), cells_of.values(), strict=True)]
+        cells = [
+            {**row, **of} for row, of in zip(rows_of_table(file, lambda name: False), cells_of.values(), strict=True)
+        ]
         write_table(file, list(cells[0]), cells)
         assert columns == list(cells[0])[-len(columns) :]
     return file
@@ -68,7 +70,7 @@ def test_folders_are_samples_with_a_table_of_folders_or_of_images(tmp_path: Path
 
 @pytest.mark.parametrize("cell", ["d\\{}", "\\\\share\\d\\{}", "C:\\data\\d\\{}"])
 def test_paths_of_windows_are_those_of_the_images(tmp_path: Path, cell: str) -> None:
-    paths = {path: {} for path in of_wells("/share/d" if "share" in cell else "/d")}
+    paths: dict[str, dict[str, str]] = {path: {} for path in of_wells("/share/d" if "share" in cell else "/d")}
     file, table = write_predictions(tmp_path / "p.csv", paths), tmp_path / "windows.csv"
     names = [(cell.format(Path(path).name), Path(path).name[:3]) for path in paths]
     table.write_text("path;well\n" + "".join(f"{path};{well}\n" for path, well in names))
@@ -114,7 +116,7 @@ def test_conditions_of_samples_of_one_image_are_cautioned(tmp_path: Path) -> Non
 def test_of_two_classes_the_positive_one_is_shown(
     tmp_path: Path, classes: tuple[str, ...], positive: str | None
 ) -> None:
-    from coverslip.reports.proportions import shown_classes
+    from coverslip.reports.proportions_page import shown_classes
 
     probabilities = (1.0, *[0.0] * (len(classes) - 1))
     rows = [Prediction(f"{k}", f"/d/{k}.png", None, classes[0], 1.0, classes[0], probabilities) for k in range(3)]

@@ -129,7 +129,7 @@ def _separate_image(
 ) -> PreprocessedImage:
     """Return an image in memory, one of several boxes, or one that is rescaled."""
     pixels = record.read(fields)
-    array, digest = pixels.array, pixel_hash(pixels.array) if is_hashed else None
+    array, digest = pixels.array, pixel_hash(pixels) if is_hashed else None
     size = array.shape[1], array.shape[0]
     if rescaling is not None and pixels.pixel_size_um is not None:
         array, size = _rescaled(record, array, pixels.pixel_size_um, rescaling, fields)
@@ -250,7 +250,7 @@ class PixelCache:
             missing = [self._dataset.records[i] for i, place in zip(block, places, strict=True) if place < 0]
             decoded = read_preprocessed(missing, self._preprocessing, fields=self._fields)
             for fact, place in zip(facts, places, strict=True):
-                yield next(decoded) if place < 0 else _with_pixels(fact, next(stored))
+                yield _without_names(next(decoded)) if place < 0 else _with_pixels(fact, next(stored))
 
     def __enter__(self) -> "PixelCache":
         return self
@@ -292,6 +292,11 @@ class PixelCache:
 def _with_pixels(facts: PixelFacts, pixels: np.ndarray) -> PreprocessedImage:
     size, kind = (facts.width_px, facts.height_px), (facts.n_channels, facts.dtype)
     return PreprocessedImage(pixels, *size, *kind, facts.note, facts.pixel_hash, facts.pixel_size_um)
+
+
+def _without_names(image: PreprocessedImage | UnreadableImage) -> PreprocessedImage | UnreadableImage:
+    """Return an image as if it were stored: names of channels in own images of a training are no difference from it."""
+    return image if isinstance(image, UnreadableImage) else replace(image, channel_names=(), is_reordered=False)
 
 
 def fits_cache(n_images: int, preprocessing: Preprocessing) -> bool:

@@ -340,7 +340,7 @@ def _images_to_measure(data: Dataset, classes: Sequence[str], context: RunContex
 
 def _other_pixels(run: Run, data: Dataset, card: ClassifierCard, emit: Emit) -> tuple[OtherPixels, ...]:
     """Return which other pixels of files are read than in training."""
-    plans, names = (record.plan for record in data.records), card.trained_on.channel_names
+    plans, names = (record.plan for record in data.records), card.preprocessing.channel_names
     differences = other_pixels(plans, plans_of_training(run, card), names)
     if (pixel_note := note_on_pixels(differences)) is not None:
         emit(Noted.of(pixel_note))

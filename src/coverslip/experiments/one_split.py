@@ -292,9 +292,6 @@ def _complete_weights(recipe: Recipe, run: Run) -> None:
         environment.model_copy(update={"weights": weights}).write(run.environment_file)
 
 
-_MOST_NAMINGS = 8  # of the channels; if there are more, the names contain something else than the stain
-
-
 def _card(
     recipe: Recipe,
     preprocessing: Preprocessing,
@@ -309,7 +306,6 @@ def _card(
         split_data.train if fitted_on == "training images" else np.concatenate([split_data.train, split_data.val])
     )
     points = calibration.operating_points
-    names = sorted({facts.channel_names for facts in train_facts} - {()})
     return ClassifierCard(
         model=recipe.model,
         model_options=recipe.model_options,
@@ -331,7 +327,6 @@ def _card(
             usual_area_px=_usual_area_px(train_facts),
             dtypes=tuple(sorted({facts.dtype for facts in train_facts})),
             channels=tuple(sorted({facts.n_channels for facts in train_facts})),
-            channel_names=() if len(names) > _MOST_NAMINGS else tuple(names),
         ),
     )
 

@@ -213,7 +213,7 @@ class _TiffSource:
             size,
             series.name,
             dtype="uint8" if dtype == "bool" else "int16" if self._is_signed(series) else dtype,
-            channels=about.channels if about else _lsm_channels(self._tiff),
+            channels=about.channels if about else _lsm_channels(self._tiff) or _imagej_channels(self._tiff, series),
             levels=levels,
             position_um=about.position_um if about else None,
             acquired=about.acquired if about else None,
@@ -325,6 +325,16 @@ def _has_color_palette(page: "TiffPage") -> bool:
 def _lsm_channels(tiff: "TiffFile") -> tuple[str, ...]:
     colors = (tiff.lsm_metadata or {}).get("ChannelColors") or {}
     return tuple(map(str, colors.get("ColorNames") or ()))
+
+
+def _imagej_channels(tiff: "TiffFile", series: "TiffPageSeries") -> tuple[str, ...]:
+    """Return the labels of the slices of ImageJ if they name channels, not the position of a slice or its file."""
+    labels = (tiff.imagej_metadata or {}).get("Labels") or ()
+    is_of_channels = series.axes == "CYX" and len(labels) == series.shape[0]
+    return () if not is_of_channels or any(map(_NO_CHANNEL.search, labels)) else tuple(labels)
+
+
+_NO_CHANNEL = re.compile(r"\b[czt]:\d|[/\\\n]|\.\w{2,4}$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 
 import hashlib
 from array import array
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -80,7 +81,7 @@ def image_facts(pixels: Pixels) -> PixelFacts:
     array = effective_channels(pixels.array)
     low, high = map(_shared, intensity_range(array))
     return PixelFacts(
-        pixel_hash=_hash(array),
+        pixel_hash=pixel_hash(replace(pixels, array=array)),
         width_px=array.shape[1],
         height_px=array.shape[0],
         n_channels=array.shape[2],
@@ -96,15 +97,23 @@ def image_facts(pixels: Pixels) -> PixelFacts:
     )
 
 
-def pixel_hash(array: Array) -> str:
+def pixel_hash(image: Pixels) -> str:
     """Return the hex digest (128 bit) of the pixels, independent of file, format and compression.
 
-    It depends on size, number of channels and depth. Gray that is stored as RGB has the hash of gray.
-
-    Args:
-        array: (H, W, C) uint8, uint16 or float32.
+    It depends on size, number of channels and depth. Gray that is stored as RGB has the hash of gray. Channels with
+    names are hashed in the alphabetical order of the names, unless channels were chosen, because equal pixels are
+    different images if other stains are meant.
     """
-    return _hash(effective_channels(array))
+    return _hash(effective_channels(_by_name(image, [sorted(normalized_names(image.channel_names))])))
+
+
+def _by_name(image: Pixels, orders: Iterable[Sequence[str]]) -> Array:
+    """Return the pixels with the channels in the one of these orders that has the same names, unless chosen."""
+    names, array = image.channel_names, image.array
+    if image.has_chosen_channels or len(names) != array.shape[2]:
+        return array
+    order = channel_order(names, orders)
+    return array if order is None else np.take(array, order, axis=2)
 
 
 def effective_channels(array: Array) -> Array:
@@ -276,6 +285,41 @@ def _check_floats(facts: Sequence[PixelFacts]) -> None:
         raise BadDataset("full-scaling-of-floats", n_outside=int(n_outside), n_images=len(facts))
 
 
+# Channels by their names.
+
+_MOST_NAMINGS = 8  # of the channels; if there are more, the names contain something else than the stain
+
+
+def normalized_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of channels as they are compared: without regard to case."""
+    return tuple(name.strip().casefold() for name in names)
+
+
+def usual_orders(names_of_images: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Return the most frequent order of each set of names of channels; nothing if there are too many sets.
+
+    Args:
+        names_of_images: the names of the channels of each image; nothing of an image without names.
+    """
+    usual: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for names, _ in Counter(names_of_images).most_common():
+        if names:
+            usual.setdefault(tuple(sorted(normalized_names(names))), names)
+    return tuple(sorted(usual.values())) if len(usual) <= _MOST_NAMINGS else ()
+
+
+def channel_order(names: Sequence[str], orders: Iterable[Sequence[str]]) -> tuple[int, ...] | None:
+    """Return the positions of named channels in the one of these orders with the same names.
+
+    None: the names have this order already, there is no such order, or two channels have the same name.
+    """
+    plain = normalized_names(names)
+    same = [order for order in map(normalized_names, orders) if sorted(order) == sorted(plain)]
+    if not same or plain in same or len(set(plain)) < len(plain):
+        return None
+    return tuple(plain.index(name) for name in same[0])
+
+
 # Preprocessing of pixels for a network.
 
 Resize = Literal["pad", "stretch", "crop", "canvas"]
@@ -358,6 +402,10 @@ class Preprocessing(DocumentedFields, BaseModel):
     """The pixels of a file that are read."""
     degradation: Degradation | None = None
     """Changes of every image before it is resized, in training and prediction."""
+    channel_names: tuple[tuple[str, ...], ...] = ()
+    """The names of the channels in the files of the training images, in the order of the network input; several lists
+    if files have different names. Channels of images whose files give these names another order are reordered, unless
+    channels were chosen. Empty: files name no channels, or in too many ways."""
 
     @model_validator(mode="after")
     def _check_canvas(self) -> "Preprocessing":
@@ -384,6 +432,7 @@ class PreprocessedImage:
     pixel_size_um: PixelSize | None = None  # of the image as read; None: unknown
     is_rescaled: bool = False  # width and height are then those of the rescaled image
     channel_names: tuple[str, ...] = ()  # in the file; empty: not all channels have one
+    is_reordered: bool = False  # whether channels are in the order of the training, which is not that of the file
 
 
 def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: bool) -> PreprocessedImage:
@@ -392,7 +441,7 @@ def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: 
     Raises:
         UnreadableImage: as of `preprocess`.
     """
-    array = image.array
+    array = _by_name(image, preprocessing.channel_names)
     height, width = array.shape[:2]
     return PreprocessedImage(
         preprocess(array, preprocessing),
@@ -401,9 +450,10 @@ def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: 
         effective_channels(array).shape[2],
         array.dtype.name,
         image.note,
-        pixel_hash(array) if is_hashed else None,
+        pixel_hash(image) if is_hashed else None,
         image.pixel_size_um,
         channel_names=image.channel_names,
+        is_reordered=array is not image.array,
     )
 
 

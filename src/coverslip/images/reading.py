@@ -149,6 +149,7 @@ class Pixels:
     pixel_size_um: PixelSize | None = None  # width and height of a pixel of this array; None: unknown
     has_other_files: bool = False  # whether they depend on files that the plan does not name
     channel_names: tuple[str, ...] = ()  # of the channels of this array, in the file; empty: not all have one
+    has_chosen_channels: bool = False  # whether the plan states channels, whose order is then meant
 
 
 def decode(path: Path, plan: ReadPlan = WHOLE_IMAGE, *, max_bytes: int = MAX_BYTES) -> Pixels:
@@ -230,6 +231,7 @@ def _read_planes(path: Path, source: OpenImage, plan: ReadPlan, file_format: str
         note or replaced,
         series.pixel_size_at(plan.level),
         channel_names=() if plan.z == "channels" else _channel_names(series, channels),
+        has_chosen_channels=channels is not None,
     )
     return _cut(path, pixels, region, size, window, max_bytes)
 
@@ -357,7 +359,8 @@ def cut(
     if pixel_size is not None:
         pixel_size = pixel_size[0] * size[0] / full_size[0], pixel_size[1] * size[1] / full_size[1]
     region = _at_level(_crop(path, plan, full_size, pixel_size), full_size, size)
-    selected = replace(plane, array=array, channel_names=names)
+    are_chosen = plane.has_chosen_channels or channels is not None
+    selected = replace(plane, array=array, channel_names=names, has_chosen_channels=are_chosen)
     return _cut(path, selected, region, size, Window(0, 0, *size), max_bytes)
 
 

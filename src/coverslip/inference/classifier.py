@@ -436,8 +436,7 @@ class Classifier:
             if isinstance(image, UnreadableImage):
                 yield replace(_unread_row(record, path), reason=image.message), image
             else:
-                trained_plan, trained_names = self._packed.card.preprocessing.plan, self.card.trained_on.channel_names
-                refuse_other_channels(record, image.channel_names, trained_plan, trained_names)
+                refuse_other_channels(record, image.channel_names, self._packed.card.preprocessing)
                 warning = differences.count(record, image)
                 row = replace(self.decide(record, path, *next(outputs)), warning=warning)
                 differences.count_decided(row)

@@ -18,7 +18,7 @@ from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
-from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, channel_order, normalized_names
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.messages import Message, Note, Rescale, Set, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
@@ -45,7 +45,7 @@ class Differences:
         size = card.trained_on.pixel_size_um
         self._trained_um = None if size is None else pixel_side(size)
         self._other_pixel_size: tuple[str, float] | None = None  # image_id and µm per pixel of the first such image
-        self._n_rescaled = self._n_without_pixel_size = 0
+        self._n_rescaled = self._n_without_pixel_size = self._n_reordered = 0
         self._counts: Counter[Message | str] = Counter()
         self._reading_notes = Counter[Message]()  # of images that were read in an unusual way
         self._odd_size: tuple[str, str] | None = None  # width and height of the first image of unusual size
@@ -59,6 +59,9 @@ class Differences:
         differences = list(self._differences_of(record, image))
         self._counts.update(difference for difference, _ in differences)
         warnings = [*self._pixel_size_warnings(record, image), *(warning for _, warning in differences)]
+        if image.is_reordered:
+            self._n_reordered += 1
+            warnings.append(message("channels-reordered", names=_listed(image.channel_names)))
         return joined(warnings)
 
     def _pixel_size_warnings(self, record: ImageRecord, image: PreprocessedImage) -> Iterator[Message]:
@@ -126,6 +129,7 @@ class Differences:
             *self._unfamiliar(),
             *(self._note(difference, n) for difference, n in self._counts.most_common()),
             *self._on_pixel_sizes(),
+            *([note("reordered-channels", level="warning", n_images=self._n_reordered)] if self._n_reordered else ()),
             *reading_notes,
         ]
 
@@ -167,43 +171,37 @@ def _is_near(size: int, range_of_training: tuple[int, int]) -> bool:
     return low / _SIZE_FACTOR <= size <= high * _SIZE_FACTOR
 
 
-def refuse_other_channels(
-    record: ImageRecord, names: Sequence[str], trained_plan: ReadPlan, trained_names: Sequence[Sequence[str]]
-) -> None:
+def refuse_other_channels(record: ImageRecord, names: Sequence[str], preprocessing: Preprocessing) -> None:
     """Check that the channels of an image have the names of those of the training, unless its channels were chosen.
 
-    Names that only count the channels, such as `Channel 1` and `Channel 2`, differ from others only by their order.
+    The same names in another order are right if all channels are read, which are then reordered. Names that only count
+    the channels, such as `Channel 1` and `Channel 2`, differ from others only by their order.
 
     Args:
         record: the image.
         names: of its channels as read; nothing if its file names none.
-        trained_plan: the plan of the classifier.
-        trained_names: of the channels of the training images; nothing if their files name none.
+        preprocessing: of the classifier, with the names of the channels of the training images.
 
     Raises:
         BadDataset: the names differ, which says how to choose the channels.
     """
-    is_chosen = "channels" in record.stated or record.plan.channels != trained_plan.channels
-    plain = _normalized_names(names)
-    if is_chosen or not names or not trained_names or plain in map(_normalized_names, trained_names):
+    is_chosen = "channels" in record.stated or record.plan.channels != preprocessing.plan.channels
+    trained, plain = preprocessing.channel_names, normalized_names(names)
+    if is_chosen or not names or not trained or plain in map(normalized_names, trained):
         return
-    same = [each for each in trained_names if sorted(_normalized_names(each)) == sorted(plain)]
-    if not same and (_are_numbers(plain) or any(_are_numbers(_normalized_names(each)) for each in trained_names)):
+    order = channel_order(names, trained)
+    if order is not None and record.plan.channels is None:
         return
-    is_other_order = bool(same) and len({*plain}) == len(plain)
-    choice = [names[plain.index(name)] for name in _normalized_names(same[0])] if is_other_order else list(names)
+    if order is None and any(_are_numbers(normalized_names(each)) for each in (names, *trained)):
+        return
+    choice = list(names) if order is None else [names[k] for k in order]
     raise BadDataset(
-        "other-channel-order" if is_other_order else "other-channel-names",
+        "other-channel-names",
         file=record.path,
         remedies=(Set("images.channels", choice),),
         names=_listed(names),
-        trained=_listed(same[0] if is_other_order else trained_names[0]),
-        choice=_listed(choice),
+        trained=_listed(trained[0]),
     )
-
-
-def _normalized_names(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name.strip().casefold() for name in names)
 
 
 def _are_numbers(names: Sequence[str]) -> bool:
@@ -244,10 +242,10 @@ def other_pixels(
 
 def _cells_of(plans: Iterable[ReadPlan], names: Sequence[Sequence[str]] = ()) -> dict[str, set[str]]:
     cells: dict[str, set[str]] = {key: set() for key in PIXEL_KEYS}
-    trained_names = set(map(_normalized_names, names))
+    trained_names = set(map(normalized_names, names))
     for plan in plans:
         for key in PIXEL_KEYS:
-            if key != "channels" or _normalized_names(tuple(map(str, plan.channels or ()))) not in trained_names:
+            if key != "channels" or normalized_names(tuple(map(str, plan.channels or ()))) not in trained_names:
                 cells[key].add(plan.cell(key))
     return cells
 

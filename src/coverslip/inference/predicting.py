@@ -404,7 +404,7 @@ def _counted(pairs: Generator[Pair], training_images: TrainingImageCounter) -> G
 def _note_other_pixels(run: Run | Path | str, classifier: Classifier, plans: Iterable[ReadPlan], emit: Emit) -> None:
     """Emit a note if images are read with other planes, for example, than in training."""
     trained = plans_of_training(_run_of(run), classifier.card)
-    differences = other_pixels(plans, trained, classifier.card.trained_on.channel_names)
+    differences = other_pixels(plans, trained, classifier.card.preprocessing.channel_names)
     if (pixel_note := note_on_pixels(differences)) is not None:
         emit(Noted.of(pixel_note))
 

@@ -116,6 +116,7 @@ class ImageProperties(_Closed):
     pixel_hash: Annotated[str, Field(pattern="^[0-9a-f]{1,128}$")] | None
     pixel_size_um: tuple[PixelSizeUm, PixelSizeUm] | None
     is_rescaled: bool
+    is_reordered: bool
 
 
 class ImageResult(_Closed):

@@ -63,6 +63,8 @@ def _classifier(run: ReportedRun) -> list[tuple[str, str]]:
         if card.tested is not None:
             facts.append((text("card-title-delivered"), run.delivered_words))
         facts.append((text("card-title-input"), input_images))
+        if prepared.channel_names:
+            facts.append((text("card-title-channels"), "; ".join(map(", ".join, prepared.channel_names))))
         facts.append((text("card-title-pixel-size"), _pixel_size(card.trained_on)))
     return facts
 

@@ -140,9 +140,6 @@ class TrainedOn(DocumentedFields, BaseModel):
     dtypes: tuple[Depth, ...]
     channels: tuple[int, ...]
     """Numbers of channels; an image with equal channels counts as gray (1)."""
-    channel_names: tuple[tuple[str, ...], ...] = ()
-    """The names of the channels in the files, in their order, as read; several if files differ. Empty: files name no
-    channels, or in too many ways to identify the channels."""
 
     def rescaling(self) -> Rescaling:
         """Return the rescaling of images to the pixel size of the training images.

@@ -164,7 +164,7 @@ class Predictions:
         if column not in self.columns:
             raise KeyError(f"there is no column '{column}'; there are {', '.join(self.columns)}")
         if column == CLASSIFIER_COLUMN:
-            return [self.classifier] * len(self)
+            return [self.classifier for _ in self.rows]
         if column in self._input_columns:
             name = self._input_columns[column]
             return [next((cell for each, cell in row.about if each == name), "") for row in self.rows]

@@ -10,7 +10,14 @@ import numpy as np
 from coverslip.augmentation.table import AUGMENTATIONS
 from coverslip.datasets.quality.findings import channel_advice
 from coverslip.errors import BadDataset, BadRecipe
-from coverslip.images.preprocessing import PixelFacts, Preprocessing, Scaling, learn_scaling
+from coverslip.images.preprocessing import (
+    PixelFacts,
+    Preprocessing,
+    Scaling,
+    channel_order,
+    learn_scaling,
+    usual_orders,
+)
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
 from coverslip.runs.images import plan_of
@@ -28,18 +35,31 @@ def learn_preprocessing(facts: Sequence[PixelFacts], recipe: Recipe) -> Preproce
     """
     channels = _channels(facts)
     check_color_changes(channels, recipe)
+    names = usual_orders(fact.channel_names for fact in facts)
+    if names and plan_of(recipe).channels is None:
+        facts = [_in_order(fact, names) for fact in facts]
     scaling = learn_scaling(facts, recipe.scaling, channels)
     canvas_px = _canvas_px(facts) if recipe.resize == "canvas" else None
     all_8_bit = all(fact.dtype == "uint8" for fact in facts)
-    return _preprocessing(recipe, channels, scaling, canvas_px, "uint8" if all_8_bit else "uint16")
+    preprocessing = _preprocessing(recipe, channels, scaling, canvas_px, "uint8" if all_8_bit else "uint16")
+    return preprocessing.model_copy(update={"channel_names": names})
+
+
+def _in_order(fact: PixelFacts, names: Sequence[Sequence[str]]) -> PixelFacts:
+    """Return the facts with the ranges of the channels in the order of the network input."""
+    order = channel_order(fact.channel_names, names)
+    if order is None or len(fact.low) != len(order):  # gray that is stored in several channels
+        return fact
+    low, high = (tuple(ends[k] for k in order) for ends in (fact.low, fact.high))
+    return fact._replace(low=low, high=high)
 
 
 def preprocessing_in_scan(recipe: Recipe) -> Callable[[PixelFacts], Preprocessing | None]:
     """Return a function that gives the preprocessing of an image before the facts of the training images are known.
 
     It is the preprocessing that `learn_preprocessing` returns if all training images are 8-bit and have as many
-    channels as this image. It is None for deeper images, and if the preprocessing depends on sizes, intensities or all
-    bytes of the images.
+    channels as this image. It is None for deeper images, and if the preprocessing depends on sizes, intensities, names
+    of channels or all bytes of the images.
     """
 
     @cache
@@ -49,7 +69,12 @@ def preprocessing_in_scan(recipe: Recipe) -> Callable[[PixelFacts], Preprocessin
 
     degradation = recipe.degrade.degradation
     is_known = recipe.resize != "canvas" and recipe.scaling != "training-range" and degradation is None
-    return lambda facts: of_channels(facts.n_channels) if is_known and facts.dtype == "uint8" else None
+
+    def of_image(facts: PixelFacts) -> Preprocessing | None:
+        is_plain = facts.dtype == "uint8" and not facts.channel_names
+        return of_channels(facts.n_channels) if is_known and is_plain else None
+
+    return of_image
 
 
 def _preprocessing(

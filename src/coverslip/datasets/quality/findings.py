@@ -39,7 +39,7 @@ from coverslip.datasets.quality.scanning import (
     units_per_class,
 )
 from coverslip.documented_fields import DocumentedFields
-from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.preprocessing import PixelFacts, channel_order, usual_orders
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import (
     GroupBy,
@@ -257,24 +257,22 @@ def channel_advice(n_of: Mapping[int, int]) -> tuple[Message, Remedies]:
 
 def channel_orders(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
     """Find images whose files name the same channels in another order than most."""
-    orders: dict[tuple[str, ...], dict[tuple[str, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
+    orders = usual_orders(fact.channel_names for fact in _readable(scan))
+    of_names: dict[tuple[str, ...], list[ImageRecord]] = defaultdict(list)
     for record, fact in zip(dataset.records, scan.facts, strict=True):
-        if isinstance(fact, PixelFacts) and len(fact.channel_names) > 1:
-            orders[tuple(sorted(fact.channel_names))][fact.channel_names].append(record.image_id)
-    for of_names in orders.values():
-        (usual, _), *others = sorted(of_names.items(), key=lambda item: -len(item[1]))
-        if not others:
-            continue
-        counts = [
-            message("images-of-channel-order", n_images=len(ids), names=one_line(", ".join(names), 80))
-            for names, ids in of_names.items()
-        ]
-        is_unique = len(set(usual)) == len(usual)
+        if isinstance(fact, PixelFacts) and channel_order(fact.channel_names, orders) is not None:
+            of_names[fact.channel_names].append(record)
+    for names, records in of_names.items():
+        (usual,) = (order for order in orders if channel_order(names, [order]) is not None)
+        are_chosen = any(record.plan.channels is not None for record in records)
         yield finding_case(
             "finding-channel-order",
-            images=tuple((image_id,) for _, ids in others for image_id in ids),
-            remedies=(Set("images.channels", list(usual)),) if is_unique else (),
-            counts=_first_of(counts),
+            images=tuple((record.image_id,) for record in records),
+            remedies=(Set("images.channels", list(usual)),) if are_chosen else (),
+            n_images=len(records),
+            names=one_line(", ".join(names), 80),
+            usual=one_line(", ".join(usual), 80),
+            are_chosen=are_chosen,
         )
 
 

@@ -48,7 +48,7 @@ from coverslip.stopping import BY_SIGNAL, Stop
 
 _ROW = struct.Struct("16s4I")  # hash, width, height, number of the kind, and position of the intensity range
 FACTS = Kind("facts")
-_FACTS_VERSION = 7  # increases if equal files would give other facts
+_FACTS_VERSION = 8  # increases if equal files would give other facts
 
 
 @dataclass(frozen=True, slots=True)

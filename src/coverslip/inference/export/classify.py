@@ -22,7 +22,10 @@ MODES = {"1": "L", "LA": "L", "P": "RGB", "RGBA": "RGB", "L": "L", "RGB": "RGB",
 
 
 def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
-    """Return the (side, side, channels) pixels of an image file as the network expects them."""
+    """Return the (side, side, channels) pixels of an image file as the network expects them.
+
+    Pages are channels in the order of `preprocessing["channel_names"]`.
+    """
     image, n = Image.open(file), preprocessing["channels"]
     selecting = ("series", "t", "z", "channels", "level", "channel_files")
     is_selected = any(preprocessing["plan"].get(key) for key in selecting)
@@ -33,6 +36,7 @@ def read(file: str, preprocessing: dict[str, Any]) -> np.ndarray:
     mode = "L" if mode == "RGB" and n == 1 else mode
     is_gray, description = mode in ("L", "I;16", "I;16B"), str(tags.get(270)).split("\n")
     has_pages = is_gray and n_pages == n and {f"images={n}", f"channels={n}"} <= {*description}  # as ImageJ writes
+    is_selected |= n_pages > 1 and bool(preprocessing.get("channel_names")) and 50839 in tags  # may name channels
     is_read = has_pages if n_pages > 1 else is_gray or (mode == "RGB" and n == 3)
     if is_selected or is_deep or is_inverted or preprocessing["scaling"]["mode"] == "per-image" or not is_read:
         raise ValueError(f"{file}: this script cannot read images of this kind. Use coverslip.")

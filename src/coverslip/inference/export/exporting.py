@@ -119,6 +119,8 @@ def write_description(
     np.save(folder / "test_input.npy", example)
     _, side, _, n_channels = example.shape
     batch, classes = {"type": "batch"}, ", ".join(card.classes)
+    named = [names for names in card.preprocessing.channel_names if len(names) == n_channels]
+    channels = list(named[0]) if len(named) == 1 else [f"channel{i}" for i in range(n_channels)]
     inputs = [
         {
             "id": "pixels",
@@ -127,7 +129,7 @@ def write_description(
                 batch,
                 {"type": "space", "id": "y", "size": side},
                 {"type": "space", "id": "x", "size": side},
-                {"type": "channel", "id": "channel", "channel_names": [f"channel{i}" for i in range(n_channels)]},
+                {"type": "channel", "id": "channel", "channel_names": channels},
             ],
             "data": {"type": example.dtype.name},
             "test_tensor": _source(folder / "test_input.npy"),

@@ -239,12 +239,22 @@ finding-shortcut-batch = Die Bilder verraten ihren Wert von { $column }: Innerha
     .do = Gruppieren Sie die Bilder nach { $column }, um zu testen, ob ein Netz ohne dieses Merkmal auskommt. Nehmen Sie die Klassen nach Möglichkeit gemeinsam auf.
     .limit = Das Netz hat womöglich { $column } der Bilder statt ihrer Klasse gelernt. Es versagt dann auf Bildern mit einem anderen Wert von { $column }.
 
-finding-channel-order = Die Dateien nennen dieselben Kanäle in mehreren Reihenfolgen ({ $counts }), Kanäle werden aber nach ihrer Position gelesen.
+finding-channel-order = { $n_images ->
+        [one] { $n_images } Datei nennt
+       *[other] { $n_images } Dateien nennen
+    } die Kanäle in der Reihenfolge { $names }, andere in der Reihenfolge { $usual }. { $are_chosen ->
+        [true] Kanäle werden nach ihren Nummern gelesen, sodass eine Eingabe des Netzes mehrere Färbungen enthält.
+       *[false] Kanäle werden nach ihren Namen geordnet.
+    }
     .title = Kanäle in mehreren Reihenfolgen
-    .do = Wenn die Namen stimmen, lesen Sie die Kanäle nach ihren Namen.
-    .limit = Die Dateien nennen dieselben Kanäle in mehreren Reihenfolgen. Der Klassifikator wurde mit Kanälen nach ihrer Position trainiert, sodass eine Eingabe mehrere Färbungen enthält.
-
-images-of-channel-order = { $n_images } mit { $names }
+    .do = { $are_chosen ->
+        [true] Wenn die Namen stimmen, lesen Sie die Kanäle nach ihren Namen.
+       *[false] Wenn die Namen falsch sind, wählen Sie die Kanäle nach ihren Nummern.
+    }
+    .limit = Dateien nennen dieselben Kanäle in mehreren Reihenfolgen. { $are_chosen ->
+        [true] Der Klassifikator wurde mit Kanälen nach ihren Nummern trainiert, sodass eine Eingabe mehrere Färbungen enthält.
+       *[false] Die Kanäle wurden nach ihren Namen geordnet: Falsche Namen vertauschen die Färbungen.
+    }
 
 finding-mixed-pixel-sizes = Die Pixelgrößen unterscheiden sich um mehr als 10 % ({ $counts }). { $differs_by_class ->
         [true] Sie unterscheiden sich zwischen den Klassen (Mediane: { $classes }), sodass die Pixelgröße die Klasse verrät.

@@ -236,12 +236,22 @@ finding-shortcut-batch = The images reveal their { $column }: within a class, it
     .do = Group the images by { $column } to test whether a network can do without it. If you can, image the classes together.
     .limit = The network may have learned the { $column } of the images instead of their class. It then fails on images of another { $column }.
 
-finding-channel-order = The files name the same channels in several orders ({ $counts }), but channels are read by their position.
+finding-channel-order = { $n_images ->
+        [one] { $n_images } file names
+       *[other] { $n_images } files name
+    } the channels in the order { $names }, others in the order { $usual }. { $are_chosen ->
+        [true] Channels are read by their numbers, so that one input of the network contains several stains.
+       *[false] Channels are reordered by their names.
+    }
     .title = Channels in several orders
-    .do = If the names are right, read the channels by their names.
-    .limit = The files name the same channels in several orders. The classifier was trained on channels by their position, so that one input contains several stains.
-
-images-of-channel-order = { $n_images } with { $names }
+    .do = { $are_chosen ->
+        [true] If the names are right, read the channels by their names.
+       *[false] If the names are wrong, choose the channels by their numbers.
+    }
+    .limit = Files name the same channels in several orders. { $are_chosen ->
+        [true] The classifier was trained on channels by their numbers, so that one input contains several stains.
+       *[false] Channels were reordered by their names: wrong names exchange the stains.
+    }
 
 finding-mixed-pixel-sizes = Pixel sizes differ by more than 10% ({ $counts }). { $differs_by_class ->
         [true] They differ between classes (medians: { $classes }), so that the pixel size gives the class away.

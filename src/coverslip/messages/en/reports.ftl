@@ -576,6 +576,8 @@ card-training-images = { $n_images ->
        *[other] { $n_images } images
     }
 
+card-title-channels = Channels, in this order
+
 card-title-pixel-size = Pixel size
 
 card-pixel-size = { $is_same ->

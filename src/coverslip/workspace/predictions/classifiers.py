@@ -359,6 +359,9 @@ class ClassifierDescription(ListedClassifier):
     """Data types of the training images."""
     channels: tuple[int, ...]
     """Numbers of channels of the training images."""
+    channel_names: tuple[tuple[str, ...], ...]
+    """Names of the channels, in the order of the network input; several lists if files differ. Empty: the files name
+    none."""
     uncertain_below: float
     """Less probable predictions are uncertain; 0 marks none."""
     thresholds: dict[str, float] | None
@@ -395,6 +398,7 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         height_px=trained_on.height_px,
         dtypes=trained_on.dtypes,
         channels=trained_on.channels,
+        channel_names=card.preprocessing.channel_names,
         uncertain_below=card.uncertain_below,
         thresholds=None if points is None else dict(zip(card.classes, points, strict=True)),
         detects_unfamiliar=card.ood is not None,

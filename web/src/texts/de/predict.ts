@@ -87,6 +87,10 @@ export const predict: Texts['predict'] = {
         'Größe dieser Bilder',
         `${range(card.width_px)} × ${range(card.height_px)}\u00a0px, ${card.dtypes.map((each) => BITS[each]).join(' oder ')}, ${card.channels.join(' oder ')} ${card.channels.join() === '1' ? 'Kanal' : 'Kanäle'}`,
       ],
+      ...card.channel_names.map((names): [string, string] => [
+        'Kanäle, in dieser Reihenfolge',
+        names.join(', '),
+      ]),
       ['Pixelgröße', card.pixel_side_um === null ? 'unbekannt' : micrometers(card.pixel_side_um)],
       ['Eingabe des Netzes', `${card.image_size} × ${card.image_size}\u00a0px (${card.resize})`],
       [

@@ -95,6 +95,7 @@ export const predict = {
         'Size of these images',
         `${range(card.width_px)} × ${range(card.height_px)} px, ${card.dtypes.map((each) => BITS[each]).join(' or ')}, ${card.channels.join(' or ')} ${card.channels.join() === '1' ? 'channel' : 'channels'}`,
       ],
+      ...card.channel_names.map((names): [string, string] => ['Channels, in this order', names.join(', ')]),
       ['Pixel size', card.pixel_side_um === null ? 'unknown' : micrometers(card.pixel_side_um)],
       ['Input of the network', `${card.image_size} × ${card.image_size} px (${card.resize})`],
       [
