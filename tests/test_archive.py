@@ -313,7 +313,7 @@ def deflated_zeros(n_bytes: int) -> Craft:
 
 CRAFTED: dict[str, tuple[Craft, str]] = {
     "a name that climbs out": (with_entry("../../evil.txt"), "leads out of its folder"),
-    "a name that climbs out by backslashes": (with_entry("..\\..\\evil.txt"), "backslash"),
+    "a name that climbs out by backslashes": (with_entry("..\\..\\evil.txt"), "leads out of its folder"),
     "an absolute name": (with_entry("/etc/cron.d/evil"), "empty part"),
     "an empty name": (with_patched_name(""), "empty"),
     "a name that begins with a NUL": (with_patched_name("\0x"), "control character"),

@@ -234,7 +234,41 @@ def test_an_archive_is_unpacked(app: App, png: bytes) -> None:
     assert [(each["name"], each["n"]) for each in dataset["classes"]] == [("a", 1), ("b", 1)]
 
 
-@pytest.mark.parametrize("name", [*ATTACKS[:10], "a/../../../../../../tmp/out.png"])
+@pytest.mark.slow
+@pytest.mark.parametrize("folders_too", [False, True])
+@pytest.mark.parametrize("kind", ["flag", "backslash", "dot"])
+def test_names_in_archives_of_windows_and_macos_are_read(app: App, png: bytes, kind: str, folders_too: bool) -> None:
+    prefix = "./" if kind == "dot" else ""
+    folder_names = [prefix, f"{prefix}set/", f"{prefix}set/Gr\u00f6\u00dfe/"] if folders_too else []
+    entries = dict.fromkeys(filter(None, folder_names), b"") | {
+        f"{prefix}set/{c}/1.png": png for c in ("Gr\u00f6\u00dfe", "b")
+    }
+    if kind == "backslash":
+        entries = {name.replace("/", "\\"): content for name, content in entries.items()}
+    data = bytearray(zipped(entries))
+    if kind == "flag":  # says no longer that names are in UTF-8
+        for signature, flag in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+            at = -1
+            while (at := data.find(signature, at + 1)) >= 0:
+                data[at + flag] &= ~8
+    upload = begin(app)
+    assert put(app, f"{upload}/archive", bytes(data))["n_files"] == 2
+    dataset = app.wait(app.send("POST", f"uploads/{upload}/finish", {})["id"])
+    assert {each["name"]: each["n"] for each in dataset["classes"]} == {"Gr\u00f6\u00dfe": 1, "b": 1}
+
+
+def test_an_archive_with_a_name_in_an_older_encoding_is_read_as_before(app: App, png: bytes) -> None:
+    name = "Gr\u00f6\u00dfe"
+    data = zipped({"Gr@@e/1.png": png}).replace(b"Gr@@e", name.encode("cp437"))
+    upload = begin(app)
+    assert put(app, f"{upload}/archive", data)["n_files"] == 1
+    (folder,) = {path.name for path in app.home.path.rglob("*") if path.name.startswith("Gr")}
+    assert folder == name
+
+
+@pytest.mark.parametrize(
+    "name", [*ATTACKS[:4], *ATTACKS[5:10], "..\\out.png", ".", "a\\..\\..\\b.png", "a/../../../../../../tmp/out.png"]
+)
 def test_an_archive_with_one_entry_that_leads_outside_is_not_unpacked(
     app: App, tmp_path: Path, png: bytes, name: str
 ) -> None:

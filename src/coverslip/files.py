@@ -465,9 +465,11 @@ def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: ArchiveLimits
         raise _bad(text("archive-too-large"))
     entries: dict[PurePosixPath, Entry] = {}
     for info in infos:
-        # The original names: `ZipInfo.filename` is cut at a NUL and has backslashes replaced.
-        entry_name = unicodedata.normalize("NFC", info.orig_filename)
-        fault = _fault_of_name(entry_name.removesuffix("/") if _is_folder(info) else entry_name) or _fault(info, limits)
+        entry_name = _entry_name(info)
+        is_folder = entry_name.endswith("/")
+        if not entry_name and info.orig_filename.endswith(("/", "\\")):
+            continue  # `./`
+        fault = _fault_of_name(entry_name.removesuffix("/")) or _fault(info, is_folder, limits)
         if fault:
             raise _bad(text("archive-entry-not-accepted", name=_printable(entry_name), fault=fault))
         if not 0 <= info.header_offset < n_bytes:
@@ -475,19 +477,32 @@ def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: ArchiveLimits
         name = PurePosixPath(entry_name)
         if name in entries:
             raise _bad(text("archive-entry-twice", name=_printable(entry_name)))
-        if not _is_folder(info):
+        if not is_folder:
             entries[name] = Entry(info, name)
     if _is_bomb(sum(entry.info.file_size for entry in entries.values()), n_bytes, limits):
         raise _bad(text("archive-bomb"))
     return list(entries.values())
 
 
-def _is_folder(info: zipfile.ZipInfo) -> bool:
-    return info.orig_filename.endswith("/")  # `ZipInfo.is_dir` fails for an empty name
+def _entry_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of an entry with `/` between its parts and without `./`. The name of a folder ends in `/`.
+
+    Programs of macOS write UTF-8 without the flag that says so, and `zipfile` then decodes another encoding. Programs
+    of Windows separate folders by backslashes. `ZipInfo.filename` would be cut at a NUL.
+    """
+    name = info.orig_filename
+    if not info.flag_bits & _UTF8_FLAG:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part != ".")
 
 
-def _fault(info: zipfile.ZipInfo, limits: ArchiveLimits) -> str | None:
-    kinds = (0, stat.S_IFDIR) if _is_folder(info) else (0, stat.S_IFREG)
+_UTF8_FLAG = 0x800
+
+
+def _fault(info: zipfile.ZipInfo, is_folder: bool, limits: ArchiveLimits) -> str | None:
+    kinds = (0, stat.S_IFDIR) if is_folder else (0, stat.S_IFREG)
     if stat.S_IFMT(info.external_attr >> 16) not in kinds:
         return text("archive-entry-link")
     if info.flag_bits & 1:

@@ -111,7 +111,7 @@ name-of-device = er ist der Name eines Geräts
 name-too-long = er ist zu lang
 
 archive-not-accepted = Das Archiv wird nicht angenommen: { $why }
-    .do = Es wurde nichts entpackt. Erstellen Sie eine neue Zip-Datei des Ordners mit den Bildern.
+    .do = Es wurde nichts entpackt. Wenn der Name eines Eintrags nicht angenommen wird, benennen Sie diese Datei und solche mit ähnlichen Namen um. Erstellen Sie dann eine neue Zip-Datei des Ordners mit den Bildern.
 
 archive-damaged = es konnte nicht gelesen werden ({ $reason })
 

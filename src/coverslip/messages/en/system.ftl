@@ -111,7 +111,7 @@ name-of-device = it is the name of a device
 name-too-long = it is too long
 
 archive-not-accepted = The archive is not accepted: { $why }
-    .do = Nothing was unpacked. Make a new zip file of the folder with the images.
+    .do = Nothing was unpacked. If the name of an entry is not accepted, rename this file and those with similar names. Then make a new zip file of the folder with the images.
 
 archive-damaged = it could not be read ({ $reason })
 
