@@ -223,6 +223,40 @@ def test_names_without_an_ending_are_the_only_file_that_fits(tmp_path: Path) -> 
         cs.open_dataset(nowhere)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "c{k}",
+        "img/c{k}",
+        "img\\c{k}",
+        "c{k}.png",
+        "TRAIN,c{k}.png",
+        "TRAIN,gs://bucket/c{k}.png",
+        "http://x/c{k}.png?raw=1",
+    ],
+)
+def test_the_first_row_of_a_table_without_names_of_columns_is_no_header(name: str, tmp_path: Path) -> None:
+    images = [f"{folder}c{k}.png" for folder in ("", "img/") for k in range(4)]
+    draw(tmp_path, *images)
+    lines = [f"{name.format(k=k)},{'target' if k == 0 and name.endswith('.png') else 'b'}\n" for k in range(4)]
+    (tmp_path / "t.csv").write_text("".join(lines))
+    table = read_table(tmp_path / "t.csv")
+    assert (len(table.rows), table.columns[0]) == (4, "column 1")
+    at = name.count(",") + 1
+    columns = {"path": f"column {at}", "label": f"column {at + 1}"}
+    if "://" in name:
+        with refusing(BadDataset, "no-file-exists", n_files=4):
+            cs.open_dataset(tmp_path / "t.csv", columns=columns)
+    else:
+        assert len(cs.open_dataset(tmp_path / "t.csv", columns=columns)) == 4
+
+
+def test_the_row_of_a_missing_image_is_no_header(tmp_path: Path) -> None:
+    draw(tmp_path, "c1.png", "c2.png")
+    (tmp_path / "t.csv").write_text("c0.png,a\nc1.png,a\nc2.png,b\n")
+    assert read_table(tmp_path / "t.csv").columns == ("column 1", "column 2")
+
+
 @pytest.mark.parametrize("ones", ["10", ("1.0", "0.0"), ("1,0", "0,0"), ("True", "False"), ("WAHR", "FALSCH")])
 def test_a_column_for_each_class_gives_labels(ones: tuple[str, str], tmp_path: Path) -> None:
     draw(tmp_path, *(f"{k}.png" for k in range(3)))

@@ -1,6 +1,7 @@
 """Tables of images: cells as text, the meanings of columns, and boxes of crops."""
 
 import difflib
+import glob
 import json
 import math
 import re
@@ -35,6 +36,7 @@ from coverslip.datasets.columns import (
 from coverslip.datasets.names import has_image_suffix, one_line, some
 from coverslip.datasets.text_tables import WINDOWS, CellFault, line_of_file, number_in, open_text_table
 from coverslip.errors import BadDataset, UnreadableImage
+from coverslip.files import access_fault
 from coverslip.images.decoding import describe_image
 from coverslip.images.reader import MAX_CHANNEL_FILES, PLAN_COLUMNS, Decoded, square_around
 from coverslip.messages import GroupBy, MapColumn, Note, Set, note, text
@@ -162,10 +164,17 @@ def _outline_column(columns: Sequence[str]) -> int | None:
 
 
 def _is_without_header(columns: Sequence[str], folder: Path) -> bool:
-    """Return whether the first line is a row: it has no accepted column name, and names a file."""
+    """Return whether the first line is a row: it has no accepted column name, and names a file or an address."""
     if any(map(is_image_column, columns)):
-        return False
-    return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
+        return any(has_image_suffix(cell) and (folder / cell).is_file() for cell in columns)
+    return any(has_image_suffix(cell) or "://" in cell or _is_stem(folder, cell) for cell in columns if cell)
+
+
+def _is_stem(folder: Path, cell: str) -> bool:
+    """Return whether a cell is the name of an image file without its ending."""
+    stem = folder / cell.replace("\\", "/")
+    files = stem.parent.glob(f"{glob.escape(stem.name)}.*")
+    return access_fault(stem) is None and any(has_image_suffix(file.name) for file in files)
 
 
 # Boxes and points in a table: corner and size, center and size, two corners, or points with one crop size.
