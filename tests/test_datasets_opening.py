@@ -848,7 +848,60 @@ def test_two_labels_of_an_image_are_refused_with_their_lines(tmp_path: Path) -> 
     assert refused.value.parameters["rows"] == "; ".join(faults)
     plain.write_text("path,label\nb.png,y\na.png,other\n")
     table.write_text("path,label\na.png,x\nb.png,y\na.png,x\n")
-    with refusing(BadDataset, "two-labels-of-sources") as refused:
+    with refusing(BadDataset, "two-values-of-sources", meaning="label", value="other", first_value="x") as refused:
         open_dataset([table, plain])
     assert refused.value.file == tmp_path / "a.png"
     assert [record.label for record in open_dataset([table, plain], labeled=False)] == ["x", "y", "x", "y", "other"]
+
+
+def test_an_image_of_two_tables_is_one_image_with_what_either_says(tmp_path):
+    for name in "abc":
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{name}.png")
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("path,label,split,group,stain\na.png,x,,,\nb.png,,test,p,H\nc.png,y,train,q,E\n")
+    second.write_text("path,label,split,group,stain,age\na.png,,val,o,E,1\nb.png,z,,,,2\nc.png,y,train,q,,3\n")
+    for sources in ([first, second], [second, first]):
+        dataset = open_dataset(sources)
+        records = {record.path.stem: record for record in dataset}
+        assert len(dataset) == 3
+        assert {name: (r.label, r.predefined_split, r.group) for name, r in records.items()} == {
+            "a": ("x", "val", "o"),
+            "b": ("z", "test", "p"),
+            "c": ("y", "train", "q"),
+        }
+        assert {name: dict(r.about) for name, r in records.items()} == {
+            "a": {"stain": "E", "age": "1"},
+            "b": {"stain": "H", "age": "2"},
+            "c": {"stain": "E", "age": "3"},
+        }
+        assert note_of(dataset.notes, "named-twice").parameters["n_images"] == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "meaning"), [("a.png,x,val,p", "predefined_split"), ("a.png,x,,q", "group"), ("a.png,y,,", "label")]
+)
+def test_two_tables_that_contradict_each_other_are_refused(tmp_path, row, meaning):
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("path,label,split,group\na.png,x,train,p\n")
+    second.write_text(f"path,label,split,group\n{row}\n")
+    with refusing(BadDataset, "two-values-of-sources", meaning=meaning):
+        open_dataset([first, second])
+
+
+def test_fields_of_crops_are_in_the_group_that_another_table_states(tmp_path):
+    for name in "abc":
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{name}.png")
+    boxes = [f"{name}.png,x,{k},0,8,8" for name in "abc" for k in (0, 8)]
+    crops, patients = tmp_path / "crops.csv", tmp_path / "patients.csv"
+    crops.write_text("path,label,x,y,width,height\n" + "\n".join(boxes))
+    patients.write_text(f"path,label,x,y,width,height,group\n{boxes[0]},p\nb.png,x,3,0,8,8,p\n")
+    for sources in ([crops, patients], [patients, crops]):
+        dataset = open_dataset(sources)
+        groups = {name: {record.group for record in dataset if record.path.stem == name} for name in "abc"}
+        assert len(dataset) == 7
+        assert groups["a"] == groups["b"] == {"p"}
+        assert len(groups["c"]) == 1
+    patients.write_text(f"path,label,x,y,width,height,group\n{boxes[0]},p\n{boxes[1]},q\n")
+    dataset = open_dataset([crops, patients])
+    assert [record.group for record in dataset if record.path.stem == "a"] == ["p", "q"]

@@ -266,56 +266,55 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
     """Return datasets as one, each with the groups, labels and plans of its records, in domains named after folders.
 
     Raises:
-        BadDataset: two datasets give an image different labels.
+        BadDataset: two datasets give an image different labels, groups or sets.
     """
     return with_unique_ids(_join(datasets, _domains(datasets), distinct=True))
 
 
 def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> Dataset:
-    """Return several sources as one dataset, optionally without the images that an earlier source lists.
+    """Return several sources as one dataset, optionally with each image once, in the domain of its first source.
 
     Groups with the same name in several sources are one group, since dividing a patient would be the worse error. Crops
-    of one field from several sources are also one group.
+    of one field from several sources are also one group: that of a patient and the like, if a source states one.
 
     Raises:
-        BadDataset: two sources give an image different labels.
+        BadDataset: two sources give an image different labels, groups or sets.
     """
     records: list[ImageRecord] = []
     notes: list[Note] = []
     origins: dict[str, list[Origin]] = {}
-    keys: set[tuple[object, ...]] = set()
-    labeled: dict[tuple[object, ...], tuple[str, str]] = {}  # label and domain by pixels
+    earlier: dict[tuple[object, ...], tuple[int, str]] = {}  # position and source of an image, by its pixels
     n_repeated = 0
     field_groups: dict[Path, str] = {}
     for dataset, domain in zip(opened, domains, strict=True):
         is_by_field = any(each.code == GROUPED_BY_FIELD for each in dataset.notes)
+        of_source: dict[tuple[object, ...], tuple[int, str]] = {}
         for record in dataset.records:
-            key = (record.path, record.plan, record.label, record.predefined_split)
-            n_repeated += key in keys
-            if distinct and record.label is not None:
-                first_label, first_domain = labeled.setdefault(record.pixels, (record.label, domain))
-                if first_label != record.label:
-                    raise BadDataset(
-                        "two-labels-of-sources",
-                        file=record.path,
-                        label=one_line(record.label, 60),
-                        source=one_line(domain, 60),
-                        first_label=one_line(first_label, 60),
-                        first_source=one_line(first_domain, 60),
-                    )
-            if not distinct or key not in keys:
-                keys.add(key)
+            group = record.group
+            if is_by_field and group == name_as_text(posix_below(record.path, dataset.root)):
+                group = field_groups.setdefault(record.path, f"{domain}/{group}")
+            elif group is None:
+                group = field_groups.get(record.path)
+            if not distinct or record.pixels not in earlier:
+                of_source.setdefault(record.pixels, (len(records), domain))
                 identity = f"{domain}/{record.image_id}"
-                group = record.group
-                if is_by_field and group == name_as_text(posix_below(record.path, dataset.root)):
-                    group = field_groups.setdefault(record.path, f"{domain}/{group}")
-                elif group is None:
-                    group = field_groups.get(record.path)
                 records.append(replace(record, image_id=identity, group=group, domain=record.domain or domain))
+                continue
+            n_repeated += 1
+            position, first_source = earlier[record.pixels]
+            first, field_group = records[position], field_groups.get(record.path)
+            if field_group is not None and first.group == field_group:
+                first = first.with_group(group or field_group)
+            elif group == field_group:
+                group = None
+            records[position] = _combined(first, record.with_group(group), first_source, domain)
+        earlier = of_source | earlier
         notes += [replace(each, text=f"{domain}: {each.text}") for each in dataset.notes]
         for origin in dataset.origins:
             origins.setdefault(origin.domain or domain, []).append(origin)
-    if n_repeated and distinct:
+    if field_groups:
+        records = _in_stated_groups(records, field_groups)
+    if n_repeated:
         notes.append(note("named-twice", n_images=n_repeated))
     shared = _groups_in_several_domains(records)
     if shared:
@@ -324,6 +323,41 @@ def _join(opened: Sequence[Dataset], domains: Sequence[str], distinct: bool) -> 
     kind: Source = kinds.pop() if len(kinds) == 1 else "files"
     root = common_root([dataset.root for dataset in opened])
     return Dataset(root, kind, tuple(records), tuple(notes), origins=tuple(map(_origin, origins, origins.values())))
+
+
+def _in_stated_groups(records: Sequence[ImageRecord], field_groups: Mapping[Path, str]) -> list[ImageRecord]:
+    """Return images with the group that other images of their field state, if these state one, instead of the field."""
+    stated: defaultdict[str, set[str | None]] = defaultdict(set)
+    for record in records:
+        if (field_group := field_groups.get(record.path)) and record.group not in (None, field_group):
+            stated[field_group].add(record.group)
+    group_of = {field_group: groups.pop() for field_group, groups in stated.items() if len(groups) == 1}
+    return [record.with_group(group_of.get(record.group or "", record.group)) for record in records]
+
+
+def _combined(first: ImageRecord, second: ImageRecord, first_source: str, source: str) -> ImageRecord:
+    """Return an image of two sources as one, with what either of them states.
+
+    Raises:
+        BadDataset: their labels, groups or sets differ.
+    """
+    stated: dict[str, str | None] = {}
+    for name in ("label", "group", "predefined_split"):
+        values = getattr(first, name), getattr(second, name)
+        if None not in values and values[0] != values[1]:
+            raise BadDataset(
+                "two-values-of-sources",
+                file=first.path,
+                meaning=name,
+                value=one_line(values[1], 60),
+                source=one_line(source, 60),
+                first_value=one_line(values[0], 60),
+                first_source=one_line(first_source, 60),
+            )
+        stated[name] = values[1] if values[0] is None else values[0]
+    about = dict(first.about)
+    about |= {name: about.get(name) or cell for name, cell in second.about}
+    return replace(first, about=tuple(about.items()), **stated)
 
 
 def _origin(domain: str, origins: Sequence[Origin]) -> Origin:

@@ -149,8 +149,15 @@ given-twice = { $n_images ->
        *[other] { $n_images } Bilder sind mehrfach angegeben. Jedes wird einmal verwendet.
     }
 
-two-labels-of-sources = Dieses Bild hat in der Quelle „{ $first_source }“ das Label „{ $first_label }“ und in „{ $source }“ das Label „{ $label }“
-    .do = Korrigieren Sie eines der beiden Labels, oder entfernen Sie das Bild aus einer der Quellen.
+two-values-of-sources = Dieses Bild hat in der Quelle „{ $first_source }“ { $meaning ->
+        [label] das Label
+        [group] die Gruppe
+       *[other] die Menge
+    } „{ $first_value }“ und in „{ $source }“ „{ $value }“
+    .do = { $meaning ->
+        [group] Wählen Sie eine Spalte mit Gruppen, die in allen Quellen übereinstimmt, oder entfernen Sie das Bild aus einer von ihnen.
+       *[other] Korrigieren Sie eines von beiden, oder entfernen Sie das Bild aus einer der Quellen.
+    }
 
 named-twice = { $n_images ->
         [one] { $n_images } Bild wird von mehreren Quellen genannt und einmal gezählt.

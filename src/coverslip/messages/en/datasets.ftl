@@ -149,8 +149,15 @@ given-twice = { $n_images ->
        *[other] { $n_images } images are given more than once. Each is used once.
     }
 
-two-labels-of-sources = This image has the label '{ $first_label }' in the source '{ $first_source }' and '{ $label }' in '{ $source }'
-    .do = Correct one of the two labels, or remove the image from one of the sources.
+two-values-of-sources = This image has the { $meaning ->
+        [label] label
+        [group] group
+       *[other] set
+    } '{ $first_value }' in the source '{ $first_source }' and '{ $value }' in '{ $source }'
+    .do = { $meaning ->
+        [group] Choose a column of groups that agrees in all sources, or remove the image from one of them.
+       *[other] Correct one of the two, or remove the image from one of the sources.
+    }
 
 named-twice = { $n_images ->
         [one] { $n_images } image is named by more than one source and is counted once.
