@@ -1,5 +1,6 @@
 """Objects of other programs: their files are recognized by content, and broken ones are refused with the place."""
 
+import gzip
 import json
 import zipfile
 from collections.abc import Callable
@@ -163,6 +164,19 @@ def test_a_mask_of_one_number_has_one_object_unless_it_is_binary(
     }
 
 
+@pytest.mark.parametrize("values", [(255, 0, 0), (1, 2, 2), (1, 2, 3), (7, 0, 0), (0, 1, 2), (0, 255, 255)])
+def test_background_that_is_an_object_is_noted(values: tuple[int, int, int], fields: Path, tmp_path: Path) -> None:
+    labels = np.array(values, np.uint8)[mask()]
+    labels[20:22, 40:] = values[1]  # touches an edge
+    tifffile.imwrite(tmp_path / "a_mask.tif", labels)
+    objects, notes = collected(fields, masks=tmp_path / "a_mask.tif")
+    n_planes = [note.parameters["n_planes"] for note in notes if note.code == "background-as-object"]
+    assert (bool((objects.box == [0, 0, WIDTH, HEIGHT]).all(axis=1).any()), n_planes) == (
+        values[0] > 0,
+        [1] if values[0] else [],
+    )
+
+
 def test_time_points_of_a_stack_are_those_of_its_masks(fields: Path, tmp_path: Path) -> None:
     movie = np.zeros((3, HEIGHT, WIDTH), np.uint8)
     tifffile.imwrite(fields / "c.tif", movie, imagej=True, metadata={"axes": "TYX"})
@@ -245,6 +259,56 @@ def test_polygons_of_qupath_have_their_classes_and_holes(fields: Path, tmp_path:
     assert note_of(notes, "objects-ignored").parameters == {"n_objects": 1}
 
 
+def qupath_feature(kind: str | None, former: str = "", x: int = 10) -> dict[str, Any]:
+    ring = [[x, 10], [x + 5, 10], [x + 5, 15], [x, 10]]
+    properties = {"classification": {"name": f"{kind or former}"}, **({"objectType": kind} if kind else {})}
+    return {"id": former, "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "used"),
+    [
+        ([("annotation", ""), ("cell", ""), ("detection", ""), ("tmaCore", ""), ("tile", "")], ["cell", "detection"]),
+        ([("annotation", ""), ("tile", ""), ("root", "")], ["annotation"]),
+        ([("annotation", ""), ("annotation", "")], ["annotation", "annotation"]),
+        ([("tile", ""), ("tmaCore", "")], ["tile"]),
+        ([(None, "PathAnnotationObject"), (None, "PathCellObject")], ["PathCellObject"]),
+        ([(None, "PathRootObject"), (None, "TMACoreObject"), (None, "PathTileObject")], ["PathTileObject"]),
+    ],
+)
+def test_regions_of_qupath_are_no_objects_beside_smaller_objects(
+    kinds: list[tuple[str | None, str]], used: list[str], fields: Path, tmp_path: Path
+) -> None:
+    features = [qupath_feature(kind, former, x) for x, (kind, former) in enumerate(kinds)]
+    rows = [f"a.tif\tu{k}\t{kind}\t{kind or former}\tPolygon\t10\t8\n" for k, (kind, former) in enumerate(kinds)]
+    sources = [written(tmp_path / "a.geojson", features)]
+    if kinds[0][0]:
+        header = "Image\tObject ID\tObject type\tClassification\tROI\tCentroid X px\tCentroid Y px\n"
+        sources.append(written(tmp_path / "m.tsv", header + "".join(rows)))
+    for source in sources:
+        objects, notes = collected(fields, outlines=source, size_px=4)
+        assert labels_of(objects) == used
+        n_regions = [note.parameters["n_regions"] for note in notes if note.code == "regions-ignored"]
+        assert n_regions == [len(kinds) - len(used)] * (len(used) < len(kinds))
+
+
+def test_a_field_without_cells_has_no_region_as_object(fields: Path, tmp_path: Path) -> None:
+    written(tmp_path / "q" / "a.geojson", [qupath_feature("annotation")])
+    written(tmp_path / "q" / "b.geojson", [qupath_feature("annotation"), qupath_feature("cell")])
+    objects, notes = collected(fields, outlines=tmp_path / "q")
+    assert list(objects.image_ids) == ["b.tif#1"]
+    assert note_of(notes, "regions-ignored").parameters["n_regions"] == 2
+
+
+def test_tables_of_qupath_0_2_have_kinds_as_names_and_no_ids(fields: Path, tmp_path: Path) -> None:
+    rows = "a.tif\tPathAnnotationObject\tR\tImage\tPolygon\t9\t9\n" + "".join(
+        f"a.tif\tPathCellObject\t{name}\tImage\tPolygon\t40\t15\n" for name in ("Tumor", "Stroma")
+    )
+    header = "Image\tName\tClass\tParent\tROI\tCentroid X px\tCentroid Y px\n"
+    objects, _ = collected(fields, points=written(tmp_path / "m.txt", header + rows), size_px=4)
+    assert (objects.object_id.tolist(), labels_of(objects)) == (["1", "2"], ["Tumor", "Stroma"])
+
+
 def test_rois_of_imagej_are_read_with_points_ovals_and_time(fields: Path, tmp_path: Path) -> None:
     polygon = roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32) + 0.25, name="cell 1")
     rectangle = roifile.ImagejRoi(name="box", roitype=roifile.ROI_TYPE.RECT, left=3, top=4, right=9, bottom=12)
@@ -286,6 +350,7 @@ def test_empty_objects_of_coco_imagej_and_cellpose_are_ignored(fields: Path, tmp
     square = [n for point in SQUARE for n in point]
     outlines = [[square], [[9, 9, 12, 12]], {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}]
     annotations = [{"image_id": 1, "id": k, "segmentation": each} for k, each in enumerate(outlines)]
+    annotations[1] |= {"segmentation": [], "bbox": []}
     coco = written(tmp_path / "c.json", {"images": [{"id": 1, "file_name": "a.tif"}], "annotations": annotations})
     polygon = roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32))
     empty = [roifile.ImagejRoi(name=name, roitype=roifile.ROI_TYPE.POLYGON) for name in ("empty", "nothing")]
@@ -295,6 +360,78 @@ def test_empty_objects_of_coco_imagej_and_cellpose_are_ignored(fields: Path, tmp
         objects, notes = collected(fields, outlines=file)
         n_ignored = [note.parameters["n_objects"] for note in notes if note.code == "objects-ignored"]
         assert (len(objects), n_ignored) == (1, [2]), file.name
+
+
+def test_objects_of_other_programs_are_read_from_the_files_that_they_write(fields: Path, tmp_path: Path) -> None:
+    document = json.dumps(GEOJSON).encode()
+    written(tmp_path / "gz" / "a.geojson.gz", gzip.compress(document))
+    written(tmp_path / "gz" / "more.tar.gz", b"of no object")
+    with zipfile.ZipFile(tmp_path / "qupath.zip", "w") as archive:
+        archive.writestr("a.geojson", document)
+        archive.writestr("b.geojson.gz", gzip.compress(document))
+    plain, _ = collected(fields, outlines=written(tmp_path / "a.geojson", document))
+    for source, n_fields in ((tmp_path / "gz", 1), (tmp_path / "gz" / "a.geojson.gz", 1), (tmp_path / "qupath.zip", 2)):
+        objects, _ = collected(fields, outlines=source)
+        assert list(objects.outlines.wkt()) == list(plain.outlines.wkt()) * n_fields
+        assert [each.name for each in objects.fields] == ["a.tif", "b.tif"][:n_fields]
+    with refusing(BadDataset, "object-file-not-read"):
+        collected(fields, outlines=written(tmp_path / "a.geojson.gz", gzip.compress(document)[:-9]))
+
+
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (1, HEIGHT, WIDTH)])
+def test_label_images_of_cell_acdc_are_read_and_several_arrays_are_not(
+    shape: tuple[int, ...], fields: Path, tmp_path: Path
+) -> None:
+    np.savez_compressed(tmp_path / "a_segm.npz", mask().reshape(shape))
+    objects, _ = collected(fields, masks=tmp_path / "a_segm.npz")
+    assert objects.box.tolist() == [[10, 10, 20, 15], [50, 30, 10, 10]]
+    np.savez(tmp_path / "a_segm.npz", mask(), mask())
+    with refusing(BadDataset, "labels-not-read"):
+        collected(fields, masks=tmp_path / "a_segm.npz")
+    np.savez(tmp_path / "a_segm.npz", np.array([{}]))
+    with refusing(BadDataset, "labels-pickled"):
+        collected(fields, masks=tmp_path / "a_segm.npz")
+
+
+def test_markers_of_cell_counter_have_types_planes_and_the_name_of_their_image(tmp_path: Path) -> None:
+    (tmp_path / "fields").mkdir()
+    stack = np.zeros((3, HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(tmp_path / "fields" / "a&b.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    tifffile.imwrite(tmp_path / "fields" / "c.tif", stack[0])
+    folder = tmp_path / "counted"
+    for name in ("a&amp;b.tif", "c.tif"):
+        markers = "".join(
+            f"<Marker><MarkerX>{x}</MarkerX>\n<MarkerY>15</MarkerY>\n<MarkerZ>{z}</MarkerZ></Marker>"
+            for x, z in ((20, 1), (30, 3))
+        )
+        content = (
+            "<?xml version='1.0'?>\n<CellCounter_Marker_File>\n<Image_Properties>\n"
+            f"<Image_Filename>{name}</Image_Filename></Image_Properties><Marker_Data><Current_Type>1</Current_Type>"
+            f"<Marker_Type><Type>1</Type><Name>round</Name>{markers}</Marker_Type>"
+            "<Marker_Type><Type>2</Type><Marker><MarkerX>5</MarkerX><MarkerY>6</MarkerY><MarkerZ>1</MarkerZ></Marker>"
+            "</Marker_Type></Marker_Data></CellCounter_Marker_File>"
+        )
+        written(folder / f"CellCounter_{name[0]}.xml", content)
+    written(folder / "metadata.xml", "<OME/>")
+    objects, _ = collected(tmp_path / "fields", points=folder, size_px=4)
+    assert list(objects.outlines.wkt()) == ["POINT (20 15)", "POINT (30 15)", "POINT (5 6)"] * 2
+    assert labels_of(objects) == ["round", "round", "Type 2"] * 2
+    assert objects.z.tolist() == [0, 2, 0, -1, -1, -1]
+
+
+def test_overlays_of_imagej_are_outlines(fields: Path, tmp_path: Path) -> None:
+    rois = [roifile.ImagejRoi.frompoints(np.array(SQUARE, float) + k, name=f"cell {k}").tobytes() for k in (0, 1)]
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, metadata={"Overlays": rois})
+    objects, _ = collected(fields, outlines=tmp_path / "a.tif")
+    assert objects.object_id.tolist() == ["cell 0", "cell 1"]
+    assert objects.box.tolist() == [[10, 10, 20, 15], [11, 11, 20, 15]]
+
+
+def test_time_points_of_cell_acdc_are_read(fields: Path, tmp_path: Path) -> None:
+    rows = "frame_i,Cell_ID,x_centroid,y_centroid\n0,1,20,15\n1,1,21,15\n"
+    objects, _ = collected(fields, points=written(tmp_path / "a.csv", rows), size_px=4)
+    assert (objects.t.tolist(), objects.object_id.tolist()) == ([0, 1], ["1", "1"])
 
 
 @pytest.mark.parametrize("names", [("Well#A1", "Well#B2", "Image #3"), ("Project_Series001", "Project_Series003")])
@@ -573,6 +710,12 @@ def test_plain_points_have_a_class_and_the_box_of_tables_of_points(fields: Path,
         ("a.json", {"some": "thing"}, "unknown-json", {}),
         ("a.json", "{", "object-file-not-read", {}),
         ("a.zip", b"PK\x03\x04 broken", "object-file-not-read", {}),
+        (
+            "a.xml",
+            "<CellCounter_Marker_File><Image_Filename>a.tif</Image_Filename><MarkerZ>1</MarkerZ>",
+            "cell-counter-invalid",
+            {},
+        ),
         ("a.roi", b"Iout", "roi-invalid", {"number": 1}),
         ("a.txt", "0 0.5 0.5 0.1 0.1\n0 0.5 0.5 -0.0 0.1\n", "yolo-line-invalid", {"number": 2}),
         ("a.txt", "1 2 x\n3 4\nfive 6\n", "points-invalid", {"n_lines": 1, "numbers": "3"}),

@@ -83,7 +83,7 @@ _OBJECTS = {
     "series": ("series", "position"),
     "object_id": ("object_id", "objectid", "id", "cell_id", "nucleus_id", "object", "roi", "name"),
     "label": ("label", *_OBJECT_CLASSES, "predicted_class"),
-    "t": ("t", "frame", "time_point", "timepoint", "timestep"),
+    "t": ("t", "frame", "frame_i", "time_point", "timepoint", "timestep"),
     **{axis: (*_CENTERS[axis], *POINT_COLUMNS[axis]) for axis in "xy"},
     "x_min": (*_LEFT, *_CORNERS["x"], "bx"),
     "y_min": (*_TOP, *_CORNERS["y"], "by"),
@@ -202,8 +202,13 @@ OBJECT_KINDS = (
     ),
     TableKind(
         "qupath-table",
-        {**_OBJECTS, "label": _OBJECT_CLASSES},
+        {**_OBJECTS, "object_id": ("object_id",), "label": _OBJECT_CLASSES, "kind": ("object_type",)},
         (("image", "object_id", "centroid_x", "centroid_y"),),
+    ),
+    TableKind(  # of QuPath 0.2
+        "qupath-table",
+        {**_OBJECTS, "object_id": (), "label": _OBJECT_CLASSES, "kind": ("name",)},
+        (("image", "name", "class", "parent", "roi", "centroid_x", "centroid_y"),),
     ),
     OBJECT_TABLE,
 )

@@ -15,6 +15,7 @@ from coverslip.datasets.names import is_hidden, natural_key, one_line, some
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.images.decoding import read_pixels
+from coverslip.images.formats import is_image_folder
 from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
@@ -160,7 +161,7 @@ def objects_of_masks(
     if not mask_of:
         raise no_match(sources, [str(file) for file in files], names)
     builder, report = ObjectsBuilder(), progress_reporter(emit, "tracing-objects", "fields")
-    n_binary = n_in_pieces = n_objects = 0
+    n_binary = n_in_pieces = n_objects = n_with_background = 0
     of_fields = [each for each in names.fields if each in mask_of]
     read, deadline = Sources(n_files=len(of_fields)), Deadline.within(math.inf if most_s is None else most_s)
     for done, each in enumerate(of_fields, start=1):
@@ -177,6 +178,7 @@ def objects_of_masks(
             positions += [n_planes] * len(labels)
             outlines.add_all(traced)
             n_binary += plane.is_binary and len(labels) > 1
+            n_with_background += _has_background_as_object(plane.labels)
             n_planes += 1
         joined = outlines.finish()
         n_in_pieces += int((joined.n_polygons() > 1).sum())
@@ -186,11 +188,20 @@ def objects_of_masks(
         report(done, len(of_fields))
     if n_binary:
         emit(Noted.of(note("binary-masks", n_files=n_binary)))
+    if n_with_background:
+        emit(Noted.of(note("background-as-object", level="warning", n_planes=n_with_background)))
     if n_in_pieces:
         emit(Noted.of(note("objects-in-pieces", level="warning", n_objects=n_in_pieces, n_all=n_objects)))
     if not n_objects:
         raise BadDataset("masks-without-objects", file=files[0], n_files=len(mask_of))
     return builder.finish(), read
+
+
+def _has_background_as_object(labels: Array) -> bool:
+    """Return whether an object touches all edges of its field, and covers a quarter of it or more."""
+    edges = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    at_all_edges = set.intersection(*(set(np.unique(edge).tolist()) for edge in edges)) - {0}
+    return any(int((labels == label).sum()) * 4 >= labels.size for label in at_all_edges)
 
 
 def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, emit: Emit) -> Objects:
@@ -286,6 +297,7 @@ def objects_of_files(
             break
         read_object_file(each, objects, read, choices=choices, is_only_file=len(files) == 1)
         report(done, len(files))
+    objects.add_regions()
     if not objects.n and (names.unmatched or names.ambiguous):
         raise no_match(sources, [*names.unmatched], names)
     if objects.n_outside:
@@ -293,6 +305,8 @@ def objects_of_files(
         emit(Noted.of(note("objects-outside", level="warning", n_objects=objects.n_outside, n_all=n_all)))
     if objects.n_ignored:
         emit(Noted.of(note("objects-ignored", n_objects=objects.n_ignored)))
+    if objects.n_regions:
+        emit(Noted.of(note("regions-ignored", level="warning", n_regions=objects.n_regions)))
     if not objects.n:
         raise BadDataset("files-without-objects", file=files[0], n_files=len(files), n_outside=objects.n_outside)
     return objects.finish(), read
@@ -369,11 +383,12 @@ def files_in(sources: Sequence[Path], suffixes: Collection[str]) -> list[Path]:
                 Path(folder, name)
                 for folder, _, file_names in os.walk(source)
                 for name in file_names
-                if Path(name).suffix.lower() in suffixes
+                if name.lower().endswith(tuple(suffixes))
                 and not any(map(is_hidden, (*Path(folder).relative_to(source).parts, name)))
             ]
             if not below:
-                raise BadDataset("no-object-files", file=source, suffixes=", ".join(sorted(suffixes)))
+                listed = ", ".join(sorted(suffixes))
+                raise BadDataset("no-object-files", file=source, suffixes=listed, is_image=is_image_folder(source))
             files += sorted(below, key=lambda path: natural_key(str(path)))
         elif source.is_file():
             files.append(source)

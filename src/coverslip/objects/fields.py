@@ -3,9 +3,11 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +28,14 @@ _MOST_UNREADABLE = 5  # fields with a note of their own
 
 # What programs append to the name of a field for the file of its objects, and what people put before it.
 _ENDINGS = re.compile(
-    r"(?:[ _.-]+(?:cp|sd|im|ilastik|stardist|cellpose|qupath|\d+classes)?[ _.-]?(?:masks?|labels?|labell?ed|seg|"
+    r"(?:[ _.-]+(?:cp|sd|im|ilastik|stardist|cellpose|qupath|\d+classes)?[ _.-]?(?:masks?|labels?|labell?ed|segm?|"
     r"segmentations?|segmented|instances?|objects?|outlines?|rois?|roiset|annotations?|detections?|points?|nuclei|"
     r"cells|centroids?|polygons?|table|spots|predictions?))+$"
 )
 _SERIES = re.compile(r"[#_ .-]series[=_ -]?(\d+)", re.IGNORECASE)  # as exports name the files of a series
 _STARTS = re.compile(r"^(?:(?:masks?|labels?|objects?|points?|outlines?|rois?)[ _.-]+)+")
+# Kinds of objects in QuPath. Those of a lower rank lie within those of a higher one.
+REGION_RANKS = {"cell": 0, "detection": 0, "annotation": 1, "tile": 2, "tmacore": 3, "root": 4}
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 _MOST_PIXELS = 2**24  # farther away from the field than any object
 
@@ -176,7 +180,9 @@ def _stem(name: str) -> str:
     return base
 
 
-_SUFFIXES = frozenset({".ome", ".npy", ".csv", ".tsv", ".txt", ".json", ".geojson", ".zip", ".roi", ".tab", ".xml"})
+_SUFFIXES = frozenset(
+    {".ome", ".npy", ".csv", ".tsv", ".txt", ".json", ".geojson", ".zip", ".roi", ".tab", ".xml", ".gz", ".npz"}
+)
 
 
 def plain_stem(name: str) -> str:
@@ -258,6 +264,11 @@ def _n_common_folders(name: str, of: FieldImage) -> int:
     return n
 
 
+def rank_of_kind(kind: str) -> int | None:
+    """Return the rank of a kind of objects in QuPath, such as `TMA core` or `PathAnnotationObject`; None: unknown."""
+    return REGION_RANKS.get(re.sub(r"^path|object$|[ _]", "", kind.casefold()))
+
+
 def by_field(pairs: Sequence[tuple[FieldImage, Path]]) -> Iterator[tuple[FieldImage, list[Path]]]:
     """Yield each field once, with its files in their order."""
     files: dict[FieldImage, list[Path]] = {}
@@ -307,7 +318,29 @@ class FieldObjects:
         self._size, self._are_points = size, are_points
         self._of_field: dict[FieldImage, ObjectRows] = {}
         self._file_of_field: dict[FieldImage, Path] = {}
-        self.n_outside = self.n_ignored = self.n = 0
+        self.n_outside = self.n_ignored = self.n_regions = self.n = 0
+        self._n_smallest = 0
+        self._regions = defaultdict[int, list[Callable[[], None]]](list)  # calls that add them, by rank
+
+    def add_ranked(self, rank: int | None, of: FieldImage, file: Path, **about: Any) -> None:  # Any: as of `add`
+        """Add an object of a program whose files also contain regions.
+
+        Args:
+            rank: of `REGION_RANKS`; None: unknown.
+            of, file, about: as of `add`.
+        """
+        if rank:
+            self._regions[rank].append(partial(self.add, of, file, **about))
+            return
+        self._n_smallest += rank == 0
+        self.add(of, file, **about)
+
+    def add_regions(self) -> None:
+        """Add the regions of the lowest rank as objects if there are no cells or detections; count the others."""
+        if self._regions and not self._n_smallest:
+            for add in self._regions.pop(min(self._regions)):
+                add()
+        self.n_regions = sum(map(len, self._regions.values()))
 
     def add(
         self,

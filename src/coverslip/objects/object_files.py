@@ -1,12 +1,16 @@
 """Files of objects of other programs, recognized by their content: polygons, boxes, outlines, masks and tables."""
 
+import html
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,7 +21,8 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.files import read_bytes
 from coverslip.images.confining import open_image
 from coverslip.images.reader import check_size
-from coverslip.objects.fields import FieldObjects
+from coverslip.messages import text
+from coverslip.objects.fields import FieldObjects, rank_of_kind
 from coverslip.objects.outlines import Array, Polygon, nested_rings, open_rings, trace_labels
 from coverslip.objects.table import FieldImage, text_lines, words_of
 from coverslip.objects.tables_of_programs import (
@@ -34,15 +39,29 @@ _ELLIPSE_POINTS = 64
 
 
 def load_json(file: Path) -> Any:  # Any: JSON values
-    """Return the content of a JSON file.
+    """Return the content of a JSON file, which may be compressed with gzip.
 
     Raises:
         BadDataset: it cannot be read.
     """
     try:
-        return json.loads(read_bytes(file, _MAX_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(_unpacked(read_bytes(file, _MAX_BYTES)))
+    except (OSError, ValueError, RecursionError, zlib.error) as error:
         raise BadDataset("object-file-not-read", file=file, reason=one_line(str(error))) from error
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Return data without the compression of gzip; raises ValueError if they are too large."""
+    if not data.startswith(_GZIP):
+        return data
+    gzip = zlib.decompressobj(wbits=31)
+    unpacked = gzip.decompress(data, _MAX_BYTES)
+    if not gzip.eof:
+        raise ValueError(text("file-above-limit", limit_mib=_MAX_BYTES / 2**20))
+    return unpacked
+
+
+_GZIP = b"\x1f\x8b"
 
 
 def is_geojson(content: Any) -> bool:  # Any: JSON values
@@ -69,6 +88,7 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             metadata = properties.get("metadata") or {}
             identity = _first_text(metadata.get("object_id"), feature.get("id"))
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}
+            rank = rank_of_kind(_first_text(properties.get("objectType"), properties.get("object_type"), identity))
             classification = properties.get("classification") or {}
             label = classification if isinstance(classification, str) else classification.get("name")
             about["label"] = _first_text(label, properties.get("label"))
@@ -77,13 +97,13 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             match kind:
                 case "Polygon" | "MultiPolygon":
                     polygons = [coordinates] if kind == "Polygon" else coordinates
-                    objects.add(of, file, polygons=map(_opened, polygons), **about)
+                    objects.add_ranked(rank, of, file, polygons=map(_opened, polygons), **about)
                 case "Point":
-                    objects.add(of, file, point=_pair(coordinates), **about)
+                    objects.add_ranked(rank, of, file, point=_pair(coordinates), **about)
                 case "MultiPoint":
                     for k, pair in enumerate(coordinates, start=1):
                         identity = f"{about['object_id']}.{k}" if about["object_id"] else ""
-                        objects.add(of, file, point=_pair(pair), **{**about, "object_id": identity})
+                        objects.add_ranked(rank, of, file, point=_pair(pair), **{**about, "object_id": identity})
                 case _:
                     objects.n_ignored += 1
 
@@ -124,24 +144,25 @@ class _naming:
             raise BadDataset(self._code, file=self._file, number=self._number) from error
 
 
-def is_roi(head: bytes) -> bool:
-    """Return whether a file with these first bytes is an ImageJ ROI, or a zip file that can contain some."""
-    return head.startswith((b"Iout", b"PK\x03\x04"))
+def read_rois(file: Path, rois: Iterable[tuple[str, bytes]], of: FieldImage, objects: FieldObjects) -> None:
+    """Add ROIs of ImageJ. Lines, angles and empty ROIs are ignored.
 
-
-def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
-    """Add the ROIs of an ImageJ file. Lines, angles and empty ROIs are ignored.
+    Args:
+        file: for errors.
+        rois: the name and the content of each; empty: the name in the ROI.
+        of: the field of the file.
+        objects: receives the objects.
 
     Raises:
-        BadDataset: the file cannot be read.
+        BadDataset: a ROI is invalid.
     """
     from roifile import ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
-    for number, (name, data) in enumerate(_roi_bytes(file), start=1):
+    for number, (name, data) in enumerate(rois, start=1):
         with _naming("roi-invalid", file, number):
             roi = ImagejRoi.frombytes(data)
             properties = roi_properties(roi.props)
-            name = properties.get("object_id") or name
+            name = properties.get("object_id") or name or roi.name or str(number)
             about: Json = {"object_id": name, "label": properties.get("class", "")}
             about |= _planes_of({"t": roi.t_position - 1, "z": roi.z_position - 1}, of)
             kind = roi.roitype
@@ -161,30 +182,36 @@ def read_rois(file: Path, of: FieldImage, objects: FieldObjects) -> None:
                 objects.n_ignored += 1
 
 
-def _roi_bytes(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each ROI.
+def _entries(file: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each file in a zip file whose name ends in one of the suffixes.
 
     Raises:
-        BadDataset: the file cannot be read, is larger than allowed, or contains no ROI.
+        BadDataset: the zip file cannot be read, or is larger than allowed.
     """
-    import zipfile
-
     try:
-        with open_image(file) as stream:
-            if stream.read(4) == b"Iout":
-                stream.seek(0)
-                yield file.stem, stream.read(_MAX_BYTES)
-                return
-            with zipfile.ZipFile(stream) as archive:
-                entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".roi")]
-                if not entries:
-                    raise BadDataset("no-roi-in-archive", file=file)
-                if sum(entry.file_size for entry in entries) > _MAX_BYTES:
-                    raise BadDataset("object-file-not-read", file=file, reason=f"> {_MAX_BYTES // 2**20} MiB")
-                for entry in entries:
-                    yield Path(entry.filename).name[:-4], archive.read(entry)
+        with open_image(file) as stream, zipfile.ZipFile(stream) as archive:
+            entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(suffixes)]
+            if sum(entry.file_size for entry in entries) > _MAX_BYTES:
+                raise BadDataset("object-file-not-read", file=file, reason=f"> {_MAX_BYTES // 2**20} MiB")
+            for entry in entries:
+                yield entry.filename, archive.read(entry)
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise BadDataset("object-file-not-read", file=file, reason=one_line(str(error))) from error
+
+
+def _overlay(file: Path) -> list[bytes]:
+    """Return the content of each ROI in the overlay of a TIFF of ImageJ, and of its selection."""
+    from tifffile import TiffFile, TiffFileError
+
+    try:
+        with open_image(file) as stream, TiffFile(stream) as tiff:
+            metadata = tiff.imagej_metadata or {}
+    except (OSError, TiffFileError):
+        return []
+    rois: list[bytes] = []
+    for content in (metadata.get("Overlays", ()), metadata.get("ROI", ())):
+        rois += [content] if isinstance(content, bytes) else content
+    return rois
 
 
 def roi_properties(text: str | None) -> dict[str, str]:
@@ -232,6 +259,8 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
             elif segmentation:
                 rings = open_rings(map(_ring, segmentation))
                 objects.add(of, file, polygons=nested_rings(rings), **about)
+            elif not box:
+                objects.n_ignored += 1
             else:
                 x, y, width, height = map(float, box)
                 if not (width > 0 and height > 0 and math.isfinite(x) and math.isfinite(y)):
@@ -364,13 +393,17 @@ def read_cellpose_outlines(file: Path, lines: Sequence[str], of: FieldImage, obj
 
 # Label images (masks), in which each object has the pixels of one number and 0 is background; the kind of a file.
 
-LABEL_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".npy", ".bmp", ".gif"})
+LABEL_SUFFIXES = frozenset({".tif", ".tiff", ".png", ".npy", ".npz", ".bmp", ".gif"})
 _MAX_INDEX = 2**31
-OBJECT_SUFFIXES = frozenset({".geojson", ".json", ".zip", ".roi", ".npy", *TABLE_SUFFIXES})
+OBJECT_SUFFIXES = frozenset(
+    {".geojson", ".json", ".geojson.gz", ".json.gz", ".zip", ".roi", ".xml", ".npy", *TABLE_SUFFIXES}
+)
 _HEAD_BYTES = 4096
 _N_FIRST_LINES = 50
 # Files beside those of objects.
-_COMPANIONS = re.compile(r"(?:classes|obj)\.(?:txt|names)|(?:.*_?(?:Image|Experiment))\.csv|readme.*", re.IGNORECASE)
+_COMPANIONS = re.compile(
+    r"(?:classes|obj)\.(?:txt|names)|(?:.*_?(?:Image|Experiment))\.csv|readme.*|(?!CellCounter).*\.xml", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +438,7 @@ def read_label_planes(file: Path) -> Iterator[LabelPlane]:
 
 def _planes(file: Path) -> Iterator[Array]:
     match file.suffix.lower():
-        case ".npy":
+        case ".npy" | ".npz":
             yield from _numpy_planes(file)
         case ".tif" | ".tiff":
             yield from _tiff_planes(file)
@@ -416,7 +449,7 @@ def _planes(file: Path) -> Iterator[Array]:
 def _numpy_planes(file: Path) -> Iterator[Array]:
     from numpy.lib import format as npy
 
-    with open_image(file) as stream:
+    with open_image(file) as opened, _array_file(file, opened) as stream:
         try:
             version = npy.read_magic(stream)
             read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -434,6 +467,20 @@ def _numpy_planes(file: Path) -> Iterator[Array]:
         yield array
     else:
         yield from array if array.ndim == 3 else [array]
+
+
+@contextmanager
+def _array_file(file: Path, opened: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield a file of an array: of NPY itself, or the only one in NPZ, as of Cell-ACDC."""
+    if file.suffix.lower() == ".npy":
+        yield opened
+        return
+    with zipfile.ZipFile(opened) as archive:
+        names = archive.namelist()
+        if len(names) != 1:
+            raise BadDataset("labels-not-read", file=file, reason=one_line(", ".join(names), 160))
+        with archive.open(names[0]) as stream:
+            yield stream
 
 
 def _tiff_planes(file: Path) -> Iterator[Array]:
@@ -551,18 +598,23 @@ def read_object_file(
     except OSError as error:
         raise BadDataset("object-file-not-read", file=file, reason=error.strerror or str(error)) from error
     if file.suffix.lower() in LABEL_SUFFIXES:
-        for _ in read_label_planes(file):  # its error about pickled files comes first
-            break
-        raise BadDataset("mask-instead-of-outlines", file=file)
-    kind = "empty"
-    if is_roi(head):
+        kind = _read_overlay(file, objects, is_only_file=is_only_file)
+    elif head.startswith(b"PK\x03\x04"):
+        kind = _read_zip(file, objects, is_only_file=is_only_file)
+    elif head.startswith(b"Iout"):
         kind = "rois"
         if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
-            read_rois(file, of, objects)
-    elif head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        kind = _read_json(file, objects, is_only_file=is_only_file)
+            with open_image(file) as stream:
+                read_rois(file, [(file.stem, stream.read(_MAX_BYTES))], of, objects)
+    elif file.name.lower().endswith("json.gz") or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        kind = _read_json(file, load_json(file), file, objects, is_only_file=is_only_file)
+    elif b"<CellCounter_Marker_File>" in head:
+        kind = "cell-counter"
+        read_cell_counter(file, objects, is_only_file=is_only_file)
     elif head.strip():
         kind = _read_text(file, objects, sources, choices, is_only_file=is_only_file)
+    else:
+        kind = "empty"
     sources.kinds[kind] = sources.kinds.get(kind, 0) + 1
 
 
@@ -574,16 +626,85 @@ def _field_of(file: Path, objects: FieldObjects, *, is_only_file: bool) -> Field
     return names.match(str(file))
 
 
-def _read_json(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
-    content = load_json(file)
+def _read_json(
+    file: Path,
+    content: Any,  # Any: JSON values
+    name: Path,
+    objects: FieldObjects,
+    *,
+    is_only_file: bool,
+) -> str:
     if is_coco(content):
         read_coco(file, content, objects)
         return "coco"
     if not is_geojson(content):
         raise BadDataset("unknown-json", file=file)
-    if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
+    if (of := _field_of(name, objects, is_only_file=is_only_file)) is not None:
         read_geojson(file, content, of, objects)
     return "geojson"
+
+
+def _read_zip(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
+    """Add the objects of a zip file: ROIs of one field, or GeoJSON files of fields, as QuPath exports them."""
+    rois = [(Path(name).name[:-4], data) for name, data in _entries(file, (".roi",))]
+    if rois:
+        if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
+            read_rois(file, rois, of, objects)
+        return "rois"
+    documents = list(_entries(file, (".geojson", ".json", ".geojson.gz")))
+    if not documents:
+        raise BadDataset("no-objects-in-archive", file=file)
+    for name, data in documents:
+        try:
+            content = json.loads(_unpacked(data))
+        except (ValueError, RecursionError, zlib.error) as error:
+            raise BadDataset("object-file-not-read", file=file, reason=one_line(f"{name}: {error}")) from error
+        kind = _read_json(file, content, Path(name), objects, is_only_file=is_only_file and len(documents) == 1)
+    return kind
+
+
+def _read_overlay(file: Path, objects: FieldObjects, *, is_only_file: bool) -> str:
+    """Add the ROIs in the overlay of a TIFF of ImageJ.
+
+    Raises:
+        BadDataset: the image has no overlay.
+    """
+    rois = _overlay(file) if file.suffix.lower() in (".tif", ".tiff") else []
+    if not rois:
+        for _ in read_label_planes(file):  # its error about pickled files comes first
+            break
+        raise BadDataset("mask-instead-of-outlines", file=file)
+    if (of := _field_of(file, objects, is_only_file=is_only_file)) is not None:
+        read_rois(file, [("", data) for data in rois], of, objects)
+    return "rois"
+
+
+def read_cell_counter(file: Path, objects: FieldObjects, *, is_only_file: bool) -> None:
+    """Add the markers of ImageJ's Cell Counter, whose file names the image. Their class is the name of their type.
+
+    Raises:
+        BadDataset: the file cannot be read, or a marker is invalid.
+    """
+    values: dict[str, str] = {}
+    of: FieldImage | None = None
+    number = 0
+    for match in _CELL_COUNTER.finditer("".join(text_lines(file))):
+        name, value = match[1], html.unescape(match[2].strip())
+        values[name] = value
+        if name == "Image_Filename":
+            of = _field_of(Path(value), objects, is_only_file=is_only_file)
+        elif name == "Type":
+            values["Name"] = f"Type {value}"
+        elif name == "MarkerZ" and of is not None:
+            number += 1
+            with _naming("cell-counter-invalid", file, number):
+                plane = {"z" if of.n_z > 1 else "t": int(value) - 1} if 1 in (of.n_z, of.n_times) else {}
+                point = float(values.pop("MarkerX")), float(values.pop("MarkerY"))
+                about: Json = {"label": values["Name"], "object_id": str(number)}
+                objects.add(of, file, point=_pair(point), **about, **_planes_of(plane, of))
+
+
+_CELL_COUNTER = re.compile(r"<(Image_Filename|Type|Name|MarkerX|MarkerY|MarkerZ)>([^<]*)</")
 
 
 def _read_text(

@@ -26,7 +26,7 @@ from coverslip.datasets.names import one_line
 from coverslip.datasets.text_tables import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset
-from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size
+from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size, rank_of_kind
 from coverslip.objects.table import UNKNOWN, FieldImage, words_of
 from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
@@ -326,7 +326,8 @@ def _add(
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
         raise CellFault("row-with-empty-box")
     z = number("z") if of.n_z > 1 else None
-    objects.add(
+    objects.add_ranked(
+        rank_of_kind(cells[columns["kind"].index]) if "kind" in columns else None,
         of,
         file,
         box=box,

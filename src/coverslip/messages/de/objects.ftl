@@ -35,8 +35,14 @@ two-files-of-field = Zwei Dateien enthalten die Objekte des Gesichtsfelds { $fie
 no-such-object-file = Diese Datei oder diesen Ordner gibt es nicht
     .do = Prüfen Sie die Schreibweise.
 
-no-object-files = Der Ordner enthält keine Datei mit der Endung { $suffixes }
-    .do = Wählen Sie den Ordner mit den Dateien der Objekte.
+no-object-files = { $is_image ->
+        [true] Der Ordner ist ein Bild und kein Ordner mit Dateien von Objekten
+       *[false] Der Ordner enthält keine Datei mit der Endung { $suffixes }
+    }
+    .do = { $is_image ->
+        [true] Schreiben Sie die Labels eines OME-Zarr als TIFF, in Python: tifffile.imwrite("labels.tif", zarr.open("BILD.zarr/labels/NAME/0")[:]).
+       *[false] Wählen Sie den Ordner mit den Dateien der Objekte.
+    }
 
 no-object-source = { $n_sources ->
         [0] Es ist keine Quelle von Objekten gewählt
@@ -122,6 +128,11 @@ binary-masks = { $n_files ->
        *[other] { $n_files } Labelbilder haben einen einzigen Wert.
     } Verbundene Pixel sind ein Objekt, daher werden Objekte, die sich berühren, nicht getrennt.
 
+background-as-object = { $n_planes ->
+        [one] In einem Labelbild berührt ein Objekt alle Ränder des Gesichtsfelds und bedeckt mindestens ein Viertel davon.
+       *[other] In { $n_planes } Labelbildern berührt ein Objekt alle Ränder des Gesichtsfelds und bedeckt mindestens ein Viertel davon.
+    } Wenn das der Hintergrund ist, ersetzen Sie seine Zahl durch 0, oder kehren Sie die binäre Maske um.
+
 objects-in-pieces = { $n_objects } von { $n_all } Objekten bestehen aus mehreren getrennten Stücken. Wenn die Pixel eines Labelbilds Klassen statt Objekte sind, nummerieren Sie jedes Objekt.
 
 ## Files of other programs
@@ -132,11 +143,11 @@ object-file-not-read = Die Datei mit Objekten kann nicht gelesen werden: { $reas
 unknown-object-file = Die Art der Datei ist unbekannt
     .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
 
-unknown-json = Die JSON-Datei ist weder GeoJSON noch COCO
-    .do = Verwenden Sie in QuPath den Befehl File, Export objects as GeoJSON.
+unknown-json = Die JSON-Datei ist weder GeoJSON noch ein COCO-Datensatz
+    .do = Verwenden Sie in QuPath File, Export objects as GeoJSON. Ergebnisse von COCO sind eine Liste von Objekten ohne Bildnamen: Setzen Sie sie als "annotations" in die COCO-Datei mit den "images" und "categories" ein.
 
-mask-instead-of-outlines = Dies ist ein Labelbild, keine Datei mit Umrissen
-    .do = Wählen Sie es als Masken.
+mask-instead-of-outlines = Das ist ein Bild ohne Overlay und keine Datei mit Umrissen
+    .do = Wenn jedes Objekt die Pixel einer Zahl hat, wählen Sie es als Masken. Speichern Sie in ImageJ ein TIFF mit seinem Overlay oder den ROI-Satz.
 
 files-without-objects = { $n_files ->
         [one] Die Datei enthält kein Objekt
@@ -158,11 +169,16 @@ objects-ignored = { $n_objects ->
        *[other] { $n_objects } Objekte haben keine Fläche: Sie sind Linien, Winkel oder leer. Sie werden ignoriert.
     }
 
+regions-ignored = { $n_regions ->
+        [one] Eine Region von QuPath wird
+       *[other] { $n_regions } Regionen von QuPath werden
+    } nicht als Objekte verwendet, weil es kleinere Objekte gibt: Zellen oder Detektionen, oder Annotationen neben Kacheln und TMA-Kernen.
+
 repeated-object-ids = { $n_ids ->
         [one] Eine Objekt-ID kommt mehrfach vor
        *[other] { $n_ids } Objekt-IDs kommen mehrfach vor
     } im Gesichtsfeld { $field }: { $ids }
-    .do = Geben Sie jedem Objekt eines Gesichtsfelds eine eigene ID, oder wählen Sie mit object_id eine andere Spalte.
+    .do = Wenn die Zeilen von mehreren Zeitpunkten sind, wählen Sie deren Spalte mit t. Sonst geben Sie jedem Objekt eines Gesichtsfelds eine eigene ID, oder wählen Sie mit object_id eine andere Spalte.
 
 points-without-size = Die Objekte sind Punkte ohne Größe
     .do = Wählen Sie die Seitenlänge des Quadrats um jeden Punkt, in Pixeln oder in µm. Etwa der doppelte Durchmesser einer Zelle ist ein guter Anfang.
@@ -176,8 +192,11 @@ geojson-feature-invalid = Das Feature { $number } der GeoJSON-Datei ist ungülti
 roi-invalid = Die ROI { $number } der Datei ist ungültig
     .do = Speichern Sie den Satz von ROIs in ImageJ noch einmal.
 
-no-roi-in-archive = Die Zip-Datei enthält keine ImageJ-ROI
-    .do = Verwenden Sie im ROI Manager von ImageJ den Befehl More, Save.
+no-objects-in-archive = Die Zip-Datei enthält weder ROIs von ImageJ noch GeoJSON
+    .do = Entpacken Sie sie, und wählen Sie den Ordner. Der ROI Manager von ImageJ schreibt mit More, Save eine Zip-Datei mit ROIs.
+
+cell-counter-invalid = Marker { $number } der Datei von Cell Counter ist ungültig
+    .do = Ein Marker hat MarkerX, MarkerY und MarkerZ. Speichern Sie die Marker in ImageJ noch einmal.
 
 coco-invalid = Die images oder categories der COCO-Datei sind ungültig
     .do = Jedes Bild hat eine id und einen file_name, und jede Kategorie hat eine id und einen name.
@@ -198,7 +217,7 @@ points-invalid = { $n_lines ->
     .do = Eine Zeile hat x und y in Pixeln und wahlweise eine Klasse.
 
 numbers-without-names = Die Zahlen in der Datei haben keine Spaltennamen
-    .do = Schreibe die Namen in die erste Zeile, wie die Zahlen durch Kommas oder Tabulatoren getrennt: etwa x_min, y_min, width und height für Rahmen in Pixeln oder x und y für Punkte, und einen beliebigen Namen für weitere Spalten.
+    .do = Schreiben Sie die Namen in die erste Zeile, wie die Zahlen durch Kommas oder Tabulatoren getrennt: etwa x_min, y_min, width und height für Rahmen in Pixeln oder x und y für Punkte, und einen beliebigen Namen für weitere Spalten.
 
 no-positions-in-table = Die Tabelle hat keine Spalten mit Positionen. Ihre Spalten sind { $columns }
     .do = Wählen Sie die Spalten von x und y oder von x_min und y_min.

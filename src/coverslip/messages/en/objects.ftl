@@ -35,8 +35,14 @@ two-files-of-field = Two files contain the objects of the field { $field }: this
 no-such-object-file = There is no such file or folder
     .do = Check the spelling.
 
-no-object-files = The folder contains no file with the ending { $suffixes }
-    .do = Choose the folder with the files of the objects.
+no-object-files = { $is_image ->
+        [true] The folder is an image, not a folder of files with objects
+       *[false] The folder contains no file with the ending { $suffixes }
+    }
+    .do = { $is_image ->
+        [true] Write the labels of an OME-Zarr as TIFF, in Python: tifffile.imwrite("labels.tif", zarr.open("IMAGE.zarr/labels/NAME/0")[:]).
+       *[false] Choose the folder with the files of the objects.
+    }
 
 no-object-source = { $n_sources ->
         [0] No source of objects is chosen
@@ -122,6 +128,11 @@ binary-masks = { $n_files ->
        *[other] { $n_files } label images have a single value.
     } Connected pixels are one object, so objects that touch each other are not divided.
 
+background-as-object = { $n_planes ->
+        [one] In one label image, an object touches all edges of the field and covers a quarter of it or more.
+       *[other] In { $n_planes } label images, an object touches all edges of the field and covers a quarter of it or more.
+    } If this is the background, replace its number by 0, or invert the binary mask.
+
 objects-in-pieces = { $n_objects } of { $n_all } objects consist of several separate pieces. If the pixels of a label image are classes instead of objects, number each object.
 
 ## Files of other programs
@@ -132,11 +143,11 @@ object-file-not-read = The file of objects cannot be read: { $reason }
 unknown-object-file = The kind of the file is unknown
     .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
 
-unknown-json = The JSON file is neither GeoJSON nor COCO
-    .do = In QuPath, use File, Export objects as GeoJSON.
+unknown-json = The JSON file is neither GeoJSON nor a COCO dataset
+    .do = In QuPath, use File, Export objects as GeoJSON. Results of COCO are a list of objects without names of images: put them as "annotations" into the COCO file with the "images" and "categories".
 
-mask-instead-of-outlines = This is a label image, not a file of outlines
-    .do = Choose it as masks.
+mask-instead-of-outlines = This is an image without an overlay, not a file of outlines
+    .do = If each object has the pixels of one number, choose it as masks. In ImageJ, save a TIFF with its overlay, or the ROI set.
 
 files-without-objects = { $n_files ->
         [one] The file contains no object
@@ -158,11 +169,16 @@ objects-ignored = { $n_objects ->
        *[other] { $n_objects } objects have no area: they are lines, angles or empty. They are ignored.
     }
 
+regions-ignored = { $n_regions ->
+        [one] One region of QuPath is not used as an object
+       *[other] { $n_regions } regions of QuPath are not used as objects
+    }, because there are smaller objects: cells or detections, or annotations beside tiles and TMA cores.
+
 repeated-object-ids = { $n_ids ->
         [one] One object ID occurs more than once
        *[other] { $n_ids } object IDs occur more than once
     } in the field { $field }: { $ids }
-    .do = Give each object of a field an ID of its own, or choose another column with object_id.
+    .do = If the rows are of several time points, choose their column with t. Otherwise, give each object of a field an ID of its own, or choose another column with object_id.
 
 points-without-size = The objects are points without a size
     .do = Choose the side of the square around each point, in pixels or in µm. About twice the diameter of a cell is a good start.
@@ -176,8 +192,11 @@ geojson-feature-invalid = Feature { $number } of the GeoJSON file is invalid
 roi-invalid = ROI { $number } of the file is invalid
     .do = Save the ROI set again in ImageJ.
 
-no-roi-in-archive = The zip file contains no ImageJ ROI
-    .do = In ImageJ's ROI Manager, use More, Save.
+no-objects-in-archive = The zip file contains neither ROIs of ImageJ nor GeoJSON
+    .do = Unpack it, and choose the folder. In ImageJ's ROI Manager, More, Save writes a zip file of ROIs.
+
+cell-counter-invalid = Marker { $number } of the Cell Counter file is invalid
+    .do = A marker has MarkerX, MarkerY and MarkerZ. Save the markers again in ImageJ.
 
 coco-invalid = The images or categories of the COCO file are invalid
     .do = Each image has an id and a file_name, and each category has an id and a name.
