@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import roifile
 import tifffile
-from PIL import Image
 from refusing import refusing
 
 import coverslip as cs
@@ -127,7 +126,7 @@ def cellprofiler(images: str | None) -> Make:
 
 
 def counted(x: str) -> str:
-    markers = f"<Type>2</Type><Marker><MarkerX>{x}</MarkerX><MarkerY>18</MarkerY><MarkerZ>1</MarkerZ></Marker>"
+    markers = f"<Type>2</Type><Marker><MarkerX>{x}</MarkerX><MarkerY>17</MarkerY><MarkerZ>1</MarkerZ></Marker>"
     image = "<Image_Properties><Image_Filename>a.tif</Image_Filename></Image_Properties>"
     return f'<?xml version="1.0"?><CellCounter_Marker_File>{image}{markers}</CellCounter_Marker_File>'
 
@@ -218,8 +217,8 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
             text_file("a.txt", f"number,object_id,{CORNERS},c,d,e,f\n1,1,10,10,20,15,1,-1,-1,-1\n"),
         ),
         (
-            text_file("a.txt", "1\t20.0\t17.0\n2\t20.0\t17.0\n", **PATCH),
-            text_file("a.txt", "nr\tx\ty\n1\t20.0\t17.0\n2\t20.0\t17.0\n", **PATCH),
+            text_file("a.txt", "1\t20.0\t17.4\n2\t20.0\t17.4\n", **PATCH),
+            text_file("a.txt", "nr\tx\ty\n1\t20.0\t17.4\n2\t20.0\t17.4\n", **PATCH),
         ),
     ],
     "no-positions-in-table": [
@@ -233,125 +232,6 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
 }
 
 
-# A table of the images a.png and img/b.png: its content and the arguments, refused and after the advice is followed.
-Table = tuple[str | bytes, dict[str, Any]]
-HEADER, XY = "path,label\n", "path,label,x,y\n"
-ROWS = "a.png,x\nimg/b.png,y\n"
-POINTS = f"{XY}a.png,x,5,5\na.png,x,9,9\nimg/b.png,y,5,5\n"
-COMMAS = "path;label;x;y;width;height\n"
-
-TABLES: dict[str, list[tuple[Table, Table]]] = {
-    "rows-too-long": [((f"{HEADER}a.png,x,1\nimg/b.png,y\n", {}), (f'{HEADER}a.png,"x,1"\nimg/b.png,y\n', {}))],
-    "no-table-rows": [((HEADER, {}), (HEADER + ROWS, {}))],
-    "empty-table": [(("", {}), (HEADER + ROWS, {}))],
-    "invalid-table-line": [
-        ((f'{HEADER}a.png,"x" y"\nimg/b.png,y\n', {}), (f'{HEADER}a.png,"x"" y"\nimg/b.png,y\n', {}))
-    ],
-    "not-a-text-table": [((b"PK\x03\x04\0\0", {}), (HEADER + ROWS, {}))],
-    "unknown-encoding": [
-        ((b"path,label\na.png,Gr\x81n\n", {}), ("\ufeffpath,label\na.png,Gr\u00fcn\nimg/b.png,y\n", {}))
-    ],
-    "mixed-encodings": [
-        (
-            (b"path,label\na.png,Gr\xc3\xbcn\nimg/b.png,Gr\xfcn\n", {}),
-            ("\ufeffpath,label\na.png,Gr\u00fcn\nimg/b.png,Gr\u00fcn\n", {}),
-        )
-    ],
-    "unknown-meaning": [
-        ((HEADER + ROWS, {"columns": {"where": "path"}}), (HEADER + ROWS, {"columns": {"path": "path"}}))
-    ],
-    "unknown-column": [
-        ((f"File,Class\n{ROWS}", {"columns": {"path": "Fil"}}), (f"File,Class\n{ROWS}", {"columns": {"path": "File"}}))
-    ],
-    "unknown-group-column": [((HEADER + ROWS, {"group": "lab"}), (HEADER + ROWS, {"group": "label"}))],
-    "predictions-without-labels": [
-        (
-            ("path,label,predicted,decision\na.png,,x,x\nimg/b.png,,y,y\n", {}),
-            ("path,label,predicted,decision\na.png,x,x,x\nimg/b.png,y,y,y\n", {}),
-        )
-    ],
-    "gap-in-channel-columns": [
-        (
-            ("channel_1,channel_3,label\na.png,a.png,x\nimg/b.png,img/b.png,y\n", {}),
-            ("channel_1,channel_2,label\na.png,a.png,x\nimg/b.png,img/b.png,y\n", {}),
-        )
-    ],
-    "duplicate-column": [
-        (
-            ("path,label,label\na.png,x,y\nimg/b.png,y,z\n", {}),
-            ("path,label,label before\na.png,x,y\nimg/b.png,y,z\n", {}),
-        )
-    ],
-    "single-column-table": [(("path|label\na.png|x\nimg/b.png|y\n", {}), (HEADER + ROWS, {}))],
-    "missing-column": [
-        ((f"Bild,label\n{ROWS}", {}), (f"Bild,label\n{ROWS}", {"columns": {"path": "Bild"}})),
-        ((f"Bild,label\n{ROWS}", {}), (HEADER + ROWS, {})),
-        ((ROWS, {}), (ROWS, {"columns": {"path": "column 1", "label": "column 2"}})),
-        (("a,x\nimg/b,y\n", {}), ("a,x\nimg/b,y\n", {"columns": {"path": "column 1", "label": "column 2"}})),
-    ],
-    "row-without-one-class": [
-        (("path,A,B\na.png,1,1\nimg/b.png,0,1\n", {}), ("path,A,B\na.png,1,0\nimg/b.png,0,1\n", {})),
-        (
-            ("path,A,B\na.png,1,1\nimg/b.png,0,1\n", {}),
-            ("path,A,B,label\na.png,1,1,x\nimg/b.png,0,1,y\n", {}),
-        ),
-    ],
-    "missing-box-column": [
-        (
-            ("path,label,x,y,width\na.png,x,1,1,9\nimg/b.png,y,1,1,9\n", {}),
-            ("path,label,x,y,width,height\na.png,x,1,1,9,9\nimg/b.png,y,1,1,9,9\n", {}),
-        ),
-        (
-            ("path,label,x,y,width\na.png,x,1,1,9\nimg/b.png,y,1,1,9\n", {}),
-            (
-                "path,label,x,y,width\na.png,x,1,1,9\nimg/b.png,y,1,1,9\n",
-                {"columns": dict.fromkeys(("x", "y", "width"), "")},
-            ),
-        ),
-    ],
-    "points-without-crop-size": [((POINTS, {}), (POINTS, {"crop_size": 8}))],
-    "positions-in-micrometers": [
-        (
-            ("path,label,x (µm),y (µm)\na.png,x,5,5\na.png,x,9,9\nimg/b.png,y,5,5\n", {"crop_size": 8}),
-            (POINTS, {"crop_size": 8}),
-        )
-    ],
-    "invalid-rows": [
-        (
-            (f"{XY}a.png,x,five,5\nimg/b.png,y,5,5\n", {"crop_size": 8}),
-            (f"{XY}a.png,x,5,5\nimg/b.png,y,5,5\n", {"crop_size": 8}),
-        )
-    ],
-    "ambiguous-decimal-commas": [
-        ((f"{COMMAS}a.png;x;1,500;2;8;8\n", {}), (f"{COMMAS}a.png;x;1.5;2;8;8\nimg/b.png;y;1.5;2;8;8\n", {}))
-    ],
-    "mixed-decimal-signs": [
-        (
-            (f"{COMMAS}a.png;x;1,5;2;8;8\nimg/b.png;y;1.5;2;8;8\n", {}),
-            (f"{COMMAS}a.png;x;1,5;2;8;8\nimg/b.png;y;1,5;2;8;8\n", {}),
-        )
-    ],
-    "unread-time-column": [
-        (
-            ("path,label,frame\nfilm.tif,x,0\nfilm.tif,y,1\n", {}),
-            ("path,label,frame\nfilm.tif,x,0\nfilm.tif,y,1\n", {"columns": {"t": "frame"}}),
-        )
-    ],
-    "all-rows-excluded": [
-        (
-            ("path,label,split\na.png,x,excluded\nimg/b.png,y,excluded\n", {}),
-            ("path,label,split\na.png,x,\nimg/b.png,y,\n", {}),
-        )
-    ],
-    "no-file-exists": [((f"{HEADER}b.png,y\n", {}), (f"{HEADER}img/b.png,y\na.png,x\n", {}))],
-}
-NOT_FOLLOWED = {
-    "table-too-large": "a table of 1 GiB",
-    "table-not-read": "root may read every file",
-    "no-labels-given": "of images in memory",
-}
-
-
 def codes_with_advice(catalogue: str, *sections: str) -> set[str]:
     """The codes with advice in sections of the English catalogue."""
     folder = Path(cs.__file__).parent / "messages" / "en"
@@ -360,10 +240,8 @@ def codes_with_advice(catalogue: str, *sections: str) -> set[str]:
     return {block.partition(" = ")[0] for block in blocks if "\n    .do = " in block}
 
 
-def test_each_advice_about_files_of_objects_and_tables_is_followed() -> None:
+def test_each_advice_about_files_of_objects_is_followed() -> None:
     assert codes_with_advice("objects.ftl", "Masks", "Files of other programs") <= ADVICE.keys()
-    sections = ("Tables as files", "Columns of tables", "Rows of tables")
-    assert codes_with_advice("datasets.ftl", *sections) == TABLES.keys() | NOT_FOLLOWED.keys()
 
 
 @pytest.mark.parametrize(
@@ -382,27 +260,3 @@ def test_who_follows_the_advice_gets_the_objects(code: str, refused: Make, follo
     boxes = read_objects(tmp_path / "objects.csv").box.tolist()
     n_objects = 2 if code == "repeated-object-ids" else len(boxes)
     assert boxes == ([[13, 10, 15, 15]] if "size_px" in sources else [BOX]) * n_objects
-
-
-@pytest.mark.parametrize(
-    ("code", "refused", "followed"),
-    [pytest.param(code, *pair, id=f"{code}-{k}") for code, pairs in TABLES.items() for k, pair in enumerate(pairs)],
-)
-def test_who_follows_the_advice_gets_the_images_of_a_table(
-    code: str, refused: Table, followed: Table, tmp_path: Path
-) -> None:
-    (tmp_path / "img").mkdir()
-    for name in ("a.png", "img/b.png"):
-        Image.new("RGB", (16, 16)).save(tmp_path / name)
-    tifffile.imwrite(tmp_path / "film.tif", np.zeros((2, 16, 16), np.uint8), imagej=True, metadata={"axes": "TYX"})
-    table = tmp_path / "t.csv"
-
-    def opened(content: str | bytes, arguments: dict[str, Any]) -> cs.Dataset:
-        table.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return cs.open_dataset(table, **arguments)
-
-    with refusing(BadDataset, code):
-        opened(*refused)
-    labels = {(record.path.stem, record.label) for record in opened(*followed)}
-    assert {name for name, _ in labels} in ({"a", "b"}, {"film"})
-    assert len(labels) == 2

@@ -257,12 +257,12 @@ def test_names_in_archives_of_windows_and_macos_are_read(app: App, png: bytes, k
     assert {each["name"]: each["n"] for each in dataset["classes"]} == {"Gr\u00f6\u00dfe": 1, "b": 1}
 
 
-def test_an_archive_with_a_name_in_an_older_encoding_is_read_as_before(app: App, png: bytes) -> None:
+def test_an_archive_with_a_name_in_an_older_encoding_is_read_as_before(app: App, tmp_path: Path, png: bytes) -> None:
     name = "Gr\u00f6\u00dfe"
     data = zipped({"Gr@@e/1.png": png}).replace(b"Gr@@e", name.encode("cp437"))
     upload = begin(app)
     assert put(app, f"{upload}/archive", data)["n_files"] == 1
-    (folder,) = {path.name for path in app.home.path.rglob("*") if path.name.startswith("Gr")}
+    (folder,) = {path.name for path in tmp_path.rglob("*") if path.name.startswith("Gr")}
     assert folder == name
 
 
