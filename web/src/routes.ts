@@ -11,9 +11,9 @@ type Parts = Parameters<typeof withTexts>[0];
 const page = (parts: Parts, importPage: Pages) => new LazyPage(() => withTexts(parts, importPage));
 
 const help = page([], () => import('./features/help/HelpPage.svelte'));
-const drawn = page(['datasets', 'predict', 'runs'], () => import('./features/draws/DrawPage.svelte'));
+const drawn = page(['counts', 'datasets', 'predict', 'runs'], () => import('./features/draws/DrawPage.svelte'));
 const fields = page(
-  ['datasets', 'fields', 'predict', 'runs'],
+  ['counts', 'datasets', 'fields', 'predict', 'runs'],
   () => import('./features/predictions/fields/FieldsPage.svelte'),
 );
 
@@ -22,21 +22,21 @@ const pages: [string, LazyPage][] = [
   ['/datasets', page(['counts', 'datasets'], () => import('./features/datasets/List.svelte'))],
   [
     '/datasets/:id',
-    page(['counts', 'datasets', 'fields'], () => import('./features/datasets/DatasetPage.svelte')),
+    page(['counts', 'datasets', 'fields', 'predict'], () => import('./features/datasets/DatasetPage.svelte')),
   ],
   ['/datasets/:dataset/second-reading', drawn],
   ['/train', page(['datasets', 'runs', 'train'], () => import('./features/train/TrainPage.svelte'))],
   ['/runs', page(['runs'], () => import('./features/runs/RunsPage.svelte'))],
   [
     '/runs/:id',
-    page(['datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/RunPage.svelte')),
+    page(['counts', 'datasets', 'fields', 'predict', 'runs'], () => import('./features/runs/RunPage.svelte')),
   ],
   ['/runs/:id/fields', fields],
   ['/evaluations/:id/fields', fields],
   [
     '/evaluations/:id',
     page(
-      ['datasets', 'fields', 'predict', 'runs'],
+      ['counts', 'datasets', 'fields', 'predict', 'runs'],
       () => import('./features/runs/evaluations/EvaluationPage.svelte'),
     ),
   ],
@@ -58,7 +58,7 @@ const pages: [string, LazyPage][] = [
   [
     '/predictions/:id',
     page(
-      ['datasets', 'fields', 'predict', 'runs'],
+      ['counts', 'datasets', 'fields', 'predict', 'runs'],
       () => import('./features/predictions/PredictionPage.svelte'),
     ),
   ],
