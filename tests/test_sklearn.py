@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import sklearn
 from parameters import only_first
@@ -16,7 +18,7 @@ from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import Tags
@@ -24,7 +26,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from trained import INSTANT
 
 import coverslip as cs
-from coverslip.sklearn import ImageClassifier, ImagesWithoutGroups
+from coverslip.errors import BadRecipe
+from coverslip.sklearn import ImageClassifier, ImagesWithoutGroups, NotImages
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
@@ -202,10 +205,24 @@ def test_rows_of_numbers_are_refused_with_a_clear_error(fitted: ImageClassifier,
 
 def test_a_copy_has_the_recipe_and_is_not_trained(fitted: ImageClassifier, paths: list[str]) -> None:
     copy = clone(fitted)
-    assert copy.get_params() == {"recipe": INSTANT}
+    assert copy.get_params(deep=False) == {"recipe": INSTANT, "needs_groups": False}
     with pytest.raises(NotFittedError):
         copy.predict(paths)
     assert copy.set_params(recipe={"stage": "instant"}).recipe == {"stage": "instant"}
+
+
+def test_keys_of_the_recipe_are_parameters() -> None:
+    recipe = {"stage": "instant", "augment": "none"}
+    classifier = ImageClassifier(recipe)
+    assert classifier.get_params()["recipe__split__val"] == cs.Recipe().split.val
+    pipeline = make_pipeline(FunctionTransformer(list), classifier)
+    pipeline.set_params(imageclassifier__recipe__seed=3, imageclassifier__recipe__split__folds=4)
+    assert classifier.recipe == cs.Recipe.model_validate({**recipe, "seed": 3, "split": {"folds": 4}})
+    assert classifier.get_params()["recipe__seed"] == 3
+    assert recipe == {"stage": "instant", "augment": "none"}
+    with pytest.raises(BadRecipe):
+        classifier.set_params(recipe__sead=4)
+    assert ImageClassifier({"sead": 4}).set_params(recipe={"seed": 4}, recipe__seed=5).get_params()["recipe__seed"] == 5
 
 
 def test_a_pickle_predicts_as_before(fitted: ImageClassifier, paths: list[str]) -> None:
@@ -231,7 +248,7 @@ def test_tools_of_scikit_learn_cross_validate_and_search_with_groups(
     assert len(search.predict(paths)) == len(paths)
 
 
-def test_a_search_that_loses_the_groups_warns_and_one_that_passes_them_does_not(
+def test_a_search_that_loses_the_groups_warns_and_one_with_metadata_routing_passes_them(
     paths: list[str], labels: list[str], slides: list[str]
 ) -> None:
     keep = {"param_grid": {"recipe": [KEYS]}, "cv": GroupKFold(2), "refit": False}
@@ -243,8 +260,31 @@ def test_a_search_that_loses_the_groups_warns_and_one_that_passes_them_does_not(
     assert copy.args == warning.args
     with sklearn.config_context(enable_metadata_routing=True), warnings.catch_warnings():
         warnings.simplefilter("error", ImagesWithoutGroups)
-        routed = ImageClassifier().set_fit_request(groups=True)
-        GridSearchCV(routed, **keep, error_score="raise").fit(paths, labels, groups=slides)
+        needing = ImageClassifier(needs_groups=True)
+        GridSearchCV(needing, **keep, error_score="raise").fit(paths, labels, groups=slides)
+        by_group = {"cv": GroupKFold(2), "error_score": "raise"}
+        cross_validate(needing.set_params(recipe=KEYS), paths, labels, **by_group, params={"groups": slides})
+
+
+def test_a_classifier_that_needs_groups_refuses_to_train_without(
+    paths: list[str], labels: list[str], slides: list[str]
+) -> None:
+    keep = {"cv": GroupKFold(2), "error_score": "raise"}
+    with pytest.raises(cs.CoverslipError) as refused:
+        cross_validate(ImageClassifier(KEYS, needs_groups=True), paths, labels, groups=slides, **keep)
+    assert refused.value.code == "estimator-needs-groups"
+
+
+def test_data_frames_of_one_column_are_its_images(
+    fitted: ImageClassifier, paths: list[str], labels: list[str], slides: list[str]
+) -> None:
+    X = pd.DataFrame({"path": paths})
+    few = ImageClassifier(INSTANT).fit(X, pd.Series(labels), groups=pd.DataFrame({"slide": slides}))
+    np.testing.assert_array_equal(few.predict_proba(X[:9]), fitted.predict_proba(paths[:9]))
+    assert fitted.predict(pl.DataFrame({"path": paths[:9]})).tolist() == fitted.predict(paths[:9]).tolist()
+    with pytest.raises(NotImages) as refused:
+        fitted.predict(X.assign(slide=slides))
+    assert refused.value.code == "estimator-columns"
 
 
 def test_an_image_may_be_listed_several_times(fitted: ImageClassifier, paths: list[str], labels: list[str]) -> None:

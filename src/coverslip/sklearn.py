@@ -1,5 +1,6 @@
 """A scikit-learn estimator that trains and applies a classifier of images."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -14,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 import coverslip as cs
-from coverslip.datasets.names import clean_label
+from coverslip.datasets.index.in_memory import columns_of, is_table
+from coverslip.datasets.names import clean_label, some
 from coverslip.errors import require_extra
 from coverslip.messages import text
 from coverslip.pipeline import train_without_report
+from coverslip.runs.recipe_keys import check_recipe, values_of, with_values
 
 require_extra("sklearn", text("extra-for-sklearn"))
 
@@ -44,12 +47,15 @@ class ImagesWithoutGroups(UserWarning):
 class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Classifier of images with the interface of scikit-learn.
 
-    `X` is a sequence of paths, of arrays (height, width) or (height, width, channels), or one array of all images.
+    `X` is a sequence of paths, of arrays (height, width) or (height, width, channels), one array of all images, or a
+    data frame of one column. With the metadata routing of scikit-learn, the estimator requests `groups`. Keys of the
+    recipe are parameters: `set_params(recipe__seed=3, recipe__split__folds=5)`.
 
     Args:
         recipe: the settings of the training: a `Recipe`, or the keys that differ from the defaults, such as
             `{"stage": "instant", "seed": 3}`. Each training keeps validation and test images apart from `X`, as the
             recipe says; with `{"split": {"folds": 5}}` the final classifier is trained on all of `X`.
+        needs_groups: whether `fit` refuses to train without `groups`, which tools of scikit-learn may not pass on.
 
     Attributes:
         classes_: the labels, sorted.
@@ -61,8 +67,38 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         >>> scores = cross_val_score(ImageClassifier({"stage": "instant"}), X, y, cv=5)
     """
 
-    def __init__(self, recipe: cs.Recipe | Mapping[str, Any] | None = None) -> None:  # Any: values of recipe keys
+    __metadata_request__fit = {"groups": True}  # noqa: RUF012  read by scikit-learn
+
+    def __init__(
+        self,
+        recipe: cs.Recipe | Mapping[str, Any] | None = None,  # Any: values of recipe keys
+        *,
+        needs_groups: bool = False,
+    ) -> None:
         self.recipe = recipe
+        self.needs_groups = needs_groups
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; with `deep` also those of a valid recipe, such as `recipe__split__folds`."""
+        params: dict[str, Any] = super().get_params(deep=False)
+        if deep:
+            with contextlib.suppress(cs.CoverslipError, TypeError, ValueError):  # `fit` refuses this recipe
+                values = values_of(_recipe(self.recipe))
+                params |= {f"recipe__{key.replace('.', '__')}": value for key, value in values.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:  # Any: each its own
+        """Set parameters, and keys of the recipe such as `recipe__split__folds`.
+
+        Raises:
+            BadRecipe: a key or a value of the recipe is not valid.
+        """
+        values = {name: value for name, value in params.items() if name.startswith("recipe__")}
+        super().set_params(**{name: value for name, value in params.items() if name not in values})
+        if values:
+            keys = (name.removeprefix("recipe__").replace("__", ".") for name in values)
+            self.recipe = with_values(_recipe(self.recipe), zip(keys, values.values(), strict=True))
+        return self
 
     def fit(self, X: Images, y: Sequence[Any], groups: Sequence[Any] | None = None) -> Self:  # Any: labels and groups
         """Train on images and their labels.
@@ -77,9 +113,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Raises:
             NotImages: `X` is empty, or has rows of numbers.
-            CoverslipError: a label cannot be the name of a class, the recipe changes the classes, or the training is
-                refused, for example because a class has too few images.
+            CoverslipError: `groups` are needed and None, a label cannot be the name of a class, the recipe changes the
+                classes, or the training is refused, for example because a class has too few images.
         """
+        if self.needs_groups and groups is None:
+            raise cs.CoverslipError("estimator-needs-groups")
         images = _images(X)
         labels = column_or_1d(y, warn=True)
         check_consistent_length(X, labels, groups)
@@ -89,11 +127,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         column = "path" if all(isinstance(image, str | os.PathLike) for image in images) else "image"
         table = {column: images, "label": [str(label) for label in labels]}
         if groups is not None:
-            table["group"] = list(groups)
+            table["group"] = list(column_or_1d(groups))
         data = cs.open_dataset(table, group=None if groups is None else "group")
-        recipe = (
-            self.recipe if isinstance(self.recipe, cs.Recipe) else cs.Recipe.model_validate(dict(self.recipe or {}))
-        )
+        recipe = _recipe(self.recipe)
         if recipe.classes.new_names() or recipe.classes.by_domain:
             raise cs.CoverslipError("estimator-changed-classes")
         with tempfile.TemporaryDirectory(prefix="coverslip-", ignore_cleanup_errors=True) as folder:
@@ -149,6 +185,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return tags
 
 
+def _recipe(choices: cs.Recipe | Mapping[str, Any] | None) -> cs.Recipe:  # Any: values of recipe keys
+    return choices if isinstance(choices, cs.Recipe) else check_recipe(choices or {})
+
+
 def _position_of_class(labels: npt.NDArray[Any]) -> dict[str, int]:  # Any: the labels
     """Return the position in `labels` of each class, whose name is the label in the form that tables of images have.
 
@@ -189,8 +229,13 @@ def _images(X: Images) -> list[Any]:  # Any: paths of image files, or images in 
     """Return the images.
 
     Raises:
-        NotImages: there are none, or they are rows of numbers.
+        NotImages: there are none, they are rows of numbers, or a data frame has several columns.
     """
+    if is_table(X):
+        columns = columns_of(X)
+        if len(columns) != 1:
+            raise NotImages("estimator-columns", columns=some(columns))
+        (X,) = columns.values()
     if hasattr(X, "tocsr"):
         raise NotImages("estimator-without-images", shape=text("estimator-sparse"))
     images = list(X)

@@ -801,18 +801,34 @@ def pretraining_recipe(recipe: Recipe, *, file: Path | None = None) -> Recipe:
 def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
     """Return the recipe with `key=value` settings applied. Keys in sections have dots (`split.val=0.1`).
 
-    `model_fields_set` of the result has the keys (without dots) that the recipe and the settings set.
+    Raises:
+        BadRecipe: as of `with_values`, or a setting has no `=` or no value in YAML.
+    """
+    return with_values(recipe, map(_setting, settings))
+
+
+def _setting(setting: str) -> tuple[str, Any]:  # Any: as YAML gives it
+    key, equals, value = setting.partition("=")
+    if not equals:
+        raise BadRecipe("setting-without-value", setting=setting)
+    try:
+        return key.strip(), read_value(value)
+    except ValueError as error:
+        raise BadRecipe("setting-not-readable", setting=setting) from error
+
+
+def with_values(recipe: Recipe, values: Iterable[tuple[str, Any]]) -> Recipe:  # Any: of each key its own
+    """Return the recipe with these values of dotted keys, of which later ones replace earlier ones.
+
+    `model_fields_set` of the result has the keys (without dots) that the recipe and the values set.
 
     Raises:
-        BadRecipe: a setting has no `=`, an unknown key or a value that is not valid.
+        BadRecipe: a key is unknown, or a value is not valid.
     """
     data: dict[str, Any] = recipe.model_dump(mode="json")
     set_keys = set(recipe.model_fields_set)
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise BadRecipe("setting-without-value", setting=setting)
-        *sections, last = key.strip().split(".")
+    for key, value in values:
+        *sections, last = key.split(".")
         set_keys.add((*sections, last)[0])
         if sections[:1] == ["init"] and not isinstance(data["init"], dict):  # such as init.run=runs/first
             data["init"] = {}
@@ -824,10 +840,7 @@ def with_settings(recipe: Recipe, settings: list[str]) -> Recipe:
             if not isinstance(inner, dict):
                 raise _one_problem(unknown_key(key, sections, Recipe))
             section_data = inner
-        try:
-            section_data[last] = read_value(value)
-        except ValueError as error:
-            raise BadRecipe("setting-not-readable", setting=setting) from error
-        if key.strip() == "augment":  # a name is replaced by its keys, so that later settings can change them
+        section_data[last] = value
+        if key == "augment":  # a name is replaced by its keys, so that later settings can change them
             data = check_recipe(data).model_dump(mode="json")
     return Recipe.model_construct(_fields_set=set_keys, **dict(check_recipe(data)))

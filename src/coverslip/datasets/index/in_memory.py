@@ -139,7 +139,7 @@ def as_sources(source: object, axes: Axes, depth: Depth | None = None) -> list[s
 
 
 def _sources_of(source: object, axes: Axes) -> list[str | Path | ImageTable]:
-    if isinstance(source, (str, os.PathLike, ImageTable)) or _is_image(source) or _is_table(source):
+    if isinstance(source, (str, os.PathLike, ImageTable)) or _is_image(source) or is_table(source):
         return _sources([source], axes)
     if isinstance(source, tuple) and len(source) == 2 and _is_labels(source[1]):
         return _sources([_labeled(*source)], axes)
@@ -168,7 +168,7 @@ def _source(item: object, k: int, n_items: int, axes: Axes) -> str | Path | Imag
         return item
     if isinstance(item, os.PathLike):
         return Path(item)
-    if _is_table(item):
+    if is_table(item):
         return _table_of(item, f"table {k} image" if n_items > 1 else "image", axes)
     raise BadDataset("unsupported-item", index=k, item=f"{item!r:.80}")
 
@@ -195,18 +195,27 @@ def _labeled(images: Any, labels: Any) -> dict[str, list[Any]]:  # Any: each lib
 
 def _is_image(candidate: object) -> bool:
     """Return whether it is one image. Data frames also convert to arrays of two axes, but are no images."""
-    return is_image(candidate) and not _is_table(candidate)
+    return is_image(candidate) and not is_table(candidate)
 
 
-def _is_table(candidate: object) -> bool:
+def is_table(candidate: object) -> bool:
     """Return whether it has named columns, like dictionaries and data frames of pandas, polars and PyArrow."""
     return isinstance(candidate, Mapping) or (hasattr(candidate, "columns") and hasattr(candidate, "__getitem__"))
 
 
-def _table_of(frame: Any, name_prefix: str, axes: Axes) -> ImageTable:  # Any: each library's own
-    names = list(frame if isinstance(frame, Mapping) else getattr(frame, "column_names", frame.columns))
+def columns_of(table: Any) -> dict[str, list[Any]]:  # Any: each library's own, and its cells
+    """Return the cells of each column of a table, as of `is_table`.
+
+    Raises:
+        BadDataset: two columns have the same name.
+    """
+    names = list(table if isinstance(table, Mapping) else getattr(table, "column_names", table.columns))
     refuse_repeated_names([str(name) for name in names], None)
-    columns = {str(name): _cells(frame[name]) for name in names}
+    return {str(name): _cells(table[name]) for name in names}
+
+
+def _table_of(frame: Any, name_prefix: str, axes: Axes) -> ImageTable:  # Any: each library's own
+    columns = columns_of(frame)
     lengths = {len(cells) for cells in columns.values()}
     if len(lengths) > 1:
         sizes = ", ".join(text("column-length", column=name, n_cells=len(cells)) for name, cells in columns.items())

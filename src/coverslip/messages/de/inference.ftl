@@ -72,11 +72,17 @@ estimator-empty-label = Ein Label in y ist leer
 estimator-equal-labels = Zwei Labels in y sind dieselbe Klasse { $name }: { $labels }
     .do = Leerzeichen um Labels und die Kodierung von Akzenten unterscheiden keine Klassen. Verwenden Sie eine Schreibweise.
 
+estimator-columns = X ist eine Tabelle mit mehreren Spalten: { $columns }
+    .do = Übergeben Sie die Spalte der Bilder, wie etwa X[["path"]].
+
+estimator-needs-groups = needs_groups ist wahr, und fit wurde ohne Gruppen aufgerufen
+    .do = cross_val_score und cross_validate übergeben fit die Gruppen mit params={"{"}"groups": groups{"}"}, GridSearchCV nur mit sklearn.set_config(enable_metadata_routing=True).
+
 estimator-without-groups = Die Namen der Bilder deuten auf { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
     } hin, wie etwa „{ $example }“, und fit wurde ohne Gruppen aufgerufen
-    .do = Wenn sie Patienten, Objektträger oder Gesichtsfelder sind, übergeben Sie fit die Gruppen: cross_val_score mit params, und GridSearchCV nur mit Metadata Routing von scikit-learn und set_fit_request(groups=True). Sonst können Bilder eines Patienten in Trainings- und Testset sein, und die Ergebnisse fallen zu optimistisch aus.
+    .do = Wenn sie Patienten, Objektträger oder Gesichtsfelder sind, übergeben Sie fit die Gruppen: cross_val_score und cross_validate mit params={"{"}"groups": groups{"}"}, und GridSearchCV nur mit sklearn.set_config(enable_metadata_routing=True). Sonst können Bilder eines Patienten in Trainings- und Testset sein, und die Ergebnisse fallen zu optimistisch aus.
 
 estimator-changed-classes = Das Rezept benennt Klassen um oder fasst sie zusammen, sodass Vorhersagen keine Labels aus y wären
     .do = Ändern Sie stattdessen die Labels in y, und entfernen Sie classes.rename, classes.merge und classes.by_domain aus dem Rezept.

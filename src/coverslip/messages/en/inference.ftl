@@ -72,11 +72,17 @@ estimator-empty-label = A label in y is empty
 estimator-equal-labels = Two labels in y are the same class { $name }: { $labels }
     .do = Spaces around labels and the encoding of accents do not distinguish classes. Use one spelling.
 
+estimator-columns = X is a data frame with several columns: { $columns }
+    .do = Pass the column of the images, such as X[["path"]].
+
+estimator-needs-groups = needs_groups is true, and fit was called without groups
+    .do = cross_val_score and cross_validate pass groups to fit with params={"{"}"groups": groups{"}"}, GridSearchCV only with sklearn.set_config(enable_metadata_routing=True).
+
 estimator-without-groups = The names of the images suggest { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
     } such as '{ $example }', and fit was called without groups
-    .do = If they are patients, slides or fields, pass groups to fit: cross_val_score with params, and GridSearchCV only with metadata routing of scikit-learn and set_fit_request(groups=True). Otherwise images of one patient can be in the training and the test set, and the results are too optimistic.
+    .do = If they are patients, slides or fields, pass groups to fit: cross_val_score and cross_validate with params={"{"}"groups": groups{"}"}, and GridSearchCV only with sklearn.set_config(enable_metadata_routing=True). Otherwise images of one patient can be in the training and the test set, and the results are too optimistic.
 
 estimator-changed-classes = The recipe renames or merges classes, so that predictions would not be labels of y
     .do = Change the labels in y instead, and remove classes.rename, classes.merge and classes.by_domain from the recipe.
