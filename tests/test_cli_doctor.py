@@ -35,6 +35,14 @@ def test_a_sound_installation_has_no_errors_and_writes_nothing(
 
 
 @pytest.mark.slow
+def test_a_torchvision_that_other_programs_cannot_import_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    imported = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True, check=False)
+    _, answer = examined(capsys)
+    codes = {finding["code"] for finding in answer["warnings"]}
+    assert ("doctor-torchvision" in codes) == (imported.returncode != 0)
+
+
+@pytest.mark.slow
 @pytest.mark.exhaustive
 def test_it_works_without_extras() -> None:
     without = (

@@ -112,6 +112,7 @@ def _findings() -> tuple[list[Failure], list[Failure]]:
         failures.append(failure("doctor-networks", reason=reason))
     else:
         warnings += gpu_findings(_gpus(), _devices(), is_cuda_build=_is_cuda_build())
+        warnings += _torchvision_findings()
     if (total := memory_mib() * 2**20) < _LEAST_MEMORY_BYTES:
         warnings.append(failure("doctor-little-memory", size=size_in_words(total)))
     for folder, variable in _folders().values():
@@ -136,6 +137,19 @@ def gpu_findings(gpus: Sequence[str], devices: Sequence[str], *, is_cuda_build: 
         yield failure("doctor-gpu-without-cuda", gpus=", ".join(gpus))
     elif gpus and "cuda" not in devices:
         yield failure("doctor-gpu-not-usable", gpus=", ".join(gpus))
+
+
+def _torchvision_findings() -> Iterator[Failure]:
+    """Yield why notebooks and other programs cannot import torchvision or timm."""
+    import torch
+    import torchvision
+
+    from coverslip.models._libraries import torchvision_fits
+
+    if not torchvision_fits:
+        version, _, build = torch.__version__.partition("+")
+        versions = {"torchvision": torchvision.__version__, "torch": torch.__version__}
+        yield failure("doctor-torchvision", **versions, version=version, build=build or "cpu")
 
 
 def _finding_as_json(finding: Failure) -> dict[str, Any]:  # Any: JSON values

@@ -50,12 +50,16 @@ def _remove_torchvision() -> None:
             del sys.modules[name]
 
 
+torchvision_fits = True
+"""Whether torchvision's operators load beside this PyTorch. Otherwise only coverslip can import it."""
+
 with without_compiler():
     try:
         import torchvision
     except RuntimeError as error:
         if "torchvision::nms" not in str(error):
             raise
+        torchvision_fits = False
         _remove_torchvision()
         # The declarations exist only as long as this object.
         _declared: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # Any: untyped in PyTorch

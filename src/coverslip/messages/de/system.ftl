@@ -64,10 +64,13 @@ doctor-networks = Es kann kein Netz aufgebaut werden: { $reason }
     .do = Vielleicht passen Pakete nicht zusammen. Installieren Sie coverslip in einer neuen Umgebung.
 
 doctor-gpu-without-cuda = Dieser Rechner hat eine GPU ({ $gpus }), aber PyTorch ist nur für Prozessoren installiert
-    .do = Trainings auf der GPU sind viel schneller. Installieren Sie PyTorch dafür: `uv pip install --reinstall torch --torch-backend auto`
+    .do = Trainings auf der GPU sind viel schneller. Installieren Sie PyTorch dafür: `uv pip install --reinstall torch torchvision --torch-backend auto`
 
 doctor-gpu-not-usable = PyTorch kann die GPU dieses Rechners nicht verwenden ({ $gpus })
     .do = Vielleicht ist ihr Treiber zu alt für diese Version von PyTorch. Installieren Sie den neuesten Treiber der GPU.
+
+doctor-torchvision = torchvision { $torchvision } passt nicht zu PyTorch { $torch }, sodass `import torchvision` und `import timm` außer in coverslip scheitern
+    .do = Notebooks und andere Programme in dieser Umgebung brauchen die passende Version: `pip uninstall --yes torchvision`, dann `pip install torch=={ $version } torchvision --index-url https://download.pytorch.org/whl/{ $build }`
 
 doctor-little-memory = Dieser Rechner hat { $size } Arbeitsspeicher
     .do = Trainings brauchen etwa 4 GB. Schließen Sie andere Programme, wählen Sie ein kleineres Netz, oder verwenden Sie einen anderen Rechner.

@@ -64,10 +64,13 @@ doctor-networks = No network can be built: { $reason }
     .do = Packages may not fit together. Install coverslip in a new environment.
 
 doctor-gpu-without-cuda = This computer has a GPU ({ $gpus }), but PyTorch is installed for processors only
-    .do = Trainings on the GPU are much faster. Install PyTorch for it: `uv pip install --reinstall torch --torch-backend auto`
+    .do = Trainings on the GPU are much faster. Install PyTorch for it: `uv pip install --reinstall torch torchvision --torch-backend auto`
 
 doctor-gpu-not-usable = PyTorch cannot use the GPU of this computer ({ $gpus })
     .do = Its driver may be too old for this version of PyTorch. Install the newest driver of the GPU.
+
+doctor-torchvision = torchvision { $torchvision } does not fit PyTorch { $torch }, so that `import torchvision` and `import timm` fail except in coverslip
+    .do = Notebooks and other programs in this environment need the build that fits: `pip uninstall --yes torchvision`, then `pip install torch=={ $version } torchvision --index-url https://download.pytorch.org/whl/{ $build }`
 
 doctor-little-memory = This computer has { $size } of memory
     .do = Trainings need about 4 GB. Close other programs, choose a smaller network, or use another computer.
