@@ -14,6 +14,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.cli._show import filled_table, results_console
 from coverslip.datasets.index.opening import open_dataset
+from coverslip.datasets.names import one_line
 from coverslip.runs.recipe import Recipe
 
 ATTACK = "\x1b]0;gone\x07\x9b31mred"
@@ -39,6 +40,12 @@ def test_a_terminal_is_shown_control_characters_of_texts_and_tables(capsys: pyte
     out = capsys.readouterr().out
     assert out.count(SHOWN) == 3
     assert not _OBEYED.search(out)
+
+
+def test_spaces_without_a_line_break_are_spaces_in_messages() -> None:
+    p_value = "p\N{NO-BREAK SPACE}<\N{NARROW NO-BREAK SPACE}0.001"
+    assert one_line(p_value) == p_value
+    assert one_line("a\N{LINE SEPARATOR}b") == r"a\u2028b"
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])

@@ -55,9 +55,14 @@ def name_from_text(text: str) -> str:
 
 def one_line(text: str, longest: int = 120) -> str:
     """Return `text` for a message: control characters and line ends are escaped, and a long text is shortened."""
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(text))
+    escaped = "".join(c if _is_shown(c) else c.encode("unicode_escape").decode() for c in printable(text))
     half = longest // 2 - 2
     return escaped if len(escaped) <= longest else f"{escaped[:half]} … {escaped[-half:]}"
+
+
+def _is_shown(character: str) -> bool:
+    """Return whether a character is visible or a space, also one without a line break, which numbers contain."""
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def clean_label(text: str) -> str:
