@@ -75,6 +75,14 @@ test('the search finds sections by all words, headings first, and links lead to 
   expect(hitsOf(sections, 'groups')[0]!.excerpt).toBe('Leakage of groups.');
 });
 
+test('pages of errors are the last hits of the search, whose headings are codes', () => {
+  const sections = [
+    ...sectionsOf('problems', '# Errors\n\n### no-leakage\n\nleakage'),
+    ...sectionsOf('data', '# Data\n\nleakage'),
+  ];
+  expect(hitsOf(sections, 'leakage').map(({ section }) => section.page)).toEqual(['data', 'problems']);
+});
+
 test('links to the index lead to the start of the help', () => {
   expect(addressOf('README.md#tutorial', 'app', ['README'])).toBe('help#tutorial');
 });

@@ -44,7 +44,9 @@ export function sectionsOf(page: string, markdown: string): Section[] {
 export const addressOfSection = ({ page, heading }: Section) =>
   `help${page === 'README' ? '' : `/${page}`}${heading && `#${anchorOf(heading)}`}`;
 
-/** The sections that contain all words of the query; those with the words in a heading first. */
+const isError = (section: Section) => section.page === 'problems'; // its headings are codes of errors
+
+/** The sections that contain all words of the query; those with the words in a heading first, errors last. */
 export function hitsOf(sections: readonly Section[], query: string): Hit[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return [];
@@ -60,7 +62,7 @@ export function hitsOf(sections: readonly Section[], query: string): Hit[] {
     ];
   });
   return scored
-    .sort((a, b) => b.score - a.score)
+    .sort((a, b) => +isError(a.section) - +isError(b.section) || b.score - a.score)
     .slice(0, MOST_HITS)
     .map(({ section, at }) => {
       const from = section.text.lastIndexOf(' ', Math.max(0, at - EXCERPT / 3)) + 1;
