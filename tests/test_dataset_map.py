@@ -93,7 +93,7 @@ def test_the_map_in_the_app_has_current_labels_and_all_readable_images(tmp_path:
     start_map(workspace, dataset)
     do_jobs(workspace)
     state = map_state(workspace, dataset)
-    assert (state.error, state.state, state.n, state.n_missing) == (None, "ready", 24, 1)
+    assert (state.error, state.state, state.n, state.n_missing) == (None, "ready", 24, 0)
     again = start_map(workspace, dataset)
     assert (again.state in ("waiting", "running"), again.created) == (True, state.created)
     stop_job(workspace, again.job_id or "")

@@ -72,7 +72,7 @@ class MapState(ResultState):
     n: int
     """Images on the map that are still in the dataset."""
     n_missing: int
-    """Images of the dataset that are not on the map."""
+    """Readable images of the dataset that are not on the map."""
     classes: list[str]
     """The classes, as the points count them."""
     groups: list[str]
@@ -94,15 +94,16 @@ def map_state(workspace: Workspace, dataset_id: str) -> MapState:
         stored = _stored_map(connection, dataset_id)
         groups = _group_names(connection, dataset_id)
         rows = np.zeros(0, np.int64) if stored is None else _map_columns(stored)[0]
-        present = list(connection.execute(select(images.c.row_id).where(images.c.dataset_id == dataset_id)).scalars())
-    n = int(np.isin(rows, present).sum())
+        query = select(images.c.row_id, images.c.problem).where(images.c.dataset_id == dataset_id)
+        problem_of = {row.row_id: row.problem for row in connection.execute(query)}
+    on_map = problem_of.keys() & set(rows.tolist())
     if stored is not None and work.started is not None and work.started <= _time_of(stored) <= time.time():
         work = replace(work, state=None, progress=None, error=None)  # its result is stored
     return MapState(
         **work.of_result("not-requested" if stored is None else "ready"),
         created=None if stored is None else stored.created,
-        n=n,
-        n_missing=len(present) - n,
+        n=len(on_map),
+        n_missing=sum(problem != "unreadable" for row_id, problem in problem_of.items() if row_id not in on_map),
         classes=class_order(row.class_names, row.summary["classes"]),
         groups=groups,
         jobs=_jobs_with_predictions(workspace, dataset_id),
