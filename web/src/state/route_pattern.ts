@@ -25,3 +25,9 @@ export function matchRoute(pattern: string, path: string): Record<string, string
   }
   return parameters;
 }
+
+/** The tab that an address names; the first one if it names none of these. */
+export function tabOf<Id extends string>(query: URLSearchParams, ids: readonly Id[]): Id {
+  const named = query.get('tab');
+  return ids.find((id) => id === named) ?? ids[0]!;
+}
