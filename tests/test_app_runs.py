@@ -404,6 +404,9 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     second = queue_run(lab.client, lab.cells, QUICK)
     until(lambda: lab.get(f"jobs/{first}")["state"] == "running")
     assert lab.get(f"jobs/{second}")["queue_position"] == 1
+    started = lab.get(f"jobs/{first}")
+    assert started["began"] >= started["created"][:19]
+    assert lab.get(f"jobs/{second}")["began"] is None
     assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
     assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"
     until(lambda: lab.get(f"jobs/{first}")["epoch"])

@@ -52,6 +52,9 @@ test('only the selected epoch is marked, with the rule of its selection', () => 
   expect(markedEpoch(instant)).toBeNull();
   expect(new Set([last, done, best, instant].map(selectionText)).size).toBe(4);
   expect(selectionText({ ...last, epochs: [] })).toBe('');
+  const whole = { ...instant, n_epochs: 2 };
+  expect(selectionText(instant)).toContain('2 of 18 epochs');
+  expect(selectionText(whole)).not.toContain('epochs,');
 });
 
 test('example images are grouped by predicted class, correct ones first', () => {

@@ -78,7 +78,7 @@ report-finetuning-not-better = Die Feinabstimmung verbesserte die Validierungser
 report-finished-early = Die Feinabstimmung wurde nach { $n_epochs } von { $n_planned ->
         [one] { $n_planned } Epoche
        *[other] { $n_planned } Epochen
-    } beendet und verbesserte die Validierungsergebnisse nicht, daher wird der Sofort-Klassifikator behalten.
+    } beendet und hatte die Validierungsergebnisse bis dahin nicht verbessert, daher wird der Sofort-Klassifikator behalten.
 
 report-time-for-all = Etwa { $time } würden für alle { $n_epochs } Epochen genügen.
 

@@ -78,7 +78,7 @@ report-finetuning-not-better = Fine-tuning did not improve validation results, s
 report-finished-early = Fine-tuning was ended after { $n_epochs } of { $n_planned ->
         [one] { $n_planned } epoch
        *[other] { $n_planned } epochs
-    } and did not improve validation results, so the instant classifier is kept.
+    } and had not improved validation results by then, so the instant classifier is kept.
 
 report-time-for-all = About { $time } would allow all { $n_epochs } epochs.
 

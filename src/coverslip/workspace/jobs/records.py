@@ -379,6 +379,8 @@ class JobFacts(DocumentedFields):
     """Why it failed."""
     created: str
     """Time of the request; ISO 8601, UTC."""
+    began: str | None
+    """Start of its last process; ISO 8601, UTC; null while it waits for one, and for an imported classifier."""
     ended: str | None
     """ISO 8601, UTC; null until it ends, and for an imported classifier."""
 
@@ -396,6 +398,7 @@ def facts_of(
         "queue_position": queue.index(job.id) + 1 if job.id in queue else None,
         "error": failure_of_job(job, status) if state == "failed" else None,
         "created": job.created,
+        "began": None if status is None or state in ("queued", "starting") else status.began,
         "ended": end_time(state, status),
     }
 

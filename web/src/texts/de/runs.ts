@@ -168,8 +168,12 @@ export const runs: Texts['runs'] = {
         `Gewählt wird die Epoche mit den besten Validierungsergebnissen, zurzeit Epoche ${count(epoch)}.`,
       last: (epoch) => `Gewählt: Epoche ${count(epoch)}, die letzte.`,
       best: (epoch) => `Gewählt: Epoche ${count(epoch)}, die beste auf Validierungsbildern.`,
-      instant:
-        'Gewählt: der Sofort-Klassifikator. Die Feinabstimmung hat die Validierungsergebnisse nicht genug verbessert.',
+      instant: (epoch, n) => {
+        if (!epoch)
+          return 'Gewählt: der Sofort-Klassifikator. Keine Epoche der Feinabstimmung wurde vollständig.';
+        const after = epoch < n ? `In ${count(epoch)} von ${count(n)} Epochen` : 'Insgesamt';
+        return `Gewählt: der Sofort-Klassifikator. ${after} hat die Feinabstimmung die Validierungsergebnisse nicht genug verbessert.`;
+      },
     },
     finish: 'Jetzt abschließen und evaluieren …',
     finishTitle: 'Dieses Training jetzt abschließen?',

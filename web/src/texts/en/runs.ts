@@ -158,7 +158,11 @@ export const runs = {
         `The epoch with the best validation results is selected, currently epoch ${count(epoch)}.`,
       last: (epoch: number) => `Selected: epoch ${count(epoch)}, the last.`,
       best: (epoch: number) => `Selected: epoch ${count(epoch)}, the best on validation images.`,
-      instant: 'Selected: the instant classifier. Fine-tuning did not improve the validation results enough.',
+      instant: (epoch: number, n: number) => {
+        if (!epoch) return 'Selected: the instant classifier. No epoch of fine-tuning was completed.';
+        const after = epoch < n ? `In ${count(epoch)} of ${count(n)} epochs, fine-tuning` : 'Fine-tuning';
+        return `Selected: the instant classifier. ${after} did not improve the validation results enough.`;
+      },
     },
     finish: 'Finish now and evaluate …',
     finishTitle: 'Finish this training now?',

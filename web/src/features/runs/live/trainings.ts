@@ -37,11 +37,12 @@ export function markedEpoch(training: Training): MarkedEpoch {
 export function selectionText(training: Training): string {
   const words = texts.runs.live.selection;
   const { selected_epoch, selected_stage, checkpoint_selection, n_epochs } = training;
-  if (!training.epochs.length) return '';
-  if (selected_stage === 'instant') return words.instant;
+  const last = training.epochs.at(-1)?.epoch;
+  if (last === undefined) return '';
+  if (selected_stage === 'instant') return words.instant(last, n_epochs ?? last);
   if (selected_stage === 'finetune' && selected_epoch)
     return checkpoint_selection === 'last' ? words.last(selected_epoch) : words.best(selected_epoch);
-  if (checkpoint_selection === 'last') return words.lastLater(n_epochs ?? training.epochs.length);
+  if (checkpoint_selection === 'last') return words.lastLater(n_epochs ?? last);
   return selected_epoch ? words.bestSoFar(selected_epoch) : '';
 }
 
