@@ -8,7 +8,7 @@ from drawing import write_cells
 from image_sets import in_lists
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FloatRect, Locator, Page
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +34,52 @@ def test_no_image_is_labeled_before_one_is_selected(page: "Page", app_server: Ru
     app_server.until(f"datasets/{images['id']}", lambda dataset: dataset["n_label_changes"] == 1)
     listed = app_server.get(f"lists/{images['id']}/rows")["items"]
     assert [k for k, image in enumerate(listed) if image["label"] != image["label_before"]] == [1]
+
+
+def box_of(locator: "Locator") -> "FloatRect":
+    box = locator.bounding_box()
+    assert box is not None
+    return box
+
+
+def lower_edge(locator: "Locator") -> float:
+    box = box_of(locator)
+    return box["y"] + box["height"]
+
+
+def test_each_labeling_key_answers_with_image_and_class_and_neither_moves_nor_covers_images(
+    page: "Page", app_server: RunningApp
+) -> None:
+    images = app_server.opened(write_cells(app_server.root / "answers", 24, classes=("large", "medium", "small")))
+    first, second = (each["image_id"] for each in app_server.get(f"lists/{images['id']}/rows?limit=2")["items"])
+    open_page(page, f"/datasets/{images['id']}?tab=images")
+    gallery, notices = page.get_by_role("grid"), page.get_by_role("status").locator(".notice")
+    page.get_by_role("gridcell").first.click()
+    before = box_of(gallery)
+    for key, answer in (
+        ("3", f"{first}: small"),
+        ("2", f"{second}: medium"),
+        ("Control+z", f"{second}: large"),
+        ("Control+z", f"{first}: large"),
+        ("Control+Shift+Z", f"{first}: small"),
+    ):
+        page.keyboard.press(key)
+        notices.get_by_text(answer).wait_for()
+        assert notices.count() == 1
+        assert box_of(gallery) == before
+        assert lower_edge(notices) <= before["y"]
+    page.keyboard.press("Delete")
+    notices.get_by_text(f"{first}: No class").wait_for()  # which offers to suggest images, in a line above the gallery
+
+    page.get_by_role("gridcell").first.dblclick()
+    viewer = page.get_by_role("dialog")
+    stage = viewer.locator(".middle")
+    stage.wait_for()
+    before = box_of(stage)
+    page.keyboard.press("2")
+    viewer.locator(".notice").get_by_text("medium").wait_for()
+    assert box_of(stage) == before
+    assert lower_edge(viewer.locator(".notice")) <= before["y"]
 
 
 def test_all_matching_images_but_one_are_labeled_and_undone(page: "Page", app_server: RunningApp, images: Any) -> None:
