@@ -364,6 +364,31 @@ def test_roc_curves_are_of_the_largest_number_of_training_images(trained: Run, t
     assert of_few != expected
 
 
+@pytest.mark.parametrize("folds", [(), ("folds/1", "folds/2")])
+def test_roc_curves_are_the_mean_of_networks_and_do_not_pool_their_probabilities(
+    trained: Run, tmp_path: Path, folds: tuple[str, ...]
+) -> None:
+    plan = plan_of(
+        {"datasets": ["cells"], "models": [SMALL_NETWORK], "folds": 0, "repeats": 2, "published": ["mobincep"]}
+    )
+    cells = cells_of(plan, tmp_path / "out")
+    for cell in cells:
+        for folder in (cell.run.folder, *(cell.run.folder / fold for fold in folds)):
+            shutil.copytree(trained.folder, folder)
+    (expected,) = roc_panels(plan, cells[:1])
+    table = (cells[0].run.folds or (cells[0].run,))[-1].folder / "predictions.csv"
+    rows = rows_of_table(table)
+    columns = [name for name in rows[0] if name.startswith("p:")]
+    scaled = [{**row, **{name: str(float(row[name]) / 10) for name in columns}} for row in rows]  # the order remains
+    write_table(table, tuple(rows[0]), scaled)
+    (panel,) = roc_panels(plan, cells_of(plan, tmp_path / "out"))
+    assert [line.auroc for line in panel.lines] == pytest.approx([line.auroc for line in expected.lines])
+    areas = [float(np.trapezoid(line.curve.y, line.curve.x)) for line in panel.lines]
+    assert areas == pytest.approx([line.auroc for line in panel.lines], abs=0.01)
+    averages = {line.name: line.auroc for line in panel.lines if line.name.endswith("-average")}
+    assert averages["macro-average"] == pytest.approx(trained.metrics["macro_auroc"].value)
+
+
 def test_classifiers_are_compared_over_images_and_not_over_copies(trained: Run, tmp_path: Path) -> None:
     runs = [Run(shutil.copytree(trained.folder, tmp_path / name)) for name in ("first", "second")]
     tested = [row.image_id for row in trained.predictions]

@@ -360,9 +360,16 @@ def micro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
 def macro_roc_curve(probability: np.ndarray, label: np.ndarray) -> Curve | None:
     """Return the mean of the classes' ROC curves at each false positive rate; the area below it is the macro-AUROC.
 
-    Args as of `micro_roc_curve`; None if no class has a curve. At most 2,001 rates are used.
+    Args as of `micro_roc_curve`; None if no class has a curve.
     """
-    curves = [roc_curve(probability[:, k], label == k, n_points=_MOST_RATES) for k in range(probability.shape[1])]
+    is_class = label[:, None] == np.arange(probability.shape[1])
+    return mean_roc_curve(
+        [roc_curve(*columns, n_points=_MOST_RATES) for columns in zip(probability.T, is_class.T, strict=True)]
+    )
+
+
+def mean_roc_curve(curves: Sequence[Curve | None]) -> Curve | None:
+    """Return the mean of ROC curves at each false positive rate (at most 2,001 rates); None without curves."""
     points = [(np.array(curve.x), np.array(curve.y)) for curve in curves if curve is not None]
     if not points:
         return None

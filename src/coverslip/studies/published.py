@@ -15,14 +15,23 @@ import numpy as np
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.intervals import Units, group_codes, metric_with_interval
-from coverslip.evaluation.metrics import Curve, Influence, macro_roc_curve, micro_roc_curve, roc_curve
+from coverslip.evaluation.metrics import (
+    Curve,
+    Influence,
+    auroc,
+    macro_roc_curve,
+    mean_roc_curve,
+    micro_roc_curve,
+    roc_curve,
+)
 from coverslip.evaluation.results import Metric
-from coverslip.evaluation.table import CLASS_METRICS, METRICS
+from coverslip.evaluation.table import CLASS_METRICS, METRICS, score
 from coverslip.messages import text
 from coverslip.models import model_info
 from coverslip.runs.documents import Document
 from coverslip.runs.folder import Run
 from coverslip.runs.images import original_id
+from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe, protocol_code
 from coverslip.runs.recipe_keys import values_of
 from coverslip.studies.cells import Cell, finished
@@ -183,24 +192,24 @@ def _shown_beside(row: PublishedPlan, datasets: Mapping[str, str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RocLine:
-    """The ROC curve of a class, or an average over classes."""
+    """The ROC curve of a class, or an average over classes: the mean of those of the networks."""
 
     name: str
-    auroc: float  # the area below it
+    auroc: float  # mean of the networks, as in the tables
     curve: Curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RocPanel:
-    """The ROC curves of a network on the test images of a dataset, over all splits and seeds."""
+    """The ROC curves of a variant on a dataset, as the mean over the networks of all splits and seeds.
+
+    Probabilities of different networks have no common scale, so their test images are not pooled.
+    """
 
     dataset: str
     arm: str
     name: str  # of the variant
     lines: tuple[RocLine, ...]
-
-
-_N_ROC_POINTS = 60
 
 
 def roc_panels(plan: StudyPlan, cells: Iterable[Cell]) -> list[RocPanel]:
@@ -222,21 +231,29 @@ def roc_panels(plan: StudyPlan, cells: Iterable[Cell]) -> list[RocPanel]:
 
 def _roc_lines(runs: Sequence[Run]) -> Iterator[RocLine]:
     try:
-        measured, classes = [run.predictions.measured() for run in runs], runs[0].predictions.classes
+        of_networks = [_network_curves(network.predictions) for run in runs for network in run.folds or (run,)]
     except CoverslipError:  # a file was changed or removed
         return
-    probability, label = (
-        np.concatenate([getattr(each, array) for each in measured]) for array in ("probability", "label")
-    )
-    curves = {name: roc_curve(probability[:, k], label == k, n_points=_N_ROC_POINTS) for k, name in enumerate(classes)}
-    if len(classes) > 2:
-        curves |= {
-            "macro-average": macro_roc_curve(probability, label),
-            "micro-average": micro_roc_curve(probability, label),
-        }
-    for name, curve in curves.items():
+    for name in dict.fromkeys(name for curves in of_networks for name in curves):
+        lines = [curves[name] for curves in of_networks if name in curves]
+        curve = mean_roc_curve([curve for _, curve in lines])
         if curve is not None:
-            yield RocLine(name=name, auroc=float(np.trapezoid(curve.y, curve.x)), curve=curve)
+            yield RocLine(name=name, auroc=float(np.mean([area for area, _ in lines])), curve=curve)
+
+
+def _network_curves(predictions: Predictions) -> dict[str, tuple[float, Curve]]:
+    """Return AUROC and ROC curve of each class of one network, and of the averages if there are more than two."""
+    measured = predictions.measured()
+    probability, label = measured.probability, measured.label
+    curves: dict[str, tuple[float, Curve | None]] = {
+        name: (auroc(probability[:, k], label == k).value, roc_curve(probability[:, k], label == k))
+        for k, name in enumerate(predictions.classes)
+    }
+    if len(predictions.classes) > 2:
+        areas = score(probability, label, names=["macro_auroc", "micro_auroc"])
+        curves["macro-average"] = areas["macro_auroc"], macro_roc_curve(probability, label)
+        curves["micro-average"] = areas["micro_auroc"], micro_roc_curve(probability, label)
+    return {name: (area, curve) for name, (area, curve) in curves.items() if curve is not None}
 
 
 # What a published protocol and a recipe add: the differences between the arms of a study.

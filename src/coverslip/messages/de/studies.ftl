@@ -330,7 +330,7 @@ study-paper-schemas = Schemata und Beispiele ohne Ergebnisse: { $items }.
 study-roc =
     .title = ROC-Kurven
 
-study-roc-drawing = ROC-Kurven von { $network } auf den Testbildern aller Aufteilungen. Legenden zeigen die Fläche unter der Kurve der Mittelwerte und der vier Klassen mit den kleinsten Flächen.
+study-roc-drawing = ROC-Kurven von { $network }, als Mittelwert über die Netze aller Aufteilungen und Seeds, jedes auf seinen eigenen Testbildern. Legenden zeigen die mittlere Fläche unter der Kurve (AUROC) der Mittelwerte und der vier Klassen mit den kleinsten Flächen.
 
 study-published = Veröffentlichte Werte stammen von anderen Bildern und Protokollen, daher werden sie nicht gegen die Werte dieser Studie getestet. Jeder Wert dieser Studie ist der Mittelwert über die Datensätze, deren Namen den Namen des veröffentlichten Datensatzes enthalten, oder sonst über alle Datensätze. Von Datensätzen mit gemeinsamen Bildern zählt einer. Wenn die Publikation nicht angibt, wie eine Metrik über Klassen gemittelt wird, wird der Makro-Mittelwert dieser Studie gezeigt.
     .title = Veröffentlichte Werte

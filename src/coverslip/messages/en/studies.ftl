@@ -330,7 +330,7 @@ study-paper-schemas = Schemas and examples without results: { $items }.
 study-roc =
     .title = ROC curves
 
-study-roc-drawing = ROC curves of { $network } on the test images of all splits. Legends show the area under the curve of the averages and of the four classes with the lowest areas.
+study-roc-drawing = ROC curves of { $network }, as the mean over the networks of all splits and seeds, each on its own test images. Legends show the mean area under the curve (AUROC) of the averages and of the four classes with the lowest areas.
 
 study-published = Published values are from other images and protocols, so they are not tested against the values of this study. Each value of this study is the mean over the datasets whose names contain the name of the published dataset, or else over all datasets. Of datasets with common images, one counts. If the publication does not state how a metric is averaged over classes, the macro average of this study is shown.
     .title = Published values
