@@ -165,6 +165,7 @@ def test_each_preset_names_its_networks_and_a_recipe_for_a_single_training(lab: 
     assert all(network["has_weights"] for network in presets["mobincep"]["networks"][:3])  # random
     assert not presets["mobincep"]["networks"][3]["has_weights"]  # of VGG19
     assert presets["two-step"]["initial_weights"] == ["imagenet", "scratch", "two-step"]
+    assert [name for name, preset in presets.items() if preset["recipe"] is None] == ["two-step"]
     assert [arm["name"] for arm in presets["mobincep"]["arms"]] == ["A", "B", "C", "image-split"]
     assert all(arm["meaning"] for preset in presets.values() for arm in preset["arms"])
     assert [network["name"] for network in presets["mobincep"]["networks"] if network["is_own"]] == [

@@ -219,7 +219,7 @@ def test_studies_have_it_off() -> None:
     from coverslip.studies.presets import PRESETS, preset_recipe
 
     for name in PRESETS:
-        assert preset_recipe(name).refit_all is False
+        assert preset_recipe(name, ["init=imagenet"]).refit_all is False
 
 
 def test_an_image_that_changes_during_the_training_leaves_the_tested_classifier(

@@ -1,6 +1,7 @@
 """Presets: each publication's study on the user's own images."""
 
 import csv
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.results import Metric
 from coverslip.messages import text
+from coverslip.runs.recipe import Pretraining
 from coverslip.runs.recipe_keys import load_recipe
 from coverslip.studies.cells import cells_of
 from coverslip.studies.comparing import compare_study
 from coverslip.studies.figures import forest_drawing, size_drawing
 from coverslip.studies.plan import StudyPlan, load_plan, plan_of, save_plan
-from coverslip.studies.presets import PRESETS, preset_plan, preset_recipe
+from coverslip.studies.presets import PRESETS, notes_of_plan, preset_plan, preset_recipe
 from coverslip.studies.published import arm_settings, not_stated, published_rows
 from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
@@ -56,13 +58,27 @@ def test_every_preset_is_a_plan_whose_trainings_are_all_valid(
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_recipe_of_a_publication_is_that_of_its_study(name: str, two_folders: list[Path], tmp_path: Path) -> None:
-    recipe = preset_recipe(name)
+    recipe = preset_recipe(name, ["init=imagenet"] if name == "two-step" else [])
     plan = preset_plan(name, two_folders, arms=["B"], all_tables=True)
     cells = plan_study(plan, tmp_path / "out")
     of_study = {"split": recipe.split, "group": None, "seed": recipe.seed}  # folds, groups and seeds
     same = [cell for cell in cells if cell.recipe.model_copy(update=of_study) == recipe]
     assert same, name
     assert all(cell.recipe.split.val == recipe.split.val for cell in same if name != "mobincep")  # it compares shares
+
+
+def test_the_recipe_of_two_steps_needs_the_images_of_the_first(
+    two_folders: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, target = map(str, two_folders)
+    with pytest.raises(BadRecipe) as refusal:
+        preset_recipe("two-step")
+    assert refusal.value.code == "preset-without-first-step"
+    assert main(["train", target, "--recipe", "two-step"]) == 1
+    assert "init.train_on" in capsys.readouterr().err
+    recipe = preset_recipe("two-step", [f"init.train_on={first}"])
+    assert isinstance(recipe.init, Pretraining)
+    assert (recipe.init.train_on, recipe.optimizer) == (first, "adam-then-sgd")
 
 
 @pytest.mark.exhaustive
@@ -181,19 +197,63 @@ def test_settings_that_a_publication_does_not_state_are_listed_for_the_arms_that
 ) -> None:
     for name in PRESETS:
         plan = preset_plan(name, two_folders, is_small=is_small)
-        assert len(plan.notes) == is_small + len(PRESETS[name].deviations)
-        lines = notes_of(plan)[len(plan.notes) :]
+        assert len(plan.notes) == is_small
+        lines = not_stated(plan, cells_of(plan, Path("out")))
         assert len(lines) == (2 if name == "efficientnetv2-cell" else 1)  # there, A and B differ in copies
         assert all(key in line for line in lines for key in PRESETS[name].not_stated)
         assert not any("image_size = null" in line for line in lines)
         changed = plan.model_copy(update={"seeds": (7, 8)})
-        assert all("seed = 7, 8" in line for line in notes_of(changed)[len(plan.notes) :])
+        assert all("seed = 7, 8" in line for line in not_stated(changed, cells_of(changed, Path("out"))))
     plan = preset_plan("mobincep", two_folders, is_small=True)
     assert "epochs = 2" in notes_of(plan)[-1]
 
 
 def notes_of(plan: StudyPlan) -> list[str]:
-    return [*plan.notes, *not_stated(plan, cells_of(plan, Path("out")))]
+    return notes_of_plan(plan, cells_of(plan, Path("out")))
+
+
+def has_note(plan: StudyPlan, code: str, **parameters: str) -> bool:
+    """Return whether a plan has the note; words of parameters that are not given match any."""
+    words = re.escape(text(code, **{name: parameters.get(name, "ANY") for name in ("arms", "networks", "settings")}))
+    return any(re.fullmatch(words.replace("ANY", ".*"), note) for note in notes_of(plan))
+
+
+def test_differences_from_a_publication_are_those_of_the_plan(two_folders: list[Path]) -> None:
+    aimic, all_of_aimic = (preset_plan("aimic", two_folders, all_tables=each) for each in (False, True))
+    example = "optimizer = adam; learning_rate = 0.0001; epochs = 500; patience = 50"
+    assert has_note(aimic, "deviation-aimic-example", arms="A, B", settings=example)
+    small = preset_plan("aimic", two_folders, is_small=True)
+    assert has_note(small, "deviation-aimic-example", settings=example.replace("500", "2"))
+    assert [has_note(plan, "deviation-auxiliary-heads") for plan in (aimic, all_of_aimic)] == [False, True]
+    assert [has_note(plan, "deviation-networks") for plan in (aimic, all_of_aimic)] == [True, False]
+    assert has_note(aimic, "deviation-aimic-epoch", arms="A")
+    assert has_note(aimic, "deviation-near-duplicates", arms="B")
+    only_b = preset_plan("aimic", two_folders, arms=["B"])
+    assert not has_note(only_b, "deviation-aimic-epoch")
+    assert not notes_of(preset_plan("aimic", two_folders, arms=["C"]))
+
+    mobilevit, all_of_mobilevit = (preset_plan("mobilevit-mn", two_folders, all_tables=each) for each in (False, True))
+    assert has_note(mobilevit, "deviation-mobilevit-both-classes")
+    assert has_note(mobilevit, "deviation-folds", settings="split.folds = 5")
+    assert [has_note(each, "deviation-mobilevit-attention") for each in (mobilevit, all_of_mobilevit)] == [False, True]
+    assert [has_note(each, "deviation-mobilevit-separable") for each in (mobilevit, all_of_mobilevit)] == [True, True]
+    small = preset_plan("mobilevit-mn", two_folders, is_small=True)
+    assert not has_note(small, "deviation-mobilevit-separable")  # all from random weights
+    assert has_note(small, "deviation-random-weights", networks="trans_DSC_SE_NAM, MobileViT") or has_note(
+        small, "deviation-random-weights", networks="MobileViT, trans_DSC_SE_NAM"
+    )
+
+    mobincep = preset_plan("mobincep", two_folders)
+    assert has_note(mobincep, "deviation-mobincep-intensities", settings="scaling = auto")
+    assert not has_note(mobincep, "deviation-mobincep-mobilenet")
+    two_step, all_of_two_step = (preset_plan("two-step", two_folders, all_tables=each) for each in (False, True))
+    assert [has_note(each, "deviation-two-step-degraded") for each in (two_step, all_of_two_step)] == [False, True]
+    assert has_note(two_step, "deviation-two-step-epoch")
+    efficientnet = preset_plan("efficientnetv2-cell", two_folders, arms=["B"])
+    assert not has_note(efficientnet, "deviation-efficientnet-copies")
+    assert not has_note(efficientnet, "deviation-efficientnet-nasnet")
+    for name in ("aimic", "mobilevit-mn"):
+        assert {"resize", "pad_color"} <= set(PRESETS[name].not_stated)
 
 
 def test_mobincep_trains_what_its_tables_need(tmp_path: Path) -> None:

@@ -119,8 +119,7 @@ def preset(
     from coverslip.cli._show import results_console, table_of
     from coverslip.reports.metric_rows import column_titles
     from coverslip.studies.plan import save_plan
-    from coverslip.studies.presets import PRESETS
-    from coverslip.studies.published import not_stated
+    from coverslip.studies.presets import PRESETS, notes_of_plan
     from coverslip.studies.study import plan_study
 
     console = results_console()
@@ -138,7 +137,7 @@ def preset(
     save_plan(study_plan, out)
     cells = plan_study(study_plan, out.parent)
     console.print(text("command-plan", path=out, n_trainings=len(cells)), soft_wrap=True)
-    for note in (*study_plan.notes, *not_stated(study_plan, cells)):
+    for note in notes_of_plan(study_plan, cells):
         console.print(text("command-deviation", note=note), soft_wrap=True)
 
 

@@ -182,10 +182,10 @@ def images_and_recipe(
     from coverslip.runs.recipe import Recipe
     from coverslip.runs.recipe_keys import with_settings
 
-    choices = _recipe_of(recipe) if recipe is not None else Recipe()
-    choices = with_settings(choices, [*([f"model={model}"] if model else []), *(settings or [])])
+    settings = [*([f"model={model}"] if model else []), *(settings or [])]
     if crop_size is not None:
-        choices = with_settings(choices, [f"crop_size={crop_size}"])
+        settings.append(f"crop_size={crop_size}")
+    choices = with_settings(Recipe(), settings) if recipe is None else _recipe_of(recipe, settings)
     dataset = pipeline.open_dataset(
         one_or_all(data),
         group=group,
@@ -196,14 +196,14 @@ def images_and_recipe(
     return dataset, choices
 
 
-def _recipe_of(name: str) -> "Recipe":
-    """Return the recipe in a file, or the recipe of a publication."""
-    from coverslip.runs.recipe_keys import load_recipe
+def _recipe_of(name: str, settings: list[str]) -> "Recipe":
+    """Return the recipe in a file, or the recipe of a publication, with settings."""
+    from coverslip.runs.recipe_keys import load_recipe, with_settings
     from coverslip.studies.presets import preset_recipe
 
     file = Path(name)
     is_file = file.exists() or file.suffix or file.name != name
-    return load_recipe(file) if is_file else preset_recipe(name)
+    return with_settings(load_recipe(file), settings) if is_file else preset_recipe(name, settings)
 
 
 def _next_free(parent: Path, name: str) -> Path:

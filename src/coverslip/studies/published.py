@@ -360,14 +360,17 @@ def not_stated(plan: StudyPlan, cells: Iterable[Cell]) -> list[str]:
             recipes.setdefault(cell.dataset.arm, []).append(cell.recipe)
     arms_of: dict[str, list[str]] = {}
     for arm in plan.arms:
-        if arm.not_stated and (values := [_written_values(recipe) for recipe in recipes.get(arm.name, ())]):
-            settings = (
-                f"{key} = {', '.join(dict.fromkeys(each[key] for each in values))}"
-                for key in arm.not_stated
-                if key in values[0]
-            )
-            arms_of.setdefault("; ".join(settings), []).append(arm.name)
+        if arm.not_stated and (of_arm := recipes.get(arm.name)):
+            arms_of.setdefault(settings_in_words(of_arm, arm.not_stated), []).append(arm.name)
     return [text("preset-not-stated", arms=", ".join(arms), settings=settings) for settings, arms in arms_of.items()]
+
+
+def settings_in_words(recipes: Sequence[Recipe], keys: Sequence[str]) -> str:
+    """Return the values of keys in recipes as text. Keys that the recipes do not have are left out."""
+    values = [_written_values(recipe) for recipe in recipes]
+    return "; ".join(
+        f"{key} = {', '.join(dict.fromkeys(each[key] for each in values))}" for key in keys if key in values[0]
+    )
 
 
 def _written_values(recipe: Recipe) -> dict[str, str]:

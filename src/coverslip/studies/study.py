@@ -35,7 +35,8 @@ from coverslip.studies.cells import (
 )
 from coverslip.studies.comparing import StudyComparison, compare_study
 from coverslip.studies.plan import StudyPlan, load_plan, save_plan
-from coverslip.studies.published import arm_differences, arm_settings, not_stated, protocol_stamps, roc_panels
+from coverslip.studies.presets import notes_of_plan
+from coverslip.studies.published import arm_differences, arm_settings, protocol_stamps, roc_panels
 from coverslip.studies.report import write_study_report
 from coverslip.studies.results import (
     ResultRow,
@@ -345,7 +346,7 @@ def _compared(plan: StudyPlan, cells: list[Cell], folder: Path) -> StudyComparis
         idle_first_steps=tuple(idle_first_steps(cells)),
         distances=tuple(read_distances(folder)),
         heat_maps=tuple(read_heat_maps(folder)),
-        notes=(*plan.notes, *not_stated(plan, cells)),
+        notes=tuple(notes_of_plan(plan, cells)),
         protocols=tuple(protocol_stamps(plan, cells)),
         roc_panels=tuple(roc_panels(plan, cells)),
     )

@@ -61,6 +61,9 @@ pretraining-on = Vortraining auf { $dataset }
 
 own-study = Vergleich von Netzen
 
+preset-without-first-step = Das Rezept von { $preset } hat zwei Schritte, und die Bilder seines ersten Schritts fehlen
+    .do = Nennen Sie sie: `--set init.train_on=DATEN`. Um einen Schritt mit zweien zu vergleichen, führen Sie `coverslip study run { $preset } DATEN DATEN` aus.
+
 unknown-arm = Diese Studie hat keinen Arm „{ $name }“
     .do = Wählen Sie aus: { $arms }.
 
@@ -433,24 +436,6 @@ preset-not-stated = In der Publikation nicht angegeben. Werte in { $arms }: { $s
 
 # Deviations of a preset from its publication
 
-deviation-aimic-epoch = Nur für sein ausgearbeitetes Beispiel gibt der Artikel an, dass die Genauigkeit auf Testbildern die Epoche bestimmt. Im Arm A tut coverslip dies in allen Folds.
-
-deviation-efficientnet-folds = Alle Arme verwenden zehn Folds statt einer Aufteilung mit einem Zehntel der Bilder.
-
-deviation-efficientnet-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die beste auf Validierungsbildern.
-
-deviation-efficientnet-copies = Der Artikel gibt nicht an, wie viele augmentierte Bilder er aus jedem Bild machte. In den Armen A und copies macht coverslip vier Kopien (eine bei der kleinen Größe).
-
-deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Der Artikel gibt seine Initialisierung nicht an.
-
-deviation-efficientnet-scaling = Der Artikel teilt Intensitäten durch 255, und das Netz von Keras tut dies mit seinen Standardwerten selbst. Der Artikel gibt nicht an, ob Intensitäten zweimal skaliert wurden. Nur das Netz „scaled twice“ wird auf diese Weise trainiert.
-
-deviation-mobilevit-folds = Alle Arme verwenden fünf Folds statt einer Aufteilung.
-
-deviation-mobilevit-augmentation = In einer Epoche wird jedes Bild der seltenen Klasse fünfmal gezogen, mit unterschiedlicher Datenaugmentierung. Ebenso viele Bilder der häufigen Klasse werden gezogen, in jeder Epoche andere. Der Artikel machte die augmentierten Bilder und entfernte Bilder der häufigen Klasse einmal vor dem Training.
-
-deviation-mobilevit-epoch = Der Artikel gibt nicht an, welche Epoche behalten wird. In dieser Vorlage ist es die beste auf Validierungsbildern, weil der Artikel ein Validierungsset hat.
-
 deviation-mobilevit-separable = Eine dichte Faltung wird durch das ähnlichste separable Paar ersetzt. Der Artikel gibt seine Methode nicht an.
 
 deviation-mobilevit-attention = Der Ort der Attention ist aus den gedruckten Parameterzahlen erschlossen (placement: counts).
@@ -463,16 +448,42 @@ deviation-mobincep-architecture = Der Artikel gibt weder Breiten und Tiefe des N
 
 deviation-augmentation-ranges = Die Publikation gibt nur die Arten der Datenaugmentierung an. coverslip hat ihre Bereiche gewählt.
 
-deviation-duplicates-together = Duplikate sind im selben Set einer Aufteilung, ausgenommen Beinahe-Duplikate in Armen, die nach Bildern aufteilen.
-
 deviation-two-step-degraded = Beide Datensätze werden auch mit Unschärfe, kleinerem Inhalt und Rauschen in Training und Test verwendet, weil der Artikel seine Ergebnisse mit der Qualität der Bilder erklärt.
 
 deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des ersten Schritts auf dessen Validierungsbildern, auch wenn sie dort nicht besser als ImageNet-Gewichte ist. Der Artikel gibt seine Epoche nicht an.
 
 deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.
 
-deviation-training-share = Die Publikation trainiert auf 80 % der Bilder jedes Folds. In dieser Vorlage behalten alle Arme Validierungsbilder und trainieren auf 60 %, damit A − B nicht die Wirkung von mehr Bildern ist.
-
-deviation-auxiliary-heads = GoogLeNet und Inception-v3 haben im Training keine Hilfsausgänge.
-
 deviation-two-step-momentum = SGD hat ein Momentum von 0,9. Der Artikel gibt es nicht an.
+
+deviation-duplicates = Exakte Duplikate sind im selben Set einer Aufteilung.
+
+deviation-near-duplicates = In { $arms } sind Beinahe-Duplikate im selben Set einer Aufteilung.
+
+deviation-folds = Statt einer Aufteilung gibt es Folds: { $settings }.
+
+deviation-epoch = In { $arms } wird die Epoche behalten, die auf Validierungsbildern die beste ist. Die Publikation gibt nicht an, welche Epoche sie behielt.
+
+deviation-training-share = Die Publikation hat keine Validierungsbilder. In { $arms } ist ein Teil der Bilder für die Validierung ({ $settings }), damit die Arme auf gleich vielen Bildern trainieren.
+
+deviation-aimic-example = Die Publikation gibt Adam, eine Lernrate von 0,0001, 500 Epochen und eine Geduld von 50 Epochen nur für ihr ausgearbeitetes Beispiel an. Für den Vergleich nennt sie gleiche Einstellungen aller Netze, aber nicht welche. In { $arms }: { $settings }.
+
+deviation-aimic-epoch = Nur für ihr ausgearbeitetes Beispiel gibt die Publikation an, dass die Genauigkeit auf Testbildern die Epoche bestimmt. In { $arms } tut coverslip dies in allen Trainings.
+
+deviation-efficientnet-copies = Die Publikation gibt nicht an, wie viele augmentierte Bilder sie aus jedem Bild machte. In { $arms }: { $settings }.
+
+deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Die Publikation gibt seine Initialisierung nicht an.
+
+deviation-efficientnet-scaling = Die Publikation teilt Intensitäten durch 255, und das Netz von Keras tut dies mit seinen Standardwerten selbst. Sie gibt nicht an, ob Intensitäten zweimal skaliert wurden. Im Plan: { $settings }.
+
+deviation-mobilevit-repeats = In jeder Epoche werden andere Bilder der häufigen Klasse gezogen, so viele wie von der seltenen Klasse mit ihren Wiederholungen ({ $settings }). Die Publikation machte augmentierte Bilder der seltenen Klasse und entfernte Bilder der häufigen Klasse einmal vor dem Training.
+
+deviation-mobilevit-both-classes = Trainingsbilder beider Klassen werden augmentiert. Die Publikation augmentierte nur die der seltenen Klasse.
+
+deviation-mobincep-intensities = Die Publikation bringt alle Bilder auf „denselben dynamischen Intensitätsbereich“ und gibt nicht an, wie. Im Plan: { $settings }.
+
+deviation-auxiliary-heads = Diese Netze haben im Training keine Hilfsausgänge: { $networks }.
+
+deviation-networks = Dem Plan fehlen diese Netze der Publikation: { $networks }.
+
+deviation-random-weights = Diese Netze beginnen mit zufälligen Gewichten, weil ihre vortrainierten Gewichte nicht Teil der Installation sind: { $networks }.

@@ -61,6 +61,9 @@ pretraining-on = pretraining on { $dataset }
 
 own-study = Comparison of networks
 
+preset-without-first-step = The recipe of { $preset } has two steps, and the images of its first step are missing
+    .do = Name them: `--set init.train_on=DATA`. To compare one step with two, run `coverslip study run { $preset } DATA DATA`.
+
 unknown-arm = There is no arm '{ $name }' in this study
     .do = Choose from: { $arms }.
 
@@ -433,24 +436,6 @@ preset-not-stated = Not stated in the publication. Values in { $arms }: { $setti
 
 # Deviations of a preset from its publication
 
-deviation-aimic-epoch = For its worked example only, the paper states that the accuracy on test images selects the epoch. In arm A, coverslip does so in all folds.
-
-deviation-efficientnet-folds = All arms use ten folds instead of one split with a tenth of the images.
-
-deviation-efficientnet-epoch = The paper does not state which epoch is kept. In this preset, it is the best on validation images.
-
-deviation-efficientnet-copies = The paper does not state how many augmented images it made of each image. In arms A and copies, coverslip makes four copies (one with the small size).
-
-deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras if they were imported, and from random weights otherwise. The paper does not state its initialization.
-
-deviation-efficientnet-scaling = The paper divides intensities by 255, and the network of Keras does so itself by default. The paper does not state whether intensities were scaled twice. Only the network “scaled twice” is trained in this way.
-
-deviation-mobilevit-folds = All arms use five folds instead of one split.
-
-deviation-mobilevit-augmentation = In an epoch, each image of the rare class is drawn five times, with different data augmentation. As many images of the frequent class are drawn, different ones in each epoch. The paper made the augmented images, and removed images of the frequent class, once before training.
-
-deviation-mobilevit-epoch = The paper does not state which epoch is kept. In this preset, it is the best on validation images, because the paper has a validation set.
-
 deviation-mobilevit-separable = A dense convolution is replaced by the most similar separable pair. The paper does not state its method.
 
 deviation-mobilevit-attention = The position of attention is inferred from the printed numbers of parameters (placement: counts).
@@ -463,16 +448,42 @@ deviation-mobincep-architecture = The paper does not state the widths and the de
 
 deviation-augmentation-ranges = The publication states only the types of data augmentation. coverslip chose their ranges.
 
-deviation-duplicates-together = Duplicates are in the same set of a split, except near-duplicates in arms that split by image.
-
 deviation-two-step-degraded = Both datasets are also used with blur, smaller content and noise in training and test, because the paper explains its results by the quality of images.
 
 deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
 
 deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
 
-deviation-training-share = The publication trains on 80% of the images of each fold. In this preset, all arms keep validation images and train on 60%, so that A − B is not the effect of more images.
-
-deviation-auxiliary-heads = GoogLeNet and Inception-v3 have no auxiliary heads in training.
-
 deviation-two-step-momentum = SGD has a momentum of 0.9. The paper does not state it.
+
+deviation-duplicates = Exact duplicates are in the same set of a split.
+
+deviation-near-duplicates = In { $arms }, near-duplicates are in the same set of a split.
+
+deviation-folds = Instead of one split, there are folds: { $settings }.
+
+deviation-epoch = In { $arms }, the epoch is kept that is best on validation images. The publication does not state which epoch it kept.
+
+deviation-training-share = The publication has no validation images. In { $arms }, a part of the images is for validation ({ $settings }), so that the arms train on equally many images.
+
+deviation-aimic-example = The publication states Adam, a learning rate of 0.0001, 500 epochs and a patience of 50 epochs for its worked example only. It says that the comparison had the same settings for all networks, but not which. In { $arms }: { $settings }.
+
+deviation-aimic-epoch = For its worked example only, the publication states that the accuracy on test images selects the epoch. In { $arms }, coverslip does so in all trainings.
+
+deviation-efficientnet-copies = The publication does not state how many augmented images it made of each image. In { $arms }: { $settings }.
+
+deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras if they were imported, and from random weights otherwise. The publication does not state its initialization.
+
+deviation-efficientnet-scaling = The publication divides intensities by 255, and the network of Keras does so itself by default. It does not state whether intensities were scaled twice. In the plan: { $settings }.
+
+deviation-mobilevit-repeats = In each epoch, other images of the frequent class are drawn, as many as of the rare class with its repeats ({ $settings }). The publication made augmented images of the rare class, and removed images of the frequent class, once before training.
+
+deviation-mobilevit-both-classes = Training images of both classes are augmented. The publication augmented those of the rare class only.
+
+deviation-mobincep-intensities = The publication brings all images to “the same dynamic intensity range” and does not state how. In the plan: { $settings }.
+
+deviation-auxiliary-heads = These networks have no auxiliary heads in training: { $networks }.
+
+deviation-networks = The plan lacks these networks of the publication: { $networks }.
+
+deviation-random-weights = These networks start from random weights, because their pretrained weights are not part of the installation: { $networks }.

@@ -1,6 +1,6 @@
 """Presets: studies of five publications, and their plans with the datasets of the user."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from coverslip.messages import text
 from coverslip.models import has_weights, model_info
 from coverslip.registry import Registry
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.recipe_keys import check_recipe
+from coverslip.runs.recipe_keys import check_recipe, with_settings
+from coverslip.studies.cells import Cell
 from coverslip.studies.plan import Changes, StudyPlan, merged_changes, name_of_source, plan_of
 from coverslip.studies.presets.publications import (
     AIMIC,
@@ -25,13 +26,24 @@ from coverslip.studies.presets.publications import (
     arms_of,
     published_recipe,
 )
+from coverslip.studies.published import not_stated, settings_in_words
 
-__all__ = ["PRESETS", "SMALL_PER_CLASS", "Preset", "arm_names", "model_name", "preset_plan", "preset_recipe"]
+__all__ = [
+    "PRESETS",
+    "SMALL_PER_CLASS",
+    "Preset",
+    "arm_names",
+    "model_name",
+    "notes_of_plan",
+    "preset_plan",
+    "preset_recipe",
+]
 
 PRESETS: Registry[Preset] = Registry("preset", [AIMIC, MOBILEVIT_MN, MOBINCEP, EFFICIENTNETV2_CELL, TWO_STEP])
 
 _SMALL: Changes = {"image_size": 64, "epochs": 2, "batch_size": 16}
 _SMALL_FOLDS, _SMALL_COPIES = 2, 1
+_SCRATCH = ", scratch"  # after the name of a network without pretrained weights
 
 
 def preset_plan(
@@ -69,17 +81,66 @@ def preset_plan(
     plan_arms = arms_of(preset, arms, _SMALL if is_small else {})
     if is_small:
         plan_arms = [_with_few_copies(arm) for arm in plan_arms]
-    return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": _notes(preset, is_small)})
+    notes = []
+    if is_small:
+        limits = {"n_folds": _SMALL_FOLDS, "n_images": SMALL_PER_CLASS}
+        notes = [text("preset-small-size", **limits, side=_SMALL["image_size"], n_epochs=_SMALL["epochs"])]
+    return plan_of({**plan, "arms": plan_arms, "recipe": {}, "notes": notes})
 
 
-def preset_recipe(name: str) -> Recipe:
+def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str]:
+    """Return the notes of a plan, and how its trainings differ from the publication.
+
+    Only arms with the recipe of the publication are compared with it.
+
+    Args:
+        plan: of the study.
+        cells: its trainings.
+    """
+    arms = {arm.name for arm in plan.arms if arm.not_stated}
+    published = [cell for cell in cells if cell.dataset.arm in arms and not cell.is_pretraining]
+    presets = [PRESETS[name] for name in plan.published if isinstance(name, str)] if published else []
+    differences = (
+        text(
+            deviation.code,
+            arms=", ".join(dict.fromkeys(cell.dataset.arm for cell in having)),
+            networks=", ".join(dict.fromkeys(cell.model for cell in having)),
+            settings=settings_in_words([cell.recipe for cell in having], deviation.keys),
+        )
+        for preset in presets
+        for deviation in preset.deviations
+        if (having := [cell for cell in published if deviation.is_in(cell.recipe)])
+    )
+    networks = (note for preset in presets for note in _notes_of_networks(preset, plan))
+    return [*plan.notes, *differences, *networks, *not_stated(plan, cells)]
+
+
+def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[str]:
+    """Yield which networks of the publication a plan lacks, and which have random instead of pretrained weights."""
+    recipes = {model.name: model.recipe for model in plan.models}
+    lacking, random = [], []
+    for model in preset.models:
+        name, recipe = (model, {}) if isinstance(model, str) else (model["name"], model["recipe"])
+        of_plan = recipes.get(name, recipes.get(f"{name}{_SCRATCH}"))
+        if of_plan is None:
+            lacking.append(name)
+        elif of_plan.get("init") == "scratch" != recipe.get("init"):
+            random.append(name)
+    for code, networks in (("deviation-networks", lacking), ("deviation-random-weights", random)):
+        if networks:
+            yield text(code, networks=", ".join(networks))
+
+
+def preset_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     """Return the recipe of a publication for a single training, without its folds and the shortcuts of its protocol.
 
     Args:
         name: of the preset.
+        settings: as of `with_settings`.
 
     Raises:
-        BadRecipe: the preset does not exist.
+        BadRecipe: the preset does not exist, or has two steps and no setting states the initialization; or a setting
+            is not valid.
     """
     preset = _find(name)
     model = next(each for each in preset.models if preset.recipe_model in (None, model_name(each)))
@@ -89,7 +150,10 @@ def preset_recipe(name: str) -> Recipe:
         published_recipe(preset),
     ]
     layers += [each.get("recipe", {}) for each in (model, regime) if isinstance(each, dict)]
-    return check_recipe(reduce(merged_changes, layers))
+    recipe = with_settings(check_recipe(reduce(merged_changes, layers)), [*settings])
+    if preset.has_two_steps and "init" not in recipe.model_fields_set:
+        raise BadRecipe("preset-without-first-step", preset=name)
+    return recipe
 
 
 def model_name(model: str | Changes) -> str:
@@ -178,19 +242,4 @@ def _with_weights(model: str | Changes) -> str | Changes:
     record = model_info(model)
     if record.weights is not None or record.weights_of is not None or has_weights(record):
         return model
-    return {"name": f"{model}, scratch", "recipe": {"model": model, "init": "scratch"}}
-
-
-def _notes(preset: Preset, is_small: bool) -> list[str]:
-    """Return the deviations from the publication in all arms as notes."""
-    notes = [text(code) for code in preset.deviations]
-    if is_small:
-        small = text(
-            "preset-small-size",
-            n_folds=_SMALL_FOLDS,
-            side=_SMALL["image_size"],
-            n_images=SMALL_PER_CLASS,
-            n_epochs=_SMALL["epochs"],
-        )
-        notes = [small, *notes]
-    return notes
+    return {"name": f"{model}{_SCRATCH}", "recipe": {"model": model, "init": "scratch"}}

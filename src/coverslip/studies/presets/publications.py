@@ -10,6 +10,7 @@ from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
+from coverslip.runs.recipe import Degrade, FromRun, Recipe
 from coverslip.studies.plan import READING_KEYS, Changes, merged_changes
 
 Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
@@ -24,6 +25,30 @@ def classes_of(dataset: Dataset) -> list[str]:
 
 
 SMALL_PER_CLASS = 20  # training images per class at the small size
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """A difference from the publication, in the trainings whose recipes have it."""
+
+    code: str  # of the message
+    is_in: Callable[[Recipe], bool] = lambda recipe: True
+    keys: tuple[str, ...] = ()  # of the recipe, whose values the message states
+
+
+# Deviations of several presets.
+_DUPLICATES = (
+    Deviation("deviation-duplicates"),
+    Deviation("deviation-near-duplicates", lambda recipe: recipe.split.near_duplicates == "together"),
+)
+_AUGMENTATION_RANGES = Deviation("deviation-augmentation-ranges")
+_VALIDATED_EPOCH = Deviation(
+    "deviation-epoch",
+    lambda recipe: (recipe.checkpoint_selection, recipe.checkpoint_selection_set) == ("best", "validation"),
+)
+_VALIDATION_SHARE = Deviation("deviation-training-share", lambda recipe: recipe.split.val > 0, ("split.val",))
+_FOLDS = Deviation("deviation-folds", lambda recipe: bool(recipe.split.folds), ("split.folds",))
+_AUXILIARY_HEADS = Deviation("deviation-auxiliary-heads", lambda recipe: recipe.model in ("googlenet", "inception_v3"))
 
 
 class Arrangement(Protocol):
@@ -57,8 +82,9 @@ class Preset:
     baseline: str | None = None
     small_baseline: str | None = None
     arrange: Arrangement = _unchanged  # the datasets of the plan
-    deviations: tuple[str, ...] = ()  # from the publication, in all arms: codes of messages
+    deviations: tuple[Deviation, ...] = ()  # from the publication, in the arms with its recipe
     regimes_of: Callable[[Sequence[Dataset], bool], tuple[str | Changes, ...]] | None = None  # None: always `regimes`
+    has_two_steps: bool = False  # networks are trained on another dataset first
     not_stated: tuple[str, ...] = ()  # recipe keys whose values the publication does not state
 
     @property
@@ -195,15 +221,18 @@ AIMIC = Preset(
         "balance": {"split": {"balance": "undersample"}},
     },
     deviations=(
-        "deviation-duplicates-together",
-        "deviation-aimic-epoch",
-        "deviation-training-share",
-        "deviation-auxiliary-heads",
+        *_DUPLICATES,
+        Deviation("deviation-aimic-example", keys=("optimizer", "learning_rate", "epochs", "patience")),
+        Deviation("deviation-aimic-epoch", lambda recipe: recipe.checkpoint_selection_set == "test"),
+        _VALIDATION_SHARE,
+        _AUXILIARY_HEADS,
     ),
     not_stated=(
         "batch_size",
         "last_batch",
         "image_size",
+        "resize",
+        "pad_color",
         "loss",
         "weight_decay",
         "schedule",
@@ -274,14 +303,16 @@ EFFICIENTNETV2_CELL = Preset(
     shortcuts={"image-split": {}, "copies": {"split": {"copies": 4}}},
     own_models=("first 200 of 271 frozen", "first blocks frozen", "nothing frozen"),
     deviations=(
-        "deviation-duplicates-together",
-        "deviation-efficientnet-folds",
-        "deviation-efficientnet-epoch",
-        "deviation-augmentation-ranges",
-        "deviation-efficientnet-copies",
-        "deviation-efficientnet-nasnet",
-        "deviation-efficientnet-scaling",
-        "deviation-auxiliary-heads",
+        *_DUPLICATES,
+        _FOLDS,
+        _VALIDATED_EPOCH,
+        _AUGMENTATION_RANGES,
+        Deviation("deviation-efficientnet-copies", lambda recipe: recipe.split.copies > 0, ("split.copies",)),
+        Deviation("deviation-efficientnet-nasnet", lambda recipe: recipe.model == "nasnet_mobile"),
+        Deviation(
+            "deviation-efficientnet-scaling", lambda recipe: recipe.model == "efficientnetv2_b0", ("normalization",)
+        ),
+        _AUXILIARY_HEADS,
     ),
     not_stated=(
         "weight_decay",
@@ -373,17 +404,29 @@ MOBILEVIT_MN = Preset(
     shortcuts={"image-split": {}, "augmented-validation": {"validation_copies": 4}},
     own_models=("trans_DSC_SE_NAM", "MobileViT"),
     deviations=(
-        "deviation-duplicates-together",
-        "deviation-mobilevit-folds",
-        "deviation-mobilevit-epoch",
-        "deviation-augmentation-ranges",
-        "deviation-mobilevit-augmentation",
-        "deviation-mobilevit-separable",
-        "deviation-mobilevit-attention",
-        "deviation-mobilevit-networks",
-        "deviation-auxiliary-heads",
+        *_DUPLICATES,
+        _FOLDS,
+        _VALIDATED_EPOCH,
+        _AUGMENTATION_RANGES,
+        Deviation("deviation-mobilevit-repeats", keys=("rare_class_repeats",)),
+        Deviation("deviation-mobilevit-both-classes"),
+        Deviation(
+            "deviation-mobilevit-separable",
+            lambda recipe: bool(recipe.model_options.get("dsc")) and recipe.init == "imagenet",
+        ),
+        Deviation(
+            "deviation-mobilevit-attention",
+            lambda recipe: (
+                recipe.model_options.get("placement") == "counts"
+                and not recipe.model_options["mv2_attention"] == recipe.model_options["mobilevit_attention"] == "none"
+            ),
+        ),
+        Deviation("deviation-mobilevit-networks"),
+        _AUXILIARY_HEADS,
     ),
     not_stated=(
+        "resize",
+        "pad_color",
         "optimizer",
         "loss",
         "schedule",
@@ -472,11 +515,12 @@ MOBINCEP = Preset(
     own_models=(_MOBINCEP, "Mobincep, cross-entropy"),
     arrange=_of_ratios,
     deviations=(
-        "deviation-duplicates-together",
-        "deviation-augmentation-ranges",
-        "deviation-mobincep-architecture",
-        "deviation-mobincep-mobilenet",
-        "deviation-auxiliary-heads",
+        *_DUPLICATES,
+        _AUGMENTATION_RANGES,
+        Deviation("deviation-mobincep-intensities", keys=("scaling",)),
+        Deviation("deviation-mobincep-architecture", lambda recipe: recipe.model == "mobincep"),
+        Deviation("deviation-mobincep-mobilenet", lambda recipe: recipe.model == "mobilenet_v2"),
+        _AUXILIARY_HEADS,
     ),
     not_stated=(
         "epochs",
@@ -613,14 +657,15 @@ TWO_STEP = Preset(
     own_models=("mobilenet_v3_large", "mobilenet_v2"),
     arrange=_through_each_other,
     regimes_of=_regimes_of,
+    has_two_steps=True,
     deviations=(
-        "deviation-duplicates-together",
-        "deviation-augmentation-ranges",
-        "deviation-two-step-degraded",
-        "deviation-two-step-epoch",
-        "deviation-two-step-duplicates",
-        "deviation-two-step-momentum",
-        "deviation-training-share",
+        *_DUPLICATES,
+        _AUGMENTATION_RANGES,
+        Deviation("deviation-two-step-degraded", lambda recipe: recipe.degrade != Degrade()),
+        Deviation("deviation-two-step-epoch", lambda recipe: isinstance(recipe.init, FromRun)),
+        Deviation("deviation-two-step-duplicates", lambda recipe: isinstance(recipe.init, FromRun)),
+        Deviation("deviation-two-step-momentum"),
+        _VALIDATION_SHARE,
     ),
     not_stated=(
         "batch_size",

@@ -30,10 +30,10 @@ from coverslip.studies.presets import (
     Preset,
     arm_names,
     model_name,
+    notes_of_plan,
     preset_plan,
     preset_recipe,
 )
-from coverslip.studies.published import not_stated
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
 from coverslip.workspace.jobs.records import add_job, new_job_folder, register_function
@@ -86,8 +86,9 @@ class StudyPreset(DocumentedFields):
     """Most training images of each class at the small size."""
     arms: list[StudyArm]
     """Empty: it is not the study of a publication."""
-    recipe: Values
-    """Its recipe for a single training: values of dotted keys."""
+    recipe: Values | None
+    """Its recipe for a single training: values of dotted keys. Null: it has two steps, so that a single training needs
+    another dataset, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def list_presets() -> list[StudyPreset]:
             repeats=each.repeats,
             small_per_class=SMALL_PER_CLASS,
             arms=[StudyArm(name, text("study-arm", arm=name)) for name in arm_names(each)],
-            recipe=_values(preset_recipe(each.name)),
+            recipe=None if each.has_two_steps else _values(preset_recipe(each.name)),
         )
         for each in PRESETS.values()
     ]
@@ -214,7 +215,7 @@ def outlook(workspace: Workspace, choices: StudyChoices) -> StudyOutlook:
         without_weights=sorted(
             {cell.model for cell in cells if cell.recipe.init == "imagenet" and _lacks_weights(cell.recipe.model)}
         ),
-        notes=[*plan.notes, *not_stated(plan, cells)],
+        notes=notes_of_plan(plan, cells),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 

@@ -25,7 +25,7 @@ from coverslip.studies.cells import CellWord, as_trained, cells_of, finished
 from coverslip.studies.cells import state_of as state_of_cell
 from coverslip.studies.comparing import DatasetComparison, StudyComparison, verdict
 from coverslip.studies.plan import StudyPlan, load_plan
-from coverslip.studies.published import not_stated
+from coverslip.studies.presets import notes_of_plan
 from coverslip.studies.report import study_sections
 from coverslip.studies.study import study_comparison
 from coverslip.workspace.datasets.labels import refuse_exchanged_files
@@ -162,7 +162,7 @@ def study_story(workspace: Workspace, job: Job) -> StudyStory:
         metric_title=METRICS[plan.primary_metric].title,
         folds=plan.folds,
         trainings=trainings_of(workspace, job),
-        notes=[*plan.notes, *not_stated(plan, [as_trained(cell) for cell in cells_in(job.folder)])],
+        notes=notes_of_plan(plan, [as_trained(cell) for cell in cells_in(job.folder)]),
         plan_text=as_yaml(plan.model_dump(mode="json", exclude_defaults=True)),
     )
 
