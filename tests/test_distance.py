@@ -11,6 +11,7 @@ from refusing import refusing
 
 import coverslip as cs
 from coverslip.cli import main
+from coverslip.datasets.names import dataset_names
 from coverslip.evaluation import distances
 from coverslip.evaluation.distances import (
     _permute,
@@ -179,6 +180,7 @@ def test_a_dataset_is_nearer_to_its_other_half_than_to_noise(
     assert near["mmd2"]["value"] < far["mmd2"]["low"]
     assert far["coral"]["value"] > near["coral"]["value"]
     assert [of_set["n_groups"] for of_set in answer["sets"]] == [9, 9, None]
+    assert [of_set["name"] for of_set in answer["sets"]] == ["first", "second", "all"]
     assert answer["meaning"] == text("meaning-of-distances")
 
 
@@ -200,6 +202,13 @@ def test_datasets_of_one_image_again_and_again_are_refused(trained: Run, tmp_pat
             Image.new("RGB", (40 + i, 40 + i), (90, 80, 70)).save(tmp_path / name / f"{i}.png")
     with refusing(cs.CoverslipError, "datasets-look-the-same"):
         cs.distance([tmp_path / "here", tmp_path / "there"], run=trained.folder)
+
+
+def test_datasets_have_the_names_of_their_tables_or_folders(tmp_path: Path) -> None:
+    (tmp_path / "lab.2").mkdir()
+    assert dataset_names([tmp_path / "f" / "qband.csv", tmp_path / "f" / "gband.csv"]) == ["qband", "gband"]
+    assert dataset_names([tmp_path / "q" / "cells.csv", tmp_path / "g" / "cells.csv"]) == ["q", "g"]
+    assert dataset_names([tmp_path / "q" / "images.csv", tmp_path / "lab.2"]) == ["q", "lab.2"]
 
 
 def test_one_dataset_alone_has_no_distance(cells: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from coverslip.counts import count_groups
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.names import one_line
+from coverslip.datasets.names import dataset_names, one_line
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.engines import Features, embed
@@ -157,7 +157,7 @@ def distance(
     Args:
         datasets: two or more: folders, tables, opened datasets. Labels are optional, so any folder of images can be a
             reference.
-        names: their names; default: those of their folders.
+        names: their names; default: those of their folders or tables.
         run: the run whose classifier computes the features; default: pretrained features of a network's last layer.
         model: that network; default: the recipe's.
         image_size: side in pixels of its input; default: its own.
@@ -229,13 +229,10 @@ def _open_ungrouped(source: ImageSource) -> Dataset:
 
 
 def _dataset_names(opened: Sequence[Dataset]) -> list[str]:
-    """Return the names of the datasets, after their folders."""
-    names = []
-    for each in opened:
-        source = "in memory" if each.is_in_memory else Path(str(each.opening.sources[0]))
-        name = source if isinstance(source, str) else source.parent.name if source.is_file() else source.name
-        names.append(name)
-    return names
+    """Return the names of the datasets, after their folders or tables."""
+    sources = (Path(str(each.opening.sources[0])) for each in opened if not each.is_in_memory)
+    names = iter(dataset_names([*sources]))
+    return ["in memory" if each.is_in_memory else next(names) for each in opened]
 
 
 def _number_equal_names(names: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coverslip.images.formats import image_suffixes
@@ -16,6 +16,22 @@ _LIKE_BYTE = re.compile(r"\\(?=x(?:[89a-f][0-9a-f]|5c))")
 def source_name(root: Path) -> str:
     """Return a short name for a source: that of its folder, or of the folder of its table."""
     return printable(root.name) or "root"
+
+
+def dataset_name(path: Path) -> str:
+    """Return the name of a folder or the stem of a table; of a table with a generic name, that of its folder."""
+    if path.is_dir():
+        return path.name
+    is_generic = path.suffix and path.stem in ("images", "labels", "table") and path.parent.name
+    return path.parent.name if is_generic else path.stem
+
+
+def dataset_names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of folders and tables; if some are equal, those of the folders of the tables."""
+    names = [dataset_name(path) for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    return [path.parent.name if path.suffix and not path.is_dir() else path.name for path in paths]
 
 
 def posix_below(path: Path, root: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from coverslip.datasets.names import dataset_name
 from coverslip.datasets.text_tables import is_table
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import CLASS_METRICS, scored_metrics
@@ -71,7 +72,7 @@ class PartPlan(RecipeSection):
     def _name_from_path(cls, value: Any) -> Any:  # Any: a YAML value
         if isinstance(value, dict) and not value.get("name") and value.get("path"):
             paths = _as_list(value["path"])
-            return {**value, "name": " + ".join(name_of_source(Path(str(path))) for path in paths)}
+            return {**value, "name": " + ".join(dataset_name(Path(str(path))) for path in paths)}
         return value
 
     @property
@@ -386,15 +387,6 @@ def _with_paths(plan: StudyPlan, convert: Callable[[str], str]) -> StudyPlan:
 
     whole: StudyPlan = converted(plan)
     return whole
-
-
-def name_of_source(path: Path) -> str:
-    """Return the stem of a path, or the folder's name for a table with a generic name."""
-    return (
-        path.parent.name
-        if path.suffix and path.stem in ("images", "labels", "table") and path.parent.name
-        else path.stem
-    )
 
 
 def _in_words(fault: Any) -> str:  # Any: Pydantic's ErrorDetails

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from coverslip.datasets.index.records import Dataset
+from coverslip.datasets.names import dataset_name
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, CoverslipError, Stopped
 from coverslip.evaluation.metrics import confusion_matrix
@@ -429,12 +430,13 @@ def measure_distances(cells: Sequence[Cell], folder: Path, *, emit: Emit = ignor
     from coverslip.audit.features import distance
 
     pairs, measured = _first_steps(cells), list[StepDistance]()
+    names_of_paths = {cell.dataset.path: cell.dataset.plan_name for cell in cells if not cell.is_pretraining}
     _Distances(distances=()).write(folder / _DISTANCES_FILE)
     for done, (second, first) in enumerate(pairs, start=1):
         try:
             sets = [images_of(second.run), images_of(first.run)]
-            names = (second.dataset.name, "its first step")
-            recipe = second.recipe
+            first_name = names_of_paths.get(first.dataset.path) or dataset_name(Path(first.dataset.path[0]))
+            names, recipe = (second.dataset.name, first_name), second.recipe
             result = distance(sets, names=names, model=recipe.model, image_size=recipe.image_size, emit=emit)
         except Stopped:
             raise
@@ -445,7 +447,7 @@ def measure_distances(cells: Sequence[Cell], folder: Path, *, emit: Emit = ignor
         measured.append(
             StepDistance(
                 dataset=second.dataset.name,
-                first=str(first.dataset.path[0]),
+                first=first_name,
                 model=second.model,
                 regime=second.regime,
                 mmd2=pair.mmd2,

@@ -5,6 +5,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from coverslip.datasets.names import dataset_names
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
 from coverslip.models import has_weights, model_info
@@ -12,7 +13,7 @@ from coverslip.registry import Registry
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import check_recipe, with_settings
 from coverslip.studies.cells import Cell
-from coverslip.studies.plan import Changes, StudyPlan, merged_changes, name_of_source, plan_of
+from coverslip.studies.plan import Changes, StudyPlan, merged_changes, plan_of
 from coverslip.studies.presets.publications import (
     AIMIC,
     EFFICIENTNETV2_CELL,
@@ -176,9 +177,7 @@ def _dataset_plans(data: Sequence[str | Path | Dataset], group: Sequence[str], p
         raise BadRecipe("wrong-number-of-group-patterns", n_patterns=len(pattern), n_datasets=n_datasets)
     groups, patterns = _for_each(group, n_datasets), _for_each(pattern, n_datasets)
     paths = [Path(path).absolute() for path in data if not isinstance(path, dict)]
-    by_file = [name_of_source(path) for path in paths]
-    by_folder = [path.parent.name if path.suffix else path.name for path in paths]
-    stems = by_file if len(set(by_file)) == len(by_file) else by_folder
+    stems = dataset_names(paths)
     names = (stem if stems.count(stem) == 1 else f"{stem} {i}" for i, stem in enumerate(stems, 1))
     return [
         source
