@@ -16,6 +16,7 @@ from coverslip.events import Event, Noted
 from coverslip.images.preprocessing import Degradation, degraded
 from coverslip.messages import text
 from coverslip.models.networks import cost_of_model
+from coverslip.runs.documents import rows_of_table, write_table
 from coverslip.runs.folder import Run
 from coverslip.studies.cells import cells_of, state_of
 from coverslip.studies.comparing import StudyComparison
@@ -23,7 +24,7 @@ from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.settings import idle_first_steps, tried_choices
 from coverslip.studies.study import plan_study, resume_study, study_comparison
 from coverslip.studies.timing import cell_seconds
-from coverslip.studies.variants import read_latencies
+from coverslip.studies.variants import _by_class, read_latencies
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,23 @@ def test_a_class_alone_and_among_others_is_measured_over_all_splits(tmp_path: Pa
         assert merged[name].single["recall"].value == pytest.approx(recall)
     accuracy = merged[None].single["accuracy"]
     assert accuracy.value == pytest.approx(np.mean([row.predicted == row.label for row in predictions]))
-    assert "groups" in accuracy.method  # an image that both splits test is one unit
+    assert "over images (Student's t" in accuracy.method  # an image that both splits test is one unit
+
+
+def test_an_interval_of_few_images_without_groups_needs_images(trained: Run, tmp_path: Path) -> None:
+    """The images are units of the interval, because several splits test them."""
+    for number in (1, 2):
+        shutil.copytree(trained.folder, tmp_path / str(number))
+    few = {row.image_id for name in trained.predictions.classes for row in [r for r in trained.predictions if r.label == name][:2]}
+    for number in (1, 2):
+        file = tmp_path / str(number) / "predictions.csv"
+        rows = [row for row in rows_of_table(file) if row["image_id"] in few]
+        write_table(file, tuple(rows[0]), rows)
+        split = tmp_path / str(number) / "split.csv"
+        write_table(split, tuple(rows_of_table(split)[0]), [{**row, "group": ""} for row in rows_of_table(split)])
+    of_class = _by_class([Run(tmp_path / "1"), Run(tmp_path / "2")], None)
+    reasons = {metrics["recall"].reason.code for name, (_, metrics) in of_class.items() if name is not None}
+    assert reasons == {"interval-needs-images"}
 
 
 @pytest.mark.exhaustive

@@ -148,10 +148,13 @@ class Units:
     has_name: np.ndarray | None = None  # (n_images,) bool: whether the image has a group; None: all or none have one
 
     @classmethod
-    def of(cls, label: np.ndarray, group: np.ndarray | None, n_classes: int) -> "Units":
+    def of(
+        cls, label: np.ndarray, group: np.ndarray | None, n_classes: int, has_name: np.ndarray | None = None
+    ) -> "Units":
         """Return the groups, and the images without a group, as units; single images without groups."""
         code = np.arange(len(label)) if group is None else group_codes(group)
-        has_name = None if group is None else has_group_name(group)
+        if group is not None and has_name is None:
+            has_name = has_group_name(group)
         return cls(code, int(code.max()) + 1, label, n_classes, group is not None, has_name)
 
     def n_counted(self, is_counted: np.ndarray) -> int:
@@ -167,8 +170,9 @@ class Units:
     @property
     def name(self) -> str:
         """What the units are, for the method of an interval."""
-        are_groups = self.has_name is None or bool(self.has_name.all())
-        return "groups" if are_groups else "groups and images without a group"
+        if self.has_name is None or self.has_name.all():
+            return "groups"
+        return "groups and images without a group" if self.has_name.any() else "images"
 
     @property
     def method(self) -> str:
@@ -200,6 +204,8 @@ def metric_with_interval(
         n_correct, n_groups = round(value * n_images), units.n_groups(counted)
         metric = replace(metric, n_correct=n_correct, n_images=n_images, n_groups=n_groups)
     if units.has_groups and n_units < FEWEST_GROUPS:
+        if units.name == "images":
+            return replace(metric, reason=message("interval-needs-images", n_needed=FEWEST_GROUPS))
         return replace(metric, reason=message("interval-needs-groups", n_groups=n_units, n_needed=FEWEST_GROUPS))
     if units.n < 2:
         return replace(metric, reason=message("interval-of-one-image"))

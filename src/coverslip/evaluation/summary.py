@@ -215,7 +215,11 @@ def _by_domain(
 
 
 def per_class(
-    probability: np.ndarray, label: np.ndarray, predicted: np.ndarray | None = None, group: np.ndarray | None = None
+    probability: np.ndarray,
+    label: np.ndarray,
+    predicted: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    has_group: np.ndarray | None = None,
 ) -> list[ClassScores]:
     """Return the scores of each class, in the order of columns.
 
@@ -225,7 +229,7 @@ def per_class(
     check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    units = Units.of((label == 0).astype(int), group, 2)
+    units = Units.of((label == 0).astype(int), group, 2, has_group)
     return [_class_scores(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
 
 

@@ -373,6 +373,7 @@ def metric_intervals(
     label: np.ndarray,
     group: np.ndarray | None,
     *,
+    has_group: np.ndarray | None = None,
     predicted: np.ndarray | None = None,
     metrics: Sequence[str] | None = None,
     on_progress: OnMetrics = ignore_metrics,
@@ -384,6 +385,8 @@ def metric_intervals(
         label: (n_images,) int in [0, n_classes).
         group: (n_images,) names of groups, which are resampled as a whole. Each empty name or None is a separate group.
             None instead of an array treats images as independent. The class frequencies are random, not fixed.
+        has_group: (n_images,) bool, whether the name is that of a group, and not of an image that is listed several
+            times; None: every name is.
         predicted: (n_images,) int, the decided class; None takes the class of highest probability.
         metrics: names out of `METRICS`; None takes all `scored_metrics`.
         on_progress: called with the number of metrics that are done.
@@ -396,7 +399,7 @@ def metric_intervals(
     """
     check_arrays(probability, label)
     records = [METRICS.find(name) for name in (scored_metrics() if metrics is None else metrics)]
-    units = Units.of(label, group, probability.shape[1])
+    units = Units.of(label, group, probability.shape[1], has_group)
     if predicted is None:
         predicted = probability.argmax(axis=1)
     results = {}

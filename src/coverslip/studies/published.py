@@ -481,10 +481,10 @@ def _interval(
     label = np.array([classes.index(labels[image]) for image in images])
     code = group_codes(np.array([groups.get(image, "") for image in images], dtype=object))
     # Single images are groups of one image, so that Student's t applies.
-    units = Units(code, int(code.max()) + 1, label, len(classes), has_groups=True)
+    has_group = np.array([image in groups for image in images])
+    units = Units(code, int(code.max()) + 1, label, len(classes), has_groups=True, has_name=has_group)
     difference = metric_with_interval(value, Influence(of_image, np.zeros(len(classes)), value), units, "real")
-    unit = "groups" if any(image in groups for image in images) else "images"
-    method = f"difference of arms, infinitesimal jackknife over {unit} (Student's t)"
+    method = f"difference of arms, infinitesimal jackknife over {units.name} (Student's t)"
     return replace(difference, method=method), second.value, first.value
 
 

@@ -136,9 +136,10 @@ def _by_class(runs: Sequence[Run], among: set[Key] | None) -> dict[str | None, t
     group = np.array([groups.get(each) or "" for each in image], dtype=object)
     has_units = any(group) or len(set(image)) < len(image)
     units = np.where(group == "", "image " + image, "group " + group) if has_units else None  # names may be equal
-    scores = per_class(probability, label, predicted, units)
+    has_group = None if units is None else group != ""
+    scores = per_class(probability, label, predicted, units, has_group)
     names = [name for name, record in METRICS.items() if record.is_compared]
-    of_all = metric_intervals(probability, label, units, predicted=predicted, metrics=names)
+    of_all = metric_intervals(probability, label, units, has_group=has_group, predicted=predicted, metrics=names)
     of_classes: dict[str | None, tuple[int, dict[str, Metric]]] = {
         class_name: (len(set(image[label == k])), {name: scores[k].metrics[name] for name in COUNTED_CLASS_METRICS})
         for k, class_name in enumerate(runs[0].predictions.classes)
