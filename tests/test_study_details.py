@@ -103,7 +103,11 @@ def test_an_interval_of_few_images_without_groups_needs_images(trained: Run, tmp
     """The images are units of the interval, because several splits test them."""
     for number in (1, 2):
         shutil.copytree(trained.folder, tmp_path / str(number))
-    few = {row.image_id for name in trained.predictions.classes for row in [r for r in trained.predictions if r.label == name][:2]}
+    few = {
+        row.image_id
+        for name in trained.predictions.classes
+        for row in [r for r in trained.predictions if r.label == name][:2]
+    }
     for number in (1, 2):
         file = tmp_path / str(number) / "predictions.csv"
         rows = [row for row in rows_of_table(file) if row["image_id"] in few]

@@ -12,6 +12,7 @@ from trained import GROUPS, SMALL_NETWORK
 from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.results import Metric
+from coverslip.inference.latency import Latency, Timing
 from coverslip.messages import text
 from coverslip.runs.recipe import Pretraining
 from coverslip.runs.recipe_keys import load_recipe
@@ -24,7 +25,7 @@ from coverslip.studies.published import arm_settings, not_stated, published_rows
 from coverslip.studies.report import study_sections
 from coverslip.studies.results import ResultRow
 from coverslip.studies.study import plan_study
-from coverslip.studies.variants import MergedClass
+from coverslip.studies.variants import MergedClass, NetworkLatency, StepDistance
 
 
 @pytest.fixture
@@ -356,8 +357,8 @@ def test_every_value_of_a_publication_has_its_network_where_the_preset_has_it(tw
     plans = {name: preset_plan(name, two_folders, all_tables=True) for name in PRESETS}
     values = {name: compare_study(plan, []).published for name, plan in plans.items()}
     assert {name: len(rows) for name, rows in values.items()} == {
-        "aimic": 5 * 4 + 11 + 16, "mobilevit-mn": 3 * (12 + 7 + 13), "mobincep": 28 + 90 + 4 + 26,
-        "efficientnetv2-cell": 3 * 2 * 2 + 3 * 4 + 1, "two-step": 32,
+        "aimic": 5 * 4 + 11 + 16 + 10 * 3, "mobilevit-mn": 3 * (12 + 7 + 13) + 2 * 12 + 13,
+        "mobincep": 28 + 90 + 4 + 26 + 2, "efficientnetv2-cell": 3 * 2 * 2 + 3 * 4 + 1, "two-step": 32 + 3 + 3,
     }  # fmt: skip
     for plan in plans.values():
         assert {row.variant for _, row in published_rows(plan)} <= {"", *plan.variant_names}
@@ -421,6 +422,33 @@ def test_published_values_of_the_merged_dataset_and_of_classes_stand_beside_thos
     assert of_mix == [{"": 0.6}]
     of_class = {row.dataset: row.own for row in compared.published if row.class_name == "Normal" and row.metric == "f1"}
     assert of_class == {"Pap": {"": 0.5}, "Mix": {"": 0.3}}
+
+
+def test_published_values_that_are_no_metrics_stand_beside_those_of_the_study() -> None:
+    published = ("parameters", "seconds_one", "seconds_many", "time_ratio", "time", "training_hours", "mmd2")
+    row = {"name": "theirs", "variant": "a", "metrics": dict.fromkeys(published, 9.0)}
+    plan = StudyPlan.model_validate({"datasets": ["cells"], "models": ["a"], "published": [row]})
+    results = [
+        replace(each, parameters=4_300_000, train_seconds=7200.0) for each in rows("cells", "a", "imagenet", [0.5])
+    ]
+    one, many = (Timing(median=s, mean=s, low=s, high=s, runs=(s,)) for s in (0.5, 20.0))
+    latency = Latency(
+        processor="", n_threads=1, engine="", image_px=64, n_many=100,
+        network_one=one, network_many=many, whole_one=one, whole_many=many,
+    )  # fmt: skip
+    measure = Metric(value=0.2)
+    compared = compare_study(
+        plan,
+        results,
+        latencies=[NetworkLatency(dataset="cells", model="a", latency=latency)],
+        distances=[
+            StepDistance(dataset="cells", first="f", model="a", regime="imagenet", mmd2=measure, coral=measure, p=0.1)
+        ],
+    )
+    own = {each.metric: each.own[""] for each in compared.published}
+    assert own == dict(zip(published, (4.3, 0.5, 20.0, 40.0, 0.5, 2.0, 0.2), strict=True))
+    (section,) = (each for each in study_sections(compared) if each.title == text("study-published.title"))
+    assert [line[4:6] for line in section.blocks[0].rows][:3] == [("9", "4.3"), ("9", "0.5"), ("9", "20")]
 
 
 def test_a_published_value_stands_beside_the_dataset_of_the_same_name() -> None:

@@ -20,7 +20,7 @@ from coverslip.evaluation.intervals import RANGES
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS, metrics_for_choices
 from coverslip.messages import text
-from coverslip.studies.plan import StudyPlan, TrainedDataset
+from coverslip.studies.plan import QUANTITIES, StudyPlan, TrainedDataset
 from coverslip.studies.published import (
     ArmDifference,
     ArmSetting,
@@ -177,6 +177,8 @@ def compare_study(
     merged: Sequence[MergedClass] = (),
     fits: Sequence[FitScores] = (),
     images: Mapping[str, ImageKeys] | None = None,
+    latencies: Sequence[NetworkLatency] = (),
+    distances: Sequence[StepDistance] = (),
 ) -> StudyComparison:
     """Compare every variant of the plan with its baseline.
 
@@ -188,6 +190,8 @@ def compare_study(
         merged: results per class of datasets that are also part of a merged dataset.
         fits: metrics on training and validation images.
         images: of each dataset; None: datasets are identified by their folders and tables.
+        latencies: measured prediction times of networks.
+        distances: measured distances of datasets to their pretraining images.
 
     Returns:
         The comparison, without what only the trainings show, such as curves.
@@ -199,6 +203,10 @@ def compare_study(
     record = METRICS.find(plan.primary_metric)
     compared = tuple(_of_dataset(plan, *key, part_rows) for key, part_rows in parts.items())
     images = images_of_datasets(plan, ()) if images is None else images
+    values = {
+        **_values_of(plan, compared, fits, merged),
+        **_quantities_of(plan, compared, latencies, distances),
+    }
     by_arm = {arm: disjoint_datasets(names, images) for arm, names in _measured_datasets(plan, compared).items()}
     counted = [name for names, _ in by_arm.values() for name in names]
     return StudyComparison(
@@ -206,6 +214,8 @@ def compare_study(
         is_higher_better=record.better == "higher",
         equivalence=plan.equivalence,
         datasets=compared,
+        latencies=tuple(latencies),
+        distances=tuple(distances),
         counted=tuple(counted),
         left_out=tuple(each for _, left_out in by_arm.values() for each in left_out),
         overall=tuple(
@@ -215,7 +225,7 @@ def compare_study(
         arms=tuple(arm.name for arm in plan.arms),
         merged=tuple(merged),
         fits=tuple(fits),
-        published=tuple(published_figures(plan, _values_of(plan, compared, fits, merged), images)),
+        published=tuple(published_figures(plan, values, images)),
         papers=papers_of(plan),
         notes=plan.notes,
         failures=failed_trainings(rows),
@@ -285,6 +295,34 @@ def _values_of(
         if value.value is not None
     }
     return {**scores, **differences, **of_fits, **of_merged}
+
+
+def _quantities_of(
+    plan: StudyPlan,
+    compared: Sequence[DatasetComparison],
+    latencies: Sequence[NetworkLatency],
+    distances: Sequence[StepDistance],
+) -> StudyValues:
+    """Return the values that are no metrics, which published values are shown beside."""
+    values: dict[str, dict[tuple[str, str], float | None]] = {name: {} for name in QUANTITIES}
+    timed = {(each.dataset, each.model): each.latency for each in latencies}
+    for part in _largest(plan, compared):
+        for row in part.scores:
+            key = part.dataset, row.name
+            values["parameters"][key] = row.parameters and row.parameters / 1e6
+            values["training_hours"][key] = row.train_seconds and row.train_seconds / 3600
+            if latency := timed.get((part.dataset, row.model)):
+                values["seconds_one"][key] = values["time"][key] = latency.whole_one.median
+                values["seconds_many"][key] = latency.whole_many.median
+                values["time_ratio"][key] = latency.ratio
+    for each in distances:
+        values["mmd2"][each.dataset, plan.variant_name(each.model, each.regime)] = each.mmd2.value
+    return {
+        (dataset, variant, "test", name): value
+        for name, of_name in values.items()
+        for (dataset, variant), value in of_name.items()
+        if value is not None
+    }
 
 
 def _places_of(row: MergedClass) -> Iterator[tuple[str, str, Mapping[str, Metric]]]:

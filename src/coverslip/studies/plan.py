@@ -157,9 +157,14 @@ class RegimePlan(RecipeSection):
 COUNTED_CLASS_METRICS = tuple(name for name, record in CLASS_METRICS.items() if record.macro is not None)
 
 
+# Published values that are no metrics: millions of parameters, seconds for one image and for 100 images and their
+# ratio, a time that is stated without a unit, hours of a training, and MMD² between two datasets.
+QUANTITIES = ("parameters", "seconds_one", "seconds_many", "time_ratio", "time", "training_hours", "mmd2")
+
+
 def published_metrics() -> tuple[str, ...]:
-    """Return the names of the metrics that published values may have."""
-    return (*scored_metrics(), *COUNTED_CLASS_METRICS)
+    """Return the names of the metrics and quantities that published values may have."""
+    return (*scored_metrics(), *COUNTED_CLASS_METRICS, *QUANTITIES)
 
 
 class PublishedPlan(RecipeSection):

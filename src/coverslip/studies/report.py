@@ -1,6 +1,6 @@
 """The sections of a study's report, which the report, the app and the command line render."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from coverslip.evaluation.results import Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.files import write_text
 from coverslip.inference.latency import Timing
-from coverslip.messages import ENGLISH, in_language, text
+from coverslip.messages import ENGLISH, in_language, localized_number, text
 from coverslip.reports.blocks import SectionContent, SectionText, with_content
 from coverslip.reports.metric_rows import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
@@ -34,7 +34,7 @@ from coverslip.studies.figures import (
     seconds_per_image,
     size_drawing,
 )
-from coverslip.studies.plan import COUNTED_CLASS_METRICS
+from coverslip.studies.plan import COUNTED_CLASS_METRICS, QUANTITIES
 from coverslip.studies.published import PaperItem, PublishedFigure
 from coverslip.studies.results import FailedTraining, MetricMean, training_time
 from coverslip.studies.variants import FIT_METRICS
@@ -573,12 +573,10 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
         (
             row.name,
             row.dataset,
-            row.class_name or text("study-images", images=row.images),
-            text("class-metric", metric=row.metric)
-            if row.metric in COUNTED_CLASS_METRICS
-            else METRICS[row.metric].title,
+            row.class_name or ("–" if row.metric in QUANTITIES else text("study-images", images=row.images)),
+            _title_of_value(row.metric),
             _published_value(row),
-            *((signed if row.is_difference else number)(row.own.get(arm)) for arm in comparison.arms or ("",)),
+            *(_shown_value(row, 3)(row.own.get(arm)) for arm in comparison.arms or ("",)),
             *(() if item else (row.source,)),
         )
         for row in figures
@@ -596,8 +594,22 @@ def _published_rows(comparison: StudyComparison, publication: str, item: str) ->
     return [replace(table, words=[*table.words, *words])]
 
 
+def _title_of_value(metric: str) -> str:
+    """Return the title of a metric or quantity of published values."""
+    if metric in QUANTITIES:
+        return text("published-quantity", quantity=metric)
+    return text("class-metric", metric=metric) if metric in COUNTED_CLASS_METRICS else METRICS[metric].title
+
+
+def _shown_value(row: PublishedFigure, digits: int) -> Callable[[float | None], str]:
+    """Return what formats the values of a row: metrics with so many decimals, quantities with four digits."""
+    if row.metric in QUANTITIES:
+        return lambda value: "–" if value is None else localized_number(f"{value:.4g}")
+    return partial(signed if row.is_difference else number, digits=digits)
+
+
 def _published_value(row: PublishedFigure) -> str:
-    shown = partial(signed if row.is_difference else number, digits=4)
+    shown = _shown_value(row, 4)
     value = shown(row.value) if row.high is None else spanned(row.value, row.high, shown)
     return value if row.sd is None else f"{value} ± {number(row.sd)}"
 
@@ -652,4 +664,5 @@ def _title(comparison: StudyComparison) -> str:
         for part in comparison.datasets
     )
     names = {"networks": listed([*networks], 4), "datasets": listed([*datasets], 4)}
-    return text("study-title", **names, n_arms=len(comparison.arms))
+    publications = listed([paper.publication for paper in comparison.papers])
+    return text("study-title", **names, publications=publications, n_arms=len(comparison.arms))

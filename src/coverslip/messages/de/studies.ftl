@@ -211,6 +211,17 @@ class-metric = { $metric ->
        *[f1] F1
     }
 
+# Veröffentlichte Werte, die keine Metriken sind.
+published-quantity = { $quantity ->
+        [parameters] Parameter (Millionen, jeweils mit den eigenen Klassen)
+        [seconds_one] Zeit für ein Bild (s)
+        [seconds_many] Zeit für 100 Bilder (s)
+        [time_ratio] Verhältnis der Zeiten
+        [time] Zeit (Publikation: ohne Einheit; hier: ein Bild, s)
+        [training_hours] Zeit eines Trainings (h)
+       *[mmd2] MMD²
+    }
+
 study-report-name = Studie { $name }
 
 study-title = { $networks } auf { $datasets }{ $n_arms ->

@@ -211,6 +211,17 @@ class-metric = { $metric ->
        *[f1] F1
     }
 
+# Published values that are no metrics.
+published-quantity = { $quantity ->
+        [parameters] Parameters (millions, with the classes of each)
+        [seconds_one] Time for one image (s)
+        [seconds_many] Time for 100 images (s)
+        [time_ratio] Ratio of the times
+        [time] Time (publication: no unit; here: one image, s)
+        [training_hours] Time of a training (h)
+       *[mmd2] MMD²
+    }
+
 study-report-name = study { $name }
 
 study-title = { $networks } on { $datasets }{ $n_arms ->
