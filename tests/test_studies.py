@@ -506,3 +506,7 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     assert page.count("<svg") == len(drawn)
     assert "Results</h2>" in page
     assert "<h1>b and a on one and two</h1>" in page
+    of_publication = plan.model_copy(update={"published": ("aimic",)})
+    write_study_report(compare_study(of_publication, results), tmp_path / "aimic" / "report.html")
+    page = (tmp_path / "aimic" / "report.html").read_text(encoding="utf-8")
+    assert "<h1>AIMIC (2022): b and a on one and two</h1>" in page

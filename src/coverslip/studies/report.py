@@ -664,5 +664,5 @@ def _title(comparison: StudyComparison) -> str:
         for part in comparison.datasets
     )
     names = {"networks": listed([*networks], 4), "datasets": listed([*datasets], 4)}
-    publications = listed([paper.publication for paper in comparison.papers])
+    publications = listed([paper.publication for paper in comparison.papers]) or "none"
     return text("study-title", **names, publications=publications, n_arms=len(comparison.arms))

@@ -224,7 +224,10 @@ published-quantity = { $quantity ->
 
 study-report-name = Studie { $name }
 
-study-title = { $networks } auf { $datasets }{ $n_arms ->
+study-title = { $publications ->
+        [none] {""}
+       *[other] { $publications }:{" "}
+    }{ $networks } auf { $datasets }{ $n_arms ->
         [0] {""}
        *[other] , in { $n_arms } Armen
     }

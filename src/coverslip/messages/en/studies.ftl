@@ -224,7 +224,10 @@ published-quantity = { $quantity ->
 
 study-report-name = study { $name }
 
-study-title = { $networks } on { $datasets }{ $n_arms ->
+study-title = { $publications ->
+        [none] {""}
+       *[other] { $publications }:{" "}
+    }{ $networks } on { $datasets }{ $n_arms ->
         [0] {""}
        *[other] , in { $n_arms } arms
     }
