@@ -510,3 +510,33 @@ def test_the_report_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
     write_study_report(compare_study(of_publication, results), tmp_path / "aimic" / "report.html")
     page = (tmp_path / "aimic" / "report.html").read_text(encoding="utf-8")
     assert "<h1>AIMIC (2022): b and a on one and two</h1>" in page
+    with (tmp_path / "aimic" / "figures" / "bars.csv").open(newline="", encoding="utf-8") as file:
+        bars = {(row["panel"], row["network"]): float(row["value"]) for row in csv.DictReader(file)}
+    assert len(bars) == 2 * 2 * 2
+    assert max(bars.values()) == pytest.approx((0.9 + 0.88 + 0.93) / 3)
+    assert (tmp_path / "aimic" / "figures" / "bars-mean-1.svg").is_file()
+
+
+def test_gains_of_two_step_transfer_are_drawn_by_the_parameters_of_networks(tmp_path: Path) -> None:
+    regimes = {"imagenet": 0.0, "two-step": 0.05}
+    plan = StudyPlan.model_validate(
+        {
+            "datasets": ["one"],
+            "models": ["a", "b"],
+            "regimes": [{"name": name} for name in regimes],
+            "baseline": "imagenet",
+            "published": ["two-step"],
+        }
+    )
+    results = [
+        replace(row, dataset="one", regime=regime, parameters=n)
+        for regime, gain in regimes.items()
+        for model, n in (("a", 1_000_000), ("b", 4_000_000))
+        for row in rows(model, [value + gain for value in (0.8, 0.85, 0.82)])
+    ]
+    write_study_report(compare_study(plan, results), tmp_path / "report.html")
+    with (tmp_path / "figures" / "gains-1.csv").open(newline="", encoding="utf-8") as file:
+        gains = {row["network"]: row for row in csv.DictReader(file)}
+    millions = {name: float(row["parameters_millions"]) for name, row in gains.items()}
+    assert millions == {"a, two-step": 1, "b, two-step": 4}
+    assert float(gains["a, two-step"]["difference"]) == pytest.approx(0.05)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
+from coverslip.evaluation.comparison import ProcedureDifference
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 from coverslip.reports.figures import (
@@ -198,6 +199,92 @@ def _pareto(
     axes.set_xlabel(label)
     axes.set_ylabel(metric)
     _legend(figure, axes)
+    return figure
+
+
+def gain_drawing(comparison: StudyComparison, i: int, part: DatasetComparison) -> Iterator[Drawing]:
+    """Yield the differences from the baseline on a dataset by the parameters of the networks, if these differ."""
+    scores = {row.name: row for row in part.scores}
+    gains = [
+        (each.name, parameters / 1e6, each.difference)
+        for each in part.differences
+        if (parameters := scores[each.name].parameters) and each.difference.mean is not None
+    ]
+    if len({parameters for _, parameters, _ in gains}) > 1:
+        metric = METRICS[comparison.metric].title
+        yield Drawing(
+            f"gains-{i}",
+            text("study-gains-drawing", metric=metric, dataset=_name_of(part)),
+            partial(_gains, gains, metric),
+            lambda: FigureData(
+                ("network", "parameters_millions", "difference", "low", "high"),
+                [(name, millions, gain.mean, gain.low, gain.high) for name, millions, gain in gains],
+            ),
+        )
+
+
+def _gains(gains: Sequence[tuple[str, float, ProcedureDifference]], metric: str) -> "Figure":
+    """Draw differences with intervals by the number of parameters."""
+    figure = new_figure(8.6, max(3.2, 0.9 + _labels_inch(name for name, *_ in gains)))
+    axes = figure.subplots()
+    axes.axhline(0, color=MUTED, linewidth=0.8)
+    for _, millions, gain in gains:
+        axes.plot([millions], [gain.mean], "o", color=DATA, markersize=4)
+        if gain.low is not None and gain.high is not None:
+            axes.vlines([millions], gain.low, gain.high, color=DATA, linewidth=0.8)
+    axes.margins(y=0.1)
+    _ticks_of(axes, [millions for _, millions, _ in gains])
+    _name_points(axes, [(name, millions, gain.mean or 0) for name, millions, gain in gains])
+    axes.set_xlabel(text("study-gains-drawing.x"))
+    axes.set_ylabel(text("study-forest-drawing.x", metric=metric))
+    return figure
+
+
+_Bars = Mapping[str, Sequence[tuple[str, MetricMean]]]  # by panel: networks with their scores
+_MEAN_METRICS = ("accuracy", "macro_recall", "macro_precision", "macro_f1")
+
+
+def bar_drawings(comparison: StudyComparison) -> Iterator[Drawing]:
+    """Yield bar charts of the metric of each network on each dataset, and of the means of four metrics."""
+    by_dataset: dict[str, list[tuple[str, MetricMean]]] = {}
+    for part in comparison.datasets:
+        if scores := [(row.name, row.metrics[comparison.metric]) for row in part.scores if row.mean is not None]:
+            by_dataset[_name_of(part)] = scores
+    if by_dataset:
+        title = text("study-bars-drawing", metric=METRICS[comparison.metric].title)
+        yield _bar_drawing("bars", title, by_dataset)
+    for i, of_arm in enumerate(comparison.overall, start=1):
+        means = {
+            METRICS[metric].title: [(row.name, row.metrics[metric]) for row in of_arm.scores]
+            for metric in _MEAN_METRICS
+            if all(metric in row.metrics for row in of_arm.scores)
+        }
+        if means:
+            yield _bar_drawing(f"bars-mean-{i}", mean_title(of_arm), means)
+
+
+def _bar_drawing(name: str, title: str, panels: _Bars) -> Drawing:
+    rows = [
+        (panel, network, score.mean, score.low, score.high)
+        for panel, scores in panels.items()
+        for network, score in scores
+    ]
+    columns = ("panel", "network", "value", "low", "high")
+    return Drawing(name, title, partial(_bars, panels), lambda: FigureData(columns, rows))
+
+
+def _bars(panels: _Bars) -> "Figure":
+    """Draw a panel of horizontal bars with intervals for each dataset or metric, all on the same scale."""
+    names = [[name for name, _ in scores] for scores in panels.values()]
+    figure = new_figure(8.6, sum(0.7 + _rows_inch(of_panel) for of_panel in names))
+    all_axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True).ravel()
+    for axes, (panel, scores) in zip(all_axes, panels.items(), strict=True):
+        scores = scores[::-1]
+        axes.barh(range(len(scores)), [score.mean for _, score in scores], color=DATA, height=0.6, alpha=0.55)
+        low, high = np.transpose([_interval(score) for _, score in scores])
+        axes.hlines(range(len(scores)), low, high, color=INK, linewidth=0.8)
+        _named_rows(axes, [name for name, _ in scores])
+        axes.set_title(_wrapped(panel, 80))
     return figure
 
 

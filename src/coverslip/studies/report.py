@@ -16,6 +16,7 @@ from coverslip.reports.blocks import SectionContent, SectionText, with_content
 from coverslip.reports.metric_rows import Cell, Estimate, estimate
 from coverslip.reports.page import page, write_results
 from coverslip.reports.reported import count, listed, number, signed, spanned
+from coverslip.reports.sections import Drawing
 from coverslip.studies.comparing import (
     DatasetComparison,
     StudyComparison,
@@ -24,9 +25,11 @@ from coverslip.studies.comparing import (
     verdict,
 )
 from coverslip.studies.figures import (
+    bar_drawings,
     confusion_drawing,
     epoch_drawing,
     forest_drawing,
+    gain_drawing,
     mean_title,
     names_by_size,
     pareto_drawing,
@@ -64,6 +67,8 @@ def _sections(comparison: StudyComparison, folder: Path | None) -> Iterator[Sect
     yield SectionContent(text("study-differences.title"), [*_differences(comparison)])
     yield _table_of("study-failures", comparison.failures)
     yield _table_of("study-unreadable", comparison.unreadable)
+    yield _gains(comparison)
+    yield SectionContent(text("study-bars.title"), [SectionText(drawings=_bars(comparison))])
     yield SectionContent(text("study-costs.title"), [_costs(comparison)])
     yield SectionContent(text("study-metrics.title"), [_all_metrics(comparison)])
     yield SectionContent(text("study-sizes.title"), [*_sizes(comparison)])
@@ -384,6 +389,21 @@ def _confusions(comparison: StudyComparison) -> SectionContent:
         for i, part in enumerate(comparison.datasets, start=1)
     ]
     return SectionContent(text("study-confusions"), blocks)
+
+
+def _has_figure(comparison: StudyComparison, code: str) -> bool:
+    """Return whether a publication of the plan has a figure whose counterpart is this section."""
+    return any(code in item.sections for paper in comparison.papers for item in paper.items)
+
+
+def _gains(comparison: StudyComparison) -> SectionContent:
+    parts = comparison.datasets if _has_figure(comparison, "study-gains") else ()
+    drawings = [each for i, part in enumerate(parts, start=1) for each in gain_drawing(comparison, i, part)]
+    return SectionContent(text("study-gains.title"), [SectionText(drawings=drawings)])
+
+
+def _bars(comparison: StudyComparison) -> list[Drawing]:
+    return [*bar_drawings(comparison)] if _has_figure(comparison, "study-bars") else []
 
 
 def _roc(comparison: StudyComparison) -> SectionContent:

@@ -370,6 +370,17 @@ study-forest-drawing = Unterschied in { $metric } zur Baseline (Punkt) mit seine
     .x = Unterschied in { $metric } zur Baseline
     .band = äquivalent (±{ $equivalence })
 
+study-gains =
+    .title = Gewinn nach der Größe der Netze
+
+study-gains-drawing = Unterschied in { $metric } zur Baseline (Punkt) mit seinem 95-%-KI (Linie) nach den Parametern der Netze, { $dataset }.
+    .x = Parameter (Millionen)
+
+study-bars =
+    .title = Balkendiagramme
+
+study-bars-drawing = { $metric } jedes Netzes auf jedem Datensatz, mit 95-%-KI (Linie).
+
 study-pareto-drawing = { $metric } mit 95-%-KI nach { $is_time ->
         [true] Vorhersagezeit
        *[false] Multiply-Adds

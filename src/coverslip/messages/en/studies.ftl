@@ -370,6 +370,17 @@ study-forest-drawing = Difference in { $metric } from the baseline (dot) with it
     .x = difference in { $metric } from the baseline
     .band = equivalent (±{ $equivalence })
 
+study-gains =
+    .title = Gain by the size of networks
+
+study-gains-drawing = Difference in { $metric } from the baseline (dot) with its 95% CI (line) by the parameters of the networks, { $dataset }.
+    .x = parameters (millions)
+
+study-bars =
+    .title = Bar charts
+
+study-bars-drawing = { $metric } of each network on each dataset, with its 95% CI (line).
+
 study-pareto-drawing = { $metric } with its 95% CI by { $is_time ->
         [true] prediction time
        *[false] multiply-adds
