@@ -377,7 +377,7 @@ def test_roc_curves_are_the_mean_of_networks_and_do_not_pool_their_probabilities
             shutil.copytree(trained.folder, folder)
     (expected,) = roc_panels(plan, cells[:1])
     table = (cells[0].run.folds or (cells[0].run,))[-1].folder / "predictions.csv"
-    rows = rows_of_table(table)
+    rows = [*rows_of_table(table)]
     columns = [name for name in rows[0] if name.startswith("p:")]
     scaled = [{**row, **{name: str(float(row[name]) / 10) for name in columns}} for row in rows]  # the order remains
     write_table(table, tuple(rows[0]), scaled)

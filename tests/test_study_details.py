@@ -113,7 +113,8 @@ def test_an_interval_of_few_images_without_groups_needs_images(trained: Run, tmp
         rows = [row for row in rows_of_table(file) if row["image_id"] in few]
         write_table(file, tuple(rows[0]), rows)
         split = tmp_path / str(number) / "split.csv"
-        write_table(split, tuple(rows_of_table(split)[0]), [{**row, "group": ""} for row in rows_of_table(split)])
+        rows = [{**row, "group": ""} for row in rows_of_table(split)]
+        write_table(split, tuple(rows[0]), rows)
     of_class = _by_class([Run(tmp_path / "1"), Run(tmp_path / "2")], None)
     reasons = {metrics["recall"].reason.code for name, (_, metrics) in of_class.items() if name is not None}
     assert reasons == {"interval-needs-images"}
