@@ -105,7 +105,7 @@ def notes_of_plan(plan: StudyPlan, cells: Sequence[Cell]) -> list[str]:
         text(
             deviation.code,
             arms=", ".join(dict.fromkeys(cell.dataset.arm for cell in having)),
-            networks=", ".join(dict.fromkeys(cell.model for cell in having)),
+            networks="; ".join(dict.fromkeys(cell.model for cell in having)),
             settings=settings_in_words([cell.recipe for cell in having], deviation.keys),
         )
         for preset in presets
@@ -129,7 +129,7 @@ def _notes_of_networks(preset: Preset, plan: StudyPlan) -> Iterator[str]:
             random.append(name)
     for code, networks in (("deviation-networks", lacking), ("deviation-random-weights", random)):
         if networks:
-            yield text(code, networks=", ".join(networks))
+            yield text(code, networks="; ".join(networks))
 
 
 def preset_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
