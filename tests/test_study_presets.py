@@ -443,8 +443,8 @@ def test_published_values_that_are_no_metrics_stand_beside_those_of_the_study() 
             StepDistance(dataset="cells", first="f", model="a", regime="imagenet", mmd2=measure, coral=measure, p=0.1)
         ],
     )
-    own = {each.metric: each.own[""] for each in compared.published}
-    assert own == dict(zip(published, (4.3, 0.5, 20.0, 40.0, 0.5, 2.0, 0.2), strict=True))
+    values = {each.metric: each.own[""] for each in compared.published}
+    assert values == dict(zip(published, (4.3, 0.5, 20.0, 40.0, 0.5, 2.0, 0.2), strict=True))
     (section,) = (each for each in study_sections(compared) if each.title == text("study-published.title"))
     assert [line[4:6] for line in section.blocks[0].rows][:3] == [("9", "4.3"), ("9", "0.5"), ("9", "20")]
 
