@@ -30,8 +30,9 @@ from coverslip.studies.presets import PRESETS
 SOURCES = Path(coverslip.__file__).parent
 CALL_IN_TEMPLATE = re.compile(r"""\btext\(["']([\w.-]+)["']((?:, *\w+=[^,)]+)*)\)""")
 # The functions that take a code and its parameters, besides errors; and those of their arguments that are none.
-FUNCTIONS = {"text", "message", "note", "finding_case", "failure", "noted", "limit", "usage_error", "Deviation"}
+FUNCTIONS = {"text", "message", "note", "finding_case", "failure", "noted", "limit", "usage_error"}
 FUNCTIONS_OF_STAGES = {"Progressed", "paced", "progress_reporter"}
+PARAMETERS_OF_DEVIATIONS = frozenset({"arms", "networks", "settings"})  # of `notes_of_plan`
 FUNCTIONS_OF_CODES = {"column_titles"}  # every argument is the code of a message without variables
 NOT_PARAMETERS = {
     *("file", "remedies", "cause", "faults", "lines", "images", "notes", "level", "kind", "do"),
@@ -90,6 +91,10 @@ def uses_in_modules() -> Iterator[Use]:
             if name in FUNCTIONS_OF_CODES:
                 for code in (code for argument in node.args for code in codes_in(argument)):
                     yield Use(f"{file.relative_to(SOURCES)}:{node.lineno}", code, frozenset(), False, True, False)
+            if name == "Deviation":
+                where = f"{file.relative_to(SOURCES)}:{node.lineno}"
+                for code in codes_in(node.args[0]):
+                    yield Use(where, code, PARAMETERS_OF_DEVIATIONS, False, True, False)
             if name in FUNCTIONS_OF_STAGES:
                 yield from uses_of_stage(node, f"{file.relative_to(SOURCES)}:{node.lineno}")
             is_error = is_error_class(name) or name in own_errors or function == "super().__init__"
