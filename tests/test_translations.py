@@ -117,7 +117,14 @@ def test_no_text_of_a_translation_is_english(language: str) -> None:
 
 # Code in texts, whose quotes belong to it.
 QUOTED_CODE = (
-    *("'image': images, 'label': labels", "model.save('NAME.h5')", "'group=\"a: b\"'"),
+    *(
+        'tifffile.imwrite("labels.tif", zarr.open("BILD.zarr/labels/NAME/0")[:])',
+        'X[["path"]]',
+        '"groups": groups',
+        "'image': images, 'label': labels",
+        "model.save('NAME.h5')",
+        "'group=\"a: b\"'",
+    ),
     *('np.save("labels.npy", labels.astype("int32"))', '--slurm "--partition=gpu --gres=gpu:1"'),
 )
 

@@ -455,7 +455,7 @@ summary-table-repeats = Mehrere Zeilen dieser Tabelle haben „{ $image }“ als
 summary-image-not-in-table = Das Bild { $path } steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile dafür hinzu. In der Spalte path dürfen die ersten Ordner fehlen.
 
-summary-sample-not-in-table = Die Probe '{ $sample }', etwa von { $path }, steht nicht in dieser Tabelle
+summary-sample-not-in-table = Die Probe „{ $sample }“, etwa von { $path }, steht nicht in dieser Tabelle
     .do = Fügen Sie eine Zeile für sie hinzu oder berichtigen Sie ihren Namen.
 
 summary-row-of-two-images = Zwei Bilder, { $other } und { $path }, haben die Zeile { $key } dieser Tabelle

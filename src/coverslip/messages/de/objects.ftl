@@ -144,7 +144,7 @@ unknown-object-file = Die Art der Datei ist unbekannt
     .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
 
 unknown-json = Die JSON-Datei ist weder GeoJSON noch ein COCO-Datensatz
-    .do = Verwenden Sie in QuPath File, Export objects as GeoJSON. Ergebnisse von COCO sind eine Liste von Objekten ohne Bildnamen: Setzen Sie sie als "annotations" in die COCO-Datei mit den "images" und "categories" ein.
+    .do = Verwenden Sie in QuPath File, Export objects as GeoJSON. Ergebnisse von COCO sind eine Liste von Objekten ohne Bildnamen: Setzen Sie sie als „annotations“ in die COCO-Datei mit den „images“ und „categories“ ein.
 
 mask-instead-of-outlines = Das ist ein Bild ohne Overlay und keine Datei mit Umrissen
     .do = Wenn jedes Objekt die Pixel einer Zahl hat, wählen Sie es als Masken. Speichern Sie in ImageJ ein TIFF mit seinem Overlay oder den ROI-Satz.
