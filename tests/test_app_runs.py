@@ -99,7 +99,10 @@ def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
         verdicts = results.verdicts.values()
         translated = [section for section in results.sections if SECTIONS[section.name].is_translated]
         titles = [section.title for section in translated]
-        every = [results.headline, *results.words, *reasons, *verdicts, *titles]
+        paragraphs = [
+            words for each in translated for block in each.blocks if block.kind == "text" for words in block.words
+        ]
+        every = [results.headline, *results.words, *reasons, *verdicts, *titles, *paragraphs]
         return [each for each in every if each]  # some sections have no verdict
 
     for of_english, of_german in zip(texts(english), texts(german), strict=True):

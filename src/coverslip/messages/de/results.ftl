@@ -911,3 +911,234 @@ spot-check-expected = Die erwartete Genauigkeit ist die Genauigkeit auf den Test
 spot-check-proportions = Anteile
 
 spot-check-methods = Gezählt: Zahl der Vorhersagen, die durch Fehler des Klassifikators verzerrt sind. Korrigiert: setzt die Fehler auf den Testbildern voraus. Nur Labels: ohne Vorhersagen. Labels und Vorhersagen: Prediction-Powered Inference (PPI++), die über Fehler nichts voraussetzt; „Äquivalente Labels“ ist die Anzahl der Labels, die ohne Vorhersagen dasselbe Intervall ergäben.
+
+# Dataset, learning curve, leakage estimate, prediction sets and out-of-distribution images
+
+report-duplicates = { $n_images ->
+        [one] { $n_images } verwendetes Bild hat ein Duplikat oder Beinahe-Duplikat.
+       *[other] { $n_images } verwendete Bilder haben Duplikate oder Beinahe-Duplikate.
+    } { $may_be_divided ->
+        [true] Solche Bilder können in mehreren Sets sein.
+       *[false] Solche Bilder sind immer im selben Set.
+    }
+
+report-no-near-duplicate-search = Beinahe-Duplikate (gedrehte, zugeschnittene oder neu komprimierte Kopien) wurden nicht gesucht.
+
+report-untested = { $n_images ->
+        [one] { $n_images } verwendetes Bild konnte
+       *[other] { $n_images } verwendete Bilder konnten
+    } nicht getestet werden: Kein Trainingsbild des Folds hat die Klasse, oder das Bild ließ sich nicht lesen. Die Metriken enthalten { $n_images ->
+        [one] es
+       *[other] sie
+    } nicht.
+
+column-total = gesamt
+
+report-class-count = { $n_classes } Klassen
+
+report-images-per-domain = Bilder je Domäne
+
+report-excluded-images-note = split.csv nennt die Bilder, die das Training ausgeschlossen hat, mit Gründen.
+
+report-excluded-images = { $n_images ->
+        [one] { $n_images } ausgeschlossenes Bild
+       *[other] { $n_images } ausgeschlossene Bilder
+    }
+
+report-image-sources = Ordner der Bilder
+
+report-all-images = alle Bilder
+
+report-excluded-by-hand = von Hand ausgeschlossen
+
+report-no-reason = kein Grund angegeben
+
+report-source = { $root }{ $has_fingerprint ->
+        [true] {" "}· Fingerabdruck { $fingerprint }
+       *[false] {""}
+    }
+
+report-title-images = Datensatz
+    .subtitle = Bilder jeder Klasse in jedem Set
+
+excluded-without-label = ohne Label
+
+excluded-by-hand = von Hand
+
+excluded-other-reasons = andere Gründe
+
+column-reason = Grund
+
+report-examples = Die Bilder wurden zufällig gezogen (Seed { $seed }) und nicht von Hand ausgewählt. Der Maßstab ist in Pixeln, wenn die Dateien keine Pixelgröße enthalten. Bilder mit mehr als 8 Bit sind jeweils auf ihren eigenen Wertebereich skaliert.
+
+report-examples-drawing = Bis zu { $n_images } Bilder von jeder von { $n_classes } Klassen, alle im selben Maßstab.
+
+report-title-examples = Beispielbilder
+    .subtitle = jeder Klasse
+
+report-largest-classes = Gezeigt sind die { $n_shown } größten von { $n_classes } Klassen.
+
+report-corrected-labels = { $n_images ->
+        [one] { $n_images } Testbild dieses Trainings hat ein anderes Label
+       *[other] { $n_images } Testbilder dieses Trainings haben ein anderes Label
+    } als in dem Training, das die Aufteilung erzeugt hat. Wenn nur falsch klassifizierte Bilder geprüft wurden, können die Metriken mit den korrigierten Labels zu hoch sein, weil falsche Labels bleiben, die mit dem Klassifikator übereinstimmen. Berichten Sie die Metriken mit den früheren Labels.
+
+column-earlier-labels = frühere Labels
+
+column-corrected-labels = korrigierte Labels
+
+column-first-training-earlier-labels = erstes Training, frühere Labels
+
+report-title-relabeled = Korrigierte Labels von Testbildern
+    .subtitle = Metriken mit früheren und mit korrigierten Labels
+
+report-instant-classifier = Sofort-Klassifikator
+
+report-nearest-neighbor = nächster Nachbar
+
+report-leakage-drawing = { $metric } von zwei schnellen Klassifikatoren mit einer Aufteilung Bild für Bild und einer nach Gruppen. Linien sind 95-%-KI.
+
+report-title-leakage-estimate = Schätzung des Datenlecks
+    .subtitle = Aufteilung Bild für Bild gegen Aufteilung nach Gruppen
+
+column-image-level-split = Aufteilung Bild für Bild
+
+column-grouped-split = Aufteilung nach Gruppen
+
+report-no-doubling = Die Wirkung von mehr Bildern lässt sich nicht schätzen: { $reason }.
+
+report-flat-learning-curve = Doppelt so viele Bilder wie diese für Training und Validierung würden das Ergebnis um etwa { $change } ändern. Die Lernkurve ist flach.
+
+report-doubling = Doppelt so viele Bilder wie diese für Training und Validierung ({ $n_doubled } statt { $n_images }) würden das Ergebnis um etwa { $change } ändern.{ $is_significant ->
+        [true] {""}
+       *[false] {" "}Das ist nicht statistisch signifikant.
+    }
+
+report-final-classifier-gain = Die Klassifikatoren der Folds wurden auf je etwa { $n_of_fold } Bildern trainiert, der endgültige auf { $n_images }. Nach der Lernkurve ändert dies Makro-F1 auf neuen Bildern um etwa { $change }.
+
+report-learning-curve-drawing = Fehler (1 − Makro-F1) nach der Zahl der Bilder für Training und Validierung, extrapoliert auf doppelt so viele. Linien sind 95-%-KI.
+
+report-learning-curve-method = Sofort-Klassifikatoren wurden auf Teilmengen der { $has_folds ->
+        [true] Bilder trainiert, die auch die Testbilder der Folds sind,
+       *[false] Trainings- und Validierungsbilder trainiert
+    } und auf den übrigen bewertet, zehnmal oder bei vielen Bildern fünfmal. { $has_folds ->
+        [true] Keine Entscheidung beruht auf der Kurve.
+       *[false] Testbilder wurden nicht verwendet.
+    } Die gestrichelte Linie extrapoliert den Fehler auf doppelt so viele Bilder, und ihr KI enthält die Unsicherheit der Extrapolation.{ $is_finetuned ->
+        [true] {" "}Die Feinabstimmung wurde nicht wiederholt, weil sie weit länger dauert. Der Gewinn eines feinabgestimmten Netzes kann anders sein.
+       *[false] {""}
+    }
+
+report-learning-curve-without-groups = Gruppen sind nicht bekannt. Wenn mehrere Bilder von einem Objektträger oder Patienten stammen, bringen mehr Bilder derselben Objektträger weniger als hier.
+
+report-learning-curve-groups = Doppelt so viele Bilder bedeutet doppelt so viele Gruppen ({ $n_doubled } statt { $n_groups }). Mehr Bilder derselben Gruppen bringen weniger.
+
+report-title-learning-curve = Lernkurve
+    .subtitle = Wirkung von doppelt so vielen Bildern für Training und Validierung
+
+report-no-prediction-sets = Es gibt keine Vorhersagemengen. Eine Abdeckung von { $target } je Klasse braucht { $n_needed } Kalibrierungsbilder einer Klasse, die nicht zum Training verwendet wurden, und keine Klasse hat so viele.
+
+report-prediction-sets = Eine Vorhersagemenge nennt die plausiblen Klassen eines Bildes. Sie enthält immer die wahrscheinlichste Klasse. Ziel ist, dass bei { $target } der Bilder jeder Klasse die wahre Klasse in der Menge ist. Von { $n_images ->
+        [one] { $n_images } hier gemessenen Bild
+       *[other] { $n_images } hier gemessenen Bildern
+    } gilt das für { $coverage }. Eine Menge hat im Mittel { $mean_size } Klassen, und { $n_single ->
+        [one] { $n_single } Menge hat
+       *[other] { $n_single } Mengen haben
+    } eine Klasse. Das Ziel gilt für Bilder wie die Trainingsbilder; für Bilder aus einer anderen Quelle gilt es nicht.
+
+report-sets-of-final-classifier = { $has_folds ->
+        [true] Die Klassifikatoren der Folds haben keine Vorhersagemengen, weil in einem Fold keine Klasse { $n_needed } Kalibrierungsbilder hat.
+       *[false] Die Vorhersagen dieser Bilder haben keine Vorhersagemengen.
+    } Der endgültige Klassifikator hat Vorhersagemengen mit einer Ziel-Abdeckung von { $target } je Klasse.
+
+report-coverage-guarantee = { $has_folds ->
+        [true] Die Mengen des endgültigen Klassifikators
+       *[false] Die Mengen
+    } wurden auf { $calibrated_on ->
+        [held-out] Trainingsbildern kalibriert, jedes vorhergesagt von einem linearen Klassifikator, der ohne dieses Bild trainiert wurde (kreuzkonform). Garantiert ist eine Abdeckung von { $lowest } der Bilder einer Klasse; üblich ist das Ziel.
+        [folds] den Validierungsbildern aller Folds kalibriert, jedes vorhergesagt vom Netz seines Folds (kreuzkonform). Garantiert ist eine Abdeckung von { $lowest } der Bilder einer Klasse; üblich ist das Ziel.
+       *[validation] Validierungsbildern kalibriert, auf denen auch andere Entscheidungen beruhen. Jedes Bild wurde von einer letzten Schicht vorhergesagt, die ohne dieses Bild angepasst wurde. Die Abdeckung gilt daher ungefähr.
+    }
+
+report-in-every-set = Diese Klassen haben weniger als { $n_needed } Kalibrierungsbilder und sind daher in jeder Menge: { $labels }.
+
+report-coverage-of-groups = Die Kalibrierung behandelt Bilder als unabhängig, obwohl Bilder einer Gruppe sich ähneln. Das Ziel gilt daher für weitere Bilder derselben Gruppen. Bilder neuer Gruppen erreichen fast dieselbe Abdeckung, wenn eine Klasse viele kleine Gruppen hat, und weniger, wenn sie wenige große hat. Die Tabelle nennt die Gruppen mit der niedrigsten Abdeckung.
+
+report-coverage-of-folds = Die Tabelle zeigt stattdessen die Netze der Folds. Ihre Mengen wurden auf den Validierungsbildern jedes Folds kalibriert.
+
+column-class-or-group = Klasse oder Gruppe
+
+column-true-class-in-set = wahre Klasse in der Menge
+
+column-mean-set-size = mittlere Größe der Menge
+
+report-group-name = Gruppe { $name }
+
+report-title-prediction-sets = Vorhersagemengen
+
+report-unfamiliar = { $n_unfamiliar } von { $n_images ->
+        [one] { $n_images } hier gemessenen Bild
+       *[other] { $n_images } hier gemessenen Bildern
+    } { $n_unfamiliar ->
+        [one] ist
+       *[other] sind
+    } als ungewohnt markiert (out-of-distribution, OOD): Die Merkmale sind von jeder Klasse weiter entfernt als die von fast allen Trainingsbildern. Die Metriken enthalten diese Bilder.
+
+report-ood-folds = Jedes Bild wurde in dem Fold gemessen, dessen Testbild es ist, mit dem Schwellenwert dieses Folds.
+
+report-ood-threshold = { $has_folds ->
+        [true] Der OOD-Schwellenwert des endgültigen Klassifikators
+       *[false] Der OOD-Schwellenwert
+    } wurde auf { $n_images ->
+        [one] { $n_images } Bild
+       *[other] { $n_images } Bildern
+    } festgelegt ({ $set_on ->
+        [held-out] { $has_folds ->
+            [true] Trainingsbilder, jedes ohne seine eigenen Merkmale bewertet
+           *[false] Trainings- und Validierungsbilder, jedes ohne seine eigenen Merkmale bewertet
+        }
+        [folds] bewertet von den Netzen der Folds, die nicht auf ihnen trainiert wurden
+       *[validation] Validierungsbilder, auf denen auch andere Entscheidungen beruhen
+    }). { $n_beyond ->
+        [one] { $n_beyond } davon überschreitet ihn.
+       *[other] { $n_beyond } davon überschreiten ihn.
+    } { $has_folds ->
+        [true] Die hier gemessenen Bilder gehören dazu.
+       *[false] Testbilder wurden nicht verwendet.
+    }
+
+report-ood-benchmarks = In Benchmarks wurden fast alle Bilder mit anderer Färbung, anderem Gerät oder anderem Objekt als ungewohnt markiert. Ein neuer Zelltyp, der wie eine bekannte Klasse aussieht, wird oft nicht erkannt.
+
+column-predicted-class = vorhergesagte Klasse
+
+column-ood-score = OOD-Wert (Schwellenwert: 1)
+
+report-unfamiliar-group = { $name } ({ $n_unfamiliar } von { $n_images })
+
+report-unfamiliar-groups = In { $n_many } von { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } sind mindestens { $n_fewest } Bilder und mehr als { $share } ungewohnt{ $n_many ->
+        [0] .
+       *[other] { $is_cut ->
+            [true] : die ersten: { $groups }.
+           *[false] : { $groups }.
+        }
+    }
+
+report-title-unfamiliar = Bilder außerhalb der Verteilung (OOD)
+
+column-image = Bild
+
+report-set = { $split ->
+        [train] Training
+        [val] Validierung
+        [test] Test
+        [tested-once] einmal getestet
+        [untested] nicht getestet
+       *[excluded] ausgeschlossen
+    }
+
+report-learning-curve-limits = Die Kurve zeigt nicht, welche Klasse mehr Bilder braucht, und sie gilt nicht für Bilder aus einem anderen Labor.
+
+column-macro-f1 = Makro-F1

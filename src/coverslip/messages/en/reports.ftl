@@ -53,11 +53,6 @@ report-labels-checked-by = The labels were compared with { $checked_by ->
 
 report-label-correction = Correcting only suspected errors among the test images can make the results too high, because wrong labels that agree with the classifier stay. For a fair correction, check a random sample of the test images as well.
 
-report-corrected-labels = { $n_images ->
-        [one] { $n_images } test image of this training has a different label
-       *[other] { $n_images } test images of this training have a different label
-    } than in the training that made the split. If only misclassified images were reviewed, metrics with the corrected labels may be too high, because wrong labels that agree with the classifier stay. Report the metrics with the earlier labels.
-
 # Groups and subgroups
 
 report-group-predictions = Each of { $n_groups ->
@@ -96,38 +91,7 @@ report-subgroup-lacks-classes = lacks { $n_classes ->
 
 # Dataset and its images
 
-report-untested = { $n_images ->
-        [one] { $n_images } included image could
-       *[other] { $n_images } included images could
-    } not be tested: no training image of the fold has the class, or the image could not be read. The metrics do not include { $n_images ->
-        [one] it.
-       *[other] them.
-    }
-
-report-duplicates = { $n_images ->
-        [one] { $n_images } included image has a duplicate or near-duplicate.
-       *[other] { $n_images } included images have duplicates or near-duplicates.
-    } { $may_be_divided ->
-        [true] Such images may be in several sets.
-       *[false] Such images are always in the same set.
-    }
-
-report-no-near-duplicate-search = Near-duplicates (rotated, cropped or recompressed copies) were not searched for.
-
-report-examples = The images were drawn at random (seed { $seed }), not selected by hand. The scale bar is in pixels if the files do not contain a pixel size. Images with more than 8 bits are each scaled to their own range.
-
-report-largest-classes = The { $n_shown } largest of { $n_classes } classes are shown.
-
-report-examples-drawing = Up to { $n_images } images of each of { $n_classes } classes, all at the same scale.
-
-report-excluded-images = { $n_images ->
-        [one] { $n_images } excluded image
-       *[other] { $n_images } excluded images
-    }
-
 # Leakage estimate
-
-report-leakage-drawing = { $metric } of two quick classifiers with an image-level and a grouped split. Lines are 95% CIs.
 
 # Heat maps and curves
 
@@ -168,36 +132,6 @@ report-curves-without-refit = { $has_augmentation ->
 report-misclassifications-shown = { $n_shown } of { $n_images }, with predicted class, label and probability
 
 # Learning curve and time budget
-
-report-no-doubling = The effect of more images cannot be estimated: { $reason }.
-
-report-flat-learning-curve = Twice as many images like these for training and validation would change the result by about { $change }. The learning curve is flat.
-
-report-doubling = Twice as many images like these for training and validation ({ $n_doubled } instead of { $n_images }) would change the result by about { $change }.{ $is_significant ->
-        [true] {""}
-       *[false] {" "}This is not statistically significant.
-    }
-
-report-final-classifier-gain = The folds' classifiers were trained on about { $n_of_fold } images each, the final one on { $n_images }. By the learning curve, this changes macro-F1 on new images by about { $change }.
-
-report-learning-curve-method = Instant classifiers were trained on subsets of the { $has_folds ->
-        [true] images, which are also the test images of the folds,
-       *[false] training and validation images
-    } and scored on the remaining ones, ten times or, with many images, five times. { $has_folds ->
-        [true] No choice was based on the curve.
-       *[false] Test images were not used.
-    } The dashed line extrapolates the error to twice as many images, and its CI includes the uncertainty of the extrapolation.{ $is_finetuned ->
-        [true] {" "}Fine-tuning was not repeated because it takes far longer. The gain of a fine-tuned network can differ.
-       *[false] {""}
-    }
-
-report-learning-curve-without-groups = No groups are known. If several images come from one slide or patient, more images of the same slides bring less than this.
-
-report-learning-curve-groups = Twice as many images means twice as many groups ({ $n_doubled } instead of { $n_groups }). More images of the same groups bring less.
-
-report-learning-curve-limits = The curve does not show which class needs more images, and it does not apply to images from another laboratory.
-
-report-learning-curve-drawing = Error (1 − macro-F1) by number of images for training and validation, extrapolated to twice as many. Lines are 95% CIs.
 
 # Methods, for the methods section of a paper
 
@@ -481,85 +415,11 @@ report-groups-of-training = { $n_images ->
 
 report-evaluation-without-groups = No groups are known. If several of these images come from one patient or slide, the confidence intervals are too narrow.
 
-report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
-
-report-sets-of-final-classifier = { $has_folds ->
-        [true] The classifiers of the folds have no prediction sets, because no class has { $n_needed } calibration images in a fold.
-       *[false] The predictions of these images have no prediction sets.
-    } The final classifier has prediction sets, with a target coverage of { $target } per class.
-
-report-prediction-sets = A prediction set lists the plausible classes of an image. It always contains the most probable class. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
-        [one] { $n_images } image
-       *[other] { $n_images } images
-    } measured here, { $coverage } do. A set has { $mean_size } classes on average, and { $n_single ->
-        [one] { $n_single } set has
-       *[other] { $n_single } sets have
-    } one class. The target holds for images like the training images; it does not hold for images from another source.
-
-report-coverage-guarantee = { $has_folds ->
-        [true] The final classifier's sets
-       *[false] The sets
-    } were calibrated on { $calibrated_on ->
-        [held-out] training images, each predicted by a linear probe that was trained without it (cross-conformal). Their guaranteed coverage is { $lowest } of the images of a class; the usual coverage is the target.
-        [folds] the validation images of all folds, each predicted by its fold's network (cross-conformal). Their guaranteed coverage is { $lowest } of the images of a class; the usual coverage is the target.
-       *[validation] validation images, which other choices were based on too. Each image was predicted by a last layer that was fitted without it. The coverage is therefore approximate.
-    }
-
-report-in-every-set = These classes have fewer than { $n_needed } calibration images, so they are in every set: { $labels }.
-
-report-coverage-of-groups = The calibration treats images as independent, although images of a group are similar. The target therefore holds for further images of the same groups. Images of new groups reach nearly the same coverage if a class has many small groups, and less if it has a few large ones. The table lists the groups with the lowest coverage.
-
-report-coverage-of-folds = The table shows the folds' networks instead. Their sets were calibrated on each fold's validation images.
-
 report-predictive-values = { $share } of the images measured here are { $label }. Predictive values depend on this proportion. Sensitivity and specificity do not, as long as the images of a class look the same.
 
 report-ppv-and-npv = PPV is the share of the images predicted as { $label } that are { $label }. NPV is the share of the other images that are not { $label }.
 
 report-predictive-ranges = Each value is followed by the range from the lower to the upper limits of the CIs of sensitivity and specificity.
-
-report-unfamiliar = { $n_unfamiliar } of { $n_images ->
-        [one] { $n_images } image
-       *[other] { $n_images } images
-    } measured here { $n_unfamiliar ->
-        [one] is
-       *[other] are
-    } labeled unfamiliar (out-of-distribution, OOD): their features are farther from every class than those of nearly all training images. The metrics include these images.
-
-report-ood-folds = Each image was measured in the fold that it is a test image of, with this fold's threshold.
-
-report-ood-threshold = { $has_folds ->
-        [true] The final classifier's OOD threshold
-       *[false] The OOD threshold
-    } was set on { $n_images ->
-        [one] { $n_images } image
-       *[other] { $n_images } images
-    } ({ $set_on ->
-        [held-out] { $has_folds ->
-            [true] training images, each scored without its own features
-           *[false] training and validation images, each scored without its own features
-        }
-        [folds] images that were scored by the networks of the folds that were not trained on them
-       *[validation] validation images, which other choices were based on too
-    }). { $n_beyond ->
-        [one] { $n_beyond } of them exceeds it.
-       *[other] { $n_beyond } of them exceed it.
-    } { $has_folds ->
-        [true] They include the images measured here.
-       *[false] Test images were not used.
-    }
-
-report-ood-benchmarks = In benchmarks, nearly all images of another stain, instrument or object were labeled unfamiliar. A new cell type that looks like a known class is often not detected.
-
-report-unfamiliar-groups = In { $n_many } of { $n_groups ->
-        [one] { $n_groups } group
-       *[other] { $n_groups } groups
-    }, at least { $n_fewest } images and more than { $share } are unfamiliar{ $n_many ->
-        [0] .
-       *[other] { $is_cut ->
-            [true] : the first: { $groups }.
-           *[false] : { $groups }.
-        }
-    }
 
 # Comparisons of runs
 
@@ -589,16 +449,11 @@ card-input = images of any size, resized to { $size } × { $size } pixels ({ $re
 
 # Titles of sections
 
-report-title-relabeled = Corrected test labels
-    .subtitle = metrics with earlier and with corrected labels
-
 report-title-two-classes = Sensitivity and specificity
 
 report-title-confusion = Confusion matrix
 
 report-title-prevalence = Predictive values by class proportion
-
-report-title-unfamiliar = Out-of-distribution images
 
 report-title-groups = Metrics per group
     .subtitle = one prediction per patient, slide or well
@@ -609,25 +464,11 @@ report-subgroup-columns = by { $columns }
 
 report-title-misclassified = Most confident misclassifications
 
-report-title-prediction-sets = Prediction sets
-
-report-title-learning-curve = Learning curve
-    .subtitle = effect of twice as many images for training and validation
-
-report-title-leakage-estimate = Leakage estimate
-    .subtitle = image-level split against grouped split
-
 report-title-label-errors = Suspected label errors
 
 report-title-map-checks = Heat-map checks
 
 report-title-limits = Limitations
-
-report-title-examples = Example images
-    .subtitle = of each class
-
-report-title-images = Dataset
-    .subtitle = images of each class in each set
 
 report-title-methods = Methods
     .subtitle = text for the methods section of a paper
@@ -645,10 +486,6 @@ column-assumed = assumed
 
 column-checks = checks
 
-column-class-or-group = class or group
-
-column-corrected-labels = corrected labels
-
 column-correlation-with-random-weights = correlation with random weights
 
 column-datasets = datasets
@@ -659,21 +496,11 @@ column-difference-in-accuracy = difference in accuracy
 
 column-difference-in-macro-f1 = difference in macro-F1
 
-column-earlier-labels = earlier labels
-
 column-estimated-proportion = estimated proportion
 
 column-family = family
 
-column-first-training-earlier-labels = first training, earlier labels
-
 column-gain-with-bound = gain over center (95% lower bound)
-
-column-grouped-split = grouped split
-
-column-image = image
-
-column-image-level-split = image-level split
 
 column-image-size = image size
 
@@ -689,10 +516,6 @@ column-last-used = last used
 
 column-license = license
 
-column-macro-f1 = macro-F1
-
-column-mean-set-size = mean set size
-
 column-method = method
 
 column-misclassified = misclassified
@@ -707,8 +530,6 @@ column-network = network
 
 column-normalization = normalization
 
-column-ood-score = OOD score (threshold: 1)
-
 column-npv = NPV
 
 column-f1 = F1
@@ -721,8 +542,6 @@ column-ppv = PPV
 
 column-predicted-as = predicted as
 
-column-predicted-class = predicted class
-
 column-preset = preset
 
 column-proportion = proportion of { $label }
@@ -734,8 +553,6 @@ column-range-of-proportion = 95% range (sampling error only)
 column-readable-images = readable images
 
 column-rank = rank
-
-column-reason = reason
 
 column-records = records
 
@@ -763,13 +580,9 @@ column-suggested-class = suggested class
 
 column-threshold = threshold
 
-column-total = total
-
 column-training = training
 
 column-true-class = true class
-
-column-true-class-in-set = true class in the set
 
 column-use = what for
 
@@ -782,15 +595,6 @@ report-or = { $first } or { $second }
 report-passed = passed
 
 report-failed = failed
-
-report-set = { $split ->
-        [train] training
-        [val] validation
-        [test] test
-        [tested-once] tested once
-        [untested] not tested
-       *[excluded] excluded
-    }
 
 report-metric-of-two-classes = { $metric ->
         [sensitivity] Sensitivity
@@ -820,14 +624,6 @@ report-empty-cell = (empty)
 
 report-few-images = few
 
-report-group-name = group { $name }
-
-report-unfamiliar-group = { $name } ({ $n_unfamiliar } of { $n_images })
-
-report-instant-classifier = instant classifier
-
-report-nearest-neighbor = nearest neighbor
-
 # The page
 
 report-page-title = { $name } · coverslip report
@@ -835,23 +631,6 @@ report-page-title = { $name } · coverslip report
 report-made-by = coverslip { $version } · Python { $python } · { $platform } · device { $device } · seed { $seed }
 
 report-primary-metric = primary
-
-report-class-count = { $n_classes } classes
-
-report-images-per-domain = Images per domain
-
-report-excluded-images-note = split.csv lists the images that the training excluded, with reasons.
-
-report-all-images = all images
-
-report-excluded-by-hand = excluded by hand
-
-report-no-reason = no reason given
-
-report-source = { $root }{ $has_fingerprint ->
-        [true] {" "}· fingerprint { $fingerprint }
-       *[false] {""}
-    }
 
 report-recipe = Recipe: all settings of this training
 
@@ -951,17 +730,11 @@ figure-files-not-found = files not
 
 excluded-unreadable = unreadable
 
-excluded-without-label = without label
-
 excluded-duplicates = duplicates with other labels
 
 excluded-on-request = on request
 
 excluded-class-not-in-training = class not in training set
-
-excluded-by-hand = by hand
-
-excluded-other-reasons = other reasons
 
 # Comparison and methods
 
@@ -1070,5 +843,3 @@ report-labels-not-checked = { $n_labels ->
 report-too-few-images = too few images
 
 report-misclassified-by-class = Misclassified images by class
-
-report-image-sources = Folders of the images

@@ -454,6 +454,7 @@ LEARNING = Section(
     name="learning_curve",
     title=lambda: text("report-title-learning-curve"),
     order=750,
+    is_translated=True,
     is_about_training=True,
     subtitle=lambda run: text("report-title-learning-curve.subtitle"),
     applies=lambda run: run.run.learning_curve is not None,

@@ -34,6 +34,7 @@ from coverslip.reports.reported import (
     number,
     percent,
     value_words,
+    whole_percent,
 )
 from coverslip.reports.sections.classes import class_tables
 from coverslip.reports.verdict import verdict_of_run
@@ -301,7 +302,7 @@ _MOST_GROUPS = 12
 
 def _prediction_sets_text(run: ReportedRun) -> SectionText:
     rows, card = _rows_with_sets(run), run.run.card
-    target, n_needed = f"{SET_LEVEL:.0%}", images_needed()
+    target, n_needed = whole_percent(SET_LEVEL), images_needed()
     if not rows and (card is None or card.set_floors is None):
         return SectionText((text("report-no-prediction-sets", target=target, n_needed=n_needed),))
     if rows:
@@ -311,7 +312,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
             target=target,
             n_images=whole.n,
             coverage=percent(whole.n_covered / whole.n),
-            mean_size=f"{whole.mean_size:.2f}",
+            mean_size=number(whole.mean_size, 2),
             n_single=whole.n_single,
         )
     else:
@@ -324,7 +325,7 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
                 "report-coverage-guarantee",
                 has_folds=bool(run.n_folds),  # then the table is about the networks of the folds
                 calibrated_on=DECISION_IMAGES[run.run.training.calibration.calibrated_on],
-                lowest=f"{2 * SET_LEVEL - 1:.0%}",
+                lowest=whole_percent(2 * SET_LEVEL - 1),
             )
         )
     if always := _in_every_set(run):
@@ -383,6 +384,7 @@ PREDICTION_SETS = Section(
     name="prediction_sets",
     title=lambda: text("report-title-prediction-sets"),
     order=650,
+    is_translated=True,
     applies=lambda run: run.metrics.n > 0,
     blocks=lambda run: [_prediction_sets_text(run)],
 )
@@ -468,7 +470,7 @@ def _unfamiliar_text(run: ReportedRun) -> SectionText:
     words.append(text("report-ood-benchmarks"))
     if by_group := _by_group(run, {row.image_id for row in scored}, {row.image_id for row in unfamiliar}):
         words.insert(1, by_group)
-    rows = [(row.image_id, row.predicted or "", f"{row.ood_score:.2f}") for row in unfamiliar[:_MOST_SHOWN]]
+    rows = [(row.image_id, row.predicted or "", number(row.ood_score, 2)) for row in unfamiliar[:_MOST_SHOWN]]
     columns = column_titles("column-image", "column-predicted-class", "column-ood-score")
     return SectionText(words, columns if rows else (), rows, columns[1:2])
 
@@ -494,7 +496,7 @@ def _by_group(run: ReportedRun, scored_ids: set[str], unfamiliar_ids: set[str]) 
         n_many=len(many),
         n_groups=len(n_of),
         n_fewest=_FEWEST,
-        share=f"{_MANY:.0%}",
+        share=whole_percent(_MANY),
         groups=", ".join(group_texts),
         is_cut=len(many) > _MOST_UNFAMILIAR_GROUPS,
     )
@@ -504,6 +506,7 @@ UNFAMILIAR = Section(
     name="unfamiliar",
     title=lambda: text("report-title-unfamiliar"),
     order=355,
+    is_translated=True,
     applies=lambda run: bool(_scored(run)),
     blocks=lambda run: [_unfamiliar_text(run)],
 )
