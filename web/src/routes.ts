@@ -11,7 +11,10 @@ type Parts = Parameters<typeof withTexts>[0];
 const page = (parts: Parts, importPage: Pages) => new LazyPage(() => withTexts(parts, importPage));
 
 const help = page([], () => import('./features/help/HelpPage.svelte'));
-const drawn = page(['counts', 'datasets', 'predict', 'runs'], () => import('./features/draws/DrawPage.svelte'));
+const drawn = page(
+  ['counts', 'datasets', 'predict', 'runs'],
+  () => import('./features/draws/DrawPage.svelte'),
+);
 const fields = page(
   ['counts', 'datasets', 'fields', 'predict', 'runs'],
   () => import('./features/predictions/fields/FieldsPage.svelte'),
