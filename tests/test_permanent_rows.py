@@ -219,8 +219,7 @@ class Laboratory:
 
     def predict(self, *, is_of_dataset: bool) -> None:
         """Predict the images that are there; a request for those of the dataset is refused if files have changed."""
-        current = {path: image.current for path, image in self.listed.items()}
-        if is_of_dataset and any(self.files.get(path, seed) != seed for path, seed in current.items()):
+        if is_of_dataset and not all(map(self.is_as_read, self.listed)):
             with self.workspace.engine.connect() as connection, pytest.raises(Conflict):
                 image_rows.refuse_changed_files(connection, dataset_row(connection, self.dataset_id))
             return
@@ -677,10 +676,13 @@ def test_labels_of_overwritten_images_are_listed_until_they_are_kept(tmp_path: P
         lambda: set_labels(laboratory.workspace, laboratory.dataset_id, image, "y"),
         lambda: exclude(laboratory.workspace, laboratory.dataset_id, image, is_excluded=False),
         lambda: decide(laboratory.workspace, laboratory.dataset_id, row_id, "b"),
+        lambda: list(table_lines(laboratory.workspace, laboratory.dataset_id)),
+        lambda: training_images(laboratory.workspace, laboratory.dataset_id),
     ):
         with refusing(Conflict, "images-overwritten"):
             action()
     resolve(laboratory, is_kept=True)
+    assert len(list(table_lines(laboratory.workspace, laboratory.dataset_id))) > 0
     assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == ([], SAID)
     refreshed(laboratory)
     assert set_labels(laboratory.workspace, laboratory.dataset_id, image, "y")[1] == 1

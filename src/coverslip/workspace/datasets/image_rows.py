@@ -392,11 +392,10 @@ def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collectio
         images.c.file_state,
         images.c.content,
     )
-    if row_ids is not None:
-        are_overwritten = is_affected & images.c.content_before.is_not(None)
-        ids = connection.execute(select(images.c.image_id).where(are_overwritten)).scalars().all()
-        if ids:
-            raise Conflict("images-overwritten", n_images=len(ids), names=some(ids))
+    are_overwritten = is_affected & images.c.content_before.is_not(None)
+    ids = connection.execute(select(images.c.image_id).where(are_overwritten)).scalars().all()
+    if ids:
+        raise Conflict("images-overwritten", n_images=len(ids), names=some(ids))
     is_known = images.c.content.is_not(None)
     rows = {image.row_id: image for image in connection.execute(select(*columns).where(is_affected, is_known))}
     files = {image: plan_of(each.plan)[0].files(Path(each.path)) for image, each in rows.items()}
