@@ -498,17 +498,23 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
     until(lambda: changing.get(dataset).json()["state"] == "ready")
     digest = changing.get(f"{in_lists(dataset)}/row-ids").headers["Rows-Digest"]
     n_listed = changing.get(dataset).json()["n_images"]
-    labels = {"filters": {}, "n_listed": n_listed, "digest": digest, "label": "lymphocyte"}
-    assert changing.post(f"{dataset}/changes", json=labels).status_code == 200
+    selected = {"filters": {}, "n_listed": n_listed, "digest": digest}
+    for change in ({"label": "lymphocyte"}, {"is_confirmed": True}, {"is_excluded": True}, {"label": None}):
+        assert changing.post(f"{dataset}/changes", json=selected | change).status_code == 200
+    assert changing.post(f"{dataset}/overwritten-images", json=selected | {"is_kept": False}).status_code == 200
     assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).status_code == 200
     assert admin.delete(member).status_code == 204
     assert admin.patch(f"{API}/users/missing", json={"is_active": False}).status_code == 404
-    items = admin.get(f"{API}/activity", params={"limit": 7}).json()["items"]
+    items = admin.get(f"{API}/activity", params={"limit": 11}).json()["items"]
     assert [tuple(each[name] for name in ("object", "before", "after")) for each in items] == [
         ("", "", ""),
         ("changing", "editor", ""),
         ("changing", "user", "user, blocked"),
-        ("", "", "lymphocyte"),
+        ("is_kept", "", "False"),
+        ("label", "", ""),
+        ("is_excluded", "", "True"),
+        ("is_confirmed", "", "True"),
+        ("label", "", "lymphocyte"),
         ("", "", ""),
         ("changing", "viewer", "editor"),
         ("changing", "", "viewer"),

@@ -42,6 +42,7 @@ _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
     "label-changes": corrections.history_lines,
     "readings": draws.readings_lines,
 }
+_CHANGES = {"label", "is_excluded", "is_confirmed"}
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
 router = api_router("labels", route_class=accepting(_MAX_BODY))
@@ -60,7 +61,7 @@ class ImageChange(ImageSelection):
 
     @model_validator(mode="after")
     def _one_change(self) -> Self:
-        if len(self.model_fields_set & {"label", "is_excluded", "is_confirmed"}) != 1:
+        if len(self.model_fields_set & _CHANGES) != 1:
             raise ValueError("give exactly one of label, is_excluded and is_confirmed")
         return self
 
@@ -82,15 +83,19 @@ class ImagesChanged(DocumentedFields):
 @needs("annotator")
 def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange, request: Request) -> ImagesChanged:
     """Label images, exclude them, or confirm their labels, or take this back. The change is saved at once."""
-    if "is_confirmed" in new.model_fields_set:
+    change: int | None = None
+    rows: list[int] = []
+    (field,) = new.model_fields_set & _CHANGES
+    if field == "is_confirmed":
         rows = labels.confirm_labels(workspace, dataset_id, new, is_confirmed=new.is_confirmed)
-        return ImagesChanged(None, len(rows), rows, dataset_state(workspace, dataset_id))
-    if "is_excluded" in new.model_fields_set:
+        n = len(rows)
+    elif field == "is_excluded":
         change, n = exclude(workspace, dataset_id, new, is_excluded=new.is_excluded)
     else:
         change, n = labels.set_labels(workspace, dataset_id, new, new.label)
-        record_change(request, "", after=new.label or "")
-    return ImagesChanged(change, n, [], dataset_state(workspace, dataset_id))
+    value = getattr(new, field)
+    record_change(request, field, after="" if value is None else str(value))
+    return ImagesChanged(change, n, rows, dataset_state(workspace, dataset_id))
 
 
 class OverwrittenImages(ImageSelection):
@@ -103,11 +108,14 @@ class OverwrittenImages(ImageSelection):
 
 @router.post("/datasets/{dataset_id}/overwritten-images", responses=problems(409, 412, 428))
 @needs("annotator")
-def resolve_overwritten(workspace: ServedWorkspace, dataset_id: str, body: OverwrittenImages) -> DatasetState:
+def resolve_overwritten(
+    workspace: ServedWorkspace, dataset_id: str, body: OverwrittenImages, request: Request
+) -> DatasetState:
     """Keep labels, confirmations, exclusions and readings of overwritten images, or drop them.
 
     Images of the selection that were not overwritten stay as they are.
     """
+    record_change(request, "is_kept", after=str(body.is_kept))
     return labels.resolve_overwritten(workspace, dataset_id, body, is_kept=body.is_kept)
 
 
