@@ -159,7 +159,7 @@ def resolve_overwritten(
             # Results are of the former content.
             connection.execute(update(results).where(results.c.image.in_(are_kept)).values(image=None))
             update_counts(connection, dataset_id)
-        else:
+        elif overwritten:
             separate_overwritten(connection, dataset_id, overwritten)
     return dataset_state(workspace, dataset_id)
 
