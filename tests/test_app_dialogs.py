@@ -94,6 +94,19 @@ def test_no_folder_can_be_used_while_another_one_is_listed(page: "Page", app_ser
     use.and_(page.locator(":enabled")).wait_for()
 
 
+def test_a_folder_lists_classes_only_if_its_labels_are_used(page: "Page", app_server: RunningApp) -> None:
+    folder = save_cells(app_server.root / "with or without labels")
+    open_page(page, "/")
+    press("Choose a folder")(page)
+    chooser = page.get_by_role("dialog")
+    chooser.get_by_label("Path of a folder or table").fill(str(folder))
+    chooser.get_by_label("Path of a folder or table").press("Enter")
+    classes = chooser.get_by_text("Sub-folders become classes")
+    classes.wait_for()
+    chooser.get_by_label("None yet").check()
+    classes.wait_for(state="hidden")
+
+
 @pytest.mark.exhaustive
 def test_a_folder_that_is_open_already_is_continued_or_opened_again(page: "Page", app_server: RunningApp) -> None:
     folder = save_cells(app_server.root / "twice")
