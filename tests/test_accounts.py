@@ -133,6 +133,7 @@ OF_ANNOTATORS = {
     ("put", "/lists/{list_id}/draw/rows/{row_id}"),
     ("post", "/changes/{change_id}/{action}"),
     ("post", "/datasets/{dataset_id}/changes"),
+    ("post", "/datasets/{dataset_id}/overwritten-images"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("post", "/jobs/{job_id}/{action}"),  # stop computations for pages
 }

@@ -101,49 +101,6 @@ def test_the_keyboard_moves_the_picture_in_the_viewer(page: "Page", images: Any)
 
 
 @pytest.mark.exhaustive
-def test_a_curve_is_highlighted_by_the_pointer_and_chosen_by_a_click(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/runs/{stock.folds}?tab=curves")
-    figure = page.locator(".both").first  # a plot and its legend
-    name = figure.get_by_role("listitem").get_by_role("button").first
-    highlighted = figure.locator("path.front")
-    name.hover()
-    highlighted.wait_for(state="attached")
-    assert name.get_attribute("aria-pressed") == "false"
-    name.click()
-    page.mouse.move(0, 0)
-    assert (name.get_attribute("aria-pressed"), highlighted.count()) == ("true", 1)
-    name.press("Enter")
-    assert name.get_attribute("aria-pressed") == "false"
-
-
-@pytest.mark.exhaustive
-def test_a_curve_is_chosen_by_touch(browser: "Browser", stock: Stock) -> None:
-    context = browser.new_context(base_url=stock.app.address, has_touch=True, viewport={"width": 800, "height": 1000})
-    page = context.new_page()
-    open_page(page, f"/runs/{stock.folds}?tab=curves")
-    figure = page.locator(".both").first  # a plot and its legend
-    name = figure.get_by_role("listitem").get_by_role("button").first
-    highlighted = figure.locator("path.front")
-    for is_pressed, n_highlighted in (("true", 1), ("false", 0)):
-        name.tap()
-        assert (name.get_attribute("aria-pressed"), highlighted.count()) == (is_pressed, n_highlighted)
-    context.close()
-
-
-def test_a_point_of_a_curve_is_read_by_touch(browser: "Browser", stock: Stock) -> None:
-    context = browser.new_context(base_url=stock.app.address, has_touch=True, viewport={"width": 800, "height": 1000})
-    page = context.new_page()
-    open_page(page, f"/runs/{stock.folds}?tab=curves")
-    plot = page.get_by_role("slider").first
-    box = plot.bounding_box()
-    assert box is not None
-    plot.tap(position={"x": box["width"] - 12, "y": 12})  # the last point of the curve
-    page.locator("[role=slider]:focus").wait_for()
-    assert plot.get_attribute("aria-valuenow") == plot.get_attribute("aria-valuemax")
-    context.close()
-
-
-@pytest.mark.exhaustive
 def test_an_image_is_opened_by_touch(browser: "Browser", app_server: RunningApp, images: Any) -> None:
     context = browser.new_context(base_url=app_server.address, has_touch=True, viewport={"width": 800, "height": 1000})
     page = context.new_page()

@@ -40,8 +40,8 @@ WITHOUT = {
     "LiveRun",
     "UseCorrections",
 }  # images, choices, keys to read, and questions
-# Tested where a folder is removed, and on the pages of accounts.
-IN_ANOTHER_FILE = {"InvitationDialog", "MissingFolder", "ProjectDialog", "UsersPage"}
+# Tested where files are overwritten, where a folder is removed, and on the pages of accounts.
+IN_ANOTHER_FILE = {"Checks", "InvitationDialog", "MissingFolder", "ProjectDialog", "UsersPage"}
 
 
 @pytest.mark.parametrize(

@@ -576,7 +576,6 @@ def test_a_budget_from_end_to_end_and_its_report(cells: Path, tmp_path: Path) ->
     run = cs.train(data, with_settings(SMALL, ["epochs=2"]), out=tmp_path / "run", budget="10h")
     assert run.budget is not None
     assert run.budget.ended in ("fine-tuned", "instant classifier")
-    assert "time budget of 10 h 00 min" in run.report_file.read_text()
 
 
 @pytest.mark.exhaustive

@@ -260,7 +260,7 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
         assert (sampled["n_repeated"], sampled["n_excluded"]) == (2, n_excluded)
         assert note_of(events, "repeated-images-counted-once").parameters["n_images"] == sampled["n_repeated"]
         assert note_of(events, "excluded-images-not-counted").parameters["n_images"] == n_excluded
-        assert lab.get(at)["n_excluded"] == n_excluded
+        assert lab.get(in_jobs(at))["n_excluded"] == n_excluded
         totals = []
         for samples in (sampled["summary"]["samples"], printed, [asdict(each) for each in summarised.samples]):
             keys = ("n", "n_uncertain", "n_unfamiliar", "n_unreadable")

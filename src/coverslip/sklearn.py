@@ -231,13 +231,13 @@ def _images(X: Images) -> list[Any]:  # Any: paths of image files, or images in 
     Raises:
         NotImages: there are none, they are rows of numbers, or a data frame has several columns.
     """
+    if hasattr(X, "tocsr"):
+        raise NotImages("estimator-without-images", shape=text("estimator-sparse"))
     if is_table(X):
         columns = columns_of(X)
         if len(columns) != 1:
             raise NotImages("estimator-columns", columns=some(columns))
         (X,) = columns.values()
-    if hasattr(X, "tocsr"):
-        raise NotImages("estimator-without-images", shape=text("estimator-sparse"))
     images = list(X)
     if not images:
         raise NotImages("estimator-x-empty")

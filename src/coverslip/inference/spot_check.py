@@ -178,9 +178,9 @@ def spot_check(
     Examples:
         >>> summary = cs.predict("runs/first", "new/", out="predictions.csv", device="cpu")
         >>> draw = cs.draw_spot_check("predictions.csv", n=3, out="to_label.csv")
-        >>> from pathlib import Path
-        >>> labeled = Path("to_label.csv").read_text().replace(",\\n", f",{draw.classes[0]}\\n")
-        >>> _ = Path("labeled.csv").write_text(labeled)
+        >>> import pandas as pd
+        >>> table = pd.read_csv("to_label.csv").assign(label=draw.classes[0])
+        >>> table.to_csv("labeled.csv", index=False)
         >>> cs.spot_check("predictions.csv", "labeled.csv").n_labeled
         3
     """

@@ -149,8 +149,12 @@ export class Labeling {
       this.onchange(dataset!);
       this.listed.invalidate([...rows, ...left]);
       this.listed.refresh();
-      const [image] = rows.length === 1 ? await this.listed.source.read(rows).catch(() => []) : [];
-      this.#show(image ? `${text} ${labelText(image.image_id, image.label ?? words.noClass)}` : text);
+      const notice = this.#show(text);
+      const name = ([image]: Image[]) => {
+        if (image && this.#notice === notice)
+          this.#show(`${text} ${labelText(image.image_id, image.label ?? words.noClass)}`);
+      };
+      if (rows.length === 1) void this.listed.source.read(rows).then(name, () => undefined);
       return rows;
     } catch (problem) {
       if (problem instanceof Problem && problem.status === 409)

@@ -67,7 +67,7 @@ class ImageChange(ImageSelection):
 
 
 @dataclass(frozen=True, slots=True)
-class ImagesChanged(DocumentedFields):
+class SavedChange(DocumentedFields):
     """A change of labels, exclusions or confirmations."""
 
     change: int | None
@@ -81,7 +81,7 @@ class ImagesChanged(DocumentedFields):
 
 @router.post("/datasets/{dataset_id}/changes", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
 @needs("annotator")
-def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange, request: Request) -> ImagesChanged:
+def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange, request: Request) -> SavedChange:
     """Label images, exclude them, or confirm their labels, or take this back. The change is saved at once."""
     change: int | None = None
     rows: list[int] = []
@@ -95,7 +95,7 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
         change, n = labels.set_labels(workspace, dataset_id, new, new.label)
     value = getattr(new, field)
     record_change(request, field, after="" if value is None else str(value))
-    return ImagesChanged(change, n, rows, dataset_state(workspace, dataset_id))
+    return SavedChange(change, n, rows, dataset_state(workspace, dataset_id))
 
 
 class OverwrittenImages(ImageSelection):
