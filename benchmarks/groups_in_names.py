@@ -55,8 +55,8 @@ def main() -> None:
             n_divided = sum(len(groups) > 1 for groups in groups_of.values())
             cells = (name, f"`{offered[0].example}`", offered[0].n_groups, f"{len(groups_of)} of {column}", n_divided)
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
-            known = f"{name}, {column}"
-            RECORD.add("Known groups that the first pattern divides", n_divided, of=known, n=len(groups_of))
+            groups_known = f"{name}, {column}"
+            RECORD.add("Known groups that the first pattern divides", n_divided, of=groups_known, n=len(groups_of))
     RECORD.write()
 
 

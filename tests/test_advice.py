@@ -235,8 +235,8 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
 def codes_with_advice(catalogue: str, *sections: str) -> set[str]:
     """The codes with advice in sections of the English catalogue."""
     folder = Path(cs.__file__).parent / "messages" / "en"
-    found = re.split(r"^## ", (folder / catalogue).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    blocks = [block for section in found if section.startswith(sections) for block in section.split("\n\n")]
+    parts = re.split(r"^## ", (folder / catalogue).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    blocks = [block for section in parts if section.startswith(sections) for block in section.split("\n\n")]
     return {block.partition(" = ")[0] for block in blocks if "\n    .do = " in block}
 
 

@@ -288,8 +288,8 @@ def test_training_again_keeps_each_image_in_its_part_though_labels_have_changed(
         if block["heading"] in headings
     )
     accuracy = METRICS["accuracy"].title
-    (own,) = (row for row in runs["blocks"][1]["rows"] if row[0]["text"] == accuracy)
-    assert (by_old[accuracy][1], by_new[accuracy][2]) == (own[1]["text"], own[2]["text"])
+    (of_run,) = (row for row in runs["blocks"][1]["rows"] if row[0]["text"] == accuracy)
+    assert (by_old[accuracy][1], by_new[accuracy][2]) == (of_run[1]["text"], of_run[2]["text"])
     settings = {row[0]["text"] for row in differing["blocks"][0]["rows"]}
     assert text("comparison-fact-labels") in settings
     assert not settings & {text("comparison-fact-sets"), text("comparison-fact-moved")}

@@ -296,8 +296,8 @@ class Laboratory:
         self.workspace.background.wait_all()
         query = select(images.c.path, images.c.label).where(images.c.dataset_id == dataset_id)
         with self.workspace.engine.connect() as connection:
-            found = {self.files.get(Path(row.path)): row.label for row in connection.execute(query)}
-        assert found.items() >= answered.items()
+            labels = {self.files.get(Path(row.path)): row.label for row in connection.execute(query)}
+        assert labels.items() >= answered.items()
 
     def restore_from_backup(self) -> None:
         """Go on with a copy of the workspace that was restored from a backup."""
@@ -654,9 +654,9 @@ def said_about(laboratory: Laboratory, row_id: int) -> tuple[object, ...]:
     of_image = select(images.c.image_id, images.c.label, images.c.is_excluded).where(images.c.row_id == row_id)
     is_reading = (blind_labels.c.row_id == row_id) & ~blind_labels.c.is_first
     with laboratory.workspace.engine.connect() as connection:
-        image_id, *said = connection.execute(of_image).one()
+        image_id, *statements = connection.execute(of_image).one()
         is_confirmed = image_id in confirmed_ids(connection, laboratory.dataset_id)
-        return (*said, is_confirmed, connection.execute(select(blind_labels.c.label).where(is_reading)).scalar())
+        return (*statements, is_confirmed, connection.execute(select(blind_labels.c.label).where(is_reading)).scalar())
 
 
 SAID, NOT_SAID = ("x", True, True, "x"), ("a", False, False, None)

@@ -429,10 +429,10 @@ def test_published_values_that_are_no_metrics_stand_beside_those_of_the_study() 
     results = [
         replace(each, parameters=4_300_000, train_seconds=7200.0) for each in rows("cells", "a", "imagenet", [0.5])
     ]
-    one, many = (Timing(median=s, mean=s, low=s, high=s, runs=(s,)) for s in (0.5, 20.0))
+    single, many = (Timing(median=s, mean=s, low=s, high=s, runs=(s,)) for s in (0.5, 20.0))
     latency = Latency(
         processor="", n_threads=1, engine="", image_px=64, n_many=100,
-        network_one=one, network_many=many, whole_one=one, whole_many=many,
+        network_one=single, network_many=many, whole_one=single, whole_many=many,
     )  # fmt: skip
     measure = Metric(value=0.2)
     compared = compare_study(
