@@ -250,7 +250,7 @@ def test_what_cannot_be_watched_is_refused(trained: Run, cells: Path, tmp_path: 
     folder.mkdir()
     with refusing(CoverslipError, "parquet-not-growable"):
         cs.watch(trained.folder, folder, out=out.with_suffix(".parquet"), format="parquet")
-    cs.predict(trained.folder, [next(cells.rglob("*.png"))], out=out, device="cpu")
+    cs.predict(trained.folder, [next(cells.rglob("*.png"))], out=out, device="cpu", top_k=1)
     with refusing(CoverslipError, "rows-of-other-columns"):
         cs.watch(trained.folder, folder, out=out, device="cpu")
     out.unlink()
