@@ -700,8 +700,8 @@ def read_cell_counter(file: Path, objects: FieldObjects, *, is_only_file: bool) 
             with _naming("cell-counter-invalid", file, number):
                 plane = {"z" if of.n_z > 1 else "t": int(value) - 1} if 1 in (of.n_z, of.n_times) else {}
                 point = float(values.pop("MarkerX")), float(values.pop("MarkerY"))
-                about: Json = {"label": values["Name"], "object_id": str(number)}
-                objects.add(of, file, point=_pair(point), **about, **_planes_of(plane, of))
+                about: Json = {"label": values["Name"], "object_id": str(number), **_planes_of(plane, of)}
+                objects.add(of, file, point=_pair(point), **about)
 
 
 _CELL_COUNTER = re.compile(r"<(Image_Filename|Type|Name|MarkerX|MarkerY|MarkerZ)>([^<]*)</")

@@ -341,7 +341,7 @@ def _combined(first: ImageRecord, second: ImageRecord, first_source: str, source
     Raises:
         BadDataset: their labels, groups or sets differ.
     """
-    stated: dict[str, str | None] = {}
+    stated: dict[str, Any] = {}  # Any: each field's own
     for name in ("label", "group", "predefined_split"):
         values = getattr(first, name), getattr(second, name)
         if None not in values and values[0] != values[1]:
