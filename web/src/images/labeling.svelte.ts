@@ -150,7 +150,7 @@ export class Labeling {
       this.listed.invalidate([...rows, ...left]);
       this.listed.refresh();
       const notice = this.#show(text);
-      const name = ([image]: Image[]) => {
+      const name = ([image]: readonly Image[]) => {
         if (image && this.#notice === notice)
           this.#show(`${text} ${labelText(image.image_id, image.label ?? words.noClass)}`);
       };
