@@ -47,7 +47,8 @@ from coverslip.runtime.programs import (
 )
 from coverslip.workspace.correcting.corrections import correct
 from coverslip.workspace.datasets import sources
-from coverslip.workspace.datasets.labels import set_labels
+from coverslip.workspace.datasets.labels import resolve_overwritten, set_labels
+from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.jobs import queue as control
 from coverslip.workspace.jobs.listing import story_of
@@ -385,6 +386,24 @@ def test_a_job_fails_if_files_of_its_labels_were_exchanged_while_it_waited(tmp_p
     error = story_of(workspace, run_id).error
     assert error is not None
     assert error.code == ("image-files-changed" if is_changed else "job-ended-silently")
+
+
+def test_labels_of_overwritten_images_are_not_dropped_while_a_job_waits_with_them(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    folder = write_cells(workspace.roots[0] / "cells", 30)
+    cells = open_images(workspace, folder)
+    until(lambda: dataset_state(workspace, cells).state == "ready")
+    labeled = images_at(workspace, cells, [1])
+    set_labels(workspace, cells, labeled, "medium")
+    run_id = queued(workspace, cells)
+    file = sorted(folder.glob("*/*.png"))[1]
+    file.write_bytes(file.read_bytes() + b"other bytes behind the image")
+    refresh_dataset(workspace, cells)
+    workspace.background.wait_all()
+    with refusing(Conflict, "dataset-in-use"):
+        resolve_overwritten(workspace, cells, labeled, is_kept=False)
+    control.remove_job(workspace, run_id)
+    assert resolve_overwritten(workspace, cells, labeled, is_kept=False).n_missing == 1
 
 
 def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:

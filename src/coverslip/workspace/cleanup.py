@@ -21,7 +21,7 @@ from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.folders import remove_upload
 from coverslip.workspace.datasets.state import DatasetState, dataset_state
 from coverslip.workspace.jobs.queue import is_about, stop_computations
-from coverslip.workspace.jobs.records import is_inside, jobs_reading
+from coverslip.workspace.jobs.records import is_inside, refuse_in_use
 from coverslip.workspace.lists import delete_results
 from coverslip.workspace.store import tables
 from coverslip.workspace.store.change_log import delete_rows_of_images
@@ -52,12 +52,12 @@ def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
     """
     with workspace.engine.connect() as connection:
         dataset_row(connection, dataset_id)
-        _refuse_in_use(connection, dataset_id)
+        refuse_in_use(connection, dataset_id)
     with (
         workspace.background.held(reading_images.thread_of(dataset_id)),
         write_transaction(workspace.engine) as connection,
     ):
-        _refuse_in_use(connection, dataset_id)
+        refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=now()))
     stop_computations(workspace, lambda job: is_about(job, dataset_id))
 
@@ -73,11 +73,6 @@ def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
         connection.execute(update(datasets).where(is_restorable).values(removed=None))
     reading_images.start(workspace, dataset_id)
     return dataset_state(workspace, dataset_id)
-
-
-def _refuse_in_use(connection: Connection, dataset_id: str) -> None:
-    for job in jobs_reading(connection, dataset_id):
-        raise Conflict("dataset-in-use", name=job.name)
 
 
 def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> None:

@@ -20,7 +20,7 @@ from coverslip.workspace.datasets.image_rows import refuse_changed_files, separa
 from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import DatasetState, change_images, clean_name, dataset_state, update_counts
-from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.jobs.records import Job, refuse_in_use
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, without_empty
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
@@ -147,6 +147,7 @@ def resolve_overwritten(
         NotFound: there is no such dataset.
         PreconditionRequired, PreconditionFailed: as `selected_rows`.
         ImagesChanged: one of the images is not in it; nothing is changed.
+        Conflict: labels would be dropped while a job waits for the dataset or reads it.
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
@@ -160,6 +161,7 @@ def resolve_overwritten(
             connection.execute(update(results).where(results.c.image.in_(are_kept)).values(image=None))
             update_counts(connection, dataset_id)
         elif overwritten:
+            refuse_in_use(connection, dataset_id)  # the tables of waiting jobs state the labels of the former content
             separate_overwritten(connection, dataset_id, overwritten)
     return dataset_state(workspace, dataset_id)
 

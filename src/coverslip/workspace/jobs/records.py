@@ -465,10 +465,15 @@ def end_time(state: State, status: Status | None) -> str | None:
     return status.heartbeat if status is not None and has_ended(state) else None
 
 
-def jobs_reading(connection: Connection, dataset_id: str) -> list[Job]:
-    """Return the waiting and running jobs on a dataset whose files are their results."""
-    jobs = [job for job in unended_jobs(connection) if job.key is None and dataset_id in job.dataset_ids]
-    return [job for job in jobs if job.state == "queued" or has_process(job)]
+def refuse_in_use(connection: Connection, dataset_id: str) -> None:
+    """Check that no job waits for a dataset or reads it, apart from computations for pages.
+
+    Raises:
+        Conflict: one of them does.
+    """
+    for job in unended_jobs(connection):
+        if job.key is None and dataset_id in job.dataset_ids and (job.state == "queued" or has_process(job)):
+            raise Conflict("dataset-in-use", name=job.name)
 
 
 # The kinds: a record for each, which queues, lists, the trash and the event stream read.
