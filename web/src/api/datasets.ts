@@ -115,7 +115,7 @@ export const changeImages = (
       body: { ...images, ...change } as Schemas['ImageChange'],
     }),
   );
-/** Keep what was said about images whose files were overwritten, or drop it. */
+/** Keep labels and the like of images whose files were overwritten, or drop them. */
 export const resolveOverwritten = (id: string, images: ImageSelection, is_kept: boolean) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/overwritten-images', {

@@ -99,11 +99,11 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
 
 
 class OverwrittenImages(ImageSelection):
-    """Images whose files other content has overwritten since something was said about them."""
+    """Images whose files other content has overwritten since they were labeled, confirmed or excluded."""
 
     is_kept: bool
-    """Keep what was said, for the current content. Otherwise it stays with the former content, and the files are new
-    images."""
+    """Keep labels, confirmations, exclusions and readings, for the current content. Otherwise they stay with the former
+    content, and the files are new images."""
 
 
 @router.post("/datasets/{dataset_id}/overwritten-images", responses=problems(409, 412, 428))

@@ -229,8 +229,8 @@ image-files-changed = { $n_images ->
 images-overwritten = { $n_images ->
         [one] Ein Bild wurde
        *[other] { $n_images } Bilder wurden
-    } mit anderem Inhalt überschrieben, seit dazu etwas angegeben wurde: { $names }
-    .do = Öffnen Sie die Prüfungen des Datensatzes, und behalten oder verwerfen Sie die Angaben zum früheren Inhalt.
+    } mit anderem Inhalt überschrieben, seit Label, Bestätigungen oder Ausschlüsse angegeben wurden: { $names }
+    .do = Öffnen Sie die Prüfungen des Datensatzes, und behalten oder verwerfen Sie Label, Bestätigungen und Ausschlüsse.
 
 predicted-files-changed = { $n_images ->
         [one] Eine Datei hat

@@ -232,11 +232,11 @@ image-files-changed = { $n_images ->
 images-overwritten = { $n_images ->
         [one] Other content has overwritten an image
        *[other] Other content has overwritten { $n_images } images
-    } since something was said about { $n_images ->
-        [one] it
-       *[other] them
-    }: { $names }
-    .do = Open the checks of the dataset, and keep or drop what was said about the former content.
+    } since { $n_images ->
+        [one] it was
+       *[other] they were
+    } labeled, confirmed or excluded: { $names }
+    .do = Open the checks of the dataset, and keep or drop the labels, confirmations and exclusions.
 
 predicted-files-changed = { $n_images ->
         [one] A file has

@@ -275,7 +275,7 @@ def _rows_by_position(rows: Sequence[AnyRow], dataset: Dataset, hashes: Sequence
     """Return the rows of images that are in the dataset now, by position.
 
     An image is that of a row by its path and content; else by its content, if no other has it, so that it may have
-    been renamed or exchanged; else by its path, if something was said about it, so that it was overwritten; else by its
+    been renamed or exchanged; else by its path, if it was labeled and the like, so that it was overwritten; else by its
     image_id, if the file of the row is gone and the content is not known to differ, so that its folder was moved. The
     former content of an overwritten row precedes the current one. Rows of the dataset precede missing ones, which come
     back unchanged or not at all.
@@ -372,7 +372,7 @@ _MOST_BYTES_READ = 10**9  # to compare files within a request: some seconds
 
 
 def refuse_changed_files(connection: Connection, row: AnyRow, row_ids: Collection[int] | None = None) -> None:
-    """Raise Conflict if the content of files differs from what was read, or from what was said something about.
+    """Raise Conflict if the content of files differs from what was read, or from what was labeled.
 
     Files whose state and size are those that were read count as unchanged without reading them, and missing files are
     reported where they are read. If too many bytes would have to be read, files in an unknown state count as changed.

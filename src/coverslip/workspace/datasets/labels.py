@@ -135,13 +135,13 @@ def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> 
 def resolve_overwritten(
     workspace: Workspace, dataset_id: str, selection: ImageSelection, *, is_kept: bool
 ) -> DatasetState:
-    """Decide whether what was said about images holds for the content that has overwritten their files since.
+    """Decide whether labels and the like of images hold for the content that has overwritten their files since.
 
     Args:
         workspace: the workspace.
         dataset_id: the dataset.
         selection: the images; others than overwritten ones stay as they are.
-        is_kept: it holds. Otherwise it stays with the former content, and the files become new images.
+        is_kept: they hold. Otherwise they stay with the former content, and the files become new images.
 
     Raises:
         NotFound: there is no such dataset.
