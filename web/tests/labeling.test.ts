@@ -5,6 +5,7 @@ import { imagesOfDataset } from '../src/api/lists';
 import { ClassKeys } from '../src/images/classes';
 import { ImageList } from '../src/images/gallery/image_list.svelte';
 import { actionOf as actOn } from '../src/images/gallery/keys';
+import { clicked, emptySelection } from '../src/images/gallery/selection';
 import { Labeling } from '../src/images/labeling.svelte';
 
 afterEach(() => void vi.unstubAllGlobals());
@@ -135,4 +136,24 @@ test('stored changes can be undone, and a damaged history is ignored', () => {
   expect(canUndo('{"done":[3],"undone":[]}')).toBe(true);
   for (const damaged of [null, '{"done":[3', 'null', '{}', '[]', '{"done":["a"],"undone":[]}'])
     expect(canUndo(damaged)).toBe(false);
+});
+
+test('labels that could not be saved are replaced by the saved ones, also if another followed', async () => {
+  vi.stubGlobal('document', { baseURI: 'http://localhost/' });
+  vi.stubGlobal('sessionStorage', { getItem: () => null });
+  for (const name of ['addEventListener', 'removeEventListener']) vi.stubGlobal(name, () => undefined);
+  const body = JSON.stringify({ what: 'No space is left on the disk.', do: '', file: null, remedies: [] });
+  vi.stubGlobal('fetch', async () => new Response(body, { status: 507 }));
+  const list = new ImageList<Image, Filters>({
+    list: async () => ({ rows: Uint32Array.of(7), digest: null }),
+    read: async () => [{ row_id: 7, image_id: 'a.png', label: 'saved' } as Image],
+    sheetUrl: () => '',
+  });
+  await list.show({});
+  const labeling = new Labeling('d', list, () => {});
+  const first = clicked(emptySelection, 0);
+  const saved = Promise.all([labeling.assign(first, 'red'), labeling.assign(first, 'white')]);
+  expect(list.at(0)?.label).toBe('white');
+  expect(await saved).toEqual([false, false]);
+  await vi.waitFor(() => expect(list.at(0)?.label).toBe('saved'));
 });

@@ -107,6 +107,7 @@ export class Labeling {
         return true;
       } catch (problem) {
         this.listed.put(before.filter(({ row_id }) => this.listed.items.get(row_id)?.label === label));
+        this.listed.refresh(); // the label before may be one that was not saved either
         this.closeNotice(); // it would undo an earlier change
         this.#fail(problem);
         return false;
