@@ -309,6 +309,18 @@ def test_a_database_without_tables_is_never_opened_as_a_new_one(written: Path, t
     assert labels_in(emptied) == []
 
 
+def test_a_thread_that_outlives_a_removed_workspace_creates_no_database(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "workspace.sqlite")
+    with engine.connect():
+        pass
+    engine.dispose()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with refusing(CoverslipError, "workspace-database-unusable"), engine.connect():
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_database_that_another_process_creates_meanwhile_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

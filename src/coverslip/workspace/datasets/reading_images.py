@@ -678,7 +678,8 @@ class SourceWatch:
                     if self.missing != earlier:
                         self._workspace.pulse.beat()
             except (CoverslipError, SQLAlchemyError, OSError):  # the next check may succeed
-                _log.exception("the folders of datasets could not be checked")
+                if not self._is_closed.is_set():
+                    _log.exception("the folders of datasets could not be checked")
 
     def _find_missing(self) -> dict[str, list[str]]:
         with self._workspace.engine.connect() as connection:

@@ -143,6 +143,12 @@ def open_database(
     )
     FOLDERS[engine.dialect] = str(file.parent)
 
+    @event.listens_for(engine, "do_connect")
+    def _open_existing(_: object, __: object, arguments: list[str], options: dict[str, object]) -> None:
+        # A thread that outlives the server must not create an empty database where a project was moved or deleted.
+        arguments[:] = [f"{file.absolute().as_uri()}?mode=rw"]
+        options["uri"] = True
+
     @event.listens_for(engine, "connect")
     def _configure(connection: object, _: object) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]

@@ -125,6 +125,9 @@ class Background:
     def _run(self, name: str, work: Callable[[threading.Event], None], must_end: threading.Event) -> None:
         try:
             work(must_end)
+        except Exception:
+            if not must_end.is_set():  # else the workspace may have been moved or deleted
+                raise
         finally:
             with self._lock:
                 if name in self._works and self._works[name].must_end is must_end:
