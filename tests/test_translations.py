@@ -29,11 +29,14 @@ SAME_WORDS = {
         "ImageNet",
         "In",
         "Installation",
+        "Label",
         "Labels",
         "MB",
+        "NPV",
+        "PPV",
         "Seed",
     ),
-    *("Sets", "Zoom", "init", "recipe", "positive_class", "µm"),
+    *("Set", "Sets", "Zoom", "init", "recipe", "positive_class", "µm"),
 }
 
 

@@ -169,7 +169,7 @@ class Section:
     """A record of a section of the results of runs.
 
     To add a section, write it in a module of `reports/sections/`, list it in their `__init__.py`, and write its texts
-    in `reports.ftl`, or in `results.ftl` in all languages. The report, the pages and the command line then show it.
+    in `results.ftl` in all languages. The report, the pages and the command line then show it.
     """
 
     name: str
@@ -180,7 +180,7 @@ class Section:
     verdict: Callable[[ReportedRun], str] | None = None  # the result in a sentence, also where the section is empty
     is_about_training: bool = False  # and not about measured images, which may be external
     is_printed: bool = False  # by the command line after a training or an evaluation; others are in the report
-    is_translated: bool = False  # texts of other sections are in English, also on pages in another language
+    is_in_english: bool = False  # also on pages in another language: a text for a paper
     applies: Callable[[ReportedRun], bool] = lambda run: True
 
     def content(self, run: ReportedRun) -> SectionContent:

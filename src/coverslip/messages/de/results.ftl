@@ -1142,3 +1142,276 @@ report-set = { $split ->
 report-learning-curve-limits = Die Kurve zeigt nicht, welche Klasse mehr Bilder braucht, und sie gilt nicht für Bilder aus einem anderen Labor.
 
 column-macro-f1 = Makro-F1
+
+report-suspected-labels = { $n_suspected ->
+        [0] Bei keinem von { $n_checked ->
+            [one] { $n_checked } Label
+           *[other] { $n_checked } Labels
+        } wird ein Fehler vermutet.
+       *[other] Prüfen Sie { $n_suspected } von { $n_checked ->
+            [one] { $n_checked } Label
+           *[other] { $n_checked } Labels
+        } zuerst: Diese Bilder gleichen einer anderen Klasse so sehr wie deren eigene Bilder. Wie viele dieser Labels falsch sind, ist nicht bekannt, denn auch der Klassifikator macht Fehler.
+    }
+
+report-misclassified = Insgesamt { $n_images ->
+        [one] ist { $n_images } Bild falsch klassifiziert, meist weil es schwer zu klassifizieren ist.
+       *[other] sind { $n_images } Bilder falsch klassifiziert, meist weil sie schwer zu klassifizieren sind.
+    }
+
+report-labels-checked-by = Die Labels wurden verglichen mit { $checked_by ->
+        [folds] den Netzen der Folds, jeweils auf deren eigenen Testbildern.
+       *[other] linearen Klassifikatoren, die ohne diese Bilder, ihre Gruppen und Duplikate angepasst wurden.
+    }
+
+report-label-correction = Wenn Sie unter den Testbildern nur vermutete Fehler korrigieren, können die Ergebnisse zu hoch werden, denn falsche Labels, denen der Klassifikator zustimmt, bleiben. Prüfen Sie für eine faire Korrektur auch eine zufällige Stichprobe der Testbilder.
+
+report-group-predictions = Jede von { $n_groups ->
+        [one] { $n_groups } Gruppe
+       *[other] { $n_groups } Gruppen
+    } erhält eine Vorhersage aus allen ihren Bildern: die Klasse mit der höchsten mittleren logarithmierten Wahrscheinlichkeit. Die Entscheidungsschwellen einzelner Bilder werden nicht verwendet.
+
+report-mixed-groups = Ausgeschlossen, weil ihre Bilder zu mehreren Klassen gehören: { $n_groups ->
+        [one] { $n_groups } Gruppe.
+       *[other] { $n_groups } Gruppen.
+    }
+
+report-images-without-group = Hier nicht gezählt, weil ihre Gruppe nicht bekannt ist: { $n_images ->
+        [one] { $n_images } Bild.
+       *[other] { $n_images } Bilder.
+    }
+
+report-few-predicted-groups = Bei so wenigen Gruppen sind diese Metriken unsicher.
+
+report-subgroups = Jede Zeile umfasst die Bilder mit einem Wert in einer Spalte der Tabelle des Datensatzes. Ein Unterschied ist der Wert der Zeile minus den Wert aller anderen Bilder.
+
+report-significant-subgroups = Für sich genommen ist der Unterschied der Genauigkeit statistisch signifikant bei { $subgroups }.
+
+report-small-subgroups = Weniger als 20 Bilder oder 5 Gruppen, deshalb vorsichtig zu deuten: { $subgroups }.
+
+report-subgroups-without-class = Hier fehlen Bilder mancher Klassen, sodass Makro-F1 ein Mittel über weniger Klassen ist: { $subgroups }.
+
+report-subgroup-proportions = Auch verschiedene Klassenanteile führen zu Unterschieden zwischen Teilgruppen.
+
+report-many-subgroups = Von { $n_rows } Zeilen ist durch Zufall jeder zwanzigste Unterschied signifikant.
+
+report-subgroup-lacks-classes = ohne { $n_classes ->
+        [one] { $n_classes } Klasse
+       *[other] { $n_classes } Klassen
+    }
+
+report-map-checks = Eine Heatmap zeigt, welche Bereiche eines Bildes für eine Klasse sprechen. Jede Methode wurde geprüft auf { $checked_on ->
+        [validation] { $n_images ->
+            [one] { $n_images } Validierungsbild
+           *[other] { $n_images } Validierungsbildern
+        }
+        [training] { $n_images ->
+            [one] { $n_images } Trainingsbild
+           *[other] { $n_images } Trainingsbildern
+        }
+       *[explained] { $n_images ->
+            [one] dem { $n_images } erklärten Bild
+           *[other] den { $n_images } erklärten Bildern
+        }
+    }. Sie besteht, wenn sich ihre Karten bei zufälligen Gewichten des Netzes ändern (Rangkorrelation höchstens 0,5) und wenn die vorhergesagte Wahrscheinlichkeit schneller sinkt, falls das Bild in der Reihenfolge der Karte statt von der Mitte nach außen unscharf gemacht wird.
+
+report-shown-map = coverslip zeigt die erste Methode, die beide Prüfungen bestanden hat. Eine Heatmap zeigt nicht, ob die Vorhersage richtig ist.
+
+report-fold-curves-drawing = Verlust, Makro-F1 und Genauigkeit auf Validierungsbildern nach Epoche. Jeder Fold hat eine Linie.
+
+report-curves-drawing = Verlust, Makro-F1 und Genauigkeit nach Epoche.{ $has_start ->
+        [true] {" "}Epoche 0 ist der Klassifikator, mit dem die Feinabstimmung beginnt; er ist allein an Trainingsbilder angepasst.
+       *[false] {""}
+    }
+
+report-selected-epoch = Epoche { $epoch } von { $n_epochs } wird behalten: { $selection ->
+        [last] die letzte.
+       *[best] die mit dem besten Wert für { $metric } auf { $set ->
+            [test] Testbildern.
+           *[validation] Validierungsbildern.
+        }
+    }
+
+report-curves-without-refit = { $has_augmentation ->
+        [true] Die Kurven zeigen Ergebnisse der Validierung ohne Augmentierung beim Testen und ohne die letzte Anpassung der letzten Schichten; ausgewählt wurde mit beidem.
+       *[false] Die Kurven zeigen Ergebnisse der Validierung ohne die letzte Anpassung der letzten Schichten; ausgewählt wurde mit ihr.
+    }
+
+report-misclassifications-shown = { $n_shown } von { $n_images }, mit vorhergesagter Klasse, Label und Wahrscheinlichkeit
+
+report-confusion-matrix = Konfusionsmatrix von { $n_classes } Klassen. Zeilen sind wahre Klassen, Spalten vorhergesagte Klassen. Die Tönung ist der Anteil an der Zeile.{ $has_numbers ->
+        [true] {" "}Die Spalten haben die Nummern der Zeilen.
+       *[false] {""}
+    }
+
+report-most-confused-classes = Konfusionsmatrix der { $n_classes } am häufigsten verwechselten Klassen, nummeriert wie in der ganzen Matrix. Zeilen sind wahre Klassen, Spalten vorhergesagte Klassen. Die Tönung ist der Anteil an der Zeile.
+
+report-two-classes-subtitle = positive Klasse: „{ $label }“
+
+report-positive-class = { $is_set ->
+        [true] „{ $label }“ ist die positive Klasse (im Rezept angegeben).
+       *[false] „{ $label }“ ist die positive Klasse (aus den Namen der Klassen abgeleitet).
+    } Das Rezept kann die andere wählen.
+
+report-meaning-of-two-classes = { $metric ->
+        [sensitivity] Anteil der Bilder von „{ $positive }“, die als „{ $positive }“ vorhergesagt sind
+        [specificity] Anteil der Bilder von „{ $negative }“, die als „{ $negative }“ vorhergesagt sind
+        [ppv] Anteil der als „{ $positive }“ vorhergesagten Bilder, die „{ $positive }“ sind; niedriger, wenn „{ $positive }“ seltener ist als hier
+       *[npv] Anteil der als „{ $negative }“ vorhergesagten Bilder, die „{ $negative }“ sind; niedriger, wenn „{ $positive }“ häufiger ist
+    }
+
+report-predictive-values = { $share } der hier gemessenen Bilder sind { $label }. Die prädiktiven Werte hängen von diesem Anteil ab, Sensitivität und Spezifität nicht, solange die Bilder einer Klasse gleich aussehen.
+
+report-ppv-and-npv = PPV ist der Anteil der als { $label } vorhergesagten Bilder, die { $label } sind. NPV ist der Anteil der übrigen Bilder, die nicht { $label } sind.
+
+report-predictive-ranges = Hinter jedem Wert steht der Bereich von den unteren bis zu den oberen Grenzen der KI von Sensitivität und Spezifität.
+
+report-title-two-classes = Sensitivität und Spezifität
+
+report-title-confusion = Konfusionsmatrix
+
+report-title-prevalence = Prädiktive Werte nach Klassenanteil
+
+report-title-groups = Metriken je Gruppe
+    .subtitle = eine Vorhersage je Patient, Objektträger oder Well
+
+report-title-subgroups = Teilgruppen
+
+report-subgroup-columns = nach { $columns }
+
+report-title-misclassified = Sicherste Fehlklassifikationen
+
+report-title-label-errors = Vermutete Labelfehler
+
+report-title-map-checks = Prüfungen der Heatmaps
+
+report-title-limits = Einschränkungen
+
+report-title-curves = Trainingskurven
+    .subtitle = nach Epoche der Feinabstimmung
+
+column-accuracy = Genauigkeit
+
+column-checks = Prüfungen
+
+column-correlation-with-random-weights = Korrelation bei zufälligen Gewichten
+
+column-difference-in-accuracy = Unterschied der Genauigkeit
+
+column-difference-in-macro-f1 = Unterschied von Makro-F1
+
+column-gain-with-bound = Gewinn gegenüber der Mitte (untere 95-%-Grenze)
+
+column-label = Label
+
+column-method = Methode
+
+column-misclassified = falsch klassifiziert
+
+column-npv = NPV
+
+column-ppv = PPV
+
+column-predicted-as = vorhergesagt als
+
+column-proportion = Anteil von { $label }
+
+column-score = Wert
+
+column-set = Set
+
+column-share-of-class = Anteil an der Klasse
+
+column-subgroup = Teilgruppe
+
+column-suggested-class = vorgeschlagene Klasse
+
+column-true-class = wahre Klasse
+
+report-passed = bestanden
+
+report-failed = nicht bestanden
+
+report-metric-of-two-classes = { $metric ->
+        [sensitivity] Sensitivität
+        [specificity] Spezifität
+        [ppv] PPV
+       *[npv] NPV
+    }
+
+report-group-metric = { $metric ->
+        [accuracy] Genauigkeit
+        [balanced_accuracy] Balancierte Genauigkeit
+        [sensitivity] Sensitivität
+        [specificity] Spezifität
+        [ppv] PPV
+       *[npv] NPV
+    }
+    .meaning = { $metric ->
+        [accuracy] Anteil der Gruppen, die richtig klassifiziert sind
+        [balanced_accuracy] Mittel dieses Anteils über die Klassen
+        [sensitivity] Anteil der positiven Gruppen, die als positiv vorhergesagt sind
+        [specificity] Anteil der negativen Gruppen, die als negativ vorhergesagt sind
+        [ppv] Anteil der als positiv vorhergesagten Gruppen, die positiv sind
+       *[npv] Anteil der als negativ vorhergesagten Gruppen, die negativ sind
+    }
+
+report-empty-cell = (leer)
+
+report-few-images = wenige
+
+report-labels-not-checked = { $n_labels ->
+        [one] Nicht geprüft: { $n_labels } Label.
+       *[other] Nicht geprüft: { $n_labels } Labels.
+    }
+
+report-too-few-images = zu wenige Bilder
+
+report-misclassified-by-class = Falsch klassifizierte Bilder nach Klasse
+
+report-threshold-by-hand = Die Entscheidungsschwelle wurde von Hand festgelegt. Wenn das nach einem Blick auf die Testergebnisse des Trainings geschah, sind die Metriken auf diesem Testset zu hoch.
+
+report-own-test-relabeled = { $n_images ->
+        [one] { $n_images } Bild des Testsets des Trainings erhielt
+       *[other] { $n_images } Bilder des Testsets des Trainings erhielten
+    } ein anderes Label nach einem Blick auf falsch klassifizierte Bilder, sodass die Metriken auf diesem Testset zu hoch sein können.
+
+report-partly-labeled = Nur { $n_labeled } von { $n_images ->
+        [one] { $n_images } Bild
+       *[other] { $n_images } Bildern
+    } { $n_labeled ->
+        [one] hat
+       *[other] haben
+    } ein Label. Wenn diese ausgewählt wurden, weil der Klassifikator bei ihnen unsicher war, etwa beim Prüfen von Vorhersagen, sind die Metriken für die anderen zu niedrig.
+
+report-unfinished-training = Das Training war nicht beendet, als diese Bilder gemessen wurden: Die Metriken sind vom Klassifikator bis dahin. Setzen Sie das Training fort oder beenden Sie es, und messen Sie dann noch einmal.
+
+report-rescaled = Bilder mit bekannter Pixelgröße wurden vor der Messung auf die Pixelgröße der Trainingsbilder umgerechnet.
+
+report-other-pixel-size = { $n_images ->
+        [one] { $n_images } Bild hat
+       *[other] { $n_images } Bilder haben
+    } eine andere Pixelgröße als die Trainingsbilder, ohne Umrechnung. Objekte können größer oder kleiner erscheinen als im Training.
+
+report-other-pixels = Es wurden andere Pixel der Dateien gelesen als im Training, gezählt ab 0: { $differences }. Die Metriken gelten für diese Pixel.
+
+report-unknown-training-images = Es ist nicht bekannt, welche dieser Bilder für das Training verwendet wurden, sodass die Metriken zu hoch sein können.
+
+report-used-in-training = { $n_images ->
+        [one] { $n_images } Bild, eine andere Ebene davon oder ein Duplikat wurde
+       *[other] { $n_images } Bilder, andere Ebenen davon oder Duplikate wurden
+    } für das Training verwendet. Metriken auf solchen Bildern sind zu hoch.
+
+report-groups-of-training = { $n_images ->
+        [one] { $n_images } Bild hat
+       *[other] { $n_images } Bilder haben
+    } einen Namen einer Gruppe, den auch Trainingsbilder haben. Wenn es dieselben Patienten oder Objektträger sind, sind die Metriken für neue zu hoch.
+
+report-evaluation-without-groups = Es sind keine Gruppen bekannt. Wenn mehrere dieser Bilder von einem Patienten oder Objektträger stammen, sind die Konfidenzintervalle zu schmal.
+
+report-without-group = { $n_images ->
+        [one] { $n_images } Bild hat keine bekannte Gruppe und kann
+       *[other] { $n_images } Bilder haben keine bekannte Gruppe und können
+    } zu einer Gruppe in einem anderen Set gehören
+
+column-labels = Labels

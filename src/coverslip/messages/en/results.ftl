@@ -1142,3 +1142,273 @@ report-set = { $split ->
 report-learning-curve-limits = The curve does not show which class needs more images, and it does not apply to images from another laboratory.
 
 column-macro-f1 = macro-F1
+
+report-suspected-labels = { $n_suspected ->
+        [0] None of { $n_checked ->
+            [one] { $n_checked } label
+           *[other] { $n_checked } labels
+        } is suspected to be wrong.
+       *[other] Check { $n_suspected } of { $n_checked ->
+            [one] { $n_checked } label
+           *[other] { $n_checked } labels
+        } first: these images resemble another class as much as its own images do. How many of these labels are wrong is not known, because the classifier makes errors too.
+    }
+
+report-misclassified = In all, { $n_images ->
+        [one] { $n_images } image is misclassified, usually because it is hard to classify.
+       *[other] { $n_images } images are misclassified, usually because they are hard to classify.
+    }
+
+report-labels-checked-by = The labels were compared with { $checked_by ->
+        [folds] the networks of the folds, each on its own test images.
+       *[other] linear probes that were fitted without these images, their groups and duplicates.
+    }
+
+report-label-correction = Correcting only suspected errors among the test images can make the results too high, because wrong labels that agree with the classifier stay. For a fair correction, check a random sample of the test images as well.
+
+report-group-predictions = Each of { $n_groups ->
+        [one] { $n_groups } group
+       *[other] { $n_groups } groups
+    } gets one prediction from all its images: the class with the highest mean log probability. The decision thresholds of single images are not used.
+
+report-mixed-groups = Excluded because their images are of several classes: { $n_groups ->
+        [one] { $n_groups } group.
+       *[other] { $n_groups } groups.
+    }
+
+report-images-without-group = Not counted here because they have no known group: { $n_images ->
+        [one] { $n_images } image.
+       *[other] { $n_images } images.
+    }
+
+report-few-predicted-groups = With so few groups, these metrics are uncertain.
+
+report-subgroups = Each row covers the images with one value in a column of the dataset's table. A difference is the row's value minus the value of all other images.
+
+report-significant-subgroups = Taken by itself, the difference in accuracy is statistically significant for { $subgroups }.
+
+report-small-subgroups = Fewer than 20 images or 5 groups, so interpret with care: { $subgroups }.
+
+report-subgroups-without-class = These have no image of some classes, so their macro-F1 is a mean over fewer classes: { $subgroups }.
+
+report-subgroup-proportions = Different class proportions also cause differences between subgroups.
+
+report-many-subgroups = With { $n_rows } rows, one in twenty differences is significant by chance.
+
+report-subgroup-lacks-classes = lacks { $n_classes ->
+        [one] { $n_classes } class
+       *[other] { $n_classes } classes
+    }
+
+report-map-checks = A heat map shows which regions of an image support a class. Each method was checked on { $checked_on ->
+        [validation] { $n_images ->
+            [one] { $n_images } validation image
+           *[other] { $n_images } validation images
+        }
+        [training] { $n_images ->
+            [one] { $n_images } training image
+           *[other] { $n_images } training images
+        }
+       *[explained] { $n_images ->
+            [one] the { $n_images } explained image
+           *[other] the { $n_images } explained images
+        }
+    }. To pass, its maps must change if the network has random weights (rank correlation of at most 0.5), and blurring the image in the order of the map must lower the predicted probability faster than blurring from the center outward.
+
+report-shown-map = coverslip shows the first method that passed both checks. A heat map does not show whether the prediction is correct.
+
+report-fold-curves-drawing = Loss, macro-F1 and accuracy on validation images by epoch. Each fold has a line.
+
+report-curves-drawing = Loss, macro-F1 and accuracy by epoch.{ $has_start ->
+        [true] {" "}Epoch 0 is the classifier that fine-tuning starts from, fitted on training images alone.
+       *[false] {""}
+    }
+
+report-selected-epoch = Epoch { $epoch } of { $n_epochs } is kept: { $selection ->
+        [last] the last.
+       *[best] the one with the best { $metric } on { $set } images.
+    }
+
+report-curves-without-refit = { $has_augmentation ->
+        [true] The curves show validation results without test-time augmentation and the final fit of the last layers; the choice was made with both.
+       *[false] The curves show validation results without the final fit of the last layers; the choice was made with it.
+    }
+
+report-misclassifications-shown = { $n_shown } of { $n_images }, with predicted class, label and probability
+
+report-confusion-matrix = Confusion matrix of { $n_classes } classes. Rows are true classes, columns predicted classes. The shade is the share of the row.{ $has_numbers ->
+        [true] {" "}Columns have the numbers of the rows.
+       *[false] {""}
+    }
+
+report-most-confused-classes = Confusion matrix of the { $n_classes } most confused classes, numbered as in the full matrix. Rows are true classes, columns predicted classes. The shade is the share of the row.
+
+report-two-classes-subtitle = positive class: “{ $label }”
+
+report-positive-class = { $is_set ->
+        [true] “{ $label }” is the positive class (set in the recipe).
+       *[false] “{ $label }” is the positive class (derived from the names of the classes).
+    } The recipe can choose the other one.
+
+report-meaning-of-two-classes = { $metric ->
+        [sensitivity] share of the images of “{ $positive }” that are predicted as “{ $positive }”
+        [specificity] share of the images of “{ $negative }” that are predicted as “{ $negative }”
+        [ppv] share of the images predicted as “{ $positive }” that are “{ $positive }”; lower if “{ $positive }” is rarer than here
+       *[npv] share of the images predicted as “{ $negative }” that are “{ $negative }”; lower if “{ $positive }” is more frequent
+    }
+
+report-predictive-values = { $share } of the images measured here are { $label }. Predictive values depend on this proportion. Sensitivity and specificity do not, as long as the images of a class look the same.
+
+report-ppv-and-npv = PPV is the share of the images predicted as { $label } that are { $label }. NPV is the share of the other images that are not { $label }.
+
+report-predictive-ranges = Each value is followed by the range from the lower to the upper limits of the CIs of sensitivity and specificity.
+
+report-title-two-classes = Sensitivity and specificity
+
+report-title-confusion = Confusion matrix
+
+report-title-prevalence = Predictive values by class proportion
+
+report-title-groups = Metrics per group
+    .subtitle = one prediction per patient, slide or well
+
+report-title-subgroups = Subgroups
+
+report-subgroup-columns = by { $columns }
+
+report-title-misclassified = Most confident misclassifications
+
+report-title-label-errors = Suspected label errors
+
+report-title-map-checks = Heat-map checks
+
+report-title-limits = Limitations
+
+report-title-curves = Training curves
+    .subtitle = by epoch of fine-tuning
+
+column-accuracy = accuracy
+
+column-checks = checks
+
+column-correlation-with-random-weights = correlation with random weights
+
+column-difference-in-accuracy = difference in accuracy
+
+column-difference-in-macro-f1 = difference in macro-F1
+
+column-gain-with-bound = gain over center (95% lower bound)
+
+column-label = label
+
+column-method = method
+
+column-misclassified = misclassified
+
+column-npv = NPV
+
+column-ppv = PPV
+
+column-predicted-as = predicted as
+
+column-proportion = proportion of { $label }
+
+column-score = score
+
+column-set = set
+
+column-share-of-class = share of the class
+
+column-subgroup = subgroup
+
+column-suggested-class = suggested class
+
+column-true-class = true class
+
+report-passed = passed
+
+report-failed = failed
+
+report-metric-of-two-classes = { $metric ->
+        [sensitivity] Sensitivity
+        [specificity] Specificity
+        [ppv] PPV
+       *[npv] NPV
+    }
+
+report-group-metric = { $metric ->
+        [accuracy] Accuracy
+        [balanced_accuracy] Balanced accuracy
+        [sensitivity] Sensitivity
+        [specificity] Specificity
+        [ppv] PPV
+       *[npv] NPV
+    }
+    .meaning = { $metric ->
+        [accuracy] share of the groups that are classified correctly
+        [balanced_accuracy] mean of that share over classes
+        [sensitivity] share of the positive groups that are predicted as positive
+        [specificity] share of the negative groups that are predicted as negative
+        [ppv] share of the groups predicted as positive that are positive
+       *[npv] share of the groups predicted as negative that are negative
+    }
+
+report-empty-cell = (empty)
+
+report-few-images = few
+
+report-labels-not-checked = { $n_labels ->
+        [one] Not checked: { $n_labels } label.
+       *[other] Not checked: { $n_labels } labels.
+    }
+
+report-too-few-images = too few images
+
+report-misclassified-by-class = Misclassified images by class
+
+report-threshold-by-hand = The decision threshold was set by hand. If it was set after looking at the run's test results, the metrics on that test set are too high.
+
+report-own-test-relabeled = { $n_images ->
+        [one] { $n_images } image of the run's test set was
+       *[other] { $n_images } images of the run's test set were
+    } relabeled after looking at misclassified images, so the metrics on that test set may be too high.
+
+report-partly-labeled = Only { $n_labeled } of { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } { $n_labeled ->
+        [one] has
+       *[other] have
+    } a label. If these were chosen because the classifier was unsure of them, as in a review of predictions, the metrics are too low for the others.
+
+report-unfinished-training = Training had not ended when these images were measured: the metrics are of the classifier until then. Resume the training or end it, then evaluate again.
+
+report-rescaled = Images of known pixel size were rescaled to the pixel size of the training images before they were measured.
+
+report-other-pixel-size = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } another pixel size than the training images, without rescaling. Objects may appear larger or smaller than in training.
+
+report-other-pixels = Other pixels of the files were read than in training, numbers from 0: { $differences }. The metrics are for these pixels.
+
+report-unknown-training-images = It is not known which of these images were used for training, so the metrics may be too high.
+
+report-used-in-training = { $n_images ->
+        [one] { $n_images } image, another plane of it or a duplicate was
+       *[other] { $n_images } images, other planes of them or duplicates were
+    } used for training. Metrics on such images are too high.
+
+report-groups-of-training = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } a group name that training images have too. If these are the same patients or slides, the metrics are too high for new ones.
+
+report-evaluation-without-groups = No groups are known. If several of these images come from one patient or slide, the confidence intervals are too narrow.
+
+report-without-group = { $n_images ->
+        [one] { $n_images } image has
+       *[other] { $n_images } images have
+    } no known group and may be of a group in another set
+
+column-labels = labels

@@ -233,7 +233,6 @@ PER_CLASS = Section(
     title=lambda: text("report-title-per-class"),
     order=300,
     is_printed=True,
-    is_translated=True,
     blocks=_per_class_blocks,
 )
 

@@ -313,7 +313,6 @@ ROC = Section(
     order=700,
     subtitle=lambda run: text("report-title-roc.subtitle"),
     verdict=_roc_verdict,
-    is_translated=True,
     applies=lambda run: (
         run.tested is not None and any(auroc is not None for auroc in metric_rows.class_values(run.metrics, "auroc"))
     ),
@@ -382,7 +381,6 @@ CALIBRATION = Section(
     order=600,
     subtitle=lambda run: text("report-title-calibration.subtitle"),
     verdict=_calibration_verdict,
-    is_translated=True,
     applies=lambda run: run.tested is not None,
     blocks=lambda run: [_calibration_text(run)],
 )
@@ -454,7 +452,6 @@ LEARNING = Section(
     name="learning_curve",
     title=lambda: text("report-title-learning-curve"),
     order=750,
-    is_translated=True,
     is_about_training=True,
     subtitle=lambda run: text("report-title-learning-curve.subtitle"),
     applies=lambda run: run.run.learning_curve is not None,

@@ -499,6 +499,7 @@ def _capitalized(phrase: str) -> str:
 
 METHODS = Section(
     name="methods",
+    is_in_english=True,
     title=lambda: text("report-title-methods"),
     order=1000,
     is_about_training=True,

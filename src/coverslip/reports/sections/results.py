@@ -187,7 +187,6 @@ NUMBERS = Section(
     subtitle=lambda run: text("report-measured-on", image_set=run.split_words),
     verdict=_numbers_verdict,
     is_printed=True,
-    is_translated=True,
     blocks=_blocks,
 )
 
@@ -289,7 +288,6 @@ OWN_TEST = Section(
     title=lambda: text("report-title-own-test"),
     order=50,
     is_printed=True,
-    is_translated=True,
     subtitle=lambda run: text("report-title-own-test.subtitle"),
     verdict=against_own_test,
     applies=lambda run: run.evaluation is not None,
@@ -384,7 +382,6 @@ PREDICTION_SETS = Section(
     name="prediction_sets",
     title=lambda: text("report-title-prediction-sets"),
     order=650,
-    is_translated=True,
     applies=lambda run: run.metrics.n > 0,
     blocks=lambda run: [_prediction_sets_text(run)],
 )
@@ -506,7 +503,6 @@ UNFAMILIAR = Section(
     name="unfamiliar",
     title=lambda: text("report-title-unfamiliar"),
     order=355,
-    is_translated=True,
     applies=lambda run: bool(_scored(run)),
     blocks=lambda run: [_unfamiliar_text(run)],
 )

@@ -216,8 +216,8 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
 
 
 def _section_data(section: Section, run: ReportedRun) -> ReportSection:
-    """Return a section in the language of the request, if it is translated."""
-    with in_language(language() if section.is_translated else ENGLISH):
+    """Return a section in the language of the request, except those that are in English."""
+    with in_language(ENGLISH if section.is_in_english else language()):
         return as_data(section.content(run), run.measured.figures_folder)
 
 
