@@ -34,6 +34,14 @@ def test_images_are_selected_on_the_map_and_labeled(page: "Page", stock: Stock) 
     colors.get_by_text(predicted["decisions"][predicted["numbers"][0]], exact=True).wait_for()
     assert n - numbers()["Not predicted"] == len(predicted["rows"]) > 0
 
+    smaller, larger = page.get_by_role("button", name="Smaller (−)"), page.get_by_role("button", name="Larger (+)")
+    expect(smaller).to_be_disabled()  # the whole map is shown
+    for _ in range(11):  # 1.25 ** 11 > 10
+        larger.click()
+    expect(larger).to_be_disabled()
+    page.get_by_role("button", name="Fit to window").click()
+    expect(smaller).to_be_disabled()
+
     page.get_by_label("Color by").select_option("group")
     colors.get_by_text("slide0").wait_for()
     assert sum(numbers().values()) == n

@@ -31,7 +31,8 @@ def test_samples_are_chosen_and_their_conditions_are_saved(page: "Page", stock: 
         numbers = [metrics[of][part] for of in ("raw", "corrected") for part in ("value", "low", "high")]
         assert all(number(value) in row.inner_text() for value in numbers if value is not None)
     fields.nth(1).fill("treated")
-    fields.nth(1).press("Tab")
+    page.reload()  # while the field has the focus, before anything is saved
+    samples.get_by_text("Saved.").wait_for()
     conditions = page.get_by_role("region", name="Proportions", exact=True)
     conditions.get_by_role("rowheader", name="treated", exact=True).first.wait_for()
     page.reload()

@@ -13,6 +13,8 @@ export class SaveQueue<T> {
   /** The object with all edits, to show them at once. */
   readonly value = $derived.by(() => this.#edited(this.#edits));
 
+  readonly isSaving = $derived.by(() => this.#edits.length > 0);
+
   /**
    * `read` returns the object of the last response, and `save` sends an object and stores the response where `read`
    * finds it.

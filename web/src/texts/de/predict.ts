@@ -228,6 +228,8 @@ export const predict: Texts['predict'] = {
     conditions: 'Bedingungen',
     conditionOf: (sample) => `Bedingung von ${sample}`,
     block: 'Block',
+    saving: 'Wird gespeichert …',
+    saved: 'Gespeichert.',
     addBlocks: 'Blöcke hinzufügen',
     blockOf: (sample) => `Block von ${sample}`,
     conditionHelp:

@@ -222,6 +222,8 @@ export const predict = {
     conditions: 'Conditions',
     conditionOf: (sample: string) => `Condition of ${sample}`,
     block: 'Block',
+    saving: 'Saving …',
+    saved: 'Saved.',
     addBlocks: 'Add blocks',
     blockOf: (sample: string) => `Block of ${sample}`,
     conditionHelp:
