@@ -133,7 +133,6 @@ OF_ANNOTATORS = {
     ("put", "/lists/{list_id}/draw/rows/{row_id}"),
     ("post", "/changes/{change_id}/{action}"),
     ("post", "/datasets/{dataset_id}/changes"),
-    ("post", "/datasets/{dataset_id}/overwritten-images"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("post", "/jobs/{job_id}/{action}"),  # stop computations for pages
 }
@@ -500,9 +499,14 @@ def test_activity_records_roles_rights_and_labels_before_and_after(served: Serve
     digest = changing.get(f"{in_lists(dataset)}/row-ids").headers["Rows-Digest"]
     n_listed = changing.get(dataset).json()["n_images"]
     selected = {"filters": {}, "n_listed": n_listed, "digest": digest}
-    for change in ({"label": "lymphocyte"}, {"is_confirmed": True}, {"is_excluded": True}, {"label": None}):
+    for change in (
+        {"label": "lymphocyte"},
+        {"is_confirmed": True},
+        {"is_excluded": True},
+        {"label": None},
+        {"is_kept": False},
+    ):
         assert changing.post(f"{dataset}/changes", json=selected | change).status_code == 200
-    assert changing.post(f"{dataset}/overwritten-images", json=selected | {"is_kept": False}).status_code == 200
     assert admin.patch(f"{API}/users/{user_id}", json={"is_active": False}).status_code == 200
     assert admin.delete(member).status_code == 204
     assert admin.patch(f"{API}/users/missing", json={"is_active": False}).status_code == 404

@@ -535,6 +535,9 @@ def test_a_removed_dataset_is_restored_with_its_labels(app: App, tmp_path: Path)
     app.label(where, [0], "round")
     before = app.get(where)
     app.send("DELETE", where)
+    other = app.open(tmp_path / "cells")  # the same folder, whose labels from the app are in the removed dataset
+    assert [(each["id"], each["n_annotated"]) for each in other["removed_before"]] == [(dataset["id"], 1)]
+    app.send("DELETE", f"datasets/{other['id']}")
     assert app.send("POST", f"{where}/restore") == before
     assert app.get("datasets")["items"] == [before]
     assert app.get(f"{in_lists(where)}/rows")["items"][0]["label"] == "round"

@@ -97,7 +97,7 @@ def test_results_are_in_the_language_of_the_reader(lab: Lab) -> None:
     def texts(results: Results) -> list[str]:
         reasons = [sentence for reason in results.reasons for sentence in (reason.claim, reason.meaning)]
         verdicts = results.verdicts.values()
-        translated = [section for section in results.sections if SECTIONS[section.name].is_translated]
+        translated = [section for section in results.sections if not SECTIONS[section.name].is_in_english]
         titles = [section.title for section in translated]
         paragraphs = [
             words for each in translated for block in each.blocks if block.kind == "text" for words in block.words
@@ -168,6 +168,9 @@ def test_a_finished_run_has_the_words_and_numbers_of_its_report(lab: Lab) -> Non
     for drawing in chain.from_iterable(block.get("drawings", ()) for block in blocks):
         drawn = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.svg")
         assert (drawn.headers["Content-Type"], "<svg" in drawn.text) == ("image/svg+xml", True)
+        dark = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.svg", params={"theme": "dark"})
+        colors = [set(re.findall("#[0-9a-f]{6}", each.text)) for each in (drawn, dark)]
+        assert ("#595959" in colors[0], "#595959" in colors[1], "#adadad" in colors[1]) == (True, False, True)
         table = lab.client.get(f"{API}/jobs/{lab.run}/figures/{drawing['name']}.csv")
         assert table.headers["Content-Type"].startswith("text/csv")
     assert lab.client.get(f"{API}/jobs/{lab.run}/figures/nothing.svg").status_code == 409
@@ -409,6 +412,7 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     assert lab.get(f"jobs/{second}")["queue_position"] == 1
     started = lab.get(f"jobs/{first}")
     assert started["began"] >= started["created"][:19]
+    assert started["queued"] is None
     assert lab.get(f"jobs/{second}")["began"] is None
     assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
     assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"

@@ -24,7 +24,7 @@ from coverslip.images.reader import ReadPlan
 from coverslip.runs.predictions import Prediction
 from coverslip.workspace.backups import restore_backup, write_backup
 from coverslip.workspace.correcting import undoing
-from coverslip.workspace.correcting.corrections import correct, dataset_of, exclude
+from coverslip.workspace.correcting.corrections import correct, dataset_of, exclude, history_lines
 from coverslip.workspace.correcting.draws import decide, draw_images, import_readings, label_image, labels_table
 from coverslip.workspace.correcting.joining import join_dataset
 from coverslip.workspace.datasets import image_rows
@@ -57,7 +57,11 @@ STEPS = st.lists(
             AUTHORS,
         ),
         st.tuples(st.just("exchange"), PLACES, PLACES, AUTHORS),
-        st.tuples(st.sampled_from(["refresh", "move", "second", "backup", "keep", "drop"]), *2 * [st.none()], AUTHORS),
+        st.tuples(
+            st.sampled_from(["refresh", "move", "second", "backup", "keep", "drop", "undo drop"]),
+            *2 * [st.none()],
+            AUTHORS,
+        ),
         st.tuples(st.sampled_from(["predict", "predict folder", "dataset", "join"]), *2 * [st.none()], AUTHORS),
     ),
     min_size=6,
@@ -116,6 +120,7 @@ class Laboratory:
             save_cell(path, seed=seed)
         self.statements = {seed: Said() for seed in self.files.values()}
         self.removed: list[int] = []
+        self.drops: list[tuple[int, dict[Path, Known]]] = []  # changes, and the images by path
         self.predicted: dict[str, list[Predicted]] = {}
         self.known: list[Known] = []
         self.listed: dict[Path, Known] = {}  # the images of the dataset, as they were read last
@@ -179,6 +184,8 @@ class Laboratory:
             self.sort(step)
         elif step in ("keep", "drop"):
             self.resolve(is_kept=step == "keep")
+        elif step == "undo drop" and self.drops:
+            self.undo_drop()
         elif step in ("predict", "predict folder"):
             self.predict(is_of_dataset=step == "predict")
         elif step in ("correct", "check"):
@@ -201,7 +208,10 @@ class Laboratory:
         if not overwritten:
             return
         selection = ImageSelection(images=overwritten_ids(self))
-        resolve_overwritten(self.workspace, self.dataset_id, selection, is_kept=is_kept)
+        change, n = resolve_overwritten(self.workspace, self.dataset_id, selection, is_kept=is_kept)
+        assert n == len(overwritten)
+        if change is not None:
+            self.drops.append((change, {image.path: image for image in overwritten}))
         for image in overwritten:
             if is_kept:
                 self.statements[image.current] = self.statements[image.former]
@@ -213,6 +223,25 @@ class Laboratory:
                 self.listed[image.path] = Known(image.current, image.current, image.path)
                 self.known.append(self.listed[image.path])
                 image.is_present, image.current = False, image.former
+
+    def undo_drop(self) -> None:
+        """Undo the last drop: images are listed as overwritten again if nothing was said about the new ones."""
+        change, dropped = self.drops.pop()
+        restored = {}
+        for path, image in dropped.items():
+            new = self.listed.get(path)
+            if not image.is_present and new is not None and not self.statements[new.former].is_any:
+                restored[path] = image
+        if not restored:
+            with refusing(Conflict, "changed-since"):
+                undoing.undo(self.workspace, change)
+            return
+        step = undoing.undo(self.workspace, change)
+        assert (step.n, step.n_left) == (len(restored), len(dropped) - len(restored))
+        for path, image in restored.items():
+            new = self.listed[path]
+            new.is_present, image.is_present, image.current = False, True, new.current
+            self.listed[path] = image
 
     def all_predicted(self) -> list[Predicted]:
         return [row for rows in self.predicted.values() for row in rows]
@@ -702,6 +731,39 @@ def test_dropped_labels_of_overwritten_images_come_back_with_the_former_content(
     rows = [row for row, _ in laboratory.rows()[:3]]
     assert (rows[0], rows[2]) == (new, row_id)
     assert [said_about(laboratory, row) for row in rows] == [NOT_SAID, NOT_SAID, SAID]
+
+
+def test_dropped_labels_are_in_the_history_and_undone_as_labels_of_overwritten_images(tmp_path: Path) -> None:
+    laboratory, row_id, path, former = relabeled(tmp_path)
+    selection = ImageSelection(rows=[row_id])
+    change, _ = resolve_overwritten(laboratory.workspace, laboratory.dataset_id, selection, is_kept=False)
+    assert change is not None
+    history = list(csv.DictReader(io.StringIO("".join(history_lines(laboratory.workspace, laboratory.dataset_id)))))
+    columns = ("image_id", "label_before", "label", "is_undone")
+    assert [[row[name] for name in columns] for row in history] == [["a/0.png", "x", "a", "no"]]
+    for _ in range(2):
+        step = undoing.undo(laboratory.workspace, change)
+        assert (step.n, step.rows, step.n_left) == (1, [row_id], 0)
+        assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == (["a/0.png"], SAID)
+        with refusing(Conflict, "images-overwritten"):
+            training_images(laboratory.workspace, laboratory.dataset_id)
+        undoing.redo(laboratory.workspace, change)
+        assert (overwritten_ids(laboratory), said_about(laboratory, laboratory.rows()[0][0])) == ([], NOT_SAID)
+    undoing.undo(laboratory.workspace, change)
+    path.write_bytes(former)
+    refreshed(laboratory)
+    assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == ([], SAID)
+
+
+def test_a_drop_is_not_undone_after_something_was_said_about_the_new_image(tmp_path: Path) -> None:
+    laboratory, row_id, _, _ = relabeled(tmp_path)
+    selection = ImageSelection(rows=[row_id])
+    change, _ = resolve_overwritten(laboratory.workspace, laboratory.dataset_id, selection, is_kept=False)
+    (new, _), *_ = laboratory.rows()
+    set_labels(laboratory.workspace, laboratory.dataset_id, ImageSelection(rows=[new]), "y")
+    with refusing(Conflict, "changed-since"):
+        undoing.undo(laboratory.workspace, change or 0)
+    assert said_about(laboratory, new)[0] == "y"
 
 
 @pytest.mark.parametrize("name", ["0.png", "again.png"])

@@ -5,18 +5,23 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from browser import RunningApp, open_page
+from drawing import write_cells
 from image_sets import App
 from PIL import Image
 from prediction_tables import written_prediction
 from refusing import refusing
+from small_workspace import QUICK
 
 from coverslip.errors import Conflict, CoverslipError
 from coverslip.events import Emit, ignore
@@ -56,6 +61,9 @@ from coverslip.workspace.jobs.records import (
 from coverslip.workspace.predictions.samples import reset_sampling
 from coverslip.workspace.store.workspace import Workspace, open_workspace
 from coverslip.workspace.trainings.queueing import rename_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 KINDS = ("train", "predict", "study", "evaluate", "export", "import")
 
@@ -277,6 +285,46 @@ def test_a_workspace_is_the_same_in_another_folder(change: str, tmp_path: Path) 
         assert app.get("system")["is_copy"] == (change in ("copied", "replaced"))
         app.send("POST", f"jobs/{deleted}/restore")
         assert answered(other)["deleted"] == []
+
+
+@contextmanager
+def running(workspace: Path, root: Path) -> "Iterator[RunningApp]":
+    workspace.parent.mkdir(exist_ok=True)
+    app = RunningApp(workspace, root).start()
+    yield app
+    app.end()
+
+
+@pytest.mark.exhaustive
+def test_a_training_deleted_in_a_copy_stays_in_the_original_which_is_moved(
+    tmp_path: Path, other_page: "Callable[[RunningApp], Page]"
+) -> None:
+    """A walk with `cp -a` and `mv` in a browser."""
+    original, copy, place = (tmp_path / name / "workspace" for name in ("original", "copy", "moved"))
+    cells = write_cells(tmp_path / "cells", 24)
+    with running(original, tmp_path) as app:
+        run = app.trained(app.opened(cells)["id"], QUICK, "first", with_report=True)
+    copy.parent.mkdir()
+    subprocess.run(["cp", "-a", original, copy], check=True)
+    before = tree(original)
+    with running(copy, tmp_path) as app:
+        page = other_page(app)
+        open_page(page, "/")
+        page.get_by_text("This workspace was copied").wait_for()
+        open_page(page, "/runs")
+        page.get_by_role("button", name="Delete first").click()
+        page.get_by_text("first is in the trash.").wait_for()
+    assert not list((copy / "runs").glob("first*"))
+    assert tree(original) == before
+    place.parent.mkdir()
+    subprocess.run(["mv", original, place], check=True)
+    with running(place, tmp_path) as app:
+        page = other_page(app)
+        open_page(page, f"/runs/{run}")
+        page.get_by_role("tab", name="Summary").wait_for()
+        open_page(page, "/")
+        page.get_by_role("link", name="first").first.wait_for()
+        assert page.get_by_text("This workspace was copied").count() == 0
 
 
 SERVERS = {"moved": moved, "copied": copied_folder, "restored": restored_server}

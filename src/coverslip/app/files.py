@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from coverslip.app.clients import COOKIE, language_of_cookie, preferred_language
 from coverslip.app.guard import ROLE
 from coverslip.images.confining import open_below
+from coverslip.reports.figures import with_dark_colors
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.results import disposition, file_chunks
 
@@ -91,6 +92,7 @@ NO_SCRIPTS = (
 
 
 FigureFile = Annotated[str, InAddress(pattern=r"^[a-z0-9_-]{1,64}\.(svg|png|csv)$")]
+Theme = Literal["light", "dark"]
 _FIGURE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".csv": "text/csv"}
 FIGURE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -100,9 +102,13 @@ FIGURE: dict[int | str, dict[str, Any]] = {
 }
 
 
-def figure_response(workspace: Workspace, file: Path) -> StreamingResponse:
-    """Return a file of `figures/`, with a policy that blocks scripts."""
-    return file_response(workspace, file, _FIGURE_TYPES[file.suffix], headers={"Content-Security-Policy": NO_SCRIPTS})
+def figure_response(workspace: Workspace, file: Path, theme: Theme) -> Response:
+    """Return a file of `figures/`, with a policy that blocks scripts. An SVG has the colors of a theme."""
+    headers, media_type = {"Content-Security-Policy": NO_SCRIPTS}, _FIGURE_TYPES[file.suffix]
+    if theme == "light" or file.suffix != ".svg":
+        return file_response(workspace, file, media_type, headers=headers)
+    with open_below(file, workspace.readable) as stream:
+        return Response(with_dark_colors(stream.read().decode()), media_type=media_type, headers=headers)
 
 
 def report_response(workspace: Workspace, file: Path) -> StreamingResponse:

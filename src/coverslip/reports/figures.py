@@ -35,6 +35,19 @@ def light_colors() -> dict[str, str]:
     return dict(colors)
 
 
+@cache
+def _dark_by_light() -> dict[str, str]:
+    """Return the colors of the dark theme by those of figures."""
+    themed = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\)", TOKENS_FILE.read_text("utf-8"))
+    return {light: dark for name, light, dark in themed if name in _THEMED}
+
+
+def with_dark_colors(svg: str) -> str:
+    """Return a figure as SVG text for a dark ground."""
+    dark_by_light = _dark_by_light()
+    return re.sub("|".join(dark_by_light), lambda color: dark_by_light[color[0]], svg)
+
+
 def class_line_color(index: int) -> str:
     """Return the color of the lines of class `index` (0-based) of a classifier, the same in all figures.
 

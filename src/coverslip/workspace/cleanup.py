@@ -19,7 +19,7 @@ from coverslip.errors import Conflict, CoverslipError, NotFound
 from coverslip.runs.folder import Run
 from coverslip.workspace.datasets import reading_images
 from coverslip.workspace.datasets.folders import remove_upload
-from coverslip.workspace.datasets.state import DatasetState, dataset_state
+from coverslip.workspace.datasets.state import BEING_DELETED, DatasetState, dataset_state
 from coverslip.workspace.jobs.queue import is_about, stop_computations
 from coverslip.workspace.jobs.records import is_inside, refuse_in_use
 from coverslip.workspace.lists import delete_results
@@ -32,7 +32,6 @@ from coverslip.workspace.store.workspace import Workspace
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30  # until files are deleted; removed datasets are deleted with the trash
 _SECONDS_PER_DAY = 86_400
-_BEING_DELETED = ""  # the time of the removal of a dataset that cannot be restored any more
 _ROWS_AT_ONCE = 2_000
 _FILES_WITH_SOURCES = frozenset({Run(Path()).environment_file.name, Run(Path()).recipe_file.name, "study.yaml"})
 _SNAPSHOT = re.compile(r"[^/\\\"'\s]+\.csv")
@@ -69,7 +68,7 @@ def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:
         NotFound: there is no such dataset, or it was deleted.
     """
     with write_transaction(workspace.engine) as connection:
-        is_restorable = (datasets.c.id == dataset_id) & (datasets.c.removed != _BEING_DELETED)
+        is_restorable = (datasets.c.id == dataset_id) & (datasets.c.removed != BEING_DELETED)
         connection.execute(update(datasets).where(is_restorable).values(removed=None))
     reading_images.start(workspace, dataset_id)
     return dataset_state(workspace, dataset_id)
@@ -88,7 +87,7 @@ def delete_removed_datasets(workspace: Workspace, is_over: threading.Event) -> N
             row = connection.execute(select(datasets).where(is_expired)).one_or_none()
             if row is None:  # it was restored meanwhile
                 continue
-            connection.execute(update(datasets).where(is_expired).values(removed=_BEING_DELETED))
+            connection.execute(update(datasets).where(is_expired).values(removed=BEING_DELETED))
         if not _delete_images(workspace, dataset_id, is_over):
             return
         with write_transaction(workspace.engine) as connection:
@@ -146,7 +145,7 @@ def list_deleted(workspace: Workspace, paging: Paging) -> Page[DeletedItem]:
     with workspace.engine.connect() as connection:
         removed_jobs = connection.execute(select(jobs.kind, jobs.id, jobs.name).where(jobs.state == "removed")).all()
         removed_datasets = connection.execute(
-            select(datasets.c.id, datasets.c.name, datasets.c.removed).where(datasets.c.removed != _BEING_DELETED)
+            select(datasets.c.id, datasets.c.name, datasets.c.removed).where(datasets.c.removed != BEING_DELETED)
         ).all()
     folders = [(row, workspace.trash / row.id) for row in removed_jobs]
     items = [DeletedItem(*row, _time(folder.stat().st_mtime)) for row, folder in folders if folder.is_dir()]

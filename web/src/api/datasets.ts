@@ -103,24 +103,20 @@ export const classThumbnails = (id: string, signal?: AbortSignal) =>
     }),
   );
 
-/** Label images, exclude them, or confirm their labels, so that they are not suspected label errors; or undo it. */
+/**
+ * Label images, exclude them, or confirm their labels, so that they are not suspected label errors; or undo it.
+ * Or keep labels and the like of images whose files were overwritten, or drop them.
+ */
 export const changeImages = (
   id: string,
   images: ImageSelection,
-  change: { label: string | null } | { is_excluded: boolean } | { is_confirmed: boolean },
+  change:
+    { label: string | null } | { is_excluded: boolean } | { is_confirmed: boolean } | { is_kept: boolean },
 ) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/changes', {
       ...at(id),
       body: { ...images, ...change } as Schemas['ImageChange'],
-    }),
-  );
-/** Keep labels and the like of images whose files were overwritten, or drop them. */
-export const resolveOverwritten = (id: string, images: ImageSelection, is_kept: boolean) =>
-  answer(
-    api.POST('/api/v1/datasets/{dataset_id}/overwritten-images', {
-      ...at(id),
-      body: { ...images, is_kept } as Schemas['OverwrittenImages'],
     }),
   );
 

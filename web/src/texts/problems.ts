@@ -39,7 +39,7 @@ export function remedyText(remedy: Remedy, nameOf: NameOf): string {
     case 'allow-leakage':
       return words.allowLeakage;
     case 'group-by':
-      return remedy.column ? words.groupByColumn(remedy.column) : words.group;
+      return remedy.column ? words.groupByColumnInApp(remedy.column) : words.group;
     case 'import-weights':
       return words.importWeights;
     case 'clean-cache':

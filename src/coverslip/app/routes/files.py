@@ -13,6 +13,7 @@ from coverslip.app.files import (
     NO_SCRIPTS,
     TABLE_TYPES,
     FigureFile,
+    Theme,
     figure_response,
     file_response,
     report_response,
@@ -80,9 +81,14 @@ def get_report(workspace: ServedWorkspace, job_id: str) -> StreamingResponse:
 
 
 @router.get("/jobs/{job_id}/figures/{name}", response_class=Response, responses=FIGURE | problems(409))
-def get_figure(workspace: ServedWorkspace, job_id: str, name: FigureFile) -> StreamingResponse:
+def get_figure(
+    workspace: ServedWorkspace,
+    job_id: str,
+    name: FigureFile,
+    theme: Annotated[Theme, Query(description="Of an SVG: its colors, for a light or a dark page.")] = "light",
+) -> Response:
     """A figure of a report, as SVG or PNG, or its numbers as CSV."""
-    return figure_response(workspace, results.figure_of_job(find_job(workspace, job_id, *_REPORTED), name))
+    return figure_response(workspace, results.figure_of_job(find_job(workspace, job_id, *_REPORTED), name), theme)
 
 
 @router.get("/jobs/{job_id}/download/{what}", response_class=Response, responses=_FILES | problems(409))

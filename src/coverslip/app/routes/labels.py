@@ -42,14 +42,14 @@ _LINES: dict[Table, Callable[[Workspace, str], Iterable[str]]] = {
     "label-changes": corrections.history_lines,
     "readings": draws.readings_lines,
 }
-_CHANGES = {"label", "is_excluded", "is_confirmed"}
+_CHANGES = {"label", "is_excluded", "is_confirmed", "is_kept"}
 _MAX_BODY = 32 * 2**20  # bytes: 300,000 images whose IDs have 100 characters
 
 router = api_router("labels", route_class=accepting(_MAX_BODY))
 
 
 class ImageChange(ImageSelection):
-    """What to change of some images: exactly one of `label`, `is_excluded` and `is_confirmed`."""
+    """What to change of some images: exactly one of `label`, `is_excluded`, `is_confirmed` and `is_kept`."""
 
     label: Annotated[Text, Field(max_length=200)] | None = None
     """Label them; a new name becomes a class. Null removes their labels."""
@@ -58,20 +58,24 @@ class ImageChange(ImageSelection):
     is_confirmed: bool = False
     """Confirm their labels as right, or remove confirmations. A confirmed label is not listed as a suspected label
     error."""
+    is_kept: bool = False
+    """Of images whose files other content has overwritten since, keep labels, confirmations, exclusions and readings
+    for the current content. Or drop them: they stay with the former content, and the files are new images. Other images
+    of the selection stay as they are."""
 
     @model_validator(mode="after")
     def _one_change(self) -> Self:
         if len(self.model_fields_set & _CHANGES) != 1:
-            raise ValueError("give exactly one of label, is_excluded and is_confirmed")
+            raise ValueError("give exactly one of label, is_excluded, is_confirmed and is_kept")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class SavedChange(DocumentedFields):
-    """A change of labels, exclusions or confirmations."""
+    """A change of labels, exclusions, confirmations or overwritten images."""
 
     change: int | None
-    """Its ID, for undo; null for confirmations, or if nothing changed."""
+    """Its ID, for undo; null for confirmations and kept labels, or if nothing changed."""
     n: int
     """Images that changed."""
     rows: list[int]
@@ -82,13 +86,18 @@ class SavedChange(DocumentedFields):
 @router.post("/datasets/{dataset_id}/changes", responses=problems(409, 412, 428), dependencies=[BY_AUTHOR])
 @needs("annotator")
 def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange, request: Request) -> SavedChange:
-    """Label images, exclude them, or confirm their labels, or take this back. The change is saved at once."""
+    """Label images, exclude them, or confirm their labels, or undo this. Keep or drop labels of overwritten images.
+
+    The change is saved at once.
+    """
     change: int | None = None
     rows: list[int] = []
     (field,) = new.model_fields_set & _CHANGES
     if field == "is_confirmed":
         rows = labels.confirm_labels(workspace, dataset_id, new, is_confirmed=new.is_confirmed)
         n = len(rows)
+    elif field == "is_kept":
+        change, n = labels.resolve_overwritten(workspace, dataset_id, new, is_kept=new.is_kept)
     elif field == "is_excluded":
         change, n = exclude(workspace, dataset_id, new, is_excluded=new.is_excluded)
     else:
@@ -98,27 +107,6 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
     return SavedChange(change, n, rows, dataset_state(workspace, dataset_id))
 
 
-class OverwrittenImages(ImageSelection):
-    """Images whose files other content has overwritten since they were labeled, confirmed or excluded."""
-
-    is_kept: bool
-    """Keep labels, confirmations, exclusions and readings, for the current content. Otherwise they stay with the former
-    content, and the files are new images."""
-
-
-@router.post("/datasets/{dataset_id}/overwritten-images", responses=problems(409, 412, 428))
-@needs("annotator")
-def resolve_overwritten(
-    workspace: ServedWorkspace, dataset_id: str, body: OverwrittenImages, request: Request
-) -> DatasetState:
-    """Keep labels, confirmations, exclusions and readings of overwritten images, or drop them.
-
-    Images of the selection that were not overwritten stay as they are.
-    """
-    record_change(request, "is_kept", after=str(body.is_kept))
-    return labels.resolve_overwritten(workspace, dataset_id, body, is_kept=body.is_kept)
-
-
 @router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))
 def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> StreamingResponse:
     """A table of a dataset.
@@ -126,7 +114,7 @@ def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> 
     | table | rows |
     |---|---|
     | `labels` | all images with their current labels and absolute paths |
-    | `label-changes` | each image of each change of labels |
+    | `label-changes` | each image of each change of labels, and of dropped labels of overwritten images |
     | `readings` | each label, reading and decision of a second reading: image, label, author and time |
     """
     lines = _LINES[what](workspace, dataset_id)
@@ -138,7 +126,7 @@ def download_table(workspace: ServedWorkspace, dataset_id: str, what: Table) -> 
 def step_change(
     request: Request, workspace: ServedWorkspace, change_id: ChangeId, action: Literal["undo", "redo"]
 ) -> ChangeStep:
-    """Undo one change of labels, exclusions, answers, decisions or joined images, or redo it.
+    """Undo one change of labels, exclusions, answers, decisions, joined or overwritten images, or redo it.
 
     Images that were changed again since then stay as they are, and are named. If there are only others, the request is
     refused. On a server with accounts, annotators undo and redo their own changes only.

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Select,
     delete,
     func,
     literal,
@@ -195,7 +193,15 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
     def lines() -> Iterator[str]:
         yield csv_text([list(_HISTORY_COLUMNS)])
         columns = (images.c.path, images.c.image_id, changed_rows.c.before, changed_rows.c.after, changes.c.made)
-        query = _of_labels(dataset_id, *columns, _AUTHOR, changed_rows.c.is_undone, jobs.c.kind, jobs.c.name)
+        # An image whose labels were dropped is missing.
+        is_replacement = changed_rows.c.field == ChangedField.REPLACEMENT
+        is_label = (changed_rows.c.field == ChangedField.LABEL) & images.c.dataset_id.is_not(None)
+        query = (
+            select(*columns, _AUTHOR, changed_rows.c.is_undone, jobs.c.kind, jobs.c.name)
+            .select_from(changes.join(changed_rows).join(images, images.c.row_id == changed_rows.c.row_id))
+            .outerjoin(jobs, jobs.c.id == changes.c.job_id)
+            .where(changes.c.dataset_id == dataset_id, is_replacement | is_label)
+        )
         with workspace.engine.connect() as connection:
             ordered = connection.execute(query.order_by(changes.c.id, images.c.row_id))
             for batch in ordered.partitions(_ROWS_AT_ONCE):
@@ -205,14 +211,6 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
                 )
 
     return lines()
-
-
-def _of_labels(dataset_id: str, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Return a query for the labels of images of a dataset that users changed."""
-    is_image = (images.c.row_id == changed_rows.c.row_id) & images.c.dataset_id.is_not(None)
-    joined = changes.join(changed_rows).join(images, is_image).outerjoin(jobs, jobs.c.id == changes.c.job_id)
-    are_labels = (changes.c.dataset_id == dataset_id) & (changed_rows.c.field == ChangedField.LABEL)
-    return select(*columns).select_from(joined).where(are_labels)
 
 
 # Answers of users about predicted images: save them, and create a dataset of them.

@@ -1,4 +1,4 @@
-"""Undo and redo changes of labels, exclusions, answers, decisions and joined images.
+"""Undo and redo changes of labels, exclusions, answers, decisions, joined images and labels of overwritten images.
 
 A row of a change is undone if it still has the value that the change gave it, and no later change affects it. Other
 rows stay as they are and are named. If there are only others, nothing is changed.
@@ -14,6 +14,7 @@ from coverslip.errors import NotFound
 from coverslip.workspace.correcting.corrections import store_answers, stored_answers
 from coverslip.workspace.correcting.draws import store_decisions, stored_decisions
 from coverslip.workspace.correcting.joining import joined_source, restore_joined
+from coverslip.workspace.datasets.image_rows import restore_overwritten, separate_overwritten
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.state import DatasetState, change_images, dataset_state
 from coverslip.workspace.jobs.records import find_job
@@ -91,7 +92,10 @@ def _step(workspace: Workspace, change_id: int, *, is_undone: bool) -> ChangeSte
     if done.get(ChangedField.EXCLUSION):
         search_duplicates(workspace, change.dataset_id)
     # Rows that a change left as they were only prevent an undo of earlier changes.
-    changed = {field: [row.row_id for row in of_field if row.before != row.after] for field, of_field in rows.items()}
+    changed = {
+        field: [row.row_id for row in of_field if row.before != row.after or field is ChangedField.REPLACEMENT]
+        for field, of_field in rows.items()
+    }
     left = max(([each for each in row_ids if each not in done[field]] for field, row_ids in changed.items()), key=len)
     return ChangeStep(
         n=max(
@@ -160,6 +164,10 @@ def _apply(
 ) -> set[int]:
     """Give rows of a change their new values; return those that had the expected value."""
     last = {row.row_id: row for row in rows if row.is_last}
+    if field is ChangedField.REPLACEMENT:
+        if is_undone:
+            return restore_overwritten(connection, change.dataset_id, last)
+        return {row.row_id for row in separate_overwritten(connection, change.dataset_id, last)}
     current = _current(connection, change, field, last)
     new = {row_id: row.new for row_id, row in last.items() if row_id in current and current[row_id] == row.expected}
     if field is ChangedField.ANSWER:

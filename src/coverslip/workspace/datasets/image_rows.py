@@ -26,6 +26,7 @@ from coverslip.errors import BadDataset, Conflict
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
+from coverslip.workspace.jobs.records import refuse_in_use
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
@@ -226,7 +227,7 @@ def find_file_hashes(workspace: Workspace, dataset_id: str, dataset: Dataset) ->
     return digests
 
 
-def separate_overwritten(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> None:
+def separate_overwritten(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> Sequence[AnyRow]:
     """Let files that have overwritten images be new images, with the labels of their folder or table.
 
     The images are missing from now on. They come back, with all that refers to them, if files have their content again.
@@ -234,17 +235,71 @@ def separate_overwritten(connection: Connection, dataset_id: str, row_ids: Colle
     Args:
         connection: a connection in a writing transaction.
         dataset_id: the dataset.
-        row_ids: overwritten images.
+        row_ids: the images; others than overwritten ones stay as they are.
+
+    Returns:
+        The former rows of the overwritten images.
+
+    Raises:
+        Conflict: a job waits for the dataset or reads it: its table may state the labels of the former content.
     """
-    are_separated = are_rows(dataset_id, row_ids)
-    rows = connection.execute(select(images).where(are_separated).order_by(images.c.row_id)).mappings().all()
+    are_separated = are_rows(dataset_id, row_ids) & images.c.content_before.is_not(None)
+    rows = connection.execute(select(images).where(are_separated).order_by(images.c.row_id)).all()
+    if not rows:
+        return []
+    refuse_in_use(connection, dataset_id)
     before = {"content": images.c.content_before, "content_before": None}
     connection.execute(update(images).where(are_separated).values(missing_from=dataset_id, **before, **_MISSING))
-    new = [{**row, "label": row["label_before"], "is_excluded": False, "content_before": None} for row in rows]
+    new = [row._asdict() | {"label": row.label_before, "is_excluded": False, "content_before": None} for row in rows]
     values = [{name: row[name] for name in row if name != "row_id"} for row in new]
     added = connection.execute(insert(images).returning(images.c.row_id, sort_by_parameter_order=True), values)
-    moves = [{"of": row["row_id"], "to": row_id} for row, row_id in zip(rows, added.scalars(), strict=True)]
-    for table in (image_facts, image_colors):
+    _move_facts(connection, dataset_id, {row.row_id: new for row, new in zip(rows, added.scalars(), strict=True)})
+    return rows
+
+
+def restore_overwritten(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> set[int]:
+    """Undo `separate_overwritten`: list the images as overwritten again, in place of the new ones of their files.
+
+    An image stays missing if users said something about the new one, or its file is not there or not read.
+
+    Args:
+        connection: a connection in a writing transaction.
+        dataset_id: the dataset.
+        row_ids: the images.
+
+    Returns:
+        The row_ids of the restored images.
+    """
+    is_missing = images.c.row_id.in_(among_integers(row_ids)) & (images.c.missing_from == dataset_id)
+    missing = {_pixels(row.path, row.plan): row for row in connection.execute(select(images).where(is_missing))}
+    is_of_path = images.c.path.in_(select(images.c.path).where(is_missing)) & (images.c.dataset_id == dataset_id)
+    present = connection.execute(select(images, is_annotated.label("is_annotated")).where(is_of_path)).all()
+    n_of_pixels = Counter(_pixels(row.path, row.plan) for row in present)
+    new_of: dict[int, AnyRow] = {}  # by the row_id of the missing image
+    values = []
+    for new in present:
+        row = missing.get(pixels := _pixels(new.path, new.plan))
+        is_read = new.content is not None and (new.pixel_hash, new.problem) != (None, None)
+        if row is None or n_of_pixels[pixels] > 1 or new.is_annotated or not is_read:
+            continue
+        new_of[row.row_id] = new
+        of_row = {name: row._asdict()[name] for name in ("row_id", "is_excluded")}
+        label = new.label if row.label == row.label_before else row.label
+        content_before = None if row.content == new.content else row.content
+        of_new = {name: value for name, value in new._asdict().items() if name != "is_annotated"}
+        values.append(of_new | of_row | {"label": label, "content_before": content_before})
+    replaced = among_integers(new.row_id for new in new_of.values())
+    are_replaced = images.c.row_id.in_(replaced)
+    connection.execute(update(images).where(are_replaced).values(missing_from=dataset_id, **_MISSING))
+    replace_rows(connection, images, values)
+    _move_facts(connection, dataset_id, {new.row_id: row_id for row_id, new in new_of.items()})
+    return set(new_of)
+
+
+def _move_facts(connection: Connection, dataset_id: str, row_id_of: Mapping[int, int]) -> None:
+    """Let the facts about pixels be those of other rows, by the row so far, and count the images of the dataset."""
+    moves = [{"of": row_id, "to": new} for row_id, new in row_id_of.items()]
+    for table in (image_facts, image_colors) if moves else ():
         moved = update(table).where(table.c.row_id == bindparam("of")).values(row_id=bindparam("to"))
         connection.execute(moved, moves)
     update_counts(connection, dataset_id)

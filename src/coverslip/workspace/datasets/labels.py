@@ -19,9 +19,9 @@ from coverslip.runs.images import cells_of
 from coverslip.workspace.datasets.image_rows import refuse_changed_files, separate_overwritten
 from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.datasets.state import DatasetState, change_images, clean_name, dataset_state, update_counts
-from coverslip.workspace.jobs.records import Job, refuse_in_use
-from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, without_empty
+from coverslip.workspace.datasets.state import change_images, clean_name, update_counts
+from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, log_rows, without_empty
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
@@ -134,7 +134,7 @@ def add_classes(connection: Connection, row: AnyRow, classes: Sequence[str]) -> 
 
 def resolve_overwritten(
     workspace: Workspace, dataset_id: str, selection: ImageSelection, *, is_kept: bool
-) -> DatasetState:
+) -> tuple[int | None, int]:
     """Decide whether labels and the like of images hold for the content that has overwritten their files since.
 
     Args:
@@ -142,6 +142,9 @@ def resolve_overwritten(
         dataset_id: the dataset.
         selection: the images; others than overwritten ones stay as they are.
         is_kept: they hold. Otherwise they stay with the former content, and the files become new images.
+
+    Returns:
+        The ID of the change (None if nothing was dropped), and the number of overwritten images.
 
     Raises:
         NotFound: there is no such dataset.
@@ -151,19 +154,21 @@ def resolve_overwritten(
     """
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
-        is_selected = images.c.row_id.in_(among_integers(selected_rows(connection, row, selection)))
-        is_overwritten = is_selected & images.c.content_before.is_not(None)
+        row_ids = selected_rows(connection, row, selection)
+        if not is_kept:
+            dropped = separate_overwritten(connection, dataset_id, row_ids)
+            change = add_change(connection, dataset_id)
+            labels = [(each.row_id, each.label, each.label_before) for each in dropped]
+            log_rows(connection, change, ChangedField.REPLACEMENT, labels)
+            return without_empty(connection, change), len(dropped)
+        is_overwritten = images.c.row_id.in_(among_integers(row_ids)) & images.c.content_before.is_not(None)
         overwritten = connection.execute(select(images.c.row_id).where(is_overwritten)).scalars().all()
-        if is_kept:
-            are_kept = among_integers(overwritten)
-            connection.execute(update(images).where(images.c.row_id.in_(are_kept)).values(content_before=None))
-            # Results are of the former content.
-            connection.execute(update(results).where(results.c.image.in_(are_kept)).values(image=None))
-            update_counts(connection, dataset_id)
-        elif overwritten:
-            refuse_in_use(connection, dataset_id)  # the tables of waiting jobs state the labels of the former content
-            separate_overwritten(connection, dataset_id, overwritten)
-    return dataset_state(workspace, dataset_id)
+        are_kept = among_integers(overwritten)
+        connection.execute(update(images).where(images.c.row_id.in_(are_kept)).values(content_before=None))
+        # Results are of the former content.
+        connection.execute(update(results).where(results.c.image.in_(are_kept)).values(image=None))
+        update_counts(connection, dataset_id)
+        return None, len(overwritten)
 
 
 def label_before(connection: Connection, row_id: int, *, job_id: str) -> tuple[str | None, bool]:

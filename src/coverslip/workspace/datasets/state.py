@@ -31,6 +31,7 @@ from coverslip.workspace.store.rows import (
     dataset_row,
     is_annotated,
     missing_sources,
+    source_paths,
     table_choices,
 )
 from coverslip.workspace.store.tables import datasets, image_facts, images
@@ -146,6 +147,7 @@ def _representatives(row: AnyRow, kinds: Iterable[tuple[str | None, str]]) -> Da
     return as_dataset(row, records)
 
 
+BEING_DELETED = ""  # the time of the removal of a dataset that cannot be restored any more
 _MARKS = ("duplicate", "conflicting")  # problems of images with equal pixels
 _N_THUMBNAILS = 12
 _N_PER_CLASS = 8  # one row of a sheet of thumbnails
@@ -466,6 +468,18 @@ class DomainCount:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedDataset(DocumentedFields):
+    """A removed dataset that can be restored."""
+
+    id: str
+    name: str
+    removed: str
+    """ISO 8601, UTC."""
+    n_annotated: int
+    """Images that users labeled, confirmed, excluded or read."""
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetState(DocumentedFields):
     """The current state of a dataset."""
 
@@ -487,6 +501,8 @@ class DatasetState(DocumentedFields):
     """Images that are shown, but neither counted as labeled nor used in training."""
     n_missing: int
     """Images that are not in the sources any more. They come back with their labels."""
+    removed_before: list[RemovedDataset]
+    """Removed datasets of the same folders or tables, in which users said something about images."""
     classes: list[ClassCount]
     """In the order of keys and colors."""
     groups: Groups
@@ -526,6 +542,21 @@ def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
         return _state_of(workspace, connection, dataset_row(connection, dataset_id))
 
 
+def _removed_before(connection: Connection, row: AnyRow) -> list[RemovedDataset]:
+    """Return the removed datasets that share a folder or table with a dataset, the last removed one first."""
+    removed = select(datasets).where(datasets.c.removed != BEING_DELETED).order_by(datasets.c.removed.desc())
+    paths = set(source_paths(row))
+    datasets_before = []
+    for other in connection.execute(removed).all():
+        if paths.isdisjoint(source_paths(other)):
+            continue
+        is_of_other = (images.c.dataset_id == other.id) | (images.c.missing_from == other.id)
+        n = connection.execute(select(func.count()).where(is_of_other, is_annotated)).scalar_one()
+        if n:
+            datasets_before.append(RemovedDataset(other.id, other.name, other.removed, n))
+    return datasets_before
+
+
 def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> DatasetState:
     counts = row.summary
     missing = missing_sources(row)
@@ -548,6 +579,7 @@ def _state_of(workspace: Workspace, connection: Connection, row: AnyRow) -> Data
         n_missing=connection.execute(
             select(func.count()).where(images.c.missing_from == row.id, is_annotated)
         ).scalar_one(),
+        removed_before=_removed_before(connection, row),
         classes=[ClassCount(name, counts["classes"].get(name, 0)) for name in names],
         groups=_groups_of(row),
         domains=[DomainCount(name, n) for name, n in counts["domains"].items()],

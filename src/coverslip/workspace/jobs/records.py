@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -379,6 +379,8 @@ class JobFacts(DocumentedFields):
     """Why it failed."""
     created: str
     """Time of the request; ISO 8601, UTC."""
+    queued: str | None
+    """Time of the request to start or resume it; ISO 8601, UTC; null if it is not waiting."""
     began: str | None
     """Start of its last process; ISO 8601, UTC; null while it waits for one, and for an imported classifier."""
     ended: str | None
@@ -398,6 +400,7 @@ def facts_of(
         "queue_position": queue.index(job.id) + 1 if job.id in queue else None,
         "error": failure_of_job(job, status) if state == "failed" else None,
         "created": job.created,
+        "queued": None if job.queued is None else datetime.fromtimestamp(job.queued, UTC).isoformat(),
         "began": None if status is None or state in ("queued", "starting") else status.began,
         "ended": end_time(state, status),
     }

@@ -139,6 +139,7 @@ export const datasets: Texts['datasets'] = {
     levelOf: (w, h) => `${w} × ${h} px`,
     use: 'Diese Auswahl verwenden',
     change: 'Ändern',
+    saved: 'Die Bilder werden mit dieser Wahl neu gelesen.',
     noChannel: 'Wählen Sie mindestens einen Kanal.',
     chosen: (parts) => `Gelesen wird: ${parts}.`,
     ofSeries: (k) => `Serie ${k}`,
@@ -154,6 +155,12 @@ export const datasets: Texts['datasets'] = {
     ofLevel: (k) => `Auflösungsstufe ${k}`,
   },
   overview: {
+    removedBefore: (name, when, n) =>
+      plural(n, {
+        one: `Der Datensatz „${name}“ aus demselben Ordner wurde entfernt (${when}), mit Angaben von Nutzern zu ${count(n)} Bild.`,
+        other: `Der Datensatz „${name}“ aus demselben Ordner wurde entfernt (${when}), mit Angaben von Nutzern zu ${count(n)} Bildern.`,
+      }),
+    restore: 'Diesen Datensatz wiederherstellen',
     perClass: 'Bilder pro Klasse',
     perGroup: 'Größte Gruppen',
     inTraining: (names, n) => `Ein Training verwendet ${counts.classes(n)}: ${names}.`,
@@ -444,7 +451,7 @@ export const datasets: Texts['datasets'] = {
         other: `${count(n)} Dateien sind neue Bilder.`,
       }),
     dropHelp:
-      'Die Dateien werden neue Bilder. Labels, Bestätigungen, Ausschlüsse und Zweitbefundungen bleiben beim früheren Inhalt. Sie kommen nur zurück, wenn Dateien diesen Inhalt wieder haben.',
+      'Die Dateien werden neue Bilder. Labels, Bestätigungen, Ausschlüsse und Zweitbefundungen bleiben beim früheren Inhalt. Sie kommen zurück, wenn Sie das rückgängig machen oder wenn Dateien diesen Inhalt wieder haben.',
     excludedTitle: 'Ausgeschlossen',
     excluded: (n) =>
       plural(n, {

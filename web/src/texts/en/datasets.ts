@@ -133,6 +133,7 @@ export const datasets = {
     levelOf: (w: string, h: string) => `${w} × ${h} px`,
     use: 'Use this choice',
     change: 'Change',
+    saved: 'The images are read again with this choice.',
     noChannel: 'Choose at least one channel.',
     chosen: (parts: string) => `Images are read with ${parts}.`,
     ofSeries: (k: string) => `series ${k}`,
@@ -148,6 +149,12 @@ export const datasets = {
     ofLevel: (k: string) => `resolution level ${k}`,
   },
   overview: {
+    removedBefore: (name: string, when: string, n: number) =>
+      plural(n, {
+        one: `The dataset “${name}” of the same folder was removed (${when}), with what users said about ${count(n)} image.`,
+        other: `The dataset “${name}” of the same folder was removed (${when}), with what users said about ${count(n)} images.`,
+      }),
+    restore: 'Restore that dataset',
     perClass: 'Images per class',
     perGroup: 'Largest groups',
     inTraining: (names: string, n: number) => `A training uses ${counts.classes(n)}: ${names}.`,
@@ -430,7 +437,7 @@ export const datasets = {
     dropped: (n: number) =>
       plural(n, { one: `${count(n)} file is a new image.`, other: `${count(n)} files are new images.` }),
     dropHelp:
-      'The files become new images. Labels, confirmations, exclusions and second readings stay with the former content. They come back only if files have this content again.',
+      'The files become new images. Labels, confirmations, exclusions and second readings stay with the former content. To get them back, undo this, or let files have this content again.',
     excludedTitle: 'Excluded',
     excluded: (n: number) =>
       plural(n, { one: `${count(n)} image is excluded.`, other: `${count(n)} images are excluded.` }),
