@@ -114,6 +114,30 @@ def test_the_metadata_holds_classes_thresholds_and_card(trained: Run, tmp_path: 
     assert metadata["thresholds"]["uncertain_below"] == card.uncertain_below
     assert metadata["classifier"]["temperature"] == card.temperature
     assert metadata["model_card"] == trained.model_card_file.read_text()
+    assert metadata["resampling"] == {
+        "filter": "triangle",
+        "is_antialiased": True,
+        "border": "median of outermost pixels",
+    }
+    check_test_image(folder)
+
+
+def check_test_image(folder: Path) -> None:
+    """Check that the reference reader and ONNX Runtime give the stated pixels and outputs of the test image."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    preprocessing = json.loads(session.get_modelmeta().custom_metadata_map["preprocessing"])
+    stated = json.loads((folder / "test.json").read_text())
+    pixels = np.fromfile(folder / stated["pixels"], stated["depth"]).reshape(stated["shape"])
+    read = runpy.run_path(str(folder / "classify.py"))["read"](str(folder / stated["image"]), preprocessing)
+    np.testing.assert_array_equal(read, pixels)
+    names = [output.name for output in session.get_outputs()]
+    outputs = dict(zip(names, session.run(None, {"pixels": pixels[None]}), strict=True))
+    np.testing.assert_allclose(outputs["probabilities"][0], stated["probabilities"], atol=1e-6)
+    assert (stated["ood_score"] is None) == ("ood_score" not in outputs)
+    if "ood_score" in outputs:
+        np.testing.assert_allclose(outputs["ood_score"][0], stated["ood_score"], rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -275,6 +299,7 @@ def test_sixteen_bit_pixels_two_channels_and_eight_copies_are_exported(to: str, 
     verification = verify(tmp_path / "out", images, card)
     assert verification.passed
     assert verification.max_logit_difference_sd < 1e-4
+    check_test_image(tmp_path / "out")
 
 
 MODES = {"L": 1, "RGB": 3, "RGBA": 4, "P": 3, "LA": 2, "1": 1, "I;16": 1}

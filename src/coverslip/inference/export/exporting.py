@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import tifffile
+from PIL import Image
 
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
@@ -27,7 +29,7 @@ from coverslip.errors import BadDataset, CoverslipError, require_extra
 from coverslip.evaluation.decisions import decided_classes
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import sha256_file, write_bytes, write_error, write_json, write_text
-from coverslip.images.preprocessing import PreprocessedImage
+from coverslip.images.preprocessing import PreprocessedImage, preprocess
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.classifier import Classifier, PixelOutputs
 from coverslip.machine import n_cores
@@ -259,16 +261,23 @@ def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore)
 def _drawn_images(classifier: "Classifier") -> VerificationImages:
     """Return squares of random intensities in coarse and fine patterns, dark and bright, so that outputs differ."""
     preprocessing, rng = classifier.card.preprocessing, np.random.default_rng(0)
-    depth = np.dtype(preprocessing.depth)
-    drawn = []
-    for k in range(_N_DRAWN):
-        n_squares = 2 ** (1 + k % _N_PATTERNS)
-        at = np.arange(preprocessing.image_size) * n_squares // preprocessing.image_size
-        squares = rng.random((n_squares, n_squares, preprocessing.channels))
-        shares = np.clip(rng.random() + rng.random() * (squares - 0.5), 0, 1)
-        drawn.append(np.rint(shares[np.ix_(at, at)] * np.iinfo(depth).max).astype(depth))
+    depth, side = np.dtype(preprocessing.depth), preprocessing.image_size
+    drawn = [
+        _squares(rng, 2 ** (1 + k % _N_PATTERNS), (side, side, preprocessing.channels), depth) for k in range(_N_DRAWN)
+    ]
     pixels = np.stack(drawn)
     return VerificationImages(pixels, classifier.predict_pixels(pixels), {}, are_drawn=True)
+
+
+def _squares(
+    rng: np.random.Generator, n_across: int, shape: tuple[int, int, int], depth: np.dtype[Any]
+) -> npt.NDArray[np.unsignedinteger]:
+    """Return an (H, W, C) image of squares of random intensities, so many across it."""
+    rows, columns = (np.arange(n_px) * n_across // n_px for n_px in shape[:2])
+    squares = rng.random((n_across, n_across, shape[2]))
+    shares = np.clip(rng.random() + rng.random() * (squares - 0.5), 0, 1)
+    drawn: npt.NDArray[np.unsignedinteger] = np.rint(shares[np.ix_(rows, columns)] * np.iinfo(depth).max).astype(depth)
+    return drawn
 
 
 def _images(run: Run) -> Dataset:
@@ -372,6 +381,10 @@ Pixels = npt.NDArray[np.unsignedinteger]
 Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]
 
 _READER, _VERIFICATION = "classify.py", "verification.json"
+_TEST_SIZE, _TEST_SQUARES = (97, 131), 9  # of the test image, which is resized by an odd factor
+
+RESAMPLING = {"filter": "triangle", "is_antialiased": True, "border": "median of outermost pixels"}
+"""How `coverslip.images.preprocessing.preprocess` resizes and pads, in the words of docs/export.md."""
 
 
 @dataclass(frozen=True)
@@ -411,6 +424,7 @@ class ExportContent:
         return {
             "classes": list(card.classes),
             "preprocessing": card.preprocessing.model_dump(mode="json"),
+            "resampling": RESAMPLING,
             "thresholds": {
                 "operating_points": card.operating_points,
                 "uncertain_below": card.uncertain_below,
@@ -458,6 +472,32 @@ def _write_onnx(content: ExportContent, folder: Path) -> None:
     onnx.checker.check_model(model)
     write_bytes(folder / "model.onnx", model.SerializeToString())
     shutil.copyfile(Path(__file__).with_name(_READER), folder / _READER)
+    _write_test(content.card, folder)
+
+
+def _write_test(card: ClassifierCard, folder: Path) -> None:
+    """Write an image, its pixels after preprocessing, and their outputs, by which other readers are checked."""
+    preprocessing = card.preprocessing
+    is_deep = preprocessing.depth == "uint16" or "uint16" in preprocessing.scaling.ranges
+    shape = (*_TEST_SIZE, preprocessing.channels)
+    array = _squares(np.random.default_rng(0), _TEST_SQUARES, shape, np.dtype("uint16" if is_deep else "uint8"))
+    name = "test_image.png" if shape[2] == 1 or (shape[2] == 3 and not is_deep) else "test_image.tif"
+    if name.endswith("png"):
+        Image.fromarray(array if shape[2] == 3 else array[..., 0]).save(folder / name)
+    else:
+        tifffile.imwrite(folder / name, array.transpose(2, 0, 1), imagej=True, metadata={"axes": "CYX"})
+    pixels = preprocess(array, preprocessing)
+    write_bytes(folder / "test_pixels.bin", pixels.astype(pixels.dtype.newbyteorder("<")).tobytes())
+    outputs = OpenedExport(folder).predict_pixels(pixels[None])
+    values = {
+        "image": name,
+        "pixels": "test_pixels.bin",
+        "shape": list(pixels.shape),
+        "depth": preprocessing.depth,
+        "probabilities": outputs.probabilities[0].tolist(),
+        "ood_score": None if outputs.ood_score is None else float(outputs.ood_score[0]),
+    }
+    write_json(folder / "test.json", values)
 
 
 class OpenedExport:
