@@ -453,6 +453,14 @@ def test_the_split_is_that_of_a_training(app: App, tmp_path: Path) -> None:
     preview = app.preview("split", few["id"], recipe={})
     assert preview["n_folds"] == 5
     assert sum(fold["n"] for fold in preview["folds"]) == 20
+    assert {stage: len(sizes) for stage, sizes in preview["sizes"].items()} == {"finetune": 6, "instant": 6}
+    # With fine-tuning there would be one split of these images, and an instant classifier has folds.
+    for stage, n_folds in (("finetune", 0), ("instant", 5)):
+        preview = app.preview("split", dataset["id"], recipe={"stage": stage})
+        assert preview["n_folds"] == n_folds
+        assert {stage: len(sizes) for stage, sizes in preview["sizes"].items()} == {"finetune": 1, "instant": 6}
+    stated = app.preview("split", dataset["id"], recipe={"stage": "instant", "split": {"folds": 0}})
+    assert {stage: len(sizes) for stage, sizes in stated["sizes"].items()} == {"finetune": 1, "instant": 1}
     of_split = {"kind": "split", "dataset_id": dataset["id"]}
     assert app.refused("POST", "previews", {**of_split, "recipe": {"epoch": 3}})["status"] == 422
     refused = app.refused("POST", "previews", {**of_split, "recipe": {"positive_class": "c"}})
@@ -583,7 +591,7 @@ print([name for name in ("torch", "sklearn", "timm", "onnxruntime") if name in s
 def test_more_images_than_there_can_be_are_refused(app: App) -> None:
     sizes = {"n_train": 4, "n_val": 1, "n_test": 1, "n_drawn": 4, "n_selecting": 1}
     for name in sizes:
-        of_time = {"kind": "time", "dataset_id": "any", "sizes": [{**sizes, name: 10**400}]}
+        of_time = {"kind": "time", "dataset_id": "any", "sizes": {"finetune": [{**sizes, name: 10**400}]}}
         problem = app.refused("POST", "previews", of_time)
         assert problem["status"] == 422
 

@@ -235,6 +235,7 @@ def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: 
     expect(best).to_be_checked()
     page.get_by_role("radio", name=re.compile("^Good ")).check()
     page.get_by_role("link", name="1 setting differs").wait_for()
+    page.get_by_text("each image is a test image once").wait_for()  # with fine-tuning, these images have one split
     unfold(page)
     expect(page.get_by_label("Recipe (YAML)")).to_have_value(re.compile("^stage: instant$", re.M))
     if first_look.count():  # useful only if it saves half of the time
@@ -243,6 +244,7 @@ def test_a_preset_sets_keys_of_the_recipe_and_shows_its_time(page: "Page", lab: 
         expect(first_look).to_be_checked()
     best.check()
     page.get_by_text("All settings have their defaults").wait_for()
+    page.get_by_text("Single split:").wait_for()
     page.get_by_label("Image size").fill("32")
     expect(first_look).to_have_count(0)
 

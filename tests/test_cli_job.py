@@ -21,7 +21,7 @@ from coverslip.reports.verdict import verdict_as_json, verdict_of_metrics, verdi
 from coverslip.runs.results import metrics_of_classifier
 from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
-SMALL = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "augment=none")
+SMALL = (f"model={SMALL_NETWORK}", "stage=instant", "image_size=64", "tta=1", "augment=none", "split.folds=0")
 INSTANT = tuple(part for setting in SMALL for part in ("--set", setting))
 
 

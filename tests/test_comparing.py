@@ -287,6 +287,9 @@ def test_the_command_says_it_in_words_and_as_json(pair: tuple[Run, Run], capsys:
     printed = json.loads(capsys.readouterr().out)
     assert {"a", "b", "metric", "difference", "mcnemar_p", "n"} <= set(printed["pairs"][0])
     assert printed["pairs"][0]["difference"]["level"] == 0.95
+    assert {(each["mcnemar_p"], each["mcnemar_reason"]["code"]) for each in printed["pairs"]} == {
+        (None, "mcnemar-of-groups")  # images are of slides
+    }
 
 
 def test_what_cannot_be_compared_is_said(trained: Run, tmp_path: Path) -> None:

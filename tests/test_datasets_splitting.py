@@ -27,9 +27,11 @@ from coverslip.datasets.splits.splitting import (
     trained_classes,
 )
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound
+from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import ReadPlan
 from coverslip.messages import AllowLeakage, GroupBy, Set, message, text
+from coverslip.runs.recipe import Recipe, SplitPlan
 
 THIRDS = (0.6, 0.2, 0.2)
 
@@ -606,3 +608,50 @@ def test_a_domain_that_only_trained_in_an_earlier_run_gives_no_test_images_where
     records = tuple(replace(r, domain=d) for r, d in zip(data.records, domains, strict=True))
     split = split_images(replace(data, records=records), scan, val=0.2, test=0.2, seed=0, keeps_split=True)
     assert list(split.parts) == [*predefined[:-2], "train", "train"]
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_groups", "test", "instant", "finetuned"),
+    [
+        (99, None, 0.2, "folds", "folds"),
+        (100, None, 0.2, "folds", "small-test-set"),
+        (299, None, 0.2, "folds", "small-test-set"),
+        (300, None, 0.2, None, None),
+        (150, None, 0.4, None, None),
+        (599, None, 0.1, "folds", "small-test-set"),
+        (300, 9, 0.2, "folds", "folds"),
+        (300, 10, 0.2, "folds", "small-test-set"),
+        (300, 49, 0.2, "folds", "small-test-set"),
+        (300, 50, 0.2, None, None),
+        (299, 60, 0.2, "folds", "small-test-set"),
+        (90, 60, 0.2, "folds", "small-test-set"),
+        (90, 20, 0.2, "folds", "small-test-set"),
+    ],
+)
+def test_a_small_test_set_means_cross_validation_by_default_for_instant_classifiers(
+    n_images: int, n_groups: int | None, test: float, instant: str | None, finetuned: str | None
+) -> None:
+    groups = None if n_groups is None else [f"p{i % n_groups}" for i in range(n_images)]
+    data, scan = make("".join("ab"[i // (n_groups or 1) % 2] for i in range(n_images)), groups)
+    unit, n_units = ("image", n_images) if n_groups in (None, 60) else ("group", n_groups)
+    for stage, code in (("instant", instant), ("finetune", finetuned)):
+        folds, note = folds_of_recipe(data, scan, Recipe(stage=stage, split=SplitPlan(test=test)))
+        assert (None if note is None else note.code) == code
+        assert (folds is not None) == (code == "folds")
+        if note is None:
+            continue
+        assert (note.parameters["unit"], note.parameters["n_units"]) == (unit, n_units)
+        assert note.parameters["n_tested"] == round(test * n_units)  # type: ignore[operator]
+        if code == "small-test-set":
+            assert (note.parameters["factor"], note.remedies) == (6, (Set("split.folds", 5),))
+        stated = SplitPlan(test=test, folds=0)
+        assert folds_of_recipe(data, scan, Recipe(stage=stage, split=stated)) == (None, None)
+    scratch = Recipe(init="scratch", stage="instant", split=SplitPlan(test=test))  # is fine-tuned all the same
+    _, note = folds_of_recipe(data, scan, scratch)
+    assert (None if note is None else note.code) == finetuned
+
+
+def test_a_class_in_a_single_group_leaves_one_split_where_folds_are_the_default() -> None:
+    data, scan = make("b" + 71 * "a", [f"p{i % 24}" for i in range(72)])
+    folds, note = folds_of_recipe(data, scan, Recipe(stage="instant"))
+    assert (folds, note and note.code) == (None, "folds-not-possible")

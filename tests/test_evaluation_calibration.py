@@ -14,6 +14,7 @@ from coverslip.evaluation.calibration import (
     design_effect_in_bins,
     expected_calibration_error,
     fit_temperature,
+    merged_bins,
     reliability_bins,
     temperature_loss,
 )
@@ -104,6 +105,19 @@ def test_reliability_bins_add_up_to_the_calibration_error():
     assert sum(b.n for b in bins) == 500
     assert gap / 500 == pytest.approx(expected_calibration_error(probability, label))
     assert [b.low for b in bins][1:] == [b.high for b in bins][:-1]
+
+
+@given(st.integers(0, 200), st.integers(0, 999))
+def test_bins_with_few_images_are_drawn_with_their_neighbors(n, seed):
+    logits, label = network(n, 3, 3.0, seed)
+    probability = apply_temperature(logits, 1.0)
+    merged = merged_bins(reliability_bins(probability, label), 10)
+    assert sum(b.n for b in merged) == n
+    assert len(merged) >= min(1, n)
+    assert all(b.n >= min(10, n) for b in merged)
+    assert [b.low for b in merged][1:] == [b.high for b in merged][:-1]
+    assert sum(b.n * b.accuracy for b in merged) == pytest.approx((probability.argmax(axis=1) == label).sum())
+    assert sum(b.n * b.confidence for b in merged) == pytest.approx(probability.max(axis=1).sum())
 
 
 @given(st.integers(1, 80), st.integers(2, 4), st.floats(0.2, 4), st.integers(0, 999))

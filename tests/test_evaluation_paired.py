@@ -31,6 +31,10 @@ def test_mcnemar_is_the_exact_binomial_test_of_images_that_only_one_has_right() 
     table = [[30, 10], [2, 0]]
     assert test.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     assert mcnemar(first, first).p == 1
+    grouped = mcnemar(first, second, are_independent=False)
+    assert (grouped.n_first, grouped.n_second, grouped.p) == (test.n_first, test.n_second, None)
+    assert grouped.reason is not None
+    assert grouped.reason.code == "mcnemar-of-groups"
 
 
 def test_accuracy_without_groups_has_the_interval_of_bonett_and_price() -> None:

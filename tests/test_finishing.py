@@ -122,9 +122,11 @@ def test_the_epochs_of_what_is_finished_early_are_counted_by_its_schedule(cells:
 
 @pytest.mark.exhaustive
 @pytest.mark.slow
-def test_before_fine_tuning_the_instant_classifier_is_what_is_finished(cells: Path, tmp_path: Path) -> None:
+def test_before_fine_tuning_the_instant_classifier_is_what_is_finished(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
-    events = train(cells, run.folder, recipe(), "finish", InstantClassifierFitted)
+    images = write_cells(tmp_path / "cells", 102)  # of which an instant classifier is cross-validated by default
+    events = train(images, run.folder, recipe(split={"folds": None}), "finish", InstantClassifierFitted)
+    assert run.recipe.split.folds == 0
     assert not any(isinstance(event, EpochEnded) for event in events)
     assert (run.recipe.stage, run.training.chosen) == ("instant", "instant")  # type: ignore[union-attr]  # it is done
     assert run.is_done

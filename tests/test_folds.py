@@ -12,6 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from coverslip.evaluation.calibration import apply_temperature, fit_temperature,
 from coverslip.evaluation.results import ClassScores, DomainScores, Evaluation, GroupDecisions, Metric, SubgroupScores
 from coverslip.evaluation.summary import empty_evaluation, over_folds, with_folds
 from coverslip.events import Event, FoldEnded, FoldStarted, InstantClassifierFitted, Noted
+from coverslip.experiments.cross_validation import folds_of_recipe
 from coverslip.experiments.split_data import with_epochs_for_folds
 from coverslip.messages import Resume, Set, message, text
 from coverslip.pipeline import train_without_report
@@ -253,7 +255,7 @@ def test_forty_images_in_three_classes_give_something_honest(tmp_path: Path) -> 
     assert accuracy.high is not None
     assert accuracy.high - accuracy.low > 0.05
     (note,) = [event for event in events if isinstance(event, Noted) and event.code == "folds"]
-    assert note.parameters == {"n_units": 40, "unit": "image", "n_folds": 5}
+    assert note.parameters == {"n_units": 40, "n_tested": 8, "unit": "image", "n_folds": 5}
     assert "only 40 test images" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -310,7 +312,11 @@ def test_too_few_groups_and_predefined_splits_are_refused(tmp_path: Path) -> Non
     predefined_split = cs.open_dataset(tmp_path / "given")
     with refusing(BadRecipe, "folds-of-predefined-split"):
         fold_images(predefined_split, scan_images(predefined_split), n_folds=3, val=0.2, seed=0)
-    assert plan_folds(predefined_split, scan_images(predefined_split), n_folds=None, val=0.2, seed=0) == (None, None)
+    scan = scan_images(predefined_split)
+    assert plan_folds(predefined_split, scan, n_folds=None, val=0.2, test=0.2, seed=0, is_finetuned=False) == (
+        None,
+        None,
+    )
     with pytest.raises(ValueError, match=re.escape(text("one-fold-only"))):
         SplitPlan(folds=1)
 
@@ -345,12 +351,13 @@ def test_a_fold_in_which_nothing_can_be_measured_does_not_end_the_run(tmp_path: 
 def test_where_folds_cannot_help_there_is_one_split_unless_they_were_requested(tmp_path: Path) -> None:
     groups = {"g1": "a", "g2": "a", "g3": "a", "g4": "b"}
     data = cs.open_dataset(write_plain(tmp_path / "cells", groups), group_pattern=r"g\d")
-    folds, note = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0)
+    plan = partial(plan_folds, data, scan_images(data), val=0.2, test=0.2, seed=0, is_finetuned=True)
+    folds, note = plan(n_folds=None)
     assert folds is None
     assert note is not None
     assert note.code == "folds-not-possible"
     with refusing(BadDataset, "fold-not-trainable", n_folds=4, n_units=4, has_groups=True) as caught:
-        plan_folds(data, scan_images(data), n_folds=4, val=0.2, seed=0)
+        plan(n_folds=4)
     assert caught.value.remedies == (Set("split.folds", 0),)
     assert note.parameters["reason"][1:] == caught.value.what[1:]
 
@@ -603,7 +610,7 @@ def write_two_labs(folder: Path) -> list[Path]:
 
 def test_each_domain_is_tested_by_a_network_that_saw_neither_it_nor_copies_of_its_images(tmp_path: Path) -> None:
     data = cs.open_dataset(write_two_labs(tmp_path))
-    folds, _ = plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0, by_domain=True)
+    folds, _ = folds_of_recipe(data, scan_images(data), Recipe(split=SplitPlan(by_domain=True)))
     assert folds is not None
     domain = [record.domain for record in data.records]
     assert {(name, fold) for name, fold in zip(domain, folds.fold_of, strict=True)} == {("lab_a", 1), ("lab_b", 2)}
@@ -619,11 +626,11 @@ def test_each_domain_is_tested_by_a_network_that_saw_neither_it_nor_copies_of_it
 def test_leaving_a_domain_out_needs_several_that_share_classes(tmp_path: Path) -> None:
     dataset = cs.open_dataset(write_cells(tmp_path / "one", 12))
     with refusing(BadDataset, "single-domain"):
-        plan_folds(dataset, scan_images(dataset), n_folds=None, val=0.2, seed=0, by_domain=True)
+        folds_of_recipe(dataset, scan_images(dataset), Recipe(split=SplitPlan(by_domain=True)))
     apart = [write_cells(tmp_path / "a", 12), write_plain(tmp_path / "b", {"g1": "other"})]
     data = cs.open_dataset(apart)
     with refusing(BadDataset, "domain-not-trainable", domain="a"):
-        plan_folds(data, scan_images(data), n_folds=None, val=0.2, seed=0, by_domain=True)
+        folds_of_recipe(data, scan_images(data), Recipe(split=SplitPlan(by_domain=True)))
     with pytest.raises(ValueError, match=re.escape(text("domains-with-folds"))):
         SplitPlan(folds=3, by_domain=True)
 

@@ -388,7 +388,8 @@ def test_real_chromosomes_train_at_one_scale_that_prediction_keeps(shared_data: 
     rows = [row for row in rows_of(root / "images.csv") if row["label"] in ("1", "9", "21")]
     lines = [f"{root / row['path']},{row['label']},{row['cell']}" for row in rows]
     table.write_text("\n".join(["path,label,cell", *lines]))
-    recipe = Recipe(stage="instant", image_size=64, tta=1, resize="canvas", pad_color="white", group="cell")
+    look = {"image_size": 64, "tta": 1, "resize": "canvas", "pad_color": "white"}
+    recipe = Recipe(stage="instant", split=ONE_SPLIT, group="cell", **look)
     run = cs.train(cs.open_dataset(table), recipe, out=tmp_path / "run")
     preprocessing = json_of(run.folder / "classifier" / "classifier.json")["preprocessing"]
     sides = [max(Image.open(root / row["path"]).size) for row in rows]

@@ -168,6 +168,7 @@ def test_herlev_as_two_classes_is_a_recipe(shared_data: Any, tmp_path: Path) -> 
     normal = "normal_columnar, normal_intermediate, normal_superficiel"
     settings = [
         *("stage=instant", "image_size=64", "tta=1", "split.train_per_class=60", "classes.order=[normal, abnormal]"),
+        "split.folds=0",
         f"classes.merge={{abnormal: [{abnormal}], normal: [{normal}]}}",
     ]
     options = [part for setting in settings for part in ("--set", setting)]

@@ -11,7 +11,7 @@ from coverslip.cli import main
 from coverslip.errors import BadRecipe
 from coverslip.evaluation.table import METRICS, MetricRecord
 from coverslip.keys import Key
-from coverslip.messages import add_entries
+from coverslip.messages import add_entries, text
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods
 from coverslip.runs.recipe import Recipe
@@ -152,6 +152,14 @@ def test_the_methods_text_shows_each_key_that_is_not_at_its_default(run: Path) -
         save_recipe(recipe, run / "recipe.yaml")
         text = " ".join(methods(read_run(run)))
         assert phrase.casefold() in text.casefold(), key.key
+
+
+def test_zero_is_reported_as_off_where_it_means_off() -> None:
+    for setting in ("warmup=0", "clip_gradient=null"):
+        key = setting.partition("=")[0]
+        off = text(f"key-{key.replace('_', '-')}.phrase-off")
+        assert changed_phrases(with_settings(Recipe(), [setting]), "training") == [off]
+    assert phrases(with_settings(Recipe(), ["weight_decay=0"]))["weight_decay"].endswith(" 0")
 
 
 def test_a_new_key_is_described_and_reported_without_further_code() -> None:

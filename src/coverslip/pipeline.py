@@ -30,7 +30,7 @@ from coverslip.experiments.preparation import (
     validated,
     write_copies,
 )
-from coverslip.experiments.presets import Preset, with_preset
+from coverslip.experiments.presets import Preset, apply_preset
 from coverslip.experiments.rethreshold import rethreshold
 from coverslip.experiments.run_state import already_finished, begin_run, check_budget, resume_budget
 from coverslip.experiments.split_data import SplitData
@@ -206,7 +206,7 @@ def train(
         allow_leakage: accept a predefined split with equal images or groups in training and test set, and recipe keys
             of published protocols by which test images affect the training.
         preset: `good` gives the instant classifier, `first-look` that of images of half the side, and `best` also
-            fine-tunes the network. Only keys of the recipe that have their default values are changed.
+            fine-tunes the network. Values that the recipe states are not changed.
         budget: the time limit: seconds, or a text such as `10m`. The number of steps of fine-tuning is adapted to the
             time while it runs. If there is time for too few of them, the result is that of a faster preset. The
             `recipe.yaml` of the run contains the resulting settings, which reproduce it without a budget.
@@ -217,6 +217,7 @@ def train(
 
     Raises:
         CoverslipError: any error of coverslip, with suggested actions.
+        BadRecipe: also if the recipe states another value of a key that the preset changes, such as `stage: finetune`.
         BadRun: the folder is not empty.
         Conflict: another process works in the folder.
         Stopped: on Ctrl-C, SIGTERM or a file named `stop` in the run folder; the best checkpoint is saved.
@@ -229,7 +230,7 @@ def train(
         >>> run.report_file.name
         'report.html'
     """
-    recipe = with_preset(recipe or Recipe(), preset)
+    recipe = apply_preset(recipe or Recipe(), preset)
     return _train(_as_dataset(data), recipe, Path(out), emit, allow_leakage=allow_leakage, budget=budget, began=began)
 
 

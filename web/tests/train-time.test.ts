@@ -12,7 +12,7 @@ test('the expected time is rounded, and empty if it is not known', () => {
 });
 
 test('folds are counted', () => {
-  expect(expectedTime({ ...times, n_trainings: 51 }, times.presets[1], train.time)).toContain('50 folds');
+  expect(expectedTime(times, { ...times.presets[1]!, n_trainings: 51 }, train.time)).toContain('50 folds');
 });
 
 test('after a failed request, an outdated estimate is not shown', async () => {

@@ -3,10 +3,9 @@ import type { TimePreview } from '../src/api/datasets';
 
 export const times: TimePreview = {
   presets: [
-    { preset: 'first-look', seconds: 41, is_long: false, image_size: 112 },
-    { preset: 'good', seconds: 368, is_long: false, image_size: null },
-    { preset: 'best', seconds: 7700, is_long: true, image_size: null },
+    { preset: 'first-look', seconds: 41, is_long: false, image_size: 112, n_trainings: 1 },
+    { preset: 'good', seconds: 368, is_long: false, image_size: null, n_trainings: 1 },
+    { preset: 'best', seconds: 7700, is_long: true, image_size: null, n_trainings: 1 },
   ],
-  n_trainings: 1,
   has_pretraining: false,
 };

@@ -134,6 +134,7 @@ def _comparison_as_json(comparison: "Comparison") -> dict[str, object]:
             "b_value": row.second,
             "p": row.p,
             "mcnemar_p": numbers.mcnemar.p,
+            "mcnemar_reason": numbers.mcnemar.reason,
             "n": pair.n,
             "n_groups": pair.n_groups,
             "n_ungrouped": pair.n_ungrouped,

@@ -10,6 +10,7 @@ Achilles Heel of Predictive Analytics). With two classes, both compare the proba
 frequency. With more classes, they compare the probability of the predicted class with the accuracy.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -179,6 +180,30 @@ def reliability_bins(probability: np.ndarray, label: np.ndarray) -> list[Reliabi
         for b in range(N_BINS)
         for inside in (bins == b,)
     ]
+
+
+def merged_bins(bins: Sequence[ReliabilityBin], fewest: int) -> list[ReliabilityBin]:
+    """Return neighboring bins together, so that each has `fewest` images or more; without images, none.
+
+    The accuracy of a bin with one or two images is 0, 0.5 or 1, whatever the probabilities are.
+    """
+    merged: list[ReliabilityBin] = []
+    n_left = sum(each.n for each in bins)
+    for each in bins:
+        is_open = bool(merged) and (merged[-1].n < fewest or n_left < fewest)
+        merged = [*merged[:-1], _together(merged[-1], each)] if is_open else [*merged, each]
+        n_left -= each.n
+    return [each for each in merged if each.n]
+
+
+def _together(first: ReliabilityBin, second: ReliabilityBin) -> ReliabilityBin:
+    n = first.n + second.n
+
+    def mean(of_first: float | None, of_second: float | None) -> float | None:
+        return ((of_first or 0) * first.n + (of_second or 0) * second.n) / n if n else None
+
+    confidence, accuracy = mean(first.confidence, second.confidence), mean(first.accuracy, second.accuracy)
+    return ReliabilityBin(first.low, second.high, n, confidence, accuracy)
 
 
 def confidence_bin(probability: np.ndarray) -> np.ndarray:

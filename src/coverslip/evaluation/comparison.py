@@ -24,7 +24,7 @@ from coverslip.evaluation.intervals import (
 from coverslip.evaluation.metrics import Influence, check_arrays, confusion_matrix, kappa, margins_of
 from coverslip.evaluation.results import LEVEL, Metric, values_by_field
 from coverslip.evaluation.table import METRICS, MetricRecord, scored_metrics, value_with_groups
-from coverslip.messages import message
+from coverslip.messages import Message, message
 
 
 def independent_difference(
@@ -78,29 +78,37 @@ class PairedDifference(Metric):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemar(DocumentedFields):
-    """The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value."""
+    """The numbers of images that only one of two classifiers predicted correctly, and McNemar's p-value.
+
+    With groups, it would be too small: the p-value of the paired difference in accuracy is over groups.
+    """
 
     n_first: int
     """Images that only the first run predicts correctly."""
     n_second: int
     """Images that only the second run predicts correctly."""
-    p: float  # exact, two-sided, for independent images
+    p: float | None
+    """Exact, two-sided; null if images are not independent."""
+    reason: Message | None = None
+    """Why there is no p-value."""
 
 
-def mcnemar(first_is_correct: np.ndarray, second_is_correct: np.ndarray) -> McNemar:
+def mcnemar(first_is_correct: np.ndarray, second_is_correct: np.ndarray, *, are_independent: bool = True) -> McNemar:
     """Return the result of McNemar's exact test.
 
     Args:
         first_is_correct, second_is_correct: (n,) bool, of the same images.
+        are_independent: whether no images share a group.
 
     Returns:
-        `p` is 1 if both are correct on the same images. The test assumes independent images. If groups are known, use
-        the interval of the difference instead.
+        `p` is 1 if both are correct on the same images, and None, with a reason, if images are not independent.
     """
     from scipy.special import bdtr
 
     n_first = int((first_is_correct & ~second_is_correct).sum())
     n_second = int((second_is_correct & ~first_is_correct).sum())
+    if not are_independent:
+        return McNemar(n_first=n_first, n_second=n_second, p=None, reason=message("mcnemar-of-groups"))
     n = n_first + n_second
     p = min(2 * float(bdtr(min(n_first, n_second), n, 0.5)), 1.0)
     return McNemar(n_first=n_first, n_second=n_second, p=p)

@@ -267,7 +267,8 @@ def _choose(
         record: its budget.
         is_trainable: whether there is memory for fine-tuning.
     """
-    plans, left, n_networks = preset_plans(recipe, sizes, speed), context.deadline.seconds_left(), len(sizes)
+    plans = preset_plans(recipe, {"finetune": sizes, "instant": sizes}, speed)
+    left, n_networks = context.deadline.seconds_left(), len(sizes)
     seconds_of = {preset: _SAFETY * total_seconds(plan, plan.pace) for preset, plan in plans.items()}
     changes: dict[str, object] = {"is_fixed": True, "preset": "best", "epochs": recipe.n_epochs}
     if recipe.is_finetuned and is_trainable:

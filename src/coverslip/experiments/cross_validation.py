@@ -62,7 +62,9 @@ def folds_of_recipe(data: Dataset, scan: Scan, recipe: Recipe) -> tuple[Folds | 
         scan,
         n_folds=plan.folds,
         val=plan.val,
+        test=plan.test,
         seed=recipe.split_seed,
+        is_finetuned=recipe.is_finetuned,
         by_domain=plan.by_domain,
         balanced=plan.is_balanced,
     )

@@ -4,7 +4,7 @@
 default, then fine-tunes the network; the instant classifier is its first result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Literal
 
@@ -12,7 +12,7 @@ from coverslip.errors import BadRecipe
 from coverslip.events import SetSizes, WorkPlanned
 from coverslip.experiments.estimating import Speed, plan_work
 from coverslip.models import model_info
-from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe import Recipe, Stage
 from coverslip.runs.timing import total_seconds
 
 Preset = Literal["first-look", "good", "best"]
@@ -20,6 +20,20 @@ PRESETS: tuple[Preset, ...] = ("first-look", "good", "best")  # the fastest firs
 
 _USEFUL_SHARE = 0.5  # of the time of `good` that a first look may take
 _SMALLEST_PX = 96  # of a first look: classifiers of smaller images are often much worse
+
+
+def apply_preset(recipe: Recipe, preset: Preset) -> Recipe:
+    """Return the recipe of a user with a preset.
+
+    Raises:
+        BadRecipe: as of `with_preset`, or the recipe states another value of a key that the preset changes.
+    """
+    changed_recipe = with_preset(recipe, preset)
+    for key in ("stage", "image_size"):
+        value = getattr(recipe, key)
+        if key in recipe.model_fields_set and value != getattr(changed_recipe, key):
+            raise _not_offered(recipe, preset, "stated-value", key, value)
+    return changed_recipe
 
 
 def with_preset(recipe: Recipe, preset: Preset) -> Recipe:
@@ -44,21 +58,23 @@ def with_preset(recipe: Recipe, preset: Preset) -> Recipe:
     return recipe.model_copy(update={"stage": "instant", "image_size": px})
 
 
-def preset_plans(recipe: Recipe, sizes: Sequence[SetSizes], speed: Speed) -> dict[Preset, WorkPlanned]:
+def preset_plans(recipe: Recipe, sizes: Mapping[Stage, Sequence[SetSizes]], speed: Speed) -> dict[Preset, WorkPlanned]:
     """Return the work of the presets that are useful for a recipe, with its expected time; the fastest first.
 
     A first look is not useful if it takes more than half of the time of `good`.
 
     Args:
         recipe: of the training.
-        sizes: of one split, or of each fold and then of the training on all images.
+        sizes: by the stage of a recipe, of one split, or of each fold and then of the training on all images. Presets
+            with other stages are not planned.
         speed: of this computer, at the image size of the recipe.
     """
     plans: dict[Preset, WorkPlanned] = {}
     for preset in PRESETS:
         with suppress(BadRecipe):
             preset_recipe = with_preset(recipe, preset)
-            plans[preset] = plan_work(preset_recipe, sizes, speed_at(recipe, speed, preset_recipe.image_size))
+            if set_sizes := sizes.get(preset_recipe.stage):
+                plans[preset] = plan_work(preset_recipe, set_sizes, speed_at(recipe, speed, preset_recipe.image_size))
     if "first-look" in plans:
         first_look, good = (total_seconds(plans[preset], plans[preset].pace) for preset in ("first-look", "good"))
         if first_look > _USEFUL_SHARE * good:
@@ -72,5 +88,12 @@ def speed_at(recipe: Recipe, speed: Speed, image_size: int | None) -> Speed:
     return speed.at_side(sides[0] / sides[1])
 
 
-def _not_offered(recipe: Recipe, preset: Preset, reason: str) -> BadRecipe:
-    return BadRecipe("preset-not-offered", preset=preset, reason=reason, model=recipe.model)
+def _not_offered(recipe: Recipe, preset: Preset, reason: str, key: str = "", value: object = "") -> BadRecipe:
+    return BadRecipe(
+        "preset-not-offered",
+        preset=preset,
+        reason=reason,
+        model=recipe.model,
+        key=key,
+        value="null" if value is None else value,
+    )

@@ -286,7 +286,8 @@ def record_finish(fitted: "Fitted", recipe: Recipe, context: RunContext) -> None
             remove_file(context.run.finish_file)
         return
     n_epochs_run, n_planned = (0, recipe.n_epochs) if stage is None else (stage.epochs_run, stage.epochs_planned)
-    changes: dict[str, object] = {"stage": "instant"}
+    # A single split stays one: otherwise instant classifiers of few images are cross-validated.
+    changes: dict[str, object] = {"stage": "instant", "split": context.run.recipe.split.resolved(0)}
     if n_epochs_run:
         # A training by this recipe runs all these epochs and selects the best one, whatever the patience.
         changes = {"last_epoch": n_epochs_run, "checkpoint_selection": "best", "patience": recipe.patience_used}

@@ -78,7 +78,7 @@ class NumbersByLabels(DocumentedFields):
     """`both`: the labels of both runs are the same. `first`, `second`: the labels of that run."""
     differences: list[Difference]
     mcnemar: McNemar
-    """Numbers of images that only one run classifies correctly, with the exact McNemar test."""
+    """Numbers of images that only one run classifies correctly; without groups, with the exact McNemar test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,7 +277,8 @@ def _pair_section(pair: Pair, names: Mapping[str, str], primary: str) -> Section
             second=second,
             n_first=test.n_first,
             n_second=test.n_second,
-            p=localized_number(f"{test.p:.3g}"),
+            has_p=test.p is not None,
+            p="" if test.p is None else localized_number(f"{test.p:.3g}"),
         )
         by_labels = "" if numbers.labels == "both" else text("comparison-labels", labels=numbers.labels)
         blocks += _with_further(rows, primary, columns, by_labels, [counts])
@@ -504,7 +505,7 @@ def _by_labels(common: CommonImages, labels: Labels, label: np.ndarray) -> Numbe
     return NumbersByLabels(
         labels=labels,
         differences=[_difference(name, differences[name], common, label) for name in scored_metrics()],
-        mcnemar=mcnemar(first.predicted == label, second.predicted == label),
+        mcnemar=mcnemar(first.predicted == label, second.predicted == label, are_independent=common.group is None),
     )
 
 

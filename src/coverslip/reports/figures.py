@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coverslip.evaluation.calibration import reliability_bins
+from coverslip.evaluation.calibration import merged_bins, reliability_bins
 from coverslip.evaluation.learning import LearningCurve
 from coverslip.evaluation.results import Metric
 from coverslip.files import write_bytes
@@ -395,6 +395,9 @@ def _opacity(share: np.ndarray) -> np.ndarray:
     return np.where(share < 0.5, 0.12 + 0.66 * share, 0.85 + 0.30 * (share - 0.5))
 
 
+FEWEST_IN_DOT = 10  # images: the accuracy of fewer is mostly chance
+
+
 def calibration(
     probability: np.ndarray,
     label: np.ndarray,
@@ -404,6 +407,8 @@ def calibration(
     error_before: str,
 ) -> "Figure":
     """Draw accuracy by predicted probability, before and after calibration, and the number of images per bin.
+
+    Bins with few images are drawn as one dot with their neighbors.
 
     Args:
         probability: (n, K), after calibration.
@@ -415,20 +420,24 @@ def calibration(
     axes, below = figure.subplots(1, 2, width_ratios=(1.15, 1))
     perfect = text("figure-label-perfect-calibration")
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label=perfect, zorder=1)
-    for values, color, words, gap, face in (
-        (before, MUTED, text("figure-label-before-calibration"), error_before, PAPER),
-        (probability, DATA, text("figure-label-after-calibration"), error, DATA),
+    # Squares enclose dots of the same number of images: where both are equal, both are visible.
+    for values, words, gap, area, look in (
+        (probability, text("figure-label-after-calibration"), error, 1.0, {"color": DATA, "zorder": 3}),
+        (
+            before,
+            text("figure-label-before-calibration"),
+            error_before,
+            2.5,
+            {"marker": "s", "facecolor": "none", "edgecolor": MUTED, "linewidth": 1.2, "zorder": 4},
+        ),
     ):
         if values is None:
             continue
-        filled = [b for b in reliability_bins(values, label) if b.confidence is not None]
-        size = [14 + 160 * b.n / len(label) for b in filled]
+        dots = merged_bins(reliability_bins(values, label), FEWEST_IN_DOT)
+        size = [area * (14 + 160 * b.n / len(label)) for b in dots]
         label_of_stage = text("figure-label-with-error", label=words, error=gap) if gap else words
-        x, y = [b.confidence for b in filled], [b.accuracy for b in filled]
-        axes.plot(x, y, color=color, linewidth=0.8, alpha=0.6)
-        axes.scatter(x, y, s=size, facecolor=face, edgecolor=color, linewidth=1, zorder=3, alpha=0.9)
-        dot: Any = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": color}
-        axes.plot([], [], color=color, linewidth=0.8, label=label_of_stage, **dot)
+        axes.scatter([b.confidence for b in dots], [b.accuracy for b in dots], s=size, **look)
+        axes.scatter([], [], s=25 * area, label=label_of_stage, **look)
     probability_label = text("figure-label-probability")
     axes.set(xlabel=probability_label, ylabel=text("figure-label-accuracy"), xlim=(-0.02, 1.04), ylim=(-0.02, 1.06))
     axes.set_title(text("figure-title-accuracy-by-probability"))

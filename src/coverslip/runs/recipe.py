@@ -48,6 +48,7 @@ from coverslip.registry import no_such
 # Sections: data augmentation, split, preprocessing and decisions.
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Stage = Literal["finetune", "instant"]
 
 
 class RecipeSection(DocumentedFields, BaseModel):
@@ -336,7 +337,7 @@ class NetworkChoices(RecipeSection):
     ] = Field(default_factory=dict)
     head: Annotated[Literal["multi_layer", "native"], Key("training")] = "multi_layer"
     tta: Annotated[Literal["auto", 1, 2, 4, 8], Key("training")] = "auto"
-    stage: Annotated[Literal["finetune", "instant"], Key("basic")] = "finetune"
+    stage: Annotated[Stage, Key("basic")] = "finetune"
     init: Annotated[Initialization, Key("start")] = "imagenet"
     head_init: Annotated[Literal["instant", "random"], Key("training")] = "instant"
     refit_head: Annotated[bool, Key("training")] = True

@@ -230,7 +230,7 @@ def _phrase(key: str, field: FieldInfo, value: Any) -> str:  # Any: the value of
     # The types are compared, too, because True equals 1.
     if any(value == choice and type(value) is type(choice) for choice in named_values(field)):
         return record.choice_name(value) if record.choice_name else _attribute(code_of(key, value), "phrase")
-    if value is None or value is False or value in ((), [], {}):
+    if value is None or value is False or value in ((), [], {}) or (value == 0 and has_entry(f"{code}.phrase-off")):
         return _attribute(code, "phrase-off")
     if not has_entry(f"{code}.phrase"):
         return ""

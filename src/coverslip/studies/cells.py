@@ -10,7 +10,7 @@ from coverslip.datasets.index.opening import NO_GROUPS, merge_datasets, open_dat
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.errors import BadRecipe, CoverslipError, error_text
 from coverslip.experiments.preparation import apply_recipe
-from coverslip.experiments.presets import with_preset
+from coverslip.experiments.presets import apply_preset
 from coverslip.files import sha256_json
 from coverslip.images.reader import PLAN_COLUMNS, ReadPlan
 from coverslip.runs.folder import Run, is_run
@@ -130,7 +130,7 @@ def _cell(
         changes = merged_changes(changes, layer)
     if dataset.ignores_groups:
         changes["group"] = None if dataset.parts else NO_GROUPS  # the table of merged images states no groups
-    recipe = with_preset(_checked(changes, where), plan.preset)
+    recipe = apply_preset(_checked(changes, where), plan.preset)
     name = slug(
         dataset.name, model.name, *([regime.name] if len(plan.regimes) > 1 else []),
         *([f"n{train_per_class}"] if train_per_class else []), f"r{repeat}", f"s{seed}",

@@ -10,6 +10,7 @@ from coverslip.app.requests import PreviewPool, ServedWorkspace, api_router
 from coverslip.app.routes.datasets import RecipeOf, TableToOpen
 from coverslip.app.schemas import Body, problems
 from coverslip.events import SetSizes
+from coverslip.runs.recipe import Stage
 from coverslip.workspace import evaluations, objects
 from coverslip.workspace.correcting.draws import LabelsForWidth, labels_needed
 from coverslip.workspace.correcting.joining import JoinPreview, preview_join
@@ -58,8 +59,8 @@ class TimePreviewed(RecipeOf):
 
     kind: Literal["time"]
     dataset_id: str
-    sizes: list[SetSizes] = Field(min_length=1, max_length=100_000)
-    """Of its sets, as the preview of the split states them."""
+    sizes: dict[Stage, Annotated[list[SetSizes], Field(min_length=1, max_length=100_000)]] = Field(min_length=1)
+    """Of its sets by the stage of the recipe, as the preview of the split states them."""
 
 
 class ObjectsPreviewed(ObjectsToCollect):

@@ -28,7 +28,6 @@ from coverslip.datasets.quality.related_images import (
 from coverslip.datasets.quality.scanning import (
     FEW_GROUPS_FOR_ONE_SPLIT,
     NOT_IN_PIXELS,
-    SOME_GROUPS,
     Scan,
     Signal,
     Unreadable,
@@ -510,6 +509,7 @@ def _first_images(
 
 
 _FEWEST_GROUPS = 3  # of a class: one for each set
+_SOME_GROUPS = 30  # with fewer, cross-validation is recommended
 _LARGE_GROUP = 10  # images: a slide or patient rather than one field of view
 
 
@@ -536,7 +536,7 @@ def confounded_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
 def few_groups(dataset: Dataset, _: Scan) -> Iterator[FindingCase]:
     """Find so few groups that the choice of test groups determines the result."""
     groups = group_facts(dataset)
-    if not groups or groups.n_groups >= SOME_GROUPS:
+    if not groups or groups.n_groups >= _SOME_GROUPS:
         return
     needs_folds = _FEWEST_GROUPS <= groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT and not dataset.has_predefined_split
     is_cross_validated_by_default = (

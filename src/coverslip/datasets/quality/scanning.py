@@ -595,9 +595,8 @@ def _emit_notes(facts: Sequence[PixelFacts | Unreadable], emit: Emit) -> None:
 # Facts about a dataset: class sizes, the distribution of groups, and frequencies of values.
 
 FEW_GROUPS_FOR_ONE_SPLIT = (
-    10  # with fewer, a single split tests on one or two patients, so cross-validation is the default
+    10  # with fewer, a single split tests on one or two patients, so cross-validation is always the default
 )
-SOME_GROUPS = 30  # with fewer, cross-validation is recommended
 
 
 class Spread(BaseModel):

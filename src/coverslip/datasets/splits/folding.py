@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from coverslip.datasets.quality.related_images import (
     exclusion_notes,
     exclusion_reasons,
 )
-from coverslip.datasets.quality.scanning import FEW_GROUPS_FOR_ONE_SPLIT, SOME_GROUPS, Scan
+from coverslip.datasets.quality.scanning import FEW_GROUPS_FOR_ONE_SPLIT, Scan
 from coverslip.datasets.splits.partition import Ints, fold_units, split_units
 from coverslip.datasets.splits.splitting import (
     Split,
@@ -110,7 +110,10 @@ def inner_folds_of_units(label: Ints, unit: Ints, seed: int, domain: Ints | None
     return fold
 
 
-FEW_IMAGES = 100  # with fewer images without groups, cross-validation is the default
+# Of a single split. With fewer, cross-validation is the default for instant classifiers, whose features are computed
+# once, and recommended with fine-tuning.
+FEWEST_TEST_IMAGES, FEWEST_TEST_GROUPS = 60, 10
+_FEW_IMAGES = 100  # of all sets: with fewer without groups, cross-validation is the default with fine-tuning too
 _USUAL_FOLDS = 5
 _FEWEST_UNITS = 3  # one for each set
 _LARGEST_VAL = 0.5  # of the images that a fold does not test
@@ -147,19 +150,24 @@ def plan_folds(
     *,
     n_folds: int | None,
     val: float,
+    test: float,
     seed: int,
+    is_finetuned: bool,
     by_domain: bool = False,
     balanced: bool = False,
 ) -> tuple[Folds | None, Note | None]:
     """Return the folds of a run (None: a single split), and a note about the choice.
 
-    With few groups, or few images without groups, the metrics of a single split are unreliable, and cross-validation is
-    the default.
+    If the test set of a single split is expected to have few images or groups, its metrics are unreliable.
+    Cross-validation is then the default for an instant classifier. With fine-tuning it takes several times as long, and
+    is the default only if there are few images or groups in all.
 
     Args:
         dataset, scan: the images.
         n_folds: the recipe's `split.folds`; None decides by the data.
         val, seed, balanced: as for `fold_images`.
+        test: share of the test set of a single split.
+        is_finetuned: whether networks are fine-tuned.
         by_domain: a fold for each domain, see `fold_domains`.
 
     Raises:
@@ -171,35 +179,23 @@ def plan_folds(
         return fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed, balanced=balanced), None
     if n_folds == 0 or dataset.has_predefined_split:
         return None, None
-    n_folds_by_default, reason = _default_n_folds(dataset, scan)
-    if not n_folds_by_default:
-        return None, reason
-    try:
-        folds = fold_images(dataset, scan, n_folds=n_folds_by_default, val=val, seed=seed, balanced=balanced)
-        return folds, reason
-    except BadDataset as error:
-        return None, note("folds-not-possible", reason=f"{error.what[0].lower()}{error.what[1:]}")
-
-
-def _default_n_folds(dataset: Dataset, scan: Scan) -> tuple[int, Note | None]:
-    """Return the default number of folds for the data (0: a single split), and a note about it."""
     order, unit = _usable(dataset, scan, exclusion_reasons(dataset, scan))
     n_units = len(set(unit.tolist()))
+    has_few_groups = dataset.has_groups and test * n_units < FEWEST_TEST_GROUPS
+    if n_units < _FEWEST_UNITS or not (has_few_groups or test * len(order) < FEWEST_TEST_IMAGES):
+        return None, None  # with fewer units, a single split raises a clear error
+    counted_unit, n = ("group", n_units) if has_few_groups else ("image", len(order))
     n_folds = min(_USUAL_FOLDS, n_units)
-    if n_units < 3:
-        return 0, None  # a single split raises a clear error
-    if not dataset.has_groups:
-        return (n_folds, _few_note(len(order), "image", n_folds)) if len(order) < FEW_IMAGES else (0, None)
-    if n_units < FEW_GROUPS_FOR_ONE_SPLIT:
-        return n_folds, _few_note(n_units, "group", n_folds)
-    if n_units < SOME_GROUPS:
-        remedies = (Set("split.folds", _USUAL_FOLDS),)
-        return 0, note("few-groups", n_groups=n_units, factor=_USUAL_FOLDS + 1, remedies=remedies)
-    return 0, None
-
-
-def _few_note(n_units: int, unit: Literal["image", "group"], n_folds: int) -> Note:
-    return note("folds", n_units=n_units, unit=unit, n_folds=n_folds, remedies=(_ONE_SPLIT,))
+    # Any: parameters of a note
+    facts: dict[str, Any] = {"n_units": n, "n_tested": round(test * n), "unit": counted_unit}
+    is_tiny = n_units < FEW_GROUPS_FOR_ONE_SPLIT if dataset.has_groups else n < _FEW_IMAGES
+    if is_finetuned and not is_tiny:
+        return None, note("small-test-set", **facts, factor=n_folds + 1, remedies=(Set("split.folds", n_folds),))
+    try:
+        folds = fold_images(dataset, scan, n_folds=n_folds, val=val, seed=seed, balanced=balanced)
+    except BadDataset as error:
+        return None, note("folds-not-possible", reason=f"{error.what[0].lower()}{error.what[1:]}")
+    return folds, note("folds", **facts, n_folds=n_folds, remedies=(_ONE_SPLIT,))
 
 
 def fold_images(dataset: Dataset, scan: Scan, *, n_folds: int, val: float, seed: int, balanced: bool = False) -> Folds:

@@ -779,21 +779,15 @@ balanced-before-split = { $n_images ->
 
 folds-not-possible = Es gibt nur wenige Bilder oder Gruppen, aber eine Kreuzvalidierung ist nicht möglich: { $reason }.
 
-few-groups = { $n_groups ->
-        [one] Das Testset wird nur einen kleinen Teil der { $n_groups } Gruppe enthalten.
-       *[other] Das Testset wird nur wenige der { $n_groups } Gruppen enthalten.
-    } Eine Kreuzvalidierung testet jede Gruppe einmal und dauert etwa { $factor }-mal so lange.
+small-test-set = Das Testset wird nur etwa { $n_tested } der { $n_units } { $unit ->
+        [image] Bilder
+       *[group] getrennten Gruppen
+    } enthalten. Eine Kreuzvalidierung testet sie alle je einmal und dauert etwa { $factor }-mal so lange.
 
-folds = { $unit ->
-        [image] { $n_units ->
-            [one] Es gibt nur { $n_units } Bild
-           *[other] Es gibt nur { $n_units } Bilder
-        }
-       *[group] { $n_units ->
-            [one] Es gibt nur { $n_units } getrennte Gruppe
-           *[other] Es gibt nur { $n_units } getrennte Gruppen
-        }
-    }. Daher testet eine Kreuzvalidierung mit { $n_folds } Folds jede Einheit einmal. Um nur einige davon zu testen, verlangen Sie eine einzelne Aufteilung.
+folds = Ein einzelnes Testset enthielte nur etwa { $n_tested } der { $n_units } { $unit ->
+        [image] Bilder
+       *[group] getrennten Gruppen
+    }. Daher testet eine Kreuzvalidierung mit { $n_folds } Folds sie alle je einmal. Um nur einen Teil davon zu testen, verlangen Sie eine einzelne Aufteilung.
 
 too-few-for-folds = { $n_images ->
         [one] { $n_images } verwendbares Bild ergibt

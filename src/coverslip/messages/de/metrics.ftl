@@ -121,6 +121,8 @@ shares-need-images = { $n_needed ->
 
 no-uncalibrated-probabilities = Wahrscheinlichkeiten vor der Kalibrierung wurden nicht angegeben
 
+mcnemar-of-groups = der McNemar-Test setzt unabhängige Bilder voraus, es gibt aber Gruppen: p der Genauigkeit ist über Gruppen berechnet
+
 same-predictions = beide geben dieselben Vorhersagen aus
 
 lower-is-better = { $meaning }; niedriger ist besser

@@ -344,7 +344,7 @@ key-clip-gradient =
     .meaning = Größte Norm des Gradienten über alle Parameter. `auto` ist 1 bei `sgd`, das ohne Grenze divergierte, und bei Training, das mit dem Sofort-Klassifikator beginnt; sonst gibt es keine Grenze. Bleibt es leer (null), gibt es keine Grenze.
     .empty = keine Begrenzung
     .phrase = Gradienten auf eine Länge von höchstens { $value } gekürzt
-    .phrase-off = Gradienten beliebiger Länge
+    .phrase-off = keine Begrenzung der Gradienten
 
 key-clip-gradient-choice-auto = automatisch
 
@@ -364,6 +364,7 @@ key-warmup =
     .help = Der Anteil aller Schritte, in dem die Lernrate von null ansteigt. Dies schützt vortrainierte Gewichte.
     .meaning = Anteil aller Schritte, in dem die Lernrate von null ansteigt.
     .phrase = die Lernrate über die ersten { $value } der Schritte von null ansteigend
+    .phrase-off = keine Anlaufphase der Lernrate
 
 key-loss =
     .name = Verlustfunktion
@@ -886,8 +887,8 @@ key-split-test =
 
 key-split-folds =
     .name = Folds
-    .help = Anzahl der Folds der Kreuzvalidierung. Jeder Fold wird auf anderen Bildern getestet, bis jedes Bild einmal getestet wurde. Die Trainingszeit wächst mit der Anzahl. Nützlich bei wenigen Bildern oder wenigen Patienten. 0 macht eine einzelne Aufteilung. Bleibt es leer, wird eine Kreuzvalidierung verwendet, wenn es wenige Gruppen oder Bilder gibt.
-    .meaning = Anzahl der Folds der Kreuzvalidierung: ein Netz je Fold, auf anderen Bildern getestet, sodass jedes Bild einmal getestet wird (`test` wird dann ignoriert). Der Klassifikator selbst wird auf allen Bildern trainiert. 0 macht eine einzelne Aufteilung. Bleibt es leer (null), werden bis zu 5 Folds verwendet, wenn es weniger als 10 Gruppen oder weniger als 100 Bilder ohne Gruppen gibt.
+    .help = Anzahl der Folds der Kreuzvalidierung. Jeder Fold wird auf anderen Bildern getestet, bis jedes Bild einmal getestet wurde. Die Trainingszeit wächst mit der Anzahl. Nützlich bei wenigen Bildern oder wenigen Patienten. 0 macht eine einzelne Aufteilung. Bleibt es leer, hängt es von der Anzahl der Bilder und Gruppen und von der Stufe ab.
+    .meaning = Anzahl der Folds der Kreuzvalidierung: ein Netz je Fold, auf anderen Bildern getestet, sodass jedes Bild einmal getestet wird (`test` wird dann ignoriert). Der Klassifikator selbst wird auf allen Bildern trainiert. 0 macht eine einzelne Aufteilung. Bleibt es leer (null), werden bis zu 5 Folds verwendet, wenn das Testset einer einzelnen Aufteilung weniger als 60 Bilder oder 10 Gruppen hätte (insgesamt 300 Bilder oder 50 Gruppen); mit Feinabstimmung nur bei insgesamt weniger als 10 Gruppen oder weniger als 100 Bildern ohne Gruppen.
     .empty = je nach Bildern
 
 key-split-by-domain =

@@ -820,7 +820,10 @@ column-specificity = Spezifität
 column-average-precision = mittlere Präzision
 
 report-title-own-test = Vergleich mit dem Testset des Trainings
-    .subtitle = derselbe Klassifikator, zwei Testsets
+    .subtitle = { $is_delivered ->
+        [true] der ausgelieferte Klassifikator auf externen Bildern, der getestete auf dem Testset des Trainings
+       *[false] derselbe Klassifikator, zwei Testsets
+    }
 
 report-difference-includes-zero = Ein Unterschied, dessen KI die 0 enthält, ist statistisch nicht signifikant.
 
@@ -846,7 +849,12 @@ report-calibration = Ein Klassifikator ist kalibriert, wenn seine Punkte auf der
        *[other] {" "}Richtig und falsch beziehen sich hier auf die wahrscheinlichste Klasse. Mit dem Schwellenwert haben { $n_other } Bilder eine andere vorhergesagte Klasse.
     }
 
-report-calibration-drawing = Links: Genauigkeit nach vorhergesagter Wahrscheinlichkeit, in Klassen von Werten; größere Punkte haben mehr Bilder, und kleine Punkte können durch Zufall neben der Diagonale liegen. Rechts: Anzahl der Bilder nach vorhergesagter Wahrscheinlichkeit.
+report-few-for-calibration = { $n_images ->
+        [one] { $n_images } Bild ist
+       *[other] { $n_images } Bilder sind
+    } zu wenig für eine Abbildung der Genauigkeit nach vorhergesagter Wahrscheinlichkeit; nötig sind { $n_needed }.
+
+report-calibration-drawing = Links: Genauigkeit nach vorhergesagter Wahrscheinlichkeit, in Klassen von Werten mit mindestens 10 Bildern; größere Punkte haben mehr Bilder, und kleine Punkte können durch Zufall neben der Diagonale liegen. Rechts: Anzahl der Bilder nach vorhergesagter Wahrscheinlichkeit.
 
 report-independent-test-sets = Das KI des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.
 
@@ -877,7 +885,10 @@ comparison-mcnemar = Nur in { $first } richtig: { $n_first ->
     }; nur in { $second }: { $n_second ->
         [one] { $n_second } Bild
        *[other] { $n_second } Bilder
-    } (exakter McNemar-Test, Bilder als unabhängig betrachtet: p = { $p })
+    }{ $has_p ->
+        [true] {" "}(exakter McNemar-Test: p = { $p })
+       *[false] . Der McNemar-Test gilt nicht für Bilder in Gruppen. Das p der Genauigkeit ist über Gruppen berechnet.
+    }
 
 comparison-differences = Unterschiede zwischen den Trainings
 
@@ -1045,6 +1056,8 @@ report-prediction-sets = Eine Vorhersagemenge nennt die plausiblen Klassen eines
         [one] { $n_single } Menge hat
        *[other] { $n_single } Mengen haben
     } eine Klasse. Das Ziel gilt für Bilder wie die Trainingsbilder; für Bilder aus einer anderen Quelle gilt es nicht.
+
+report-large-sets = Solche Mengen sagen wenig aus: Sie enthalten im Mittel { $mean_size } von { $n_classes } Klassen. Sie sind groß, wenn Klassen schwer zu unterscheiden sind oder wenn eine Klasse wenige Kalibrierungsbilder hat.
 
 report-sets-of-final-classifier = { $has_folds ->
         [true] Die Klassifikatoren der Folds haben keine Vorhersagemengen, weil in einem Fold keine Klasse { $n_needed } Kalibrierungsbilder hat.

@@ -252,6 +252,7 @@ expected-time = Die erwartete Zeit{ $step ->
 preset-not-offered = Die Voreinstellung { $preset } passt nicht zu diesem Rezept: { $reason ->
         [random-weights] mit zufälligen Anfangsgewichten gibt es keinen Sofort-Klassifikator
         [stated-size] das Rezept nennt die Bildgröße
+        [stated-value] das Rezept nennt { $key } = { $value }
        *[network-size] das Netz { $model } nimmt keine Bilder der halben Seitenlänge an
     }
     .do = Wählen Sie eine andere Voreinstellung.

@@ -779,21 +779,15 @@ balanced-before-split = { $n_images ->
 
 folds-not-possible = There are few images or groups, but cross-validation is not possible: { $reason }.
 
-few-groups = { $n_groups ->
-        [one] The test set will contain few of the { $n_groups } group.
-       *[other] The test set will contain few of the { $n_groups } groups.
-    } Cross-validation tests each group once and takes about { $factor } times as long.
+small-test-set = The test set will contain only about { $n_tested } of the { $n_units } { $unit ->
+        [image] images
+       *[group] separate groups
+    }. Cross-validation tests each of them once and takes about { $factor } times as long.
 
-folds = { $unit ->
-        [image] { $n_units ->
-            [one] There is only { $n_units } image
-           *[other] There are only { $n_units } images
-        }
-       *[group] { $n_units ->
-            [one] There is only { $n_units } separate group
-           *[other] There are only { $n_units } separate groups
-        }
-    }, so cross-validation with { $n_folds } folds tests each of them once. To test only a few of them, request a single split.
+folds = A single test set would contain only about { $n_tested } of the { $n_units } { $unit ->
+        [image] images
+       *[group] separate groups
+    }. Therefore, cross-validation with { $n_folds } folds tests each of them once. To test only a part of them, request a single split.
 
 too-few-for-folds = { $n_images ->
         [one] { $n_images } usable image makes up

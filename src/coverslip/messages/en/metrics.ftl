@@ -121,6 +121,8 @@ shares-need-images = { $n_needed ->
 
 no-uncalibrated-probabilities = probabilities before calibration were not given
 
+mcnemar-of-groups = McNemar's test assumes independent images, but there are groups: p of accuracy is over groups
+
 same-predictions = both give the same predictions
 
 lower-is-better = { $meaning }; lower is better

@@ -344,7 +344,7 @@ key-clip-gradient =
     .meaning = Maximum norm of the gradient over all parameters. `auto` is 1 for `sgd`, which diverged without a limit, and for training that begins with the instant classifier; otherwise there is no limit. If empty (null), there is no limit.
     .empty = no clipping
     .phrase = gradients shortened to a length of at most { $value }
-    .phrase-off = gradients of any length
+    .phrase-off = no gradient clipping
 
 key-clip-gradient-choice-auto = automatic
 
@@ -364,6 +364,7 @@ key-warmup =
     .help = The share of all steps during which the learning rate rises from zero. This protects pretrained weights.
     .meaning = Share of all steps during which the learning rate rises from zero.
     .phrase = the learning rate growing from zero over the first { $value } of the steps
+    .phrase-off = no warm-up of the learning rate
 
 key-loss =
     .name = Loss
@@ -886,8 +887,8 @@ key-split-test =
 
 key-split-folds =
     .name = Folds
-    .help = Number of folds of cross-validation. Each fold is tested on other images, until every image was tested once. Training time grows with the number. Useful for few images or few patients. 0 makes one split. If empty, cross-validation is used if groups or images are few.
-    .meaning = Number of folds of cross-validation: one network per fold, tested on other images, so that every image is tested once (`test` is then ignored). The classifier itself is trained on all images. 0 makes one split. If empty (null), up to 5 folds are used if there are fewer than 10 groups, or fewer than 100 images without groups.
+    .help = Number of folds of cross-validation. Each fold is tested on other images, until every image was tested once. Training time grows with the number. Useful for few images or few patients. 0 makes one split. If empty, it depends on the number of images and groups, and on the stage.
+    .meaning = Number of folds of cross-validation: one network per fold, tested on other images, so that every image is tested once (`test` is then ignored). The classifier itself is trained on all images. 0 makes one split. If empty (null), up to 5 folds are used if the test set of a single split would have fewer than 60 images or 10 groups (300 images or 50 groups in all); with fine-tuning, only if there are fewer than 10 groups in all, or fewer than 100 images without groups.
     .empty = depends on the images
 
 key-split-by-domain =

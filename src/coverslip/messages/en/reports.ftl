@@ -193,20 +193,22 @@ methods-refitted = The last layer was averaged with a linear discriminant on the
 
 methods-precision = Steps were computed in mixed precision ({ $precision }).
 
-methods-frozen-kept = The frozen network had better validation results{ $n_folds ->
+methods-frozen-kept = The fine-tuned network was not better on validation images{ $n_folds ->
         [0] {""}
        *[other] {" "}in { $n_frozen } of { $n_folds } folds
-    } and was kept.
+    }, and the frozen network was kept.
 
 methods-regularizer = The loss also drew the features of the groups { $groups } together, and the groups apart (weights { $weights }).
 
 methods-calibrated = { $has_validation ->
-        [true] Probabilities were calibrated by temperature scaling on validation images{ $has_folds ->
+        [true] Probabilities were calibrated by temperature scaling on validation images, each predicted by a last layer that was fitted without it{ $has_folds ->
             [true] .
            *[false] {" "}(T = { $temperature }).
         }
        *[false] Probabilities were not calibrated, because there were no validation images.
     }
+
+methods-calibrated-delivered = The delivered classifier has another temperature (T = { $temperature }), from images that were held out from its last layer.
 
 methods-threshold = An image was predicted as { $label } if its probability reached a threshold of { $threshold }, which was set by hand.
 

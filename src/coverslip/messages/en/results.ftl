@@ -820,7 +820,10 @@ column-specificity = specificity
 column-average-precision = average precision
 
 report-title-own-test = Comparison with the run's test set
-    .subtitle = same classifier, two test sets
+    .subtitle = { $is_delivered ->
+        [true] the delivered classifier on external images, and the tested classifier on the run's test set
+       *[false] same classifier, two test sets
+    }
 
 report-difference-includes-zero = A difference whose CI includes 0 is not statistically significant.
 
@@ -846,7 +849,12 @@ report-calibration = A classifier is calibrated if its dots lie on the diagonal:
        *[other] {" "}Here, correct and wrong refer to the most probable class. With the threshold, { $n_other } images have another predicted class.
     }
 
-report-calibration-drawing = Left: accuracy by predicted probability, in bins; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
+report-few-for-calibration = { $n_images ->
+        [one] { $n_images } image is
+       *[other] { $n_images } images are
+    } too few for a figure of accuracy by predicted probability, which needs { $n_needed } images.
+
+report-calibration-drawing = Left: accuracy by predicted probability, in bins of at least 10 images; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
 
 report-independent-test-sets = The CI of the difference assumes independent test sets: no patient and no slide is in both.
 
@@ -877,7 +885,10 @@ comparison-mcnemar = Correct in { $first } only: { $n_first ->
     }; in { $second } only: { $n_second ->
         [one] { $n_second } image
        *[other] { $n_second } images
-    } (exact McNemar test, images as independent: p = { $p })
+    }{ $has_p ->
+        [true] {" "}(exact McNemar test: p = { $p })
+       *[false] . McNemar's test does not apply to images in groups. The p of accuracy is over groups.
+    }
 
 comparison-differences = Differences between the runs
 
@@ -1045,6 +1056,8 @@ report-prediction-sets = A prediction set lists the plausible classes of an imag
         [one] { $n_single } set has
        *[other] { $n_single } sets have
     } one class. The target holds for images like the training images; it does not hold for images from another source.
+
+report-large-sets = Such sets say little: they contain { $mean_size } of { $n_classes } classes on average. They are large if the classes are hard to distinguish, or if a class has few calibration images.
 
 report-sets-of-final-classifier = { $has_folds ->
         [true] The classifiers of the folds have no prediction sets, because no class has { $n_needed } calibration images in a fold.

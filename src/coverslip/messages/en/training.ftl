@@ -252,6 +252,7 @@ expected-time = The expected time{ $step ->
 preset-not-offered = The preset { $preset } does not fit this recipe: { $reason ->
         [random-weights] with random initial weights, there is no instant classifier
         [stated-size] the recipe states the image size
+        [stated-value] the recipe states { $key } = { $value }
        *[network-size] the network { $model } does not accept images of half the side
     }
     .do = Choose another preset.

@@ -323,6 +323,9 @@ ROC = Section(
 def _calibration_text(run: ReportedRun) -> SectionText:
     tested = run.tested
     assert tested is not None
+    n_needed = 2 * figures.FEWEST_IN_DOT
+    if len(tested.label) < n_needed:
+        return SectionText([text("report-few-for-calibration", n_images=len(tested.label), n_needed=n_needed)])
     n_other = int((tested.probability.argmax(axis=1) != tested.predicted).sum())
     return SectionText([text("report-calibration", n_other=n_other)], drawings=_calibration_drawings(run))
 

@@ -440,6 +440,11 @@ def prediction_methods(run: ReportedRun) -> str:
         _decision_methods(run),
         *(f"{_capitalized(phrase)}." for phrase in changed),
         _last_calibration(run),
+        *(
+            [text("methods-calibrated-delivered", temperature=f"{refit.temperature:.2f}")]
+            if run.training is not None and (refit := run.training.refit_on_all) is not None
+            else ()
+        ),
     ]
     return " ".join(filter(None, sentences))
 

@@ -288,7 +288,7 @@ OWN_TEST = Section(
     title=lambda: text("report-title-own-test"),
     order=50,
     is_printed=True,
-    subtitle=lambda run: text("report-title-own-test.subtitle"),
+    subtitle=lambda run: text("report-title-own-test.subtitle", is_delivered=bool(run.delivered_words)),
     verdict=against_own_test,
     applies=lambda run: run.evaluation is not None,
     blocks=lambda run: [_own_test_text(run)],
@@ -317,6 +317,8 @@ def _prediction_sets_text(run: ReportedRun) -> SectionText:
         has_folds = bool(run.n_folds)
         first = text("report-sets-of-final-classifier", has_folds=has_folds, target=target, n_needed=n_needed)
     words = [first]
+    if rows and 2 * (whole.mean_size - 1) > len(run.classes) - 1:  # fewer than half of the other classes are excluded
+        words.append(text("report-large-sets", mean_size=number(whole.mean_size, 1), n_classes=len(run.classes)))
     if run.run.training is not None:
         words.append(
             text(

@@ -36,7 +36,7 @@ from coverslip.datasets.splits.splitting import (
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError, LeakageFound
 from coverslip.events import SetSizes, ignore
-from coverslip.experiments.presets import Preset, with_preset
+from coverslip.experiments.presets import Preset, apply_preset
 from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
 from coverslip.messages import Failure, Note, language, note
@@ -44,7 +44,7 @@ from coverslip.models import check_weights, model_info
 from coverslip.runs.folder import is_run, open_run
 from coverslip.runs.images import apply_earlier_split
 from coverslip.runs.progress import Work, seconds_left
-from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe import Recipe, Stage
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.runs.training import budget_seconds
 from coverslip.workspace.datasets.grouping import with_groups
@@ -138,8 +138,9 @@ class SplitPreview(DocumentedFields):
     n_excluded: int
     """Images that are not used: excluded by hand, or by a training with this recipe."""
     by_class: list[ClassSplit]
-    sizes: list[SetSizes]
-    """Of one split, or of each fold and of the training on all images; empty if it is refused."""
+    sizes: dict[Stage, list[SetSizes]]
+    """By the stage of the recipe: of one split, or of each fold and of the training on all images; without the stages
+    with which a training would be refused."""
     refusal: Failure | None
     """Why a training would be refused; null if it would start."""
 
@@ -233,13 +234,29 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
         CoverslipError: no image can be used for training.
     """
     from coverslip.experiments.cross_validation import folds_of_recipe
-    from coverslip.experiments.estimating import sizes_of, sizes_of_folds
-    from coverslip.experiments.preparation import refuse_leaking_recipe
-    from coverslip.experiments.split_data import SplitData, capped_split
 
     check_groups(data)
     recipe.check_validation()
     folds, folds_note = folds_of_recipe(data, scan, recipe)
+    preview = _preview_with(folds, folds_note, data, recipe, scan, allow_leakage=allow_leakage)
+    other_stage: Stage = "instant" if recipe.stage == "finetune" else "finetune"
+    other_preview = preview
+    if recipe.split.folds is None and not recipe.split.by_domain:  # the number of folds may depend on the stage
+        other_folds, _ = folds_of_recipe(data, scan, recipe.model_copy(update={"stage": other_stage}))
+        if (other_folds is None) != (folds is None):
+            other_preview = _preview_with(other_folds, None, data, recipe, scan, allow_leakage=allow_leakage)
+    sizes_of_other = other_preview.sizes.get(recipe.stage)
+    return replace(preview, sizes=preview.sizes | ({other_stage: sizes_of_other} if sizes_of_other else {}))
+
+
+def _preview_with(
+    folds: Folds | None, folds_note: Note | None, data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage: bool
+) -> SplitPreview:
+    """Return the preview with these folds, or with a single split, and the sizes for the stage of the recipe."""
+    from coverslip.experiments.estimating import sizes_of, sizes_of_folds
+    from coverslip.experiments.preparation import refuse_leaking_recipe
+    from coverslip.experiments.split_data import SplitData, capped_split
+
     needs_validation = recipe.split.val > 0
     notes = [folds_note] if folds_note else []
     leaks: Failure | None = None
@@ -251,11 +268,11 @@ def preview_of_split(data: Dataset, recipe: Recipe, scan: Scan, *, allow_leakage
         split, refusal = _one_split(data, scan, recipe, allow_leakage)
         capped = capped_split(data, split, recipe)
         refusal = leaks or refusal or _refusal(data, scan, capped, None, needs_validation=needs_validation)
-        sizes = [sizes_of(SplitData(data, scan, capped), recipe)] if refusal is None else []
+        sizes = {recipe.stage: [sizes_of(SplitData(data, scan, capped), recipe)]} if refusal is None else {}
         return _preview_of(data, capped, [*notes, *capped.notes], None, refusal, sizes)
     capped = capped_split(data, folds.splits[0], recipe)
     refusal = leaks or _refusal(data, scan, capped, folds, needs_validation=needs_validation)
-    sizes = sizes_of_folds(data, scan, folds, recipe) if refusal is None else []
+    sizes = {recipe.stage: sizes_of_folds(data, scan, folds, recipe)} if refusal is None else {}
     return _preview_of(data, capped, [*notes, *folds.notes], folds, refusal, sizes)
 
 
@@ -350,7 +367,7 @@ def _preview_of(
     notes: list[Note],
     folds: Folds | None,
     refusal: Failure | None,
-    sizes: list[SetSizes],
+    sizes: dict[Stage, list[SetSizes]],
 ) -> SplitPreview:
     groups = [record.group for record in data.records]
 
@@ -454,12 +471,13 @@ def queue_training(
     budget_options = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
-    full_recipe = with_preset(recipe_of_dataset(workspace, dataset, recipe), preset)
+    full_recipe = apply_preset(recipe_of_dataset(workspace, dataset, recipe), preset)
     if budget is not None:
         check_budget(full_recipe)
     if full_recipe.init == "imagenet":
         check_weights(model_info(full_recipe.model))
-    refuse_untrainable(workspace, dataset_id, recipe, allow_leakage=allow_leakage, repeats_run=repeats_run)
+    stated = {**recipe, "stage": full_recipe.stage}  # on which the number of folds depends
+    refuse_untrainable(workspace, dataset_id, stated, allow_leakage=allow_leakage, repeats_run=repeats_run)
     if repeats_run is not None:
         full_recipe = keeping_split_of(workspace, repeats_run, dataset_id, full_recipe)
     images = training_images(workspace, dataset_id, grouped=recipe_grouping(workspace, dataset, recipe))

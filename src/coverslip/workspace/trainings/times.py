@@ -16,7 +16,7 @@ from coverslip.experiments.estimating import LONG_SECONDS, Speed, measure_speed_
 from coverslip.experiments.preparation import apply_recipe
 from coverslip.experiments.presets import Preset, preset_plans, with_preset
 from coverslip.files import sha256_json
-from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan
+from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan, Stage
 from coverslip.runs.timing import total_seconds
 from coverslip.workspace.datasets.labels import training_images
 from coverslip.workspace.recipes import recipe_of_dataset
@@ -38,6 +38,8 @@ class PresetTime(DocumentedFields):
     """Longer than half an hour."""
     image_size: int | None
     """The side that the preset sets; null: it sets none."""
+    n_trainings: int
+    """Folds and the classifier trained on all images; 1 without folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,16 @@ class TimePreview(DocumentedFields):
 
     presets: list[PresetTime]
     """The presets that are useful here, the fastest first."""
-    n_trainings: int
-    """Folds and the classifier trained on all images; 1 without folds."""
     has_pretraining: bool
     """Whether pretraining on other images comes in addition."""
 
 
 def preview_times(
-    workspace: Workspace, pool: WorkerPool, dataset_id: str, recipe: Mapping[str, Any], sizes: Sequence[SetSizes]
+    workspace: Workspace,
+    pool: WorkerPool,
+    dataset_id: str,
+    recipe: Mapping[str, Any],
+    sizes: Mapping[Stage, Sequence[SetSizes]],
 ) -> TimePreview:
     """Return the expected times of a training. A process of the pool measures the speed of this computer.
 
@@ -62,7 +66,7 @@ def preview_times(
         pool: of processes that have deep learning libraries.
         dataset_id: a dataset of labeled images.
         recipe: values that differ from the defaults.
-        sizes: of one split, or of each fold and then of the training on all images.
+        sizes: by the stage of the recipe, of one split, or of each fold and then of the training on all images.
 
     Raises:
         NotFound, Conflict: there is no such dataset, or it is still being read.
@@ -82,8 +86,8 @@ def preview_times(
     for preset, plan in preset_plans(full_recipe, sizes, speed).items():
         seconds, changed = total_seconds(plan, plan.pace), with_preset(full_recipe, preset)
         size = None if changed.image_size == full_recipe.image_size else changed.image_size
-        times.append(PresetTime(preset, seconds, seconds > LONG_SECONDS, size))
-    return TimePreview(times, len(sizes), isinstance(full_recipe.init, Pretraining))
+        times.append(PresetTime(preset, seconds, seconds > LONG_SECONDS, size, len(plan.sizes)))
+    return TimePreview(times, isinstance(full_recipe.init, Pretraining))
 
 
 def _measured(workspace: Workspace, pool: WorkerPool, row: AnyRow, recipe: Json) -> Speed:

@@ -29,7 +29,7 @@ import {
 } from './recipe';
 
 const DELAY_MS = 300; // delay that combines several changes in one request
-const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group'];
+const SPLIT_KEYS = ['split.', 'seed', 'classes.', 'group', 'stage', 'init']; // the last two set the default folds
 export const PRESETS = ['first-look', 'good', 'best'] as const; // the fastest first
 export type Preset = (typeof PRESETS)[number];
 

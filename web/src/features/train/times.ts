@@ -11,7 +11,7 @@ export function expectedTime(
 ): string {
   if (!preview || !time) return '';
   const parts = [words.about(roughDuration(time.seconds))];
-  if (preview.n_trainings > 1) parts.push(words.trainings(preview.n_trainings));
+  if (time.n_trainings > 1) parts.push(words.trainings(time.n_trainings));
   if (preview.has_pretraining) parts.push(words.pretraining);
   return parts.join(' ');
 }
