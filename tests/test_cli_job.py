@@ -17,7 +17,7 @@ from trained import SMALL_NETWORK
 from coverslip.cli import main
 from coverslip.messages import text
 from coverslip.reports.reported import read_run
-from coverslip.reports.verdict import verdict_as_json, verdict_of_metrics, verdict_of_run
+from coverslip.reports.verdict import verdict_as_json, verdict_of, verdict_of_run
 from coverslip.runs.results import metrics_of_classifier
 from coverslip.synthetic_cells import SampleSet, write_new_images, write_sample_images
 
@@ -256,9 +256,9 @@ def test_a_refused_split_leaves_no_folder_and_an_allowed_one_has_a_warning_besid
     assert main([*command, "--allow-leakage"]) == 0
     run = read_run(tmp_path / "run")
     verdict = verdict_of_run(run)
-    assert (run.metrics.n_leaks, verdict.use, verdict.reasons[0].code) == (60, "no", "limit-leaks")
+    assert (run.metrics.n_leaks, verdict.use, verdict.reasons[0].code) == (60, "unknown", "limit-leaks")
     assert capsys.readouterr().out.splitlines()[1] == verdict.headline
     assert main(["evaluate", str(tmp_path / "run")]) == 0
     assert verdict.headline in capsys.readouterr().out
-    of_file = verdict_of_metrics(metrics_of_classifier(run.run.folder))  # as of an exported classifier
-    assert (of_file.use, of_file.reasons[0].code) == ("no", "limit-leaks")
+    of_file = verdict_of(metrics_of_classifier(run.run.folder))  # as of an exported classifier
+    assert (of_file.use, of_file.reasons[0].code) == ("unknown", "limit-leaks")

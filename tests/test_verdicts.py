@@ -10,7 +10,7 @@ from coverslip.datasets.quality.findings import FINDINGS
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import empty_evaluation, evaluate_predictions
 from coverslip.messages import has_entry, in_language
-from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of_metrics
+from coverslip.reports.verdict import RULES_OF_METRICS, RULES_OF_RUNS, SERIOUS_FINDINGS, verdict_of
 
 
 def measured(
@@ -62,66 +62,94 @@ one_lost_of_many = many_classes.copy()
 one_lost_of_many[3] = [0, 0, 0, 0, 30, 0, 0, 0]
 
 good = spread([[285, 15], [12, 288]])
+two_right_classes = [[60, 0, 0], [0, 60, 0]]  # of three
 
+# By name: the metrics, the expected use, and the expected code of the first reason that is not a note.
 CASES = {
     "good": (good, "yes", None),
     "good, many classes": (spread(many_classes), "yes", None),
     "good without groups": (measured([[285, 15], [12, 288]]), "yes", None),
+    "good, 60 images without groups": (measured([[28, 2], [3, 27]]), "yes", None),
+    "one class less good": (spread([[97, 3, 0], [2, 98, 0], [5, 25, 70]]), "yes", None),
+    "few predictions of a class, all right": (measured([[90, 6, 0], [2, 98, 0], [0, 0, 5]]), "yes", None),
     "majority only": (spread([[0, 5], [0, 55]]), "no", "limit-not-above-chance"),
+    "majority only, no groups": (measured([[0, 30], [0, 300]]), "no", "limit-not-above-chance"),
     "finds none of five": (measured([[0, 5], [0, 55]]), "no", "limit-not-above-chance"),
     "guessing": (spread([[52, 48], [49, 51]]), "no", "limit-not-above-chance"),
+    "worse than guessing": (
+        measured((27 * np.eye(4, k=1) + 3 * np.eye(4)).astype(int)),
+        "no",
+        "limit-not-above-chance",
+    ),
     "slightly better than guessing": (spread([[580, 420], [420, 580]]), "no", "limit-not-above-chance"),
     "one of three classes lost": (spread([[95, 5, 0], [3, 97, 0], [60, 35, 5]]), "no", "limit-class-lost"),
     "one of eight classes lost": (spread(one_lost_of_many), "care", "limit-class-lost-of-many"),
-    "leaking": (dataclasses.replace(good, n_leaks=7), "no", "limit-leaks"),
-    "leakage allowed": (
-        dataclasses.replace(good, n_leaks=0),
-        "care",
-        "limit-leakage-allowed",
-    ),
-    "published protocol": (
-        dataclasses.replace(good, protocol=("checkpoint_selection_set",)),
-        "care",
-        "limit-protocol",
-    ),
-    "validation images": (
-        measured([[285, 15], [12, 288]], n_groups=20, split="val"),
-        "care",
-        "limit-validation-images",
-    ),
-    "tiny test set": (measured([[10, 0], [1, 9]]), "care", "limit-few-test-images"),
-    "three groups": (measured([[96, 4], [3, 97]], n_groups=1), "care", "limit-too-few-groups"),
-    "eight groups": (measured([[96, 4], [3, 97]], n_groups=4), "care", "limit-few-groups"),
-    "wide interval": (measured([[32, 8], [6, 34]], n_groups=8, is_clustered=True), "care", "limit-wide-interval"),
-    "often wrong": (spread([[350, 150], [160, 340]]), "care", "limit-weak"),
-    "a weak class": (spread([[97, 3, 0], [2, 98, 0], [5, 55, 40]]), "care", "limit-weak-classes"),
+    "finds 3 of 9 without false alarms": (measured([[100, 0], [6, 3]]), "care", "limit-unsure-classes"),
+    "a class with 0 of 4": (measured([*two_right_classes, [2, 2, 0]]), "care", "limit-weak-classes"),
+    "a class with 1 of 9": (measured([*two_right_classes, [4, 4, 1]]), "care", "limit-weak-classes"),
+    "a class with 2 of 9": (measured([*two_right_classes, [4, 3, 2]]), "care", "limit-unsure-classes"),
+    "a class with 3 of 3": (measured([*two_right_classes, [0, 0, 3]]), "care", "limit-unsure-classes"),
+    "28 images, a class with 5 of 9": (measured([[9, 1, 0], [1, 8, 0], [2, 2, 5]]), "care", "limit-unsure-classes"),
+    "a weak class": (spread([[97, 3, 0], [2, 98, 0], [15, 55, 30]]), "care", "limit-weak-classes"),
+    "a class that may be weak": (spread([[97, 3, 0], [2, 98, 0], [5, 50, 45]]), "care", "limit-unsure-classes"),
     "one percent, false alarms": (spread([[18, 2], [90, 1890]]), "care", "limit-false-alarms"),
-    "miscalibrated": (measured([[240, 60], [60, 240]], n_groups=20, confidence=0.99), "care", "limit-miscalibrated"),
+    "5 of 11 predictions right": (measured([[5, 0], [6, 189]]), "care", "limit-unsure-predictions"),
+    "9 of 14 predictions right": (measured([[9, 1], [5, 185]]), "care", "limit-unsure-predictions"),
+    "often wrong": (spread([[350, 150], [160, 340]]), "care", "limit-weak"),
+    "may be often wrong": (measured([[48, 12], [12, 48]]), "care", "limit-weak"),
+    "leaking": (dataclasses.replace(good, n_leaks=7), "unknown", "limit-leaks"),
+    "leakage allowed": (dataclasses.replace(good, n_leaks=0), "care", "limit-leakage-allowed"),
+    "published protocol": (dataclasses.replace(good, protocol=("checkpoint_selection_set",)), "care", "limit-protocol"),
+    "validation images": (dataclasses.replace(good, split="val"), "care", "limit-validation-images"),
+    "tiny test set": (measured([[10, 0], [1, 9]]), "care", "limit-wide-interval"),
+    "too small for any claim": (measured([[5, 3], [3, 5]]), "unknown", "limit-chance-not-excluded"),
+    "three groups": (measured([[96, 4], [3, 97]], n_groups=1), "unknown", "limit-too-few-groups"),
+    "eight groups": (measured([[96, 4], [3, 97]], n_groups=4), "care", "limit-few-groups"),
+    "good on most groups only": (
+        measured([[32, 8], [6, 34]], n_groups=8, is_clustered=True),
+        "care",
+        "limit-unsure-classes",
+    ),
+    "a class without a test image": (
+        spread([[285, 15, 0], [12, 288, 0], [0, 0, 0]]),
+        "care",
+        "limit-class-without-test-image",
+    ),
+    "uncalibrated": (measured([[270, 30], [30, 270]], n_groups=20, confidence=0.999), "care", "limit-miscalibrated"),
+    "no image": (
+        empty_evaluation(("a", "b"), split="test", primary="macro_f1", reason="none"),
+        "unknown",
+        "limit-no-test-image",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_verdicts_of_constructed_results(case: str) -> None:
     metrics, use, code = CASES[case]
-    verdict = verdict_of_metrics(metrics)
+    verdict = verdict_of(metrics)
     assert verdict.use == use, verdict
     assert (verdict.reasons[0].code == code) if code else all(each.severity == "note" for each in verdict.reasons)
     assert use == "yes" or verdict.reasons[0].claim in verdict.headline
 
 
-def test_a_class_without_test_images_is_not_usable_without_care() -> None:
-    verdict = verdict_of_metrics(spread([[285, 15, 0], [12, 288, 0], [0, 0, 0]]))
-    assert (verdict.use, verdict.reasons[0].code) == ("care", "limit-class-without-test-image")
+def test_numbers_of_test_images_are_not_shown_as_certain() -> None:
+    """The claim states the interval, and the lead what would change the verdict."""
+    verdict = verdict_of(measured([[100, 0], [6, 3]]))
+    assert {"3 of 9", "10.4%", "65.2%"} <= {part for part in ("3 of 9", "10.4%", "65.2%") if part in verdict.headline}
+    assert verdict.reasons[0].action == "test-more"
+    assert verdict_of(measured([[28, 2], [3, 27]])).reasons[0].action == "name-groups"
+    assert verdict_of(good).next_step == ""
 
 
 def test_worst_reasons_come_first_and_every_rule_has_texts_in_both_languages() -> None:
     metrics = dataclasses.replace(measured([[0, 5], [0, 20]], split="val"), n_leaks=3)
     for language in ("en", "de"):
         with in_language(language):
-            verdict = verdict_of_metrics(metrics)
+            verdict = verdict_of(metrics)
             assert all(reason.claim and reason.meaning for reason in verdict.reasons)
     severities = [reason.severity for reason in verdict.reasons]
-    assert severities == sorted(severities, key=("no", "care", "note").index)
+    assert severities == sorted(severities, key=("no", "unknown", "care", "note").index)
     assert verdict.use == "no"
     assert {"limit-leaks", "limit-not-above-chance"} <= {each.code for each in verdict.reasons}
     assert verdict.further == tuple(each for each in verdict.reasons[1:] if each.severity != "note")
@@ -130,31 +158,25 @@ def test_worst_reasons_come_first_and_every_rule_has_texts_in_both_languages() -
 def test_each_rule_of_metrics_applies_to_a_constructed_result() -> None:
     """No rule is dead: each one applies somewhere."""
     results = [metrics for metrics, _, _ in CASES.values()]
-    results.append(empty_evaluation(("a", "b"), split="test", primary="macro_f1", reason="no image"))
-    results += [
-        spread([[285, 15, 0], [12, 288, 0], [0, 0, 0]]),
-        measured([[5, 1], [1, 60]]),
-        spread([[95, 5], [5, 895]]),
-    ]
-    results += [measured([[96, 4], [3, 97]], n_groups=8), measured([[38, 2], [2, 38]])]
-    applied = {(reason.code, reason.severity) for each in results for reason in verdict_of_metrics(each).reasons}
+    results += [measured([[5, 1], [1, 60]]), spread([[95, 5], [5, 895]]), measured([[96, 4], [3, 97]], n_groups=8)]
+    applied = {(reason.code, reason.severity) for each in results for reason in verdict_of(each).reasons}
     assert {(rule.code, rule.severity) for rule in RULES_OF_METRICS} == applied
 
 
 def test_classes_without_test_images_and_thresholds_are_not_called_guessing() -> None:
-    only_negative = verdict_of_metrics(spread([[1990, 12], [0, 0]]))
+    only_negative = verdict_of(spread([[1990, 12], [0, 0]]))
     assert {each.code for each in only_negative.reasons}.isdisjoint({"limit-false-alarms", "limit-like-majority-class"})
     two_of_eight = many_classes * np.array([[1], [1], [0], [0], [0], [0], [0], [0]])
-    assert verdict_of_metrics(spread(two_of_eight)).use == "care"
-    few = verdict_of_metrics(spread([[98, 2, 0], [1, 99, 0], [3, 0, 0]]))  # 3 images are no proof
-    assert "limit-class-lost" not in {each.code for each in few.reasons}
+    assert verdict_of(spread(two_of_eight)).use == "care"
+    few = verdict_of(spread([[98, 2, 0], [1, 99, 0], [3, 0, 0]]))  # 3 images are no proof
+    assert (few.use, few.reasons[0].code) == ("care", "limit-unsure-classes")
     probability = np.array([[0.4 + 0.2 * k, 0.6 - 0.2 * k] for k in (0, 1) for _ in range(100)])
     label = np.repeat([1, 0], 100)
     predicted = np.array([1] * 100 + [1] * 85 + [0] * 15)  # sensitivity 1 at specificity .15, by a threshold
     decided = evaluate_predictions(
         probability, label, ["a", "b"], split="test", primary="macro_f1", predicted=predicted
     )
-    verdict = verdict_of_metrics(decided)
+    verdict = verdict_of(decided)
     assert (verdict.use, "limit-weak-classes" in {each.code for each in verdict.reasons}) == ("care", True)
 
 

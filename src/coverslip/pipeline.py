@@ -388,7 +388,11 @@ def evaluate(
     classifier = load_classifier(opened.folder, context.device)
     classifier = classifier.with_rescaling() if rescale else classifier
     evaluation = opened.evaluation(evaluation_name(data, name))
-    return evaluate_on(evaluation, data, classifier, context)
+    evaluation = evaluate_on(evaluation, data, classifier, context)
+    if opened.is_done and opened.is_measured:  # the verdict on the classifier includes this test
+        with work_lock(opened.folder):
+            write_report(opened.folder, emit)
+    return evaluation
 
 
 def label_errors(

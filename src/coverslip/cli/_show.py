@@ -20,7 +20,7 @@ from coverslip.datasets.quality.findings import Finding
 from coverslip.datasets.quality.inspecting import Inspection
 from coverslip.datasets.quality.scanning import GroupFacts
 from coverslip.images.reader import Series
-from coverslip.messages import GroupBy, escape_controls_in_lines, text
+from coverslip.messages import escape_controls_in_lines, text
 from coverslip.reports.blocks import Block, MetricRows, Quotation, SectionContent, SectionText, Statements
 from coverslip.reports.metric_rows import Cell, column_titles, reasons, shown
 from coverslip.runs.results import InspectionWithLeakageEstimate, LeakageEstimate
@@ -251,26 +251,33 @@ def _json_value(value: Any) -> Any:  # Any: JSON values
 
 
 def show_result(console: Console, run: "ReportedRun", *, all_classes: bool = False) -> None:
-    """Print the verdict and the main sections of the report of a run or an evaluation.
+    """Print the verdict on a run or an evaluation, a table of its classes, what limits it, and the next step.
 
     Args:
         console: for results.
         run: the run or evaluation.
-        all_classes: whether to show all classes, even if there are many, and all metrics.
+        all_classes: whether to print the main sections of the report, with all classes, instead of the table.
     """
     from coverslip.reports.sections import sections_of
+    from coverslip.reports.sections.classes import summary_table
+    from coverslip.reports.sections.results import against_own_test
     from coverslip.reports.verdict import lead, verdict_of_run
 
     verdict = verdict_of_run(run)
     console.print(f"\n{one_line(verdict.headline, _WHOLE)}", style="bold", soft_wrap=True)
-    for reason in verdict.further:
-        console.print(one_line(reason.claim, _WHOLE), soft_wrap=True)
-    console.print(" ".join(lead(run, verdict)), soft_wrap=True)
-    if run.metrics.n_groups is None:
-        without_groups = text("command-without-groups", is_external=run.evaluation is not None)
-        console.print(with_remedies(without_groups, [GroupBy("COLUMN"), GroupBy()]), soft_wrap=True)
-    sections = (record.content(run) for record in sections_of(run) if record.is_printed)
-    show_sections(console, sections, has_folded=all_classes)
+    against = against_own_test(run) if run.evaluation is not None else ""
+    console.print(" ".join(filter(None, (*lead(run, verdict), against))), soft_wrap=True)
+    if all_classes:
+        show_sections(
+            console, (record.content(run) for record in sections_of(run) if record.is_printed), has_folded=True
+        )
+    else:
+        console.print()
+        for line in _block_lines(console, summary_table(run.metrics)):
+            console.print(line, soft_wrap=isinstance(line, str))
+    _show_list(console, text("command-limits"), [reason.claim for reason in verdict.further])
+    if verdict.next_step:
+        console.print(f"\n{verdict.next_step}", soft_wrap=True)
 
 
 def show_inspection(console: Console, inspection: Inspection, *, all_classes: bool = False) -> None:

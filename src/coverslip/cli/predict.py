@@ -92,6 +92,7 @@ def predict(
     from coverslip.datasets.index.opening import open_dataset
     from coverslip.inference.predicting import predict as predict_images  # `pipeline` would import much more
     from coverslip.inference.predicting import watch as watch_folder
+    from coverslip.reports.verdict import verdict_as_json, verdict_of_classifier
     from coverslip.runs.classifier import find_classifier, open_classifier
 
     out = out or Path(f"predictions.{format_}")
@@ -144,9 +145,13 @@ def predict(
                 emit=emit,
             )
     mark_tables([summary.file], for_excel=for_excel)
+    verdict = verdict_of_classifier(run)
     if as_json:
-        print_json({"format_version": 1} | asdict(summary))
+        about = {} if verdict is None else {"verdict": verdict_as_json(verdict)}
+        print_json({"format_version": 1} | asdict(summary) | about)
     else:
+        if verdict is not None and verdict.use != "yes":
+            notes_console().print(verdict.headline, markup=False, soft_wrap=True)
         show_decisions(results_console(), notes_console(), summary.decisions)
         _show_shares(summary.shares, summary.assumed)
         results_console().print(text("command-result-predictions", file=out), soft_wrap=True)

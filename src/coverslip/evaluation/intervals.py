@@ -224,6 +224,17 @@ def metric_with_interval(
     return replace(metric, low=min(low, value), high=max(high, value))
 
 
+def share_of_images(n: int, n_images: int) -> Metric:
+    """Return a share of independent images with Jeffreys' interval; without a value if there is no image."""
+    from scipy.special import betaincinv
+
+    if not n_images:
+        return Metric(value=None, n_correct=n, n_images=n_images)
+    low, high = betaincinv(n + 0.5, n_images - n + 0.5, [_TAIL, 1 - _TAIL]).tolist()
+    ends = {"low": 0.0 if n == 0 else low, "high": 1.0 if n == n_images else high}
+    return Metric(value=n / n_images, method="Jeffreys' interval", n_correct=n, n_images=n_images, **ends)
+
+
 def difference_with_interval(value: float, influence: Influence, units: Units, *, n_units: int | None = None) -> Metric:
     """Return a difference of two shares with its interval, within [-1, 1]. Args as of `metric_with_interval`."""
     metric = metric_with_interval(value, influence, units, "real", n_units=n_units)

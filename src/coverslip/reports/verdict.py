@@ -1,16 +1,23 @@
-"""The verdict on a result: whether to use the classifier, and why, by one table of rules.
+"""The verdict on a classifier: whether to use it, why, and what would change it, by one table of rules.
 
-It is the headline of a result everywhere: report, pages, lists, cards, and the command line. The reasons of all rules
-that apply are also the limitations of the result.
+It is the headline everywhere: report, pages, lists, cards, and the command line. The reasons of all rules that apply
+are also the limitations of the result.
+
+A rule on a metric compares one end of its 95% confidence interval with a limit. If the interval is on the wrong side,
+the fault is shown. If the interval includes the limit, the test is too small to exclude the fault, which the reason
+says. Numbers of images or errors decide nothing by themselves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from coverslip.evaluation.comparison import independent_difference
-from coverslip.evaluation.intervals import FEW_GROUPS_FOR_INTERVALS, FEWEST_GROUPS
-from coverslip.evaluation.results import Evaluation, Metric
+from coverslip.evaluation.intervals import FEWEST_GROUPS, share_of_images
+from coverslip.evaluation.results import LEVEL, Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
 from coverslip.reports.reported import (
@@ -23,20 +30,49 @@ from coverslip.reports.reported import (
     percent,
     range_after,
     range_words,
+    read_run,
     relabeled,
     threshold_words,
     value_words,
     why_instant,
 )
 from coverslip.runs.error_rates import error_rates
-from coverslip.runs.folder import read_test_set_accesses
+from coverslip.runs.folder import Run, is_run, read_test_set_accesses
 from coverslip.runs.recipe import protocol_code
+from coverslip.runs.results import Evidence, StoredReason, evidence_of_classifier, metrics_of_classifier
 
 Json = dict[str, Any]  # Any: values of parameters of messages
-Use = Literal["yes", "care", "no"]
-Severity = Literal["no", "care", "note"]  # what a reason means for use: do not use, use with care, or only to know
+Use = Literal["yes", "care", "unknown", "no"]
+Severity = Literal["no", "unknown", "care", "note"]
+"""What a reason means for use: do not use, not known whether to use, use with care, or only to know."""
+Action = Literal[
+    "",
+    "check-labels",
+    "choose-threshold",
+    "inspect",
+    "label-more",
+    "name-groups",
+    "test-more",
+    "train-there",
+    "train-without-leakage",
+]
+"""What a user can do about a reason; empty: no single action."""
 
-_SEVERITIES: tuple[Severity, ...] = ("no", "care", "note")
+_SEVERITIES: tuple[Severity, ...] = ("no", "unknown", "care", "note")
+
+# Limits, of ends of 95% confidence intervals.
+
+LOST_RECALL = 0.2  # upper end of the recall up to which a class counts as lost
+HALF = 0.5  # of the images of a class, of its predictions, or of the way from chance to 1
+USELESS = 0.25  # upper end of the share of the way from chance to 1 that balanced accuracy reaches
+RANKED = 0.75  # lower end of macro-AUROC, above which thresholds are the cause of a low balanced accuracy
+MOST_WIDTH = 0.2  # of the interval of the primary metric
+MOST_UNLIKE_GROUPS = 0.25  # upper end of the share of groups of a kind that no tested group shows
+FEW_UNLIKE_GROUPS = 0.1
+MISCALIBRATED = 0.05  # lower end of the calibration error above chance
+MUCH_LOWER = 0.1  # upper end of the difference of balanced accuracy to that on the run's test set
+UNFAMILIAR = 0.2  # lower end of the share of the images of an external test set
+WRONG_LABELS = 0.02  # lower end of the share of images with suspected wrong labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +83,7 @@ class Reason:
     severity: Severity
     claim: str
     meaning: str
+    action: Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +93,12 @@ class Verdict:
     use: Use
     headline: str
     reasons: tuple[Reason, ...]
+
+    @property
+    def next_step(self) -> str:
+        """What would change the verdict, and the button or command that does it; empty if no single action would."""
+        actions = [reason.action for reason in self.reasons if reason.action]
+        return text("verdict-next", action=actions[0]) if actions else ""
 
     @property
     def further(self) -> tuple[Reason, ...]:
@@ -73,13 +116,17 @@ class Rule(Generic[Result]):
     code: str
     severity: Severity
     parameters: Callable[[Result], Iterator[Json]]  # of the texts, once for each time that the rule applies
+    action: Action = ""
     is_about_training: bool = False  # and not about measured images, which may be external
 
     def reasons(self, result: Result) -> Iterator[Reason]:
         """Yield a reason for each time that the rule applies."""
-        for parameters in self.parameters(result):
-            claim, meaning = (text(code, **parameters) for code in (self.code, f"{self.code}.meaning"))
-            yield Reason(code=self.code, severity=self.severity, claim=claim, meaning=meaning)
+        yield from map(self.reason, self.parameters(result))
+
+    def reason(self, parameters: Json) -> Reason:
+        """Return the reason with these parameters of its texts."""
+        claim, meaning = (text(code, **parameters) for code in (self.code, f"{self.code}.meaning"))
+        return Reason(code=self.code, severity=self.severity, claim=claim, meaning=meaning, action=self.action)
 
 
 def verdict_of_run(run: ReportedRun, *, has_notes: bool = True) -> Verdict:
@@ -89,21 +136,55 @@ def verdict_of_run(run: ReportedRun, *, has_notes: bool = True) -> Verdict:
         for rule in RULES_OF_RUNS
         if (run.evaluation is None or not rule.is_about_training) and (has_notes or rule.severity != "note")
     )
-    reasons = [*_reasons(RULES_OF_METRICS, run.metrics), *_reasons(rules, run)]
-    return _verdict(reasons, counts_in_words(run))
+    return verdict_of(run.metrics, _reasons(rules, run), is_external=run.evaluation is not None)
 
 
-def verdict_of_metrics(metrics: Evaluation) -> Verdict:
-    """Return the verdict on a classifier of which only the metrics are known, as of an imported one."""
-    return _verdict(_reasons(RULES_OF_METRICS, metrics), _score_text(metrics))
+def verdict_of_classifier(path: Path) -> Verdict | None:
+    """Return the verdict on a classifier without notes on its run; None if its metrics are not known.
+
+    Args:
+        path: a run folder, or a `.coverslip` file, in which the reasons are stored that its run gives.
+    """
+    if is_run(path):
+        return verdict_of_run(read_run(path), has_notes=False) if Run(path).is_measured else None
+    metrics, evidence = metrics_of_classifier(path), evidence_of_classifier(path)
+    if metrics is None:
+        return None
+    rules = {(rule.code, rule.severity): rule for rule in RULES_OF_RUNS}
+    stored = [(rules.get((each.code, each.severity)), each.parameters) for each in evidence.reasons]
+    reasons: list[Reason] = []
+    for rule, parameters in stored:
+        with suppress(KeyError, TypeError, ValueError):  # stored by another version
+            reasons += [] if rule is None else [rule.reason(parameters)]
+    return verdict_of(metrics, reasons)
 
 
-def _verdict(reasons: list[Reason], counts: str) -> Verdict:
+def write_evidence(run: ReportedRun) -> None:
+    """Write the reasons that a run gives besides its metrics, with which its classifier is exported."""
+    rules = [rule for rule in RULES_OF_RUNS if rule.severity != "note"]
+    reasons = [
+        StoredReason(code=rule.code, severity=rule.severity, parameters=parameters)
+        for rule in rules
+        for parameters in rule.parameters(run)
+    ]
+    Evidence(reasons=tuple(reasons)).write(run.run.evidence_file)
+
+
+def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_external: bool = False) -> Verdict:
+    """Return the verdict on a classifier.
+
+    Args:
+        metrics: of the test images, or of external ones.
+        reasons: of its run, by `RULES_OF_RUNS`.
+        is_external: whether the images are an external test set.
+    """
+    reasons = [*_reasons(RULES_OF_METRICS, metrics), *reasons]
     reasons.sort(key=lambda reason: _SEVERITIES.index(reason.severity))
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
-    first = counts if worst is None or use == "yes" else worst.claim
-    return Verdict(use=use, headline=f"{text('verdict', use=use)} {first}", reasons=tuple(reasons))
+    first = _score_text(metrics, "external" if is_external else "") if worst is None or use == "yes" else worst.claim
+    headline = f"{text('verdict', use=use, is_external=is_external)} {first}"
+    return Verdict(use=use, headline=headline, reasons=tuple(reasons))
 
 
 def _reasons(rules: tuple[Rule[Result], ...], result: Result) -> list[Reason]:
@@ -113,7 +194,7 @@ def _reasons(rules: tuple[Rule[Result], ...], result: Result) -> list[Reason]:
 def verdict_as_json(verdict: Verdict) -> Json:
     """Return a verdict for programs: reasons by their codes, the most serious first."""
     reasons = [{"code": reason.code, "severity": reason.severity} for reason in verdict.reasons]
-    return {"use": verdict.use, "headline": verdict.headline, "reasons": reasons}
+    return {"use": verdict.use, "headline": verdict.headline, "reasons": reasons, "next": verdict.next_step}
 
 
 def counts_in_words(run: ReportedRun) -> str:
@@ -128,22 +209,15 @@ def _score_text(metrics: Evaluation, image_kind: str = "") -> str:
     if n_correct == n and n > 1:
         return text("report-headline-all-correct", image_kind=kind, n_images=n)
     sentences = [text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)]
-    for label, n_correct_of_class, n_of_class in _recalls(metrics)[:1]:
-        numbers = {"n_correct": n_correct_of_class, "n_images": n_of_class}
-        sentences.append(text("verdict-weakest-class", label=label, **numbers))
+    for label, recall in _shares(metrics, "recall")[:1]:
+        sentences.append(text("verdict-weakest-class", label=label, **_counts(recall)))
     return " ".join(sentences)
 
 
 # Rules on metrics
 
-_LOST, _FEWEST_OF_LOST = 0.1, 5  # recall up to which a class counts as never recognized, and its fewest images
-_FEWEST = 10  # images of a class, or predictions, below which half of them wrong may be chance
-_USELESS, _WEAK = 0.2, 0.5  # share of the way from chance to 1 that balanced accuracy reaches
-_RANKED = 0.8  # macro-AUROC from which a low balanced accuracy is due to decision thresholds
 _MOST_CLASSES = 3  # that are named
-_VERY_FEW_IMAGES, _FEW_IMAGES, _RARE = 30, 100, 10  # test images in total, and per class
-_VERY_FEW_GROUPS = 10
-_MISCALIBRATED = 0.05  # calibration error above chance
+_FEW_IMAGES, _RARE = 100, 10  # test images in total, and per class, for notes
 
 
 def _when(is_true: bool, **parameters: Any) -> Iterator[Json]:
@@ -160,75 +234,127 @@ def _share_words(share: Metric) -> str:
     return percent(share.value or 0) + range_after(share, percent)
 
 
-def _above_chance(metrics: Evaluation) -> tuple[Metric, float, float] | None:
-    """Return balanced accuracy, its chance level, and the share of the way from chance to 1.
+@dataclass(frozen=True, slots=True)
+class _Skill:
+    """Balanced accuracy, and the ends of its interval as shares of the way from chance to 1."""
 
-    None if it is not measured, or if classes without test images make it incomparable with chance.
+    balanced: Metric
+    chance: float
+    low: float
+    high: float
+
+    @property
+    def words(self) -> Json:
+        """The parameters of the texts."""
+        return {"value": _share_words(self.balanced), "chance": percent(self.chance)}
+
+
+def _skill(metrics: Evaluation) -> _Skill | None:
+    """Return the skill, or None if classes without test images make it incomparable with chance.
+
+    Without an interval, since there are too few groups, both ends are those of the value.
     """
     balanced, n_classes = metrics.metrics.get("balanced_accuracy"), len(metrics.classes)
-    if balanced is None or balanced.value is None or len(_recalls(metrics)) < n_classes or n_classes < 2:
+    if balanced is None or balanced.value is None or len(_shares(metrics, "recall")) < n_classes or n_classes < 2:
         return None
-    return balanced, 1 / n_classes, (balanced.value - 1 / n_classes) / (1 - 1 / n_classes)
+    chance, ends = 1 / n_classes, (balanced.low, balanced.high)
+    low, high = (((balanced.value if end is None else end) - chance) / (1 - chance) for end in ends)
+    return _Skill(balanced, chance, low, high)
 
 
-def _not_above_chance(metrics: Evaluation) -> Iterator[Json]:
-    above, auroc = _above_chance(metrics), metrics.metrics.get("macro_auroc")
-    if above is None or (auroc is not None and (auroc.value or 0) >= _RANKED):
+def _is_above_chance(metrics: Evaluation) -> bool:
+    """Return whether predictions depend on the true class, by any of four measures that are constant by chance."""
+    n_classes = len(metrics.classes)
+    by_chance = {"balanced_accuracy": 1 / n_classes, "kappa": 0.0, "mcc": 0.0, "macro_auroc": 0.5}
+    measured = ((metrics.metrics.get(name), chance) for name, chance in by_chance.items())
+    return any(each is not None and each.low is not None and each.low > chance for each, chance in measured)
+
+
+def _not_above_chance(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
+    """Yield if the classifier is not shown to be better than guessing, or is shown to be hardly better.
+
+    Args:
+        metrics: of the test images.
+        is_known: whether it is shown not to be good; otherwise, there are too few images to say.
+    """
+    skill = _skill(metrics)
+    auroc = metrics.metrics.get("macro_auroc")
+    if skill is None or skill.balanced.low is None or (auroc is not None and (auroc.low or 0) > RANKED):
         return
-    balanced, chance, skill = above
-    is_shown = balanced.low is None or balanced.low > chance
-    kind = "not-shown" if not is_shown else "hardly" if (balanced.value or 0) < 2 * chance else "few"
-    yield from _when(not is_shown or skill < _USELESS, kind=kind, value=_share_words(balanced), chance=percent(chance))
+    is_shown = _is_above_chance(metrics)
+    applies = (not is_shown and skill.high < HALF) if is_known else (not is_shown and skill.high >= HALF)
+    yield from _when(applies or (is_known and skill.high < USELESS), is_shown=is_shown, **skill.words)
 
 
 def _weak(metrics: Evaluation) -> Iterator[Json]:
-    if above := _above_chance(metrics):
-        balanced, chance, skill = above
-        is_weak = skill < _WEAK and not any(_not_above_chance(metrics))
-        yield from _when(is_weak, value=_share_words(balanced), chance=percent(chance))
+    skill = _skill(metrics)
+    if skill is not None and skill.low < HALF and not any(True for rule in _CHANCE_RULES for _ in rule(metrics)):
+        yield {"is_shown": skill.high < HALF, **skill.words}
 
 
-def _recalls(metrics: Evaluation) -> list[tuple[str, int, int]]:
-    """Return each class that has test images, with the number of recognized ones and of all, the worst first."""
-    matrix = metrics.confusion_matrix
-    rows = [(name, matrix[k][k], sum(matrix[k])) for k, name in enumerate(metrics.classes) if sum(matrix[k])]
-    return sorted(rows, key=lambda row: (row[1] / row[2], -row[2]))
+def _shares(metrics: Evaluation, name: Literal["recall", "precision"]) -> list[tuple[str, Metric]]:
+    """Return recall or precision of each class that has test images, the least first.
+
+    If there are too few groups for an interval, it is that of single images, which is too narrow.
+    """
+    rows = [(label, scores.metrics[name]) for label, scores in metrics.per_class.items() if scores.n]
+    rows = [(label, _with_interval(share)) for label, share in rows if share.n_images]
+    return sorted(rows, key=lambda row: (row[1].value or 0, -(row[1].n_images or 0)))
 
 
-def _lost_classes(metrics: Evaluation) -> list[tuple[str, int, int]]:
-    return [row for row in _recalls(metrics) if row[2] >= _FEWEST_OF_LOST and row[1] / row[2] <= _LOST]
+def _with_interval(share: Metric) -> Metric:
+    is_computed = share.low is not None or share.n_correct is None or share.n_images is None
+    return share if is_computed else share_of_images(share.n_correct or 0, share.n_images or 0)
 
 
-def _counts_of_classes(rows: list[tuple[str, int, int]], code: str = "verdict-count-of-class") -> str:
-    counts = [text(code, label=name, n_correct=n, n_images=n_all) for name, n, n_all in rows]
-    return listed(counts, at_most=_MOST_CLASSES)
+def _ends(share: Metric) -> tuple[float, float]:
+    return (0.0 if share.low is None else share.low), (1.0 if share.high is None else share.high)
+
+
+def _counts(share: Metric) -> Json:
+    return {"n_correct": share.n_correct, "n_images": share.n_images}
+
+
+def _shares_in_words(rows: list[tuple[str, Metric]], code: str = "verdict-count-of-class") -> str:
+    words = [text(code, label=label, interval=range_after(share, percent), **_counts(share)) for label, share in rows]
+    return listed(words, at_most=_MOST_CLASSES)
+
+
+def _lost_classes(metrics: Evaluation) -> list[tuple[str, Metric]]:
+    return [row for row in _shares(metrics, "recall") if _ends(row[1])[1] < LOST_RECALL]
 
 
 def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
     """Yield the classes that are almost never recognized; the other classes are useful if they are the most of many."""
     lost = _lost_classes(metrics)
-    has_many = len(_recalls(metrics)) > 3 * len(lost)
-    yield from _when(bool(lost) and has_many == is_of_many, n_classes=len(lost), labels=_counts_of_classes(lost))
+    has_many = len(_shares(metrics, "recall")) > 3 * len(lost)
+    yield from _when(bool(lost) and has_many == is_of_many, n_classes=len(lost), labels=_shares_in_words(lost))
 
 
-def _weak_classes(metrics: Evaluation) -> Iterator[Json]:
-    lost = _lost_classes(metrics)
-    weak = [row for row in _recalls(metrics) if row[2] >= _FEWEST and row[1] < row[2] / 2 and row not in lost]
-    yield from _when(bool(weak), labels=_counts_of_classes(weak))
+def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
+    """Yield the classes of which fewer than half of the images are, or may be, recognized."""
+    lost = {label for label, _ in _lost_classes(metrics)}
+    rows = [row for row in _shares(metrics, "recall") if row[0] not in lost and _ends(row[1])[0] < HALF]
+    rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
+    is_below = any((recall.value or 0) < HALF for _, recall in rows)
+    yield from _when(bool(rows), is_below=is_below, labels=_shares_in_words(rows))
 
 
-def _false_alarms(metrics: Evaluation) -> Iterator[Json]:
-    matrix = metrics.confusion_matrix
-    n_predicted = [sum(row[k] for row in matrix) for k in range(len(matrix))]
-    rows = [(name, matrix[k][k], n_predicted[k]) for k, name in enumerate(metrics.classes) if sum(matrix[k])]
-    wrong = sorted((row for row in rows if row[2] >= _FEWEST and row[1] < row[2] / 2), key=lambda row: row[1] / row[2])
-    yield from _when(bool(wrong), labels=_counts_of_classes(wrong, "verdict-count-of-predictions"))
+def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
+    """Yield the classes of which half of the predictions or more are, or may be, wrong.
+
+    If they only may be, classes are not named whose recall may be too low as well.
+    """
+    named = {label for label, recall in _shares(metrics, "recall") if _ends(recall)[0] < HALF}
+    rows = [row for row in _shares(metrics, "precision") if _ends(row[1])[0] < HALF]
+    rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known and (is_known or row[0] not in named)]
+    yield from _when(bool(rows), labels=_shares_in_words(rows, "verdict-count-of-predictions"))
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
     sizes, accuracy = _class_sizes(metrics), metrics.metrics.get("accuracy")
     result = metrics.against_majority_class
-    if accuracy is None or accuracy.value is None or result in (None, "better") or len(_recalls(metrics)) < 2:
+    if accuracy is None or accuracy.value is None or result in (None, "better") or sum(map(bool, sizes.values())) < 2:
         return
     label = max(sizes, key=lambda name: sizes[name])
     share = sizes[label] / sum(sizes.values())
@@ -241,23 +367,29 @@ def _wide(metrics: Evaluation) -> Iterator[Json]:
     if primary is None or primary.low is None or primary.high is None or record is None or record.scale != "share":
         return
     ends = range_words(number(primary.low, primary.digits), number(primary.high, primary.digits))
-    yield from _when(primary.is_wide, metric=record.title, interval=ends)
+    yield from _when(primary.width > MOST_WIDTH, metric=record.title, interval=ends)
 
 
 def _miscalibrated(metrics: Evaluation) -> Iterator[Json]:
     excess = metrics.metrics.get("ece_excess")
-    is_shown = excess is not None and excess.low is not None and excess.low > _MISCALIBRATED
+    is_shown = excess is not None and excess.low is not None and excess.low > MISCALIBRATED
     yield from _when(is_shown, error=number(excess.value, 2) if excess is not None else "")
 
 
-def _groups(metrics: Evaluation, least: int, end: int) -> Iterator[Json]:
+def _too_few_groups(metrics: Evaluation) -> Iterator[Json]:
+    is_few = 0 < (metrics.n_units or 0) < FEWEST_GROUPS
+    yield from _when(is_few, n_needed=FEWEST_GROUPS, **_group_words(metrics))
+
+
+def _few_groups(metrics: Evaluation, least: float, end: float) -> Iterator[Json]:
+    """Yield if the upper end of the share of groups of a kind that no tested group shows is in this range."""
     n = metrics.n_units or 0
-    yield from _when(
-        least <= n < end,
-        has_folds=metrics.folds is not None,
-        groups=group_words(metrics),
-        n_needed=FEWEST_GROUPS,
-    )
+    share = 1 - (1 - LEVEL) ** (1 / n) if n >= FEWEST_GROUPS else 0.0
+    yield from _when(least < share <= end, share=percent(share), **_group_words(metrics))
+
+
+def _group_words(metrics: Evaluation) -> Json:
+    return {"has_folds": metrics.folds is not None, "groups": group_words(metrics)}
 
 
 def _class_sizes(metrics: Evaluation) -> dict[str, int]:
@@ -282,32 +414,41 @@ def _imbalanced(metrics: Evaluation) -> Iterator[Json]:
     )
 
 
+_CHANCE_RULES = (partial(_not_above_chance, is_known=True), partial(_not_above_chance, is_known=False))
+
 RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
-    Rule("limit-no-test-image", "care", lambda metrics: _when(metrics.n == 0)),
-    Rule("limit-leaks", "no", lambda metrics: _when(bool(metrics.n_leaks), n_clusters=metrics.n_leaks)),
-    Rule("limit-not-above-chance", "no", _not_above_chance),
-    Rule("limit-class-lost", "no", lambda metrics: _lost(metrics, is_of_many=False)),
-    Rule("limit-class-lost-of-many", "care", lambda metrics: _lost(metrics, is_of_many=True)),
-    Rule("limit-leakage-allowed", "care", lambda metrics: _when(metrics.n_leaks == 0)),
-    Rule("limit-protocol", "care", lambda metrics: _when(bool(metrics.protocol), claim=_protocol(metrics))),
-    Rule("limit-validation-images", "care", lambda metrics: _when(metrics.split == "val")),
-    Rule("limit-wide-interval", "care", _wide),
-    Rule("limit-few-test-images", "care", lambda metrics: _when(0 < metrics.n < _VERY_FEW_IMAGES, n_images=metrics.n)),
-    Rule("limit-too-few-groups", "care", lambda metrics: _groups(metrics, 1, FEWEST_GROUPS)),
-    Rule("limit-few-groups", "care", lambda metrics: _groups(metrics, FEWEST_GROUPS, _VERY_FEW_GROUPS)),
-    Rule("limit-weak", "care", _weak),
-    Rule("limit-weak-classes", "care", _weak_classes),
-    Rule("limit-false-alarms", "care", _false_alarms),
-    Rule("limit-like-majority-class", "care", _like_majority_class),
-    Rule("limit-class-without-test-image", "care", _untested),
-    Rule("limit-miscalibrated", "care", _miscalibrated),
-    Rule("limit-no-groups", "note", lambda metrics: _when(not metrics.n_units)),
-    Rule("limit-few-groups", "note", lambda metrics: _groups(metrics, _VERY_FEW_GROUPS, FEW_GROUPS_FOR_INTERVALS)),
+    Rule("limit-not-above-chance", "no", _CHANCE_RULES[0], "label-more"),
+    Rule("limit-class-lost", "no", lambda metrics: _lost(metrics, is_of_many=False), "label-more"),
+    Rule("limit-no-test-image", "unknown", lambda metrics: _when(metrics.n == 0), "test-more"),
     Rule(
-        "limit-few-test-images",
-        "note",
-        lambda metrics: _when(_VERY_FEW_IMAGES <= metrics.n < _FEW_IMAGES, n_images=metrics.n),
+        "limit-leaks",
+        "unknown",
+        lambda metrics: _when(bool(metrics.n_leaks), n_clusters=metrics.n_leaks),
+        "train-without-leakage",
     ),
+    Rule("limit-too-few-groups", "unknown", _too_few_groups, "test-more"),
+    Rule("limit-chance-not-excluded", "unknown", _CHANCE_RULES[1], "test-more"),
+    Rule("limit-class-lost-of-many", "care", lambda metrics: _lost(metrics, is_of_many=True), "label-more"),
+    Rule("limit-leakage-allowed", "care", lambda metrics: _when(metrics.n_leaks == 0), "train-without-leakage"),
+    Rule("limit-protocol", "care", lambda metrics: _when(bool(metrics.protocol), claim=_protocol(metrics))),
+    Rule("limit-validation-images", "care", lambda metrics: _when(metrics.split == "val"), "test-more"),
+    Rule("limit-weak-classes", "care", lambda metrics: _weak_classes(metrics, is_known=True), "label-more"),
+    Rule("limit-false-alarms", "care", lambda metrics: _false_alarms(metrics, is_known=True), "choose-threshold"),
+    Rule("limit-unsure-classes", "care", lambda metrics: _weak_classes(metrics, is_known=False), "test-more"),
+    Rule("limit-unsure-predictions", "care", lambda metrics: _false_alarms(metrics, is_known=False), "test-more"),
+    Rule("limit-wide-interval", "care", _wide, "test-more"),
+    Rule("limit-few-groups", "care", lambda metrics: _few_groups(metrics, MOST_UNLIKE_GROUPS, 1), "test-more"),
+    Rule("limit-weak", "care", _weak, "label-more"),
+    Rule("limit-class-without-test-image", "care", _untested, "test-more"),
+    Rule("limit-miscalibrated", "care", _miscalibrated),
+    Rule("limit-no-groups", "note", lambda metrics: _when(not metrics.n_units), "name-groups"),
+    Rule(
+        "limit-few-groups",
+        "note",
+        lambda metrics: _few_groups(metrics, FEW_UNLIKE_GROUPS, MOST_UNLIKE_GROUPS),
+    ),
+    Rule("limit-few-test-images", "note", lambda metrics: _when(0 < metrics.n < _FEW_IMAGES, n_images=metrics.n)),
+    Rule("limit-like-majority-class", "note", _like_majority_class),
     Rule("limit-rare-classes", "note", _rare),
     Rule("limit-class-imbalance", "note", _imbalanced),
 )
@@ -315,8 +456,6 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
 
 # Rules on runs: on accesses to the test set, and the data
 
-_UNFAMILIAR = 0.2  # share of the images of an external test set
-_MUCH_LOWER = 0.2  # difference of balanced accuracy from that on the run's test set
 _SEEN = 0.1  # share of the evaluated images that were used in training
 _MOST_RATES = 50  # classes whose error rates are drawn, which takes the square of their number in memory
 _UNGROUPED = 0.1  # share of the images of a run without a known group
@@ -372,23 +511,52 @@ def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
     before, after = run.run.metrics, run.metrics
     if name not in before.metrics or name not in after.metrics:
         return
-    if {row[0] for row in _recalls(before)} != {row[0] for row in _recalls(after)}:
+    if {name for name, n in _class_sizes(before).items() if n} != {
+        name for name, n in _class_sizes(after).items() if n
+    }:
         return
     difference = independent_difference(before[name], after[name], ("own", "external"))
     if difference.value is None or difference.high is None:
         return
     yield from _when(
-        difference.high < 0 and (difference.value <= -_MUCH_LOWER) == is_much,
+        difference.high < 0 and (difference.high < -MUCH_LOWER) == is_much,
         is_much=is_much,
         value=percent(after[name].value or 0),
         of_training=percent(before[name].value or 0),
     )
 
 
+def _external_tests(run: ReportedRun) -> Iterator[Json]:
+    """Yield the external tests that fail: the classifier is of no use there, or significantly worse."""
+    for evaluation in run.run.evaluations:
+        if not evaluation.is_measured:
+            continue
+        test = ReportedRun(run.run, evaluation)
+        reasons = [*_reasons(RULES_OF_METRICS, test.metrics), *_reasons(_RULES_OF_EXTERNAL_TESTS, test)]
+        failed = {reason.severity for reason in reasons if reason.severity == "no" or reason.code == _LOWER}
+        primary, record = test.metrics.metrics.get(test.metrics.primary), METRICS.get(test.metrics.primary)
+        if failed and primary is not None and record is not None:
+            value = {"metric": record.title, "value": value_words(primary)}
+            yield {"name": evaluation.folder.name, "is_useless": "no" in failed, **value}
+
+
 def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
     rows = () if run.evaluation is None or run.tested is None else run.tested.rows
-    n = sum(row.decision == "unfamiliar" for row in rows)
-    yield from _when(n > _UNFAMILIAR * len(rows), n_unfamiliar=n, n_images=len(rows))
+    share = share_of_images(sum(row.decision == "unfamiliar" for row in rows), len(rows))
+    is_shown = share.low is not None and share.low > UNFAMILIAR
+    yield from _when(is_shown, n_unfamiliar=share.n_correct, n_images=share.n_images)
+
+
+def _wrong_labels(run: ReportedRun) -> Iterator[Json]:
+    checks = run.run.checks
+    share = None if checks is None else checks.wrong_labels
+    if share is not None and share.low is not None and share.low > WRONG_LABELS:
+        yield {"share": _share_words(share)}
+
+
+def _marks(run: ReportedRun) -> Iterator[Json]:
+    for mark in () if run.run.checks is None else run.run.checks.marks:
+        yield {"label": mark.label, "share": _share_words(mark.recognized)}
 
 
 def _relabeled(run: ReportedRun) -> Iterator[Json]:
@@ -460,24 +628,26 @@ def _excluded(run: ReportedRun) -> Iterator[Json]:
     yield from _when(n > 0, n_images=n)
 
 
+_LOWER = "limit-lower-than-own-test"
+_RULES_OF_EXTERNAL_TESTS: tuple[Rule[ReportedRun], ...] = (
+    Rule(_LOWER, "no", lambda run: _lower_than_own_test(run, is_much=True), "train-there"),
+    Rule("limit-used-in-training", "unknown", lambda run: _seen_images(run, are_many=True), "test-more"),
+    Rule("limit-used-in-training", "care", lambda run: _seen_images(run, are_many=False), "test-more"),
+    Rule("limit-groups-of-training", "care", _seen_groups, "test-more"),
+    Rule(_LOWER, "care", lambda run: _lower_than_own_test(run, is_much=False), "train-there"),
+    Rule("limit-unfamiliar", "care", _unfamiliar, "train-there"),
+)
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
-    Rule("limit-used-in-training", "no", lambda run: _seen_images(run, are_many=True)),
-    Rule("limit-used-in-training", "care", lambda run: _seen_images(run, are_many=False)),
-    Rule("limit-groups-of-training", "care", _seen_groups),
-    Rule("limit-above-grouped", "care", _above_grouped, is_about_training=True),
-    Rule("limit-lower-than-own-test", "no", lambda run: _lower_than_own_test(run, is_much=True)),
-    Rule("limit-lower-than-own-test", "care", lambda run: _lower_than_own_test(run, is_much=False)),
-    Rule("limit-unfamiliar", "care", _unfamiliar),
-    Rule("limit-relabeled", "care", _relabeled, is_about_training=True),
-    Rule("report-unknown-labels", "care", _unknown_labels, is_about_training=True),
-    Rule("limit-unknown-initialization", "care", lambda run: _when(not run.initialization_is_known)),
-    Rule(
-        "limit-decision-after-test",
-        "care",
-        _decided_after_test,
-        is_about_training=True,
-    ),
-    Rule("limit-finding", "care", lambda run: _findings(run, are_serious=True), is_about_training=True),
+    *_RULES_OF_EXTERNAL_TESTS,
+    Rule("limit-external-test", "care", _external_tests, "train-there", is_about_training=True),
+    Rule("limit-mark", "care", _marks, "inspect", is_about_training=True),
+    Rule("limit-wrong-labels", "care", _wrong_labels, "check-labels", is_about_training=True),
+    Rule("limit-above-grouped", "care", _above_grouped, "name-groups", is_about_training=True),
+    Rule("limit-relabeled", "care", _relabeled, "test-more", is_about_training=True),
+    Rule("report-unknown-labels", "care", _unknown_labels, "test-more", is_about_training=True),
+    Rule("limit-unknown-initialization", "care", lambda run: _when(not run.initialization_is_known), "test-more"),
+    Rule("limit-decision-after-test", "care", _decided_after_test, "test-more", is_about_training=True),
+    Rule("limit-finding", "care", lambda run: _findings(run, are_serious=True), "inspect", is_about_training=True),
     Rule(
         "limit-classifier-not-measured",
         "note",
@@ -487,7 +657,12 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     Rule("limit-classes-not-distinguished", "note", _not_distinguished, is_about_training=True),
     Rule("limit-compared-runs", "note", _compared_runs, is_about_training=True),
     Rule("limit-tested-repeatedly", "note", _tested_repeatedly, is_about_training=True),
-    Rule("limit-one-domain", "note", lambda run: _when(not run.domains), is_about_training=True),
+    Rule(
+        "limit-one-domain",
+        "note",
+        lambda run: _when(not run.domains and not any(each.is_measured for each in run.run.evaluations)),
+        is_about_training=True,
+    ),
     Rule("limit-training-domains", "note", _domains, is_about_training=True),
     Rule("limit-no-shared-class", "note", _no_shared_class, is_about_training=True),
     Rule("limit-near-duplicates", "note", _near_duplicates_unknown, is_about_training=True),
@@ -508,7 +683,7 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
 
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     """Return the sentences below the headline and the further reasons."""
-    accuracy, f1 = run.metrics["accuracy"], run.metrics["macro_f1"]
+    accuracy = run.metrics["accuracy"]
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
@@ -517,9 +692,10 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
         threshold_words(run),
         text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{range_after(accuracy, percent)}"),
         group_mean(run.metrics),
-        "" if f1.value is None else text("report-macro-f1", f1=value_words(f1)),
         why_instant(run) if run.evaluation is None else "",
         text("report-majority-class", label=run.classes[most], accuracy=share),
-        run.measured_groups if run.metrics.n_units else "",
+        run.measured_groups
+        if run.metrics.n_units
+        else text("verdict-without-groups", is_external=run.evaluation is not None),
     ]
     return list(filter(None, sentences))

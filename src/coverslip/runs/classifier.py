@@ -99,7 +99,7 @@ Tensors = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 
 CARD, WEIGHTS, OOD_FILE = "classifier.json", "weights.safetensors", "ood.safetensors"
 DELIVERED_HEAD = "delivered_head.safetensors"  # fitted on all images; that of the weights is the tested one
-_METRICS = "metrics.json"  # of the run, in `.coverslip` files
+METRICS, EVIDENCE = "metrics.json", "evidence.json"  # of the run, in `.coverslip` files
 
 CalibrationImages = Literal["validation images", "held-out training images", "the folds' images"]
 
@@ -108,7 +108,7 @@ _LARGEST_CARD = 256 * 1024  # bytes; a typical card has 2,000, one with 1,000 cl
 _LARGEST_HEADER = 2 * 1024 * 1024  # bytes of the weights' header: enough for 20,000 tensors
 _BYTES_EACH = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "U8": 1, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "BOOL": 1}
 _MOST_DIGITS = 18  # of a number in that header: no file has more bytes
-_LARGEST_METRICS = 8 * 2**20  # bytes; 1,000 classes have 3 million
+_LARGEST_RESULT = 8 * 2**20  # bytes; metrics of 1,000 classes have 3 million
 _MOST_AXES = 8  # of a tensor
 _CHUNK = 1024 * 1024
 _BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
@@ -517,18 +517,18 @@ def state_of_classifier(path: os.PathLike[str] | str) -> FileState | None:
 
 
 def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
-    """Write a classifier as one file, with the metrics on test images of its run. Equal content gives equal bytes.
+    """Write a classifier as one file, with the metrics and the evidence of its run. Equal content gives equal bytes.
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
         CoverslipError: the file cannot be written.
     """
-    metrics = metrics_bytes(Path(path))
+    results = {name: result_bytes(Path(path), name) for name in (METRICS, EVIDENCE)}
     path = find_classifier(path)
     packed = open_classifier(path)
     packed.read_weights()  # a damaged classifier is not exported
     statistics = packed.read_ood_statistics()
-    entries = {} if metrics is None else {_METRICS: metrics}
+    entries = {name: content for name, content in results.items() if content is not None}
     optional = {OOD_FILE: statistics is not None, DELIVERED_HEAD: packed.card.tested is not None}
     for name in (CARD, WEIGHTS, *(name for name, is_there in optional.items() if is_there)):
         with _open_member(path, name) as (stream, size):
@@ -536,11 +536,11 @@ def export_classifier(path: os.PathLike[str] | str, file: Path) -> None:
     write_archive(file, entries)
 
 
-def metrics_bytes(path: Path) -> bytes | None:
-    """Return `metrics.json` of a run folder or a `.coverslip` file; None if there is none that can be read."""
+def result_bytes(path: Path, name: str) -> bytes | None:
+    """Return a file of results in a run folder or a `.coverslip` file; None if there is none that can be read."""
     try:
-        with _open_member(path, _METRICS) as (stream, size):
-            return _read_exactly(stream, size, path) if size <= _LARGEST_METRICS else None
+        with _open_member(path, name) as (stream, size):
+            return _read_exactly(stream, size, path) if size <= _LARGEST_RESULT else None
     except BadClassifier:
         return None
 

@@ -30,6 +30,7 @@ from coverslip.runs.results import (
     MapChecks,
     Occasion,
     TestSetAccesses,
+    TrainingChecks,
     read_inspection,
     read_metrics,
 )
@@ -82,6 +83,8 @@ class Run:
     training_file = _Inside("training.json")
     learning_curve_file = _Inside("learning_curve.json")
     label_errors_file = _Inside("suspected_label_errors.json")
+    checks_file = _Inside("checks.json")  # of the training images
+    evidence_file = _Inside("evidence.json")  # reasons of the verdict besides the metrics, for exports
     map_checks_file = _Inside("map_checks.json")
     budget_file = _Inside("budget.json")
     test_set_accesses_file = _Inside("test_set_accesses.json")
@@ -211,6 +214,11 @@ class Run:
     def label_errors(self) -> LabelErrors | None:
         """Suspected label errors; None before a search."""
         return LabelErrors.read_if_there(self.label_errors_file)
+
+    @cached_property
+    def checks(self) -> TrainingChecks | None:
+        """Checks of the training images; None if there were none."""
+        return TrainingChecks.read_if_there(self.checks_file)
 
     @cached_property
     def map_checks(self) -> MapChecks | None:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from coverslip.datasets.index.records import Part
 from coverslip.datasets.quality.inspecting import Inspection
@@ -24,7 +24,7 @@ from coverslip.evaluation.results import (
     SubgroupScores,
 )
 from coverslip.files import check_replaceable, resolved_path, stated_paths, write_json
-from coverslip.runs.classifier import metrics_bytes
+from coverslip.runs.classifier import EVIDENCE, METRICS, result_bytes
 from coverslip.runs.documents import (
     FORMAT_VERSION,
     Document,
@@ -78,11 +78,52 @@ def metrics_of_classifier(path: Path) -> Evaluation | None:
     Args:
         path: a run folder, its `classifier/`, or a `.coverslip` file.
     """
-    data = metrics_bytes(path)
+    data = result_bytes(path, METRICS)
     try:
         return None if data is None else _evaluation_of(object_of(data, path), path)
     except BadRun:
         return None
+
+
+class StoredReason(Record):
+    """A reason of the verdict, by a rule on runs."""
+
+    code: str
+    severity: Literal["no", "unknown", "care"]
+    parameters: dict[str, JsonValue]
+    """Of the texts of the rule, in English."""
+
+
+class Evidence(Document):
+    """`evidence.json`: what a run says about its classifier besides the metrics, such as external tests that fail."""
+
+    reasons: tuple[StoredReason, ...] = ()
+
+
+def evidence_of_classifier(path: Path) -> Evidence:
+    """Return the evidence in a `.coverslip` file; empty if there is none, or it is damaged."""
+    data = result_bytes(path, EVIDENCE)
+    try:
+        return Evidence() if data is None else Evidence.model_validate(object_of(data, path))
+    except (BadRun, ValidationError):
+        return Evidence()
+
+
+class Mark(Record):
+    """A class that the border of the images gives away, such as by a mark in a corner."""
+
+    label: str
+    recognized: Metric
+    """Balanced accuracy of the class against all others, by the border alone."""
+
+
+class TrainingChecks(Document):
+    """`checks.json`: checks of the training images by their features and borders."""
+
+    wrong_labels: Metric | None
+    """Share of wrong labels among the images that the features classify with the highest confidence; null: not
+    checked."""
+    marks: tuple[Mark, ...]
 
 
 def _evaluation_of(content: Json, file: Path) -> Evaluation:

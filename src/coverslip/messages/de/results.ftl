@@ -33,8 +33,6 @@ report-headline-all-correct = Alle { $image_kind ->
 
 report-accuracy = Die Genauigkeit beträgt { $accuracy }.
 
-report-macro-f1 = Makro-F1, das mittlere F1 über die Klassen, beträgt { $f1 }.
-
 report-group-mean = Gemittelt über { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
@@ -221,27 +219,54 @@ report-final-classifier-uncertain = Der endgültige Klassifikator hat eine eigen
 
 # Urteile: ob ein Klassifikator verwendet werden kann, danach ein Grund oder, wenn ja, die Zahl der Bilder
 
-verdict = { $use ->
-        [no] Diesen Klassifikator nicht verwenden.
-        [care] Mit Vorsicht verwenden.
-       *[yes] Verwendbar für Bilder wie die Testbilder.
+verdict = { $is_external ->
+        [true] { $use ->
+            [no] Diesen Klassifikator nicht für solche Bilder verwenden.
+            [unknown] Nicht bekannt, ob er für solche Bilder verwendbar ist.
+            [care] Für solche Bilder mit Vorsicht verwenden.
+           *[yes] Verwendbar für solche Bilder.
+        }
+       *[false] { $use ->
+            [no] Diesen Klassifikator nicht verwenden.
+            [unknown] Nicht bekannt, ob er verwendbar ist.
+            [care] Mit Vorsicht verwenden.
+           *[yes] Verwendbar für Bilder wie die Testbilder.
+        }
     }
 
-verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“
+verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“{ $interval }
 
-verdict-count-of-predictions = nur { $n_correct } von { $n_images } Vorhersagen von „{ $label }“ sind richtig
+verdict-count-of-predictions = { $n_correct } von { $n_images } Vorhersagen von „{ $label }“ sind richtig{ $interval }
 
 verdict-weakest-class = In der Klasse mit dem kleinsten Anteil, „{ $label }“, sind es { $n_correct } von { $n_images }.
+
+verdict-without-groups = Es wurden keine Gruppen angegeben. Wenn mehrere Bilder von einem Patienten oder Objektträger stammen, { $is_external ->
+        [true] sind die Konfidenzintervalle zu schmal.
+       *[false] ist das Ergebnis zu hoch.
+    }
+
+verdict-next = Nächster Schritt: { $action ->
+        [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Vermutete Labelfehler“ oder coverslip label-errors RUN).
+        [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Entscheidungsschwelle“ oder coverslip decide RUN), oder labeln Sie mehr Bilder.
+        [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
+        [label-more] Labeln Sie mehr Bilder dieser Klassen (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
+        [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Klassen & Gruppen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
+        [test-more] Testen Sie ihn mit mehr gelabelten Bildern (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA) oder durch Kreuzvalidierung (coverslip train --set split.folds=5).
+        [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
+       *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
+    }
 
 limit-no-test-image = Kein Bild konnte gemessen werden.
     .meaning = Die Leistung ist nicht bekannt.
 
-limit-not-above-chance = { $kind ->
-        [not-shown] Es ist nicht nachgewiesen, dass er besser ist als Raten:
-        [hardly] Er ist kaum besser als Raten:
-       *[few] Er erkennt zu wenige Bilder:
+limit-not-above-chance = { $is_shown ->
+        [false] Er ist nicht besser als Raten:
+       *[true] Er ist kaum besser als Raten:
     } Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
     .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
+
+limit-chance-not-excluded = Zu wenige Testbilder oder Gruppen, um zu sagen, ob er besser ist als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
+    .meaning = Testen Sie ihn mit mehr Bildern, bevor Sie sich auf ihn verlassen.
 
 limit-class-lost = Fast kein Bild { $n_classes ->
         [one] einer Klasse
@@ -267,14 +292,26 @@ limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped 
 limit-wide-interval = Zu wenige Testbilder oder Gruppen, um zu wissen, wie gut er ist: { $metric } liegt im Bereich { $interval } (95-%-KI).
     .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
 
-limit-weak = Er irrt sich oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+limit-weak = { $is_shown ->
+        [true] Er irrt sich oft:
+       *[false] Er irrt sich vielleicht oft:
+    } Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
 
 limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkannt: { $labels }.
     .meaning = Zählen Sie diese Klassen nicht allein nach den Vorhersagen. Labeln Sie mehr Bilder dieser Klassen.
 
+limit-unsure-classes = { $is_below ->
+        [true] Vielleicht wird weniger als die Hälfte der Bilder einer Klasse erkannt:
+       *[false] Zu wenige Testbilder, um zu sagen, ob mehr als die Hälfte der Bilder einer Klasse erkannt wird:
+    } { $labels }.
+    .meaning = Die Intervalle schließen die Hälfte ein. Zählen Sie diese Klassen nicht allein nach den Vorhersagen.
+
 limit-false-alarms = Die meisten Vorhersagen einer Klasse sind falsch: { $labels }.
     .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
+
+limit-unsure-predictions = Die Hälfte der Vorhersagen einer Klasse oder mehr ist vielleicht falsch: { $labels }.
+    .meaning = Die Intervalle schließen die Hälfte ein. Prüfen Sie die Bilder mit einer solchen Vorhersage.
 
 limit-like-majority-class = { $is_worse ->
         [true] Er ist seltener richtig ({ $accuracy }), als wenn er immer „{ $label }“ vorhersagte ({ $majority }).
@@ -282,7 +319,7 @@ limit-like-majority-class = { $is_worse ->
     }
     .meaning = Die Genauigkeit sagt hier wenig aus. Beurteilen Sie den Klassifikator nach Sensitivität und Präzision der anderen Klassen.
 
-limit-miscalibrated = Die Klassen können stimmen, doch die Wahrscheinlichkeiten sind nicht verlässlich: Sie sind im Mittel um { $error } zu hoch oder zu niedrig.
+limit-miscalibrated = Die Wahrscheinlichkeiten sind nicht verlässlich: Sie sind im Mittel um { $error } zu hoch oder zu niedrig.
     .meaning = Das ist der Kalibrierungsfehler über Zufall. Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
 
 limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
@@ -292,10 +329,10 @@ limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
     .meaning = Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop. Trainieren Sie mit Bildern wie diesen.
 
 limit-used-in-training = { $n_images ->
-        [one] { $n_images } dieser Bilder wurde im Training verwendet; das Ergebnis ist daher zu hoch.
-       *[other] { $n_images } dieser Bilder wurden im Training verwendet; das Ergebnis ist daher zu hoch.
+        [one] { $n_images } dieser Bilder wurde im Training verwendet; das Ergebnis zeigt daher nicht, wie gut er bei neuen Bildern ist.
+       *[other] { $n_images } dieser Bilder wurden im Training verwendet; das Ergebnis zeigt daher nicht, wie gut er bei neuen Bildern ist.
     }
-    .meaning = Testen Sie ihn mit anderen Bildern.
+    .meaning = Auf Bildern, mit denen er trainiert wurde, ist ein Klassifikator fast immer besser. Testen Sie ihn mit anderen Bildern.
 
 limit-groups-of-training = { $n_images ->
         [one] { $n_images } dieser Bilder gehört zu einer Gruppe, die im Training verwendet wurde; das Ergebnis ist vielleicht zu hoch.
@@ -305,6 +342,18 @@ limit-groups-of-training = { $n_images ->
 
 limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus als alle Trainingsbilder; die Vorhersagen für sie sind nicht verlässlich.
     .meaning = Trainieren Sie mit Bildern wie diesen.
+
+limit-external-test = { $is_useless ->
+        [true] Verwenden Sie ihn nicht für Bilder wie die von „{ $name }“: { $metric } beträgt { $value }.
+       *[false] Er ist schlechter bei Bildern wie denen von „{ $name }“: { $metric } beträgt { $value }.
+    }
+    .meaning = Das ist das Ergebnis auf einem externen Testset. Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop.
+
+limit-wrong-labels = Labels sind verdächtig: Von den nach ihren Merkmalen eindeutigsten Bildern haben { $share } das Label einer anderen Klasse.
+    .meaning = Mit falschen Labels im Testset stimmen auch die Metriken nicht. Mehrdeutige Bilder zählen hier nicht; es liegt also nicht an ähnlichen Klassen.
+
+limit-mark = Der Rand der Bilder verrät „{ $label }“ (ausgewogene Genauigkeit { $share }), zum Beispiel durch eine Marke, einen Maßstabsbalken oder einen anderen Hintergrund.
+    .meaning = Der Klassifikator erkennt womöglich den Rand statt der Zelle. Dann gelten die Metriken nicht für Bilder ohne dieses Merkmal. Schneiden Sie die Bilder zu, oder mischen Sie die Quellen der Klassen.
 
 limit-protocol = { $claim }
     .meaning = Das Training wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
@@ -411,8 +460,8 @@ limit-no-groups = Es sind keine Gruppen bekannt.
     .meaning = Wenn mehrere Bilder von einem Patienten, einem Objektträger oder einer Platte stammen, können einige im Trainingsset und andere im Testset sein. Das Netz erkennt dann womöglich den Objektträger statt der Zelle, und die Metriken sind zu hoch. Geben Sie die Gruppen an, und trainieren Sie noch einmal.
 
 limit-too-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups }, etwa Patienten oder Objektträger.
-       *[false] Das Testset hat nur { $groups }, etwa Patienten oder Objektträger.
+        [true] Das Training hat nur { $groups } (Patienten oder Objektträger), zu wenige für eine Schätzung bei neuen.
+       *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger), zu wenige für eine Schätzung bei neuen.
     }
     .meaning = Wie gut der Klassifikator bei einer neuen Gruppe ist, lässt sich aus so wenigen nicht schätzen: Konfidenzintervalle brauchen mindestens { $n_needed } Gruppen.{ $has_folds ->
         [true] {""}
@@ -420,10 +469,10 @@ limit-too-few-groups = { $has_folds ->
     }
 
 limit-few-groups = { $has_folds ->
-        [true] Das Training hat nur { $groups }, etwa Patienten oder Objektträger.
-       *[false] Das Testset hat nur { $groups }, etwa Patienten oder Objektträger.
+        [true] Das Training hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
+       *[false] Das Testset hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
     }
-    .meaning = Die Leistung bei neuen Gruppen wird aus diesen wenigen Gruppen geschätzt.{ $has_folds ->
+    .meaning = Wäre dieser Anteil aller Gruppen anders, so würde ein Test mit so wenigen Gruppen sie in 1 von 20 Fällen verfehlen.{ $has_folds ->
         [true] {""}
        *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
     }

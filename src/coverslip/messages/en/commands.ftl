@@ -115,11 +115,6 @@ usage-finish-options = --finish uses the settings of the run and has no other op
 
 # Answers
 
-command-without-groups = No groups are known. If several images come from one patient or slide, { $is_external ->
-        [true] the confidence intervals are too narrow.
-       *[false] these metrics are too high.
-    }
-
 command-fewest-images = The { $n_shown } of { $n_classes } classes with the fewest images are shown; --all-classes shows all.
 
 command-dataset = { $n_images ->
@@ -427,7 +422,7 @@ command-result-details = Details   { $folder }
 
 command-result-images = Images    { $sentence }
 
-command-result-next = Next      coverslip predict { $run } NEW_IMAGES --out predictions.csv
+command-result-next = Predict   coverslip predict { $run } NEW_IMAGES --out predictions.csv
 
 command-result-predictions = Predictions  { $file }
 
@@ -606,5 +601,7 @@ command-name-in-folders = '{ $name }' ({ $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     }): { $folders }
+
+command-limits = What limits it
 
 command-in-report = In the report: { $titles }.

@@ -33,8 +33,6 @@ report-headline-all-correct = All { $image_kind ->
 
 report-accuracy = Accuracy is { $accuracy }.
 
-report-macro-f1 = Macro-F1, the mean F1 over classes, is { $f1 }.
-
 report-group-mean = Averaged over { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
@@ -221,27 +219,54 @@ report-final-classifier-uncertain = The final classifier has a separate threshol
 
 # Verdicts: whether to use a classifier, followed by a reason or, if it may be used, by counts
 
-verdict = { $use ->
-        [no] Do not use this classifier.
-        [care] Use with care.
-       *[yes] Usable for images like the test images.
+verdict = { $is_external ->
+        [true] { $use ->
+            [no] Do not use this classifier on such images.
+            [unknown] Not known whether it is usable on such images.
+            [care] Use with care on such images.
+           *[yes] Usable for such images.
+        }
+       *[false] { $use ->
+            [no] Do not use this classifier.
+            [unknown] Not known whether it is usable.
+            [care] Use with care.
+           *[yes] Usable for images like the test images.
+        }
     }
 
-verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”
+verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”{ $interval }
 
-verdict-count-of-predictions = only { $n_correct } of { $n_images } predictions of “{ $label }” are right
+verdict-count-of-predictions = { $n_correct } of { $n_images } predictions of “{ $label }” are right{ $interval }
 
 verdict-weakest-class = In the class with the lowest share, “{ $label }”, { $n_correct } of { $n_images } are.
+
+verdict-without-groups = No groups were given. If several images come from one patient or slide, { $is_external ->
+        [true] the confidence intervals are too narrow.
+       *[false] the result is too high.
+    }
+
+verdict-next = Next: { $action ->
+        [check-labels] Check the suspected label errors (tab “Suspected label errors”, or coverslip label-errors RUN).
+        [choose-threshold] Choose another threshold (tab “Decision threshold”, or coverslip decide RUN), or label more images.
+        [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
+        [label-more] Label more images of these classes (coverslip suggest DATA --run RUN), and train again.
+        [name-groups] Name the patients or slides (tab “Classes & groups” of the dataset, or coverslip train --group COLUMN), and train again.
+        [test-more] Test it on more labeled images (tab “External test sets”, or coverslip evaluate RUN DATA), or by cross-validation (coverslip train --set split.folds=5).
+        [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
+       *[train-without-leakage] Train again without --allow-leakage, or with another split.
+    }
 
 limit-no-test-image = No image could be measured.
     .meaning = The performance is not known.
 
-limit-not-above-chance = { $kind ->
-        [not-shown] It is not shown to be better than guessing:
-        [hardly] It is hardly better than guessing:
-       *[few] It recognizes too few images:
+limit-not-above-chance = { $is_shown ->
+        [false] It is not better than guessing:
+       *[true] It is hardly better than guessing:
     } on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
     .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
+
+limit-chance-not-excluded = There are too few test images or groups to say whether it is better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
+    .meaning = Test it on more images before you rely on it.
 
 limit-class-lost = It recognizes almost no image of { $n_classes ->
         [one] a class
@@ -267,14 +292,26 @@ limit-above-grouped = On images of new groups, { $metric } is expected to be abo
 limit-wide-interval = There are too few test images or groups to know how good it is: { $metric } is in the range { $interval } (95% CI).
     .meaning = Test it on more images, or by cross-validation, before you rely on it.
 
-limit-weak = It is often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+limit-weak = { $is_shown ->
+        [true] It is often wrong:
+       *[false] It may be often wrong:
+    } on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
 
 limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
     .meaning = Do not count these classes by its predictions alone. Label more of their images.
 
+limit-unsure-classes = { $is_below ->
+        [true] It may recognize fewer than half of the images of a class:
+       *[false] There are too few test images to say whether it recognizes more than half of the images of a class:
+    } { $labels }.
+    .meaning = The intervals include one half. Do not count these classes by its predictions alone.
+
 limit-false-alarms = Most predictions of a class are wrong: { $labels }.
     .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
+
+limit-unsure-predictions = Half of the predictions of a class or more may be wrong: { $labels }.
+    .meaning = The intervals include one half. Check the images that are predicted as such a class.
 
 limit-like-majority-class = { $is_worse ->
         [true] It is correct less often ({ $accuracy }) than if it always predicted “{ $label }” ({ $majority }).
@@ -282,7 +319,7 @@ limit-like-majority-class = { $is_worse ->
     }
     .meaning = Accuracy says little here. Judge the classifier by the recall and precision of the other classes.
 
-limit-miscalibrated = Its classes may be right, but its probabilities are not reliable: they are { $error } too high or too low on average.
+limit-miscalibrated = Its probabilities are not reliable: they are { $error } too high or too low on average.
     .meaning = This is the calibration error above chance. Do not use the probabilities as such, and choose no threshold by them without a test.
 
 limit-lower-than-own-test = It works { $is_much ->
@@ -292,10 +329,10 @@ limit-lower-than-own-test = It works { $is_much ->
     .meaning = The images differ from those of the training, for example in the laboratory, the stain or the microscope. Train with images like these.
 
 limit-used-in-training = { $n_images ->
-        [one] { $n_images } of these images was used in the training, so the result is too high.
-       *[other] { $n_images } of these images were used in the training, so the result is too high.
+        [one] { $n_images } of these images was used in the training, so the result does not show how good it is on new images.
+       *[other] { $n_images } of these images were used in the training, so the result does not show how good it is on new images.
     }
-    .meaning = Test it on other images.
+    .meaning = A classifier is nearly always better on images that it was trained on. Test it on other images.
 
 limit-groups-of-training = { $n_images ->
         [one] { $n_images } of these images is of a group that was used in the training, so the result may be too high.
@@ -305,6 +342,18 @@ limit-groups-of-training = { $n_images ->
 
 limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look different from all training images, so its predictions for them are not reliable.
     .meaning = Train with images like these.
+
+limit-external-test = { $is_useless ->
+        [true] Do not use it on images such as those of “{ $name }”: { $metric } is { $value }.
+       *[false] It is worse on images such as those of “{ $name }”: { $metric } is { $value }.
+    }
+    .meaning = This is the result on an external test set. The images differ from those of the training, for example in the laboratory, the stain or the microscope.
+
+limit-wrong-labels = Labels are suspect: among the images that are clearest by their features, { $share } have a label of another class.
+    .meaning = With wrong labels in the test set, the metrics are wrong too. Ambiguous images are not counted here, so this is not due to classes that look alike.
+
+limit-mark = The border of the images gives away “{ $label }” (balanced accuracy { $share }), for example by a mark, a scale bar or another background.
+    .meaning = The classifier may recognize the border instead of the cell. Then the metrics do not apply to images without it. Crop the images, or mix the sources of the classes.
 
 limit-protocol = { $claim }
     .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
@@ -411,19 +460,19 @@ limit-no-groups = No groups are known.
     .meaning = If several images come from one patient, slide or plate, some can be in the training set and others in the test set. The network may then recognize the slide instead of the cell, and the metrics are too high. Name the groups and train again.
 
 limit-too-few-groups = { $has_folds ->
-        [true] The run has only { $groups }, such as patients or slides.
-       *[false] The test set has only { $groups }, such as patients or slides.
+        [true] The run has only { $groups } (patients or slides), too few to estimate how good it is on new ones.
+       *[false] The test set has only { $groups } (patients or slides), too few to estimate how good it is on new ones.
     }
-    .meaning = How well the classifier works on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
+    .meaning = How good the classifier is on a new group cannot be estimated from so few: confidence intervals need at least { $n_needed } groups.{ $has_folds ->
         [true] {""}
        *[false] {" "}Cross-validation tests on every group and uses the data better.
     }
 
 limit-few-groups = { $has_folds ->
-        [true] The run has only { $groups }, such as patients or slides.
-       *[false] The test set has only { $groups }, such as patients or slides.
+        [true] The run has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
+       *[false] The test set has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
     }
-    .meaning = The performance on new groups is estimated from these few groups.{ $has_folds ->
+    .meaning = If this share of all groups were different, a test of so few groups would miss them in 1 of 20 cases.{ $has_folds ->
         [true] {""}
        *[false] {" "}Cross-validation tests on every group and uses the data better.
     }

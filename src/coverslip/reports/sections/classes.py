@@ -201,6 +201,22 @@ def class_tables(
     yield SectionText(below, columns, rows, summary=summary)
 
 
+def summary_table(evaluation: Evaluation) -> SectionText:
+    """Return recall, precision and F1 of each class, or of those with the lowest F1, and their means."""
+    names = {"recall": "balanced_accuracy", "precision": "macro_precision", "f1": "macro_f1"}
+    columns = column_titles("column-class", "column-images", *(CLASS_METRICS[name].heading for name in names))
+    rows: list[list[Cell]] = [
+        [label, scores.n, *(estimate(scores.metrics[name]) for name in names if name in scores.metrics)]
+        for label, scores in evaluation.per_class.items()
+    ]
+    words = []
+    if len(rows) > MANY_CLASSES:
+        hardest = hardest_classes(metric_rows.class_values(evaluation, "f1"), N_HARDEST)
+        rows, words = [rows[k] for k in hardest], [text("report-lowest-f1-classes", n_classes=len(hardest))]
+    means = [estimate(evaluation.metrics[name]) for name in names.values() if name in evaluation.metrics]
+    return SectionText(words, columns, rows, totals=[[text("report-mean"), evaluation.n, *means]])
+
+
 def _class_rows(evaluation: Evaluation, operating_points: Mapping[str, float] | None) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     for number, name in enumerate(evaluation.classes, start=1):

@@ -22,7 +22,7 @@ from coverslip.messages import Message
 from coverslip.processes import Json
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.results import tested_section
-from coverslip.reports.verdict import verdict_of_metrics
+from coverslip.reports.verdict import verdict_of_classifier
 from coverslip.runs.classifier import find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.prediction_tables import PredictionColumns
 from coverslip.runs.predictions import Prediction
@@ -146,10 +146,10 @@ def _headline_of_file(file: Path) -> Headline | None:
     if evaluation is None or metric is None:
         return None
     name, has_points = evaluation.primary, open_classifier(file).card.operating_points is not None
-    verdict = verdict_of_metrics(evaluation)
+    verdict = verdict_of_classifier(file)
     return Headline(
-        use=verdict.use,
-        verdict=verdict.headline,
+        use=None if verdict is None else verdict.use,
+        verdict="" if verdict is None else verdict.headline,
         metric=name,
         title=METRICS[name].title if name in METRICS else name,
         value=metric.value,

@@ -46,7 +46,7 @@ class Measurement(DocumentedFields):
     metrics: Json
     """metrics.json as it is."""
     use: Use
-    """Whether to use the classifier: `yes`, `care` (with care) or `no`."""
+    """Whether to use the classifier: `yes`, `care` (with care), `unknown` or `no`."""
     headline: str
     """The verdict in one or two sentences."""
     reasons: list[Reason]
@@ -162,6 +162,7 @@ def _stamp(run: Run) -> str:
         run.learning_curve_file,
         run.test_set_accesses_file,
         run.label_errors_file,
+        run.checks_file,
         run.training_file,
         run.split_file,
         run.inspection_file,
@@ -169,6 +170,8 @@ def _stamp(run: Run) -> str:
     ]
     if run.is_evaluation:  # it is compared with the test set of the run
         files += [run.parent_run.metrics_file, run.parent_run.training_file]
+    else:  # external tests that fail are in the verdict
+        files += [evaluation.metrics_file for evaluation in run.evaluations]
     return stamp_of(*files, about=(*SECTIONS, *METRICS))
 
 
@@ -205,7 +208,9 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
-        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))] if has_numbers else [],
+        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words, verdict.next_step))]
+        if has_numbers
+        else [],
         "reasons": list(verdict.reasons),
         "verdicts": _verdicts(run),
         "sections": [_section_data(section, run) for section in sections_of(run)],

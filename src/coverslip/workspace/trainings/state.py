@@ -45,7 +45,7 @@ class Headline(DocumentedFields):
     """The verdict on a result, and the primary metric with its confidence interval."""
 
     use: Use | None
-    """Whether to use the classifier: `yes`, `care` (with care) or `no`; null: not known."""
+    """Whether to use the classifier: `yes`, `care` (with care), `unknown` or `no`; null: its files cannot be read."""
     verdict: str
     """The verdict in a few sentences; empty if it is not known."""
     metric: str
@@ -280,7 +280,8 @@ def evaluation_of(job: Job) -> Evaluation | None:
 def headline_of(run: Run) -> Headline | None:
     """Return the primary metric of a training or evaluation; None if it cannot be read."""
     training = run.parent_run if run.is_evaluation else run
-    files = (run.metrics_file, run.environment_file, training.training_file, training.test_set_accesses_file)
+    files = [run.metrics_file, run.environment_file, run.checks_file, training.metrics_file, training.training_file]
+    files += [training.test_set_accesses_file, *(each.metrics_file for each in training.evaluations)]
     return _headline(run.folder, language(), tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
 
 

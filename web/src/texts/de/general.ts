@@ -313,7 +313,7 @@ export const general: Texts['general'] = {
     annotator: 'Sie sind Annotator in diesem Projekt: Sie können Labels vergeben und Bilder korrigieren.',
   },
   scores: {
-    uses: { care: 'mit Vorsicht', no: 'nicht verwenden' },
+    uses: { care: 'mit Vorsicht', unknown: 'Nutzen nicht bekannt', no: 'nicht verwenden' },
     rules: {
       'chosen threshold': {
         text: 'gewählte Schwelle',

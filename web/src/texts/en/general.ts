@@ -306,7 +306,7 @@ export const general = {
     annotator: 'You are an annotator of this project: you can label and correct images.',
   },
   scores: {
-    uses: { care: 'use with care', no: 'do not use' },
+    uses: { care: 'use with care', unknown: 'not known whether usable', no: 'do not use' },
     rules: {
       'chosen threshold': {
         text: 'chosen threshold',
