@@ -52,6 +52,25 @@ def test_patients_in_names_are_found_by_how_alike_their_images_are():
     assert {re.search(first.pattern, record.image_id)[1] for record in data.records} == {f"P{k:02}" for k in range(20)}
 
 
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_wrong_labels_of_images_whose_names_contain_the_class_are_no_hidden_groups(share: float) -> None:
+    """`MO_12` and `MO_13` share a label because both are monocytes."""
+    rng = np.random.default_rng(0)
+    codes = ["BA", "EO", "LY", "MO"]
+    code = np.repeat(codes, 150)
+    is_wrong = rng.random(len(code)) < share
+    label = np.where(is_wrong, rng.permutation(code), code)
+    level = 100 + 20 * np.array([codes.index(name) for name in code]) + 10 * rng.normal(size=len(code))
+    names = [f"{name}/{c}_{100_000 + i}.jpg" for i, (name, c) in enumerate(zip(label, code, strict=True))]
+    data, scan = dataset_of(names, label.tolist(), level.tolist())
+    assert not any(groups.is_significant for groups in groups_in_names(data, scan))
+    slide = rng.integers(0, 20, len(code))
+    level = level + 15 * rng.normal(size=20)[slide]
+    names = [f"{name}/{c}_s{s}_{i}.jpg" for i, (name, c, s) in enumerate(zip(label, code, slide, strict=True))]
+    data, scan = dataset_of(names, label.tolist(), level.tolist())
+    assert groups_in_names(data, scan)[0].is_significant, "slides are found beside it"
+
+
 def test_names_that_mean_nothing_and_classes_give_no_groups_away():
     data, scan = cells_of_patients(effect=0.0)
     assert not any(groups.is_significant for groups in groups_in_names(data, scan))

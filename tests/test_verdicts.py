@@ -96,7 +96,7 @@ CASES = {
     "5 of 11 predictions right": (measured([[5, 0], [6, 189]]), "care", "limit-unsure-predictions"),
     "9 of 14 predictions right": (measured([[9, 1], [5, 185]]), "care", "limit-unsure-predictions"),
     "often wrong": (spread([[350, 150], [160, 340]]), "care", "limit-weak"),
-    "may be often wrong": (measured([[48, 12], [12, 48]]), "care", "limit-weak"),
+    "may be often wrong": (measured([[48, 12], [12, 48]]), "care", "limit-unsure-average"),
     "leaking": (dataclasses.replace(good, n_leaks=7), "unknown", "limit-leaks"),
     "leakage allowed": (dataclasses.replace(good, n_leaks=0), "care", "limit-leakage-allowed"),
     "published protocol": (dataclasses.replace(good, protocol=("checkpoint_selection_set",)), "care", "limit-protocol"),

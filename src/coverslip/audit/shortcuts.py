@@ -16,7 +16,7 @@ predicted among images of one class at a time.
 import hashlib
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,10 +26,13 @@ from PIL import ExifTags, Image
 
 from coverslip.audit.learning_curve import nested_order
 from coverslip.datasets.quality.scanning import ColumnProbe, ProbeScore, Signal, SignalSource
+from coverslip.evaluation.intervals import share_of_images
+from coverslip.evaluation.results import Metric
 from coverslip.events import OnProgress, ignore_progress
 from coverslip.training.linear_probe import HeldOutProbes, principal_components
 
 Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
 
 _LONGEST_SIDE = 128  # px; larger images are reduced
 _BORDER_SHARE = 1 / 8  # of the shorter side
@@ -57,6 +60,32 @@ def border_features(image: Floats) -> Floats:
         if i in (0, last) or j in (0, last)
     ]
     return np.concatenate(described)
+
+
+def border_probe(images: Iterable[Floats], label: Ints, fold_index: Ints) -> list[tuple[Metric, Metric]]:
+    """Return recall and specificity of each class by a linear probe on the borders of held-out images.
+
+    Args:
+        images: (H, W, C) each, of equal sizes.
+        label: (n,) in [0, K); every class occurs.
+        fold_index: (n,) fold in which each image is held out; negative for never.
+    """
+    borders = np.stack([border_features(image) for image in images])
+    borders = (borders - borders.mean(axis=0)) / np.maximum(borders.std(axis=0), 1e-6)
+    order, n_classes = np.argsort(fold_index, kind="stable"), int(label.max()) + 1
+    components, label = principal_components(borders, _MOST_COMPONENTS)[order], label[order]
+    probes = HeldOutProbes(components, label, fold_index[order], n_classes=n_classes, balanced=True, standardize=False)
+    logits = probes.logits(_SHRINKAGE)
+    is_checked = np.isfinite(logits).all(axis=1)
+    predicted, label = logits[is_checked].argmax(axis=1), label[is_checked]
+    of_class = [(label == k, predicted == k) for k in range(n_classes)]
+    return [
+        (
+            share_of_images(int((is_class & has).sum()), int(is_class.sum())),
+            share_of_images(int((~is_class & ~has).sum()), int((~is_class).sum())),
+        )
+        for is_class, has in of_class
+    ]
 
 
 def background_features(image: Floats) -> Floats:
@@ -208,8 +237,6 @@ def file_tags(path: Path) -> dict[str, str]:
         return {}
     return {name: str(value)[:_LONGEST] for name, value in tags.items()}
 
-
-Ints = npt.NDArray[np.int64]
 
 _MOST_VALUES = 30
 _MOST_COLUMNS = 8

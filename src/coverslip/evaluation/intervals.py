@@ -231,8 +231,14 @@ def share_of_images(n: int, n_images: int) -> Metric:
     if not n_images:
         return Metric(value=None, n_correct=n, n_images=n_images)
     low, high = betaincinv(n + 0.5, n_images - n + 0.5, [_TAIL, 1 - _TAIL]).tolist()
-    ends = {"low": 0.0 if n == 0 else low, "high": 1.0 if n == n_images else high}
-    return Metric(value=n / n_images, method="Jeffreys' interval", n_correct=n, n_images=n_images, **ends)
+    return Metric(
+        value=n / n_images,
+        low=0.0 if n == 0 else low,
+        high=1.0 if n == n_images else high,
+        method="Jeffreys' interval",
+        n_correct=n,
+        n_images=n_images,
+    )
 
 
 def difference_with_interval(value: float, influence: Influence, units: Units, *, n_units: int | None = None) -> Metric:

@@ -18,7 +18,7 @@ from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import with_folds
 from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
 from coverslip.experiments.evaluating import evaluate_rows, measure, write_results
-from coverslip.experiments.one_split import learning_curve_hook, package, train_one_split, write_training_hashes
+from coverslip.experiments.one_split import features_hook, package, train_one_split, write_training_hashes
 from coverslip.experiments.run_state import record_work, write_recipe_and_environment
 from coverslip.experiments.split_data import (
     capped_split,
@@ -230,7 +230,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     preprocessing = preprocess(split_data, recipe, context)
     cards = [open_classifier(fold.classifier_folder).card for fold in fold_runs]
     n_of_fold = round(statistics.mean(card.trained_on.n_images for card in cards))
-    on_features = learning_curve_hook(split_data, recipe, context, n_of_fold) if context.with_report else None
+    on_features = features_hook(split_data, preprocessing, recipe, context, n_of_fold) if context.with_report else None
     distances = _test_distances(fold_runs, choices)
     fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, choices, on_features, distances)
     if fitted.held_out is not None:

@@ -47,7 +47,7 @@ from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import ImageLookup
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import LearningCurveRecord
+from coverslip.runs.results import BorderProbe, LearningCurveRecord, TrainingChecks
 from coverslip.runs.split import common_plan, pretraining_hashes, split_rows, training_hash_record, write_split
 from coverslip.runs.status import Weights
 from coverslip.runs.training import Calibration, FittedOn, RefitOnAll, TrainingRecord
@@ -100,7 +100,7 @@ def train_one_split(
     recipe = split_data.with_epochs(recipe)
     _begin_training(split_data, recipe, context)
     preprocessing = preprocess(split_data, recipe, context)
-    on_features = learning_curve_hook(split_data, recipe, context) if context.with_report else None
+    on_features = features_hook(split_data, preprocessing, recipe, context) if context.with_report else None
     fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
     recipe = record_finetuning(fitted, split_data, recipe, context)
     record_finish(fitted, recipe, context)
@@ -382,19 +382,25 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
     ]
 
 
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE, _IMAGES_AT_ONCE = 2048, 64
 
 
-def learning_curve_hook(
-    split_data: SplitData, recipe: Recipe, context: RunContext, n_of_fold: int | None = None
+def features_hook(
+    split_data: SplitData,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    context: RunContext,
+    n_of_fold: int | None = None,
 ) -> "OnFeatures | None":
-    """Return a function that writes the learning curve to the run folder from the features of the instant stage.
+    """Return a function that writes the learning curve and checks of the images to the run folder.
 
-    Returns None without pretrained weights, and with those of an earlier run: its training may have included these
-    images, so that features would depend on images that the curve excludes.
+    They are computed from the features of the instant stage, the checks also from the borders of images. Returns None
+    without pretrained weights, and with those of an earlier run: its training may have included these images, so that
+    features would depend on images that the curve excludes.
 
     Args:
         split_data: the images and their split.
+        preprocessing: of the images.
         recipe: of the training.
         context: of the training.
         n_of_fold: number of images in the training of a fold, with cross-validation.
@@ -415,10 +421,12 @@ def learning_curve_hook(
         is_used = order < MOST_IMAGES / len(positions)
         # The last layer is fitted on these images.
         fitted_images = split_data.train if recipe.split.train_per_class is not None else positions
+        features = _used_features((train, val), is_used)
+        _check_images(split_data, preprocessing, recipe, positions[is_used], features, context)
         records, has_groups = split_data.data.records, split_data.data.has_groups
         has_name = np.array([records[i].group is not None for i in positions[is_used].tolist()])
         curve = learning_curve(
-            _used_features((train, val), is_used),
+            features,
             label[is_used],
             unit[is_used],
             n_images=len(fitted_images),
@@ -434,6 +442,38 @@ def learning_curve_hook(
         LearningCurveRecord(curve=curve).write(context.run.learning_curve_file)
 
     return draw
+
+
+def _check_images(
+    split_data: SplitData,
+    preprocessing: Preprocessing,
+    recipe: Recipe,
+    positions: np.ndarray,
+    features: np.ndarray,
+    context: RunContext,
+) -> None:
+    """Write how many labels of the clearest images are suspect, and how well borders alone predict the classes."""
+    from coverslip.audit.label_issues import wrong_labels_of_clearest
+    from coverslip.audit.shortcuts import border_probe
+    from coverslip.training.heads import is_balanced
+
+    fold_index = inner_folds(split_data.data, split_data.scan, positions.tolist(), seed=recipe.seed)
+    label = split_data.label[positions]
+    if not (fold_index >= 0).any() or len(set(label.tolist())) < len(split_data.classes):
+        return
+    wrong_labels = wrong_labels_of_clearest(features, label, fold_index, balanced=is_balanced(recipe))
+    with PixelCache(split_data.data, split_data.scan, (), preprocessing, stop=context.stop) as pixels:
+        blocks = (
+            pixels(positions[i : i + _IMAGES_AT_ONCE].tolist()) for i in range(0, len(positions), _IMAGES_AT_ONCE)
+        )
+        borders = border_probe(
+            (image / np.float32(np.iinfo(image.dtype).max) for block in blocks for image in block), label, fold_index
+        )
+    probes = zip(split_data.classes, borders, strict=True)
+    border = tuple(
+        BorderProbe(label=name, recall=recall, specificity=specificity) for name, (recall, specificity) in probes
+    )
+    TrainingChecks(wrong_labels=wrong_labels, border=border).write(context.run.checks_file)
 
 
 def _used_features(features: "Sequence[Features]", is_used: np.ndarray) -> np.ndarray:

@@ -59,6 +59,8 @@ Action = Literal[
 """What a user can do about a reason; empty: no single action."""
 
 _SEVERITIES: tuple[Severity, ...] = ("no", "unknown", "care", "note")
+# Faults that are not excluded; after those that are shown.
+_NOT_EXCLUDED = ("limit-unsure-classes", "limit-unsure-predictions", "limit-wide-interval", "limit-unsure-average")
 
 # Limits, of ends of 95% confidence intervals.
 
@@ -72,7 +74,8 @@ FEW_UNLIKE_GROUPS = 0.1
 MISCALIBRATED = 0.05  # lower end of the calibration error above chance
 MUCH_LOWER = 0.1  # upper end of the difference of balanced accuracy to that on the run's test set
 UNFAMILIAR = 0.2  # lower end of the share of the images of an external test set
-WRONG_LABELS = 0.02  # lower end of the share of images with suspected wrong labels
+WRONG_LABELS = 0.02  # lower end of the share of the clearest images that have a label of another class
+MARKED_RECALL, MARKED_SPECIFICITY = 0.75, 0.85  # lower ends, of a class by the border of the images alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,11 +182,16 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
         is_external: whether the images are an external test set.
     """
     reasons = [*_reasons(RULES_OF_METRICS, metrics), *reasons]
-    reasons.sort(key=lambda reason: _SEVERITIES.index(reason.severity))
+    reasons.sort(key=lambda reason: (_SEVERITIES.index(reason.severity), reason.code in _NOT_EXCLUDED))
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
-    first = _score_text(metrics, "external" if is_external else "") if worst is None or use == "yes" else worst.claim
-    headline = f"{text('verdict', use=use, is_external=is_external)} {first}"
+    if worst is not None and use != "yes":
+        sentences = [worst.claim]
+    else:
+        weakest = [row for row in _shares(metrics, "recall")[:1] if (row[1].value or 0) < 1]
+        sentences = [_score_text(metrics, "external" if is_external else "")]
+        sentences += [text("verdict-weakest-class", label=label, **_counts(recall)) for label, recall in weakest]
+    headline = " ".join([text("verdict", use=use, is_external=is_external), *sentences])
     return Verdict(use=use, headline=headline, reasons=tuple(reasons))
 
 
@@ -208,10 +216,7 @@ def _score_text(metrics: Evaluation, image_kind: str = "") -> str:
     kind = "held-out" if metrics.folds is not None else image_kind or ("test" if metrics.split == "test" else "other")
     if n_correct == n and n > 1:
         return text("report-headline-all-correct", image_kind=kind, n_images=n)
-    sentences = [text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)]
-    for label, recall in _shares(metrics, "recall")[:1]:
-        sentences.append(text("verdict-weakest-class", label=label, **_counts(recall)))
-    return " ".join(sentences)
+    return text("report-headline", image_kind=kind, n_correct=n_correct, n_images=n)
 
 
 # Rules on metrics
@@ -286,10 +291,10 @@ def _not_above_chance(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     yield from _when(applies or (is_known and skill.high < USELESS), is_shown=is_shown, **skill.words)
 
 
-def _weak(metrics: Evaluation) -> Iterator[Json]:
+def _weak(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     skill = _skill(metrics)
     if skill is not None and skill.low < HALF and not any(True for rule in _CHANCE_RULES for _ in rule(metrics)):
-        yield {"is_shown": skill.high < HALF, **skill.words}
+        yield from _when((skill.high < HALF) == is_known, **skill.words)
 
 
 def _shares(metrics: Evaluation, name: Literal["recall", "precision"]) -> list[tuple[str, Metric]]:
@@ -438,7 +443,8 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     Rule("limit-unsure-predictions", "care", lambda metrics: _false_alarms(metrics, is_known=False), "test-more"),
     Rule("limit-wide-interval", "care", _wide, "test-more"),
     Rule("limit-few-groups", "care", lambda metrics: _few_groups(metrics, MOST_UNLIKE_GROUPS, 1), "test-more"),
-    Rule("limit-weak", "care", _weak, "label-more"),
+    Rule("limit-weak", "care", lambda metrics: _weak(metrics, is_known=True), "label-more"),
+    Rule("limit-unsure-average", "care", lambda metrics: _weak(metrics, is_known=False), "test-more"),
     Rule("limit-class-without-test-image", "care", _untested, "test-more"),
     Rule("limit-miscalibrated", "care", _miscalibrated),
     Rule("limit-no-groups", "note", lambda metrics: _when(not metrics.n_units), "name-groups"),
@@ -549,14 +555,19 @@ def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
 
 def _wrong_labels(run: ReportedRun) -> Iterator[Json]:
     checks = run.run.checks
-    share = None if checks is None else checks.wrong_labels
-    if share is not None and share.low is not None and share.low > WRONG_LABELS:
-        yield {"share": _share_words(share)}
+    if checks is not None and _ends(checks.wrong_labels)[0] > WRONG_LABELS:
+        yield {"share": _share_words(checks.wrong_labels)}
 
 
 def _marks(run: ReportedRun) -> Iterator[Json]:
-    for mark in () if run.run.checks is None else run.run.checks.marks:
-        yield {"label": mark.label, "share": _share_words(mark.recognized)}
+    """Yield the classes that the border alone recognizes in most images, and that it hardly predicts for others."""
+    probes = () if run.run.checks is None else run.run.checks.border
+    marks = [
+        (probe.label, probe.recall)
+        for probe in probes
+        if _ends(probe.recall)[0] > MARKED_RECALL and _ends(probe.specificity)[0] > MARKED_SPECIFICITY
+    ]
+    yield from _when(bool(marks), labels=_shares_in_words(marks))
 
 
 def _relabeled(run: ReportedRun) -> Iterator[Json]:
@@ -687,13 +698,14 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     counts = [sum(row) for row in run.metrics.confusion_matrix]
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
+    is_better = run.metrics.against_majority_class == "better"
     sentences = [
         "" if verdict.use == "yes" else counts_in_words(run),
         threshold_words(run),
         text("report-accuracy", accuracy=f"{percent(accuracy.value or 0)}{range_after(accuracy, percent)}"),
         group_mean(run.metrics),
         why_instant(run) if run.evaluation is None else "",
-        text("report-majority-class", label=run.classes[most], accuracy=share),
+        "" if is_better else text("report-majority-class", label=run.classes[most], accuracy=share),
         run.measured_groups
         if run.metrics.n_units
         else text("verdict-without-groups", is_external=run.evaluation is not None),

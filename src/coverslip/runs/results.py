@@ -109,21 +109,20 @@ def evidence_of_classifier(path: Path) -> Evidence:
         return Evidence()
 
 
-class Mark(Record):
-    """A class that the border of the images gives away, such as by a mark in a corner."""
+class BorderProbe(Record):
+    """How well the border of the images alone predicts a class, on held-out images."""
 
     label: str
-    recognized: Metric
-    """Balanced accuracy of the class against all others, by the border alone."""
+    recall: Metric
+    specificity: Metric
 
 
 class TrainingChecks(Document):
-    """`checks.json`: checks of the training images by their features and borders."""
+    """`checks.json`: checks of the training and validation images by their features and borders."""
 
-    wrong_labels: Metric | None
-    """Share of wrong labels among the images that the features classify with the highest confidence; null: not
-    checked."""
-    marks: tuple[Mark, ...]
+    wrong_labels: Metric
+    """Share of labels of another class among the images that are clearest by their features."""
+    border: tuple[BorderProbe, ...]
 
 
 def _evaluation_of(content: Json, file: Path) -> Evaluation:

@@ -41,6 +41,8 @@ _LEAST_SHARE = 0.03  # of the variance beyond chance that groups must explain
 _HIGHEST_P = 0.001  # all patterns together
 _IS_CLASS = 0.9  # of the information in groups, or in classes, that both share
 _MOST_SUBTYPES = 3  # groups per class, if each contains one class: these are subtypes of classes rather than slides
+_FEWEST_RIGHT = 0.7  # of the labels that agree with a class in the name, if some labels are wrong
+_FIRST_LETTERS = r"(?:^|/)([^\W\d_]+)[^/]*$"
 _NEARLY_AS_STRONG = (
     0.75  # of the largest strength, from which coarser groups precede finer ones: patients before slides
 )
@@ -96,9 +98,10 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
         if names is not None:
             candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
     units = _units_in_names([names for column, _, names in candidates.values() if column is None])
+    code = _class_code([*(names for _, _, names in candidates.values()), _names_of(_FIRST_LETTERS, paths)], label)
     tested_candidates = [
         replace(
-            _test_candidate(pattern, names, label, appearance, len(candidates)),
+            _test_candidate(pattern, names, label, code, appearance, len(candidates)),
             column=column,
             divided_unit=_divided_unit(units, names) if column is None else "",
             is_partial="" in names,
@@ -255,30 +258,71 @@ def _patterns(paths: Sequence[str]) -> Iterator[str]:
 
 def _groups_by_pattern(pattern: str, paths: Sequence[str]) -> list[str] | None:
     """Return the group of each path; None if these cannot be groups."""
+    names = _names_of(pattern, paths)
+    return names if sum(map(bool, names)) >= _FEWEST_MATCHES * len(paths) and _can_be_groups(names) else None
+
+
+def _names_of(pattern: str, paths: Sequence[str]) -> list[str]:
+    """Return the group of each path; empty: no group."""
     search: Callable[[str], re.Match[str] | None] = re.compile(pattern).search
-    matches = [search(path) for path in paths]
-    if sum(match is not None for match in matches) < _FEWEST_MATCHES * len(paths):
-        return None
-    names = [match[1] if match else "" for match in matches]
-    return names if _can_be_groups(names) else None
+    return [match[1] if (match := search(path)) else "" for path in paths]
 
 
-def _test_candidate(pattern: str, names: list[str], label: Ints, appearance: Doubles, n_candidates: int) -> NameGroups:
-    """Test whether images of groups with these names are related; images without a name are excluded."""
+def _class_code(groupings: Iterable[Sequence[str]], label: Ints) -> Ints:
+    """Return the class that the names of images contain, although some labels differ from it; 0 for all if none do.
+
+    If names contain the class, wrong labels make parts of the names share labels: `MO_12` and `MO_13` are monocytes.
+    """
+    for names in groupings:
+        group = np.unique(names, return_inverse=True)[1]
+        if all(names) and _is_class_with_wrong_labels(names, group, label):
+            return group
+    return np.zeros_like(label)
+
+
+def _is_class_with_wrong_labels(names: Sequence[str], group: Ints, label: Ints) -> bool:
+    """Return whether each group is mostly of one class, each class is that of a group, and some labels differ.
+
+    Groups whose names contain numbers may be slides: there must be as many of them as classes.
+    """
+    n_groups, n_classes = int(group.max()) + 1, int(label.max()) + 1
+    most = n_classes if any(any(map(str.isdigit, name)) for name in set(names)) else _MOST_SUBTYPES * n_classes
+    if n_groups > most:
+        return False
+    joint = np.zeros((n_groups, n_classes), np.intp)
+    np.add.at(joint, (group, label), 1)
+    n_right = int(joint.max(axis=1).sum())
+    covers_classes = len(set(joint.argmax(axis=1).tolist())) == n_classes
+    return covers_classes and _FEWEST_RIGHT * len(label) <= n_right < len(label)
+
+
+def _test_candidate(
+    pattern: str, names: list[str], label: Ints, code: Ints, appearance: Doubles, n_candidates: int
+) -> NameGroups:
+    """Test whether images of groups with these names are related; images without a name are excluded.
+
+    If the names contain the class (`code`), images of parts of it are compared with others of the same code.
+    """
     is_named = np.array([bool(name) for name in names])
     names, label, appearance = list(filter(None, names)), label[is_named], appearance[is_named]
     groups, group = np.unique(names, return_inverse=True)
+    code = np.unique(code[is_named], return_inverse=True)[1]
+    is_code = _is_class_with_wrong_labels(names, group, label)
+    if len({*zip(group.tolist(), code.tolist(), strict=True)}) > len(groups):
+        code = np.zeros_like(label)
+    stratum = np.unique(np.stack([label, code]), axis=1, return_inverse=True)[1].reshape(-1)
     generator = np.random.default_rng(0)
     one_hot = np.eye(label.max() + 1)[label]
-    by_label, p_labels = _intraclass_correlation(one_hot - one_hot.mean(axis=0), group, np.zeros_like(label), generator)
+    of_code = np.stack([np.bincount(code, column) for column in one_hot.T], axis=1) / np.bincount(code)[:, None]
+    by_label, p_labels = _intraclass_correlation(one_hot - of_code[code], group, code, generator)
     if _names_class(pattern, names, by_label, label):
         p_labels = 1.0  # names that contain the class share it for that reason
-    by_appearance, p_appearance = _intraclass_correlation(appearance, group, label, generator)
+    by_appearance, p_appearance = _intraclass_correlation(_centered(appearance, stratum), group, stratum, generator)
     return NameGroups(
         pattern=pattern,
         n_groups=len(groups),
         example=str(groups[len(groups) // 2]),
-        is_class=_is_class(group, label),
+        is_class=is_code or _is_class(group, label),
         labels=round(by_label, 3),
         strength=round(by_appearance if p_labels == 1 else max(by_label, by_appearance), 3),
         appearance=round(by_appearance, 3),
@@ -312,6 +356,14 @@ def _intraclass_correlation(
     expected, sd = float(np.mean(permuted)), max(float(np.std(permuted, ddof=1)), 1e-9)
     share = (between(values) - expected) / max(1 - expected, 1e-9)
     return max(0.0, share), erfc((between(values) - expected) / sd / sqrt(2)) / 2
+
+
+def _centered(values: Doubles, stratum: Ints) -> Doubles:
+    """Return (n, d) values minus their means in each stratum."""
+    n_of = np.bincount(stratum)
+    means = np.stack([np.bincount(stratum, column) for column in values.T], axis=1) / n_of[:, None]
+    centered: Doubles = values - means[stratum]
+    return centered
 
 
 def _names_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:

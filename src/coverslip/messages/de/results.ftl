@@ -292,11 +292,11 @@ limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped 
 limit-wide-interval = Zu wenige Testbilder oder Gruppen, um zu wissen, wie gut er ist: { $metric } liegt im Bereich { $interval } (95-%-KI).
     .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
 
-limit-weak = { $is_shown ->
-        [true] Er irrt sich oft:
-       *[false] Er irrt sich vielleicht oft:
-    } Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+limit-weak = Er irrt sich oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
+
+limit-unsure-average = Er irrt sich vielleicht oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+    .meaning = Das Intervall schließt den halben Weg vom Raten zum Fehlerlosen ein. Prüfen Sie die Vorhersagen, bis er mit mehr Bildern getestet ist.
 
 limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkannt: { $labels }.
     .meaning = Zählen Sie diese Klassen nicht allein nach den Vorhersagen. Labeln Sie mehr Bilder dieser Klassen.
@@ -349,11 +349,11 @@ limit-external-test = { $is_useless ->
     }
     .meaning = Das ist das Ergebnis auf einem externen Testset. Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop.
 
-limit-wrong-labels = Labels sind verdächtig: Von den nach ihren Merkmalen eindeutigsten Bildern haben { $share } das Label einer anderen Klasse.
-    .meaning = Mit falschen Labels im Testset stimmen auch die Metriken nicht. Mehrdeutige Bilder zählen hier nicht; es liegt also nicht an ähnlichen Klassen.
+limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse.
+    .meaning = Entweder sind Labels falsch, auch im Testset, sodass die Metriken nicht stimmen, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
 
-limit-mark = Der Rand der Bilder verrät „{ $label }“ (ausgewogene Genauigkeit { $share }), zum Beispiel durch eine Marke, einen Maßstabsbalken oder einen anderen Hintergrund.
-    .meaning = Der Klassifikator erkennt womöglich den Rand statt der Zelle. Dann gelten die Metriken nicht für Bilder ohne dieses Merkmal. Schneiden Sie die Bilder zu, oder mischen Sie die Quellen der Klassen.
+limit-mark = Der Rand der Bilder verrät eine Klasse: Er allein erkennt { $labels }.
+    .meaning = Am Rand unterscheidet sich etwas, zum Beispiel eine Marke, ein Maßstabsbalken, Auffüllung oder der Hintergrund. Der Klassifikator erkennt womöglich das statt der Zelle. Dann gelten die Metriken nicht für Bilder ohne dieses Merkmal. Schneiden Sie die Bilder zu, oder mischen Sie die Quellen der Klassen.
 
 limit-protocol = { $claim }
     .meaning = Das Training wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.

@@ -292,11 +292,11 @@ limit-above-grouped = On images of new groups, { $metric } is expected to be abo
 limit-wide-interval = There are too few test images or groups to know how good it is: { $metric } is in the range { $interval } (95% CI).
     .meaning = Test it on more images, or by cross-validation, before you rely on it.
 
-limit-weak = { $is_shown ->
-        [true] It is often wrong:
-       *[false] It may be often wrong:
-    } on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+limit-weak = It is often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
+
+limit-unsure-average = It may be often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+    .meaning = The interval includes half the way from guessing to perfect. Check its predictions until it is tested on more images.
 
 limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
     .meaning = Do not count these classes by its predictions alone. Label more of their images.
@@ -349,11 +349,11 @@ limit-external-test = { $is_useless ->
     }
     .meaning = This is the result on an external test set. The images differ from those of the training, for example in the laboratory, the stain or the microscope.
 
-limit-wrong-labels = Labels are suspect: among the images that are clearest by their features, { $share } have a label of another class.
-    .meaning = With wrong labels in the test set, the metrics are wrong too. Ambiguous images are not counted here, so this is not due to classes that look alike.
+limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class.
+    .meaning = Either labels are wrong, also in the test set, so that the metrics are wrong too, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
 
-limit-mark = The border of the images gives away “{ $label }” (balanced accuracy { $share }), for example by a mark, a scale bar or another background.
-    .meaning = The classifier may recognize the border instead of the cell. Then the metrics do not apply to images without it. Crop the images, or mix the sources of the classes.
+limit-mark = The border of the images gives a class away: it alone recognizes { $labels }.
+    .meaning = Something at the border differs, such as a mark, a scale bar, padding or the background. The classifier may recognize it instead of the cell. Then the metrics do not apply to images without it. Crop the images, or mix the sources of the classes.
 
 limit-protocol = { $claim }
     .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
