@@ -102,6 +102,7 @@ CASES = {
     "published protocol": (dataclasses.replace(good, protocol=("checkpoint_selection_set",)), "care", "limit-protocol"),
     "validation images": (dataclasses.replace(good, split="val"), "care", "limit-validation-images"),
     "tiny test set": (measured([[10, 0], [1, 9]]), "care", "limit-wide-interval"),
+    "8 of 8 images": (measured([[4, 0], [0, 4]]), "care", "limit-wide-interval"),
     "too small for any claim": (measured([[5, 3], [3, 5]]), "unknown", "limit-chance-not-excluded"),
     "three groups": (measured([[96, 4], [3, 97]], n_groups=1), "unknown", "limit-too-few-groups"),
     "eight groups": (measured([[96, 4], [3, 97]], n_groups=4), "care", "limit-few-groups"),

@@ -68,7 +68,7 @@ LOST_RECALL = 0.2  # upper end of the recall up to which a class counts as lost
 HALF = 0.5  # of the images of a class, of its predictions, or of the way from chance to 1
 USELESS = 0.25  # upper end of the share of the way from chance to 1 that balanced accuracy reaches
 RANKED = 0.75  # lower end of macro-AUROC, above which thresholds are the cause of a low balanced accuracy
-MOST_WIDTH = 0.2  # of the interval of the primary metric
+MOST_WIDTH = 0.2  # of the intervals of accuracy and the primary metric
 MOST_UNLIKE_GROUPS = 0.25  # upper end of the share of groups of a kind that no tested group shows
 FEW_UNLIKE_GROUPS = 0.1
 MISCALIBRATED = 0.05  # lower end of the calibration error above chance
@@ -368,11 +368,13 @@ def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
 
 
 def _wide(metrics: Evaluation) -> Iterator[Json]:
-    primary, record = metrics.metrics.get(metrics.primary), METRICS.get(metrics.primary)
-    if primary is None or primary.low is None or primary.high is None or record is None or record.scale != "share":
-        return
-    ends = range_words(number(primary.low, primary.digits), number(primary.high, primary.digits))
-    yield from _when(primary.width > MOST_WIDTH, metric=record.title, interval=ends)
+    """Yield the wider interval of accuracy and the primary metric, if it is a share."""
+    names = [name for name in ("accuracy", metrics.primary) if name in METRICS and METRICS[name].scale == "share"]
+    measured = [(metrics.metrics[name], METRICS[name].title) for name in names if name in metrics.metrics]
+    widest, title = max(measured, key=lambda row: row[0].width, default=(Metric(value=None), ""))
+    if widest.width > MOST_WIDTH and widest.low is not None and widest.high is not None:
+        ends = range_words(number(widest.low, widest.digits), number(widest.high, widest.digits))
+        yield {"metric": title, "interval": ends}
 
 
 def _miscalibrated(metrics: Evaluation) -> Iterator[Json]:

@@ -7,7 +7,7 @@ import numpy as np
 from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.results import ClassScores, Evaluation, Metric, SubgroupScores
-from coverslip.evaluation.table import CLASS_METRICS
+from coverslip.evaluation.table import CLASS_METRICS, METRICS
 from coverslip.messages import text
 from coverslip.reports import figures, metric_rows
 from coverslip.reports.blocks import Drawing, Section, SectionText
@@ -214,6 +214,9 @@ def summary_table(evaluation: Evaluation) -> SectionText:
         hardest = hardest_classes(metric_rows.class_values(evaluation, "f1"), N_HARDEST)
         rows, words = [rows[k] for k in hardest], [text("report-lowest-f1-classes", n_classes=len(hardest))]
     means = [estimate(evaluation.metrics[name]) for name in names.values() if name in evaluation.metrics]
+    if evaluation.primary not in names.values():
+        primary, value = METRICS[evaluation.primary], value_words(evaluation[evaluation.primary])
+        words.append(text("verdict-metric", metric=primary.title, value=value))
     return SectionText(words, columns, rows, totals=[[text("report-mean"), evaluation.n, *means]])
 
 
