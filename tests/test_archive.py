@@ -170,7 +170,7 @@ def test_a_changed_byte_in_any_file_is_noticed_when_a_classifier_is_loaded(own_r
         (folder / name).write_bytes(damaged)
         for classifier in (own_run.folder, folder, zipped(tmp_path / "damaged.coverslip", entries | {name: damaged})):
             with pytest.raises(BadClassifier) as raised:
-                cs.load_classifier(classifier, "cpu").predict([pixels])
+                cs.load_classifier(classifier, "cpu")
             assert raised.value.code == "classifier-file-damaged"
             assert raised.value.parameters["name"] == name
             with pytest.raises(BadClassifier):

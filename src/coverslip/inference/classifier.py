@@ -188,6 +188,7 @@ class Classifier:
     """
 
     def __init__(self, packed: PackedClassifier, device: str = "cpu") -> None:
+        packed.check_small_files()
         self.card, self.device = packed.card, device
         self._packed, self._fingerprint = packed, _fingerprint(packed)
         self._shift = np.zeros(len(self.card.classes))  # of logits, for other class proportions

@@ -340,6 +340,16 @@ class PackedClassifier:
         """
         return self._read(WEIGHTS) if self.card.tested is None else self._read_delivered_head()
 
+    def check_small_files(self) -> None:
+        """Check the hashes of the files beside the weights, which are used after the first prediction.
+
+        Raises:
+            BadClassifier: a file is missing or damaged.
+        """
+        used = {OOD_FILE: self.card.ood is not None, DELIVERED_HEAD: self.card.tested is not None}
+        for name in (name for name, is_used in used.items() if is_used):
+            _checked_sha256(self.path, self.card, name)
+
     def _read_delivered_head(self) -> Tensors:
         with _open_member(self.path, DELIVERED_HEAD) as (stream, size):
             tensors = _read_header(stream, size, self.path)
