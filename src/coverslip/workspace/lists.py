@@ -388,6 +388,8 @@ class Row(DocumentedFields):
     """For images of a training, the group in its split; null: unknown."""
     corrected_by: str | None = None
     """Who corrected, confirmed or excluded it in a prediction; null: nobody did."""
+    file_sha256: str | None = None
+    """The hash of the files that were predicted; null: unknown."""
     cells: dict[str, str] = field(default_factory=dict)
     """Its cells in the table that names the images, by column."""
 
@@ -682,6 +684,7 @@ class JobImages(ImageList[Row]):
             prediction_set=None if cells.prediction_set is None else tuple(json.loads(cells.prediction_set)),
             group=cells.group,
             corrected_by=authors.get(cells.row_id),
+            file_sha256=cells.content,
             cells=dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False)),
         )
 

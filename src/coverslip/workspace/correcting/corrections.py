@@ -28,7 +28,7 @@ from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import text
 from coverslip.runs.images import ImageSource
 from coverslip.runs.prediction_tables import TEXT_FORMATS, Format, PredictionColumns
-from coverslip.runs.predictions import ANSWER_COLUMNS, CLASSIFIER_COLUMN
+from coverslip.runs.predictions import ANSWER_COLUMNS, CLASSIFIER_COLUMN, FILE_COLUMN
 from coverslip.workspace.correcting.draws import drawn_labels
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
@@ -603,7 +603,7 @@ def answered_table(
     listed = images_of_job(workspace, prediction_id, "predict")
     begun = PredictionInput.read_if_there(listed.job.folder / INPUT_FILE)
     identity = {} if begun is None else {CLASSIFIER_COLUMN: begun.identity}
-    layout = PredictionColumns(tuple(listed.classes), top_k, (*listed.columns, *identity))
+    layout = PredictionColumns(tuple(listed.classes), top_k, (*listed.columns, FILE_COLUMN, *identity))
     record, has_answers = TEXT_FORMATS[format_].record, bool(listed.counts().n_corrected)
     listed.refuse_changed_files(listed.answered_rows())
     columns = [*layout.columns]
@@ -612,7 +612,7 @@ def answered_table(
     def records() -> Iterator[str]:
         yield record(columns, None)
         for row, _ in listed.every_row():
-            values = layout.values(as_prediction(row), {**row.cells, **identity})
+            values = layout.values(as_prediction(row), {**row.cells, FILE_COLUMN: row.file_sha256 or "", **identity})
             values[_AFTER:_AFTER] = (row.correction, row.excluded, row.corrected_by) if has_answers else ()
             yield record(columns, values)
 
