@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
 from refusing import refusing
 from sqlalchemy import Engine, MetaData, insert, select
 from sqlalchemy.exc import OperationalError
@@ -37,7 +39,7 @@ from coverslip.server.users import add_user
 from coverslip.workspace.backups import MANIFEST, restore_backup, write_backup
 from coverslip.workspace.store import database, tables
 from coverslip.workspace.store.database import check_pages, open_database, write_transaction
-from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.tables import images, with_absolute_paths, with_relative_paths
 from coverslip.workspace.store.workspace import Workspace, only_server, open_workspace
 
 UPLOAD = {"id": "u", "name": "first", "is_labeled": True, "n_files": 0, "n_bytes": 0, "has_folders": False}
@@ -463,3 +465,17 @@ def test_a_full_disk_is_reported_as_such(tmp_path: Path, pragma: str, reason: st
     assert isinstance(refused.value, DiskFull) == (reason == "full")  # the app answers 507
     with pytest.raises(OperationalError), engine.connect() as connection:  # a fault of ours stays one
         connection.exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+JSON_TEXTS = st.one_of(st.text(max_size=9), st.sampled_from(["workspace:", "workspace:/a", "workspace:workspace:/a"]))
+
+
+@given(texts=st.lists(st.tuples(st.sampled_from(["", "/home/w", "/home/w/", "--out=", "--out=/home/w/"]), JSON_TEXTS)))
+def test_a_text_that_looks_like_a_stored_path_stays_a_text(texts: list[tuple[str, str]]) -> None:
+    values = {"choices": [start + text for start, text in texts]}
+    stored = with_relative_paths(values, "/home/w")
+    assert with_absolute_paths(stored, "/home/w") == values
+    moved = with_absolute_paths(stored, "/new")["choices"]
+    for before, after, (start, _) in zip(values["choices"], moved, texts, strict=True):
+        if start in ("", "--out="):
+            assert after == before

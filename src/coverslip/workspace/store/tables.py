@@ -53,7 +53,7 @@ class MessageText(TypeDecorator[Message]):
 
 
 FOLDERS: WeakKeyDictionary[Dialect, str] = WeakKeyDictionary()  # the folder of each open database
-_INSIDE = "workspace:"  # before paths in the workspace, in JSON
+_INSIDE = "workspace:"  # before paths in the workspace, in JSON, and before other texts that begin with it
 
 
 def relative_path(path: str, folder: str) -> str:
@@ -101,7 +101,7 @@ def with_relative_paths(value: Any, folder: str) -> Any:  # Any: JSON values
 
     def stored(path: str) -> str:
         is_inside = path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("", os.sep)
-        return _INSIDE + path[len(folder) :] if is_inside else path
+        return _INSIDE + path[len(folder) :] if is_inside else _INSIDE + path if path.startswith(_INSIDE) else path
 
     return _with_paths(value, stored)
 
@@ -110,8 +110,8 @@ def with_absolute_paths(value: Any, folder: str) -> Any:  # Any: JSON values
     """Return the JSON that `with_relative_paths` converted, with the paths of a workspace in this folder."""
 
     def absolute(stored: str) -> str:
-        is_inside = stored == _INSIDE or stored.startswith(_INSIDE + os.sep)
-        return folder + stored[len(_INSIDE) :] if is_inside else stored
+        text = stored.removeprefix(_INSIDE)
+        return stored if text == stored else text if text.startswith(_INSIDE) else folder + text
 
     return _with_paths(value, absolute)
 
