@@ -95,8 +95,7 @@ def split_of(run: Path) -> list[tuple[str, str]]:
 
 def epochs(run: Path) -> list[tuple[float, float]]:
     """Return validation macro-F1 and seconds since the first image, of epoch 0 and each later one."""
-    lines = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
-    events = [line for line in lines if "event" in line]
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
     began = events[0]["time"]
     return [(line["val_f1"], line["time"] - began) for line in events if line["event"] == "EpochEnded"]
 

@@ -614,15 +614,15 @@ def test_a_log_is_folded_as_it_grows_and_torn_lines_wait_or_are_ignored(tmp_path
     log, reader = FoldedLog(file, LoggedProgress()), LogReader(file)
     assert log.refresh() == LoggedProgress()
     line = '{"n": 1, "time": 1.0, "event": "Noted", "text": "<script>é", "level": "info"}'
-    file.write_text(f'{{"format_version": 1}}\n{line[:30]}')
+    file.write_text(line[:30])
     assert not log.refresh().has_begun
     assert reader.new_lines() == []
-    file.write_text(f'{{"format_version": 1}}\n{line}\n{line[:20]}\n{line.replace(": 1,", ": 2,")}\n')
+    file.write_text(f"{line}\n{line[:20]}\n{line.replace(': 1,', ': 2,')}\n")
     assert [note.text for note in log.refresh().notes] == ["<script>é"] * 2
     assert [log_line.n for log_line in log.lines] == [1, 2]
     assert [log_line.n for log_line in reader.new_lines()] == [1, 2]
     assert reader.new_lines() == []
-    file.write_text(f'{{"format_version": 1}}\n{line}\n')  # it was started again
+    file.write_text(f"{line}\n")  # it was started again
     assert len(log.refresh().notes) == len(log.lines) == 1
 
 

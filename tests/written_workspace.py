@@ -116,7 +116,6 @@ def _write_running(run: Run) -> None:
     ]
     begun = time.time() - 20 * len(events)
     with run.events_file.open("w", encoding="utf-8") as file:
-        file.write('{"format_version": 1}\n')
         for k, event in enumerate(events):
             file.write(json.dumps({"n": k + 1, "time": begun + 20 * k, **as_json(event)}) + "\n")
 

@@ -22,7 +22,6 @@ from coverslip.events import (
 )
 from coverslip.files import finite_or_none, write_error
 from coverslip.messages import localized
-from coverslip.runs.documents import FORMAT_VERSION
 from coverslip.runs.folder import Run
 from coverslip.runs.progress import LoggedProgress, fold_event
 from coverslip.runs.status import StatusFile
@@ -97,7 +96,7 @@ class LogReader:
 
 
 def _line(raw: bytes) -> LogLine | None:
-    """Parse a line. Return None for the line with the format version and for an incomplete or foreign line."""
+    """Parse a line. Return None for an incomplete or foreign line."""
     try:
         values = json.loads(raw)
         if b"\\u" in raw:  # perhaps a byte of a file name that is not UTF-8, which no response can contain
@@ -135,8 +134,7 @@ _SECONDS_BETWEEN_STEPS = 1.0
 class RunLog:
     """A listener that writes events to `events.jsonl` (steps at most once per second), and epochs to `history.csv`.
 
-    The first line of the log is its format version. Every event has a sequence number. Readers skip a line that a crash
-    has cut off.
+    Every event has a sequence number. Readers skip a line that a crash has cut off.
     """
 
     def __init__(self, run: Run, status: StatusFile) -> None:
@@ -147,9 +145,7 @@ class RunLog:
         before = file.read_bytes() if file.exists() else b""
         self._number = before.count(b'{"n": ')
         self._file = file.open("a", encoding="utf-8", errors="backslashreplace")  # as `write_text` does
-        if not before:
-            self._write({"format_version": FORMAT_VERSION})
-        elif not before.endswith(b"\n"):
+        if before and not before.endswith(b"\n"):
             self._file.write("\n")  # ends a line that a crash has cut off
 
     def __enter__(self) -> "RunLog":
