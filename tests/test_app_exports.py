@@ -101,6 +101,18 @@ def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(
     assert described["cite"] == [{"text": "doi 10.1234/abc", "doi": "10.1234/abc"}]
 
 
+def test_the_zip_of_a_run_states_where_its_images_are_wherever_it_is_unpacked(lab: Lab, tmp_path: Path) -> None:
+    run = find_job(lab.workspace, lab.run).run
+    assert "../" in run.environment_file.read_text()
+    with zipfile.ZipFile(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/download/run").content)) as archive:
+        archive.extractall(tmp_path)
+    unpacked = cs.open_run(tmp_path / run.folder.name)
+    assert unpacked.environment == run.environment
+    assert unpacked.inspection == run.inspection
+    assert unpacked.recipe == run.recipe
+    assert cs.load_classifier(unpacked, "cpu").classes == run.card.classes
+
+
 @pytest.mark.exhaustive
 def test_the_zip_of_a_run_has_no_exports(lab: Lab) -> None:
     exported_here(lab.workspace, lab.run, "onnx")

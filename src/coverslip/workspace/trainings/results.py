@@ -1,10 +1,13 @@
 """Results of a finished training or evaluation: verdict and sections of the report as data, and downloads."""
 
 import hashlib
+import io
+import json
 import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -16,10 +19,11 @@ from pydantic import TypeAdapter
 from coverslip import pipeline
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.documented_fields import DocumentedFields
-from coverslip.errors import Conflict
+from coverslip.errors import Conflict, CoverslipError
 from coverslip.evaluation.table import METRICS
 from coverslip.events import ignore
 from coverslip.experiments.rethreshold import Thresholds, thresholds_of
+from coverslip.files import resolved_path
 from coverslip.images.confining import open_below
 from coverslip.messages import ENGLISH, in_language, language
 from coverslip.reports import metric_rows
@@ -30,7 +34,9 @@ from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
 from coverslip.runs.classifier import export_classifier
+from coverslip.runs.documents import object_of
 from coverslip.runs.folder import Run
+from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
 from coverslip.workspace.store.workspace import Workspace
@@ -367,11 +373,43 @@ def zipped_run(workspace: Workspace, run_id: str) -> tuple[str, Iterator[bytes]]
     folder = find_job(workspace, run_id, "train").folder
     if not folder.is_dir():
         raise Conflict("no-run-folder-yet")
-    return f"{folder.name}.zip", zipped(folder, folder.name)
+    return f"{folder.name}.zip", zipped(folder, folder.name, is_run=True)
 
 
-def zipped(folder: Path, name: str) -> Iterator[bytes]:
-    """Yield the bytes of a zip of a folder, which is called `name` there."""
+def _portable(source: IO[bytes], file: Path, folder: Path) -> IO[bytes]:
+    """Return the content of a file of a run with absolute paths of what is not in the run's folder.
+
+    In a workspace, they are relative to the file, and would lead to other files where the run is unpacked.
+    """
+
+    def stated(path: str) -> str:
+        absolute = resolved_path(path, file.parent)
+        return path if Path(absolute).is_relative_to(folder) else absolute
+
+    def converted(name: str, value: Any) -> Any:  # Any: JSON values
+        match value:
+            case str() if name in ("root", "sources"):
+                return stated(value)
+            case list():
+                return [converted(name, each) for each in value]
+            case dict():
+                return {key: converted(key, each) for key, each in value.items()}
+        return value
+
+    run = Run(file.parent)
+    if file not in (run.recipe_file, run.environment_file, run.inspection_file):
+        return source
+    data = source.read()
+    with suppress(CoverslipError, UnicodeError):  # a damaged file is sent as it is
+        if file == run.recipe_file:
+            data = as_yaml(with_paths(read_yaml(data.decode(), file)[0], stated)).encode()
+        else:
+            data = json.dumps(converted("", object_of(data, file)), indent=2).encode()
+    return io.BytesIO(data)
+
+
+def zipped(folder: Path, name: str, *, is_run: bool = False) -> Iterator[bytes]:
+    """Yield the bytes of a zip of a folder, which is called `name` there; `is_run`: with paths that can be moved."""
     pipe, roots = _Pipe(), (folder.resolve(),)
     files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     with zipfile.ZipFile(pipe, "w", allowZip64=True) as archive:  # type: ignore[call-overload]  # only written to
@@ -382,7 +420,7 @@ def zipped(folder: Path, name: str) -> Iterator[bytes]:
             compression = zipfile.ZIP_STORED if file.suffix in _COMPRESSED_SUFFIXES else zipfile.ZIP_DEFLATED
             entry.compress_type, entry.create_system, entry.external_attr = compression, 3, 0o100644 << 16
             with open_below(file, roots) as source, archive.open(entry, "w", force_zip64=True) as target:
-                yield from _copied(source, target, pipe)
+                yield from _copied(_portable(source, file, folder) if is_run else source, target, pipe)
     yield pipe.take()
 
 
