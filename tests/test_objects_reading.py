@@ -515,6 +515,10 @@ def test_ids_of_tracks_are_no_coordinates_of_yolo(
             continue  # could be a polygon that touches the lower edge
         lines = [f"0 {numbers}{probability} {first_id + k}\n" for k in range(n_objects)]
         file = written(tmp_path / "a.txt", "".join(lines))
+        if (first_id, n_objects, bool(probability)) == (1, 1, True):  # could be a triangle that touches the lower edge
+            with refusing(BadDataset, "yolo-line-ambiguous"):
+                collected(fields, outlines=file, size_px=4)
+            continue
         for source in ("outlines", "points"):
             objects, _ = collected(fields, **{source: file}, size_px=4)
             assert labels_of(objects) == ["0"] * n_objects
@@ -859,3 +863,51 @@ def test_lengths_in_um_are_divided_by_the_pixel_size_of_their_axis(tmp_path: Pat
     table = written(tmp_path / "a.csv", "x_min_um,y_min_um,width_um,height_um\n1,1,10,10\n")
     objects, _ = collected(tmp_path / "a.tif", outlines=table)
     assert objects.box.tolist() == [[2, 4, 20, 40]]
+
+
+def test_planes_beyond_the_field_are_refused_with_the_object(tmp_path: Path) -> None:
+    (tmp_path / "fields").mkdir()
+    tifffile.imwrite(
+        tmp_path / "fields" / "a.tif", np.zeros((3, HEIGHT, WIDTH), np.uint8), imagej=True, metadata={"axes": "ZYX"}
+    )
+    for more, code in (
+        ({"z_position": 4}, "object-entry-invalid"),
+        ({"position": 4}, "object-entry-invalid"),
+        ({"t_position": 2}, "object-entry-invalid"),
+    ):
+        rois = [roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32), name="1") for _ in range(2)]
+        for name, value in more.items():
+            setattr(rois[1], name, value)
+        roifile.roiwrite(tmp_path / "a_RoiSet.zip", rois, mode="w")
+        with refusing(BadDataset, code, number=2):
+            collected(tmp_path / "fields", outlines=tmp_path / "a_RoiSet.zip")
+    rois[1].t_position, rois[1].position, rois[1].name = 0, 3, "2"  # of a stack that is no hyperstack
+    roifile.roiwrite(tmp_path / "a_RoiSet.zip", rois, mode="w")
+    objects, _ = collected(tmp_path / "fields", outlines=tmp_path / "a_RoiSet.zip")
+    assert objects.z.tolist() == [-1, 2]
+    table = "Image,X,Y,Width,Height,TheZ\na.tif,1,1,9,9,{first}\na.tif,1,1,9,9,{second}\n"
+    for first, second in ((0, 3), (2, 1)):
+        content = table.replace("TheZ", "z").format(first=first, second=second)
+        source = written(tmp_path / "objects_of_program.csv", content)
+        if second == 3:
+            with pytest.raises(BadDataset) as refused:
+                collected(tmp_path / "fields", outlines=source)
+            assert "3" in str(refused.value)
+        else:
+            objects, _ = collected(tmp_path / "fields", outlines=source)
+            assert objects.z.tolist() == [first, second]
+
+
+def test_archives_of_rois_are_checked_and_their_names_may_be_those_of_classes(fields: Path, tmp_path: Path) -> None:
+    roi = roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32)).tobytes()
+    archive = tmp_path / "a_RoiSet.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("Tumor: Positive.roi", "Größe.roi", "b.roi"):
+            file.writestr(name, roi)
+    objects, _ = collected(fields, outlines=archive)
+    assert objects.object_id.tolist() == ["Tumor: Positive", "Größe", "b"]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("b.roi", roi)
+        file.writestr("bomb.roi", bytes(2**27))
+    with refusing(BadDataset, "object-file-not-read"):
+        collected(fields, outlines=archive)

@@ -18,7 +18,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -377,6 +377,7 @@ class ArchiveLimits:
     max_ratio: int  # of unpacked to packed bytes; a larger ratio is an attack
     min_ratio_bytes: int  # unpacked bytes from which the ratio is checked, because small files can be repetitive
     allows_zip64: bool  # whether more than 4 GB or 65,535 entries are allowed
+    has_paths: bool = True  # whether names become paths of files; others may repeat, and contain any character
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,17 +389,21 @@ class Entry:
 
 
 @contextmanager
-def open_archive(file: Path, limits: ArchiveLimits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
+def open_archive(file: Path | IO[bytes], limits: ArchiveLimits) -> Iterator[tuple[zipfile.ZipFile, list[Entry]]]:
     """Open and check an archive; yield it with its files.
+
+    Args:
+        file: the archive, or its opened stream.
+        limits: of the archive.
 
     Raises:
         BadArchive: it is not a zip file, it is damaged (also detected while it is read in the block), or not allowed.
     """
     try:
-        with file.open("rb") as stream:
-            _check_end(stream, limits)
+        with file.open("rb") if isinstance(file, Path) else nullcontext(file) as stream:
+            n_bytes = _check_end(stream, limits)
             with zipfile.ZipFile(stream) as archive:
-                yield archive, _check_entries(archive, file.stat().st_size, limits)
+                yield archive, _check_entries(archive, n_bytes, limits)
     except _DAMAGED as error:
         raise _bad(text("archive-damaged", reason=_printable(str(error)))) from error
 
@@ -438,8 +443,8 @@ def _longest_component(parts: list[str]) -> int:
     return max(len(part.encode(errors="replace")) for part in parts)
 
 
-def _check_end(stream: IO[bytes], limits: ArchiveLimits) -> None:
-    """Check the declared size of the central directory, at the end of the file, before it is read."""
+def _check_end(stream: IO[bytes], limits: ArchiveLimits) -> int:
+    """Check the declared size of the central directory, before it is read, and return the size of the file."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - _END_RECORD_BYTES - _MAX_COMMENT_BYTES - _LOCATOR_64_BYTES - _END_RECORD_64_BYTES))
     tail = stream.read()
@@ -456,6 +461,7 @@ def _check_end(stream: IO[bytes], limits: ArchiveLimits) -> None:
         n_directory_bytes = int.from_bytes(record[40:48], "little")
     if n_directory_bytes > limits.max_directory_bytes:
         raise _bad(text("archive-too-large"))
+    return size
 
 
 def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: ArchiveLimits) -> list[Entry]:
@@ -463,25 +469,26 @@ def _check_entries(archive: zipfile.ZipFile, n_bytes: int, limits: ArchiveLimits
     infos = archive.infolist()
     if len(infos) > limits.max_entries:
         raise _bad(text("archive-too-large"))
-    entries: dict[PurePosixPath, Entry] = {}
+    entries, names = list[Entry](), set[PurePosixPath]()
     for info in infos:
         entry_name = _entry_name(info)
         is_folder = entry_name.endswith("/")
         if not entry_name and info.orig_filename.endswith(("/", "\\")):
             continue  # `./`
-        fault = _fault_of_name(entry_name.removesuffix("/")) or _fault(info, is_folder, limits)
-        if fault:
+        fault_of_name = _fault_of_name(entry_name.removesuffix("/")) if limits.has_paths else None
+        if fault := fault_of_name or _fault(info, is_folder, limits):
             raise _bad(text("archive-entry-not-accepted", name=_printable(entry_name), fault=fault))
         if not 0 <= info.header_offset < n_bytes:
             raise _bad(text("archive-entry-outside", name=_printable(entry_name)))
         name = PurePosixPath(entry_name)
-        if name in entries:
+        if limits.has_paths and name in names:
             raise _bad(text("archive-entry-twice", name=_printable(entry_name)))
         if not is_folder:
-            entries[name] = Entry(info, name)
-    if _is_bomb(sum(entry.info.file_size for entry in entries.values()), n_bytes, limits):
+            names.add(name)
+            entries.append(Entry(info, name))
+    if _is_bomb(sum(entry.info.file_size for entry in entries), n_bytes, limits):
         raise _bad(text("archive-bomb"))
-    return list(entries.values())
+    return entries
 
 
 def _entry_name(info: zipfile.ZipInfo) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from coverslip.datasets.index.opening import ImageSource, check_pattern, open_dataset, with_pattern_groups
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.names import one_line, some
+from coverslip.datasets.text_tables import CellFault
 from coverslip.errors import BadDataset, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter
 from coverslip.images.decoding import describe_image
@@ -135,6 +136,7 @@ def _fields_of_file(
                 height=height,
                 n_times=series.size("T"),
                 n_z=series.n_z,
+                channels=series.channels,
                 pixel_size_um=(pixel_size_um, pixel_size_um) if pixel_size_um else series.pixel_size_at(0),
                 is_pixel_size_stated=pixel_size_um is not None,
                 group=record.group or "",
@@ -302,6 +304,17 @@ class PointSize:
 def no_pixel_size(file: Path, field_of_view: FieldImage) -> BadDataset:
     """Return the error for micrometers in a field whose pixel size is unknown."""
     return BadDataset("field-without-pixel-size", file=file, field=one_line(field_of_view.name))
+
+
+def check_planes(of: FieldImage, t: int = UNKNOWN, z: int = UNKNOWN) -> None:
+    """Check that a field has a time point and a z-plane, from 0, if its size is known.
+
+    Raises:
+        CellFault: it has not.
+    """
+    for axis, at, n_planes in (("t", t, of.n_times), ("z", z, of.n_z)):
+        if of.width and at >= n_planes:
+            raise CellFault("plane-outside-field", axis=axis, at=at, n_planes=n_planes, field=one_line(of.name, 60))
 
 
 class FieldObjects:

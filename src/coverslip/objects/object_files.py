@@ -16,13 +16,13 @@ import numpy as np
 
 from coverslip.datasets.columns import TableChoices
 from coverslip.datasets.names import one_line
-from coverslip.datasets.text_tables import TABLE_SUFFIXES, is_table
-from coverslip.errors import BadDataset, CoverslipError
-from coverslip.files import read_bytes
+from coverslip.datasets.text_tables import TABLE_SUFFIXES, CellFault, is_table
+from coverslip.errors import BadArchive, BadDataset, CoverslipError
+from coverslip.files import ArchiveLimits, open_archive, read_bytes
 from coverslip.images.confining import open_image
 from coverslip.images.reader import check_size
 from coverslip.messages import text
-from coverslip.objects.fields import FieldObjects, rank_of_kind
+from coverslip.objects.fields import FieldObjects, check_planes, rank_of_kind
 from coverslip.objects.outlines import Array, Polygon, nested_rings, open_rings, trace_labels
 from coverslip.objects.table import FieldImage, text_lines, words_of
 from coverslip.objects.tables_of_programs import (
@@ -109,9 +109,21 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
 
 
 def _planes_of(positions: Mapping[str, int], of: FieldImage) -> dict[str, int]:
-    """Return the positions, from 0, that a file states. In a field with a single plane, 0 states none."""
+    """Return the positions, from 0, that a file states. In a field with a single plane, 0 states none.
+
+    Raises:
+        CellFault: the field has no such plane.
+    """
     n_planes = {"t": of.n_times, "z": of.n_z}
-    return {axis: at for axis, at in positions.items() if at > 0 or (at == 0 and n_planes[axis] > 1)}
+    planes = {axis: at for axis, at in positions.items() if at > 0 or (at == 0 and n_planes[axis] > 1)}
+    check_planes(of, **planes)
+    return planes
+
+
+def _plane_in_stack(position: int, of: FieldImage) -> dict[str, int]:
+    """Return the plane at a position, from 1, of a stack whose planes are on one axis; nothing of other images."""
+    axes = [axis for axis, n_planes in (("z", of.n_z), ("t", of.n_times)) if n_planes > 1]
+    return {axes[0]: position - 1} if len(axes) == 1 else {}
 
 
 def _first_text(*values: object) -> str:
@@ -140,6 +152,9 @@ class _naming:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CellFault):
+            reason = str(error)
+            raise BadDataset("object-entry-invalid", file=self._file, number=self._number, reason=reason) from error
         if isinstance(error, KeyError | TypeError | ValueError | IndexError | AttributeError | OverflowError):
             raise BadDataset(self._code, file=self._file, number=self._number) from error
 
@@ -164,7 +179,8 @@ def read_rois(file: Path, rois: Iterable[tuple[str, bytes]], of: FieldImage, obj
             properties = roi_properties(roi.props)
             name = properties.get("object_id") or name or roi.name or str(number)
             about: Json = {"object_id": name, "label": properties.get("class", "")}
-            about |= _planes_of({"t": roi.t_position - 1, "z": roi.z_position - 1}, of)
+            in_hyperstack = {"t": roi.t_position - 1, "z": roi.z_position - 1}
+            about |= _planes_of(_plane_in_stack(roi.position, of) if roi.position > 0 else in_hyperstack, of)
             kind = roi.roitype
             if kind == ROI_TYPE.POINT:
                 points = np.asarray(roi.coordinates()).tolist()
@@ -189,14 +205,26 @@ def _entries(file: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, bytes
         BadDataset: the zip file cannot be read, or is larger than allowed.
     """
     try:
-        with open_image(file) as stream, zipfile.ZipFile(stream) as archive:
-            entries = [entry for entry in archive.infolist() if entry.filename.lower().endswith(suffixes)]
-            if sum(entry.file_size for entry in entries) > _MAX_BYTES:
+        with open_image(file) as stream, open_archive(stream, _LIMITS) as (archive, entries):
+            wanted = [entry for entry in entries if entry.name.name.lower().endswith(suffixes)]
+            if sum(entry.info.file_size for entry in wanted) > _MAX_BYTES:
                 raise BadDataset("object-file-not-read", file=file, reason=f"> {_MAX_BYTES // 2**20} MiB")
-            for entry in entries:
-                yield entry.filename, archive.read(entry)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+            for entry in wanted:
+                yield str(entry.name), archive.read(entry.info)
+    except BadArchive as error:
+        raise BadDataset("object-file-not-read", file=file, reason=one_line(error.why)) from error
+    except OSError as error:
         raise BadDataset("object-file-not-read", file=file, reason=one_line(str(error))) from error
+
+
+_LIMITS = ArchiveLimits(
+    max_entries=2_000_000,
+    max_directory_bytes=2**28,
+    max_ratio=300,
+    min_ratio_bytes=2**26,
+    allows_zip64=True,
+    has_paths=False,  # the name of a ROI is that of an object
+)
 
 
 def _overlay(file: Path) -> list[bytes]:
@@ -327,6 +355,8 @@ def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: Fiel
         if line.strip():
             with _naming("yolo-line-invalid", file, number):
                 rows[number] = list(map(float, line.split()))
+    if [(len(row), row[-1]) for row in rows.values()] == [(_LENGTH_OF_TRACK, 1)]:
+        raise BadDataset("yolo-line-ambiguous", file=file)
     for number, row in zip(rows, _without_track_ids([*rows.values()]), strict=True):
         with _naming("yolo-line-invalid", file, number):
             label, numbers = int(row[0]), row[1:]
@@ -344,17 +374,17 @@ def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: Fiel
 
 
 _BOX_LENGTHS = (4, 5)  # 5: with a probability, as an odd number of numbers of a polygon
+_LENGTH_OF_TRACK = 1 + max(_BOX_LENGTHS) + 1  # class, box, probability and ID; also class and three points
 
 
 def _without_track_ids(rows: Sequence[Sequence[float]]) -> list[list[float]]:
     """Return the numbers of lines of YOLO without the ID of a track at their end: a different one in each line.
 
-    If the only ID is 1, it is distinguished from a coordinate only behind a box with a probability.
+    If the only number is 1, it is a coordinate.
     """
     ids = {row[-1] for row in rows}
     are_whole = len(ids) == len(rows) and all(each.is_integer() and each >= 1 for each in ids)
-    is_tracked = are_whole and (max(ids) > 1 or len(rows[0]) == 1 + max(_BOX_LENGTHS) + 1)
-    return [list(row[:-1]) if is_tracked else list(row) for row in rows]
+    return [list(row[:-1]) if are_whole and max(ids) > 1 else list(row) for row in rows]
 
 
 def yolo_classes(file: Path) -> list[str]:
@@ -698,7 +728,7 @@ def read_cell_counter(file: Path, objects: FieldObjects, *, is_only_file: bool) 
         elif name == "MarkerZ" and of is not None:
             number += 1
             with _naming("cell-counter-invalid", file, number):
-                plane = {"z" if of.n_z > 1 else "t": int(value) - 1} if 1 in (of.n_z, of.n_times) else {}
+                plane = _plane_in_stack(int(value), of)
                 point = float(values.pop("MarkerX")), float(values.pop("MarkerY"))
                 about: Json = {"label": values["Name"], "object_id": str(number), **_planes_of(plane, of)}
                 objects.add(of, file, point=_pair(point), **about)

@@ -52,6 +52,7 @@ class FieldImage:
     height: int = 0
     n_times: int = 1
     n_z: int = 1
+    channels: tuple[str, ...] = ()  # names in the file; empty: not declared
     pixel_size_um: PixelSize | None = None  # as declared, or as stated by the user
     is_pixel_size_stated: bool = False  # by the user
     group: str = ""  # empty: the field is the group

@@ -26,7 +26,7 @@ from coverslip.datasets.names import one_line
 from coverslip.datasets.text_tables import CellFault, RowFaults, TextTable, number_in, open_text_table
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset
-from coverslip.objects.fields import Box, FieldNames, FieldObjects, no_pixel_size, rank_of_kind
+from coverslip.objects.fields import Box, FieldNames, FieldObjects, check_planes, no_pixel_size, rank_of_kind
 from coverslip.objects.table import UNKNOWN, FieldImage, words_of
 from coverslip.table_cells import decimal_comma_columns, number_of, with_decimal_point, with_decimal_points
 
@@ -326,6 +326,11 @@ def _add(
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
         raise CellFault("row-with-empty-box")
     z = number("z") if of.n_z > 1 else None
+    planes = {
+        "t": UNKNOWN if (t := _integer(cells, columns.get("t"))) is None else t,
+        "z": UNKNOWN if z is None else round(z),
+    }
+    check_planes(of, **planes)
     objects.add_ranked(
         rank_of_kind(cells[columns["kind"].index]) if "kind" in columns else None,
         of,
@@ -335,8 +340,7 @@ def _add(
         diameter=None if values["radius"] is None else 2 * values["radius"],
         object_id=cells[columns["object_id"].index] if "object_id" in columns else "",
         label=_label(cells, kind, columns),
-        t=UNKNOWN if (t := _integer(cells, columns.get("t"))) is None else t,
-        z=UNKNOWN if z is None else round(z),
+        **planes,
     )
 
 

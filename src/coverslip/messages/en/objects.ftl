@@ -189,6 +189,17 @@ field-without-pixel-size = Positions or sizes are in µm, but the pixel size of 
 geojson-feature-invalid = Feature { $number } of the GeoJSON file is invalid
     .do = A feature has a geometry with finite coordinates, and polygons have three points or more. Export the file again.
 
+object-entry-invalid = Object { $number } of the file is invalid: { $reason }
+    .do = Check that the file belongs to this image, and that the image has all of its planes.
+
+plane-outside-field = { $axis } is { $at }, counted from 0, but '{ $field }' has { $n_planes ->
+        [one] one plane
+       *[other] { $n_planes } planes
+    } on this axis
+
+yolo-line-ambiguous = The only line of the YOLO file can be a triangle, or a box with a probability and the track 1
+    .do = For a triangle, repeat its first point at the end of the line. For a box, remove the number of the track.
+
 roi-invalid = ROI { $number } of the file is invalid
     .do = Save the ROI set again in ImageJ.
 
