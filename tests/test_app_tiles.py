@@ -192,10 +192,10 @@ def test_a_dataset_of_stacks_states_what_can_be_chosen_and_keeps_labels_when_it_
     assert (facts["n_channels"], facts["low"][0] > 15_000) == (1, True)
     viewed = app.get(f"{in_lists(at)}/rows/{again['row_id']}/tiles")
     assert (viewed["z"], [each["is_visible"] for each in viewed["channels"]]) == ("max", [False, True])
-    display = [{"color": "0000ff", "low": 0.0, "high": 9.0, "is_visible": True}, {"color": "00ff00"}]
+    display = [{"name": "DAPI", "color": "0000ff", "low": 0.0, "high": 9.0}, {"name": "GFP", "color": "00ff00"}]
     app.send("PATCH", at, {"display": display})
     assert app.get(f"{in_lists(at)}/rows/{again['row_id']}/tiles")["channels"][0]["high"] == 9.0
-    assert app.refused("PATCH", at, {"display": [{"color": "0000ff", "low": 9.0, "high": 0.0}]})["status"] == 422
+    assert app.refused("PATCH", at, {"display": [display[0] | {"high": 0.0}]})["status"] == 422
     with app.home.engine.connect() as connection:
         row = dataset_row(connection, dataset["id"])
     recipe = recipe_of_dataset(app.home, row, {})
@@ -253,7 +253,7 @@ def test_trainings_and_predictions_read_the_chosen_pixels(app: App, tmp_path: Pa
         codes = [note["code"] for note in app.get(f"jobs/{evaluation}")["notes"]]
         assert ("other-pixels" in codes) == (other_pixels is not None)
     # The viewer shows what was read, in the colors of the dataset.
-    display = [{"color": "00ff00"}, {"color": "ff0000", "low": 0.0, "high": 9_000.0}]
+    display = [{"name": "DAPI", "color": "00ff00"}, {"name": "GFP", "color": "ff0000", "low": 0.0, "high": 9_000.0}]
     app.send("PATCH", f"datasets/{new['id']}", {"display": display})
     at = f"lists/{prediction}/rows/0"
     viewed = app.get(f"{at}/tiles")

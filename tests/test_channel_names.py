@@ -1,6 +1,7 @@
 """Names of channels in files: stored with a classifier, compared when it predicts, and reported if orders are mixed."""
 
 import csv
+import io
 import json
 import runpy
 from pathlib import Path
@@ -12,17 +13,22 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from image_sets import App, workspace_in
+from PIL import Image
 from ruamel.yaml import YAML
+from scipy import ndimage
 from small_workspace import evaluated_here, predicted_here, trained_here, until
 from trained import SMALL_NETWORK
 
 import coverslip as cs
+from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates
 from coverslip.cli import main
 from coverslip.datasets.index.records import ImageRecord
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelKeys
 from coverslip.datasets.quality.inspecting import inspect_dataset
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.errors import BadDataset
+from coverslip.errors import BadDataset, BadRecipe
 from coverslip.events import Event, Noted, ignore
+from coverslip.experiments.leakage_audit import _sources
 from coverslip.images.decoding import read_pixels
 from coverslip.images.preprocessing import Preprocessing, channel_order, normalized_names, pixel_hash
 from coverslip.images.reader import ReadPlan
@@ -32,6 +38,9 @@ from coverslip.pipeline import train_without_report
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun
 from coverslip.runs.folder import Run
+from coverslip.runs.recipe import FromRun
+from coverslip.stopping import Stop
+from coverslip.training.preprocessing import learn_preprocessing
 from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.records import failure_of_job, find_job, status_of
 from coverslip.workspace.predictions.state import queue_prediction
@@ -337,3 +346,185 @@ def test_names_are_compared_whatever_they_are(names: list[str], trained: list[li
 
 def _has_digits(names: tuple[str, ...]) -> bool:
     return all(any(map(str.isdigit, name)) for name in names)
+
+
+def write_orders(folder: Path, names: tuple[str, ...], dtype: type = np.uint16) -> tuple[Path, Path]:
+    """Write the same channels in this order, and in the reverse one: files `a` and `b`."""
+    rng, most = np.random.default_rng(4), 3000 if dtype == np.uint16 else 255
+    planes = rng.integers(0, most * np.arange(1, len(names) + 1)[:, None, None] // len(names), (len(names), 40, 40))
+    folder.mkdir()
+    for name, step in (("a", 1), ("b", -1)):
+        metadata = {"axes": "CYX", "Channel": {"Name": names[::step]}}
+        pixels = planes[::step].astype(dtype)
+        tifffile.imwrite(folder / f"{name}.ome.tif", pixels, ome=True, photometric="minisblack", metadata=metadata)
+    return folder / "a.ome.tif", folder / "b.ome.tif"
+
+
+@pytest.mark.parametrize("names", [("DAPI", "GFP"), ("Lamin", "Actin", "Tubulin"), tuple("hgfedcbai")])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_channels_are_shown_by_name_whatever_their_order_in_a_file(
+    tmp_path: Path, names: tuple[str, ...], dtype: type
+) -> None:
+    write_orders(tmp_path / "fields", names, dtype)
+    app = App(workspace_in(tmp_path))
+    dataset = app.open(tmp_path / "fields", is_labeled=False)
+    rows = [f"lists/{dataset['id']}/rows/{row['row_id']}" for row in app.get(f"lists/{dataset['id']}/rows")["items"]]
+
+    def pictures(address: str) -> list[np.ndarray]:
+        answers = [app.client.get(f"/api/v1/{row}{address}") for row in rows]
+        return [np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")) for answer in answers]
+
+    def displays() -> list[dict[str, tuple[str, bool, float]]]:
+        channels = [app.get(f"{row}/tiles")["channels"] for row in rows]
+        return [{c["name"]: (c["color"], c["is_visible"], c["high"]) for c in each} for each in channels]
+
+    sheets = [f"/api/v1/lists/{dataset['id']}/sheet?rows={row.rsplit('/', 1)[1]}&side=128" for row in rows]
+    first, second = (np.asarray(Image.open(io.BytesIO(app.client.get(sheet).content))) for sheet in sheets)
+    assert np.array_equal(first, second)
+    assert first.std() > 10
+    for address in ("/overview", "/tiles/0/0/0"):
+        first, second = pictures(address)
+        assert np.array_equal(first, second)
+    first_display, second_display = displays()
+    assert first_display == second_display
+    of_channel = {"is_visible": False, "color": "00ff00"}
+    shown = [{"name": name, **of_channel} for name in names[:-1]]
+    shown.append({"name": names[-1], "color": "ff0000", "low": 0.0, "high": 100.0})
+    app.send("PATCH", f"datasets/{dataset['id']}", {"display": shown})
+    for display in displays():
+        assert display[names[-1]] == ("ff0000", True, 100.0)
+        assert {is_visible for name, (_, is_visible, _) in display.items() if name != names[-1]} == {False}
+    first, second = pictures("/overview")
+    assert np.array_equal(first, second)
+    assert not first[..., 1:].any()
+    app.send("PATCH", f"datasets/{dataset['id']}", {"display": [each | {"name": f"{each['name']}2"} for each in shown]})
+    assert displays() == [first_display, second_display]  # other channels are meant
+
+
+def test_a_finder_searches_the_named_channel_of_each_file_and_refuses_numbers_in_mixed_orders(tmp_path: Path) -> None:
+    rng, y, x = np.random.default_rng(5), *np.mgrid[:200, :200]
+    nuclei = sum(3000.0 * ((y - 30 - 45 * k) ** 2 + (x - 40 * k - 20) ** 2 < 100) for k in range(4))
+    stains = {"DAPI": nuclei + rng.normal(300, 9, (200, 200)), "GFP": rng.normal(300, 9, (200, 200))}
+    for name, order in (("a", ("DAPI", "GFP")), ("b", ("GFP", "DAPI"))):
+        pixels = np.stack([stains[each] for each in order]).astype(np.uint16)
+        metadata = {"axes": "CYX", "Channel": {"Name": order}}
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", pixels, ome=True, photometric="minisblack", metadata=metadata)
+    collect = ["objects", str(tmp_path), "--finder", "classical", "--out", str(tmp_path / "objects.csv"), "--json"]
+    for setting in ([], ["--finder-set", "channel=0"]):
+        assert main([*collect, *setting]) == 1
+    assert main([*collect, "--finder-set", "channel=DAPI"]) == 0
+    with (tmp_path / "objects.csv").open(encoding="utf-8", newline="") as rows:
+        fields = [row["field"] for row in csv.DictReader(rows)]
+    assert {field: fields.count(field) for field in fields} == {"a.ome.tif": 4, "b.ome.tif": 4}
+    assert main(["objects", str(tmp_path / "b.ome.tif"), *collect[2:], "--finder-set", "channel=1"]) == 0
+
+
+def test_files_that_are_written_keep_the_names_of_channels_and_the_size_of_a_pixel(tmp_path: Path) -> None:
+    file, _ = write_orders(tmp_path / "fields", ("b", "a", "c"), np.uint8)
+    assert main(["read", str(file), "--channels", "c,a", "--out", str(tmp_path / "out.tif")]) == 0
+    written = read_pixels(tmp_path / "out.tif")
+    assert written.channel_names == ("c", "a")
+    assert np.array_equal(written.array, read_pixels(file, ReadPlan(channels=(2, 1))).array)
+
+
+def write_channels(file: Path, planes: np.ndarray, names: tuple[str, ...] | None) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    channels = {"Channel": {"Name": names}} if names else {}
+    tifffile.imwrite(file, planes, ome=True, photometric="minisblack", metadata={"axes": "CYX", **channels})
+
+
+def test_equal_hashes_share_no_stored_pixels_if_channels_are_reordered(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    gfp, dapi = rng.integers(0, 255, (2, 16, 16), np.uint8)
+    for k in range(3):
+        write_channels(tmp_path / f"{k}.ome.tif", rng.integers(0, 255, (2, 16, 16), np.uint8), ("GFP", "DAPI"))
+    write_channels(tmp_path / "named.ome.tif", np.stack([gfp, dapi]), ("GFP", "DAPI"))
+    write_channels(tmp_path / "other.ome.tif", np.stack([dapi, gfp]), ("DAPI", "GFP"))
+    write_channels(tmp_path / "unnamed.ome.tif", np.stack([dapi, gfp]), None)
+    write_channels(tmp_path / "renamed.ome.tif", np.stack([gfp, dapi]), ("RFP", "DAPI"))
+    data = cs.open_dataset(tmp_path, labeled=False)
+    scan = scan_images(data)
+    preprocessing = learn_preprocessing(scan.readable(), cs.Recipe(image_size=16))
+    assert ("GFP", "DAPI") in preprocessing.channel_names
+    positions = range(len(data))
+    names = [record.path.name for record in data.records]
+    with PixelCache(data, scan, positions, preprocessing) as cached, DecodedPixels(data, scan, preprocessing) as pixels:
+        assert np.array_equal(cached(positions), pixels(positions))
+        pixels_of = dict(zip(names, cached(positions), strict=True))
+    assert len({fact.pixel_hash for fact in scan.readable()}) == 4
+    for name, first in (("named", gfp), ("other", gfp), ("unnamed", dapi), ("renamed", gfp)):
+        assert np.array_equal(pixels_of[f"{name}.ome.tif"][..., 0], first), name
+    keys = dict(zip(names, PixelKeys(data, scan, positions, preprocessing), strict=True))
+    assert keys["named.ome.tif"] == keys["other.ome.tif"] != keys["unnamed.ome.tif"]
+
+
+def test_copies_without_names_are_exact_or_near_duplicates(tmp_path: Path) -> None:
+    rng, (y, x) = np.random.default_rng(7), np.mgrid[:64, :64]
+    for k in range(6):
+        center_y, center_x, width = rng.uniform(20, 44, 3)
+        cell = np.exp(-((y - center_y) ** 2 + (x - center_x) ** 2) / (5 * width))
+        texture = ndimage.gaussian_filter(rng.normal(0, 40, (2, 64, 64)), (0, 2, 2))
+        planes = (100 + 90 * np.stack([cell, cell[::-1]]) + texture).clip(0, 255).astype(np.uint8)
+        names = ("GFP", "DAPI") if k % 2 else ("DAPI", "GFP")
+        write_channels(tmp_path / f"named {k}.ome.tif", planes, names)
+        write_channels(tmp_path / f"copy {k}.ome.tif", planes, None)
+    data = cs.open_dataset(tmp_path, labeled=False)
+    observed = ScanCollector(len(data))
+    scan = with_near_duplicates(data, scan_images(data, on_pixels=observed), observed)
+    near = {tuple(sorted(data.records[i].image_id for i in cluster)) for cluster in scan.near_duplicates or ()}
+    exact = {tuple(sorted(data.records[i].image_id for i in cluster)) for cluster in scan.equal_pixels}
+    assert near | exact == {(f"copy {k}.ome.tif", f"named {k}.ome.tif") for k in range(6)}
+    assert len(exact) == 3
+
+
+def test_other_names_are_a_finding_unless_channels_are_chosen_or_only_counted(tmp_path: Path) -> None:
+    folder = write_stains(tmp_path / "a", 4, ("DAPI", "GFP"), ("DAPI", "GFP"), 0)
+
+    def found(**options: Any) -> list[tuple[int, int]]:
+        data = cs.open_dataset(folder, **options)
+        findings = inspect_dataset(data, scan_images(data)).of("other-channels")
+        return [(len(finding.images), finding.parameters["n_unnamed"]) for finding in findings]
+
+    write_stains(folder, 1, ("DAPI", "GFP"), ("Channel 1", "Channel 2"), 1)
+    write_stains(folder, 1, ("DAPI", "GFP"), None, 2)
+    assert found() == []
+    write_stains(folder, 2, ("DAPI", "GFP"), ("dapi", "RFP"), 3)
+    assert found() == [(4, 0)]
+    assert found(channels=[0, 1]) == []
+    write_stains(folder, 1, ("GFP", "DAPI"), ("GFP", "DAPI"), 4)
+    assert found() == [(8, 4)]
+
+
+@pytest.mark.slow
+def test_a_training_from_an_earlier_run_has_its_order_of_channels(run: Run, tmp_path: Path) -> None:
+    other = write_stains(tmp_path / "train", 24, ("GFP", "DAPI"), ("gfp", "DAPI"), 5)
+    recipe = cs.Recipe(**RECIPE, init=FromRun(run=str(run.folder)))
+    new = train_without_report(cs.open_dataset(other), recipe, out=tmp_path / "run")
+    assert new.card is not None
+    assert new.card.preprocessing.channel_names == (("DAPI", "GFP"),)
+    _, high = zip(*new.card.preprocessing.scaling.ranges["uint16"], strict=True)
+    assert high[0] > high[1]
+    assert new.metrics.metrics["accuracy"].value == 1
+
+
+def test_copies_before_the_split_need_channels_in_one_order(tmp_path: Path) -> None:
+    folder = write_stains(tmp_path / "train", 4, ("DAPI", "GFP"), ("DAPI", "GFP"), 0)
+    write_stains(folder, 4, ("GFP", "DAPI"), ("GFP", "dapi"), 1)
+    with pytest.raises(BadRecipe) as refused:
+        train_without_report(cs.open_dataset(folder), cs.Recipe(**RECIPE, split={"copies": 1}), out=tmp_path / "run")
+    assert refused.value.code == "copies-of-mixed-channels"
+
+
+def test_the_border_of_images_is_compared_by_the_names_of_channels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    for k in range(12):
+        dapi, gfp = rng.integers(190, 200, (24, 24)), rng.integers(0, 9, (24, 24))
+        for name, order in (("x", 1), ("y", -1)):  # a class for each order of the same pixels
+            planes = np.stack([dapi, gfp])[::order].astype(np.uint8)
+            write_channels(tmp_path / name / f"{k}.ome.tif", planes, ("DAPI", "GFP")[::order])
+    data = cs.open_dataset(tmp_path)
+    scan = scan_images(data)
+    sources = _sources(data, range(24), [*scan.readable()], ignore, Stop())
+    for source in ("border", "background"):
+        first, second = sources[source].reshape(2, 12, -1)
+        np.testing.assert_array_equal(first, second)

@@ -273,7 +273,7 @@ def test_a_picture_has_the_pixels_of_eight_bit_images_and_all_channels_as_the_da
     dataset = app.open(tmp_path / "stacks", is_labeled=False)
     where = f"lists/{dataset['id']}/rows/{rows_at(app, dataset, 0)}/overview"
     assert [(channel.min(), channel.max()) for channel in np.moveaxis(picture(app, where), 2, 0)] == [(0, 255)] * 3
-    shown = [{"color": color, "low": 0.0, "high": 3_000.0} for color in ("0000ff", "00ff00", "ff0000")]
+    shown = [{"name": "", "color": color, "low": 0.0, "high": 3_000.0} for color in ("0000ff", "00ff00", "ff0000")]
     shown[1]["is_visible"] = False
     app.send("PATCH", f"datasets/{dataset['id']}", {"display": shown})
     red, green, blue = np.moveaxis(picture(app, where, z=1), 2, 0)

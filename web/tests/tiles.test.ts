@@ -50,10 +50,18 @@ test('the address of a tile states the visible channels with colors and limits',
   expect(displayText([])).toBe('');
 });
 
-test('changes of channels are applied, unless the image has other channels', () => {
-  const two = image([channel(), channel()]);
-  expect(changedChannels(two, [{}, { low: 50, is_visible: false }]).map(({ low }) => low)).toEqual([10, 50]);
-  expect(changedChannels(image([channel()]), [{}, { low: 50 }])[0]!.low).toBe(10);
+test('changes belong to channels by name, and are ignored by images with other channels', () => {
+  const [dapi, gfp] = [channel(), channel({ name: 'GFP' })];
+  const changes = [{ name: 'DAPI' }, { name: 'gfp', low: 50, is_visible: false }];
+  const lows = (...channels: ViewedChannel[]) =>
+    changedChannels(image(channels), changes).map(({ low }) => low);
+  expect(lows(dapi, gfp)).toEqual([10, 50]);
+  expect(lows(gfp, dapi)).toEqual([50, 10]);
+  for (const others of [[gfp], [gfp, channel({ name: 'RFP' })], [channel({ name: '' }), channel({ name: '' })]])
+    expect(lows(...others)).toEqual(others.map(() => 10));
+  const unnamed = [channel({ name: '' }), channel({ name: '' })];
+  expect(changedChannels(image(unnamed), [{ name: '' }, { name: '', low: 50 }])[1]!.low).toBe(50);
+  expect(storedChannels([gfp])[0]!.name).toBe('GFP');
 });
 
 test('limits that nobody changed are stored as automatic', () => {

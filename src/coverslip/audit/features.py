@@ -14,7 +14,7 @@ from coverslip.counts import count_groups
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import dataset_names, one_line
-from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.pixels import DecodedPixels, PixelKeys
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.engines import Features, embed
 from coverslip.errors import BadDataset
@@ -72,7 +72,7 @@ class FeatureExtractor:
         decoded = DecodedPixels(data, scan, self.preprocessing)
         with embed(
             self.network,
-            digests,
+            PixelKeys(data, scan, positions, self.preprocessing),
             lambda indices: decoded([positions[i] for i in indices]),
             preprocessing=self.preprocessing.model_dump(mode="json"),
             tta=self.tta,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from coverslip.audit.near_duplicates import with_recorded_near_duplicates
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.pixels import DecodedPixels, PixelKeys
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.datasets.splits.folding import inner_folds
 from coverslip.engines import embed
@@ -258,7 +258,7 @@ def _cross_fitted(
     network, _ = initial_network(images, card.preprocessing, recipe, None)
     with embed(
         network,
-        [fact.pixel_hash for p in positions if isinstance(fact := scan.facts[p], PixelFacts)],
+        PixelKeys(data, scan, positions, card.preprocessing),
         lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),
         tta=recipe.n_views,

@@ -216,7 +216,7 @@ def read(
         raise usage_error("usage-read-plan", hint="--region", name="region") from error
     pixels = read_pixels(file, plan)
     size = pixels.pixel_size_um
-    write_tiff(out, pixels.array, size)
+    write_tiff(out, pixels)
     height, width, n_channels = pixels.array.shape
     line = text(
         "command-read",

@@ -119,9 +119,11 @@ def _finder_settings(settings: "Sequence[str]") -> "FinderSettings | None":
     if not settings:
         return None
     pairs = [setting.partition("=") for setting in settings]
+    values = {key.strip(): value.strip() for key, _, value in pairs}
     keys = ", ".join(FinderSettings.model_fields)
     try:
-        return FinderSettings.model_validate({key.strip(): value.strip() for key, _, value in pairs})
+        channel = {"channel": int(values["channel"])} if values.get("channel", "").isdecimal() else {}
+        return FinderSettings.model_validate({**values, **channel})
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"]))
         reason = error.errors()[0]["msg"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,7 @@ from coverslip.images.preprocessing import (
     PreprocessedImage,
     Preprocessing,
     Rescaling,
+    key_in_order,
     pixel_hash,
     preprocess,
     preprocess_image,
@@ -159,6 +161,37 @@ def _rescaled(
     return rescaled(record.path, replace(record, plan=around).read(fields).array, size), size
 
 
+@dataclass(frozen=True, slots=True)
+class PixelKeys(Sequence[str]):
+    """Hashes by which preprocessed images and their features are stored, which take no memory.
+
+    They are hashes of the pixels, except where channels are reordered: images with equal hashes can then differ.
+    """
+
+    dataset: Dataset
+    scan: Scan
+    positions: Sequence[int]  # of readable images
+    preprocessing: Preprocessing
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @overload
+    def __getitem__(self, k: int) -> str: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> list[str]: ...
+
+    def __getitem__(self, k: int | slice) -> str | list[str]:
+        if isinstance(k, slice):
+            return [self._key(i) for i in self.positions[k]]
+        return self._key(self.positions[k])
+
+    def _key(self, position: int) -> str:
+        are_chosen = self.dataset.records[position].plan.channels is not None
+        return key_in_order(_facts(self.scan, position), self.preprocessing.channel_names, are_chosen=are_chosen)
+
+
 class DecodedPixels:
     """Preprocessed pixels by position in a dataset, decoded at each request: for one pass over the images."""
 
@@ -179,7 +212,10 @@ class DecodedPixels:
             UnreadableImage: an image changed since it was scanned.
         """
         pixels = []
-        records, hashes = [self._dataset.records[i] for i in positions], [_digest(self._scan, i) for i in positions]
+        records, hashes = (
+            [self._dataset.records[i] for i in positions],
+            [_facts(self._scan, i).pixel_hash for i in positions],
+        )
         for image in read_preprocessed(records, self._preprocessing, hashes=hashes, fields=self._fields):
             if isinstance(image, UnreadableImage):
                 raise image
@@ -216,6 +252,7 @@ class PixelCache:
         """
         self._dataset, self._scan, self._preprocessing, self._stop = dataset, scan, preprocessing, stop
         self._fields = Fields(max_bytes=_FIELD_BYTES)
+        self._keys = PixelKeys(dataset, scan, range(len(dataset)), preprocessing)
         self._store_positions: dict[int, int] = {}
         self._lock = threading.Lock()
         self._store = _open_store(preprocessing, lambda error: emit(Noted.of(unusable_note(error))))
@@ -244,7 +281,7 @@ class PixelCache:
         for start in range(0, len(positions), _N_AT_ONCE):
             block = positions[start : start + _N_AT_ONCE]
             facts = self._scan.readable(block)
-            places = self._store.positions([fact.pixel_hash for fact in facts])
+            places = self._store.positions([self._keys[i] for i in block])
             places[[not (is_decoded and is_decoded[i]) for i in block]] = -1
             stored = iter(self._store.read(places[places >= 0]))
             missing = [self._dataset.records[i] for i, place in zip(block, places, strict=True) if place < 0]
@@ -263,18 +300,21 @@ class PixelCache:
         unknown = [i for i in positions if i not in self._store_positions]
         if not unknown:
             return
-        digests = [_digest(self._scan, i) for i in unknown]
-        places = self._store.positions(digests)
-        missing = {digest: i for digest, i, place in zip(digests, unknown, places, strict=True) if place < 0}
+        keys = [self._keys[i] for i in unknown]
+        places = self._store.positions(keys)
+        missing = {key: i for key, i, place in zip(keys, unknown, places, strict=True) if place < 0}
         if missing:
             self._decode(by_field(self._dataset.records, list(missing.values())), fields, emit)
-            places = self._store.positions(digests)
+            places = self._store.positions(keys)
         self._store_positions.update(zip(unknown, places.tolist(), strict=True))
 
     def _decode(self, missing: Sequence[int], fields: Fields, emit: Emit) -> None:
         started = time.monotonic()
         batch: list[Pixels] = []
-        records, digests = [self._dataset.records[i] for i in missing], [_digest(self._scan, i) for i in missing]
+        records, digests = (
+            [self._dataset.records[i] for i in missing],
+            [_facts(self._scan, i).pixel_hash for i in missing],
+        )
         images = read_preprocessed(records, self._preprocessing, hashes=digests, fields=fields)
         for done, image in enumerate(images, start=1):
             if isinstance(image, UnreadableImage):
@@ -282,7 +322,7 @@ class PixelCache:
             batch.append(image.pixels)
             if len(batch) == _N_AT_ONCE or done == len(missing):
                 first = done - len(batch)
-                self._store.add(digests[first:done], np.stack(batch))
+                self._store.add([self._keys[i] for i in missing[first:done]], np.stack(batch))
                 batch.clear()
                 self._stop.check()
                 seconds = time.monotonic() - started
@@ -387,8 +427,8 @@ def _open_store(preprocessing: Preprocessing, on_failure: Callable[[OSError | sq
     return ArrayStore(PREPROCESSED, made_by, shape, preprocessing.depth, on_failure)
 
 
-def _digest(scan: Scan, position: int) -> str:
+def _facts(scan: Scan, position: int) -> PixelFacts:
     facts = scan.facts[position]
     if isinstance(facts, Unreadable):
         raise ValueError(f"image {position} could not be read: {facts.reason}")
-    return facts.pixel_hash
+    return facts

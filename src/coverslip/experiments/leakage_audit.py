@@ -17,12 +17,12 @@ from coverslip.audit.shortcuts import (
     signal_of,
 )
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.pixels import DecodedPixels
+from coverslip.datasets.pixels import DecodedPixels, PixelKeys
 from coverslip.datasets.quality.related_images import connected_components, exclusion_reasons
 from coverslip.datasets.quality.scanning import Scan, SignalSource
 from coverslip.engines import embed
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.images.preprocessing import PixelFacts, effective_channels
+from coverslip.images.preprocessing import PixelFacts, effective_channels, in_order, usual_orders
 from coverslip.machine import n_cores
 from coverslip.models.networks import create_network
 from coverslip.runs.recipe import Recipe
@@ -112,7 +112,7 @@ def _features(
     decoded = DecodedPixels(data, scan, preprocessing)
     with embed(
         network,
-        [fact.pixel_hash for fact in facts],
+        PixelKeys(data, scan, positions, preprocessing),
         lambda rows: decoded([positions[i] for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),
         tta=1,
@@ -126,11 +126,11 @@ def _sources(
     data: Dataset, positions: Sequence[int], facts: Sequence[PixelFacts], emit: Emit, stop: Stop
 ) -> dict[SignalSource, Singles]:
     """Return (n, d) features by source that should not predict the class."""
-    n_channels = max(fact.n_channels for fact in facts)
+    n_channels, orders = max(fact.n_channels for fact in facts), usual_orders(fact.channel_names for fact in facts)
 
     def read(position: int) -> tuple[Singles, Singles, dict[str, str]]:
         stop.check()
-        array = effective_channels(data.records[position].read().array)
+        array = effective_channels(in_order(data.records[position].read(), orders))
         top = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1.0
         image = (array / np.float32(top)).astype(np.float32)
         if image.shape[2] != n_channels:  # gray among color

@@ -234,7 +234,7 @@ def deliver_refitted(
     try:
         with PixelCache(split_data.data, split_data.scan, (), preprocessing, stop=context.stop) as pixels:
             images = split_data.training_images(pixels, recipe)
-            task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
+            task = TrainingTask(images, split_data.pixel_keys(preprocessing), preprocessing, recipe, context)
             head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index, stage.shrinkage)
     except UnreadableImage as error:  # changed during the training
         context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.message)))

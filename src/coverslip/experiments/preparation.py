@@ -24,7 +24,7 @@ from coverslip.datasets.splits.folding import check_no_split
 from coverslip.datasets.splits.splitting import check_class_names, check_groups
 from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage
 from coverslip.events import Emit, Noted, ignore
-from coverslip.images.preprocessing import PixelFacts
+from coverslip.images.preprocessing import PixelFacts, normalized_names
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.messages import AllowLeakage, Note, Set, duration, note, text
@@ -290,7 +290,7 @@ def write_copies(data: Dataset, recipe: Recipe, run: Run, *, emit: Emit = ignore
 
 
 def _with_copies(data: Dataset, recipe: Recipe) -> Iterator[ImageRecord]:
-    n_channels = 1
+    n_channels, orders = 1, dict[tuple[str, ...], tuple[str, ...]]()
     for record in data.records:
         yield record
         if not data.has_class(record):
@@ -299,7 +299,11 @@ def _with_copies(data: Dataset, recipe: Recipe) -> Iterator[ImageRecord]:
             pixels = record.read()
         except UnreadableImage:  # reported by the scan
             continue
-        array = pixels.array
+        array, names = pixels.array, normalized_names(pixels.channel_names)
+        if orders.setdefault(tuple(sorted(names)), names) != names:  # copies have no names
+            raise BadRecipe(
+                "copies-of-mixed-channels", faults=[("split.copies", text("copies-of-mixed-channels.fault"))]
+            )
         if array.shape[2] > 1:
             n_channels = array.shape[2]
             check_color_changes(n_channels, recipe)

@@ -1,7 +1,7 @@
 """The images of each set of a split, and the fit of a network to them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.datasets.index.records import Dataset
-from coverslip.datasets.pixels import DecodedPixels, PixelCache, fits_cache
+from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelKeys, fits_cache
 from coverslip.datasets.quality.scanning import PixelHashes, Scan
 from coverslip.datasets.splits.folding import Folds, cap_training, inner_folds
 from coverslip.datasets.splits.splitting import Split, trained_classes
@@ -49,6 +49,10 @@ class SplitData:
     def pixel_hashes(self, positions: Sequence[int]) -> Sequence[str]:
         """Return the pixel hashes of the images at these positions."""
         return PixelHashes(self.scan.readable(positions))
+
+    def pixel_keys(self, preprocessing: Preprocessing) -> Callable[[Sequence[int]], PixelKeys]:
+        """Return a function from positions of images to hashes by which their pixels and features are stored."""
+        return partial(PixelKeys, self.data, self.scan, preprocessing=preprocessing)
 
     def selecting(self, recipe: Recipe) -> Ints:
         """Return the positions of the images that select the epoch: of the validation set, unless the recipe differs.
@@ -183,7 +187,7 @@ def fit_network(
         initial = initial_classifier(recipe.init, split_data.classes, offers_head=hashes.is_complete and not shared)
     with _preprocessed_pixels(split_data, preprocessing, recipe, context) as pixels:
         images = split_data.training_images(pixels, recipe)
-        task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, context)
+        task = TrainingTask(images, split_data.pixel_keys(preprocessing), preprocessing, recipe, context)
         on_features = on_features or ignore_features
         if choices is not None:
             fold_index = fold_indices_of(split_data.train.tolist())

@@ -7,8 +7,10 @@ import numpy as np
 from PIL import Image, ImageFont
 
 from coverslip.files import atomic_write
+from coverslip.images.composites import channel_colors, composite, first_visible
 from coverslip.images.preprocessing import Scaling, rescale, resized, scaling_limits
 from coverslip.images.reader import Array
+from coverslip.images.reading import Pixels
 
 _UM_PER_CM = 1e4
 
@@ -18,6 +20,20 @@ def as_webp(small: Array) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(small if small.shape[2] == 3 else small[..., 0]).save(buffer, "WEBP", quality=85)
     return buffer.getvalue()
+
+
+def small_picture_of(image: Pixels, side_px: int) -> Array:
+    """Return (height, width, 1 or 3) uint8 of a decoded image, the longer side at most `side_px`.
+
+    Several channels with names are added up in the colors of their names, so that files of any order look alike. Other
+    images: see `small_pixels`.
+    """
+    names = image.channel_names
+    if len(names) == 1 or len(names) != image.array.shape[2]:
+        return small_pixels(image.array, side_px)
+    visible, colors = first_visible(names), channel_colors(names)
+    channels = [small_pixels(image.array[..., k : k + 1], side_px)[..., 0] for k in visible]
+    return composite(channels, [colors[k] for k in visible], [(0.0, 255.0)] * len(visible))
 
 
 def small_pixels(array: Array, side_px: int) -> Array:
@@ -59,20 +75,35 @@ def fit_caption(caption: str, font: ImageFont.FreeTypeFont, width_px: int) -> st
     return f"{caption}…"
 
 
-def write_tiff(path: Path, array: Array, pixel_size_um: tuple[float, float] | None = None) -> None:
-    """Write (H, W, C) pixels, with three channels of 8 bit as color, and the size of a pixel if it is known.
+def write_tiff(path: Path, image: Pixels) -> None:
+    """Write the pixels of an image, with three channels of 8 bit as color unless they have names.
+
+    The size of a pixel is written if it is known, and names of channels as OME metadata.
 
     Raises:
         OSError: the file cannot be written.
     """
     from tifffile import imwrite
 
-    resolution = None if pixel_size_um is None else (_UM_PER_CM / pixel_size_um[0], _UM_PER_CM / pixel_size_um[1])
+    array, size, names = image.array, image.pixel_size_um, image.channel_names
+    resolution = None if size is None else (_UM_PER_CM / size[0], _UM_PER_CM / size[1])
     unit = "NONE" if resolution is None else "CENTIMETER"
     with atomic_write(path) as part:
-        if array.shape[2] == 3 and array.dtype.itemsize == 1:
+        if array.shape[2] == 3 and array.dtype.itemsize == 1 and not names:
             imwrite(part, array, photometric="rgb", resolution=resolution, resolutionunit=unit)
-        else:
-            planes = array.transpose(2, 0, 1) if array.shape[2] > 1 else array[..., 0]
-            about = {"axes": "CYX" if array.shape[2] > 1 else "YX"}
-            imwrite(part, planes, photometric="minisblack", metadata=about, resolution=resolution, resolutionunit=unit)
+            return
+        planes = array.transpose(2, 0, 1) if array.shape[2] > 1 else array[..., 0]
+        about: dict[str, object] = {"axes": "CYX" if array.shape[2] > 1 else "YX"}
+        if names:
+            about |= {"Channel": {"Name": list(names)}}
+            if size is not None:
+                about |= {f"PhysicalSize{axis}": um for axis, um in zip("XY", size, strict=True)}
+        imwrite(
+            part,
+            planes,
+            ome=bool(names),
+            photometric="minisblack",
+            metadata=about,
+            resolution=resolution,
+            resolutionunit=unit,
+        )

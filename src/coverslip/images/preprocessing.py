@@ -6,6 +6,7 @@ amount of DNA) stay comparable. Scaling each image by its own range would lose t
 """
 
 import hashlib
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,10 +105,32 @@ def pixel_hash(image: Pixels) -> str:
     names are hashed in the alphabetical order of the names, unless channels were chosen, because equal pixels are
     different images if other stains are meant.
     """
-    return _hash(effective_channels(_by_name(image, [sorted(normalized_names(image.channel_names))])))
+    return _hash(effective_channels(in_order(image, [sorted(normalized_names(image.channel_names))])))
 
 
-def _by_name(image: Pixels, orders: Iterable[Sequence[str]]) -> Array:
+def key_in_order(facts: PixelFacts, orders: Iterable[Sequence[str]], *, are_chosen: bool) -> str:
+    """Return a hash (128 bit) of the pixels with the channels as a network with these orders sees them.
+
+    It is the hash of the pixels, unless the network sees the channels in another order than that of the hash.
+
+    Args:
+        facts: of the image.
+        orders: of the names of channels, from `Preprocessing.channel_names`.
+        are_chosen: whether channels were chosen, whose order is then meant.
+    """
+    names = facts.channel_names
+    if are_chosen or not names:
+        return facts.pixel_hash
+    hashed, seen = (
+        channel_order(names, each) or tuple(range(len(names))) for each in ([sorted(normalized_names(names))], orders)
+    )
+    if hashed == seen:
+        return facts.pixel_hash
+    positions = [hashed.index(channel) for channel in seen]
+    return hashlib.sha256(f"{facts.pixel_hash} {positions}".encode()).hexdigest()[:32]
+
+
+def in_order(image: Pixels, orders: Iterable[Sequence[str]]) -> Array:
     """Return the pixels with the channels in the one of these orders that has the same names, unless chosen."""
     names, array = image.channel_names, image.array
     if image.has_chosen_channels or len(names) != array.shape[2]:
@@ -295,6 +318,14 @@ def normalized_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip().casefold() for name in names)
 
 
+def are_numbers(names: Sequence[str]) -> bool:
+    """Return whether names only count the channels, from 0 or 1."""
+    matches = [re.fullmatch(r"(.*?)(\d{1,4})", name) for name in names]
+    numbers = [int(match[2]) for match in matches if match is not None]
+    is_one_word = len({match and match[1] for match in matches}) == 1
+    return is_one_word and numbers in (list(range(len(names))), list(range(1, len(names) + 1)))
+
+
 def usual_orders(names_of_images: Iterable[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
     """Return the most frequent order of each set of names of channels; nothing if there are too many sets.
 
@@ -306,6 +337,12 @@ def usual_orders(names_of_images: Iterable[tuple[str, ...]]) -> tuple[tuple[str,
         if names:
             usual.setdefault(tuple(sorted(normalized_names(names))), names)
     return tuple(sorted(usual.values())) if len(usual) <= _MOST_NAMINGS else ()
+
+
+def in_orders(names: Sequence[str], orders: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the one of these orders with the same names; without one, the names as they are."""
+    plain = sorted(normalized_names(names))
+    return next((order for order in orders if sorted(normalized_names(order)) == plain), tuple(names))
 
 
 def channel_order(names: Sequence[str], orders: Iterable[Sequence[str]]) -> tuple[int, ...] | None:
@@ -441,7 +478,7 @@ def preprocess_image(image: Pixels, preprocessing: Preprocessing, *, is_hashed: 
     Raises:
         UnreadableImage: as of `preprocess`.
     """
-    array = _by_name(image, preprocessing.channel_names)
+    array = in_order(image, preprocessing.channel_names)
     height, width = array.shape[:2]
     return PreprocessedImage(
         preprocess(array, preprocessing),

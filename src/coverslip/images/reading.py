@@ -236,13 +236,13 @@ def _read_planes(path: Path, source: OpenImage, plan: ReadPlan, file_format: str
     return _cut(path, pixels, region, size, window, max_bytes)
 
 
-_LONGEST_NAME = 200  # of a channel; longer texts are no names
+LONGEST_CHANNEL_NAME = 200  # of a channel; longer texts are no names
 
 
 def _channel_names(series: Series, channels: tuple[int, ...] | None) -> tuple[str, ...]:
     """Return the names of the selected channels; nothing unless the series names each of its channels."""
     names = tuple(name.strip() for name in series.channels)
-    if len(names) != series.n_channels or not all(0 < len(name) <= _LONGEST_NAME for name in names):
+    if len(names) != series.n_channels or not all(0 < len(name) <= LONGEST_CHANNEL_NAME for name in names):
         return ()
     return names if channels is None else tuple(names[number] for number in channels)
 

@@ -3,7 +3,6 @@
 Images that are listed several times: each is computed once, and has a row each time that it is listed.
 """
 
-import re
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +17,13 @@ from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.evaluation.ood import more_than_expected
 from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
 from coverslip.evaluation.results import Metric
-from coverslip.images.preprocessing import PreprocessedImage, Preprocessing, channel_order, normalized_names
+from coverslip.images.preprocessing import (
+    PreprocessedImage,
+    Preprocessing,
+    are_numbers,
+    channel_order,
+    normalized_names,
+)
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
 from coverslip.messages import Message, Note, Rescale, Set, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
@@ -192,7 +197,7 @@ def refuse_other_channels(record: ImageRecord, names: Sequence[str], preprocessi
     order = channel_order(names, trained)
     if order is not None and record.plan.channels is None:
         return
-    if order is None and any(_are_numbers(normalized_names(each)) for each in (names, *trained)):
+    if order is None and any(are_numbers(normalized_names(each)) for each in (names, *trained)):
         return
     choice = list(names) if order is None else [names[k] for k in order]
     raise BadDataset(
@@ -202,14 +207,6 @@ def refuse_other_channels(record: ImageRecord, names: Sequence[str], preprocessi
         names=_listed(names),
         trained=_listed(trained[0]),
     )
-
-
-def _are_numbers(names: Sequence[str]) -> bool:
-    """Return whether names only count the channels, from 0 or 1."""
-    matches = [re.fullmatch(r"(.*?)(\d{1,4})", name) for name in names]
-    numbers = [int(match[2]) for match in matches if match is not None]
-    is_one_word = len({match and match[1] for match in matches}) == 1
-    return is_one_word and numbers in (list(range(len(names))), list(range(1, len(names) + 1)))
 
 
 def _listed(names: Sequence[str]) -> str:

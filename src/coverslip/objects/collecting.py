@@ -16,6 +16,7 @@ from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.images.decoding import read_pixels
 from coverslip.images.formats import is_image_folder
+from coverslip.images.preprocessing import channel_order, usual_orders
 from coverslip.images.reader import ReadPlan, pixel_side
 from coverslip.messages import Note, note, text
 from coverslip.objects.fields import FieldNames, FieldObjects, PointSize, list_fields
@@ -204,6 +205,19 @@ def _has_background_as_object(labels: Array) -> bool:
     return any(int((labels == label).sum()) * 4 >= labels.size for label in at_all_edges)
 
 
+def _check_order_of_channels(fields: Sequence[FieldImage], settings: FinderSettings) -> None:
+    """Check that a channel is named, or that all files give their channels the same order.
+
+    Raises:
+        BadDataset: files name the same channels in several orders, so that a number is another channel in each.
+    """
+    orders = usual_orders(field.channels for field in fields)
+    other = next((field for field in fields if channel_order(field.channels, orders) is not None), None)
+    if other is not None and not isinstance(settings.channel, str):
+        names = ", ".join(f"'{one_line(name, 40)}'" for name in other.channels)
+        raise BadDataset("finder-channel-order", file=other.path, names=names)
+
+
 def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, emit: Emit) -> Objects:
     """Return the objects that a finder finds in each field, at each time point, in the maximum over z-planes.
 
@@ -216,9 +230,11 @@ def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, 
         emit: receives progress and notes.
 
     Raises:
-        BadDataset: no field can be read, or there are no objects.
+        BadDataset: no field can be read, there are no objects, or files name channels in several orders and none is
+            selected by its name.
         CoverslipError: the finder does not exist, or it failed.
     """
+    _check_order_of_channels(names.fields, settings)
     builder, report = ObjectsBuilder(), progress_reporter(emit, "finding-objects", "megapixels")
     n_pixels, n_done = sum(each.n_times * each.width * each.height for each in names.fields), 0
     warnings: dict[str, tuple[Note, list[str]]] = {}
@@ -235,7 +251,8 @@ def objects_of_finder(names: FieldNames, finder: str, settings: FinderSettings, 
                 plan = ReadPlan(series=each.series or 0, t=t, z="max" if each.n_z > 1 else 0)
                 pixels = read_pixels(each.path, plan).array
                 size = None if each.pixel_size_um is None else pixel_side(each.pixel_size_um)
-                result = find_with(finder, pixels, settings, size, report_pixels)
+                of_field = settings.of_field(each.path, each.channels)
+                result = find_with(finder, pixels, of_field, size, report_pixels)
                 n_done += n_of_plane
                 for warning in result.warnings:
                     warnings.setdefault(warning.code, (warning, []))[1].append(each.name)

@@ -18,7 +18,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.events import Emit, Noted, OnProgress
 from coverslip.files import ReadyCell, atomic_write, write_csv
-from coverslip.images.decoding import Fields, describe_image, read_pixels
+from coverslip.images.decoding import Fields, read_pixels
 from coverslip.images.reader import CropMargin, ReadPlan, ZPlane
 from coverslip.images.reading import Pixels
 from coverslip.messages import Note, note
@@ -546,7 +546,7 @@ def write_crops(
     bounds = np.cumsum([0, *objects.n_of_field]).tolist()
     n_faults = 0
     for number, field in enumerate(objects.fields):
-        planes, channels, names = Fields(), _channel_names(field), set[str]()
+        planes, names = Fields(), set[str]()
         for position in range(bounds[number], bounds[number + 1]):
             plan = choices.plan(objects, position, field.series)
             name = _unused(_crop_name(objects, position), names)
@@ -567,7 +567,7 @@ def write_crops(
             if choices.mask_neighbors:
                 of_neighbors, is_object = _masks(objects, position, bounds[number], bounds[number + 1], region)
                 array = _without_neighbors(array, of_neighbors, is_object)
-            _write_ome(file, array, pixels, objects.image_id(position), channels, field)
+            _write_ome(file, array, pixels, objects.image_id(position), field)
             files.append(file)
             place = name_as_text(file.relative_to(out).as_posix())
             rows.append((place, *_object_cells(objects, position, region), *prediction_cells(predicted, position)))
@@ -575,13 +575,6 @@ def write_crops(
         emit(Noted.of(note("more-crops-not-written", level="warning", n_objects=n_faults - _MOST_NOTES)))
     report(len(objects), len(objects))
     return [*files, write_csv(out / "crops.csv", (*_CROP_COLUMNS, *_PREDICTION_COLUMNS), rows)]
-
-
-def _channel_names(field: FieldImage) -> tuple[str, ...]:
-    try:
-        return describe_image(field.path)[field.series or 0].channels
-    except (UnreadableImage, IndexError):
-        return ()
 
 
 def _crop_name(objects: Objects, position: int) -> str:
@@ -643,18 +636,18 @@ def _masks(objects: Objects, position: int, first: int, end: int, region: Sequen
     return mask_of(near), mask_of([position])
 
 
-def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, channels: Sequence[str], field: FieldImage) -> None:
+def _write_ome(file: Path, array: Array, pixels: Pixels, name: str, field: FieldImage) -> None:
     """Write (H, W, C) pixels. Three channels of 8 bit without names are colors."""
     from tifffile import imwrite
 
-    n_channels = array.shape[2]
-    is_color = n_channels == 3 and array.dtype.itemsize == 1 and not channels
+    channels = pixels.channel_names
+    is_color = array.shape[2] == 3 and array.dtype.itemsize == 1 and not channels
     metadata: dict[str, object] = {"axes": "YXS" if is_color else "CYX", "Name": one_line(name, 200)}
     size = field.pixel_size_um or pixels.pixel_size_um
     if size is not None:
         metadata |= {"PhysicalSizeX": size[0], "PhysicalSizeXUnit": "µm"}
         metadata |= {"PhysicalSizeY": size[1], "PhysicalSizeYUnit": "µm"}
-    if len(channels) == n_channels and not is_color:
+    if channels:
         metadata["Channel"] = {"Name": list(map(one_line, channels))}
     with atomic_write(file) as part:
         imwrite(

@@ -22,9 +22,10 @@ distance.
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
@@ -34,6 +35,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress
+from coverslip.images.reader import Channel
+from coverslip.images.reading import channel_numbers
 from coverslip.machine import n_cores
 from coverslip.messages import Note, note
 
@@ -93,8 +96,19 @@ class FinderSettings(DocumentedFields, BaseModel):
     """Standard deviation of the Gaussian filter in pixels."""
     split: bool = True
     """Whether to divide touching objects."""
-    channel: int | None = Field(default=None, ge=0)
-    """Channel to search, from 0. Empty: the luminance of a color image."""
+    channel: Channel | None = None
+    """Channel to search: its number from 0, or its name in the files. Empty: the luminance of a color image."""
+
+    def of_field(self, path: Path, names: Sequence[str]) -> Self:
+        """Return the settings with the number of the channel in a field whose channels have these names.
+
+        Raises:
+            UnreadableImage: no channel has the name.
+        """
+        if self.channel is None:
+            return self
+        (number,) = channel_numbers(path, (self.channel,), names)
+        return self.model_copy(update={"channel": number})
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +178,13 @@ class _Field:
     span: float  # 0: all pixels are equal, or none is finite
 
     @classmethod
-    def of(cls, pixels: NDArray[np.generic], channel: int | None) -> Self:
+    def of(cls, pixels: NDArray[np.generic], channel: Channel | None) -> Self:
         pixels = np.asarray(pixels)
         if pixels.ndim not in (2, 3) or 0 in pixels.shape or pixels.dtype.kind not in "biuf":
             raise CoverslipError("finder-no-image", shape=str(pixels.shape), dtype=str(pixels.dtype))
         pixels = pixels if pixels.ndim == 3 else pixels[..., None]
         n_channels = pixels.shape[2]
-        if channel is not None and channel >= n_channels:
+        if isinstance(channel, str) or (channel is not None and not 0 <= channel < n_channels):
             raise CoverslipError("finder-no-channel", channel=channel, n_channels=n_channels)
         if channel is not None:
             pixels = pixels[..., channel : channel + 1]

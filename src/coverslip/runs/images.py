@@ -23,7 +23,7 @@ from coverslip.errors import BadRun, CoverslipError, UnreadableImage
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.files import atomic_write, resolved_path, stated_paths
 from coverslip.images.decoding import read_pixels
-from coverslip.images.output import small_pixels
+from coverslip.images.output import small_picture_of
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, PixelSize, ReadPlan, box_center
 from coverslip.images.reading import pixels_in_memory
@@ -479,7 +479,7 @@ class ImageLookup:
         except CoverslipError:
             return None
         height, width = pixels.array.shape[:2]
-        return Picture(width, height, pixels.pixel_size_um, small_pixels(pixels.array, PICTURE_PX))
+        return Picture(width, height, pixels.pixel_size_um, small_picture_of(pixels, PICTURE_PX))
 
     def domains(self) -> dict[str, str]:
         """Return the domain of each image that is still available, by its id."""

@@ -15,13 +15,15 @@ from coverslip.images.preprocessing import (
     Preprocessing,
     Scaling,
     channel_order,
+    in_orders,
     learn_scaling,
     usual_orders,
 )
 from coverslip.messages import Note, Set, note
 from coverslip.models import model_info
+from coverslip.runs.classifier import card_of, find_classifier
 from coverslip.runs.images import plan_of
-from coverslip.runs.recipe import Recipe
+from coverslip.runs.recipe import FromRun, Recipe
 
 _CANVAS_SHARE = 0.99  # of training images that fit; a single uncropped field of view must not make all cells tiny
 
@@ -32,10 +34,14 @@ def learn_preprocessing(facts: Sequence[PixelFacts], recipe: Recipe) -> Preproce
     Raises:
         BadDataset: the images have different numbers of channels.
         BadRecipe: the recipe has changes of color, but the images are not in color.
+        BadClassifier: the earlier run of the initialization has no classifier, or a damaged one.
     """
     channels = _channels(facts)
     check_color_changes(channels, recipe)
     names = usual_orders(fact.channel_names for fact in facts)
+    if isinstance(recipe.init, FromRun):  # its weights belong to channels in its order
+        earlier = card_of(find_classifier(recipe.init.run)).preprocessing.channel_names
+        names = tuple(sorted(in_orders(each, earlier) for each in names))
     if names and plan_of(recipe).channels is None:
         facts = [_in_order(fact, names) for fact in facts]
     scaling = learn_scaling(facts, recipe.scaling, channels)

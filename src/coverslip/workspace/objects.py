@@ -473,8 +473,8 @@ def search_image(request: Json) -> Json:
     from coverslip.objects.finding import FinderSettings
     from coverslip.objects.outlines import trace_labels
 
-    pixels, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
-    settings = FinderSettings.model_validate(request["finder_settings"])
+    pixels, names, region, is_part, side_um = _field_pixels(request["path"], request["plan"])
+    settings = FinderSettings.model_validate(request["finder_settings"]).of_field(Path(request["path"]), names)
     objects = find_with(request["finder"], pixels, settings, request["pixel_size_um"] or side_um)
     traced = trace_labels(objects.labels)[1]
     outlines = replace(traced, xy=traced.xy + np.array(region[:2], np.float32))
@@ -492,8 +492,12 @@ def search_image(request: Json) -> Json:
 
 
 @lru_cache(maxsize=1)
-def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, int, int, int], bool, float | None]":
-    """Return the pixels of a field, or of its center; their region; whether it is a part; the side of a pixel in µm.
+def _field_pixels(
+    path: str, plan_text: str
+) -> "tuple[np.ndarray, tuple[str, ...], tuple[int, int, int, int], bool, float | None]":
+    """Return the pixels of a field, or of its center.
+
+    Also return the names of the channels, the region, whether it is a part, and the side of a pixel in µm.
 
     The pixels are those that `collect_objects` searches, at the time point of the image.
     """
@@ -510,7 +514,8 @@ def _field_pixels(path: str, plan_text: str) -> "tuple[np.ndarray, tuple[int, in
         series=plan.series, t=plan.t, z="max" if series.n_z > 1 else 0, region=region if is_part else None
     )
     size = series.pixel_size_at(0)
-    return read_pixels(file, of_field).array, region, is_part, None if size is None else pixel_side(size)
+    side_um = None if size is None else pixel_side(size)
+    return read_pixels(file, of_field).array, series.channels, region, is_part, side_um
 
 
 OBJECTS = register_function("objects", "coverslip.workspace.objects:collect", store_rows=_open_collected)

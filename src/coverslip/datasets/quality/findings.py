@@ -38,7 +38,14 @@ from coverslip.datasets.quality.scanning import (
     units_per_class,
 )
 from coverslip.documented_fields import DocumentedFields
-from coverslip.images.preprocessing import PixelFacts, channel_order, usual_orders
+from coverslip.images.preprocessing import (
+    PixelFacts,
+    are_numbers,
+    channel_order,
+    in_orders,
+    normalized_names,
+    usual_orders,
+)
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, pixel_side
 from coverslip.messages import (
     GroupBy,
@@ -272,6 +279,33 @@ def channel_orders(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
             names=one_line(", ".join(names), 80),
             usual=one_line(", ".join(usual), 80),
             are_chosen=are_chosen,
+        )
+
+
+def other_channels(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
+    """Find images whose files name other channels than most files: they are read by position.
+
+    Names that only count channels are no names. Of images without names, it is unknown which channels they show; they
+    are reported if files with names have several orders.
+    """
+    orders = usual_orders(fact.channel_names for fact in _readable(scan))
+    has_mixed_orders = any(channel_order(fact.channel_names, orders) is not None for fact in _readable(scan))
+    of_names: dict[tuple[str, ...], list[ImageRecord]] = defaultdict(list)
+    for record, fact in zip(dataset.records, scan.facts, strict=True):
+        if isinstance(fact, PixelFacts) and record.plan.channels is None:
+            names = () if are_numbers(normalized_names(fact.channel_names)) else in_orders(fact.channel_names, orders)
+            if names or (has_mixed_orders and fact.n_channels > 1):
+                of_names[names].append(record)
+    usual, *others = sorted(of_names, key=lambda names: (-len(of_names[names]), names)) or [()]
+    if others and orders:
+        images = [record for names in others for record in of_names[names]]
+        listed = (one_line(", ".join(names), 80) for names in (usual, *others) if names)
+        yield finding_case(
+            "finding-other-channels",
+            images=tuple((record.image_id,) for record in images),
+            n_images=len(images),
+            n_unnamed=len(of_names.get((), ())),
+            names="; ".join(listed),
         )
 
 
@@ -759,6 +793,7 @@ FINDINGS: Registry[FindingKind] = Registry(
         FindingKind("no-signal", "warning", no_signal),
         FindingKind("shortcut", "warning", shortcuts),
         FindingKind("channel-order", "warning", channel_orders),
+        FindingKind("other-channels", "warning", other_channels),
         FindingKind("mixed-pixel-sizes", "warning", mixed_pixel_sizes),
         FindingKind("slight-shortcut", "advice", slight_shortcuts),
         FindingKind("unlabeled", "advice", unlabeled),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from coverslip.datasets.index.records import Dataset, ImageRecord
-from coverslip.datasets.pixels import DecodedPixels, read_preprocessed
+from coverslip.datasets.pixels import DecodedPixels, PixelKeys, read_preprocessed
 from coverslip.datasets.quality.scanning import scan_images
 from coverslip.engines import Features, as_input, embed
 from coverslip.errors import CoverslipError, Stopped
@@ -83,7 +83,7 @@ class NearestTraining:
             self._features, _ = opened.enter_context(
                 embed(
                     network,
-                    self._digests,
+                    PixelKeys(data, scan, positions, card.preprocessing),
                     lambda rows: decoded([positions[i] for i in rows]),
                     preprocessing=card.preprocessing.model_dump(mode="json"),
                     tta=card.tta,

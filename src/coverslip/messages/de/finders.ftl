@@ -9,6 +9,9 @@ finder-no-channel = Es gibt keinen Kanal { $channel }: Das Gesichtsfeld hat { $n
     }, nummeriert ab 0
     .do = Wählen Sie einen anderen Kanal.
 
+finder-channel-order = Die Dateien enthalten dieselben Kanäle in verschiedener Reihenfolge, sodass eine Nummer in jeder einen anderen Kanal bezeichnet: hier { $names }
+    .do = Wählen Sie den Kanal nach seinem Namen.
+
 finder-no-pixel-size = Der Durchmesser ist in Mikrometern angegeben, aber die Pixelgröße des Gesichtsfelds ist unbekannt
     .do = Geben Sie die Pixelgröße an, oder geben Sie den Durchmesser in Pixeln an.
 

@@ -256,6 +256,17 @@ finding-channel-order = { $n_images ->
        *[false] Die Kanäle wurden nach ihren Namen geordnet: Falsche Namen vertauschen die Färbungen.
     }
 
+finding-other-channels = Dateien nennen verschiedene Kanäle: { $names }. { $n_images ->
+        [one] { $n_images } Bild weicht
+       *[other] { $n_images } Bilder weichen
+    } von den meisten ab{ $n_unnamed ->
+        [0] {""}
+       *[other] , { $n_unnamed } von allen ohne Namen
+    }. Ihre Kanäle werden nach ihrer Position gelesen, sodass eine Eingabe des Netzes mehrere Färbungen enthalten kann.
+    .title = Verschiedene Kanäle
+    .do = Wenn dies dieselben Färbungen mit anderen Namen sind, prüfen Sie, ob alle Dateien dieselbe Reihenfolge haben. Wählen Sie andernfalls die Kanäle für jedes Bild in einer Tabelle, oder schließen Sie die Bilder aus.
+    .limit = Dateien nannten verschiedene Kanäle, die nach ihrer Position gelesen wurden: Eine Eingabe des Klassifikators kann mehrere Färbungen enthalten.
+
 finding-mixed-pixel-sizes = Die Pixelgrößen unterscheiden sich um mehr als 10 % ({ $counts }). { $differs_by_class ->
         [true] Sie unterscheiden sich zwischen den Klassen (Mediane: { $classes }), sodass die Pixelgröße die Klasse verrät.
        *[false] Die Mediane der Klassen unterscheiden sich nicht so stark.

@@ -145,6 +145,10 @@ copies-of-planes = Kopien vor der Aufteilung brauchen einfache Bilder, und das R
     .do = Entfernen Sie images.series, images.t, images.z, images.channels, images.level, channel_files und crop_size, oder setzen Sie split.copies auf 0.
     .fault = braucht einfache Bilder, ohne Ebenen oder Kanäle
 
+copies-of-mixed-channels = Kopien vor der Aufteilung brauchen Dateien mit denselben Kanälen in einer Reihenfolge, denn Kopien haben keine Namen der Kanäle
+    .do = Schreiben Sie alle Dateien mit den Kanälen in einer Reihenfolge, oder setzen Sie split.copies auf 0.
+    .fault = braucht Dateien mit den Kanälen in einer Reihenfolge
+
 protocol-checkpoint-selection-set = Wie in manchen Publikationen wird die Epoche nach den Testbildern gewählt, sodass die Metriken zu hoch ausfallen.
 
 protocol-validation-copies = Wie in manchen Publikationen sind unter den Bildern, nach denen die Epoche gewählt wird, augmentierte Kopien.

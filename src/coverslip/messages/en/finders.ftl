@@ -9,6 +9,9 @@ finder-no-channel = There is no channel { $channel }: the field has { $n_channel
     }, numbered from 0
     .do = Select another channel.
 
+finder-channel-order = The files give the same channels different orders, so that a number is another channel in each: here { $names }
+    .do = Select the channel by its name.
+
 finder-no-pixel-size = The diameter is in micrometers, but the pixel size of the field is unknown
     .do = State the pixel size, or give the diameter in pixels.
 

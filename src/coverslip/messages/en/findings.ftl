@@ -253,6 +253,17 @@ finding-channel-order = { $n_images ->
        *[false] Channels were reordered by their names: wrong names exchange the stains.
     }
 
+finding-other-channels = Files name different channels: { $names }. { $n_images ->
+        [one] { $n_images } image differs
+       *[other] { $n_images } images differ
+    } from most images{ $n_unnamed ->
+        [0] {""}
+       *[other] , { $n_unnamed } of all without names
+    }. Their channels are read by position, so that one input of the network can contain several stains.
+    .title = Different channels
+    .do = If these are the same stains under different names, check that all files have the same order. Otherwise, choose the channels for each image in a table, or exclude the images.
+    .limit = Files named different channels, which were read by position: one input of the classifier can contain several stains.
+
 finding-mixed-pixel-sizes = Pixel sizes differ by more than 10% ({ $counts }). { $differs_by_class ->
         [true] They differ between classes (medians: { $classes }), so that the pixel size gives the class away.
        *[false] The medians of the classes do not differ that much.

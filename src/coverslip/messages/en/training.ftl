@@ -145,6 +145,10 @@ copies-of-planes = Copies before the split need plain images, and the recipe rea
     .do = Remove images.series, images.t, images.z, images.channels, images.level, channel_files and crop_size, or set split.copies to 0.
     .fault = needs plain images, without planes or channels
 
+copies-of-mixed-channels = Copies before the split need files that give the same channels one order, because copies have no names of channels
+    .do = Write all files with the channels in one order, or set split.copies to 0.
+    .fault = needs files with the channels in one order
+
 protocol-checkpoint-selection-set = As in some publications, the epoch is selected by the test images, so the metrics are too high.
 
 protocol-validation-copies = As in some publications, the images that select the epoch include augmented copies.

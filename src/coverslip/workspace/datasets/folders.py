@@ -32,7 +32,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, Conflict, CoverslipError, NotFound, TooLarge
 from coverslip.files import ArchiveLimits, open_archive, write_error
 from coverslip.images.formats import UnreadFormat, unread_formats, unread_suffixes
-from coverslip.images.output import small_pixels
+from coverslip.images.output import small_picture_of
 from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.state import DatasetState
 from coverslip.workspace.store.database import write_transaction
@@ -241,7 +241,7 @@ def preview_crops(workspace: Workspace, path: str, columns: Mapping[str, str], c
     cells: list[Image.Image] = []
     for record in (data.records[k] for k in indices):
         try:
-            pixels = small_pixels(workspace.read_image(record.path, record.plan).array, _CROP_PX)
+            pixels = small_picture_of(workspace.read_image(record.path, record.plan), _CROP_PX)
         except CoverslipError as error:
             failures.append(error)
             continue

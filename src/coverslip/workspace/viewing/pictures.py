@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, exists, select
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.images.decoding import Fields
-from coverslip.images.output import small_pixels
+from coverslip.images.output import small_picture_of
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reading import Pixels
 from coverslip.machine import n_cores
@@ -33,7 +33,7 @@ from coverslip.workspace.viewing.images import DatasetImages, PictureSource
 
 SIDES = (128, 256, 512)  # px of the longer side
 THUMBNAILS = Kind("app-thumbnails", bound_bytes=4 * 10**9)
-_VERSION = 3  # increases when thumbnails of the same image change
+_VERSION = 4  # increases when thumbnails of the same image change
 _QUALITY = 85
 _STORED_AT_ONCE = 256
 
@@ -103,7 +103,7 @@ class PictureWriter:
         self._lock = threading.Lock()
 
     def __call__(self, k: int, pixels: Pixels, facts: PixelFacts) -> None:
-        small = small_pixels(pixels.array, SIDES[0])
+        small = small_picture_of(pixels, SIDES[0])
         data = encode(as_image(small))
         full: dict[str, bytes] = {}
         with self._lock:
@@ -149,7 +149,7 @@ def _create(
         raise Stopped("pictures-not-needed")
     try:
         pixels = workspace.read_image(source.path, source.plan, fields)
-        return encode(as_image(small_pixels(pixels.array, side)))
+        return encode(as_image(small_picture_of(pixels, side)))
     except CoverslipError:
         return None
 

@@ -2,7 +2,6 @@
 
 import io
 import math
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coverslip.cache.stores import Kind, MemoryCache, RecordStore
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import NotFound, UnreadableImage
+from coverslip.images.composites import channel_colors, composite, first_visible
 from coverslip.images.decoding import describe_image
-from coverslip.images.preprocessing import intensity_range, resized
+from coverslip.images.preprocessing import channel_order, intensity_range, normalized_names, resized
 from coverslip.images.reader import MAX_BYTES, ReadPlan, Series
-from coverslip.images.reading import channel_numbers, crop_of
+from coverslip.images.reading import LONGEST_CHANNEL_NAME, channel_numbers, crop_of
 from coverslip.machine import n_cores
 from coverslip.runs.progress import Work
 from coverslip.workspace.store.rows import AnyRow, dataset_row
@@ -409,20 +409,6 @@ def _as_dtype(array: Array, dtype: np.dtype[Any]) -> Array:
 TILE_PX = 512
 _TILES_PER_BLOCK = BLOCK_PX // TILE_PX
 _QUALITY = 90
-_MOST_VISIBLE = 7  # channels that are shown at first, as in a composite of Fiji
-_COLORS = ("ff0000", "00ff00", "0000ff", "ffffff", "00ffff", "ff00ff", "ffff00")  # the order of Fiji
-_TWO_COLORS = ("ff00ff", "00ff00")  # magenta and green, which color-blind people distinguish
-# Colors of channels by words in their names; dyes have about the color of their emission.
-_NAMED_COLORS = (
-    (re.compile(r"^gr[ae]ys?$", re.I), "ffffff"),
-    (re.compile(r"^cyan$", re.I), "00ffff"),
-    (re.compile(r"^yellow$", re.I), "ffff00"),
-    (re.compile(r"^blue$|dapi|hoechst|405|bfp|cfp", re.I), "0000ff"),
-    (re.compile(r"^green$|fitc|gfp|488|yfp|cy2|fluo-?4", re.I), "00ff00"),
-    (re.compile(r"^red$|tritc|rfp|cherry|texas|tomato|rhod|cy3|5[56]\d|594", re.I), "ff0000"),
-    (re.compile(r"^magenta$|cy5|6[34]\d|far.?red", re.I), "ff00ff"),
-    (re.compile(r"\bmono\b|bright|\bbf\b|\bdic\b|phase|\btl\b|trans|\btd\b", re.I), "ffffff"),
-)
 _MARGIN = 0.25  # of the sliders beyond the values of an overview, which averages pixels
 
 Color = Annotated[str, Field(pattern=r"^[0-9a-f]{6}$", description="Red, green and blue as hexadecimal digits.")]
@@ -434,6 +420,8 @@ class ChannelDisplay(DocumentedFields, BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    name: Annotated[str, Field(max_length=LONGEST_CHANNEL_NAME)]
+    """The name in the files; empty: none. Images whose channels have other names are shown automatically."""
     color: Color
     low: Limit | None = None
     """Intensity shown black; null: automatic, for each image."""
@@ -513,7 +501,7 @@ def displays_of(text: str) -> dict[int, ChannelDisplay]:
     for part in filter(None, text.split(",")):
         number, color, *limits = part.split(":")
         low, high = map(float, limits) if limits else (None, None)
-        displays[int(number)] = ChannelDisplay.model_construct(color=color, low=low, high=high, is_visible=True)
+        displays[int(number)] = ChannelDisplay.model_construct(name="", color=color, low=low, high=high)
     return displays
 
 
@@ -644,15 +632,17 @@ def _part_of_block(x: int, y: int) -> tuple[slice, slice]:
 
 def _channels(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> list[ViewedChannel]:
     ranges, depth = channel_ranges(pyramid), depth_of_pyramid(pyramid)
-    names = pyramid.series.channels if len(pyramid.series.channels) == len(ranges) else ("",) * len(ranges)
-    colors = _default_colors(names)
-    visible = pyramid.chosen_channels or range(_MOST_VISIBLE)
+    names = tuple(name[:LONGEST_CHANNEL_NAME] for name in pyramid.series.channels)
+    names = names if len(names) == len(ranges) else ("",) * len(ranges)
+    colors = channel_colors(names)
+    visible = pyramid.chosen_channels or first_visible(names)
+    displays = _of_names(stored, names)
     channels = []
     for number, (name, color, values) in enumerate(zip(names, colors, ranges, strict=True)):
         low, high = _automatic(values, depth)
         least, most = _slider(values, depth)
-        automatic = ChannelDisplay(color=color, is_visible=number in visible)
-        display = stored[number] if len(stored) == len(ranges) else automatic
+        automatic = ChannelDisplay(name=name, color=color, is_visible=number in visible)
+        display = displays[number] if displays else automatic
         channels.append(
             ViewedChannel(
                 name,
@@ -669,29 +659,22 @@ def _channels(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> list[Viewed
     return channels
 
 
+def _of_names(stored: Sequence[ChannelDisplay], names: Sequence[str]) -> Sequence[ChannelDisplay]:
+    """Return the stored displays in the order of these channels; nothing if they are of channels with other names."""
+    stored_names = [display.name for display in stored]
+    if normalized_names(stored_names) == normalized_names(names):
+        return stored
+    order = channel_order(stored_names, [names])
+    return () if order is None else [stored[k] for k in order]
+
+
 def _shown(pyramid: Pyramid, stored: Sequence[ChannelDisplay]) -> dict[int, ChannelDisplay]:
     """Return the visible channels by their numbers."""
     return {
-        number: ChannelDisplay(color=channel.color, low=channel.low, high=channel.high)
+        number: ChannelDisplay(name=channel.name, color=channel.color, low=channel.low, high=channel.high)
         for number, channel in enumerate(_channels(pyramid, stored))
         if channel.is_visible
     }
-
-
-def _default_colors(names: Sequence[str]) -> list[str]:
-    """Return a color for each channel: by its name, else one that no other channel has."""
-    if len(names) == 1:
-        return ["ffffff"]
-    by_name = [next((color for pattern, color in _NAMED_COLORS if pattern.search(name)), None) for name in names]
-    order = _TWO_COLORS if len(names) == 2 else _COLORS
-    unused = [color for color in order if color not in by_name] or list(order)
-    colors = []
-    for color in by_name:
-        if color is None:
-            color = unused.pop(0)
-            unused = unused or list(order)
-        colors.append(color)
-    return colors
 
 
 def _automatic(values: ChannelRange, depth: np.dtype[Any]) -> tuple[float, float]:
@@ -738,37 +721,3 @@ def _size_of_part(pyramid: Pyramid, level: int, x: int, y: int, part: tuple[slic
     rows = range(min(BLOCK_PX, height - y * BLOCK_PX))[part[0]]
     columns = range(min(BLOCK_PX, width - x * BLOCK_PX))[part[1]]
     return len(columns), len(rows)
-
-
-def composite(arrays: Sequence[Array], colors: Sequence[str], limits: Sequence[tuple[float, float]]) -> Array:
-    """Return the sum of channels in their colors, (height, width, 3) uint8.
-
-    Args:
-        arrays: the channels, each (height, width) uint8, uint16 or float32.
-        colors: six hexadecimal digits each.
-        limits: the intensities that are shown black and in the full color; values between are linear.
-    """
-    if arrays[0].dtype == np.uint8 and set(limits) == {(0.0, 255.0)} and list(colors) == list(_COLORS[:3]):
-        return np.ascontiguousarray(np.stack(arrays, axis=-1))
-    total = np.zeros((*arrays[0].shape, 3), np.float32)
-    for array, color, (low, high) in zip(arrays, colors, limits, strict=True):
-        levels = _levels(array, low, high)
-        for k in range(3):
-            if share := int(color[2 * k : 2 * k + 2], 16) / 255:
-                total[..., k] += levels * np.float32(share)
-    return np.asarray(np.rint(np.minimum(total, 255)), np.uint8)
-
-
-def _levels(array: Array, low: float, high: float) -> Array:
-    """Return intensities mapped to 0 to 255, float32."""
-    spread = max(high - low, float(np.finfo(np.float32).tiny))
-
-    def scaled(values: Array) -> Array:
-        with np.errstate(over="ignore"):
-            return np.asarray(np.clip((values - np.float64(low)) / spread, 0, 1) * 255, np.float32)
-
-    if array.dtype.kind == "u":  # a table of all values is faster
-        table = scaled(np.arange(np.iinfo(array.dtype).max + 1))
-        levels: Array = table[array]
-        return levels
-    return scaled(array)

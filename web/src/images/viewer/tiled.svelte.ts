@@ -3,7 +3,7 @@ import type { ViewedChannel } from '../../api/datasets';
 import type { TiledAddress, TiledImage, ViewedPlane } from '../../api/lists';
 import { Problem } from '../../api/client';
 import { resource } from '../../state/resource.svelte';
-import { changedChannels, displayText, type ChannelChange } from './tiles';
+import { changedChannels, changesOf, displayText, type ChannelChange } from './tiles';
 
 const OF_IMAGE: ViewedPlane = { series: null, t: null, z: null };
 const AGAIN_MS = 500; // between two requests while levels are computed
@@ -71,9 +71,9 @@ export class TiledView {
   });
 
   /** Change a channel. Black and white point keep their order. */
-  change(channel: number, change: ChannelChange): void {
-    const changes = this.channels.map((_, k) => this.changes[k] ?? {});
-    changes[channel] = { ...changes[channel], ...change };
+  change(channel: number, change: Partial<ChannelChange>): void {
+    const changes = changesOf(this.channels, this.changes);
+    changes[channel] = { ...changes[channel]!, ...change };
     this.changes = changes;
   }
 

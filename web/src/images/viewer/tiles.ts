@@ -2,14 +2,28 @@
 import type { ChannelDisplay, ViewedChannel } from '../../api/datasets';
 import type { TiledImage } from '../../api/lists';
 
-/** Changes of a channel by the user; undefined values are those of the image. */
-export type ChannelChange = Partial<ChannelDisplay>;
+/** Changes of a channel by the user, with its name; undefined values are those of the image. */
+export type ChannelChange = Partial<ChannelDisplay> & Pick<ChannelDisplay, 'name'>;
 
-/** The channels of an image with the changes of the user. Changes of images with other channels are ignored. */
+/** Changes of the user in the order of the channels of an image, by name; none if it has other channels. */
+export function changesOf(
+  channels: readonly ViewedChannel[],
+  changes: readonly ChannelChange[],
+): ChannelChange[] {
+  const plain = ({ name }: { name: string }) => name.trim().toLowerCase();
+  const none = channels.map(({ name }) => ({ name }));
+  if (changes.length !== channels.length) return none;
+  if (channels.every((channel, k) => plain(channel) === plain(changes[k]!))) return [...changes];
+  const byName = new Map(changes.map((change) => [plain(change), change]));
+  const inOrder = channels.flatMap((channel) => byName.get(plain(channel)) ?? []);
+  return byName.size === changes.length && inOrder.length === channels.length ? inOrder : none;
+}
+
+/** The channels of an image with the changes of the user. */
 export function changedChannels(image: TiledImage, changes: readonly ChannelChange[]): ViewedChannel[] {
-  if (changes.length !== image.channels.length) return image.channels;
+  const inOrder = changesOf(image.channels, changes);
   return image.channels.map((channel, k) => {
-    const { color, is_visible, low, high } = changes[k]!;
+    const { color, is_visible, low, high } = inOrder[k]!;
     return {
       ...channel,
       color: color ?? channel.color,
@@ -29,7 +43,8 @@ export function displayText(channels: readonly ViewedChannel[]): string {
 
 /** What is stored with the dataset. Limits that nobody changed stay automatic for each image. */
 export function storedChannels(channels: readonly ViewedChannel[]): ChannelDisplay[] {
-  return channels.map(({ color, is_visible, low, high, automatic_low, automatic_high }) => ({
+  return channels.map(({ name, color, is_visible, low, high, automatic_low, automatic_high }) => ({
+    name,
     color,
     is_visible,
     low: low === automatic_low && high === automatic_high ? null : low,
