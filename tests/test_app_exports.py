@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -27,12 +28,15 @@ from small_workspace import (
 
 import coverslip as cs
 from coverslip.app.server import create_app
+from coverslip.runs.recipe import FromRun
+from coverslip.runs.recipe_keys import save_recipe
 from coverslip.workspace import exports
 from coverslip.workspace.exports import queue_export
 from coverslip.workspace.jobs import process
 from coverslip.workspace.jobs.queue import stop_job
 from coverslip.workspace.jobs.records import change_job, find_job
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.trainings.results import zipped
 
 pytestmark = pytest.mark.slow
 
@@ -103,14 +107,24 @@ def test_an_export_for_bioimage_io_has_the_name_of_the_training_and_its_authors(
 
 def test_the_zip_of_a_run_states_where_its_images_are_wherever_it_is_unpacked(lab: Lab, tmp_path: Path) -> None:
     run = find_job(lab.workspace, lab.run).run
-    assert "../" in run.environment_file.read_text()
     with zipfile.ZipFile(io.BytesIO(lab.client.get(f"{API}/jobs/{lab.run}/download/run").content)) as archive:
         archive.extractall(tmp_path)
     unpacked = cs.open_run(tmp_path / run.folder.name)
-    assert unpacked.environment == run.environment
-    assert unpacked.inspection == run.inspection
-    assert unpacked.recipe == run.recipe
+    assert (unpacked.environment, unpacked.inspection, unpacked.recipe) == (run.environment, run.inspection, run.recipe)
     assert cs.load_classifier(unpacked, "cpu").classes == run.card.classes
+    # Of images and an earlier run in the workspace, which are stated relative to the run.
+    inside = cs.Run(run.folder.parent / "inside")
+    inside.folder.mkdir()
+    save_recipe(cs.Recipe(init=FromRun(run=str(run.folder))), inside.recipe_file)
+    opened = run.environment.opened.model_copy(update={"sources": (str(lab.workspace.folder / "uploads" / "a"),)})
+    run.environment.model_copy(update={"opened": opened}).write(inside.environment_file)
+    assert all("../" in file.read_text() for file in (inside.recipe_file, inside.environment_file))
+    with zipfile.ZipFile(io.BytesIO(b"".join(zipped(inside.folder, "inside", is_run=True)))) as archive:
+        archive.extractall(tmp_path)
+    unpacked = cs.Run(tmp_path / "inside")
+    assert (unpacked.environment, unpacked.recipe) == (inside.environment, inside.recipe)
+    assert "../" not in unpacked.recipe_file.read_text() + unpacked.environment_file.read_text()
+    shutil.rmtree(inside.folder)
 
 
 @pytest.mark.exhaustive

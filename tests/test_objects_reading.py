@@ -870,32 +870,26 @@ def test_planes_beyond_the_field_are_refused_with_the_object(tmp_path: Path) -> 
     tifffile.imwrite(
         tmp_path / "fields" / "a.tif", np.zeros((3, HEIGHT, WIDTH), np.uint8), imagej=True, metadata={"axes": "ZYX"}
     )
-    for more, code in (
-        ({"z_position": 4}, "object-entry-invalid"),
-        ({"position": 4}, "object-entry-invalid"),
-        ({"t_position": 2}, "object-entry-invalid"),
-    ):
-        rois = [roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32), name="1") for _ in range(2)]
-        for name, value in more.items():
-            setattr(rois[1], name, value)
-        roifile.roiwrite(tmp_path / "a_RoiSet.zip", rois, mode="w")
-        with refusing(BadDataset, code, number=2):
-            collected(tmp_path / "fields", outlines=tmp_path / "a_RoiSet.zip")
-    rois[1].t_position, rois[1].position, rois[1].name = 0, 3, "2"  # of a stack that is no hyperstack
-    roifile.roiwrite(tmp_path / "a_RoiSet.zip", rois, mode="w")
-    objects, _ = collected(tmp_path / "fields", outlines=tmp_path / "a_RoiSet.zip")
-    assert objects.z.tolist() == [-1, 2]
-    table = "Image,X,Y,Width,Height,TheZ\na.tif,1,1,9,9,{first}\na.tif,1,1,9,9,{second}\n"
-    for first, second in ((0, 3), (2, 1)):
-        content = table.replace("TheZ", "z").format(first=first, second=second)
-        source = written(tmp_path / "objects_of_program.csv", content)
-        if second == 3:
-            with pytest.raises(BadDataset) as refused:
-                collected(tmp_path / "fields", outlines=source)
-            assert "3" in str(refused.value)
-        else:
-            objects, _ = collected(tmp_path / "fields", outlines=source)
-            assert objects.z.tolist() == [first, second]
+    rois = [roifile.ImagejRoi.frompoints(np.array(SQUARE, np.float32), name=str(k)) for k in (1, 2)]
+    for name in ("z_position", "position"):  # of a hyperstack, or of another stack
+        for at, z in ((4, None), (3, 2)):
+            setattr(rois[1], name, at)
+            roifile.roiwrite(tmp_path / "a_RoiSet.zip", rois, mode="w")
+            if z is None:
+                with refusing(BadDataset, "object-entry-invalid", number=2):
+                    collected(tmp_path / "fields", outlines=tmp_path / "a_RoiSet.zip")
+            else:
+                objects, _ = collected(tmp_path / "fields", outlines=tmp_path / "a_RoiSet.zip")
+                assert objects.z.tolist() == [-1, z]
+        setattr(rois[1], name, 0)
+    row = "a.tif,{shape},1,rectangle,cell,1,1,9,9,{z},1\n"
+    head = "image_name,shape_id,roi_id,type,text,x,y,width,height,z,t\n"
+    table = written(tmp_path / "omero.csv", head + row.format(shape=1, z=3) + row.format(shape=2, z=4))
+    fault = fault_in_line(3, "plane-outside-field", axis="z", at=3, n_planes=3, field="a.tif")
+    with refusing(BadDataset, "invalid-rows", n_rows=1, rows=fault):
+        collected(tmp_path / "fields", outlines=table)
+    objects, _ = collected(tmp_path / "fields", outlines=written(table, head + row.format(shape=1, z=3)))
+    assert (objects.z.tolist(), objects.t.tolist()) == ([2], [-1])
 
 
 def test_archives_of_rois_are_checked_and_their_names_may_be_those_of_classes(fields: Path, tmp_path: Path) -> None:

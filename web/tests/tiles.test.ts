@@ -57,7 +57,11 @@ test('changes belong to channels by name, and are ignored by images with other c
     changedChannels(image(channels), changes).map(({ low }) => low);
   expect(lows(dapi, gfp)).toEqual([10, 50]);
   expect(lows(gfp, dapi)).toEqual([50, 10]);
-  for (const others of [[gfp], [gfp, channel({ name: 'RFP' })], [channel({ name: '' }), channel({ name: '' })]])
+  for (const others of [
+    [gfp],
+    [gfp, channel({ name: 'RFP' })],
+    [channel({ name: '' }), channel({ name: '' })],
+  ])
     expect(lows(...others)).toEqual(others.map(() => 10));
   const unnamed = [channel({ name: '' }), channel({ name: '' })];
   expect(changedChannels(image(unnamed), [{ name: '' }, { name: '', low: 50 }])[1]!.low).toBe(50);

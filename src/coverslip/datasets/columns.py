@@ -35,6 +35,7 @@ class TableKind:
     needs: tuple[tuple[str, ...], ...] = ()  # columns by which the kind is recognized: all of one of these
     center_offset: float = 0.0  # 0.5: positions count centers of pixels from 0
     is_inclusive: bool = False  # whether the maximum of a box is its last pixel
+    first_plane: int = 0  # number of the first time point and of the first z-plane
 
 
 def _both_axes(meaning: str, *names: str, marks: str = "xy") -> dict[str, tuple[str, ...]]:
@@ -188,17 +189,20 @@ OBJECT_KINDS = (
         },
         (("", "label", "bx"), ("", "label", "xm"), ("", "label", "area", "x", "y")),
     ),
-    TableKind(  # the column `type` is that of the shape, and `t` counts from 1
+    TableKind(  # the column `type` is that of the shape
         "omero",
         {
             "path": ("image_name",),
             "object_id": ("shape_id",),
             "label": ("text",),
+            "t": ("t",),
+            "z": ("z",),
             **_both_axes("@", "@"),
             "width": ("width",),
             "height": ("height",),
         },
         (("image_name", "roi_id", "shape_id", "type"),),
+        first_plane=1,
     ),
     TableKind(
         "qupath-table",

@@ -301,10 +301,11 @@ def channel_numbers(path: Path, channels: Sequence[Channel] | None, names: Seque
     """
     if channels is None:
         return None
-    return tuple(_channel_number(path, channel, names) for channel in channels)
+    return tuple(channel_number(path, channel, names) for channel in channels)
 
 
-def _channel_number(path: Path, channel: Channel, names: Sequence[str]) -> int:
+def channel_number(path: Path, channel: Channel, names: Sequence[str]) -> int:
+    """Return the number of a channel; raises as `channel_numbers`."""
     if isinstance(channel, int) and (0 <= channel < len(names) or names.count(str(channel)) != 1):
         return channel
     name = str(channel)

@@ -307,13 +307,13 @@ def no_pixel_size(file: Path, field_of_view: FieldImage) -> BadDataset:
 
 
 def check_planes(of: FieldImage, t: int = UNKNOWN, z: int = UNKNOWN) -> None:
-    """Check that a field has a time point and a z-plane, from 0, if its size is known.
+    """Check that a field with several time points or z-planes has these, which count from 0.
 
     Raises:
         CellFault: it has not.
     """
     for axis, at, n_planes in (("t", t, of.n_times), ("z", z, of.n_z)):
-        if of.width and at >= n_planes:
+        if 1 < n_planes <= at:
             raise CellFault("plane-outside-field", axis=axis, at=at, n_planes=n_planes, field=one_line(of.name, 60))
 
 

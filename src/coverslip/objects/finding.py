@@ -36,7 +36,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress
 from coverslip.images.reader import Channel
-from coverslip.images.reading import channel_numbers
+from coverslip.images.reading import channel_number
 from coverslip.machine import n_cores
 from coverslip.messages import Note, note
 
@@ -105,9 +105,7 @@ class FinderSettings(DocumentedFields, BaseModel):
         Raises:
             UnreadableImage: no channel has the name.
         """
-        if self.channel is None:
-            return self
-        (number,) = channel_numbers(path, (self.channel,), names)
+        number = None if self.channel is None else channel_number(path, self.channel, names)
         return self.model_copy(update={"channel": number})
 
 

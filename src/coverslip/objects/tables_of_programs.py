@@ -326,10 +326,8 @@ def _add(
     if box is not None and not (box[2] > box[0] and box[3] > box[1]):
         raise CellFault("row-with-empty-box")
     z = number("z") if of.n_z > 1 else None
-    planes = {
-        "t": UNKNOWN if (t := _integer(cells, columns.get("t"))) is None else t,
-        "z": UNKNOWN if z is None else round(z),
-    }
+    t = _integer(cells, columns.get("t")) if of.n_times > 1 or not kind.first_plane else None
+    planes = {axis: UNKNOWN if at is None else round(at) - kind.first_plane for axis, at in (("t", t), ("z", z))}
     check_planes(of, **planes)
     objects.add_ranked(
         rank_of_kind(cells[columns["kind"].index]) if "kind" in columns else None,

@@ -192,10 +192,7 @@ geojson-feature-invalid = Das Feature { $number } der GeoJSON-Datei ist ungülti
 object-entry-invalid = Objekt { $number } der Datei ist ungültig: { $reason }
     .do = Prüfen Sie, ob die Datei zu diesem Bild gehört und ob das Bild alle seine Ebenen hat.
 
-plane-outside-field = { $axis } ist { $at }, ab 0 gezählt, aber „{ $field }“ hat auf dieser Achse { $n_planes ->
-        [one] eine Ebene
-       *[other] { $n_planes } Ebenen
-    }
+plane-outside-field = { $axis } ist { $at }, ab 0 gezählt, aber „{ $field }“ hat auf dieser Achse { $n_planes } Ebenen
 
 yolo-line-ambiguous = Die einzige Zeile der YOLO-Datei kann ein Dreieck sein, oder ein Rahmen mit Wahrscheinlichkeit und der Spur 1
     .do = Wiederholen Sie bei einem Dreieck den ersten Punkt am Ende der Zeile. Entfernen Sie bei einem Rahmen die Nummer der Spur.

@@ -192,10 +192,7 @@ geojson-feature-invalid = Feature { $number } of the GeoJSON file is invalid
 object-entry-invalid = Object { $number } of the file is invalid: { $reason }
     .do = Check that the file belongs to this image, and that the image has all of its planes.
 
-plane-outside-field = { $axis } is { $at }, counted from 0, but '{ $field }' has { $n_planes ->
-        [one] one plane
-       *[other] { $n_planes } planes
-    } on this axis
+plane-outside-field = { $axis } is { $at }, counted from 0, but '{ $field }' has { $n_planes } planes on this axis
 
 yolo-line-ambiguous = The only line of the YOLO file can be a triangle, or a box with a probability and the track 1
     .do = For a triangle, repeat its first point at the end of the line. For a box, remove the number of the track.
