@@ -141,6 +141,7 @@ CORNERS = "x_min,y_min,width,height"
 PATCH = {"size_px": 15}  # around the center of a point
 SHARES = f"{20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}"
 AT = {"x": "Pos", "y": "Line"}
+SHAPES = {"imagePath": "a.tif", "imageHeight": HEIGHT, "shapes": [{"points": RING, "shape_type": "polygon"}]}
 
 ADVICE: dict[str, list[tuple[Make, Make]]] = {
     "no-object-files": [(zarr_of_labels, tiff_of_zarr)],
@@ -200,6 +201,29 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
         (
             text_file("a.json", IMAGES | {"annotations": [{"image_id": 2, "bbox": BOX}]}),
             text_file("a.json", IMAGES | {"annotations": [{"image_id": 1, "bbox": BOX}]}),
+        )
+    ],
+    "objects-of-program": [
+        (text_file("a.txt", f"0 {SHARES} 0.9\n"), text_file("a.txt", f"0 {SHARES}\n")),
+        (
+            text_file("a.xml", '<?xml version="1.0"?><annotations></annotations>'),
+            text_file("a.json", IMAGES | {"annotations": [{"image_id": 1, "bbox": BOX}]}),
+        ),
+        (
+            text_file("a.csv", "index,shape-type,vertex-index,axis-0,axis-1\n0,polygon,0,10,10\n"),
+            mask("a.tif", labels()),
+        ),
+    ],
+    "outlines-of-other-size": [
+        (
+            text_file("a.json", SHAPES | {"imageWidth": 2 * WIDTH}),
+            text_file("a.json", SHAPES | {"imageWidth": WIDTH}),
+        )
+    ],
+    "labelme-shape-invalid": [
+        (
+            text_file("a.json", SHAPES | {"shapes": [{"points": RING[:2], "shape_type": "circle"}, {"points": 1}]}),
+            text_file("a.json", SHAPES),
         )
     ],
     "yolo-line-invalid": [

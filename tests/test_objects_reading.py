@@ -238,7 +238,7 @@ GEOJSON = {
                 "type": "Polygon",
                 "coordinates": [[*SQUARE, SQUARE[0]], [[12, 12], [12, 14], [14, 14], [14, 12], [12, 12]]],
             },
-            "properties": {"objectType": "cell", "classification": {"name": "Tumor", "color": [200, 0, 0]}},
+            "properties": {"objectType": "cell", "classification": {"names": ["Tumor", "Positive"]}},
         },
         {
             "type": "Feature",
@@ -253,7 +253,7 @@ GEOJSON = {
 def test_polygons_of_qupath_have_their_classes_and_holes(fields: Path, tmp_path: Path) -> None:
     objects, notes = collected(fields, outlines=written(tmp_path / "a.geojson", GEOJSON))
     assert list(objects.image_ids) == ["a.tif#3f1c"]
-    assert labels_of(objects) == ["Tumor"]
+    assert labels_of(objects) == ["Tumor: Positive"]
     assert objects.outlines.areas().tolist() == [20 * 15 - 4]
     assert objects.area_um2.tolist() == [74]
     assert note_of(notes, "objects-ignored").parameters == {"n_objects": 1}
@@ -491,38 +491,87 @@ def test_objects_of_coco_and_geojson_have_0_as_id_and_class(fields: Path, tmp_pa
         assert (objects.object_id.tolist(), labels_of(objects)) == (["1", "0"], ["0", "0"])
 
 
-def test_boxes_and_polygons_of_yolo_have_the_names_of_classes(fields: Path, tmp_path: Path) -> None:
+def test_boxes_of_yolo_have_the_names_of_classes(fields: Path, tmp_path: Path) -> None:
     folder = tmp_path / "labels"
     written(tmp_path / "data.yaml", "names: {0: round, 1: flat}\n")
-    written(folder / "a.txt", f"0 {20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}\n")
-    points = " ".join(f"{x / WIDTH} {y / HEIGHT}" for x, y in SQUARE)
-    written(folder / "b.txt", f"1 {points}\n")
+    for name, label in ("a.txt", 0), ("b.txt", 1):
+        written(folder / name, f"{label} {20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}\n")
     objects, _ = collected(fields, outlines=folder)
     assert labels_of(objects) == ["round", "flat"]
     assert objects.box.tolist() == [[10, 10, 20, 15]] * 2
 
 
-@pytest.mark.parametrize("first_id", [1, 7])
-@pytest.mark.parametrize("n_objects", [1, 2])
-@pytest.mark.parametrize("probability", ["", " 0.9"])
-def test_ids_of_tracks_are_no_coordinates_of_yolo(
-    first_id: int, n_objects: int, probability: str, fields: Path, tmp_path: Path
+CENTER = f"0 {20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{CENTER} 0.9\n",  # with a probability
+        f"{CENTER} 0.9 1\n{CENTER} 0.8 2\n",  # and IDs of tracks
+        f"{CENTER} 0.4 0.4 2\n{CENTER} 0.4 0.4 2\n",  # with visible key points
+        f"{CENTER} 0.35 0.15 0.45 0.2\n",
+        "0 0.1 0.1 0.3 0.1 0.3 0.2 0.1 0.2\n",  # a polygon, whose numbers may be those of a box with key points
+        f"{CENTER}\n{CENTER} 1\n",
+    ],
+)
+def test_yolo_is_read_with_five_numbers_only(content: str, fields: Path, tmp_path: Path) -> None:
+    for source in ("outlines", "points"):
+        with refusing(BadDataset, "objects-of-program", program="yolo"):
+            collected(fields, **{source: written(tmp_path / "a.txt", content)}, size_px=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "program"),
+    [
+        ("a.xml", "<annotation><filename>a.tif</filename></annotation>", "voc"),
+        ("a.xml", '<?xml version="1.0"?>\n<annotations><version>1.1</version></annotations>', "cvat"),
+        ("a.xml", '<?xml version="1.0"?><TrackMate version="7.11"></TrackMate>', "trackmate"),
+        ("a.ome.xml", '<?xml version="1.0"?><!-- a --><ome:OME xmlns="x"></ome:OME>', "ome-xml"),
+        ("a.xml", '<?xml version="1.0"?><Cells></Cells>', "xml"),
+        ("a.json", '[{"id": 1, "data": {"image": "a.tif"}, "annotations": []}]', "label-studio"),
+        ("a.json", '{"_via_settings": {}, "_via_img_metadata": {}}', "via"),
+        ("a.csv", "index,shape-type,vertex-index,axis-0,axis-1\n0,polygon,0,10,30\n", "napari"),
+        ("a.db", "SQLite format 3\0", "cellprofiler"),
+    ],
+)
+def test_files_of_other_programs_are_refused_by_name(
+    name: str, content: str, program: str, fields: Path, tmp_path: Path
 ) -> None:
-    box = f"{20 / WIDTH} {17.5 / HEIGHT} {20 / WIDTH} {15 / HEIGHT}"
-    polygon = " ".join(f"{x / WIDTH} {y / HEIGHT}" for x, y in SQUARE)
-    for numbers in (box, polygon):
-        if (numbers, first_id, n_objects, bool(probability)) == (polygon, 1, 1, True):
-            continue  # could be a polygon that touches the lower edge
-        lines = [f"0 {numbers}{probability} {first_id + k}\n" for k in range(n_objects)]
-        file = written(tmp_path / "a.txt", "".join(lines))
-        if (first_id, n_objects, bool(probability)) == (1, 1, True):  # could be a triangle that touches the lower edge
-            with refusing(BadDataset, "yolo-line-ambiguous"):
-                collected(fields, outlines=file, size_px=4)
-            continue
-        for source in ("outlines", "points"):
-            objects, _ = collected(fields, **{source: file}, size_px=4)
-            assert labels_of(objects) == ["0"] * n_objects
-            assert objects.box.tolist() == [[10, 10, 20, 15] if source == "outlines" else [18, 16, 4, 4]] * n_objects
+    for source in ("outlines", "points"):
+        with refusing(BadDataset, "objects-of-program", program=program):
+            collected(fields, **{source: written(tmp_path / name, content)}, size_px=4)
+
+
+def test_shapes_of_labelme_are_objects_of_the_image_that_the_file_names(fields: Path, tmp_path: Path) -> None:
+    shapes = [
+        {"label": "flat", "points": SQUARE, "shape_type": "polygon"},
+        {"label": "round", "points": [[30, 25], [10, 10]], "shape_type": "rectangle"},
+        {"label": "0", "points": [[20, 17], [23, 21]], "shape_type": "circle"},
+        {"label": "line", "points": [[1, 1], [2, 2]], "shape_type": "line"},
+    ]
+    content = {"imagePath": "..\\images\\a.tif", "imageWidth": WIDTH, "imageHeight": HEIGHT, "shapes": shapes}
+    file = written(tmp_path / "exported.json", content)
+    objects, notes = collected(fields, outlines=file)
+    assert labels_of(objects) == ["flat", "round", "0"]
+    assert objects.box.tolist() == [[10, 10, 20, 15], [10, 10, 20, 15], [15, 12, 10, 10]]
+    assert "objects-ignored" in [each.code for each in notes]
+    with refusing(BadDataset, "outlines-of-other-size", width=2 * WIDTH, field_width=WIDTH):
+        collected(fields, outlines=written(file, content | {"imageWidth": 2 * WIDTH}))
+    with refusing(BadDataset, "labelme-shape-invalid", number=1):
+        collected(fields, outlines=written(file, content | {"shapes": [{"points": [[1]]}]}))
+
+
+def test_coco_of_another_size_is_refused_and_its_crowds_are_no_objects(fields: Path, tmp_path: Path) -> None:
+    one = {"id": 1, "image_id": 1, "bbox": [10, 10, 20, 15], "iscrowd": 0}
+    image = {"id": 1, "file_name": "a.tif", "width": WIDTH, "height": HEIGHT}
+    content = {"images": [image], "annotations": [one, {**one, "id": 2, "iscrowd": 1}]}
+    objects, notes = collected(fields, outlines=written(tmp_path / "c.json", content))
+    assert objects.object_id.tolist() == ["1"]
+    assert "objects-ignored" in [each.code for each in notes]
+    content["images"] = [image | {"width": 2 * WIDTH, "height": 2 * HEIGHT}]
+    with refusing(BadDataset, "outlines-of-other-size", width=2 * WIDTH, field_width=WIDTH):
+        collected(fields, outlines=written(tmp_path / "c.json", content))
 
 
 @pytest.mark.parametrize(
@@ -535,7 +584,6 @@ def test_ids_of_tracks_are_no_coordinates_of_yolo(
         "1 0 5 0\n2 3 5 1\n",  # tracks of the Cell Tracking Challenge
         "0 30 10 20 10\n",  # YOLO in pixels
         "1 20.5 15.5\n2 30.5 16.5\n",  # IDs before points
-        "0 0.5 0.5 0.1 0.1 0.4 0.4 2\n0 0.5 0.5 0.1 0.1 0.4 0.4 2\n",  # YOLO with visible key points
     ],
 )
 def test_numbers_whose_columns_are_unknown_are_no_points_or_outlines(

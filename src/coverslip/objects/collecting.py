@@ -441,8 +441,8 @@ def collect_objects(
         fields: files, folders, globs or tables, as of `open_dataset`.
         out: the table (`objects.csv`); None: only return the summary, as a preview.
         masks: label images, or folders of label images that are named like their fields.
-        outlines: polygons or boxes: GeoJSON (QuPath), ImageJ ROI sets, COCO, YOLO, outlines of Cellpose, or tables of
-            CellProfiler, ilastik, scikit-image and others; files or folders.
+        outlines: polygons or boxes: GeoJSON (QuPath), ImageJ ROI sets, COCO, LabelMe, YOLO, outlines of Cellpose, or
+            tables of CellProfiler, ilastik, scikit-image and others; files or folders.
         points: files of the same kinds, of which only the centers of objects are used, and text files with `x y` and
             optionally a class on each line.
         finder: the name of a finder, such as `classical`, which finds the objects in the pixels of the fields.

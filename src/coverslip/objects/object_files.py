@@ -36,6 +36,7 @@ from coverslip.objects.tables_of_programs import (
 Json = dict[str, Any]
 _MAX_BYTES = 2**30
 _ELLIPSE_POINTS = 64
+_NAME_SEPARATOR = ": "  # of the parts of a class, as QuPath shows it
 
 
 def load_json(file: Path) -> Any:  # Any: JSON values
@@ -90,8 +91,10 @@ def read_geojson(file: Path, content: Any, of: FieldImage, objects: FieldObjects
             about: Json = {"object_id": "" if identity.startswith("Path") else identity}
             rank = rank_of_kind(_first_text(properties.get("objectType"), properties.get("object_type"), identity))
             classification = properties.get("classification") or {}
-            label = classification if isinstance(classification, str) else classification.get("name")
-            about["label"] = _first_text(label, properties.get("label"))
+            if not isinstance(classification, str):
+                names = classification.get("names") or [classification.get("name")]
+                classification = _NAME_SEPARATOR.join(str(name) for name in names if name)
+            about["label"] = _first_text(classification, properties.get("label"))
             plane = geometry.get("plane") or {}
             about |= _planes_of({axis: int(plane[axis]) for axis in "tz" if plane.get(axis) is not None}, of)
             match kind:
@@ -261,10 +264,10 @@ def is_coco(content: Any) -> bool:  # Any: JSON values
 
 
 def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
-    """Add the annotations of a COCO file: polygons, run-length encoded masks, or boxes.
+    """Add the annotations of a COCO file: polygons, run-length encoded masks, or boxes; regions of crowds are ignored.
 
     Raises:
-        BadDataset: an annotation is invalid.
+        BadDataset: an annotation is invalid, or an image has another size than its field.
     """
     with _naming("coco-invalid", file, 0):
         image_of = {image["id"]: image for image in content["images"]}
@@ -274,6 +277,10 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
             image = image_of[annotation["image_id"]]
             of = objects.names.match(str(image["file_name"]))
             if of is None:
+                continue
+            _check_size_of(of, file, image.get("width"), image.get("height"))
+            if annotation.get("iscrowd"):
+                objects.n_ignored += 1
                 continue
             about: Json = {
                 "object_id": _first_text(annotation.get("object_id"), annotation.get("id")),
@@ -294,6 +301,52 @@ def read_coco(file: Path, content: Json, objects: FieldObjects) -> None:
                 if not (width > 0 and height > 0 and math.isfinite(x) and math.isfinite(y)):
                     raise ValueError(box)
                 objects.add(of, file, box=(x, y, x + width, y + height), **about)
+
+
+def _check_size_of(of: FieldImage, file: Path, width: int | None, height: int | None) -> None:
+    """Check that outlines were drawn on an image of the size of the field; a program may not state the size.
+
+    Raises:
+        BadDataset: it has another size.
+    """
+    if width and height and of.width and (width, height) != (of.width, of.height):
+        raise BadDataset(
+            "outlines-of-other-size",
+            file=file,
+            field=one_line(of.name, 60),
+            width=width,
+            height=height,
+            field_width=of.width,
+            field_height=of.height,
+        )
+
+
+def read_labelme(file: Path, content: Json, of: FieldImage, objects: FieldObjects) -> None:
+    """Add the shapes of LabelMe: polygons, rectangles, circles and points. Lines are ignored.
+
+    Raises:
+        BadDataset: a shape is invalid, or the image has another size than its field.
+    """
+    _check_size_of(of, file, content.get("imageWidth"), content.get("imageHeight"))
+    for number, shape in enumerate(content["shapes"], start=1):
+        with _naming("labelme-shape-invalid", file, number):
+            points = [_pair(point) for point in shape["points"]]
+            about: Json = {"label": _first_text(shape.get("label")), "object_id": str(number)}
+            match shape.get("shape_type") or "polygon":
+                case "polygon":
+                    objects.add(of, file, polygons=[open_rings([points])], **about)
+                case "rectangle":
+                    x, y = ((min(values), max(values)) for values in zip(*points, strict=True))
+                    objects.add(of, file, box=(x[0], y[0], x[1], y[1]), **about)
+                case "circle":
+                    (x_center, y_center), edge = points
+                    radius = math.dist((x_center, y_center), edge)
+                    box = (x_center - radius, y_center - radius, x_center + radius, y_center + radius)
+                    objects.add(of, file, polygons=[[_ellipse(*box)]], **about)
+                case "point":
+                    objects.add(of, file, point=points[0], **about)
+                case _:
+                    objects.n_ignored += 1
 
 
 def _ring(numbers: Sequence[float]) -> list[tuple[float, float]]:
@@ -338,53 +391,34 @@ def _decompressed(text: str | bytes) -> list[int]:
 
 
 def read_yolo(file: Path, lines: Sequence[str], classes: Sequence[str], of: FieldImage, objects: FieldObjects) -> None:
-    """Add the boxes or polygons of a YOLO file, whose numbers are shares of the width and height of the field.
+    """Add the boxes of a YOLO file, whose numbers are shares of the width and height of the field.
 
     Args:
         file: for errors.
-        lines: of the file.
+        lines: of the file: class, center x and y, width and height.
         classes: names by number; a missing name is the number.
         of: the field of the file.
         objects: receives the objects.
 
     Raises:
-        BadDataset: a line is invalid.
+        BadDataset: a line is invalid, or has other numbers, such as key points, a polygon or a probability.
     """
-    rows: dict[int, list[float]] = {}
     for number, line in enumerate(lines, start=1):
-        if line.strip():
-            with _naming("yolo-line-invalid", file, number):
-                rows[number] = list(map(float, line.split()))
-    if [(len(row), row[-1]) for row in rows.values()] == [(_LENGTH_OF_TRACK, 1)]:
-        raise BadDataset("yolo-line-ambiguous", file=file)
-    for number, row in zip(rows, _without_track_ids([*rows.values()]), strict=True):
+        if not line.strip():
+            continue
         with _naming("yolo-line-invalid", file, number):
-            label, numbers = int(row[0]), row[1:]
-            if label < 0 or not all(-1 <= each <= 2 for each in numbers):
-                raise ValueError(row)
-            about: Json = {"label": classes[label] if label < len(classes) else str(label), "object_id": str(number)}
-            if len(numbers) in _BOX_LENGTHS:
-                x, y, width, height = (n * side for n, side in zip(numbers[:4], (of.width, of.height) * 2, strict=True))
-                if not (width > 0 and height > 0):
-                    raise ValueError(row)
-                objects.add(of, file, box=(x - width / 2, y - height / 2, x + width / 2, y + height / 2), **about)
-            else:
-                ring = [(x * of.width, y * of.height) for x, y in _ring(numbers[: len(numbers) // 2 * 2])]
-                objects.add(of, file, polygons=[open_rings([ring])], **about)
+            first, *numbers = map(float, line.split())
+            if len(numbers) != _N_OF_BOX:
+                raise BadDataset("objects-of-program", file=file, program="yolo")
+            x, y, width, height = (n * side for n, side in zip(numbers, (of.width, of.height) * 2, strict=True))
+            if not (first >= 0 and first.is_integer() and width > 0 and height > 0 and max(map(abs, numbers)) <= 2):
+                raise ValueError(line)
+            label = classes[int(first)] if first < len(classes) else str(int(first))
+            box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            objects.add(of, file, box=box, label=label, object_id=str(number))
 
 
-_BOX_LENGTHS = (4, 5)  # 5: with a probability, as an odd number of numbers of a polygon
-_LENGTH_OF_TRACK = 1 + max(_BOX_LENGTHS) + 1  # class, box, probability and ID; also class and three points
-
-
-def _without_track_ids(rows: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Return the numbers of lines of YOLO without the ID of a track at their end: a different one in each line.
-
-    If the only number is 1, it is a coordinate.
-    """
-    ids = {row[-1] for row in rows}
-    are_whole = len(ids) == len(rows) and all(each.is_integer() and each >= 1 for each in ids)
-    return [list(row[:-1]) if are_whole and max(ids) > 1 else list(row) for row in rows]
+_N_OF_BOX = 4
 
 
 def yolo_classes(file: Path) -> list[str]:
@@ -641,11 +675,40 @@ def read_object_file(
     elif b"<CellCounter_Marker_File>" in head:
         kind = "cell-counter"
         read_cell_counter(file, objects, is_only_file=is_only_file)
+    elif (program := _program_of(head)) is not None:
+        raise BadDataset("objects-of-program", file=file, program=program)
     elif head.strip():
         kind = _read_text(file, objects, sources, choices, is_only_file=is_only_file)
     else:
         kind = "empty"
     sources.kinds[kind] = sources.kinds.get(kind, 0) + 1
+
+
+_PROGRAMS_OF_JSON = {
+    "label-studio": {"annotations", "data"},
+    "via": {"_via_img_metadata"},
+}
+"""Keys of the files of programs, or of the first entry of their lists."""
+
+_PROGRAMS_OF_HEADS = {
+    "voc": re.compile(rb"<annotation[\s>]"),
+    "cvat": re.compile(rb"<annotations[\s>]"),
+    "trackmate": re.compile(rb"<TrackMate[\s>]"),
+    "ome-xml": re.compile(rb"<(?:\w+:)?OME[\s>]"),
+    "xml": re.compile(rb"\s*<(?:\?xml|!DOCTYPE|\w+[\s>])"),
+    "cellprofiler": re.compile(rb"SQLite format 3\0"),
+    "napari": re.compile(rb"index,shape-type,vertex-index,axis-0"),
+}
+
+
+def _program_of(head: bytes) -> str | None:
+    """Return the program that wrote a file whose objects are not read; None: another one."""
+    start = head.removeprefix(b"\xef\xbb\xbf")
+    is_xml = start.lstrip().startswith(b"<")
+    for program, pattern in _PROGRAMS_OF_HEADS.items():
+        if pattern.search(start) if is_xml else pattern.match(start):
+            return program
+    return None
 
 
 def _field_of(file: Path, objects: FieldObjects, *, is_only_file: bool) -> FieldImage | None:
@@ -667,7 +730,16 @@ def _read_json(
     if is_coco(content):
         read_coco(file, content, objects)
         return "coco"
+    if isinstance(content, dict) and {"shapes", "imagePath"} <= content.keys():
+        image = Path(str(content["imagePath"]).replace("\\", "/"))
+        if (of := _field_of(image, objects, is_only_file=is_only_file)) is not None:
+            read_labelme(file, content, of, objects)
+        return "labelme"
     if not is_geojson(content):
+        first = content[0] if isinstance(content, list) and content else content
+        for program, keys in _PROGRAMS_OF_JSON.items():
+            if isinstance(first, dict) and keys <= first.keys():
+                raise BadDataset("objects-of-program", file=file, program=program)
         raise BadDataset("unknown-json", file=file)
     if (of := _field_of(name, objects, is_only_file=is_only_file)) is not None:
         read_geojson(file, content, of, objects)
@@ -789,7 +861,7 @@ def _kind_of_lines(lines: Sequence[str]) -> str | None:
         return None
     if read.has_comma_separators and all(len(each) >= 6 and len(each) % 2 == 0 for each in numbers):
         return "tracks" if _are_tracks(numbers) else "cellpose"
-    if not read.has_comma_separators and all(map(_is_yolo, _without_track_ids(numbers))):
+    if not read.has_comma_separators and all(map(_is_yolo, numbers)):
         return "yolo"
     return (
         "points" if all(len(each) < 3 or (len(each) == 3 and each[2].is_integer()) for each in numbers) else "numbers"
@@ -807,5 +879,6 @@ _AT_PROBABILITY, _MOST_OF_TRACKS = 6, 10
 
 
 def _is_yolo(numbers: Sequence[float]) -> bool:
-    is_long = len(numbers) > min(_BOX_LENGTHS) and numbers[0].is_integer()
-    return is_long and all(-0.01 <= each <= 1.01 for each in numbers[1:])
+    """Return whether numbers are a class and shares of an image; then flags, a probability or an ID may follow."""
+    shares = numbers[1 : 1 + _N_OF_BOX]
+    return len(shares) == _N_OF_BOX and numbers[0].is_integer() and all(-0.01 <= each <= 1.01 for each in shares)

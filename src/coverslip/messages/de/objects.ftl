@@ -141,9 +141,9 @@ object-file-not-read = Die Datei mit Objekten kann nicht gelesen werden: { $reas
     .do = Exportieren Sie sie noch einmal.
 
 unknown-object-file = Die Art der Datei ist unbekannt
-    .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, YOLO, CSV oder Labelbilder.
+    .do = Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, LabelMe, CSV oder Labelbilder.
 
-unknown-json = Die JSON-Datei ist weder GeoJSON noch ein COCO-Datensatz
+unknown-json = Die JSON-Datei ist weder GeoJSON noch eine Datei von COCO oder LabelMe
     .do = Verwenden Sie in QuPath File, Export objects as GeoJSON. Ergebnisse von COCO sind eine Liste von Objekten ohne Bildnamen: Setzen Sie sie als „annotations“ in die COCO-Datei mit den „images“ und „categories“ ein.
 
 mask-instead-of-outlines = Das ist ein Bild ohne Overlay und keine Datei mit Umrissen
@@ -165,8 +165,8 @@ files-without-objects = { $n_files ->
 objects-outside = { $n_objects } von { $n_all } Objekten liegen vollständig außerhalb ihres Gesichtsfelds und werden nicht verwendet. Prüfen Sie, dass die Koordinaten Pixel der vollen Auflösung sind.
 
 objects-ignored = { $n_objects ->
-        [one] Ein Objekt hat keine Fläche: Es ist eine Linie, ein Winkel oder leer. Es wird ignoriert.
-       *[other] { $n_objects } Objekte haben keine Fläche: Sie sind Linien, Winkel oder leer. Sie werden ignoriert.
+        [one] Ein Objekt wird ignoriert: Es ist eine Linie, ein Winkel, eine Menge (crowd) von COCO oder leer.
+       *[other] { $n_objects } Objekte werden ignoriert: Sie sind Linien, Winkel, Mengen (crowd) von COCO oder leer.
     }
 
 regions-ignored = { $n_regions ->
@@ -194,8 +194,36 @@ object-entry-invalid = Objekt { $number } der Datei ist ungültig: { $reason }
 
 plane-outside-field = { $axis } ist { $at }, ab 0 gezählt, aber „{ $field }“ hat auf dieser Achse { $n_planes } Ebenen
 
-yolo-line-ambiguous = Die einzige Zeile der YOLO-Datei kann ein Dreieck sein, oder ein Rahmen mit Wahrscheinlichkeit und der Spur 1
-    .do = Wiederholen Sie bei einem Dreieck den ersten Punkt am Ende der Zeile. Entfernen Sie bei einem Rahmen die Nummer der Spur.
+objects-of-program = { $program ->
+        [cellprofiler] Datenbanken von CellProfiler
+        [cvat] XML-Dateien von CVAT
+        [label-studio] JSON-Dateien von Label Studio
+        [napari] Tabellen der Formen von napari
+        [ome-xml] OME-XML-Dateien
+        [trackmate] XML-Dateien von TrackMate
+        [via] Dateien des VGG Image Annotator
+        [voc] XML-Dateien von Pascal VOC
+        [yolo] YOLO-Dateien mit anderen Zahlen als der Klasse und den vier eines Rahmens
+       *[xml] XML-Dateien dieser Art
+    } werden nicht gelesen
+    .do = { $program ->
+        [cellprofiler] Verwenden Sie die CSV-Dateien seines Moduls ExportToSpreadsheet.
+        [cvat] Exportieren Sie die Aufgabe im Format COCO 1.0.
+        [label-studio] Exportieren Sie im Format COCO.
+        [napari] Wandeln Sie die Formen in eine Ebene mit Labeln um, speichern Sie sie als TIFF, und wählen Sie sie als Masken.
+        [ome-xml] Exportieren Sie die Regionen von OMERO als CSV.
+        [trackmate] Exportieren Sie die Tabelle der Spots als CSV.
+        [via] Exportieren Sie die Annotationen im Format COCO.
+        [voc] Wandeln Sie die Annotationen in COCO um, zum Beispiel mit CVAT.
+        [yolo] Polygone, Schlüsselpunkte, Wahrscheinlichkeiten und Spuren sehen in YOLO gleich aus. Exportieren Sie Polygone als COCO und Rahmen mit fünf Zahlen.
+       *[xml] Exportieren Sie Objekte als GeoJSON, ImageJ-ROIs, COCO, LabelMe, CSV oder Labelbilder.
+    }
+
+outlines-of-other-size = Die Umrisse wurden auf einem Bild von { $width } × { $height } Pixeln gezeichnet, aber „{ $field }“ hat { $field_width } × { $field_height }
+    .do = Verwenden Sie die annotierten Bilder als Gesichtsfelder, oder exportieren Sie die Umrisse für die Bilder dieser Größe.
+
+labelme-shape-invalid = Form { $number } der LabelMe-Datei ist ungültig
+    .do = Ein Polygon hat drei oder mehr Punkte, ein Rechteck und ein Kreis zwei. Speichern Sie die Datei in LabelMe noch einmal.
 
 roi-invalid = Die ROI { $number } der Datei ist ungültig
     .do = Speichern Sie den Satz von ROIs in ImageJ noch einmal.
@@ -213,7 +241,7 @@ coco-annotation-invalid = Die Annotation { $number } der COCO-Datei ist ungülti
     .do = Sie braucht die image_id eines Bildes der Datei und eine segmentation oder eine bbox mit positiver Breite und Höhe.
 
 yolo-line-invalid = Zeile { $number } der YOLO-Datei ist ungültig
-    .do = Eine Zeile hat eine Klassennummer, dann x, y, Breite und Höhe eines Rahmens oder die Punkte eines Polygons, als Anteile des Bildes von 0 bis 1.
+    .do = Eine Zeile hat eine Klassennummer, dann x, y, Breite und Höhe eines Rahmens, als Anteile des Bildes von 0 bis 1.
 
 cellpose-line-invalid = Zeile { $number } der Cellpose-Umrisse ist ungültig
     .do = Eine Zeile hat x und y von drei oder mehr Punkten, durch Kommas getrennt.

@@ -204,7 +204,7 @@ help-objects-out = The table of objects to write.
 
 help-objects-masks = Label images (TIFF, PNG, NPY), or their folder. Each has the name of its field, with or without an ending such as _masks.
 
-help-objects-outlines = Polygons or boxes of another program, or their folder: GeoJSON of QuPath, ImageJ ROIs, COCO, YOLO, outlines of Cellpose, tables of CellProfiler, ilastik, scikit-image and others.
+help-objects-outlines = Polygons or boxes of another program, or their folder: GeoJSON of QuPath, ImageJ ROIs, COCO, LabelMe, YOLO, outlines of Cellpose, tables of CellProfiler, ilastik, scikit-image and others.
 
 help-objects-points = Positions, or their folder: TrackMate, other tables, any file for --outlines, or text files with x, y and a class on each line. Only the centers of objects are used.
 

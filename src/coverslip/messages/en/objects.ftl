@@ -141,9 +141,9 @@ object-file-not-read = The file of objects cannot be read: { $reason }
     .do = Export it again.
 
 unknown-object-file = The kind of the file is unknown
-    .do = Export objects as GeoJSON, ImageJ ROIs, COCO, YOLO, CSV or label images.
+    .do = Export objects as GeoJSON, ImageJ ROIs, COCO, LabelMe, CSV or label images.
 
-unknown-json = The JSON file is neither GeoJSON nor a COCO dataset
+unknown-json = The JSON file is neither GeoJSON nor a file of COCO or LabelMe
     .do = In QuPath, use File, Export objects as GeoJSON. Results of COCO are a list of objects without names of images: put them as "annotations" into the COCO file with the "images" and "categories".
 
 mask-instead-of-outlines = This is an image without an overlay, not a file of outlines
@@ -165,8 +165,8 @@ files-without-objects = { $n_files ->
 objects-outside = { $n_objects } of { $n_all } objects lie entirely outside their field and are not used. Check that the coordinates are pixels of the full resolution.
 
 objects-ignored = { $n_objects ->
-        [one] One object has no area: it is a line, an angle or empty. It is ignored.
-       *[other] { $n_objects } objects have no area: they are lines, angles or empty. They are ignored.
+        [one] One object is ignored: it is a line, an angle, a crowd of COCO or empty.
+       *[other] { $n_objects } objects are ignored: they are lines, angles, crowds of COCO or empty.
     }
 
 regions-ignored = { $n_regions ->
@@ -194,8 +194,36 @@ object-entry-invalid = Object { $number } of the file is invalid: { $reason }
 
 plane-outside-field = { $axis } is { $at }, counted from 0, but '{ $field }' has { $n_planes } planes on this axis
 
-yolo-line-ambiguous = The only line of the YOLO file can be a triangle, or a box with a probability and the track 1
-    .do = For a triangle, repeat its first point at the end of the line. For a box, remove the number of the track.
+objects-of-program = { $program ->
+        [cellprofiler] Databases of CellProfiler
+        [cvat] XML files of CVAT
+        [label-studio] JSON files of Label Studio
+        [napari] Tables of shapes of napari
+        [ome-xml] OME-XML files
+        [trackmate] XML files of TrackMate
+        [via] Files of the VGG Image Annotator
+        [voc] XML files of Pascal VOC
+        [yolo] YOLO files with other numbers than the class and the four of a box
+       *[xml] XML files of this kind
+    } are not read
+    .do = { $program ->
+        [cellprofiler] Use the CSV files of its module ExportToSpreadsheet.
+        [cvat] Export the task in the format COCO 1.0.
+        [label-studio] Export in the format COCO.
+        [napari] Convert the shapes to a labels layer, save it as TIFF, and choose it as masks.
+        [ome-xml] Export the regions of OMERO as CSV.
+        [trackmate] Export the table of spots as CSV.
+        [via] Export the annotations in the format COCO.
+        [voc] Convert the annotations to COCO, for example with CVAT.
+        [yolo] Polygons, key points, probabilities and tracks look alike in YOLO. Export polygons as COCO, and boxes with five numbers.
+       *[xml] Export objects as GeoJSON, ImageJ ROIs, COCO, LabelMe, CSV or label images.
+    }
+
+outlines-of-other-size = The outlines were drawn on an image of { $width } × { $height } pixels, but '{ $field }' has { $field_width } × { $field_height }
+    .do = Use the images that were annotated as fields, or export the outlines for the images at this size.
+
+labelme-shape-invalid = Shape { $number } of the LabelMe file is invalid
+    .do = A polygon has three points or more, a rectangle and a circle two. Save the file again in LabelMe.
 
 roi-invalid = ROI { $number } of the file is invalid
     .do = Save the ROI set again in ImageJ.
@@ -213,7 +241,7 @@ coco-annotation-invalid = Annotation { $number } of the COCO file is invalid
     .do = It needs the image_id of an image of the file, and a segmentation or a bbox with a positive width and height.
 
 yolo-line-invalid = Line { $number } of the YOLO file is invalid
-    .do = A line has a class number, then x, y, width and height of a box or the points of a polygon, as shares of the image from 0 to 1.
+    .do = A line has a class number, then x, y, width and height of a box, as shares of the image from 0 to 1.
 
 cellpose-line-invalid = Line { $number } of the Cellpose outlines is invalid
     .do = A line has the x and y of three points or more, separated by commas.
