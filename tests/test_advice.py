@@ -135,6 +135,12 @@ def feature(points: Any) -> Any:
     return [{"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [points]}, "properties": {}}]
 
 
+def outlined(t: int) -> dict[str, Any]:
+    """A feature of QuPath at a time point, from 0."""
+    geometry = {"type": "Polygon", "coordinates": [[*RING, RING[0]]], "plane": {"t": t}}
+    return {"type": "Feature", "geometry": geometry, "properties": {}}
+
+
 IMAGES = {"images": [{"id": 1, "file_name": "a.tif"}], "categories": [{"id": 1, "name": "c"}]}
 RESULTS = [{"image_id": 1, "category_id": 1, "bbox": BOX, "score": 0.9}]
 CORNERS = "x_min,y_min,width,height"
@@ -214,6 +220,7 @@ ADVICE: dict[str, list[tuple[Make, Make]]] = {
             mask("a.tif", labels()),
         ),
     ],
+    "object-entry-invalid": [(text_file("a.geojson", outlined(t=2)), text_file("a.geojson", outlined(t=1)))],
     "outlines-of-other-size": [
         (
             text_file("a.json", SHAPES | {"imageWidth": 2 * WIDTH}),

@@ -118,6 +118,7 @@ export const fields: Texts['fields'] = {
       geojson: 'GeoJSON',
       rois: 'ImageJ-ROIs',
       coco: 'COCO',
+      labelme: 'LabelMe',
       yolo: 'YOLO',
       cellpose: 'Umrisse von Cellpose',
       'cell-counter': 'Marker von Cell Counter',

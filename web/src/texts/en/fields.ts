@@ -109,6 +109,7 @@ export const fields = {
       geojson: 'GeoJSON',
       rois: 'ImageJ ROIs',
       coco: 'COCO',
+      labelme: 'LabelMe',
       yolo: 'YOLO',
       cellpose: 'outlines of Cellpose',
       'cell-counter': 'markers of Cell Counter',
