@@ -25,7 +25,7 @@ test('German texts use German quotes', () => {
 const SAME = new Set(
   (
     'coverslip Start Trainings Tutorial Training Python Installation Maximum Name Annotator Administrator Status ' +
-    'Evaluation Test Format Problem CORAL Cluster Lasso GeoJSON COCO YOLO Radius QuPath napari Folds Details SVG PNG ' +
+    'Evaluation Test Format Problem CORAL Cluster Lasso GeoJSON COCO LabelMe YOLO Radius QuPath napari Folds Details SVG PNG ' +
     'NPV AUROC Fold AP ECE ONNX BioImage IO Label Labels Score Seed Holm MMD ImageNet Plan YAML ' +
     'px quick balanced best own Block'
   ) // values, such as of time limits
