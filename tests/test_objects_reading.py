@@ -538,9 +538,11 @@ def test_yolo_is_read_with_five_numbers_only(content: str, fields: Path, tmp_pat
 def test_files_of_other_programs_are_refused_by_name(
     name: str, content: str, program: str, fields: Path, tmp_path: Path
 ) -> None:
+    file = written(tmp_path / "objects" / name, content)
     for source in ("outlines", "points"):
-        with refusing(BadDataset, "objects-of-program", program=program):
-            collected(fields, **{source: written(tmp_path / name, content)}, size_px=4)
+        for place in (file, file.parent)[: 1 if name == "a.db" else 2]:  # a folder may contain other databases
+            with refusing(BadDataset, "objects-of-program", program=program):
+                collected(fields, **{source: place}, size_px=4)
 
 
 def test_shapes_of_labelme_are_objects_of_the_image_that_the_file_names(fields: Path, tmp_path: Path) -> None:

@@ -332,10 +332,13 @@ def objects_of_files(
 def object_files(sources: Sequence[Path]) -> list[Path]:
     """Return the files of objects of other programs, also in subfolders of folders, in natural order.
 
+    Files that usually accompany those of objects are returned if there are no others.
+
     Raises:
         BadDataset: there are none, or a file does not exist.
     """
-    return [each for each in files_in(sources, OBJECT_SUFFIXES) if each in sources or not is_companion(each)]
+    files = files_in(sources, OBJECT_SUFFIXES)
+    return [each for each in files if each in sources or not is_companion(each)] or files
 
 
 def preview_first_table(sources: Sequence[Path], choices: TableChoices) -> ObjectTablePreview | None:
