@@ -283,6 +283,23 @@ def test_boxes_and_points_are_exported_as_such(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(roi.coordinates()), np.array(expected["coordinates"]).reshape(-1, 2)[:4][:4])
 
 
+def test_objects_without_a_class_are_read_by_a_second_reader_of_coco_and_come_home_without(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 40), np.uint8))
+    (tmp_path / "a.csv").write_text("id,x,y,width,height\nleft,3,4,5,6\nright,20,4,5,6\n")
+    cs.collect_objects(tmp_path / "a.tif", out=tmp_path / "o.csv", outlines=tmp_path / "a.csv")
+    decisions = {"a.tif#left": ("b", 0.75, "b")}
+    predicted, _ = predicted_objects(read_objects(tmp_path / "o.csv"), decisions, ("a", "b"), ("#000000", "#ffffff"))
+    (file,) = export_predicted(predicted, "coco", tmp_path / "a.json", lambda done, total: None)
+    coco = COCO(file)
+    categories = [coco.cats[each["category_id"]]["name"] for each in coco.loadAnns(coco.getAnnIds())]
+    assert categories == ["b", ""]
+    cs.collect_objects(tmp_path / "a.tif", out=tmp_path / "again.csv", outlines=file)
+    again = read_objects(tmp_path / "again.csv")
+    assert [("" if k < 0 else again.labels[k]) for k in again.label.tolist()] == ["b", ""]
+
+
 def test_the_finder_is_a_source_of_objects(job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fields = [str(path) for path in sorted((job / "fields").iterdir())[:2]]
     command = ["objects", *fields, "--finder", "classical", "--out", str(tmp_path / "o.csv"), "--json"]

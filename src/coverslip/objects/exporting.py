@@ -216,7 +216,8 @@ def _coco(predicted: PredictedObjects, report: OnProgress) -> Iterator[str]:
         for k, field in enumerate(objects.fields)
     )
     yield ', "categories": '
-    yield from _json_list({"id": k + 1, "name": name} for k, name in enumerate(predicted.classes))
+    no_class = [] if (predicted.predicted != _NO_CLASS).all() else [{"id": _NO_CLASS + 1, "name": ""}]
+    yield from _json_list(chain(no_class, ({"id": k, "name": name} for k, name in enumerate(predicted.classes, 1))))
     yield ', "annotations": '
     yield from _json_list(_annotation(predicted, position) for position in range(len(objects)))
     yield "}\n"
@@ -243,11 +244,10 @@ def _annotation(predicted: PredictedObjects, position: int) -> Json:
         "area": round(area, 3),
         "iscrowd": 0,
         "segmentation": segmentation,
+        "category_id": int(predicted.predicted[position]) + 1,  # which readers need, also of objects without a class
     }
-    if predicted.class_name(position):
-        annotation["category_id"] = int(predicted.predicted[position]) + 1
-        if (probability := predicted.known_probability(position)) is not None:
-            annotation["score"] = round(probability, 6)
+    if (probability := predicted.known_probability(position)) is not None:
+        annotation["score"] = round(probability, 6)
     return annotation
 
 
