@@ -23,7 +23,8 @@ from coverslip.app.server import create_app
 from coverslip.cli import main
 from coverslip.evaluation.sample_proportions import ClassProportion, Summary
 from coverslip.messages import text
-from coverslip.reports.proportions_page import digits_of, shown_classes
+from coverslip.reports.metric_rows import shown
+from coverslip.reports.proportions_page import digits_of, sample_cells, shown_classes
 from coverslip.reports.reported import number, p_value, signed, with_interval
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
@@ -130,7 +131,7 @@ def test_all_doors_give_equal_numbers(
     monkeypatch.setenv("COLUMNS", "200")
     assert main(command) == 0
     names_here = [str(each.sample) for each in summary.samples]
-    assert_shown(capsys.readouterr().out.splitlines(), summary, names_here)
+    assert_shown(capsys.readouterr().out.splitlines(), summary, names_here, is_brief=True)
 
     blocks = {name: name.partition("/")[2] for name in SAMPLES} if block else {}
     conditions = {name: name.partition("/")[0] for name in SAMPLES}
@@ -183,13 +184,14 @@ def assert_sections(sections: dict[str, Any], summary: Summary) -> None:  # Any:
     assert list(sections) == list(summary.classes)
     for name, of_class in sections.items():
         tables = {section["name"]: section["blocks"] for section in of_class}
-        for table, samples in ((tables["samples"][0], summary.samples), (tables["conditions"][1], summary.conditions)):
-            for row, each in zip(table["rows"], samples, strict=True):
-                k = table["columns"].index(with_interval(text("column-raw")))
-                for cell, metric in zip(
-                    row[k : k + 2], (each.classes[name].raw, each.classes[name].corrected), strict=True
-                ):
-                    assert [cell[end] for end in ("value", "low", "high")] == [metric.value, metric.low, metric.high]
+        for row, each in zip(tables["conditions"][1]["rows"], summary.conditions, strict=True):
+            k = tables["conditions"][1]["columns"].index(with_interval(text("column-raw")))
+            for cell, metric in zip(
+                row[k : k + 2], (each.classes[name].raw, each.classes[name].corrected), strict=True
+            ):
+                assert [cell[end] for end in ("value", "low", "high")] == [metric.value, metric.low, metric.high]
+        for row, each in zip(tables["samples"][0]["rows"], summary.samples, strict=True):
+            assert [cell["text"] for cell in row[-3:]] == [shown(cell) for cell in sample_cells(summary, each, name)]
 
 
 def assert_prism(table: str, summary: Summary) -> None:
@@ -204,17 +206,23 @@ def assert_prism(table: str, summary: Summary) -> None:
             assert [float(row[column]) for row in rows] == pytest.approx(values)
 
 
-def assert_shown(lines: list[str], summary: Summary, samples: list[str]) -> None:
-    """Each sample and each difference of the shown classes has a line with its numbers."""
+def assert_shown(lines: list[str], summary: Summary, samples: list[str], *, is_brief: bool = False) -> None:
+    """Each sample and each difference of the shown classes has a line with its numbers.
+
+    With more than two classes, a terminal has the values to use only, and of differences the adjusted p-value.
+    """
     lines = [" ".join(line.split()) for line in lines]
     for name in shown_classes(summary):
         digits = digits_of(summary, name)
         for sample, each in zip(samples, summary.samples, strict=True):
-            raw, corrected = each.classes[name].raw, each.classes[name].corrected
-            shown = [number(value, digits) for value in (raw.value, raw.low, corrected.value, corrected.high)]
-            assert any(sample in line and all(text in line for text in shown) for line in lines), shown
+            of_class = each.classes[name]
+            values = [of_class.shown.value, of_class.shown.low, of_class.shown.high]
+            if not is_brief or len(summary.classes) == 2:
+                values += [of_class.raw.value, of_class.corrected.value, of_class.standard_error]
+            words = [number(value, digits) for value in values]
+            assert any(sample in line and all(word in line for word in words) for line in lines), words
         for difference in (each for each in summary.comparisons if each.name == name):
             metric = difference.difference
             ends = [signed(value, digits) for value in (metric.value, metric.low, metric.high)]
-            shown = ["10 − 0", *ends, p_value(difference.p), p_value(difference.p_holm)]
-            assert any(all(text in line for text in shown) for line in lines), shown
+            words = ["10 − 0", *ends, p_value(difference.p_holm), *([] if is_brief else [p_value(difference.p)])]
+            assert any(all(word in line for word in words) for line in lines), words

@@ -34,10 +34,10 @@ from coverslip.evaluation.proportions import (
     solve,
 )
 from coverslip.evaluation.results import Metric
-from coverslip.evaluation.sample_proportions import ClassProportion, LabelShift, SampleProportions
+from coverslip.evaluation.sample_proportions import ClassProportion, ExpectedErrors, LabelShift, SampleProportions
 from coverslip.events import Event, Noted
 from coverslip.inference.summarising import cautions_of, names_of_folders
-from coverslip.messages import text
+from coverslip.messages import message, text
 from coverslip.reports.proportions_page import proportions_report, similar_names_of
 from coverslip.reports.reported import read_run
 from coverslip.reports.verdict import verdict_of_run
@@ -439,6 +439,31 @@ def test_nothing_is_stated_of_a_correction_if_no_sample_is_corrected(
     assert corrected.partition(".")[0] not in report  # the part that no parameter changes
 
 
+def test_proportions_of_a_prediction_are_those_of_one_sample(own_run: cs.Run, cells: Path, tmp_path: Path) -> None:
+    """Also where labeled images do not allow any: then no door states a number, and all give the reason."""
+    measured, file = own_run.predictions, tmp_path / "predictions.csv"
+    images = sorted((cells / "large").glob("*.png")) * 3  # far from the proportions in training
+    for is_by_chance in (False, True):
+        mistaken = [
+            replace(row, image_id=f"{row.image_id} {k}", predicted=name, decision=name)
+            for row in measured
+            for k in range(30)
+            for name in [measured.classes[k % len(measured.classes)] if is_by_chance or k < 3 else str(row.label)]
+        ]
+        Predictions(mistaken, measured.classes).write_csv(own_run.predictions_file)
+        events = list[Event]()
+        predicted = cs.predict(own_run.folder, images, out=file, device="cpu", emit=events.append)
+        (sample,) = cs.summarise(file, by="folder", run=own_run.folder).samples
+        notes = [event.note for event in events if isinstance(event, Noted) and event.note.code == "other-prevalence"]
+        if is_by_chance:
+            assert {each.reason for each in predicted.shares.values()} == {message("summary-uninformative")}
+            assert {each.corrected.reason for each in sample.classes.values()} == {message("summary-uninformative")}
+            assert not notes
+        else:
+            assert predicted.shares == {name: each.shown for name, each in sample.classes.items()}
+            assert {each.value for each in predicted.shares.values()} >= set(notes[0].parameters["values"].values())
+
+
 @pytest.mark.slow
 def test_all_doors_give_the_same_unclipped_values(
     own_run: cs.Run, predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -797,28 +822,60 @@ def test_intervals_of_single_samples_include_their_error_rates(n_classes: int, s
     assert hits_with_equal_rates < hits
 
 
-def test_the_estimate_of_a_sample_is_between_counts_and_correction() -> None:
-    """With two classes, by the formula for the smallest expected squared error."""
+def test_expected_errors_of_a_sample_have_the_formulas_of_two_classes() -> None:
     groups = [[92, 8], [80, 20], [94, 6], [82, 18]], [[10, 90], [25, 75], [15, 85], [30, 70]]
     rates = ErrorRates([of_counts(*each) for each in groups])
-    corrected = rates.correct(of_counts([160, 40]))
+    errors = rates.errors_of_sample(of_counts([160, 40]))
     counted, false_positives, recall = 0.2, 0.13, 0.8
     share = (counted - false_positives) / (recall - false_positives)
-    variance = counted * (1 - counted) / 200
+    of_votes = of_means = counted * (1 - counted) / 200
     of_classes = zip((1 - share, share), (false_positives, recall), groups, rates.correlations, strict=True)
     for of_class, rate, votes, within in of_classes:
         counts = pooled_counts(of_counts(*votes))
         assert within is not None
-        variance += of_class**2 * rate * (1 - rate) * (within.value + (1 - within.value) / counts.n)
+        of_votes += of_class**2 * rate * (1 - rate) * within.value
+        of_means += of_class**2 * rate * (1 - rate) * (within.value + (1 - within.value) / counts.n)
     factor = 1 / (recall - false_positives)
-    bias = (counted - share) ** 2
-    weight = (bias + variance * (1 - factor)) / (bias + variance * (1 - factor) ** 2)
-    weight = min(1, max(0, weight))
-    assert 0 < weight < 1
-    assert corrected.estimate[1] == pytest.approx(weight * share + (1 - weight) * counted)
-    assert corrected.shares[1] == pytest.approx(share)
-    several = rates.correct(of_counts([160, 40], [150, 50]))
-    assert several.estimate == pytest.approx(several.shares)
+    assert errors.standard == pytest.approx([factor * of_means**0.5] * 2)
+    squared_bias = (counted - share) ** 2 - of_means * (1 - factor) ** 2
+    assert errors.squared_counted == pytest.approx(2 * (of_votes + squared_bias))
+    assert errors.squared_corrected <= 2 * factor**2 * of_means  # within 0 and 1
+
+
+@pytest.mark.parametrize(("votes", "is_better"), [([180, 20], True), ([100, 100], False)])
+def test_a_correction_is_shown_where_it_is_expected_to_be_closer(votes: list[float], is_better: bool) -> None:
+    """With errors that differ between groups, and false positives that count more where the class is rare."""
+    groups = [[92, 8], [80, 20], [94, 6], [82, 18]], [[10, 90], [25, 75], [15, 85], [30, 70]]
+    errors = ErrorRates([of_counts(*each) for each in groups]).errors_of_sample(of_counts(votes))
+    assert ExpectedErrors.of([errors]).is_correction_better == is_better
+
+
+@pytest.mark.parametrize("n_classes", [2, 4, 8])
+def test_few_test_images_of_a_good_classifier_give_wide_intervals_instead_of_a_refusal(n_classes: int) -> None:
+    """Six test images of each class, accuracy .84: at most 10 % are refused, and intervals contain the truth."""
+    rng = np.random.default_rng(n_classes)
+    matrix = np.full((n_classes, n_classes), 0.16 / (n_classes - 1))
+    np.fill_diagonal(matrix, 0.84)
+    truth = np.append(np.full(n_classes - 1, 0.9 / (n_classes - 1)), 0.1)
+    n_refused, hits = 0, []
+    for _ in range(60):
+        rates = ErrorRates([of_counts(rng.multinomial(6, row).tolist()) for row in matrix])
+        corrected = rates.correct(of_counts(rng.multinomial(200, truth @ matrix).tolist()))
+        n_refused += corrected.reason is not None
+        if corrected.reason is None:
+            hits.append((corrected.low <= truth) & (truth <= corrected.high))
+    assert n_refused <= 6
+    assert np.mean(hits) >= 0.93
+
+
+def test_a_classifier_by_chance_is_refused_as_a_rule() -> None:
+    rng = np.random.default_rng(0)
+    for n_classes, fewest in ((2, 65), (4, 90)):
+        rates = [
+            ErrorRates([of_counts(row) for row in rng.multinomial(40, [1 / n_classes] * n_classes, n_classes).tolist()])
+            for _ in range(100)
+        ]
+        assert sum(each.reason == "summary-uninformative" for each in rates) >= fewest
 
 
 @pytest.mark.parametrize("right", [4, 40])
@@ -938,8 +995,10 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
                 raw=Metric(value=0.4),
                 corrected=Metric(value=float(v), low=float(low), high=float(high)),
                 unclipped=0.4,
+                standard_error=0.2,
+                shown=Metric(value=0.4),
             )
-            for name, v, low, high in zip(classes, corrected.estimate, corrected.low, corrected.high, strict=True)
+            for name, v, low, high in zip(classes, corrected.shares, corrected.low, corrected.high, strict=True)
         },
     )  # fmt: skip
     caution = text("summary-wide-intervals", n_wide=1, n_samples=1, points=50, has_few_images=False)

@@ -61,9 +61,8 @@ def predict(
     read, the exit code is 1.
 
     Probabilities assume the class proportions of the training images. If you know other proportions, --prevalence
-    corrects the probabilities. A second table estimates the class proportions of these images. With two classes, the
-    estimate is closer than counts of predictions if proportions are far from those in training and images look like
-    those in training. Otherwise use the counts.
+    corrects the probabilities. A second table has the class proportions of these images, as `summarise` shows them for
+    one sample.
 
     Examples:
 
@@ -194,7 +193,6 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
     from coverslip.cli._show import results_console, table_of
     from coverslip.datasets.names import one_line
     from coverslip.reports.metric_rows import column_titles
-    from coverslip.reports.reported import range_words
 
     estimated_shares = {name: share for name, share in shares.items() if share.value is not None}
     if not estimated_shares:
@@ -209,13 +207,19 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
         table.add_row(
             one_line(name),
             f"{assumed[name]:.3f}",
-            f"{share.value:.3f}",
-            range_words(f"{share.low:.3f}", f"{share.high:.3f}"),
+            *_proportion_cells(share),
         )
     results_console().print(f"\n{text('command-proportions')}", soft_wrap=True)
     results_console().print(table)
     if (n_classes := len(estimated_shares)) > _MOST_CLASSES:
         results_console().print(text("report-largest-classes", n_shown=_MOST_CLASSES, n_classes=n_classes))
+
+
+def _proportion_cells(share: "Metric") -> tuple[str, str]:
+    from coverslip.reports.metric_rows import estimate
+
+    cell = estimate(share)
+    return cell.value, cell.below
 
 
 # `coverslip explain`: heat maps and similar training images.

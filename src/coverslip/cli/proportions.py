@@ -99,13 +99,20 @@ def _sample_as_json(sample: "SampleProportions") -> dict[str, object]:
 
 def _show_summary(summary: "Summary") -> None:
     from coverslip.cli._show import notes_console, results_console, show_sections
-    from coverslip.reports.proportions_page import assumption_of, proportion_sections, shown_classes, warnings_of
+    from coverslip.reports.proportions_page import brief_sections, values_of_samples, warnings_of
 
     console = results_console()
-    show_sections(console, proportion_sections(summary, shown_classes(summary)), has_folded=True)
-    console.print(assumption_of(summary) if summary.is_corrected else summary.assumption, soft_wrap=True)
+    show_sections(console, brief_sections(summary), has_folded=True)
+    shift = summary.label_shift
+    if summary.is_corrected and shift is not None and not shift.violated:
+        console.print(text("summary-valid-if", points=100 * shift.detectable), soft_wrap=True)
+    elif not summary.is_corrected:
+        console.print(summary.assumption, soft_wrap=True)
+    for sentence in values_of_samples(summary):
+        console.print(sentence, soft_wrap=True)
     for sentence in warnings_of(summary):
         notes_console().print(sentence, soft_wrap=True)
+    console.print(text("command-after-summarise"), soft_wrap=True)
 
 
 # `coverslip spot-check`: draw predicted images to label, and compare the labels with the predictions.

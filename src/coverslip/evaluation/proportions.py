@@ -22,7 +22,11 @@ from coverslip.evaluation.results import LEVEL
 Floats = npt.NDArray[np.float64]
 
 _N_DRAWS, _N_DRAWS_OF_MANY = 10_000, 1_000  # for two classes and for more
-_N_DRAWS_OF_SIGN = 200  # for more than two classes: whether they are distinguished, which each page of results asks
+_N_DRAWS_OF_SIGN = 200  # whether classes are distinguished, which each page of results asks
+MOST_BY_CHANCE = (
+    0.2  # share of draws in which the classifier does not distinguish the classes, above which it is unused
+)
+_FEWEST_KNOWN = 0.5  # share of draws that distinguish more than two classes in a sample, for an interval
 _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximization: steps, change, smallest start
 Z = 1.959964  # of 95 %
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
@@ -195,11 +199,22 @@ class Corrected:
     """Corrected proportions of all classes with their intervals, or the reason why there are none."""
 
     shares: Floats  # (K,) the most likely ones
-    estimate: Floats  # (K,) of a single sample, between counted and corrected proportions; otherwise as `shares`
     low: Floats  # (K,)
     high: Floats
     unclipped: Floats  # (K,) the exact solution, which can be below 0 or above 1; without bias, for means and tests
     reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsOfSample:
+    """The expected errors of the proportions of a single sample.
+
+    Squared errors are sums over the classes.
+    """
+
+    standard: Floats  # (K,) standard errors of the unclipped proportions
+    squared_counted: float  # of counted proportions; can be below 0, since their bias is estimated
+    squared_corrected: float  # of corrected proportions
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +267,7 @@ class ErrorRates:
         counts = effective_counts(votes)
         if self.reason is not None:
             nothing = np.full(len(counts.shares), np.nan)
-            return Corrected(nothing, nothing, nothing, nothing, nothing, self.reason)
+            return Corrected(nothing, nothing, nothing, nothing, self.reason)
         shares = solve(self.matrix, counts.shares[None])[0]
         is_own = len(votes.n) == 1 and not has_mean_rates
         low, high = self._melded(counts, is_own) if len(shares) == 2 else self._by_draws(counts, is_own)
@@ -261,26 +276,37 @@ class ErrorRates:
         least = 1 - _TAILS[0] ** (1 / counts.n)
         low, high = np.minimum(np.minimum(low, shares), 1 - least), np.maximum(np.maximum(high, shares), least)
         unclipped = np.linalg.solve(self.matrix.T, counts.shares).astype(np.float64)
-        estimate = self._with_least_error(counts, shares) if is_own else shares
-        return Corrected(shares, np.clip(estimate, low, high), low, high, unclipped)
+        return Corrected(shares, low, high, unclipped)
 
-    def _with_least_error(self, counts: EffectiveCounts, shares: Floats) -> Floats:
-        """Return the mixture of counted and corrected proportions with the least expected squared error.
+    def errors_of_sample(self, votes: Votes) -> ErrorsOfSample:
+        """Return the expected errors of counted and of corrected proportions of a sample.
 
-        Where error rates of samples differ much, a correction by the mean rates adds more error than it removes.
-        The variance of the votes is that of images, and of the rates of this sample and their means. The bias of
-        counted proportions is estimated by their distance from corrected ones.
+        Where error rates of samples differ much, a correction by the mean rates adds more error than it removes. The
+        bias of counted proportions is estimated by their distance from corrected ones, without the part that is due to
+        chance. Errors of corrected proportions are those of draws of the rates and images of such a sample.
 
-        Source: benchmarks/proportions.py compares it with both.
+        Source: benchmarks/proportions.py compares the choice by them with both.
+
+        Args:
+            votes: of one sample, for a complete matrix that allows a correction.
         """
+        counts = effective_counts(votes)
+        shares, inverse = solve(self.matrix, counts.shares[None])[0], np.linalg.inv(self.matrix)
         variance = self._variance_of_votes(counts, shares, are_means_known=False)
-        inverse = np.linalg.inv(self.matrix)  # corrected proportions are votes times it
-        of_counted, both = np.diag(variance), np.diag(variance @ inverse)
-        of_difference = of_counted + np.diag(inverse.T @ variance @ inverse) - 2 * both
-        squared_bias = (counts.shares - shares) ** 2
-        weight = (squared_bias + of_counted - both) / np.maximum(squared_bias + of_difference, _SMALLEST)
-        mixture: Floats = counts.shares + np.clip(weight, 0, 1) * (shares - counts.shares)
-        return np.asarray(mixture / mixture.sum(), np.float64)
+        of_votes = self._variance_of_votes(counts, shares, are_means_known=True)
+        bias = counts.shares - counts.shares @ inverse
+        by_chance = np.eye(len(shares)) - inverse
+        squared_bias = (bias**2).sum() - np.trace(by_chance.T @ variance @ by_chance)
+
+        expected = np.maximum((shares @ self._matrices_of_sample) * counts.n, _SMALLEST)
+        gammas = np.random.default_rng(_SEED_OF_SAMPLES).gamma(expected)
+        drawn = np.clip(gammas / gammas.sum(axis=1, keepdims=True) @ inverse, 0, 1)
+        drawn /= drawn.sum(axis=1, keepdims=True)
+        return ErrorsOfSample(
+            np.sqrt(np.diag(inverse.T @ variance @ inverse)),
+            float(np.trace(of_votes) + squared_bias),
+            float(((drawn - shares) ** 2).sum(axis=1).mean()),
+        )
 
     def _variance_of_votes(self, counts: EffectiveCounts, shares: Floats, *, are_means_known: bool) -> Floats:
         """Return the (K, K) covariance of the votes of a sample: of images, of its rates, and of unknown mean rates."""
@@ -308,11 +334,13 @@ class ErrorRates:
 
     @cached_property
     def _is_informative(self) -> bool:
-        """Whether labeled images show that the classifier distinguishes the classes."""
-        if len(self.matrix) == 2:
-            (low_se, _), (low_sp, _) = self._mean_ends
-            return float(np.quantile(low_se + low_sp - 1, _TAILS[0])) > 0
-        return float(np.quantile(np.linalg.det(self._mean_matrices(_N_DRAWS_OF_SIGN)), _TAILS[0])) > 0
+        """Whether the classifier distinguishes the classes, as far as labeled images tell; few of them may do.
+
+        Source: benchmarks/proportions.py, with few test images.
+        """
+        if float(np.linalg.det(self.matrix)) <= _SMALLEST:
+            return False
+        return float((np.linalg.det(self._mean_matrices(_N_DRAWS_OF_SIGN)) <= 0).mean()) <= MOST_BY_CHANCE
 
     def error_of_difference(self, difference: Floats) -> "ErrorOfRates":
         """Return how far the uncertainty of the error rates affects a difference of two unclipped proportions.
@@ -366,11 +394,12 @@ class ErrorRates:
         """
         matrices = self._matrices_of_sample if is_own else self._matrices
         votes = _dirichlet(counts, np.random.default_rng(_SEED_OF_SAMPLES))
-        is_known = np.linalg.det(matrices) > _SMALLEST
-        drawn = np.tile([[0.0], [1.0]], (len(votes), 1, len(counts.shares)))  # both ends, without information
-        exact = np.linalg.solve(matrices[is_known].transpose(0, 2, 1), votes[is_known][:, :, None])[:, :, 0]
-        drawn[is_known] = np.clip(exact, 0, 1)[:, None]
-        return np.quantile(drawn[:, 0], _TAILS[0], axis=0), np.quantile(drawn[:, 1], _TAILS[1], axis=0)
+        is_known = np.linalg.det(matrices) > _SMALLEST  # others do not distinguish the classes
+        if is_known.mean() < _FEWEST_KNOWN:
+            return np.zeros(len(counts.shares)), np.ones(len(counts.shares))
+        drawn = np.linalg.solve(matrices[is_known].transpose(0, 2, 1), votes[is_known][:, :, None])[:, :, 0]
+        low, high = np.clip(np.quantile(drawn, _TAILS, axis=0), 0, 1)
+        return low, high
 
     @cached_property
     def _matrices(self) -> Floats:

@@ -22,7 +22,7 @@ def values_by_field(record: Any) -> dict[str, Any]:  # Any: a dataclass, and its
     return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
-_WIDE = 0.3  # width of a confidence interval
+_WIDE, _USELESS = 0.3, 0.8  # widths of a confidence interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,11 @@ class Metric(DocumentedFields):
     def is_wide(self) -> bool:
         """Whether the interval is so wide that the value says little."""
         return self.width > _WIDE
+
+    @property
+    def is_useless(self) -> bool:
+        """Whether the interval contains most values from 0 to 1, so that a sentence is shown instead of it."""
+        return self.width >= _USELESS and (self.low or 0.0) >= 0 and (self.high or 0.0) <= 1
 
     @property
     def digits(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.evaluation.comparison import holm
-from coverslip.evaluation.proportions import ErrorOfRates, ErrorRates, difference_of_means
+from coverslip.evaluation.proportions import ErrorOfRates, ErrorRates, ErrorsOfSample, difference_of_means
 from coverslip.evaluation.results import Metric
 from coverslip.messages import message
 from coverslip.table_cells import number_of
@@ -17,6 +17,7 @@ from coverslip.table_cells import number_of
 WELCH_TEST, PAIRED_TEST = "Welch's t test of samples", "paired t test of blocks"
 _BY_CHANCE = 0.01  # p-value below which two estimates of proportions disagree
 _POWER = 0.8
+_CLEARLY_SMALLER = 0.8  # ratio of expected squared errors, below which corrected values of single samples are shown
 _FEWEST_SAMPLES = 3  # of each condition, or blocks of both, for an interval of their difference
 
 
@@ -32,6 +33,11 @@ class ClassProportion(DocumentedFields):
     """Its value is null, with a reason, where it is not corrected."""
     unclipped: float | None
     """Corrected, without limits at 0 and 1, for means and tests."""
+    standard_error: float | None
+    """Of the unclipped value of a single sample."""
+    shown: Metric
+    """The value to use. Of a single sample: corrected if the correction is expected to be more accurate than counts,
+    else counted, with the interval of the corrected one. Counted if a sample cannot be corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +108,28 @@ class LabelShift(DocumentedFields):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedErrors(DocumentedFields):
+    """Root mean squares of the expected errors of single samples, over samples and classes."""
+
+    counted: float
+    corrected: float
+    is_correction_better: bool
+    """Whether the shown proportions of single samples are corrected ones, which needs a clearly smaller error."""
+
+    @classmethod
+    def of(cls, errors: Sequence[ErrorsOfSample]) -> "ExpectedErrors":
+        """Return the errors to expect of any of these samples."""
+        n_classes = len(errors[0].standard)
+        counted = float(np.mean([each.squared_counted for each in errors]))
+        corrected = float(np.mean([each.squared_corrected for each in errors]))
+        return cls(
+            counted=(max(counted, 0) / n_classes) ** 0.5,
+            corrected=(corrected / n_classes) ** 0.5,
+            is_correction_better=corrected < _CLEARLY_SMALLER * counted,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(DocumentedFields):
     """The proportions of samples and conditions, and the comparison of conditions."""
 
@@ -122,6 +150,8 @@ class Summary(DocumentedFields):
     similar_blocks: tuple[tuple[str, ...], ...]
     is_corrected: bool
     """Whether the run has errors on test images, with which to correct."""
+    expected_errors: ExpectedErrors | None
+    """null: a sample is not corrected."""
     positive_class: str | None
     """The class to show, since the other is its complement; null: not two classes."""
     method: str
@@ -249,6 +279,35 @@ def _errors_of_rates(values: Sequence[tuple[list[float], list[float]]], rates: E
 def is_corrected(samples: Sequence[SampleProportions], name: str) -> bool:
     """Return whether the proportion of a class is corrected in all samples with readable images."""
     return all(each.classes[name].corrected.value is not None for each in samples if each.n)
+
+
+def with_shown(samples: Sequence[SampleProportions], errors: ExpectedErrors | None) -> list[SampleProportions]:
+    """Return samples or conditions with the values to show.
+
+    Args:
+        samples: whose shown values are counted ones.
+        errors: expected of a single sample; None: not all samples are corrected, so that counted ones are compared.
+    """
+    return [
+        replace(
+            each,
+            classes={
+                name: replace(of_class, shown=_shown(of_class, errors, is_single=each.n_samples == 1))
+                for name, of_class in each.classes.items()
+            },
+        )
+        for each in samples
+    ]
+
+
+def _shown(of_class: ClassProportion, errors: ExpectedErrors | None, *, is_single: bool) -> Metric:
+    raw, corrected = of_class.raw, of_class.corrected
+    if errors is None or raw.value is None or corrected.low is None or corrected.high is None:
+        return replace(raw, reason=raw.reason or corrected.reason)
+    if not is_single or errors.is_correction_better:
+        return corrected
+    low, high = min(corrected.low, raw.value), max(corrected.high, raw.value)
+    return replace(corrected, value=raw.value, low=low, high=high, reason=message("summary-counts-are-closer"))
 
 
 def has_corrections(proportions: Iterable[SampleProportions]) -> bool:

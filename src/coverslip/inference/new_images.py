@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from coverslip.datasets.index.records import UNFAMILIAR, ImageRecord, first_positions
+from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, ImageRecord, first_positions
 from coverslip.datasets.names import natural_key, one_line
 from coverslip.errors import BadDataset, CoverslipError, UnreadableImage
 from coverslip.evaluation.ood import more_than_expected
-from coverslip.evaluation.prevalence import FEWEST_FOR_SHARES, SHARES_METHOD, chance_of_shares, estimated_shares
+from coverslip.evaluation.prevalence import chance_of_shares
 from coverslip.evaluation.results import Metric
 from coverslip.images.preprocessing import (
     PreprocessedImage,
@@ -25,8 +25,10 @@ from coverslip.images.preprocessing import (
     normalized_names,
 )
 from coverslip.images.reader import PIXEL_KEYS, ReadPlan, pixel_side
+from coverslip.inference.summarising import SampleImages, proportions_of_images, why_not_corrected
 from coverslip.messages import Message, Note, Rescale, Set, joined, message, note, text
 from coverslip.runs.classifier import ClassifierCard
+from coverslip.runs.error_rates import error_rates
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.images import images_of
 from coverslip.runs.predictions import Prediction
@@ -279,7 +281,6 @@ _MAX_IMAGES = 20_000  # a random selection, so that memory does not grow with th
 _SEED = 0  # of this selection
 _MAX_NAMED = 4  # classes in a note
 _MAX_LISTED = 12  # classes in an error
-_MAX_UNFAMILIAR = 0.2  # share of unfamiliar images up to which proportions are estimated
 
 
 def stated_shares(card: ClassifierCard, prevalence: Mapping[str, float]) -> tuple[float, ...]:
@@ -313,67 +314,81 @@ def note_on_thresholds(card: ClassifierCard) -> Note | None:
 
 
 class EstimatedShares:
-    """Estimates the class proportions among predicted images, from a random selection of many.
+    """Estimates the class proportions among predicted images, which are those of one sample in `summarise`.
 
-    Any image is selected with the same probability, whatever their order (Vitter 1985, Random Sampling with a
-    Reservoir). Unfamiliar images are counted among all.
+    The test of their difference uses a random selection of many images. Any image is selected with the same
+    probability, whatever their order (Vitter 1985, Random Sampling with a Reservoir).
 
     Args:
         card: of the classifier, with the proportions that its probabilities assume.
+        run: of the classifier; any other folder: its errors are not known.
+        is_adapted: whether probabilities and decisions are those for stated proportions.
     """
 
-    def __init__(self, card: ClassifierCard) -> None:
-        self._card = card
+    def __init__(self, card: ClassifierCard, run: Run, *, is_adapted: bool = False) -> None:
+        self._card, self._is_adapted = card, is_adapted
+        is_known = is_run(run.folder) and run.is_measured and run.predictions_file.is_file()
+        self._rates = error_rates(run, card.classes) if is_known else None
+        self._number_of = {name: k for k, name in enumerate(card.classes)}
+        self._sums = np.zeros(len(card.classes))
+        self._decisions = Counter[str]()
         self._probabilities: list[tuple[float, ...]] = []
         self._generator = np.random.default_rng(_SEED)
-        self._n = self._n_unfamiliar = 0
+        self._n = 0
 
     def add(self, row: Prediction) -> None:
         """Count a predicted image."""
-        if row.probabilities:
-            self._n += 1
-            if self._n <= _MAX_IMAGES:
-                self._probabilities.append(row.probabilities)
-            elif (position := int(self._generator.integers(self._n))) < _MAX_IMAGES:
-                self._probabilities[position] = row.probabilities
-            self._n_unfamiliar += row.decision == UNFAMILIAR
+        if not row.probabilities:
+            return
+        self._n += 1
+        if self._n <= _MAX_IMAGES:
+            self._probabilities.append(row.probabilities)
+        elif (position := int(self._generator.integers(self._n))) < _MAX_IMAGES:
+            self._probabilities[position] = row.probabilities
+        self._decisions[row.decision] += 1
+        if row.decision in (UNCERTAIN, UNFAMILIAR):
+            self._sums += np.array(row.probabilities) / sum(row.probabilities)
+        else:
+            self._sums[self._number_of[row.predicted or ""]] += 1
 
     def by_class(self) -> dict[str, Metric]:
-        """Return the proportion of each class with its interval; no value for too few or too many unfamiliar images."""
+        """Return the proportion of each class with its interval, or the reason why there is none."""
         classes = self._card.classes
-        if self._are_unfamiliar:
-            reason = message("too-many-unfamiliar-images")
-            return dict.fromkeys(classes, Metric(value=None, method=SHARES_METHOD, reason=reason))
-        return dict(zip(classes, estimated_shares(self._all_probabilities, self._card.prior), strict=True))
+        reason = message("shares-of-stated-proportions") if self._is_adapted else None
+        if not self._n:
+            reason = message("summary-sample-without-images")
+        reason = reason or why_not_corrected(self._rates, self._n, self._decisions[UNFAMILIAR])
+        if reason:
+            return dict.fromkeys(classes, Metric(value=None, reason=reason))
+        images = SampleImages(self._sums, self._n, self._decisions, self._all_probabilities)
+        proportions = proportions_of_images(images, classes, self._rates)
+        return {name: proportions.classes[name].shown for name in classes}
 
     def note(self) -> Note | None:
         """Return the note that proportions differ significantly from those that the probabilities assume, or None."""
-        if self._are_unfamiliar or len(self._probabilities) < FEWEST_FOR_SHARES:
-            return None
-        if chance_of_shares(self._all_probabilities, self._card.prior) > _BY_CHANCE:
-            return None
         shares = self.by_class()
         priors = dict(zip(self._card.classes, self._card.prior, strict=True))
-        largest_differences = sorted(shares, key=lambda name: -abs((shares[name].value or 0) - priors[name]))[
-            :_MAX_NAMED
+        differing = [
+            (abs(share.value - priors[name]), name, share)
+            for name, share in shares.items()
+            if share.value is not None and not (share.low or 0) <= priors[name] <= (share.high or 0)
         ]
+        if not differing or chance_of_shares(self._all_probabilities, self._card.prior) > _BY_CHANCE:
+            return None
+        largest = sorted(differing, reverse=True, key=lambda each: each[:2])[:_MAX_NAMED]
         proportions = [
             text(
                 "class-proportion",
                 name=one_line(name),
-                value=shares[name].value,
-                low=shares[name].low,
-                high=shares[name].high,
+                value=share.value,
+                low=share.low,
+                high=share.high,
                 assumed=priors[name],
             )
-            for name in largest_differences
+            for _, name, share in largest
         ]
-        values = {name: shares[name].value for name in largest_differences}
+        values = {name: share.value for _, name, share in largest}
         return note("other-prevalence", proportions="; ".join(proportions), values=values)
-
-    @property
-    def _are_unfamiliar(self) -> bool:
-        return self._n_unfamiliar > _MAX_UNFAMILIAR * self._n
 
     @property
     def _all_probabilities(self) -> np.ndarray:

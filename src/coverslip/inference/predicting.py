@@ -19,7 +19,6 @@ from coverslip.datasets.index.opening import ImageSource
 from coverslip.datasets.index.records import UNREADABLE, Dataset, ImageRecord, first_positions
 from coverslip.datasets.names import name_as_text, name_from_text, one_line
 from coverslip.errors import BadDataset, CoverslipError, Stopped
-from coverslip.evaluation.prevalence import SHARES_METHOD
 from coverslip.evaluation.results import Metric
 from coverslip.events import Emit, Noted, Progressed, show
 from coverslip.files import sha256_file, stated_paths
@@ -37,7 +36,7 @@ from coverslip.inference.new_images import (
 )
 from coverslip.inference.ray_prediction import PredictionOptions, predict_on_ray
 from coverslip.messages import Note, Resume, message, note
-from coverslip.runs.classifier import fingerprint_of, identity_of
+from coverslip.runs.classifier import fingerprint_of, identity_of, open_classifier
 from coverslip.runs.folder import Run, is_run
 from coverslip.runs.prediction_tables import (
     Format,
@@ -116,7 +115,7 @@ class PredictionSummary:
 
     file: Path
     decisions: dict[str, int]  # images per decision, most frequent first
-    shares: dict[str, Metric]  # proportion of each class, estimated from the probabilities
+    shares: dict[str, Metric]  # proportion of each class, as `summarise` shows it for one sample
     assumed: dict[str, float]  # proportion of each class that the probabilities assume: of training, or as stated
 
 
@@ -273,7 +272,7 @@ def predict_opened(
         "images": _fingerprint(data.records, stated),
     }
     decisions: Counter[str] = Counter()
-    shares = EstimatedShares(classifier.card)
+    shares = _estimated_shares(run, classifier)
     is_replaced, n_before = out.exists(), 0
     with prediction_table(out, layout, format, settings, resume=resume) as table:
         for row in table.saved_rows(data.records):
@@ -353,9 +352,14 @@ def summary_of(
     by_class = shares.by_class()
     if not has_all_probabilities:
         reason = message("rows-without-all-probabilities")
-        by_class = dict.fromkeys(by_class, Metric(value=None, method=SHARES_METHOD, reason=reason))
+        by_class = dict.fromkeys(by_class, Metric(value=None, reason=reason))
     assumed = dict(zip(classifier.classes, classifier.card.prior, strict=True))
     return PredictionSummary(out, most_frequent_first(decisions), by_class, assumed)
+
+
+def _estimated_shares(run: Run | Path | str, classifier: Classifier) -> EstimatedShares:
+    is_adapted = classifier.card.prior != open_classifier(classifier.path).card.prior
+    return EstimatedShares(classifier.card, _run_of(run), is_adapted=is_adapted)
 
 
 def unreadable_note(row: Prediction) -> Note:
@@ -493,7 +497,7 @@ def watch(
     more = {PIXELS_COLUMN: plan.pixels_read} if plan.pixels_read else {}
     layout = PredictionColumns(classifier.classes, top_k, (*more, FILE_COLUMN, CLASSIFIER_COLUMN))
     identity = identity_of(classifier.path, classifier.card, is_rescaled=rescale)
-    decisions, shares = Counter[str](), EstimatedShares(classifier.card)
+    decisions, shares = Counter[str](), _estimated_shares(run, classifier)
     with signals_stop(), growing_table(out, layout, format) as table:
         images = _Images(folder, quiet_seconds)
         for row, about in table.all_rows():

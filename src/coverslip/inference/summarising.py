@@ -19,10 +19,11 @@ from coverslip.datasets.text_tables import open_text_table
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.decisions import positive_class
 from coverslip.evaluation.prevalence import estimated_shares
-from coverslip.evaluation.proportions import Corrected, ErrorRates, Votes, Z, raw_shares
+from coverslip.evaluation.proportions import Corrected, ErrorRates, ErrorsOfSample, Votes, Z, raw_shares
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import (
     ClassProportion,
+    ExpectedErrors,
     LabelShift,
     SampleProportions,
     Summary,
@@ -31,6 +32,7 @@ from coverslip.evaluation.sample_proportions import (
     conditions_in_order,
     has_corrections,
     values_by_condition,
+    with_shown,
 )
 from coverslip.events import Emit, Noted, ignore, show
 from coverslip.files import check_replaceable
@@ -62,12 +64,13 @@ _OF_TWO = ("sample-of-two-conditions", "sample-of-two-blocks")
 
 
 @dataclass(frozen=True, slots=True)
-class _Images:
+class SampleImages:
     """The images of a sample."""
 
-    votes: Floats  # (n, K) of readable images
-    probabilities: Floats  # (n, K)
+    sums: Floats  # (K,) of the votes of readable images
+    n: int  # of these
     decisions: Counter[str]
+    probabilities: Floats  # (n, K)
 
 
 def summarise(
@@ -174,16 +177,14 @@ def summary_of(
     block_of = {row.sample: row.block for row in rows}
     rates = None if run is None else error_rates(run, classes)
     prior = () if run is None else _prior(run, classes)
-    samples = [
-        _proportions({name: of_sample}, name, condition_of[name], classes, rates, block=block_of[name])
-        for name, of_sample in images.items()
-    ]
+    samples, errors = _samples(images, condition_of, block_of, classes, rates)
     names = conditions_in_order(condition_of.values())
     if control is not None and control not in names:
         named = ", ".join(name for name in names if name) or "-"
         raise CoverslipError("summary-no-control", control=control, conditions=named)
     of_condition = {name: {s: each for s, each in images.items() if condition_of[s] == name} for name in names}
     conditions = [_proportions(each, None, name, classes, rates) for name, each in of_condition.items()]
+    conditions = with_shown(conditions, errors)
     has_corrected = has_corrections((*samples, *conditions))
     shift = None if rates is None or not has_corrected else _label_shift(list(images.values()), rates, prior)
     return Summary(
@@ -198,6 +199,7 @@ def summary_of(
         similar_conditions=tuple(similar_names(name for name in names if name is not None)),
         similar_blocks=tuple(similar_names(dict.fromkeys(name for name in block_of.values() if name is not None))),
         is_corrected=rates is not None,
+        expected_errors=errors,
         positive_class=positive_class(classes, None if run is None else run.metrics.positive_class),
         method=RAW_METHOD if not has_corrected else MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD,
         assumption=_assumption(rates, classes, has_corrected=has_corrected),
@@ -264,7 +266,18 @@ def _pooled(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> Iterat
 
 SUMMARY_COLUMNS = (
     *("sample", "condition", "block", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
-    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "reason"),
+    *(
+        "raw",
+        "raw_low",
+        "raw_high",
+        "corrected",
+        "corrected_low",
+        "corrected_high",
+        "unclipped",
+        "standard_error",
+        "shown",
+    ),
+    "reason",
 )
 
 
@@ -274,8 +287,9 @@ def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
         for name, of_class in sample.classes.items():
             raw, corrected = of_class.raw, of_class.corrected
             numbers = (sample.n, sample.n_uncertain, sample.n_unfamiliar, sample.n_unreadable)
-            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high, of_class.unclipped)
-            cells = (sample.sample, sample.condition, sample.block, *numbers, name, of_class.count, *values)
+            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high)
+            further = (of_class.unclipped, of_class.standard_error, of_class.shown.value)
+            cells = (sample.sample, sample.condition, sample.block, *numbers, name, of_class.count, *values, *further)
             yield dict(zip(SUMMARY_COLUMNS, (*cells, corrected.reason), strict=True))
 
 
@@ -448,7 +462,7 @@ def names_of_folders(paths: Iterable[str]) -> dict[str, str]:
     return {name: folder.relative_to(common).as_posix() for name, folder in folders.items()}
 
 
-def _images_of_samples(classes: Sequence[str], rows: Sequence[SampledPrediction]) -> dict[str, _Images]:
+def _images_of_samples(classes: Sequence[str], rows: Sequence[SampledPrediction]) -> dict[str, SampleImages]:
     """Return the images of each sample, in the order of the rows."""
     decisions: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
@@ -461,7 +475,9 @@ def _images_of_samples(classes: Sequence[str], rows: Sequence[SampledPrediction]
     probabilities = probabilities_of(predictions, len(classes))
     votes = votes_of(predictions, classes, probabilities)
     return {
-        sample: _Images(votes[positions[sample]], probabilities[positions[sample]], of_sample)
+        sample: SampleImages(
+            votes[positions[sample]].sum(axis=0), len(positions[sample]), of_sample, probabilities[positions[sample]]
+        )
         for sample, of_sample in decisions.items()
     }
 
@@ -547,48 +563,97 @@ def _prior(run: Run, classes: Sequence[str]) -> list[float]:
     return [of_class[name] for name in classes]
 
 
+def _samples(
+    images: Mapping[str, SampleImages],
+    condition_of: Mapping[str, str | None],
+    block_of: Mapping[str, str | None],
+    classes: Sequence[str],
+    rates: ErrorRates | None,
+) -> tuple[list[SampleProportions], ExpectedErrors | None]:
+    """Return the samples with the values to show, and the errors to expect if all are corrected."""
+    errors = {
+        name: rates.errors_of_sample(_votes_of([each]))
+        for name, each in images.items()
+        if rates is not None and each.n and not why_not_corrected(rates, each.n, each.decisions[UNFAMILIAR])
+    }
+    samples = [
+        _proportions(
+            {name: each}, name, condition_of[name], classes, rates, block=block_of[name], errors=errors.get(name)
+        )
+        for name, each in images.items()
+    ]
+    are_corrected = len(errors) == sum(each.n > 0 for each in images.values())
+    expected = ExpectedErrors.of([*errors.values()]) if errors and are_corrected else None
+    return with_shown(samples, expected), expected
+
+
+def proportions_of_images(images: SampleImages, classes: Sequence[str], rates: ErrorRates | None) -> SampleProportions:
+    """Return the proportions of images as those of one sample, whose values to show `summarise` shows too.
+
+    Args:
+        images: with a readable one.
+        classes: K names, in the order of the votes.
+        rates: of the classifier; None: they are not known.
+    """
+    name = text("all-samples")
+    (sample,), _ = _samples({name: images}, {name: None}, {name: None}, classes, rates)
+    return sample
+
+
+def why_not_corrected(rates: ErrorRates | None, n: int, n_unfamiliar: int) -> Message | None:
+    """Return why no proportions of images are estimated from their predictions; None if they are."""
+    if rates is None:
+        return message("summary-without-run")
+    if n_unfamiliar > MOST_UNFAMILIAR * n:
+        return message("summary-unfamiliar", share=n_unfamiliar / n)
+    return message(rates.reason) if rates.reason else None
+
+
 def _proportions(
-    images: Mapping[str, _Images],
+    images: Mapping[str, SampleImages],
     sample: str | None,
     condition: str | None,
     classes: Sequence[str],
     rates: ErrorRates | None,
     block: str | None = None,
+    errors: ErrorsOfSample | None = None,
 ) -> SampleProportions:
-    readable = [each for each in images.values() if len(each.votes)]
+    readable = [each for each in images.values() if each.n]
     decisions = sum((each.decisions for each in images.values()), Counter[str]())
-    n = sum(len(each.votes) for each in readable)
+    n = sum(each.n for each in readable)
     corrected: Corrected | None = None
-    reason: Message | None = message("summary-without-run" if rates is None else "summary-sample-without-images")
+    reason: Message | None = message("summary-sample-without-images")
     raw: Sequence[Metric] = [
         Metric(value=None, method=RAW_METHOD, reason=message("summary-sample-without-images"))
     ] * len(classes)
     counts = np.zeros(len(classes))
     if readable:
-        votes = Votes(
-            np.array([each.votes.sum(axis=0) for each in readable]),
-            np.array([float(len(each.votes)) for each in readable]),
-        )
+        votes = _votes_of(readable)
         counts = votes.sums.sum(axis=0)
         raw = [Metric(value=v, low=lo, high=hi, method=RAW_METHOD) for v, lo, hi in raw_shares(votes)]
-        if rates is not None:
-            corrected = rates.correct(votes)
-            reason = message(corrected.reason) if corrected.reason else None
-            if decisions[UNFAMILIAR] > MOST_UNFAMILIAR * n:
-                reason = message("summary-unfamiliar", share=decisions[UNFAMILIAR] / n)
+        reason = why_not_corrected(rates, n, decisions[UNFAMILIAR])
+        corrected = None if rates is None or reason else rates.correct(votes)
     method = MELDED_METHOD if len(classes) == 2 else DRAWS_METHOD
     of_class = {}
     for k, name in enumerate(classes):
-        metric, unclipped = Metric(value=None, method=method, reason=reason), None
-        if corrected is not None and not reason:
+        metric, unclipped, error = Metric(value=None, method=method, reason=reason), None, None
+        if corrected is not None:
             metric = Metric(
-                value=float(corrected.estimate[k]),
+                value=float(corrected.shares[k]),
                 low=float(corrected.low[k]),
                 high=float(corrected.high[k]),
                 method=method,
             )
             unclipped = float(corrected.unclipped[k])
-        of_class[name] = ClassProportion(count=float(counts[k]), raw=raw[k], corrected=metric, unclipped=unclipped)
+            error = None if errors is None else float(errors.standard[k])
+        of_class[name] = ClassProportion(
+            count=float(counts[k]),
+            raw=raw[k],
+            corrected=metric,
+            unclipped=unclipped,
+            standard_error=error,
+            shown=raw[k],
+        )
     return SampleProportions(
         sample=sample,
         condition=condition,
@@ -602,11 +667,15 @@ def _proportions(
     )
 
 
-def _label_shift(images: Sequence[_Images], rates: ErrorRates, prior: Sequence[float]) -> LabelShift | None:
+def _votes_of(images: Sequence[SampleImages]) -> Votes:
+    return Votes(np.array([each.sums for each in images]), np.array([float(each.n) for each in images]))
+
+
+def _label_shift(images: Sequence[SampleImages], rates: ErrorRates, prior: Sequence[float]) -> LabelShift | None:
     """Test whether adjusted counts and the estimate from probabilities agree, on all images together."""
-    votes = np.concatenate([each.votes for each in images])
+    votes = _votes_of(images)
     probabilities = np.concatenate([each.probabilities for each in images])
-    adjusted = rates.correct(Votes(votes.sum(axis=0)[None], np.array([float(len(votes))])), has_mean_rates=True)
+    adjusted = rates.correct(Votes(votes.sums.sum(axis=0)[None], votes.n.sum(keepdims=True)), has_mean_rates=True)
     estimates = estimated_shares(probabilities, prior)
     if adjusted.reason is not None or any(each.value is None for each in estimates):
         return None

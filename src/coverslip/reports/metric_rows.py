@@ -140,7 +140,7 @@ class Estimate:
 
     value: str
     interval: str = ""
-    counts: str = ""  # of a proportion without an interval
+    counts: str = ""  # instead of the interval: the counts of a proportion, or that there are too few images
     reason: str = ""  # why there is no interval, or no value
     is_strong: bool = False
     number: float | None = None  # the value, not rounded
@@ -185,11 +185,13 @@ def estimate(
 
     value, low, high, n_correct, n_images = metric.value, metric.low, metric.high, metric.n_correct, metric.n_images
     interval = counts = ""
-    if value is not None and low is not None and high is not None:
+    if value is not None and metric.is_useless and not is_signed:
+        counts = text("interval-of-few-images", n_images=n_images or 0)
+    elif value is not None and low is not None and high is not None:
         interval = spanned(low, high, rounded)
     elif value is not None and n_correct is not None and n_images is not None:
         counts = text("report-counts", n_correct=n_correct, n_images=n_images)
-    reason = "" if interval else str(metric.reason or "")
+    reason = "" if low is not None else str(metric.reason or "")
     return Estimate(rounded(value), interval, counts, reason, is_strong, value, low, high, n_correct, n_images)
 
 

@@ -21,7 +21,7 @@ from coverslip.messages import text
 from coverslip.reports import reported
 from coverslip.reports.blocks import Drawing, Quotation, SectionContent, SectionText, with_content
 from coverslip.reports.figures import DATA, INK, legend_below, new_figure, shortened
-from coverslip.reports.metric_rows import Cell, estimate
+from coverslip.reports.metric_rows import Cell, column_titles, estimate
 from coverslip.reports.page import page
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def shown_classes(summary: Summary) -> Sequence[str]:
 
 def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]:
     if summary.is_corrected:
-        yield SectionText([text("proportions-shown", correction=_correction(summary))])
+        yield SectionText([text("proportions-shown", correction=_correction(summary)), *values_of_samples(summary)])
     columns = (text("column-condition"), text("column-samples"), text("column-images"), *_metric_columns(summary))
     for k, name in enumerate(names):
         title = text("proportions-of-class", name=name)
@@ -181,6 +181,17 @@ def _conditions(summary: Summary, names: Sequence[str]) -> Iterator[SectionText]
         )
 
 
+def values_of_samples(summary: Summary) -> Iterator[str]:
+    """Yield which values of single samples to use, with the expected errors of both."""
+    if errors := summary.expected_errors:
+        yield text(
+            "proportions-of-single-samples",
+            is_correction_better=errors.is_correction_better,
+            counted=100 * errors.counted,
+            corrected=100 * errors.corrected,
+        )
+
+
 def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
     has_conditions = any(each.condition is not None for each in summary.samples)
     about = (text("column-condition"),) if has_conditions else ()
@@ -193,14 +204,87 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
             *([each.block or "–"] if has_blocks(summary.samples) else []),
             each.n,
             round(each.classes[name].count),
-            *_metrics(summary, each, name),
+            *sample_cells(summary, each, name),
         )
         for each in summary.samples
     ]
-    columns = (*columns, *_metric_columns(summary))
+    columns = (*columns, *sample_columns(summary))
     title = text("proportions-of-class", name=name)
     summary_title = text("report-rows", n_rows=len(rows)) if n_classes > 1 else ""
     return SectionText((), columns, rows, about, title, summary=summary_title)
+
+
+def sample_columns(summary: Summary) -> tuple[str, ...]:
+    """Return the titles of `sample_cells`."""
+    if not summary.is_corrected:
+        return (reported.with_interval(text("column-raw")),)
+    return text("column-raw"), text("column-interval-of-proportion"), text("column-corrected-with-error")
+
+
+def sample_cells(summary: Summary, proportions: SampleProportions, name: str) -> tuple[Cell, ...]:
+    """Return the proportion of a class: counted, its interval, and corrected with the standard error.
+
+    Without errors of the classifier, return the counted proportion with the interval of counts.
+    """
+    of_class, digits = proportions.classes[name], digits_of(summary, name)
+    if not summary.is_corrected:
+        return (estimate(of_class.raw, digits=digits),)
+    shown, corrected = of_class.shown, reported.number(of_class.corrected.value, digits)
+    if of_class.standard_error is not None:
+        corrected = f"{corrected} ± {reported.number(of_class.standard_error, digits)}"
+    interval = "–"
+    if shown.is_useless:
+        interval = text("proportions-undetermined")
+    elif shown.low is not None and shown.high is not None and of_class.corrected.value is not None:
+        interval = reported.spanned(shown.low, shown.high, partial(reported.number, digits=digits))
+    return reported.number(of_class.raw.value, digits), interval, corrected
+
+
+_MOST_CLASSES = 4  # in a table of a terminal
+
+
+def brief_sections(summary: Summary) -> Iterator[SectionContent]:
+    """Yield a table of all samples and conditions, and one of their differences, which fit on a screen."""
+    names = sorted(shown_classes(summary), key=lambda name: -sum(each.classes[name].count for each in summary.samples))
+    named = names[:_MOST_CLASSES]
+    has_conditions = len(summary.conditions) > 1
+    titles = sample_columns(summary) if len(named) == 1 else tuple(map(reported.with_interval, named))
+
+    def cells(each: SampleProportions) -> tuple[Cell, ...]:
+        if len(named) == 1:
+            return sample_cells(summary, each, named[0])
+        return tuple(estimate(each.classes[name].shown, digits=digits_of(summary, name)) for name in named)
+
+    def row(name: str, each: SampleProportions) -> tuple[Cell, ...]:
+        return (name, *([each.condition or "–"] if has_conditions else []), each.n, *cells(each))
+
+    columns = (text("column-sample"), *([text("column-condition")] if has_conditions else []), text("column-images"))
+    means = [
+        row(text("proportions-mean-of", n_samples=each.n_samples), each)
+        for each in summary.conditions
+        if each.n_samples > 1
+    ]
+    words = (
+        [] if len(names) == len(named) else [text("report-largest-classes", n_shown=len(named), n_classes=len(names))]
+    )
+    rows = [row(str(each.sample), each) for each in summary.samples]
+    title = text("proportions-of-class", name=named[0]) if len(named) == 1 else text("proportions-by-condition")
+    yield SectionContent(title, [SectionText(words, (*columns, *titles), rows, columns[1:-1], totals=means)])
+    if differences := [each for each in summary.comparisons if each.name in named]:
+        difference = reported.with_interval(text("column-difference"))
+        titles = (*column_titles("column-class", "column-conditions", "column-samples"), difference)
+        compared = [
+            (
+                each.name,
+                f"{each.conditions[1]} − {each.conditions[0]}",
+                compared_units(each),
+                estimate(each.difference, is_signed=True, digits=digits_of(summary, each.name)),
+                reported.p_value(each.p_holm),
+            )
+            for each in differences
+        ]
+        table = SectionText((), (*titles, "p (Holm)"), compared, titles[1:2])
+        yield SectionContent(text("proportions-differences"), [table])
 
 
 def _methods(summary: Summary) -> str:
@@ -251,7 +335,7 @@ def _name_of(summary: Summary, condition: SampleProportions) -> str:
 
 def digits_of(summary: Summary, name: str) -> int:
     """Return the digits of the proportions of a class, which are more if it is rare in all samples."""
-    values = (_shown(summary, each, name).value or 0.0 for each in (*summary.samples, *summary.conditions))
+    values = (each.classes[name].shown.value or 0.0 for each in (*summary.samples, *summary.conditions))
     return _DIGITS if max(values, default=1.0) >= _SMALL else _DIGITS_OF_SMALL
 
 
@@ -266,18 +350,12 @@ def _metric_columns(summary: Summary) -> tuple[str, ...]:
     return tuple(reported.with_interval(text(code)) for code in codes)
 
 
-def _shown(summary: Summary, proportions: SampleProportions, name: str) -> Metric:
-    """Return the proportion to draw: corrected if that of all samples is, else counted."""
-    of_class = proportions.classes[name]
-    return of_class.corrected if is_corrected(summary.samples, name) else of_class.raw
-
-
 def _strips(summary: Summary, name: str) -> "Figure":
     """Draw the samples of each condition with their intervals, and the mean of the condition with its interval."""
     figure = new_figure(min(8.6, 3.4 + 0.9 * len(summary.conditions)), 2.9)
     axes = figure.subplots()
     for k, condition in enumerate(summary.conditions):
-        mean = _shown(summary, condition, name)
+        mean = condition.classes[name].shown
         if mean.value is not None:
             ends = [k - _STRIP_WIDTH / 2 - 0.08, k + _STRIP_WIDTH / 2 + 0.08]
             if mean.low is not None and mean.high is not None:
@@ -286,7 +364,7 @@ def _strips(summary: Summary, name: str) -> "Figure":
         of_condition = [each for each in summary.samples if each.condition == condition.condition]
         for i, each in enumerate(of_condition):
             place = k + _STRIP_WIDTH * ((i + 0.5) / len(of_condition) - 0.5)
-            _point(axes, place, _shown(summary, each, name))
+            _point(axes, place, each.classes[name].shown)
     axes.set_xticks(range(len(summary.conditions)), [shortened(_name_of(summary, each)) for each in summary.conditions])
     axes.set_xlim(-0.6, len(summary.conditions) - 0.4)
     axes.set_ylim(bottom=0)

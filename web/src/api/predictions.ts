@@ -12,6 +12,7 @@ export type JoinResult = Schemas['JoinResult'];
 export type JoinPreview = Schemas['JoinPreview'];
 export type Metric = Schemas['Metric'];
 export type SampleProportions = Schemas['SampleProportions'];
+export type ClassProportion = Schemas['ClassProportion'];
 export type Sampling = Schemas['Sampling'];
 /** The condition of each sample that has one. */
 export type Conditions = Record<string, string>;

@@ -8,6 +8,11 @@ const confidenceInterval: Record<language.Language, (low: string, high: string) 
   de: (low, high) => `95-%-KI ${low} bis ${high}`,
 };
 
+const tooFewImages: Record<language.Language, (n: number | null) => string> = {
+  en: (n) => (n === null ? 'too few images' : `too few images: n = ${language.count(n)}`),
+  de: (n) => (n === null ? 'zu wenige Bilder' : `zu wenige Bilder: n = ${language.count(n)}`),
+};
+
 export function bytes(n: number): string {
   const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
   let k = 0;
@@ -83,14 +88,32 @@ export function percent(value: number | null | undefined, digits = 1): string {
   return language.percentage(Math.min(Number(rounded(value, digits + 2)), highest), digits);
 }
 
-/** The ends of a 95% confidence interval: '95% CI 0.850 to 0.930'; empty without one. */
+/**
+ * The ends of a 95% confidence interval: '95% CI 0.850 to 0.930'; empty without one. If it contains most values from
+ * 0 to 1, it is a sentence, as in reports.
+ */
 export function interval(
   low: number | null | undefined,
   high: number | null | undefined,
   digits = digitsOf(low, high),
+  nImages?: number | null,
 ): string {
   if (low === null || low === undefined || high === null || high === undefined) return '';
+  if (isUseless(low, high)) return tooFewImages[language.LANGUAGE](nImages ?? null);
   return confidenceInterval[language.LANGUAGE](plain(low, digits), plain(high, digits));
+}
+
+/** Whether an interval contains most values from 0 to 1. */
+const isUseless = (low: number, high: number): boolean => low >= 0 && high <= 1 && high - low >= 0.8;
+
+/** The ends of an interval: '0.85–0.93'; null without one, or if it contains most values from 0 to 1. */
+export function range(
+  low: number | null | undefined,
+  high: number | null | undefined,
+  digits = digitsOf(low, high),
+): string | null {
+  if (low === null || low === undefined || high === null || high === undefined) return null;
+  return isUseless(low, high) ? null : `${plain(low, digits)}–${plain(high, digits)}`;
 }
 
 /** A difference with its sign, '+0.012' or '−0.012', or '0.000' if it rounds to zero; a dash if there is none. */

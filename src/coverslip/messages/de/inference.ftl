@@ -275,11 +275,11 @@ stored-engine-damaged = Das vorbereitete Netz in „{ $folder }“ ist beschädi
 
 thresholds-set-aside = Die Entscheidungsschwelle des Klassifikators wird nicht verwendet, weil sie für die Klassenanteile der Validierungsbilder gewählt wurde. Mit den von Ihnen angegebenen erwarteten Klassenanteilen wird die wahrscheinlichste Klasse vorhergesagt.
 
-other-prevalence = Wenn die Bilder jeder Klasse aussehen wie im Training, weichen die Klassenanteile hier von denen ab, die die Wahrscheinlichkeiten voraussetzen: { $proportions }. Die Bereiche enthalten nur den Stichprobenfehler, keine Unterschiede zwischen Gruppen wie Patienten, Objektträgern oder Tagen.
+other-prevalence = Die Klassenanteile unterscheiden sich hier von denen, die die Wahrscheinlichkeiten voraussetzen, falls der Klassifikator hier so oft Fehler macht wie auf seinen Testbildern: { $proportions }.
 
 class-proportion = { $name } { NUMBER($value, style: "percent", maximumFractionDigits: 1) } ({ NUMBER($low, style: "percent", maximumFractionDigits: 1) } bis { NUMBER($high, style: "percent", maximumFractionDigits: 1) }), nicht { NUMBER($assumed, style: "percent", maximumFractionDigits: 1) }
 
-too-many-unfamiliar-images = mehr als ein Fünftel der Bilder ist den Trainingsbildern unähnlich
+shares-of-stated-proportions = diese Vorhersagen setzen angegebene Klassenanteile voraus, sodass ihre Anzahlen die Anteile nicht zeigen
 
 ## Clusters
 
@@ -344,6 +344,8 @@ sheet-neighbors = ähnliche Trainingsbilder:
 
 summary-assumption = Die Korrektur setzt voraus, dass der Klassifikator in diesen Proben im Mittel so oft Fehler macht wie auf den Testbildern seines Trainings. Um das zu prüfen, geben Sie einigen Bildern jeder Bedingung ein Label (Stichprobe).
 
+summary-valid-if = Gültig, wenn der Klassifikator hier so oft Fehler macht wie auf seinen Testbildern; eine Prüfung fände einen Unterschied von { NUMBER($points, maximumFractionDigits: 1) } Prozentpunkten in 8 von 10 Fällen und fand keinen.
+
 summary-rates-differ = Bei manchen Patienten, Objektträgern oder anderen Gruppen von Bildern kann ein Klassifikator mehr Fehler machen als bei anderen. Wie sehr dieser es auf Testbildern tut, zeigt die Korrelation der Fehler innerhalb von Gruppen: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } bei „{ $name }“ (wahrscheinlich { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } bis { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: Fehler sind in allen Gruppen gleich häufig; 1: In jeder Gruppe sind alle Bilder richtig oder alle falsch). Die Intervalle einzelner Proben enthalten das.{ $is_unsure ->
     [true] {" "}Die Testbilder von „{ $name }“ haben zu wenige Fehler oder Gruppen, um sie genauer zu kennen; das macht diese Intervalle breit. Bilder mit Labels aus mehr Gruppen würden helfen.
    *[false] {""}
@@ -354,10 +356,10 @@ summary-rates-equal = { $are_all ->
    *[false] Die Testbilder von { $names } haben keine Gruppen, wie Patienten. Deshalb ist bei ihnen nicht bekannt
 }, ob der Klassifikator in manchen Proben mehr Fehler macht als in anderen. Wenn ja, sind die Intervalle einzelner Proben zu schmal. Um das herauszufinden, geben Sie beim Training die Gruppe jedes Bildes an (Patient, Objektträger oder Platte).
 
-summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist das Intervall mindestens einer Klasse breiter als { $points } Prozentpunkte: Diese Anteile einzelner Proben sind sehr unsicher. Mittelwerte mehrerer Proben sind genauer. Um einzelne Proben genauer zu bestimmen, geben Sie einigen ihrer Bilder ein Label (Stichprobe){ $has_few_images ->
-    [true] , oder sagen Sie mehr Bilder jeder Probe vorher.
-   *[false] .
-}
+summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist ein Intervall breiter als { $points } Prozentpunkte. Mittelwerte mehrerer Proben sind genauer, und ebenso einzelne Proben nach einer Stichprobe mit Labels{ $has_few_images ->
+    [true] {" "}oder mit mehr Bildern
+   *[false] {""}
+}.
 
 summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
 
@@ -375,6 +377,8 @@ summary-without-run = kein Training mit Fehlern auf Testbildern wurde angegeben
 summary-sample-without-images = keines ihrer Bilder ist lesbar
 
 summary-uninformative = die Testbilder zeigen nicht, dass der Klassifikator die Klassen unterscheidet
+
+summary-counts-are-closer = bei diesem Klassifikator und diesen Bildzahlen sind gezählte Anteile voraussichtlich näher an den wahren als korrigierte
 
 summary-class-without-images = in den Testbildern des Trainings fehlt eine Klasse
 

@@ -704,6 +704,10 @@ column-conditions = Bedingungen
 
 column-corrected = korrigiert
 
+column-corrected-with-error = korrigiert ± Standardfehler
+
+column-interval-of-proportion = 95{"\u00A0"}%-KI des Anteils
+
 column-count = Anzahl
 
 column-difference = Unterschied
@@ -726,6 +730,11 @@ column-equal-labels = gleiche Labels
 
 column-with-interval = { $title } (95{"\u00A0"}%-KI)
 
+interval-of-few-images = zu wenige Bilder{ $n_images ->
+    [0] {""}
+   *[other] : n = { $n_images }
+}
+
 report-counts = { $n_correct } von { $n_images }
 
 report-rows = { $n_rows ->
@@ -740,10 +749,19 @@ proportions-not-corrected = Die Anteile sind Anzahlen von Vorhersagen, die durch
 proportions-by-condition = Anteile
 
 proportions-shown = { $correction ->
-    [all] Abbildungen zeigen korrigierte Anteile zwischen 0 und 1. Unterschiede verwenden sie ohne diese Grenzen.
+    [all] Mittelwerte sind korrigiert und liegen zwischen 0 und 1. Unterschiede verwenden korrigierte Werte ohne diese Grenzen.
     [some] Abbildungen zeigen Anzahlen von Vorhersagen, weil einige Proben nicht korrigiert werden konnten. Auch Unterschiede verwenden diese Anzahlen.
    *[none] Abbildungen zeigen Anzahlen von Vorhersagen, weil keine Probe korrigiert werden konnte.
 }
+
+proportions-of-single-samples = Werte einzelner Proben sind { $is_correction_better ->
+    [true] korrigiert: Ihr erwarteter Fehler beträgt { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der gezählter Anteile { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+   *[false] gezählt, mit dem Intervall des wahren Anteils: Ihr erwarteter Fehler beträgt { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der korrigierter Werte { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+}
+
+proportions-undetermined = nicht bestimmt
+
+proportions-mean-of = Mittelwert von { $n_samples }
 
 proportions-of-class = Anteil von { $name }
 

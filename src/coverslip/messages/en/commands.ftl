@@ -174,7 +174,9 @@ command-unreadable-images = Warning: { $n_unreadable } of { $n_images ->
 
 command-no-proportions = Class proportions are not estimated: { $reason }.
 
-command-proportions = Estimated class proportions of these images. In most cases, counts of predictions are closer to the true proportions. The estimate is closer if there are two classes, their proportions differ by more than about 0.2 from those that the probabilities assume, and images of each class look like those in training. The range does not include differences between groups such as patients, slides or days.
+command-after-summarise = Next: label some images of each condition (coverslip spot-check). --report FILE writes figures, methods and all classes, --out FILE a table.
+
+command-proportions = Class proportions of these images, as `summarise` shows them for one sample. If the images are of several samples, such as patients, summarise them by sample.
 
 command-no-network = No network meets all conditions.
 

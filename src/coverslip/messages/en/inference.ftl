@@ -275,11 +275,11 @@ stored-engine-damaged = The prepared network in '{ $folder }' is damaged, so it 
 
 thresholds-set-aside = The decision threshold of the classifier is not used, because it was chosen for the class proportions of the validation images. With the expected class proportions that you gave, the most probable class is predicted.
 
-other-prevalence = If images of each class look like those in training, class proportions here differ from those that the probabilities assume: { $proportions }. The ranges include sampling error only, not differences between groups such as patients, slides or days.
+other-prevalence = Class proportions here differ from those that the probabilities assume, if the classifier makes errors as often here as on its test images: { $proportions }.
 
 class-proportion = { $name } { NUMBER($value, style: "percent", maximumFractionDigits: 1) } ({ NUMBER($low, style: "percent", maximumFractionDigits: 1) } to { NUMBER($high, style: "percent", maximumFractionDigits: 1) }), not { NUMBER($assumed, style: "percent", maximumFractionDigits: 1) }
 
-too-many-unfamiliar-images = more than a fifth of the images are unlike the training images
+shares-of-stated-proportions = these predictions assume stated class proportions, so that their counts do not show the proportions
 
 ## Clusters
 
@@ -344,6 +344,8 @@ sheet-neighbors = similar training images:
 
 summary-assumption = The correction assumes that, on average, the classifier makes errors as often in these samples as on the test images of its run. To check this, label some images of each condition (spot check).
 
+summary-valid-if = Valid if the classifier makes errors as often here as on its test images; a check would find a difference of { NUMBER($points, maximumFractionDigits: 1) } percentage points in 8 of 10 cases, and found none.
+
 summary-rates-differ = A classifier can make more errors in some patients, slides or other groups of images than in others. The correlation of errors within groups shows how much this one does so on test images: { NUMBER($correlation, minimumFractionDigits: 2, maximumFractionDigits: 2) } for '{ $name }' (probably { NUMBER($low, minimumFractionDigits: 2, maximumFractionDigits: 2) } to { NUMBER($high, minimumFractionDigits: 2, maximumFractionDigits: 2) }; 0: errors are equally frequent in all groups; 1: all images of a group are right or all are wrong). The intervals of single samples include this.{ $is_unsure ->
     [true] {" "}The test images of '{ $name }' have too few errors or groups to know it better, which makes these intervals wide. Labeled images of more groups would help.
    *[false] {""}
@@ -354,10 +356,10 @@ summary-rates-equal = { $are_all ->
    *[false] The test images of { $names } have no groups, such as patients. So it is not known for them
 } whether the classifier makes more errors in some samples than in others. If it does, the intervals of single samples are too narrow. To find out, name the group of each image (patient, slide or plate) when you train.
 
-summary-wide-intervals = In { $n_wide } of { $n_samples } samples, the interval of at least one class is wider than { $points } percentage points: these proportions of single samples are very uncertain. Means of several samples are more precise. To make single samples more precise, label some of their images (spot check){ $has_few_images ->
-    [true] , or predict more images of each sample.
-   *[false] .
-}
+summary-wide-intervals = In { $n_wide } of { $n_samples } samples, an interval is wider than { $points } percentage points. Means of several samples are more precise, and so are single samples after a spot check{ $has_few_images ->
+    [true] {" "}or with more images
+   *[false] {""}
+}.
 
 summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
 
@@ -375,6 +377,8 @@ summary-without-run = no run with errors on test images was given
 summary-sample-without-images = none of its images can be read
 
 summary-uninformative = the test images do not show that the classifier distinguishes the classes
+
+summary-counts-are-closer = for this classifier and these numbers of images, counts are expected to be closer to the true proportions than corrected values
 
 summary-class-without-images = the test images of the run lack a class
 

@@ -704,6 +704,10 @@ column-conditions = conditions
 
 column-corrected = corrected
 
+column-corrected-with-error = corrected ± standard error
+
+column-interval-of-proportion = 95% CI of the proportion
+
 column-count = count
 
 column-difference = difference
@@ -726,6 +730,11 @@ column-equal-labels = equal labels
 
 column-with-interval = { $title } (95%{"\u00A0"}CI)
 
+interval-of-few-images = too few images{ $n_images ->
+    [0] {""}
+   *[other] : n = { $n_images }
+}
+
 report-counts = { $n_correct } of { $n_images }
 
 report-rows = { $n_rows ->
@@ -740,10 +749,19 @@ proportions-not-corrected = Proportions are counts of predictions, which are bia
 proportions-by-condition = Proportions
 
 proportions-shown = { $correction ->
-    [all] Figures show corrected proportions within 0 and 1. Differences use them without these limits.
+    [all] Means are corrected and within 0 and 1. Differences use corrected values without these limits.
     [some] Figures show counts of predictions, because some samples could not be corrected. Differences use these counts, too.
    *[none] Figures show counts of predictions, because no sample could be corrected.
 }
+
+proportions-of-single-samples = Values of single samples are { $is_correction_better ->
+    [true] corrected ones: their expected error is { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of counts { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+   *[false] counted ones, with the interval of the true proportion: their expected error is { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of corrected values { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
+}
+
+proportions-undetermined = not determined
+
+proportions-mean-of = mean of { $n_samples }
 
 proportions-of-class = Proportion of { $name }
 

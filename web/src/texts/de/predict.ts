@@ -233,13 +233,15 @@ export const predict: Texts['predict'] = {
     addBlocks: 'Blöcke hinzufügen',
     blockOf: (sample) => `Block von ${sample}`,
     conditionHelp:
-      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Der korrigierte Anteil einer einzelnen Probe liegt näher am gezählten, wo er dadurch genauer ist; Mittelwerte sind vollständig korrigiert.',
+      'Um Bedingungen zu vergleichen, geben Sie die Bedingung jeder Probe ein, etwa eine Dosis oder eine Behandlung. Ein Vergleich braucht mindestens drei Proben je Bedingung. Wenn Proben von mehreren Tagen oder Chargen sind oder Patienten mehrere Proben haben, geben Sie den Tag, die Charge oder den Patienten als Block ein: Bedingungen werden dann innerhalb der Blöcke verglichen. Mittelwerte sind vollständig korrigiert.',
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
     count: 'Vorhergesagte Bilder',
     raw: 'Gezählter Anteil',
-    corrected: 'Korrigierter Anteil',
+    interval: '95-%-KI des Anteils',
+    undetermined: 'nicht bestimmt',
+    corrected: 'Korrigiert ± Standardfehler',
     computing: 'Anteile werden berechnet …',
     startAgain: 'Neu beginnen',
     reset: (file) =>

@@ -45,7 +45,6 @@ export const runs: Texts['runs'] = {
   meanOfFolds: (n) => `Mittelwert von ${counts.folds(n)}`,
   pick: (name) => `${name} vergleichen`,
   compare: (n) => (n < 2 ? 'Zum Vergleichen zwei oder mehr auswählen' : `${counts.trainings(n)} vergleichen`),
-  interval: (low, high) => `${low} bis ${high}`,
   remove: 'Löschen',
   removeNamed: (name) => `${name} löschen`,
   removed: (name) => `${name} ist im Papierkorb.`,

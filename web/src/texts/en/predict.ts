@@ -227,13 +227,15 @@ export const predict = {
     addBlocks: 'Add blocks',
     blockOf: (sample: string) => `Block of ${sample}`,
     conditionHelp:
-      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. The corrected proportion of a single sample is moved towards the counted one where that makes it more accurate; means are corrected in full.',
+      'To compare conditions, enter the condition of each sample, such as a dose or a treatment. A comparison needs at least three samples of each condition. If samples are from several days or batches, or each patient has several samples, enter the day, batch or patient as block: conditions are then compared within blocks. Means are corrected in full.',
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
     count: 'Predicted images',
     raw: 'Counted proportion',
-    corrected: 'Corrected proportion',
+    interval: '95% CI of the proportion',
+    undetermined: 'not determined',
+    corrected: 'Corrected ± standard error',
     computing: 'Computing the proportions…',
     startAgain: 'Start again',
     reset: (file: string) =>

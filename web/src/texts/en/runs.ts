@@ -47,7 +47,6 @@ export const runs = {
   meanOfFolds: (n: number) => `Mean of ${counts.folds(n)}`,
   pick: (name: string) => `Compare ${name}`,
   compare: (n: number) => (n < 2 ? 'Select two or more to compare' : `Compare ${counts.trainings(n)}`),
-  interval: (low: string, high: string) => `${low} to ${high}`,
   remove: 'Delete',
   removeNamed: (name: string) => `Delete ${name}`,
   removed: (name: string) => `${name} is in the trash.`,

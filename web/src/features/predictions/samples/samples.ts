@@ -9,39 +9,32 @@ interface Names {
   withoutCondition: string;
 }
 
-/** Whether the proportion of a class is corrected in all samples; otherwise raw ones are compared. */
-export const isCorrected = (summary: Summary, name: string): boolean =>
-  summary.samples.every(({ n, classes }) => n === 0 || classes[name]!.corrected.value !== null);
-
 /** The name of a condition: samples without one are all samples, or the rest. */
 const conditionName = (summary: Summary, condition: string | null, names: Names): string =>
   condition ?? (summary.conditions.length === 1 ? names.allSamples : names.withoutCondition);
 
-function pointOf(sample: SampleProportions, name: string, corrected: boolean, label: string): StripPoint[] {
-  const { raw, corrected: adjusted } = sample.classes[name]!;
-  const { value, low, high } = corrected ? adjusted : raw;
+function pointOf(sample: SampleProportions, name: string, label: string): StripPoint[] {
+  const { value, low, high } = sample.classes[name]!.shown;
   return value === null ? [] : [{ name: label, value, low: low ?? null, high: high ?? null }];
 }
 
 export function strips(summary: Summary, name: string, names: Names): Strip[] {
-  const corrected = isCorrected(summary, name);
   return summary.conditions.map((condition) => {
     const label = conditionName(summary, condition.condition, names);
     const own = summary.samples.filter((sample) => sample.condition === condition.condition);
     return {
       name: label,
-      points: own.flatMap((sample) => pointOf(sample, name, corrected, sample.sample ?? '')),
-      mean: pointOf(condition, name, corrected, label)[0] ?? null,
+      points: own.flatMap((sample) => pointOf(sample, name, sample.sample ?? '')),
+      mean: pointOf(condition, name, label)[0] ?? null,
     };
   });
 }
 
 /** Digits of the proportions of a class, which are more if it is rare in all samples, as in the report. */
 export function digitsOf(summary: Summary, name: string): number {
-  const values = [...summary.samples, ...summary.conditions].map(({ classes }) => {
-    const { raw, corrected } = classes[name]!;
-    return (isCorrected(summary, name) ? corrected : raw).value ?? 0;
-  });
+  const values = [...summary.samples, ...summary.conditions].map(
+    ({ classes }) => classes[name]!.shown.value ?? 0,
+  );
   return Math.max(...values, 0) < SMALL ? 4 : 3;
 }
 
