@@ -9,11 +9,13 @@ import pytest
 from drawing import write_cells
 from PIL import Image
 
+from coverslip.audit.label_issues import wrong_labels_of_clearest
 from coverslip.audit.leakage_estimate import estimate_leakage
 from coverslip.audit.shortcuts import (
     background_features,
     batch_columns,
     border_features,
+    border_probe,
     file_tags,
     name_features,
     signal_of,
@@ -22,6 +24,7 @@ from coverslip.cli import main
 from coverslip.datasets.quality import findings
 from coverslip.datasets.quality.scanning import ProbeScore, Scan, Signal
 from coverslip.messages import LANGUAGES, in_language, text
+from coverslip.reports.verdict import MARKED_RECALL, MARKED_SPECIFICITY, WRONG_LABELS
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
 
@@ -239,3 +242,28 @@ def test_inspect_reports_a_planted_mark_and_the_leakage_of_an_image_level_split(
     assert printed["leakage_estimate"]["n_images"] == 60
     assert main(arguments) == 0
     assert "Leakage estimate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_the_border_gives_a_class_away_whose_images_have_a_mark_in_a_corner(is_marked: bool) -> None:
+    rng = np.random.default_rng(0)
+    label, fold = np.repeat(np.arange(3), 40), np.arange(120) % 5
+    images = rng.random((120, 40, 40, 3)).astype(np.float32)
+    if is_marked:
+        images[label == 1, :4, :4] = 1
+    for k, (recall, specificity) in enumerate(border_probe(images, label, fold)):
+        assert recall.n_images == 40
+        is_given_away = (recall.low or 0) > MARKED_RECALL and (specificity.low or 0) > MARKED_SPECIFICITY
+        assert is_given_away == (is_marked and k == 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2])
+def test_wrong_labels_stand_out_among_the_clearest_images_and_similar_classes_do_not(share: float) -> None:
+    rng = np.random.default_rng(1)
+    true_class = np.arange(1200) % 4
+    centers = np.array([[0, 0], [0, 1.5], [6, 0], [6, 6]], float)  # the first two overlap
+    features = np.c_[centers[true_class], np.zeros((1200, 6))] + rng.normal(size=(1200, 8))
+    is_wrong = rng.random(1200) < share
+    label = np.where(is_wrong, rng.integers(0, 4, 1200), true_class)
+    found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, balanced=False)
+    assert ((found.low or 0) > WRONG_LABELS) == (share > 0)

@@ -6,6 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -17,7 +18,7 @@ from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.inspecting import Inspection, inspect_dataset, with_locations
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.errors import CoverslipError
+from coverslip.errors import BadRun, Conflict, CoverslipError
 from coverslip.evaluation.decisions import DecideBy
 from coverslip.events import Emit, Noted, progress_reporter, show
 from coverslip.experiments.cross_validation import measure_folds, refuse_fold
@@ -41,7 +42,9 @@ from coverslip.inference.predicting import PredictionSummary, predict, unfinishe
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.reports.comparison import compare
 from coverslip.reports.page import write_report
+from coverslip.reports.reported import read_run
 from coverslip.reports.sections.methods import methods_text
+from coverslip.reports.verdict import evidence_of
 from coverslip.runs.classifier import export_classifier, find_classifier
 from coverslip.runs.folder import (
     Run,
@@ -61,7 +64,7 @@ from coverslip.runs.images import (
 )
 from coverslip.runs.predictions import read_predictions
 from coverslip.runs.recipe import Recipe
-from coverslip.runs.results import LabelErrors, check_label_errors_file
+from coverslip.runs.results import Evidence, LabelErrors, check_label_errors_file
 from coverslip.runs.status import folder_in_use, work_lock
 from coverslip.runs.training import budget_seconds
 from coverslip.stopping import NO_DEADLINE, Deadline, Stop
@@ -389,9 +392,12 @@ def evaluate(
     classifier = classifier.with_rescaling() if rescale else classifier
     evaluation = opened.evaluation(evaluation_name(data, name))
     evaluation = evaluate_on(evaluation, data, classifier, context)
-    if opened.is_done and opened.is_measured:  # the verdict on the classifier includes this test
-        with work_lock(opened.folder):
-            write_report(opened.folder, emit)
+    if opened.report_file.is_file():
+        evidence = evidence_of(read_run(opened.folder))
+        with suppress(Conflict, BadRun):  # another process writes a report
+            if evidence != Evidence.read_if_there(opened.evidence_file):  # the classifier fails, or no longer fails
+                with work_lock(opened.folder):
+                    write_report(opened.folder, emit)
     return evaluation
 
 

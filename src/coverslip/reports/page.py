@@ -18,7 +18,7 @@ from coverslip.reports.metric_rows import MetricValue, estimate, reasons, shown
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.reported import ReportedRun, read_evaluation, read_run, whole_percent
 from coverslip.reports.sections import sections_of
-from coverslip.reports.verdict import lead, verdict_of_run, write_evidence
+from coverslip.reports.verdict import evidence_of, lead, verdict_of_run
 from coverslip.runs.documents import write_table
 from coverslip.runs.folder import Run
 from coverslip.runs.images import ImageLookup, Picture
@@ -75,7 +75,7 @@ def _write_page(reported_run: ReportedRun, emit: Emit) -> Path:
         write_text(reported_run.measured.report_file, html)
         write_results(reported_run.measured.results_file, sections, reported_run.measured.figures_folder)
         if reported_run.evaluation is None:
-            write_evidence(reported_run)
+            evidence_of(reported_run).write(reported_run.run.evidence_file)
             write_text(reported_run.run.model_card_file, escape_controls_in_lines(model_card_text(reported_run)))
     return reported_run.measured.report_file
 

@@ -162,15 +162,16 @@ def verdict_of_classifier(path: Path) -> Verdict | None:
     return verdict_of(metrics, reasons)
 
 
-def write_evidence(run: ReportedRun) -> None:
-    """Write the reasons that a run gives besides its metrics, with which its classifier is exported."""
+def evidence_of(run: ReportedRun) -> Evidence:
+    """Return the reasons that a run gives besides its metrics, with which its classifier is exported."""
     rules = [rule for rule in RULES_OF_RUNS if rule.severity != "note"]
     reasons = [
         StoredReason(code=rule.code, severity=rule.severity, parameters=parameters)
         for rule in rules
         for parameters in rule.parameters(run)
     ]
-    Evidence(reasons=tuple(reasons)).write(run.run.evidence_file)
+    verdict = verdict_of_run(run, has_notes=False)
+    return Evidence(use=verdict.use, headline=verdict.headline, reasons=tuple(reasons))
 
 
 def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_external: bool = False) -> Verdict:

@@ -25,6 +25,7 @@ from coverslip.runs.predictions import Predictions, read_predictions
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.recipe_keys import load_recipe
 from coverslip.runs.results import (
+    Evidence,
     LabelErrors,
     LearningCurveRecord,
     MapChecks,
@@ -112,11 +113,13 @@ class Run:
         return self.folder / "checkpoints" / f"{which}.safetensors"
 
     def _repr_html_(self) -> str:
-        """Folder, state and metrics, for notebooks."""
+        """Folder, state, verdict and metrics, for notebooks."""
         status = self.status
         state = "not begun" if status is None else status.state
+        evidence = Evidence.read_if_there(self.evidence_file)
+        verdict = f"<p><strong>{escape(evidence.headline)}</strong></p>" if evidence else ""
         numbers = self.metrics._repr_html_() if self.is_measured else ""
-        return f"<p>Run <code>{escape(str(self.folder))}</code>: {state}</p>{numbers}"
+        return f"<p>Run <code>{escape(str(self.folder))}</code>: {state}</p>{verdict}{numbers}"
 
     def fold(self, number: int) -> "Run":
         """Return the training of one fold, 1-based."""

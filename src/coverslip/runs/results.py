@@ -95,8 +95,11 @@ class StoredReason(Record):
 
 
 class Evidence(Document):
-    """`evidence.json`: what a run says about its classifier besides the metrics, such as external tests that fail."""
+    """`evidence.json`: the verdict on a classifier, and its reasons besides metrics, such as failed external tests."""
 
+    use: Literal["yes", "care", "unknown", "no"] | None = None
+    headline: str = ""
+    """The verdict when the report was written, in English."""
     reasons: tuple[StoredReason, ...] = ()
 
 
