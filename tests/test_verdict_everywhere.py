@@ -108,7 +108,7 @@ def test_report_model_card_and_commands_say_it(
     run: Run, other: Path, headline: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = html.unescape(run.report_file.read_text(encoding="utf-8"))
-    assert headline in " ".join(report.split())
+    assert " ".join(headline.split()) in " ".join(report.split())
     assert html.escape(headline) in run._repr_html_()
     assert "other\\_lab" in run.model_card_file.read_text(encoding="utf-8")
     assert main(["evaluate", str(run.folder)]) == 0
