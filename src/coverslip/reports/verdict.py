@@ -182,7 +182,7 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
         reasons: of its run, by `RULES_OF_RUNS`.
         is_external: whether the images are an external test set.
     """
-    reasons = [*_reasons(RULES_OF_METRICS, metrics), *reasons]
+    reasons = [*reasons, *_reasons(RULES_OF_METRICS, metrics)]  # causes first
     reasons.sort(key=lambda reason: (_SEVERITIES.index(reason.severity), reason.code in _NOT_EXCLUDED))
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
