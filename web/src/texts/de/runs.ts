@@ -72,8 +72,8 @@ export const runs: Texts['runs'] = {
       'Diese Ergebnisse sind auf Validierungsbildern berechnet, nach denen das Training Entscheidungen trifft. Die endgültigen Ergebnisse werden am Ende auf Testbildern berechnet.',
     sinceStart: (time) => `${time} seit dem Start`,
     queuedFor: (time) => `${time} in der Warteschlange.`,
-    accuracy: 'Genauigkeit',
-    f1: 'Makro-F1',
+    accuracy: 'Genauigkeit auf Validierungsbildern',
+    f1: 'Makro-F1 auf Validierungsbildern',
     readyText: (accuracy, f1) =>
       `Der Sofort-Klassifikator erreicht auf Validierungsbildern eine Genauigkeit von ${accuracy} und ein Makro-F1 von ${f1}. Die Feinabstimmung geht von ihm aus. Validierungsbilder entscheiden, welchen von beiden coverslip behält.`,
     readyAlone: (accuracy, f1) =>
@@ -187,7 +187,7 @@ export const runs: Texts['runs'] = {
     finishing:
       'Wird abgeschlossen. Die Feinabstimmung endet nach dem laufenden Schritt; Evaluation und Bericht folgen.',
     final: 'Alle Bilder',
-    foldScore: (accuracy, f1) => `Genauigkeit ${accuracy}, Makro-F1 ${f1}`,
+    foldScore: (accuracy, f1) => `auf den Testbildern: Genauigkeit ${accuracy}, Makro-F1 ${f1}`,
   },
 
   ...results,

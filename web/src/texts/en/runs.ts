@@ -74,8 +74,8 @@ export const runs = {
       'These results are computed on validation images, which training uses to make choices. The final results are computed on test images at the end.',
     sinceStart: (time: string) => `${time} since the start`,
     queuedFor: (time: string) => `Queued for ${time}.`,
-    accuracy: 'Accuracy',
-    f1: 'Macro-F1',
+    accuracy: 'Accuracy on validation images',
+    f1: 'Macro-F1 on validation images',
     readyText: (accuracy: string, f1: string) =>
       `The instant classifier reaches an accuracy of ${accuracy} and a macro-F1 of ${f1} on validation images. Fine-tuning starts from it. Validation images decide which of the two coverslip keeps.`,
     readyAlone: (accuracy: string, f1: string) =>
@@ -174,7 +174,7 @@ export const runs = {
     finishCancel: 'Continue training',
     finishing: 'Finishing. Fine-tuning ends after the current step; evaluation and report follow.',
     final: 'All images',
-    foldScore: (accuracy: string, f1: string) => `accuracy ${accuracy}, macro-F1 ${f1}`,
+    foldScore: (accuracy: string, f1: string) => `on its test images: accuracy ${accuracy}, macro-F1 ${f1}`,
   },
 
   ...results,
