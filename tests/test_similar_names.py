@@ -10,6 +10,7 @@ from browser import RunningApp, open_page
 from image_sets import workspace_in
 from PIL import Image
 from playwright.sync_api import expect
+from small_workspace import write_cells
 
 import coverslip as cs
 from coverslip.cli import main
@@ -200,6 +201,26 @@ def test_one_click_joins_groups_or_classes_and_undo_separates_them(page: "Page",
     page.get_by_role("button", name="Separate the groups that are joined in P1").click()
     page.get_by_role("heading", name="Joined groups").wait_for(state="detached")
     assert app_server.get(address)["groups"]["merge"] == {}
+
+
+@pytest.mark.exhaustive
+def test_one_click_groups_images_or_begins_a_training_as_a_finding_recommends(
+    page: "Page", app_server: RunningApp
+) -> None:
+    folder = write_cells(app_server.root / "slides", 80)
+    address = f"datasets/{app_server.opened(folder)['id']}"
+    ids = [str(file.relative_to(folder)) for file in sorted(folder.rglob("*.png"))[:2]]
+    app_server.send(f"{address}/changes", {"images": ids, "label": "rare"})
+    open_page(page, f"/{address}")
+    page.get_by_role("button", name="Group by these parts of the names").click()
+    page.get_by_role("heading", name="10 groups").wait_for()
+    assert app_server.get(address)["groups"]["by"] == "pattern"
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("heading", name="No groups defined").wait_for()
+    assert app_server.get(address)["groups"]["by"] is None
+    page.get_by_role("button", name="Train with").click()
+    page.get_by_role("heading", name="Train a classifier").wait_for()
+    page.wait_for_function("history.state?.changes?.class_weights === 'balanced'")
 
 
 @pytest.mark.parametrize("merge", [{"P1": ["P1", "p1"], "P2": ["P2", "p1"]}, {"P1": ["p1", "P01"]}])

@@ -321,7 +321,7 @@ def test_a_training_deleted_in_a_copy_stays_in_the_original_which_is_moved(
     with running(place, tmp_path) as app:
         page = other_page(app)
         open_page(page, f"/runs/{run}")
-        page.get_by_role("tab", name="Summary").wait_for()
+        page.get_by_role("heading", name="first").wait_for()
         open_page(page, "/")
         page.get_by_role("link", name="first").first.wait_for()
         assert page.get_by_text("This workspace was copied").count() == 0

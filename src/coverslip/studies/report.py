@@ -196,7 +196,9 @@ def _differences(comparison: StudyComparison) -> Iterator[SectionText]:
             if (mean := each.difference) is not None:
                 cell = estimate(Metric(value=mean.mean, low=mean.low, high=mean.high), is_signed=True)
                 rows.append([mean_title(of_arm), each.name, baselines[each.name], cell, "", *"––––"])
-    words = text("study-differences", method=text("study-method"), equivalence=f"{comparison.equivalence:g}")
+    words = text(
+        "study-differences", method=text("study-method"), equivalence=localized_number(f"{comparison.equivalence:g}")
+    )
     yield SectionText(
         [words] if rows else (), columns, rows, (*columns[1:3], columns[4]), drawings=[*forest_drawing(comparison)]
     )
@@ -229,7 +231,7 @@ def _costs(comparison: StudyComparison) -> SectionText:
         (
             row.name,
             number(row.parameters / 1e6 if row.parameters else None, 2),
-            "–" if row.gmacs is None else f"{row.gmacs:.3g}",
+            "–" if row.gmacs is None else localized_number(f"{row.gmacs:.3g}"),
             number(row.megabytes, 1),
             training_time(row.train_seconds, is_measured=True),
             number(1000 * seconds if (seconds := seconds_per_image(comparison, row.model)) else None, 1),
@@ -329,7 +331,7 @@ def _timing(timing: Timing) -> Estimate:
 
 
 def _seconds(value: float) -> str:
-    return f"{value:#.3g}".rstrip(".")
+    return localized_number(f"{value:#.3g}".rstrip("."))
 
 
 def _distances(comparison: StudyComparison) -> SectionContent:
@@ -347,7 +349,7 @@ def _distances(comparison: StudyComparison) -> SectionContent:
             row.model,
             estimate(row.mmd2, digits=4),
             number(row.p),
-            f"{row.coral.value:.3g}",
+            localized_number(f"{row.coral.value:.3g}"),
             "–" if (gain := gains.get((row.dataset, row.model, row.regime))) is None else difference_cell(gain),
         )
         for row in comparison.distances
@@ -654,7 +656,7 @@ def _range(values: Sequence[float]) -> str:
     if not values:
         return "–"
     low, high = min(values), max(values)
-    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+    return localized_number(f"{low:g}" if low == high else f"{low:g}–{high:g}")
 
 
 def write_study_report(comparison: StudyComparison, file: Path) -> None:

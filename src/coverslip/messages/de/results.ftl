@@ -1495,3 +1495,15 @@ report-without-group = { $n_images ->
     } zu einer Gruppe in einem anderen Set gehören
 
 column-labels = Labels
+
+run-without-results = Dieses Training hat noch keine Ergebnisse
+    .do = Lassen Sie das Training zu Ende laufen, oder setzen Sie es fort.
+
+evaluation-without-results = Diese Auswertung hat noch keine Ergebnisse
+    .do = Lassen Sie sie zu Ende laufen, oder starten Sie sie noch einmal.
+
+number-of-compared-runs = Ein Vergleich braucht mindestens zwei und höchstens { $most } Trainings, nicht { $n_runs }
+    .do = Wählen Sie 2 bis { $most } Trainings.
+
+run-compared-twice = Ein Training ist zweimal genannt
+    .do = Nennen Sie jedes Training einmal.

@@ -1492,3 +1492,15 @@ report-without-group = { $n_images ->
     } no known group and may be of a group in another set
 
 column-labels = labels
+
+run-without-results = This run has no results yet
+    .do = Let the training finish, or resume it.
+
+evaluation-without-results = This evaluation has no results yet
+    .do = Let it finish, or start it again.
+
+number-of-compared-runs = A comparison needs at least two runs and at most { $most }, not { $n_runs }
+    .do = Choose 2 to { $most } runs.
+
+run-compared-twice = A run is named twice
+    .do = Name each run once.

@@ -8,7 +8,7 @@ from coverslip.evaluation.decisions import OperatingPoint
 from coverslip.evaluation.metrics import confused_classes, confused_pairs, hardest_classes
 from coverslip.evaluation.results import ClassScores, Evaluation, Metric, SubgroupScores
 from coverslip.evaluation.table import CLASS_METRICS, METRICS
-from coverslip.messages import text
+from coverslip.messages import localized_number, text
 from coverslip.reports import figures, metric_rows
 from coverslip.reports.blocks import Drawing, Section, SectionText
 from coverslip.reports.figures import FigureData
@@ -97,7 +97,7 @@ def threshold_words(run: ReportedRun) -> str:
     positive, card = run.metrics.positive_class, run.run.card
     if card is not None and run.earlier_thresholds is not None and positive in card.classes:
         earlier = run.earlier_thresholds[card.classes.index(positive)]
-        return text("report-earlier-threshold", label=positive, threshold=f"{earlier:.3g}")
+        return text("report-earlier-threshold", label=positive, threshold=localized_number(f"{earlier:.3g}"))
     if card is None or card.operating_points is None or positive not in card.classes:
         return text("report-default-threshold", label=positive)
     place = card.classes.index(positive)
@@ -105,7 +105,7 @@ def threshold_words(run: ReportedRun) -> str:
     threshold = text(
         "report-used-threshold",
         label=positive,
-        threshold=f"{card.operating_points[place]:.3g}",
+        threshold=localized_number(f"{card.operating_points[place]:.3g}"),
         has_own_folds=bool(run.n_folds) and run.recipe.decide_by != "threshold",
         rule=run.recipe.decide_by,
         target=percent(target) if run.recipe.decide_by in ("sensitivity", "specificity") else "",
@@ -229,7 +229,7 @@ def _class_rows(evaluation: Evaluation, operating_points: Mapping[str, float] | 
         title = f"{number}. {name}" if is_numbered(evaluation.classes) and name != str(number) else name
         row: list[Cell] = [title, scores.n, *cells]
         if operating_points is not None:
-            row.append(f"{operating_points[name]:.3g}" if name in operating_points else "–")
+            row.append(localized_number(f"{operating_points[name]:.3g}") if name in operating_points else "–")
         rows.append(row)
     return rows
 
