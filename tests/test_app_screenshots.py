@@ -34,14 +34,15 @@ PAGES = {  # address, and what is there once the page is whole
     "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),
     "runs": ("/runs", "text=Fine-tuned"),
     "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
-    "curves": ("/runs/{fine-tuned}?tab=curves", "figure img"),
+    "curves": ("/runs/{fine-tuned}?tab=curves", "figure img:visible"),
     "confusion": ("/runs/{fine-tuned}?tab=confusion", "text=Most frequent confusions"),
     "study": ("/studies/{study}", "main table >> nth=0"),
 }
 N_DAILY = 9  # of the pages; `test_app_results.py` and `test_app_layout.py` look at the others too
 IMAGES_ARE_LOADED = """[...document.images].every((image) => {
   const box = image.getBoundingClientRect();
-  return (image.complete && image.naturalWidth > 0) || box.top > innerHeight || box.bottom < 0;
+  const isOfOtherTheme = image.offsetParent === null;
+  return isOfOtherTheme || (image.complete && image.naturalWidth > 0) || box.top > innerHeight || box.bottom < 0;
 })"""
 Pictures = tuple[tuple[int, Literal["light", "dark"]], ...]
 PICTURES: Pictures = ((1280, "light"), (768, "dark"))
