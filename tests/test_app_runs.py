@@ -417,6 +417,9 @@ def test_of_two_trainings_one_waits_and_a_stopped_one_resumes(lab: Lab) -> None:
     assert lab.get(f"jobs/{second}")["began"] is None
     assert lab.client.delete(f"{API}/jobs/{first}").status_code == 409
     assert lab.client.post(f"{API}/jobs/{second}/stop").json()["state"] == "stopped"
+    resumed = lab.client.post(f"{API}/jobs/{second}/resume").json()
+    assert resumed["queued"] > resumed["created"]  # it waits since it was resumed
+    assert lab.client.post(f"{API}/jobs/{second}/stop").json()["queued"] is None
     until(lambda: lab.get(f"jobs/{first}")["epoch"])
     assert lab.client.post(f"{API}/jobs/{first}/stop").json()["state"] == "stopping"
     stopped = ended(lab.client, first)

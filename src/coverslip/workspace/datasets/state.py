@@ -544,7 +544,8 @@ def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
 
 def _removed_before(connection: Connection, row: AnyRow) -> list[RemovedDataset]:
     """Return the removed datasets that share a folder or table with a dataset, the last removed one first."""
-    removed = select(datasets).where(datasets.c.removed != BEING_DELETED).order_by(datasets.c.removed.desc())
+    columns = (datasets.c.id, datasets.c.name, datasets.c.removed, datasets.c.sources)
+    removed = select(*columns).where(datasets.c.removed != BEING_DELETED).order_by(datasets.c.removed.desc())
     paths = set(source_paths(row))
     datasets_before = []
     for other in connection.execute(removed).all():
