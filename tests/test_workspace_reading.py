@@ -59,6 +59,21 @@ def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
     assert len(has_begun) == 2
 
 
+def test_no_thread_begins_after_the_end_of_a_server(tmp_path: Path) -> None:
+    home, is_over = workspace_in(tmp_path), threading.Event()
+    dataset_id = sources.open_sources(home, [sources.Source(str(save_cells(tmp_path / "cells")))]).id
+    home.background.wait_all()
+    threads = (reading_images.thread_of(dataset_id), reading_images.duplicates_thread_of(dataset_id))
+    n_started = [*map(home.background.n_started, threads)]
+    _as_interrupted(home)
+    is_over.set()
+    reading_images.resume(home, is_over)
+    assert [*map(home.background.n_started, threads)] == n_started
+    home.background.start(threads[0], lambda _: reading_images._work(home, dataset_id, is_over))
+    home.background.wait_all()
+    assert [*map(home.background.n_started, threads)] == [n_started[0] + 1, n_started[1]]
+
+
 def test_a_page_that_asks_begins_no_reading_while_images_are_replaced(tmp_path: Path) -> None:
     home, cells = workspace_in(tmp_path), save_cells(tmp_path / "cells")
     dataset_id = sources.open_sources(home, [sources.Source(str(cells))]).id

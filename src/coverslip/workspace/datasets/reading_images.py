@@ -387,14 +387,15 @@ def begin(workspace: Workspace) -> None:
         start(workspace, dataset_id)
 
 
-def resume(workspace: Workspace) -> None:
-    """Resume reading: interrupted datasets, and datasets whose missing folders are available."""
+def resume(workspace: Workspace, is_over: threading.Event | None = None) -> None:
+    """Resume reading: interrupted datasets, and datasets whose missing folders are available; none if it is over."""
     _retry_missing_sources(workspace)
     with workspace.engine.connect() as connection:
         interrupted = (datasets.c.state == "reading") & datasets.c.removed.is_(None)
         waiting = connection.execute(select(datasets.c.id).where(interrupted)).scalars().all()
     for dataset_id in waiting:
-        start(workspace, dataset_id)
+        if is_over is None or not is_over.is_set():
+            start(workspace, dataset_id)
 
 
 def _retry_missing_sources(workspace: Workspace) -> None:
@@ -462,7 +463,8 @@ def _work(workspace: Workspace, dataset_id: str, is_over: threading.Event) -> No
     with suppress(CoverslipError, SQLAlchemyError, OSError):
         if not is_over.is_set():
             create_missing(workspace, dataset_id, is_over)
-    search_duplicates(workspace, dataset_id)
+    if not is_over.is_set():
+        search_duplicates(workspace, dataset_id)
 
 
 def search_duplicates(workspace: Workspace, dataset_id: str) -> None:
@@ -672,7 +674,7 @@ class SourceWatch:
     def _work(self) -> None:
         while not self._is_closed.wait(_SECONDS_BETWEEN_CHECKS):
             try:
-                resume(self._workspace)
+                resume(self._workspace, self._is_closed)  # its threads would outlive the server
                 if self.is_watched:
                     earlier, self.missing = self.missing, self._find_missing()
                     if self.missing != earlier:
