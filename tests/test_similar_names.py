@@ -218,7 +218,7 @@ def test_one_click_groups_images_or_begins_a_training_as_a_finding_recommends(
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("heading", name="No groups defined").wait_for()
     assert app_server.get(address)["groups"]["by"] is None
-    page.get_by_role("button", name="Train with").click()
+    page.get_by_role("button", name="Train with “Weight of rare classes”").click()
     page.get_by_role("heading", name="Train a classifier").wait_for()
     page.wait_for_function("history.state?.changes?.class_weights === 'balanced'")
 

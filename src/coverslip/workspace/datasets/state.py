@@ -545,10 +545,10 @@ def dataset_state(workspace: Workspace, dataset_id: str) -> DatasetState:
 def _removed_before(connection: Connection, row: AnyRow) -> list[RemovedDataset]:
     """Return the removed datasets that share a folder or table with a dataset, the last removed one first."""
     columns = (datasets.c.id, datasets.c.name, datasets.c.removed, datasets.c.sources)
-    removed = select(*columns).where(datasets.c.removed != BEING_DELETED).order_by(datasets.c.removed.desc())
+    removed: Select[Any] = select(*columns).where(datasets.c.removed != BEING_DELETED)
     paths = set(source_paths(row))
     datasets_before = []
-    for other in connection.execute(removed).all():
+    for other in connection.execute(removed.order_by(datasets.c.removed.desc())).all():
         if paths.isdisjoint(source_paths(other)):
             continue
         is_of_other = (images.c.dataset_id == other.id) | (images.c.missing_from == other.id)
