@@ -20,6 +20,10 @@ of the simulation. A type I error is above the target if its exact binomial 95 %
 
     python benchmarks/proportions.py [--repeats 1000] [--classes 2 4] [--sizes equal unequal related]
     python benchmarks/proportions.py --single 200 --repeats 200 [--seed 0]
+    python benchmarks/proportions.py --few --repeats 300
+
+With `--few`, the test images of a single split are few: 4 or 8 of each of 2, 4 or 8 classes, without groups, or 100 in
+five groups with correlation .3. The accuracy is .8, .9, or that of guessing.
 """
 
 import argparse
@@ -32,6 +36,7 @@ from _records import Record
 from scipy.stats import binomtest
 
 from coverslip.evaluation.proportions import ErrorRates, SampleEstimate, Votes, difference_of_means, solve
+from coverslip.evaluation.sample_proportions import ExpectedErrors
 
 RECORD = Record("Corrected class proportions", ["src/coverslip/evaluation/proportions.py"])
 
@@ -61,8 +66,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=SIZES)
     parser.add_argument("--single", type=int, metavar="DESIGNS", help="single samples with rates of their own")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--few", action="store_true", help="few test images")
     RECORD.add_option(parser)
     options = parser.parse_args()
+    if options.few:
+        few_test_images(options.repeats, options.seed)
+        return
     if options.single:
         single_samples(options.single, options.repeats, options.seed)
         return
@@ -220,6 +229,51 @@ def single_samples(n_designs: int, n_repeats: int, seed: int) -> None:
     RECORD.write("single samples")
 
 
+def few_test_images(n_repeats: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    print(
+        "| classes | accuracy | images per class | groups | refused | coverage | width |\n|---|---|---|---|---|---|---|"
+    )
+    refused: dict[bool, list[float]] = {True: [], False: []}  # by whether the accuracy is that of guessing
+    covered, designs = (
+        list[float](),
+        itertools.product((2, 4, 8), (0.8, 0.9, 0.0), ((4, 0, 0.0), (8, 0, 0.0), (100, 5, 0.3))),
+    )
+    for n_classes, accuracy, (n, n_groups, correlation) in designs:
+        matrix = np.full((n_classes, n_classes), (1 - (accuracy or 1 / n_classes)) / (n_classes - 1))
+        np.fill_diagonal(matrix, accuracy or 1 / n_classes)
+        truth = np.append(np.full(n_classes - 1, 0.9 / (n_classes - 1)), 0.1)
+        results = []
+        for _ in range(n_repeats):
+            labeled = [
+                drawn_groups(rng, matrix, k, n, correlation, "equal", n_groups)
+                if n_groups
+                else Votes(rng.multinomial(n, row)[None].astype(float), np.array([float(n)]))
+                for k, row in enumerate(matrix)
+            ]
+            of_sample = np.concatenate([drawn(rng, row, 1, correlation) for row in matrix])
+            sample = rng.multinomial(N_IMAGES, truth @ of_sample).astype(float)
+            result = ErrorRates(labeled).correct(Votes(sample[None], np.array([float(N_IMAGES)])))
+            is_within = (result.low <= truth) & (truth <= result.high)
+            results.append((result.reason is not None, is_within.mean(), (result.high - result.low).mean()))
+        is_refused, hits, widths = np.array(results).T
+        shown = [f"{np.mean(is_refused):.3f}"]
+        refused[not accuracy].append(float(np.mean(is_refused)))
+        if accuracy:
+            covered.append(float(hits[is_refused == 0].mean()))
+            shown += [f"{covered[-1]:.3f}", f"{widths[is_refused == 0].mean():.2f}"]
+        else:
+            shown += ["–", "–"]
+        print(f"| {n_classes} | {accuracy or 'chance'} | {n} | {n_groups or '–'} | {' | '.join(shown)} |", flush=True)
+    note = f"largest {max(refused[False]):.3f}; accuracy of guessing {np.mean(refused[True]):.3f}"
+    note += f", lowest {min(refused[True]):.3f}"
+    n_designs = f"{len(covered)} designs of {n_repeats} experiments"
+    RECORD.add("Refused at an accuracy of .8 or .9", round(float(np.mean(refused[False])), 3), note=note, n=n_designs)
+    note = f"lowest {min(covered):.3f}"
+    RECORD.add("Coverage of 95% intervals", round(float(np.mean(covered)), 3), note=note, n=n_designs)
+    RECORD.write("few test images")
+
+
 def measure(design: Results, rng: np.random.Generator) -> None:
     """Train and use one simulated classifier."""
     k, share = design.n_classes, design.proportion
@@ -238,19 +292,20 @@ def measure(design: Results, rng: np.random.Generator) -> None:
         counts = [rng.multinomial(N_IMAGES, truth @ of_sample).astype(np.float64) for of_sample in drawn_rates]
         return [Votes(each[None], np.array([float(N_IMAGES)])) for each in counts]
 
-    for sample in votes(share, N_SINGLE):
+    if rates.reason is not None:
+        design.n_refused += N_SINGLE
+        return
+    samples = votes(share, N_SINGLE)
+    errors = ExpectedErrors.of([rates.errors_of_sample(sample) for sample in samples])
+    for sample in samples:
         result, before = rates.correct(sample), rates.correct(sample, has_mean_rates=True)
-        if result.reason is not None:
-            design.n_refused += 1
-            continue
         design.hits.append(bool(result.low[-1] <= share <= result.high[-1]))
         design.hits_before.append(bool(before.low[-1] <= share <= before.high[-1]))
         design.widths.append(float(result.high[-1] - result.low[-1]))
         design.widths_before.append(float(before.high[-1] - before.low[-1]))
-        values = (sample.shares[0, -1], result.shares[-1], result.estimate[-1])
+        counted, corrected_share = sample.shares[0, -1], result.shares[-1]
+        values = (counted, corrected_share, corrected_share if errors.is_correction_better else counted)
         design.errors.append(tuple(float(value) - share for value in values))  # type: ignore[arg-type]
-    if rates.correct(sample, has_mean_rates=True).reason is not None:
-        return
     for n in SAMPLES_OF_MEANS:
         of_mean = votes(share, n)
         result = rates.correct(Votes(np.concatenate([each.sums for each in of_mean]), np.full(n, float(N_IMAGES))))
