@@ -103,6 +103,30 @@ def test_wells_of_several_plates_are_cautioned(tmp_path: Path, column: Mapping[s
     assert cs.summarise(write_predictions(tmp_path / "r.csv", of_classes), by="well").cautions == ()
 
 
+def test_a_plate_map_is_joined_by_plate_and_well(tmp_path: Path) -> None:
+    cells = {
+        f"/d/{plate} {well} {k}.png": {"Plate": plate, "well": well}
+        for plate in ("P1", "P2")
+        for well in WELLS
+        for k in (0, 1)
+    }
+    file, table = write_predictions(tmp_path / "p.csv", cells), tmp_path / "platemap.csv"
+    doses = {("P1", "A01"): 0, ("P1", "A02"): 0, ("P1", "B01"): 5, ("P1", "B02"): 5}
+    doses |= {("P2", "A01"): 10, ("P2", "A02"): 10, ("P2", "B01"): 0, ("P2", "B02"): 0}
+    rows = [f"{plate},{well},{dose}\n" for (plate, well), dose in doses.items()]
+    table.write_text("plate,well,dose\n" + "".join(rows))
+    for block in (None, "plate"):
+        summary = cs.summarise(file, by="well", condition="dose", table=table, block=block)
+        assert {(each.sample, each.condition, each.n) for each in summary.samples} == {
+            (f"{plate}, {well}", f"{dose}", 2) for (plate, well), dose in doses.items()
+        }
+        assert {each.block for each in summary.samples} == ({None} if block is None else {"P1", "P2"})
+    assert not summary.cautions
+    table.write_text("plate,well,dose\n" + "".join(rows[:-1]))
+    with refusing(CoverslipError, "summary-sample-not-in-table"):
+        cs.summarise(file, by="well", condition="dose", table=table)
+
+
 def test_conditions_of_samples_of_one_image_are_cautioned(tmp_path: Path) -> None:
     cells = {f"/d/{k}.png": {"img": f"img{k}", "cond": "xy"[k > 9], "slide": str(k // 4)} for k in range(20)}
     file = write_predictions(tmp_path / "p.csv", cells)

@@ -369,9 +369,10 @@ def read_sampled(
         if n > 1:
             raise CoverslipError("predictions-given-twice", file=file)
     columns = [name for name in (by, condition, block) if name]
-    joined = None if table is None else _JoinedTable(table, columns, by, numbers=(condition, block))
     for file in files:
         check_predictions_table(file)
+    has_plates = table is not None and all(_plate_of(next(rows_of_table(file), {})) is not None for file in files)
+    joined = None if table is None else _JoinedTable(table, columns, by, (condition, block), has_plates=has_plates)
     tables = [(file, read_predictions(file)) for file in files]
     classes = tables[0][1].classes
     folders = names_of_folders(row.path for _, predicted in tables for row in predicted) if FOLDER in columns else {}
@@ -394,7 +395,10 @@ def read_sampled(
             if joined and joined.is_of_samples and by:
                 if by not in (*cells, FOLDER):
                     raise CoverslipError("summary-table-without-key", file=joined.file, columns="image_id, path")
-                about = joined.row_of_sample(_cell(cells, by, row.path, file, folders), row.path)
+                of_plate = _plate_of(cells) if joined.has_plates else None
+                if of_plate == "":
+                    raise CoverslipError("summary-empty-cell", file=file, column=joined.plate, path=row.path)
+                about = joined.row_of_sample(_cell(cells, by, row.path, file, folders), row.path, of_plate)
             elif joined:
                 about = joined.row_of(row.image_id, row.path)
             value = _cell(about, condition, row.path, named, folders) if condition else None
@@ -409,7 +413,7 @@ def read_sampled(
             in_order = replace(row, probabilities=tuple(row.probabilities[k] for k in order if row.probabilities))
             if images.add((image, sample), is_excluded=False):
                 identity, file_hash = (cells.get(name, "") for name in (CLASSIFIER_COLUMN, FILE_COLUMN))
-                plate = next((cell for name, cell in (*cells.items(), *about.items()) if _is_plate(name)), "")
+                plate = _plate_of(cells) or _plate_of(about) or ""
                 of_image = identity, pixels_read, file_hash, plate
                 rows.append(SampledPrediction(in_order, sample, value, of_block, *of_image))
     if images.n_repeated:
@@ -434,6 +438,11 @@ def _is_plate(column: str) -> bool:
     return (
         re.fullmatch(r"(?:.*[_ ])?(?:plate(?:[_ ]?(?:id|name|barcode|number))?|barcode)", column.casefold()) is not None
     )
+
+
+def _plate_of(cells: Mapping[str, str]) -> str | None:
+    """Return the plate of an image or a sample; None: there is no column of plates."""
+    return next((cell for name, cell in cells.items() if _is_plate(name)), None)
 
 
 def _with_slashes(path: str) -> str:
@@ -495,14 +504,19 @@ def _cell(about: Mapping[str, str], column: str, path: str, file: Path, folders:
 class _JoinedTable:
     """The rows of a table by `image_id`, else by `path`, which may lack the first folders of images, else by sample.
 
+    If this table and the predictions have a column of plates, its samples are wells of these plates.
+
     Args:
         file: the table.
         columns: that are used.
         by: the column of samples.
         numbers: the columns whose cells are read as numbers.
+        has_plates: whether the predictions have a column of plates.
     """
 
-    def __init__(self, file: Path, columns: Sequence[str], by: str | None, numbers: Sequence[str | None]) -> None:
+    def __init__(
+        self, file: Path, columns: Sequence[str], by: str | None, numbers: Sequence[str | None], *, has_plates: bool
+    ) -> None:
         self.file = file
         used = {"image_id", "path", *columns}
         rows = list(open_text_table(file).named_rows(lambda name: name in numbers, used))
@@ -512,11 +526,14 @@ class _JoinedTable:
                 "summary-table-without-key", file=file, columns=", ".join(filter(None, ("image_id", "path", by)))
             )
         self.is_of_samples = self._key not in ("image_id", "path")
+        self.plate = next(filter(_is_plate, rows[0]), "")
+        self.has_plates = has_plates and self.is_of_samples and self.plate not in ("", by)
         if missing := [name for name in columns if name not in rows[0] and name != FOLDER]:
             raise CoverslipError("summary-no-column", file=file, column=missing[0], columns=", ".join(rows[0]))
         self._rows: dict[str, dict[str, str]] = {}
         for row in rows:
-            earlier = self._rows.setdefault(self._key_of(row[self._key]), row)
+            of_plate = row[self.plate] if self.has_plates else None
+            earlier = self._rows.setdefault(self._key_of(_sample_name(row[self._key], of_plate)), row)
             if others := [name for name in columns if row.get(name) != earlier.get(name) and name != self._key]:
                 raise CoverslipError(
                     "summary-table-repeats", file=file, key=self._key, image=row[self._key], column=others[0]
@@ -526,8 +543,9 @@ class _JoinedTable:
         for key in self._rows if self._key == "path" else ():
             self._keys_of_name[PurePath(key).name].append(key)
 
-    def row_of_sample(self, sample: str, path: str) -> dict[str, str]:
-        """Return the row of a sample; the path is that of an image of it."""
+    def row_of_sample(self, sample: str, path: str, plate: str | None) -> dict[str, str]:
+        """Return the row of a sample, which names its plate; the path is that of an image of it."""
+        sample = _sample_name(sample, plate)
         if (row := self._rows.get(self._key_of(sample))) is None:
             raise CoverslipError("summary-sample-not-in-table", file=self.file, sample=sample, path=path)
         return row | {str(self._key): sample}
@@ -554,6 +572,10 @@ class _JoinedTable:
         shorter = [key for key in keys if path.endswith(f"/{key}")]
         longer = [key for key in keys if key.endswith(f"/{path}")]
         return max(shorter, key=len) if shorter else longer[0] if len(longer) == 1 else ""
+
+
+def _sample_name(sample: str, plate: str | None) -> str:
+    return sample if plate is None else f"{plate}, {sample}"
 
 
 def _prior(run: Run, classes: Sequence[str]) -> list[float]:

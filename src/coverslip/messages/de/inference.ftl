@@ -363,10 +363,10 @@ summary-wide-intervals = Bei { $n_wide } von { $n_samples } Proben ist ein Inter
 
 summary-single-images = { $n_single } von { $n_samples } Proben sind ein einzelnes Bild. Der Test der Bedingungen behandelt jede Probe als unabhängig. Wenn mehrere dieser Bilder von einem Patienten, Well oder Objektträger sind, nennen Sie diese als Probe: Sonst sind p-Werte zu klein.
 
-summary-pooled-samples = { $n_samples } Proben haben Bilder aus denselben { $has_plates ->
+summary-pooled-samples = { $n_samples } Proben haben Bilder aus mehreren { $has_plates ->
     [true] Platten
    *[false] Ordnern
-} ({ $names }). Wenn es verschiedene Proben mit gleichen Namen sind, etwa Wells mehrerer Platten, benennen Sie sie in einer Spalte, die die Platte enthält, etwa P1-A01.
+} ({ $names }), die zusammen gezählt werden. Wenn es verschiedene Proben mit gleichen Namen sind, etwa Wells mehrerer Platten, benennen Sie sie in einer Spalte, die die Platte enthält, etwa P1-A01, oder geben Sie eine Tabelle der Proben an, die wie die Vorhersagen eine Spalte der Platten hat.
 
 all-samples = alle Proben
 

@@ -363,10 +363,10 @@ summary-wide-intervals = In { $n_wide } of { $n_samples } samples, an interval i
 
 summary-single-images = { $n_single } of { $n_samples } samples are a single image. The test of conditions takes each sample for independent. If several of these images are of one patient, well or slide, name that as the sample: otherwise p-values are too small.
 
-summary-pooled-samples = { $n_samples } samples have images of the same { $has_plates ->
+summary-pooled-samples = { $n_samples } samples have images of several { $has_plates ->
     [true] plates
    *[false] folders
-} ({ $names }). If these are different samples of equal names, such as wells of several plates, name them in one column that includes the plate, such as P1-A01.
+} ({ $names }), which are counted together. If these are different samples of equal names, such as wells of several plates, name them in one column that includes the plate, such as P1-A01, or give a table of samples that has a column of plates like the predictions.
 
 all-samples = all samples
 
