@@ -193,7 +193,9 @@ def refitted(run: Run, features: npt.NDArray[np.float32]) -> tuple[list[Floats],
         fold_index = inner_folds(data, split_data.scan, held_out.tolist(), seed=recipe.seed)
         with PixelCache(data, split_data.scan, (), preprocessing) as pixels:
             images = replace(split_data.training_images(pixels, recipe), val=held_out, val_label=label)
-            task = TrainingTask(images, split_data.pixel_hashes, preprocessing, recipe, RunContext(run.folder))
+            task = TrainingTask(
+                images, split_data.pixel_keys(preprocessing), preprocessing, recipe, RunContext(run.folder)
+            )
             logits, average = refit_head(classifier.network, task, fold_index)
         shares.append(average.share)
         calibrations.append(calibrate(logits, label, recipe.decision_rule(split_data.classes)))
