@@ -2,6 +2,7 @@
 
 import html
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,18 @@ def test_images_of_the_training_show_nothing_about_new_ones(run: Run, workspace:
     verdict = verdict_of_run(read_evaluation(evaluation.folder))
     assert (verdict.use, verdict.reasons[0].code) == ("unknown", "limit-used-in-training")
     assert "again" not in verdict_of_run(read_run(run.folder)).headline
+
+
+def test_an_external_test_without_some_of_the_classes_can_fail_too(run: Run, other: Path, tmp_path: Path) -> None:
+    """Chance is not defined for it, but recall of the other classes is compared."""
+    from coverslip.reports.reported import read_evaluation
+
+    shutil.copytree(other / "small", tmp_path / "one class" / "small")
+    evaluation = cs.evaluate(run.folder, str(tmp_path / "one class"), name="one_class")
+    verdict = verdict_of_run(read_evaluation(evaluation.folder))
+    assert (verdict.use, verdict.reasons[0].code) == ("no", "limit-lower-than-own-test")
+    reasons = verdict_of_run(read_run(run.folder)).reasons
+    assert [reason.code for reason in reasons][:2] == ["limit-external-test"] * 2
 
 
 def test_wrong_labels_and_marks_are_reasons(run: Run) -> None:

@@ -72,7 +72,7 @@ MOST_WIDTH = 0.2  # of the intervals of accuracy and the primary metric
 MOST_UNLIKE_GROUPS = 0.25  # upper end of the share of groups of a kind that no tested group shows
 FEW_UNLIKE_GROUPS = 0.1
 MISCALIBRATED = 0.05  # lower end of the calibration error above chance
-MUCH_LOWER = 0.1  # upper end of the difference of balanced accuracy to that on the run's test set
+MUCH_LOWER = 0.1  # less: upper end of the difference of mean recall to that on the own test set
 UNFAMILIAR = 0.2  # lower end of the share of the images of an external test set
 WRONG_LABELS = 0.02  # lower end of the share of the clearest images that have a label of another class
 MARKED_RECALL, MARKED_SPECIFICITY = 0.75, 0.85  # lower ends, of a class by the border of the images alone
@@ -513,26 +513,33 @@ def _seen_groups(run: ReportedRun) -> Iterator[Json]:
 
 
 def _lower_than_own_test(run: ReportedRun, *, is_much: bool) -> Iterator[Json]:
-    """Yield a significantly lower balanced accuracy, which does not depend on class proportions."""
-    name = "balanced_accuracy"
+    """Yield a significantly lower mean recall of the classes of both sets, which does not depend on their sizes."""
     if run.evaluation is None or not run.run.is_measured:
         return
-    before, after = run.run.metrics, run.metrics
-    if name not in before.metrics or name not in after.metrics:
+    before, after = (dict(_shares(metrics, "recall")) for metrics in (run.run.metrics, run.metrics))
+    labels = [label for label in before if label in after]
+    if not labels or any(True for metrics in (run.run.metrics, run.metrics) for _ in _too_few_groups(metrics)):
         return
-    if {name for name, n in _class_sizes(before).items() if n} != {
-        name for name, n in _class_sizes(after).items() if n
-    }:
-        return
-    difference = independent_difference(before[name], after[name], ("own", "external"))
+    own, external = (_mean([recalls[label] for label in labels]) for recalls in (before, after))
+    difference = independent_difference(own, external, ("own", "external"))
     if difference.value is None or difference.high is None:
         return
     yield from _when(
         difference.high < 0 and (difference.high < -MUCH_LOWER) == is_much,
         is_much=is_much,
-        value=percent(after[name].value or 0),
-        of_training=percent(before[name].value or 0),
+        value=percent(external.value or 0),
+        of_training=percent(own.value or 0),
     )
+
+
+def _mean(shares: Sequence[Metric]) -> Metric:
+    """Return the mean of independent shares, with the interval by the variances that their intervals imply.
+
+    Source: Zou and Donner 2008, Construction of confidence limits about effect measures (MOVER).
+    """
+    value, n = sum(share.value or 0 for share in shares) / len(shares), len(shares)
+    below, above = (sum((_ends(share)[end] - (share.value or 0)) ** 2 for share in shares) ** 0.5 / n for end in (0, 1))
+    return Metric(value=value, low=max(0.0, value - below), high=min(1.0, value + above))
 
 
 def _external_tests(run: ReportedRun) -> Iterator[Json]:
