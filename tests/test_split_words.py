@@ -20,7 +20,7 @@ from coverslip.reports.verdict import verdict_of_run
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Predictions
 from coverslip.runs.recipe import Recipe, SplitPlan
-from coverslip.runs.recipe_keys import save_recipe
+from coverslip.runs.recipe_keys import phrases, save_recipe
 from coverslip.runs.results import write_inspection
 from coverslip.runs.split import write_split
 
@@ -87,6 +87,17 @@ def test_methods_do_not_name_validation_images_that_there_were_none_of(written: 
     assert not run.has_validation
     words = text("methods-calibrated", has_validation=False, has_folds=False, temperature="1.83")
     assert words in methods(run)[2]
+
+
+def test_methods_state_the_rule_by_which_the_instant_classifier_would_have_been_kept(
+    written: Path, tmp_path: Path
+) -> None:
+    metric = phrases(Recipe())["primary_metric"]
+    for k, (recipe, is_by_two_errors) in enumerate(
+        [(Recipe(), True), (Recipe(epochs=3), False), (Recipe(head_init="random"), False)]
+    ):
+        words = text("methods-last-epoch-unless-better", metric=metric, is_by_two_errors=is_by_two_errors)
+        assert f"{words} (" in methods(changed(written, tmp_path / str(k), recipe))[1]
 
 
 def test_flow_and_methods_agree_on_near_duplicates_that_the_split_divides(written: Path, tmp_path: Path) -> None:

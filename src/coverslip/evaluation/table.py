@@ -218,7 +218,8 @@ def _excess_with_interval(probability: np.ndarray, units: Units) -> Metric:
     if metric.low is None or metric.high is None:
         return replace(metric, value=value)
     low, high = error_above_chance(np.maximum([metric.low, metric.high], 0), by_chance).tolist()
-    return replace(metric, value=value, low=low, high=high)
+    method = f"calibration error less chance, {metric.method}"
+    return replace(metric, value=value, low=low, high=high, method=method)
 
 
 def _line(position: int) -> tuple[Callable[..., float], Callable[..., Influence]]:

@@ -166,7 +166,10 @@ methods-finished-early = for { $n_epochs } of { $n_planned } planned epochs{ $ha
 
 methods-last-epoch = the last
 
-methods-last-epoch-unless-better = the last unless { $metric } on validation images was better before fine-tuning
+methods-last-epoch-unless-better = the last unless { $metric } on validation images was better before fine-tuning{ $is_by_two_errors ->
+        [true] {" "}by more than two standard errors
+       *[false] {""}
+    }
 
 methods-best-epoch = the one with the best { $metric } on { $set } images
 

@@ -387,8 +387,10 @@ def _selected_epoch(run: ReportedRun) -> str:
     is_last = any(stage.checkpoint_selection == "last" for stage in stages)  # a fold that diverged keeps its best
     if is_last and (recipe.stage_selection == "finetune" or recipe.init == "scratch"):
         return text("methods-last-epoch")
-    if is_last:
-        return text("methods-last-epoch-unless-better", metric=metric)
+    if is_last:  # the rule of `training.fitting.keep_finetuned`
+        is_complete = recipe.epochs == "auto" and all(stage.stopped_because == "all epochs done" for stage in stages)
+        is_by_two_errors = is_complete and recipe.begins_with_instant_classifier
+        return text("methods-last-epoch-unless-better", metric=metric, is_by_two_errors=is_by_two_errors)
     return text("methods-best-epoch", metric=metric, set=recipe.checkpoint_selection_set)
 
 
