@@ -124,6 +124,9 @@ def test_chosen_channels_are_read_as_they_are_chosen_whatever_their_names(run: R
     predict = ["predict", str(run.folder), str(swapped), "--out", str(table)]
     assert main([*predict, "--channels", "0,1"]) == 0
     assert n_right(table) < 8
+    explain = ["explain", str(run.folder), str(swapped), "--nearest", "0", "--channels", "0,1"]
+    assert main([*explain, "--out", str(tmp_path / "explained")]) == 0
+    assert n_right(tmp_path / "explained" / "explanations.csv") == n_right(table)
     assert main([*predict, "--channels", "DAPI,GFP"]) == 0
     assert n_right(table) == 8
     data = cs.open_dataset(swapped, channels=["DAPI", "GFP"], labeled=False)

@@ -235,6 +235,7 @@ def explain(
     show_failed: Annotated[bool, option("--show-failed", "help-explain-show-failed")] = False,
     nearest: Annotated[int, option("--nearest", "help-explain-nearest", min=0, max=12)] = 4,
     colors: Annotated[Literal["viridis", "jet"], option("--colors", "help-explain-colors")] = "viridis",
+    channels: Channels = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option("--device", "help-explain-device")] = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -256,13 +257,19 @@ def explain(
     """
     from coverslip.cli._show import notes_console, print_json
     from coverslip.cli.progress import shown_progress
+    from coverslip.datasets.index.opening import open_dataset
     from coverslip.inference.explain.explaining import explain as explain_images
+    from coverslip.runs.classifier import find_classifier, open_classifier
 
     runs, images = _runs_and_images(paths)
+    sources: object = images
+    if channels:
+        plan = open_classifier(find_classifier(runs[0])).card.preprocessing.plan
+        sources = open_dataset(images, channels=channels_of(channels), plan=plan, labeled=False)
     with shown_progress(notes_console()) as emit:
         explained = explain_images(
             runs,
-            images,
+            sources,
             out=out,
             method=method,
             show_failed=show_failed,
