@@ -123,3 +123,9 @@ def test_reports_name_classes_that_are_in_every_set_and_say_what_groups_do_to_th
     (always,) = [words for words in section.words if words.startswith("These classes have fewer")]
     assert always.endswith(f": {card.classes[2]}.")
     assert any("further images of the same groups" in words for words in section.words)
+    large = text("report-large-sets", mean_size="3.0", n_classes=3)
+    assert large not in section.words
+    whole = [replace(row, prediction_set=card.classes) for row in own_run.predictions]
+    Predictions(whole, card.classes).write_csv(own_run.predictions_file)
+    (section,) = PREDICTION_SETS.blocks(ReportedRun(Run(own_run.folder)))
+    assert large in section.words
