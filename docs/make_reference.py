@@ -151,7 +151,7 @@ SUBJECTS = {
     "inference": "Predictions and explanations",
     "studies": "Studies",
     "models": "Networks and weights",
-    "reports": "Reports and comparisons",
+    "results": "Results and comparisons",
     "system": "Computer and files",
 }
 SOURCES = DOCS.parent / "src" / "coverslip"
