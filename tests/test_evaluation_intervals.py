@@ -7,9 +7,11 @@ from scipy.stats import beta
 from coverslip.evaluation.comparison import Answers, paired_differences
 from coverslip.evaluation.intervals import RANGES, group_codes, influence_on_mean
 from coverslip.evaluation.metrics import auroc, average_precision
+from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import evaluate_predictions, per_class
 from coverslip.evaluation.table import METRICS, metric_intervals, score
-from coverslip.messages import message
+from coverslip.messages import message, text
+from coverslip.reports.metric_rows import estimate
 
 
 def predictions(n_groups: int, n_images: int, seed: int, *, spread: float = 1.0):
@@ -190,6 +192,25 @@ def test_without_groups_a_share_has_the_interval_of_jeffreys():
     assert (recall.low, recall.high) == pytest.approx(beta.ppf([0.025, 0.975], 27.5, 3.5), abs=1e-9)
     accuracy = metric_intervals(np.eye(2)[predicted], label, None, metrics=["accuracy"])["accuracy"]
     assert (accuracy.low, accuracy.high) == pytest.approx(beta.ppf([0.025, 0.975], 90.5, 10.5), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [4, 8, 30])
+def test_f1_is_not_more_certain_than_recall_and_precision(n):
+    """A recall or a precision at the end of its interval, with the other as measured, is within that of F1."""
+    label = np.repeat([0, 1], [n, 4 * n])
+    scores = per_class(np.eye(2)[label], label)[0].metrics
+    assert scores["f1"].value == 1
+    for name in ("recall", "precision"):
+        low = scores[name].low
+        assert scores["f1"].low <= 2 * low / (1 + low)
+
+
+def test_a_sentence_replaces_an_interval_of_most_values():
+    few = estimate(Metric(value=1.0, low=0.14, high=1.0, n_images=4))
+    assert (few.interval, few.below) == ("", text("interval-of-few-images", n_images=4))
+    assert (few.low, few.high) == (0.14, 1.0)
+    assert estimate(Metric(value=1.0, low=0.3, high=1.0, n_images=4)).interval
+    assert estimate(Metric(value=0.1, low=-0.3, high=0.6), is_signed=True).interval
 
 
 def test_the_standard_error_of_auroc_is_delongs():

@@ -45,6 +45,7 @@ from coverslip.runs.classifier import write_card
 from coverslip.runs.error_rates import votes_on_test_images
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction, Predictions
+from coverslip.runs.split import write_split
 
 
 def of_counts(*counts: Sequence[float] | np.ndarray) -> Votes:
@@ -850,6 +851,19 @@ def test_a_correction_is_shown_where_it_is_expected_to_be_closer(votes: list[flo
     assert ExpectedErrors.of([errors]).is_correction_better == is_better
 
 
+def test_images_without_a_label_are_no_problem(own_run: cs.Run) -> None:
+    rows = own_run.split
+    for reasons, n_problems in ((["no label"] * 3, 0), (["no label", "unreadable: damaged"], 1)):
+        own_run.split_file.unlink()
+        excluded = [
+            replace(rows[0], image_id=f"x{k}", split="excluded", reason=reason) for k, reason in enumerate(reasons)
+        ]
+        write_split(own_run.split_file, [*rows, *excluded])
+        found = verdict_of_run(read_run(own_run.folder)).reasons
+        claims = [each.claim for each in found if each.code == "limit-excluded-images"]
+        assert claims == [text("limit-excluded-images", n_images=n_problems)] * n_problems
+
+
 @pytest.mark.parametrize("n_classes", [2, 4, 8])
 def test_few_test_images_of_a_good_classifier_give_wide_intervals_instead_of_a_refusal(n_classes: int) -> None:
     """Six test images of each class, accuracy .84: at most 10 % are refused, and intervals contain the truth."""
@@ -991,6 +1005,7 @@ def test_a_classifier_that_cannot_measure_single_samples_says_so() -> None:
         n_samples=1, n_uncertain=0, n_unfamiliar=0, n_unreadable=0,
         classes={
             name: ClassProportion(
+                n_decided=1,
                 count=1.0,
                 raw=Metric(value=0.4),
                 corrected=Metric(value=float(v), low=float(low), high=float(high)),

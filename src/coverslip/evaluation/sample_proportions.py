@@ -25,6 +25,8 @@ _FEWEST_SAMPLES = 3  # of each condition, or blocks of both, for an interval of 
 class ClassProportion(DocumentedFields):
     """The proportion of a class in some samples."""
 
+    n_decided: int
+    """Images whose decision is the class."""
     count: float
     """1 for each decided image, the probability of others."""
     raw: Metric

@@ -487,7 +487,19 @@ def _f1(images: ClassImages) -> Metric:
         return Metric(value=None, method=units.method, reason=missing)
     influence = influence_on_counts(_f1_of_margins, is_class.astype(int), is_predicted.astype(int), 2)
     value = 2 * int((is_class & is_predicted).sum()) / int(is_class.sum() + is_predicted.sum())
-    return metric_with_interval(value, influence, units, "share", n_units=units.n_counted(is_class | is_predicted))
+    metric = metric_with_interval(value, influence, units, "share", n_units=units.n_counted(is_class | is_predicted))
+    # Recall or precision may be as low or high as their own intervals say, while the other is as measured.
+    recall, precision = (CLASS_METRICS[name].value(images) for name in ("recall", "precision"))
+    if metric.low is None or metric.high is None or recall.low is None or precision.low is None:
+        return metric
+    ends = [_harmonic_mean(end, precision.value) for end in (recall.low, recall.high)]
+    ends += [_harmonic_mean(recall.value, end) for end in (precision.low, precision.high)]
+    return replace(metric, low=min(metric.low, *ends), high=max(metric.high, *ends))
+
+
+def _harmonic_mean(first: float | None, second: float | None) -> float:
+    a, b = first or 0.0, second or 0.0
+    return 2 * a * b / (a + b) if a + b else 0.0
 
 
 def _f1_of_margins(margins: metrics.Margins) -> np.ndarray:

@@ -669,6 +669,7 @@ def _proportions(
             unclipped = float(corrected.unclipped[k])
             error = None if errors is None else float(errors.standard[k])
         of_class[name] = ClassProportion(
+            n_decided=decisions[name],
             count=float(counts[k]),
             raw=raw[k],
             corrected=metric,

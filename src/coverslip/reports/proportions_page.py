@@ -196,14 +196,17 @@ def _samples(summary: Summary, name: str, n_classes: int) -> SectionText:
     has_conditions = any(each.condition is not None for each in summary.samples)
     about = (text("column-condition"),) if has_conditions else ()
     about = (*about, text("column-block")) if has_blocks(summary.samples) else about
-    columns = (text("column-sample"), *about, text("column-images"), text("column-count"))
+    counts = ("column-images", "column-decided", "proportions-uncertain", "proportions-unfamiliar")
+    columns = (text("column-sample"), *about, *column_titles(*counts))
     rows = [
         (
             str(each.sample),
             *([each.condition or "–"] if has_conditions else []),
             *([each.block or "–"] if has_blocks(summary.samples) else []),
             each.n,
-            round(each.classes[name].count),
+            each.classes[name].n_decided,
+            each.n_uncertain,
+            each.n_unfamiliar,
             *sample_cells(summary, each, name),
         )
         for each in summary.samples

@@ -643,9 +643,9 @@ def _near_duplicates_unknown(run: ReportedRun) -> Iterator[Json]:
 
 
 def _excluded(run: ReportedRun) -> Iterator[Json]:
-    # Prefix of the reason for images that the recipe excludes. Nothing is wrong with those images.
+    # Nothing is wrong with images that the recipe excludes, or that have no label.
     reasons = [row.reason for row in run.run.split if row.split == "excluded"]
-    n = sum(not reason.startswith("on request:") for reason in reasons)
+    n = sum(not reason.startswith(("on request:", "no label")) for reason in reasons)
     yield from _when(n > 0, n_images=n)
 
 

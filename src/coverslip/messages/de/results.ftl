@@ -708,7 +708,7 @@ column-corrected-with-error = korrigiert ± Standardfehler
 
 column-interval-of-proportion = 95{"\u00A0"}%-KI des Anteils
 
-column-count = Anzahl
+column-decided = als diese Klasse entschieden
 
 column-difference = Unterschied
 
@@ -758,6 +758,10 @@ proportions-of-single-samples = Werte einzelner Proben sind { $is_correction_bet
     [true] korrigiert: Ihr erwarteter Fehler beträgt { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der gezählter Anteile { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
    *[false] gezählt, mit dem Intervall des wahren Anteils: Ihr erwarteter Fehler beträgt { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } Prozentpunkte, der korrigierter Werte { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
 }
+
+proportions-uncertain = unsichere Bilder
+
+proportions-unfamiliar = ungewohnte Bilder
 
 proportions-undetermined = nicht bestimmt
 

@@ -495,10 +495,6 @@ proportions-headline = Class proportions of { $n_samples ->
 
 proportions-made-by = coverslip { $version }
 
-proportions-uncertain = uncertain images
-
-proportions-unfamiliar = unfamiliar images
-
 proportions-unreadable = unreadable images, not counted
 
 proportions-mean = mean of samples

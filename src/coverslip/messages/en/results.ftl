@@ -708,7 +708,7 @@ column-corrected-with-error = corrected ± standard error
 
 column-interval-of-proportion = 95% CI of the proportion
 
-column-count = count
+column-decided = decided as this class
 
 column-difference = difference
 
@@ -758,6 +758,10 @@ proportions-of-single-samples = Values of single samples are { $is_correction_be
     [true] corrected ones: their expected error is { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of counts { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
    *[false] counted ones, with the interval of the true proportion: their expected error is { NUMBER($counted, minimumFractionDigits: 1, maximumFractionDigits: 1) } percentage points, that of corrected values { NUMBER($corrected, minimumFractionDigits: 1, maximumFractionDigits: 1) }.
 }
+
+proportions-uncertain = uncertain images
+
+proportions-unfamiliar = unfamiliar images
 
 proportions-undetermined = not determined
 

@@ -237,7 +237,7 @@ export const predict: Texts['predict'] = {
     useFolders: 'Den übergeordneten Ordner als Bedingung verwenden',
     clear: 'Alle Bedingungen entfernen',
     nImages: 'Bilder',
-    count: 'Vorhergesagte Bilder',
+    decided: 'Als Klasse entschieden',
     raw: 'Gezählter Anteil',
     interval: '95-%-KI des Anteils',
     undetermined: 'nicht bestimmt',

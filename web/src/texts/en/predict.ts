@@ -231,7 +231,7 @@ export const predict = {
     useFolders: 'Use the upper folder as the condition',
     clear: 'Remove all conditions',
     nImages: 'Images',
-    count: 'Predicted images',
+    decided: 'Decided as the class',
     raw: 'Counted proportion',
     interval: '95% CI of the proportion',
     undetermined: 'not determined',
