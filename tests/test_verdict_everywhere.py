@@ -2,7 +2,6 @@
 
 import html
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,8 +138,9 @@ def test_an_external_test_without_some_of_the_classes_can_fail_too(run: Run, oth
     """Chance is not defined for it, but recall of the other classes is compared."""
     from coverslip.reports.reported import read_evaluation
 
-    shutil.copytree(other / "small", tmp_path / "one class" / "small")
-    evaluation = cs.evaluate(run.folder, str(tmp_path / "one class"), name="one_class")
+    rows = "".join(f"{file},small\n" for file in sorted((other / "small").iterdir()))
+    (tmp_path / "one_class.csv").write_text(f"path,label\n{rows}", encoding="utf-8")
+    evaluation = cs.evaluate(run.folder, str(tmp_path / "one_class.csv"))
     verdict = verdict_of_run(read_evaluation(evaluation.folder))
     assert (verdict.use, verdict.reasons[0].code) == ("no", "limit-lower-than-own-test")
     reasons = verdict_of_run(read_run(run.folder)).reasons
