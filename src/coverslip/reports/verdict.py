@@ -166,12 +166,18 @@ def evidence_of(run: ReportedRun) -> Evidence:
     """Return the reasons that a run gives besides its metrics, with which its classifier is exported."""
     rules = [rule for rule in RULES_OF_RUNS if rule.severity != "note"]
     reasons = [
-        StoredReason(code=rule.code, severity=rule.severity, parameters=parameters)
+        StoredReason(code=rule.code, severity=rule.severity, parameters=_without_file_names(parameters))
         for rule in rules
         for parameters in rule.parameters(run)
     ]
     verdict = verdict_of_run(run, has_notes=False)
     return Evidence(use=verdict.use, headline=verdict.headline, reasons=tuple(reasons))
+
+
+def _without_file_names(parameters: Json) -> Json:
+    """Return the parameters of a reason for an export: only the title of a finding, whose text can name files."""
+    title = parameters.get("title")
+    return {"claim": title, "meaning": title} if title else parameters
 
 
 def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_external: bool = False) -> Verdict:
@@ -598,7 +604,7 @@ def _findings(run: ReportedRun, *, are_serious: bool) -> Iterator[Json]:
         if is_serious == are_serious and (is_serious or finding.limit):
             localized = finding.localized()
             claim = localized.limit if finding.code == "hidden-groups" else localized.text
-            yield {"claim": claim, "meaning": localized.limit or localized.do}
+            yield {"claim": claim, "meaning": localized.limit or localized.do, "title": f"{localized.title}."}
 
 
 def _decided_after_test(run: ReportedRun) -> Iterator[Json]:
