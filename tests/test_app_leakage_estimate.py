@@ -80,6 +80,21 @@ def test_what_was_seen_stays_until_labels_change_and_is_there_again_when_they_ar
 
 
 @pytest.mark.slow
+def test_an_audit_during_which_labels_changed_is_shown_as_outdated(tmp_path: Path) -> None:
+    workspace = new_workspace(tmp_path)
+    cells = open_images(workspace, write_cells(tmp_path / "cells", 12, side=32, seed=5), group_pattern=GROUPS)
+    workspace.background.wait_all()
+    estimate = image_level()
+    audit = LeakageAudit(SIGNAL, estimate)  # none is cached for the current labels
+    for ended in (audit, None):  # also after the findings of the new labels are stored
+        update_inspection(workspace, cells, ended)
+        shown = leakage_estimate_state(workspace, cells)
+        assert (shown.state, shown.signal) == ("outdated", SIGNAL)
+        assert shown.leakage_estimate is not None
+        assert shown.leakage_estimate.difference.value == pytest.approx(estimate.difference.value)
+
+
+@pytest.mark.slow
 def test_a_training_on_images_of_a_leakage_estimate_has_it_in_its_report(own_run: Run, cells: Path) -> None:
     data = cs.open_dataset(cells, group_pattern=GROUPS)
     scan = with_cached_near_duplicates(scan_images(data))

@@ -83,5 +83,5 @@ def audit_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     dataset_id = arguments["dataset_id"]
     with read_transaction(workspace.engine) as connection:
         data, scan = load_as_trained(connection, dataset_id), load_scan(connection, dataset_id)
-    audit_leakage(data, with_near_duplicates(data, scan, emit=emit), emit=emit)
-    update_inspection(workspace, dataset_id)
+    audit = audit_leakage(data, with_near_duplicates(data, scan, emit=emit), emit=emit)
+    update_inspection(workspace, dataset_id, audit)

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, false, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
+from coverslip.audit.leakage_estimate import LeakageAudit, cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import (
     MOST_SEARCHED,
     with_cached_near_duplicates,
@@ -131,7 +131,9 @@ def _compute(workspace: Workspace, dataset_id: str) -> _Computed:
         return _Computed(inspect_stored(connection, dataset_id), row.revision, finders, stored)
 
 
-def _store_if_current(workspace: Workspace, dataset_id: str, computed: _Computed) -> bool:
+def _store_if_current(
+    workspace: Workspace, dataset_id: str, computed: _Computed, audit: LeakageAudit | None = None
+) -> bool:
     """Store an inspection, unless labels or groups changed meanwhile, or another inspection was stored.
 
     The other one may contain a search or an audit that ended after this one had begun. Return whether it was stored.
@@ -141,7 +143,7 @@ def _store_if_current(workspace: Workspace, dataset_id: str, computed: _Computed
             return False
         if _inspection_row(connection, dataset_id) != computed.stored:
             return False
-        store_inspection(connection, dataset_id, computed.inspection, computed.revision, computed.finders)
+        store_inspection(connection, dataset_id, computed.inspection, computed.revision, computed.finders, audit)
         return True
 
 
@@ -159,19 +161,25 @@ def stored_inspection(connection: Connection, dataset_id: str, revision: int) ->
 
 
 def store_inspection(
-    connection: Connection, dataset_id: str, inspection: Inspection, revision: int, finders: list[str]
+    connection: Connection,
+    dataset_id: str,
+    inspection: Inspection,
+    revision: int,
+    finders: list[str],
+    audit: LeakageAudit | None = None,
 ) -> None:
     """Store an inspection and the codes of the finders that it was made with, as `current_finders` gave them before.
 
     `connection` is in a writing transaction.
-    If there is no leakage audit for the current labels and groups, the earlier audit is stored with it.
+    If there is no leakage audit for the current labels and groups, `audit` is stored with it, which may be for earlier
+    ones, else the audit that was stored before.
     """
     inspection_json = inspection.model_dump(mode="json", round_trip=True)
-    earlier = (
-        None
-        if isinstance(inspection, InspectionWithLeakageEstimate)
-        else _last_leakage_audit(_inspection_row(connection, dataset_id))
-    )
+    earlier: Json | None = None
+    if not isinstance(inspection, InspectionWithLeakageEstimate):
+        earlier = _last_leakage_audit(_inspection_row(connection, dataset_id))
+        if audit is not None:
+            earlier = TypeAdapter(LeakageAudit).dump_python(audit, mode="json", round_trip=True)
     content = {"finders": finders, "inspection": inspection_json, "earlier_audit": earlier}
     replace_rows(connection, inspections, [{"dataset_id": dataset_id, "revision": revision, "content": content}])
 
@@ -325,10 +333,16 @@ def check_dataset(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     update_inspection(workspace, arguments["dataset_id"])
 
 
-def update_inspection(workspace: Workspace, dataset_id: str) -> None:
-    """Inspect a dataset with its current facts and store the result, unless its images are being read again."""
+def update_inspection(workspace: Workspace, dataset_id: str, audit: LeakageAudit | None = None) -> None:
+    """Inspect a dataset with its current facts and store the result, unless its images are being read again.
+
+    Args:
+        workspace: the workspace.
+        dataset_id: the dataset.
+        audit: an audit that has ended. Labels or groups may have changed since it began.
+    """
     with suppress(Conflict):
-        while not _store_if_current(workspace, dataset_id, _compute(workspace, dataset_id)):
+        while not _store_if_current(workspace, dataset_id, _compute(workspace, dataset_id), audit):
             pass  # a request that began before the facts were known may store its inspection, so this one is repeated
 
 
