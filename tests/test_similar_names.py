@@ -10,7 +10,7 @@ from browser import RunningApp, open_page
 from image_sets import workspace_in
 from PIL import Image
 from playwright.sync_api import expect
-from small_workspace import write_cells
+from small_workspace import until, write_cells
 
 import coverslip as cs
 from coverslip.cli import main
@@ -220,7 +220,7 @@ def test_one_click_groups_images_or_begins_a_training_as_a_finding_recommends(
     assert app_server.get(address)["groups"]["by"] is None
     page.get_by_role("button", name="Train with “Weight of rare classes”").click()
     page.get_by_role("heading", name="Train a classifier").wait_for()
-    page.wait_for_function("history.state?.changes?.class_weights === 'balanced'")
+    until(lambda: page.evaluate("history.state?.changes?.class_weights") == "balanced")
 
 
 @pytest.mark.parametrize("merge", [{"P1": ["P1", "p1"], "P2": ["P2", "p1"]}, {"P1": ["p1", "P01"]}])
