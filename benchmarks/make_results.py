@@ -58,7 +58,7 @@ def without_marks(page: str) -> str:
 
 def _block(record: Json, *, is_marked: bool) -> str:
     """Return the command, the age and the figures of a record."""
-    commit = f", commit {record['commit']}" if record["commit"] else ""
+    commit = f", {record['commit']}" if record["commit"] else ""
     n_cores, load = record["machine"]["cores"], record["machine"].get("load") or 0
     computer = ("" if n_cores == 2 else f", {n_cores} cores") + (f", load {load:g}" if load > n_cores else "")
     age = f"{record['date']}{commit}{computer}{OLDER if is_marked else ''}"

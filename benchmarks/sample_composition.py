@@ -59,10 +59,11 @@ def main() -> None:
     RECORD.add_option(parser)
     options = parser.parse_args()
     print(
-        "| dataset | samples | n | counted: error | coverage | corrected: error | bias | coverage | better | refused |",
+        "| dataset | samples | n | counted: error | coverage | corrected: error | shown: error | bias | coverage |"
+        " better | refused |",
         end="",
     )
-    print(f" estimate from probabilities: error | label shift reported |\n|{'---|' * 12}")
+    print(f" estimate from probabilities: error | label shift reported |\n|{'---|' * 13}")
     recalls = list[str]()
     for name in options.sets:
         results: dict[str, list[tuple[float, ...]]] = defaultdict(list)
@@ -99,28 +100,29 @@ def recalls_of(run: cs.Run) -> Iterator[str]:
 
 def show(name: str, case: str, rows: np.ndarray, shifts: Sequence[bool], *, is_recorded: bool) -> None:
     """Print a row of the table; `rows` has the numbers of each sample, NaN without a correction."""
-    counted, of_counted, _, corrected, of_corrected, widths, estimate, bias = rows.T
+    counted, of_counted, _, corrected, of_corrected, widths, shown, _, _, estimate, bias = rows.T
     is_corrected = ~np.isnan(corrected)
     cells = [f"{100 * counted.mean():.1f}", f"{of_counted.mean():.2f}"]
     if is_corrected.any():
         mean_bias = 100 * bias[is_corrected].mean()
-        cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{mean_bias:+.1f}"]
+        cells += [f"{100 * corrected[is_corrected].mean():.1f}", f"{100 * shown[is_corrected].mean():.1f}"]
+        cells += [f"{mean_bias:+.1f}"]
         cells += [f"{of_corrected[is_corrected].mean():.3f}"]
         cells += [f"{(corrected < counted)[is_corrected].mean():.2f}"]
         coverage, width = of_corrected[is_corrected].mean(), widths[is_corrected].mean()
-        note = f"counted {100 * counted.mean():.1f}; coverage {coverage:.3f}, width {100 * width:.0f} points"
-        note += f", bias {mean_bias:+.1f}"
+        note = f"counted {100 * counted[is_corrected].mean():.1f}, shown {100 * shown[is_corrected].mean():.1f}; "
+        note += f"coverage {coverage:.3f}, width {100 * width:.0f} points, bias {mean_bias:+.1f}"
         value, n = round(100 * corrected[is_corrected].mean(), 1), f"{is_corrected.sum()} samples"
         if is_recorded:
             RECORD.add("Mean error of corrected proportions", value, "points", of=f"{name}, {case}", n=n, note=note)
     else:
-        cells += ["–"] * 4
+        cells += ["–"] * 5
     cells += [f"{(~is_corrected).sum()}", f"{100 * np.nanmean(estimate):.1f}", f"{sum(shifts)} of {len(shifts)}"]
     print(f"| {name} | {case} | {len(rows)} | {' | '.join(cells)} |", flush=True)
 
 
 def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list[tuple[float, ...]], bool]:
-    """Return error, coverage and width of counted and corrected proportions, the estimate's error, and the bias."""
+    """Return error, coverage and width of counted, corrected and shown proportions, the estimate's error, and bias."""
     card = cs.load_classifier(run).card
     rows = [SampledPrediction(row, f"{k}") for k, sample in enumerate(samples) for row in sample]
     summary = summary_of(card.classes, rows, run)
@@ -128,10 +130,8 @@ def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list
     for sample, of_sample in zip(samples, summary.samples, strict=True):
         true = np.array([sum(row.label == name for row in sample) for name in card.classes]) / len(sample)
         numbers: list[float] = []
-        for metrics in (
-            [each.raw for each in of_sample.classes.values()],
-            [each.corrected for each in of_sample.classes.values()],
-        ):
+        of_classes = of_sample.classes.values()
+        for metrics in ([x.raw for x in of_classes], [x.corrected for x in of_classes], [x.shown for x in of_classes]):
             value, low, high = np.array([(m.value, m.low, m.high) for m in metrics], np.float64).T
             is_missing = bool(np.isnan(value).any())
             numbers += [float(np.abs(value - true).mean())]
@@ -140,7 +140,8 @@ def compared(samples: Sequence[Sequence[Prediction]], run: cs.Run) -> tuple[list
         probability = np.nan_to_num(np.array([row.probabilities for row in sample]))
         estimates = [each.value for each in estimated_shares(probability, card.prior)]
         numbers += [np.nan if None in estimates else float(np.abs(np.array(estimates, np.float64) - true).mean())]
-        numbers += [float(value[-1] - true[-1])]  # of corrected proportions
+        last = [each.corrected.value for each in of_classes][-1]
+        numbers += [np.nan if last is None else float(last - true[-1])]
         results.append(tuple(numbers))
     return results, summary.label_shift is not None and summary.label_shift.violated
 
