@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawing import save_cell
+from PIL import Image
 
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.datasets.splits.folding import inner_folds, inner_folds_of_units
+from coverslip.datasets.splits.folding import held_out_units, inner_folds, inner_folds_of_units
 
 
 @pytest.mark.slow
@@ -49,3 +50,30 @@ def test_turns_follow_groups_and_equal_pixels_whatever_the_order_of_records(tmp_
     assert all(of_image[f"{'ab'[i % 2]}/{i}.png"] == of_image[f"{'ab'[i % 2]}/{i + 20}.png"] for i in range(4))
     backwards = inner_folds(data, scan, range(23, -1, -1), seed=3)
     assert backwards.tolist() == turn.tolist()[::-1]
+    unit = held_out_units(data, scan, range(24))
+    assert sorted(np.bincount(unit[unit >= 0]).tolist(), reverse=True)[:5] == [
+        2,
+        2,
+        2,
+        2,
+        1,
+    ]  # pairs, and single images
+
+
+def test_a_unit_with_half_of_a_class_is_held_out_only_if_more_of_the_class_is_fitted(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(0)
+    for label, group, n in (("a", "s1", 4), ("a", "s2", 2), ("b", "s2", 1), ("b", "s3", 1), ("b", "s4", 1)):
+        for k in range(n):
+            file = tmp_path / label / f"{group}_{k}.png"
+            file.parent.mkdir(exist_ok=True)
+            Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(file)
+    data = open_dataset(tmp_path, group_pattern=r"s\d")
+    scan = scan_images(data)
+    groups = [record.group for record in data.records]
+    unit = held_out_units(data, scan, range(9))
+    assert [group for group, k in zip(groups, unit, strict=True) if k < 0] == ["s1"] * 4
+    positions = [i for i, group in enumerate(groups) if group == "s1"]
+    assert (held_out_units(data, scan, positions) < 0).all()
+    assert (held_out_units(data, scan, [0, 1], range(9)) >= 0).all()

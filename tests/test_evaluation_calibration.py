@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 from scipy.stats import norm
@@ -11,9 +11,11 @@ from coverslip.evaluation.calibration import (
     COLDEST,
     HOTTEST,
     apply_temperature,
+    calibrated_temperature,
     design_effect_in_bins,
     expected_calibration_error,
     fit_temperature,
+    matching_temperature,
     merged_bins,
     reliability_bins,
     temperature_loss,
@@ -207,3 +209,45 @@ def test_few_groups_have_a_calibration_error_without_interval():
     assert metrics["ece_excess"].value is not None
     assert metrics["ece_excess"].low is None
     assert metrics["ece_excess"].reason == metrics["brier"].reason
+
+
+@given(st.integers(5, 200), st.integers(2, 6), st.integers(0, 9999), st.sampled_from([1.0, 40.0]))
+def test_at_the_matching_temperature_the_mean_probability_is_the_accuracy(n, n_classes, seed, scale):
+    rng = np.random.default_rng(seed)
+    logits, label = rng.normal(size=(n, n_classes)) * scale, rng.integers(0, n_classes, n)
+    label = np.where(rng.random(n) < 0.7, logits.argmax(axis=1), label)
+    accuracy = (np.sum(logits.argmax(axis=1) == label) + 0.5) / (n + 1)
+    temperature = matching_temperature(logits, label)
+    assume(0.01 < temperature < 1_000)
+    assert apply_temperature(logits, temperature).max(axis=1).mean() == pytest.approx(accuracy, abs=1e-4)
+    assert matching_temperature(3 * logits, label) == pytest.approx(3 * temperature, rel=1e-3)
+
+
+def test_without_information_the_matching_temperature_is_one():
+    assert matching_temperature(np.zeros((0, 3)), np.zeros(0, int)) == 1.0
+    assert matching_temperature(np.zeros((4, 3)), np.zeros(4, int)) == 1.0
+    perfect = matching_temperature(np.eye(3) * 100.0, np.arange(3))
+    assert apply_temperature(np.eye(3) * 100.0, perfect).max() == pytest.approx(3.5 / 4, abs=1e-3)
+
+
+def test_mean_probabilities_of_other_images_are_nearer_to_the_accuracy_than_by_the_likelihood():
+    """Known answer: logits of most images fit, and those of a few are too large."""
+    differences = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        logits, label = network(2200, 4, 1.5, seed)
+        logits[rng.random(2200) < 0.05] *= 4
+        fitted, others = slice(0, 150), slice(150, None)
+        is_correct = logits[others].argmax(axis=1) == label[others]
+        differences.append(
+            [
+                apply_temperature(logits[others], temperature).max(axis=1).mean() - is_correct.mean()
+                for temperature in (
+                    fit_temperature(logits[fitted], label[fitted]),
+                    calibrated_temperature(logits[fitted], label[fitted]),
+                )
+            ]
+        )
+    by_likelihood, by_both = np.array(differences).T
+    assert abs(by_both.mean()) < 0.6 * abs(by_likelihood.mean())
+    assert np.square(by_both).mean() < np.square(by_likelihood).mean()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import special
 from scipy.stats import beta
 
 from coverslip.evaluation.comparison import Answers, paired_differences
@@ -292,3 +293,26 @@ def test_the_difference_from_the_majority_class_has_the_variance_of_recalls_at_t
     assert always.against_majority_class == "not significant"
     reverse = evaluate_predictions(np.eye(2)[1 - 0 * label], label, ["a", "b"], split="test", primary="macro_f1")
     assert reverse.against_majority_class == "worse"
+
+
+@pytest.mark.parametrize(("n", "n_groups"), [(100, None), (400, None), (160, 8)])
+@pytest.mark.parametrize("name", ["log_loss", "brier"])
+def test_the_interval_of_a_loss_holds_it_if_few_samples_contain_an_error(
+    name: str, n: int, n_groups: int | None
+) -> None:
+    """Known answer: one of 500 predictions is wrong, and most samples have no error."""
+    rng = np.random.default_rng(0)
+
+    def sample(n: int) -> tuple[np.ndarray, np.ndarray]:
+        certainty = special.expit(rng.normal(9, 2, n))
+        probability = np.stack([certainty, 0.8 * (1 - certainty), 0.2 * (1 - certainty)], axis=1)
+        return probability, np.where(rng.random(n) < certainty, 0, 1)
+
+    large = sample(400_000)
+    truth = METRICS[name].value(*large, large[0].argmax(axis=1))
+    group = None if n_groups is None else np.arange(n) % n_groups
+    is_covered = []
+    for _ in range(150):
+        metric = metric_intervals(*sample(n), group, metrics=[name])[name]
+        is_covered.append(metric.low <= truth <= metric.high)
+    assert np.mean(is_covered) > 0.93

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special, stats
 from sklearn import metrics as sk
 
 from coverslip.errors import BadRecipe
@@ -45,23 +46,64 @@ def test_the_positive_class_is_the_one_beside_what_is_called_negative(classes, p
         assert positive_class(classes, classes[0]) == classes[0]
 
 
-@given(st.integers(30, 90), st.integers(0, 10_000), st.sampled_from([0.5, 0.9, 0.95, 1.0]), st.sampled_from([0, 1]))
-def test_a_target_takes_the_point_of_the_curve_that_costs_least(n, seed, share, positive):
+@given(st.integers(30, 90), st.integers(0, 10_000), st.sampled_from([0.5, 0.8, 0.9, 0.95]), st.sampled_from([0, 1]))
+def test_a_target_takes_the_point_of_the_curve_that_costs_least_among_those_that_show_it(n, seed, share, positive):
+    """The bound of single images is that of Clopper and Pearson."""
     probability, label = draw(n, seed)
     is_positive = label == positive
     if min(is_positive.sum(), (~is_positive).sum()) < 5:
         return
     points = target_points(probability, label, positive=positive, aim="sensitivity", share=share)
     false_rate, true_rate, _ = sk.roc_curve(is_positive, probability[:, positive], drop_intermediate=False)
-    reachable = true_rate >= share - 1e-9
-    assert points[positive].sensitivity >= share - 1e-9 or (probability[is_positive, positive] == 0).any()
-    assert points[positive].specificity >= 1 - false_rate[reachable].min() - 1e-9
+    n_positive = int(is_positive.sum())
+    bound = np.array([exact_bound(round(rate * n_positive), n_positive) for rate in true_rate])
+    is_shown = bound >= min(share, bound.max()) - 1e-9
+    point = points[positive]
+    assert (point.reason is None) == (bound.max() >= share)
+    if (probability[is_positive, positive] > 0).all():  # else no threshold detects all
+        assert point.specificity >= 1 - false_rate[is_shown].min() - 1e-9
+        assert point.least_sensitivity == pytest.approx(exact_bound(round(point.sensitivity * n_positive), n_positive))
     decided = decided_classes(probability, [point.threshold for point in points])
     assert (decided[is_positive] == positive).mean() == pytest.approx(points[positive].sensitivity)
     assert (decided[~is_positive] != positive).mean() == pytest.approx(points[positive].specificity)
     # A target specificity of one class is a target sensitivity of the other.
     turned = target_points(probability, label, positive=1 - positive, aim="specificity", share=share)
-    assert turned[positive].sensitivity >= min(share - 1e-9, points[positive].sensitivity)
+    assert turned[positive].least_sensitivity >= min(share - 1e-9, point.least_sensitivity - 1e-9)
+
+
+def exact_bound(n_right: int, n: int) -> float:
+    return float(stats.binomtest(n_right, n).proportion_ci(0.8).low) if n_right else 0.0
+
+
+@pytest.mark.parametrize(
+    ("n_groups", "n_of_group", "correlation"), [(200, 1, 0.0), (60, 1, 0.0), (10, 10, 0.3), (40, 5, 0.3)]
+)
+def test_new_images_of_new_groups_reach_the_target(n_groups, n_of_group, correlation):
+    """Known answer: scores of the population are normal, so that a threshold has a known sensitivity."""
+    rng, is_reached = np.random.default_rng(0), []
+    group = np.repeat(np.arange(n_groups), n_of_group)
+    for _ in range(300):
+        of_group = rng.normal(size=n_groups)[group] * correlation**0.5
+        score = of_group + rng.normal(size=len(group)) * (1 - correlation) ** 0.5
+        probability = special.expit(np.concatenate([score, rng.normal(-2, 1, 50)]))
+        label = np.concatenate([np.ones(len(group), int), np.zeros(50, int)])
+        names = np.concatenate([group.astype(str), [f"other {i}" for i in range(50)]])
+        table = np.stack([1 - probability, probability], axis=1)
+        _, point = target_points(table, label, positive=1, aim="sensitivity", share=0.9, group=names)
+        is_reached.append(special.ndtr(-special.logit(point.threshold)) >= 0.9)
+    assert np.mean(is_reached) > 0.88
+
+
+def test_a_target_that_images_cannot_show_is_stated_with_the_best_bound():
+    probability, label = draw(60, 3)
+    n = int(label.sum())
+    first, second = target_points(probability, label, positive=1, aim="sensitivity", share=0.99)
+    assert second.reason is not None
+    assert second.reason.code == "target-not-shown"
+    assert second.reason.parameters["n_images"] == n
+    assert second.reason.parameters["bound"] == second.least_sensitivity == pytest.approx(0.1 ** (1 / n))
+    assert second.sensitivity == 1
+    assert first.reason is None
 
 
 def test_too_few_validation_images_leave_the_neutral_threshold_and_say_so():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from coverslip.evaluation.calibration import matching_temperature
 from coverslip.training import linear_probe
 from coverslip.training.linear_probe import (
     SHRINKAGES,
@@ -169,49 +170,73 @@ def test_many_rows_are_worked_on_in_parts_with_the_same_result(monkeypatch: pyte
 def test_held_out_logits_are_those_of_the_discriminant_of_all_other_images(
     n: int, d: int, n_rows: int, is_held_out: bool, balanced: bool, seed: int
 ) -> None:
-    """Rows of the variation that are of images of a turn are left out in it, and the others count as much more."""
+    """Known answer by explicit inverses. Weights and shrinkage are those of all images."""
     x, label = clouds(n, d, 3, seed)
     label = np.concatenate([np.arange(6) % 3, label[6:]])  # two of each class are never held out
     rng = np.random.default_rng(seed)
-    turn = np.sort(np.concatenate([np.full(6, -1), rng.integers(0, 4, n - 6)]))
+    fold = np.sort(np.concatenate([np.full(6, -1), rng.integers(0, n if is_held_out else 4, n - 6)]))
     variation = rng.normal(size=(n_rows, d)).astype(np.float32)
-    fold_of_variation = rng.integers(-1, 4, n_rows) if is_held_out else None
+    fold_of_variation = rng.choice(fold, n_rows) if is_held_out else None
     probes = HeldOutProbes(
-        x, label, turn, n_classes=3, balanced=balanced, variation=variation, fold_of_variation=fold_of_variation
+        x, label, fold, n_classes=3, balanced=balanced, variation=variation, fold_of_variation=fold_of_variation
     )
     probes.logits(3.0, excludes_variation=False)  # what several shrinkages share does not change
     logits = probes.logits(0.3)
 
-    z = (x - x.mean(axis=0, dtype=np.float64)) / x.std(axis=0, dtype=np.float64)
+    sd = x.std(axis=0, dtype=np.float64)
+    z, within = (x - x.mean(axis=0, dtype=np.float64)) / sd, variation / sd
     counts = np.bincount(label)
     share = np.full(3, 1 / 3) if balanced else counts / n
-    for t in range(4):
-        rest = turn != t
-        is_used = np.full(n_rows, True) if fold_of_variation is None else fold_of_variation != t
-        within = variation[is_used] / x.std(axis=0, dtype=np.float64) * np.sqrt(n_rows / max(is_used.sum(), 1))
-        centers = np.stack([z[rest & (label == k)].mean(axis=0) for k in range(3)])
-        weight = (share / counts)[label[rest]]
-        deviations = z[rest] - centers[label[rest]]
-        covariance = (deviations * weight[:, None]).T @ deviations / weight.sum() + within.T @ within
-        unit = np.trace(covariance) / d
-        is_excluding = fold_of_variation is not None and bool((fold_of_variation >= 0).any())
-        if n_rows and n <= (0.5 if is_excluding else 1) * d:  # in units of the variance of all images
-            centers_of_all = np.stack([z[label == k].mean(axis=0) for k in range(3)])
-            squares = (share / counts)[label] @ np.square(z - centers_of_all[label]).sum(axis=1)
-            unit = (squares + np.square(within).sum()) / d
-        inverse = np.linalg.inv(covariance + 0.3 * unit * np.eye(d))
+    weight = (share / counts)[label]
+
+    def scatter(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        centers = np.stack([z[rows & (label == k)].mean(axis=0) for k in range(3)])
+        deviations = z[rows] - centers[label[rows]]
+        return centers, (deviations * weight[rows, None]).T @ deviations
+
+    floor = 0.3 * np.trace(scatter(np.full(n, True))[1] + within.T @ within) / d
+    for t in set(fold[fold >= 0].tolist()):
+        rest, is_used = fold != t, np.full(n_rows, True) if fold_of_variation is None else fold_of_variation != t
+        centers, squares = scatter(rest)
+        total = squares + within[is_used].T @ within[is_used] + floor * np.eye(d)
+        inverse = np.linalg.inv(total / weight[rest].sum())
         expected = z[~rest] @ inverse @ centers.T + np.log(share)
         expected -= 0.5 * np.einsum("kd,de,ke->k", centers, inverse, centers)
-        np.testing.assert_allclose(logits[~rest], expected, rtol=1e-6, atol=1e-6)
-    assert np.isnan(logits[turn < 0]).all()
+        np.testing.assert_allclose(logits[~rest], expected, rtol=1e-5, atol=1e-5)
+    assert np.isnan(logits[fold < 0]).all()
+
+
+def test_the_temperature_without_single_images_is_that_of_new_images_and_without_tenths_too_high() -> None:
+    rng = np.random.default_rng(0)
+    spread = 1 / np.sqrt(np.arange(1, 101))
+    centers = 0.4 * rng.normal(size=(6, 100)) * spread
+
+    def drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
+        label = rng.integers(0, 6, n)
+        return (centers[label] + rng.normal(size=(n, 100)) * spread).astype(np.float32), label
+
+    ratios = []
+    for _ in range(12):
+        (x, label), (new, new_label) = drawn(200), drawn(2000)
+        head = fit_linear_probe(
+            x, label, x[:0], label[:0], n_classes=6, balanced=False, better=accuracy, shrinkages=[0.001]
+        )
+        best = matching_temperature(head.logits(new), new_label)
+        for n_folds in (10, 200):
+            fold = np.arange(200) * n_folds // 200
+            logits = HeldOutProbes(x, label, fold, n_classes=6, balanced=False).logits(0.001)
+            ratios.append(matching_temperature(logits, label) / best)
+    by_tenths, by_images = np.exp(np.log(ratios).reshape(-1, 2).mean(axis=0))
+    assert by_tenths > 1.2
+    assert by_images == pytest.approx(1, abs=0.1)
 
 
 def test_held_out_logits_are_nearly_those_of_a_probe_that_never_saw_the_images() -> None:
     x, label = clouds(400, 30, 4, seed=7)
-    turn = np.arange(400) // 40
-    logits = HeldOutProbes(x, label, turn, n_classes=4, balanced=False).logits(1.0)
-    for t in range(10):
-        rest = turn != t
+    fold = np.arange(400) // 2
+    logits = HeldOutProbes(x, label, fold, n_classes=4, balanced=False).logits(1.0)
+    for t in range(0, 200, 10):
+        rest = fold != t
         head = fit_linear_probe(
             x[rest], label[rest], x[:0], label[:0], n_classes=4, balanced=False, better=accuracy, shrinkages=[1.0]
         )

@@ -267,12 +267,15 @@ def _show_thresholds(console: "Console", thresholds: "Thresholds | None") -> Non
             text("command-threshold-in-use", threshold=f"{choice.threshold:.3g}")
             if choice.threshold == thresholds.threshold
             else f"{choice.threshold:.3g}",
-            *map(number, (choice.sensitivity, choice.specificity, choice.ppv, choice.npv)),
+            f"{number(choice.sensitivity)} (≥ {number(choice.least_sensitivity)})",
+            f"{number(choice.specificity)} (≥ {number(choice.least_specificity)})",
+            *map(number, (choice.ppv, choice.npv)),
         )
         for choice in usual_choices
     ]
     columns = column_titles("column-threshold", "column-sensitivity", "column-specificity", "column-ppv", "column-npv")
     console.print(filled_table(columns, rows))
+    console.print(text("command-threshold-bounds"), soft_wrap=True)
     if len(usual_choices) < len(thresholds.choices):
         console.print(
             text("command-thresholds-shown", n_shown=len(usual_choices), n_thresholds=len(thresholds.choices))

@@ -13,7 +13,8 @@ tend to decrease. Each threshold is optimal for its class against the rest. Thre
 would overfit few validation images.
 
 With two classes, the threshold can instead follow from a target sensitivity or specificity of the positive class, or be
-set by the user.
+set by the user. On new images, a threshold that just reaches the target on validation images misses it more often than
+not. Therefore the lower bound of the metric reaches the target (`lower_bounds`).
 
 Prediction sets contain the true class of a specified share of images of each class (class-conditional split-conformal
 prediction).
@@ -21,12 +22,13 @@ prediction).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.evaluation.intervals import group_codes
 from coverslip.messages import Message, message
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +52,9 @@ class OperatingPoint:
     n: int  # images of the class
     sensitivity: float | None  # share of the class at or above the threshold; None with a `reason`
     specificity: float | None  # share of the other images below it
-    reason: Message | None = None  # why the threshold is the default 1 / n_classes
+    reason: Message | None = None  # why the threshold is the default 1 / n_classes, or does not show its target
+    least_sensitivity: float | None = None  # lower bound for further images of new groups; None for other rules
+    least_specificity: float | None = None
 
 
 def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[OperatingPoint, ...]:
@@ -77,7 +81,13 @@ def operating_points(probability: np.ndarray, label: np.ndarray) -> tuple[Operat
 
 
 def target_points(
-    probability: np.ndarray, label: np.ndarray, *, positive: int, aim: Aim, share: float
+    probability: np.ndarray,
+    label: np.ndarray,
+    *,
+    positive: int,
+    aim: Aim,
+    share: float,
+    group: np.ndarray | None = None,
 ) -> tuple[OperatingPoint, OperatingPoint]:
     """Return, for two classes, the threshold with the target sensitivity or specificity and the best other metric.
 
@@ -86,33 +96,40 @@ def target_points(
         label: (n_images,) int, 0 or 1.
         positive: number of the class to detect.
         aim: metric with the target.
-        share: least value of this metric, in (0, 1].
+        share: least lower bound of this metric, in (0, 1].
+        group: (n_images,) names of groups, or None without groups.
 
     Returns:
         One point per class, as of `operating_points`; 1/2 if either class has fewer than 5 images. If no threshold
-        reaches the target, the nearest one is returned.
+        shows the target, the threshold has the highest bound, and the point of the positive class a reason.
     """
     is_positive = label == positive
     n, n_other = int(is_positive.sum()), int((~is_positive).sum())
     if min(n, n_other) < FEWEST_OF_A_CLASS:
         point = OperatingPoint(0.5, n, None, None, _few_images_reason("this" if n < FEWEST_OF_A_CLASS else "other"))
-    else:
-        curve = threshold_curve(probability[:, positive], is_positive)
-        reached = curve.sensitivity if aim == "sensitivity" else curve.specificity
-        enough = np.flatnonzero(reached >= min(share - 1e-9, float(reached.max())))
-        k = int(enough[-1] if aim == "sensitivity" else enough[0])  # thresholds rise
-        point = OperatingPoint(float(curve.threshold[k]), n, *curve.at(k))
-    opposite = _opposite_point(point, n_other, point.reason)
-    return (opposite, point) if positive == 1 else (point, opposite)
+        opposite = _opposite_point(point, n_other, point.reason)
+        return (opposite, point) if positive == 1 else (point, opposite)
+    curve = threshold_curve(probability[:, positive], is_positive)
+    is_counted, reached = (
+        (is_positive, curve.sensitivity) if aim == "sensitivity" else (~is_positive, curve.specificity)
+    )
+    bound = lower_bounds(reached, probability[is_counted, positive], None if group is None else group[is_counted])
+    enough = np.flatnonzero(bound >= min(share, float(bound.max())) - 1e-9)
+    k = int(enough[-1] if aim == "sensitivity" else enough[0])  # thresholds rise
+    first, second = points_at(probability, label, positive=positive, threshold=float(curve.threshold[k]), group=group)
+    if bound[k] >= share - 1e-9:
+        return first, second
+    reason = message("target-not-shown", aim=aim, n_images=int(is_counted.sum()), target=share, bound=float(bound[k]))
+    return (first, replace(second, reason=reason)) if positive == 1 else (replace(first, reason=reason), second)
 
 
 def points_at(
-    probability: np.ndarray, label: np.ndarray, *, positive: int, threshold: float
+    probability: np.ndarray, label: np.ndarray, *, positive: int, threshold: float, group: np.ndarray | None = None
 ) -> tuple[OperatingPoint, OperatingPoint]:
     """Return, for two classes, the operating points of a given threshold on these images.
 
     Args:
-        probability, label: as of `target_points`.
+        probability, label, group: as of `target_points`.
         positive: number of the class with this threshold.
         threshold: in (0, 1).
 
@@ -120,12 +137,70 @@ def points_at(
         One point per class; shares are None without images of the class.
     """
     is_positive, score = label == positive, np.round(probability[:, positive], _DIGITS)
-    n, n_other = int(is_positive.sum()), int((~is_positive).sum())
-    sensitivity = float((score[is_positive] >= threshold).mean()) if n else None
-    specificity = float((score[~is_positive] < threshold).mean()) if n_other else None
-    point = OperatingPoint(threshold, n, sensitivity, specificity)
-    opposite = _opposite_point(point, n_other, None)
+    is_correct = (score >= threshold) == is_positive
+    shares: list[tuple[float, float] | tuple[None, None]] = []
+    for side in (is_positive, ~is_positive):
+        if not side.any():
+            shares.append((None, None))
+            continue
+        share = is_correct[side].mean()
+        bound = lower_bounds(share, score[side], None if group is None else group[side])
+        shares.append((float(share), float(bound)))
+    (sensitivity, least_sensitivity), (specificity, least_specificity) = shares
+    point = OperatingPoint(
+        threshold, int(is_positive.sum()), sensitivity, specificity, None, least_sensitivity, least_specificity
+    )
+    opposite = _opposite_point(point, int((~is_positive).sum()), None)
     return (opposite, point) if positive == 1 else (point, opposite)
+
+
+BOUND_LEVEL = 0.9  # confidence level of lower bounds of sensitivity and specificity
+
+
+def lower_bounds(reached: np.ndarray, score: np.ndarray, group: np.ndarray | None) -> np.ndarray:
+    """Return the lower 90% bounds of shares of the images of a class, for further images of new groups.
+
+    For single images, it is the bound of Clopper and Pearson (1934). With groups, it is that of a smaller number of
+    independent images, by the correlation of scores within groups (of the ranks, on the scale of a normal
+    distribution). The correlation of being correct follows from it for each share.
+
+    Args:
+        reached: (...) shares of these images that thresholds decide correctly.
+        score: (n,) of the images, n > 0.
+        group: (n,) names of groups, or None without groups.
+
+    Source: benchmarks/NOT_KEPT.md compares it with the share of the images itself.
+    """
+    from scipy.special import betaincinv, ndtr, ndtri, owens_t
+
+    n = len(score)
+    likely = np.clip(reached, 0.5 / n, 1 - 0.5 / n)
+    correlation, n_others = (0.0, 0.0) if group is None else _similarity(score, group_codes(group))
+    deviate = ndtri(likely)
+    of_pairs = ndtr(deviate) - 2 * owens_t(deviate, ((1 - correlation) / (1 + correlation)) ** 0.5)
+    n_independent = n / (1 + (of_pairs - likely**2) / (likely * (1 - likely)) * n_others)
+    bounds: np.ndarray = betaincinv(
+        np.maximum(n_independent * reached, 1e-9), n_independent * (1 - reached) + 1, 1 - BOUND_LEVEL
+    )
+    return bounds
+
+
+def _similarity(score: np.ndarray, unit: np.ndarray) -> tuple[float, float]:
+    """Return the intraclass correlation of the ranks of scores, and the mean number of other images in a unit."""
+    from scipy.special import ndtri
+
+    n, n_of_unit = len(score), np.bincount(unit)
+    n_units = len(n_of_unit)
+    n_others = float((n_of_unit**2).sum() / n - 1)
+    if n_units in (1, n):
+        return float(n_units == 1), n_others
+    _, level, n_equal = np.unique(score, return_inverse=True, return_counts=True)
+    deviate = ndtri((np.cumsum(n_equal) - n_equal / 2)[level] / n)  # of the middle rank of equal scores
+    mean = np.bincount(unit, weights=deviate) / n_of_unit
+    between = (n_of_unit * (mean - deviate.mean()) ** 2).sum() / (n_units - 1)
+    within = ((deviate - mean[unit]) ** 2).sum() / (n - n_units)
+    total = between + ((n - (n_of_unit**2).sum() / n) / (n_units - 1) - 1) * within
+    return float(np.clip((between - within) / total, 0, 1)) if total > 0 else 0.0, n_others
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +210,6 @@ class ThresholdCurve:
     threshold: np.ndarray  # in (0, 1), midpoints between neighboring scores, and beyond both ends
     sensitivity: np.ndarray  # share of the class above the threshold
     specificity: np.ndarray  # share of the other images below the threshold
-
-    def at(self, k: int) -> tuple[float, float]:
-        """Return sensitivity and specificity of one threshold."""
-        return float(self.sensitivity[k]), float(self.specificity[k])
 
 
 def threshold_curve(score: np.ndarray, is_class: np.ndarray) -> ThresholdCurve:
@@ -169,17 +240,22 @@ class ThresholdNumbers:
     specificity: float
     ppv: float | None  # positive predictive value; None if no image is predicted as positive
     npv: float | None
+    least_sensitivity: float  # lower bound for further images of new groups
+    least_specificity: float
 
 
 _MOST_LISTED = 200  # besides that in use, selected evenly
 
 
-def threshold_numbers(score: np.ndarray, is_class: np.ndarray, *, in_use: float) -> list[ThresholdNumbers]:
+def threshold_numbers(
+    score: np.ndarray, is_class: np.ndarray, *, in_use: float, group: np.ndarray | None = None
+) -> list[ThresholdNumbers]:
     """Return the highest threshold of each sensitivity, and the threshold in use.
 
     Args:
         score, is_class: as of `threshold_curve`.
         in_use: a threshold that is always included.
+        group: (n_images,) names of groups, or None without groups.
 
     Returns:
         Metrics by falling threshold, so that sensitivity rises.
@@ -192,22 +268,27 @@ def threshold_numbers(score: np.ndarray, is_class: np.ndarray, *, in_use: float)
         if len(highest) > _MOST_LISTED
         else ...
     )
-    thresholds = sorted({*curve.threshold[highest[selection]].tolist(), in_use}, reverse=True)
+    threshold = np.unique([*curve.threshold[highest[selection]].tolist(), in_use])[::-1]
     score = np.round(score, _DIGITS)
-    return [_numbers_at(score, is_class, threshold) for threshold in thresholds]
-
-
-def _numbers_at(score: np.ndarray, is_class: np.ndarray, threshold: float) -> ThresholdNumbers:
-    is_predicted = score >= threshold
-    n_detected, n_rejected = int((is_predicted & is_class).sum()), int((~is_predicted & ~is_class).sum())
-    n_predicted = int(is_predicted.sum())
-    return ThresholdNumbers(
-        threshold=threshold,
-        sensitivity=n_detected / int(is_class.sum()),
-        specificity=n_rejected / int((~is_class).sum()),
-        ppv=n_detected / n_predicted if n_predicted else None,
-        npv=n_rejected / (len(score) - n_predicted) if n_predicted < len(score) else None,
+    n_other = len(score) - n
+    n_detected = n - np.searchsorted(np.sort(score[is_class]), threshold)
+    n_rejected = np.searchsorted(np.sort(score[~is_class]), threshold)
+    least_sensitivity, least_specificity = (
+        lower_bounds(shares, score[side], None if group is None else group[side])
+        for shares, side in ((n_detected / n, is_class), (n_rejected / n_other, ~is_class))
     )
+    return [
+        ThresholdNumbers(
+            threshold=float(threshold[k]),
+            sensitivity=detected / n,
+            specificity=rejected / n_other,
+            ppv=detected / n_predicted if (n_predicted := detected + n_other - rejected) else None,
+            npv=rejected / n_left if (n_left := n - detected + rejected) else None,
+            least_sensitivity=float(least_sensitivity[k]),
+            least_specificity=float(least_specificity[k]),
+        )
+        for k, (detected, rejected) in enumerate(zip(n_detected.tolist(), n_rejected.tolist(), strict=True))
+    ]
 
 
 def _opposite_point(point: OperatingPoint, n: int, reason: Message | None) -> OperatingPoint:
@@ -218,6 +299,8 @@ def _opposite_point(point: OperatingPoint, n: int, reason: Message | None) -> Op
         sensitivity=point.specificity,
         specificity=point.sensitivity,
         reason=point.reason and (reason or point.reason),
+        least_sensitivity=point.least_specificity,
+        least_specificity=point.least_sensitivity,
     )
 
 
@@ -303,7 +386,7 @@ def _words(name: str) -> list[str]:
 
 
 def learn_decisions(
-    probability: np.ndarray, label: np.ndarray, rule: DecisionRule
+    probability: np.ndarray, label: np.ndarray, rule: DecisionRule, group: np.ndarray | None = None
 ) -> tuple[tuple[OperatingPoint, ...] | None, float]:
     """Return the operating points (None if the most probable class is predicted), and the `uncertain_threshold`.
 
@@ -311,8 +394,9 @@ def learn_decisions(
         probability: (n_images, n_classes) float, calibrated; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         rule: how classes are predicted; all but `highest` and `roc` need a positive class.
+        group: (n_images,) names of groups, or None without groups.
     """
-    points = _points(probability, label, rule)
+    points = _points(probability, label, rule, group)
     predicted = decided_classes(probability, [point.threshold for point in points] if points else None)
     return points, uncertain_threshold(probability, label, predicted, error_rate=rule.error_rate)
 
@@ -331,7 +415,9 @@ def uncertain_share(probability: np.ndarray, points: Sequence[OperatingPoint] | 
     return float(np.mean(probability[np.arange(len(predicted)), predicted] < uncertain_below))
 
 
-def _points(probability: np.ndarray, label: np.ndarray, rule: DecisionRule) -> tuple[OperatingPoint, ...] | None:
+def _points(
+    probability: np.ndarray, label: np.ndarray, rule: DecisionRule, group: np.ndarray | None
+) -> tuple[OperatingPoint, ...] | None:
     match rule.by:
         case "highest":
             return None
@@ -339,10 +425,12 @@ def _points(probability: np.ndarray, label: np.ndarray, rule: DecisionRule) -> t
             return operating_points(probability, label)
         case "sensitivity" | "specificity":
             assert rule.positive is not None, "a recipe with a target has been checked"
-            return target_points(probability, label, positive=rule.positive, aim=rule.by, share=rule.target)
+            return target_points(
+                probability, label, positive=rule.positive, aim=rule.by, share=rule.target, group=group
+            )
         case "threshold":
             assert rule.positive is not None, "a recipe that sets it has been checked"
-            return points_at(probability, label, positive=rule.positive, threshold=rule.threshold)
+            return points_at(probability, label, positive=rule.positive, threshold=rule.threshold, group=group)
 
 
 def uncertain_threshold(

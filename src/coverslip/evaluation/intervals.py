@@ -72,16 +72,17 @@ def influence_on_counts(
     )
 
 
-def influence_on_mean(value: np.ndarray, label: np.ndarray, n_classes: int) -> Influence:
+def influence_on_mean(value: np.ndarray, label: np.ndarray, n_classes: int, of_error: float = 0.0) -> Influence:
     """Return the influence on a mean over images.
 
     Args:
         value: (n_images,) values that are averaged.
         label: (n_images,) int, the true class.
         n_classes: K.
+        of_error: as of `Influence`.
     """
     mean = float(value.mean())
-    return Influence(of_image=(value - mean) / len(value), unseen=np.zeros(n_classes), smoothed=mean)
+    return Influence((value - mean) / len(value), unseen=np.zeros(n_classes), smoothed=mean, of_error=of_error)
 
 
 def influence_on_proportion(
@@ -331,7 +332,7 @@ def _ends(
         return value - reach, value + reach
     if scale == "positive":
         sums = np.bincount(units.code, weights=influence.of_image, minlength=units.n)
-        return _gamma_ends(value, variance, float(np.abs(sums).max()))
+        return _gamma_ends(value, variance, max(float(np.abs(sums).max()), influence.of_error))
     if scale == "correlation":  # -1 to 1
         low, high = _share_ends((value + 1) / 2, (influence.smoothed + 1) / 2, variance / 4, units)
         return 2 * low - 1, 2 * high - 1

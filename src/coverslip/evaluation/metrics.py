@@ -185,6 +185,7 @@ class Influence:
     unseen: np.ndarray  # (K,) variance that the unseen image of each class adds
     smoothed: float  # the metric including the unseen images
     is_proportion: bool = False  # the metric is a share of images, so that its variance follows from its value
+    of_error: float = 0.0  # derivative by the weight of an unseen incorrect image, of a mean loss
 
 
 # Ranking metrics. The area under the ROC curve (AUROC) of a class against the rest is the probability that an image of

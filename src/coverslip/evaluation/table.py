@@ -136,7 +136,12 @@ def of_mean(
         return float(function(probability, label).mean())
 
     def influence(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
-        return influence_on_mean(function(probability, label), label, probability.shape[1])
+        of_image = function(probability, label)
+        # Without errors, losses hardly vary: the loss of an error is that of the next probable class.
+        order = np.argsort(probability, axis=1)
+        loss = function(probability, np.where(label == order[:, -1], order[:, -2], order[:, -1])) - of_image
+        of_error = float(loss[loss > 0].mean() / len(label)) if (loss > 0).any() else 0.0
+        return influence_on_mean(of_image, label, probability.shape[1], of_error)
 
     return value, influence
 

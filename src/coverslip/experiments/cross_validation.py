@@ -14,6 +14,7 @@ from coverslip.datasets.splits.splitting import check_no_class_is_empty
 from coverslip.errors import BadRun
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import learn_decisions, set_floors, uncertain_share
+from coverslip.evaluation.intervals import group_codes
 from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.summary import with_folds
 from coverslip.events import Emit, FoldEnded, FoldStarted, Noted
@@ -216,7 +217,7 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     """Train the run's classifier on all images, with the hyperparameters of the folds.
 
     Networks of folds are fitted on fewer images, and are less confident than a network fitted on all images. An instant
-    classifier is therefore calibrated with heads fitted on nine tenths of all images (benchmarks/NOT_KEPT.md). Pooled
+    classifier is therefore calibrated with heads fitted on all but single groups (benchmarks/NOT_KEPT.md). Pooled
     test predictions of the folds cannot calibrate it, since the shrinkage differs between folds. A fine-tuned network
     is calibrated on the folds: other calibration images would require another training.
     """
@@ -235,10 +236,12 @@ def _fit_on_all(data: Dataset, scan: Scan, folds: Folds, recipe: Recipe, context
     fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, choices, on_features, distances)
     if fitted.held_out is not None:
         logits, label = fitted.held_out.logits, fitted.held_out.label
-        calibration = calibrate(logits, label, recipe.decision_rule(split_data.classes), "held-out training images")
+        group = split_data.group[split_data.train[fitted.held_out.row]]
+        rule = recipe.decision_rule(split_data.classes)
+        calibration = calibrate(logits, label, rule, "held-out training images", group)
     else:
-        calibration, logits, label = _calibration_of(fold_runs, split_data.classes, recipe)
-    context.run.write_logits("decisions", np.column_stack([logits, label]))
+        calibration, logits, label, group = _calibration_of(fold_runs, split_data.classes, recipe)
+    context.run.write_logits("decisions", np.column_stack([logits, label, group_codes(group)]))
     package(split_data, preprocessing, fitted, calibration, ood_detector, recipe, context)
 
 
@@ -292,21 +295,21 @@ def _median_refitted_head(stages: Sequence[FinetuneStage | None]) -> RefittedHea
 
 def _calibration_of(
     folds: Sequence[Run], classes: Sequence[str], recipe: Recipe
-) -> tuple[Calibration, np.ndarray, np.ndarray]:
+) -> tuple[Calibration, np.ndarray, np.ndarray, np.ndarray]:
     """Return the median temperature of the folds, with decision thresholds from all their validation images together.
 
     A fold may have only one or two validation images of a rare class, or none. The median of thresholds from so few
     images would be unreliable.
 
     Returns:
-        The calibration, (n, K) logits of the validation images at its temperature, and their (n,) labels.
+        The calibration, (n, K) logits of the validation images at its temperature, their (n,) labels and groups.
     """
     records = [fold.training for fold in folds if fold.training is not None]
     is_finetuned = statistics.median_high([record.selected_epoch for record in records]) > 0
     # Fine-tuned and frozen networks have different temperatures: only folds of the same kind count.
     same_kind = [record for record in records if (record.selected_epoch > 0) == is_finetuned]
-    probability, label = _validation_probabilities(folds, classes)
-    points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(classes))
+    probability, label, group = _validation_probabilities(folds, classes)
+    points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(classes), group)
     calibration = Calibration(
         calibrated_on="the folds' images",
         temperature=statistics.median([record.calibration.temperature for record in same_kind]),
@@ -315,11 +318,13 @@ def _calibration_of(
         uncertain_below=uncertain_below,
         uncertain_share=uncertain_share(probability, points, uncertain_below),
     )
-    return calibration, calibration.temperature * np.log(np.maximum(probability, 1e-12)), label
+    return calibration, calibration.temperature * np.log(np.maximum(probability, 1e-12)), label, group
 
 
-def _validation_probabilities(folds: Sequence[Run], classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, K) probabilities and (n,) labels of all validation images; 0 for a class that is missing in a fold.
+def _validation_probabilities(
+    folds: Sequence[Run], classes: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (n, K) probabilities, labels and groups of all validation images; 0 for a class that a fold does not have.
 
     An image counts once, in its first fold: the same image is no further evidence for a threshold.
     """
@@ -332,4 +337,6 @@ def _validation_probabilities(folds: Sequence[Run], classes: Sequence[str]) -> t
         columns = [classes.index(name) for name in card.classes]
         probability[:, columns] = apply_temperature(fold.validation_logits, card.temperature)[rows]
         probabilities.append(probability)
-    return np.concatenate(probabilities), np.array([*label_of.values()])
+    group_of = {row.image_id: row.group for fold in folds for row in fold.split}
+    groups = np.array([group_of[image_id] for image_id in label_of], dtype=str)
+    return np.concatenate(probabilities), np.array([*label_of.values()]), groups

@@ -19,7 +19,7 @@ from coverslip.datasets.names import some
 from coverslip.datasets.pixels import PixelCache
 from coverslip.datasets.quality.related_images import connected_components
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.splits.folding import inner_folds
+from coverslip.datasets.splits.folding import held_out_units
 from coverslip.datasets.splits.splitting import (
     Split,
     check_no_class_is_empty,
@@ -104,9 +104,8 @@ def train_one_split(
     fitted, ood_detector = fit_network(split_data, preprocessing, recipe, context, on_features=on_features)
     recipe = record_finetuning(fitted, split_data, recipe, context)
     record_finish(fitted, recipe, context)
-    calibration = calibrate(
-        fitted.val_logits, split_data.label[split_data.val], recipe.decision_rule(split_data.classes)
-    )
+    rule, val_group = recipe.decision_rule(split_data.classes), split_data.group[split_data.val]
+    calibration = calibrate(fitted.val_logits, split_data.label[split_data.val], rule, group=val_group)
     package(split_data, preprocessing, fitted, calibration, ood_detector, recipe, context)
     if fitted.is_stopped:
         raise work_stopped()
@@ -225,9 +224,7 @@ def deliver_refitted(
     assert stage is not None, "it is an instant classifier"
     assert stage.shrinkage is not None, "a fitted head has a shrinkage"
     positions = np.concatenate([split_data.train, split_data.val, split_data.test])
-    fold_index = _without_large_folds(
-        inner_folds(split_data.data, split_data.scan, positions.tolist(), seed=recipe.seed)
-    )
+    fold_index = _without_large_folds(held_out_units(split_data.data, split_data.scan, positions.tolist()))
     if not _is_sufficient(fold_index >= 0, split_data.label[positions]):
         return
     test, test_label = split_data.test, split_data.label[split_data.test]
@@ -369,8 +366,10 @@ def operating_notes(classes: Sequence[str], points: Sequence[OperatingPoint]) ->
     """Return warnings on operating points that few images support; empty if there are no operating points."""
     weak: dict[Message, list[str]] = {}
     for name, point in zip(classes, points, strict=bool(points)):
-        if point.reason:
+        if point.reason and point.sensitivity is None:
             reason = message("operating-point-replaced", reason=point.reason, threshold=point.threshold)
+        elif point.reason:
+            reason = point.reason
         elif point.n < _FEW_VALIDATION_IMAGES:
             reason = message("few-images-for-threshold", n=_FEW_VALIDATION_IMAGES)
         else:

@@ -78,7 +78,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
     assert run.training is not None, "the run has a classifier"
     positive = positive_class(card.classes, run.recipe.positive_class) or ""
     k = card.classes.index(positive)
-    probability, label = _decision_images(run, card.of_tested())
+    probability, label, group = _decision_images(run, card.of_tested())
     is_positive = label == k
     if min(is_positive.sum(), (~is_positive).sum()) < FEWEST_OF_A_CLASS:
         return None
@@ -99,7 +99,7 @@ def thresholds_of(run: Run) -> Thresholds | None:
                 **asdict(numbers),
                 uncertain_below=_uncertain_below(probability, label, k, numbers.threshold, run.recipe.error_rate),
             )
-            for numbers in threshold_numbers(probability[:, k], is_positive, in_use=threshold)
+            for numbers in threshold_numbers(probability[:, k], is_positive, in_use=threshold, group=group)
         ],
     )
 
@@ -175,14 +175,15 @@ def _targets(recipe: Recipe) -> list[str]:
     return targets
 
 
-def _decision_images(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray]:
-    """Return (n, K) probabilities and (n,) labels of the images on which thresholds are selected."""
+def _decision_images(run: Run, card: ClassifierCard) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (n, K) probabilities, (n,) labels and (n,) groups of the images on which thresholds are selected."""
     if run.is_cross_validated:
-        logits, label = run.decision_logits[:, :-1], run.decision_logits[:, -1].astype(int)
+        logits, label, group = run.decision_logits[:, :-2], *run.decision_logits[:, -2:].T.astype(int)
     else:
-        logits = run.validation_logits
+        logits, group_of = run.validation_logits, {row.image_id: row.group for row in run.split}
         label = np.array([card.classes.index(row.label or "") for row in run.validation], dtype=int)
-    return apply_temperature(logits, card.temperature), label
+        group = np.array([group_of[row.image_id] for row in run.validation], dtype=str)
+    return apply_temperature(logits, card.temperature), label, group
 
 
 def _select_thresholds(run: Run, recipe: Recipe, context: RunContext) -> None:
@@ -190,8 +191,8 @@ def _select_thresholds(run: Run, recipe: Recipe, context: RunContext) -> None:
     card, training = run.card, run.training
     assert card is not None, "the run has metrics"
     assert training is not None, "the run has metrics"
-    probability, label = _decision_images(run, card.of_tested())
-    points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(card.classes))
+    probability, label, group = _decision_images(run, card.of_tested())
+    points, uncertain_below = learn_decisions(probability, label, recipe.decision_rule(card.classes), group)
     thresholds = None if points is None else tuple(point.threshold for point in points)
     card = card.model_copy(update={"operating_points": thresholds, "uncertain_below": uncertain_below})
     calibration = training.calibration.model_copy(

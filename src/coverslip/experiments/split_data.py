@@ -11,7 +11,7 @@ import numpy.typing as npt
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelKeys, fits_cache
 from coverslip.datasets.quality.scanning import PixelHashes, Scan
-from coverslip.datasets.splits.folding import Folds, cap_training, inner_folds
+from coverslip.datasets.splits.folding import Folds, cap_training, held_out_units, inner_folds
 from coverslip.datasets.splits.splitting import Split, trained_classes
 from coverslip.events import Noted, ValidationImagesChosen
 from coverslip.images.preprocessing import PixelFacts, Preprocessing
@@ -39,6 +39,7 @@ class SplitData:
         parts = np.array(split.parts)
         self.train, self.val, self.test = (np.flatnonzero(parts == part) for part in ("train", "val", "test"))
         self.label = np.array([number.get(record.label or "", -1) for record in data.records])
+        self.group = np.array([record.group or "" for record in data.records], dtype=str)
         self.domain = np.unique([record.domain for record in data.records], return_inverse=True)[1]
 
     @property
@@ -190,13 +191,14 @@ def fit_network(
         task = TrainingTask(images, split_data.pixel_keys(preprocessing), preprocessing, recipe, context)
         on_features = on_features or ignore_features
         if choices is not None:
-            fold_index = fold_indices_of(split_data.train.tolist())
+            fold_index = held_out_units(split_data.data, split_data.scan, split_data.train.tolist())
             fitted = fit_as_folds_chose(task, fold_index, choices, initial, on_features)
         else:
             # With a cap on the training images, the last layer is not fitted on validation images too.
             is_capped = recipe.split.train_per_class is not None
-            val_fold_index = None if is_capped else fold_indices_of(split_data.val.tolist())
-            fitted = fit(task, val_fold_index, initial, on_features)
+            val, fitted_on = split_data.val.tolist(), [*split_data.train.tolist(), *split_data.val.tolist()]
+            units = None if is_capped else held_out_units(split_data.data, split_data.scan, val, fitted_on)
+            fitted = fit(task, units, initial, on_features)
         if fitted.is_stopped:
             return fitted, None
         return fitted, fit_ood_detector(fitted, task, fold_indices_of, folds)

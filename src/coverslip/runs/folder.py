@@ -295,7 +295,7 @@ class Run:
 
     @cached_property
     def decision_logits(self) -> np.ndarray:
-        """(n, K + 1) of a cross-validated run: logits on which thresholds were selected, and class numbers."""
+        """(n, K + 2) of a cross-validated run: logits on which thresholds were selected, class and group numbers."""
         return _read_array(self._logits_file("decisions"))
 
     def write_logits(self, part: str, logits: np.ndarray) -> None:

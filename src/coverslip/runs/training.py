@@ -92,7 +92,7 @@ class Calibration(Record):
 
     calibrated_on: CalibrationImages = "validation images"
     """`validation images`: if the last layer was fitted on them too, predicted by layers fitted without them. `held-out
-    training images`: predicted by linear probes fitted on the other nine tenths of the images. `the folds' images`:
+    training images`: predicted by linear probes fitted on all images of other groups. `the folds' images`:
     validation images of the folds, predicted by the networks of the folds."""
     temperature: float = 1.0
     """Logits are divided by it before the softmax."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from coverslip.datasets.names import some
 from coverslip.engines import Features
 from coverslip.errors import BadRecipe, Stopped
-from coverslip.evaluation.calibration import apply_temperature, fit_temperature
+from coverslip.evaluation.calibration import apply_temperature, calibrated_temperature, fit_temperature
 from coverslip.evaluation.decisions import DecisionRule, learn_decisions, set_floors, uncertain_share
 from coverslip.evaluation.table import METRICS, score
 from coverslip.events import (
@@ -257,6 +257,7 @@ class HeldOut:
 
     logits: Floats  # (n, K)
     label: Ints  # (n,)
+    row: Ints  # (n,) position among the training images, or among the validation images
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,15 +291,15 @@ def head_by_validation(task: TrainingTask, fold_index: Ints | None, earlier_head
     images, recipe = task.images, task.recipe
 
     def choose(features: Features, variation: Variation | None) -> HeadChoice:
-        label = images.val_label
+        label, rows = images.val_label, np.arange(len(images.val))
         fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
         heads = fitter.fit_by_validation(features, images.train_label, label, fold_index)
         shrinkage = heads.of_training.shrinkage
         if earlier_head is not None:
             logits = earlier_head.logits(features.part(slice(len(images.train), None)))
             if rank(logits, label, recipe) >= rank(heads.val_logits, label, recipe):
-                return HeadChoice(earlier_head, earlier_head, shrinkage, True, HeldOut(logits, label))
-        held_out = HeldOut(heads.val_logits, label)
+                return HeadChoice(earlier_head, earlier_head, shrinkage, True, HeldOut(logits, label, rows))
+        held_out = HeldOut(heads.val_logits, label, rows)
         return HeadChoice(heads.head, heads.of_training, shrinkage, False, held_out, heads.fitted_on)
 
     return choose
@@ -316,13 +317,13 @@ def head_by_choices(
     def choose(features: Features, variation: Variation | None) -> HeadChoice:
         label = task.images.train_label
         if earlier_head is not None:
-            held_out = HeldOut(earlier_head.logits(features), label)
+            held_out = HeldOut(earlier_head.logits(features), label, np.arange(len(label)))
             return HeadChoice(earlier_head, earlier_head, shrinkage, True, held_out)
         fitter = HeadFitter(task.images.n_classes, task.recipe, task.context, variation)
         head = fitter.fit(features, label, shrinkage)
-        is_held_out = fold_index >= 0
+        rows = np.flatnonzero(fold_index >= 0)
         logits = fitter.cross_fitting(features, label, fold_index).logits(shrinkage)
-        return HeadChoice(head, head, shrinkage, False, HeldOut(logits[is_held_out], label[is_held_out]))
+        return HeadChoice(head, head, shrinkage, False, HeldOut(logits[rows], label[rows], rows))
 
     return choose
 
@@ -441,6 +442,7 @@ def _store_stage(file: Path, key: str, choice: HeadChoice, stage: InstantStage) 
         "bias_of_training": choice.of_training.bias,
         "logits": choice.held_out.logits,
         "label": choice.held_out.label,
+        "row": choice.held_out.row,
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     write_bytes(file, save(contiguous, metadata={"key": key, "stage": stage.model_dump_json()}))
@@ -461,7 +463,7 @@ def _stored_stage(file: Path, key: str) -> tuple[HeadChoice, InstantStage] | Non
         shrinkage = None if is_earlier else stage.shrinkage
         head = LinearHead(arrays["weight"], arrays["bias"], shrinkage)
         of_training = LinearHead(arrays["weight_of_training"], arrays["bias_of_training"], shrinkage)
-        held_out = HeldOut(arrays["logits"], arrays["label"])
+        held_out = HeldOut(arrays["logits"], arrays["label"], arrays["row"])
         return HeadChoice(head, of_training, stage.shrinkage, is_earlier, held_out, stage.fitted_on), stage
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return None
@@ -722,7 +724,11 @@ def fit_as_folds_chose(
 
 
 def calibrate(
-    logits: Floats, label: Ints, rule: DecisionRule, calibrated_on: CalibrationImages = "validation images"
+    logits: Floats,
+    label: Ints,
+    rule: DecisionRule,
+    calibrated_on: CalibrationImages = "validation images",
+    group: npt.NDArray[np.str_] | None = None,
 ) -> Calibration:
     """Return the calibration of probabilities and decisions by images that were not used for fitting.
 
@@ -731,10 +737,11 @@ def calibrate(
         label: (n,) int in [0, K).
         rule: of the decision between classes.
         calibrated_on: description of the images.
+        group: (n,) names of groups, or None without groups.
     """
-    temperature = fit_temperature(logits, label)
+    temperature = calibrated_temperature(logits, label)
     probability = apply_temperature(logits, temperature)
-    points, threshold = learn_decisions(probability, label, rule)
+    points, threshold = learn_decisions(probability, label, rule, group)
     return Calibration(
         calibrated_on=calibrated_on,
         temperature=temperature,

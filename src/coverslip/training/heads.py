@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from coverslip.augmentation.copies import Copies
 from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
-from coverslip.evaluation.calibration import fit_temperature
+from coverslip.evaluation.calibration import calibrated_temperature, fit_temperature
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.models.networks import FeatureNetwork, Network
 from coverslip.runs.folder import RunContext
@@ -387,7 +387,7 @@ def fit_head_on_all(
 ) -> tuple[LinearHead, float]:
     """Fit a linear probe to training, validation and test images, and return it with its temperature.
 
-    The temperature is fitted to logits of heads that were fitted without the image. They also select the shrinkage if
+    The temperature follows from logits of heads that were fitted without the image. They also select the shrinkage if
     there are fewer images than half of the features. With more images, many validation images have selected it, and a
     comparison would take longer than everything else.
 
@@ -411,7 +411,7 @@ def fit_head_on_all(
         compares = len(label) <= _MOST_COMPARED * features.shape[1]
         head, logits = fitter.fit_by_folds(features, label, fold_index, shrinkage, compares=compares)
     is_held_out = fold_index >= 0
-    return head, fit_temperature(logits[is_held_out], label[is_held_out])
+    return head, calibrated_temperature(logits[is_held_out], label[is_held_out])
 
 
 def refit_head_as_folds_chose(network: Network, task: TrainingTask, average: RefittedHead) -> None:

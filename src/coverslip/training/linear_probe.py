@@ -112,10 +112,9 @@ def fit_linear_probe(
 class HeldOutProbes:
     """Probes that are fitted without the images of a fold, whose logits calibrate another probe.
 
-    In each fold, its images are held out, and a head is fitted on all others. Standardization, class weights and the
-    weight of an image are those of all images, so that a fold needs one linear system instead of a training. With
-    variation and few images, the shrinkage is in units of the mean variance of all images too. What several shrinkages
-    and folds share is computed once.
+    In each fold, its images are held out, and a head is fitted on all others. Standardization, class weights, the
+    weight of an image and the shrinkage are those of all images. So one matrix serves all folds: what a fold adds to it
+    is removed from its inverse (Woodbury), and each image can be a fold.
 
     Args:
         features: (n, D) of the training images, ordered by fold.
@@ -141,27 +140,28 @@ class HeldOutProbes:
     ) -> None:
         n, d = features.shape
         mean, sd = moments(features) if standardize else (np.zeros(d), np.ones(d))
-        self._features, self._label, self._fold_index = features, label, fold_index
+        self._label, self._fold_index, self._n_features = label, fold_index, d
         self._share = _class_weights(label, n_classes, balanced=balanced)
         self._row_weight = self._share / np.bincount(label, minlength=n_classes)
         within = _standardized(variation, sd)
-        self._fold_of_rows = np.full(len(within), -1) if fold_of_variation is None else fold_of_variation
-        self._within = within
+        fold_of_rows = np.full(len(within), -1) if fold_of_variation is None else fold_of_variation
+        order = np.argsort(fold_of_rows, kind="stable")
+        within, self._fold_of_rows = within[order], fold_of_rows[order]
 
         def standardized(rows: slice) -> Floats:
             return (features[rows] - mean) / sd
 
-        self._rows: Callable[[slice], Floats] = standardized
         self._whitening: Whitening[Floats] | None = None
-        # Without the variation of the fold, columns are computed in every fold, which takes longer with many images.
-        is_by_features = n > (_FEWEST_BY_FEATURES if self._is_excluding() else 1) * d
-        self._covariance_within = within.T @ within if is_by_features else np.zeros((n, n))
-        if not is_by_features and len(within):
+        self._space: _Space | None = None
+        if n <= d and len(within):
             self._whitening = Whitening(standardized(slice(0, n)), label, self._share, within)
             return
-        if not is_by_features:
-            self._rows = np.asarray(np.linalg.qr(standardized(slice(0, n)).T, mode="r")).T.__getitem__
-        self._sums = _Sums.of(self._rows, label, self._row_weight, slice(0, n))
+        rows: Callable[[slice], Floats] = standardized
+        if n <= d:  # a discriminant depends on inner products of rows only
+            rows = np.asarray(np.linalg.qr(standardized(slice(0, n)).T, mode="r")).T.__getitem__
+        sums = _Sums.of(rows, label, self._row_weight, slice(0, n))
+        within = within if len(within) else np.zeros((0, sums.centers.shape[1]))
+        self._space = _Space(rows, sums.centers, sums.covariance + within.T @ within, within)
 
     def logits(self, shrinkage: float, *, excludes_variation: bool = True) -> Floats:
         """Return (n, K) logits of heads with this shrinkage; NaN for images that are never held out.
@@ -170,46 +170,109 @@ class HeldOutProbes:
             shrinkage: of every head.
             excludes_variation: exclude the rows of the variation that belong to the fold.
         """
-        label, fold_index = self._label, self._fold_index
-        shared = None if excludes_variation and self._is_excluding() else self._prepared(shrinkage, None)
-        logits = np.full((len(label), len(self._share)), np.nan)
-        for t in np.unique(fold_index[fold_index >= 0]):
-            rows, sums, added, remaining = shared or self._prepared(shrinkage, self._fold_of_rows != t)
-            held_out = slice(int(np.searchsorted(fold_index, t)), int(np.searchsorted(fold_index, t, side="right")))
-            fitted_on = sums.without(_Sums.of(rows, label, self._row_weight, held_out))
-            solve = _by_covariance(fitted_on.covariance + added, self._features.shape[1])
-            weight, bias = _linear_layer(solve, remaining, fitted_on.centers, self._share)
-            for some in _row_slices(held_out.stop, held_out.start):
-                logits[some] = rows(some) @ weight.T + bias
+        from scipy.linalg import cholesky, solve_triangular
+
+        folds = np.unique(self._fold_index[self._fold_index >= 0])
+        starts, stops = _bounds(self._fold_index, folds)
+        first, last = _bounds(self._fold_of_rows, folds) if excludes_variation else np.zeros((2, len(folds)), np.int64)
+        space = self._space or self._whitened_space(shrinkage, with_variation=bool((last > first).any()))
+        covariance = space.covariance.copy()
+        if self._whitening is None:
+            covariance[np.diag_indices_from(covariance)] += shrinkage * _unit(np.trace(covariance), self._n_features)
+        root = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+
+        def whitened(rows: Floats) -> Floats:
+            white: Floats = solve_triangular(root, rows.T, lower=True, check_finite=False).T
+            return white
+
+        centers = whitened(space.centers)
+        logits = np.full((len(self._label), len(self._share)), np.nan)
+        k = 0
+        while k < len(folds):
+            n_rows = np.cumsum(stops[k:] - starts[k:] + last[k:] - first[k:])
+            end = k + max(1, int(np.searchsorted(n_rows, _ROWS_AT_ONCE, side="right")))
+            images = whitened(space.rows(slice(starts[k], stops[end - 1])))
+            variation = whitened(space.variation[first[k] : last[end - 1]])
+            for t in range(k, end):
+                of_fold, rows = slice(starts[t], stops[t]), slice(first[t], last[t])
+                logits[of_fold] = self._held_out_logits(
+                    images[starts[t] - starts[k] : stops[t] - starts[k]],
+                    self._label[of_fold],
+                    centers,
+                    variation[first[t] - first[k] : last[t] - first[k]],
+                    space.remainder(rows),
+                )
+            k = end
         return logits
 
-    def _is_excluding(self) -> bool:
-        """Return whether rows of the variation are excluded in a fold."""
-        return bool(np.isin(self._fold_of_rows, self._fold_index[self._fold_index >= 0]).any())
+    def _whitened_space(self, shrinkage: float, *, with_variation: bool) -> "_Space":
+        """Return the space in which the variation and the shrinkage together are the identity."""
+        from scipy.linalg import solve_triangular
 
-    def _prepared(
-        self, shrinkage: float, is_used: npt.NDArray[np.bool_] | None
-    ) -> tuple[Callable[[slice], Floats], "_Sums", Floats, float]:
-        """Return rows, their sums, what is added to their covariance, and the remaining shrinkage.
+        assert self._whitening is not None, "there are fewer images than features, and variation"
+        n = len(self._label)
+        products, variation = self._whitening.products(shrinkage), None
+        products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may be linearly dependent
+        root = np.asarray(np.linalg.cholesky(products), dtype=np.float64)
+        sums = _Sums.of(root.__getitem__, self._label, self._row_weight, slice(0, n))
+        covariance = sums.covariance + np.eye(n)
+        if not with_variation:
+            return _Space(root.__getitem__, sums.centers, covariance, np.zeros((0, n)))
+        with_rows, within = self._whitening.products_of_variation(shrinkage)
+        variation = solve_triangular(root, with_rows, lower=True, check_finite=False).T
+        return _Space(root.__getitem__, sums.centers, covariance, variation, within)
 
-        With fewer images than features, the rows are rotated into as many columns as there are images: a discriminant
-        depends on inner products of rows only. With variation, the result is in a space in which the variation and the
-        shrinkage together are the identity.
+    def _held_out_logits(
+        self, x: Floats, label: Ints, centers: Floats, variation: Floats, remainder: Floats | float
+    ) -> Floats:
+        """Return (g, K) logits of the images of a fold by the head of all others.
 
         Args:
-            shrinkage: of the head.
-            is_used: (R,) rows of the variation; None: all.
+            x: (g, m) of the fold, in a space in which the covariance of all images is the identity.
+            label: (g,).
+            centers: (K, m) of all images, in this space.
+            variation: (r, m) rows of the variation that belong to the fold, in this space.
+            remainder: (r, r) products of these rows outside of this space.
         """
-        if self._whitening is not None:
-            n, products = len(self._label), self._whitening.products(shrinkage, is_used)
-            products[np.diag_indices(n)] += 1e-10 * np.trace(products) / n  # rows may be linearly dependent
-            rows = np.asarray(np.linalg.cholesky(products), dtype=np.float64).__getitem__
-            return rows, _Sums.of(rows, self._label, self._row_weight, slice(0, n)), np.eye(n), 0.0
-        added = self._covariance_within
-        if is_used is not None and not is_used.all():
-            excluded = self._within[~is_used]
-            added = (added - excluded.T @ excluded) / max(is_used.mean(), 1e-12)
-        return self._rows, self._sums, added, shrinkage
+        from scipy.linalg import cho_factor, cho_solve
+
+        counts = np.bincount(self._label, minlength=len(self._share))
+        centers, excluded = centers.copy(), [variation]
+        for c in np.unique(label):
+            deviations = x[label == c] - centers[c]
+            n_left, mean = counts[c] - len(deviations), deviations.mean(axis=0)
+            excluded.append(np.sqrt(self._row_weight[c]) * (deviations + (np.sqrt(counts[c] / n_left) - 1) * mean))
+            centers[c] -= len(deviations) / n_left * mean
+        rows = np.concatenate(excluded)
+        remaining = np.eye(len(rows)) - rows @ rows.T
+        remaining[: len(variation), : len(variation)] -= remainder
+        factor = cho_factor(remaining, overwrite_a=True, check_finite=False)
+        weight = centers + cho_solve(factor, rows @ centers.T, check_finite=False).T @ rows
+        weight *= 1 - self._row_weight[label].sum()  # the covariance is a mean over the other images
+        logits: Floats = x @ weight.T + np.log(self._share) - 0.5 * np.einsum("km,km->k", centers, weight)
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """Images and variation in a space of m dimensions with the inner products that a discriminant depends on."""
+
+    rows: Callable[[slice], Floats]  # (., m) images
+    centers: Floats  # (K, m) of the classes
+    covariance: Floats  # (m, m) within classes and images
+    variation: Floats  # (R, m)
+    products: Callable[[slice], Floats] | None = None  # (., .) of rows of the variation; None: those of this space
+
+    def remainder(self, rows: slice) -> Floats | float:
+        """Return the products of rows of the variation outside of this space."""
+        if self.products is None:
+            return 0.0
+        return self.products(rows) - self.variation[rows] @ self.variation[rows].T
+
+
+def _bounds(ascending: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Return the first index of each value in an ascending array, and the index after its last one."""
+    return np.searchsorted(ascending, values), np.searchsorted(ascending, values, side="right")
 
 
 def _standardized(variation: npt.NDArray[np.float32] | None, sd: Floats) -> Floats:
@@ -240,29 +303,44 @@ class Whitening(Generic[_Numbers]):
         self._outer: _Numbers = rows if self._is_by_features else rows @ variation.T
         self._products: _Numbers | None = None if self._is_by_features else rows @ rows.T
 
-    def products(self, shrinkage: float, is_used: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """Return (n, n) products.
+    def products(self, shrinkage: float) -> Floats:
+        """Return (n, n) products of rows; the shrinkage is in units of the mean variance within classes and images."""
+        _, floor, half = self._factors(shrinkage)
+        products: Floats = half.T @ half
+        return products if self._products is None else (self._products - products) / floor
+
+    def products_of_variation(self, shrinkage: float) -> tuple[Floats, Callable[[slice], Floats]]:
+        """Return (n, R) products of rows with the variation, and a function for products of a slice of the variation.
 
         Args:
-            shrinkage: in units of the mean variance within classes and images.
-            is_used: (R,) rows of the variation, which then count as much as all; None: all.
+            shrinkage: as of `products`.
         """
+        from scipy.linalg import solve_triangular
+
+        root, floor, half = self._factors(shrinkage)
+        if self._is_by_features:
+            of_variation = solve_triangular(root, self._variation.T.astype(np.float64), lower=True, check_finite=False)
+            return half.T @ of_variation, lambda rows: of_variation[:, rows].T @ of_variation[:, rows]
+        with_rows: Floats = solve_triangular(root, half, lower=True, trans="T", check_finite=False).T
+        inverse = solve_triangular(root, np.eye(len(root)), lower=True, overwrite_b=True, check_finite=False)
+
+        def products(rows: slice) -> Floats:
+            of_rows = inverse[:, rows]
+            within: Floats = np.eye(of_rows.shape[1]) - floor * (of_rows.T @ of_rows)
+            return within
+
+        return with_rows, products
+
+    def _factors(self, shrinkage: float) -> tuple[Floats, float, Floats]:
+        """Return the root of the inner matrix, the floor of the variance, and the outer rows divided by the root."""
         from scipy.linalg import cholesky, solve_triangular
 
-        inner, outer = self._inner.astype(np.float64), self._outer.astype(np.float64)
-        if is_used is not None and not is_used.all():
-            weight = 1 / max(is_used.mean(), 1e-12)
-            if self._is_by_features:
-                excluded = self._variation[~is_used].astype(np.float64)
-                inner = (inner - excluded.T @ excluded) * weight
-            else:
-                inner, outer = inner[np.ix_(is_used, is_used)] * weight, outer[:, is_used] * np.sqrt(weight)
+        inner = self._inner.astype(np.float64)
         floor = shrinkage * _unit(self._squares + np.trace(inner), self._n_features)
         inner[np.diag_indices_from(inner)] += floor
         root = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
-        half: Floats = solve_triangular(root, outer.T, lower=True, check_finite=False)
-        products: Floats = half.T @ half
-        return products if self._products is None else (self._products - products) / floor
+        half: Floats = solve_triangular(root, self._outer.astype(np.float64).T, lower=True, check_finite=False)
+        return root, floor, half
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +372,6 @@ class _Sums:
             if on_slice is not None:
                 on_slice(done)
         return _Sums(squares, totals, is_class[label[selected]].sum(axis=0), row_weight)
-
-    def without(self, subset: "_Sums") -> "_Sums":
-        return _Sums(
-            self.squares - subset.squares, self.totals - subset.totals, self.counts - subset.counts, self.row_weight
-        )
 
     @property
     def centers(self) -> Floats:

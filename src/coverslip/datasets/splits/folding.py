@@ -1,6 +1,6 @@
-"""Caps of the training set, inner folds for heads, and cross-validation folds."""
+"""Caps of the training set, images that heads are fitted without, and cross-validation folds."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,17 +66,36 @@ def cap_training(dataset: Dataset, split: Split, n_per_class: int | None, seed: 
     return replace(split, parts=tuple(part_of), reasons=tuple(reasons), notes=notes)
 
 
-_MOST_INNER_FOLDS = 10  # more folds leave more images for fitting: with fewer, heads are more overconfident
+_MOST_INNER_FOLDS = 10
 # Share of a class. On 1,200 nuclei by movie, 46 of a class's 47 images were in one movie. Their predictions by a head
 # fitted on the single other nucleus dominated the temperature: it was 15.0 instead of the best value of 4.8.
 _MOST_OF_CLASS = 0.5
 
 
-def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
-    """Return the fold in which each image is held out while a head is fitted on the others.
+def held_out_units(dataset: Dataset, scan: Scan, positions: Sequence[int], fitted: Sequence[int] | None = None) -> Ints:
+    """Return the unit with which each image is held out while a head is fitted on all others, to calibrate a head.
 
-    Images that a group or duplicates connect are held out together. Units with half of a class's images or more are
-    never held out, since a head without them is not comparable with a head with them.
+    Images that a group or duplicates connect are one unit. Held out together, several units would leave fewer images
+    to fit on, and a head on fewer images needs a higher temperature than the head on all (`benchmarks/refit.py`). Units
+    with half of a class's images or more are never held out, for the same reason.
+
+    Args:
+        dataset, scan: the images.
+        positions: of the images, all labeled and readable.
+        fitted: positions of all images that the head is fitted on; default: the same.
+
+    Returns:
+        (n,) from 0; -1 if an image is never held out.
+    """
+    unit, records = connected_components(dataset, scan, positions), dataset.records
+    n_of_class = Counter(records[i].label for i in (positions if fitted is None else fitted))
+    n_of_unit = Counter((k, records[i].label) for k, i in zip(unit.tolist(), positions, strict=True))
+    large = [k for (k, label), n in n_of_unit.items() if n >= _MOST_OF_CLASS * n_of_class[label]]
+    return np.where(np.isin(unit, large), -1, unit)
+
+
+def inner_folds(dataset: Dataset, scan: Scan, positions: Sequence[int], *, seed: int) -> Ints:
+    """Return the fold of up to ten in which each image is held out, without units that take half of a class.
 
     Args:
         dataset, scan: the images.

@@ -707,7 +707,7 @@ key-positive-class =
 key-decide-by =
     .name = Entscheidungsregel
     .help = Schwellen werden auf Validierungsbildern festgelegt. Damit werden seltene Klassen häufiger und häufige Klassen seltener vorhergesagt.
-    .meaning = Die Entscheidungsregel. `highest`: die wahrscheinlichste Klasse. `roc`: die Klasse, die am weitesten über ihrer eigenen Schwelle liegt; die Schwellen haben auf Validierungsbildern das beste Gleichgewicht von Sensitivität und Spezifität, daher werden seltene Klassen häufiger und häufige Klassen seltener vorhergesagt. Für zwei Klassen `sensitivity` und `specificity`: die Schwelle, die auf Validierungsbildern `target` für die positive Klasse erreicht. Für zwei Klassen `threshold`: die angegebene `threshold`.
+    .meaning = Die Entscheidungsregel. `highest`: die wahrscheinlichste Klasse. `roc`: die Klasse, die am weitesten über ihrer eigenen Schwelle liegt; die Schwellen haben auf Validierungsbildern das beste Gleichgewicht von Sensitivität und Spezifität, daher werden seltene Klassen häufiger und häufige Klassen seltener vorhergesagt. Für zwei Klassen `sensitivity` und `specificity`: die Schwelle, bei der Validierungsbilder mit 90 % Sicherheit zeigen, dass neue Bilder der positiven (oder der anderen) Klasse `target` erreichen. Für zwei Klassen `threshold`: die angegebene `threshold`.
 
 key-decide-by-choice-highest = wahrscheinlichste Klasse
     .phrase = Vorhergesagt wurde die wahrscheinlichste Klasse.
@@ -723,7 +723,7 @@ key-decide-by-choice-threshold = zwei Klassen: eine angegebene Schwelle der posi
 key-target =
     .name = Ziel-Sensitivität oder -Spezifität
     .help = Nur verwendet, wenn die Entscheidungsregel eine Ziel-Sensitivität oder -Spezifität ist.
-    .meaning = Das Ziel, wenn `decide_by` den Wert `sensitivity` oder `specificity` hat.
+    .meaning = Das Ziel, wenn `decide_by` den Wert `sensitivity` oder `specificity` hat: Die untere Schranke mit 90 % Sicherheit erreicht es. Bei zu wenigen Validierungsbildern hat die Schwelle die höchste Schranke, und eine Warnung nennt sie.
 
 key-threshold =
     .name = Schwelle der positiven Klasse

@@ -402,9 +402,14 @@ verdict-no-curves = Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klas
 verdict-calibration = { $direction ->
         [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind.
         [both] Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig.
+        [extreme] Die Wahrscheinlichkeiten sind zu extrem: Hohe sind zu hoch, niedrige zu niedrig.
+        [moderate] Die Wahrscheinlichkeiten sind nicht extrem genug: Hohe sind zu niedrig, niedrige zu hoch.
         [high] Die Wahrscheinlichkeiten sind zu hoch: im Mittel { $confidence }, doch { $accuracy } der Vorhersagen sind richtig.
        *[low] Die Wahrscheinlichkeiten sind zu niedrig: im Mittel { $confidence }, doch { $accuracy } der Vorhersagen sind richtig.
-    } Der Kalibrierungsfehler über Zufall beträgt { $error }.
+    } Der Kalibrierungsfehler über Zufall beträgt { $error }{ $has_line ->
+        [true] , der Achsenabschnitt { $intercept } (richtig: 0) und die Steigung { $slope } (richtig: 1).
+       *[false] .
+    }
 
 verdict-calibration-unknown = Es ist nicht bekannt, ob die Wahrscheinlichkeiten stimmen. Der Kalibrierungsfehler über Zufall beträgt { $error }, ohne Intervall: { $reason }.
 
@@ -865,6 +870,9 @@ report-used-threshold = Ein Bild wird als „{ $label }“ vorhergesagt, wenn se
 report-threshold-results = Auf diesen Bildern ({ $image_set }) hat er eine Sensitivität von { $sensitivity } und eine Spezifität von { $specificity }{ $is_by_hand ->
         [true] ; die Tabelle enthält die Werte auf den gemessenen Bildern.
        *[false] . Auf anderen Bildern können beide niedriger sein, weil der Schwellenwert auf jenen Bildern gewählt wurde.
+    }{ $has_bounds ->
+        [true] {" "}Mit je 90 % Sicherheit haben weitere Bilder dieser Art eine Sensitivität von mindestens { $least_sensitivity } und eine Spezifität von mindestens { $least_specificity }.
+       *[false] {""}
     }
 
 report-threshold-not-chosen = Es ist der voreingestellte Schwellenwert: { $reason }.
@@ -1120,7 +1128,7 @@ report-title-learning-curve = Lernkurve
 
 report-no-prediction-sets = Es gibt keine Vorhersagemengen. Eine Abdeckung von { $target } je Klasse braucht { $n_needed } Kalibrierungsbilder einer Klasse, die nicht zum Training verwendet wurden, und keine Klasse hat so viele.
 
-report-prediction-sets = Eine Vorhersagemenge nennt die plausiblen Klassen eines Bildes. Sie enthält immer die wahrscheinlichste Klasse. Ziel ist, dass bei { $target } der Bilder jeder Klasse die wahre Klasse in der Menge ist. Von { $n_images ->
+report-prediction-sets = Eine Vorhersagemenge nennt die plausiblen Klassen eines Bildes. Sie enthält immer die wahrscheinlichste Klasse. Ziel ist, dass bei { $target } der Bilder jeder Klasse die wahre Klasse in der Menge ist, im Mittel über Trainings; in einem einzelnen Training haben manche Klassen weniger. Von { $n_images ->
         [one] { $n_images } hier gemessenen Bild
        *[other] { $n_images } hier gemessenen Bildern
     } gilt das für { $coverage }. Eine Menge hat im Mittel { $mean_size } Klassen, und { $n_single ->

@@ -239,6 +239,14 @@ few-images-for-threshold = mit weniger als { $n } Validierungsbildern gewählt
 
 operating-point-replaced = { $reason }: { NUMBER($threshold, maximumFractionDigits: 3) } wird verwendet
 
+target-not-shown = mit { $n_images ->
+        [one] { $n_images } Bild
+       *[other] { $n_images } Bildern
+    } der { $aim ->
+        [sensitivity] positiven Klasse lässt sich mit 90 % Sicherheit höchstens eine Sensitivität
+       *[specificity] negativen Klasse lässt sich mit 90 % Sicherheit höchstens eine Spezifität
+    } von { NUMBER($bound, maximumFractionDigits: 2) } zeigen statt { NUMBER($target, maximumFractionDigits: 3) }; der Schwellenwert mit dieser Schranke wird verwendet
+
 doubtful-operating-points = Unzuverlässige Arbeitspunkte: { $names } ({ $reason }).
 
 ## Expected time

@@ -261,6 +261,8 @@ command-threshold = An image is predicted as “{ $label }” if its probability
 
 command-thresholds = On { $image_set } ({ $n_positive } of this class, { $n_negative } others), thresholds give:
 
+command-threshold-bounds = In parentheses: the value that further images like these reach, with 90% confidence.
+
 command-thresholds-shown = { $n_shown } of { $n_thresholds } thresholds are shown; --json lists all of them.
 
 command-map-checks = { $run }: heat maps checked on { $checked_on ->

@@ -707,7 +707,7 @@ key-positive-class =
 key-decide-by =
     .name = Decision rule
     .help = Thresholds are set on validation images. With them, rare classes are predicted more often and frequent classes less often.
-    .meaning = The decision rule. `highest`: the most probable class. `roc`: the class furthest above its own threshold; the thresholds have the best balance of sensitivity and specificity on validation images, so rare classes are predicted more often and frequent classes less often. For two classes, `sensitivity` and `specificity`: the threshold on validation images that reaches `target` for the positive class. For two classes, `threshold`: the given `threshold`.
+    .meaning = The decision rule. `highest`: the most probable class. `roc`: the class furthest above its own threshold; the thresholds have the best balance of sensitivity and specificity on validation images, so rare classes are predicted more often and frequent classes less often. For two classes, `sensitivity` and `specificity`: the threshold at which validation images show, with 90% confidence, that new images of the positive class (or of the other class) reach `target`. For two classes, `threshold`: the given `threshold`.
 
 key-decide-by-choice-highest = most probable class
     .phrase = The most probable class was predicted.
@@ -723,7 +723,7 @@ key-decide-by-choice-threshold = two classes: a given threshold of the positive 
 key-target =
     .name = Target sensitivity or specificity
     .help = Used only if the decision rule is a target sensitivity or specificity.
-    .meaning = The target if `decide_by` is `sensitivity` or `specificity`.
+    .meaning = The target if `decide_by` is `sensitivity` or `specificity`: the lower 90% confidence bound reaches it. If validation images are too few, the threshold has the highest bound, and a warning states it.
 
 key-threshold =
     .name = Threshold of the positive class

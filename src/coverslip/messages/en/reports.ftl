@@ -205,8 +205,8 @@ methods-target = An image was predicted as { $label } if its probability reached
         [true] each fold's validation images
        *[false] the validation images
     } has { $metric ->
-        [sensitivity] a sensitivity of { $target } or more and the highest specificity.
-       *[specificity] a specificity of { $target } or more and the highest sensitivity.
+        [sensitivity] a sensitivity whose lower 90% confidence bound is { $target } or more, or is highest, and the highest specificity.
+       *[specificity] a specificity whose lower 90% confidence bound is { $target } or more, or is highest, and the highest sensitivity.
     }
 
 methods-operating-points = Each class had an operating point: the threshold at which its one-vs-rest ROC curve on { $has_folds ->
@@ -217,7 +217,7 @@ methods-operating-points = Each class had an operating point: the threshold at w
        *[false] .
     } The class whose probability was largest in proportion to its threshold was predicted.
 
-methods-calibrated-held-out = The classifier was calibrated on held-out predictions of linear probes with the same shrinkage, each fitted on about nine tenths of all images.
+methods-calibrated-held-out = The classifier was calibrated on held-out predictions of linear probes with the same shrinkage, each fitted on all images except those of one group (or one image without groups).
 
 methods-calibrated-folds = The classifier was calibrated on the predictions of the folds' networks for their validation images.
 

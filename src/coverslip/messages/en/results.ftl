@@ -402,9 +402,14 @@ verdict-no-curves = There are no curves: each curve needs test images of the cla
 verdict-calibration = { $direction ->
         [right] The test does not show that the probabilities are wrong.
         [both] The probabilities are not well calibrated: some are too high, others too low.
+        [extreme] The probabilities are too extreme: high ones are too high, low ones too low.
+        [moderate] The probabilities are not extreme enough: high ones are too low, low ones too high.
         [high] The probabilities are too high: on average { $confidence }, but { $accuracy } of the predictions are correct.
        *[low] The probabilities are too low: on average { $confidence }, but { $accuracy } of the predictions are correct.
-    } The calibration error above chance is { $error }.
+    } The calibration error above chance is { $error }{ $has_line ->
+        [true] , the intercept is { $intercept } (0 is right) and the slope { $slope } (1 is right).
+       *[false] .
+    }
 
 verdict-calibration-unknown = It is not known whether the probabilities are right. The calibration error above chance is { $error }, without an interval: { $reason }.
 
@@ -865,6 +870,9 @@ report-used-threshold = An image is predicted as “{ $label }” if its probabi
 report-threshold-results = On { $image_set }, it has a sensitivity of { $sensitivity } and a specificity of { $specificity }{ $is_by_hand ->
         [true] ; the table has the values on the measured images.
        *[false] . On other images both can be lower, because the threshold was chosen on those images.
+    }{ $has_bounds ->
+        [true] {" "}With 90% confidence each, further images like these have a sensitivity of at least { $least_sensitivity } and a specificity of at least { $least_specificity }.
+       *[false] {""}
     }
 
 report-threshold-not-chosen = It is the default threshold: { $reason }.
@@ -1120,7 +1128,7 @@ report-title-learning-curve = Learning curve
 
 report-no-prediction-sets = There are no prediction sets. A coverage of { $target } per class needs { $n_needed } calibration images of a class that were not used for training, and no class has that many.
 
-report-prediction-sets = A prediction set lists the plausible classes of an image. It always contains the most probable class. The target is that { $target } of the images of each class have their true class in the set. Of { $n_images ->
+report-prediction-sets = A prediction set lists the plausible classes of an image. It always contains the most probable class. The target is that { $target } of the images of each class have their true class in the set, on average over trainings; in a single training, some classes have less. Of { $n_images ->
         [one] { $n_images } image
        *[other] { $n_images } images
     } measured here, { $coverage } do. A set has { $mean_size } classes on average, and { $n_single ->

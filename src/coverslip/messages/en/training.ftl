@@ -239,6 +239,14 @@ few-images-for-threshold = chosen on fewer than { $n } validation images
 
 operating-point-replaced = { $reason }: { NUMBER($threshold, maximumFractionDigits: 3) } is used
 
+target-not-shown = with { $n_images ->
+        [one] { $n_images } image
+       *[other] { $n_images } images
+    } of { $aim ->
+        [sensitivity] the positive class, a sensitivity
+       *[specificity] the negative class, a specificity
+    } of at most { NUMBER($bound, maximumFractionDigits: 2) } can be shown with 90% confidence, instead of { NUMBER($target, maximumFractionDigits: 3) }; the threshold with this bound is used
+
 doubtful-operating-points = Unreliable operating points: { $names } ({ $reason }).
 
 ## Expected time

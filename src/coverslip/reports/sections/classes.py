@@ -124,6 +124,9 @@ def _on_decision_images(point: OperatingPoint, run: ReportedRun) -> str:
         sensitivity=percent(point.sensitivity),
         specificity=percent(point.specificity),
         is_by_hand=run.recipe.decide_by == "threshold",
+        has_bounds=point.least_sensitivity is not None,
+        least_sensitivity="" if point.least_sensitivity is None else percent(point.least_sensitivity),
+        least_specificity="" if point.least_specificity is None else percent(point.least_specificity),
     )
 
 

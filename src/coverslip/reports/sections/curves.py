@@ -1,6 +1,6 @@
 """Report sections with curves: training and validation, learning curve, ROC, calibration."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -353,12 +353,12 @@ def _calibration_drawings(run: ReportedRun) -> list[Drawing]:
 def _error_words(error: Metric | None) -> str:
     if error is None or error.value is None:
         return ""
-    cell = estimate(error)
+    cell = estimate(error, digits=2)
     return f"{cell.value}{interval_after(cell.interval)}"
 
 
 def _calibration_verdict(run: ReportedRun) -> str:
-    """Return whether probabilities are right: if the interval of the error above chance is above 0, they are not."""
+    """Return whether probabilities are right, by error above chance, intercept and slope."""
     error, tested = run.metrics.metrics.get("ece_excess"), run.tested
     if error is None or error.value is None or tested is None:
         return text("verdict-no-calibration")
@@ -367,15 +367,44 @@ def _calibration_verdict(run: ReportedRun) -> str:
         return text("verdict-calibration-unknown", error=excess, reason=error.reason or "")
     confidence = float(tested.probability.max(axis=1).mean())
     accuracy = float((tested.probability.argmax(axis=1) == tested.label).mean())
-    gap = confidence - accuracy
-    direction = "right" if error.low <= 0 else "both" if abs(gap) < error.value / 2 else "high" if gap > 0 else "low"
+    intercept, slope = (run.metrics.metrics.get(f"calibration_{each}") for each in ("intercept", "slope"))
     return text(
         "verdict-calibration",
-        direction=direction,
+        direction=calibration_direction(run.metrics.metrics, confidence - accuracy, len(run.classes)),
         error=excess,
+        has_line=bool(_error_words(intercept) and _error_words(slope)),
+        intercept=_error_words(intercept),
+        slope=_error_words(slope),
         confidence=percent(confidence),
         accuracy=percent(accuracy),
     )
+
+
+def calibration_direction(metrics: Mapping[str, Metric], gap: float, n_classes: int) -> str:
+    """Return how probabilities are wrong; `right` if no interval shows it.
+
+    The interval of the error above chance is wide, so those of the intercept and the slope count too.
+
+    Args:
+        metrics: with intervals.
+        gap: mean probability of the predicted class minus accuracy.
+        n_classes: with two classes, the intercept is that of the second class, and shows no gap.
+    """
+    error, intercept, slope = (
+        metrics.get(name, Metric(value=None)) for name in ("ece_excess", "calibration_intercept", "calibration_slope")
+    )
+    has_error = error.low is not None and error.low > 0
+    if _excludes(intercept, 0) and n_classes > 2:
+        return "high" if (intercept.value or 0) < 0 else "low"
+    if has_error and abs(gap) >= (error.value or 0) / 2:
+        return "high" if gap > 0 else "low"
+    if _excludes(slope, 1):
+        return "extreme" if (slope.value or 0) < 1 else "moderate"
+    return "both" if has_error or _excludes(intercept, 0) else "right"
+
+
+def _excludes(metric: Metric, value: float) -> bool:
+    return metric.low is not None and metric.high is not None and not metric.low <= value <= metric.high
 
 
 CALIBRATION = Section(
