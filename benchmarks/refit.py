@@ -1,12 +1,12 @@
 """Gain of the delivered classifier, fitted on all images, over the tested one, on images outside training and test.
 
 For each dataset and seed, half of the groups are outside, and an instant classifier is trained on the other half.
-Differences are delivered minus tested. `uncertain` and `sets` are the share of uncertain predictions, and the share of
-prediction sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the
-trainings so far, whose number the record states. Without `--copies`, the recipe has no data augmentation, since copies
-take most of the time. With `--finetuned`, the network is fine-tuned, and its last layer is averaged with one that is
-fitted to training and validation images (tested), or to test images too (delivered). Images: COVERSLIP_DATA, default
-../shared/data.
+Differences are delivered minus tested. The mean probability of predictions minus their accuracy is below 0 if
+probabilities are too low. `uncertain` and `sets` are the share of uncertain predictions, and the share of prediction
+sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the trainings so far,
+whose number the record states. Without `--copies`, the recipe has no data augmentation, since copies take most of the
+time. With `--finetuned`, the network is fine-tuned, and its last layer is averaged with one that is fitted to training
+and validation images (tested), or to test images too (delivered). Images: COVERSLIP_DATA, default ../shared/data.
 
     python benchmarks/refit.py [--sets NAME…] [--seeds N] [--images N] [--side PX] [--copies | --finetuned]
 """
@@ -31,11 +31,11 @@ from finetuning import DATA, SETS, Images, rows_of, write_rows
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.pixels import DecodedPixels, PixelCache
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.datasets.splits.folding import inner_folds
+from coverslip.datasets.splits.folding import held_out_units
 from coverslip.datasets.splits.splitting import Split
 from coverslip.engines import embed
 from coverslip.errors import BadDataset, Stopped
-from coverslip.evaluation.calibration import apply_temperature, expected_calibration_error
+from coverslip.evaluation.calibration import apply_temperature, confidence_minus_accuracy, expected_calibration_error
 from coverslip.evaluation.table import score
 from coverslip.events import ignore
 from coverslip.experiments.split_data import SplitData
@@ -53,6 +53,7 @@ from coverslip.training.heads import refit_head
 RECORD = Record("Delivered classifier", ["src/coverslip/training", "src/coverslip/experiments/one_split.py"])
 FIVE_SETS = ("pap_herlev", "micronuclei", "blood_pbc", "nuclei_mitocheck", "chromosomes_qband")
 METRICS = ("macro-F1", "log loss", "calibration error")
+CONFIDENCE = "probability minus accuracy"  # mean over images
 RATES = ("uncertain", "sets")
 INSTANT = {"stage": "instant"}
 FINETUNED = {"stage_selection": "finetune", "refit_head": False, "epochs": 16}  # last layers are refitted here
@@ -73,7 +74,7 @@ def main() -> None:
     parser.add_argument("--finetuned", action="store_true", help="the last layer of fine-tuned networks")
     RECORD.add_option(parser)
     options = parser.parse_args()
-    columns = [f"{name}: tested | delivered" for name in (*METRICS, *RATES)]
+    columns = [f"{name}: tested | delivered" for name in (*METRICS, CONFIDENCE, *RATES)]
     last = "weights of the refitted layers" if options.finetuned else "s of refit"
     print(f"| dataset | seed | images | outside | {' | '.join(columns)} | s of training | {last} |")
     print("|---|---|---|---|" + "---|" * (2 * len(columns) + 2), flush=True)
@@ -92,6 +93,11 @@ def main() -> None:
         print(f"\n{metric}: {spread(values)}; {by_set}")
         n, note = f"{len(values)} trainings", f"±SE: {spread(values)}; {by_set}"
         RECORD.add("Change on images of other groups", round(statistics.mean(values), 3), of=metric, n=n, note=note)
+    confidences = [row[-1] for rows in changes.values() for row in rows]
+    by_set = ", ".join(f"{name} {spread([row[-1] for row in rows])}" for name, rows in changes.items())
+    print(f"\n{CONFIDENCE}, delivered: {spread(confidences)}; {by_set}")
+    of = "mean probability minus accuracy"
+    RECORD.add("Delivered classifier", round(statistics.mean(confidences), 3), of=of, note=f"±SE: {by_set}")
     RECORD.write(kind)
 
 
@@ -146,7 +152,7 @@ def draw(images: Images, n: int, seed: int, folder: Path) -> Outside:
 
 
 def one_row(name: str, n: int, seed: int, settings: Mapping[str, Any]) -> tuple[float, ...]:
-    """Train, print a row, and return the changes of the metrics."""
+    """Train, print a row, and return the changes of the metrics, then the delivered one's confidence gap."""
     recipe = Recipe.model_validate({"split": {"folds": 0}, "group": SETS[name].group, **settings})
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw(SETS[name], n, seed, Path(folder))
@@ -171,7 +177,8 @@ def one_row(name: str, n: int, seed: int, settings: Mapping[str, Any]) -> tuple[
             f"| {name} | {seed} | {len(run.split)} | {len(label)} | {pairs} | {training.seconds:.0f} | {last} |",
             flush=True,
         )
-    return tuple(after - before for before, after in zip(*columns, strict=True))[: len(METRICS)]
+    changes = tuple(after - before for before, after in zip(*columns, strict=True))[: len(METRICS)]
+    return (*changes, columns[1][len(METRICS)])
 
 
 def refitted(run: Run, features: npt.NDArray[np.float32]) -> tuple[list[Floats], Calibration, list[float]]:
@@ -190,7 +197,9 @@ def refitted(run: Run, features: npt.NDArray[np.float32]) -> tuple[list[Floats],
     for held_out in (split_data.val, np.concatenate([split_data.val, split_data.test])):
         classifier, label = load_classifier(run, "cpu"), split_data.label[held_out]
         preprocessing = classifier.card.preprocessing
-        fold_index = inner_folds(data, split_data.scan, held_out.tolist(), seed=recipe.seed)
+        fold_index = held_out_units(
+            data, split_data.scan, held_out.tolist(), [*split_data.train.tolist(), *held_out.tolist()]
+        )
         with PixelCache(data, split_data.scan, (), preprocessing) as pixels:
             images = replace(split_data.training_images(pixels, recipe), val=held_out, val_label=label)
             task = TrainingTask(
@@ -210,7 +219,9 @@ def measured(probability: Floats, label: Ints, thresholds: ClassifierCard | Cali
     is_in_set = probability[np.arange(len(label)), label] >= floors[label]
     is_uncertain = probability.max(axis=1) < thresholds.uncertain_below
     error = expected_calibration_error(probability, label)
-    return (scores["macro_f1"], scores["log_loss"], error, float(is_uncertain.mean()), float(is_in_set.mean()))
+    confidence = float(confidence_minus_accuracy(probability, label).mean())
+    shares = float(is_uncertain.mean()), float(is_in_set.mean())
+    return (scores["macro_f1"], scores["log_loss"], error, confidence, *shares)
 
 
 if __name__ == "__main__":
