@@ -19,7 +19,7 @@ from coverslip.datasets.names import some
 from coverslip.datasets.pixels import PixelCache
 from coverslip.datasets.quality.related_images import connected_components
 from coverslip.datasets.quality.scanning import Scan
-from coverslip.datasets.splits.folding import held_out_units
+from coverslip.datasets.splits.folding import held_out_units, inner_folds
 from coverslip.datasets.splits.splitting import (
     Split,
     check_no_class_is_empty,
