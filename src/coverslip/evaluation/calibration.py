@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 COLDEST, HOTTEST = 0.01, 10_000.0
-_ERRORS_FOR_HALF = 10  # errors with which both temperatures count equally
+_ERRORS_FOR_HALF = 30  # errors with which both temperatures count equally
 _STEPS, _ENOUGH, _TOO_STEEP = 60, 1e-10, 50.0  # of Newton's method
 
 
