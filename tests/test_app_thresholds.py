@@ -97,7 +97,8 @@ def test_a_threshold_is_chosen_by_a_target_and_numbers_follow(tmp_path: Path) ->
         assert [each["sensitivity"] for each in in_use] == [pytest.approx(n_found / sum(is_positive))]
         spared = sum(not (called or positive) for called, positive in zip(is_called, is_positive, strict=True))
         assert in_use[0]["specificity"] == pytest.approx(spared / (len(is_positive) - sum(is_positive)))
-        target = {"decide_by": "sensitivity", "target": choice["sensitivity"]}
+        assert all(0 <= each["least_sensitivity"] < each["sensitivity"] for each in before["choices"])
+        target = {"decide_by": "sensitivity", "target": choice["least_sensitivity"]}
         after = client.put(f"{API}/runs/{run}/decision", json=target)
         assert after.status_code == 200, after.text
         assert after.json()["threshold"] == pytest.approx(choice["threshold"])

@@ -124,7 +124,8 @@ def test_a_decision_changed_later_is_that_of_a_training_with_it(
     thresholds = thresholds_of(decided)
     assert thresholds is not None
     assert (thresholds.positive, thresholds.negative) == ("small", "not small")
-    reached = [each for each in thresholds.choices if each.sensitivity >= 0.8 - 1e-9]
+    highest = max(each.least_sensitivity for each in thresholds.choices)
+    reached = [each for each in thresholds.choices if each.least_sensitivity >= min(0.8, highest) - 1e-9]
     assert reached[0].threshold == pytest.approx(thresholds.threshold)
     assert main(["decide", str(run.folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["thresholds"]["positive"] == "small"
