@@ -92,7 +92,7 @@ def test_the_probe_of_whole_images_finds_what_few_of_many_features_show() -> Non
     label = np.arange(80) % 4
     hidden = generator.normal(size=(80, 20)) + 3 * np.eye(4, 20)[label]
     features = hidden @ generator.normal(size=(20, 600)) + 3 * generator.normal(size=(80, 600))
-    faint = np.eye(4)[label] + generator.normal(0, 1.4, size=(80, 4))
+    faint = np.eye(4)[label] + generator.normal(0, 1.3, size=(80, 4))
     signal = signal_of(features.astype(np.float32), {"background": faint.astype(np.float32)}, label, np.arange(80))
     assert signal is not None
     assert signal.whole.balanced_accuracy > 0.8
