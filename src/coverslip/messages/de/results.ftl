@@ -251,7 +251,7 @@ verdict-next = Nächster Schritt: { $action ->
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
         [label-more] Labeln Sie mehr Bilder dieser Klassen (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Klassen & Gruppen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
-        [test-more] Testen Sie ihn mit mehr gelabelten Bildern (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA) oder durch Kreuzvalidierung (coverslip train --set split.folds=5).
+        [test-more] Testen Sie ihn mit mehr gelabelten Bildern (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA). Nach einer einzelnen Aufteilung testet auch eine Kreuzvalidierung mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
         [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }

@@ -251,7 +251,7 @@ verdict-next = Next: { $action ->
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
         [label-more] Label more images of these classes (coverslip suggest DATA --run RUN), and train again.
         [name-groups] Name the patients or slides (tab “Classes & groups” of the dataset, or coverslip train --group COLUMN), and train again.
-        [test-more] Test it on more labeled images (tab “External test sets”, or coverslip evaluate RUN DATA), or by cross-validation (coverslip train --set split.folds=5).
+        [test-more] Test it on more labeled images (tab “External test sets”, or coverslip evaluate RUN DATA). After a single split, cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
         [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
