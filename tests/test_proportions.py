@@ -280,6 +280,31 @@ def test_samples_and_conditions_of_real_predictions(trained: cs.Run, predictions
     assert all(each.p_holm is None or each.p is None or each.p_holm >= each.p for each in summary.comparisons)
 
 
+def test_nine_samples_fit_on_a_screen(
+    trained: cs.Run, predictions: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, table = predictions
+    monkeypatch.setenv("COLUMNS", "160")
+    options = [
+        "--by",
+        "well",
+        "--condition",
+        "dose",
+        "--table",
+        str(table),
+        "--control",
+        "0",
+        "--run",
+        str(trained.folder),
+    ]
+    capsys.readouterr()
+    assert main(["summarise", str(file), *options]) == 0
+    printed = capsys.readouterr()
+    lines = f"{printed.out}{printed.err}".splitlines()
+    assert len(lines) <= 30
+    assert len(" ".join(lines).split()) < 400
+
+
 def test_a_table_for_other_programs_replaces_no_other_file(
     predictions: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

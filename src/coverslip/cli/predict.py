@@ -200,7 +200,7 @@ def _show_shares(shares: "dict[str, Metric]", assumed: dict[str, float]) -> None
             results_console().print(text("command-no-proportions", reason=reason), soft_wrap=True)
         return
     table = table_of(
-        *column_titles("column-class", "column-assumed", "column-estimated-proportion", "column-range-of-proportion")
+        *column_titles("column-class", "column-assumed", "column-estimated-proportion", "column-interval-of-proportion")
     )
     for name in sorted(estimated_shares, key=lambda name: -(estimated_shares[name].value or 0))[:_MOST_CLASSES]:
         share = estimated_shares[name]

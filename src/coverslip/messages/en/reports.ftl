@@ -306,8 +306,6 @@ column-preset = preset
 
 column-publication = publication
 
-column-range-of-proportion = 95% range (sampling error only)
-
 column-readable-images = readable images
 
 column-rank = rank
