@@ -190,7 +190,7 @@ def test_each_threshold_says_below_which_probability_predictions_would_be_uncert
     assert thresholds is not None
     assert thresholds.uncertain_below == json_of(run.classifier_folder / "classifier.json")["uncertain_below"]
     for choice in (thresholds.choices[0], thresholds.choices[-1]):
-        decided = cs.decide(run.folder, "sensitivity", target=choice.sensitivity)
+        decided = cs.decide(run.folder, "sensitivity", target=choice.least_sensitivity)
         assert decided.card is not None
         assert decided.card.uncertain_below == pytest.approx(choice.uncertain_below)
 
