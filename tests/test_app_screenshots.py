@@ -28,7 +28,7 @@ PAGES = {  # address, and what is there once the page is whole
     "start": ("/", "text=Recent trainings"),
     "dataset": ("/datasets/{dataset}", "text=Images per class"),
     "images": ("/datasets/{dataset}?tab=images", "[role=gridcell] >> nth=20"),
-    "train": ("/train?dataset={dataset}", "input[name=preset]:checked"),
+    "train": ("/train?dataset={dataset}", "form:has(input[name=preset]:checked) .bars"),
     "live-training": ("/runs/{running}", "text=First results"),
     "summary": ("/runs/{fine-tuned}", "main img >> nth=3"),
     "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),
