@@ -171,7 +171,7 @@ def test_a_threshold_set_by_hand_is_not_said_to_be_a_target(
     now = read_run(run.folder)
     assert "limit-decision-after-test" in {reason.code for reason in verdict_of_run(now).reasons}
     assert "before testing" not in words_below_headline(now)
-    (intercept,) = (each for each in metrics(now) if each.name == "calibration_intercept")
+    (intercept,) = (each for each in metrics(now.metrics) if each.name == "calibration_intercept")
     assert now.classes[1] in intercept.meaning
     assert decision_images(now.calibration.calibrated_on) in threshold_words(now).partition("set by hand.")[2]
     probability = [float(row["p:small"]) for row in rows_of(run.predictions_file)]

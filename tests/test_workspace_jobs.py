@@ -403,7 +403,7 @@ def test_labels_of_overwritten_images_are_not_dropped_while_a_job_waits_with_the
     with refusing(Conflict, "dataset-in-use"):
         resolve_overwritten(workspace, cells, labeled, is_kept=False)
     control.remove_job(workspace, run_id)
-    assert resolve_overwritten(workspace, cells, labeled, is_kept=False).n_missing == 1
+    assert resolve_overwritten(workspace, cells, labeled, is_kept=False)[1] == 1
 
 
 def test_a_request_to_finish_holds_until_the_training_is_resumed_without_it(workspace: Workspace, cells: str) -> None:

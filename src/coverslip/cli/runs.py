@@ -210,10 +210,11 @@ def decide(
             is_percent = share <= 100
             raise usage_error("usage-share", option=f"--{name}", is_percent=is_percent, share=f"{share / 100:g}")
     from coverslip import pipeline
-    from coverslip.cli._show import notes_console, print_json, results_console, show_result
+    from coverslip.cli._show import notes_console, print_json, results_console, show_result, show_sections
     from coverslip.cli.progress import shown_progress
     from coverslip.experiments.rethreshold import thresholds_of
     from coverslip.reports.reported import read_run
+    from coverslip.reports.sections.classes import TWO_CLASSES
     from coverslip.reports.sections.results import uncertain_words
     from coverslip.reports.verdict import verdict_as_json, verdict_of_run
     from coverslip.runs.folder import open_run
@@ -239,6 +240,8 @@ def decide(
         return
     stdout = results_console()
     show_result(stdout, reported_run)
+    if TWO_CLASSES.applies(reported_run):
+        show_sections(stdout, [TWO_CLASSES.content(reported_run)], has_folded=False)
     if not uncertain_words(reported_run):
         stdout.print(text("command-none-uncertain"), soft_wrap=True)
 
