@@ -84,7 +84,13 @@ def test_an_export_is_a_job_whose_verified_files_are_one_zip_for_other_programs(
         archive.extractall(tmp_path)
     (folder,) = tmp_path.iterdir()
     assert folder.name.endswith("-onnx")
-    assert sorted(file.name for file in folder.iterdir()) == ["classify.py", "model.onnx", "verification.json"]
+    of_test = ["test.json", "test_image.png", "test_pixels.bin"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "classify.py",
+        "model.onnx",
+        *of_test,
+        "verification.json",
+    ]
     assert sum(file.stat().st_size for file in folder.iterdir()) == done["size_bytes"]
     files = sorted(map(str, lab.images.rglob("*.png")))[::7]
     script = [sys.executable, "-I", "classify.py", "model.onnx", *files]

@@ -55,7 +55,7 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
         digits = 2 if value["high"] - value["low"] > 0.3 else 3
         shown, low, high = (f"{value[name]:.{digits}f}" for name in ("value", "low", "high"))
         assert row.get_by_role("cell", name=shown, exact=True).count() == 1
-        assert row.get_by_role("cell", name=f"{low} to {high}", exact=True).count() == 1
+        assert row.get_by_role("cell", name=f"95% CI {low} to {high}", exact=True).count() == 1
     per_class = page.get_by_role("region", name="Metrics per class")
     for name, of_class in metrics["per_class"].items():
         row = per_class.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name))

@@ -182,7 +182,7 @@ def test_what_was_reported(run: Run, events: list[Event]) -> None:
     ended = [event for event in events if isinstance(event, FoldEnded)]
     assert [event.fold for event in ended] == [1, 2, 3, 4, 5]
     (note,) = [event for event in events if isinstance(event, Noted) and event.code == "folds"]
-    assert note.parameters == {"n_units": 7, "unit": "group", "n_folds": 5}
+    assert note.parameters == {"n_units": 7, "unit": "group", "n_folds": 5, "n_tested": 1}
     assert note.remedies == (Set("split.folds", 0),)
     assert run.recipe.split.folds == 5  # resolved
     lines = [json.loads(line) for line in (run.folder / "events.jsonl").read_text().splitlines()]
