@@ -29,6 +29,7 @@ from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadDataset, BadRecipe
 from coverslip.events import Event, Noted, ignore
 from coverslip.experiments.leakage_audit import _sources
+from coverslip.images.composites import channel_colors, first_visible
 from coverslip.images.decoding import read_pixels
 from coverslip.images.preprocessing import Preprocessing, channel_order, normalized_names, pixel_hash
 from coverslip.images.reader import ReadPlan
@@ -531,3 +532,9 @@ def test_the_border_of_images_is_compared_by_the_names_of_channels(tmp_path: Pat
     for source in ("border", "background"):
         first, second = sources[source].reshape(2, 12, -1)
         np.testing.assert_array_equal(first, second)
+
+
+def test_channels_whose_names_are_letters_or_numbers_have_the_colors_and_the_order_that_these_mean() -> None:
+    assert channel_colors(["R", "G", "B"]) == ["ff0000", "00ff00", "0000ff"]
+    assert channel_colors(["b", "r", "g"]) == ["0000ff", "ff0000", "00ff00"]
+    assert first_visible([f"C{k}" for k in range(1, 12)]) == tuple(range(7))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coverslip.images.preprocessing import normalized_names
+from coverslip.images.preprocessing import are_numbers, normalized_names
 from coverslip.images.reader import Array
 
 _MOST_VISIBLE = 7  # channels that are shown at first, as in a composite of Fiji
@@ -16,9 +16,9 @@ _NAMED_COLORS = (
     (re.compile(r"^gr[ae]ys?$", re.I), "ffffff"),
     (re.compile(r"^cyan$", re.I), "00ffff"),
     (re.compile(r"^yellow$", re.I), "ffff00"),
-    (re.compile(r"^blue$|dapi|hoechst|405|bfp|cfp", re.I), "0000ff"),
-    (re.compile(r"^green$|fitc|gfp|488|yfp|cy2|fluo-?4", re.I), "00ff00"),
-    (re.compile(r"^red$|tritc|rfp|cherry|texas|tomato|rhod|cy3|5[56]\d|594", re.I), "ff0000"),
+    (re.compile(r"^b(?:lue)?$|dapi|hoechst|405|bfp|cfp", re.I), "0000ff"),
+    (re.compile(r"^g(?:reen)?$|fitc|gfp|488|yfp|cy2|fluo-?4", re.I), "00ff00"),
+    (re.compile(r"^r(?:ed)?$|tritc|rfp|cherry|texas|tomato|rhod|cy3|5[56]\d|594", re.I), "ff0000"),
     (re.compile(r"^magenta$|cy5|6[34]\d|far.?red", re.I), "ff00ff"),
     (re.compile(r"\bmono\b|bright|\bbf\b|\bdic\b|phase|\btl\b|trans|\btd\b", re.I), "ffffff"),
 )
@@ -26,7 +26,8 @@ _NAMED_COLORS = (
 
 def by_name(names: Sequence[str]) -> list[int]:
     """Return the numbers of channels in the order of their names, so that files of any order are shown alike."""
-    return sorted(range(len(names)), key=normalized_names(names).__getitem__)
+    plain = normalized_names(names)
+    return list(range(len(names))) if are_numbers(plain) else sorted(range(len(names)), key=plain.__getitem__)
 
 
 def first_visible(names: Sequence[str]) -> tuple[int, ...]:

@@ -251,7 +251,7 @@ def cautions_of(samples: Sequence[SampleProportions]) -> Iterator[str]:
 
 def _pooled(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> Iterator[str]:
     """Yield a caution if several samples have images of the same plates or folders, as wells of equal names have."""
-    has_plates = any(row.plate for row in rows)
+    has_plates = all(row.plate for row in rows)
     origins: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         folder = folder_of(row.prediction.path)
@@ -435,9 +435,8 @@ def _identity(row: Prediction, file: Path) -> Hashable:
 
 @cache
 def _is_plate(column: str) -> bool:
-    return (
-        re.fullmatch(r"(?:.*[_ ])?(?:plate(?:[_ ]?(?:id|name|barcode|number))?|barcode)", column.casefold()) is not None
-    )
+    name = re.compile(r"(?:.*[_ ])?plate(?:[_ ]?(?:id|name|barcode|number))?|barcode")
+    return name.fullmatch(column.casefold()) is not None
 
 
 def _plate_of(cells: Mapping[str, str]) -> str | None:

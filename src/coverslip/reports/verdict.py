@@ -165,12 +165,9 @@ def verdict_of_classifier(path: Path) -> Verdict | None:
 def evidence_of(run: ReportedRun) -> Evidence:
     """Return the reasons that a run gives besides its metrics, with which its classifier is exported."""
     rules = [rule for rule in RULES_OF_RUNS if rule.severity != "note"]
-    reasons = [
-        StoredReason(code=rule.code, severity=rule.severity, parameters=_without_file_names(parameters))
-        for rule in rules
-        for parameters in rule.parameters(run)
-    ]
-    verdict = verdict_of_run(run, has_notes=False)
+    applied = [(rule, _without_file_names(parameters)) for rule in rules for parameters in rule.parameters(run)]
+    verdict = verdict_of(run.metrics, [rule.reason(parameters) for rule, parameters in applied])
+    reasons = (StoredReason(code=rule.code, severity=rule.severity, parameters=each) for rule, each in applied)
     return Evidence(use=verdict.use, headline=verdict.headline, reasons=tuple(reasons))
 
 

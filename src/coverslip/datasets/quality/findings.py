@@ -296,7 +296,7 @@ def other_channels(dataset: Dataset, scan: Scan) -> Iterator[FindingCase]:
             names = () if are_numbers(normalized_names(fact.channel_names)) else in_orders(fact.channel_names, orders)
             if names or (has_mixed_orders and fact.n_channels > 1):
                 of_names[names].append(record)
-    usual, *others = sorted(of_names, key=lambda names: (-len(of_names[names]), names)) or [()]
+    usual, *others = sorted(of_names, key=lambda names: (not names, -len(of_names[names]), names)) or [()]
     if others and orders:
         images = [record for names in others for record in of_names[names]]
         listed = (one_line(", ".join(names), 80) for names in (usual, *others) if names)

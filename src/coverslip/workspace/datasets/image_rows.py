@@ -269,7 +269,11 @@ def restore_overwritten(connection: Connection, dataset_id: str, row_ids: Collec
 
     Returns:
         The row_ids of the restored images.
+
+    Raises:
+        Conflict: a job waits for the dataset or reads it: its table may state the labels of the new content.
     """
+    refuse_in_use(connection, dataset_id)
     is_missing = images.c.row_id.in_(among_integers(row_ids)) & (images.c.missing_from == dataset_id)
     missing = {_pixels(row.path, row.plan): row for row in connection.execute(select(images).where(is_missing))}
     is_of_path = images.c.path.in_(select(images.c.path).where(is_missing)) & (images.c.dataset_id == dataset_id)
