@@ -23,6 +23,7 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
     page.get_by_role("button", name="Draw images").click()
 
     page.get_by_role("img", name="Image 1 of 4").wait_for()
+    page.locator("[data-mark='1']").wait_for()  # before, keys have no meaning
     rows = [image["row_id"] for image in stock.app.get(address)["images"]]
     predicted = {row["row_id"]: row for row in stock.app.get(f"lists/{stock.prediction}/rows")["items"]}
     shown = page.locator("main").inner_text()
@@ -35,6 +36,7 @@ def test_images_are_labeled_by_keys_and_the_work_continues_later(page: "Page", s
 
     page.reload()  # the next day
     page.get_by_role("img", name="Image 3 of 4").wait_for()
+    page.locator("[data-mark='1']").wait_for()
     first, second = stock.app.get(address)["images"][:2]
     assert first["label"] == stock.app.get(address)["classes"][0]
     assert second["excluded"] == "unusable"
@@ -70,6 +72,7 @@ def test_an_answer_that_is_being_saved_stays_while_other_people_work(page: "Page
     page.route("**/draw/rows/**", hold)
     open_page(page, f"/predictions/{stock.prediction}/spot-check")
     page.get_by_role("img", name="Image 1 of 4").wait_for()
+    page.locator("[data-mark='1']").wait_for()  # before, keys have no meaning
     page.keyboard.press("1")
     page.get_by_role("img", name="Image 2 of 4").wait_for()
     assert len(held) == 1
