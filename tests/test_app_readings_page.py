@@ -33,6 +33,7 @@ def test_images_are_read_again_compared_and_decided(page: "Page", app_server: Ru
         page.get_by_role("img", name=f"Image {k} of 9").evaluate("picture => picture.decode()")
         if k == 8:
             page.route(saves, hold, times=1)
+        page.locator("[data-mark='1']").wait_for()
         page.keyboard.press("1")
     page.get_by_role("textbox", name="Reader").fill("Ann")
     page.get_by_role("button", name="Save name").click()
