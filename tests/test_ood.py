@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from refusing import refusing
 from scipy.stats import betabinom
 
 import coverslip as cs
@@ -115,14 +116,17 @@ def test_a_single_file_and_a_table_keep_what_is_unfamiliar(trained: Run, cells: 
     )
 
 
-def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run) -> None:
+def test_statistics_that_do_not_fit_the_network_are_refused(own_run: Run, cells: Path) -> None:
     card = json.loads((own_run.classifier_folder / "classifier.json").read_text())
     assert card["ood"]["calibrated_on"] == "held-out training images"
     file = own_run.classifier_folder / "ood.safetensors"
     file.write_bytes((own_run.classifier_folder / "weights.safetensors").read_bytes())
-    with pytest.raises(BadClassifier) as refused:
+    with refusing(BadClassifier, "classifier-file-damaged"):
         cs.load_classifier(own_run.folder)
-    assert refused.value.code == "classifier-file-damaged"
+    card["sha256"][file.name] = card["sha256"]["weights.safetensors"]  # a file that was made so
+    (own_run.classifier_folder / "classifier.json").write_text(json.dumps(card))
+    with refusing(BadClassifier, "weights-statistics-mismatch"):
+        cs.load_classifier(own_run.folder).predict(sorted(cells.rglob("*.png"))[:1])
 
 
 def test_the_report_shows_how_many_test_images_are_unfamiliar(trained: Run) -> None:

@@ -23,9 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 _N_DRAWS, _N_DRAWS_OF_MANY = 10_000, 1_000  # for two classes and for more
 _N_DRAWS_OF_SIGN = 200  # whether classes are distinguished, which each page of results asks
-MOST_BY_CHANCE = (
-    0.2  # share of draws in which the classifier does not distinguish the classes, above which it is unused
-)
+MOST_BY_CHANCE = 0.2  # of these draws do not distinguish the classes; with more, nothing is corrected
 _FEWEST_KNOWN = 0.5  # share of draws that distinguish more than two classes in a sample, for an interval
 _MOST_STEPS, _CLOSE_ENOUGH, _START = 200, 1e-5, 1e-3  # of expectation maximization: steps, change, smallest start
 Z = 1.959964  # of 95 %

@@ -167,7 +167,8 @@ def write_training_hashes(split_data: SplitData, recipe: Recipe, run: Run) -> No
     """Write the pixel hashes of the images that are trained on, that choices are made by, or of the test set."""
     chosen_by = np.union1d(split_data.val, split_data.selecting(recipe))
     train, val, test = (
-        split_data.pixel_hashes(each.tolist()) for each in (split_data.train, chosen_by, split_data.test)
+        [facts.pixel_hash for facts in split_data.scan.readable(each.tolist())]
+        for each in (split_data.train, chosen_by, split_data.test)
     )
     training_hash_record(recipe, common_plan(split_data.data), train, val, test).write(run.training_hashes_file)
 

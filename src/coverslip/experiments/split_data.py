@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.pixels import DecodedPixels, PixelCache, PixelKeys, fits_cache
-from coverslip.datasets.quality.scanning import PixelHashes, Scan
+from coverslip.datasets.quality.scanning import Scan
 from coverslip.datasets.splits.folding import Folds, cap_training, held_out_units, inner_folds
 from coverslip.datasets.splits.splitting import Split, trained_classes
 from coverslip.events import Noted, ValidationImagesChosen
@@ -46,10 +46,6 @@ class SplitData:
     def train_facts(self) -> Sequence[PixelFacts]:
         """Format facts of each training image."""
         return self.scan.readable(self.train.tolist())
-
-    def pixel_hashes(self, positions: Sequence[int]) -> Sequence[str]:
-        """Return the pixel hashes of the images at these positions."""
-        return PixelHashes(self.scan.readable(positions))
 
     def pixel_keys(self, preprocessing: Preprocessing) -> Callable[[Sequence[int]], PixelKeys]:
         """Return a function from positions of images to hashes by which their pixels and features are stored."""

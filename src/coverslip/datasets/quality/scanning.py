@@ -338,27 +338,6 @@ class ReadableFacts(Sequence[PixelFacts]):
         return facts
 
 
-@dataclass(frozen=True, slots=True)
-class PixelHashes(Sequence[str]):
-    """Hashes of the pixels of some images, which take no memory."""
-
-    facts: ReadableFacts
-
-    def __len__(self) -> int:
-        return len(self.facts)
-
-    @overload
-    def __getitem__(self, k: int) -> str: ...
-
-    @overload
-    def __getitem__(self, k: slice) -> list[str]: ...
-
-    def __getitem__(self, k: int | slice) -> str | list[str]:
-        if isinstance(k, slice):
-            return [facts.pixel_hash for facts in self.facts[k]]
-        return self.facts[k].pixel_hash
-
-
 @dataclass(frozen=True)
 class Scan:
     """Facts about each image, in the order of the dataset's records."""
