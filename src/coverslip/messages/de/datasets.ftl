@@ -230,7 +230,7 @@ rows-too-long = { $n_rows ->
         [one] { $n_rows } Zeile der Tabelle hat mehr Zellen, als die Kopfzeile Spalten hat (Zeile { NUMBER($line, useGrouping: 0) })
        *[other] { $n_rows } Zeilen der Tabelle haben mehr Zellen, als die Kopfzeile Spalten hat (die erste ist Zeile { NUMBER($line, useGrouping: 0) })
     }
-    .do = Setzen Sie eine Zelle, die das Trennzeichen enthält, in Anführungszeichen.
+    .do = Setzen Sie eine Zelle, die das Trennzeichen enthält, in Anführungszeichen. Wenn Kommas die Zellen trennen, schreiben Sie Zahlen mit Dezimalpunkt.
 
 no-header = Die Tabelle „{ $table }“ hat keine Zeile mit Spaltennamen. Ihre Spalten heißen column 1, column 2, ...
 
@@ -241,7 +241,7 @@ empty-table = Die Tabelle ist leer
     .do = Fügen Sie eine Zeile mit den Namen der Spalten und für jedes Bild eine Zeile hinzu.
 
 invalid-table-line = Die Tabelle kann ab Zeile { NUMBER($line, useGrouping: 0) } nicht gelesen werden: { $reason }
-    .do = Korrigieren Sie diese Zeile. Schreiben Sie ein Anführungszeichen innerhalb einer Zelle in Anführungszeichen doppelt.
+    .do = Korrigieren Sie diese Zeile. Setzen Sie eine Zelle, die ein Anführungszeichen enthält, in Anführungszeichen, und schreiben Sie das enthaltene Zeichen doppelt.
 
 unquoted-quotation-mark = ein Anführungszeichen steht in einer Zelle ohne umschließende Anführungszeichen
 
@@ -323,7 +323,7 @@ points-without-crop-size = Die Tabelle gibt Punkte ({ $names }) ohne Ausschnittg
     }
 
 positions-in-micrometers = Die Spalten { $x } und { $y } geben Positionen in Mikrometern statt in Pixeln an
-    .do = Exportieren Sie die Positionen in Pixeln, oder teilen Sie diese Spalten durch die Pixelgröße.
+    .do = Exportieren Sie die Positionen in Pixeln, oder teilen Sie sie durch die Pixelgröße, und nennen Sie ihre Spalten x und y.
 
 ## Rows of tables
 
@@ -912,7 +912,7 @@ readings-without-group = Die Tabelle hat keine Spalte „{ $column }“
     .do = Nennen Sie die Spalte mit der Gruppe jedes Bildes.
 
 readings-without-image = Zeile { $line } nennt kein Bild
-    .do = Füllen Sie die Spalte image_id oder path in allen Tabellen aus oder in keiner.
+    .do = Füllen Sie die Spalte image_id aller Zeilen und Tabellen aus, oder die Spalte path aller.
 
 readings-of-one-image = { $reader } hat zwei verschiedene Labels für { $image }
     .do = Behalten Sie eines davon, oder nennen Sie in der Spalte author, von wem jedes stammt.

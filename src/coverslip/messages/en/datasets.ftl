@@ -230,7 +230,7 @@ rows-too-long = { $n_rows ->
         [one] { $n_rows } row of the table has more cells than the header has columns (line { NUMBER($line, useGrouping: 0) })
        *[other] { $n_rows } rows of the table have more cells than the header has columns (the first is line { NUMBER($line, useGrouping: 0) })
     }
-    .do = Put a cell that contains the separator in quotation marks.
+    .do = Put a cell that contains the separator in quotation marks. If commas separate cells, write numbers with decimal points.
 
 no-header = The table '{ $table }' has no line of column names. Its columns are named column 1, column 2, ...
 
@@ -241,7 +241,7 @@ empty-table = The table is empty
     .do = Add a line with the names of the columns, and one row per image.
 
 invalid-table-line = The table cannot be read from line { NUMBER($line, useGrouping: 0) } on: { $reason }
-    .do = Correct that line. Within a quoted cell, write a quotation mark twice.
+    .do = Correct that line. Put a cell that contains a quotation mark in quotation marks, and write the mark in it twice.
 
 unquoted-quotation-mark = a quotation mark is in a cell that is not quoted
 
@@ -323,7 +323,7 @@ points-without-crop-size = The table gives points ({ $names }) without a crop si
     }
 
 positions-in-micrometers = The columns { $x } and { $y } give positions in micrometers, not in pixels
-    .do = Export positions in pixels, or divide these columns by the pixel size.
+    .do = Export positions in pixels, or divide them by the pixel size, and name their columns x and y.
 
 ## Rows of tables
 
@@ -912,7 +912,7 @@ readings-without-group = The table has no column '{ $column }'
     .do = Name the column that has the group of each image.
 
 readings-without-image = Line { $line } names no image
-    .do = Fill in the column image_id or path in all tables, or in none.
+    .do = Fill in the column image_id of all rows and tables, or the column path of all of them.
 
 readings-of-one-image = { $reader } has two different labels for { $image }
     .do = Keep one of them, or name the reader of each in the column author.
