@@ -37,7 +37,7 @@ from coverslip.evaluation.table import METRICS
 from coverslip.messages import in_language
 from coverslip.reports.reported import read_evaluation
 from coverslip.reports.sections import SECTIONS
-from coverslip.reports.sections.results import against_own_test
+from coverslip.reports.verdict import against_own_test, lead, verdict_of_run
 from coverslip.workspace.store.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -170,6 +170,7 @@ def test_the_comparison_with_the_own_test_set_follows_its_numbers(lab: Lab, othe
     file.write_text(json.dumps(numbers), encoding="utf-8")
     evaluation = read_evaluation(next(file.parent.glob("evaluations/*/metrics.json")).parent)
     assert "better than on the run's own test set" in against_own_test(evaluation)
+    assert against_own_test(evaluation) in lead(evaluation, verdict_of_run(evaluation))
     with in_language("de"):
         assert "besser als im eigenen Testset" in against_own_test(evaluation)
     assert "unlike-own-test" not in [note["code"] for note in lab.get(f"jobs/{other['id']}")["notes"]]

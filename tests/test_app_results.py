@@ -185,3 +185,26 @@ def test_a_comparison_opens_with_its_conclusion_and_shows_the_images_that_change
         if n:
             page.get_by_role("grid", name=name).get_by_role("gridcell").first.wait_for()
     check_text(page, "compare")
+
+
+def test_the_next_step_opens_its_tab_or_a_training_in_folds(page: "Page", stock: Stock) -> None:
+    assert stock.app.get(f"jobs/{stock.run}/results")["action"] == "test-more"
+    open_page(page, f"/runs/{stock.run}")
+    page.get_by_role("link", name="Test on other images").click()
+    page.wait_for_url(f"**/runs/{stock.run}?tab=evaluations")
+    page.go_back()
+    page.get_by_role("link", name="Cross-validate in 5 folds (up to 6 times as long)").click()
+    page.wait_for_url("**/train?**")
+    page.get_by_text("5 folds: each image is a test image once").wait_for()
+    assert stock.app.get(f"jobs/{stock.folds}/results")["action"] == "test-more"
+    open_page(page, f"/runs/{stock.folds}")
+    page.get_by_role("link", name="Test on other images").wait_for()
+    assert page.get_by_role("link", name="Cross-validate").count() == 0
+
+
+def test_the_list_of_trainings_has_the_verdict_as_text(page: "Page", stock: Stock) -> None:
+    headline = stock.app.get(f"jobs/{stock.run}")["headline"]
+    assert headline["use"] != "yes"
+    open_page(page, "/runs")
+    expect(page.get_by_role("row", name="Fine-tuned")).to_contain_text(headline["verdict"])
+    check_text(page, "/runs")

@@ -16,7 +16,7 @@ from coverslip.cli import main
 from coverslip.evaluation.intervals import share_of_images
 from coverslip.messages import in_language
 from coverslip.reports.reported import read_run
-from coverslip.reports.verdict import verdict_of_classifier, verdict_of_run
+from coverslip.reports.verdict import against_own_test, lead, verdict_of_classifier, verdict_of_run
 from coverslip.runs.folder import Run
 from coverslip.runs.results import BorderProbe, TrainingChecks
 from coverslip.workspace.jobs.records import find_job
@@ -81,7 +81,7 @@ def test_the_app_shows_it_in_lists_results_and_cards(client: TestClient, run_id:
         assert (body["headline"]["use"], body["headline"]["verdict"]) == ("care", headline), path
     results = client.get(f"{API}/jobs/{run_id}/results").json()
     assert (results["use"], results["headline"]) == ("care", headline)
-    assert results["reasons"][0]["code"] == "limit-external-test"
+    assert (results["reasons"][0]["code"], results["action"]) == ("limit-external-test", "train-there")
     assert (
         results["words"][-1]
         == verdict_of_run(read_run(Path(client.get(f"{API}/jobs/{run_id}").json()["folder"]))).next_step
@@ -143,6 +143,8 @@ def test_an_external_test_without_some_of_the_classes_can_fail_too(run: Run, oth
     evaluation = cs.evaluate(run.folder, str(tmp_path / "one_class.csv"))
     verdict = verdict_of_run(read_evaluation(evaluation.folder))
     assert (verdict.use, verdict.reasons[0].code) == ("no", "limit-lower-than-own-test")
+    assert against_own_test(read_evaluation(evaluation.folder))
+    assert against_own_test(read_evaluation(evaluation.folder)) not in lead(read_evaluation(evaluation.folder), verdict)
     reasons = verdict_of_run(read_run(run.folder)).reasons
     assert [reason.code for reason in reasons][:2] == ["limit-external-test"] * 2
 

@@ -260,13 +260,11 @@ def show_result(console: Console, run: "ReportedRun", *, all_classes: bool = Fal
     """
     from coverslip.reports.sections import sections_of
     from coverslip.reports.sections.classes import summary_table
-    from coverslip.reports.sections.results import against_own_test
     from coverslip.reports.verdict import lead, verdict_of_run
 
     verdict = verdict_of_run(run)
     console.print(f"\n{one_line(verdict.headline, _WHOLE)}", style="bold", soft_wrap=True)
-    against = against_own_test(run) if run.evaluation is not None else ""
-    console.print(" ".join(filter(None, (*lead(run, verdict), against))), soft_wrap=True)
+    console.print(" ".join(lead(run, verdict)), soft_wrap=True)
     if all_classes:
         show_sections(
             console, (record.content(run) for record in sections_of(run) if record.is_printed), has_folded=True

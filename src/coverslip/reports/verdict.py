@@ -20,6 +20,7 @@ from coverslip.evaluation.intervals import FEWEST_GROUPS, share_of_images
 from coverslip.evaluation.results import LEVEL, Evaluation, Metric
 from coverslip.evaluation.table import METRICS
 from coverslip.messages import text
+from coverslip.reports.metric_rows import estimate
 from coverslip.reports.reported import (
     DUPLICATES,
     ReportedRun,
@@ -98,10 +99,14 @@ class Verdict:
     reasons: tuple[Reason, ...]
 
     @property
+    def action(self) -> Action:
+        """What would change the verdict; empty if no single action would."""
+        return next((reason.action for reason in self.reasons if reason.action), "")
+
+    @property
     def next_step(self) -> str:
-        """What would change the verdict, and the button or command that does it; empty if no single action would."""
-        actions = [reason.action for reason in self.reasons if reason.action]
-        return text("verdict-next", action=actions[0]) if actions else ""
+        """The action in words, with the button or command that does it; empty if there is none."""
+        return text("verdict-next", action=self.action) if self.action else ""
 
     @property
     def further(self) -> tuple[Reason, ...]:
@@ -705,6 +710,30 @@ RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
 )
 
 
+def set_titles() -> tuple[str, str]:
+    """Return the titles of both sets whose metrics are compared."""
+    return text("column-own-test-set"), text("column-external-test-set")
+
+
+def against_own_test(run: ReportedRun) -> str:
+    """Return how the primary metric differs from that on the run's test set; empty if both cannot be compared."""
+    own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
+    name = run.metrics.primary
+    if name not in own_test_metrics:
+        return ""
+    difference = independent_difference(own_test_metrics[name], run.metrics[name], set_titles())
+    if difference.value is None or difference.low is None or difference.high is None:
+        return ""
+    is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
+    is_same = difference.low <= 0 <= difference.high
+    return text(
+        "verdict-against-own-test",
+        metric=METRICS[name].title,
+        difference=str(estimate(difference, is_signed=True)),
+        result="same" if is_same else "worse" if is_worse else "better",
+    )
+
+
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     """Return the sentences below the headline and the further reasons."""
     accuracy = run.metrics["accuracy"]
@@ -712,6 +741,7 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
     most = counts.index(max(counts))
     share = percent(counts[most] / max(sum(counts), 1))
     is_better = run.metrics.against_majority_class == "better"
+    is_said = any(reason.code == _LOWER for reason in verdict.reasons)
     sentences = [
         "" if verdict.use == "yes" else counts_in_words(run),
         threshold_words(run),
@@ -722,5 +752,6 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
         run.measured_groups
         if run.metrics.n_units
         else text("verdict-without-groups", is_external=run.evaluation is not None),
+        "" if run.evaluation is None or is_said else against_own_test(run),
     ]
     return list(filter(None, sentences))

@@ -425,7 +425,7 @@ verdict-folds = { $n_images } Bilder, { $n_folds } Folds der Kreuzvalidierung. {
 
 verdict-against-own-test = { $result ->
         [same] { $metric } unterscheidet sich vom Wert im eigenen Testset des Trainings nicht stärker, als der Zufall erwarten lässt: { $difference }.
-        [worse] { $metric } ist SCHLECHTER als im eigenen Testset des Trainings: { $difference }. Für Bilder wie diese gelten die Metriken des externen Testsets. Es kann helfen, einige von ihnen zum Training hinzuzunehmen.
+        [worse] { $metric } ist schlechter als im eigenen Testset des Trainings: { $difference }. Für Bilder wie diese gelten die Metriken des externen Testsets. Es kann helfen, einige von ihnen zum Training hinzuzunehmen.
        *[better] { $metric } ist besser als im eigenen Testset des Trainings: { $difference }. Prüfen Sie, ob diese Bilder leichter sind oder dem Klassifikator bekannt.
     }
 

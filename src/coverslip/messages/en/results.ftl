@@ -425,7 +425,7 @@ verdict-folds = { $n_images } images, { $n_folds } folds of cross-validation. { 
 
 verdict-against-own-test = { $result ->
         [same] { $metric } does not differ from that on the run's own test set by more than chance: { $difference }.
-        [worse] { $metric } is WORSE than on the run's own test set: { $difference }. For images like these, use the metrics of the external test set. Training on some of them may help.
+        [worse] { $metric } is worse than on the run's own test set: { $difference }. For images like these, use the metrics of the external test set. Training on some of them may help.
        *[better] { $metric } is better than on the run's own test set: { $difference }. Check whether these images are easier, or known to the classifier.
     }
 

@@ -37,7 +37,7 @@ from coverslip.reports.reported import (
     whole_percent,
 )
 from coverslip.reports.sections.classes import class_tables
-from coverslip.reports.verdict import verdict_of_run
+from coverslip.reports.verdict import against_own_test, set_titles, verdict_of_run
 from coverslip.runs.predictions import Prediction
 
 
@@ -203,11 +203,6 @@ LIMITS = Section(
 # Sections on new images: external test sets, prediction sets, class proportions and unfamiliar images.
 
 
-def _set_titles() -> tuple[str, str]:
-    """Return the titles of both sets whose metrics are compared."""
-    return text("column-own-test-set"), text("column-external-test-set")
-
-
 def _own_test_text(run: ReportedRun) -> SectionText:
     own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
     names = [
@@ -215,7 +210,7 @@ def _own_test_text(run: ReportedRun) -> SectionText:
         for metric in metric_rows.metrics(run.metrics)
         if metric.name in own_test_metrics and METRICS[metric.name].is_compared
     ]
-    sets = _set_titles()
+    sets = set_titles()
     differences = [independent_difference(own_test_metrics[name], run.metrics[name], sets) for name in names]
     rows = [
         (
@@ -232,25 +227,6 @@ def _own_test_text(run: ReportedRun) -> SectionText:
         words.append(text("report-independent-test-sets"))
     columns = (text("column-metric"), *reversed(sets), text("column-difference")) if rows else ()
     return SectionText(words, columns, rows)
-
-
-def against_own_test(run: ReportedRun) -> str:
-    """Return how the primary metric differs from that on the run's test set; empty if both cannot be compared."""
-    own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
-    name = run.metrics.primary
-    if name not in own_test_metrics:
-        return ""
-    difference = independent_difference(own_test_metrics[name], run.metrics[name], _set_titles())
-    if difference.value is None or difference.low is None or difference.high is None:
-        return ""
-    is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
-    is_same = difference.low <= 0 <= difference.high
-    return text(
-        "verdict-against-own-test",
-        metric=METRICS[name].title,
-        difference=str(estimate(difference, is_signed=True)),
-        result="same" if is_same else "worse" if is_worse else "better",
-    )
 
 
 def _caveats(run: ReportedRun) -> Iterator[str]:

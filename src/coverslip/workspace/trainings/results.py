@@ -32,7 +32,7 @@ from coverslip.reports.reported import ReportedRun, read_evaluation, read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.reports.sections.images import n_mistakes
 from coverslip.reports.sections.results import uncertain_words
-from coverslip.reports.verdict import Reason, Use, lead, verdict_of_run
+from coverslip.reports.verdict import Action, Reason, Use, lead, verdict_of_run
 from coverslip.runs.classifier import export_classifier
 from coverslip.runs.documents import object_of
 from coverslip.runs.folder import Run
@@ -57,6 +57,8 @@ class Measurement(DocumentedFields):
     """The verdict in one or two sentences."""
     reasons: list[Reason]
     """Why, and the further limitations of the result; the most serious first."""
+    action: Action
+    """What would change the verdict; empty if no single action would."""
     words: list[str]
     """Paragraphs that explain the numbers."""
     decided: str
@@ -214,6 +216,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
     return {
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
+        "action": verdict.action if has_numbers else "",
         "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words, verdict.next_step))]
         if has_numbers
         else [],

@@ -58,6 +58,18 @@ export const results: typeof english = {
     tabsLabel: 'Ergebnisse',
     predict: 'Neue Bilder klassifizieren',
     trainAgain: 'Mit Änderungen neu trainieren',
+    nextStep: {
+      actions: {
+        'check-labels': 'Vermutete Labelfehler prüfen',
+        'choose-threshold': 'Andere Schwelle wählen',
+        'test-more': 'Mit anderen Bildern testen',
+        inspect: 'Nach Abkürzungen suchen',
+        'label-more': 'Mehr Bilder labeln',
+        'name-groups': 'Patienten oder Objektträger angeben',
+        'train-there': 'Bilder zum Datensatz hinzufügen',
+      },
+      crossValidate: 'Kreuzvalidierung mit 5 Teilen (bis zu 6-mal so lange)',
+    },
     report: 'Bericht öffnen',
     download: 'Herunterladen',
     downloads: {

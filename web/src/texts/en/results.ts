@@ -65,6 +65,18 @@ export const results = {
     tabsLabel: 'Results',
     predict: 'Predict new images',
     trainAgain: 'Train again with changes',
+    nextStep: {
+      actions: {
+        'check-labels': 'Check suspected label errors',
+        'choose-threshold': 'Choose another threshold',
+        'test-more': 'Test on other images',
+        inspect: 'Search for shortcuts',
+        'label-more': 'Label more images',
+        'name-groups': 'Name patients or slides',
+        'train-there': 'Add images to the dataset',
+      },
+      crossValidate: 'Cross-validate in 5 folds (up to 6 times as long)',
+    },
     report: 'Open the report',
     download: 'Download',
     downloads: {
