@@ -288,6 +288,34 @@ def test_a_pattern_that_divides_no_patient_precedes_one_that_does():
     assert finding.remedies == (GroupBy(pattern=r"^(?:[^/]+/){1}([^/]+)/"),)
 
 
+def fields_of_days(effect_of_day: float) -> tuple[Dataset, Scan]:
+    """Cells of seven days with four fields each, numbered from 1 on each day; the lines of cells differ, too."""
+    rng = np.random.default_rng(0)
+    day, place = rng.integers(0, 7, 900), rng.integers(0, 4, 900)
+    level = 100 + effect_of_day * rng.normal(size=7)[day] + 15 * rng.normal(size=(7, 4))[day, place]
+    label = np.array(["a", "b"])[rng.integers(0, 2, 900)]
+    line = np.array(["RPE", "RPE", "RPE", "HeLa", "HeLa", "misc", "misc"])[day]
+    names = [
+        f"{c}/05-{10 + d}_{cells}_{k + 1}__{i}.tif"
+        for i, (c, d, cells, k) in enumerate(zip(label, day, line, place, strict=True))
+    ]
+    return dataset_of(names, label.tolist(), (level + 3 * rng.normal(size=900)).tolist())
+
+
+def test_groups_that_divide_days_with_similar_images_follow_the_days() -> None:
+    data, scan = fields_of_days(effect_of_day=40)
+    tested = [each for each in groups_in_names(data, scan) if each.is_significant]
+    assert (tested[0].n_groups, tested[0].divided_unit) == (7, "")
+    assert {each.divided_unit for each in tested if each.n_groups in (12, 28)} == {"05-10"}
+    (finding,) = inspect_dataset(data, scan).of("hidden-groups")
+    assert finding.remedies == (GroupBy(pattern=tested[0].pattern),)
+
+
+def test_groups_that_divide_days_without_similar_images_stay_first() -> None:
+    first = groups_in_names(*fields_of_days(effect_of_day=0))[0]
+    assert (first.n_groups, first.divided_unit) == (28, "")
+
+
 @pytest.mark.parametrize(
     ("names", "unit"),
     [

@@ -66,7 +66,7 @@ class NameGroups:
     p: float  # of this correlation
     column: str | None = None
     is_confounded: bool = False  # each class is in only one group, so that no split can keep groups together
-    divided_unit: str = ""  # a name that images of several groups contain, so that these may be one patient or slide
+    divided_unit: str = ""  # a name that images of several groups contain, which may be one patient, slide or day
     is_partial: bool = False  # some images are in no group
 
     @property
@@ -99,7 +99,7 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
             candidates.setdefault(np.unique(names, return_inverse=True)[1].tobytes(), (column, pattern, names))
     units = _units_in_names([names for column, _, names in candidates.values() if column is None])
     code = _class_code([*(names for _, _, names in candidates.values()), _names_of(_FIRST_LETTERS, paths)], label)
-    tested_candidates = [
+    tested = [
         replace(
             _test_candidate(pattern, names, label, code, appearance, len(candidates)),
             column=column,
@@ -108,7 +108,20 @@ def groups_in_names(dataset: Dataset, scan: Scan) -> tuple[NameGroups, ...]:
         )
         for column, pattern, names in candidates.values()
     ]
-    return _ranked(tested_candidates)
+    names_of = {groups.pattern: names for groups, (_, _, names) in zip(tested, candidates.values(), strict=True)}
+    units_of_split = [each for each in _strong(tested) if each.column is None and not each.is_confounded]
+    joined = {
+        fine.pattern: _joined_unit(
+            names_of[fine.pattern],
+            [names_of[coarse.pattern] for coarse in units_of_split if coarse.n_groups < fine.n_groups],
+            label,
+            appearance,
+            len(candidates),
+        )
+        for fine in tested
+        if fine.is_significant and fine.column is None and not fine.divided_unit
+    }
+    return _ranked([replace(each, divided_unit=joined.get(each.pattern) or each.divided_unit) for each in tested])
 
 
 def divided_unit(names: Sequence[str]) -> str:
@@ -192,24 +205,61 @@ def _is_measure(value: str) -> bool:
     return re.fullmatch(r"[-+]?\d*[.,]\d+([eE][-+]?\d+)?", value) is not None
 
 
+def _joined_unit(
+    names: Sequence[str],
+    coarser: Iterable[Sequence[str]],
+    label: Ints,
+    appearance: Doubles,
+    n_candidates: int,
+) -> str:
+    """Return a group of a coarser grouping that these groups divide, although its parts resemble each other; or "".
+
+    If images of `RPE1_3` and `RPE1_4` of one day resemble each other more than those of other days, such groups divide
+    days. For this test, the images that share a group and a day are permuted as a whole.
+    """
+    one_hot = np.eye(label.max() + 1)[label]
+    for names_of_coarser in coarser:
+        both = np.array([names_of_coarser, names])
+        is_named = (both != "").all(axis=0)
+        part_names, part = np.unique(both[:, is_named], axis=1, return_inverse=True)
+        units, unit = np.unique(part_names[0], return_inverse=True)
+        n_parts = np.bincount(unit)
+        if n_parts.max(initial=0) <= 1:
+            continue
+        whole = np.zeros_like(unit)
+        for values in (appearance, one_hot):
+            means = _centered(_means(values[is_named], part.reshape(-1)), whole)
+            _, p = _intraclass_correlation(means, unit, whole, np.random.default_rng(0))
+            if 2 * n_candidates * p <= _HIGHEST_P:
+                return str(units[n_parts.argmax()])
+    return ""
+
+
+def _strong(candidates: Sequence[NameGroups]) -> list[NameGroups]:
+    """Return the significant candidates that are nearly as strong as the strongest."""
+    major = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
+    strongest = max((groups.strength for groups in major), default=0.0)
+    return [groups for groups in major if groups.strength >= _NEARLY_AS_STRONG * strongest]
+
+
 def _ranked(candidates: Sequence[NameGroups]) -> tuple[NameGroups, ...]:
     """Return strong groups first, coarse ones before fine ones; then weaker ones, number ranges and unrelated groups.
 
     Columns precede patterns, since a person has written them. Of strong patterns, those that may divide a patient or a
-    slide, or that have no group for some images, are last.
+    slide, or that have no group for some images, are last. Before them are those with few groups, fine ones first.
     """
-    major = [groups for groups in candidates if groups.is_significant and not _is_minor(groups)]
-    strongest = max((groups.strength for groups in major), default=0.0)
+    strong = _strong(candidates)
 
-    def sort_key(groups: NameGroups) -> tuple[bool, bool, bool, bool, bool, float]:
-        is_strong = groups.strength >= _NEARLY_AS_STRONG * strongest and groups.n_groups >= FEW_GROUPS_FOR_ONE_SPLIT
+    def sort_key(groups: NameGroups) -> tuple[bool, bool, bool, bool, bool, bool, float]:
+        is_strong, has_few = groups in strong, groups.n_groups < FEW_GROUPS_FOR_ONE_SPLIT
         return (
             not groups.is_significant,
             groups.column is None,
             _is_minor(groups),
             not is_strong,
             is_strong and (groups.is_partial or bool(groups.divided_unit)),
-            groups.n_groups if is_strong and not _is_minor(groups) else -groups.strength,
+            is_strong and has_few,
+            (-groups.n_groups if has_few else groups.n_groups) if is_strong else -groups.strength,
         )
 
     return tuple(sorted(candidates, key=sort_key))
@@ -360,10 +410,15 @@ def _intraclass_correlation(
 
 def _centered(values: Doubles, stratum: Ints) -> Doubles:
     """Return (n, d) values minus their means in each stratum."""
-    n_of = np.bincount(stratum)
-    means = np.stack([np.bincount(stratum, column) for column in values.T], axis=1) / n_of[:, None]
-    centered: Doubles = values - means[stratum]
+    centered: Doubles = values - _means(values, stratum)[stratum]
     return centered
+
+
+def _means(values: Doubles, group: Ints) -> Doubles:
+    """Return the mean of (n, d) values in each group."""
+    sums = np.stack([np.bincount(group, column) for column in values.T], axis=1)
+    means: Doubles = sums / np.bincount(group)[:, None]
+    return means
 
 
 def _names_class(pattern: str, names: Sequence[str], labels: float, label: Ints) -> bool:
