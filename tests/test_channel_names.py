@@ -538,3 +538,11 @@ def test_channels_whose_names_are_letters_or_numbers_have_the_colors_and_the_ord
     assert channel_colors(["R", "G", "B"]) == ["ff0000", "00ff00", "0000ff"]
     assert channel_colors(["b", "r", "g"]) == ["0000ff", "ff0000", "00ff00"]
     assert first_visible([f"C{k}" for k in range(1, 12)]) == tuple(range(7))
+
+
+def test_channels_whose_names_mean_one_color_are_told_apart() -> None:
+    assert channel_colors(["GFP", "FITC"]) == ["ff00ff", "00ff00"]
+    assert channel_colors(["FITC", "DAPI", "GFP"]) == ["00ff00", "0000ff", "ff0000"]
+    assert channel_colors(["x", "GFP", "FITC"]) == ["0000ff", "ff0000", "00ff00"]  # by names, as files of any order
+    many = channel_colors([f"DAPI cycle {k}" for k in range(9)])
+    assert (len(set(many[:7])), many[7:]) == (7, ["ff0000", "00ff00"])

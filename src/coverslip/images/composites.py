@@ -38,15 +38,21 @@ def first_visible(names: Sequence[str]) -> tuple[int, ...]:
 def channel_colors(names: Sequence[str]) -> list[str]:
     """Return a color for each channel: by its name, else one that no other channel has, in the order of the names.
 
+    If several names have one color, such as FITC and GFP, it is that of the first.
+
     Args:
         names: of the channels; empty texts: none.
     """
     if len(names) == 1:
         return ["ffffff"]
     colors = [next((color for pattern, color in _NAMED_COLORS if pattern.search(name)), "") for name in names]
+    in_order = by_name(names)
+    for k, number in enumerate(in_order):
+        if colors[number] in {colors[earlier] for earlier in in_order[:k]}:
+            colors[number] = ""
     order = _TWO_COLORS if len(names) == 2 else _COLORS
     unused = [color for color in order if color not in colors] or list(order)
-    for number in by_name(names):
+    for number in in_order:
         if not colors[number]:
             colors[number] = unused.pop(0)
             unused = unused or list(order)
