@@ -8,11 +8,13 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from ruamel.yaml import YAML
 from small_workspace import (
     API,
@@ -28,6 +30,8 @@ from small_workspace import (
 
 import coverslip as cs
 from coverslip.app.server import create_app
+from coverslip.images.reader import ReadPlan
+from coverslip.runs.images import write_records
 from coverslip.runs.recipe import FromRun
 from coverslip.runs.recipe_keys import save_recipe
 from coverslip.workspace import exports
@@ -131,6 +135,34 @@ def test_the_zip_of_a_run_states_where_its_images_are_wherever_it_is_unpacked(la
     assert (unpacked.environment, unpacked.recipe) == (inside.environment, inside.recipe)
     assert "../" not in unpacked.recipe_file.read_text() + unpacked.environment_file.read_text()
     shutil.rmtree(inside.folder)
+
+
+def test_the_zip_of_a_run_states_where_images_beside_those_from_memory_are(lab: Lab, tmp_path: Path) -> None:
+    """As with augmented copies before the split, whose table names the original images, too."""
+    run = cs.Run(lab.workspace.folder / "runs" / "copies")
+    run.folder.mkdir(parents=True)
+    folder = lab.workspace.folder / "uploads" / "=cells"
+    folder.mkdir(parents=True)
+    images = [folder / name for name in ("=1.png", "a\\b.png", "c.png", "d.png")]
+    for k, file in enumerate(images):
+        Image.fromarray(np.full((9, 9), k, np.uint8)).save(file)
+    listed = {"path": list(map(str, images[::2])), "channel_2": list(map(str, images[1::2])), "label": ["=1+1", "-neg"]}
+    data = cs.open_dataset(listed)
+    copied = [replace(each, plan=ReadPlan(), stated=frozenset(), in_memory=each.read()) for each in data.records]
+    stored = write_records(data, [*data.records, *copied], 4, run)
+    assert stored[0].path == images[0]
+    table = (run.in_memory_folder / "table.csv").read_text()
+    assert "../../../uploads" in table
+    assert not any(line.startswith(("=", "-")) for line in table.replace(",", "\n").splitlines())
+    with zipfile.ZipFile(io.BytesIO(b"".join(zipped(run.folder, "copies", is_run=True)))) as archive:
+        archive.extractall(tmp_path)
+    unpacked = cs.open_dataset(tmp_path / "copies" / "in_memory_images" / "table.csv")
+    assert [(each.image_id, each.label) for each in unpacked] == [(each.image_id, each.label) for each in stored]
+    for before, after in zip(stored, unpacked, strict=True):
+        files = [[file.read_bytes() for file in each.plan.files(each.path)] for each in (before, after)]
+        assert files[0] == files[1]
+    shutil.rmtree(run.folder)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.exhaustive

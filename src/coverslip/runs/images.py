@@ -28,7 +28,7 @@ from coverslip.images.preprocessing import PixelFacts
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, PixelSize, ReadPlan, box_center
 from coverslip.images.reading import pixels_in_memory
 from coverslip.messages import ChooseOther, Evaluate, note
-from coverslip.runs.documents import rows_of_table, write_table
+from coverslip.runs.documents import rows_of_table, table_text, write_table
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run, open_run
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.split import SplitRow
@@ -162,6 +162,26 @@ def write_image_table(data: Dataset, table: Path) -> None:
     """Write a table that opens as these images: their groups, labels, domains, and what their records state."""
     group, stated = _group_column(data), stated_paths(table.parent)
     _write_rows([cells_of(record, group, stated) for record in data.records], table)
+
+
+def image_table_text(table: Path, stated: Callable[[str], str]) -> str:
+    """Return the content of a table that `write_image_table` or `write_records` wrote, with other paths.
+
+    Args:
+        table: the file.
+        stated: returns the path to write instead of one in the table.
+
+    Raises:
+        BadRun: the table is missing or damaged.
+    """
+    rows = list(rows_of_table(table))
+    for row in rows:
+        row |= {
+            name: name_as_text(stated(name_from_text(cell)))
+            for name, cell in row.items()
+            if cell and (name == "path" or name.startswith("channel_"))
+        }
+    return table_text(list(rows[0]), rows)
 
 
 def in_memory_sources(run: Run) -> tuple[str, ...]:

@@ -35,7 +35,8 @@ from coverslip.reports.sections.results import uncertain_words
 from coverslip.reports.verdict import Action, Reason, Use, lead, verdict_of_run
 from coverslip.runs.classifier import export_classifier
 from coverslip.runs.documents import object_of
-from coverslip.runs.folder import Run
+from coverslip.runs.folder import IN_MEMORY_TABLE, Run
+from coverslip.runs.images import image_table_text
 from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
@@ -399,13 +400,15 @@ def _portable(source: IO[bytes], file: Path, folder: Path) -> IO[bytes]:
                 return {key: converted(key, each) for key, each in value.items()}
         return value
 
-    run = Run(file.parent)
-    if file not in (run.recipe_file, run.environment_file, run.inspection_file):
+    run, table = Run(file.parent), Run(file.parents[1]).in_memory_folder / IN_MEMORY_TABLE
+    if file not in (run.recipe_file, run.environment_file, run.inspection_file, table):
         return source
     data = source.read()
     with suppress(CoverslipError, UnicodeError):  # a damaged file is sent as it is
         if file == run.recipe_file:
             data = as_yaml(with_paths(read_yaml(data.decode(), file)[0], stated)).encode()
+        elif file == table:
+            data = image_table_text(file, stated).encode()
         else:
             data = json.dumps(converted("", object_of(data, file)), indent=2).encode()
     return io.BytesIO(data)
