@@ -17,9 +17,9 @@ INTRODUCTION = """# Measurements
 Each section is the record of a benchmark. `make results` writes this page from [benchmarks/results](results).
 [NOT_KEPT.md](NOT_KEPT.md) lists what was tried without success.
 
-- **Repeat**: `make bench SCRIPT=spot_checks`. Many benchmarks take hours. Images are those of `COVERSLIP_DATA`.
+- **Repeat**: `make bench SCRIPT=spot_checks`. Many take hours. Images: `COVERSLIP_DATA`.
 - **Record**: only `--record` writes a record. Compare commands before figures.
-- **Age**: date, and commit if recorded. Those marked *older* are older than their code, as of the last `make results`.
+- **Age**: date, commit. Those marked *older* are older than their code, as of the last `make results`.
 - **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
   times are too long.
 
