@@ -14,7 +14,8 @@ from refusing import refusing
 from trained import SMALL_NETWORK
 
 import coverslip as cs
-from coverslip.audit.suggesting import SUGGESTION_COLUMNS, reserved, still_reserved, typical, undecided
+from coverslip.audit.selecting import reserved, still_reserved, typical, undecided
+from coverslip.audit.suggesting import SUGGESTION_COLUMNS
 from coverslip.cli import main
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.pipeline import train_without_report
@@ -203,7 +204,7 @@ def test_labeled_images_never_enter_a_test_set_that_was_reserved_before(tmp_path
     data = cs.open_dataset(tmp_path / "images.csv")
     drawn = np.ones(12, bool)  # after new names, for example
     ids = [record.image_id for record in data.records]
-    assert still_reserved(data, drawn, ()).all()
+    assert still_reserved(data, drawn, ()).tolist() == [*[False] * 6, *[True] * 6]
     later = still_reserved(data, drawn, {ids[0], ids[11]})
     # The first image stays; others with a label, and images of their groups, do not join it.
     assert later.tolist() == [True, *[False] * 5, *[True] * 6]

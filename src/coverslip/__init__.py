@@ -15,6 +15,7 @@ from coverslip._version import __version__
 
 if TYPE_CHECKING:
     from coverslip.audit.features import distance
+    from coverslip.audit.live import live
     from coverslip.audit.readings import agreement
     from coverslip.audit.suggesting import suggest
     from coverslip.errors import CoverslipError
@@ -61,6 +62,7 @@ _MODULES = {
     "export_objects": "coverslip.pipeline",
     "inspect": "coverslip.pipeline",
     "label_errors": "coverslip.pipeline",
+    "live": "coverslip.audit.live",
     "load_classifier": "coverslip.pipeline",
     "load_recipe": "coverslip.runs.recipe_keys",
     "methods_text": "coverslip.pipeline",
@@ -95,6 +97,7 @@ __all__ = [
     "export_objects",
     "inspect",
     "label_errors",
+    "live",
     "load_classifier",
     "load_recipe",
     "methods_text",

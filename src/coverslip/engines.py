@@ -486,13 +486,34 @@ class Features:
         """N and D."""
         return len(self._positions), self._store.shape[0]
 
-    def __getitem__(self, rows: slice) -> FloatArray:
+    @property
+    def made_by(self) -> dict[str, Any]:  # Any: JSON values
+        """The settings that they depend on besides the pixels, for `cached_features`."""
+        return self._store.made_by
+
+    def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> FloatArray:
         """Read (n, D) features."""
         return self._store.read(self._positions[rows])
 
     def part(self, rows: slice | npt.NDArray[np.int64]) -> "Features":
         """Return some of the rows without reading them."""
         return Features(self._store, self._positions[rows])
+
+
+@contextmanager
+def cached_features(
+    made_by: dict[str, Any], n_features: int, digests: Sequence[str]
+) -> Iterator[tuple[npt.NDArray[np.int64], Features]]:
+    """Yield the positions of the images whose features are in the cache, and these features; no network is needed.
+
+    Args:
+        made_by: of `Features`, whose D is `n_features`.
+        digests: the pixel hash of each image.
+    """
+    with ArrayStore(FEATURES, made_by, (n_features,), np.float32) as store:
+        positions = store.positions(digests)
+        cached = np.flatnonzero(positions >= 0)
+        yield cached, Features(store, positions[cached])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.audit.selecting import unit_vectors
 from coverslip.counts import count_groups
 from coverslip.datasets.index.opening import ImageSource, open_dataset
 from coverslip.datasets.index.records import Dataset
@@ -26,6 +27,7 @@ from coverslip.images.preprocessing import PixelFacts, Preprocessing
 from coverslip.inference import load_classifier
 from coverslip.machine import n_cores, select_device
 from coverslip.messages import text
+from coverslip.models import model_info
 from coverslip.models.networks import Network, create_network
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe
@@ -89,6 +91,7 @@ def feature_extractor(
     run: Run | Path | str | None = None,
     model: str | None = None,
     image_size: int | None = None,
+    is_first_look: bool = False,
 ) -> FeatureExtractor:
     """Return the network of a run, or a pretrained network with the preprocessing that these images need.
 
@@ -97,6 +100,7 @@ def feature_extractor(
         run: the run; None: a pretrained network.
         model: that network; None: the recipe's.
         image_size: side in pixels of its input; None: its own.
+        is_first_look: the features of a training with the preset `first-look`, of several layers and small images.
 
     Raises:
         WeightsUnavailable: the pretrained weights are not available.
@@ -105,18 +109,18 @@ def feature_extractor(
         classifier = load_classifier(run, "cpu")
         return FeatureExtractor(classifier.network, classifier.card.preprocessing, classifier.card.tta)
     recipe = Recipe(model=model or Recipe().model, image_size=image_size, head="native")
+    if is_first_look:
+        recipe = Recipe(image_size=model_info(recipe.model).first_look_px)
     facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, PixelFacts)]
     preprocessing = learn_preprocessing(facts, recipe)
     network = create_network(
-        recipe.model, n_classes=2, head="native", channels=preprocessing.channels, image_size=preprocessing.image_size
+        recipe.model,
+        n_classes=2,
+        head=recipe.head,
+        channels=preprocessing.channels,
+        image_size=preprocessing.image_size,
     )
-    return FeatureExtractor(network.eval(), preprocessing, 1)
-
-
-def unit_vectors(rows: Floats) -> Floats:
-    """Return the rows with a length of 1."""
-    directions: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return directions
+    return FeatureExtractor(network.eval(), preprocessing, recipe.n_views if is_first_look else 1)
 
 
 # Distances between datasets in the features of a network.

@@ -66,7 +66,7 @@ class ArrayStore:
         dtype: npt.DTypeLike,
         on_failure: OnFailure = lambda error: None,
     ) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
+        self.made_by, self.shape, self.dtype = made_by, shape, np.dtype(dtype)
         self.n_bytes = int(np.prod(shape)) * self.dtype.itemsize
         settings = {**made_by, "shape": list(shape), "dtype": self.dtype.name, "version": _VERSION}
         name = sha256_json(settings)[:24]

@@ -19,7 +19,6 @@ Preset = Literal["first-look", "good", "best"]
 PRESETS: tuple[Preset, ...] = ("first-look", "good", "best")  # the fastest first
 
 _USEFUL_SHARE = 0.5  # of the time of `good` that a first look may take
-_SMALLEST_PX = 96  # of a first look: classifiers of smaller images are often much worse
 
 
 def apply_preset(recipe: Recipe, preset: Preset) -> Recipe:
@@ -48,12 +47,10 @@ def with_preset(recipe: Recipe, preset: Preset) -> Recipe:
         raise _not_offered(recipe, preset, "random-weights")
     if preset == "good":
         return recipe.model_copy(update={"stage": "instant"})
-    record = model_info(recipe.model)
-    px = record.input_px // 2
-    px -= px % record.side_multiple
+    px = model_info(recipe.model).first_look_px
     if recipe.image_size is not None:
         raise _not_offered(recipe, preset, "stated-size")
-    if record.is_sized or px < _SMALLEST_PX:
+    if px is None:
         raise _not_offered(recipe, preset, "network-size")
     return recipe.model_copy(update={"stage": "instant", "image_size": px})
 

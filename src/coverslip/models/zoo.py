@@ -54,6 +54,9 @@ HALVES = Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # pixels from
 UNCHANGED = Normalization(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
+_SMALLEST_FIRST_LOOK_PX = 96  # classifiers of smaller images are often much worse
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
     """The record of one network.
@@ -109,6 +112,13 @@ class ModelRecord:
     def __post_init__(self) -> None:
         if (self.weights_of is None) != (self.transfer is None):
             raise ValueError(f"'{self.name}' needs both weights_of and transfer, or neither")
+
+    @property
+    def first_look_px(self) -> int | None:
+        """Half the side of the input, for a quick classifier; None: it needs larger images."""
+        px = self.input_px // 2
+        px -= px % self.side_multiple
+        return None if self.is_sized or px < _SMALLEST_FIRST_LOOK_PX else px
 
     @property
     def timm_name(self) -> str | None:

@@ -21,7 +21,7 @@ from coverslip.datasets.names import has_image_suffix
 from coverslip.datasets.quality.related_images import groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.documented_fields import DocumentedFields
-from coverslip.errors import Conflict, CoverslipError
+from coverslip.errors import BadDataset, Conflict, CoverslipError
 from coverslip.events import Emit
 from coverslip.messages import Message
 from coverslip.processes import Json
@@ -156,14 +156,19 @@ def suggest_images(workspace: Workspace, arguments: Json, emit: Emit) -> None:
     Raises:
         CoverslipError: there is no image without a label, or the images cannot be read.
     """
-    from coverslip.audit.suggesting import reserved, still_reserved, suggest_among
+    from coverslip.audit.live import open_live
+    from coverslip.audit.selecting import reserved, still_reserved
 
     dataset_id = arguments["dataset_id"]
     with read_transaction(workspace.engine) as connection:
         data = load_dataset(connection, dataset_id, with_reserved=False)
         before = reserved_ids(connection, dataset_id)
     is_reserved = still_reserved(data, reserved(data), before)
-    suggested = suggest_among(data, is_reserved, n=arguments["n"], emit=emit)
+    if all(test or each.label is not None for each, test in zip(data.records, is_reserved, strict=True)):
+        raise BadDataset("no-image-to-suggest", n_reserved=int(is_reserved.sum()))
+    with open_live(data, is_reserved, emit=emit) as live:
+        suggestions = live.suggest(arguments["n"])
+    reserved_test = [each.image_id for each, test in zip(data.records, is_reserved, strict=True) if test]
     with write_transaction(workspace.engine) as connection:
         dataset_row(connection, dataset_id)
         row_of = row_ids_of(connection, dataset_id)  # without images that were removed meanwhile
@@ -176,12 +181,10 @@ def suggest_images(workspace: Workspace, arguments: Json, emit: Emit) -> None:
                 "score": e.score,
                 "reason": e.reason,
             }
-            for e in suggested.suggestions
+            for e in suggestions
             if e.image_id in row_of
         ]
-        reserved_rows = [
-            {"dataset_id": dataset_id, "row_id": row_of[each]} for each in suggested.reserved_test if each in row_of
-        ]
+        reserved_rows = [{"dataset_id": dataset_id, "row_id": row_of[each]} for each in reserved_test if each in row_of]
         if rows:
             connection.execute(insert(suggested_images), rows)
         replace_rows(connection, reserved_images, reserved_rows)

@@ -869,6 +869,9 @@ no-image-to-suggest = Alle Bilder haben ein Label{ $n_reserved ->
 no-readable-image-to-suggest = Kein Bild ohne Label ist lesbar
     .do = Prüfen Sie, ob die Dateien vollständige Bilder sind.
 
+no-live-image = Es gibt kein Bild { $name }
+    .do = Verwenden Sie eine ID oder einen Pfad aus `live.predict()`.
+
 no-number-of-suggestions = Die Anzahl der vorzuschlagenden Bilder muss mindestens 1 sein, ist aber { $n }
     .do = Geben Sie eine Zahl ein, zum Beispiel 20.
 

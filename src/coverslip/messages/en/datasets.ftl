@@ -869,6 +869,9 @@ no-image-to-suggest = All images have a label{ $n_reserved ->
 no-readable-image-to-suggest = No image without a label can be read
     .do = Check whether the files are complete images.
 
+no-live-image = There is no image { $name }
+    .do = Use an ID or a path of `live.predict()`.
+
 no-number-of-suggestions = The number of images to suggest must be at least 1, but is { $n }
     .do = Enter a number such as 20.
 

@@ -1,0 +1,146 @@
+"""A classifier that learns while images are labeled: what follows from labels, and what its test set sees."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawing import write_cells
+from hypothesis import given
+from hypothesis import strategies as st
+from refusing import refusing
+
+import coverslip as cs
+from coverslip.audit.live import FEWEST_FOR_INTERVAL, Live, LiveImages, LivePrediction
+from coverslip.errors import CoverslipError
+
+N = 60
+
+
+def images_in_clusters(groups: tuple[str | None, ...] = (None,) * N) -> LiveImages:
+    """Images of three distant clusters, alternating."""
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(3, 16)) * 20
+    features = (centers[np.arange(N) % 3] + rng.normal(size=(N, 16))).astype(np.float32)
+    names = tuple(f"{k}.png" for k in range(N))
+    return LiveImages(names, tuple(f"/cells/{name}" for name in names), groups, features)
+
+
+def live_of(n_test: int = 0, *, images: LiveImages | None = None) -> Live:
+    is_test = np.arange(N) < n_test
+    return Live(images or images_in_clusters(), [None] * N, is_test)
+
+
+def predicted(live: Live) -> list[str | None]:
+    return [each.predicted for each in live.predict()]
+
+
+def test_a_label_of_each_class_predicts_all_others() -> None:
+    live = live_of()
+    assert predicted(live) == [None] * N
+    live.label(["0.png"], "a")
+    assert predicted(live) == [None] * N  # of one class
+    live.label(["/cells/1.png"], "b")
+    live.label(["2.png"], " c ")
+    assert predicted(live) == ["a", "b", "c"] * (N // 3)
+    live.label(["2.png"], None)
+    assert set(predicted(live)) == {"a", "b"}
+
+
+@given(order=st.permutations(range(12)), repeated=st.lists(st.integers(0, 11), max_size=4))
+def test_the_order_and_repetition_of_labels_do_not_matter(order: list[int], repeated: list[int]) -> None:
+    first, second = live_of(), live_of()
+    for k in range(12):
+        first.label([f"{k}.png"], "abc"[k % 3])
+    for k in [*order, *repeated]:
+        second.label([f"{k}.png"], "abc"[k % 3])
+    assert first.predict() == second.predict()
+    assert first.suggest(5) == second.suggest(5)
+
+
+def test_labels_of_the_test_set_are_not_fitted_and_its_images_show_no_prediction() -> None:
+    live, other = live_of(12), live_of(12)
+    for each, names in ((live, "abc"), (other, "cab")):
+        for k in range(6):
+            each.label([f"{k}.png"], names[k % 3])
+        for k in range(12, 24):
+            each.label([f"{k}.png"], "abc"[k % 3])
+    rows = live.predict()
+    assert [row.predicted for row in rows[:6]] == ["a", "b", "c"] * 2  # labeled, so that nobody is influenced
+    assert [row.predicted for row in rows[6:12]] == [None] * 6
+    assert [row.predicted for row in other.predict()] == [row.predicted for row in rows]
+    assert not {each.image_id for each in live.suggest(N)} & {f"{k}.png" for k in range(12)}
+    assert (live.estimate().n_right, live.estimate().n, live.estimate().n_reserved) == (6, 6, 12)
+    assert other.estimate().n_right == 0
+
+
+def test_the_estimate_has_an_exact_interval_from_ten_images_and_states_skipped_ones() -> None:
+    live = live_of(20)
+    for k in range(20, 40):
+        live.label([f"{k}.png"], "abc"[k % 3])
+    drawn = [row for row in live.least_certain().tolist() if row < 20]
+    assert sorted(drawn) == [*range(20)]
+    for row in drawn[1:FEWEST_FOR_INTERVAL]:
+        live.label([f"{row}.png"], "abc"[row % 3])
+    assert live.estimate().low is None
+    last = drawn[FEWEST_FOR_INTERVAL]
+    live.label([f"{last}.png"], "abc"[(last + 1) % 3])
+    estimate = live.estimate()
+    assert (estimate.n_right, estimate.n, estimate.n_skipped) == (9, 10, 1)
+    assert (estimate.low, estimate.high) == pytest.approx((0.5550, 0.9975), abs=1e-4)
+
+
+def test_the_interval_is_over_groups_from_thirty_images_on() -> None:
+    groups = tuple(str(k // 10) for k in range(N))
+    together, apart = (live_of(40, images=replace(images_in_clusters(), groups=g)) for g in (groups, (None,) * N))
+    for live in (together, apart):
+        for k in range(N):
+            name = "abc"[(k + (k < 10)) % 3]  # the images of a group are labeled otherwise
+            live.label([f"{k}.png"], name)
+    assert (together.estimate().n_right, apart.estimate().n_right) == (30, 30)
+    wide, narrow = together.estimate(), apart.estimate()
+    assert (wide.low or 0) < (narrow.low or 0)
+
+
+def test_test_images_are_every_second_of_the_offered_images_then_every_fifth() -> None:
+    live = live_of(40)
+    for k in range(40, 50):
+        live.label([f"{k}.png"], "abc"[k % 3])
+    order = live.least_certain()
+    assert len(order) == len(set(order.tolist())) == 50
+    assert (order < 40).tolist()[:20] == [False, True] * 10
+    drawn = [row for row in order.tolist() if row < 40]
+    for row in drawn[:30]:
+        live.label([f"{row}.png"], "abc"[row % 3])
+    assert (live.least_certain() < 40).tolist()[:10] == [False, False, False, False, True] * 2
+
+
+def test_refusals_change_no_label() -> None:
+    live = live_of()
+    with refusing(CoverslipError, "no-live-image", name="no.png"):
+        live.label(["0.png", "no.png"], "a")
+    with refusing(CoverslipError, "empty-class-name"):
+        live.label(["0.png"], " ")
+    assert set(live.labels) == {None}
+
+
+@pytest.mark.slow
+def test_a_folder_is_learned_from_a_few_labels(tmp_path: Path) -> None:
+    write_cells(tmp_path / "cells", 60, classes=("small", "large"), is_sorted=False)
+    (tmp_path / "cells" / "bad.png").write_bytes(b"no image")
+    live = cs.live(tmp_path / "cells", device="cpu", emit=lambda event: None)
+    rows = live.predict()
+    assert len(rows) == 60
+    class_of = {row.image_id: ("small", "large")[k % 2] for k, row in enumerate(sorted(rows, key=place))}
+    pool = [row.image_id for row in rows if not row.is_test]
+    for image_id in pool[:12]:
+        live.label([image_id], class_of[image_id])
+    others = {row.image_id: row.predicted for row in live.predict() if row.label is None and not row.is_test}
+    assert np.mean([class_of[image_id] == name for image_id, name in others.items()]) > 0.8
+    assert {row.predicted for row in live.predict() if row.is_test} == {None}
+
+
+def place(row: LivePrediction) -> int:
+    """The number of an image of `write_cells` in the order in which it was drawn."""
+    return int(re.findall(r"\d+", row.image_id)[-1])
