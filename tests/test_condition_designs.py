@@ -14,7 +14,7 @@ import coverslip as cs
 from coverslip.cli import main
 from coverslip.errors import CoverslipError
 from coverslip.evaluation.proportions import difference_of_means
-from coverslip.evaluation.sample_proportions import PAIRED_TEST, WELCH_TEST
+from coverslip.evaluation.sample_proportions import PAIRED_TEST, WELCH_TEST, ConditionDifference
 from coverslip.messages import message, text
 from coverslip.reports.proportions_page import proportions_report
 from coverslip.runs.predictions import Prediction, Predictions
@@ -126,6 +126,37 @@ def test_a_sample_has_one_block(plate: tuple[Path, Path]) -> None:
     table.write_text(table.read_text().replace("mon 0 0,0,mon", "mon 0 0,0,tue", 1))
     with refusing(CoverslipError, "sample-of-two-blocks"):
         cs.summarise(file, by="well", condition="dose", block="day", table=table)
+
+
+def of_counts(folder: Path, *counts: tuple[int, ...]) -> list[ConditionDifference]:
+    """Return the comparison of conditions, whose samples have these numbers of 10 images of the second class."""
+    file, rows = folder / "counts.csv", []
+    for condition, ns in zip("xyz", counts, strict=False):
+        for k, n in enumerate(ns):
+            for image in range(10):
+                name, image_id = "ab"[image < n], f"{condition}/{k}/{image}"
+                probabilities = (float(name == "a"), float(name == "b"))
+                rows.append(Prediction(image_id, f"{image_id}.png", None, name, 1.0, name, probabilities))
+    Predictions(rows, ("a", "b")).write_csv(file)
+    table = folder / "conditions.csv"
+    about = [f"{row.image_id},{row.image_id[:3]},{row.image_id[0]}" for row in rows]
+    table.write_text("\n".join(["image_id,sample,condition", *about]))
+    return list(cs.summarise(file, by="sample", condition="condition", table=table).comparisons)
+
+
+def test_samples_that_do_not_vary_have_a_reason_in_place_of_an_interval(tmp_path: Path) -> None:
+    for each in of_counts(tmp_path, (3, 3, 3), (6, 6, 6)):
+        assert (each.p, each.difference.low) == (None, None)
+        assert each.difference.reason == message("summary-without-variation")
+
+
+def test_the_interval_of_a_difference_of_proportions_is_within_1(tmp_path: Path) -> None:
+    unlimited = difference_of_means([0.1, 0.0, 0.6], [1.0, 0.9, 0.3])
+    assert unlimited.high is not None
+    assert unlimited.high > 1
+    (_, second) = of_counts(tmp_path, (1, 0, 6), (10, 9, 3))
+    assert second.name == "b"
+    assert (second.difference.low, second.difference.high) == (pytest.approx(unlimited.low), 1)
 
 
 def test_few_blocks_have_no_interval(plate: tuple[Path, Path]) -> None:

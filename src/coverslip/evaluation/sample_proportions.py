@@ -260,9 +260,14 @@ def compared_conditions(
                 result = difference_of_means(
                     a, b, is_paired=are_blocks, relative_error=errors.relative, absolute_error=absolute
                 )
-                metric = Metric(value=result.value, low=result.low, high=result.high, method=comparison.test)
-                if result.p is not None and result.low is None:
-                    metric = replace(metric, reason=message("summary-size-unknown"))
+                metric = Metric(value=result.value, method=comparison.test)
+                if result.low is not None and result.high is not None:
+                    low, high = max(result.low, min(-1.0, result.value)), min(result.high, max(1.0, result.value))
+                    metric = replace(metric, low=low, high=high)
+                else:
+                    is_varying = result.p is not None
+                    reason = message("summary-size-unknown" if is_varying else "summary-without-variation")
+                    metric = replace(metric, reason=reason)
                 comparison = replace(comparison, p=result.p, effect_size=result.effect_size)
             differences.append(replace(comparison, difference=metric))
     # Of two classes, only one is counted: the proportion of the other is its complement.

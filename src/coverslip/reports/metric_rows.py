@@ -44,7 +44,7 @@ def facts(run: ReportedRun) -> list[tuple[str, str]]:
     rows = [
         (text("report-fact-images", is_own=is_own), count(len(run.used) if is_own else run.metrics.n)),
         (text("column-classes"), str(len(run.classes))),
-        (text("report-fact-groups"), str(n_groups) if n_groups else text("report-no-groups-given")),
+        (text("report-fact-groups", is_own=is_own), str(n_groups) if n_groups else text("report-no-groups-given")),
         *([(text("report-ungrouped"), count(n_ungrouped))] if n_ungrouped else []),
         (text("report-network"), run.recipe.model),
         *([(text("report-classifier"), _stage(run))] if is_own else []),

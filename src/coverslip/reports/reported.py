@@ -280,19 +280,13 @@ class ReportedRun:
         """Which groups the measured images come from, and whether training used images of them."""
         if self.evaluation is not None:  # group names may coincide with those of unrelated groups in training
             return text("report-groups-of-evaluation", groups=group_words(self.metrics))
-        groups, is_leaky = self.groups["test"], self.is_split_leaky
-        is_every_fold_apart = bool(self.n_folds) and not self.n_ungrouped
-        first = text(
-            "report-groups-of-test-images",
-            n_groups=groups.n_groups,
-            n_ungrouped=groups.n_ungrouped,
-            is_of_test_set=is_leaky and not is_every_fold_apart,
-        )
+        groups = self.groups["test"]
+        first = text("report-groups-of-test-images", n_groups=groups.n_groups, n_ungrouped=groups.n_ungrouped)
         of_fit = ("all",) if self.n_folds else ("train", "val")
         n_unknown = sum(self.groups[name].n_ungrouped for name in of_fit)
-        if is_every_fold_apart:
+        if self.n_folds and not self.n_ungrouped:
             return f"{first} {text('report-groups-of-folds')}"
-        if is_leaky:
+        if self.is_split_leaky:
             return first
         if n_unknown:
             return f"{first} {text('report-ungrouped-images', n_images=n_unknown, has_folds=bool(self.n_folds))}"

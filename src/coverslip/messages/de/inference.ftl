@@ -390,6 +390,8 @@ summary-few-samples = ein Intervall braucht mindestens { $n_needed } Proben jede
 
 summary-size-unknown = die Fehlerraten des Klassifikators sind zu unsicher, um die Größe des Unterschieds anzugeben
 
+summary-without-variation = die verglichenen Werte unterscheiden sich nicht, sodass der Zufall nicht geschätzt werden kann: kein Intervall und kein p
+
 summary-values-unclipped = korrigiert, Werte unter 0 oder über 1 sind gewollt
 
 summary-similar-samples = Die Proben { $names } könnten eine Probe in mehreren Schreibweisen sein. Sie zählen als verschiedene Proben. Wenn sie eine Probe sind, verwenden Sie eine Schreibweise.

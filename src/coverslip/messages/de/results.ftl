@@ -36,7 +36,7 @@ report-accuracy = Die Genauigkeit beträgt { $accuracy }.
 report-group-mean = Gemittelt über { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    } mit jeweils gleichem Gewicht beträgt die Genauigkeit { $accuracy }.
+    } von Testbildern mit jeweils gleichem Gewicht beträgt die Genauigkeit { $accuracy }.
 
 report-majority-class = Ein Klassifikator, der immer „{ $label }“ vorhersagt, hat eine Genauigkeit von { $accuracy }.
 
@@ -101,7 +101,10 @@ report-fact-images = { $is_own ->
        *[false] Testbilder
     }
 
-report-fact-groups = Gruppen dieser Bilder
+report-fact-groups = { $is_own ->
+        [true] Gruppen aller verwendeten Bilder
+       *[false] Gruppen der Testbilder
+    }
 
 report-ungrouped = davon ohne bekannte Gruppe
 
@@ -124,14 +127,11 @@ report-groups = { $n_groups ->
        *[other] {" "}und { $n_ungrouped } Bilder ohne bekannte Gruppe
     }
 
-report-groups-of-evaluation = Herkunft der Bilder: { $groups }.
+report-groups-of-evaluation = Herkunft dieser Testbilder: { $groups }.
 
-report-groups-of-test-images = Die Bilder stammen aus { $n_groups ->
+report-groups-of-test-images = Die Testbilder stammen aus { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    }{ $is_of_test_set ->
-        [true] {" "}des Testsets
-       *[false] {""}
     }{ $n_ungrouped ->
         [0] .
         [one] ; { $n_ungrouped } Bild davon hat keine bekannte Gruppe.
@@ -1121,7 +1121,7 @@ report-learning-curve-method = Sofort-Klassifikatoren wurden auf Teilmengen der 
 
 report-learning-curve-without-groups = Gruppen sind nicht bekannt. Wenn mehrere Bilder von einem Objektträger oder Patienten stammen, bringen mehr Bilder derselben Objektträger weniger als hier.
 
-report-learning-curve-groups = Doppelt so viele Bilder bedeutet doppelt so viele Gruppen ({ $n_doubled } statt { $n_groups }). Mehr Bilder derselben Gruppen bringen weniger.
+report-learning-curve-groups = Doppelt so viele Bilder bedeutet doppelt so viele Gruppen ({ $n_doubled } statt der { $n_groups }, an die der Klassifikator angepasst wurde). Mehr Bilder derselben Gruppen bringen weniger.
 
 report-title-learning-curve = Lernkurve
     .subtitle = Wirkung von doppelt so vielen Bildern für Training und Validierung
@@ -1210,7 +1210,7 @@ report-unfamiliar-group = { $name } ({ $n_unfamiliar } von { $n_images })
 report-unfamiliar-groups = In { $n_many } von { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    } sind mindestens { $n_fewest } Bilder und mehr als { $share } ungewohnt{ $n_many ->
+    } von Testbildern sind mindestens { $n_fewest } Bilder und mehr als { $share } ungewohnt{ $n_many ->
         [0] .
        *[other] { $is_cut ->
             [true] : die ersten: { $groups }.
@@ -1261,7 +1261,7 @@ report-label-correction = Wenn Sie unter den Testbildern nur vermutete Fehler ko
 report-group-predictions = Jede von { $n_groups ->
         [one] { $n_groups } Gruppe
        *[other] { $n_groups } Gruppen
-    } erhält eine Vorhersage aus allen ihren Bildern: die Klasse mit der höchsten mittleren logarithmierten Wahrscheinlichkeit. Die Entscheidungsschwellen einzelner Bilder werden nicht verwendet.
+    } von Testbildern erhält eine Vorhersage aus allen ihren Bildern: die Klasse mit der höchsten mittleren logarithmierten Wahrscheinlichkeit. Die Entscheidungsschwellen einzelner Bilder werden nicht verwendet.
 
 report-mixed-groups = Ausgeschlossen, weil ihre Bilder zu mehreren Klassen gehören: { $n_groups ->
         [one] { $n_groups } Gruppe.

@@ -390,6 +390,8 @@ summary-few-samples = an interval needs at least { $n_needed } samples of each c
 
 summary-size-unknown = the error rates of the classifier are too uncertain to say how large the difference is
 
+summary-without-variation = the compared values do not vary, so chance cannot be estimated: no interval and no p
+
 summary-values-unclipped = corrected, values below 0 or above 1 are meant
 
 summary-similar-samples = The samples { $names } may be one sample with several spellings. They count as different samples. If they are one sample, use one spelling.

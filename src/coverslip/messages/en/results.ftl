@@ -36,7 +36,7 @@ report-accuracy = Accuracy is { $accuracy }.
 report-group-mean = Averaged over { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
-    }, each with the same weight, accuracy is { $accuracy }.
+    } of test images, each with the same weight, accuracy is { $accuracy }.
 
 report-majority-class = A classifier that always predicts “{ $label }” has an accuracy of { $accuracy }.
 
@@ -101,7 +101,10 @@ report-fact-images = { $is_own ->
        *[false] test images
     }
 
-report-fact-groups = groups of these images
+report-fact-groups = { $is_own ->
+        [true] groups of all images used
+       *[false] groups of the test images
+    }
 
 report-ungrouped = of these, without a known group
 
@@ -124,14 +127,11 @@ report-groups = { $n_groups ->
        *[other] {" "}and { $n_ungrouped } images without a known group
     }
 
-report-groups-of-evaluation = The images come from { $groups }.
+report-groups-of-evaluation = These test images come from { $groups }.
 
-report-groups-of-test-images = The images come from { $n_groups ->
+report-groups-of-test-images = The test images come from { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
-    }{ $is_of_test_set ->
-        [true] {" "}of the test set
-       *[false] {""}
     }{ $n_ungrouped ->
         [0] .
         [one] ; { $n_ungrouped } image of them has no known group.
@@ -1121,7 +1121,7 @@ report-learning-curve-method = Instant classifiers were trained on subsets of th
 
 report-learning-curve-without-groups = No groups are known. If several images come from one slide or patient, more images of the same slides bring less than this.
 
-report-learning-curve-groups = Twice as many images means twice as many groups ({ $n_doubled } instead of { $n_groups }). More images of the same groups bring less.
+report-learning-curve-groups = Twice as many images means twice as many groups ({ $n_doubled } instead of the { $n_groups } that the classifier was fitted on). More images of the same groups bring less.
 
 report-title-learning-curve = Learning curve
     .subtitle = effect of twice as many images for training and validation
@@ -1210,7 +1210,7 @@ report-unfamiliar-group = { $name } ({ $n_unfamiliar } of { $n_images })
 report-unfamiliar-groups = In { $n_many } of { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
-    }, at least { $n_fewest } images and more than { $share } are unfamiliar{ $n_many ->
+    } of test images, at least { $n_fewest } images and more than { $share } are unfamiliar{ $n_many ->
         [0] .
        *[other] { $is_cut ->
             [true] : the first: { $groups }.
@@ -1261,7 +1261,7 @@ report-label-correction = Correcting only suspected errors among the test images
 report-group-predictions = Each of { $n_groups ->
         [one] { $n_groups } group
        *[other] { $n_groups } groups
-    } gets one prediction from all its images: the class with the highest mean log probability. The decision thresholds of single images are not used.
+    } of test images gets one prediction from all its images: the class with the highest mean log probability. The decision thresholds of single images are not used.
 
 report-mixed-groups = Excluded because their images are of several classes: { $n_groups ->
         [one] { $n_groups } group.

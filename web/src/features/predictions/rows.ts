@@ -38,8 +38,9 @@ const DECISIONS = ['uncertain', 'unfamiliar', 'unreadable'];
 export function filterOf(
   show: string,
   classes: readonly string[],
-): { only?: 'review' | 'corrected' | 'warning'; decision?: string } {
-  if (show === 'review' || show === 'corrected' || show === 'warning') return { only: show };
+): { only?: 'review' | 'corrected' | 'excluded' | 'warning'; decision?: string } {
+  if (show === 'review' || show === 'corrected' || show === 'excluded' || show === 'warning')
+    return { only: show };
   if (DECISIONS.includes(show) && !classes.includes(show)) return { decision: show };
   const name = show.startsWith('class:') ? show.slice('class:'.length) : '';
   return name ? { decision: name } : {};
@@ -49,7 +50,7 @@ export function filterOf(
 export const SORTS = ['probability', '-probability', 'position'] as const;
 
 export interface View {
-  show: string; // all, review, corrected, warning, unfamiliar, unreadable, or class:NAME
+  show: string; // all, review, corrected, excluded, warning, unfamiliar, unreadable, or class:NAME
   sort: (typeof SORTS)[number];
   search: string;
   isList: boolean; // false: gallery

@@ -241,7 +241,7 @@ export const predict: Texts['predict'] = {
     raw: 'Gezählter Anteil',
     interval: '95-%-KI des Anteils',
     undetermined: 'nicht bestimmt',
-    corrected: 'Korrigiert ± Standardfehler',
+    corrected: 'Korrigiert ± Standard\u00ADfehler',
     computing: 'Anteile werden berechnet …',
     startAgain: 'Neu beginnen',
     reset: (file) =>
@@ -430,6 +430,9 @@ export const predict: Texts['predict'] = {
   all: 'Alle Bilder',
   review: 'Zu prüfen',
   corrected: 'Geprüft',
+  excludedImages: 'Ausgeschlossen',
+  excludedImagesHelp:
+    'Diese Bilder wurden von Hand ausgeschlossen. Bei den Entscheidungen zählen sie mit, bei den Anteilen nicht.',
   warned: 'Mit Warnung',
   warning: 'Warnung',
   uncertain: 'Unsicher',

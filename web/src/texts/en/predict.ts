@@ -419,6 +419,8 @@ export const predict = {
   all: 'All images',
   review: 'Needs review',
   corrected: 'Reviewed',
+  excludedImages: 'Excluded',
+  excludedImagesHelp: 'Users excluded these images. Numbers of decisions include them, proportions do not.',
   warned: 'With a warning',
   warning: 'warning',
   uncertain: 'Uncertain',
