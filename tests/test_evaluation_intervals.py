@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from scipy import special
-from scipy.stats import beta
+from scipy.stats import beta, binom
 
 from coverslip.evaluation.comparison import Answers, paired_differences
-from coverslip.evaluation.intervals import RANGES, group_codes, influence_on_mean
+from coverslip.evaluation.intervals import RANGES, exact_ends, group_codes, influence_on_mean
 from coverslip.evaluation.metrics import auroc, average_precision
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.summary import evaluate_predictions, per_class
@@ -158,7 +158,7 @@ def test_no_errors_do_not_give_an_interval_of_no_width():
     by_image = metric_intervals(probability, label, None)
     by_group = metric_intervals(probability, label, np.arange(60) // 12)
     assert by_image["accuracy"].value == by_image["accuracy"].high == 1
-    assert 0.9 < by_image["accuracy"].low < 0.99  # Jeffreys for 60 of 60 images: .959; by class a little lower
+    assert 0.9 < by_image["accuracy"].low < 0.99  # for 60 of 60 images: .940
     assert by_group["accuracy"].low < by_image["accuracy"].low
     assert by_image["macro_auroc"].low < by_image["macro_auroc"].high == 1
     assert 0.9 < by_image["macro_f1"].low < 0.99
@@ -185,14 +185,23 @@ def test_an_interval_stays_sensible_where_a_group_is_perfect():
     assert 0.92 < metric.high < 1
 
 
-def test_without_groups_a_share_has_the_interval_of_jeffreys():
-    """By SciPy's beta distribution, as statsmodels' `proportion_confint(right, n, method="jeffreys")` gives it."""
+def test_without_groups_a_share_has_the_exact_binomial_interval():
+    """By SciPy's beta distribution, as statsmodels' `proportion_confint(right, n, method="beta")` gives it."""
     label = np.repeat([0, 1], [30, 70])
     predicted = np.where(np.arange(100) % 10 == 0, 1 - label, label)
     recall = per_class(np.eye(2)[predicted], label)[0].metrics["recall"]
-    assert (recall.low, recall.high) == pytest.approx(beta.ppf([0.025, 0.975], 27.5, 3.5), abs=1e-9)
+    assert (recall.low, recall.high) == pytest.approx(beta.ppf([0.025, 0.975], [27, 28], [4, 3]), abs=1e-9)
     accuracy = metric_intervals(np.eye(2)[predicted], label, None, metrics=["accuracy"])["accuracy"]
-    assert (accuracy.low, accuracy.high) == pytest.approx(beta.ppf([0.025, 0.975], 90.5, 10.5), abs=1e-9)
+    assert (accuracy.low, accuracy.high) == pytest.approx(beta.ppf([0.025, 0.975], [90, 91], [11, 10]), abs=1e-9)
+
+
+def test_the_interval_of_few_images_holds_the_true_share_and_neither_end_fails_more_often_than_it_says():
+    share = np.linspace(0.001, 0.999, 999)
+    for n in range(3, 21):
+        ends = np.array([exact_ends(k / n, n) for k in range(n + 1)])[:, :, None]
+        probability = binom.pmf(np.arange(n + 1)[:, None], n, share)
+        is_above, is_below = ends[:, 0] > share, ends[:, 1] < share
+        assert max((probability * is_wrong).sum(axis=0).max() for is_wrong in (is_above, is_below)) <= 0.025
 
 
 @pytest.mark.parametrize("n", [4, 8, 30])
@@ -265,6 +274,17 @@ def test_a_classifier_is_better_or_worse_than_the_majority_class_or_not_signific
         assert evaluation.against_majority_class == expected
 
 
+def test_the_precision_of_a_class_does_not_depend_on_how_groups_of_single_classes_are_drawn():
+    """Errors are spread evenly over the groups, so that groups tell no more than their images."""
+    label = np.repeat([0, 1], 100)
+    predicted = np.where(np.arange(200) % 10 < 3, 1 - label, label)
+    group = np.arange(200) // 10  # of one class each
+    with_groups, alone = (
+        per_class(np.eye(2)[predicted], label, group=each)[0].metrics["precision"] for each in (group, None)
+    )
+    assert with_groups.width == pytest.approx(alone.width, rel=0.15)
+
+
 def test_class_proportions_of_groups_do_not_matter_for_a_classifier_that_recognizes_both_classes():
     label = np.repeat([0, 1, 0, 1, 1, 0, 1, 1, 0, 1], 20)  # each group is of one class
     predicted = np.where(np.arange(200) % 10 == 0, 1 - label, label)  # one in ten is wrong, in every group
@@ -273,7 +293,7 @@ def test_class_proportions_of_groups_do_not_matter_for_a_classifier_that_recogni
     evaluation = evaluate_predictions(probability, label, ["a", "b"], split="test", primary="macro_f1", group=group)
     of_majority = Answers(np.eye(2)[majority], majority)
     paired = paired_differences(of_majority, Answers(probability, predicted), label, group, metrics=["accuracy"])
-    assert paired["accuracy"].low < 0  # on groups of other proportions
+    assert paired["accuracy"].low > 0.2
     over = evaluation.over_majority_class
     assert over is not None
     assert over.value == pytest.approx(0.9 - 0.6)

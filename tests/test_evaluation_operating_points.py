@@ -214,7 +214,7 @@ def test_an_interval_around_decisions_that_are_all_right_is_theirs():
     evaluation = evaluate_predictions(probability, label, list("abc"), split="t", primary="accuracy", predicted=label)
     accuracy = evaluation["accuracy"]
     assert (accuracy.value, accuracy.high) == (1.0, 1.0)
-    assert accuracy.low == pytest.approx(beta.ppf(0.025, 60.5, 0.5))  # Jeffreys
+    assert accuracy.low == pytest.approx(beta.ppf(0.025, 60, 1))
 
 
 def test_uncertain_depends_on_the_probability_of_the_decided_class():

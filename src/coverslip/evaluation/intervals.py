@@ -9,6 +9,11 @@ over groups converges to it. The jackknife needs one pass over the images, and i
 If all images of a class are predicted correctly, or all incorrectly, they have no influence, but the next image may
 have. Therefore each class includes one unseen image, half of it correct and half of it as wrong as possible.
 
+Groups vary within classes: from the influence of an image, the mean over the images of its class is subtracted before
+the sums over groups. Otherwise, if all images of a patient are of one class, the interval of a precision would be that
+for as many patients of random classes, about twice as wide. Intervals are for the class proportions of these images;
+the variance of the proportions is added as that of independent images.
+
 Six rules improve the coverage with few or unequal groups, or without errors (`benchmarks/interval_coverage.py`):
 
 - A few large groups are less informative than many equal groups. The variance is corrected, and the degrees of freedom
@@ -17,13 +22,13 @@ Six rules improve the coverage with few or unequal groups, or without errors (`b
 - A rare class without errors, or with errors only, has no variance. Therefore each class includes an unseen image, and
   the variance is at least that of independent images. Without groups, the degrees of freedom are Satterthwaite's for
   the images of each class, without unseen images.
-- Near 0 and 1, symmetric intervals do not fit. The interval of a share is Jeffreys' interval for the number of
+- Near 0 and 1, symmetric intervals do not fit. The interval of a share is the exact binomial one for the number of
   independent images with the same standard error (after Korn and Graubard 1998, Confidence Intervals for Proportions
   with Small Expected Number of Positive Counts). With groups, it is the wider of this interval and of Student's t on
   the logit scale, since results of groups are skewed. A metric without an upper bound has the gamma interval of Fay and
   Feuer (1997).
 - A metric of exactly 0 or 1 gives no information about the variance between groups. It has the exact binomial interval
-  (Clopper and Pearson 1934) for groups that are correct or incorrect as a whole.
+  for groups that are correct or incorrect as a whole.
 - A few groups may agree only because no group on which the classifier fails is among them. With fewer than twenty
   groups, the interval includes the value that the metric would have with one more group of errors only.
 - With fewer than five groups, there is no interval, since it would not be informative. Counts are reported instead.
@@ -98,7 +103,7 @@ def influence_on_proportion(
     """
     n, right = int(is_counted.sum()), int((is_correct & is_counted).sum())
     smoothed = (right + 0.5) / (n + 1)
-    # Together they are smoothed * (1 - smoothed) / n, so that single images get Jeffreys' interval for n images.
+    # Together they are smoothed * (1 - smoothed) / n, so that single images get the exact interval for n images.
     of_image = np.where(is_counted, is_correct - smoothed, 0.0) / np.sqrt(n * (n + 1))
     unseen = ((1 - smoothed) ** 2 + smoothed**2) / 2 / (n * (n + 1))
     by_class = np.bincount(label[is_counted], minlength=n_classes) / n
@@ -146,6 +151,7 @@ class Units:
     label: np.ndarray  # (n_images,) int, the true class
     n_classes: int
     has_groups: bool
+    stratum: np.ndarray  # (n_images,) int, the true class, also where `label` is whether it is a certain one
     has_name: np.ndarray | None = None  # (n_images,) bool: whether the image has a group; None: all or none have one
 
     @classmethod
@@ -156,7 +162,7 @@ class Units:
         code = np.arange(len(label)) if group is None else group_codes(group)
         if group is not None and has_name is None:
             has_name = has_group_name(group)
-        return cls(code, int(code.max()) + 1, label, n_classes, group is not None, has_name)
+        return cls(code, int(code.max()) + 1, label, n_classes, group is not None, label, has_name)
 
     def n_counted(self, is_counted: np.ndarray) -> int:
         """Return the number of units with any of the counted images."""
@@ -179,7 +185,7 @@ class Units:
     def method(self) -> str:
         """The method of the intervals, for `metrics.json`."""
         if not self.has_groups:
-            return "infinitesimal jackknife over images (Jeffreys' interval)"
+            return "infinitesimal jackknife over images (exact binomial)"
         method = f"infinitesimal jackknife over {self.name} (Student's t, logit scale)"
         return method if self.n >= FEW_GROUPS_FOR_INTERVALS else f"{method}; only {self.n} {self.name}: approximate"
 
@@ -211,11 +217,8 @@ def metric_with_interval(
     if units.n < 2:
         return replace(metric, reason=message("interval-of-one-image"))
     if units.has_groups and scale == "share" and value in (0, 1):
-        reach = 1 - _TAIL ** (1 / n_units)
-        low, high = (1 - reach, 1.0) if value == 1 else (0.0, reach)
-        return replace(
-            metric, low=low, high=high, method=f"exact binomial over {n_units} {units.name} (Clopper-Pearson)"
-        )
+        low, high = exact_ends(value, n_units)
+        return replace(metric, low=low, high=high, method=f"exact binomial over {n_units} {units.name}")
     variance, freedom = _variance(influence, units)
     if not variance > 0:
         return replace(metric, reason=message("interval-without-influence"))
@@ -226,20 +229,30 @@ def metric_with_interval(
 
 
 def share_of_images(n: int, n_images: int) -> Metric:
-    """Return a share of independent images with Jeffreys' interval; without a value if there is no image."""
-    from scipy.special import betaincinv
-
+    """Return a share of independent images with the exact interval; without a value if there is no image."""
     if not n_images:
         return Metric(value=None, n_correct=n, n_images=n_images)
-    low, high = betaincinv(n + 0.5, n_images - n + 0.5, [_TAIL, 1 - _TAIL]).tolist()
-    return Metric(
-        value=n / n_images,
-        low=0.0 if n == 0 else low,
-        high=1.0 if n == n_images else high,
-        method="Jeffreys' interval",
-        n_correct=n,
-        n_images=n_images,
-    )
+    low, high = exact_ends(n / n_images, n_images)
+    return Metric(value=n / n_images, low=low, high=high, method="exact binomial", n_correct=n, n_images=n_images)
+
+
+def exact_ends(share: float, n: float) -> tuple[float, float]:
+    """Return the ends of the exact binomial interval (Clopper and Pearson 1934) of a share.
+
+    It is the only interval of binomial shares: with 3 to 20 images, its coverage is at least .95 (mean .98), and either
+    end is on the wrong side of the true share in at most .025 of samples. Other intervals are narrower, but verdicts
+    depend on single ends: Jeffreys' has a coverage of .87 or more and an error of one end up to .11, mid-P .91 and .05.
+
+    Args:
+        share: from 0 to 1.
+        n: number of independent images above 0, which can be a fraction.
+    """
+    from scipy.special import betaincinv
+
+    x = share * n
+    low = 0.0 if x <= 0 else float(betaincinv(x, n - x + 1, _TAIL))
+    high = 1.0 if x >= n else float(betaincinv(x + 1, n - x, 1 - _TAIL))
+    return min(low, share), max(high, share)
 
 
 def difference_with_interval(value: float, influence: Influence, units: Units, *, n_units: int | None = None) -> Metric:
@@ -273,17 +286,22 @@ def _variance(influence: Influence, units: Units) -> tuple[float, float]:
     of_images = np.bincount(units.label, weights=influence.of_image**2, minlength=units.n_classes)
     by_class = of_images + influence.unseen
     n = np.maximum(np.bincount(units.label, minlength=units.n_classes), 1)
-    if not by_class.any():
-        return 0.0, np.inf
     if not units.has_groups:
         of_seen = float((of_images**2 / n).sum())  # the variance of unseen images is not estimated
         freedom = float(by_class.sum() ** 2 / of_seen) if of_seen > 0 and not influence.is_proportion else np.inf
         return float(by_class.sum()), freedom
-    sums = np.bincount(units.code, weights=influence.of_image, minlength=units.n)
+    mean = np.bincount(units.stratum, weights=influence.of_image) / np.maximum(np.bincount(units.stratum), 1)
+    within = influence.of_image - mean[units.stratum]
+    of_images_within = np.bincount(units.label, weights=within**2, minlength=units.n_classes)
+    of_proportions = float((of_images - of_images_within).sum())
+    sums = np.bincount(units.code, weights=within, minlength=units.n)
     spread = float((sums**2).sum())
     counts = np.bincount(units.code * units.n_classes + units.label, minlength=units.n * units.n_classes)
-    correction, freedom = _small_sample(counts.reshape(units.n, -1), spread, of_images, by_class, n)
-    return max(spread * correction, float(by_class.sum())), freedom
+    by_class = of_images_within + influence.unseen
+    if not by_class.any():
+        return of_proportions, np.inf
+    correction, freedom = _small_sample(counts.reshape(units.n, -1), spread, of_images_within, by_class, n)
+    return max(spread * correction, float(by_class.sum())) + of_proportions, freedom
 
 
 def _small_sample(
@@ -340,16 +358,15 @@ def _ends(
 
 
 def _share_ends(value: float, smoothed: float, variance: float, units: Units) -> tuple[float, float]:
-    from scipy.special import betaincinv, expit, logit, ndtri
+    from scipy.special import expit, logit, ndtri
 
     edge = 0.5 / (len(units.label) + 1)
     inside = float(np.clip(smoothed, edge, 1 - edge))
-    n = inside * (1 - inside) / variance
-    low, high = betaincinv(n * value + 0.5, n * (1 - value) + 0.5, [_TAIL, 1 - _TAIL]).tolist()
+    low, high = exact_ends(value, inside * (1 - inside) / variance)
     if units.has_groups:
         reach = ndtri(1 - _TAIL) * variance**0.5 / (inside * (1 - inside))
         low, high = min(low, float(expit(logit(inside) - reach))), max(high, float(expit(logit(inside) + reach)))
-    return 0.0 if value <= 0 else low, 1.0 if value >= 1 else high
+    return low, high
 
 
 def _gamma_ends(value: float, variance: float, largest: float) -> tuple[float, float]:

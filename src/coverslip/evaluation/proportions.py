@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from coverslip.evaluation.intervals import exact_ends
 from coverslip.evaluation.results import LEVEL
 
 Floats = npt.NDArray[np.float64]
@@ -484,17 +485,7 @@ def _dirichlet(counts: EffectiveCounts, rng: np.random.Generator, n_draws: int =
 def raw_shares(votes: Votes) -> list[tuple[float, float, float]]:
     """Return the mean votes of each class with their Clopper-Pearson intervals (Korn and Graubard 1998)."""
     counts = effective_counts(votes)
-    return [share_with_interval(float(share), counts.n) for share in counts.shares]
-
-
-def share_with_interval(share: float, n: float) -> tuple[float, float, float]:
-    """Return a share and its Clopper-Pearson interval at an effective number of images."""
-    from scipy.special import betaincinv
-
-    x = share * n
-    low = 0.0 if x <= 0 else float(betaincinv(x, n - x + 1, _TAILS[0]))
-    high = 1.0 if x >= n else float(betaincinv(x + 1, n - x, _TAILS[1]))
-    return share, min(low, share), max(high, share)
+    return [(share, *exact_ends(share, counts.n)) for share in counts.shares.tolist()]
 
 
 @dataclass(frozen=True, slots=True)

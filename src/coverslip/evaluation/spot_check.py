@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.documented_fields import DocumentedFields
-from coverslip.evaluation.proportions import EffectiveCounts, Votes, Z, share_with_interval
+from coverslip.evaluation.intervals import exact_ends
+from coverslip.evaluation.proportions import EffectiveCounts, Votes, Z
 from coverslip.evaluation.results import Metric
 
 Floats = npt.NDArray[np.float64]
@@ -123,7 +124,7 @@ def powered_share(samples: Sequence[CheckedSample]) -> PoweredShare:
     value = float(np.clip(shares.mean(), 0, 1))
     n_labeled = float(sum(each.counts.sum() for each in samples))
     if not 0 < value < 1:
-        return PoweredShare(*share_with_interval(value, n_labeled), power)
+        return PoweredShare(value, *exact_ends(value, n_labeled), power)
     of_one_image = value * (1 - value)
     residual = _residual_variance(samples, power)
     within = 0.0
@@ -137,7 +138,7 @@ def powered_share(samples: Sequence[CheckedSample]) -> PoweredShare:
         between = float(shares.var(ddof=1)) / len(samples)
         few_samples = (Z / float(stdtrit(len(samples) - 1, 0.975))) ** 2
         n = min(n, of_one_image / max(between, _SMALLEST) * few_samples)
-    return PoweredShare(*share_with_interval(value, n), power)
+    return PoweredShare(value, *exact_ends(value, n), power)
 
 
 def _share(sample: CheckedSample, power: float) -> float:
@@ -244,4 +245,4 @@ def expected_accuracy(recalls: Sequence[EffectiveCounts], shares: Floats) -> Exp
     smoothed = (recall * n + 1) / (n + 2)  # a recall of 1 is not certain
     variance = float((shares**2 * smoothed * (1 - smoothed) / n).sum())
     of_one_image = float(shares @ smoothed) * (1 - float(shares @ smoothed))
-    return ExpectedAccuracy(*share_with_interval(value, of_one_image / variance))
+    return ExpectedAccuracy(value, *exact_ends(value, of_one_image / variance))

@@ -229,7 +229,7 @@ def per_class(
     check_arrays(probability, label)
     if predicted is None:
         predicted = probability.argmax(axis=1)
-    units = Units.of((label == 0).astype(int), group, 2, has_group)
+    units = Units.of(label, group, probability.shape[1], has_group)
     return [_class_scores(probability[:, k], label == k, predicted == k, units) for k in range(probability.shape[1])]
 
 

@@ -390,7 +390,7 @@ def metric_intervals(
         probability: (n_images, n_classes) float; rows sum to 1.
         label: (n_images,) int in [0, n_classes).
         group: (n_images,) names of groups, which are resampled as a whole. Each empty name or None is a separate group.
-            None instead of an array treats images as independent. The class frequencies are random, not fixed.
+            None instead of an array treats images as independent. The class frequencies of groups are fixed.
         has_group: (n_images,) bool, whether the name is that of a group, and not of an image that is listed several
             times; None: every name is.
         predicted: (n_images,) int, the decided class; None takes the class of highest probability.

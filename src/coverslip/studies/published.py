@@ -482,7 +482,7 @@ def _interval(
     code = group_codes(np.array([groups.get(image, "") for image in images], dtype=object))
     # Single images are groups of one image, so that Student's t applies.
     has_group = np.array([image in groups for image in images])
-    units = Units(code, int(code.max()) + 1, label, len(classes), has_groups=True, has_name=has_group)
+    units = Units(code, int(code.max()) + 1, label, len(classes), has_groups=True, stratum=label, has_name=has_group)
     difference = metric_with_interval(value, Influence(of_image, np.zeros(len(classes)), value), units, "real")
     method = f"difference of arms, infinitesimal jackknife over {units.name} (Student's t)"
     return replace(difference, method=method), second.value, first.value
