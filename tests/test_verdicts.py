@@ -64,7 +64,8 @@ one_lost_of_many[3] = [0, 0, 0, 0, 30, 0, 0, 0]
 good = spread([[285, 15], [12, 288]])
 two_right_classes = [[60, 0, 0], [0, 60, 0]]  # of three
 
-# By name: the metrics, the expected use, and the expected code of the first reason that is not a note.
+# By name: the metrics, the expected use, and the expected code of the first reason that is not a note, as a
+# statistician judged them who had not seen the rules.
 CASES = {
     "good": (good, "yes", None),
     "good, many classes": (spread(many_classes), "yes", None),
@@ -134,11 +135,77 @@ def test_verdicts_of_constructed_results(case: str) -> None:
     assert use == "yes" or verdict.reasons[0].claim in verdict.headline
 
 
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        ("majority only", "constant"),
+        ("majority only, no groups", "constant"),
+        ("finds none of five", "constant"),
+        ("worse than guessing", "worse"),
+        ("slightly better than guessing", "hardly"),
+        ("guessing", "not-shown"),
+    ],
+)
+def test_what_is_shown_of_a_classifier_that_is_not_above_chance(case: str, kind: str) -> None:
+    metrics = CASES[case][0]
+    rule = RULES_OF_METRICS[0]
+    (parameters,) = rule.parameters(metrics)
+    assert (rule.code, parameters["kind"]) == ("limit-not-above-chance", kind)
+
+
+@pytest.mark.parametrize(
+    ("case", "code"),
+    [
+        ("one of three classes lost", "limit-wide-interval"),  # the accuracy of groups of single classes is known well
+        ("one of three classes lost", "limit-unsure-predictions"),
+        ("slightly better than guessing", "limit-unsure-predictions"),
+        ("a weak class", "limit-unsure-predictions"),
+        ("a class that may be weak", "limit-unsure-predictions"),
+        ("one of eight classes lost", "limit-false-alarms"),  # 0 of 4
+        ("finds none of five", "limit-weak-classes"),  # 0 of 5
+        ("a class with 0 of 4", "limit-weak-classes"),
+    ],
+)
+def test_no_claim_is_made_that_the_evidence_does_not_bear(case: str, code: str) -> None:
+    assert code not in {reason.code for reason in verdict_of(CASES[case][0]).reasons}
+
+
+@pytest.mark.parametrize(
+    ("case", "action", "parts"),
+    [
+        ("no image", "", ("test images",)),
+        ("published protocol", "test-more", ("this step",)),
+        ("eight groups", "test-more", ("patients", "split.folds")),
+        ("three groups", "test-more", ("patients",)),
+        ("few images of a class, all right", "test-more", ("at least 30", "class 2")),
+        ("good on most groups only", "test-more", ("class 0", "class 1")),
+        ("a class that may be weak", "label-more", ("class 2",)),
+        ("finds 3 of 9 without false alarms", "label-more", ("class 1",)),
+        ("worse than guessing", "", ("exchanged or shifted",)),
+        ("uncalibrated", "", ("only its classes",)),
+    ],
+)
+def test_the_next_step_is_one_that_helps(case: str, action: str, parts: tuple[str, ...]) -> None:
+    verdict = verdict_of(CASES[case][0])
+    assert verdict.action == action
+    assert all(part in verdict.next_step for part in parts), verdict.next_step
+    with in_language("de"):
+        assert verdict_of(CASES[case][0]).next_step != verdict.next_step
+
+
+def test_probabilities_are_too_high_or_too_low() -> None:
+    (rule,) = (rule for rule in RULES_OF_METRICS if rule.code == "limit-miscalibrated")
+    for case in ("uncalibrated", "worse than guessing"):
+        assert [each["kind"] for each in rule.parameters(CASES[case][0])] == ["high"]
+    modest = measured([[270, 30], [30, 270]], n_groups=20, confidence=0.6)
+    assert [each["kind"] for each in rule.parameters(modest)] == ["low"]
+    assert not list(rule.parameters(measured([[8, 0], [0, 8]], confidence=0.9)))  # too few images to say
+
+
 def test_numbers_of_test_images_are_not_shown_as_certain() -> None:
     """The claim states the interval, and the lead what would change the verdict."""
     verdict = verdict_of(measured([[100, 0], [6, 3]]))
     assert all(part in verdict.headline for part in ("3 of 9", "7.5%", "70.1%"))
-    assert verdict.reasons[0].action == "test-more"
     assert verdict_of(measured([[28, 2], [3, 27]])).reasons[0].action == "name-groups"
     assert verdict_of(good).next_step == ""
 

@@ -217,7 +217,9 @@ def _excess_with_interval(probability: np.ndarray, units: Units) -> Metric:
         by_chance *= design_effect_in_bins(probability, units.label, units.code) ** 0.5
     bins, gap = confidence_bin(probability), confidence_minus_accuracy(probability, units.label)
     sign = np.sign(np.bincount(bins, weights=gap, minlength=N_BINS))[bins]
-    influence = Influence((sign * gap - error) / len(gap), np.zeros(units.n_classes), error)
+    # If all predictions are correct, the errors do not vary, but the next prediction may be wrong.
+    unseen = _influence_on_accuracy(probability, units.label, probability.argmax(axis=1)).unseen
+    influence = Influence((sign * gap - error) / len(gap), unseen, error)
     metric = metric_with_interval(error, influence, units, "real")
     value = float(error_above_chance(np.array(error), by_chance))
     if metric.low is None or metric.high is None:
@@ -241,6 +243,13 @@ def _line(position: int) -> tuple[Callable[..., float], Callable[..., Influence]
 
 
 _INTERCEPT, _SLOPE = _line(0), _line(1)
+
+
+def _influence_on_gap(probability: np.ndarray, label: np.ndarray, predicted: np.ndarray) -> Influence:
+    top = probability.max(axis=1)
+    accuracy = _influence_on_accuracy(probability, label, probability.argmax(axis=1))
+    of_image = (top - top.mean()) / len(top) - accuracy.of_image
+    return Influence(of_image, accuracy.unseen, float(top.mean()) - accuracy.smoothed)
 
 
 METRICS: Registry[MetricRecord] = Registry(
@@ -298,6 +307,15 @@ METRICS: Registry[MetricRecord] = Registry(
             name="calibration_intercept",
             value=_INTERCEPT[0],
             influence=_INTERCEPT[1],
+            better="near 0",
+            scale="real",
+            is_headline=False,
+            is_for_choices=False,
+        ),
+        MetricRecord(
+            name="confidence_gap",
+            value=lambda probability, label, predicted: float(confidence_minus_accuracy(probability, label).mean()),
+            influence=_influence_on_gap,
             better="near 0",
             scale="real",
             is_headline=False,

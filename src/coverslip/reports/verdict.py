@@ -10,7 +10,7 @@ says. Numbers of images or errors decide nothing by themselves.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -19,7 +19,7 @@ from coverslip.evaluation.comparison import independent_difference
 from coverslip.evaluation.intervals import FEWEST_GROUPS, share_of_images
 from coverslip.evaluation.results import LEVEL, Evaluation, Metric
 from coverslip.evaluation.table import METRICS
-from coverslip.messages import text
+from coverslip.messages import has_entry, message, text
 from coverslip.reports.metric_rows import estimate
 from coverslip.reports.reported import (
     DUPLICATES,
@@ -30,11 +30,10 @@ from coverslip.reports.reported import (
     number,
     percent,
     range_after,
-    range_words,
     read_run,
     relabeled,
     threshold_words,
-    value_words,
+    whole_percent,
     why_instant,
 )
 from coverslip.runs.error_rates import error_rates
@@ -72,7 +71,7 @@ RANKED = 0.75  # lower end of macro-AUROC, above which thresholds are the cause 
 MOST_WIDTH = 0.2  # of the intervals of accuracy and the primary metric
 MOST_UNLIKE_GROUPS = 0.25  # upper end of the share of groups of a kind that no tested group shows
 FEW_UNLIKE_GROUPS = 0.1
-MISCALIBRATED = 0.05  # lower end of the calibration error above chance
+MISCALIBRATED = 0.05  # nearer end of mean probability minus accuracy, or lower end of the excess calibration error
 MUCH_LOWER = 0.1  # less: upper end of the difference of mean recall to that on the own test set
 UNFAMILIAR = 0.2  # lower end of the share of the images of an external test set
 WRONG_LABELS = 0.02  # lower end of the share of the clearest images that have a label of another class
@@ -88,6 +87,8 @@ class Reason:
     claim: str
     meaning: str
     action: Action
+    next_step: str
+    """What would change it, and the button or command that does it; empty if nothing is known to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +101,14 @@ class Verdict:
 
     @property
     def action(self) -> Action:
-        """What would change the verdict; empty if no single action would."""
-        return next((reason.action for reason in self.reasons if reason.action), "")
+        """The action of the next step; empty if no single one does it."""
+        return next((reason.action for reason in self.reasons if reason.next_step), "")
 
     @property
     def next_step(self) -> str:
-        """The action in words, with the button or command that does it; empty if there is none."""
-        return text("verdict-next", action=self.action) if self.action else ""
+        """What would change the verdict, with the button or command that does it; empty if nothing is known to."""
+        steps = (reason.next_step for reason in self.reasons)
+        return next((text("verdict-next", step=step) for step in steps if step), "")
 
     @property
     def further(self) -> tuple[Reason, ...]:
@@ -119,7 +121,10 @@ Result = TypeVar("Result", Evaluation, ReportedRun)
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[Result]):
-    """A rule on results; its texts are the entry `code` of the catalogue, and the attribute `.meaning` of it."""
+    """A rule on results; its texts are the entry `code` of the catalogue, and its attributes `.meaning` and `.next`.
+
+    Without `.next`, the next step is that of the action. `parameters` can contain another `action`.
+    """
 
     code: str
     severity: Severity
@@ -133,8 +138,16 @@ class Rule(Generic[Result]):
 
     def reason(self, parameters: Json) -> Reason:
         """Return the reason with these parameters of its texts."""
+        action: Action = parameters.get("action", self.action)
+        step = ""
+        if has_entry(f"{self.code}.next") and self.severity != "note":
+            step = text(f"{self.code}.next", **parameters)
+        elif action:
+            step = text("verdict-action", **{"classes": "none", "n_needed": 0, **parameters, "action": action})
         claim, meaning = (text(code, **parameters) for code in (self.code, f"{self.code}.meaning"))
-        return Reason(code=self.code, severity=self.severity, claim=claim, meaning=meaning, action=self.action)
+        return Reason(
+            code=self.code, severity=self.severity, claim=claim, meaning=meaning, action=action, next_step=step
+        )
 
 
 def verdict_of_run(run: ReportedRun, *, has_notes: bool = True) -> Verdict:
@@ -194,14 +207,17 @@ def verdict_of(metrics: Evaluation, reasons: Sequence[Reason] = (), *, is_extern
     reasons.sort(key=lambda reason: (_SEVERITIES.index(reason.severity), reason.code in _NOT_EXCLUDED))
     worst = reasons[0] if reasons else None
     use: Use = "yes" if worst is None or worst.severity == "note" else worst.severity
-    if worst is not None and use != "yes":
-        sentences = [worst.claim]
+    if worst is not None and worst.code == _EXTERNAL:
+        is_usable = all(reason.severity == "note" for reason in reasons if reason.code != _EXTERNAL)
+        sentences = [text("verdict-own-images", is_usable=is_usable), worst.claim]
+    elif worst is not None and use != "yes":
+        sentences = [text("verdict", use=use, is_external=is_external), worst.claim]
     else:
         weakest = [row for row in _shares(metrics, "recall")[:1] if (row[1].value or 0) < 1]
-        sentences = [_score_text(metrics, "external" if is_external else "")]
+        sentences = [text("verdict", use=use, is_external=is_external)]
+        sentences += [_score_text(metrics, "external" if is_external else "")]
         sentences += [text("verdict-weakest-class", label=label, **_counts(recall)) for label, recall in weakest]
-    headline = " ".join([text("verdict", use=use, is_external=is_external), *sentences])
-    return Verdict(use=use, headline=headline, reasons=tuple(reasons))
+    return Verdict(use=use, headline=" ".join(sentences), reasons=tuple(reasons))
 
 
 def _reasons(rules: tuple[Rule[Result], ...], result: Result) -> list[Reason]:
@@ -231,6 +247,7 @@ def _score_text(metrics: Evaluation, image_kind: str = "") -> str:
 # Rules on metrics
 
 _MOST_CLASSES = 3  # that are named
+_ENOUGH = 30  # test images of a class; then the interval of its recall is narrower than .4
 _FEW_IMAGES, _RARE = 100, 10  # test images in total, and per class, for notes
 
 
@@ -239,9 +256,10 @@ def _when(is_true: bool, **parameters: Any) -> Iterator[Json]:
         yield parameters
 
 
-def _protocol(metrics: Evaluation) -> str:
-    """Return a sentence for each step of a published protocol that the metrics depend on."""
-    return " ".join(text(protocol_code(key)) for key in metrics.protocol)
+def _protocol(metrics: Evaluation) -> Iterator[Json]:
+    """Yield a sentence for each step of a published protocol that the metrics depend on."""
+    claim = " ".join(text(protocol_code(key)) for key in metrics.protocol)
+    yield from _when(bool(claim), claim=claim, n_steps=len(metrics.protocol))
 
 
 def _share_words(share: Metric) -> str:
@@ -296,22 +314,40 @@ def _not_above_chance(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     if skill is None or skill.balanced.low is None or (auroc is not None and (auroc.low or 0) > RANKED):
         return
     is_shown = _is_above_chance(metrics)
-    applies = (not is_shown and skill.high < HALF) if is_known else (not is_shown and skill.high >= HALF)
-    yield from _when(applies or (is_known and skill.high < USELESS), is_shown=is_shown, **skill.words)
+    if not is_known:
+        yield from _when(not is_shown and skill.high >= HALF, has_groups=bool(metrics.n_units), **skill.words)
+    elif skill.high < (USELESS if is_shown else HALF):
+        predicted = [sum(column) for column in zip(*metrics.confusion_matrix, strict=True)]
+        kappa = metrics.metrics.get("kappa")
+        if is_shown:
+            yield {"kind": "hardly", **skill.words}
+        elif max(predicted) == metrics.n:
+            yield {"kind": "constant", "n_images": metrics.n, "label": metrics.classes[predicted.index(metrics.n)]}
+        elif kappa is not None and kappa.high is not None and kappa.high < 0:
+            by_chance = sum(n * scores.n for n, scores in zip(predicted, metrics.per_class.values(), strict=True))
+            words = {"value": _share_words(metrics["accuracy"]), "chance": percent(by_chance / metrics.n**2)}
+            yield {"kind": "worse", "action": "", **words}
+        else:
+            yield {"kind": "not-shown", **skill.words}
 
 
 def _weak(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
+    """Yield if balanced accuracy is, or may be, less than half the way from chance to 1, unless other rules say so."""
     skill = _skill(metrics)
-    if skill is not None and skill.low < HALF and not any(True for rule in _CHANCE_RULES for _ in rule(metrics)):
+    rules = _CHANCE_RULES if is_known else (*_CHANCE_RULES, _wide)
+    if skill is not None and skill.low < HALF and not any(True for rule in rules for _ in rule(metrics)):
         yield from _when((skill.high < HALF) == is_known, **skill.words)
 
 
 def _shares(metrics: Evaluation, name: Literal["recall", "precision"]) -> list[tuple[str, Metric]]:
-    """Return recall or precision of each class that has test images, the least first.
+    """Return recall or precision of each class for which it says something, the least first.
 
     If there are too few groups for an interval, it is that of single images, which is too narrow.
     """
-    rows = [(label, scores.metrics[name]) for label, scores in metrics.per_class.items() if scores.n]
+    has_test = {label for label, scores in metrics.per_class.items() if scores.n}
+    # Precision says something about a class without test images too, if images of several classes were predicted.
+    labels = metrics.per_class if name == "precision" and len(has_test) > 1 else has_test
+    rows = [(label, scores.metrics[name]) for label, scores in metrics.per_class.items() if label in labels]
     rows = [(label, _with_interval(share)) for label, share in rows if share.n_images]
     return sorted(rows, key=lambda row: (row[1].value or 0, -(row[1].n_images or 0)))
 
@@ -329,9 +365,12 @@ def _counts(share: Metric) -> Json:
     return {"n_correct": share.n_correct, "n_images": share.n_images}
 
 
-def _shares_in_words(rows: list[tuple[str, Metric]], code: str = "verdict-count-of-class") -> str:
+def _shares_in_words(rows: list[tuple[str, Metric]], code: str = "verdict-count-of-class") -> Json:
+    """Return the parameters of texts on classes: their shares, and their names."""
     words = [text(code, label=label, interval=range_after(share, percent), **_counts(share)) for label, share in rows]
-    return listed(words, at_most=_MOST_CLASSES)
+    names = [text("verdict-class", label=label) for label, _ in rows]
+    shares, classes = (listed(each, at_most=_MOST_CLASSES) for each in (words, names))
+    return {"labels": shares, "classes": classes, "n_classes": len(rows)}
 
 
 def _lost_classes(metrics: Evaluation) -> list[tuple[str, Metric]]:
@@ -342,27 +381,36 @@ def _lost(metrics: Evaluation, *, is_of_many: bool) -> Iterator[Json]:
     """Yield the classes that are almost never recognized; the other classes are useful if they are the most of many."""
     lost = _lost_classes(metrics)
     has_many = len(_shares(metrics, "recall")) > 3 * len(lost)
-    yield from _when(bool(lost) and has_many == is_of_many, n_classes=len(lost), labels=_shares_in_words(lost))
+    yield from _when(bool(lost) and has_many == is_of_many, **_shares_in_words(lost))
 
 
 def _weak_classes(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
-    """Yield the classes of which fewer than half of the images are, or may be, recognized."""
+    """Yield the classes of which fewer than half of the images are, or may be, recognized.
+
+    Where the recall itself is below one half, more test images would hardly help, but more training images may.
+    """
     lost = {label for label, _ in _lost_classes(metrics)}
     rows = [row for row in _shares(metrics, "recall") if row[0] not in lost and _ends(row[1])[0] < HALF]
     rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
-    is_below = any((recall.value or 0) < HALF for _, recall in rows)
-    yield from _when(bool(rows), is_below=is_below, labels=_shares_in_words(rows))
+    for is_below in (True, False):
+        if of_kind := [row for row in rows if ((row[1].value or 0) < HALF) == is_below]:
+            n_needed = _ENOUGH if min(recall.n_images or 0 for _, recall in of_kind) < _ENOUGH else 0
+            action = "label-more" if is_below else "test-more"
+            yield {"is_below": is_below, "action": action, "n_needed": n_needed, **_shares_in_words(of_kind)}
 
 
 def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     """Yield the classes of which half of the predictions or more are, or may be, wrong.
 
-    If they only may be, classes are not named whose recall may be too low as well.
+    If most are right, classes are not named whose recall may be too low as well.
     """
     named = {label for label, recall in _shares(metrics, "recall") if _ends(recall)[0] < HALF}
     rows = [row for row in _shares(metrics, "precision") if _ends(row[1])[0] < HALF]
-    rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known and (is_known or row[0] not in named)]
-    yield from _when(bool(rows), labels=_shares_in_words(rows, "verdict-count-of-predictions"))
+    rows = [row for row in rows if (row[1].value or 0) < HALF or row[0] not in named]
+    rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
+    if rows:
+        words = _shares_in_words(rows, "verdict-count-of-predictions")
+        yield {**words, "predicted": words["classes"], "classes": "none"}
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:
@@ -382,14 +430,17 @@ def _wide(metrics: Evaluation) -> Iterator[Json]:
     measured = [(metrics.metrics[name], METRICS[name].title) for name in names if name in metrics.metrics]
     widest, title = max(measured, key=lambda row: row[0].width, default=(Metric(value=None), ""))
     if widest.width > MOST_WIDTH and widest.low is not None and widest.high is not None:
-        ends = range_words(number(widest.low, widest.digits), number(widest.high, widest.digits))
-        yield {"metric": title, "interval": ends}
+        low, high = map(whole_percent if widest.n_images else partial(number, digits=2), (widest.low, widest.high))
+        yield {"metric": title, "low": low, "high": high, "has_groups": bool(metrics.n_units)}
 
 
 def _miscalibrated(metrics: Evaluation) -> Iterator[Json]:
-    excess = metrics.metrics.get("ece_excess")
-    is_shown = excess is not None and excess.low is not None and excess.low > MISCALIBRATED
-    yield from _when(is_shown, error=number(excess.value, 2) if excess is not None else "")
+    """Yield a mean probability that is too high or too low, or else a calibration error above chance."""
+    gap, excess = (metrics.metrics.get(name, Metric(value=None)) for name in ("confidence_gap", "ece_excess"))
+    if gap.low is not None and gap.high is not None and (gap.low > MISCALIBRATED or gap.high < -MISCALIBRATED):
+        yield {"kind": "high" if gap.low > 0 else "low", "error": number(abs(gap.value or 0), 2)}
+    elif excess.low is not None and excess.low > MISCALIBRATED:
+        yield {"kind": "both", "error": number(excess.value, 2)}
 
 
 def _too_few_groups(metrics: Evaluation) -> Iterator[Json]:
@@ -405,7 +456,9 @@ def _few_groups(metrics: Evaluation, least: float, end: float) -> Iterator[Json]
 
 
 def _group_words(metrics: Evaluation) -> Json:
-    return {"has_folds": metrics.folds is not None, "groups": group_words(metrics)}
+    has_folds = metrics.folds is not None
+    can_have_folds = not has_folds and metrics.split == "test"
+    return {"has_folds": has_folds, "can_have_folds": can_have_folds, "groups": group_words(metrics)}
 
 
 def _class_sizes(metrics: Evaluation) -> dict[str, int]:
@@ -414,7 +467,8 @@ def _class_sizes(metrics: Evaluation) -> dict[str, int]:
 
 def _untested(metrics: Evaluation) -> Iterator[Json]:
     absent = [name for name, n in _class_sizes(metrics).items() if n == 0]
-    yield from _when(bool(absent), labels=listed(absent))
+    classes = listed([text("verdict-class", label=label) for label in absent], at_most=_MOST_CLASSES)
+    yield from _when(bool(absent), classes=classes, n_needed=_ENOUGH)
 
 
 def _rare(metrics: Evaluation) -> Iterator[Json]:
@@ -435,7 +489,7 @@ _CHANCE_RULES = (partial(_not_above_chance, is_known=True), partial(_not_above_c
 RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     Rule("limit-not-above-chance", "no", _CHANCE_RULES[0], "label-more"),
     Rule("limit-class-lost", "no", lambda metrics: _lost(metrics, is_of_many=False), "label-more"),
-    Rule("limit-no-test-image", "unknown", lambda metrics: _when(metrics.n == 0), "test-more"),
+    Rule("limit-no-test-image", "unknown", lambda metrics: _when(metrics.n == 0)),
     Rule(
         "limit-leaks",
         "unknown",
@@ -446,7 +500,7 @@ RULES_OF_METRICS: tuple[Rule[Evaluation], ...] = (
     Rule("limit-chance-not-excluded", "unknown", _CHANCE_RULES[1], "test-more"),
     Rule("limit-class-lost-of-many", "care", lambda metrics: _lost(metrics, is_of_many=True), "label-more"),
     Rule("limit-leakage-allowed", "care", lambda metrics: _when(metrics.n_leaks == 0), "train-without-leakage"),
-    Rule("limit-protocol", "care", lambda metrics: _when(bool(metrics.protocol), claim=_protocol(metrics))),
+    Rule("limit-protocol", "care", _protocol, "test-more"),
     Rule("limit-validation-images", "care", lambda metrics: _when(metrics.split == "val"), "test-more"),
     Rule("limit-weak-classes", "care", lambda metrics: _weak_classes(metrics, is_known=True), "label-more"),
     Rule("limit-false-alarms", "care", lambda metrics: _false_alarms(metrics, is_known=True), "choose-threshold"),
@@ -556,12 +610,20 @@ def _external_tests(run: ReportedRun) -> Iterator[Json]:
         if not evaluation.is_measured:
             continue
         test = ReportedRun(run.run, evaluation)
-        reasons = [*_reasons(RULES_OF_METRICS, test.metrics), *_reasons(_RULES_OF_EXTERNAL_TESTS, test)]
-        failed = {reason.severity for reason in reasons if reason.severity == "no" or reason.code == _LOWER}
-        primary, record = test.metrics.metrics.get(test.metrics.primary), METRICS.get(test.metrics.primary)
-        if failed and primary is not None and record is not None:
-            value = {"metric": record.title, "value": value_words(primary)}
-            yield {"name": evaluation.folder.name, "is_useless": "no" in failed, **value}
+        of_test = [
+            (rule.severity, rule.code, each) for rule in _RULES_OF_EXTERNAL_TESTS for each in rule.parameters(test)
+        ]
+        of_metrics = [
+            (rule.severity, rule.code, each) for rule in RULES_OF_METRICS for each in rule.parameters(test.metrics)
+        ]
+        claims = [
+            (severity != "no", message(code, **each))
+            for severity, code, each in (*of_test, *of_metrics)
+            if severity == "no" or code == _LOWER
+        ]
+        if claims:
+            is_worse, claim = min(claims, key=lambda row: row[0])
+            yield {"name": evaluation.folder.name, "is_useless": not is_worse, "claim": asdict(claim)}
 
 
 def _unfamiliar(run: ReportedRun) -> Iterator[Json]:
@@ -585,7 +647,7 @@ def _marks(run: ReportedRun) -> Iterator[Json]:
         for probe in probes
         if _ends(probe.recall)[0] > MARKED_RECALL and _ends(probe.specificity)[0] > MARKED_SPECIFICITY
     ]
-    yield from _when(bool(marks), labels=_shares_in_words(marks))
+    yield from _when(bool(marks), **_shares_in_words(marks))
 
 
 def _relabeled(run: ReportedRun) -> Iterator[Json]:
@@ -657,7 +719,7 @@ def _excluded(run: ReportedRun) -> Iterator[Json]:
     yield from _when(n > 0, n_images=n)
 
 
-_LOWER = "limit-lower-than-own-test"
+_LOWER, _EXTERNAL = "limit-lower-than-own-test", "limit-external-test"
 _RULES_OF_EXTERNAL_TESTS: tuple[Rule[ReportedRun], ...] = (
     Rule(_LOWER, "no", lambda run: _lower_than_own_test(run, is_much=True), "train-there"),
     Rule("limit-used-in-training", "unknown", lambda run: _seen_images(run, are_many=True), "test-more"),
@@ -668,8 +730,8 @@ _RULES_OF_EXTERNAL_TESTS: tuple[Rule[ReportedRun], ...] = (
 )
 RULES_OF_RUNS: tuple[Rule[ReportedRun], ...] = (
     *_RULES_OF_EXTERNAL_TESTS,
-    Rule("limit-external-test", "care", _external_tests, "train-there", is_about_training=True),
-    Rule("limit-mark", "care", _marks, "inspect", is_about_training=True),
+    Rule(_EXTERNAL, "care", _external_tests, "train-there", is_about_training=True),
+    Rule("limit-mark", "unknown", _marks, is_about_training=True),
     Rule("limit-wrong-labels", "care", _wrong_labels, "check-labels", is_about_training=True),
     Rule("limit-above-grouped", "care", _above_grouped, "name-groups", is_about_training=True),
     Rule("limit-relabeled", "care", _relabeled, "test-more", is_about_training=True),
@@ -715,13 +777,40 @@ def set_titles() -> tuple[str, str]:
     return text("column-own-test-set"), text("column-external-test-set")
 
 
+_OF_CLASS = {  # means over classes, by the metric of a class
+    "balanced_accuracy": "recall",
+    "macro_recall": "recall",
+    "macro_precision": "precision",
+    "macro_f1": "f1",
+    "macro_auroc": "auroc",
+    "average_precision": "average_precision",
+}
+
+
+def on_both_sets(run: ReportedRun, name: str) -> tuple[Metric, Metric]:
+    """Return a metric on the run's own test set and on the external one, as a mean over the same classes."""
+    of_training, external = run.run.metrics, run.metrics
+    tested, labels = (
+        [label for label, scores in each.per_class.items() if scores.n] for each in (of_training, external)
+    )
+    shared = [label for label in tested if label in labels]
+    if name not in _OF_CLASS or set(tested) == set(labels):
+        return of_training[name], external[name]
+    first, second = (
+        [each.per_class[label].metrics[_OF_CLASS[name]] for label in shared] for each in (of_training, external)
+    )
+    if not shared or any(score.value is None for score in (*first, *second)):
+        undefined = Metric(value=None, reason=message("other-images-of-other-classes"))
+        return undefined, undefined
+    return _mean(first), external[name] if len(shared) == len(labels) else _mean(second)
+
+
 def against_own_test(run: ReportedRun) -> str:
     """Return how the primary metric differs from that on the run's test set; empty if both cannot be compared."""
-    own_test_metrics = run.run.metrics.metrics if run.run.is_measured else {}
     name = run.metrics.primary
-    if name not in own_test_metrics:
+    if not run.run.is_measured or name not in run.run.metrics.metrics:
         return ""
-    difference = independent_difference(own_test_metrics[name], run.metrics[name], set_titles())
+    difference = independent_difference(*on_both_sets(run, name), set_titles())
     if difference.value is None or difference.low is None or difference.high is None:
         return ""
     is_worse = (difference.value < 0) == (METRICS[name].better == "higher")
@@ -732,6 +821,10 @@ def against_own_test(run: ReportedRun) -> str:
         difference=str(estimate(difference, is_signed=True)),
         result="same" if is_same else "worse" if is_worse else "better",
     )
+
+
+def _without_groups(run: ReportedRun) -> str:
+    return text("verdict-without-groups", is_external=run.evaluation is not None) if run.metrics.n else ""
 
 
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
@@ -749,9 +842,7 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
         group_mean(run.metrics),
         why_instant(run) if run.evaluation is None else "",
         "" if is_better else text("report-majority-class", label=run.classes[most], accuracy=share),
-        run.measured_groups
-        if run.metrics.n_units
-        else text("verdict-without-groups", is_external=run.evaluation is not None),
+        run.measured_groups if run.metrics.n_units else _without_groups(run),
         "" if run.evaluation is None or is_said else against_own_test(run),
     ]
     return list(filter(None, sentences))

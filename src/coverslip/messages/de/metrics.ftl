@@ -62,6 +62,9 @@ metric-calibration-intercept = Kalibrierungsachsenabschnitt
     .meaning = unter 0: Wahrscheinlichkeiten sind im Mittel zu hoch; über 0: zu niedrig
     .undefined = alle Vorhersagen sind richtig, oder alle sind Fehler
 
+metric-confidence-gap = Mittlere Wahrscheinlichkeit minus Genauigkeit
+    .meaning = über 0: Wahrscheinlichkeiten sind im Mittel zu hoch; unter 0: zu niedrig
+
 metric-log-loss = Log Loss
     .meaning = wie weit die Wahrscheinlichkeiten von der Wahrheit entfernt sind
 

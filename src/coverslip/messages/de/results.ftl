@@ -234,6 +234,13 @@ verdict = { $is_external ->
         }
     }
 
+verdict-own-images = { $is_usable ->
+        [true] Verwendbar für Bilder wie die eigenen Testbilder.
+       *[false] Bei Bildern wie den eigenen Testbildern mit Vorsicht verwenden.
+    }
+
+verdict-class = „{ $label }“
+
 verdict-count-of-class = { $n_correct } von { $n_images } bei „{ $label }“{ $interval }
 
 verdict-count-of-predictions = { $n_correct } von { $n_images } Vorhersagen von „{ $label }“ sind richtig{ $interval }
@@ -242,30 +249,51 @@ verdict-weakest-class = In der Klasse mit dem kleinsten Anteil, „{ $label }“
 
 verdict-without-groups = Es wurden keine Gruppen angegeben. Wenn mehrere Bilder von einem Patienten oder Objektträger stammen, { $is_external ->
         [true] sind die Konfidenzintervalle zu schmal.
-       *[false] ist das Ergebnis zu hoch.
+       *[false] ist das Ergebnis wahrscheinlich zu hoch und sein Konfidenzintervall zu schmal.
     }
 
-verdict-next = Nächster Schritt: { $action ->
+verdict-next = Nächster Schritt: { $step }
+
+verdict-action = { $action ->
         [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Vermutete Labelfehler“ oder coverslip label-errors RUN).
         [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Entscheidungsschwelle“ oder coverslip decide RUN), oder labeln Sie mehr Bilder.
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
-        [label-more] Labeln Sie mehr Bilder dieser Klassen (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
+        [label-more] { $classes ->
+            [none] Labeln Sie mehr Bilder
+           *[other] Labeln Sie mehr Bilder von { $classes }
+        } (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
         [name-groups] Geben Sie Patienten oder Objektträger an (Reiter „Klassen & Gruppen“ des Datensatzes oder coverslip train --group COLUMN), und trainieren Sie erneut.
-        [test-more] Testen Sie ihn mit mehr gelabelten Bildern (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA). Nach einer einzelnen Aufteilung testet auch eine Kreuzvalidierung mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
+        [test-more] { $classes ->
+            [none] Testen Sie ihn mit mehr gelabelten Bildern
+           *[other] { $n_needed ->
+                [0] Testen Sie ihn mit mehr Bildern von { $classes }
+               *[other] Testen Sie ihn mit mindestens { $n_needed } Bildern von { $classes }
+            }
+        } (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA). Nach einer einzelnen Aufteilung testet auch eine Kreuzvalidierung mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
         [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }
 
 limit-no-test-image = Kein Bild konnte gemessen werden.
     .meaning = Die Leistung ist nicht bekannt.
+    .next = Prüfen Sie, ob die Testbilder lesbar sind und Labels haben.
 
-limit-not-above-chance = { $is_shown ->
-        [false] Er ist nicht besser als Raten:
-       *[true] Er ist kaum besser als Raten:
-    } Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
+limit-not-above-chance = { $kind ->
+        [constant] Er gibt allen { $n_images } Testbildern dieselbe Klasse, „{ $label }“.
+        [worse] Er ist schlechter als Raten: { $value } der Bilder sind richtig klassifiziert; wenn er ebenso viele Bilder jeder Klasse raten würde, wären es { $chance }.
+        [hardly] Er ist kaum besser als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
+       *[not-shown] Es ist nicht nachgewiesen, dass er besser ist als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
+    }
     .meaning = Mehr gelabelte Bilder können helfen, oder Bilder, auf denen die Klassen verschieden aussehen. Prüfen Sie zuerst die Labels.
+    .next = { $kind ->
+        [worse] Prüfen Sie, ob die Namen der Klassen oder die Labels vertauscht oder verschoben sind.
+       *[other] Prüfen Sie die Labels, labeln Sie mehr Bilder (coverslip suggest DATA --run RUN), und trainieren Sie erneut.
+    }
 
-limit-chance-not-excluded = Zu wenige Testbilder oder Gruppen, um zu sagen, ob er besser ist als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
+limit-chance-not-excluded = Zu wenige Testbilder{ $has_groups ->
+        [true] {" "}oder Gruppen
+       *[false] {""}
+    }, um zu sagen, ob er besser ist als Raten: Im Mittel über die Klassen werden { $value } erkannt; Raten ergäbe { $chance }.
     .meaning = Testen Sie ihn mit mehr Bildern, bevor Sie sich auf ihn verlassen.
 
 limit-class-lost = Fast kein Bild { $n_classes ->
@@ -289,13 +317,16 @@ limit-leaks = { $n_clusters ->
 limit-above-grouped = Bei Bildern neuer Gruppen ist { $metric } etwa { $grouped } zu erwarten, nicht { $value }.
     .meaning = Die Schätzung des Datenlecks vergleicht eine Aufteilung nach Bildern mit einer nach Gruppen. Das Ergebnis dieses Trainings gleicht dem der Aufteilung nach Bildern.
 
-limit-wide-interval = Zu wenige Testbilder oder Gruppen, um zu wissen, wie gut er ist: { $metric } liegt im Bereich { $interval } (95-%-KI).
+limit-wide-interval = Zu wenige Testbilder{ $has_groups ->
+        [true] {" "}oder Gruppen
+       *[false] {""}
+    }, um zu wissen, wie gut er ist: { $metric } kann zwischen { $low } und { $high } liegen (95-%-KI).
     .meaning = Testen Sie ihn mit mehr Bildern oder durch Kreuzvalidierung, bevor Sie sich auf ihn verlassen.
 
-limit-weak = Er irrt sich oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+limit-weak = Er erkennt viele Bilder nicht: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Prüfen Sie die Vorhersagen, oder verwenden Sie ihn nur zum Sortieren von Bildern. Mehr gelabelte Bilder können helfen.
 
-limit-unsure-average = Er irrt sich vielleicht oft: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
+limit-unsure-average = Vielleicht erkennt er viele Bilder mancher Klassen nicht: Im Mittel über die Klassen erkennt er { $value } der Bilder; Raten ergäbe { $chance }.
     .meaning = Das Intervall schließt den halben Weg vom Raten zum Fehlerlosen ein. Prüfen Sie die Vorhersagen, bis er mit mehr Bildern getestet ist.
 
 limit-weak-classes = Weniger als die Hälfte der Bilder einer Klasse wird erkannt: { $labels }.
@@ -307,10 +338,10 @@ limit-unsure-classes = { $is_below ->
     } { $labels }.
     .meaning = Die Intervalle schließen die Hälfte ein. Zählen Sie diese Klassen nicht allein nach den Vorhersagen.
 
-limit-false-alarms = Die meisten Vorhersagen einer Klasse sind falsch: { $labels }.
+limit-false-alarms = Die meisten Bilder mit der Vorhersage { $predicted } sind von einer anderen Klasse: { $labels }.
     .meaning = Prüfen Sie jedes Bild mit einer solchen Vorhersage. Bei neuen Bildern ist der Anteil falscher Vorhersagen höher, wenn die Klasse seltener ist als hier.
 
-limit-unsure-predictions = Die Hälfte der Vorhersagen einer Klasse oder mehr ist vielleicht falsch: { $labels }.
+limit-unsure-predictions = Die Hälfte der Bilder mit der Vorhersage { $predicted } oder mehr kann von einer anderen Klasse sein: { $labels }.
     .meaning = Die Intervalle schließen die Hälfte ein. Prüfen Sie die Bilder mit einer solchen Vorhersage.
 
 limit-like-majority-class = { $is_worse ->
@@ -319,8 +350,13 @@ limit-like-majority-class = { $is_worse ->
     }
     .meaning = Die Genauigkeit sagt hier wenig aus. Beurteilen Sie den Klassifikator nach Sensitivität und Präzision der anderen Klassen.
 
-limit-miscalibrated = Die Wahrscheinlichkeiten sind nicht verlässlich: Sie sind im Mittel um { $error } zu hoch oder zu niedrig.
-    .meaning = Das ist der Kalibrierungsfehler über Zufall. Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
+limit-miscalibrated = Die Wahrscheinlichkeiten sind nicht verlässlich: { $kind ->
+        [high] Sie sind im Mittel um { $error } zu hoch.
+        [low] Sie sind im Mittel um { $error } zu niedrig.
+       *[both] Manche sind zu hoch, andere zu niedrig, im Mittel um { $error }.
+    }
+    .meaning = Die Klassen hängen davon nicht ab. Verwenden Sie die Wahrscheinlichkeiten nicht als solche und wählen Sie danach keine Schwelle ohne Test.
+    .next = Verwenden Sie nur die Klassen, oder trainieren Sie erneut mit mehr gelabelten Bildern, mit denen die Wahrscheinlichkeiten kalibriert werden.
 
 limit-lower-than-own-test = Er ist bei diesen Bildern { $is_much ->
         [true] viel schlechter
@@ -344,18 +380,23 @@ limit-unfamiliar = { $n_unfamiliar } von { $n_images } Bildern sehen anders aus 
     .meaning = Trainieren Sie mit Bildern wie diesen.
 
 limit-external-test = { $is_useless ->
-        [true] Verwenden Sie ihn nicht für Bilder wie die von „{ $name }“: { $metric } beträgt { $value }.
-       *[false] Er ist schlechter bei Bildern wie denen von „{ $name }“: { $metric } beträgt { $value }.
-    }
+        [true] Bei Bildern wie denen von „{ $name }“ nicht verwenden.
+       *[false] Bei Bildern wie denen von „{ $name }“ mit Vorsicht verwenden.
+    } { $claim }
     .meaning = Das ist das Ergebnis auf einem externen Testset. Die Bilder unterscheiden sich von denen des Trainings, zum Beispiel durch Labor, Färbung oder Mikroskop.
 
-limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse.
-    .meaning = Entweder sind Labels falsch, auch im Testset, sodass die Metriken nicht stimmen, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
+limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig.
+    .meaning = Entweder sind Labels falsch, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
 
-limit-mark = Der Rand der Bilder verrät eine Klasse: Er allein erkennt { $labels }.
+limit-mark = Nicht bekannt ist, wie er { $classes } erkennt: Der Rand der Bilder allein erkennt { $labels }; das Ergebnis ist daher vielleicht zu hoch.
+    .next = Schneiden Sie die Ränder ab oder ersetzen Sie sie, trainieren Sie erneut, und testen Sie mit Bildern ohne das Merkmal.
     .meaning = Am Rand unterscheidet sich etwas, zum Beispiel eine Marke, ein Maßstabsbalken, Auffüllung oder der Hintergrund. Der Klassifikator erkennt womöglich das statt der Zelle. Dann gelten die Metriken nicht für Bilder ohne dieses Merkmal. Schneiden Sie die Bilder zu, oder mischen Sie die Quellen der Klassen.
 
 limit-protocol = { $claim }
+    .next = Trainieren Sie erneut ohne { $n_steps ->
+        [one] diesen Schritt
+       *[other] diese Schritte
+    } einer Veröffentlichung, oder testen Sie mit Bildern, die bisher nicht verwendet wurden (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA).
     .meaning = Das Training wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
 
 limit-finding = { $claim }
@@ -472,6 +513,7 @@ limit-too-few-groups = { $has_folds ->
         [true] {""}
        *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
     }
+    .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
         [true] Das Training hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
@@ -480,6 +522,10 @@ limit-few-groups = { $has_folds ->
     .meaning = Wäre dieser Anteil aller Gruppen anders, so würde ein Test mit so wenigen Gruppen sie in 1 von 20 Fällen verfehlen.{ $has_folds ->
         [true] {""}
        *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
+    }
+    .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Externe Testsets“ oder coverslip evaluate RUN DATA){ $can_have_folds ->
+        [true] , oder mit allen Gruppen durch Kreuzvalidierung (coverslip train --set split.folds=5).
+       *[false] .
     }
 
 limit-compared-runs = Die Testmetriken wurden mit denen von { $n_others ->
@@ -500,7 +546,7 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = Ein einzelnes Bild ändert die Metriken sichtbar.
 
-limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $labels } erkannt wird.
+limit-class-without-test-image = Ohne Testbild ist nicht bekannt, wie gut { $classes } erkannt wird.
     .meaning = Fügen Sie Bilder dieser Klassen hinzu und testen Sie erneut.
 
 limit-rare-classes = { $is_all ->
@@ -934,6 +980,8 @@ report-few-for-calibration = { $n_images ->
     } zu wenig für eine Abbildung der Genauigkeit nach vorhergesagter Wahrscheinlichkeit; nötig sind { $n_needed }.
 
 report-calibration-drawing = Links: Genauigkeit nach vorhergesagter Wahrscheinlichkeit, in Klassen von Werten mit mindestens 10 Bildern; größere Punkte haben mehr Bilder, und kleine Punkte können durch Zufall neben der Diagonale liegen. Rechts: Anzahl der Bilder nach vorhergesagter Wahrscheinlichkeit.
+
+report-classes-of-both-sets = Mittel über Klassen sind die der { $n_classes } Klassen mit Bildern in beiden Testsets.
 
 report-independent-test-sets = Das KI des Unterschieds setzt unabhängige Testsets voraus: Kein Patient und kein Objektträger ist in beiden.
 

@@ -62,6 +62,9 @@ metric-calibration-intercept = Calibration intercept
     .meaning = below 0: probabilities are too high on average; above 0: too low
     .undefined = all predictions are correct, or all are errors
 
+metric-confidence-gap = Mean probability minus accuracy
+    .meaning = above 0: probabilities are too high on average; below 0: too low
+
 metric-log-loss = Log loss
     .meaning = how far probabilities are from the truth
 

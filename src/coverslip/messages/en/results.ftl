@@ -234,6 +234,13 @@ verdict = { $is_external ->
         }
     }
 
+verdict-own-images = { $is_usable ->
+        [true] Usable for images like its test images.
+       *[false] On images like its test images, use with care.
+    }
+
+verdict-class = “{ $label }”
+
 verdict-count-of-class = { $n_correct } of { $n_images } for “{ $label }”{ $interval }
 
 verdict-count-of-predictions = { $n_correct } of { $n_images } predictions of “{ $label }” are right{ $interval }
@@ -242,30 +249,51 @@ verdict-weakest-class = In the class with the lowest share, “{ $label }”, { 
 
 verdict-without-groups = No groups were given. If several images come from one patient or slide, { $is_external ->
         [true] the confidence intervals are too narrow.
-       *[false] the result is too high.
+       *[false] the result is probably too high, and its confidence interval too narrow.
     }
 
-verdict-next = Next: { $action ->
+verdict-next = Next: { $step }
+
+verdict-action = { $action ->
         [check-labels] Check the suspected label errors (tab “Suspected label errors”, or coverslip label-errors RUN).
         [choose-threshold] Choose another threshold (tab “Decision threshold”, or coverslip decide RUN), or label more images.
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
-        [label-more] Label more images of these classes (coverslip suggest DATA --run RUN), and train again.
+        [label-more] { $classes ->
+            [none] Label more images
+           *[other] Label more images of { $classes }
+        } (coverslip suggest DATA --run RUN), and train again.
         [name-groups] Name the patients or slides (tab “Classes & groups” of the dataset, or coverslip train --group COLUMN), and train again.
-        [test-more] Test it on more labeled images (tab “External test sets”, or coverslip evaluate RUN DATA). After a single split, cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
+        [test-more] { $classes ->
+            [none] Test it on more labeled images
+           *[other] { $n_needed ->
+                [0] Test it on more images of { $classes }
+               *[other] Test it on at least { $n_needed } images of { $classes }
+            }
+        } (tab “External test sets”, or coverslip evaluate RUN DATA). After a single split, cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
         [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
 
 limit-no-test-image = No image could be measured.
     .meaning = The performance is not known.
+    .next = Check that the test images can be read and have labels.
 
-limit-not-above-chance = { $is_shown ->
-        [false] It is not better than guessing:
-       *[true] It is hardly better than guessing:
-    } on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
+limit-not-above-chance = { $kind ->
+        [constant] It gives all { $n_images } test images the same class, “{ $label }”.
+        [worse] It is worse than guessing: { $value } of the images are classified correctly; guessing as many images of each class would be correct for { $chance }.
+        [hardly] It is hardly better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
+       *[not-shown] It is not shown to be better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
+    }
     .meaning = More labeled images may help, or images on which the classes look different. Check the labels first.
+    .next = { $kind ->
+        [worse] Check whether the names of the classes, or the labels, are exchanged or shifted.
+       *[other] Check the labels, label more images (coverslip suggest DATA --run RUN), and train again.
+    }
 
-limit-chance-not-excluded = There are too few test images or groups to say whether it is better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
+limit-chance-not-excluded = There are too few test images { $has_groups ->
+        [true] or groups{" "}
+       *[false] {""}
+    }to say whether it is better than guessing: on average over the classes, { $value } are recognized; guessing would recognize { $chance }.
     .meaning = Test it on more images before you rely on it.
 
 limit-class-lost = It recognizes almost no image of { $n_classes ->
@@ -289,13 +317,16 @@ limit-leaks = { $n_clusters ->
 limit-above-grouped = On images of new groups, { $metric } is expected to be about { $grouped }, not { $value }.
     .meaning = The leakage estimate compares a split by images with a split by groups. The result of this run is like that of the split by images.
 
-limit-wide-interval = There are too few test images or groups to know how good it is: { $metric } is in the range { $interval } (95% CI).
+limit-wide-interval = There are too few test images { $has_groups ->
+        [true] or groups{" "}
+       *[false] {""}
+    }to know how good it is: { $metric } may be anywhere from { $low } to { $high } (95% CI).
     .meaning = Test it on more images, or by cross-validation, before you rely on it.
 
-limit-weak = It is often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+limit-weak = It misses many images: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = Check its predictions, or use it only to sort images. More labeled images may help.
 
-limit-unsure-average = It may be often wrong: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
+limit-unsure-average = It may miss many images of some classes: on average over the classes, it recognizes { $value } of the images; guessing would recognize { $chance }.
     .meaning = The interval includes half the way from guessing to perfect. Check its predictions until it is tested on more images.
 
 limit-weak-classes = It recognizes fewer than half of the images of a class: { $labels }.
@@ -307,10 +338,10 @@ limit-unsure-classes = { $is_below ->
     } { $labels }.
     .meaning = The intervals include one half. Do not count these classes by its predictions alone.
 
-limit-false-alarms = Most predictions of a class are wrong: { $labels }.
+limit-false-alarms = Most images that it predicts as { $predicted } are of another class: { $labels }.
     .meaning = Check each image that is predicted as such a class. In new images, the share of wrong predictions is higher if the class is rarer than here.
 
-limit-unsure-predictions = Half of the predictions of a class or more may be wrong: { $labels }.
+limit-unsure-predictions = Half or more of the images that it predicts as { $predicted } may be of another class: { $labels }.
     .meaning = The intervals include one half. Check the images that are predicted as such a class.
 
 limit-like-majority-class = { $is_worse ->
@@ -319,8 +350,13 @@ limit-like-majority-class = { $is_worse ->
     }
     .meaning = Accuracy says little here. Judge the classifier by the recall and precision of the other classes.
 
-limit-miscalibrated = Its probabilities are not reliable: they are { $error } too high or too low on average.
-    .meaning = This is the calibration error above chance. Do not use the probabilities as such, and choose no threshold by them without a test.
+limit-miscalibrated = Its probabilities are not reliable: { $kind ->
+        [high] they are { $error } too high on average.
+        [low] they are { $error } too low on average.
+       *[both] some are too high, others too low, by { $error } on average.
+    }
+    .meaning = Its classes do not depend on this. Do not use the probabilities as such, and choose no threshold by them without a test.
+    .next = Use only its classes, or train again with more labeled images, by which its probabilities are calibrated.
 
 limit-lower-than-own-test = It works { $is_much ->
         [true] much worse
@@ -344,18 +380,23 @@ limit-unfamiliar = { $n_unfamiliar } of { $n_images } images look different from
     .meaning = Train with images like these.
 
 limit-external-test = { $is_useless ->
-        [true] Do not use it on images such as those of “{ $name }”: { $metric } is { $value }.
-       *[false] It is worse on images such as those of “{ $name }”: { $metric } is { $value }.
-    }
+        [true] On images like those of “{ $name }”, do not use it.
+       *[false] On images like those of “{ $name }”, use with care.
+    } { $claim }
     .meaning = This is the result on an external test set. The images differ from those of the training, for example in the laboratory, the stain or the microscope.
 
-limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class.
-    .meaning = Either labels are wrong, also in the test set, so that the metrics are wrong too, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
+limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low.
+    .meaning = Either labels are wrong, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
 
-limit-mark = The border of the images gives a class away: it alone recognizes { $labels }.
+limit-mark = It is not known how it recognizes { $classes }: the border of the images alone recognizes { $labels }, so the result may be too high.
+    .next = Crop, mask or replace the borders, train again, and test it on images without the mark.
     .meaning = Something at the border differs, such as a mark, a scale bar, padding or the background. The classifier may recognize it instead of the cell. Then the metrics do not apply to images without it. Crop the images, or mix the sources of the classes.
 
 limit-protocol = { $claim }
+    .next = Train again without { $n_steps ->
+        [one] this step
+       *[other] these steps
+    } of a publication, or test it on images that were not used so far (tab “External test sets”, or coverslip evaluate RUN DATA).
     .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
 
 limit-finding = { $claim }
@@ -472,6 +513,7 @@ limit-too-few-groups = { $has_folds ->
         [true] {""}
        *[false] {" "}Cross-validation tests on every group and uses the data better.
     }
+    .next = Test it on images of more patients or slides (tab “External test sets”, or coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
         [true] The run has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
@@ -480,6 +522,10 @@ limit-few-groups = { $has_folds ->
     .meaning = If this share of all groups were different, a test of so few groups would miss them in 1 of 20 cases.{ $has_folds ->
         [true] {""}
        *[false] {" "}Cross-validation tests on every group and uses the data better.
+    }
+    .next = Test it on images of more patients or slides (tab “External test sets”, or coverslip evaluate RUN DATA){ $can_have_folds ->
+        [true] , or on all groups by cross-validation (coverslip train --set split.folds=5).
+       *[false] .
     }
 
 limit-compared-runs = Its test metrics were compared with those of { $n_others ->
@@ -500,7 +546,7 @@ limit-few-test-images = { $n_images ->
     }
     .meaning = A single image changes the metrics visibly.
 
-limit-class-without-test-image = Without a test image, it is not known how it recognizes { $labels }.
+limit-class-without-test-image = Without a test image, it is not known how it recognizes { $classes }.
     .meaning = Add images of these classes and test it again.
 
 limit-rare-classes = { $is_all ->
@@ -934,6 +980,8 @@ report-few-for-calibration = { $n_images ->
     } too few for a figure of accuracy by predicted probability, which needs { $n_needed } images.
 
 report-calibration-drawing = Left: accuracy by predicted probability, in bins of at least 10 images; larger dots have more images, and small dots can be off the diagonal by chance. Right: number of images by predicted probability.
+
+report-classes-of-both-sets = Means over classes are those of the { $n_classes } classes with images in both test sets.
 
 report-independent-test-sets = The CI of the difference assumes independent test sets: no patient and no slide is in both.
 

@@ -37,7 +37,7 @@ from coverslip.reports.reported import (
     whole_percent,
 )
 from coverslip.reports.sections.classes import class_tables
-from coverslip.reports.verdict import against_own_test, set_titles, verdict_of_run
+from coverslip.reports.verdict import against_own_test, on_both_sets, set_titles, verdict_of_run
 from coverslip.runs.predictions import Prediction
 
 
@@ -211,17 +211,18 @@ def _own_test_text(run: ReportedRun) -> SectionText:
         if metric.name in own_test_metrics and METRICS[metric.name].is_compared
     ]
     sets = set_titles()
-    differences = [independent_difference(own_test_metrics[name], run.metrics[name], sets) for name in names]
+    pairs = [on_both_sets(run, name) for name in names]
+    differences = [independent_difference(first, second, sets) for first, second in pairs]
     rows = [
-        (
-            METRICS[name].title,
-            estimate(run.metrics[name]),
-            estimate(own_test_metrics[name]),
-            estimate(difference, is_signed=True),
-        )
-        for name, difference in zip(names, differences, strict=True)
+        (METRICS[name].title, estimate(second), estimate(first), estimate(difference, is_signed=True))
+        for name, (first, second), difference in zip(names, pairs, differences, strict=True)
     ]
     words = list(_caveats(run))
+    if rows:
+        first, second = (
+            {label for label, scores in each.per_class.items() if scores.n} for each in (run.run.metrics, run.metrics)
+        )
+        words += [] if first == second else [text("report-classes-of-both-sets", n_classes=len(first & second))]
     if any(difference.low is not None for difference in differences):
         words.append(f"{below_values(rows)} {text('report-difference-includes-zero')}")
         words.append(text("report-independent-test-sets"))
