@@ -231,13 +231,17 @@ def test_labels_of_overwritten_images_are_kept_or_dropped_in_checks(page: "Page"
         app_server.send(f"datasets/{images['id']}/refresh")
         app_server.until(f"datasets/{images['id']}", lambda dataset: dataset["state"] == "ready")
         open_page(page, f"/datasets/{images['id']}?tab=checks")
-        page.get_by_role("heading", name="Overwritten since they were labeled 2").wait_for()
-        if is_kept:
-            page.get_by_role("button", name="Keep the labels of 2 images").click()
-        else:
-            page.get_by_role("button", name="Drop the labels of 2 images").click()
-            page.get_by_role("dialog").get_by_role("button", name="Drop the labels of 2 images").click()
-        page.get_by_role("heading", name="Overwritten since they were labeled").wait_for(state="detached")
+        heading = page.get_by_role("heading", name="Overwritten since they were labeled")
+        for is_last in (False, True):
+            page.get_by_role("heading", name="Overwritten since they were labeled 2").wait_for()
+            if is_kept:
+                page.get_by_role("button", name="Keep the labels of 2 images").click()
+            else:
+                page.get_by_role("button", name="Drop the labels of 2 images").click()
+                page.get_by_role("dialog").get_by_role("button", name="Drop the labels of 2 images").click()
+            heading.wait_for(state="detached")
+            if not is_last:
+                page.get_by_role("button", name="Undo").click()
         state = app_server.get(f"datasets/{images['id']}")
         assert {each["name"]: each["n"] for each in state["classes"]}["other"] == (2 if is_kept else 0)
         assert state["n_missing"] == (0 if is_kept else 2)

@@ -58,7 +58,7 @@ STEPS = st.lists(
         ),
         st.tuples(st.just("exchange"), PLACES, PLACES, AUTHORS),
         st.tuples(
-            st.sampled_from(["refresh", "move", "second", "backup", "keep", "drop", "undo drop"]),
+            st.sampled_from(["refresh", "move", "second", "backup", "keep", "drop", "undo drop", "undo keep"]),
             *2 * [st.none()],
             AUTHORS,
         ),
@@ -75,7 +75,7 @@ class Said:
     is_excluded: bool = False
     confirmed: str | None = None
     reading: str | None = None
-    is_any: bool = False  # whether anything was ever said
+    n: int = 0  # how often anything was said
 
 
 @dataclass(eq=False)
@@ -107,6 +107,17 @@ class Predicted:
         return self.file if self.image is None else self.image.path
 
 
+@dataclass
+class Kept:
+    """An image whose labels were kept for its current content, its former content, and the results of that."""
+
+    image: Known
+    former: int
+    current: int
+    n_said: int
+    results: list[Predicted]
+
+
 class Laboratory:
     """Two folders of images, a dataset, and what was said about each image, by the seed of its pixels."""
 
@@ -121,6 +132,7 @@ class Laboratory:
         self.statements = {seed: Said() for seed in self.files.values()}
         self.removed: list[int] = []
         self.drops: list[tuple[int, dict[Path, Known]]] = []  # changes, and the images by path
+        self.keeps: list[tuple[int, list[Kept]]] = []
         self.predicted: dict[str, list[Predicted]] = {}
         self.known: list[Known] = []
         self.listed: dict[Path, Known] = {}  # the images of the dataset, as they were read last
@@ -154,7 +166,7 @@ class Laboratory:
             for image in images_:
                 match(image, path_of(image.current))
         for image in present:
-            if self.statements[image.former].is_any:
+            if self.statements[image.former].n > 0:
                 match(image, image.path)
         for path, seed in free.items():
             self.listed[path] = Known(seed, seed, path)
@@ -186,6 +198,8 @@ class Laboratory:
             self.resolve(is_kept=step == "keep")
         elif step == "undo drop" and self.drops:
             self.undo_drop()
+        elif step == "undo keep" and self.keeps:
+            self.undo_keep()
         elif step in ("predict", "predict folder"):
             self.predict(is_of_dataset=step == "predict")
         elif step in ("correct", "check"):
@@ -210,7 +224,15 @@ class Laboratory:
         selection = ImageSelection(images=overwritten_ids(self))
         change, n = resolve_overwritten(self.workspace, self.dataset_id, selection, is_kept=is_kept)
         assert n == len(overwritten)
-        if change is not None:
+        assert change is not None
+        if is_kept:
+            rows_of = {id(image): [row for row in self.all_predicted() if row.image is image] for image in overwritten}
+            kept = [
+                Kept(image, image.former, image.current, self.statements[image.former].n, rows_of[id(image)])
+                for image in overwritten
+            ]
+            self.keeps.append((change, kept))
+        else:
             self.drops.append((change, {image.path: image for image in overwritten}))
         for image in overwritten:
             if is_kept:
@@ -230,7 +252,7 @@ class Laboratory:
         restored = {}
         for path, image in dropped.items():
             new = self.listed.get(path)
-            if not image.is_present and new is not None and not self.statements[new.former].is_any:
+            if not image.is_present and new is not None and not self.statements[new.former].n > 0:
                 restored[path] = image
         if not restored:
             with refusing(Conflict, "changed-since"):
@@ -242,6 +264,34 @@ class Laboratory:
             new = self.listed[path]
             new.is_present, image.is_present, image.current = False, True, new.current
             self.listed[path] = image
+
+    def undo_keep(self) -> None:
+        """Undo the last keep: images are overwritten again if nothing was said or predicted since."""
+        change, kept = self.keeps.pop()
+        of_image = {id(row.image) for row in self.all_predicted()}
+        contents = {image.current for image in self.known if image.is_present or self.statements[image.former].n}
+        restored = [
+            each
+            for each in kept
+            if each.image.is_present
+            and each.image.former == each.image.current == each.current
+            and self.statements[each.image.current].n == each.n_said
+            and id(each.image) not in of_image
+            and each.former not in contents
+        ]
+        if not restored:
+            with refusing(Conflict, "changed-since"):
+                undoing.undo(self.workspace, change)
+            return
+        step = undoing.undo(self.workspace, change)
+        assert (step.n, step.n_left) == (len(restored), len(kept) - len(restored))
+        for each in restored:
+            image = each.image
+            image.former = each.former
+            self.statements[each.former] = self.statements[image.current]
+            self.statements[image.current] = Said()
+            for row in each.results:
+                row.image = image
 
     def all_predicted(self) -> list[Predicted]:
         return [row for rows in self.predicted.values() for row in rows]
@@ -301,7 +351,8 @@ class Laboratory:
         correct(self.workspace, job_id, k, label)
         row.answer = label
         if image is not None:
-            self.statements[image.former].label, self.statements[image.former].is_any = label, True
+            statements = self.statements[image.former]
+            statements.label, statements.n = label, statements.n + 1
 
     def use_answers(self, step: str) -> None:
         """Make a dataset of the corrected images of the last prediction, or add them to another dataset."""
@@ -338,7 +389,7 @@ class Laboratory:
 
     def say(self, step: str, row_id: int, path: Path, label: str) -> None:
         statements, selection = self.statements[self.listed[path].former], ImageSelection(rows=[row_id])
-        statements.is_any = True
+        statements.n += 1
         match step:
             case "label":
                 statements.label = label
@@ -766,6 +817,44 @@ def test_a_drop_is_not_undone_after_something_was_said_about_the_new_image(tmp_p
     assert said_about(laboratory, new)[0] == "y"
 
 
+def test_kept_labels_are_those_of_overwritten_images_again_if_that_is_undone(tmp_path: Path) -> None:
+    laboratory, row_id, path, former = relabeled(tmp_path)
+    selection = ImageSelection(rows=[row_id])
+    change, n = resolve_overwritten(laboratory.workspace, laboratory.dataset_id, selection, is_kept=True)
+    assert (change is None, n) == (False, 1)
+    for _ in range(2):
+        step = undoing.undo(laboratory.workspace, change or 0)
+        assert (step.n, step.rows, step.n_left) == (1, [row_id], 0)
+        assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == (["a/0.png"], SAID)
+        with refusing(Conflict, "images-overwritten"):
+            training_images(laboratory.workspace, laboratory.dataset_id)
+        undoing.redo(laboratory.workspace, change or 0)
+        assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == ([], SAID)
+    undoing.undo(laboratory.workspace, change or 0)
+    path.with_name("again.png").write_bytes(former)
+    refreshed(laboratory)
+    assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == ([], SAID)
+    assert dict(laboratory.rows())[row_id].name == "again.png"
+    with refusing(Conflict, "changed-since"):
+        undoing.redo(laboratory.workspace, change or 0)
+
+
+@pytest.mark.parametrize("step", ["label", "confirm", "read", "exclude", "overwrite", "restore", "predict"])
+def test_a_keep_is_not_undone_after_something_was_said_or_known_of_the_current_content(
+    tmp_path: Path, step: str
+) -> None:
+    laboratory = Laboratory(tmp_path)
+    laboratory.do("label", 0, "x")
+    laboratory.do("overwrite", 0, None)
+    laboratory.do("refresh", None, None)
+    laboratory.do("keep", None, None)
+    laboratory.do(step, 0, "y")
+    laboratory.do("refresh", None, None)
+    laboratory.do("undo keep", None, None)
+    laboratory.check()
+    assert not any(image.is_overwritten for image in laboratory.listed.values()) or step == "overwrite"
+
+
 @pytest.mark.parametrize("name", ["0.png", "again.png"])
 def test_labels_follow_the_former_content_before_anybody_decides(tmp_path: Path, name: str) -> None:
     laboratory, row_id, path, former = relabeled(tmp_path)
@@ -773,6 +862,14 @@ def test_labels_follow_the_former_content_before_anybody_decides(tmp_path: Path,
     refreshed(laboratory)
     assert (overwritten_ids(laboratory), said_about(laboratory, row_id)) == ([], SAID)
     assert dict(laboratory.rows())[row_id].name == name
+
+
+def test_labels_follow_a_former_content_that_comes_with_the_overwriting_file(tmp_path: Path) -> None:
+    laboratory = Laboratory(tmp_path)
+    for step in ("label", "overwrite", "restore"):
+        laboratory.do(step, 0, "x")
+    laboratory.check()
+    assert overwritten_ids(laboratory) == []
 
 
 def test_overwritten_images_about_which_nothing_was_said_are_not_listed(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class SavedChange(DocumentedFields):
     """A change of labels, exclusions, confirmations or overwritten images."""
 
     change: int | None
-    """Its ID, for undo; null for confirmations and kept labels, or if nothing changed."""
+    """Its ID, for undo; null for confirmations, or if nothing changed."""
     n: int
     """Images that changed."""
     rows: list[int]

@@ -4,6 +4,7 @@ A row of a change is undone if it still has the value that the change gave it, a
 rows stay as they are and are named. If there are only others, nothing is changed.
 """
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,18 @@ from coverslip.errors import NotFound
 from coverslip.workspace.correcting.corrections import store_answers, stored_answers
 from coverslip.workspace.correcting.draws import store_decisions, stored_decisions
 from coverslip.workspace.correcting.joining import joined_source, restore_joined
-from coverslip.workspace.datasets.image_rows import restore_overwritten, separate_overwritten
+from coverslip.workspace.datasets.image_rows import (
+    keep_overwritten,
+    restore_kept,
+    restore_overwritten,
+    separate_overwritten,
+)
 from coverslip.workspace.datasets.reading_images import search_duplicates
 from coverslip.workspace.datasets.state import DatasetState, change_images, dataset_state
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.store.change_log import IMAGE_COLUMNS, OF_IMAGES, ChangedField
 from coverslip.workspace.store.database import write_transaction
-from coverslip.workspace.store.rows import AnyRow, ChangedSince, among_integers, dataset_row
+from coverslip.workspace.store.rows import AnyRow, ChangedSince, among_integers, are_rows, dataset_row
 from coverslip.workspace.store.tables import changed_rows, changes, images, jobs
 from coverslip.workspace.store.workspace import Workspace
 
@@ -168,6 +174,8 @@ def _apply(
         if is_undone:
             return restore_overwritten(connection, change.dataset_id, last)
         return {row.row_id for row in separate_overwritten(connection, change.dataset_id, last)}
+    if field is ChangedField.KEPT:
+        return restore_kept(connection, change, last) if is_undone else _keep_again(connection, change, last)
     current = _current(connection, change, field, last)
     new = {row_id: row.new for row_id, row in last.items() if row_id in current and current[row_id] == row.expected}
     if field is ChangedField.ANSWER:
@@ -185,6 +193,20 @@ def _apply(
         change_images(connection, change.dataset_id, among_integers(connection.execute(present).scalars()), **values)
         connection.execute(update(images).where(are_new, images.c.missing_from == change.dataset_id).values(**values))
     return set(new)
+
+
+def _keep_again(connection: Connection, change: AnyRow, rows: Mapping[int, AnyRow]) -> set[int]:
+    """Redo `keep_overwritten` for images of which neither the former nor the current content has changed."""
+    are_overwritten = images.c.content_before.is_not(None) & are_rows(change.dataset_id, rows)
+    columns = (images.c.row_id, images.c.content_before, images.c.content)
+    current = connection.execute(select(*columns).where(are_overwritten))
+    same = {
+        row.row_id
+        for row in current
+        if (row.content_before, row.content) == (json.loads(rows[row.row_id].before)["content"], rows[row.row_id].after)
+    }
+    keep_overwritten(connection, change.dataset_id, same)
+    return same
 
 
 def _current(

@@ -27,10 +27,12 @@ from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.messages import ChooseOther
 from coverslip.workspace.datasets.state import mark_equal_pixels, update_counts
 from coverslip.workspace.jobs.records import refuse_in_use
+from coverslip.workspace.store.change_log import LoggedRow
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
     Json,
+    among,
     among_integers,
     are_rows,
     change_rows,
@@ -41,7 +43,17 @@ from coverslip.workspace.store.rows import (
     plan_of,
     replace_rows,
 )
-from coverslip.workspace.store.tables import datasets, image_colors, image_facts, images, jobs
+from coverslip.workspace.store.tables import (
+    blind_labels,
+    changed_rows,
+    confirmed_labels,
+    datasets,
+    image_colors,
+    image_facts,
+    images,
+    jobs,
+    results,
+)
 from coverslip.workspace.store.workspace import Workspace
 
 _THREADS, _PER_TASK = 8, 100  # images; network drives have a high latency
@@ -204,25 +216,35 @@ def content_of(record: ImageRecord, content_hash: str) -> str:
 def find_file_hashes(workspace: Workspace, dataset_id: str, dataset: Dataset) -> list[str | None]:
     """Return the hash of the files of each image that the dataset has now; None: it is unknown until they are read.
 
-    Files are read if their images may be others than before: new files if images are missing or were overwritten, and
-    files in another state than when they were read last. For all others, the path decides.
+    Files are read if their images may be others than before: files in another state than when they were read last, and
+    new files if there are such files, or if images are missing or were overwritten. For all others, the path decides.
     """
     is_of_dataset = (images.c.dataset_id == dataset_id) | (images.c.missing_from == dataset_id)
-    columns = (images.c.path, images.c.plan, images.c.file_state, images.c.missing_from, images.c.content_before)
+    of_files = (images.c.path, images.c.plan, images.c.file_state, images.c.content)
+    columns = (*of_files, images.c.missing_from, images.c.content_before)
     with workspace.engine.connect() as connection:
         rows = connection.execute(select(*columns).where(is_of_dataset, images.c.path != "")).all()
     state_before = {plan_of(row.plan)[0].files(Path(row.path)): row.file_state for row in rows}
+    content_before = {(row.path, row.content) for row in rows}
     earlier = {row.path for row in rows}
     records = dataset.records
-    has_missing = any(row.missing_from is not None or row.content_before is not None for row in rows)
-    has_missing = has_missing or not earlier.issubset(str(record.path) for record in records)
+    has_changed = any(row.missing_from is not None or row.content_before is not None for row in rows)
+    has_changed = has_changed or not earlier.issubset(str(record.path) for record in records)
     with FileHashes() as hashes:
         digests = [None if digest is None else digest.hex() for digest in find_hashes(records, hashes)]
-        is_unknown = [has_missing or str(record.path) in earlier for record in records]
-        unknown = [k for k, digest in enumerate(digests) if digest is None and is_unknown[k]]
-        states = states_of_images(records[k].files for k in unknown)
-        unread = [k for k in unknown if states[files := records[k].files] != state_before.get(files)]
-        for k, digest in zip(unread, hash_files([records[k] for k in unread], hashes), strict=True):
+        unknown = [k for k, digest in enumerate(digests) if digest is None]
+        in_place = [k for k in unknown if str(records[k].path) in earlier]
+        states = states_of_images(records[k].files for k in in_place)
+        unread = {k for k in in_place if states[files := records[k].files] != state_before.get(files)}
+        has_changed = has_changed or bool(unread)
+        has_changed = has_changed or any(
+            str(record.path) in earlier and (str(record.path), content_of(record, digest)) not in content_before
+            for record, digest in zip(records, digests, strict=True)
+            if digest is not None
+        )
+        if has_changed:
+            unread.update(set(unknown).difference(in_place))
+        for k, digest in zip(sorted(unread), hash_files([records[k] for k in sorted(unread)], hashes), strict=True):
             digests[k] = digest or None
     return digests
 
@@ -298,6 +320,94 @@ def restore_overwritten(connection: Connection, dataset_id: str, row_ids: Collec
     replace_rows(connection, images, values)
     _move_facts(connection, dataset_id, {new.row_id: row_id for row_id, new in new_of.items()})
     return set(new_of)
+
+
+def keep_overwritten(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> list[LoggedRow]:
+    """Let labels and the like of overwritten images hold for the current content of their files.
+
+    Results of the former content are not of the images any more.
+
+    Args:
+        connection: a connection in a writing transaction.
+        dataset_id: the dataset.
+        row_ids: the images; others than overwritten ones stay as they are.
+
+    Returns:
+        The rows of the change: what `restore_kept` needs as JSON, and the hash of the current content.
+    """
+    are_kept = are_rows(dataset_id, row_ids) & images.c.content_before.is_not(None)
+    columns = (images.c.row_id, images.c.content_before, images.c.content)
+    rows = connection.execute(select(*columns).where(are_kept).order_by(images.c.row_id)).all()
+    of_kept = results.c.image.in_(among_integers(row.row_id for row in rows))
+    state_of: dict[int, Json] = {row.row_id: {"content": row.content_before, "results": []} for row in rows}
+    linked = select(results.c.job_id, results.c.row_id, results.c.image).where(of_kept)
+    for job_id, row_id, image in connection.execute(linked):
+        state_of[image]["results"].append([job_id, row_id])
+    said = _said_in_readings(connection, dataset_id, state_of)
+    connection.execute(update(results).where(of_kept).values(image=None))
+    connection.execute(update(images).where(are_kept).values(content_before=None))
+    update_counts(connection, dataset_id)
+    return [(row.row_id, json.dumps(state_of[row.row_id] | {"said": said[row.row_id]}), row.content) for row in rows]
+
+
+def _said_in_readings(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> dict[int, list[list[str]]]:
+    """Return the confirmations and readings of images, which have no changes in the log, as values of JSON."""
+    said: dict[int, list[list[str]]] = {row_id: [] for row_id in row_ids}
+    for table in (confirmed_labels, blind_labels):
+        is_of_dataset = (table.c.list_id if table is blind_labels else table.c.dataset_id) == dataset_id
+        columns = (table.c.row_id, table.c.made_by, table.c.label, table.c.made)
+        query = select(*columns).where(is_of_dataset, table.c.row_id.in_(among_integers(row_ids)))
+        for row_id, *values in connection.execute(query.order_by(*columns)):
+            said[row_id].append(values)
+    return said
+
+
+def restore_kept(connection: Connection, change: AnyRow, rows: Mapping[int, AnyRow]) -> set[int]:
+    """Undo `keep_overwritten`: list the images as overwritten again, with the results of the former content.
+
+    An image stays kept if users said something about it since, if there are results of its current content, if its file
+    was overwritten again, or if its former content is another image now.
+
+    Args:
+        connection: a connection in a writing transaction.
+        change: the change.
+        rows: of the change, by row_id.
+
+    Returns:
+        The row_ids of the restored images.
+
+    Raises:
+        Conflict: a job waits for the dataset or reads it: its table may state the labels of the current content.
+    """
+    refuse_in_use(connection, change.dataset_id)
+    is_said = changed_rows.c.field.in_(("label", "exclusion", "decision")) & ~changed_rows.c.is_undone
+    changed_since = (
+        select(changed_rows.c.row_id).where(is_said, changed_rows.c.change_id > change.id),
+        select(results.c.image).where(results.c.image.in_(among_integers(rows))),
+    )
+    changed = {row_id for query in changed_since for row_id in connection.execute(query).scalars()}
+    state_of = {row_id: json.loads(row.before) for row_id, row in rows.items() if row_id not in changed}
+    said = _said_in_readings(connection, change.dataset_id, state_of)
+    state_of = {row_id: state for row_id, state in state_of.items() if state["said"] == said[row_id]}
+    is_said_of = (images.c.missing_from == change.dataset_id) & is_annotated
+    is_of_dataset = (images.c.dataset_id == change.dataset_id) | is_said_of
+    is_former = images.c.content.in_(among(state["content"] for state in state_of.values()))
+    of_others = set(connection.execute(select(images.c.content).where(is_of_dataset, is_former)).scalars())
+    are_kept = are_rows(change.dataset_id, state_of) & images.c.content_before.is_(None)
+    restored = [
+        {"row_id": row.row_id, "content_before": former}
+        for row in connection.execute(select(images.c.row_id, images.c.content).where(are_kept))
+        if row.content == rows[row.row_id].after and (former := state_of[row.row_id]["content"]) not in of_others
+    ]
+    change_rows(connection, images, restored)
+    row_ids = {row["row_id"] for row in restored}
+    links = [{"job": job, "row": row, "of": image} for image in row_ids for job, row in state_of[image]["results"]]
+    if links:
+        is_result = (results.c.job_id == bindparam("job")) & (results.c.row_id == bindparam("row"))
+        is_free = is_result & results.c.image.is_(None)
+        connection.execute(update(results).where(is_free).values(image=bindparam("of")), links)
+    update_counts(connection, change.dataset_id)
+    return row_ids
 
 
 def _move_facts(connection: Connection, dataset_id: str, row_id_of: Mapping[int, int]) -> None:

@@ -16,10 +16,10 @@ from coverslip.errors import BadDataset, Conflict, NotFound
 from coverslip.files import csv_text, stated_paths
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.runs.images import cells_of
-from coverslip.workspace.datasets.image_rows import refuse_changed_files, separate_overwritten
+from coverslip.workspace.datasets.image_rows import keep_overwritten, refuse_changed_files, separate_overwritten
 from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.datasets.state import change_images, clean_name, update_counts
+from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.jobs.records import Job
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, log_rows, without_empty
 from coverslip.workspace.store.database import read_transaction, write_transaction
@@ -47,7 +47,6 @@ from coverslip.workspace.store.tables import (
     datasets,
     image_facts,
     images,
-    results,
 )
 from coverslip.workspace.store.workspace import Workspace
 
@@ -144,7 +143,7 @@ def resolve_overwritten(
         is_kept: they hold. Otherwise they stay with the former content, and the files become new images.
 
     Returns:
-        The ID of the change (None if nothing was dropped), and the number of overwritten images.
+        The ID of the change (None if nothing was kept or dropped), and the number of overwritten images.
 
     Raises:
         NotFound: there is no such dataset.
@@ -155,20 +154,17 @@ def resolve_overwritten(
     with write_transaction(workspace.engine) as connection:
         row = dataset_row(connection, dataset_id)
         row_ids = selected_rows(connection, row, selection)
-        if not is_kept:
+        change = add_change(connection, dataset_id)
+        if is_kept:
+            field, changed = ChangedField.KEPT, keep_overwritten(connection, dataset_id, row_ids)
+        else:
             dropped = separate_overwritten(connection, dataset_id, row_ids)
-            change = add_change(connection, dataset_id)
-            labels = [(each.row_id, each.label, each.label_before) for each in dropped]
-            log_rows(connection, change, ChangedField.REPLACEMENT, labels)
-            return without_empty(connection, change), len(dropped)
-        is_overwritten = images.c.row_id.in_(among_integers(row_ids)) & images.c.content_before.is_not(None)
-        overwritten = connection.execute(select(images.c.row_id).where(is_overwritten)).scalars().all()
-        are_kept = among_integers(overwritten)
-        connection.execute(update(images).where(images.c.row_id.in_(are_kept)).values(content_before=None))
-        # Results are of the former content.
-        connection.execute(update(results).where(results.c.image.in_(are_kept)).values(image=None))
-        update_counts(connection, dataset_id)
-        return None, len(overwritten)
+            field, changed = (
+                ChangedField.REPLACEMENT,
+                [(each.row_id, each.label, each.label_before) for each in dropped],
+            )
+        log_rows(connection, change, field, changed)
+        return without_empty(connection, change), len(changed)
 
 
 def label_before(connection: Connection, row_id: int, *, job_id: str) -> tuple[str | None, bool]:

@@ -24,12 +24,16 @@ class ChangedField(StrEnum):
     EXCLUSION = "exclusion"  # of an image: 1 or 0
     DECISION = "decision"  # about an image whose readings differ: its label, time and author as JSON
     REPLACEMENT = "replacement"  # of an overwritten image by a new one of the same file: the label of each
+    KEPT = "kept"  # of an overwritten image: its former content, and what was of it, as JSON; its current content
     ANSWER = "answer"  # about an image of a prediction: the row of `corrections` as JSON
     JOIN = "join"  # the joined table of a prediction in a dataset, and its domain, as JSON; its row_id is 0
 
 
 # Whose row_id is that of an image
-OF_IMAGES = (ChangedField.LABEL, ChangedField.EXCLUSION, ChangedField.DECISION, ChangedField.REPLACEMENT)
+OF_IMAGES = (
+    *(ChangedField.LABEL, ChangedField.EXCLUSION, ChangedField.DECISION),
+    *(ChangedField.REPLACEMENT, ChangedField.KEPT),
+)
 IMAGE_COLUMNS: Mapping[ChangedField, ColumnElement[Any]] = {
     ChangedField.LABEL: images.c.label,
     ChangedField.EXCLUSION: cast(images.c.is_excluded, String),
