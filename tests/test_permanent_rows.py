@@ -227,11 +227,11 @@ class Laboratory:
         assert change is not None
         if is_kept:
             rows_of = {id(image): [row for row in self.all_predicted() if row.image is image] for image in overwritten}
-            kept = [
+            decisions = [
                 Kept(image, image.former, image.current, self.statements[image.former].n, rows_of[id(image)])
                 for image in overwritten
             ]
-            self.keeps.append((change, kept))
+            self.keeps.append((change, decisions))
         else:
             self.drops.append((change, {image.path: image for image in overwritten}))
         for image in overwritten:
@@ -267,12 +267,12 @@ class Laboratory:
 
     def undo_keep(self) -> None:
         """Undo the last keep: images are overwritten again if nothing was said or predicted since."""
-        change, kept = self.keeps.pop()
+        change, decisions = self.keeps.pop()
         of_image = {id(row.image) for row in self.all_predicted()}
         contents = {image.current for image in self.known if image.is_present or self.statements[image.former].n}
         restored = [
             each
-            for each in kept
+            for each in decisions
             if each.image.is_present
             and each.image.former == each.image.current == each.current
             and self.statements[each.image.current].n == each.n_said
@@ -284,7 +284,7 @@ class Laboratory:
                 undoing.undo(self.workspace, change)
             return
         step = undoing.undo(self.workspace, change)
-        assert (step.n, step.n_left) == (len(restored), len(kept) - len(restored))
+        assert (step.n, step.n_left) == (len(restored), len(decisions) - len(restored))
         for each in restored:
             image = each.image
             image.former = each.former

@@ -175,7 +175,7 @@ def _apply(
             return restore_overwritten(connection, change.dataset_id, last)
         return {row.row_id for row in separate_overwritten(connection, change.dataset_id, last)}
     if field is ChangedField.KEPT:
-        return restore_kept(connection, change, last) if is_undone else _keep_again(connection, change, last)
+        return restore_kept(connection, change, last) if is_undone else _redo_keep(connection, change, last)
     current = _current(connection, change, field, last)
     new = {row_id: row.new for row_id, row in last.items() if row_id in current and current[row_id] == row.expected}
     if field is ChangedField.ANSWER:
@@ -195,7 +195,7 @@ def _apply(
     return set(new)
 
 
-def _keep_again(connection: Connection, change: AnyRow, rows: Mapping[int, AnyRow]) -> set[int]:
+def _redo_keep(connection: Connection, change: AnyRow, rows: Mapping[int, AnyRow]) -> set[int]:
     """Redo `keep_overwritten` for images of which neither the former nor the current content has changed."""
     are_overwritten = images.c.content_before.is_not(None) & are_rows(change.dataset_id, rows)
     columns = (images.c.row_id, images.c.content_before, images.c.content)

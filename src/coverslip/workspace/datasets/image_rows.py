@@ -343,23 +343,25 @@ def keep_overwritten(connection: Connection, dataset_id: str, row_ids: Collectio
     linked = select(results.c.job_id, results.c.row_id, results.c.image).where(of_kept)
     for job_id, row_id, image in connection.execute(linked):
         state_of[image]["results"].append([job_id, row_id])
-    said = _said_in_readings(connection, dataset_id, state_of)
+    readings = _readings_of(connection, dataset_id, state_of)
     connection.execute(update(results).where(of_kept).values(image=None))
     connection.execute(update(images).where(are_kept).values(content_before=None))
     update_counts(connection, dataset_id)
-    return [(row.row_id, json.dumps(state_of[row.row_id] | {"said": said[row.row_id]}), row.content) for row in rows]
+    return [
+        (row.row_id, json.dumps(state_of[row.row_id] | {"readings": readings[row.row_id]}), row.content) for row in rows
+    ]
 
 
-def _said_in_readings(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> dict[int, list[list[str]]]:
+def _readings_of(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> dict[int, list[list[str]]]:
     """Return the confirmations and readings of images, which have no changes in the log, as values of JSON."""
-    said: dict[int, list[list[str]]] = {row_id: [] for row_id in row_ids}
+    readings: dict[int, list[list[str]]] = {row_id: [] for row_id in row_ids}
     for table in (confirmed_labels, blind_labels):
         is_of_dataset = (table.c.list_id if table is blind_labels else table.c.dataset_id) == dataset_id
         columns = (table.c.row_id, table.c.made_by, table.c.label, table.c.made)
         query = select(*columns).where(is_of_dataset, table.c.row_id.in_(among_integers(row_ids)))
         for row_id, *values in connection.execute(query.order_by(*columns)):
-            said[row_id].append(values)
-    return said
+            readings[row_id].append(values)
+    return readings
 
 
 def restore_kept(connection: Connection, change: AnyRow, rows: Mapping[int, AnyRow]) -> set[int]:
@@ -387,8 +389,8 @@ def restore_kept(connection: Connection, change: AnyRow, rows: Mapping[int, AnyR
     )
     changed = {row_id for query in changed_since for row_id in connection.execute(query).scalars()}
     state_of = {row_id: json.loads(row.before) for row_id, row in rows.items() if row_id not in changed}
-    said = _said_in_readings(connection, change.dataset_id, state_of)
-    state_of = {row_id: state for row_id, state in state_of.items() if state["said"] == said[row_id]}
+    readings = _readings_of(connection, change.dataset_id, state_of)
+    state_of = {row_id: state for row_id, state in state_of.items() if state["readings"] == readings[row_id]}
     is_said_of = (images.c.missing_from == change.dataset_id) & is_annotated
     is_of_dataset = (images.c.dataset_id == change.dataset_id) | is_said_of
     is_former = images.c.content.in_(among(state["content"] for state in state_of.values()))
