@@ -167,7 +167,8 @@ def inspect_dataset(app: App, cells: str) -> None:
     read(app, "restore classes", cells)
     app.ask("split preview", "POST", "previews", {"kind": "split", "dataset_id": cells, "recipe": QUICK})
     app.get("pixel options", f"{at}/pixel-options")
-    app.compute("suggest images", "suggestions", cells, n=5)
+    app.compute("live", "live", cells)
+    app.get("least certain images", f"lists/{cells}/rows", sort="certainty")
     app.compute("map", "dataset-map", cells)
     app.get("map points", f"{at}/map-points")
     app.compute("leakage estimate", "leakage-estimate", cells)
@@ -381,7 +382,7 @@ def ask_workspace(app: App) -> None:
         app.get(f"{title}: images", f"lists/{dataset['id']}/rows", limit=2000)
         for what in ("download/label-changes", "download/labels", "inspection"):
             app.get(f"{title}: {what}", f"{at}/{what}")
-        for what in ("objects", "suggestions"):
+        for what in ("objects", "live"):
             app.get(f"{title}: {what}", f"computations/{what}/{dataset['id']}")
         app.get(f"{title}: readings", f"{at}/download/readings")
         app.get(f"{title}: agreement", f"lists/{dataset['id']}/draw/result")

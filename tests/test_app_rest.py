@@ -110,7 +110,7 @@ def test_every_201_and_202_names_the_address_of_its_result(lab: Lab) -> None:
         {"kind": "objects", "subject": lab.cells, "source": "finder"},
         {"kind": "object-export", "subject": lab.prediction, "to": "geojson"},
         {"kind": "dataset-map", "subject": lab.cells},
-        {"kind": "suggestions", "subject": lab.cells, "n": 5},
+        {"kind": "live", "subject": lab.cells},
     ]
     document = lab.get("openapi.json")
     documented = {

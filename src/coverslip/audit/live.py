@@ -32,7 +32,8 @@ from coverslip.datasets.quality.scanning import scan_images
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.calibration import apply_temperature
-from coverslip.evaluation.proportions import Votes, effective_counts, share_with_interval
+from coverslip.evaluation.intervals import exact_ends
+from coverslip.evaluation.proportions import Votes, effective_counts
 from coverslip.events import Emit, show
 from coverslip.machine import select_device
 from coverslip.messages import Message, message
@@ -150,7 +151,7 @@ class Live:
 
     def __init__(self, images: LiveImages, labels: Sequence[str | None], is_test: Bools) -> None:
         self.images, self.is_test = images, is_test
-        self._labels = list(labels)
+        self._labels, self._is_excluded = list(labels), np.zeros(len(labels), bool)
         self._fit: LiveFit | None = None
         self._is_fitted = False
         self._components: Floats | None = None
@@ -162,10 +163,9 @@ class Live:
         """The labels in the order of the images."""
         return self._labels
 
-    def relabel(self, labels: Sequence[str | None], is_test: Bools) -> None:
-        """Replace all labels, and the reserved test set."""
-        if list(labels) != self._labels or not np.array_equal(is_test, self.is_test):
-            self._labels, self.is_test, self._is_fitted = list(labels), is_test, False
+    def relabel(self, labels: Sequence[str | None], is_test: Bools, is_excluded: Bools) -> None:
+        """Replace all labels, the reserved test set, and the images that are left out of everything."""
+        self._labels, self.is_test, self._is_excluded, self._is_fitted = list(labels), is_test, is_excluded, False
 
     def label(self, images: Iterable[str | Path], name: str | None) -> None:
         """Label images, or remove their labels.
@@ -196,7 +196,7 @@ class Live:
         return self._fit
 
     def _fitted(self) -> LiveFit | None:
-        labeled = self._rows(has_label=True)
+        labeled = self.rows(has_label=True)
         rng = np.random.default_rng(_SEED)
         some = labeled[np.sort(rng.permutation(len(labeled))[:_MOST_LABELED])]
         classes, label = np.unique([str(self._labels[row]) for row in some.tolist()], return_inverse=True)
@@ -215,10 +215,10 @@ class Live:
         )
         return LiveFit(tuple(classes.tolist()), _logits(head, self.images.features))
 
-    def _rows(self, *, has_label: bool) -> Ints:
+    def rows(self, *, has_label: bool) -> Ints:
         """Return the images outside the test set that have a label or not, in order."""
         are_labeled = np.array([label is not None for label in self._labels], bool)
-        return np.flatnonzero((are_labeled == has_label) & ~self.is_test)
+        return np.flatnonzero((are_labeled == has_label) & ~self.is_test & ~self._is_excluded)
 
     def predict(self) -> list[LivePrediction]:
         """Return the prediction of each image, in the order of the dataset. Their number is that of readable images."""
@@ -248,13 +248,13 @@ class Live:
         Every second image is the next drawn one of the test set until 30 of them are labeled, then every fifth. None
         is certain or not without labels of two classes: then the order is that of the dataset.
         """
-        rows = self._rows(has_label=False)
+        rows = self.rows(has_label=False)
         fit = self.fit
         if fit is not None:
             rows = rows[np.argsort(fit.margin[rows], kind="stable")]
-        return self._with_test(rows)
+        return self.with_test(rows)
 
-    def _with_test(self, rows: Ints) -> Ints:
+    def with_test(self, rows: Ints) -> Ints:
         """Return images among which every second or fifth one is the next drawn one of the test set."""
         drawn = [row for row in self._drawn() if self._labels[row] is None]
         n_tested = int(self.is_test.sum()) - len(drawn)
@@ -269,7 +269,8 @@ class Live:
 
     def _drawn(self) -> list[int]:
         """Return the test set in random order, which follows from names alone."""
-        return sorted(np.flatnonzero(self.is_test).tolist(), key=lambda row: draw_of_name(self.images.image_ids[row]))
+        rows = np.flatnonzero(self.is_test & ~self._is_excluded).tolist()
+        return sorted(rows, key=lambda row: draw_of_name(self.images.image_ids[row]))
 
     def suggest(self, n: int, *, by: LiveFit | None = None) -> list[Suggestion]:
         """Suggest images to label next, the most useful first; none of the test set.
@@ -278,7 +279,7 @@ class Live:
             n: largest number of images.
             by: predictions of another classifier; None: those by the current labels, from 20 labels on.
         """
-        labeled, unlabeled = self._rows(has_label=True), self._rows(has_label=False)
+        labeled, unlabeled = self.rows(has_label=True), self.rows(has_label=False)
         if not len(unlabeled):
             return []
         fit = by if by is not None or len(labeled) < FEWEST_LABELS else self.fit
@@ -316,7 +317,7 @@ class Live:
             groups = [self.images.groups[row] or f"\0{row}" for row in tested]
             votes = Votes.of(is_right[:, None], groups)
             counted = float(n) if n < _FEWEST_FOR_GROUPS else min(float(n), effective_counts(votes).n)
-            _, low, high = share_with_interval(n_right / n, counted)
+            low, high = exact_ends(n_right / n, counted)
         return LiveEstimate(n_right, n, low, high, len(drawn), n_skipped)
 
 

@@ -1,6 +1,7 @@
-"""Suggestions for datasets: images to label next with a reserved test set, and groupings of the images.
+"""Suggested groupings of the images of a dataset: columns of the tables, and parts of file names.
 
-A worker process chooses them. Labeled images of the reserved test set are the test set of trainings on the dataset.
+If images have labels, each suggestion was tested: a training would accept it. So classes, unique numbers, and serial
+numbers of the images of each class, folder or file are never suggested, nor are patterns that may divide a patient.
 """
 
 import re
@@ -10,10 +11,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from coverslip.cache.file_hashes import state_of
 from coverslip.datasets.index.records import Dataset, ImageRecord
@@ -21,180 +21,21 @@ from coverslip.datasets.names import has_image_suffix
 from coverslip.datasets.quality.related_images import groups_in_names, patterns_in_names
 from coverslip.datasets.quality.scanning import Scan
 from coverslip.documented_fields import DocumentedFields
-from coverslip.errors import BadDataset, Conflict, CoverslipError
-from coverslip.events import Emit
-from coverslip.messages import Message
-from coverslip.processes import Json
+from coverslip.errors import CoverslipError
 from coverslip.workspace.datasets import grouping
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
-from coverslip.workspace.datasets.state import update_counts
-from coverslip.workspace.jobs.computing import ResultState, computation, request_result
-from coverslip.workspace.jobs.records import register_function
-from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
-    dataset_row,
-    is_present_in,
     load_dataset,
     load_scan,
     refuse_unread,
-    replace_rows,
-    reserved_ids,
-    row_ids_of,
     source_paths,
     table_choices,
 )
-from coverslip.workspace.store.tables import images, reserved_images, suggested_images
+from coverslip.workspace.store.tables import images
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.trainings.queueing import preview_of_split, recipe_for
-
-SUGGESTIONS = register_function("suggestions", "coverslip.workspace.suggestions:suggest_images")
-
-
-@dataclass(frozen=True, slots=True)
-class SuggestedImage(DocumentedFields):
-    """An image that is suggested for labeling."""
-
-    image_id: str
-    rank: int
-    """From 1, the most useful image first."""
-    score: float
-    """Share of the images without a label that it represents, or 1 - margin between two classes."""
-    reason: Message
-    """Why it is suggested."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabelSuggestions(ResultState):
-    """The images that were suggested last for labeling, and the reserved test set."""
-
-    kind: Literal["suggestions"]
-    suggestions: list[SuggestedImage]
-    n_labeled: int
-    """Number of suggested images that have a label now."""
-    n_reserved: int
-    """Number of images of the reserved test set; 0: none is reserved."""
-    n_reserved_labeled: int
-    """Number of these with a label: the test set of trainings."""
-
-
-def suggestions_state(workspace: Workspace, dataset_id: str) -> LabelSuggestions:
-    """Return the suggestions for a dataset, and the progress of new ones.
-
-    Raises:
-        NotFound: there is no such dataset.
-        Conflict: its images are still being read, or could not be read.
-    """
-    work = computation(workspace, SUGGESTIONS, dataset_id)
-    columns = (images.c.image_id, *(suggested_images.c[name] for name in ("rank", "score", "reason")))
-    is_present = is_present_in(dataset_id, suggested_images)
-    with read_transaction(workspace.engine) as connection:
-        refuse_unread(connection, dataset_id)
-        rows = connection.execute(
-            select(*columns)
-            .join_from(suggested_images, images, is_present)
-            .where(suggested_images.c.dataset_id == dataset_id)
-            .order_by(suggested_images.c.rank)
-        ).mappings()
-        suggestions = [SuggestedImage(**row) for row in rows]
-        _, n_labeled = _present_counts(connection, dataset_id, suggested_images)
-        n_reserved, n_reserved_labeled = _present_counts(connection, dataset_id, reserved_images)
-    return LabelSuggestions(
-        **work.of_result("ready" if suggestions or n_reserved else "not-requested"),
-        suggestions=suggestions,
-        n_labeled=n_labeled,
-        n_reserved=n_reserved,
-        n_reserved_labeled=n_reserved_labeled,
-    )
-
-
-def _present_counts(connection: Connection, dataset_id: str, table: Table) -> tuple[int, int]:
-    """Return how many images of a dataset are in a table, and how many of them have a label.
-
-    The page asks after every label, so that only these images are read.
-    """
-    is_present = is_present_in(dataset_id, table)
-    counted = select(func.count(), func.count(images.c.label)).select_from(table).join(images, is_present)
-    n, n_labeled = connection.execute(counted.where(table.c.dataset_id == dataset_id)).one()
-    return n, n_labeled
-
-
-def start_suggestions(workspace: Workspace, dataset_id: str, n: int) -> LabelSuggestions:
-    """Choose `n` images to label, unless images are being chosen; raises as `suggestions_state`."""
-    with workspace.engine.connect() as connection:
-        row = refuse_unread(connection, dataset_id)
-    request_result(
-        workspace,
-        SUGGESTIONS,
-        dataset_id,
-        {"dataset_id": dataset_id, "n": n},
-        name=row.name,
-        dataset_id=dataset_id,
-    )
-    return suggestions_state(workspace, dataset_id)
-
-
-def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
-    """Remove the suggestions and the reserved test set: trainings split the images at random again.
-
-    Raises:
-        NotFound: there is no such dataset.
-        Conflict: images are being chosen.
-    """
-    if computation(workspace, SUGGESTIONS, dataset_id).state is not None:
-        raise Conflict("suggestions-in-progress")
-    with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        for table in (suggested_images, reserved_images):
-            connection.execute(delete(table).where(table.c.dataset_id == dataset_id))
-        update_counts(connection, dataset_id)
-
-
-def suggest_images(workspace: Workspace, arguments: Json, emit: Emit) -> None:
-    """Choose `n` images of a dataset to label next, and its reserved test set, and store both.
-
-    Raises:
-        CoverslipError: there is no image without a label, or the images cannot be read.
-    """
-    from coverslip.audit.live import open_live
-    from coverslip.audit.selecting import reserved, still_reserved
-
-    dataset_id = arguments["dataset_id"]
-    with read_transaction(workspace.engine) as connection:
-        data = load_dataset(connection, dataset_id, with_reserved=False)
-        before = reserved_ids(connection, dataset_id)
-    is_reserved = still_reserved(data, reserved(data), before)
-    if all(test or each.label is not None for each, test in zip(data.records, is_reserved, strict=True)):
-        raise BadDataset("no-image-to-suggest", n_reserved=int(is_reserved.sum()))
-    with open_live(data, is_reserved, emit=emit) as live:
-        suggestions = live.suggest(arguments["n"])
-    reserved_test = [each.image_id for each, test in zip(data.records, is_reserved, strict=True) if test]
-    with write_transaction(workspace.engine) as connection:
-        dataset_row(connection, dataset_id)
-        row_of = row_ids_of(connection, dataset_id)  # without images that were removed meanwhile
-        connection.execute(delete(suggested_images).where(suggested_images.c.dataset_id == dataset_id))
-        rows = [
-            {
-                "dataset_id": dataset_id,
-                "row_id": row_of[e.image_id],
-                "rank": e.rank,
-                "score": e.score,
-                "reason": e.reason,
-            }
-            for e in suggestions
-            if e.image_id in row_of
-        ]
-        reserved_rows = [{"dataset_id": dataset_id, "row_id": row_of[each]} for each in reserved_test if each in row_of]
-        if rows:
-            connection.execute(insert(suggested_images), rows)
-        replace_rows(connection, reserved_images, reserved_rows)
-        update_counts(connection, dataset_id)
-
-
-# Groupings: columns of the tables, and parts of file names.
-#
-# If images have labels, each suggestion was tested: a training would accept it. So classes, unique numbers, and serial
-# numbers of the images of each class, folder or file are never suggested, nor are patterns that may divide a patient.
 
 _MOST_GROUPINGS = 6
 _FEWEST_GROUPS = 3  # one for each set of a split

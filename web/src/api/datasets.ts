@@ -78,6 +78,7 @@ export const inspection = (id: string, signal?: AbortSignal) =>
   answer(api.GET('/api/v1/datasets/{dataset_id}/inspection', { ...at(id), signal }));
 export const removeReservedTest = (id: string) =>
   answer(api.DELETE('/api/v1/datasets/{dataset_id}/reserved-test', at(id)));
+export const stopLive = (id: string) => answer(api.DELETE('/api/v1/datasets/{dataset_id}/live', at(id)));
 export const readMapPoints = (id: string, signal?: AbortSignal) =>
   answer(
     api.GET('/api/v1/datasets/{dataset_id}/map-points', { ...at(id), parseAs: 'arrayBuffer', signal }),

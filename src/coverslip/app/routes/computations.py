@@ -15,18 +15,18 @@ from coverslip.workspace.correcting.trained_images import LabelErrorsState, labe
 from coverslip.workspace.dataset_maps import MapState, map_state, start_map
 from coverslip.workspace.explanations import ExplanationState, explanation_state, start_explanation
 from coverslip.workspace.leakage_estimates import LeakageEstimateState, leakage_estimate_state, start_leakage_estimate
+from coverslip.workspace.live import LiveState, live_state, start_live
 from coverslip.workspace.objects import ObjectsState, ObjectsToCollect, objects_state, start_objects
 from coverslip.workspace.predictions.state import ObjectExport, ObjectExportState, export_state, start_export
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.studies.planning import StudyChoices, StudyTime, start_study_time, study_time
 from coverslip.workspace.studies.state import StudyAnalysis, analysis_state, start_analysis
-from coverslip.workspace.suggestions import LabelSuggestions, start_suggestions, suggestions_state
 
 router = api_router("computations")
 
 ComputationState = Annotated[
     LeakageEstimateState
-    | LabelSuggestions
+    | LiveState
     | MapState
     | LabelErrorsState
     | ExplanationState
@@ -36,7 +36,7 @@ ComputationState = Annotated[
     | ObjectExportState,
     Field(discriminator="kind"),
 ]
-_WithoutChoices = Literal["leakage-estimate", "dataset-map", "label-errors", "explanation", "study-analysis"]
+_WithoutChoices = Literal["leakage-estimate", "dataset-map", "label-errors", "explanation", "study-analysis", "live"]
 
 Subject = Annotated[
     str,
@@ -57,20 +57,9 @@ class NewResult(Body):
     by classifiers not trained on the images; explanation: a heat map of an image that passed its sanity checks, and
     similar training images; study-analysis: for the results and the report of a study, `latency` (prediction time of
     each network), `distances` (of each dataset from its pretraining images) or `explanations` (heat maps of three test
-    images for each network and initialization)."""
+    images for each network and initialization); live: the features of a dataset, by which its images without a label
+    are predicted from then on. A random fifth of the images without a label is reserved as test set."""
     subject: Subject
-
-
-class NewSuggestions(Body):
-    """Choose images of a dataset to label next. Before that, a random fifth is reserved as test set.
-
-    The filters and orders `suggested` and `reserved` list these images.
-    """
-
-    kind: Literal["suggestions"]
-    subject: Subject
-    n: int = Field(default=20, ge=1, le=1_000)
-    """How many images to suggest."""
 
 
 class NewStudyTime(StudyChoices):
@@ -107,7 +96,7 @@ class _Kind:
 
 _KINDS = {
     "leakage-estimate": _Kind(leakage_estimate_state, lambda w, new: start_leakage_estimate(w, new.subject)),
-    "suggestions": _Kind(suggestions_state, lambda w, new: start_suggestions(w, new.subject, new.n), "annotator"),
+    "live": _Kind(live_state, lambda w, new: start_live(w, new.subject), "annotator"),
     "dataset-map": _Kind(map_state, lambda w, new: start_map(w, new.subject), "annotator"),
     "label-errors": _Kind(label_errors_state, lambda w, new: start_label_check(w, new.subject)),
     "explanation": _Kind(explanation_state, lambda w, new: start_explanation(w, new.subject), "annotator"),
@@ -121,7 +110,7 @@ _KINDS = {
 @router.get("/computations/{kind}/{subject}", responses=problems(409))
 def get_computation(
     workspace: ServedWorkspace,
-    kind: Literal[_WithoutChoices, "suggestions", "study-time", "objects", "object-export"],
+    kind: Literal[_WithoutChoices, "study-time", "objects", "object-export"],
     subject: str,
 ) -> ComputationState:
     """The result that was computed last, if any, and the progress of a new one."""
@@ -134,14 +123,12 @@ def get_computation(
 def create_computation(
     workspace: ServedWorkspace,
     request: Request,
-    new: Annotated[
-        NewResult | NewSuggestions | NewStudyTime | NewObjects | NewObjectExport, Field(discriminator="kind")
-    ],
+    new: Annotated[NewResult | NewStudyTime | NewObjects | NewObjectExport, Field(discriminator="kind")],
     locate: Locate,
 ) -> ComputationState:
     """Compute a result in a separate process, unless this is in progress.
 
-    An annotator may request explanations, maps and suggestions.
+    An annotator may request explanations and maps, and switch live on.
     """
     kind = _KINDS[new.kind]
     if kind.role == "editor":

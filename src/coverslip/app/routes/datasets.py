@@ -16,7 +16,7 @@ from coverslip.app.schemas import Body, Recipe, located, problems
 from coverslip.datasets.columns import TableChoices
 from coverslip.files import safe_name
 from coverslip.images.reader import CropSize
-from coverslip.workspace import cleanup, dataset_maps, suggestions
+from coverslip.workspace import cleanup, dataset_maps, live, suggestions
 from coverslip.workspace.dataset_maps import MapPredictions
 from coverslip.workspace.datasets import folders, grouping, pixel_options, reading_images, sources, state
 from coverslip.workspace.datasets.folders import FolderContent, Upload, UploadedTable, list_folder
@@ -187,8 +187,15 @@ def get_inspection(workspace: ServedWorkspace, dataset_id: str) -> DatasetInspec
 
 @router.delete("/datasets/{dataset_id}/reserved-test", status_code=204, responses=problems(409))
 def remove_reserved_test(workspace: ServedWorkspace, dataset_id: str) -> None:
-    """Remove suggestions and reserved test set. Trainings then choose test images among all labeled ones."""
-    suggestions.remove_reserved_test(workspace, dataset_id)
+    """Remove the reserved test set, and switch live off. Trainings then choose test images among all labeled ones."""
+    live.remove_reserved_test(workspace, dataset_id)
+
+
+@router.delete("/datasets/{dataset_id}/live", status_code=204)
+@needs("annotator")
+def stop_live(workspace: ServedWorkspace, dataset_id: str) -> None:
+    """Switch live off. The test set stays reserved."""
+    live.stop_live(workspace, dataset_id)
 
 
 @router.get("/datasets/{dataset_id}/map-points", response_class=Response, responses=_POINTS)

@@ -405,8 +405,14 @@ objects-paths-or-finder = Geben Sie entweder Pfade von Dateien oder die Quelle f
 no-dataset-map = Dieser Datensatz hat noch keine Karte
     .do = Berechnen Sie zuerst die Karte.
 
-suggestions-in-progress = Bilder für die Vergabe von Labels werden gerade ausgewählt
-    .do = Warten Sie, bis sie ausgewählt sind, oder brechen Sie die Auswahl ab.
+live-is-off = Live ist für diesen Datensatz ausgeschaltet
+    .do = Schalten Sie es ein. Zuerst werden die Merkmale der Bilder berechnet.
+
+features-in-progress = Die Merkmale der Bilder werden berechnet
+    .do = Warten Sie, bis das beendet ist, oder brechen Sie es ab.
+
+too-many-images-for-live = Der Datensatz hat { $n_images } Bilder. Live sagt höchstens { $n_most } vorher
+    .do = Öffnen Sie einen Teil der Bilder als Datensatz.
 
 correction-not-of-job = Das Label dieses Bildes wurde an anderer Stelle geändert, daher kann die Korrektur hier nicht entfernt werden
     .do = Wählen Sie die Klasse des Bildes.

@@ -414,8 +414,14 @@ objects-paths-or-finder = Give either paths of files, or the source finder
 no-dataset-map = This dataset has no map yet
     .do = Compute the map first.
 
-suggestions-in-progress = Images to label are being chosen
-    .do = Wait until they are chosen, or cancel it.
+live-is-off = Live is off for this dataset
+    .do = Switch it on. The features of the images are computed first.
+
+features-in-progress = The features of the images are being computed
+    .do = Wait until this is finished, or cancel it.
+
+too-many-images-for-live = The dataset has { $n_images } images. Live predicts at most { $n_most }
+    .do = Open a part of the images as a dataset.
 
 correction-not-of-job = The label of this image was changed elsewhere, so the correction cannot be removed here
     .do = Choose the class of the image.

@@ -36,6 +36,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import sqlite
@@ -499,12 +500,12 @@ def as_dataset(row: AnyRow, records: Sequence[ImageRecord]) -> Dataset:
     )
 
 
-def load_scan(connection: Connection, dataset_id: str) -> Scan:
-    """Return the scan of the images that `load_dataset` returns."""
+def load_scan(connection: Connection, dataset_id: str, *, with_excluded: bool = False) -> Scan:
+    """Return the scan of the images that `load_dataset` returns, or of all images."""
     rows = connection.execute(
         select(image_facts.c.facts, image_facts.c.reason)
         .join(images, images.c.row_id == image_facts.c.row_id)
-        .where(images.c.dataset_id == dataset_id, ~images.c.is_excluded)
+        .where(images.c.dataset_id == dataset_id, true() if with_excluded else ~images.c.is_excluded)
         .order_by(images.c.position)
     )
     facts = tuple(PixelFacts.from_json(row.facts) if row.facts else Unreadable(row.reason) for row in rows)

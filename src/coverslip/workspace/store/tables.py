@@ -274,16 +274,14 @@ reserved_images = Table(
     sqlite_with_rowid=False,
 )
 
-# The images that were suggested last for labeling.
-suggested_images = Table(
-    "suggested_images",
+# Where the features of the images are cached, by which live predicts those without a label. No row: live is off.
+live_features = Table(
+    "live_features",
     metadata,
     Column("dataset_id", ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True),
-    Column("row_id", ForeignKey("images.row_id", ondelete="CASCADE"), primary_key=True, index=True),
-    Column("rank", Integer, nullable=False),  # from 1
-    Column("score", Float, nullable=False),
-    Column("reason", MessageText, nullable=False),
-    sqlite_with_rowid=False,
+    Column("made_by", JSON, nullable=False),  # the settings of the features, which identify them in the cache
+    Column("n_features", Integer, nullable=False),  # of an image
+    Column("created", String, nullable=False),  # ISO 8601, UTC
 )
 
 # Decisions about images whose readings differ. The decision is the label of the dataset.

@@ -4,13 +4,13 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import ColumnElement, Connection, Select, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, case, func, literal, select, true, tuple_
 
 from coverslip.datasets.index.classes import with_classes
 from coverslip.datasets.index.records import Part
@@ -26,6 +26,7 @@ from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     among,
+    among_integers,
     are_rows,
     as_dataset,
     class_order,
@@ -34,7 +35,6 @@ from coverslip.workspace.store.rows import (
     contains,
     dataset_row,
     folder_of_job,
-    is_present_in,
     is_reserved,
     items_of,
     load_records,
@@ -44,8 +44,9 @@ from coverslip.workspace.store.rows import (
     split_in_dataset,
     unindexed,
 )
-from coverslip.workspace.store.tables import image_colors, image_facts, images, inspections, suggested_images
+from coverslip.workspace.store.tables import image_colors, image_facts, images, inspections
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.live import live_view, require_view
 
 # A list of images: those of a dataset, or those that a job has measured or predicted.
 #
@@ -73,7 +74,16 @@ Only = Literal[
     "warning",
 ]
 Sort = Literal[
-    "position", "label", "group", "label-quality", "near-duplicates", "suggested", "probability", "-probability"
+    "position",
+    "label",
+    "group",
+    "label-quality",
+    "near-duplicates",
+    "suggested",
+    "certainty",
+    "-certainty",
+    "probability",
+    "-probability",
 ]
 
 _NAMED = ("label", "group", "domain", "predicted", "decision")
@@ -88,7 +98,9 @@ class Filters(BaseModel):
     label: Text | None = Field(default=None, description="The current label; empty for images without a label.")
     group: Text | None = Field(default=None, description="Such as a patient or a slide.")
     domain: Annotated[Text | None, Field(description="A laboratory, device or day, as the dataset names it.")] = None
-    predicted: Text | None = Field(default=None, description="The most probable class by the classifier.")
+    predicted: Text | None = Field(
+        default=None, description="The most probable class by the classifier; of a dataset, while live is on."
+    )
     decision: Text | None = Field(default=None, description="A class, or `uncertain`, `unfamiliar` or `unreadable`.")
     only: Only | None = Field(
         default=None,
@@ -97,7 +109,7 @@ class Filters(BaseModel):
         "changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the "
         "image; suspected: of these, images to check first; confirmed: images with a confirmed label, "
         "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; "
-        "suggested: suggested last for labeling; reserved: the test set, which is never suggested. For predictions: "
+        "suggested: the images to label next, while live is on; reserved: the test set. For predictions: "
         "misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by "
         "a user; excluded: of these, the excluded ones; warning: different from all training images.",
     )
@@ -108,7 +120,9 @@ class Filters(BaseModel):
     run: Text | None = Field(default=None, description="A training on this dataset.")
     sort: Sort = Field(
         default="position",
-        description="`-probability`: the highest first; `label-quality`: the most likely label error by `run` first.",
+        description="`-probability`: the highest first; `label-quality`: the most likely label error by `run` first. "
+        "While live is on: `suggested`: the images to label next; `certainty`: the least certain predictions first, "
+        "with images of the reserved test set among them; `-certainty`: the most certain ones first.",
     )
 
 
@@ -391,9 +405,9 @@ _DUPLICATE_FINDINGS = (
 _NOT_OF_IMAGES = {
     "confirmed",
     "near-duplicates",
-    "suggested",
     "reserved",
 }  # filters and orders that depend on other tables
+_OF_LIVE = {"suggested", "certainty", "-certainty"}  # filters and orders by current predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,6 +436,9 @@ class Image(DocumentedFields):
     """In pixels; null: unreadable."""
     version: str
     """Changes with the file; give it as ?v= to cache pictures permanently."""
+    predicted: str | None
+    """The most probable class by the current labels; null: live is off, or the image has a label, is excluded, or
+    belongs to the reserved test set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,7 +500,8 @@ class DatasetImages(ImageList[Image]):
         """Return a text that changes whenever other images may match.
 
         It is None while the images are read, and for filters that depend on more than the images: on a training, on
-        confirmations, or on the search for near-duplicates.
+        confirmations, or on the search for near-duplicates. Predictions of live follow from the labels, and from
+        features, which count as a revision when they are computed.
         """
         with self.workspace.engine.connect() as connection:
             row = dataset_row(connection, self.dataset_id)
@@ -492,13 +510,34 @@ class DatasetImages(ImageList[Image]):
 
     def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
         """Return the table of the images, with the data that these filters need."""
-        return dataset_gallery(connection, dataset_row(connection, self.dataset_id), filters)
+        gallery = dataset_gallery(connection, dataset_row(connection, self.dataset_id), filters)
+        if filters.predicted is None and not {filters.only, filters.sort} & _OF_LIVE:
+            return gallery
+        view = require_view(self.workspace, self.dataset_id)
+        named, names, only = dict(gallery.named), dict(gallery.names), dict(gallery.only)
+        if filters.predicted is not None:
+            rows = [row_id for row_id, name in view.predicted.items() if filters.predicted in ("", name)]
+            is_predicted = images.c.row_id.in_(among_integers(rows))
+            named["predicted"] = case((is_predicted, literal(filters.predicted)))
+        if filters.sort in ("certainty", "-certainty"):
+            named["certainty"] = images.c.image_id
+            names["certainty"] = view.least_certain if filters.sort == "certainty" else view.most_certain[::-1]
+        if "suggested" in (filters.only, filters.sort):
+            named["suggested"] = images.c.image_id
+            names["suggested"] = view.suggested
+            only["suggested"] = images.c.image_id.in_(among(view.suggested))
+        return replace(gallery, named=named, names=names, only=only)
 
     def items(self, connection: Connection, row_ids: Sequence[int]) -> list[Image]:
         """Return images in this order, without those that are no longer in the dataset."""
         dataset_row(connection, self.dataset_id)
         query = select(*_COLUMNS).where(are_rows(self.dataset_id, row_ids))
-        by_row = {image["row_id"]: Image(**image) for image in connection.execute(query).mappings()}
+        view = live_view(self.workspace, self.dataset_id)
+        predicted = {} if view is None else view.predicted
+        by_row = {
+            image["row_id"]: Image(**image, predicted=predicted.get(image["row_id"]))
+            for image in connection.execute(query).mappings()
+        }
         return [by_row[row_id] for row_id in row_ids if row_id in by_row]
 
     def facts(self, row_id: int) -> ImageFacts:
@@ -518,6 +557,7 @@ class DatasetImages(ImageList[Image]):
                 select(image_facts.c.facts, image_facts.c.reason).where(image_facts.c.row_id == row_id)
             ).one_or_none()
             duplicates, n_duplicates = _duplicates_of(connection, self.dataset_id, row_id, row["pixel_hash"])
+        view = live_view(self.workspace, self.dataset_id)
         facts = stored.facts if stored is not None and stored.facts else {}
         note = stored.reason if stored is not None and not facts else facts.get("note")
         try:
@@ -530,6 +570,7 @@ class DatasetImages(ImageList[Image]):
         }
         return ImageFacts(
             **{**row, "file": name_as_text(row["file"])},
+            predicted=None if view is None else view.predicted.get(row_id),
             **read_facts,
             format=facts.get("file_format"),
             note=None if note is None else message_of(note),
@@ -602,10 +643,6 @@ def dataset_gallery(connection: Connection, row: AnyRow, filters: Filters) -> Fi
         named["near-duplicates"] = images.c.image_id
         names["near-duplicates"] = _duplicates(connection, row.id)
         only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
-    if "suggested" in (filters.only, filters.sort):
-        named["suggested"] = images.c.image_id
-        names["suggested"] = _suggested(connection, row.id)
-        only["suggested"] = images.c.image_id.in_(among(names["suggested"]))
     return FilteredImages(
         row_id=images.c.row_id,
         position=images.c.position,
@@ -641,13 +678,6 @@ def _label_errors(connection: Connection, dataset_id: str, filters: Filters) -> 
     if now is None:
         raise CoverslipError("labels-not-checked")
     return now.unconfirmed
-
-
-def _suggested(connection: Connection, dataset_id: str) -> list[str]:
-    """Return the IDs of the images that were suggested last, the most useful first."""
-    query = select(images.c.image_id).join(suggested_images, is_present_in(dataset_id, suggested_images))
-    query = query.where(suggested_images.c.dataset_id == dataset_id)
-    return list(connection.execute(query.order_by(suggested_images.c.rank)).scalars())
 
 
 def _duplicates(connection: Connection, dataset_id: str) -> list[str]:

@@ -56,6 +56,8 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
 
   #requested: Query | null = null;
   #requestedChunks = new Set<number>(); // chunks that are loaded or loading
+  #newest = new Map<number, number>(); // by chunk: the number of its last request
+  #nRequests = 0;
   #sight: [number, number] = [0, -1];
   #load = new AbortController();
   #reloadTimer: ReturnType<typeof setTimeout> | undefined;
@@ -274,8 +276,12 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     this.#requestedChunks.add(chunk);
     const { signal } = this.#load;
     const requestedAt = this.#clock;
+    const number = (this.#nRequests += 1);
+    this.#newest.set(chunk, number);
     try {
-      for (const item of await this.source.read(rows)) {
+      const items = await this.source.read(rows);
+      if (this.#newest.get(chunk) !== number) return; // a later request has newer details
+      for (const item of items) {
         const change = this.#changes.get(item.row_id);
         if (!change || (change.nWaiting === 0 && change.at <= requestedAt)) this.items.set(item.row_id, item);
       }

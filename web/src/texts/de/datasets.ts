@@ -219,6 +219,7 @@ export const datasets: Texts['datasets'] = {
     unlabeled: 'Ohne Klasse',
     fields: {
       label: 'Klasse',
+      predicted: 'Vorhergesagt als',
       domain: 'Domäne',
       only: 'Nur anzeigen',
       group: 'Gruppe',
@@ -270,6 +271,8 @@ export const datasets: Texts['datasets'] = {
     sorts: { position: 'Wie im Ordner', label: 'Nach Klasse', group: 'Nach Gruppe' },
     byErrorScore: 'Wahrscheinlichste Fehler zuerst',
     byDuplicates: 'Duplikate nebeneinander',
+    leastCertain: 'Unsicherste zuerst',
+    mostCertain: 'Sicherste zuerst',
     byUsefulness: 'Nützlichste zuerst',
     parts: { train: 'Training', val: 'Validierung', test: 'Test', excluded: 'Ausgeschlossen' },
     chip: (field, value) => `${field}: ${value}`,
@@ -281,6 +284,7 @@ export const datasets: Texts['datasets'] = {
     labelImage: 'Diesem Bild ein Label geben',
     selectFirst:
       'Kein Bild ist ausgewählt. Wählen Sie Bilder aus und drücken Sie dann die Taste ihrer Klasse.',
+    alsoPredicted: 'Bilder ohne Klasse, die als diese Klasse vorhergesagt werden',
     howToLabel:
       'Klicken Sie auf ein Bild, oder wählen Sie mit Strg oder Umschalt mehrere aus. Klicken Sie dann auf eine Klasse oder drücken Sie ihre Taste. Um nur eine Klasse anzuzeigen, verwenden Sie „Filtern“.',
     toSelected: (n) =>
@@ -467,26 +471,34 @@ export const datasets: Texts['datasets'] = {
         other: `${count(n)} Bilder sind wieder aufgenommen.`,
       }),
   },
-  suggestions: {
-    title: 'Nächste Bilder für Labels',
-    start: 'Bilder für Labels vorschlagen',
-    again: 'Die nächsten 20 vorschlagen',
-    reason: (rank, reason) => `Vorschlag ${count(rank)}: ${reason}`,
+  live: {
+    title: 'Live-Vorhersage',
+    start: 'Live einschalten',
     about:
-      'Die 20 nützlichsten Bilder ohne Klasse. Zuerst wird ein Fünftel aller Bilder als Testset reserviert.',
-    starting: 'Bilder für Labels werden ausgewählt',
-    waiting: 'Wartet auf die Vorschläge eines anderen Datensatzes',
-    labeled: (n, total) => `${count(n)} von ${count(total)} vorgeschlagenen Bildern mit Label`,
-    show: 'Vorschläge anzeigen',
-    reserved: (n, total) => `Testset: ${count(n)} von ${count(total)} mit Label`,
+      'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder als Testdaten reserviert.',
+    starting: 'Merkmale der Bilder werden berechnet',
+    waiting: 'Wartet auf die Merkmale eines anderen Datensatzes',
+    learned: (n) =>
+      n
+        ? plural(n, { one: `gelernt aus ${count(n)} Label`, other: `gelernt aus ${count(n)} Labels` })
+        : 'noch kein Label',
+    more: (n) =>
+      plural(n, { one: `${count(n)} neues Bild hinzunehmen`, other: `${count(n)} neue Bilder hinzunehmen` }),
+    orders: { suggested: 'Bilder vorschlagen', uncertain: 'Unsicherste zuerst' },
+    renew: 'Reihenfolge nach den aktuellen Labels erneuern',
+    leftOut: (names) => `Ohne Labels, daher nie vorhergesagt: ${names.join(', ')}`,
+    stop: 'Ausschalten',
+    right: (n, total) => `${count(n)} von ${count(total)} zufälligen Testbildern richtig`,
+    skipped: (n) => plural(n, { one: `${count(n)} übersprungen`, other: `${count(n)} übersprungen` }),
+    estimateHelp:
+      'Die Genauigkeit auf zufällig gezogenen Bildern, deren Labels nicht gelernt werden, mit 95-%-Konfidenzintervall. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene Bilder sind vielleicht die schwierigen.',
+    reserved: (n, total) => `Testdaten: ${count(n)} von ${count(total)} mit Label`,
     reservedHelp:
-      'Unter den vorgeschlagenen Bildern sind mehr seltene und mehrdeutige als im Datensatz, deshalb sind Metriken auf ihnen verzerrt. Die Bilder des reservierten Testsets sind zufällig. Geben Sie einigen von ihnen Labels: Sie sind das Testset der Trainings.',
-    showReserved: 'Testset anzeigen',
-    noTest:
-      'Geben Sie auch Bildern des Testsets Labels: Ohne sie sind die Metriken eines Trainings verzerrt.',
-    release: 'Testset freigeben',
+      'Bilder, die eine Reihenfolge anbietet, sind öfter selten oder mehrdeutig als die des Datensatzes; Metriken auf ihnen sind verzerrt. Die reservierten Testbilder sind zufällig und werden ohne Vorhersage gezeigt. Die mit Label sind die Testdaten von Trainings.',
+    showReserved: 'Testdaten zeigen',
+    release: 'Testdaten freigeben',
     releaseHelp:
-      'Seine Bilder können dann vorgeschlagen und für das Training verwendet werden. Die Vorschläge werden entfernt; die Labels bleiben erhalten.',
+      'Ihre Bilder können dann vorgeschlagen und trainiert werden. Live wird ausgeschaltet; Labels bleiben.',
   },
   map: {
     tab: 'Karte',

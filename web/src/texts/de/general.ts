@@ -104,6 +104,7 @@ export const general: Texts['general'] = {
   },
   gallery: {
     number: (n) => `Bild ${n}`,
+    predictedAs: (name) => `vorhergesagt als ${name}`,
     ofClass: (name) => `Klasse ${name}`,
     unlabeled: 'noch keine Klasse',
     size: 'Größe der Vorschaubilder',

@@ -213,6 +213,7 @@ export const datasets = {
     unlabeled: 'Without a class',
     fields: {
       label: 'Class',
+      predicted: 'Predicted as',
       domain: 'Domain',
       only: 'Show only',
       group: 'Group',
@@ -263,6 +264,8 @@ export const datasets = {
     sorts: { position: 'As in the folder', label: 'By class', group: 'By group' },
     byErrorScore: 'Most likely errors first',
     byDuplicates: 'Duplicates side by side',
+    leastCertain: 'Least certain first',
+    mostCertain: 'Most certain first',
     byUsefulness: 'Most useful first',
     parts: { train: 'Training', val: 'Validation', test: 'Test', excluded: 'Excluded' },
     chip: (field: string, value: string) => `${field}: ${value}`,
@@ -273,6 +276,7 @@ export const datasets = {
     labelSelected: 'Label selected images',
     labelImage: 'Label this image',
     selectFirst: 'No image is selected. Select images, then press the key of their class.',
+    alsoPredicted: 'Images without a class that are predicted as this class',
     howToLabel:
       'Click an image, or select several with Ctrl or Shift. Then click a class or press its key. To show one class only, use “Filter”.',
     toSelected: (n: number) =>
@@ -447,25 +451,32 @@ export const datasets = {
     included: (n: number) =>
       plural(n, { one: `${count(n)} image is included.`, other: `${count(n)} images are included.` }),
   },
-  suggestions: {
-    title: 'Images to label next',
-    start: 'Suggest images to label',
-    again: 'Suggest the next 20',
-    reason: (rank: number, reason: string) => `Suggestion ${count(rank)}: ${reason}`,
+  live: {
+    title: 'Live',
+    start: 'Switch live on',
     about:
-      'The 20 most useful of the images without a class. A fifth of all images is first reserved as test set.',
-    starting: 'Choosing images to label',
-    waiting: 'Waiting for the suggestions of another dataset',
-    labeled: (n: number, total: number) => `${count(n)} of ${count(total)} suggested images labeled`,
-    show: 'Show suggestions',
+      'Label a few images, and coverslip predicts all others after each label. A random fifth of the images is reserved as test set before.',
+    starting: 'Computing the features of the images',
+    waiting: 'Waiting for the features of another dataset',
+    learned: (n: number) =>
+      n
+        ? plural(n, { one: `learned from ${count(n)} label`, other: `learned from ${count(n)} labels` })
+        : 'no label yet',
+    more: (n: number) => plural(n, { one: `Add ${count(n)} new image`, other: `Add ${count(n)} new images` }),
+    orders: { suggested: 'Suggest images', uncertain: 'Least certain first' } as Record<string, string>,
+    renew: 'Renew the order by the current labels',
+    leftOut: (names: string[]) => `Without labels, so never predicted: ${names.join(', ')}`,
+    stop: 'Switch off',
+    right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
+    skipped: (n: number) => plural(n, { one: `${count(n)} skipped`, other: `${count(n)} skipped` }),
+    estimateHelp:
+      'The accuracy on images that were drawn at random and whose labels are not learned, with its 95% confidence interval. If you stop as soon as you like the number, it is too high. Skipped images may be the difficult ones.',
     reserved: (n: number, total: number) => `Test set: ${count(n)} of ${count(total)} labeled`,
     reservedHelp:
-      'Suggested images contain more rare and ambiguous ones than the dataset, so metrics on them are biased. Images of the reserved test set are random. Label some of them: they are the test set of trainings.',
+      'Images that an order offers contain more rare and ambiguous ones than the dataset, so metrics on them are biased. Images of the reserved test set are random, and shown without a prediction. Labeled ones are the test set of trainings.',
     showReserved: 'Show test set',
-    noTest: 'Label images of the test set too: without them, metrics of a training are biased.',
     release: 'Release test set',
-    releaseHelp:
-      'Its images can then be suggested and used for training. Suggestions are removed; labels stay.',
+    releaseHelp: 'Its images can then be suggested and used for training. Live is switched off; labels stay.',
   },
   map: {
     tab: 'Map',

@@ -101,6 +101,7 @@ export const general = {
   },
   gallery: {
     number: (n: number) => `Image ${n}`,
+    predictedAs: (name: string) => `predicted as ${name}`,
     ofClass: (name: string) => `class ${name}`,
     unlabeled: 'no class yet',
     size: 'Size of thumbnails',

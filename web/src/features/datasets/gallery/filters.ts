@@ -17,7 +17,20 @@ const ONLY = [
   'reserved',
 ] as const;
 const PARTS = ['train', 'val', 'test', 'excluded'] as const;
-const SORTS = ['position', 'label', 'group', 'label-quality', 'near-duplicates', 'suggested'] as const;
+const SORTS = [
+  'position',
+  'label',
+  'group',
+  'label-quality',
+  'near-duplicates',
+  'suggested',
+  'certainty',
+  '-certainty',
+] as const;
+
+/** Whether filters or their order need the predictions of live. */
+export const isOfLive = ({ only, sort, predicted }: Filters) =>
+  only === 'suggested' || sort === 'certainty' || sort === '-certainty' || predicted !== undefined;
 
 /** Whether a filter lists images whose labels a training questions. */
 export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
@@ -36,7 +49,7 @@ export function filtersOf(query: URLSearchParams): Filters {
   const filters: Filters = {};
   const label = query.get('class');
   if (label !== null) filters.label = label === UNLABELED ? '' : label;
-  for (const name of ['group', 'domain', 'search'] as const) {
+  for (const name of ['group', 'domain', 'search', 'predicted'] as const) {
     const value = query.get(name);
     if (value) filters[name] = value;
   }
@@ -63,6 +76,7 @@ export function queryOf(filters: Filters): Record<string, string | null> {
     class: filters.label === undefined || filters.label === null ? null : filters.label || UNLABELED,
     group: filters.group ?? null,
     domain: filters.domain ?? null,
+    predicted: filters.predicted ?? null,
     only: filters.only ?? null,
     search: filters.search ?? null,
     part: filters.part ?? null,
@@ -98,6 +112,7 @@ export function chipsOf(filters: Filters, runName: (id: string) => string): Chip
   };
   if (filters.label != null) add(words.fields.label, filters.label || words.unlabeled, { label: undefined });
   add(words.fields.domain, filters.domain, { domain: undefined });
+  add(words.fields.predicted, filters.predicted, { predicted: undefined });
   add(words.fields.group, filters.group, { group: undefined });
   const only = filters.only ?? '';
   add(words.fields.only, words.only[only] ?? words.onlyByRun[only], { only: undefined });
