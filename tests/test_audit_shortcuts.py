@@ -23,7 +23,8 @@ from coverslip.audit.shortcuts import (
 from coverslip.cli import main
 from coverslip.datasets.quality import findings
 from coverslip.datasets.quality.scanning import ProbeScore, Scan, Signal
-from coverslip.messages import LANGUAGES, in_language, text
+from coverslip.evaluation.intervals import share_of_images
+from coverslip.messages import LANGUAGES, in_language, message, text
 from coverslip.reports.verdict import MARKED_RECALL, MARKED_SPECIFICITY, WRONG_LABELS
 
 WARNING_SHARE, ADVICE_SHARE = 0.5, 0.25
@@ -267,3 +268,13 @@ def test_wrong_labels_stand_out_among_the_clearest_images_and_similar_classes_do
     label = np.where(is_wrong, rng.integers(0, 4, 1200), true_class)
     found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, balanced=False)
     assert ((found.low or 0) > WRONG_LABELS) == (share > 0)
+
+
+def test_classes_that_the_features_hardly_show_are_no_wrong_labels() -> None:
+    rng = np.random.default_rng(1)
+    label = np.arange(1200) % 4
+    features = rng.normal(size=(1200, 8)) + np.eye(4, 8)[label]
+    found = wrong_labels_of_clearest(features.astype(np.float32), label, np.arange(1200) % 10, balanced=False)
+    assert found.n_correct is not None
+    assert (share_of_images(found.n_correct, 300).low or 0) > WRONG_LABELS
+    assert (found.low, found.reason) == (None, message("wrong-labels-of-hard-classes"))

@@ -11,6 +11,7 @@ test('filters become queries, also for a class with the name of a filter', () =>
   expect(filterOf('all', classes)).toEqual({});
   expect(filterOf('review', classes)).toEqual({ only: 'review' });
   expect(filterOf('warning', classes)).toEqual({ only: 'warning' });
+  expect(filterOf('excluded', classes)).toEqual({ only: 'excluded' });
   expect(filterOf('class:review', classes)).toEqual({ decision: 'review' });
   expect(filterOf('unreadable', classes)).toEqual({ decision: 'unreadable' });
   expect(filterOf('uncertain', classes)).toEqual({ decision: 'uncertain' });

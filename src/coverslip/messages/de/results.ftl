@@ -388,6 +388,8 @@ limit-external-test = { $is_useless ->
 limit-wrong-labels = Labels sind verdächtig: { $share } der nach ihren Merkmalen eindeutigsten Bilder haben das Label einer anderen Klasse. Auch die der Testbilder sind verdächtig; das Ergebnis ist daher vielleicht zu niedrig.
     .meaning = Entweder sind Labels falsch, oder das Netz sieht nicht, was diese Klassen unterscheidet. Bilder, die mehreren Klassen ähneln, zählen nicht.
 
+wrong-labels-of-hard-classes = je eindeutiger die Bilder, desto weniger Fehler: Die Merkmale zeigen die Klassen kaum
+
 limit-mark = Nicht bekannt ist, wie er { $classes } erkennt: Der Rand der Bilder allein erkennt { $labels }; das Ergebnis ist daher vielleicht zu hoch.
     .next = Schneiden Sie die Ränder ab oder ersetzen Sie sie, trainieren Sie erneut, und testen Sie mit Bildern ohne das Merkmal.
     .meaning = Am Rand unterscheidet sich etwas, zum Beispiel eine Marke, ein Maßstabsbalken, Auffüllung oder der Hintergrund. Der Klassifikator erkennt womöglich das statt der Zelle. Dann gelten die Metriken nicht für Bilder ohne dieses Merkmal. Schneiden Sie die Bilder zu, oder mischen Sie die Quellen der Klassen.

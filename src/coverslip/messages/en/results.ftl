@@ -388,6 +388,8 @@ limit-external-test = { $is_useless ->
 limit-wrong-labels = Labels are suspect: { $share } of the images that are clearest by their features have a label of another class. Those of the test images are suspect too, so the result may be too low.
     .meaning = Either labels are wrong, or the network does not see what distinguishes these classes. Images that are similar to several classes are not counted.
 
+wrong-labels-of-hard-classes = the clearer the images, the fewer errors: the features hardly show the classes
+
 limit-mark = It is not known how it recognizes { $classes }: the border of the images alone recognizes { $labels }, so the result may be too high.
     .next = Crop, mask or replace the borders, train again, and test it on images without the mark.
     .meaning = Something at the border differs, such as a mark, a scale bar, padding or the background. The classifier may recognize it instead of the cell. Then the metrics do not apply to images without it. Crop the images, or mix the sources of the classes.
