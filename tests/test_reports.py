@@ -19,9 +19,10 @@ from coverslip.datasets.quality.scanning import scan_images
 from coverslip.errors import BadRun
 from coverslip.evaluation.metrics import roc_curve
 from coverslip.events import StageStarted, as_json
-from coverslip.messages import text
+from coverslip.messages import in_language, text
 from coverslip.reports import figures, reported
 from coverslip.reports.blocks import with_content
+from coverslip.reports.metric_rows import interval_methods
 from coverslip.reports.model_card import model_card_text
 from coverslip.reports.page import write_report
 from coverslip.reports.reported import ReportedRun, number, read_run
@@ -528,3 +529,13 @@ def test_texts_for_papers_say_how_many_images_have_no_known_group(tmp_path):
     run = cs.open_run(run.folder)
     assert f"{n} images have no known group" in cs.methods_text(run)
     assert f"{n} images have no known group" in model_card_text(ReportedRun(run))
+
+
+def test_the_page_names_methods_of_intervals_in_the_language_of_the_reader(run):
+    beginnings = []
+    for language in ("en", "de"):
+        with in_language(language):
+            beginnings.append(text("interval-method", method="jackknife-groups"))
+            assert interval_methods(read_run(run), has_details=False).startswith(beginnings[-1])
+    assert len(set(beginnings)) == 2
+    assert interval_methods(read_run(run)) != interval_methods(read_run(run), has_details=False)

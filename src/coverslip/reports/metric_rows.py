@@ -75,16 +75,28 @@ def metrics(evaluation: Evaluation) -> list[MetricValue]:
     return [_metric_of(evaluation, name) for name in METRICS if name in evaluation.metrics]
 
 
-def interval_methods(run: ReportedRun) -> str:
+# Beginnings of `Metric.method`, in English as in metrics.json, with the codes of their names in the reader's language.
+_METHODS = {
+    "calibration error less chance": "chance",
+    "infinitesimal jackknife over images": "jackknife-images",
+    "infinitesimal jackknife over groups": "jackknife-groups",
+    "exact binomial": "binomial",
+    "corrected resampled t": "folds",
+}
+
+
+def interval_methods(run: ReportedRun, *, has_details: bool = True) -> str:
     """Return how the confidence intervals of the headline metrics were computed; empty if no metric has an interval.
 
     The most frequent method comes first. Other methods are followed by the titles of their metrics: for example, a
-    value of exactly 1 has an exact binomial interval.
+    value of exactly 1 has an exact binomial interval. Details are in English.
     """
     titles_of: dict[str, list[str]] = {}
     for metric in metrics(run.metrics):
         if metric.is_headline and metric.low is not None:
-            titles_of.setdefault(metric.method, []).append(metric.title)
+            code = next((code for beginning, code in _METHODS.items() if metric.method.startswith(beginning)), None)
+            method = metric.method if has_details or code is None else text("interval-method", method=code)
+            titles_of.setdefault(method, []).append(metric.title)
     methods = sorted(titles_of, key=lambda method: -len(titles_of[method]))
     return "; ".join(
         text("report-interval-method", method=method, metrics=listed(titles_of[method])) if place else method

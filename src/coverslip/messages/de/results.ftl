@@ -443,7 +443,7 @@ verdict-curves = { $metric }: { $value }{ $has_precision ->
 verdict-no-curves = Es gibt keine Kurven: Jede Kurve braucht Testbilder der Klasse und anderer Klassen.
 
 verdict-calibration = { $direction ->
-        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind.
+        [right] Der Test zeigt nicht, dass die Wahrscheinlichkeiten falsch sind, schließt aber einen Fehler von { $largest } auch nicht aus.
         [both] Die Wahrscheinlichkeiten sind nicht gut kalibriert: Manche sind zu hoch, andere zu niedrig.
         [extreme] Die Wahrscheinlichkeiten sind zu extrem: Hohe sind zu hoch, niedrige zu niedrig.
         [moderate] Die Wahrscheinlichkeiten sind nicht extrem genug: Hohe sind zu niedrig, niedrige zu hoch.
@@ -869,6 +869,14 @@ report-measured-on = auf: { $image_set }
 report-further-metrics = Weitere Metriken
 
 report-interval-methods = Auf jeden Wert folgt sein 95{"\u00A0"}%-Konfidenzintervall (KI). { $interval } Verfahren: { $methods }.
+
+interval-method = { $method ->
+        [chance] Kalibrierungsfehler abzüglich Zufall
+        [jackknife-images] infinitesimales Jackknife über Bilder
+        [jackknife-groups] infinitesimales Jackknife über Gruppen
+        [binomial] exaktes Binomialintervall
+       *[folds] korrigiertes t-Verfahren für wiederholte Aufteilungen
+    }
 
 report-interval-method = { $method } für { $metrics }
 

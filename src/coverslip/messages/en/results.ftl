@@ -443,7 +443,7 @@ verdict-curves = { $metric } is { $value }{ $has_precision ->
 verdict-no-curves = There are no curves: each curve needs test images of the class and of other classes.
 
 verdict-calibration = { $direction ->
-        [right] The test does not show that the probabilities are wrong.
+        [right] The test does not show that the probabilities are wrong, but does not exclude an error of { $largest } either.
         [both] The probabilities are not well calibrated: some are too high, others too low.
         [extreme] The probabilities are too extreme: high ones are too high, low ones too low.
         [moderate] The probabilities are not extreme enough: high ones are too low, low ones too high.
@@ -869,6 +869,14 @@ report-measured-on = on { $image_set }
 report-further-metrics = Further metrics
 
 report-interval-methods = Each value is followed by its 95% confidence interval (CI). { $interval } Method: { $methods }.
+
+interval-method = { $method ->
+        [chance] calibration error less chance
+        [jackknife-images] infinitesimal jackknife over images
+        [jackknife-groups] infinitesimal jackknife over groups
+        [binomial] exact binomial
+       *[folds] corrected resampled t over folds
+    }
 
 report-interval-method = { $method } for { $metrics }
 

@@ -377,6 +377,7 @@ def _calibration_verdict(run: ReportedRun) -> str:
         slope=_error_words(slope),
         confidence=percent(confidence),
         accuracy=percent(accuracy),
+        largest=number(error.high, 2),
     )
 
 

@@ -112,7 +112,7 @@ def _notes(run: ReportedRun) -> Iterator[str]:
     if words := run.delivered_words:
         yield words
     metrics = [metric for metric in metric_rows.metrics(run.metrics) if metric.is_headline]
-    if methods := metric_rows.interval_methods(run):
+    if methods := metric_rows.interval_methods(run, has_details=False):
         yield text("report-interval-methods", interval=interval_words(run), methods=methods)
     titles_of: dict[Message, list[str]] = {}
     for metric in metrics:
