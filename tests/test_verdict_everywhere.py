@@ -16,7 +16,7 @@ from coverslip.cli import main
 from coverslip.evaluation.intervals import share_of_images
 from coverslip.messages import in_language
 from coverslip.reports.reported import read_run
-from coverslip.reports.verdict import against_own_test, lead, verdict_of_classifier, verdict_of_run
+from coverslip.reports.verdict import against_own_test, lead, verdict_of_classifier, verdict_of_run, without_groups
 from coverslip.runs.folder import Run
 from coverslip.runs.results import BorderProbe, TrainingChecks
 from coverslip.workspace.jobs.records import find_job
@@ -94,6 +94,11 @@ def test_a_file_with_the_classifier_keeps_it(
     packed = client.get(f"{API}/jobs/{run_id}/download/classifier").content
     imported = client.post(f"{API}/classifiers?name=Imported", content=packed).json()
     assert (imported["headline"]["use"], imported["headline"]["verdict"]) == ("care", headline)
+    card = client.get(f"{API}/classifiers/{imported['id']}").json()
+    trained = verdict_of_run(read_run(run.folder), has_notes=False)
+    assert card["further"] == [reason.claim for reason in trained.further]
+    assert card["words"] == [without_groups(run.metrics), trained.next_step]
+    assert imported["headline"]["has_groups"] is False
     file = cs.export(run.folder, out=tmp_path / "cells.coverslip")
     verdict = verdict_of_classifier(Path(file))
     assert verdict is not None

@@ -823,8 +823,10 @@ def against_own_test(run: ReportedRun) -> str:
     )
 
 
-def _without_groups(run: ReportedRun) -> str:
-    return text("verdict-without-groups", is_external=run.evaluation is not None) if run.metrics.n else ""
+def without_groups(metrics: Evaluation, *, is_external: bool = False) -> str:
+    """Return what it means that no groups were given; empty if they were, or if there is no result."""
+    is_of_images = metrics.n and not metrics.n_units
+    return text("verdict-without-groups", is_external=is_external) if is_of_images else ""
 
 
 def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
@@ -842,7 +844,8 @@ def lead(run: ReportedRun, verdict: Verdict) -> list[str]:
         group_mean(run.metrics),
         why_instant(run) if run.evaluation is None else "",
         "" if is_better else text("report-majority-class", label=run.classes[most], accuracy=share),
-        run.measured_groups if run.metrics.n_units else _without_groups(run),
+        run.measured_groups if run.metrics.n_units else "",
+        without_groups(run.metrics, is_external=run.evaluation is not None),
         "" if run.evaluation is None or is_said else against_own_test(run),
     ]
     return list(filter(None, sentences))

@@ -22,7 +22,7 @@ from coverslip.messages import Message
 from coverslip.processes import Json
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.results import tested_section
-from coverslip.reports.verdict import verdict_of_classifier
+from coverslip.reports.verdict import verdict_of_classifier, without_groups
 from coverslip.runs.classifier import find_classifier, open_classifier, state_of_classifier
 from coverslip.runs.prediction_tables import PredictionColumns
 from coverslip.runs.predictions import Prediction
@@ -156,6 +156,7 @@ def _headline_of_file(file: Path) -> Headline | None:
         low=metric.low,
         high=metric.high,
         digits=metric.digits,
+        has_groups=bool(evaluation.n_units),
         rule="chosen threshold" if has_points else "highest probability",
         n_relabeled=0,
     )
@@ -370,6 +371,10 @@ class ClassifierDescription(ListedClassifier):
     """Whether it marks images that differ from training images."""
     must_not_be_used_for: str
     """Uses for which the classifier is not suitable."""
+    further: list[str]
+    """The reasons of the verdict besides that of its sentences."""
+    words: list[str]
+    """What it means if no groups were given, and what would change the verdict."""
     test: TestMetrics | None
     """Metrics on test images; null if the file has none."""
 
@@ -384,6 +389,9 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
     listed, path = classifier_state(workspace, classifier_id), classifier_job(workspace, classifier_id).folder
     packed = open_classifier(find_classifier(path))
     card, metrics = packed.card, metrics_of_classifier(path)
+    verdict = None
+    with suppress(CoverslipError):  # a file of the run that its metrics do not need cannot be read
+        verdict = verdict_of_classifier(path)
     trained_on, points = card.trained_on, card.operating_points
     return ClassifierDescription(
         **{each.name: getattr(listed, each.name) for each in fields(ListedClassifier)},
@@ -403,6 +411,10 @@ def classifier_card(workspace: Workspace, classifier_id: str) -> ClassifierDescr
         thresholds=None if points is None else dict(zip(card.classes, points, strict=True)),
         detects_unfamiliar=card.ood is not None,
         must_not_be_used_for=card.must_not_be_used_for,
+        further=[] if verdict is None else [reason.claim for reason in verdict.further],
+        words=[]
+        if metrics is None or verdict is None
+        else [*filter(None, (without_groups(metrics), verdict.next_step))],
         test=None if metrics is None else _test_metrics(metrics),
     )
 

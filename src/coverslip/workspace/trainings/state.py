@@ -55,6 +55,8 @@ class Headline(DocumentedFields):
     high: float | None
     digits: int
     """Digits after the decimal point that are shown."""
+    has_groups: bool
+    """Whether the groups of the measured images are known."""
     rule: Rule
     """How the classes of the measured images were predicted."""
     n_relabeled: int
@@ -307,6 +309,7 @@ def _headline(folder: Path, _language: str, _versions: tuple[int, ...]) -> Headl
             low=metric.low,
             high=metric.high,
             digits=metric.digits,
+            has_groups=bool(reported.metrics.n_units),
             rule=reported.rule,
             n_relabeled=len(reported.labels_before),
         )

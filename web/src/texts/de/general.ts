@@ -325,6 +325,10 @@ export const general: Texts['general'] = {
         help: 'Eine Person hat die Entscheidungsschwelle festgelegt. Wenn sie die Testergebnisse kannte, ist das Ergebnis zu hoch.',
       },
     },
+    withoutGroups: {
+      text: 'ohne Gruppen',
+      help: 'Es wurden keine Gruppen angegeben. Wenn mehrere Bilder von einem Patienten oder Objektträger stammen, ist das Ergebnis wahrscheinlich zu hoch.',
+    },
     relabeled: (n) => ({
       text: plural(n, {
         one: `Label von ${count(n)} Testbild geändert`,

@@ -318,6 +318,10 @@ export const general = {
         help: 'A person set the decision threshold. If the person knew the test results, the result is too high.',
       },
     },
+    withoutGroups: {
+      text: 'no groups',
+      help: 'No groups were given. If several images come from one patient or slide, the result is probably too high.',
+    },
     relabeled: (n: number) => ({
       text: plural(n, {
         one: `${count(n)} test image relabeled`,
