@@ -278,7 +278,7 @@ def take_all(server: Server, album: Album) -> None:
     server.until(f"jobs/{tuned['id']}", lambda run: run["state"] == "done")
 
     album.take("results", run, guide=result)
-    album.take("results-confusion", f"{run}?tab=confusion", worst_cell, guide=result)
+    album.take("results-confusion", run, worst_cell, guide=result)
     album.take("report", f"/api/v1/jobs/{tuned['id']}/report")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 

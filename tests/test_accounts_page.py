@@ -126,7 +126,7 @@ def serving_used_project(folder: Path, study_report: Path, role: Role) -> Iterat
 
 TABS = {
     "datasets/{dataset}": ("overview", "images", "map", "classes", "checks"),
-    "runs/{instant}": ("summary", "label-errors", "threshold", "evaluations", "exports"),
+    "runs/{instant}": ("result", "images", "images&show=suspected", "trust&part=threshold", "trust&part=evaluations", "use&part=exports"),
 }
 PAGES = (
     *("", "datasets", "runs", "predict", "studies", "studies/new", "train?dataset={dataset}", "runs/{running}"),

@@ -120,7 +120,7 @@ def test_images_are_named_with_their_class_and_probability(page: "Page", stock: 
         name = f"{row['image_id']}, predicted as {row['predicted']}, {percent}"
         page.get_by_role("gridcell", name=name).wait_for()
     mistake = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
-    open_page(page, f"/runs/{stock.folds}?tab=misclassified")
+    open_page(page, f"/runs/{stock.folds}?tab=images")
     label, predicted = mistake["label"], mistake["predicted"]
     name = f"{mistake['image_id']}, labeled {label}, predicted as {predicted}, probability "
     page.get_by_role("gridcell", name=name).wait_for()

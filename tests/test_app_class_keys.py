@@ -36,9 +36,8 @@ def test_a_key_stores_the_class_of_the_dataset_on_results_and_predictions_of_a_c
     legend = legend_of(page.get_by_role("group", name="Label selected images"))
     assert legend == dict(zip(CLASSES, "1234", strict=True))
 
-    open_page(page, f"/runs/{run}?tab=confusion")
-    page.locator("[data-cell='0-0']").click()
-    page.get_by_role("dialog").get_by_role("gridcell").first.dblclick()
+    open_page(page, f"/runs/{run}?tab=images&show=all&label=basophil&predicted=basophil")
+    page.get_by_role("gridcell").first.dblclick()
     buttons = page.get_by_role("group", name="Correct basophil")
     assert legend_of(buttons) == legend
     for name in ("eosinophil", "lymphocyte", "monocyte"):

@@ -21,7 +21,7 @@ def run_with_page(app_server: RunningApp) -> str:
 
 @pytest.mark.exhaustive
 def test_a_classifier_is_exported_downloaded_and_deleted_on_its_page(page: "Page", run_with_page: str) -> None:
-    open_page(page, f"/runs/{run_with_page}?tab=exports")
+    open_page(page, f"/runs/{run_with_page}?tab=use&part=exports")
     page.get_by_role("radio", name="ONNX").check()
     page.get_by_role("button", name="Export", exact=True).dblclick()  # one export
     row = page.get_by_role("table").get_by_role("row").filter(has_text="ONNX")
@@ -42,7 +42,7 @@ def test_the_page_of_exports_is_for_everyone_at_any_width(
     page_for_axe: "Page", app_server: RunningApp, run_with_page: str
 ) -> None:
     app_server.exported(run_with_page)
-    check_for_everyone(page_for_axe, f"/runs/{run_with_page}?tab=exports")
+    check_for_everyone(page_for_axe, f"/runs/{run_with_page}?tab=use&part=exports")
     page_for_axe.get_by_role("link", name="Download ZIP of the ONNX export").wait_for()
     for width in (800, 1280, 1920):
         page_for_axe.set_viewport_size({"width": width, "height": 800})

@@ -18,7 +18,7 @@ PAGES = {  # address, and what is there once the page has its data
     "train?dataset={images}": "form.training button",
     "runs": "main a[href^='runs/']",
     "runs/{run}": "main h2",
-    "runs/{run}?tab=curves": "svg[role=slider]",
+    "runs/{run}?tab=trust&part=curves": "main figure img",
     "predictions/{prediction}": "[role=gridcell]",
     "studies/{study}": "main table",
 }

@@ -47,7 +47,18 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
     """The page of a training says what is in its metrics.json."""
     run = app.get(f"jobs/{page.url.rpartition('/')[2]}")
     metrics = json.loads((Path(run["folder"]) / "metrics.json").read_text())
-    page.get_by_role("link", name="Metrics", exact=True).click()
+    matrix = page.get_by_role("table", name="Confusion matrix")
+    for label, row_counts in zip(metrics["classes"], metrics["confusion_matrix"], strict=True):
+        for predicted, n in zip(metrics["classes"], row_counts, strict=True):
+            cell = matrix.get_by_role("button", name=f"{label} predicted as {predicted}: {n} image")
+            assert cell.count() == 1, (label, predicted, n)
+    # The images behind the cell of the first class, by keyboard.
+    first, n = metrics["classes"][0], metrics["confusion_matrix"][0][0]
+    matrix.get_by_role("button", name=f"{first} predicted as {first}:").press("Enter")
+    page.get_by_role("gridcell").nth(n - 1).wait_for()
+    assert page.get_by_role("gridcell").count() == n
+    page.get_by_role("link", name="Trust").click()
+    page.get_by_text("Metrics per class and fold").click()
     numbers = page.get_by_role("region", name=re.compile("^Metrics on"))
     for key, title in TITLES.items():
         value = metrics["metrics"][key]
@@ -62,19 +73,6 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
         recall = of_class["recall"]
         digits = 2 if recall["high"] is not None and recall["high"] - recall["low"] > 0.3 else 3
         assert f"{recall['value']:.{digits}f}" in row.inner_text()
-    page.get_by_role("link", name="Confusion matrix").click()
-    matrix = page.get_by_role("table", name="Confusion matrix")
-    for label, row_counts in zip(metrics["classes"], metrics["confusion_matrix"], strict=True):
-        for predicted, n in zip(metrics["classes"], row_counts, strict=True):
-            cell = matrix.get_by_role("button", name=f"{label} predicted as {predicted}: {n} image")
-            assert cell.count() == 1, (label, predicted, n)
-    # The images behind the cell of the first class, by keyboard.
-    first, n = metrics["classes"][0], metrics["confusion_matrix"][0][0]
-    matrix.get_by_role("button", name=f"{first} predicted as {first}:").press("Enter")
-    behind = page.get_by_role("dialog", name=f"{first}, classified correctly")
-    behind.get_by_role("gridcell").nth(n - 1).wait_for()
-    assert behind.get_by_role("gridcell").count() == n
-    page.keyboard.press("Escape")
 
 
 def predict_by_clicks(page: "Page", n_images: int, choose: Callable[[], object]) -> list[dict[str, str]]:
@@ -312,7 +310,8 @@ def test_a_training_outlives_the_browser_and_the_app(
     page = other_page(app)
     open_page(page, address)
     page.get_by_role("heading", name="Limitations").wait_for(timeout=JOB_MS)
-    page.get_by_role("link", name="Training", exact=True).click()
+    page.get_by_role("link", name="Trust").click()
+    page.get_by_text("Course of the training").click()
     assert epochs_on_the_page(page) == [str(n) for n in range(21)]
     run_state = app.get(f"jobs/{run}")
     assert [row["epoch"] for row in run_state["trainings"][0]["epochs"]] == list(range(21))

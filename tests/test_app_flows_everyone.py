@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from browser import FINETUNE, JOB_MS, Stock, check_accessible, check_focus_ring, check_for_everyone, open_page
+from browser import FINETUNE, JOB_MS, ROOT, Stock, check_accessible, check_focus_ring, check_for_everyone, open_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -63,15 +63,20 @@ def ask_for_keys(page: "Page") -> None:
     page.get_by_role("dialog", name="Keys").wait_for()
 
 
-def look_behind_a_cell(page: "Page") -> None:
+def select_an_image_of_a_cell(page: "Page") -> None:
     page.get_by_role("table").get_by_role("button").first.click()
-    page.get_by_role("dialog").get_by_role("gridcell").first.wait_for()
+    page.get_by_role("gridcell").first.click()
+    page.get_by_role("button", name="Label is correct").wait_for()
 
 
 def enlarge_a_test_image(page: "Page") -> None:
-    look_behind_a_cell(page)
-    page.get_by_role("dialog").get_by_role("gridcell").first.click()
-    page.get_by_text("Probabilities").wait_for()
+    page.get_by_role("gridcell").first.dblclick()
+    page.get_by_role("dialog").get_by_text("Probabilities").wait_for()
+
+
+def try_an_image(page: "Page") -> None:
+    page.locator("main input[type=file]").set_input_files(ROOT / "docs" / "app" / "train.png")
+    page.get_by_role("status").get_by_role("row").first.wait_for()
 
 
 def show_the_curves(page: "Page") -> None:
@@ -125,20 +130,20 @@ PAGES: dict[str, tuple[str, Prepare]] = {
     "train unfolded": ("/train?dataset={images}", open_all_folds),
     "trainings": ("/runs", see("Fine-tuned")),
     "summary": ("/runs/{run}", see("Limitations")),
-    "metrics": ("/runs/{run}?tab=metrics", see("Metrics per class")),
-    "threshold": ("/runs/{run}?tab=threshold", see("Uncertain predictions")),
-    "data": ("/runs/{run}?tab=data", see("Images per domain")),
-    "folds": ("/runs/{folds}?tab=metrics", see("Metrics per fold")),
-    "confusion": ("/runs/{run}?tab=confusion", see("Percent of the row")),
-    "cell": ("/runs/{run}?tab=confusion", look_behind_a_cell),
-    "test image": ("/runs/{run}?tab=confusion", enlarge_a_test_image),
-    "curves": ("/runs/{run}?tab=curves", see("ROC and precision-recall curves")),
-    "calibration": ("/runs/{run}?tab=calibration", see("predicted probability against accuracy")),
-    "mistakes": ("/runs/{run}?tab=misclassified", see("misclassified")),
-    "training": ("/runs/{run}?tab=training", show_the_curves),
-    "evaluations": ("/runs/{run}?tab=evaluations", ask_for_an_evaluation),
-    "evaluation": ("/runs/{run}?tab=evaluations", evaluate),
-    "details": ("/runs/{run}?tab=details", see("Methods, for a paper")),
+    "metrics": ("/runs/{run}?tab=trust&part=metrics", see("Metrics per class")),
+    "threshold": ("/runs/{run}?tab=trust&part=threshold", see("Uncertain predictions")),
+    "data": ("/runs/{run}?tab=trust&part=data", see("Images per domain")),
+    "folds": ("/runs/{folds}?tab=trust&part=metrics", see("Metrics per fold")),
+    "cell": ("/runs/{run}", select_an_image_of_a_cell),
+    "test image": ("/runs/{run}?tab=images&show=all", enlarge_a_test_image),
+    "tried": ("/runs/{run}", try_an_image),
+    "curves": ("/runs/{run}?tab=trust&part=curves", see("ROC and precision-recall curves")),
+    "calibration": ("/runs/{run}?tab=trust&part=calibration", see("predicted probability against accuracy")),
+    "suspected": ("/runs/{run}?tab=images&show=suspected", see("Find suspected label errors")),
+    "training": ("/runs/{run}?tab=trust&part=training", show_the_curves),
+    "evaluations": ("/runs/{run}?tab=trust&part=evaluations", ask_for_an_evaluation),
+    "evaluation": ("/runs/{run}?tab=trust&part=evaluations", evaluate),
+    "details": ("/runs/{run}?tab=use&part=methods", see("Copy")),
     "compare": ("/compare?runs={run},{folds}", see("Metrics of each run")),
     "studies": ("/studies", see("Two networks")),
     "new study": ("/studies/new", plan_a_study),

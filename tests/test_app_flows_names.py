@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 RESULT_TABS = (
-    *("summary", "metrics", "confusion", "misclassified", "threshold", "curves", "calibration", "data", "training"),
-    "details",
+    *("result", "images", "images&show=suspected", "use", "use&part=recipe"),
+    *(f"trust&part={part}" for part in ("metrics", "threshold", "curves", "calibration", "data", "training")),
 )
 
 
@@ -90,8 +90,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
         "/datasets/{images}",
         "/datasets/{images}?tab=images&sort=label",
         "/train?dataset={images}",
-        "/runs/{run}?tab=summary",
-        "/runs/{run}?tab=confusion",
+        "/runs/{run}?tab=result",
         "/predictions/{prediction}",
         *(
             pytest.param(path, marks=pytest.mark.exhaustive)
@@ -99,7 +98,7 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
                 "/datasets",
                 "/datasets/{images}?tab=classes",
                 "/runs",
-                *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS if tab not in ("summary", "confusion")),
+                *(f"/runs/{{run}}?tab={tab}" for tab in RESULT_TABS[1:]),
                 "/compare?runs={run},{folds}",
                 "/studies",
                 "/studies/new",
@@ -112,20 +111,18 @@ def test_a_broken_image_is_named_wherever_it_comes(page: "Page", app_server: Run
 )
 def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
     says_no_class = re.search(
-        r"datasets$|runs$|compare|calibration|curves|summary|threshold|data$|training|details|studies", path
+        r"datasets$|runs$|compare|calibration|curves|threshold|data$|training|suspected|use|studies", path
     )
     open_page(wary, path.format_map(vars(stock)))
     if path.startswith("/train"):
         wary.get_by_text("which images are used for training").click()
         wary.get_by_text("whether images of rare classes have a larger weight").click()
         wary.get_by_text(re.compile(r"\d training image")).wait_for()
-    if "tab=images" in path:
+    if "datasets/{images}?tab=images" in path:
         wary.get_by_role("gridcell", name=f", class {SCRIPT_CLASS}").first.dblclick()
         wary.get_by_role("dialog").get_by_text("File size").wait_for()
         check_whole(wary)
-    if "misclassified" in path:
-        wary.get_by_role("heading", name="Misclassified images").wait_for()
-    elif not says_no_class:
+    if not says_no_class:
         for name in (SCRIPT_CLASS, IMAGE_CLASS, LONG_CLASS):
             wary.get_by_text(name).first.wait_for(state="attached")
     else:
@@ -135,7 +132,7 @@ def test_names_are_text_and_fit(wary: "Page", stock: Stock, path: str) -> None:
 
 @pytest.mark.exhaustive
 def test_results_of_folds_and_of_two_sources_stand_side_by_side(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/runs/{stock.folds}?tab=metrics")
+    open_page(page, f"/runs/{stock.folds}?tab=trust&part=metrics")
     folds = page.get_by_role("group", name="Metrics per fold").get_by_role("row")
     folds.nth(3).wait_for()
     results = stock.app.get(f"jobs/{stock.folds}/results")
@@ -181,7 +178,7 @@ def test_corrections_become_labels_of_the_dataset_that_the_images_come_from(wary
 def test_a_classifier_goes_from_one_app_to_another(
     page: "Page", stock: Stock, other_app: Callable[..., RunningApp], other_page: Callable[[RunningApp], "Page"]
 ) -> None:
-    open_page(page, f"/runs/{stock.run}")
+    open_page(page, f"/runs/{stock.run}?tab=use")
     with page.expect_download() as downloading:
         page.get_by_role("link", name="Classifier (.coverslip)").click()
     file = downloading.value.path().parent / "given.coverslip"
@@ -254,9 +251,9 @@ def test_few_and_many_classes_fit_on_every_page(
     for tab in RESULT_TABS:
         open_page(wary, f"/runs/{run}?tab={tab}")
         wary.get_by_role("navigation", name="Results").wait_for()
-        wary.get_by_role("region").or_(wary.locator("main figure, main h2")).first.wait_for()
+        wary.get_by_role("region").or_(wary.locator("main figure, main h2, main nav ul")).first.wait_for()
         check_whole(wary)
-    open_page(wary, f"/runs/{run}?tab=confusion")
+    open_page(wary, f"/runs/{run}")
     matrix = wary.get_by_role("table", name="Confusion matrix")
     matrix.get_by_role("button").first.wait_for()
     if n_classes > 30:

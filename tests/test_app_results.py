@@ -1,4 +1,4 @@
-"""Results of runs in the browser: a short summary, tabs with a verdict each, and comparisons with their conclusion."""
+"""Results of runs in the browser: the result, images and their labels, and comparisons with their conclusion."""
 
 from typing import TYPE_CHECKING
 
@@ -12,20 +12,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-TABS = (
-    *(
-        "metrics",
-        "confusion",
-        "misclassified",
-        "threshold",
-        "curves",
-        "calibration",
-        "data",
-        "label-errors",
-        "evaluations",
-    ),
-    *("evaluations", "training", "details"),
-)
+PARTS = ("evaluations", "metrics", "calibration", "curves", "data", "threshold", "training")
 WIDTHS = (800, 1280, 1920)
 
 
@@ -52,54 +39,92 @@ def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
     assert [fault.partition(":")[0] for fault in faults] == ["cut off", "overlap"], faults
 
 
-def test_a_misclassified_image_of_the_summary_opens_among_all_of_them_with_the_keyboard(
-    page: "Page", stock: Stock
-) -> None:
-    mistake = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
+def test_a_cell_opens_its_images_whose_labels_are_corrected_and_confirmed(page: "Page", stock: Stock) -> None:
+    row = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
     open_page(page, f"/runs/{stock.folds}")
-    page.get_by_role("link", name=f"Enlarge {mistake['image_id']},").press("Enter")
-    viewer = page.get_by_role("dialog")
-    viewer.get_by_title(mistake["image_id"]).wait_for()
-    viewer.locator(".tiles[data-sharp=true]").wait_for()
-    page.keyboard.press("Escape")
-    viewer.wait_for(state="hidden")
-    page.wait_for_url(f"**/runs/{stock.folds}?tab=misclassified")
-    page.go_back()
-    page.get_by_role("heading", name="Limitations").wait_for()
+    name = f"{row['label']} predicted as {row['predicted']}: "
+    cell = page.get_by_role("table", name="Confusion matrix").get_by_role("button", name=name)
+    expect(cell.locator("img")).to_have_count(1)
+    cell.press("Enter")
+    page.wait_for_url(f"**/runs/{stock.folds}?tab=images&show=all&label=*&predicted=*")
+    tile = page.get_by_role("gridcell", name=row["image_id"])
+    tile.click()
+    side = page.locator(".rail")
+
+    def saved() -> tuple[str | None, bool]:
+        (now,) = stock.app.get(f"lists/{stock.folds}/rows?rows={row['row_id']}")["items"]
+        return now["correction"], now["is_confirmed"]
+
+    with page.expect_response("**/correction"):
+        side.get_by_role("button", name="Label is wrong").click()
+    expect(tile.locator(".badge")).to_have_attribute("data-sign", "✎")
+    assert saved() == (row["predicted"], False)
+    page.get_by_role("link", name="Train again with these changes").wait_for()
+    with page.expect_response("**/correction"):
+        side.get_by_role("button", name="Remove the correction").click()
+    expect(tile.locator(".badge")).to_have_count(0)
+    is_correct = side.get_by_role("button", name="Label is correct")
+    with page.expect_response("**/changes"):
+        is_correct.click()
+    expect(tile.locator(".badge")).to_have_attribute("data-sign", "✓")
+    assert saved() == (None, True)
+    expect(is_correct).to_have_attribute("aria-pressed", "true")
+    with page.expect_response("**/changes"):
+        tile.press(";")
+    expect(tile.locator(".badge")).to_have_count(0)
+    assert saved() == (None, False)
 
 
 @pytest.mark.exhaustive
-def test_the_words_below_a_misclassified_image_of_the_summary_open_it(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/runs/{stock.folds}")
-    words = page.locator("aside li .number").first.bounding_box()
-    assert words is not None
-    page.mouse.click(words["x"] + 4, words["y"] + words["height"] / 2)
-    page.get_by_role("dialog").wait_for()
-
-
-@pytest.mark.exhaustive
-def test_a_misclassified_image_is_opened_by_a_double_click_and_a_correction_there_changes_its_label(
+def test_suspected_label_errors_of_all_images_are_corrected_and_confirmed_in_the_same_list(
     page: "Page", stock: Stock
 ) -> None:
-    mistake = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
-    open_page(page, f"/runs/{stock.folds}?tab=misclassified")
-    page.get_by_role("gridcell").first.dblclick()
-    viewer = page.get_by_role("dialog")
-    label = viewer.locator("dt", has_text="Labeled").locator("+ dd")
-    expect(label).to_contain_text(mistake["label"])
-    other = viewer.locator("[role=group] button[aria-pressed=false]").first
-    name = other.inner_text().strip()
-    other.click()
-    expect(label.locator("> *").first).to_contain_text(name)
-    viewer.get_by_role("button", name="Remove the correction").click()
-    expect(label.locator("> *").first).to_contain_text(mistake["label"])
+    from coverslip.pipeline import label_errors
+
+    label_errors(stock.app.get(f"jobs/{stock.folds}")["folder"])
+    errors = stock.app.get(f"computations/label-errors/{stock.folds}")
+    rows = f"lists/{stock.images}/rows?only=suspected&run={stock.folds}"
+    images = {image["image_id"]: image["label"] for image in stock.app.get(rows)["items"]}
+    assert len(images) == errors["n_suspected"] > 0
+    issue = next(each for each in errors["images"] if each["image_id"] in images)
+    open_page(page, f"/runs/{stock.folds}?tab=images&show=suspected")
+    expect(page.get_by_role("gridcell")).to_have_count(len(images))
+    page.get_by_role("gridcell", name=issue["image_id"]).click()
+    with page.expect_response("**/changes"):
+        page.locator(".rail").get_by_role("button", name=f"Label is wrong: {issue['suggested']}").click()
+    changed = stock.app.get(f"lists/{stock.images}/rows?only=changed")["items"]
+    assert [(each["image_id"], each["label"]) for each in changed] == [(issue["image_id"], issue["suggested"])]
+    with page.expect_response("**/changes"):
+        page.locator(".rail").get_by_role("button", name="Remove the correction").click()
+    assert stock.app.get(f"lists/{stock.images}/rows?only=changed")["items"] == []
+    with page.expect_response("**/changes"):
+        page.locator(".rail").get_by_role("button", name="Label is correct").click()
+    confirmed = stock.app.get(f"lists/{stock.images}/rows?only=confirmed")["items"]
+    assert [each["image_id"] for each in confirmed] == [issue["image_id"]]
+    page.get_by_role("gridcell", name=issue["image_id"]).press(";")
+    stock.app.until(f"lists/{stock.images}/rows?only=confirmed", lambda body: body["items"] == [])
+
+
+def test_an_image_is_tried_on_the_page_of_its_classifier_and_not_kept(page: "Page", stock: Stock) -> None:
+    file = next(file for file in sorted((stock.app.root / "new").glob("slide*.png")))
+    n_predictions = stock.app.get("predictions")["total"]
+    open_page(page, f"/runs/{stock.run}")
+    with page.expect_response("**/predict") as answered:
+        page.locator("main input[type=file]").set_input_files(file)
+    (predicted,) = answered.value.json()["predictions"]
+    tried = page.get_by_role("region", name="Try an image").get_by_role("status")
+    expect(tried.get_by_role("row")).to_have_count(3)
+    first = tried.get_by_role("row").first.inner_text()
+    assert f"{100 * max(predicted['probabilities'].values()):.1f}%" in first
+    assert stock.app.get("predictions")["total"] == n_predictions
+    assert list((stock.app.workspace / "classifying").glob("*")) == []
 
 
 @pytest.mark.exhaustive
 def test_a_cell_of_a_wide_confusion_matrix_that_has_the_keyboard_is_not_beneath_names_or_totals(
     page: "Page", stock: Stock
 ) -> None:
-    open_page(page, f"/runs/{stock.run}?tab=confusion")
+    open_page(page, f"/runs/{stock.run}")
     page.set_viewport_size({"width": 460, "height": 800})
     cells = page.locator("[data-cell^='0-']")
     expect(page.locator(".scroll.wider")).to_have_count(1)
@@ -117,7 +142,7 @@ def test_a_cell_of_a_wide_confusion_matrix_that_has_the_keyboard_is_not_beneath_
 
 @pytest.mark.exhaustive
 def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/runs/{stock.run}?tab=confusion")
+    open_page(page, f"/runs/{stock.run}")
     page.set_viewport_size({"width": 340, "height": 800})
     total = page.locator("td.total").first
     total.wait_for()
@@ -129,17 +154,11 @@ def test_totals_of_a_confusion_matrix_stay_in_sight_where_it_scrolls(page: "Page
     assert place["x"] + place["width"] <= 340
 
 
-def test_a_confusion_links_to_its_images(page: "Page", stock: Stock) -> None:
-    open_page(page, f"/runs/{stock.folds}")
-    page.get_by_role("region", name="Most frequent confusions").get_by_role("link").first.click()
-    page.wait_for_url(f"**/runs/{stock.folds}?tab=misclassified&label=*&predicted=*")
-    page.get_by_role("gridcell").first.wait_for()
-
-
 def test_an_image_that_was_relabeled_elsewhere_gets_its_label_back(page: "Page", stock: Stock) -> None:
     row = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified")["items"][0]
     stock.app.send(f"datasets/{stock.images}/changes", {"images": [row["image_id"]], "label": row["predicted"]})
-    open_page(page, f"/runs/{stock.folds}?tab=misclassified&image={row['row_id']}")
+    open_page(page, f"/runs/{stock.folds}?tab=images&show=misclassified")
+    page.get_by_role("gridcell", name=row["image_id"]).dblclick()
     classes = page.get_by_role("dialog").get_by_role("group", name=f"Correct {row['image_id']}")
     with page.expect_response("**/correction"):
         classes.get_by_role("button", name=row["label"]).click()
@@ -147,24 +166,29 @@ def test_an_image_that_was_relabeled_elsewhere_gets_its_label_back(page: "Page",
 
 
 @pytest.mark.exhaustive
-def test_the_summary_fits_on_two_screens_and_every_tab_opens_with_a_verdict(page: "Page", stock: Stock) -> None:
+def test_the_result_fits_on_two_screens_and_the_parts_of_trust_begin_with_a_verdict(page: "Page", stock: Stock) -> None:
     use_no_worker(page)
     open_page(page, f"/runs/{stock.run}")
-    page.get_by_role("heading", name="Limitations").wait_for()
+    limits = page.get_by_role("region", name="Limitations")
+    limits.wait_for()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollHeight") <= 2 * 800
     results = stock.app.get(f"jobs/{stock.run}/results")
     (numbers,) = (section for section in results["sections"] if section["name"] == "numbers")
     primary = next(value for value in numbers["blocks"][0]["metrics"] if value["is_primary"])
     assert f"{primary['value']:.3f}" in page.get_by_label("Key metrics").inner_text()
-    assert page.get_by_role("region", name="Limitations").locator("summary").count() == len(results["reasons"])
-    check_text(page, "summary")
-    for tab in TABS:
+    n_notes = sum(reason["severity"] == "note" for reason in results["reasons"])
+    assert limits.locator("summary").count() == len(results["reasons"]) + (n_notes > 0)
+    check_text(page, "result")
+    for part in PARTS:
+        open_page(page, f"/runs/{stock.run}?tab=trust&part={part}")
+        opened = page.locator("main details[open]").first
+        opened.wait_for()
+        assert opened.locator("summary p, .verdict").first.inner_text().endswith("."), part
+        page.wait_for_load_state("networkidle")
+        check_text(page, part)
+    for tab in ("images", "images&show=suspected", "use", "use&part=recipe"):
         open_page(page, f"/runs/{stock.run}?tab={tab}")
-        verdict = page.locator(".verdict")
-        verdict.first.wait_for()
-        assert verdict.count() == 1, tab
-        assert verdict.inner_text().endswith("."), tab
         page.wait_for_load_state("networkidle")
         check_text(page, tab)
 
@@ -191,7 +215,7 @@ def test_the_next_step_opens_its_tab_or_a_training_in_folds(page: "Page", stock:
     assert stock.app.get(f"jobs/{stock.run}/results")["action"] == "test-more"
     open_page(page, f"/runs/{stock.run}")
     page.get_by_role("link", name="Test on other images").click()
-    page.wait_for_url(f"**/runs/{stock.run}?tab=evaluations")
+    page.wait_for_url(f"**/runs/{stock.run}?tab=trust&part=evaluations")
     page.go_back()
     page.get_by_role("link", name="Cross-validate in 5 folds (up to 6 times as long)").click()
     page.wait_for_url("**/train?**")

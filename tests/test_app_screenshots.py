@@ -34,8 +34,8 @@ PAGES = {  # address, and what is there once the page is whole
     "prediction": ("/predictions/{prediction}", "[role=gridcell] .picture >> nth=3"),
     "runs": ("/runs", "text=Fine-tuned"),
     "compare": ("/compare?runs={fine-tuned},{instant}", "main table"),
-    "curves": ("/runs/{fine-tuned}?tab=curves", "figure img:visible"),
-    "confusion": ("/runs/{fine-tuned}?tab=confusion", "text=Most frequent confusions"),
+    "trust": ("/runs/{fine-tuned}?tab=trust&part=curves", "figure img:visible"),
+    "result-images": ("/runs/{fine-tuned}?tab=images", "[role=gridcell] .picture >> nth=3"),
     "study": ("/studies/{study}", "main table >> nth=0"),
 }
 N_DAILY = 9  # of the pages; `test_app_results.py` and `test_app_layout.py` look at the others too

@@ -102,7 +102,7 @@ def test_ppv_and_npv_are_reported_at_the_share_that_is_stated(page: "Page", stoc
     choices = stock.app.get(f"runs/{run}/thresholds")
     choice = [each for each in choices["choices"] if each["threshold"] >= choices["threshold"] - 1e-9][-1]
     values = predictive_values(choice["sensitivity"], choice["specificity"], 0.01)
-    open_page(page, f"/runs/{run}?tab=threshold")
+    open_page(page, f"/runs/{run}?tab=trust&part=threshold")
     card = page.get_by_role("region", name="Decision threshold", exact=True)
     card.get_by_label(re.compile("^Expected proportion of")).fill("1")
     words = f"At this prevalence, PPV is {number(values.ppv)} and NPV is {number(values.npv)}"

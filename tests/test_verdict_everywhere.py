@@ -83,7 +83,7 @@ def test_the_app_shows_it_in_lists_results_and_cards(client: TestClient, run_id:
     assert (results["use"], results["headline"]) == ("care", headline)
     assert (results["reasons"][0]["code"], results["action"]) == ("limit-external-test", "train-there")
     assert (
-        results["words"][-1]
+        results["next_step"]
         == verdict_of_run(read_run(Path(client.get(f"{API}/jobs/{run_id}").json()["folder"]))).next_step
     )
 

@@ -24,7 +24,7 @@ const pressed = (
 });
 
 const keysOf = (ofDataset: string[], others: string[] = []) =>
-  new ClassKeys({ name: 'cells', classes: ofDataset.map((name) => ({ name, n: 1 })) }, others);
+  new ClassKeys({ id: '1', name: 'cells', classes: ofDataset.map((name) => ({ name, n: 1 })) }, others);
 
 /** The action of a key with these classes in the dataset, whose names are not keys. */
 const actionOf = (event: Parameters<typeof actOn>[0], nClasses: number) => {

@@ -13,6 +13,6 @@ test('a different page does not match', () => {
 });
 
 test('an address without a tab of the page shows its first tab', () => {
-  const tab = (query: string) => tabOf(new URLSearchParams(query), ['summary', 'curves']);
-  expect([tab('?tab=curves'), tab(''), tab('?tab=gone')]).toEqual(['curves', 'summary', 'summary']);
+  const tab = (query: string) => tabOf(new URLSearchParams(query), ['result', 'trust']);
+  expect([tab('?tab=trust'), tab(''), tab('?tab=gone')]).toEqual(['trust', 'result', 'result']);
 });

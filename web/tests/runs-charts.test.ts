@@ -1,33 +1,15 @@
 import { expect, test } from 'vitest';
-import { confusionPairs, neighbor, rowShares } from '../src/charts/confusion';
+import { neighbor, worstFirst } from '../src/charts/confusion';
 import { percent, score, short } from '../src/texts/numbers';
 import { linear, path, shareStart, steps, ticks } from '../src/charts/scales';
 
-test('row shares; a class without images has zeros', () => {
-  expect(
-    rowShares([
-      [3, 1],
-      [0, 0],
-    ]),
-  ).toEqual([
-    [0.75, 0.25],
-    [0, 0],
-  ]);
-});
-
-test('the most frequent confusions come first', () => {
-  expect(
-    confusionPairs(
-      ['a', 'b'],
-      [
-        [9, 1],
-        [3, 7],
-      ],
-    ),
-  ).toEqual([
-    { label: 'b', predicted: 'a', n: 3, share: 0.3 },
-    { label: 'a', predicted: 'b', n: 1, share: 0.1 },
-  ]);
+test('classes with the smallest share of right predictions come first, those without images last', () => {
+  const counts = [
+    [9, 1, 0],
+    [0, 0, 0],
+    [3, 0, 7],
+  ];
+  expect(worstFirst(counts)).toEqual([2, 0, 1]);
 });
 
 test('arrow keys stay in the matrix', () => {

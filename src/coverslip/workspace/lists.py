@@ -50,6 +50,7 @@ from coverslip.workspace.store.rows import (
     among_integers,
     as_dataset,
     change_rows,
+    confirmed_images,
     dataset_row,
     keys_in,
     plan_of,
@@ -386,6 +387,10 @@ class Row(DocumentedFields):
     """Set of classes that contains the true class for 90% of the images of each class; null: unknown."""
     group: str | None = None
     """For images of a training, the group in its split; null: unknown."""
+    image: int | None = None
+    """Its row_id in the dataset; null: it is in none."""
+    is_confirmed: bool = False
+    """Whether a user confirmed its current label in the dataset."""
     corrected_by: str | None = None
     """Who corrected, confirmed or excluded it in a prediction; null: nobody did."""
     file_sha256: str | None = None
@@ -635,7 +640,7 @@ class JobImages(ImageList[Row]):
         """Yield the cells of all rows in order, with the answers about some rows and their authors."""
         last = -1
         while True:
-            query = select(*_CELLS).select_from(_LOCATED).where(self.is_of_job, results.c.row_id > last)
+            query = self._cells_query.where(results.c.row_id > last)
             with self.workspace.engine.connect() as connection:
                 batch = connection.execute(query.order_by(results.c.row_id).limit(_LISTED_AT_ONCE)).all()
                 row_ids = [cells.row_id for cells in batch]
@@ -652,9 +657,14 @@ class JobImages(ImageList[Row]):
         answers, authors = self.answers(connection, row_ids), self._authors(connection, row_ids)
         return [self._row(cells_of[row_id], answers, authors) for row_id in row_ids if row_id in cells_of]
 
+    @property
+    def _cells_query(self) -> Select[Any]:
+        """The cells of the rows of the job, and what their images have in its dataset."""
+        is_confirmed = results.c.image.in_(confirmed_images(self.job.dataset_id or ""))
+        return select(*_CELLS, is_confirmed.label("is_confirmed")).select_from(_LOCATED).where(self.is_of_job)
+
     def _cells(self, connection: Connection, row_ids: Sequence[int]) -> dict[int, AnyRow]:
-        is_requested = self.is_of_job & results.c.row_id.in_(among_integers(row_ids))
-        query = select(*_CELLS).select_from(_LOCATED).where(is_requested)
+        query = self._cells_query.where(results.c.row_id.in_(among_integers(row_ids)))
         return {cells.row_id: cells for cells in connection.execute(query)}
 
     def _authors(self, connection: Connection, row_ids: Sequence[int]) -> dict[int, str]:
@@ -683,6 +693,8 @@ class JobImages(ImageList[Row]):
             ood_score=cells.ood_score,
             prediction_set=None if cells.prediction_set is None else tuple(json.loads(cells.prediction_set)),
             group=cells.group,
+            image=cells.image,
+            is_confirmed=bool(cells.is_confirmed),
             corrected_by=authors.get(cells.row_id),
             file_sha256=cells.content,
             cells=dict(zip(self.columns, json.loads(cells.about or "[]"), strict=False)),

@@ -39,7 +39,6 @@ export type SectionCell = Schemas['CellData'];
 /** Rows of a run or an evaluation, with their pictures. */
 export interface EvaluatedImages extends ReturnType<typeof imagesOfJob> {
   job: string; // id of a training or an evaluation
-  confusionMatrix: string; // address of a CSV file
   figure: (name: string, kind: 'svg' | 'png' | 'csv') => string; // address of a figure of the report
 }
 
@@ -48,5 +47,4 @@ export const evaluatedImages = (id: string): EvaluatedImages => ({
   ...imagesOfJob(id),
   job: id,
   figure: (name, kind) => at('jobs', id, 'figures', `${name}.${kind}`),
-  confusionMatrix: at('jobs', id, 'download', 'confusion-matrix'),
 });

@@ -16,6 +16,7 @@ export type ClassProportion = Schemas['ClassProportion'];
 export type Sampling = Schemas['Sampling'];
 /** The condition of each sample that has one. */
 export type Conditions = Record<string, string>;
+export type CorrectedRow = Schemas['CorrectedRow'];
 export type Exclusion = Schemas['Exclusion'];
 /** The correction of a person: a class, or a reason for exclusion. Both are null if there is none. */
 export type Review = Pick<PredictionRow, 'correction' | 'excluded'>;
@@ -40,6 +41,21 @@ export const readClassifierCard = (classifier_id: string, signal?: AbortSignal) 
   answer(api.GET('/api/v1/classifiers/{classifier_id}', { params: { path: { classifier_id } }, signal }));
 
 export type ClassifierCard = Awaited<ReturnType<typeof readClassifierCard>>;
+
+/** Predict images that the app does not keep. */
+export function predictFiles(classifier_id: string, files: readonly File[], signal?: AbortSignal) {
+  const body = new FormData();
+  for (const file of files) body.append('files', file);
+  return answer(
+    api.POST('/api/v1/classifiers/{classifier_id}/predict', {
+      params: { path: { classifier_id } },
+      body: body as unknown as { files: string[] },
+      bodySerializer: (form) => form,
+      signal,
+    }),
+  );
+}
+export type PredictedImage = Schemas['PredictedImage'];
 
 export const listPredictions = (signal?: AbortSignal) =>
   every((query) => api.GET('/api/v1/predictions', { params: { query }, signal }));
@@ -67,13 +83,16 @@ export function predictionTable(
   return `${addressOf('jobs', id, 'download', 'predictions')}?${query}`;
 }
 
-export const correctRow = (id: string, row_id: number, { correction, excluded }: Review) =>
-  answer(
-    api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
-      params: { path: { list_id: id, row_id } },
-      body: { label: correction, excluded },
-    }),
-  );
+/** Correct a row of a training, an evaluation or a prediction. */
+export const correctRow =
+  (id: string) =>
+  (row_id: number, { correction, excluded }: Review) =>
+    answer(
+      api.PUT('/api/v1/lists/{list_id}/rows/{row_id}/correction', {
+        params: { path: { list_id: id, row_id } },
+        body: { label: correction, excluded },
+      }),
+    );
 
 export const joinDataset = (id: string, dataset_id: string) =>
   answer(api.POST('/api/v1/predictions/{prediction_id}/join', { ...at(id), body: { dataset_id } }));

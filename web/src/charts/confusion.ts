@@ -1,32 +1,10 @@
 // Calculations on the counts of a confusion matrix.
 
-/** Each count as a share of its row. */
-export function rowShares(counts: readonly (readonly number[])[]): number[][] {
-  return counts.map((row) => {
-    const n = row.reduce((sum, c) => sum + c, 0);
-    return row.map((c) => (n ? c / n : 0));
-  });
-}
-
-/** The most frequent confusions. */
-export function confusionPairs(
-  classes: readonly string[],
-  counts: readonly (readonly number[])[],
-  most = 5,
-): { label: string; predicted: string; n: number; share: number }[] {
-  const shares = rowShares(counts);
-  return counts
-    .flatMap((row, r) =>
-      row.map((n, c) => ({
-        label: classes[r] ?? '',
-        predicted: classes[c] ?? '',
-        n: r === c ? 0 : n,
-        share: shares[r]?.[c] ?? 0,
-      })),
-    )
-    .filter((pair) => pair.n > 0)
-    .sort((a, b) => b.n - a.n || b.share - a.share)
-    .slice(0, most);
+/** Indices of the classes, those with the smallest share of right predictions first; those without images last. */
+export function worstFirst(counts: readonly (readonly number[])[]): number[] {
+  const recall = counts.map((row, k) => (row[k] ?? 0) / row.reduce((sum, n) => sum + n, 0));
+  const rank = recall.map((share) => (Number.isNaN(share) ? 2 : share));
+  return [...counts.keys()].sort((a, b) => rank[a]! - rank[b]!);
 }
 
 /** Indices of the classes that are confused most, in pairs, filled up with the first other classes. */

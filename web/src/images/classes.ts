@@ -17,7 +17,7 @@ export class ClassKeys {
   readonly #marks: readonly string[];
 
   constructor(
-    readonly dataset: Pick<Dataset, 'name' | 'classes'> | null,
+    readonly dataset: Pick<Dataset, 'id' | 'name' | 'classes'> | null,
     others: readonly string[] = [],
   ) {
     this.ofDataset = dataset ? namesOf(dataset) : [];

@@ -1,8 +1,9 @@
 // Corrections of the images of a training, an evaluation or a prediction, by buttons and keys: saved one after another,
 // and undone and redone in turn.
 import { Problem } from '../api/client';
-import { imagesOfJob, type Filters, type PredictionRow } from '../api/lists';
-import { correctRow, type Review } from '../api/predictions';
+import { changeImages } from '../api/datasets';
+import type { Filters, PredictionRow } from '../api/lists';
+import type { CorrectedRow, Review } from '../api/predictions';
 import { autoAdvance } from '../state/auto_advance.svelte';
 import { stepChange } from '../state/changes';
 import { notices } from '../state/notices.svelte';
@@ -28,11 +29,11 @@ export class Corrections {
   #enqueue = saving();
 
   /**
-   * `predictedClasses` are the classes of a prediction, whose images can also be excluded; null for measured images,
+   * `save` stores a correction of a row. `predictedClasses` are the classes of a prediction, whose images can also be excluded; null for measured images,
    * whose labels are corrected in their dataset, which may have classes that the classifier does not have.
    */
   constructor(
-    private readonly job: string,
+    private readonly save: (row: number, review: Review) => Promise<CorrectedRow>,
     private readonly list: ImageList<PredictionRow, Filters>,
     readonly keys: () => ClassKeys,
     private readonly predictedClasses: (() => readonly string[]) | null,
@@ -54,10 +55,29 @@ export class Corrections {
     else void this.#correct(rows![current]!, answer);
   };
 
+  /** Confirm the label of the selected measured image in its dataset, or remove the confirmation. */
+  confirm = (): void => {
+    const { item } = this.list;
+    const { dataset } = this.keys();
+    if (!item || !dataset) return void notices.showLabel(texts.predict.selectFirst);
+    const is_confirmed = !item.is_confirmed;
+    void this.#enqueue(async () => {
+      try {
+        await changeImages(dataset.id, { rows: [item.image!] }, { is_confirmed });
+        const words = texts.runs.retraining;
+        notices.showLabel(`${item.image_id}: ${is_confirmed ? words.confirmed : words.notConfirmed}`);
+        await this.#show({ ...item, is_confirmed });
+      } catch (problem) {
+        this.#fail(problem);
+      }
+    });
+  };
+
   /** Act on a key. The result is whether the key has a meaning. */
   key = (event: KeyboardEvent): boolean => {
     const command = actionOf(event, this.keys(), this.classes);
     if (command?.act === 'help') this.onhelp();
+    else if (command?.act === 'confirm' && !this.isOfPrediction) this.confirm();
     else if (command?.act === 'undo' || command?.act === 'redo') void this.#step(command.act);
     else if (command?.act === 'refuse')
       notices.showLabel(texts.predict.otherClass(command.label, this.isOfPrediction));
@@ -81,7 +101,7 @@ export class Corrections {
         const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
         if (!before) return;
         if (isSame(before, review)) return this.#say(before);
-        const { row: after, change } = await correctRow(this.job, row, review);
+        const { row: after, change } = await this.save(row, review);
         this.#say(after);
         if (change !== null) {
           this.#done.push({ row, change });
@@ -127,7 +147,7 @@ export class Corrections {
   /** The server corrects all rows of an image, and the page shows all of them. */
   async #show(row: PredictionRow): Promise<void> {
     const repeats = repeatsOf(row, this.list.items.values());
-    if (repeats.length) this.list.put(await imagesOfJob(this.job).read(repeats));
+    if (repeats.length) this.list.put([...(await this.list.source.read(repeats))]);
     this.list.put([row]);
     corrections.n += 1;
   }

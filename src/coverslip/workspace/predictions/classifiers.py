@@ -18,7 +18,7 @@ from coverslip.evaluation.results import Evaluation
 from coverslip.evaluation.table import METRICS
 from coverslip.images.preprocessing import Depth
 from coverslip.images.reader import pixel_side
-from coverslip.messages import Message
+from coverslip.messages import Message, message_of
 from coverslip.processes import Json
 from coverslip.reports.blocks import ReportSection, as_data
 from coverslip.reports.sections.results import tested_section
@@ -259,6 +259,7 @@ class LoadedClassifiers:
             rows += self._predict(folder, [file for _, file in images[start : start + _FILES_AT_ONCE]])
         for row in rows:
             row["probabilities"] = _most_probable(row["probabilities"], top_k)
+            row["reason"] = row["reason"] and message_of(row["reason"])
         return [PredictedImage(path=name, **row) for (name, _), row in zip(images, rows, strict=True)]
 
     def _predict(self, folder: Path, files: Sequence[Path]) -> list[Json]:

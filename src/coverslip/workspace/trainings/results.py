@@ -6,6 +6,7 @@ import json
 import tempfile
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from coverslip.runs.classifier import export_classifier
 from coverslip.runs.documents import object_of
 from coverslip.runs.folder import IN_MEMORY_TABLE, Run
 from coverslip.runs.images import image_table_text
+from coverslip.runs.predictions import Prediction
 from coverslip.runs.recipe_keys import as_yaml, read_yaml, with_paths
 from coverslip.runs.results import metrics_as_json
 from coverslip.workspace.jobs.records import Job, Json, all_jobs, find_job, find_owned_job
@@ -60,11 +62,17 @@ class Measurement(DocumentedFields):
     """Why, and the further limitations of the result; the most serious first."""
     action: Action
     """What would change the verdict; empty if no single action would."""
+    next_step: str
+    """The action in words; empty if there is none."""
     words: list[str]
     """Paragraphs that explain the numbers."""
     decided: str
     """Effect of the limit for `uncertain` on these images; empty if there is none."""
     n_mistakes: int
+    decisions: dict[str, int]
+    """Number of images by decision: a class, or `uncertain`, `unfamiliar` or `unreadable`."""
+    examples: list[list[int | None]]
+    """For each cell of the confusion matrix, the row of its image with the highest probability; null: no image."""
     verdicts: dict[str, str]
     """The result of a section in a sentence, by its name."""
     sections: list[ReportSection]
@@ -218,7 +226,8 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "use": verdict.use,
         "headline": verdict.headline if has_numbers else "",
         "action": verdict.action if has_numbers else "",
-        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words, verdict.next_step))]
+        "next_step": verdict.next_step if has_numbers else "",
+        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))]
         if has_numbers
         else [],
         "reasons": list(verdict.reasons),
@@ -227,7 +236,23 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "metrics": metrics_as_json(run.metrics),
         "decided": uncertain_words(run),
         "n_mistakes": n_mistakes(run),
+        "decisions": dict(Counter(row.decision for row in _rows(run))),
+        "examples": _examples(run),
     }
+
+
+def _rows(run: ReportedRun) -> Sequence[Prediction]:
+    """Return the rows of the measured images; none if their table is missing."""
+    return run.measured.predictions.rows if run.measured.predictions_file.is_file() else ()
+
+
+def _examples(run: ReportedRun) -> list[list[int | None]]:
+    """Return the row with the highest probability in each cell of the confusion matrix."""
+    rows, row_of = _rows(run), dict[tuple[str | None, str | None], int]()
+    for k in sorted(range(len(rows)), key=lambda k: rows[k].probability or 0):
+        row_of[rows[k].label, rows[k].predicted] = k
+    classes = run.metrics.classes
+    return [[row_of.get((label, predicted)) for predicted in classes] for label in classes]
 
 
 def _section_data(section: Section, run: ReportedRun) -> ReportSection:

@@ -1,6 +1,6 @@
 import type { ImageChanges } from '../../api/runs';
 import type { results as english } from '../en/results';
-import { count, percentage, plural, upTo } from '../language';
+import { count, plural, upTo } from '../language';
 import { percent } from '../numbers';
 import { counts } from './counts';
 import { dative } from './dative';
@@ -40,25 +40,21 @@ const testedByFolds = (isSame: boolean) =>
 
 export const results: typeof english = {
   results: {
-    tabs: {
-      summary: 'Zusammenfassung',
-      metrics: 'Metriken',
-      confusion: 'Konfusionsmatrix',
-      misclassified: 'Falsch klassifiziert',
-      threshold: 'Entscheidungsschwelle',
-      curves: 'ROC- und PR-Kurven',
-      calibration: 'Kalibrierung',
-      data: 'Daten und Aufteilung',
-      'label-errors': 'Vermutete Labelfehler',
+    tabs: { result: 'Ergebnis', images: 'Bilder', trust: 'Belege', use: 'Einsatz' },
+    parts: {
       evaluations: 'Externe Testsets',
-      exports: 'Anderswo einsetzen',
-      training: 'Training',
-      details: 'Details',
+      metrics: 'Metriken pro Klasse und Fold',
+      calibration: 'Kalibrierung',
+      curves: 'ROC- und PR-Kurven',
+      data: 'Daten und Aufteilung',
+      threshold: 'Entscheidungsschwelle',
+      training: 'Verlauf des Trainings',
     },
     tabsLabel: 'Ergebnisse',
     predict: 'Neue Bilder klassifizieren',
     trainAgain: 'Mit Änderungen neu trainieren',
     nextStep: {
+      title: 'Nächster Schritt',
       actions: {
         'check-labels': 'Vermutete Labelfehler prüfen',
         'choose-threshold': 'Andere Schwelle wählen',
@@ -67,6 +63,7 @@ export const results: typeof english = {
         'label-more': 'Mehr Bilder labeln',
         'name-groups': 'Patienten oder Objektträger angeben',
         'train-there': 'Bilder zum Datensatz hinzufügen',
+        'train-without-leakage': 'Mit anderer Aufteilung trainieren',
       },
       crossValidate: 'Kreuzvalidierung mit 5 Teilen (bis zu 6-mal so lange)',
     },
@@ -82,43 +79,17 @@ export const results: typeof english = {
       recipe: 'Rezept (YAML)',
     },
     verdicts: {
-      labelErrors: (n) => {
-        const confirmed = plural(n.confirmed, {
-          one: `${count(n.confirmed)} Label ist bestätigt.`,
-          other: `${count(n.confirmed)} Labels sind bestätigt.`,
-        });
-        const relabeled = plural(n.relabeled, {
-          one: `Darin ist ${count(n.relabeled)} Bild nicht enthalten, dessen Label Sie nach diesem Training geändert haben.`,
-          other: `Darin sind ${count(n.relabeled)} Bilder nicht enthalten, deren Label Sie nach diesem Training geändert haben.`,
-        });
-        return [
-          n.suspected
-            ? plural(n.suspected, {
-                one: `Prüfen Sie zuerst ${count(n.suspected)} von ${counts.labels(n.checked)}.`,
-                other: `Prüfen Sie zuerst ${count(n.suspected)} von ${counts.labels(n.checked)}.`,
-              })
-            : `Bei keinem von ${counts.labels(n.checked)} wird ein Fehler vermutet.`,
-          n.confirmed > 0 && confirmed,
-          n.suspected > 0 &&
-            'Diese Bilder ähneln einer anderen Klasse so sehr wie die Bilder jener Klasse. Wie viele ihrer Labels falsch sind, ist nicht bekannt, weil auch der Klassifikator Fehler macht.',
-          `Klassifikatoren, die nicht mit dem jeweiligen Bild trainiert wurden, klassifizieren ${counts.images(n.misclassified)} des Datensatzes falsch.`,
-          n.relabeled > 0 && relabeled,
-        ]
-          .filter(Boolean)
-          .join(' ');
-      },
-      noLabelErrors: 'Vermutete Labelfehler sind für dieses Training noch nicht berechnet.',
       noEvaluation: 'Dieser Klassifikator wurde noch nicht auf einem externen Testset evaluiert.',
       evaluations: (n, title, low, high, internal) =>
         `${title} auf ${dative.testSets(n)}: ${low === high ? low : `${low} bis ${high}`}. Auf dem Testset des Trainings: ${internal}.`,
-      warnings: (n) =>
-        n
-          ? plural(n, {
-              one: `Beim Training gab es ${count(n)} Warnung.`,
-              other: `Beim Training gab es ${count(n)} Warnungen.`,
-            })
-          : 'Beim Training gab es keine Warnung.',
     },
+    warnings: (n) =>
+      n
+        ? plural(n, {
+            one: `Beim Training gab es ${count(n)} Warnung.`,
+            other: `Beim Training gab es ${count(n)} Warnungen.`,
+          })
+        : 'Beim Training gab es keine Warnung.',
     sections: {
       image: 'Bild',
       label: 'Label',
@@ -133,28 +104,17 @@ export const results: typeof english = {
     plot: 'Wert und KI',
     primary: 'Hauptmetrik',
     limits: 'Einschränkungen',
-    confusions: 'Häufigste Verwechslungen',
-    noConfusions: 'Kein Testbild ist falsch klassifiziert.',
-    confusedAs: (label, predicted) => `${label} als ${predicted} vorhergesagt`,
-    ofClass: (n, share) => `${counts.images(n)}, ${share} der Klasse`,
+    notes: (n) => plural(n, { one: `${count(n)} Hinweis`, other: `${count(n)} Hinweise` }),
     confusion: {
-      help: 'Zeilen sind wahre Klassen, Spalten sind vorhergesagte Klassen. Um die Bilder einer Zelle zu sehen, wählen Sie die Zelle. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
-      counts: 'Anzahlen',
-      csv: 'Tabelle (CSV)',
-      shares: 'Prozent der Zeile',
-      shown: 'Inhalt der Zellen',
+      title: 'Konfusionsmatrix',
+      external: (name) => `Externes Testset: ${name}`,
+      help: 'Wahre Klasse in Zeilen, die schlechteste zuerst; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
       whole: (n, most) =>
         `Alle ${counts.classes(n)} anzeigen, nicht nur die ${count(most)} mit den meisten Verwechslungen`,
-      correct: 'richtig',
-      misclassified: 'falsch klassifiziert',
-      legend: 'Anteil an der Zeile',
-      range: `${percentage(0, 0)} bis ${percentage(1, 0)}`,
       true: 'wahre Klasse',
       predicted: 'vorhergesagte Klasse',
       cell: (label, predicted, n, share) =>
         `${label} als ${predicted} vorhergesagt: ${counts.images(n)}, ${share} der Zeile`,
-      images: (label, predicted) =>
-        label === predicted ? `${label}, richtig klassifiziert` : `${label}, als ${predicted} vorhergesagt`,
       total: 'Bilder',
     },
     threshold: {
@@ -218,20 +178,25 @@ export const results: typeof english = {
       change:
         'Für eine andere Entscheidungsregel oder eine Ziel-Fehlerrate wählen Sie „Mit Änderungen neu trainieren“ und öffnen auf der Trainingsseite „Entscheidungsschwelle“.',
     },
-    misclassified: {
-      title: 'Falsch klassifizierte Bilder',
-      help: 'Die vorhergesagte Klasse ist rot, das Label steht darunter. Die Bilder sind nach Wahrscheinlichkeit sortiert, die höchste zuerst, weil deren Labels am ehesten falsch sind.',
-      mostConfident: 'Falsch klassifizierte Bilder mit der höchsten Wahrscheinlichkeit',
-      showAll: (n) =>
-        plural(n, {
-          one: 'Das falsch klassifizierte Bild anzeigen',
-          other: `Alle ${count(n)} falsch klassifizierten Bilder anzeigen`,
-        }),
+    images: {
+      shows: {
+        all: 'Alle Bilder',
+        misclassified: 'Falsch klassifiziert',
+        uncertain: 'Unsicher',
+        unfamiliar: 'Unbekannt',
+        corrected: 'Korrigiert',
+        suspected: 'Vermutete Labelfehler',
+      },
       label: 'Label',
       probability: (share) => `Wahrscheinlichkeit ${share}`,
-      all: 'Alle Klassen',
+      anyClass: 'Alle Klassen',
       filterLabel: 'Wahre Klasse',
       filterPredicted: 'Vorhergesagte Klasse',
+    },
+    tryImage: {
+      title: 'Bild ausprobieren',
+      help: 'Ein Bild ablegen, einfügen oder wählen. Es wird nicht gespeichert.',
+      working: 'Wird klassifiziert …',
     },
     details: {
       methods: 'Methoden, für eine Publikation',
@@ -239,14 +204,10 @@ export const results: typeof english = {
       copied: 'Kopiert',
       recipe: 'Rezept',
       notes: 'Hinweise',
-      noNotes: 'Es gab keine Warnung.',
       folder: 'Ordner',
     },
   },
-  gallery: {
-    none: 'Keine Bilder.',
-    enlarge: (name, facts) => [`${name} vergrößern`, ...facts].join(', '),
-  },
+  gallery: { none: 'Keine Bilder.' },
   picture: {
     label: 'Label',
     labelBefore: (label) => `evaluiert mit dem Label ${label}`,
@@ -372,16 +333,38 @@ export const results: typeof english = {
     compare: 'Vergleichen',
   },
   labelErrors: {
-    title: 'Vermutete Labelfehler',
+    verdict: (n) => {
+      const confirmed = plural(n.confirmed, {
+        one: `${count(n.confirmed)} Label ist bestätigt.`,
+        other: `${count(n.confirmed)} Labels sind bestätigt.`,
+      });
+      const relabeled = plural(n.relabeled, {
+        one: `Darin ist ${count(n.relabeled)} Bild nicht enthalten, dessen Label Sie nach diesem Training geändert haben.`,
+        other: `Darin sind ${count(n.relabeled)} Bilder nicht enthalten, deren Label Sie nach diesem Training geändert haben.`,
+      });
+      return [
+        n.suspected
+          ? plural(n.suspected, {
+              one: `Prüfen Sie zuerst ${count(n.suspected)} von ${counts.labels(n.checked)}.`,
+              other: `Prüfen Sie zuerst ${count(n.suspected)} von ${counts.labels(n.checked)}.`,
+            })
+          : `Bei keinem von ${counts.labels(n.checked)} wird ein Fehler vermutet.`,
+        n.confirmed > 0 && confirmed,
+        n.suspected > 0 &&
+          'Diese Bilder ähneln einer anderen Klasse so sehr wie die Bilder jener Klasse. Wie viele ihrer Labels falsch sind, ist nicht bekannt, weil auch der Klassifikator Fehler macht.',
+        `Klassifikatoren, die nicht mit dem jeweiligen Bild trainiert wurden, klassifizieren ${counts.images(n.misclassified)} des Datensatzes falsch.`,
+        n.relabeled > 0 && relabeled,
+      ]
+        .filter(Boolean)
+        .join(' ');
+    },
+    notComputed: 'Vermutete Labelfehler sind für dieses Training noch nicht berechnet.',
+    details: 'Zahlen und Hinweise',
+    questioned: 'Alle falsch klassifizierten Bilder des Datensatzes',
     help: 'Labels von Trainings-, Validierungs- und Testbildern, denen Klassifikatoren widersprechen, die nicht mit diesen Bildern trainiert wurden. Nicht alle diese Labels sind falsch: Wenn Klassen einander ähneln, sind viele dieser Bilder nur schwierig. Prüfen Sie jedes Bild, und korrigieren oder bestätigen Sie dann sein Label.',
     find: 'Labelfehler suchen',
     searching:
       'coverslip prüft alle Bilder. Das kann einige Minuten dauern. Sie können diese Seite verlassen.',
-    review: (n) =>
-      plural(n, {
-        one: `${count(n)} Bild in der Galerie prüfen`,
-        other: `${count(n)} Bilder in der Galerie prüfen`,
-      }),
     confirmed: (n) => `Bestätigte Labels (${count(n)})`,
     notChecked: (n) =>
       plural(n, {
@@ -392,24 +375,16 @@ export const results: typeof english = {
     images: 'Bilder',
     misclassified: 'Falsch klassifiziert (ganzer Datensatz)',
     tooFew: 'zu wenige Bilder',
-    showAll: (n, most, confirmed) =>
-      (n > most
-        ? `Die ersten ${count(most)} von ${dative.misclassified(n)}`
-        : plural(n, {
-            one: counts.misclassified(n),
-            other: `Alle ${count(n)} falsch klassifizierten Bilder`,
-          })) +
-      (confirmed ? ' ohne bestätigtes Label' : '') +
-      ' anzeigen',
-    showSuspected: 'Nur vermutete Labelfehler anzeigen',
-    image: 'Bild',
-    label: 'Label',
-    suggested: 'Vorgeschlagene Klasse',
-    score: 'Score (0–1)',
     testImages:
       'Wenn Sie nur die vermuteten Labelfehler von Testbildern korrigieren, können spätere Ergebnisse zu hoch werden, weil falsche Labels bleiben, die mit dem Klassifikator übereinstimmen. Die Ergebnisse dieses Trainings ändern sich nicht. Für eine unverzerrte Korrektur prüfen Sie außerdem eine zufällige Stichprobe der Testbilder.',
   },
   retraining: {
+    isWrong: (name) => `Label ist falsch: ${name}`,
+    isRight: 'Label ist richtig',
+    confirmed: 'Label bestätigt',
+    notConfirmed: 'Label nicht mehr bestätigt',
+    selectHelp:
+      'Wählen Sie ein Bild, um die Begründung zu sehen und das Label zu prüfen. Ein Doppelklick vergrößert es.',
     correctLabel: 'Label korrigieren zu',
     savedIn: (dataset) =>
       `coverslip korrigiert das Label sofort im Datensatz „${dataset}“. Sie können auch die Tasten verwenden.`,

@@ -130,7 +130,7 @@ export const train: Texts['train'] = {
   },
   otherDataset: 'Mit einem anderen Datensatz trainieren',
   ownThreshold: (name) =>
-    `Die Entscheidungsschwelle von ${name} wurde nach dem Training für dessen Klassifikator gewählt und wird deshalb nicht übernommen. Wählen Sie nach diesem Training eine Schwelle in seinen Ergebnissen unter „Entscheidungsschwelle“.`,
+    `Die Entscheidungsschwelle von ${name} wurde nach dem Training für dessen Klassifikator gewählt und wird deshalb nicht übernommen. Wählen Sie nach diesem Training eine Schwelle in seinen Ergebnissen unter „Belege“.`,
   leakageHelp: 'Durch ein Datenleck fallen die Ergebnisse zu gut aus. Der Bericht enthält eine Warnung.',
 
   split: {

@@ -1,7 +1,7 @@
 // Texts of results, evaluations and comparisons.
 import type { ImageChanges } from '../../api/runs';
 import { counts } from './counts';
-import { count, percentage, plural, upTo } from '../language';
+import { count, plural, upTo } from '../language';
 import { percent } from '../numbers';
 
 interface PictureFacts {
@@ -47,25 +47,21 @@ const testedByFolds = (isSame: boolean) =>
 
 export const results = {
   results: {
-    tabs: {
-      summary: 'Summary',
-      metrics: 'Metrics',
-      confusion: 'Confusion matrix',
-      misclassified: 'Misclassified',
-      threshold: 'Decision threshold',
-      curves: 'ROC and PR curves',
-      calibration: 'Calibration',
-      data: 'Data and split',
-      'label-errors': 'Suspected label errors',
+    tabs: { result: 'Result', images: 'Images', trust: 'Trust', use: 'Use' },
+    parts: {
       evaluations: 'External test sets',
-      exports: 'Use elsewhere',
-      training: 'Training',
-      details: 'Details',
+      metrics: 'Metrics per class and fold',
+      calibration: 'Calibration',
+      curves: 'ROC and PR curves',
+      data: 'Data and split',
+      threshold: 'Decision threshold',
+      training: 'Course of the training',
     },
     tabsLabel: 'Results',
     predict: 'Predict new images',
     trainAgain: 'Train again with changes',
     nextStep: {
+      title: 'Next step',
       actions: {
         'check-labels': 'Check suspected label errors',
         'choose-threshold': 'Choose another threshold',
@@ -74,6 +70,7 @@ export const results = {
         'label-more': 'Label more images',
         'name-groups': 'Name patients or slides',
         'train-there': 'Add images to the dataset',
+        'train-without-leakage': 'Train with another split',
       },
       crossValidate: 'Cross-validate in 5 folds (up to 6 times as long)',
     },
@@ -89,49 +86,17 @@ export const results = {
       recipe: 'Recipe (YAML)',
     },
     verdicts: {
-      labelErrors: (n: {
-        suspected: number;
-        checked: number;
-        confirmed: number;
-        misclassified: number;
-        relabeled: number;
-      }) => {
-        const confirmed = plural(n.confirmed, {
-          one: `${count(n.confirmed)} label is confirmed.`,
-          other: `${count(n.confirmed)} labels are confirmed.`,
-        });
-        const relabeled = plural(n.relabeled, {
-          one: `This number does not include ${count(n.relabeled)} image that you relabeled after this training.`,
-          other: `This number does not include ${count(n.relabeled)} images that you relabeled after this training.`,
-        });
-        return [
-          n.suspected
-            ? plural(n.suspected, {
-                one: `Check ${count(n.suspected)} of ${counts.labels(n.checked)} first.`,
-                other: `Check ${count(n.suspected)} of ${counts.labels(n.checked)} first.`,
-              })
-            : `None of ${counts.labels(n.checked)} is suspected to be wrong.`,
-          n.confirmed > 0 && confirmed,
-          n.suspected > 0 &&
-            'These images resemble another class as much as images of that class do. How many of their labels are wrong is not known, because the classifier makes errors too.',
-          `Classifiers that were not trained on the respective image misclassify ${counts.images(n.misclassified)} of the dataset.`,
-          n.relabeled > 0 && relabeled,
-        ]
-          .filter(Boolean)
-          .join(' ');
-      },
-      noLabelErrors: 'Suspected label errors are not computed for this run yet.',
       noEvaluation: 'This classifier has not been evaluated on an external test set.',
       evaluations: (n: number, title: string, low: string, high: string, internal: string) =>
         `On ${counts.testSets(n)}, ${title} is ${low === high ? low : `${low} to ${high}`}. On the test set of the run, it is ${internal}.`,
-      warnings: (n: number) =>
-        n
-          ? plural(n, {
-              one: `${count(n)} warning was recorded during training.`,
-              other: `${count(n)} warnings were recorded during training.`,
-            })
-          : 'No warning was recorded during training.',
     },
+    warnings: (n: number) =>
+      n
+        ? plural(n, {
+            one: `${count(n)} warning was recorded during training.`,
+            other: `${count(n)} warnings were recorded during training.`,
+          })
+        : 'No warning was recorded during training.',
     sections: {
       image: 'Image',
       label: 'Label',
@@ -146,28 +111,17 @@ export const results = {
     plot: 'Value and CI',
     primary: 'primary metric',
     limits: 'Limitations',
-    confusions: 'Most frequent confusions',
-    noConfusions: 'No test image is misclassified.',
-    confusedAs: (label: string, predicted: string) => `${label} predicted as ${predicted}`,
-    ofClass: (n: number, share: string) => `${counts.images(n)}, ${share} of the class`,
+    notes: (n: number) => plural(n, { one: `${count(n)} note`, other: `${count(n)} notes` }),
     confusion: {
-      help: 'Rows are true classes, columns are predicted classes. To see the images of a cell, choose it. Arrow keys move between cells.',
-      counts: 'Counts',
-      csv: 'Table (CSV)',
-      shares: 'Percent of the row',
-      shown: 'Cells show',
+      title: 'Confusion matrix',
+      external: (name: string) => `External test set: ${name}`,
+      help: 'True class in rows, the worst first; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
       whole: (n: number, most: number) =>
         `Show all ${counts.classes(n)}, not only the ${count(most)} with the most confusions`,
-      correct: 'correct',
-      misclassified: 'misclassified',
-      legend: 'Share of the row',
-      range: `${percentage(0, 0)} to ${percentage(1, 0)}`,
       true: 'true class',
       predicted: 'predicted class',
       cell: (label: string, predicted: string, n: number, share: string) =>
         `${label} predicted as ${predicted}: ${counts.images(n)}, ${share} of the row`,
-      images: (label: string, predicted: string) =>
-        label === predicted ? `${label}, classified correctly` : `${label}, predicted as ${predicted}`,
       total: 'Images',
     },
     threshold: {
@@ -231,20 +185,25 @@ export const results = {
       change:
         'To use another decision rule, or a target error rate, choose “Train again with changes” and open “Decision threshold” on the training page.',
     },
-    misclassified: {
-      title: 'Misclassified images',
-      help: 'The predicted class is red, and the label is below it. Images are sorted by probability, highest first, because their labels are the most likely to be wrong.',
-      mostConfident: 'Most confident misclassified images',
-      showAll: (n: number) =>
-        plural(n, {
-          one: 'Show the misclassified image',
-          other: `Show all ${counts.misclassified(n)}`,
-        }),
+    images: {
+      shows: {
+        all: 'All images',
+        misclassified: 'Misclassified',
+        uncertain: 'Uncertain',
+        unfamiliar: 'Unfamiliar',
+        corrected: 'Corrected',
+        suspected: 'Suspected label errors',
+      },
       label: 'labeled',
       probability: (share: string) => `probability ${share}`,
-      all: 'All classes',
+      anyClass: 'All classes',
       filterLabel: 'True class',
       filterPredicted: 'Predicted class',
+    },
+    tryImage: {
+      title: 'Try an image',
+      help: 'Drop, paste or choose one. It is not kept.',
+      working: 'Predicting …',
     },
     details: {
       methods: 'Methods, for a paper',
@@ -252,14 +211,10 @@ export const results = {
       copied: 'Copied',
       recipe: 'Recipe',
       notes: 'Notes',
-      noNotes: 'No warning was recorded.',
       folder: 'Folder',
     },
   },
-  gallery: {
-    none: 'No images.',
-    enlarge: (name: string, facts: readonly string[]) => [`Enlarge ${name}`, ...facts].join(', '),
-  },
+  gallery: { none: 'No images.' },
   picture: {
     label: 'Labeled',
     labelBefore: (label: string) => `evaluated with label ${label}`,
@@ -381,15 +336,43 @@ export const results = {
     compare: 'Compare',
   },
   labelErrors: {
-    title: 'Suspected label errors',
+    verdict: (n: {
+      suspected: number;
+      checked: number;
+      confirmed: number;
+      misclassified: number;
+      relabeled: number;
+    }) => {
+      const confirmed = plural(n.confirmed, {
+        one: `${count(n.confirmed)} label is confirmed.`,
+        other: `${count(n.confirmed)} labels are confirmed.`,
+      });
+      const relabeled = plural(n.relabeled, {
+        one: `This number does not include ${count(n.relabeled)} image that you relabeled after this training.`,
+        other: `This number does not include ${count(n.relabeled)} images that you relabeled after this training.`,
+      });
+      return [
+        n.suspected
+          ? plural(n.suspected, {
+              one: `Check ${count(n.suspected)} of ${counts.labels(n.checked)} first.`,
+              other: `Check ${count(n.suspected)} of ${counts.labels(n.checked)} first.`,
+            })
+          : `None of ${counts.labels(n.checked)} is suspected to be wrong.`,
+        n.confirmed > 0 && confirmed,
+        n.suspected > 0 &&
+          'These images resemble another class as much as images of that class do. How many of their labels are wrong is not known, because the classifier makes errors too.',
+        `Classifiers that were not trained on the respective image misclassify ${counts.images(n.misclassified)} of the dataset.`,
+        n.relabeled > 0 && relabeled,
+      ]
+        .filter(Boolean)
+        .join(' ');
+    },
+    notComputed: 'Suspected label errors are not computed for this run yet.',
+    details: 'Numbers and notes',
+    questioned: 'All misclassified images of the dataset',
     help: 'Labels of training, validation and test images that are questioned by classifiers not trained on these images. Not all suspected labels are wrong: if classes resemble each other, many of these images are only difficult. Check each image, then correct or confirm its label.',
     find: 'Find suspected label errors',
     searching: 'coverslip is checking all images. This can take minutes. You can leave this page.',
-    review: (n: number) =>
-      plural(n, {
-        one: `Review ${count(n)} image in the gallery`,
-        other: `Review ${count(n)} images in the gallery`,
-      }),
     confirmed: (n: number) => `Confirmed labels (${count(n)})`,
     notChecked: (n: number) =>
       plural(n, {
@@ -400,19 +383,15 @@ export const results = {
     images: 'Images',
     misclassified: 'Misclassified (whole dataset)',
     tooFew: 'too few images',
-    showAll: (n: number, most: number, confirmed: number) =>
-      (n > most
-        ? `Show the first ${count(most)} of ${counts.misclassified(n)}`
-        : `Show all ${counts.misclassified(n)}`) + (confirmed ? ' without a confirmed label' : ''),
-    showSuspected: 'Show only suspected label errors',
-    image: 'Image',
-    label: 'Label',
-    suggested: 'Suggested class',
-    score: 'Score (0–1)',
     testImages:
       'If you correct only the suspected label errors of test images, later results can become too high, because wrong labels that agree with the classifier stay. The results of this run do not change. For an unbiased correction, also check a random sample of the test images.',
   },
   retraining: {
+    isWrong: (name: string) => `Label is wrong: ${name}`,
+    isRight: 'Label is correct',
+    confirmed: 'label confirmed',
+    notConfirmed: 'label no longer confirmed',
+    selectHelp: 'Select an image to see why, and to check its label. A double click enlarges it.',
     correctLabel: 'Correct the label to',
     savedIn: (dataset: string) =>
       `coverslip corrects the label in the dataset “${dataset}” immediately. You can use the keys.`,

@@ -133,7 +133,7 @@ export const train = {
   },
   otherDataset: 'Train on another dataset',
   ownThreshold: (name: string) =>
-    `The decision threshold of ${name} was chosen for its classifier after its training, so it is not copied. After this training, choose a threshold in its results under “Decision threshold”.`,
+    `The decision threshold of ${name} was chosen for its classifier after its training, so it is not copied. After this training, choose a threshold in its results on “Trust”.`,
   leakageHelp: 'Data leakage inflates the results. The report contains a warning.',
 
   split: {

@@ -36,7 +36,7 @@ export const isOfLive = ({ only, sort, predicted }: Filters) =>
 export const isByRun = (only: Filters['only']) => only === 'questioned' || only === 'suspected';
 
 /** Address of the suspected label errors of a training. */
-export const labelErrorsOf = (run: string) => `runs/${encodeURIComponent(run)}?tab=label-errors`;
+export const labelErrorsOf = (run: string) => `runs/${encodeURIComponent(run)}?tab=images&show=suspected`;
 
 /** The value for images without a label. An empty value would be removed from the address. */
 const UNLABELED = '(none)';

@@ -1,25 +1,27 @@
-// The tab of the results for each section of the report.
+// The part of the tab Trust for each section of the report.
 import type { MetricValue, ReportSection } from '../../../api/evaluations';
 
-/** Tabs of sections only: the section whose verdict opens the tab, and terms of the glossary. */
-export const SECTION_TABS: Record<string, { verdict: string; terms: string[] }> = {
-  metrics: {
-    verdict: 'numbers',
+/** Parts in order: the section whose verdict each begins with, and terms of the glossary. */
+export const PARTS = [
+  {
+    id: 'metrics',
+    subject: 'numbers',
     terms: ['confidence interval', 'balanced accuracy', 'F1', 'macro', 'AUROC'],
   },
-  curves: { verdict: 'roc', terms: ['ROC curve', 'AUROC', 'average precision'] },
-  calibration: {
-    verdict: 'calibration',
+  {
+    id: 'calibration',
+    subject: 'calibration',
     terms: ['calibration', 'calibration error above chance', 'temperature'],
   },
-  data: { verdict: 'images', terms: [] },
-};
+  { id: 'curves', subject: 'roc', terms: ['ROC curve', 'AUROC', 'average precision'] },
+  { id: 'data', subject: 'images', terms: [] },
+] as const;
 /** Sections with separate components. */
 const OWN = new Set([
   ...['confusion', 'misclassified', 'limits'],
   ...['methods', 'curves', 'label_errors', 'own-test'],
 ]);
-const TAB_OF: Record<string, string> = {
+const PART_OF: Record<string, string> = {
   roc: 'curves',
   calibration: 'calibration',
   prediction_sets: 'calibration',
@@ -29,12 +31,11 @@ const TAB_OF: Record<string, string> = {
   images: 'data',
   examples: 'data',
   relabeled: 'data',
-  map_checks: 'details',
 };
 
-/** The sections of a tab. Sections without a tab, such as those of plugins, are on the tab of metrics. */
-export const sectionsIn = (tab: string, sections: ReportSection[]) =>
-  sections.filter(({ name }) => !OWN.has(name) && (TAB_OF[name] ?? 'metrics') === tab);
+/** The sections of a part. Sections without a part, such as those of plugins, are in that of metrics. */
+export const sectionsIn = (part: string, sections: ReportSection[]) =>
+  sections.filter(({ name }) => !OWN.has(name) && (PART_OF[name] ?? 'metrics') === part);
 
 const blocksOf = (name: string, sections: ReportSection[]) =>
   sections.filter((section) => section.name === name).flatMap(({ blocks }) => blocks);
