@@ -126,7 +126,14 @@ def serving_used_project(folder: Path, study_report: Path, role: Role) -> Iterat
 
 TABS = {
     "datasets/{dataset}": ("overview", "images", "map", "classes", "checks"),
-    "runs/{instant}": ("result", "images", "images&show=suspected", "trust&part=threshold", "trust&part=evaluations", "use&part=exports"),
+    "runs/{instant}": (
+        "result",
+        "images",
+        "images&show=suspected",
+        "trust&part=threshold",
+        "trust&part=evaluations",
+        "use&part=exports",
+    ),
 }
 PAGES = (
     *("", "datasets", "runs", "predict", "studies", "studies/new", "train?dataset={dataset}", "runs/{running}"),

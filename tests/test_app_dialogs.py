@@ -27,7 +27,11 @@ WITH_FIELDS: dict[str, tuple[str, Open, str]] = {
     "RunPage": ("/runs/{run}", press("Rename"), "Name of the training"),
     "AddImages": ("/", press("Choose a folder"), "Path of a folder or table"),
     "ChangeSources": ("/datasets/{images}", press("Add, rename or remove folders"), "Domain of"),
-    "NewEvaluation": ("/runs/{run}?tab=trust&part=evaluations", press("Evaluate on an external test set …"), "Labeled dataset"),
+    "NewEvaluation": (
+        "/runs/{run}?tab=trust&part=evaluations",
+        press("Evaluate on an external test set …"),
+        "Labeled dataset",
+    ),
 }
 WITHOUT = {
     "CollectDialog",

@@ -17,7 +17,8 @@ PAGES = (  # results of a run: test_app_results.py
     *("/runs/{folds}", "/studies/{study}", "/predictions/{prediction}?only=review"),
 )
 ALIKE = (  # other states of these pages, or pages that test_app_screenshots.py looks at
-    *("/datasets/{unlabeled}?tab=images", "/train?dataset={unlabeled}", "/runs/{folds}?tab=trust&part=metrics", "/studies"),
+    *("/datasets/{unlabeled}?tab=images", "/train?dataset={unlabeled}", "/studies"),
+    "/runs/{folds}?tab=trust&part=metrics",
     *("/predict?classifier={run}", "/classifiers/{run}", "/predictions/{prediction}/samples", "/help/recipe"),
     *("/predictions/{prediction}/spot-check", "/datasets/{images}/second-reading", "/datasets/{images}?tab=map"),
     *("/", "/datasets", "/datasets/{images}", "/datasets/{images}?tab=images", "/datasets/{unlabeled}", "/train"),

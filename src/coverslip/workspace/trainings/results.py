@@ -227,9 +227,7 @@ def _measurement(run: ReportedRun) -> dict[str, Any]:  # Any: each field has its
         "headline": verdict.headline if has_numbers else "",
         "action": verdict.action if has_numbers else "",
         "next_step": verdict.next_step if has_numbers else "",
-        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))]
-        if has_numbers
-        else [],
+        "words": [*filter(None, (" ".join(lead(run, verdict)), run.delivered_words))] if has_numbers else [],
         "reasons": list(verdict.reasons),
         "verdicts": _verdicts(run),
         "sections": [_section_data(section, run) for section in sections_of(run)],
