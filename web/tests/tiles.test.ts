@@ -9,7 +9,14 @@ import {
   severalThings,
   storedChannelChoice,
 } from '../src/features/datasets/pixels';
-import { changedChannels, displayText, levelOf, scaleBar, storedChannels } from '../src/images/viewer/tiles';
+import {
+  changedChannels,
+  channelsByName,
+  displayText,
+  levelOf,
+  scaleBar,
+  storedChannels,
+} from '../src/images/viewer/tiles';
 
 const channel = (more: Partial<ViewedChannel> = {}): ViewedChannel => ({
   name: 'DAPI',
@@ -120,4 +127,18 @@ test('a choice is stored by the names of channels, and shown in words', () => {
   const words = choiceInWords({ ...DEFAULT_PIXELS, z: 'max', channels: ['GFP'] }, options());
   expect(words).toContain('GFP');
   expect(words).not.toContain('series');
+});
+
+test('channels are listed in the order of their names, whatever their order in a file', () => {
+  const named = (...names: string[]) => names.map((name) => ({ name }));
+  const listed = (...names: string[]) => channelsByName(named(...names)).map((k) => names[k]);
+  expect(listed('GFP', 'FITC', 'DAPI')).toEqual(['DAPI', 'FITC', 'GFP']);
+  expect(listed('dapi', 'GFP', 'FITC ')).toEqual(['dapi', 'FITC ', 'GFP']);
+  expect(listed('C10', 'C2')).toEqual(['C2', 'C10']);
+  for (const names of [
+    ['R', 'G', 'B'],
+    ['', ''],
+    ['GFP', ''],
+  ])
+    expect(listed(...names)).toEqual(names);
 });

@@ -5,12 +5,25 @@ import type { TiledImage } from '../../api/lists';
 /** Changes of a channel by the user, with its name; undefined values are those of the image. */
 export type ChannelChange = Partial<ChannelDisplay> & Pick<ChannelDisplay, 'name'>;
 
+const plain = ({ name }: { name: string }) => name.trim().toLowerCase();
+
+/**
+ * The numbers of channels in the order of their names, so that a list has the same order for files of any order; in
+ * the order of the file if names are missing or single letters.
+ */
+export function channelsByName(channels: readonly { name: string }[]): number[] {
+  const numbers = channels.map((_, k) => k);
+  if (channels.some((channel) => plain(channel).length < 2)) return numbers;
+  return numbers.sort((a, b) =>
+    plain(channels[a]!).localeCompare(plain(channels[b]!), 'en', { numeric: true }),
+  );
+}
+
 /** Changes of the user in the order of the channels of an image, by name; none if it has other channels. */
 export function changesOf(
   channels: readonly ViewedChannel[],
   changes: readonly ChannelChange[],
 ): ChannelChange[] {
-  const plain = ({ name }: { name: string }) => name.trim().toLowerCase();
   const none = channels.map(({ name }) => ({ name }));
   if (changes.length !== channels.length) return none;
   if (channels.every((channel, k) => plain(channel) === plain(changes[k]!))) return [...changes];
