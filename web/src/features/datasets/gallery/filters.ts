@@ -12,6 +12,7 @@ const ONLY = [
   'questioned',
   'suspected',
   'confirmed',
+  'accepted',
   'near-duplicates',
   'suggested',
   'reserved',

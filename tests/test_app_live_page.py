@@ -1,0 +1,83 @@
+"""Live in the gallery, by keys in a real browser: labels predict all others, and one key accepts predictions."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import RunningApp, check_accessible, open_page
+from drawing import write_cells
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+CLASSES = ("large", "small")
+N = 60
+
+
+def class_of(name: str) -> str:
+    return CLASSES[int(name.rpartition("_")[2].partition(".")[0]) % 2]
+
+
+def label_next(page: "Page", n: int) -> None:
+    """Label the selected image by its key, `n` times; the gallery goes to the next one each time."""
+    for _ in range(n):
+        name = page.locator("[role=gridcell][aria-selected=true]").first.get_attribute("title")
+        assert name is not None
+        page.keyboard.press(str(CLASSES.index(class_of(name)) + 1))
+
+
+def test_a_few_keys_predict_all_other_images_and_one_key_accepts_a_page_of_them(
+    page_for_axe: "Page", app_server: RunningApp
+) -> None:
+    page = page_for_axe
+    images = app_server.opened(
+        write_cells(app_server.root / "live", N, classes=CLASSES, is_sorted=False), is_labeled=False
+    )
+    at = f"datasets/{images['id']}"
+    app_server.send(at, {"classes": CLASSES}, "PATCH")
+    open_page(page, f"/{at}?tab=images")
+    page.get_by_role("button", name="Switch live on").click()
+    page.get_by_role("button", name="Suggest images", exact=True).click(timeout=120_000)
+    page.get_by_role("gridcell").first.click()
+    label_next(page, 16)
+    page.locator(".ring.predicted").first.wait_for()
+    app_server.until(at, lambda dataset: dataset["n_labeled"] == 16)
+    state = app_server.get(f"computations/live/{images['id']}")
+    assert state["estimate"]["n"] == 8  # every second image is one of the test set
+    assert state["n_fitted"] == 8
+    page.get_by_text(f"{state['estimate']['n_right']} of 8 random test images right").wait_for()
+    check_accessible(page)
+
+    # An order stays while images are labeled, until it is renewed.
+    page.get_by_role("button", name="Least certain first", exact=True).click()
+    page.get_by_text("44 images").wait_for()
+    page.get_by_role("gridcell").first.click()
+    names = [cell.get_attribute("title") for cell in page.get_by_role("gridcell").all()[:8]]
+    label_next(page, 4)
+    app_server.until(at, lambda dataset: dataset["n_labeled"] == 20)
+    assert [cell.get_attribute("title") for cell in page.get_by_role("gridcell").all()[:8]] == names
+    page.get_by_role("button", name="Renew the order").click()
+    page.get_by_text("40 images").wait_for()
+
+    # One key accepts the predictions as shown, one undo takes them back.
+    n_large = next(
+        each["n_predicted"]
+        for each in app_server.get(f"computations/live/{images['id']}")["classes"]
+        if each["name"] == "large"
+    )
+    open_page(page, f"/{at}?tab=images&predicted=large&sort=-certainty")
+    page.get_by_role("button", name=f"Accept {min(n_large, 20)} as large").wait_for()
+    page.get_by_role("gridcell").first.focus()
+    page.keyboard.press(";")
+    accepted = app_server.until(f"lists/{images['id']}/rows?only=accepted", lambda listed: listed["items"])["items"]
+    assert len(accepted) == min(n_large, 20)
+    assert {image["label"] for image in accepted} == {"large"}
+    assert sum(class_of(image["image_id"]) == "large" for image in accepted) >= 0.8 * len(accepted)
+    page.keyboard.press("Control+z")
+    app_server.until(at, lambda dataset: dataset["n_labeled"] == 20)
+    remaining: Any = app_server.get(f"lists/{images['id']}/rows?only=accepted")
+    assert not remaining["items"]
+
+    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("button", name="Switch live on").wait_for()
+    assert app_server.get(f"computations/live/{images['id']}")["n_reserved"] > 0
