@@ -1,0 +1,172 @@
+"""Live: processor time of a label, labels that live orders save, accuracy of accepted pages, and its test of itself.
+
+On five real sets, labels come from the truth: in the order that live suggests, or at random. The script prints, for
+each set, the labels that reach 90% of the accuracy with 1,000 random labels (median of the seeds), the accuracy of the
+20 most certain images of each predicted class with five labels a class, and, for users who stop as soon as they like
+the number, how often its interval contains the accuracy on all other images at that time.
+
+    python benchmarks/live.py [--data ../shared/data] [--seeds 3] [--users 20]
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from _records import ROOT, Record
+
+from coverslip.audit.live import Live, LiveImages, open_live
+from coverslip.datasets.index.opening import open_dataset
+from coverslip.events import ignore
+
+RECORD = Record("Live", ["src/coverslip/audit"])
+SETS = ("blood_pbc", "nuclei_mitocheck", "chromosomes_qband", "blood_malaria", "pap_herlev")
+MOST_IMAGES, MOST_LABELS, N_PAGE, TEST_SHARE = 2_000, 1_000, 20, 0.25
+N_FEATURES, N_CLASSES = 3_680, 20  # of the measurement of time
+Bools = npt.NDArray[np.bool_]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", metavar="FOLDER")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--users", type=int, default=20, metavar="N")
+    RECORD.add_option(parser)
+    arguments = parser.parse_args()
+    for n_images, n_labels in ((5_000, 60), (5_000, 500), (5_000, 1_000), (30_000, 1_000)):
+        measure_time(n_images, n_labels)
+    for name in SETS:
+        images, labels = images_of(arguments.data / name)
+        compare_orders(name, images, labels, arguments.seeds)
+        check_estimate(name, images, labels, arguments.users)
+    RECORD.write()
+
+
+def measure_time(n_images: int, n_labels: int) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((n_images, N_FEATURES), np.float32)
+    names = tuple(map(str, range(n_images)))
+    label_of = [str(k % N_CLASSES) if k < n_labels else None for k in range(n_images)]
+    live = Live(LiveImages(names, names, (None,) * n_images, features), label_of, np.zeros(n_images, bool))
+    seconds = []
+    for k in range(3):
+        live.label([names[n_labels + k]], "0")
+        before = time.process_time()
+        assert live.fit is not None
+        live.fit.predicted.sum()
+        seconds.append(time.process_time() - before)
+    value = round(float(np.median(seconds)), 3)
+    print(f"{n_images} images, {n_labels} labels: {value} s of processor time")
+    RECORD.add(f"A label, {n_labels} labels of {n_images:,} images", value, "s", of="processor time, median", n=3)
+
+
+def images_of(folder: Path) -> tuple[LiveImages, list[str]]:
+    """Return random images of a set with their features, and their true labels."""
+    data = open_dataset(folder / "images.csv" if (folder / "images.csv").exists() else folder)
+    some = np.sort(np.random.default_rng(0).permutation(len(data.records))[:MOST_IMAGES])
+    data = replace(data, records=tuple(data.records[i] for i in some.tolist()))
+    with open_live(data, np.zeros(len(data.records), bool), device="cpu", emit=ignore) as live:
+        features = live.images.features[slice(0, len(live.labels))]
+        return replace(live.images, features=features), [str(label) for label in live.labels]
+
+
+def test_of(n: int, seed: int) -> Bools:
+    is_test = np.zeros(n, bool)
+    is_test[np.random.default_rng(seed).permutation(n)[: round(TEST_SHARE * n)]] = True
+    return is_test
+
+
+def accuracy(live: Live, truth: list[str], rows: npt.NDArray[np.int64]) -> float:
+    fit = live.fit
+    if fit is None:
+        return 0.0
+    return float(np.mean([fit.classes[k] == truth[row] for k, row in zip(fit.predicted[rows], rows, strict=True)]))
+
+
+def curve(images: LiveImages, truth: list[str], seed: int, *, is_live: bool) -> Iterator[tuple[int, float, Live]]:
+    """Yield the number of labels and the accuracy on the test set, after each 20 labels."""
+    is_test = test_of(len(truth), seed)
+    live = Live(images, [None] * len(truth), is_test)
+    row_of = {name: row for row, name in enumerate(images.image_ids)}
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(~is_test))[:MOST_LABELS]
+    for start in range(0, len(order), N_PAGE):
+        if is_live:
+            rows = [row_of[each.image_id] for each in live.suggest(N_PAGE)]
+        else:
+            rows = order[start : start + N_PAGE].tolist()
+        for row in rows:
+            live.label([images.image_ids[row]], truth[row])
+        yield start + len(rows), accuracy(live, truth, np.flatnonzero(is_test)), live
+
+
+def compare_orders(name: str, images: LiveImages, truth: list[str], n_seeds: int) -> None:
+    needed: dict[bool, list[int]] = {True: [], False: []}
+    accepted: list[float] = []
+    n_classes = len(set(truth))
+    for seed in range(n_seeds):
+        of_random = [(n, value) for n, value, _ in curve(images, truth, seed, is_live=False)]
+        goal = 0.9 * of_random[-1][1]
+        needed[False].append(next(n for n, value in of_random if value >= goal))
+        has_page = False
+        for n, value, live in curve(images, truth, seed, is_live=True):
+            if n >= 5 * n_classes and not has_page:
+                has_page = True
+                accepted += accepted_pages(live, truth)
+            if value >= goal and has_page:
+                needed[True].append(n)
+                break
+        else:
+            needed[True].append(MOST_LABELS)
+    of_live, at_random = (int(np.median(needed[is_live])) for is_live in (True, False))
+    right = float(np.mean(accepted))
+    print(f"{name}: {of_live} labels in live order, {at_random} at random; accepted pages {right:.3f} right")
+    RECORD.add(
+        f"{name}: labels to 90% of the accuracy", round(of_live / at_random, 2), of="live order, ratio to random"
+    )
+    RECORD.add(f"{name}: accepted pages of {N_PAGE}, five labels a class", round(right, 3), of="accuracy")
+
+
+def accepted_pages(live: Live, truth: list[str]) -> list[float]:
+    """Return the share of right predictions among the most certain images of each predicted class."""
+    fit, rows = live.fit, live.rows(has_label=False)
+    assert fit is not None
+    by_certainty = rows[np.argsort(-fit.margin[rows], kind="stable")]
+    pages = [by_certainty[fit.predicted[by_certainty] == k][:N_PAGE] for k in range(len(fit.classes))]
+    return [float(np.mean([truth[row] == fit.classes[k] for row in page])) for k, page in enumerate(pages) if len(page)]
+
+
+def check_estimate(name: str, images: LiveImages, truth: list[str], n_users: int) -> None:
+    """Let users label the least certain images, with those of the test set among them, until they like the number."""
+    covered = {"who stop at 30 test images": 0, "who stop when they like the number": 0}
+    for user in range(n_users):
+        live = Live(images, [None] * len(truth), test_of(len(truth), 1_000 + user))
+        liked = np.random.default_rng(user).uniform(0.5, 0.9)
+        has_stopped = False
+        for _ in range(30):
+            offered = live.least_certain()
+            if live.fit is None:
+                offered = np.random.default_rng(user).permutation(offered)
+            for row in offered[:6].tolist():
+                live.label([images.image_ids[row]], truth[row])
+            estimate = live.estimate()
+            if estimate.low is None or estimate.high is None:
+                continue
+            drawn = np.flatnonzero(live.is_test)
+            rest = drawn[[live.labels[row] is None for row in drawn]]
+            is_covered = estimate.low <= accuracy(live, truth, rest) <= estimate.high
+            if not has_stopped and (estimate.n_right / estimate.n >= liked or estimate.n >= 30):
+                has_stopped = True
+                covered["who stop when they like the number"] += is_covered
+            if estimate.n >= 30:
+                covered["who stop at 30 test images"] += is_covered
+                break
+    for who, n in covered.items():
+        print(f"{name}: the interval contains the accuracy for {n} of {n_users} users {who}")
+        RECORD.add(f"{name}: coverage of the interval, users {who}", round(n / n_users, 2), n=n_users)
+
+
+if __name__ == "__main__":
+    main()
