@@ -28,12 +28,13 @@ from torch import nn
 
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.datasets.pixels import read_preprocessed
-from coverslip.engines import LARGEST_DIFFERENCE, difference
+from coverslip.engines import LARGEST_DIFFERENCE, as_input, difference
 from coverslip.errors import CoverslipError
 from coverslip.images.preprocessing import PreprocessedImage, Preprocessing
+from coverslip.inference import Classifier
 from coverslip.inference.export import EXPORT_FORMATS, Attribution, OpenedExport
-from coverslip.inference.export.exporting import EXPORTERS, ExportContent
-from coverslip.inference.loading import deployed_network
+from coverslip.inference.export.exporting import ExportContent
+from coverslip.inference.loading import load_network
 from coverslip.models import list_models, model_info
 from coverslip.models.networks import create_network
 from coverslip.runs.classifier import ClassifierCard, PackedClassifier, TrainedOn, open_classifier, write_classifier
@@ -90,14 +91,16 @@ def smallest_side(name: str) -> int:
 def measure(name: str, px: int, folder: Path) -> tuple[list[float], int]:
     """Train and export a network; return its largest differences by batch size, and the number of equal labels."""
     packed = train(name, px, folder / "classifier")
-    network = deployed_network(packed)
+    network = load_network(packed)
     pixels, files = pixels_of(px)[N_TRAINED:], all_files()[N_TRAINED + N_COMPARED :]
     with torch.no_grad():
-        logits = np.concatenate([network(torch.from_numpy(part))[1].numpy() for part in np.array_split(pixels, 12)])
+        x = torch.from_numpy(as_input(pixels))
+        copies = [torch.cat([network(part) for part in each.split(8)]) for each in (x, x.flip(2, 3))]
+    logits = torch.stack(copies).mean(dim=0).numpy()
     labels = [packed.card.classes[k] for k in logits[N_COMPARED:].argmax(axis=1)]
     out = folder / "export"
     out.mkdir()
-    EXPORT_FORMATS["onnx"](ExportContent(packed, name, "", pixels[:2], EXPORTERS[0], Attribution()), out)
+    EXPORT_FORMATS["onnx"](ExportContent(Classifier(packed), name, "", Attribution()), out)
     export = OpenedExport(out)
     differences = [difference(_logits(export, pixels[:N_COMPARED], n), logits[:N_COMPARED]) for n in BATCHES]
     return differences, sum(a == b for a, b in zip(_classified(out, files), labels, strict=True))
@@ -137,7 +140,7 @@ def train(name: str, px: int, folder: Path) -> PackedClassifier:
             channels=(3,),
         ),
     )
-    write_classifier(folder, card, {key: tensor.numpy() for key, tensor in network.state_dict().items()})
+    write_classifier(folder, card, network.weights())
     return open_classifier(folder)
 
 

@@ -30,7 +30,8 @@ from coverslip.datasets.quality.scanning import scan_images
 from coverslip.datasets.splits.folding import inner_folds
 from coverslip.engines import Features, embed
 from coverslip.evaluation.calibration import apply_temperature, fit_temperature
-from coverslip.models.networks import create_network
+from coverslip.models.backbone import Architecture
+from coverslip.models.graphs import pretrained_backbone
 from coverslip.training.heads import CrossFitting
 from coverslip.training.preprocessing import learn_preprocessing
 
@@ -142,12 +143,10 @@ def opened(name: str, n_images: int) -> Iterator[Images]:
     scan = scan_images(data)
     recipe = cs.Recipe(image_size=side)
     preprocessing = learn_preprocessing(scan.facts, recipe)
-    network = create_network(
-        recipe.model, n_classes=2, head=recipe.head, channels=preprocessing.channels, pretrained=True, image_size=side
-    )
+    architecture = Architecture(recipe.model, recipe.head, preprocessing.channels, side)
     everything = list(range(len(data.records)))
     with embed(
-        network,
+        pretrained_backbone(architecture),
         [facts.pixel_hash for facts in scan.facts],
         DecodedPixels(data, scan, preprocessing),
         preprocessing=preprocessing.model_dump(mode="json"),

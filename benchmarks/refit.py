@@ -46,9 +46,10 @@ from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import unchanged_images
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.training import Calibration
-from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import calibrate
 from coverslip.training.heads import refit_head
+from coverslip.training.linear_probe import LinearHead
+from coverslip.training.task import TrainingTask
 
 RECORD = Record("Delivered classifier", ["src/coverslip/training", "src/coverslip/experiments/one_split.py"])
 FIVE_SETS = ("pap_herlev", "micronuclei", "blood_pbc", "nuclei_mitocheck", "chromosomes_qband")
@@ -120,7 +121,7 @@ class Outside:
         preprocessing, data = classifier.card.preprocessing, classifier.open_images(self.paths)
         scan = scan_images(data)
         with embed(
-            classifier.network,
+            classifier.backbone,
             [fact.pixel_hash for fact in scan.readable(range(len(data)))],
             DecodedPixels(data, scan, preprocessing),
             preprocessing=preprocessing.model_dump(mode="json"),
@@ -205,10 +206,12 @@ def refitted(run: Run, features: npt.NDArray[np.float32]) -> tuple[list[Floats],
             task = TrainingTask(
                 images, split_data.pixel_keys(preprocessing), preprocessing, recipe, RunContext(run.folder)
             )
-            logits, average = refit_head(classifier.network, task, fold_index)
+            trained = classifier.read_head()
+            head = LinearHead(trained["head.weight"], trained["head.bias"], None)
+            logits, average, head = refit_head(classifier.backbone, head, task, fold_index)
         shares.append(average.share)
         calibrations.append(calibrate(logits, label, recipe.decision_rule(split_data.classes)))
-        probabilities.append(apply_temperature(classifier.network.logits(features), calibrations[-1].temperature))
+        probabilities.append(apply_temperature(head.logits(features), calibrations[-1].temperature))
     return probabilities, calibrations[0], shares
 
 

@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     )
     folder = tmp_path_factory.mktemp("run") / "classifier"
-    write_classifier(folder, card, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
+    write_classifier(folder, card, network.weights())
     return folder
 
 

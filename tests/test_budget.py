@@ -36,9 +36,9 @@ from coverslip.runs.recipe_keys import load_recipe, with_settings
 from coverslip.runs.status import StatusFile
 from coverslip.runs.training import budget_seconds
 from coverslip.stopping import Deadline, Stop, TimeLimit
-from coverslip.training.batches import TrainingImages
 from coverslip.training.finetuning import Progress, _step_plan
 from coverslip.training.pacing import StepPlan, TimedPlan, changes_in_steps
+from coverslip.training.task import TrainingImages
 
 SMALL = INSTANT.model_copy(update={"stage": "finetune", "epochs": 6, "batch_size": 16})  # 3 steps an epoch
 OPEN = SMALL.model_copy(update={"image_size": None})

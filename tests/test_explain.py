@@ -26,6 +26,7 @@ from coverslip.inference.explain.explaining import TILE_PX, overlay, strength
 from coverslip.inference.explain.heat_maps import (
     CheckResult,
     _shares_of_taps,
+    _turned,
     averaged,
     check_maps,
     contributions,
@@ -38,7 +39,9 @@ from coverslip.inference.explain.heat_maps import (
     with_random_weights,
 )
 from coverslip.models import model_info
-from coverslip.models.networks import Network, create_network, turned
+from coverslip.models.backbone import Architecture
+from coverslip.models.networks import Network, create_network
+from coverslip.models.zoo import UNCHANGED
 from coverslip.reports.reported import read_run
 from coverslip.reports.sections import SECTIONS, sections_of
 from coverslip.runs.folder import Run, RunContext
@@ -71,7 +74,8 @@ class Mean(nn.Module):
 def plain_network(weight: Tensor) -> Network:
     """Channels of the image, their means, a linear head: all that a map says of it is known."""
     record = replace(model_info(SMALL_NETWORK), heatmap_layer="0")
-    network = Network(record, nn.Sequential(nn.ReLU(), Mean()), 3, 2, torch.zeros(3), torch.ones(3))
+    architecture = Architecture(SMALL_NETWORK, "native", 3, 32)
+    network = Network(record, architecture, nn.Sequential(nn.ReLU(), Mean()), 3, 2, UNCHANGED)
     with torch.no_grad():
         network.head.weight.copy_(weight)
         network.head.bias.zero_()
@@ -106,7 +110,7 @@ def test_occlusion_finds_the_place_that_counts() -> None:
 def test_maps_of_turned_copies_are_turned_back(tta: int) -> None:
     x = torch.rand(1, 3, 5, 5)
     torch.testing.assert_close(averaged(lambda _, y, __: y[:, 0], small_network(), x, torch.tensor([0]), tta), x[:, 0])
-    np.testing.assert_array_equal(turned(x, tta - 1).numpy(), turned_array(x.numpy(), tta - 1))
+    np.testing.assert_array_equal(_turned(x, tta - 1).numpy(), turned_array(x.numpy(), tta - 1))
 
 
 def corner_images(n: int = 12) -> Tensor:

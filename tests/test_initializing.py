@@ -27,7 +27,7 @@ from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import Run
 from coverslip.runs.recipe import FromRun, Pretraining, Recipe, SplitPlan
 from coverslip.runs.recipe_keys import check_recipe, load_recipe, pretraining_recipe, save_recipe, with_settings
-from coverslip.training.fitting import initial_classifier, whole_options
+from coverslip.training.instant import initial_classifier, whole_options
 
 SMALL = Recipe(
     model=SMALL_NETWORK, init="scratch", image_size=32, tta=1, epochs=2, split=SplitPlan(folds=0), patience=None
@@ -130,14 +130,13 @@ def test_fine_tuning_begins_with_the_instant_classifier_or_a_random_head(
 @pytest.mark.slow
 def test_a_head_for_the_same_classes_under_other_names_is_taken_over(earlier: Run, images: Path) -> None:
     start = FromRun(run=str(earlier.folder), labels={"01": "1", "02": "2"})
-    network = create_network(SMALL_NETWORK, n_classes=2, pretrained=False, image_size=32)
-    head = initial_classifier(start, ["2", "1"]).load_into(network)
+    head = initial_classifier(start, ["2", "1"]).head()
     assert head is not None
     temperature = json.loads((earlier.classifier_folder / "classifier.json").read_text())["temperature"]
     np.testing.assert_allclose(head.weight[::-1] * temperature, weights_of(earlier)["head.weight"], rtol=1e-6)
     # A renamed class or a new one: they cannot be distinguished.
     partly = FromRun(run=str(earlier.folder), labels={"01": "1"})
-    assert initial_classifier(partly, ["1", "2"]).load_into(network) is None
+    assert initial_classifier(partly, ["1", "2"]).head() is None
 
 
 @pytest.mark.exhaustive

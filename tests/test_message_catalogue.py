@@ -17,6 +17,7 @@ import coverslip
 from coverslip import errors
 from coverslip.augmentation.table import AUGMENT_SETS
 from coverslip.datasets.quality.findings import FINDINGS
+from coverslip.errors import EXTRA_MODULES
 from coverslip.evaluation.table import METRICS
 from coverslip.events import COMPUTING_FEATURES
 from coverslip.keys import Option
@@ -213,7 +214,8 @@ def test_every_entry_is_used() -> None:
     assert len(set(names_of_kinds)) == len(names_of_kinds)
     kinds = {f"cache-kind-{name}" for name in names_of_kinds}
     findings = {f"finding-{code}" for code in FINDINGS}
-    of_tables = {*findings, *key_codes(), *metric_codes(), *stage_codes(), *unit_codes(), *presets, *kinds}
+    extras = {f"extra-for-{name}" for name in EXTRA_MODULES}
+    of_tables = {*findings, *extras, *key_codes(), *metric_codes(), *stage_codes(), *unit_codes(), *presets, *kinds}
     assert set(entries()) - quoted - in_templates - of_tables == set()
     assert presets | kinds <= set(entries())
 

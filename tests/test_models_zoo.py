@@ -321,7 +321,7 @@ def test_a_packed_network_is_built_again_as_it_was(tmp_path: Path, model: str, h
             channels=(3,),
         ),
     )
-    write_classifier(tmp_path / "classifier", card, {n: tensor.numpy() for n, tensor in network.state_dict().items()})
+    write_classifier(tmp_path / "classifier", card, network.weights())
     loaded = load_network(open_classifier(tmp_path / "classifier"))
     x = pixels(2, side=side)
     with torch.no_grad():

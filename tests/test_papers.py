@@ -21,7 +21,9 @@ from coverslip.losses.functions import ClusterLoss
 from coverslip.models import model_info
 from coverslip.models.architectures.mobilevit_mn import MobileViTMN, NormalizationAttention
 from coverslip.models.architectures.mobincep import Mobincep
+from coverslip.models.backbone import Architecture
 from coverslip.models.networks import Network, create_network, freeze_to
+from coverslip.models.zoo import UNCHANGED
 from coverslip.studies.plan import StudyPlan
 from coverslip.studies.published import published_rows
 
@@ -226,7 +228,8 @@ def test_12_grad_cam_is_the_sum_of_maps_by_their_mean_gradients() -> None:
     torch.manual_seed(0)
     record = model_info("mobilenet_v2")
     backbone = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 6 * 6, 5), nn.Tanh())
-    network = Network(replace(record, heatmap_layer="1"), backbone, 5, 2, torch.zeros(3), torch.ones(3)).eval()
+    architecture = Architecture("mobilenet_v2", "native", 3, 8)
+    network = Network(replace(record, heatmap_layer="1"), architecture, backbone, 5, 2, UNCHANGED).eval()
     x = torch.rand(1, 3, 8, 8)
     maps = backbone[1](backbone[0](x)).detach().requires_grad_()
     logit = network.head(backbone[4](backbone[3](backbone[2](maps))))[0, 1]

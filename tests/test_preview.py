@@ -13,7 +13,7 @@ from PIL import Image
 import coverslip as cs
 from coverslip.cli import main
 from coverslip.runs.recipe import Augment, Recipe, SplitPlan, augment_named
-from coverslip.training.batches import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
+from coverslip.training.preview import GAP_PX, HEADER_PX, LABEL_PX, VARIANTS
 from coverslip.workspace.trainings.queueing import draw_augmentation
 
 SIDE = 96

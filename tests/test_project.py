@@ -68,7 +68,8 @@ def at_load_time(tree: ast.AST) -> Iterator[ast.AST]:
 @pytest.mark.slow
 def test_no_module_imports_anything_that_pickles() -> None:
     imports = {str(path.relative_to(ROOT)): imported(nodes_of(path)) & PICKLING for path in MODULES}
-    assert {path: names for path, names in imports.items() if names} == {}
+    of_known_hash = {"src/coverslip/models/weights/published.py": {"pickle"}}
+    assert {path: names for path, names in imports.items() if names} == of_known_hash
 
 
 @pytest.mark.slow
@@ -164,7 +165,7 @@ def without(extra: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_command_without_its_extra_names_it_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     weights = ("weights", "import", str(tmp_path / "weights.h5"), "--model", "mobincep")
-    for extra, arguments in (("app", ("app",)), ("keras", weights)):
+    for extra, arguments in (("app", ("app",)), ("keras", weights), ("train", weights)):
         done = without(extra, *arguments)
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
@@ -189,20 +190,6 @@ def test_the_command_for_a_missing_extra_is_of_the_program_that_installed_covers
     assert install_command("app") == 'pipx runpip lab install "coverslip[app]"'
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert install_command("app") is None
-
-
-@pytest.mark.slow
-def test_a_network_runs_by_pytorch_where_the_extra_onnx_is_not_installed() -> None:
-    code = """
-import sys
-from coverslip.errors import EXTRA_MODULES
-sys.modules.update(dict.fromkeys(EXTRA_MODULES["onnx"]))
-import numpy as np, torch
-from coverslip.engines import fastest_engine
-print(fastest_engine(torch.nn.Flatten(), np.zeros((1, 3, 8, 8), np.float32)).name)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "pytorch"
 
 
 @pytest.mark.exhaustive

@@ -25,7 +25,8 @@ from coverslip.events import Event, Noted
 from coverslip.experiments.preparation import augmented_copy
 from coverslip.images.preprocessing import Degradation, Preprocessing, preprocess
 from coverslip.messages import text
-from coverslip.models.networks import create_network
+from coverslip.models.backbone import Architecture
+from coverslip.models.graphs import pretrained_backbone
 from coverslip.reports.common_images import common_images
 from coverslip.reports.comparison import compare
 from coverslip.runs.documents import rows_of_table, write_table
@@ -38,8 +39,9 @@ from coverslip.studies.plan import plan_of, save_plan
 from coverslip.studies.presets import PRESETS
 from coverslip.studies.published import arm_differences, roc_panels
 from coverslip.studies.study import resume_study, study_comparison
-from coverslip.training.batches import TrainingImages, epoch_order, n_batches, selecting_logits
-from coverslip.training.fitting import set_normalization
+from coverslip.training.batches import selecting_logits
+from coverslip.training.instant import with_normalization
+from coverslip.training.task import TrainingImages, epoch_order, n_batches
 
 # A network from random weights needs no instant stage, so it can be trained without validation images.
 WITHOUT_CHOICES = {
@@ -220,10 +222,12 @@ def test_copies_of_validation_images_select_the_epoch_too() -> None:
 
 @pytest.mark.slow
 def test_scaling_twice_divides_intensities_by_255_once_more() -> None:
-    twice, once = (create_network("mobilenet_v2", n_classes=2, pretrained=False) for _ in range(2))
-    set_normalization(twice, Recipe(normalization="rescaled-twice"), lambda _: np.zeros((0,), np.uint8), np.arange(0))
-    x = torch.rand(2, 3, 8, 8)
-    torch.testing.assert_close((x - twice.mean) / twice.std, (x / 255 - once.mean) / once.std)
+    once = pretrained_backbone(Architecture("efficientnet_lite0", "native", 3, 64))
+    recipe = Recipe(normalization="rescaled-twice")
+    twice = with_normalization(once, recipe, lambda _: np.zeros((0,), np.uint8), np.arange(0))
+    x = np.random.default_rng(0).random((2, 3, 8, 8), np.float32)
+    expected = (x / 255 - once.arrays["mean"]) / once.arrays["std"]
+    np.testing.assert_allclose((x - twice.arrays["mean"]) / twice.arrays["std"], expected, rtol=1e-5)
 
 
 def test_degraded_images_are_degraded_in_training_and_prediction() -> None:

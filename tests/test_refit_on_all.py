@@ -30,8 +30,8 @@ from coverslip.runs.classifier import fingerprint_of, open_classifier
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import unchanged_images
 from coverslip.runs.recipe import FromRun
-from coverslip.training.fitting import initial_classifier
 from coverslip.training.heads import HeadFitter
+from coverslip.training.instant import initial_classifier
 from coverslip.workspace.trainings.results import _measurement
 
 Changed = Callable[[str], Run]

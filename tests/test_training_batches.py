@@ -9,19 +9,27 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coverslip.augmentation.transform import AugmentationParameters, apply_changes, draw_changes
+from coverslip.augmentation import drawing
+from coverslip.augmentation.drawing import AugmentationParameters
+from coverslip.augmentation.transform import apply_changes
 from coverslip.runs.recipe import Augment, Recipe, Sampling
-from coverslip.training.batches import as_tensor, epoch_order, n_batches, plain_batches, training_batches
+from coverslip.training.batches import as_tensor, plain_batches, training_batches
+from coverslip.training.task import epoch_order, n_batches
 
 NOTHING = Augment(flip=False, rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def draw_changes(n: int, augment: Augment, random: np.random.Generator) -> AugmentationParameters:
+    """What is drawn, as tensors."""
+    return drawing.draw_changes(n, augment, random).mapped(lambda array: torch.from_numpy(np.ascontiguousarray(array)))
 
 
 def pictures(n: int = 3, side: int = 16) -> torch.Tensor:
-    return torch.rand(n, 3, side, side, generator=generator(1))
+    return torch.from_numpy(generator(1).random((n, 3, side, side), np.float32))
 
 
 def changes(map_: list[list[float]], gain: float = 1.0, offset: float = 0.0, n: int = 3) -> AugmentationParameters:

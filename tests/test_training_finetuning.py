@@ -17,7 +17,7 @@ from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Augment, Recipe, Regularizer, augment_named
 from coverslip.runs.training import Epoch, read_history, write_history
 from coverslip.stopping import Stop
-from coverslip.training.batches import ChosenImages, TrainingImages, training_batches
+from coverslip.training.batches import training_batches
 from coverslip.training.finetuning import (
     Finetuned,
     StepResults,
@@ -32,6 +32,7 @@ from coverslip.training.pacing import (
     new_optimizer,
 )
 from coverslip.training.step import Precision, Stepper, accumulate_gradients, begin_batch_statistics, standardized_head
+from coverslip.training.task import ChosenImages, TrainingImages
 
 GENTLE = Augment(rotate_degrees=0, zoom=0, shift=0, brightness=0, contrast=0)
 

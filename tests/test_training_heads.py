@@ -18,9 +18,10 @@ from coverslip.pipeline import train_without_report
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import FromRun, Recipe, augment_named
 from coverslip.runs.training import RefittedHead
-from coverslip.training.batches import TrainingImages, TrainingTask, as_tensor
+from coverslip.training.batches import as_tensor
 from coverslip.training.heads import AugmentedCopies, HeadFitter, Variation, refit_head, refit_head_as_folds_chose
-from coverslip.training.linear_probe import SHRINKAGES, calibrated_log_loss, fit_linear_probe, primary_score
+from coverslip.training.linear_probe import SHRINKAGES, LinearHead, calibrated_log_loss, fit_linear_probe, primary_score
+from coverslip.training.task import TrainingImages, TrainingTask
 
 N_TRAIN, N_VAL = 60, 30
 
@@ -134,19 +135,17 @@ def test_a_layer_that_training_left_behind_is_averaged_with_a_refitted_one(
     task = TrainingTask(
         images, lambda places: [f"{i}" for i in places], preprocessing, Recipe(tta=1), RunContext(tmp_path)
     )
-    trained = network.logits(np.eye(network.head.in_features, dtype=np.float32))
+    backbone = network.as_backbone()
+    trained = LinearHead(network.head.weight.detach().numpy(), network.head.bias.detach().numpy(), None)
     never = np.full(N_VAL, -1)
-    val_logits, refitted = refit_head(network, task, never)
+    val_logits, refitted, average = refit_head(backbone, trained, task, never)
     assert refitted.share > 0  # the layer is random
     guessing = np.zeros_like(val_logits)
     assert calibrated_log_loss(val_logits, images.val_label) < calibrated_log_loss(guessing, images.val_label) - 0.1
-    assert not np.allclose(network.logits(np.eye(network.head.in_features, dtype=np.float32)), trained)
+    assert not np.allclose(average.weight, trained.weight)
 
-    second_network = create_network(SMALL_NETWORK, n_classes=3, pretrained=False, image_size=32)
-    second_network.load_state_dict(network.state_dict())
     head = RefittedHead(shrinkage=1.0, share=0.0, temperature=2.0, trained_temperature=1.0)
-    refit_head_as_folds_chose(second_network, task, head)
-    np.testing.assert_array_equal(second_network.head.weight.detach().numpy(), network.head.weight.detach().numpy())
+    np.testing.assert_array_equal(refit_head_as_folds_chose(backbone, average, task, head).weight, average.weight)
 
 
 @pytest.mark.slow
@@ -163,7 +162,7 @@ def test_variation_is_the_covariance_of_what_the_network_sees_in_copies(
         recipe = Recipe.model_validate({"augment": amounts, "tta": 1})
         digest_of = lambda places: [f"{i:03}" for i in places]  # noqa: E731
         task = TrainingTask(images, digest_of, preprocessing, recipe, RunContext(tmp_path))
-        return AugmentedCopies(network, task).variation(ignore)
+        return AugmentedCopies(network.as_backbone(), task).variation(ignore)
 
     assert variation() is None
 

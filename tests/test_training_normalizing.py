@@ -2,24 +2,20 @@
 
 import numpy as np
 import pytest
-import torch
 
-from coverslip.models import model_info
-from coverslip.models.networks import Network
+from coverslip.models import Normalization
+from coverslip.models.backbone import Architecture, Backbone
 from coverslip.runs.recipe import Recipe
-from coverslip.training.fitting import set_normalization
-
-
-def network(channels: int) -> Network:
-    mean, sd = torch.full((channels,), 0.5), torch.full((channels,), 0.25)
-    return Network(model_info("mobincep"), torch.nn.Flatten(), channels, 2, mean, sd)
+from coverslip.training.instant import with_normalization
 
 
 def set_by(name: str, pixels: np.ndarray, train: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    fitted = network(pixels.shape[3])
+    channels = pixels.shape[3]
+    architecture = Architecture("efficientnet_lite0", "native", channels, pixels.shape[1])
+    backbone = Backbone(architecture, {}, 1280).normalized(Normalization((0.5,) * channels, (0.25,) * channels))
     recipe = Recipe(normalization=name)  # type: ignore[arg-type]
-    set_normalization(fitted, recipe, lambda positions: pixels[list(positions)], np.array(train))
-    return fitted.mean.numpy().ravel(), fitted.std.numpy().ravel()
+    fitted = with_normalization(backbone, recipe, lambda positions: pixels[list(positions)], np.array(train))
+    return fitted.arrays["mean"].ravel(), fitted.arrays["std"].ravel()
 
 
 @pytest.mark.parametrize(("dtype", "n"), [(np.uint8, 3), (np.uint8, 150), (np.uint16, 70)])

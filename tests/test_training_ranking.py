@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.training import FinetuneStage
-from coverslip.training.batches import TrainingImages
 from coverslip.training.fitting import keep_finetuned
 from coverslip.training.linear_probe import is_preferred, is_significantly_worse
+from coverslip.training.task import TrainingImages
 
 N = 100
 

@@ -16,9 +16,10 @@ from coverslip.messages import Set
 from coverslip.models.networks import MultiLayerPooling
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Recipe
-from coverslip.training.batches import TrainingImages, selecting_logits
+from coverslip.training.batches import selecting_logits
 from coverslip.training.finetuning import finetune
 from coverslip.training.step import Precision, Stepper, accumulate_gradients
+from coverslip.training.task import TrainingImages
 
 __all__ = ["images"]  # a fixture
 

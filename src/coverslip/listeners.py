@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from coverslip.datasets.names import one_line
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.events import Emit, EpochEnded, Event, InstantClassifierFitted, RunEnded, StepEnded
-from coverslip.messages import text
 from coverslip.runs.folder import Run
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class MlflowListener:
     """
 
     def __init__(self, run_folder: Path | str) -> None:
-        require_extra("mlflow", text("extra-for-mlflow"))
+        require_extra("mlflow")
         import os
 
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # MLflow reads it when it is imported
@@ -188,7 +187,7 @@ class TensorBoardListener:
     """
 
     def __init__(self, run_folder: Path | str) -> None:
-        require_extra("tensorboard", text("extra-for-tensorboard"))
+        require_extra("tensorboard")
         self._folder = str(Path(run_folder) / "tensorboard")
         self._writer: SummaryWriter | None = None
 

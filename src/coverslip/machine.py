@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from coverslip.errors import DeviceUnavailable
+from coverslip.errors import DeviceUnavailable, has_extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def _cpu_value(cpuinfo: Path, names: tuple[str, ...]) -> str:
 
 
 def _gpus() -> tuple[str, ...]:
+    if not _may_have_gpu():  # importing PyTorch takes seconds
+        return ()
     import torch
 
     if torch.cuda.is_available():
@@ -133,6 +135,8 @@ def select_device(name: str, *, automatic: Sequence[str] = FOR_PREDICTING) -> st
 
 def usable_devices() -> list[str]:
     """Return the devices that PyTorch can use on this computer."""
+    if not has_extra("train"):
+        return ["cpu"]
     import torch
 
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -142,13 +146,15 @@ def usable_devices() -> list[str]:
 @cache
 def likely_device() -> str:
     """Return the device that a training most likely uses, without importing PyTorch."""
-    build = version("torch")
+    build = package_version("torch") or "+cpu"
     has_gpu = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
     return "cuda" if has_gpu and not build.endswith("+cpu") else "cpu"
 
 
 def _may_have_gpu() -> bool:
-    """Return whether there is a driver of a GPU that PyTorch may support."""
+    """Return whether there is PyTorch, and a driver of a GPU that it may support."""
+    if not has_extra("train"):
+        return False
     if sys.platform == "win32":
         return Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll").exists()
     if sys.platform == "darwin":
@@ -325,6 +331,7 @@ def account_name() -> str:
         return ""
 
 
+@cache  # looking up versions is slow
 def package_version(package: str) -> str | None:
     """Return the version of an installed package; None if it is not installed."""
     try:

@@ -5,7 +5,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from coverslip.errors import require_extra
-from coverslip.messages import text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,7 +16,7 @@ def data_frame(columns: Mapping[str, Sequence[object]], index: Sequence[object] 
     Raises:
         ExtraNotInstalled: pandas is not installed; only data frames need it.
     """
-    require_extra("pandas", text("extra-for-pandas"))
+    require_extra("pandas")
     from pandas import DataFrame
 
     return DataFrame(dict(columns), index=index)

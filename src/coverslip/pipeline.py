@@ -169,7 +169,7 @@ def draw_training_images(
     data: Dataset | ImageSource, recipe: Recipe | None = None, *, n: int = 6, emit: Emit = show
 ) -> Image:
     """Draw the picture of `preview`."""
-    from coverslip.training.batches import draw_preview
+    from coverslip.training.preview import draw_preview
 
     data, recipe = apply_recipe(_as_dataset(data), recipe or Recipe())
     data = apply_earlier_split(data, recipe)

@@ -22,7 +22,7 @@ from coverslip.messages import text
 from coverslip.pipeline import train_without_report
 from coverslip.runs.recipe_keys import check_recipe, values_of, with_values
 
-require_extra("sklearn", text("extra-for-sklearn"))
+require_extra("sklearn")
 
 from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: E402
 from sklearn.utils import Tags, column_or_1d  # noqa: E402

@@ -28,7 +28,8 @@ from coverslip.inference import load_classifier
 from coverslip.machine import n_cores, select_device
 from coverslip.messages import text
 from coverslip.models import model_info
-from coverslip.models.networks import Network, create_network
+from coverslip.models.backbone import Architecture, Backbone
+from coverslip.models.graphs import pretrained_backbone
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL
@@ -53,12 +54,12 @@ class FeatureExtractor:
     """A frozen network with the preprocessing of its images.
 
     Args:
-        network: its head is not used.
+        backbone: the network.
         preprocessing: of all datasets.
         tta: number of augmented copies to average.
     """
 
-    network: Network
+    backbone: Backbone
     preprocessing: Preprocessing
     tta: int
 
@@ -73,7 +74,7 @@ class FeatureExtractor:
         positions, digests = [i for i, _ in readable], [fact.pixel_hash for _, fact in readable]
         decoded = DecodedPixels(data, scan, self.preprocessing)
         with embed(
-            self.network,
+            self.backbone,
             PixelKeys(data, scan, positions, self.preprocessing),
             lambda indices: decoded([positions[i] for i in indices]),
             preprocessing=self.preprocessing.model_dump(mode="json"),
@@ -107,20 +108,14 @@ def feature_extractor(
     """
     if run is not None:
         classifier = load_classifier(run, "cpu")
-        return FeatureExtractor(classifier.network, classifier.card.preprocessing, classifier.card.tta)
+        return FeatureExtractor(classifier.backbone, classifier.card.preprocessing, classifier.card.tta)
     recipe = Recipe(model=model or Recipe().model, image_size=image_size, head="native")
     if is_first_look:
         recipe = Recipe(image_size=model_info(recipe.model).first_look_px)
     facts = [fact for scan in scans for fact in scan.facts if isinstance(fact, PixelFacts)]
     preprocessing = learn_preprocessing(facts, recipe)
-    network = create_network(
-        recipe.model,
-        n_classes=2,
-        head=recipe.head,
-        channels=preprocessing.channels,
-        image_size=preprocessing.image_size,
-    )
-    return FeatureExtractor(network.eval(), preprocessing, recipe.n_views if is_first_look else 1)
+    architecture = Architecture(recipe.model, recipe.head, preprocessing.channels, preprocessing.image_size)
+    return FeatureExtractor(pretrained_backbone(architecture), preprocessing, recipe.n_views if is_first_look else 1)
 
 
 # Distances between datasets in the features of a network.
@@ -197,7 +192,7 @@ def distance(
     ]
     sigma = _kernel_width([each.features for each in feature_sets])
     pairs = tuple(_pair(a, b, sigma, n_resamples, emit) for a, b in combinations(feature_sets, 2))
-    network = extractor.network.record.name
+    network = extractor.backbone.architecture.model
     return Distances(
         network if run is None else f"{network} as trained in {Path(run).name}",
         feature_sets[0].features.shape[1],

@@ -30,10 +30,10 @@ from coverslip.runs.images import unchanged_images
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.results import CheckedBy, CheckedClass, LabelErrors, LabelIssue
 from coverslip.runs.split import SplitRow
-from coverslip.training.batches import TrainingImages
-from coverslip.training.fitting import initial_network
 from coverslip.training.heads import CrossFitting, is_balanced
+from coverslip.training.instant import initial_backbone
 from coverslip.training.linear_probe import HeldOutProbes
+from coverslip.training.task import TrainingImages
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -264,9 +264,8 @@ def _cross_fitted(
     images = TrainingImages(
         decoded, train, np.zeros(len(train), np.int64), no_positions, no_positions, n_classes=n_classes
     )
-    network, _ = initial_network(images, card.preprocessing, recipe, None)
     with embed(
-        network,
+        initial_backbone(images, card.preprocessing, recipe, None),
         PixelKeys(data, scan, positions, card.preprocessing),
         lambda indices: decoded([positions[i] for i in indices]),
         preprocessing=card.preprocessing.model_dump(mode="json"),

@@ -10,15 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from coverslip.keys import Key
 from coverslip.registry import Registry, imported
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
-    Draw = Callable[["Random", Any], dict[str, Tensor]]  # Any: the amount, of the type that the record declares
     Change = Callable[[Tensor, dict[str, Tensor]], Tensor]
 
+Floats = npt.NDArray[np.float32]
+Draw = Callable[["Random", Any], dict[str, Floats]]  # Any: the amount, of the type that the record declares
 Amount = float | bool | str
 Amounts = Mapping[str, Amount]  # by the name of the augmentation
 
@@ -26,21 +30,17 @@ Amounts = Mapping[str, Amount]  # by the name of the augmentation
 class Random:
     """Random numbers for the images of a batch; equal for generators in equal states."""
 
-    def __init__(self, n: int, generator: "Generator") -> None:
+    def __init__(self, n: int, generator: np.random.Generator) -> None:
         self.n = n
         self._generator = generator
 
-    def uniform(self, low: float, high: float) -> "Tensor":
+    def uniform(self, low: float, high: float) -> Floats:
         """Return (n,) floats in [low, high)."""
-        import torch
+        return self._generator.random(self.n, np.float32) * np.float32(high - low) + np.float32(low)
 
-        return torch.rand(self.n, generator=self._generator) * (high - low) + low
-
-    def signs(self, rows: int) -> "Tensor":
+    def signs(self, rows: int) -> Floats:
         """Return (rows, n) values of -1 or 1."""
-        import torch
-
-        return torch.randint(0, 2, (rows, self.n), generator=self._generator) * 2 - 1
+        return self._generator.integers(0, 2, (rows, self.n)).astype(np.float32) * 2 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +51,15 @@ class Augmentation:
     of recipes, with its field in the forms, the documentation and the methods text.
 
     `draw` and `change` are functions or `module:function`, which is imported when a batch is sampled.
-    `draw(random, amount)` returns tensors by name, with the images along the first axis. Without `change` their names
-    are those of `transform.PARTS`: all of these are applied as one resampling and one multiplication. With `change` any
+    `draw(random, amount)` returns arrays by name, with the images along the first axis. Without `change` their names
+    are those of `drawing.PARTS`: all of these are applied as one resampling and one multiplication. With `change` any
     names are allowed: `change(x, drawn)` receives (B, C, H, W) floats in [0, 1] after all other augmentations, and
-    returns the same shape.
+    what was drawn, as tensors of PyTorch, and returns the same shape.
     """
 
     name: str  # of the key in the recipe
     key: Key
-    draw: "str | Draw"
+    draw: str | Draw
     change: "str | Change | None" = None
     type: Any = float  # Any: a type annotation for Pydantic
     default: float | bool | str = 0.0
@@ -71,8 +71,8 @@ class Augmentation:
         """The amount that switches the augmentation off."""
         return False if isinstance(self.default, bool) else 0.0
 
-    def sample(self, random: "Random", amount: float | bool | str) -> "dict[str, Tensor]":
-        """Return the tensors of one batch."""
+    def sample(self, random: "Random", amount: float | bool | str) -> dict[str, Floats]:
+        """Return the arrays of one batch."""
         draw: Draw = imported(self.draw) if isinstance(self.draw, str) else self.draw
         return draw(random, amount)
 
@@ -83,7 +83,7 @@ class Augmentation:
         return change(x, drawn)
 
 
-_DRAWING = "coverslip.augmentation.transform"
+_DRAWING = "coverslip.augmentation.drawing"
 
 AUGMENTATIONS: Registry[Augmentation] = Registry(
     "augmentation",

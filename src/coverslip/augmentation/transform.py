@@ -1,136 +1,23 @@
-"""Sample the parameters of data augmentation for a batch of training images, and apply them.
-
-All geometric changes are one resampling; contrast and brightness are one multiplication and addition. Blur, stain and
-color need one pass each, and are computed only if the recipe has them.
-
-Sampling: angles are uniform, scales log-uniform, shifts uniform in both directions; each flip has probability 1/2. All
-augmentations except flips draw random numbers even if their amount is 0, so that the others stay the same.
-
-Stain: Ruifrok & Johnston 2001, Quantification of histochemical staining by color deconvolution (the three directions
-of optical density), jittered as by Tellez et al. 2018, Whole-slide mitosis detection in H&E breast histology using PHH3
-as a reference to train distilled stain-invariant convolutional networks: the density of every stain times 1 + a, plus
-b. Here densities are natural logarithms, and a and b have the same range. The three directions also apply to other dyes
-than hematoxylin, eosin and DAB: any three linearly independent directions span all colors.
-
-Color: saturation and hue are scaled and rotated in the chroma plane of YIQ, which keeps luminance and gray.
-"""
-
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+"""Apply sampled augmentation parameters to a batch of training images with PyTorch, on any device."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coverslip.augmentation.table import AUGMENTATIONS, Amount, Random
-from coverslip.messages import text
-
-# The tensors that augmentations can draw for the transform, with the images along the first axis, and the default of
-# each; None: no default.
-PARTS: Mapping[str, float | None] = {
-    "angle": 0.0,  # (B,) radians
-    "scale": 1.0,  # (B,)
-    "flips": 1.0,  # (B, 2) of -1 or 1: left-right and top-bottom
-    "shifts": 0.0,  # (B, 2): the image spans -1 to 1
-    "gain": 1.0,  # (B,) around the image's mean
-    "offset": 0.0,  # (B,)
-    "slant": None,  # (B,) tangent of the shear angle
-    "window": None,  # (B,) side of the crop as a fraction of the image side
-    "corner": None,  # (B, 2) in [-1, 1]: position of the crop
-    "stain": None,  # (B, 3, 4): from the densities of three channels, and 1, to the change of these densities
-    "saturation": 1.0,  # (B,)
-    "hue": 0.0,  # (B,) radians
-    "blur": None,  # (B, taps): symmetric kernels that sum to 1
-}
-
-_STAIN_DENSITIES = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])  # rows: H, E, DAB
-_DARKEST = 1 / 255  # lowest intensity that a density is computed of; darker pixels are noise
-_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-
-
-@dataclass(frozen=True, slots=True)
-class AugmentationParameters:
-    """The augmentation parameters of a batch. None: not applied."""
-
-    maps: Tensor  # (B, 2, 3) affine maps from output to input coordinates
-    gain: Tensor  # (B,)
-    offset: Tensor  # (B,)
-    stain: Tensor | None = None  # as in `PARTS`
-    color: Tensor | None = None  # (B, 3, 3): from red, green and blue to red, green and blue
-    blur: Tensor | None = None  # as in `PARTS`
-    others: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # by augmentation with its own function
-
-    def mapped(self, move: Callable[[Tensor], Tensor]) -> "AugmentationParameters":
-        """Return a copy with `move` applied to every tensor, for example to copy them to a device."""
-        drawn = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "others"}
-        others = {
-            name: {part: move(tensor) for part, tensor in tensors.items()} for name, tensors in self.others.items()
-        }
-        return AugmentationParameters(
-            **{name: move(tensor) for name, tensor in drawn.items() if tensor is not None}, others=others
-        )
-
-
-def draw_changes(
-    n: int, amounts: Mapping[str, Amount] | Iterable[tuple[str, Amount]], generator: torch.Generator
-) -> AugmentationParameters:
-    """Sample augmentation parameters for n images.
-
-    Args:
-        n: the number of images.
-        amounts: by the name of the augmentation; those without an amount are off.
-        generator: generators in equal states give equal parameters.
-
-    Raises:
-        ValueError: two augmentations drew the same tensor of the transform, or one that is not in `PARTS`.
-    """
-    random, amounts = Random(n, generator), dict(amounts)
-    parts: dict[str, Tensor] = {}
-    others: dict[str, dict[str, Tensor]] = {}  # of augmentations that have their own function
-    for name, record in AUGMENTATIONS.items():
-        drawn = record.sample(random, amounts.get(name, 0.0))
-        if record.change is not None:
-            others |= {name: drawn} if drawn else {}
-        elif unknown := [part for part in drawn if part not in PARTS or part in parts]:
-            raise ValueError(text("augmentation-draws-unknown", name=name, part=unknown[0]))
-        else:
-            parts |= drawn
-    return replace(composed(n, parts), others=others)
+from coverslip.augmentation.drawing import DARKEST, AugmentationParameters
+from coverslip.augmentation.table import AUGMENTATIONS, Floats
 
 
 def apply_changes(x: Tensor, changes: AugmentationParameters) -> Tensor:
     """Return (B, C, H, W) floats in [0, 1] after all changes; pixels from outside the image are reflected."""
-    x = apply_transform(x, changes)
+    return apply_others(apply_transform(x, changes), changes)
+
+
+def apply_others(x: Tensor, changes: AugmentationParameters) -> Tensor:
+    """Return (B, C, H, W) floats in [0, 1] after the changes that have functions of their own."""
     for name, drawn in changes.others.items():
-        x = AUGMENTATIONS[name].apply(x, {part: tensor.to(x) for part, tensor in drawn.items()}).clamp_(0, 1)
+        x = AUGMENTATIONS[name].apply(x, {part: _like(values, x) for part, values in drawn.items()}).clamp_(0, 1)
     return x
-
-
-def composed(n: int, drawn: Mapping[str, Tensor]) -> AugmentationParameters:
-    """Return the transform of n images from sampled tensors, named as in `PARTS`."""
-
-    def part(name: str, *shape: int) -> Tensor:
-        return drawn[name] if name in drawn else torch.full((n, *shape), PARTS[name] or 0.0)
-
-    angle, scale, flips, shifts = part("angle"), part("scale"), part("flips", 2).T, part("shifts", 2).T
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    rows = [cos * flips[0], -sin * flips[0], shifts[0], sin * flips[1], cos * flips[1], shifts[1]]
-    maps = torch.stack(rows, dim=1).reshape(n, 2, 3)
-    if "slant" in drawn:
-        maps = _after(maps, _slanted(drawn["slant"]))
-    if "window" in drawn:
-        maps = _after(maps, _cropped(drawn["window"], part("corner", 2)))
-    has_color = "saturation" in drawn or "hue" in drawn
-    return AugmentationParameters(
-        maps,
-        part("gain"),
-        part("offset"),
-        stain=drawn.get("stain"),
-        color=_color_matrices(part("saturation"), part("hue")) if has_color else None,
-        blur=drawn.get("blur"),
-    )
 
 
 def apply_transform(x: Tensor, changes: AugmentationParameters) -> Tensor:
@@ -139,70 +26,32 @@ def apply_transform(x: Tensor, changes: AugmentationParameters) -> Tensor:
     Pixels from outside the image are reflected at its border. Contrast is scaled around the mean of each image, so that
     it does not change brightness too. Stain and color need three channels.
     """
-    grid = functional.affine_grid(changes.maps.to(x), list(x.shape), align_corners=False)
+    grid = functional.affine_grid(_like(changes.maps, x), list(x.shape), align_corners=False)
     x = functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     if changes.stain is not None:
-        x = _restained(x, changes.stain.to(x))
+        x = _restained(x, _like(changes.stain, x))
     if changes.color is not None:
-        x = _mixed(changes.color.to(x), x)
+        x = _mixed(_like(changes.color, x), x)
     if changes.blur is not None:
-        x = _blurred(x, changes.blur.to(x))
-    gain, offset = (values.to(x).reshape(-1, 1, 1, 1) for values in (changes.gain, changes.offset))
+        x = _blurred(x, _like(changes.blur, x))
+    gain, offset = (_like(each, x).reshape(-1, 1, 1, 1) for each in (changes.gain, changes.offset))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     return torch.addcmul(mean * (1 - gain) + offset, x, gain).clamp_(0, 1)
 
 
-def _slanted(slant: Tensor) -> Tensor:
-    """Return (B, 2, 3) maps that shift each row by `slant` times its distance from the center."""
-    ones, zeros = torch.ones_like(slant), torch.zeros_like(slant)
-    return torch.stack([ones, slant, zeros, zeros, ones, zeros], dim=1).reshape(-1, 2, 3)
-
-
-def _cropped(side: Tensor, corner: Tensor) -> Tensor:
-    """Return (B, 2, 3) maps onto a window of relative size `side`; `corner` in [-1, 1] is its position."""
-    zeros, center = torch.zeros_like(side), corner * (1 - side)[:, None]
-    return torch.stack([side, zeros, center[:, 0], zeros, side, center[:, 1]], dim=1).reshape(-1, 2, 3)
-
-
-def _after(outer: Tensor, inner: Tensor) -> Tensor:
-    """Return (B, 2, 3) maps that apply `inner` first, then `outer`."""
-    last_row = torch.tensor([0.0, 0.0, 1.0]).expand(len(inner), 1, 3)
-    return outer @ torch.cat([inner, last_row], dim=1)
-
-
-def stain_matrices(relative: Tensor, absolute: Tensor) -> Tensor:
-    """Return (B, 3, 4) matrices from (B, 3) relative and absolute changes of the density of each stain."""
-    matrix = (_STAIN_DENSITIES / _STAIN_DENSITIES.norm(dim=1, keepdim=True)).T  # columns: stains
-    of_density = matrix * relative[:, None, :] @ torch.linalg.inv(matrix)
-    return torch.cat([of_density, (absolute @ matrix.T)[:, :, None]], dim=2)
+def _like(values: Floats | Tensor, x: Tensor) -> Tensor:
+    return torch.as_tensor(values).to(x)
 
 
 def _restained(x: Tensor, stain: Tensor) -> Tensor:
-    density = x.clamp(min=_DARKEST).log_().neg_()
+    density = x.clamp(min=DARKEST).log_().neg_()
     change = _mixed(stain[:, :, :3], density) + stain[:, :, 3, None, None]
     return (x * change.neg_().exp_()).clamp_(max=1)
-
-
-def _color_matrices(saturation: Tensor, hue: Tensor) -> Tensor:
-    """Return (B, 3, 3) matrices that scale and rotate chroma in YIQ."""
-    cos, sin = saturation * torch.cos(hue), saturation * torch.sin(hue)
-    ones, zeros = torch.ones_like(cos), torch.zeros_like(cos)
-    rotation = torch.stack([ones, zeros, zeros, zeros, cos, -sin, zeros, sin, cos], dim=1).reshape(-1, 3, 3)
-    matrices: Tensor = torch.linalg.inv(_YIQ) @ rotation @ _YIQ
-    return matrices
 
 
 def _mixed(matrices: Tensor, x: Tensor) -> Tensor:
     """Return the product of (B, 3, 3) matrices with the channels of (B, 3, H, W) images."""
     return (matrices @ x.flatten(2)).reshape(x.shape)
-
-
-def gaussians(sigma: Tensor, largest: float) -> Tensor:
-    """Return (B, taps) Gaussian kernels with a radius of 3 x `largest`; a sigma of 0 is the identity."""
-    radius = max(1, math.ceil(3 * largest))
-    distance = torch.arange(-radius, radius + 1)
-    weight = torch.exp(-0.5 * (distance / sigma.clamp(min=1e-3)[:, None]).square())
-    return weight / weight.sum(dim=1, keepdim=True)
 
 
 def _blurred(x: Tensor, kernels: Tensor) -> Tensor:
@@ -220,68 +69,3 @@ def _mirrored(size: int, radius: int, device: torch.device) -> Tensor:
     """Return the positions -radius … size + radius - 1, reflected at the border: 1 0 | 0 1 2 | 2 1."""
     position = torch.arange(-radius, size + radius, device=device) % (2 * size)
     return torch.minimum(position, 2 * size - 1 - position)
-
-
-# Functions that `AUGMENTATIONS` names: each samples the tensors of one augmentation, by their names in `PARTS`.
-Drawn = dict[str, Tensor]
-
-
-def rotation(random: Random, degrees: float) -> Drawn:
-    return {"angle": random.uniform(-1, 1) * math.radians(degrees)}
-
-
-def zoom(random: Random, share: float) -> Drawn:
-    return {"scale": torch.exp(random.uniform(-1, 1) * math.log1p(share))}
-
-
-def flip(random: Random, direction: bool | Literal["horizontal"]) -> Drawn:
-    if not direction:
-        return {}
-    flips = random.signs(2)
-    if direction == "horizontal":
-        flips[1] = 1
-    return {"flips": flips.T}
-
-
-def shift(random: Random, share: float) -> Drawn:
-    shifts = torch.stack([random.uniform(-1, 1), random.uniform(-1, 1)], dim=1)
-    return {"shifts": shifts * 2 * share}  # the image spans -1 to 1
-
-
-def contrast(random: Random, share: float) -> Drawn:
-    return {"gain": 1 + random.uniform(-1, 1) * share}
-
-
-def brightness(random: Random, share: float) -> Drawn:
-    return {"offset": random.uniform(-1, 1) * share}
-
-
-def shear(random: Random, degrees: float) -> Drawn:
-    slant = torch.tan(random.uniform(-1, 1) * math.radians(degrees))
-    return {"slant": slant} if degrees else {}
-
-
-def crop(random: Random, share: float) -> Drawn:
-    side = 1 - random.uniform(0, 1) * share
-    corner = torch.stack([random.uniform(-1, 1), random.uniform(-1, 1)], dim=1)
-    return {"window": side, "corner": corner} if share else {}
-
-
-def stain(random: Random, share: float) -> Drawn:
-    relative, absolute = (torch.stack([random.uniform(-1, 1) * share for _ in range(3)], dim=1) for _ in range(2))
-    return {"stain": stain_matrices(relative, absolute)} if share else {}
-
-
-def saturation(random: Random, share: float) -> Drawn:
-    factor = 1 + random.uniform(-1, 1) * share
-    return {"saturation": factor} if share else {}
-
-
-def hue(random: Random, degrees: float) -> Drawn:
-    angle = random.uniform(-1, 1) * math.radians(degrees)
-    return {"hue": angle} if degrees else {}
-
-
-def blur(random: Random, largest: float) -> Drawn:
-    sigma = random.uniform(0, 1) * largest
-    return {"blur": gaussians(sigma, largest)} if largest else {}

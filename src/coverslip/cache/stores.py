@@ -28,6 +28,7 @@ from coverslip.errors import CoverslipError
 from coverslip.machine import bytes_of
 from coverslip.messages import CleanCache, Note, has_entry, note, text
 
+CACHE_ERRORS = (OSError, sqlite3.Error, CoverslipError)  # a full disk or a read-only cache: work without it
 _SQLITE_SUFFIXES = ("-journal", "-wal", "-shm")  # files of SQLite beside a database
 
 

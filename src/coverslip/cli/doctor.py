@@ -110,7 +110,7 @@ def _findings() -> tuple[list[Failure], list[Failure]]:
     warnings: list[Failure] = []
     if (reason := _fault_of_networks()) is not None:
         failures.append(failure("doctor-networks", reason=reason))
-    else:
+    elif has_extra("train"):
         warnings += gpu_findings(_gpus(), _devices(), is_cuda_build=_is_cuda_build())
         warnings += _torchvision_findings()
     if (total := memory_mib() * 2**20) < _LEAST_MEMORY_BYTES:
@@ -161,10 +161,18 @@ def _fault_of_networks() -> str | None:
     from coverslip.datasets.names import one_line
 
     try:
-        from coverslip.models.networks import cost_of_model
+        from coverslip.engines import fastest_engine
+        from coverslip.models.backbone import Architecture
+        from coverslip.models.graphs import pretrained_backbone
         from coverslip.runs.recipe import Recipe
 
-        cost_of_model(Recipe().model, n_classes=2, channels=3, options={})
+        recipe = Recipe()
+        backbone = pretrained_backbone(Architecture(recipe.model, recipe.head, 3, 32))
+        fastest_engine(backbone).run(backbone.noise())
+        if has_extra("train"):
+            from coverslip.models.networks import cost_of_model
+
+            cost_of_model(recipe.model, n_classes=2, channels=3, options={})
     except Exception as error:  # noqa: BLE001
         return one_line(f"{type(error).__name__}: {error}", 200)
     return None

@@ -84,6 +84,9 @@ def _network_record(
     """Return the record of a network with the costs of these settings."""
     if wrong := [setting for setting in settings if "=" not in setting]:
         raise usage_error("usage-model-option", option=wrong[0])
+    from coverslip.errors import require_extra
+
+    require_extra("train")
     from coverslip.models import model_info
     from coverslip.models.building import default_options
     from coverslip.models.networks import cost_of_model
@@ -186,6 +189,9 @@ def import_file(
       coverslip weights import blood.safetensors --model timm/vit_base_patch14_dinov2
     """
     from coverslip.cli._show import print_json, results_console, show_record
+    from coverslip.errors import require_extra
+
+    require_extra("train")
     from coverslip.models.importing import import_weights
 
     source = _source_row(import_weights(file, model, license=license))
@@ -210,6 +216,9 @@ def fetch(
       coverslip weights fetch resnet50
     """
     from coverslip.cli._show import print_json, results_console, show_record
+    from coverslip.errors import require_extra
+
+    require_extra("train")
     from coverslip.models.importing import fetch_model_weights
 
     source = _source_row(fetch_model_weights(model))

@@ -331,7 +331,7 @@ def _rounded(seconds: float) -> float:
 
 def record_finetuning(fitted: "Fitted", split_data: SplitData, recipe: Recipe, context: RunContext) -> Recipe:
     """Write how fine-tuning was adapted to the time budget to the run, and return the recipe with it."""
-    from coverslip.training.batches import n_batches
+    from coverslip.training.task import n_batches
 
     record, stage, limit = context.run.budget, fitted.finetuning, context.limit
     if record is None or limit is None or stage is None or fitted.is_stopped:

@@ -95,10 +95,10 @@ def measure_speed(split_data: SplitData, recipe: Recipe, context: RunContext) ->
         Stopped: on request.
     """
     from coverslip.engines import fastest_engine, run_tta
-    from coverslip.models.networks import FeatureNetwork
-    from coverslip.training.finetuning import time_steps
-    from coverslip.training.fitting import initial_network
+    from coverslip.training.instant import initial_backbone
 
+    if not isinstance(recipe.init, str):  # the network of an earlier run is as fast as one with pretrained weights
+        recipe = recipe.model_copy(update={"init": "imagenet"})
     recipe, preprocessing = split_data.with_epochs(recipe), learn_preprocessing(split_data.train_facts, recipe)
     sample = np.sort(split_data.sample_training_images(_N_TIMED, seed=recipe.seed)).tolist()
     parts = [sample[i : i + _N_AT_ONCE] for i in range(0, len(sample), _N_AT_ONCE)]
@@ -106,9 +106,8 @@ def measure_speed(split_data: SplitData, recipe: Recipe, context: RunContext) ->
         images = split_data.training_images(pixels_of, recipe)
         batches, reading = _timed((pixels_of(part) for part in parts), _READING_SECONDS)
         context.stop.check()
-        network, _ = initial_network(images, preprocessing, recipe, None)
-        feature_network = FeatureNetwork(network, batches[0].dtype.name)
-        engine = fastest_engine(feature_network, batches[0][:1], device=context.device)
+        backbone = initial_backbone(images, preprocessing, recipe, None)
+        engine = fastest_engine(backbone, device=context.device)
         run_tta(engine, batches[0], 1)
         _, embedding = _timed((run_tta(engine, batch, 1) for batch in batches), _EMBEDDING_SECONDS)
         reading, embedding = reading / len(batches[0]), embedding / len(batches[0])
@@ -117,6 +116,9 @@ def measure_speed(split_data: SplitData, recipe: Recipe, context: RunContext) ->
         # The first step takes about twice as long as the others, and at least one more is needed.
         expected, left = 3 * _N_AT_ONCE * training, context.deadline.seconds_left()
         if recipe.is_finetuned and expected < min(2 * _STEPS_SECONDS, left):
+            from coverslip.training.finetuning import network_to_train, time_steps
+
+            network = network_to_train(backbone, recipe, images.n_classes)
             with suppress(OutOfMemory):  # the training uses smaller batches
                 training = time_steps(network, images, recipe, context.device, most_seconds=_STEPS_SECONDS)
     return Speed(
@@ -150,8 +152,6 @@ def measure_speed_of(data: Dataset, recipe: Recipe) -> Speed:
     parts: list[Part] = ["train" if isinstance(facts, PixelFacts) else "excluded" for facts in scan.facts]
     split = Split(tuple(parts), len(parts) * ("",), ())
     split_data = SplitData(sample, scan, split)
-    if not isinstance(recipe.init, str):
-        recipe = recipe.model_copy(update={"init": "imagenet"})
     with TemporaryDirectory() as folder:
         context = RunContext(Path(folder), select_device(recipe.device, automatic=FOR_TRAINING))
         return measure_speed(split_data, recipe, context)

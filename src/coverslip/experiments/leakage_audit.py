@@ -24,7 +24,8 @@ from coverslip.engines import embed
 from coverslip.events import Emit, ignore, progress_reporter
 from coverslip.images.preprocessing import PixelFacts, effective_channels, in_order, usual_orders
 from coverslip.machine import n_cores
-from coverslip.models.networks import create_network
+from coverslip.models.backbone import Architecture
+from coverslip.models.graphs import pretrained_backbone
 from coverslip.runs.recipe import Recipe
 from coverslip.stopping import BY_SIGNAL, Stop
 from coverslip.training.preprocessing import learn_preprocessing
@@ -101,17 +102,10 @@ def _features(
     """Return (n, D) features of the frozen network."""
     recipe = Recipe(image_size=_LARGEST_SIDE)
     preprocessing = learn_preprocessing(facts, recipe)
-    network = create_network(
-        recipe.model,
-        n_classes=2,
-        head=recipe.head,
-        channels=preprocessing.channels,
-        pretrained=True,
-        image_size=_LARGEST_SIDE,
-    )
+    architecture = Architecture(recipe.model, recipe.head, preprocessing.channels, _LARGEST_SIDE)
     decoded = DecodedPixels(data, scan, preprocessing)
     with embed(
-        network,
+        pretrained_backbone(architecture),
         PixelKeys(data, scan, positions, preprocessing),
         lambda rows: decoded([positions[i] for i in rows]),
         preprocessing=preprocessing.model_dump(mode="json"),

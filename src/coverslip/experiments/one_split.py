@@ -56,8 +56,9 @@ from coverslip.training.preprocessing import canvas_notes
 
 if TYPE_CHECKING:
     from coverslip.engines import Features
-    from coverslip.training.fitting import Fitted, OnFeatures
+    from coverslip.training.fitting import Fitted
     from coverslip.training.heads import Variation
+    from coverslip.training.instant import OnFeatures
     from coverslip.training.ood import OodDetector
 
 _USUAL_SHARE = 0.99  # quantile of the areas of training images
@@ -214,8 +215,8 @@ def deliver_refitted(
     Raises:
         Stopped: on request.
     """
-    from coverslip.training.batches import TrainingTask
     from coverslip.training.heads import fit_head_on_all
+    from coverslip.training.task import TrainingTask
 
     run, started = context.run, monotonic()
     card, training = run.card, run.training
@@ -233,7 +234,7 @@ def deliver_refitted(
         with PixelCache(split_data.data, split_data.scan, (), preprocessing, stop=context.stop) as pixels:
             images = split_data.training_images(pixels, recipe)
             task = TrainingTask(images, split_data.pixel_keys(preprocessing), preprocessing, recipe, context)
-            head, temperature = fit_head_on_all(fitted.network, task, test, test_label, fold_index, stage.shrinkage)
+            head, temperature = fit_head_on_all(fitted.backbone, task, test, test_label, fold_index, stage.shrinkage)
     except UnreadableImage as error:  # changed during the training
         context.emit(Noted.of(note("tested-classifier-delivered", level="warning", reason=error.message)))
         return

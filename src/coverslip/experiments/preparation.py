@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from coverslip.audit.leakage_estimate import cached_leakage_audit, inspect_with_leakage_audit
 from coverslip.audit.near_duplicates import ScanCollector, with_near_duplicates, with_recorded_near_duplicates
+from coverslip.augmentation.copies import changed_image
 from coverslip.datasets.index.classes import check_classes, shared_class_notes, with_classes
 from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.opening import NO_GROUPS, open_dataset, with_groups
@@ -22,13 +23,14 @@ from coverslip.datasets.quality.related_images import undivided_clusters
 from coverslip.datasets.quality.scanning import OnPixels, Scan, scan_images
 from coverslip.datasets.splits.folding import check_no_split
 from coverslip.datasets.splits.splitting import check_class_names, check_groups
-from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage
+from coverslip.errors import BadDataset, BadRecipe, LeakageFound, OutOfTime, UnreadableImage, require_extra
 from coverslip.events import Emit, Noted, ignore
 from coverslip.images.preprocessing import PixelFacts, normalized_names
 from coverslip.images.reader import PLAN_COLUMNS, Decoded, ReadPlan
 from coverslip.images.reading import Pixels
 from coverslip.messages import AllowLeakage, Note, Set, duration, note, text
 from coverslip.models import check_weights, model_info
+from coverslip.models.backbone import Architecture
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import apply_earlier_split, copy_id, plan_of, write_content_hashes, write_records
 from coverslip.runs.recipe import Augment, FromRun, ImageChoices, Pretraining, Recipe, protocol_code
@@ -127,18 +129,27 @@ def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe
 
 def _check_network(recipe: Recipe) -> None:
     """Raise if the network or its pretrained weights are unknown, or if it does not support an option of the recipe."""
-    from coverslip.models.networks import check_choices
-
     record = model_info(recipe.model)
+    side = recipe.image_size or record.input_px
+    needs_pytorch = (
+        recipe.is_finetuned
+        or recipe.freeze_to is not None
+        or not Architecture(recipe.model, recipe.head, 3, side, recipe.model_options).is_packaged
+    )
+    if needs_pytorch:
+        require_extra("train")
     init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init
     if init == "imagenet":
         check_weights(record)
-    check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
+    if needs_pytorch:
+        from coverslip.models.networks import check_choices
+
+        check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)
 
 
 def _with_absolute_init(recipe: Recipe, classes: Sequence[str]) -> Recipe:
     """Check the initialization of a training on these classes, and return the recipe with absolute paths to it."""
-    from coverslip.training.fitting import check_initialization, check_labels
+    from coverslip.training.instant import check_initialization, check_labels
 
     match recipe.init:
         case FromRun(run=run):
@@ -320,14 +331,9 @@ def _with_copies(data: Dataset, recipe: Recipe) -> Iterator[ImageRecord]:
 
 def augmented_copy(array: CopiedPixels, augment: Augment, seed_text: str) -> CopiedPixels:
     """Return the (H, W, C) image changed at random, of the same shape and type; equal texts give equal changes."""
-    import torch
-
-    from coverslip.augmentation.transform import apply_changes, draw_changes
-
     low, high = (0.0, float(np.iinfo(array.dtype).max)) if array.dtype.kind == "u" else _range(array)
-    x = torch.from_numpy((array.astype(np.float32) - low) / (high - low)).permute(2, 0, 1)[None]
-    changes = draw_changes(1, augment, torch.Generator().manual_seed(crc32(seed_text.encode())))
-    changed = apply_changes(x, changes)[0].permute(1, 2, 0).numpy() * (high - low) + low
+    scaled = (array.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    changed = changed_image(scaled, augment, np.random.default_rng(crc32(seed_text.encode()))) * (high - low) + low
     return (np.rint(changed) if array.dtype.kind == "u" else changed).astype(array.dtype)
 
 

@@ -21,9 +21,10 @@ from coverslip.runs.split import pretraining_hashes
 from coverslip.training.preprocessing import canvas_notes, learn_preprocessing
 
 if TYPE_CHECKING:
-    from coverslip.training.batches import ChosenImages, PixelsOf, TrainingImages
-    from coverslip.training.fitting import Choices, Fitted, OnFeatures
+    from coverslip.training.fitting import Choices, Fitted
+    from coverslip.training.instant import OnFeatures
     from coverslip.training.ood import FoldDistances, OodDetector
+    from coverslip.training.task import ChosenImages, PixelsOf, TrainingImages
 
 Ints = npt.NDArray[np.int64]
 _N_WATCHED = 24  # validation images whose predictions are shown during fine-tuning
@@ -65,7 +66,7 @@ class SplitData:
             pixels_of: returns the pixels of images by their positions.
             recipe: names the set that selects the epoch.
         """
-        from coverslip.training.batches import TrainingImages
+        from coverslip.training.task import TrainingImages
 
         tested = self.selecting(recipe) if recipe.checkpoint_selection_set == "test" else None
         return TrainingImages(
@@ -83,7 +84,7 @@ class SplitData:
 
     def _watched_images(self, selecting: Ints) -> "ChosenImages | None":
         """Return the images that are shown during fine-tuning; None if no images select the epoch."""
-        from coverslip.training.batches import ChosenImages
+        from coverslip.training.task import ChosenImages
 
         if not len(selecting):
             return None
@@ -170,9 +171,10 @@ def fit_network(
     Returns:
         The network, and the detector; None for the detector if training was stopped.
     """
-    from coverslip.training.batches import TrainingTask
-    from coverslip.training.fitting import fit, fit_as_folds_chose, ignore_features, initial_classifier
+    from coverslip.training.fitting import fit, fit_as_folds_chose
+    from coverslip.training.instant import ignore_features, initial_classifier
     from coverslip.training.ood import fit_ood_detector
+    from coverslip.training.task import TrainingTask
 
     fold_indices_of = partial(inner_folds, split_data.data, split_data.scan, seed=recipe.seed)
     initial = None

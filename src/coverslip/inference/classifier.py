@@ -1,16 +1,13 @@
 """The packaged classifier, which predicts one row with a decision per image.
 
-This includes what it computes of resized pixels, whichever library runs its network, and the stored engine, with which
-predictions need not import PyTorch.
+This includes what it computes of resized pixels, whichever library runs its network.
 """
 
 import copy
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,30 +15,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from coverslip._version import __version__
 from coverslip.datasets.index.folders import with_plan
 from coverslip.datasets.index.in_memory import Axes
 from coverslip.datasets.index.opening import ImageSource, open_dataset, with_folder_labels, with_unique_ids
 from coverslip.datasets.index.records import UNCERTAIN, UNFAMILIAR, UNREADABLE, Dataset, ImageRecord
 from coverslip.datasets.names import counted, name_as_text
 from coverslip.datasets.pixels import read_preprocessed
-from coverslip.engines import (
-    N_CHECKED,
-    Engine,
-    ExportedEngine,
-    engine_of,
-    exported_engine,
-    fastest_engine,
-    remember_engine,
-    run_tta,
-    software,
-)
-from coverslip.errors import BadClassifier, CoverslipError, UnreadableImage
+from coverslip.engines import fastest_engine, run_tta
+from coverslip.errors import BadClassifier, UnknownModel, UnreadableImage, require_extra
 from coverslip.evaluation.calibration import apply_temperature
 from coverslip.evaluation.decisions import classes_in_sets, decided_classes
 from coverslip.evaluation.prevalence import log_ratios
-from coverslip.events import Emit, Noted, Progressed, ignore, paced
-from coverslip.files import sha256_json
+from coverslip.events import Emit, Event, Noted, Progressed, ignore, paced
 from coverslip.images.preprocessing import PreprocessedImage, Rescaling
 from coverslip.inference.new_images import (
     Differences,
@@ -51,17 +36,17 @@ from coverslip.inference.new_images import (
     stated_shares,
 )
 from coverslip.machine import select_device
-from coverslip.messages import Note, message, note
+from coverslip.messages import message
+from coverslip.models.backbone import EXPECTED, Architecture, Backbone
+from coverslip.models.graphs import known_graph, tensors_of
 from coverslip.models.zoo import linear_logits
 from coverslip.runs.classifier import (
     ClassifierCard,
     PackedClassifier,
     find_classifier,
-    fingerprint_of,
     identity_of,
     open_classifier,
-    read_engine,
-    write_engine,
+    weights_do_not_fit,
 )
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction, Predictions
@@ -72,44 +57,38 @@ if TYPE_CHECKING:
     from coverslip.models.networks import Network
 
 
-def stored_engine(classifier: Path, fingerprint: str) -> tuple[Engine | None, Note | None]:
-    """Return the stored engine, and a note if it is damaged.
+def load_backbone(packed: PackedClassifier) -> Backbone:
+    """Return the network of a classifier without its last layer, as arrays.
 
-    An engine of other weights, software or another processor is ignored, since it was not verified with these.
-
-    Args:
-        classifier: the path of a classifier; `.coverslip` files contain no engines.
-        fingerprint: of the network of the classifier.
+    Raises:
+        BadClassifier: the network is unknown, or the weights are damaged or do not fit the classes or channels.
     """
-    if not classifier.is_dir():
-        return None, None
-    engine = None
-    with suppress(ValueError):
-        stored = read_engine(classifier, weights=fingerprint, software=_software())
-        if stored is None:
-            return None, None
-        engine = ExportedEngine(*stored).load()
-    return engine, None if engine is not None else note(
-        "stored-engine-damaged", level="warning", folder=str(classifier)
+    card = packed.card
+    tensors = {name: (each.dtype, each.shape) for name, each in packed.tensors.items()}
+    n_features = tensors.get(EXPECTED, ("", (0, 0)))[1][-1]
+    ends = {
+        "mean": ("F32", (1, card.preprocessing.channels, 1, 1)),
+        "head.weight": ("F32", (len(card.classes), n_features)),
+        "head.bias": ("F32", (len(card.classes),)),
+    }
+    if ends.items() - tensors.items():
+        raise weights_do_not_fit(packed)
+    architecture = Architecture(
+        card.model, card.head, card.preprocessing.channels, card.preprocessing.image_size, card.model_options
     )
+    try:
+        graph = known_graph(architecture)
+    except UnknownModel as error:
+        raise BadClassifier("network-build-failed", file=packed.path, reason=error.what) from error
+    if graph is None:
+        require_extra("train")
+        from coverslip.inference.loading import load_network
 
-
-def store_engine(classifier: Path, fingerprint: str, engine: Engine) -> None:
-    """Store an engine with a classifier, unless its folder cannot be written.
-
-    Args:
-        classifier, fingerprint: as of `stored_engine`.
-        engine: from the cache; others are not stored.
-    """
-    exported = exported_engine(engine.cache_key)
-    if exported is None or not classifier.is_dir():
-        return
-    with suppress(OSError, CoverslipError):
-        write_engine(classifier, exported.network, exported.check, weights=fingerprint, software=_software())
-
-
-def _software() -> tuple[str, ...]:
-    return (__version__, *software())
+        load_network(packed)  # within limits of time and memory, before it is built to trace its graph
+    elif tensors != {**tensors_of(graph, architecture), **ends}:
+        raise weights_do_not_fit(packed)
+    arrays = {name: array for name, array in packed.read_weights().items() if not name.startswith("head.")}
+    return Backbone(architecture, arrays, n_features, arrays.pop(EXPECTED))
 
 
 class PixelOutputs(NamedTuple):
@@ -177,7 +156,7 @@ class Classifier:
     """A trained classifier, ready to predict.
 
     New images are preprocessed exactly like training images, and decisions use the thresholds that validation images
-    set. If an engine is stored with the classifier or in the cache, prediction needs neither the network nor PyTorch.
+    set. Prediction needs PyTorch only for networks whose graph is not known on this computer yet.
 
     Args:
         packed: card and weights.
@@ -190,17 +169,15 @@ class Classifier:
     def __init__(self, packed: PackedClassifier, device: str = "cpu") -> None:
         packed.check_small_files()
         self.card, self.device = packed.card, device
-        self._packed, self._fingerprint = packed, _fingerprint(packed)
+        self._packed = packed
         self._shift = np.zeros(len(self.card.classes))  # of logits, for other class proportions
         self._rescaling: Rescaling | None = None
-        self._engine: Engine | None = None
-        self._saved_engine: Engine | None = None
-        self._engine_note: Note | None = None
-        if device == "cpu":
-            self._engine, self._engine_note = stored_engine(packed.path, self._fingerprint)
-            self._engine = self._engine or engine_of(self._fingerprint)
-        if self._engine is None:
-            _ = self.network  # raises errors before images are read
+        self.backbone = load_backbone(packed)
+        self._notes: list[Event] = []  # of the engine, for the first prediction
+        try:
+            self.engine = fastest_engine(self.backbone, device=device, emit=self._notes.append)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise weights_do_not_fit(packed) from error
 
     def __repr__(self) -> str:
         """Return the network, its size, the classes, and the number of training images."""
@@ -215,6 +192,7 @@ class Classifier:
     @cached_property
     def network(self) -> "Network":
         """The network as a PyTorch module in evaluation mode, on the CPU."""
+        require_extra("train")
         from coverslip.inference.loading import load_network
 
         return load_network(self._packed)
@@ -235,7 +213,8 @@ class Classifier:
         return self._rescaling is not None
 
     @cached_property
-    def _ood_statistics(self) -> "FeatureStatistics | None":
+    def ood_statistics(self) -> "FeatureStatistics | None":
+        """The reference of out-of-distribution scores; None if the card has none."""
         return self._packed.read_ood_statistics()
 
     @cached_property
@@ -282,12 +261,6 @@ class Classifier:
         adapted = copy.copy(self)
         adapted._rescaling = self.card.trained_on.rescaling()
         return adapted
-
-    def save_engine(self) -> None:
-        """Store the engine that was used with the classifier, once, for predictions without PyTorch."""
-        if self._engine is not None and self._engine is not self._saved_engine:
-            store_engine(self.path, self._fingerprint, self._engine)
-            self._saved_engine = self._engine
 
     def open_images(self, sources: Dataset | ImageSource, axes: Axes = "HWC") -> Dataset:
         """Open images, to be read like the training images.
@@ -376,9 +349,8 @@ class Classifier:
         other image before it is read, in the reading threads.
         """
         differences = Differences(self.card)
-        if self._engine_note is not None:
-            emit(Noted.of(self._engine_note))
-            self._engine_note = None  # once
+        while self._notes:
+            emit(self._notes.pop(0))
         n = len(records)
         emit(Progressed(stage="predicting", done=0, total=n))  # the preparation of the engine may take seconds
         last_emitted, first_row_at = monotonic(), None
@@ -421,7 +393,7 @@ class Classifier:
             in_flight: _Batch | None = None
             for of_batch, batch in _in_batches(records, images, batch_size):
                 pixels = [image.pixels for image in batch if isinstance(image, PreprocessedImage)]
-                outputs = network.submit(self._outputs, self._prepared(pixels, emit), pixels) if pixels else None
+                outputs = network.submit(self._outputs, pixels) if pixels else None
                 if in_flight is not None:
                     yield from self._rows_of_batch(in_flight, differences)
                 in_flight = _Batch(of_batch, batch, outputs)
@@ -456,38 +428,21 @@ class Classifier:
         """Return (n, K) calibrated probabilities for (n, D) features of its network."""
         return apply_temperature(linear_logits(features, *self._head) + self._shift, self.card.temperature)
 
-    def predict_pixels(self, pixels: np.ndarray, emit: Emit = ignore) -> PixelOutputs:
-        """Return the outputs for (n, S, S, C) pixels that were resized as the card says."""
-        return self._run(self._prepared(pixels, emit), pixels)
-
-    def _outputs(self, engine: Engine, pixels: list[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
+    def _outputs(self, pixels: list[np.ndarray]) -> list[tuple[np.ndarray, float | None]]:
         """Return logits and OOD score of each image."""
-        _, logits, _, ood_score = self._run(engine, np.stack(pixels))
+        _, logits, _, ood_score = self.predict_pixels(np.stack(pixels))
         return list(zip(logits, [None] * len(pixels) if ood_score is None else ood_score.tolist(), strict=True))
 
-    def _run(self, engine: Engine, pixels: np.ndarray) -> PixelOutputs:
-        features = run_tta(engine, pixels, self.card.tta)
+    def predict_pixels(self, pixels: np.ndarray) -> PixelOutputs:
+        """Return the outputs for (n, S, S, C) pixels that were resized as the card says."""
+        features = run_tta(self.engine, pixels, self.card.tta)
         ood, ood_score = self.card.ood, None
         with np.errstate(over="ignore", invalid="ignore"):  # decisions refuse probabilities that are not finite
             logits = linear_logits(features, *self._head) + self._shift
             probabilities = apply_temperature(logits, self.card.temperature)
-            if self._ood_statistics is not None and ood is not None:
-                ood_score = ood.ood_score(self._ood_statistics.distance(features))
+            if self.ood_statistics is not None and ood is not None:
+                ood_score = ood.ood_score(self.ood_statistics.distance(features))
         return PixelOutputs(probabilities, logits, features, ood_score)
-
-    def _prepared(self, pixels: Iterable[np.ndarray], emit: Emit) -> Engine:
-        """Return the engine, prepared with the first images if necessary."""
-        self._engine = self._engine or self._fastest_engine(np.stack([*islice(pixels, N_CHECKED)]), emit)
-        return self._engine
-
-    def _fastest_engine(self, pixels: np.ndarray, emit: Emit) -> Engine:
-        """Return the fastest engine by these images, which is stored for later processes."""
-        from coverslip.models.networks import FeatureNetwork
-
-        features = FeatureNetwork(self.network, self.card.preprocessing.depth)
-        engine = fastest_engine(features, pixels, device=self.device, emit=emit)
-        remember_engine(self._fingerprint, engine)
-        return engine
 
 
 def load_classifier(path: Run | Path | str, device: str = "auto", *, tested: bool = False) -> Classifier:
@@ -514,13 +469,6 @@ def load_classifier(path: Run | Path | str, device: str = "auto", *, tested: boo
         (4, 2)
     """
     return Classifier(open_classifier(find_classifier(path), tested=tested), select_device(device))
-
-
-def _fingerprint(packed: PackedClassifier) -> str:
-    """Return a hash that is equal for classifiers whose networks compute equal features."""
-    card, preprocessing = packed.card, packed.card.preprocessing
-    pixels = (preprocessing.channels, preprocessing.image_size, preprocessing.depth, len(card.classes))
-    return sha256_json([fingerprint_of(packed.path, tested=True), card.model, card.model_options, card.head, pixels])
 
 
 @dataclass(frozen=True, slots=True)

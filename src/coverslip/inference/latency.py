@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from coverslip.datasets.index.records import Dataset
     from coverslip.engines import Engine
     from coverslip.inference.classifier import Classifier
-    from coverslip.models.networks import Network
 
 REPEATS = 10
 MANY = 100
@@ -89,11 +88,10 @@ def classifier_latency(classifier: "Classifier", images: "Dataset | ImageSource"
     dataset = dataset.subset(range(min(MANY, len(dataset.records))))
     first = dataset.subset([0])
     return _latency(
-        classifier.network,
+        classifier.engine,
         _pixels(dataset.records, card.preprocessing),
         (lambda: list(classifier.predict_images(first)), lambda: list(classifier.predict_images(dataset))),
         tta=card.tta,
-        device=classifier.device,
         repeats=repeats,
     )
 
@@ -109,36 +107,35 @@ def model_latency(name: str, *, image_px: int | None = None, repeats: int = REPE
     Raises:
         UnknownModel: no model has this name.
     """
+    from coverslip.engines import as_input, fastest_engine
     from coverslip.models import model_info
-    from coverslip.models.networks import create_network
+    from coverslip.models.backbone import Architecture
+    from coverslip.models.networks import random_network
 
     record = model_info(name)
     preprocessing = Preprocessing(image_size=image_px or record.input_px)
-    network = create_network(name, n_classes=2, head="native", pretrained=False, image_size=preprocessing.image_size)
+    engine = fastest_engine(random_network(Architecture(name, "native", 3, preprocessing.image_size)).as_backbone())
     with tempfile.TemporaryDirectory() as folder:
         dataset = open_dataset([str(file) for file in _random_images(Path(folder))], labeled=False)
         pixels = _pixels(dataset.records, preprocessing)
-        engine = _engine(network, pixels, "cpu")
 
         def run(n: int) -> None:
-            engine.run(_pixels(dataset.records[:n], preprocessing))
+            engine.run(as_input(_pixels(dataset.records[:n], preprocessing)))
 
         whole = (lambda: run(1), lambda: run(MANY))
-        return _latency(network, pixels, whole, tta=1, device="cpu", repeats=repeats)
+        return _latency(engine, pixels, whole, tta=1, repeats=repeats)
 
 
 def _latency(
-    network: "Network",
+    engine: "Engine",
     pixels: np.ndarray,
     whole: tuple[Callable[[], object], Callable[[], object]],
     *,
     tta: int,
-    device: str,
     repeats: int,
 ) -> Latency:
     from coverslip.engines import run_tta
 
-    engine = _engine(network, pixels, device)
     return Latency(
         processor=processor_name(),
         n_threads=n_cores(),
@@ -150,13 +147,6 @@ def _latency(
         whole_one=_timed(whole[0], repeats),
         whole_many=_timed(whole[1], repeats),
     )
-
-
-def _engine(network: "Network", pixels: np.ndarray, device: str) -> "Engine":
-    from coverslip.engines import fastest_engine
-    from coverslip.models.networks import FeatureNetwork
-
-    return fastest_engine(FeatureNetwork(network, pixels.dtype.name), pixels[:1], device=device)
 
 
 def _timed(work: Callable[[], object], repeats: int) -> Timing:

@@ -9,14 +9,12 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from coverslip.errors import BadClassifier, BadRecipe, CoverslipError, UnknownModel
-from coverslip.evaluation.ood import SHARE_OF_ALL
 from coverslip.inference.trial import check_buildable
 from coverslip.models import model_info
+from coverslip.models.backbone import EXPECTED
 from coverslip.models.building import same_random_numbers
-from coverslip.models.networks import DeployedNetwork, Network, OodTensors, create_network
-from coverslip.runs.classifier import LARGEST_SCORE, ClassifierCard, PackedClassifier
-
-_NAMES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+from coverslip.models.networks import DTYPES, Network, create_network
+from coverslip.runs.classifier import ClassifierCard, PackedClassifier, weights_do_not_fit
 
 # Limits of a network while it is built, when it also has ImageNet's classifier and late blocks. The classifier is the
 # largest part of AlexNet and VGG, so the limit includes the record's number of parameters, up to 200 million.
@@ -42,7 +40,6 @@ def load_network(packed: PackedClassifier) -> Network:
     Raises:
         BadClassifier: the architecture is unknown, or the weights do not fit it.
     """
-    _check_ends(packed)
     try:
         check_buildable(packed)
         with _no_larger_than(packed), same_random_numbers():
@@ -50,13 +47,14 @@ def load_network(packed: PackedClassifier) -> Network:
     except (UnknownModel, BadRecipe, *_BUILD_ERRORS) as error:
         reason = error.what if isinstance(error, CoverslipError) else f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadClassifier("network-build-failed", file=packed.path, reason=reason) from error
-    if _dtypes_and_shapes(network) != {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items()}:
-        raise _do_not_fit(packed)
-    weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items()}
+    shapes = {name: (tensor.dtype, tensor.shape) for name, tensor in packed.tensors.items() if name != EXPECTED}
+    if _dtypes_and_shapes(network) != shapes:
+        raise weights_do_not_fit(packed)
+    weights = {name: torch.from_numpy(array.copy()) for name, array in packed.read_weights().items() if name in shapes}
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise _do_not_fit(packed) from error
+        raise weights_do_not_fit(packed) from error
     return network.eval()
 
 
@@ -70,28 +68,6 @@ def network_of(card: ClassifierCard) -> Network:
         pretrained=False,
         options=card.model_options,
         image_size=card.preprocessing.image_size if model_info(card.model).is_sized else None,
-    )
-
-
-def deployed_network(packed: PackedClassifier) -> DeployedNetwork:
-    """Return the network of a classifier from resized pixels to probabilities and OOD scores, in evaluation mode.
-
-    Raises:
-        BadClassifier: as of `load_network`.
-    """
-    card, statistics = packed.card, packed.read_ood_statistics()
-    ood = None
-    if statistics is not None and card.ood is not None:
-        arrays = {name: torch.from_numpy(array.copy()) for name, array in statistics.arrays().items()}
-        ood = OodTensors(
-            **arrays,
-            share_of_all=SHARE_OF_ALL,
-            usual=card.ood.usual,
-            limit=card.ood.limit,
-            largest_score=LARGEST_SCORE,
-        )
-    return DeployedNetwork(
-        load_network(packed), tta=card.tta, depth=card.preprocessing.depth, temperature=card.temperature, ood=ood
     )
 
 
@@ -109,7 +85,7 @@ def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
         n_parameters += 1
         n_numbers += 0 if parameter is None else parameter.numel()
         if n_parameters > max_parameters or n_numbers > max_numbers:
-            raise _do_not_fit(packed)
+            raise weights_do_not_fit(packed)
 
     # Called before a parameter is initialized, so that no memory is written for a huge parameter.
     handle = register_module_parameter_registration_hook(count)
@@ -119,19 +95,5 @@ def _no_larger_than(packed: PackedClassifier) -> Iterator[None]:
         handle.remove()
 
 
-def _check_ends(packed: PackedClassifier) -> None:
-    """Check channels and classes before the network is built: large numbers in the card would make it huge."""
-    ends = {name: packed.tensors[name].shape for name in ("mean", "head.bias") if name in packed.tensors}
-    if ends != {"mean": (1, packed.card.preprocessing.channels, 1, 1), "head.bias": (len(packed.card.classes),)}:
-        raise _do_not_fit(packed)
-
-
 def _dtypes_and_shapes(network: nn.Module) -> dict[str, tuple[str, tuple[int, ...]]]:
-    return {name: (_NAMES[tensor.dtype], tuple(tensor.shape)) for name, tensor in network.state_dict().items()}
-
-
-def _do_not_fit(packed: PackedClassifier) -> BadClassifier:
-    card = packed.card
-    return BadClassifier(
-        "classifier-weights-do-not-fit", file=packed.path, model=card.model, n_classes=len(card.classes)
-    )
+    return {name: (DTYPES[tensor.dtype], tuple(tensor.shape)) for name, tensor in network.state_dict().items()}

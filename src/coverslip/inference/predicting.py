@@ -322,8 +322,6 @@ def predict_opened(
             if n_saved := table.save():
                 emit(Noted.of(note("rows-saved", n_images=n_saved)))
             raise
-    if cluster is None:
-        classifier.save_engine()
     if is_replaced:
         emit(Noted.of(note("replaced", file_name=one_line(str(out)))))
     for closing_note in (training_images.note(), shares.note()):
@@ -516,7 +514,6 @@ def watch(
                 if row.decision == UNREADABLE and decisions[UNREADABLE] <= MAX_REASONS:
                     emit(Noted.of(unreadable_note(row)))
             table.save()
-            classifier.save_engine()
             emit(Progressed(stage="watching", done=images.n_predicted, total=images.n_predicted + images.n_pending))
     return summary_of(out, classifier, decisions, shares, has_all_probabilities=top_k is None)
 

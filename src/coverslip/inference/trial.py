@@ -14,7 +14,6 @@ from coverslip.errors import BadClassifier, CoverslipError
 from coverslip.files import sha256_json
 from coverslip.messages import text
 from coverslip.models import model_info
-from coverslip.models.building import is_library_builder
 from coverslip.processes import (
     Json,
     answer_in,
@@ -42,7 +41,7 @@ def check_buildable(packed: PackedClassifier) -> None:
     if not card.model_options:
         return
     record = model_info(card.model)
-    if not is_library_builder(record.builder):
+    if not record.is_of_library:
         return  # another process does not have the networks that this process registered
     parameters = {
         "model": card.model,

@@ -250,7 +250,6 @@ def _shape(tensor: torch.Tensor) -> str:
 _RESERVED = frozenset(["n_classes", "channels"])  # arguments of coverslip's architectures that are no options
 _CACHE_SIZE = 2  # a training alternates between the pretrained network and the network that it reads back
 _MAX_CACHED_PARAMETERS = 50_000_000  # larger networks take more memory than the saved time is worth
-_LIBRARIES = ("timm:", "torchvision:", "coverslip.")
 
 _cache: "OrderedDict[object, tuple[nn.Module, int, Tensor]]" = OrderedDict()  # last used last
 _cache_lock = threading.Lock()
@@ -624,13 +623,8 @@ def _load_object(path: str) -> Any:  # Any: the object that a record names
     return getattr(importlib.import_module(module), name)
 
 
-def is_library_builder(builder: str) -> bool:
-    """Return whether a builder always builds the same network: a class of the user may change under the same name."""
-    return builder.startswith(_LIBRARIES)
-
-
 def built_once(
-    key: tuple[object, ...], builder: str, build: Callable[[], tuple[nn.Module, int]]
+    key: tuple[object, ...], record: ModelRecord, build: Callable[[], tuple[nn.Module, int]]
 ) -> tuple[nn.Module, int]:
     """Return the result of `build`, or a copy of its earlier result for the same key and the same random state.
 
@@ -639,10 +633,10 @@ def built_once(
 
     Args:
         key: everything that the backbone depends on, hashable and compared by `==`.
-        builder: of the model's record.
+        record: of the model. Networks that no library builds are built each time.
         build: returns a backbone and the number of its features.
     """
-    if not is_library_builder(builder) or torch.get_default_device().type != "cpu":
+    if not record.is_of_library or torch.get_default_device().type != "cpu":
         return build()
     key = (*key, torch.get_rng_state().numpy().tobytes())
     with _cache_lock:

@@ -1,6 +1,6 @@
 """Selection of networks by name and by requirements, and description of their weights. Nothing here needs torch."""
 
-from coverslip.errors import UnknownModel
+from coverslip.errors import UnknownModel, require_extra
 from coverslip.messages import Set
 from coverslip.models.weights import has_weights, starting_weights
 from coverslip.models.zoo import PAPERS, ModelRecord, is_registered, registered, registered_models
@@ -38,6 +38,7 @@ def model_info(name: str) -> ModelRecord:
     """
     if is_registered(name):
         return registered(name)
+    require_extra("train")
     from coverslip.models.building import is_in_timm, timm_record
 
     if name.startswith("timm/"):

@@ -13,7 +13,7 @@ from coverslip.models.building import build_body, check_numbers, classifier_of, 
 from coverslip.models.catalogue import model_info
 from coverslip.models.weights import fetch_weights, hub_source, store_imported, weights_source
 from coverslip.models.weights.files import read_checkpoint
-from coverslip.models.weights.translation import with_network_names
+from coverslip.models.weights.translation import with_counters, with_network_names
 from coverslip.models.zoo import LocalWeights, ModelRecord, Tensors, WeightsSource, registered_models
 
 _N_CANDIDATES = 3  # networks that are built for the comparison
@@ -62,7 +62,7 @@ def import_weights(file: Path, model: str, *, license: str | None = None) -> Wei
         CoverslipError: the folder for weights cannot be written to.
     """
     record = model_info(model)
-    tensors = with_network_names(read_checkpoint(file))
+    tensors = with_counters(with_network_names(read_checkpoint(file)))
     try:
         if record.timm_name is None:
             weights, network = _fitted(record, tensors, file)

@@ -7,9 +7,12 @@ linear head on the last layer alone loses the former.
 
 import difflib
 import fnmatch
+import io
+import json
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -23,11 +26,11 @@ from coverslip.cache.file_hashes import state_of
 from coverslip.errors import BadRecipe
 from coverslip.messages import Set, ShowModels
 from coverslip.models._libraries import shapes_only
+from coverslip.models.backbone import EXPECTED, TENSORS, Architecture, Backbone, Head
 from coverslip.models.building import (
     build_body,
     built_once,
     check_options,
-    is_library_builder,
     is_untrained,
     named_stages,
     same_random_numbers,
@@ -35,9 +38,8 @@ from coverslip.models.building import (
 )
 from coverslip.models.catalogue import model_info
 from coverslip.models.weights import starting_weights
-from coverslip.models.zoo import BACKBONE, ModelRecord, WeightsSource, linear_logits
+from coverslip.models.zoo import BACKBONE, Arrays, ModelRecord, Normalization, WeightsSource
 
-Head = Literal["native", "multi_layer"]
 VARIANCE_FLOOR = 1e-6  # keeps the gradient of the square root finite if a map is constant
 
 
@@ -48,10 +50,17 @@ class Network(nn.Module):
     std: Tensor
 
     def __init__(
-        self, record: ModelRecord, backbone: nn.Module, n_features: int, n_classes: int, mean: Tensor, std: Tensor
+        self,
+        record: ModelRecord,
+        architecture: Architecture,
+        backbone: nn.Module,
+        n_features: int,
+        n_classes: int,
+        normalization: Normalization,
     ) -> None:
         super().__init__()
-        self.record = record
+        self.record, self.architecture = record, architecture
+        mean, std = map(torch.tensor, normalization)
         self.register_buffer("mean", mean.reshape(1, -1, 1, 1))
         self.register_buffer("std", std.reshape(1, -1, 1, 1))
         self.backbone = backbone
@@ -66,14 +75,37 @@ class Network(nn.Module):
         logits: Tensor = self.head(self.features(x))
         return logits
 
-    def logits(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return (n, K) logits for the (n, D) features of an engine, which runs the network without its head.
+    def as_backbone(self) -> Backbone:
+        """Return the network without its head as arrays, which later changes of the network do not change.
 
-        Engines run a `FeatureNetwork`, so that they do not depend on the head and folds on one frozen network can
-        share an engine.
+        Engines run it, so that they do not depend on the head and folds on one frozen network can share an engine.
         """
-        weight, bias = (tensor.detach().cpu().numpy() for tensor in (self.head.weight, self.head.bias))
-        return linear_logits(features, weight, bias)
+        arrays = {
+            name: tensor.detach().cpu().contiguous().numpy().copy()
+            for name, tensor in self.state_dict().items()
+            if not name.startswith("head.")
+        }
+        backbone = Backbone(self.architecture, arrays, self.head.in_features)
+        is_training = self.training
+        with torch.inference_mode():
+            expected = self.eval().features(torch.from_numpy(backbone.noise()).to(self.mean.device))
+        self.train(is_training)
+        return replace(backbone, expected=expected.float().cpu().numpy())
+
+    def weights(self) -> Arrays:
+        """Return the tensors of a packaged classifier by name."""
+        head = {f"head.{name}": tensor.detach().cpu().numpy() for name, tensor in self.head.state_dict().items()}
+        return {**self.as_backbone().tensors(), **head}
+
+    def load_backbone(self, backbone: Backbone) -> None:
+        """Set all tensors but the head to those of a backbone.
+
+        Raises:
+            RuntimeError: a tensor is missing, unknown, or has another shape.
+        """
+        tensors = {name: torch.from_numpy(array) for name, array in backbone.arrays.items()}
+        heads = {f"head.{name}": tensor for name, tensor in self.head.state_dict().items()}
+        self.load_state_dict(tensors | heads)
 
     def set_head(self, weight: npt.NDArray[np.floating[Any]], bias: npt.NDArray[np.floating[Any]]) -> None:
         """Replace the (K, D) weight and (K,) bias of the head."""
@@ -93,50 +125,6 @@ class Network(nn.Module):
             AttributeError: there is no module of this name.
         """
         return self.body.get_submodule(name)
-
-
-class FeatureNetwork(nn.Module):
-    """The features of resized pixels: (B, S, S, C) integers -> (B, D).
-
-    It scales and normalizes pixels and runs the backbone, without the head.
-
-    Args:
-        network: its backbone and normalization are shared, not copied.
-        depth: of the pixels, `uint8` or `uint16`. The tracing exporter has no 16-bit integers, so the depth cannot be
-            read from the tensor.
-        tta: number of copies of an image for test-time augmentation, over which features are averaged. 1: the image;
-            2: also rotated by 180°; 4: also both reflections; 8: also all of these transposed.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: Network, depth: str = "uint8", tta: int = 1) -> None:
-        super().__init__()
-        self.register_buffer("mean", network.mean)
-        self.register_buffer("std", network.std)
-        self.backbone = network.backbone
-        self.depth, self.tta = depth, tta
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        x = pixels.permute(0, 3, 1, 2).float() / float(np.iinfo(self.depth).max)
-        x = (x - self.mean) / self.std
-        features: Tensor = self.backbone(torch.cat([turned(x, copy) for copy in range(self.tta)]))
-        return features.reshape(self.tta, -1, features.shape[1]).mean(dim=0) if self.tta > 1 else features
-
-    def extra_repr(self) -> str:
-        """Return what features depend on in addition to modules and tensors, as part of the fingerprint."""
-        return f"depth={self.depth}, tta={self.tta}"
-
-
-FLIPPED: dict[int, tuple[int, ...]] = {0: (), 1: (2, 3), 2: (3,), 3: (2,)}  # axes of each copy of TTA
-
-
-def turned(x: Tensor, copy: int) -> Tensor:
-    """Return (B, C, S, S) images transformed by number, as of `coverslip.engines.turned`."""
-    x = x.transpose(2, 3) if copy >= 4 else x
-    axes = FLIPPED[copy % 4]
-    return torch.flip(x, axes) if axes else x
 
 
 class CannotPool(Exception):
@@ -255,9 +243,99 @@ def create_network(
         backbone, n_features = build()
     else:
         key = (repr(record), head, channels, repr(sorted((options or {}).items())), side, _identity(weights))
-        backbone, n_features = built_once(key, record.builder, build)
-    mean, std = _normalization(record, channels)
-    return Network(record, backbone.train(), n_features, n_classes, mean, std)
+        backbone, n_features = built_once(key, record, build)
+    architecture = Architecture(model, head, channels, side, options or {})
+    normalization = record.normalization.for_channels(channels)
+    return Network(record, architecture, backbone.train(), n_features, n_classes, normalization)
+
+
+def random_network(
+    architecture: Architecture, seed: int = 0, n_classes: int = 2, *, pretrained: bool = False
+) -> Network:
+    """Return a network with random weights by a seed, at least of its head, as of `create_network`."""
+    torch.manual_seed(seed)
+    return create_network(
+        architecture.model,
+        n_classes=n_classes,
+        head=architecture.head,
+        channels=architecture.channels,
+        pretrained=pretrained,
+        options=dict(architecture.options),
+        image_size=architecture.image_size,
+    )
+
+
+def network_of(backbone: Backbone) -> Network:
+    """Return the network of a backbone in evaluation mode, with a random head.
+
+    Raises:
+        RuntimeError: the arrays do not fit the architecture.
+        UnknownModel, BadRecipe: as of `create_network`.
+    """
+    with same_random_numbers():
+        network = random_network(backbone.architecture)
+    network.load_backbone(backbone)
+    return network.eval()
+
+
+DTYPES = {torch.float32: "F32", torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL"}
+"""Names in files of weights."""
+
+
+class _Features(nn.Module):
+    """A network up to its head, as the exporter needs it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network.features(x)
+
+
+def traced(architecture: Architecture) -> bytes | None:
+    """Return the ONNX graph of an architecture without weights, as of `Architecture.graph`; None if ONNX lacks a part.
+
+    Weights are named as in the network. Tracing takes a second; the newer exporter takes a minute.
+    """
+    import onnx
+
+    with same_random_numbers():
+        network = random_network(architecture)
+    x = torch.zeros(1, architecture.channels, architecture.image_size, architecture.image_size)
+    buffer = io.BytesIO()
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # warnings of the tracer concern developers of PyTorch
+            torch.onnx.export(
+                _Features(network.eval()),
+                (x,),
+                buffer,  # type: ignore[arg-type]  # accepted when tracing, not in the annotation
+                dynamo=False,
+                do_constant_folding=False,  # with which weights would lose their names
+                training=torch.onnx.TrainingMode.PRESERVE,  # so would those of batch norms
+                input_names=["images"],
+                output_names=["features"],
+                dynamic_axes={name: {0: "n_images"} for name in ("images", "features")},
+            )
+    except (RuntimeError, ValueError, TypeError):  # of the exporter
+        return None
+    model = onnx.load_from_string(buffer.getvalue())
+    tensors = {
+        name: (DTYPES[tensor.dtype], [*tensor.shape])
+        for name, tensor in network.state_dict().items()
+        if not name.startswith("head.")
+    }
+    tensors[EXPECTED] = (DTYPES[torch.float32], [1, network.head.in_features])
+    model.metadata_props.add(key=TENSORS, value=json.dumps(tensors))
+    for node in model.graph.node:
+        node.input[:] = [name.removeprefix("network.") for name in node.input]
+    for initializer in model.graph.initializer:
+        initializer.name = initializer.name.removeprefix("network.")
+        if initializer.name in tensors:
+            initializer.ClearField("raw_data")
+    graph: bytes = model.SerializeToString()
+    return graph
 
 
 def _backbone(
@@ -276,7 +354,7 @@ def _backbone(
     try:
         if (use := _uses.get(key)) is None:
             use = _use_of(backbone, (1, channels, side, side))
-            if is_library_builder(record.builder):
+            if record.is_of_library:
                 _uses[key] = use
     except CannotPool as error:
         raise _no_maps(record) from error
@@ -385,14 +463,6 @@ def _tapped(body: nn.Module, patterns: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _normalization(record: ModelRecord, channels: int) -> tuple[Tensor, Tensor]:
-    """Return the mean and standard deviation of the weights' training; averaged if there are not three channels."""
-    mean, std = (torch.tensor(numbers) for numbers in record.normalization)
-    if len(mean) != channels:
-        mean, std = mean.mean().repeat(channels), std.mean().repeat(channels)
-    return mean, std
-
-
 def freeze_to(network: Network, boundary: str | None) -> None:
     """Freeze every parameter up to and including a boundary; None freezes no parameter.
 
@@ -462,78 +532,6 @@ def train_mode(network: nn.Module, *, keep_statistics: bool) -> None:
 def follows_batches(network: nn.Module) -> bool:
     """Return whether any batch norm of the network normalizes by the batch in the current mode."""
     return any(isinstance(module, _BatchNorm) and module.training for module in network.modules())
-
-
-@dataclass(frozen=True, slots=True)
-class OodTensors:
-    """The reference of out-of-distribution (OOD) scores, as of `coverslip.evaluation.ood.FeatureStatistics`."""
-
-    projection: Tensor  # (d, D)
-    offset: Tensor  # (d,)
-    centers: Tensor  # (K, d)
-    background: Tensor  # (d, d)
-    share_of_all: float  # of the distance to all images that is subtracted
-    usual: float  # distance with score 0
-    limit: float  # distance with score 1
-    largest_score: float
-
-
-class DeployedNetwork(nn.Module):
-    """The network of a packaged classifier for other programs, from resized pixels to probabilities.
-
-    Scaling, normalization, test-time augmentation, backbone, head, temperature and OOD score are one module.
-
-    (B, S, S, C) integer pixels -> (B, K) probabilities, (B, K) logits, (B, D) features and, with a reference, (B,) OOD
-    scores: the outputs of `OUTPUTS` in this order.
-
-    Args:
-        network: its tensors are shared, not copied.
-        tta, depth: as of `FeatureNetwork`, which engines run too, a copy at a time.
-        temperature: logits are divided by it before the softmax.
-        ood: the reference of OOD scores; None: no scores.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        *,
-        tta: int,
-        depth: str,
-        temperature: float,
-        ood: OodTensors | None,
-    ) -> None:
-        super().__init__()
-        self.pixel_features = FeatureNetwork(network, depth, tta)
-        self.head = network.head
-        self.temperature = temperature
-        self.ood = None if ood is None else _OodScore(ood)
-        self.eval()
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        features = self.pixel_features(pixels)
-        logits = self.head(features)
-        outputs = (torch.softmax(logits / self.temperature, dim=1), logits, features)
-        return outputs if self.ood is None else (*outputs, self.ood(features))
-
-
-OUTPUTS = ("probabilities", "logits", "features", "ood_score")
-
-
-class _OodScore(nn.Module):
-    def __init__(self, reference: OodTensors) -> None:
-        super().__init__()
-        for name in ("projection", "offset", "centers", "background"):
-            self.register_buffer(name, getattr(reference, name))
-        self._reference = reference
-
-    def forward(self, features: Tensor) -> Tensor:
-        reference = self._reference
-        place = features @ reference.projection.T + reference.offset
-        to_class = (place[:, None] - reference.centers[None]).square().sum(dim=2).amin(dim=1)
-        to_all = (place @ reference.background).square().sum(dim=1)
-        distance = to_class - reference.share_of_all * to_all
-        score = (distance - reference.usual) / (reference.limit - reference.usual)
-        return score.clamp(-reference.largest_score, reference.largest_score)
 
 
 # Counts of multiply-accumulates and parameters of a network, and an estimate of its training memory.
@@ -657,7 +655,7 @@ def training_memory(
     counts = _counts.get(key)
     if counts is None:
         counts = _of_shapes(_count, model, n_classes, channels, options, head, image_size)
-        if is_library_builder(record.builder):
+        if record.is_of_library:
             _counts[key] = counts
     weights, per_image = counts
     return math.ceil(_WORKSPACE * (_COPIES * weights + per_image * images_at_once))

@@ -48,6 +48,13 @@ class Normalization(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def for_channels(self, channels: int) -> "Normalization":
+        """Return the numbers for so many channels: the means of all numbers if there are not as many already."""
+        if len(self.mean) == channels:
+            return self
+        mean, std = (float(np.mean(numbers)) for numbers in self)
+        return Normalization(channels * (mean,), channels * (std,))
+
 
 IMAGENET = Normalization(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 HALVES = Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))  # pixels from -1 to 1
@@ -130,6 +137,11 @@ class ModelRecord:
         """The name in torchvision; None if torchvision does not build the network."""
         return self._name_in("torchvision")
 
+    @property
+    def is_of_library(self) -> bool:
+        """Whether coverslip, timm or torchvision builds the network, so that its name stands for one architecture."""
+        return self.builder.startswith(("timm:", "torchvision:", "coverslip."))
+
     def _name_in(self, library: str) -> str | None:
         prefix, _, name = self.builder.partition(":")
         return name if prefix == library else None
@@ -193,6 +205,7 @@ def linear_logits(
 
 
 Tensors = dict[str, "torch.Tensor"]
+Arrays = dict[str, npt.NDArray[Any]]  # Any: each tensor's own dtype
 SourceKind = Literal["imported", "package", "hub"]
 
 

@@ -1,11 +1,10 @@
-"""The packaged classifier: a trained network with its card, as a folder or one file, and its prepared engines.
+"""The packaged classifier: a trained network with its card, as a folder or one file.
 
 A classifier contains no code. It may come from an untrusted source, so that sizes are checked before reading. Zip files
 are not extracted: entries are read by their exact names, and only as many bytes as needed.
 """
 
 import hashlib
-import hmac
 import json
 import math
 import os
@@ -15,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, Self
+from typing import IO, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +23,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from coverslip.cache.file_hashes import FileState, state_of
 from coverslip.datasets.index.records import DECISIONS
 from coverslip.documented_fields import DocumentedFields
-from coverslip.errors import BadArchive, BadClassifier, BadRun, CoverslipError
+from coverslip.errors import BadArchive, BadClassifier, CoverslipError
 from coverslip.evaluation.ood import FeatureStatistics
 from coverslip.files import (
     ArchiveLimits,
     access_fault,
-    account_key,
     atomic_write,
     open_archive,
-    read_bytes,
     sha256_json,
     write_bytes,
     write_text,
@@ -41,7 +38,6 @@ from coverslip.images.preprocessing import Depth, Preprocessing, Rescaling
 from coverslip.images.reader import PIXEL_SIZE_FACTOR, PixelSize, PixelSizeUm, pixel_side
 from coverslip.keys import bounded_options
 from coverslip.messages import Resume, text
-from coverslip.runs.documents import Document
 
 _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE = (stat.S_IFREG | 0o644) << 16
@@ -111,7 +107,7 @@ _MOST_DIGITS = 18  # of a number in that header: no file has more bytes
 _LARGEST_RESULT = 8 * 2**20  # bytes; metrics of 1,000 classes have 3 million
 _MOST_AXES = 8  # of a tensor
 _CHUNK = 1024 * 1024
-_BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked"})
+_BUFFERS = frozenset({"mean", "std", "running_mean", "running_var", "num_batches_tracked", "expected"})
 
 
 _SIZE_FACTOR = 1.1  # images whose widths and heights differ by less have one size
@@ -413,7 +409,8 @@ def _write_tensors(file: Path, tensors: Tensors) -> str:
     """Write tensors, and return the SHA-256 of the file."""
     from safetensors.numpy import save
 
-    data = save(dict(sorted(tensors.items())))
+    # safetensors writes numbers in the order in which they are in memory.
+    data = save({name: np.asarray(tensors[name], order="C") for name in sorted(tensors)})
     write_bytes(file, data)
     return hashlib.sha256(data).hexdigest()
 
@@ -476,6 +473,14 @@ def card_of(path: Path) -> ClassifierCard:
         return ClassifierCard.model_validate_json(data)
     except ValidationError as error:
         raise _bad_card(error, path) from error
+
+
+def weights_do_not_fit(packed: PackedClassifier) -> BadClassifier:
+    """Return the error for weights that do not fit the network or the classes of the card."""
+    card = packed.card
+    return BadClassifier(
+        "classifier-weights-do-not-fit", file=packed.path, model=card.model, n_classes=len(card.classes)
+    )
 
 
 def fingerprint_of(path: os.PathLike[str] | str, *, tested: bool = False) -> str:
@@ -624,89 +629,3 @@ def _bad_card(error: ValidationError, file: Path) -> BadClassifier:
     key = ".".join(str(part) for part in fault["loc"])
     reason = f"{key}: {fault['msg']}" if key else str(fault["msg"])
     return BadClassifier("damaged-card", file=file, reason=reason)
-
-
-# `classifier/engines/`: the network of a classifier prepared for ONNX Runtime, so that later predictions need not
-# import PyTorch.
-#
-# Classifiers and run folders can come from other people, and ONNX Runtime is not made to read untrusted
-# networks. The record of an engine is therefore signed with a key of the account, and files with another signature are
-# not read.
-
-_FOLDER, _RECORD, _NETWORK, _CHECK = "engines", "engine.json", "network.onnx", "check.npz"
-
-
-class EngineRecord(Document):
-    """`engine.json`: what an engine was made from and with."""
-
-    weights: str
-    """Hash of the weights, the architecture and the shape of the pixels."""
-    software: tuple[str, ...]
-    """Versions of the libraries, and the processor with its instructions."""
-    network_sha256: str
-    network_bytes: int
-    check_sha256: str
-    check_bytes: int
-    signature: str = ""
-
-    def signed(self, key: bytes) -> Self:
-        """Return the record with its signature."""
-        return self.model_copy(update={"signature": self._signature(key)})
-
-    def is_signed(self, key: bytes) -> bool:
-        """Return whether this account wrote the record."""
-        return hmac.compare_digest(self.signature, self._signature(key))
-
-    def _signature(self, key: bytes) -> str:
-        values = self.model_dump(mode="json", exclude={"signature"})
-        return hmac.new(key, json.dumps(values, sort_keys=True).encode(), hashlib.sha256).hexdigest()
-
-
-def write_engine(classifier: Path, network: bytes, check: bytes, *, weights: str, software: tuple[str, ...]) -> None:
-    """Store an engine beside the weights of a classifier.
-
-    Raises:
-        OSError, CoverslipError: the folder of the classifier, or the key of the account, cannot be written.
-    """
-    folder = classifier / _FOLDER
-    record = EngineRecord(
-        weights=weights,
-        software=software,
-        network_sha256=hashlib.sha256(network).hexdigest(),
-        network_bytes=len(network),
-        check_sha256=hashlib.sha256(check).hexdigest(),
-        check_bytes=len(check),
-    )
-    key = account_key()
-    write_bytes(folder / _NETWORK, network)
-    write_bytes(folder / _CHECK, check)
-    record.signed(key).write(folder / _RECORD)
-
-
-def read_engine(classifier: Path, *, weights: str, software: tuple[str, ...]) -> tuple[bytes, bytes] | None:
-    """Return the network and the check of the engine that is stored with a classifier.
-
-    Returns:
-        None if there is none for these weights and this software that this account stored.
-
-    Raises:
-        ValueError: this account stored it, and its files are damaged.
-    """
-    folder = classifier / _FOLDER
-    try:
-        record = EngineRecord.read_if_there(folder / _RECORD)
-        if record is None or not record.is_signed(account_key()):
-            return None
-    except (BadRun, OSError):
-        return None
-    if (record.weights, record.software) != (weights, software):
-        return None
-    try:
-        network = read_bytes(folder / _NETWORK, record.network_bytes)
-        check = read_bytes(folder / _CHECK, record.check_bytes)
-    except OSError as error:
-        raise ValueError(str(error)) from error
-    hashes = tuple(hashlib.sha256(data).hexdigest() for data in (network, check))
-    if hashes != (record.network_sha256, record.check_sha256):
-        raise ValueError("hash")
-    return network, check

@@ -26,7 +26,7 @@ from coverslip.datasets.content_hashes import ContentHashes, SharedReads, hash_f
 from coverslip.datasets.index.records import ImageRecord, first_positions
 from coverslip.errors import CoverslipError, require_extra
 from coverslip.files import atomic_write, check_replaceable, csv_text, plain_cell, write_error, write_json
-from coverslip.messages import ChooseOther, text
+from coverslip.messages import ChooseOther
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import FIRST_COLUMNS, LAST_COLUMNS, CellValue, Prediction, csv_cell, values_of
 from coverslip.runs.status import work_lock
@@ -103,7 +103,7 @@ def check_output(file: Path, format_: Format) -> None:
             name=file.with_suffix(f".{format_}").name,
         )
     if format_ == "parquet":
-        require_extra("parquet", text("extra-for-parquet"))
+        require_extra("parquet")
 
 
 class PredictionTable(ABC):

@@ -115,7 +115,7 @@ def join_cluster(address: str, *, is_trusted: bool, emit: Emit) -> Any:  # Any: 
     if existing is not None:
         _check_trust(existing, is_trusted)
         check_reachable(existing)
-    require_extra("cluster", text("extra-for-cluster"))
+    require_extra("cluster")
     if existing is None:
         return _start_cluster()
     emit(Noted.of(note("joining-cluster", level="warning", address=existing)))

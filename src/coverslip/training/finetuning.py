@@ -22,23 +22,19 @@ from torch import Tensor, nn
 
 from coverslip.errors import BadRun, OutOfTime, Stopped
 from coverslip.evaluation.table import METRICS, score
-from coverslip.events import CheckpointSaved, CheckpointSelection, EpochEnded, Noted, StepEnded, ignore
+from coverslip.events import CheckpointSaved, CheckpointSelection, EpochEnded, Noted, StageStarted, StepEnded, ignore
 from coverslip.files import write_bytes, write_link
 from coverslip.losses.functions import ClusterLoss, ImageLoss, balanced_weight
 from coverslip.machine import is_out_of_memory
 from coverslip.messages import note
-from coverslip.models.networks import Network, follows_batches, train_mode
+from coverslip.models.backbone import Backbone
+from coverslip.models.catalogue import model_info
+from coverslip.models.networks import Network, follows_batches, freeze_to, random_network, train_mode
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.training import StoppedBecause
-from coverslip.training.batches import (
-    TrainingImages,
-    n_batches,
-    plain_batches,
-    recipe_order,
-    selecting_logits,
-    training_batches,
-)
+from coverslip.training.batches import plain_batches, selecting_logits, training_batches
+from coverslip.training.linear_probe import LinearHead
 from coverslip.training.pacing import (
     StepPlan,
     TimedPlan,
@@ -49,18 +45,20 @@ from coverslip.training.pacing import (
     new_optimizer,
     set_learning_rate,
 )
-from coverslip.training.processor import faster_convolutions, return_freed_memory
+from coverslip.training.processor import faster_convolutions, keep_freed_memory, return_freed_memory
 from coverslip.training.step import (
     Precision,
     PrecisionName,
     Stepper,
     StepResult,
+    begin_batch_statistics,
     fastest_dtype,
     other_precision,
     out_of_memory,
     reproducible_steps,
     standardized_head,
 )
+from coverslip.training.task import TrainingImages, n_batches, recipe_order
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -331,6 +329,53 @@ def finetune(
         if not is_out_of_memory(error):
             raise
     raise out_of_memory(recipe.batch_size)
+
+
+def network_to_train(backbone: Backbone, recipe: Recipe, n_classes: int) -> Network:
+    """Return the network of a backbone with a random head, its dropout and its frozen layers as the recipe states."""
+    keep_freed_memory()
+    architecture = backbone.architecture
+    dropout = model_info(recipe.model).dropout.get(recipe.dropout, {})
+    network = random_network(
+        replace(architecture, options={**dropout, **architecture.options}),
+        recipe.seed,
+        n_classes,
+        pretrained=recipe.init == "imagenet",  # batch norms without pretrained statistics are marked
+    )
+    network.load_backbone(backbone)
+    freeze_to(network, recipe.freeze_to)
+    return network
+
+
+def with_batch_statistics(backbone: Backbone, recipe: Recipe, images: TrainingImages) -> Backbone:
+    """Return the backbone with pretrained batch norms set to the statistics of training images."""
+    network = network_to_train(backbone, recipe, images.n_classes)
+    begin_batch_statistics(network, recipe, images.pixels_of, images.train)
+    return replace(network.as_backbone(), architecture=backbone.architecture)
+
+
+def finetune_backbone(
+    backbone: Backbone,
+    head: LinearHead | None,
+    images: TrainingImages,
+    recipe: Recipe,
+    context: RunContext,
+    last_epoch: int | None,
+) -> tuple[Backbone, LinearHead, Finetuned]:
+    """Fine-tune a network with this head (None: a random one), as of `finetune`; return the network and its head."""
+    network = network_to_train(backbone, recipe, images.n_classes)
+    if head is not None and recipe.head_init != "random":
+        network.set_head(head.weight, head.bias)
+    n_epochs = min(recipe.epochs_planned, last_epoch or recipe.epochs_planned)
+    selection: CheckpointSelection = "last" if recipe.keeps_last_epoch or not len(images.selecting[0]) else "best"
+    context.emit(StageStarted(stage="finetune", n_epochs=n_epochs, checkpoint_selection=selection))
+    if images.chosen is not None:
+        context.emit(images.chosen.event)
+    finetuned = finetune(network, images, recipe, context, last_epoch=last_epoch)
+    network.to("cpu")
+    weight, bias = (tensor.detach().numpy().copy() for tensor in (network.head.weight, network.head.bias))
+    tuned = replace(network.as_backbone(), architecture=backbone.architecture)
+    return tuned, LinearHead(weight, bias, None), finetuned
 
 
 _N_TIMED, _TIMED_SIZE = 4, 4  # steps, of which the first is slower, and their images
@@ -648,7 +693,7 @@ def _validate(network: nn.Module, images: TrainingImages, recipe: Recipe, device
     logits = selecting_logits(network, images, recipe, device)
     label = np.tile(images.selecting[1], 1 + recipe.validation_copies)
     scores = epoch_scores(logits, label, recipe)
-    return replace(scores, chosen_predicted=images.chosen_predicted(logits))
+    return replace(scores, chosen_predicted=images.chosen_predicted(logits.numpy()))
 
 
 def _keeps_statistics(recipe: Recipe) -> bool:

@@ -12,7 +12,6 @@ benchmarks/RESULTS.md.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from heapq import nsmallest
 from typing import Any, TypeVar
 
@@ -20,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from coverslip.augmentation.copies import Copies
-from coverslip.engines import N_CHECKED, Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
+from coverslip.engines import Engine, Features, embed, fastest_engine, n_missing, run_tta, turned
 from coverslip.evaluation.calibration import calibrated_temperature, fit_temperature
 from coverslip.events import Emit, ignore, progress_reporter
-from coverslip.models.networks import FeatureNetwork, Network
+from coverslip.models.backbone import Backbone
+from coverslip.models.zoo import linear_logits
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import IMAGES_COPIED, IMAGES_REFITTED, Recipe
 from coverslip.runs.training import FittedOn, RefittedHead
-from coverslip.training.batches import TrainingImages, TrainingTask
 from coverslip.training.linear_probe import (
     SHRINKAGES,
     HeldOutProbes,
@@ -36,6 +35,7 @@ from coverslip.training.linear_probe import (
     fit_linear_probe,
     primary_score,
 )
+from coverslip.training.task import TrainingImages, TrainingTask
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ class Variation:
 
 
 def features_of(
-    network: Network, task: TrainingTask, positions: Ints, emit: Emit | None = None
+    backbone: Backbone, task: TrainingTask, positions: Ints, emit: Emit | None = None
 ) -> AbstractContextManager[tuple[Features, Engine | None]]:
     """Return the features, as of `embed`, of the images at these positions, averaged over test-time augmentation."""
     dataset_positions = positions.tolist()
@@ -66,7 +66,7 @@ def features_of(
         return task.images.pixels_of([dataset_positions[i] for i in rows])
 
     return embed(
-        network,
+        backbone,
         task.digest_of(dataset_positions),
         pixels_of,
         preprocessing=task.preprocessing.model_dump(mode="json"),
@@ -80,8 +80,8 @@ def features_of(
 class AugmentedCopies:
     """Augmented copies of at most `IMAGES_COPIED` training images, within the recipe's data augmentation."""
 
-    def __init__(self, network: Network, task: TrainingTask) -> None:
-        self._network, self._images, self._context = network, task.images, task.context
+    def __init__(self, backbone: Backbone, task: TrainingTask) -> None:
+        self._backbone, self._images, self._context = backbone, task.images, task.context
         self._copies = Copies.within(dict(task.recipe.augment_in_training))
         digests = task.digest_of(task.images.train.tolist())
         # By digest, so that folds select mostly the same images.
@@ -99,7 +99,7 @@ class AugmentedCopies:
 
     def n_missing(self) -> int:
         """Return the number of copies whose features are not in the cache."""
-        return n_missing(self._network, self._digests, **self._embed_arguments)
+        return n_missing(self._backbone, self._digests, **self._embed_arguments)
 
     def variation(self, emit: Emit) -> Variation | None:
         """Return the covariance of features within images; None if the data augmentation allows no copies.
@@ -110,7 +110,7 @@ class AugmentedCopies:
         if not self._digests:
             return None
         with embed(
-            self._network,
+            self._backbone,
             self._digests,
             self._pixels_of,
             **self._embed_arguments,
@@ -341,49 +341,52 @@ class HeadFitter:
         )
 
 
-def trained_logits(network: Network, images: TrainingImages, recipe: Recipe, context: RunContext) -> Floats:
+def trained_logits(
+    backbone: Backbone, head: LinearHead, images: TrainingImages, recipe: Recipe, context: RunContext
+) -> Floats:
     """Return (n_val, K) validation logits averaged over test-time augmentation."""
     if not len(images.val):
         return np.zeros((0, images.n_classes))
-    example = images.pixels_of(images.val[:N_CHECKED].tolist())
-    features_network = FeatureNetwork(network, example.dtype.name)
-    engine = fastest_engine(features_network, example, device=context.device, emit=context.emit)
+    engine = fastest_engine(backbone, device=context.device, emit=context.emit)
     n_at_once = 128
     features = [
         run_tta(engine, images.pixels_of(images.val[i : i + n_at_once].tolist()), recipe.n_views)
         for i in range(0, len(images.val), n_at_once)
     ]
-    return network.logits(np.concatenate(features))
+    return linear_logits(np.concatenate(features), head.weight, head.bias)
 
 
-def refit_head(network: Network, task: TrainingTask, fold_index: Ints | None) -> tuple[Floats, RefittedHead]:
+def refit_head(
+    backbone: Backbone, trained: LinearHead, task: TrainingTask, fold_index: Ints | None
+) -> tuple[Floats, RefittedHead, LinearHead]:
     """Average the trained head with a head that is fitted to the network's features; validation images set the weights.
 
     Args:
-        network: fine-tuned, on the CPU; its head is replaced.
+        backbone: fine-tuned.
+        trained: its head.
         task: with validation images.
         fold_index: as for `fit`.
 
     Returns:
-        (n_val, K) logits averaged over test-time augmentation, by heads that were fitted without the image, and the
-        record of the average.
+        (n_val, K) logits averaged over test-time augmentation, by heads that were fitted without the image, the record
+        of the average, and the average.
 
     Raises:
         Stopped: on request.
     """
     images, recipe = task.images, task.recipe
     train, label = some_of_training(images, recipe.seed, IMAGES_REFITTED)
-    with features_of(network, task, np.concatenate([train, images.val])) as (features, _):
+    with features_of(backbone, task, np.concatenate([train, images.val])) as (features, _):
         fitter = HeadFitter(images.n_classes, recipe, task.context)
         heads = fitter.fit_by_validation(features, label, images.val_label, fold_index)
-        val_logits = network.logits(features[slice(len(train), len(train) + len(images.val))])
+        of_val = features[slice(len(train), len(train) + len(images.val))]
+    val_logits = linear_logits(of_val, trained.weight, trained.bias)
     average = _weighted_by_loss(val_logits, heads, images.val_label)
-    _average_into(network, heads.head, average)
-    return _averaged(val_logits, heads.val_logits, average), average
+    return _averaged(val_logits, heads.val_logits, average), average, _average_of(trained, heads.head, average)
 
 
 def fit_head_on_all(
-    network: Network, task: TrainingTask, test: Ints, test_label: Ints, fold_index: Ints, shrinkage: float
+    backbone: Backbone, task: TrainingTask, test: Ints, test_label: Ints, fold_index: Ints, shrinkage: float
 ) -> tuple[LinearHead, float]:
     """Fit a linear probe to training, validation and test images, and return it with its temperature.
 
@@ -392,7 +395,7 @@ def fit_head_on_all(
     comparison would take longer than everything else.
 
     Args:
-        network: on the CPU.
+        backbone: the network.
         task: of the training; its pixels include those of test images.
         test: positions of test images.
         test_label: (n_test,) in [0, K).
@@ -405,8 +408,8 @@ def fit_head_on_all(
     """
     images, recipe = task.images, task.recipe
     label = np.concatenate([images.train_label, images.val_label, test_label])
-    variation = AugmentedCopies(network, task).variation(ignore)  # from the cache
-    with features_of(network, task, np.concatenate([images.train, images.val, test]), ignore) as (features, _):
+    variation = AugmentedCopies(backbone, task).variation(ignore)  # from the cache
+    with features_of(backbone, task, np.concatenate([images.train, images.val, test]), ignore) as (features, _):
         fitter = HeadFitter(images.n_classes, recipe, task.context, variation)
         compares = len(label) <= _MOST_COMPARED * features.shape[1]
         head, logits = fitter.fit_by_folds(features, label, fold_index, shrinkage, compares=compares)
@@ -414,17 +417,19 @@ def fit_head_on_all(
     return head, calibrated_temperature(logits[is_held_out], label[is_held_out])
 
 
-def refit_head_as_folds_chose(network: Network, task: TrainingTask, average: RefittedHead) -> None:
-    """Average the trained head with a refitted head as folds have chosen, on training images only.
+def refit_head_as_folds_chose(
+    backbone: Backbone, trained: LinearHead, task: TrainingTask, average: RefittedHead
+) -> LinearHead:
+    """Return the average of the trained head with a refitted head as folds have chosen, on training images only.
 
     Raises:
         Stopped: on request.
     """
     train, label = some_of_training(task.images, task.recipe.seed, IMAGES_REFITTED)
-    with features_of(network, task, train) as (features, _):
+    with features_of(backbone, task, train) as (features, _):
         fitter = HeadFitter(task.images.n_classes, task.recipe, task.context)
         fitted = fitter.fit(features, label, average.shrinkage)
-    _average_into(network, fitted, average)
+    return _average_of(trained, fitted, average)
 
 
 def _weighted_by_loss(trained: Floats, heads: HeadsByValidation, label: Ints) -> RefittedHead:
@@ -444,10 +449,9 @@ def _weighted_by_loss(trained: Floats, heads: HeadsByValidation, label: Ints) ->
     return min(averages, key=lambda each: calibrated_log_loss(_averaged(trained, heads.val_logits, each), label))
 
 
-def _average_into(network: Network, refitted: LinearHead, average: RefittedHead) -> None:
-    trained = (tensor.detach().numpy() for tensor in (network.head.weight, network.head.bias))
-    weight, bias = map(partial(_averaged, average=average), trained, (refitted.weight, refitted.bias))
-    network.set_head(weight, bias)
+def _average_of(trained: LinearHead, refitted: LinearHead, average: RefittedHead) -> LinearHead:
+    weight = _averaged(trained.weight, refitted.weight, average)
+    return LinearHead(weight, _averaged(trained.bias, refitted.bias, average), None)
 
 
 def _averaged(trained: _Numbers, refitted: _Numbers, average: RefittedHead) -> _Numbers:

@@ -68,6 +68,11 @@ class LinearHead:
         """Return (n, K) logits for (n, D) features."""
         return next(_logits_of([self], features))
 
+    def softened(self, temperature: float) -> "LinearHead":
+        """Return the layer divided by its temperature: overconfident logits cause large first steps of fine-tuning."""
+        factor = np.float32(1 / temperature)
+        return LinearHead(self.weight * factor, self.bias * factor, self.shrinkage)
+
 
 def fit_linear_probe(
     features: Rows,

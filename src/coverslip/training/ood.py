@@ -31,9 +31,9 @@ from coverslip.events import Noted
 from coverslip.messages import note
 from coverslip.runs.classifier import CalibrationImages, OodThreshold
 from coverslip.runs.recipe import N_OOD_IMAGES
-from coverslip.training.batches import TrainingTask
 from coverslip.training.fitting import Fitted
 from coverslip.training.heads import features_of, some_of_training, some_of_validation
+from coverslip.training.task import TrainingTask
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -75,7 +75,7 @@ def fit_ood_detector(
     train, train_label = some_of_training(images, recipe.seed, _MOST_FROZEN if is_frozen else N_OOD_IMAGES)
     val, val_label = some_of_validation(images, recipe.seed, _MOST_VALIDATION)
     positions = np.concatenate([train, val])
-    with features_of(fitted.network, task, positions) as (features, _):
+    with features_of(fitted.backbone, task, positions) as (features, _):
         n = len(train)
         features_of_train = _features_of_rows(features, slice(0, n))
         features_of_val = _features_of_rows(features, slice(n, len(positions)))

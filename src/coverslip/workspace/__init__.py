@@ -21,6 +21,5 @@ The parts, each of which imports only from those above it:
 """
 
 from coverslip.errors import require_extra
-from coverslip.messages import text
 
-require_extra("app", text("extra-for-app"))
+require_extra("app")

@@ -14,7 +14,6 @@ from coverslip.datasets.index.records import DECISIONS
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import NotFound, require_extra
 from coverslip.events import Emit
-from coverslip.messages import text
 from coverslip.processes import Json
 from coverslip.runs.folder import Run
 from coverslip.workspace.jobs.computing import ResultState, computation, request_result
@@ -117,7 +116,7 @@ def start_map(workspace: Workspace, dataset_id: str) -> MapState:
         ExtraNotInstalled: the extra `map` is not installed.
         NotFound, Conflict: as for `map_state`.
     """
-    require_extra("map", text("extra-for-map"))
+    require_extra("map")
     with workspace.engine.connect() as connection:
         row = refuse_unread(connection, dataset_id)
     request_result(

@@ -15,7 +15,7 @@ from torch import Tensor
 from coverslip.datasets.index.records import Dataset, ImageRecord
 from coverslip.datasets.pixels import DecodedPixels, PixelKeys, read_preprocessed
 from coverslip.datasets.quality.scanning import scan_images
-from coverslip.engines import Features, as_input, embed
+from coverslip.engines import Features, as_input, embed, run_tta
 from coverslip.errors import CoverslipError, Stopped
 from coverslip.events import Noted, progress_reporter
 from coverslip.images.preprocessing import PixelFacts, PreprocessedImage
@@ -32,7 +32,8 @@ from coverslip.inference.explain.heat_maps import (
 )
 from coverslip.inference.loading import network_of
 from coverslip.messages import note
-from coverslip.models.networks import FeatureNetwork, Network
+from coverslip.models.backbone import Backbone
+from coverslip.models.networks import Network
 from coverslip.runs.classifier import ClassifierCard, open_classifier
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import unchanged_images
@@ -59,7 +60,7 @@ class NearestTraining:
 
     Args:
         run: its training images are searched.
-        network: of its classifier.
+        backbone: of its classifier.
         card: of its classifier.
         context: its device computes features that are not in the cache; its listener receives the progress.
 
@@ -68,7 +69,7 @@ class NearestTraining:
         Stopped: on request.
     """
 
-    def __init__(self, run: Run, network: Network, card: ClassifierCard, context: RunContext) -> None:
+    def __init__(self, run: Run, backbone: Backbone, card: ClassifierCard, context: RunContext) -> None:
         data = unchanged_images(run)
         scan = scan_images(data, emit=context.emit, stop=context.stop)
         trained_on = training_ids(run)
@@ -82,7 +83,7 @@ class NearestTraining:
         with ExitStack() as opened:
             self._features, _ = opened.enter_context(
                 embed(
-                    network,
+                    backbone,
                     PixelKeys(data, scan, positions, card.preprocessing),
                     lambda rows: decoded([positions[i] for i in rows]),
                     preprocessing=card.preprocessing.model_dump(mode="json"),
@@ -217,10 +218,8 @@ class Explainer:
         if self._nearest is None:
             return []
         card = self.classifier.card
-        network = FeatureNetwork(self.network, card.preprocessing.depth, card.tta)
-        with torch.no_grad():
-            features = network(torch.from_numpy(pixels[None]).to(self._context.device))
-        return self._nearest.of(features[0].float().cpu().numpy(), digest, n)
+        features = run_tta(self.classifier.engine, pixels[None], card.tta)
+        return self._nearest.of(features[0], digest, n)
 
     def close(self) -> None:
         """Close the training images."""
@@ -232,7 +231,7 @@ class Explainer:
         if self.run is None:
             return None
         try:
-            return NearestTraining(self.run, self.classifier.network, self.classifier.card, self._context)
+            return NearestTraining(self.run, self.classifier.backbone, self.classifier.card, self._context)
         except Stopped:
             raise
         except CoverslipError as error:

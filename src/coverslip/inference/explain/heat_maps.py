@@ -22,9 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from coverslip.engines import FLIPPED
 from coverslip.errors import CoverslipError
 from coverslip.events import OnProgress, ignore_progress
-from coverslip.models.networks import FLIPPED, VARIANCE_FLOOR, MultiLayerPooling, Network, turned
+from coverslip.models.networks import VARIANCE_FLOOR, MultiLayerPooling, Network
 
 Method = Literal["contributions", "grad-cam", "grad-cam++", "occlusion"]
 METHODS: tuple[Method, ...] = ("contributions", "grad-cam", "grad-cam++", "occlusion")
@@ -43,7 +44,7 @@ def averaged(draw: Maps, network: Network, x: Tensor, classes: Tensor, tta: int)
         draw, network, x, classes: as of `Maps`.
         tta: number of copies, as of `FeatureNetwork`.
     """
-    maps = [_turned_back(draw(network, turned(x, copy), classes), copy) for copy in range(tta)]
+    maps = [_turned_back(draw(network, _turned(x, copy), classes), copy) for copy in range(tta)]
     return torch.stack(maps).mean(dim=0)
 
 
@@ -120,6 +121,11 @@ def blurred(x: Tensor) -> Tensor:
     padded = F.pad(x, (radius,) * 4, mode="replicate")
     smooth = F.conv2d(padded, kernel, groups=x.shape[1])
     return F.conv2d(smooth, kernel.transpose(2, 3), groups=x.shape[1])
+
+
+def _turned(x: Tensor, copy: int) -> Tensor:
+    """Return (B, C, S, S) images transformed by number, as of `coverslip.engines.turned`."""
+    return torch.flip(x.transpose(2, 3) if copy >= 4 else x, FLIPPED[copy % 4])
 
 
 def _turned_back(maps: Tensor, copy: int) -> Tensor:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,22 +24,20 @@ from coverslip.datasets.index.records import Dataset
 from coverslip.datasets.names import one_line
 from coverslip.datasets.pixels import read_preprocessed
 from coverslip.documented_fields import DocumentedFields
-from coverslip.engines import LARGEST_DIFFERENCE, as_onnx, difference, import_onnxruntime
-from coverslip.errors import BadDataset, CoverslipError, require_extra
+from coverslip.engines import LARGEST_DIFFERENCE, difference, import_onnxruntime
+from coverslip.errors import BadDataset, CoverslipError
 from coverslip.evaluation.decisions import decided_classes
 from coverslip.events import Emit, Progressed, ignore, progress_reporter
 from coverslip.files import sha256_file, write_bytes, write_error, write_json, write_text
 from coverslip.images.preprocessing import PreprocessedImage, preprocess
 from coverslip.images.reader import ReadPlan
 from coverslip.inference.classifier import Classifier, PixelOutputs
+from coverslip.inference.export.graph import OUTPUTS, deployed_graph
 from coverslip.machine import n_cores
 from coverslip.messages import text
-from coverslip.runs.classifier import ClassifierCard, PackedClassifier, find_classifier, open_classifier
+from coverslip.runs.classifier import ClassifierCard, find_classifier, open_classifier
 from coverslip.runs.folder import Run
 from coverslip.runs.images import images_of
-
-if TYPE_CHECKING:
-    from coverslip.models.networks import DeployedNetwork
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 _+()-]")
 _LEAST_NAME, _MOST_NAME = 5, 128  # characters
@@ -225,7 +223,7 @@ class VerificationImages:
     are_drawn: bool = False  # at random, since those of the run are not available
 
 
-def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore) -> VerificationImages:
+def verification_images(run: Run, classifier: Classifier, emit: Emit = ignore) -> VerificationImages:
     """Return at most `MOST_IMAGES` validation images of a run, or training images if it has no validation images.
 
     If none of them is available, for example because their folder was moved, images are drawn at random.
@@ -258,7 +256,7 @@ def verification_images(run: Run, classifier: "Classifier", emit: Emit = ignore)
     return VerificationImages(pixels, classifier.predict_pixels(pixels), files)
 
 
-def _drawn_images(classifier: "Classifier") -> VerificationImages:
+def _drawn_images(classifier: Classifier) -> VerificationImages:
     """Return squares of random intensities in coarse and fine patterns, dark and bright, so that outputs differ."""
     preprocessing, rng = classifier.card.preprocessing, np.random.default_rng(0)
     depth, side = np.dtype(preprocessing.depth), preprocessing.image_size
@@ -378,7 +376,6 @@ def _outputs_at(outputs: PixelOutputs, rows: npt.NDArray[np.int64]) -> PixelOutp
 # Formats, and the writing of a verified export.
 
 Pixels = npt.NDArray[np.unsignedinteger]
-Exporter = Callable[["DeployedNetwork", Pixels, Sequence[str]], bytes]
 
 _READER, _VERIFICATION = "classify.py", "verification.json"
 _TEST_SIZE, _TEST_SQUARES = (97, 131), 9  # of the test image, which is resized by an odd factor
@@ -391,30 +388,19 @@ RESAMPLING = {"filter": "triangle", "is_antialiased": True, "border": "median of
 class ExportContent:
     """What an export consists of."""
 
-    packed: PackedClassifier
+    classifier: Classifier
     name: str
     model_card: str
-    example: Pixels  # (n, S, S, C), n at least 2: PyTorch's exporters fix a batch size of 1
-    exporter: Exporter
     attribution: Attribution
 
     @property
     def card(self) -> ClassifierCard:
         """The classifier's card."""
-        return self.packed.card
-
-    @cached_property
-    def network(self) -> "DeployedNetwork":
-        """The network, from pixels to probabilities."""
-        from coverslip.inference.loading import deployed_network
-
-        return deployed_network(self.packed)
+        return self.classifier.card
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """The names of the outputs of the network."""
-        from coverslip.models.networks import OUTPUTS
-
         return OUTPUTS if self.card.ood is not None else OUTPUTS[:-1]
 
     @cached_property
@@ -436,37 +422,13 @@ class ExportContent:
         }
 
 
-def _trace(network: "DeployedNetwork", example: Pixels, outputs: Sequence[str]) -> bytes:
-    return as_onnx(network, example, outputs=outputs, has_any_batch=True)
-
-
-def _dynamo(network: "DeployedNetwork", example: Pixels, outputs: Sequence[str]) -> bytes:
-    import torch
-
-    n_images = {"pixels": {0: torch.export.Dim("n_images", min=1)}}
-    program = torch.onnx.export(
-        network,
-        (torch.from_numpy(example),),
-        dynamo=True,
-        dynamic_shapes=n_images,
-        input_names=["pixels"],
-        output_names=[*outputs],
-        verbose=False,
-    )
-    assert program is not None
-    exported: bytes = program.model_proto.SerializeToString()
-    return exported
-
-
-EXPORTERS: tuple[Exporter, ...] = (_trace, _dynamo)
-"""In the order in which they are tried."""
-
-
 def _write_onnx(content: ExportContent, folder: Path) -> None:
     """Write `model.onnx` with its metadata, and the reference reader."""
     import onnx
 
-    model = onnx.load_from_string(content.exporter(content.network, content.example, content.output_names))
+    model = deployed_graph(content.classifier)
+    if model is None:
+        raise CoverslipError("export-refused", file=folder, format="onnx", reason=text("export-failed"))
     for name, value in content.metadata.items():
         model.metadata_props.add(key=name, value=json.dumps(value))
     onnx.checker.check_model(model)
@@ -524,8 +486,10 @@ class OpenedExport:
 def _write_bioimageio(content: ExportContent, folder: Path) -> None:
     _write_onnx(content, folder)
     # Noise, since tolerances are shares of the largest value of an output, and OOD scores of images may be negative.
-    shape, depth = content.example.shape[1:], content.example.dtype
-    example = np.random.default_rng(0).integers(0, np.iinfo(depth).max, (1, *shape), depth, endpoint=True)
+    preprocessing = content.card.preprocessing
+    shape = (1, preprocessing.image_size, preprocessing.image_size, preprocessing.channels)
+    depth = np.dtype(preprocessing.depth)
+    example = np.random.default_rng(0).integers(0, np.iinfo(depth).max, shape, depth, endpoint=True)
     outputs = OpenedExport(folder).predict_pixels(example)
     arrays = dict(zip(content.output_names, outputs, strict=False))
     write_description(folder, content.name, content.card, content.metadata, example, arrays, content.attribution)
@@ -541,12 +505,10 @@ def check_export(to: str, attribution: Attribution | None) -> None:
     """Check whether a classifier can be exported in a format.
 
     Raises:
-        ExtraNotInstalled: the extra `onnx` is not installed.
         CoverslipError: authors, a license or a citation are given for a format that has no place for them.
     """
     if attribution and to != "bioimageio":
         raise CoverslipError("export-without-attribution", format=to)
-    require_extra("onnx", text("export-as", format=to))
 
 
 def export_to(
@@ -571,42 +533,29 @@ def export_to(
         emit: receives the progress; an error that it raises ends the export.
 
     Raises:
-        ExtraNotInstalled: the extra `onnx` is not installed.
         CoverslipError: the export does not agree with the classifier, or cannot be written, or the format has no
             attribution. Nothing is left on disk.
     """
     check_export(to, attribution)
     if out.exists():
         raise CoverslipError("export-folder-exists", file=out)
-    packed = open_classifier(find_classifier(run.folder))
-    classifier = Classifier(packed)
+    classifier = Classifier(open_classifier(find_classifier(run.folder)))
     images = verification_images(run, classifier, emit)
-    example = images.pixels[[0, -1]]
     model_card = run.model_card_file.read_text("utf-8") if run.model_card_file.is_file() else ""
-    part, reason = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part"), ""
+    content = ExportContent(classifier, name or out.name, model_card, attribution or Attribution())
+    part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     try:
-        for exporter in EXPORTERS:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            emit(Progressed(stage="converting-network", done=0, total=1, unit="networks"))
-            content = ExportContent(
-                packed, name or out.name, model_card, example, exporter, attribution or Attribution()
-            )
-            try:
-                formats[to](content, part)
-                verification = verify(part, images, packed.card, emit)
-            except (CoverslipError, OSError):
-                raise
-            except Exception as error:  # noqa: BLE001 - code of exporters and runtimes, with errors of many kinds
-                reason = reason or text("export-failed", reason=one_line(f"{type(error).__name__}: {error}", 200))
-                continue
-            if verification.passed:
-                write_json(part / _VERIFICATION, verification.as_json())
-                part.replace(out)
-                return verification
+        part.mkdir(parents=True)
+        emit(Progressed(stage="converting-network", done=0, total=1, unit="networks"))
+        formats[to](content, part)
+        verification = verify(part, images, classifier.card, emit)
+        if not verification.passed:
             reason = text("export-differs", difference=verification.max_logit_difference_sd,
                           agreement=verification.label_agreement, n_images=verification.n)  # fmt: skip
-        raise CoverslipError("export-refused", file=out, format=to, reason=reason)
+            raise CoverslipError("export-refused", file=out, format=to, reason=reason)
+        write_json(part / _VERIFICATION, verification.as_json())
+        part.replace(out)
+        return verification
     except OSError as error:
         raise write_error(out, error) from error
     finally:

@@ -21,8 +21,6 @@ classifier-weights-do-not-fit = Die Gewichte passen nicht zu „{ $model }“ mi
 unknown-export-format = Klassifikatoren werden nicht als „{ $format }“ exportiert
     .do = Wählen Sie „zip“, „onnx“ oder „bioimageio“.
 
-export-as = Export als { $format }
-
 export-folder-exists = Es gibt bereits eine Datei oder einen Ordner mit diesem Namen
     .do = Wählen Sie den Namen eines neuen Ordners.
 
@@ -44,7 +42,7 @@ export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im 
 export-refused = Der Export im Format „{ $format }“ wurde verweigert, und nichts wurde geschrieben: { $reason }
     .do = coverslip sagt mit diesem Klassifikator vorher wie bisher. Geben Sie ihn als „zip“ weiter.
 
-export-failed = dieses Netz kann nicht exportiert werden ({ $reason })
+export-failed = ONNX hat eine Operation dieses Netzes nicht
 
 export-differs = das exportierte Netz gibt den Klassifikator nicht genau wieder. Seine Logits weichen um bis zu { $difference } Standardabweichungen ab (die Grenze ist 0,001), und { NUMBER($agreement, style: "percent") } von { $n_images } Bildern haben dieselbe Entscheidung
 
@@ -270,8 +268,6 @@ prevalence-not-one = Die erwarteten Klassenanteile ergeben zusammen nicht 1
 
 prevalence-leaves-nothing = Die erwarteten Klassenanteile lassen nichts für die anderen Klassen übrig
     .do = Geben Sie die Anteile einiger Klassen an. Die anderen Klassen teilen sich den Rest.
-
-stored-engine-damaged = Das vorbereitete Netz in „{ $folder }“ ist beschädigt, daher wird es ignoriert und aus den Gewichten neu vorbereitet.
 
 thresholds-set-aside = Die Entscheidungsschwelle des Klassifikators wird nicht verwendet, weil sie für die Klassenanteile der Validierungsbilder gewählt wurde. Mit den von Ihnen angegebenen erwarteten Klassenanteilen wird die wahrscheinlichste Klasse vorhergesagt.
 

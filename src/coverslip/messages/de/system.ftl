@@ -37,6 +37,8 @@ extra-for-sklearn = Der Estimator für scikit-learn
 
 extra-for-tensorboard = Der Listener für TensorBoard
 
+extra-for-train = Arbeit mit PyTorch (Fine-Tuning, andere Netze als das voreingestellte, Heatmaps)
+
 # Devices
 
 device-unavailable = PyTorch kann „{ $device }“ auf diesem Rechner nicht verwenden; vorhanden: { $devices }
@@ -173,9 +175,7 @@ cache-kind-app-thumbnails = Miniaturbilder eines Datensatzes in der App
 
 cache-kind-app-tiles = Auflösungsstufen großer Bilder in der App
 
-cache-kind-engine-keys = vorbereitete Netze nach Klassifikator
-
-cache-kind-engines = für Vorhersagen vorbereitete Netze
+cache-kind-graphs = Graphen von Netzen für ONNX Runtime
 
 cache-kind-facts = Größe, Bittiefe und Hash jedes eingelesenen Bildes
 

@@ -21,8 +21,6 @@ classifier-weights-do-not-fit = The weights do not fit '{ $model }' with { $n_cl
 unknown-export-format = Classifiers are not exported as '{ $format }'
     .do = Choose 'zip', 'onnx' or 'bioimageio'.
 
-export-as = Export as { $format }
-
 export-folder-exists = A file or folder with this name exists
     .do = Choose the name of a new folder.
 
@@ -44,7 +42,7 @@ export-needs-run = This is a classifier without its run. An export in the format
 export-refused = The export in the format '{ $format }' was refused, and nothing was written: { $reason }
     .do = coverslip predicts with this classifier as before. Share it as 'zip'.
 
-export-failed = this network cannot be exported ({ $reason })
+export-failed = ONNX lacks an operation of this network
 
 export-differs = the exported network does not reproduce the classifier. Its logits differ by up to { $difference } standard deviations (the limit is 0.001), and { NUMBER($agreement, style: "percent") } of { $n_images } images have the same decision
 
@@ -270,8 +268,6 @@ prevalence-not-one = The expected class proportions do not add up to 1
 
 prevalence-leaves-nothing = The expected class proportions leave nothing for the other classes
     .do = Give the proportions of some of the classes. The other classes divide the rest.
-
-stored-engine-damaged = The prepared network in '{ $folder }' is damaged, so it is ignored and prepared again from the weights.
 
 thresholds-set-aside = The decision threshold of the classifier is not used, because it was chosen for the class proportions of the validation images. With the expected class proportions that you gave, the most probable class is predicted.
 

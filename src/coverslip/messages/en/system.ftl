@@ -37,6 +37,8 @@ extra-for-sklearn = The scikit-learn estimator
 
 extra-for-tensorboard = The listener for TensorBoard
 
+extra-for-train = Work with PyTorch (fine-tuning, networks other than the default one, heat maps)
+
 # Devices
 
 device-unavailable = PyTorch cannot use '{ $device }' on this computer, which has { $devices }
@@ -173,9 +175,7 @@ cache-kind-app-thumbnails = thumbnails of a dataset in the app
 
 cache-kind-app-tiles = levels of large images in the app
 
-cache-kind-engine-keys = prepared networks by classifier
-
-cache-kind-engines = networks prepared for prediction
+cache-kind-graphs = graphs of networks for ONNX Runtime
 
 cache-kind-facts = size, depth and hash of every scanned image
 

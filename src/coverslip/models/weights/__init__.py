@@ -1,5 +1,6 @@
 """Pretrained weights on this machine: imported weights, those of installed packages, and the hub's cache."""
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import json
@@ -18,13 +19,15 @@ from urllib.request import getproxies
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from coverslip.errors import WeightsUnavailable
+from coverslip.errors import WeightsUnavailable, has_extra
 from coverslip.files import atomic_write, sha256_file, weights_folder, write_error, write_json
 from coverslip.messages import ImportWeights, Set, text
-from coverslip.models.weights.translation import with_network_names
+from coverslip.models.weights.published import read_published
+from coverslip.models.weights.translation import with_counters, with_network_names
 from coverslip.models.zoo import (
     HALVES,
     IMAGENET,
+    Arrays,
     LocalWeights,
     ModelRecord,
     Normalization,
@@ -292,13 +295,28 @@ def read_packaged(name: str) -> LocalWeights | None:
     """
     import torch
 
+    arrays = packaged_arrays(name)
+    if arrays is None:
+        return None
+    file = packaged_weights(name)
+    assert file is not None, "the arrays are of the file"
+    tensors = with_counters({each: torch.from_numpy(array) for each, array in arrays.items()})
+    return LocalWeights(name, tensors, _N_CLASSES, file)
+
+
+def packaged_arrays(name: str) -> Arrays | None:
+    """Return a model's weights from an installed package as arrays under timm's names, or None; without PyTorch.
+
+    Raises:
+        WeightsUnavailable: the file differs from the published file.
+    """
     file = packaged_weights(name)
     if file is None:
         return None
-    if sha256_file(file) != _BY_MODEL[name].sha256:
+    data = file.read_bytes()
+    if hashlib.sha256(data).hexdigest() != _BY_MODEL[name].sha256:
         raise WeightsUnavailable("packaged-weights-changed", file=file, model=name, package=_BY_MODEL[name].name)
-    tensors: Tensors = torch.load(file, map_location="cpu", weights_only=True)
-    return LocalWeights(name, with_network_names(tensors), _N_CLASSES, file)
+    return with_network_names(read_published(data))
 
 
 # timm's weights from the Hugging Face hub, each pinned to a revision and a hash at its first use.
@@ -418,6 +436,8 @@ def hub_source(name: str) -> WeightsSource | None:
 
 def cached_timm_models() -> tuple[str, ...]:
     """Return `timm/NAME` for every repository of timm in the hub's cache."""
+    if not has_extra("train"):
+        return ()
     from huggingface_hub import constants
 
     prefix = "models--timm--"
@@ -471,6 +491,8 @@ def fetch_weights(timm_name: str) -> Path | None:
 
 def can_fetch() -> bool:
     """Return whether the hub answers at once."""
+    if not has_extra("train"):
+        return False
     from huggingface_hub import constants
 
     return not constants.HF_HUB_OFFLINE and is_reachable(constants.ENDPOINT)
@@ -520,6 +542,8 @@ def _timm_weights(name: str) -> HubWeights | None:
 
 def _cached(repository: str) -> Path | None:
     """Return the recorded file of a repository in the hub's cache, or the cached file if none is recorded."""
+    if not has_extra("train"):
+        return None
     from huggingface_hub import constants, try_to_load_from_cache
 
     folder = Path(constants.HF_HUB_CACHE, f"models--{repository.replace('/', '--')}")

@@ -47,7 +47,7 @@ def read_layers(file: Path) -> Layers:
         ExtraNotInstalled: h5py is not installed.
         WeightsUnavailable: the file is damaged, is no Keras file, or has contents that weights do not need.
     """
-    require_extra("keras", text("extra-for-keras"))
+    require_extra("keras")
     layers: Layers = {}
     for name, tensor in read_apart(__name__, file).items():
         layer, _, variable = name.partition(_SEPARATOR)

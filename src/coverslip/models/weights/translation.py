@@ -16,9 +16,9 @@ stages and the blocks of each stage. The number of blocks determines the stages.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from coverslip.errors import WeightsUnavailable
 from coverslip.models.weights.hdf5 import Layers, read_layers
@@ -102,7 +102,7 @@ _MOBILENET_BLOCK = {
 _MOBILENET_FIRST_BLOCK = {"conv.0.0": "conv_dw", "conv.0.1": "bn1", "conv.1": "conv_pw", "conv.2": "bn2"}
 
 
-def is_ported_nasnet(tensors: Tensors) -> bool:
+def is_ported_nasnet(tensors: Collection[str]) -> bool:
     """Return whether tensors have the names of the port to PyTorch."""
     return "cell_stem_0.conv_1x1.conv.weight" in tensors
 
@@ -239,20 +239,22 @@ def _efficientnet_layer(layer: str, layers: Layers) -> tuple[str, ...]:
     )
 
 
-def with_network_names(tensors: Tensors) -> Tensors:
-    """Return the tensors under the names of timm, or of coverslip's NASNet-Mobile, if the naming scheme is known.
-
-    A name outside the scheme is unchanged, so that the comparison with the network reports it. Batch norms without a
-    counter of batches, as Keras and early versions of PyTorch save them, get a counter of 0.
-    """
+def with_counters(tensors: Tensors) -> Tensors:
+    """Return the tensors with a counter of batches for each batch norm, 0 if Keras or an early PyTorch saved none."""
     import torch
 
-    renamed = _renamed(tensors)
-    norms = [name.removesuffix(_STATISTICS) for name in renamed if name.endswith(_STATISTICS)]
-    return {f"{norm}{_COUNTER}": torch.tensor(0) for norm in norms} | renamed
+    norms = [name.removesuffix(_STATISTICS) for name in tensors if name.endswith(_STATISTICS)]
+    return {f"{norm}{_COUNTER}": torch.tensor(0) for norm in norms} | tensors
 
 
-def _renamed(tensors: Tensors) -> Tensors:
+_Array = TypeVar("_Array")
+
+
+def with_network_names(tensors: dict[str, _Array]) -> dict[str, _Array]:
+    """Return the tensors under the names of timm, or of coverslip's NASNet-Mobile, if the naming scheme is known.
+
+    A name outside the scheme is unchanged, so that the comparison with the network reports it.
+    """
     if is_ported_nasnet(tensors):
         return {ported_name(name): tensor for name, tensor in tensors.items()}
     if "_conv_stem.weight" in tensors:

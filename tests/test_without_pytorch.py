@@ -1,0 +1,99 @@
+"""The way from images to a report, where PyTorch is not installed: the same numbers as where it is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drawing import write_cells
+from trained import MadeOnce
+
+from coverslip.errors import EXTRA_MODULES
+
+pytestmark = pytest.mark.slow
+COMMAND = """
+import sys
+names, *arguments = sys.argv[1:]
+if names:
+    sys.modules.update(dict.fromkeys(names.split(",")))  # Python then takes them for not installed
+from coverslip.cli import main
+code = main(arguments)
+sys.stderr.write("\\n" + " ".join(name for name in ("torch", "timm", "torchvision") if sys.modules.get(name)))
+sys.exit(code)
+"""
+TRAIN = ("--set", "image_size=48", "--set", "stage=instant", "--set", "split.folds=0")
+
+
+def coverslip(*arguments: object, without: bool = True) -> subprocess.CompletedProcess[str]:
+    names = ",".join(EXTRA_MODULES["train"]) if without else ""
+    command = [sys.executable, "-c", COMMAND, names, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(made_once: MadeOnce) -> Path:
+    """Images, and a run that was trained without PyTorch."""
+
+    def train(folder: Path) -> None:
+        write_cells(folder / "cells")
+        done = coverslip("train", folder / "cells", "--out", folder / "run", *TRAIN)
+        assert done.returncode == 0, done.stderr
+
+    return made_once("without pytorch", train)
+
+
+def test_a_training_has_the_same_bytes_and_imports_none_of_pytorch_where_it_is_installed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVERSLIP_CACHE", str(tmp_path / "cache"))
+    done = coverslip("train", folder / "cells", "--out", tmp_path / "run", *TRAIN, without=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.rpartition("\n")[2] == ""
+    for name in ("classifier/weights.safetensors", "classifier/delivered_head.safetensors", "predictions.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (folder / "run" / name).read_bytes()
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_table_has_the_same_bytes(folder: Path, tmp_path: Path, is_file: bool) -> None:
+    classifier = folder / "run"
+    if is_file:
+        assert coverslip("export", classifier, "--to", "zip", "--out", tmp_path / "c.coverslip").returncode == 0
+        classifier = tmp_path / "c.coverslip"
+    for name, without in (("one", True), ("two", False)):
+        out = ("--out", tmp_path / f"{name}.csv")
+        assert coverslip("predict", classifier, folder / "cells", *out, without=without).returncode == 0
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+
+
+COMMANDS = (
+    "inspect {cells}",
+    "preview {cells} --out preview.png",
+    "evaluate {run} {cells}",
+    "report {run}",
+    "label-errors {run}",
+    "suggest {cells} --out suggested.csv",
+    "export {run} --to onnx --out exported",
+    "doctor",
+    "models",
+    "train {cells} --out again --set init.run={run} " + " ".join(TRAIN),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[0])
+def test_a_command_works(folder: Path, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = coverslip(*command.format(cells=folder / "cells", run=folder / "run").split())
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_needs_pytorch_says_so_before_any_work(folder: Path, tmp_path: Path) -> None:
+    for arguments in (
+        ("train", folder / "cells", "--out", tmp_path / "run", "--preset", "best"),
+        ("train", folder / "cells", "--out", tmp_path / "run", "--set", "model=resnet50", *TRAIN),
+        ("explain", folder / "run", folder / "cells", "--out", tmp_path / "maps"),
+        ("models", "timm/resnet18"),
+    ):
+        done = coverslip(*arguments)
+        assert done.returncode == 1
+        assert 'pip install "coverslip[train]"' in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
