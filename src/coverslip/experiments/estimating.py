@@ -15,7 +15,7 @@ from coverslip.datasets.pixels import DecodedPixels
 from coverslip.datasets.quality.scanning import Scan, scan_images
 from coverslip.datasets.splits.folding import Folds
 from coverslip.datasets.splits.splitting import Split, check_readable
-from coverslip.errors import OutOfMemory
+from coverslip.errors import OutOfMemory, has_extra
 from coverslip.events import Noted, Pace, SetSizes, WorkPlanned
 from coverslip.experiments.split_data import SplitData, capped_split_data
 from coverslip.images.preprocessing import PixelFacts
@@ -115,7 +115,7 @@ def measure_speed(split_data: SplitData, recipe: Recipe, context: RunContext) ->
         training = TRAINING_BY_EMBEDDING * embedding
         # The first step takes about twice as long as the others, and at least one more is needed.
         expected, left = 3 * _N_AT_ONCE * training, context.deadline.seconds_left()
-        if recipe.is_finetuned and expected < min(2 * _STEPS_SECONDS, left):
+        if has_extra("train") and recipe.is_finetuned and expected < min(2 * _STEPS_SECONDS, left):
             from coverslip.training.finetuning import network_to_train, time_steps
 
             network = network_to_train(backbone, recipe, images.n_classes)
