@@ -20,7 +20,7 @@ USERS = (  # extras; the others are for developers
     "app",
     "map",
     "formats",
-    "onnx",
+    "train",
     "keras",
     "pandas",
     "parquet",

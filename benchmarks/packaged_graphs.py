@@ -40,9 +40,9 @@ def size_independent(graph: bytes) -> bytes:
         padding = made_by.get(node.input[0]) if node.op_type == "Conv" else None
         if padding is not None and padding.op_type == "Pad":
             node.input[0] = padding.input[0]
-            kept = [each for each in node.attribute if each.name != "pads"]
+            attributes = [each for each in node.attribute if each.name != "pads"]
             del node.attribute[:]
-            node.attribute.extend([*kept, helper.make_attribute("auto_pad", "SAME_UPPER")])
+            node.attribute.extend([*attributes, helper.make_attribute("auto_pad", "SAME_UPPER")])
     needed, stack = set[str](), [model.graph.output[0].name]
     while stack:
         name = stack.pop()

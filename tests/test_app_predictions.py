@@ -89,8 +89,7 @@ def test_those_who_watch_see_how_many_rows_there_are(lab: Lab) -> None:
     assert len(stories_of(lab.client, lab.prediction)) == 1  # it has ended
 
 
-def test_rows_are_those_of_the_command_line_and_the_engine_is_stored(lab: Lab, tmp_path: Path) -> None:
-    assert (lab.workspace.runs / "first" / "classifier" / "engines" / "engine.json").is_file()
+def test_rows_are_those_of_the_command_line(lab: Lab, tmp_path: Path) -> None:
     cs.predict(lab.workspace.runs / "first", [lab.new], out=tmp_path / "predictions.csv")
     written = list(csv.DictReader((tmp_path / "predictions.csv").open(newline="")))
     downloaded = lab.client.get(f"{API}/jobs/{lab.prediction}/download/predictions").text.removeprefix("\ufeff")

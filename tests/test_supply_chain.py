@@ -18,7 +18,7 @@ LOCKED = sorted((ROOT / ".ci" / "locked").glob("*.txt"))
 EXTRAS_OF_SETUP = (
     "app",
     "formats",
-    "onnx",
+    "train",
     "keras",
     "mlflow",
     "parquet",
@@ -27,7 +27,7 @@ EXTRAS_OF_SETUP = (
     "dev",
     "weights",
 )
-EXTRAS_OF_PACKAGES = ("app", "formats", "onnx", "keras")
+EXTRAS_OF_PACKAGES = ("app", "formats", "train", "keras")
 
 
 def pins(file: Path) -> dict[str, tuple[str, list[str]]]:

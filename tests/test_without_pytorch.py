@@ -36,6 +36,7 @@ def folder(made_once: MadeOnce) -> Path:
 
     def train(folder: Path) -> None:
         write_cells(folder / "cells")
+        write_cells(folder / "new", is_sorted=False, seed=1)
         done = coverslip("train", folder / "cells", "--out", folder / "run", *TRAIN)
         assert done.returncode == 0, done.stderr
 
@@ -71,24 +72,25 @@ COMMANDS = (
     "evaluate {run} {cells}",
     "report {run}",
     "label-errors {run}",
-    "suggest {cells} --out suggested.csv",
+    "suggest {new} --out suggested.csv",
     "export {run} --to onnx --out exported",
     "doctor",
     "models",
-    "train {cells} --out again --set init.run={run} " + " ".join(TRAIN),
+    " ".join(("train {cells} --out again --set init.run={run}", *TRAIN)),
 )
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[0])
 def test_a_command_works(folder: Path, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    done = coverslip(*command.format(cells=folder / "cells", run=folder / "run").split())
+    folders = {name: folder / name for name in ("cells", "new", "run")}
+    done = coverslip(*(word.format(**folders) for word in command.split()))
     assert done.returncode == 0, done.stderr
 
 
 def test_what_needs_pytorch_says_so_before_any_work(folder: Path, tmp_path: Path) -> None:
     for arguments in (
-        ("train", folder / "cells", "--out", tmp_path / "run", "--preset", "best"),
+        ("train", folder / "cells", "--out", tmp_path / "run"),
         ("train", folder / "cells", "--out", tmp_path / "run", "--set", "model=resnet50", *TRAIN),
         ("explain", folder / "run", folder / "cells", "--out", tmp_path / "maps"),
         ("models", "timm/resnet18"),

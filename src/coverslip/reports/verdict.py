@@ -87,8 +87,7 @@ class Reason:
     claim: str
     meaning: str
     action: Action
-    next_step: str
-    """What would change it, and the button or command that does it; empty if nothing is known to."""
+    next_step: str  # what would change it, and the button or command that does it; empty if nothing is known to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
