@@ -17,14 +17,13 @@ INTRODUCTION = """# Measurements
 Each section is the record of a benchmark. `make results` writes this page from [benchmarks/results](results).
 [NOT_KEPT.md](NOT_KEPT.md) lists what was tried without success.
 
-- **Repeat**: `make bench SCRIPT=spot_checks`. Many take hours. Images: `COVERSLIP_DATA`.
-- **Record**: only `--record` writes a record. Compare commands before figures.
+- **Repeat**: `make bench SCRIPT=spot_checks`. Images: `COVERSLIP_DATA`.
+- **Record**: only `--record` writes a record.
 - **Age**: date, commit. Those marked *older* are older than their code, as of the last `make results`.
 - **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
   times are too long.
 
-Square brackets contain 95% confidence intervals (CI). SE is the standard error. The
-[glossary](../docs/glossary.md) has other terms.
+Square brackets contain 95% confidence intervals (CI). SE is the standard error.
 """
 
 
