@@ -15,11 +15,11 @@ OLDER = ", **older**"  # than its code: the page explains it
 INTRODUCTION = """# Measurements
 
 Each section is the record of a benchmark. `make results` writes this page from [benchmarks/results](results).
-[NOT_KEPT.md](NOT_KEPT.md) lists what was tried without success.
+[NOT_KEPT.md](NOT_KEPT.md) lists what failed.
 
 - **Repeat**: `make bench SCRIPT=spot_checks`. Images: `COVERSLIP_DATA`.
 - **Record**: only `--record` writes a record.
-- **Age**: date, commit. Those marked *older* are older than their code, as of the last `make results`.
+- **Age**: date, commit. Those marked *older* are older than their code.
 - **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
   times are too long.
 
