@@ -3,7 +3,8 @@
 For each dataset and seed, half of the groups are outside, and an instant classifier is trained on the other half.
 Differences are delivered minus tested. The mean probability of predictions minus their accuracy is below 0 if
 probabilities are too low. `uncertain` and `sets` are the share of uncertain predictions, and the share of prediction
-sets that contain the true class, with the thresholds of the tested classifier. Ctrl-C ends with the trainings so far,
+sets that contain the true class, with the thresholds of the tested classifier. All seeds divide the same images, so
+that standard errors (SE) are rather too small. Ctrl-C ends with the trainings so far,
 whose number the record states. Without `--copies`, the recipe has no data augmentation, since copies take most of the
 time. With `--finetuned`, the network is fine-tuned, and its last layer is averaged with one that is fitted to training
 and validation images (tested), or to test images too (delivered). Images: COVERSLIP_DATA, default ../shared/data.
@@ -86,13 +87,13 @@ def main() -> None:
             settings = {"seed": seed, "image_size": options.side, **(FINETUNED if options.finetuned else stage)}
             with suppress(BadDataset):  # a class has too few groups
                 changes[name].append(one_row(name, options.images, seed, settings))
-    kind = f"{options.side} px, fine-tuned" if options.finetuned else f"{options.side} px"
+    kind = f"{options.side} px, {options.images} images" + (", fine-tuned" if options.finetuned else "")
     for k, metric in enumerate(METRICS):
         of_set = {name: [each[k] for each in rows] for name, rows in changes.items()}
         values = [value for each in of_set.values() for value in each]
         by_set = ", ".join(f"{name} {spread(each)}" for name, each in of_set.items())
         print(f"\n{metric}: {spread(values)}; {by_set}")
-        n, note = f"{len(values)} trainings", f"±SE: {by_set}"
+        n, note = f"{len(values)} trainings", f"±SE: {spread(values)}"
         RECORD.add("Change on images of other groups", round(statistics.mean(values), 3), of=metric, n=n, note=note)
     confidences = [row[-1] for rows in changes.values() for row in rows]
     by_set = ", ".join(f"{name} {spread([row[-1] for row in rows])}" for name, rows in changes.items())
