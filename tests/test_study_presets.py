@@ -251,6 +251,10 @@ def test_differences_from_a_publication_are_those_of_the_plan(two_folders: list[
     efficientnet = preset_plan("efficientnetv2-cell", two_folders, arms=["B"])
     assert not has_note(efficientnet, "deviation-efficientnet-copies")
     assert not has_note(efficientnet, "deviation-efficientnet-nasnet")
+    assert not has_note(efficientnet, "deviation-efficientnet-others")
+    others = preset_plan("efficientnetv2-cell", two_folders, arms=["B"], all_tables=True)
+    assert has_note(others, "deviation-efficientnet-others", networks="inception_v3; nasnet_mobile, scratch")
+    assert has_note(aimic, "deviation-aimic-augmentation", arms="A, B")
     for name in ("aimic", "mobilevit-mn"):
         assert {"resize", "pad_color"} <= set(PRESETS[name].not_stated)
 

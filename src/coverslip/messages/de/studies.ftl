@@ -198,7 +198,7 @@ study-images = { $images ->
        *[test] Test
     }
 
-study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Trainingsbilder sind augmentiert, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
+study-fits = Mittelwert ± SD über die feinabgestimmten Netze aller Aufteilungen und Seeds, bei der gewählten Epoche. Trainingsbilder haben die Augmentierung des Rezepts, und das Netz ändert sich während der Epoche. Wo Validierungsbilder die Epoche bestimmen, sind ihre Werte als Schätzung für neue Bilder zu hoch.{ $is_tested ->
         [true] {" "}Wo Testbilder die Epoche bestimmen (Arme A und test-epoch), stammen Zeilen der Validierungsbilder von diesen Testbildern.
        *[false] {""}
     }
@@ -469,13 +469,13 @@ deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net und andere Netze fehlen,
 
 deviation-mobincep-mobilenet = Der Artikel trainierte MobileNetV2 mit zufälligen Anfangsgewichten unter den Bedingungen seiner ursprünglichen Publikation, ohne sie anzugeben. In dieser Vorlage hat es das Rezept von Mobincep, sodass der Unterschied der der Netze ist.
 
-deviation-mobincep-architecture = Der Artikel gibt weder Breiten und Tiefe des Netzes noch die Gewichte der Verlustfunktion an. coverslip hat sie gewählt.
+deviation-mobincep-architecture = Der Artikel gibt weder Breiten und Tiefe des Netzes noch Merkmale und Gewichte der Verlustfunktion oder den Beginn von K-Means an. coverslip hat sie gewählt.
 
 deviation-augmentation-ranges = Die Publikation gibt nur die Arten der Datenaugmentierung an. coverslip hat ihre Bereiche gewählt.
 
 deviation-two-step-degraded = Beide Datensätze werden auch mit Unschärfe, kleinerem Inhalt und Rauschen in Training und Test verwendet, weil der Artikel seine Ergebnisse mit der Qualität der Bilder erklärt.
 
-deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des ersten Schritts auf dessen Validierungsbildern, auch wenn sie dort nicht besser als ImageNet-Gewichte ist. Der Artikel gibt seine Epoche nicht an.
+deviation-two-step-epoch = Der zweite Schritt beginnt mit der besten Epoche des ersten Schritts auf dessen Validierungsbildern, auch wenn sie dort nicht besser als ImageNet-Gewichte ist. Seine letzte Schicht beginnt zufällig. Der Artikel gibt nicht an, welche Epoche verwendet wird, ob das Netz das eines Folds ist und ob seine letzte Schicht verwendet wird.
 
 deviation-two-step-duplicates = Das Training wird verweigert, wenn Bilder des ersten Schritts Duplikate von Testbildern sind.
 
@@ -493,9 +493,13 @@ deviation-training-share = Die Publikation hat keine Validierungsbilder. In { $a
 
 deviation-aimic-example = Die Publikation gibt Adam, eine Lernrate von 0,0001, 500 Epochen und eine Geduld von 50 Epochen nur für ihr ausgearbeitetes Beispiel an. Für den Vergleich nennt sie gleiche Einstellungen aller Netze, aber nicht welche. In { $arms }: { $settings }.
 
+deviation-aimic-augmentation = Die Publikation gibt ihre Datenaugmentierung nicht an. In { $arms } gibt es keine.
+
 deviation-aimic-epoch = Nur für ihr ausgearbeitetes Beispiel gibt die Publikation an, dass die Genauigkeit auf Testbildern die Epoche bestimmt. In { $arms } tut coverslip dies in allen Trainings.
 
 deviation-efficientnet-copies = Die Publikation gibt nicht an, wie viele augmentierte Bilder sie aus jedem Bild machte. In { $arms }: { $settings }.
+
+deviation-efficientnet-others = Die Publikation gibt nicht an, wie diese Netze trainiert wurden. In dieser Vorlage haben sie das Rezept des vorgeschlagenen Netzes: { $networks }.
 
 deviation-efficientnet-nasnet = NASNet-Mobile beginnt mit den Gewichten von Keras, wenn sie importiert wurden, und sonst mit zufälligen Gewichten. Die Publikation gibt seine Initialisierung nicht an.
 

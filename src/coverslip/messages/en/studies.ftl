@@ -198,7 +198,7 @@ study-images = { $images ->
        *[test] test
     }
 
-study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. Training images are augmented, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
+study-fits = Mean ± SD over the fine-tuned networks of all splits and seeds, at the selected epoch. Training images have the augmentation of the recipe, and the network changes during the epoch. Where validation images select the epoch, their values are too high as an estimate for new images.{ $is_tested ->
         [true] {" "}Where test images select the epoch (arms A and test-epoch), rows of validation images are of these test images.
        *[false] {""}
     }
@@ -469,13 +469,13 @@ deviation-mobilevit-networks = VGG-Att, AALNet, MSA-Net and other networks are m
 
 deviation-mobincep-mobilenet = The paper trained MobileNetV2 from random weights under the conditions of its original publication, without stating them. In this preset, it has the recipe of Mobincep, so that the difference is that of the networks.
 
-deviation-mobincep-architecture = The paper does not state the widths and the depth of the network or the weights of the loss. coverslip chose them.
+deviation-mobincep-architecture = The paper does not state the widths and the depth of the network, the features and the weights of the loss, or how K-means starts. coverslip chose them.
 
 deviation-augmentation-ranges = The publication states only the types of data augmentation. coverslip chose their ranges.
 
 deviation-two-step-degraded = Both datasets are also used with blur, smaller content and noise in training and test, because the paper explains its results by the quality of images.
 
-deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. The paper does not state its epoch.
+deviation-two-step-epoch = The second step starts from the best epoch of the first step on the validation images of the first step, even if it is not better than ImageNet weights there. Its last layer starts at random. The paper does not state the epoch, whether the network is that of a fold, or whether its last layer is used.
 
 deviation-two-step-duplicates = The training is refused if images of the first step are duplicates of test images.
 
@@ -493,9 +493,13 @@ deviation-training-share = The publication has no validation images. In { $arms 
 
 deviation-aimic-example = The publication states Adam, a learning rate of 0.0001, 500 epochs and a patience of 50 epochs for its worked example only. It says that the comparison had the same settings for all networks, but not which. In { $arms }: { $settings }.
 
+deviation-aimic-augmentation = The publication does not state its data augmentation. In { $arms }, there is none.
+
 deviation-aimic-epoch = For its worked example only, the publication states that the accuracy on test images selects the epoch. In { $arms }, coverslip does so in all trainings.
 
 deviation-efficientnet-copies = The publication does not state how many augmented images it made of each image. In { $arms }: { $settings }.
+
+deviation-efficientnet-others = The publication does not state how these networks were trained. In this preset, they have the recipe of the proposed network: { $networks }.
 
 deviation-efficientnet-nasnet = NASNet-Mobile starts from the weights of Keras if they were imported, and from random weights otherwise. The publication does not state its initialization.
 

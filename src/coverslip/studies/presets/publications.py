@@ -10,7 +10,7 @@ from coverslip.datasets.index.classes import ClassPlan, with_classes
 from coverslip.datasets.index.opening import open_dataset
 from coverslip.errors import BadRecipe
 from coverslip.messages import text
-from coverslip.runs.recipe import Degrade, FromRun, Recipe
+from coverslip.runs.recipe import Degrade, FromRun, Recipe, augment_named
 from coverslip.studies.plan import READING_KEYS, Changes, merged_changes
 
 Dataset = dict[str, Any]  # Any: a dataset of `study.yaml`
@@ -223,6 +223,7 @@ AIMIC = Preset(
     deviations=(
         *_DUPLICATES,
         Deviation("deviation-aimic-example", keys=("optimizer", "learning_rate", "epochs", "patience")),
+        Deviation("deviation-aimic-augmentation", lambda recipe: recipe.augment == augment_named("none")),
         Deviation("deviation-aimic-epoch", lambda recipe: recipe.checkpoint_selection_set == "test"),
         _VALIDATION_SHARE,
         _AUXILIARY_HEADS,
@@ -308,6 +309,7 @@ EFFICIENTNETV2_CELL = Preset(
         _VALIDATED_EPOCH,
         _AUGMENTATION_RANGES,
         Deviation("deviation-efficientnet-copies", lambda recipe: recipe.split.copies > 0, ("split.copies",)),
+        Deviation("deviation-efficientnet-others", lambda recipe: recipe.model in ("inception_v3", "nasnet_mobile")),
         Deviation("deviation-efficientnet-nasnet", lambda recipe: recipe.model == "nasnet_mobile"),
         Deviation(
             "deviation-efficientnet-scaling", lambda recipe: recipe.model == "efficientnetv2_b0", ("normalization",)
@@ -432,6 +434,7 @@ MOBILEVIT_MN = Preset(
         "schedule",
         "weight_decay",
         "last_batch",
+        "head_init",
         "dropout",
         "normalization",
         "checkpoint_selection",
