@@ -41,21 +41,6 @@ from coverslip.workspace.viewing.images import Filters
 from coverslip.workspace.workers import WorkerPool
 
 
-def test_a_thread_that_has_to_end_starts_no_other_until_the_workspace_is_served_again() -> None:
-    background = Background(lambda: None)
-
-    def work(must_end: threading.Event) -> None:
-        must_end.wait()
-        background.start("next", lambda _: None)
-
-    background.start("reading", work)
-    background.end_all(within_s=60)
-    assert background.n_started("next") == 0
-    background.reopen()
-    background.start("next", lambda _: None)
-    assert background.n_started("next") == 1
-
-
 def test_while_a_thread_is_held_none_of_its_name_begins() -> None:
     background, has_begun = Background(lambda: None), []
 

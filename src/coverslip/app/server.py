@@ -151,7 +151,6 @@ async def background_of(app: FastAPI) -> AsyncIterator[None]:
     """Run the background work of a workspace during the block. Running jobs continue afterwards."""
     workspace: Workspace = app.state.workspace
     await asyncio.to_thread(cleanup.remove_partial_files, workspace)  # before the first request creates new ones
-    workspace.background.reopen()
     workspace.background.start("cleanup", lambda is_over: cleanup.delete_expired(workspace, is_over))
     await asyncio.to_thread(reading_images.begin, workspace)
     await asyncio.to_thread(adopt_runs, workspace)

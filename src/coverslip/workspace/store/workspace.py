@@ -109,19 +109,11 @@ class Background:
         self._on_change, self._lock = on_change, threading.Lock()
         self._works: dict[str, _Work] = {}
         self._held, self._n_started = Counter[str](), Counter[str]()
-        self._is_over = False
-
-    def reopen(self) -> None:
-        """Start threads again, after `end_all`."""
-        self._is_over = False
 
     def start(self, name: str, work: Callable[[threading.Event], None]) -> None:
-        """Run `work` in a thread, unless a thread of that name is running. Its argument is set when it must end.
-
-        After `end_all`, nothing starts: a thread that was about to end, or is blocked, would outlive the server.
-        """
+        """Run `work` in a thread, unless a thread of that name is running. Its argument is set when it must end."""
         with self._lock:
-            if self._is_over or self._is_running(name) or self._held[name]:
+            if self._is_running(name) or self._held[name]:
                 return
             event = threading.Event()
             thread = threading.Thread(target=self._run, args=(name, work, event), name=name, daemon=True)
@@ -178,10 +170,9 @@ class Background:
                 work.thread.join()
 
     def end_all(self, within_s: float) -> None:
-        """Stop all threads, wait up to `within_s` seconds for their end, and start no others until `reopen`."""
+        """Stop all threads, and wait up to `within_s` seconds for their end."""
         until = time.monotonic() + within_s
         with self._lock:
-            self._is_over = True
             works = list(self._works.values())
             self._works.clear()
         for work in works:
