@@ -63,7 +63,9 @@ class Served:
         user = users.find_user_by_name(self.server, name)
         _, secret = users.accept_invitation(self.server, users.invite(self.server, user.id), PASSWORD)
         cookie, _ = cookie_of({"type": "http", "headers": [], "server": ("testserver", 80)})
-        return TestClient(self.anonymous.app, cookies={cookie: secret})
+        client = TestClient(self.anonymous.app, cookies={cookie: secret})
+        client.portal = self.anonymous.portal
+        return client
 
     def project(self, admin: TestClient, name: str, **members: str) -> str:
         """Add a project with members; return its address."""
@@ -87,7 +89,10 @@ def serving(folder: Path, proxies: Proxies = NO_PROXY, base: str = "") -> Iterat
     if not users.list_users(server):
         users.add_user(server, "maria", is_admin=True, has_proxy=proxies.user_header is not None)
     app = create_accounts_app(server, user_header=proxies.user_header)
-    with TestClient(app), TestClient(AccountsGate(app, proxies, base)) as anonymous:
+    with TestClient(app) as running:
+        anonymous = TestClient(AccountsGate(app, proxies, base))
+        # One event loop, as in a server: a project that is added by a loop of its own would end with that loop.
+        anonymous.portal = running.portal
         yield Served(server, anonymous)
 
 
@@ -135,6 +140,7 @@ OF_ANNOTATORS = {
     ("post", "/datasets/{dataset_id}/changes"),
     ("put", "/lists/{list_id}/rows/{row_id}/correction"),
     ("post", "/jobs/{job_id}/{action}"),  # stop computations for pages
+    ("delete", "/datasets/{dataset_id}/live"),
 }
 READS_FOLDERS_OF_THE_SERVER = {("get", "/folders")}
 STREAMS = {"/events"}
