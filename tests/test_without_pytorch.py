@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 from drawing import write_cells
+from fastapi.testclient import TestClient
+from small_workspace import API, new_workspace, open_images, trained_here
 from trained import MadeOnce
 
+from coverslip.app.server import create_app
 from coverslip.errors import EXTRA_MODULES
+from coverslip.workspace.jobs.records import find_job
 
 pytestmark = pytest.mark.slow
 COMMAND = """
@@ -86,6 +90,20 @@ def test_a_command_works(folder: Path, command: str, tmp_path: Path, monkeypatch
     folders = {name: folder / name for name in ("cells", "new", "run")}
     done = coverslip(*(word.format(**folders) for word in command.split()))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_app_trains_without_pytorch_and_refuses_what_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in EXTRA_MODULES["train"]:
+        monkeypatch.setitem(sys.modules, name, None)  # Python then takes it for not installed
+    workspace = new_workspace(tmp_path)
+    dataset = open_images(workspace, write_cells(workspace.roots[0] / "cells"), group_pattern=r"slide\d+")
+    with TestClient(create_app(workspace)) as client:
+        answer = client.post(f"{API}/runs", json={"dataset_id": dataset, "recipe": {}})
+        assert (answer.status_code, answer.json()["code"]) == (422, "extra-not-installed")
+    run = trained_here(workspace, dataset, {"stage": "instant", "image_size": 48, "split": {"folds": 0}})
+    assert find_job(workspace, run).run.has_classifier
 
 
 def test_what_needs_pytorch_says_so_before_any_work(folder: Path, tmp_path: Path) -> None:

@@ -513,7 +513,6 @@ def export(
 
     Raises:
         BadClassifier: there is no classifier, or it is damaged.
-        ExtraNotInstalled: the format needs the extra `onnx`.
         CoverslipError: the format is unknown or has no authors, license and citation, one of them is invalid, the
             export does not agree with the classifier, or it cannot be written.
 

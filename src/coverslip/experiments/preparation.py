@@ -127,21 +127,22 @@ def open_pretraining(recipe: Recipe, init: Pretraining) -> tuple[Dataset, Recipe
     return data, _with_absolute_init(inner_recipe, data.classes)
 
 
+def needs_pytorch(recipe: Recipe) -> bool:
+    """Return whether a training by this recipe needs the extra `train`."""
+    side = recipe.image_size or model_info(recipe.model).input_px
+    architecture = Architecture(recipe.model, recipe.head, 3, side, recipe.model_options)
+    return recipe.is_finetuned or recipe.freeze_to is not None or not architecture.is_packaged
+
+
 def _check_network(recipe: Recipe) -> None:
     """Raise if the network or its pretrained weights are unknown, or if it does not support an option of the recipe."""
-    record = model_info(recipe.model)
-    side = recipe.image_size or record.input_px
-    needs_pytorch = (
-        recipe.is_finetuned
-        or recipe.freeze_to is not None
-        or not Architecture(recipe.model, recipe.head, 3, side, recipe.model_options).is_packaged
-    )
-    if needs_pytorch:
+    if needs_pytorch(recipe):
         require_extra("train")
+    record = model_info(recipe.model)
     init = pretraining_recipe(recipe).init if isinstance(recipe.init, Pretraining) else recipe.init
     if init == "imagenet":
         check_weights(record)
-    if needs_pytorch:
+    if needs_pytorch(recipe):
         from coverslip.models.networks import check_choices
 
         check_choices(recipe.model, recipe.model_options, recipe.head, recipe.freeze_to, recipe.image_size)

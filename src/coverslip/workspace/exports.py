@@ -94,7 +94,6 @@ def queue_export(workspace: Workspace, run_id: str, to: ExportTo, attribution: A
     Raises:
         NotFound: there is no such training.
         Conflict: it is not finished.
-        ExtraNotInstalled: the extra `onnx` is not installed.
         CoverslipError: the format has no authors, license and citation.
     """
     training = find_job(workspace, run_id, "train")

@@ -34,8 +34,9 @@ from coverslip.datasets.splits.splitting import (
     trained_classes,
 )
 from coverslip.documented_fields import DocumentedFields
-from coverslip.errors import CoverslipError, LeakageFound
+from coverslip.errors import CoverslipError, LeakageFound, require_extra
 from coverslip.events import SetSizes, ignore
+from coverslip.experiments.preparation import needs_pytorch
 from coverslip.experiments.presets import Preset, apply_preset
 from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
@@ -469,6 +470,7 @@ def queue_training(
         NotFound, Conflict: the dataset does not exist or is not ready, or the earlier split cannot be reused.
         BadRecipe: a key or value is not valid, the preset does not fit the recipe, the budget is not a duration, or it
             cannot be planned for the recipe.
+        ExtraNotInstalled: the training needs PyTorch, which is not installed.
         WeightsUnavailable: the pretrained weights of the network are not available.
         CoverslipError: the split is refused, for example because a set or a class would be empty.
     """
@@ -476,6 +478,8 @@ def queue_training(
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)
     full_recipe = apply_preset(recipe_of_dataset(workspace, dataset, recipe), preset)
+    if needs_pytorch(full_recipe):
+        require_extra("train")
     if budget is not None:
         check_budget(full_recipe)
     if full_recipe.init == "imagenet":
