@@ -88,6 +88,12 @@ export default defineConfig({
     cssCodeSplit: false, // small, and its rules keep their order
     // A data: URL would not pass the pages' strict policy for scripts and styles.
     assetsInlineLimit: 0,
+    // Few requests: what most pages share is in one file.
+    rolldownOptions: {
+      output: {
+        codeSplitting: { groups: [{ name: 'shared', test: /src\/(ui|state|api)\//, minShareCount: 5 }] },
+      },
+    },
   },
   server: {
     proxy: {
