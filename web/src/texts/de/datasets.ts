@@ -6,6 +6,8 @@ import { counts } from './counts';
 export const datasets: Texts['datasets'] = {
   title: 'Datensätze',
   start: {
+    goOn: (name) => `Weiter mit ${name}`,
+    labelLast: (name) => `${name} labeln`,
     title: 'Erste Schritte',
     local:
       'Alle Daten bleiben auf diesem Rechner. coverslip sendet keine Bilder, Labels oder Ergebnisse an andere.',

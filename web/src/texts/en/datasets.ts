@@ -5,6 +5,8 @@ import { micrometers, pValue } from '../numbers';
 export const datasets = {
   title: 'Datasets',
   start: {
+    goOn: (name: string) => `Continue with ${name}`,
+    labelLast: (name: string) => `Label ${name}`,
     title: 'Get started',
     local: 'All data stays on this computer. coverslip sends no image, label or result anywhere.',
     onServer:
