@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from drawing import save_cell, write_cells
 from small_workspace import do_jobs, new_workspace, open_images, until
+from sqlalchemy import select
 
 from coverslip.errors import Conflict, NotFound
 from coverslip.workspace.correcting.corrections import exclude, history_lines
@@ -16,6 +17,7 @@ from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.live import LiveState, live_state, remove_reserved_test, start_live, stop_live
+from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.suggestions import compute_suggestions
 from coverslip.workspace.viewing import live as viewed_live
@@ -91,6 +93,14 @@ def test_labels_undo_and_exclusions_change_the_predictions_of_all_others_at_once
     assert [row for row in order if row not in test] == most[::-1]
     suggested = [image.row_id for image in listed(workspace, dataset_id, only="suggested", sort="suggested")]
     assert [row in test for row in suggested[:4]] == [False, True] * 2
+
+    # Objects on fields have the same predictions.
+    everything = select(db.images.c.row_id).where(db.images.c.dataset_id == dataset_id).order_by(db.images.c.position)
+    with workspace.engine.connect() as connection:
+        on_field = DatasetImages(workspace, dataset_id).labels_of(connection, everything)
+    assert on_field.predictions is not None
+    shown = [on_field.classes[k] if k >= 0 else None for k in on_field.predictions.predicted]
+    assert shown == [image.predicted for image in images]
 
     # Labels of the test set are counted, not fitted.
     label(workspace, dataset_id, [image for image in images if image.row_id in test])

@@ -6,8 +6,9 @@ are not used to select others.
 
 The first images are the most typical ones of clusters (Hacohen, Dekel and Weinshall 2022, Active Learning on a Budget).
 Later ones are uncertain and differ from each other, after Ash et al. 2020 (BADGE), with the margin between two classes
-and the distance of features instead of gradients. They are selected among a random fifth: if the least certain of all
-were selected, most would be of few, similar classes (benchmarks/RESULTS.md).
+and the distance of features instead of gradients. They are selected among a random fifth: of
+blood cells, with 8 and 16 labels a class, the accuracy was then .675 and .778 instead of .629 and .763 (random labels:
+.592 and .734), and of chromosomes with 16 labels .447 instead of .431 (.415).
 """
 
 import hashlib

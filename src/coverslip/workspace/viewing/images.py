@@ -254,11 +254,11 @@ class ObjectPredictions(DocumentedFields):
     """The predictions of some objects."""
 
     predicted: list[int]
-    """Positions in `classes`; -1: unreadable."""
+    """Positions in `classes`; -1: unreadable; of a dataset, as `predicted` of an image."""
     probabilities: list[float | None]
-    """Of the predicted classes; null: unreadable."""
+    """Of the predicted classes; null: unreadable, or of a dataset."""
     decisions: list[int]
-    """Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`."""
+    """Positions in `classes`, followed by `uncertain`, `unfamiliar` and `unreadable`; of a dataset, as `predicted`."""
     corrections: list[int]
     """Classes that a user corrected or confirmed, or changed labels; -1: none."""
 
@@ -273,7 +273,7 @@ class ObjectLabels(DocumentedFields):
     excluded: list[int]
     """Positions of the objects that a user excluded."""
     predictions: ObjectPredictions | None = None
-    """null for datasets."""
+    """null for datasets while live is off."""
 
 
 UNLABELED = -1
@@ -609,15 +609,23 @@ class DatasetImages(ImageList[Image]):
             return source_paths(dataset_row(connection, self.dataset_id))
 
     def labels_of(self, connection: Connection, query: Select[Any]) -> ObjectLabels:
-        """Return the labels of images, in the order of a query for their row_ids."""
+        """Return the labels of images, in the order of a query for their row_ids, and their predictions by live."""
         row = dataset_row(connection, self.dataset_id)
-        labeled = connection.execute(query.with_only_columns(images.c.label, images.c.is_excluded)).all()
+        columns = (images.c.label, images.c.is_excluded, images.c.row_id)
+        labeled = connection.execute(query.with_only_columns(*columns)).all()
+        view = live_view(self.workspace, self.dataset_id)
         classes = class_order(row.class_names, row.summary["classes"])
-        number = {name: k for k, name in enumerate(classes)}
+        number: dict[str | None, int] = {name: k for k, name in enumerate(classes)}
+        predictions = None
+        if view is not None:
+            predicted = [number.get(view.predicted.get(each.row_id), UNLABELED) for each in labeled]
+            n = len(labeled)
+            predictions = ObjectPredictions(predicted, [None] * n, predicted, [UNLABELED] * n)
         return ObjectLabels(
             classes,
-            [number.get(label, UNLABELED) for label, _ in labeled],  # an excluded image can be of a class not in use
-            [k for k, (_, is_excluded) in enumerate(labeled) if is_excluded],
+            [number.get(each.label, UNLABELED) for each in labeled],  # an excluded image can be of a class not in use
+            [k for k, each in enumerate(labeled) if each.is_excluded],
+            predictions,
         )
 
 

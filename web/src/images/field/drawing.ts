@@ -7,6 +7,7 @@ export interface Coloring {
   palette: readonly string[]; // CSS colors
   marks: readonly string[]; // characters of the colors, which distinguish equal ones; empty: none
   colorOf: Uint16Array; // of each object, its position in the palette
+  dashed?: readonly [number, number]; // the first and the last color of dashed outlines, of predictions
 }
 
 const PIXELS_BELOW = 9; // px on the screen of a typical object
@@ -17,6 +18,7 @@ const MOST_MARKS = 400;
 const LEAST_STEP = 1.5; // px between two vertices
 const POINT_PX = 5; // radius
 const MARK_PX = 8;
+const DASHES = [4, 3]; // px
 const SELECTED = '#ffffff';
 const HALO = 'rgb(0 0 0 / 60%)';
 
@@ -204,7 +206,7 @@ export class FieldDrawing {
     objects: FieldObjects,
     seen: readonly number[],
     place: Placement,
-    { palette, marks, colorOf }: Coloring,
+    { palette, marks, colorOf, dashed }: Coloring,
     selected: Uint8Array,
   ): void {
     const context = this.#context;
@@ -217,7 +219,9 @@ export class FieldDrawing {
       context.beginPath();
       for (const k of members) this.#trace(objects, k, place);
       if (hasHalo) stroke(context, HALO, 3.5);
+      if (dashed && color >= dashed[0] && color <= dashed[1]) context.setLineDash(DASHES);
       stroke(context, palette[color]!, 1.75);
+      context.setLineDash([]);
     });
     if (last.length) {
       context.beginPath();
