@@ -19,11 +19,11 @@ Each section is the record of a benchmark. `make results` writes this page from 
 
 - **Repeat**: `make bench SCRIPT=spot_checks`. Images: `COVERSLIP_DATA`.
 - **Record**: only `--record` writes a record.
-- **Age**: date, commit. Those marked *older* are older than their code.
+- **Age**: date, commit. *Older*: than its code.
 - **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
   times are too long.
 
-Square brackets contain 95% confidence intervals (CI). SE is the standard error.
+Square brackets: 95% confidence intervals (CI). SE: standard error.
 """
 
 

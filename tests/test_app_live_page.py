@@ -37,8 +37,11 @@ def test_a_few_keys_predict_all_other_images_and_one_key_accepts_a_page_of_them(
     app_server.send(at, {"classes": CLASSES}, "PATCH")
     open_page(page, f"/{at}?tab=images")
     page.get_by_role("button", name="Switch live on").click()
-    page.get_by_role("button", name="Suggest images", exact=True).click(timeout=120_000)
-    page.get_by_role("gridcell").first.click()
+    page.get_by_role("button", name="Suggest images", exact=True).wait_for(timeout=120_000)
+    with page.expect_response(lambda answer: "sort=suggested" in answer.url):
+        page.get_by_role("button", name="Suggest images", exact=True).click()
+    suggested = app_server.get(f"lists/{images['id']}/rows?only=suggested&sort=suggested")["items"]
+    page.locator(f"[data-index='0'][title='{suggested[0]['path']}']").click()
     label_next(page, 16)
     page.locator(".ring.predicted").first.wait_for()
     app_server.until(at, lambda dataset: dataset["n_labeled"] == 16)

@@ -1,8 +1,8 @@
 """A classifier that learns while images are labeled, and a number that says how good it is.
 
 The features of all images are computed once. After each label, a linear probe is fitted to the labeled images, and
-predicts all others: tens of milliseconds for thousands of images. The predictions follow from the labels and features
-alone, whatever the order of the labels.
+predicts all others: .14 s of processor time for 5,000 images of 20 classes and 1,000 labels. The predictions follow
+from the labels and features alone, whatever the order of the labels.
 
 A random part of the images is reserved as test set. They are shown among the others without predictions, and their
 labels are not fitted. The share of them that are predicted right is the accuracy on a random sample, which that on
