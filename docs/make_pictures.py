@@ -278,7 +278,7 @@ def take_all(server: Server, album: Album) -> None:
     server.until(f"jobs/{tuned['id']}", lambda run: run["state"] == "done")
 
     album.take("results", run, guide=result)
-    album.take("results-confusion", run, worst_cell, guide=result)
+    album.take("results-confusion", run, worst_cell, select_first, guide=result)
     album.take("report", f"/api/v1/jobs/{tuned['id']}/report")
     album.take("compare", f"/compare?runs={instant['id']},{tuned['id']}")
 
@@ -293,6 +293,11 @@ def take_all(server: Server, album: Album) -> None:
 def drawn(page: "Page") -> None:
     """Until the random changes are there: a process of their own makes them."""
     page.get_by_role("button", name="Refresh the preview").wait_for(timeout=120_000)
+
+
+def select_first(page: "Page") -> None:
+    """Select the first image."""
+    page.get_by_role("gridcell").first.click()
 
 
 def worst_cell(page: "Page") -> None:
