@@ -198,7 +198,7 @@ def test_a_part_of_a_training_is_a_filter(app: App, tmp_path: Path) -> None:
     assert app.refused("GET", f"{in_lists(where)}/row-ids?part=test")["status"] == 422
     assert app.refused("GET", f"{in_lists(where)}/row-ids?part=test&run=none")["status"] == 404
     problem = app.refused("GET", f"{in_lists(where)}/row-ids?predicted=flat")  # nothing was predicted here
-    assert (problem["code"], problem["parameters"]) == ("unknown-filter", {"name": "predicted", "value": "flat"})
+    assert (problem["status"], problem["code"]) == (409, "live-is-off")
 
 
 def test_groups_are_previewed_before_they_are_taken(app: App, tmp_path: Path) -> None:
