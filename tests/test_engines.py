@@ -11,9 +11,9 @@ from torch import nn
 
 from coverslip.engines import as_input, difference, embed, fastest_engine, images_at_once, n_missing, run_tta
 from coverslip.events import Event, Noted
-from coverslip.models import ModelRecord, model_info, register, zoo
+from coverslip.models import ModelRecord, Normalization, model_info, register, zoo
 from coverslip.models.backbone import Architecture, Backbone, Head
-from coverslip.models.graphs import known_graph, pretrained_backbone
+from coverslip.models.graphs import known_graph, pretrained_backbone, with_expected
 from coverslip.models.networks import create_network, network_of, random_network
 
 ARCHITECTURE = Architecture("efficientnet_lite0", "multi_layer", 3, 64)
@@ -236,6 +236,8 @@ def test_a_network_that_comes_out_different_is_run_by_pytorch() -> None:
     engine = fastest_engine(backbone)
     assert engine.name == "pytorch"
     np.testing.assert_allclose(engine.run(backbone.noise()), backbone.noise().max(axis=(2, 3)))
+    normalized = with_expected(backbone.normalized(Normalization((0.5,) * 3, (1.0,) * 3)))
+    assert fastest_engine(normalized).name == "pytorch"
 
 
 @pytest.mark.parametrize("depth", ["uint8", "uint16"])
@@ -329,6 +331,8 @@ def test_a_fingerprint_is_that_of_the_features_and_not_of_the_head(backbone: Bac
     name = "backbone.body.bn1.bias"
     changed = replace(backbone, arrays={**arrays, name: arrays[name] + np.float32(1e-6)})
     assert changed.fingerprint != backbone.fingerprint == pretrained_backbone(ARCHITECTURE).fingerprint
+    expected = np.zeros((1, backbone.n_features), np.float32)
+    assert replace(backbone, expected=expected).fingerprint == backbone.fingerprint  # a classifier that is read back
     larger = replace(backbone, architecture=replace(ARCHITECTURE, image_size=128))
     assert larger.fingerprint == backbone.fingerprint  # the preprocessing states the size
     torch.manual_seed(7)

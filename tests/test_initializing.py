@@ -171,9 +171,11 @@ def test_gray_images_look_the_same_to_a_network_for_color_and_the_other_way_roun
     model = "timm/tf_mobilenetv3_small_minimal_100"  # whose normalization is the same for all channels
     recipe = SMALL.model_copy(update={"model": model, "epochs": 1})
     run = train_without_report(cs.open_dataset(images), recipe, out=tmp_path / "run")
-    old, new = (create_network(model, n_classes=2, pretrained=False, channels=n).eval() for n in (before, after))
+    sizes = {"pretrained": False, "image_size": 32}
+    old, new = (create_network(model, n_classes=2, channels=n, **sizes).eval() for n in (before, after))  # type: ignore[arg-type]
     for network in (old, new):
-        initial_classifier(FromRun(run=str(run.folder)), ["a", "b"]).load_into(network)
+        initial = initial_classifier(FromRun(run=str(run.folder)), ["a", "b"])
+        network.load_backbone(initial.backbone(network.architecture))
     gray = torch.rand(2, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         actual, expected = (network.features(gray.expand(2, n, 32, 32)) for network, n in ((new, after), (old, before)))

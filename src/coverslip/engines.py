@@ -79,15 +79,8 @@ def import_onnxruntime() -> Any:  # Any: untyped
     return onnxruntime
 
 
-def session_of(backbone: Backbone) -> Any | None:  # Any: untyped
-    """Return a session of ONNX Runtime on one core, with the input `images`; None if ONNX lacks an operation.
-
-    Raises:
-        KeyError, ValueError, RuntimeError: the arrays do not fit the architecture.
-    """
-    model = with_weights(backbone)
-    if model is None:
-        return None
+def new_session(model: bytes) -> Any:  # Any: untyped
+    """Return a session of ONNX Runtime on one core for a graph with weights; its input is `images`."""
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -114,7 +107,8 @@ def fastest_engine(backbone: Backbone, *, device: str = "cpu", emit: Emit = igno
         emit: receives a note if another device is used.
 
     Raises:
-        KeyError, ValueError, RuntimeError: the arrays do not fit the architecture.
+        KeyError, ValueError: the arrays do not fit the architecture.
+        RuntimeError: the same, for a network that PyTorch runs.
         ExtraNotInstalled: the network needs PyTorch, which is not installed.
     """
     with _engines_lock:
@@ -130,27 +124,36 @@ def fastest_engine(backbone: Backbone, *, device: str = "cpu", emit: Emit = igno
 
 
 def _on_processor(backbone: Backbone) -> Engine:
-    session = session_of(backbone)
-    if session is not None:
-        pool = ThreadPoolExecutor(n_cores(), thread_name_prefix="onnxruntime")
-
-        # One image per core in parallel is faster than all cores on one image, whose threads wait for each other.
-        def run_one(image: FloatArray) -> FloatArray:
-            features: FloatArray = session.run(None, {"images": image[np.newaxis]})[0][0]
-            return features
-
-        def run(images: FloatArray) -> FloatArray:
-            return np.stack([*pool.map(run_one, images)])
-
-        if backbone.expected is None:
-            return Engine("onnxruntime", "cpu", run, None)
-        deviation = difference(run(backbone.noise()), backbone.expected)
-        if deviation <= LARGEST_DIFFERENCE:
-            return Engine("onnxruntime", "cpu", run, deviation)
+    model = with_weights(backbone)
+    try:
+        engine = None if model is None else _onnxruntime(model, backbone)
+    except Exception:  # ONNX Runtime's errors have no other common class
+        if backbone.architecture.is_packaged:
+            raise
+        engine = None
+    if engine is not None:
+        return engine
     require_extra("train")
     from coverslip.models.networks import network_of
 
     return Engine("pytorch", "cpu", _pytorch(network_of(backbone), "cpu", 1), 0.0)
+
+
+def _onnxruntime(model: bytes, backbone: Backbone) -> Engine | None:
+    """Return ONNX Runtime with a network; None if it does not agree with the expected features."""
+    session, pool = new_session(model), ThreadPoolExecutor(n_cores(), thread_name_prefix="onnxruntime")
+
+    # One image per core in parallel is faster than all cores on one image, whose threads wait for each other.
+    def run_one(image: FloatArray) -> FloatArray:
+        features: FloatArray = session.run(None, {"images": image[np.newaxis]})[0][0]
+        return features
+
+    def run(images: FloatArray) -> FloatArray:
+        return np.stack([*pool.map(run_one, images)])
+
+    deviation = None if backbone.expected is None else difference(run(backbone.noise()), backbone.expected)
+    is_equal = deviation is None or deviation <= LARGEST_DIFFERENCE
+    return Engine("onnxruntime", "cpu", run, deviation) if is_equal else None
 
 
 def _on_gpu(backbone: Backbone, on_processor: Engine, device: str, emit: Emit) -> Engine | None:
@@ -178,6 +181,7 @@ def _pytorch(network: "Network", device: str, n_at_once: int) -> Forward:
     import torch
 
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in the annotation
+    lock = threading.Lock()  # a network keeps the outputs of its stages until they are pooled
 
     def run_batches(images: FloatArray, n_at_once: int) -> FloatArray:
         black = np.zeros((-len(images) % n_at_once, *images.shape[1:]), images.dtype)
@@ -194,7 +198,8 @@ def _pytorch(network: "Network", device: str, n_at_once: int) -> Forward:
         nonlocal n_at_once
         while True:
             try:
-                return run_batches(images, n_at_once)
+                with lock:
+                    return run_batches(images, n_at_once)
             except RuntimeError as error:
                 if n_at_once == 1 or not is_out_of_memory(error):
                     raise

@@ -29,7 +29,6 @@ from coverslip.messages import text
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SECONDS_UNTIL_ABANDONED = 86_400
-_KEY_BYTES = 32
 WORKSPACE_DATABASE = "workspace.sqlite"  # in the folder of a workspace
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _cleaned: set[Path] = set()  # folders

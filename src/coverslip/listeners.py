@@ -188,6 +188,7 @@ class TensorBoardListener:
 
     def __init__(self, run_folder: Path | str) -> None:
         require_extra("tensorboard")
+        require_extra("train")  # whose PyTorch writes the files
         self._folder = str(Path(run_folder) / "tensorboard")
         self._writer: SummaryWriter | None = None
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from coverslip.augmentation.drawing import DARKEST, AugmentationParameters, draw_changes
 from coverslip.augmentation.table import Amount, Floats
+from coverslip.errors import require_extra
 
 Pixels = npt.NDArray[np.unsignedinteger]
 
@@ -85,6 +86,7 @@ def changed_image(
 
 
 def _with_others(image: Floats, changes: AugmentationParameters) -> Floats:
+    require_extra("train")
     import torch
 
     from coverslip.augmentation.transform import apply_others

@@ -21,6 +21,7 @@ from coverslip.experiments.split_data import SplitData, capped_split_data
 from coverslip.images.preprocessing import PixelFacts
 from coverslip.machine import FOR_TRAINING, select_device
 from coverslip.messages import note, rough_duration
+from coverslip.models import has_weights, model_info
 from coverslip.runs.folder import RunContext
 from coverslip.runs.recipe import Recipe
 from coverslip.runs.timing import TRAINING_BY_EMBEDDING, expected_epochs, total_seconds
@@ -97,8 +98,9 @@ def measure_speed(split_data: SplitData, recipe: Recipe, context: RunContext) ->
     from coverslip.engines import fastest_engine, run_tta
     from coverslip.training.instant import initial_backbone
 
-    if not isinstance(recipe.init, str):  # the network of an earlier run is as fast as one with pretrained weights
-        recipe = recipe.model_copy(update={"init": "imagenet"})
+    if not isinstance(recipe.init, str):  # the network of an earlier run is as fast as one with other weights
+        init = "imagenet" if has_weights(model_info(recipe.model)) else "scratch"
+        recipe = recipe.model_copy(update={"init": init})
     recipe, preprocessing = split_data.with_epochs(recipe), learn_preprocessing(split_data.train_facts, recipe)
     sample = np.sort(split_data.sample_training_images(_N_TIMED, seed=recipe.seed)).tolist()
     parts = [sample[i : i + _N_AT_ONCE] for i in range(0, len(sample), _N_AT_ONCE)]

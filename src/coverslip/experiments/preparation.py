@@ -31,6 +31,7 @@ from coverslip.images.reading import Pixels
 from coverslip.messages import AllowLeakage, Note, Set, duration, note, text
 from coverslip.models import check_weights, model_info
 from coverslip.models.backbone import Architecture
+from coverslip.models.weights import is_imported
 from coverslip.runs.folder import Run, RunContext
 from coverslip.runs.images import apply_earlier_split, copy_id, plan_of, write_content_hashes, write_records
 from coverslip.runs.recipe import Augment, FromRun, ImageChoices, Pretraining, Recipe, protocol_code
@@ -131,7 +132,11 @@ def needs_pytorch(recipe: Recipe) -> bool:
     """Return whether a training by this recipe needs the extra `train`."""
     side = recipe.image_size or model_info(recipe.model).input_px
     architecture = Architecture(recipe.model, recipe.head, 3, side, recipe.model_options)
-    return recipe.is_finetuned or recipe.freeze_to is not None or not architecture.is_packaged
+    if isinstance(recipe.init, Pretraining) and needs_pytorch(pretraining_recipe(recipe)):
+        return True
+    uses_package = architecture.is_packaged and not is_imported(recipe.model)
+    is_unchanged = recipe.freeze_to is None and recipe.batch_norm != "learn"
+    return recipe.is_finetuned or not (uses_package and is_unchanged)
 
 
 def _check_network(recipe: Recipe) -> None:

@@ -4,6 +4,7 @@ This includes what it computes of resized pixels, whichever library runs its net
 """
 
 import copy
+import math
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -65,8 +66,9 @@ def load_backbone(packed: PackedClassifier) -> Backbone:
     """
     card = packed.card
     tensors = {name: (each.dtype, each.shape) for name, each in packed.tensors.items()}
-    n_features = tensors.get(EXPECTED, ("", (0, 0)))[1][-1]
+    n_features = math.prod(tensors.get(EXPECTED, ("", (0,)))[1])
     ends = {
+        EXPECTED: ("F32", (1, n_features)),
         "mean": ("F32", (1, card.preprocessing.channels, 1, 1)),
         "head.weight": ("F32", (len(card.classes), n_features)),
         "head.bias": ("F32", (len(card.classes),)),

@@ -7,6 +7,7 @@ training.
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -17,6 +18,7 @@ from coverslip._version import __version__
 from coverslip.cache.stores import CACHE_ERRORS, Kind, RecordStore
 from coverslip.errors import require_extra
 from coverslip.files import sha256_json
+from coverslip.machine import package_version
 from coverslip.models.backbone import N_FEATURES, TENSORS, Architecture, Backbone, Head
 from coverslip.models.catalogue import model_info
 from coverslip.models.weights import is_imported, packaged_arrays
@@ -60,7 +62,8 @@ def graph_of(architecture: Architecture) -> bytes | None:
 
 
 def _key(architecture: Architecture) -> str:
-    return sha256_json([architecture.as_json(), __version__])
+    versions = [package_version(name) for name in ("torch", "torchvision", "timm")]
+    return sha256_json([architecture.as_json(), __version__, versions])
 
 
 @cache
@@ -95,7 +98,7 @@ def with_weights(backbone: Backbone) -> bytes | None:
         return None
     model, tensors = onnx.load_from_string(graph), tensors_of(graph, backbone.architecture)
     for initializer in model.graph.initializer:
-        if initializer.raw_data:  # a constant of the graph
+        if initializer.name not in tensors:  # a constant of the graph
             continue
         array = backbone.arrays[initializer.name]
         tensor = onnx.numpy_helper.from_array(np.asarray(array, order="C"), initializer.name)
@@ -142,6 +145,20 @@ def pretrained_backbone(architecture: Architecture) -> Backbone:
     n_features = N_FEATURES[architecture.model, architecture.head]
     normalization = model_info(architecture.model).normalization.for_channels(architecture.channels)
     return Backbone(architecture, arrays, n_features).normalized(normalization)
+
+
+def with_expected(backbone: Backbone) -> Backbone:
+    """Return the backbone with the features of its noise by PyTorch, unless it has them or its graph is of the package.
+
+    Raises:
+        ExtraNotInstalled: PyTorch is not installed.
+    """
+    if backbone.architecture.is_packaged or backbone.expected is not None:
+        return backbone
+    require_extra("train")
+    from coverslip.models.networks import network_of
+
+    return replace(backbone, expected=network_of(backbone).as_backbone().expected)
 
 
 def _with_channels(weight: npt.NDArray[np.float32], channels: int) -> npt.NDArray[np.float32]:

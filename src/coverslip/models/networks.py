@@ -294,7 +294,7 @@ class _Features(nn.Module):
 
 
 def traced(architecture: Architecture) -> bytes | None:
-    """Return the ONNX graph of an architecture without weights, as of `Architecture.graph`; None if ONNX lacks a part.
+    """Return the ONNX graph of an architecture without weights, as of `graphs.graph_of`.
 
     Weights are named as in the network. Tracing takes a second; the newer exporter takes a minute.
     """

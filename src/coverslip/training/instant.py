@@ -34,7 +34,7 @@ from coverslip.messages import Set, text
 from coverslip.models import IMAGENET, Normalization
 from coverslip.models.backbone import EXPECTED, Architecture, Backbone
 from coverslip.models.catalogue import model_info
-from coverslip.models.graphs import graph_of, pretrained_backbone, tensors_of
+from coverslip.models.graphs import graph_of, pretrained_backbone, tensors_of, with_expected
 from coverslip.runs.classifier import ClassifierCard, PackedClassifier, find_classifier, open_classifier
 from coverslip.runs.recipe import IMAGES_COPIED, FromRun, Recipe
 from coverslip.runs.training import FittedOn, InstantStage
@@ -152,6 +152,7 @@ def whole_options(choices: Recipe | ClassifierCard) -> dict[str, Any]:  # Any: e
     record = model_info(choices.model)
     if record.timm_name is not None or record.torchvision_name is not None:  # which have defaults of their own
         return dict(choices.model_options)
+    require_extra("train")
     from coverslip.models.building import default_options
 
     return {**default_options(record), **choices.model_options}
@@ -463,9 +464,10 @@ def initial_backbone(
         from coverslip.models.networks import random_network
 
         backbone = random_network(architecture, recipe.seed).as_backbone()
-    backbone = with_normalization(backbone, recipe, images.pixels_of, images.train)
+    backbone = with_expected(with_normalization(backbone, recipe, images.pixels_of, images.train))
     if recipe.init == "scratch" or recipe.batch_norm != "learn":
         return backbone
+    require_extra("train")
     from coverslip.training.finetuning import with_batch_statistics
 
     return with_batch_statistics(backbone, recipe, images)

@@ -42,7 +42,7 @@ def averaged(draw: Maps, network: Network, x: Tensor, classes: Tensor, tta: int)
 
     Args:
         draw, network, x, classes: as of `Maps`.
-        tta: number of copies, as of `FeatureNetwork`.
+        tta: number of copies, as of `coverslip.engines.run_tta`.
     """
     maps = [_turned_back(draw(network, _turned(x, copy), classes), copy) for copy in range(tta)]
     return torch.stack(maps).mean(dim=0)

@@ -428,7 +428,7 @@ def _write_onnx(content: ExportContent, folder: Path) -> None:
 
     model = deployed_graph(content.classifier)
     if model is None:
-        raise CoverslipError("export-refused", file=folder, format="onnx", reason=text("export-failed"))
+        raise ValueError("ONNX lacks an operation")
     for name, value in content.metadata.items():
         model.metadata_props.add(key=name, value=json.dumps(value))
     onnx.checker.check_model(model)
@@ -547,8 +547,14 @@ def export_to(
     try:
         part.mkdir(parents=True)
         emit(Progressed(stage="converting-network", done=0, total=1, unit="networks"))
-        formats[to](content, part)
-        verification = verify(part, images, classifier.card, emit)
+        try:
+            formats[to](content, part)
+            verification = verify(part, images, classifier.card, emit)
+        except (CoverslipError, OSError):
+            raise
+        except Exception as error:  # of ONNX and of ONNX Runtime
+            reason = text("export-failed", reason=one_line(f"{type(error).__name__}: {error}", 200))
+            raise CoverslipError("export-refused", file=out, format=to, reason=reason) from error
         if not verification.passed:
             reason = text("export-differs", difference=verification.max_logit_difference_sd,
                           agreement=verification.label_agreement, n_images=verification.n)  # fmt: skip

@@ -42,7 +42,7 @@ export-needs-run = Dies ist ein Klassifikator ohne sein Training. Ein Export im 
 export-refused = Der Export im Format „{ $format }“ wurde verweigert, und nichts wurde geschrieben: { $reason }
     .do = coverslip sagt mit diesem Klassifikator vorher wie bisher. Geben Sie ihn als „zip“ weiter.
 
-export-failed = ONNX hat eine Operation dieses Netzes nicht
+export-failed = dieses Netz kann nicht exportiert werden ({ $reason })
 
 export-differs = das exportierte Netz gibt den Klassifikator nicht genau wieder. Seine Logits weichen um bis zu { $difference } Standardabweichungen ab (die Grenze ist 0,001), und { NUMBER($agreement, style: "percent") } von { $n_images } Bildern haben dieselbe Entscheidung
 

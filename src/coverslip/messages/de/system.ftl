@@ -37,7 +37,7 @@ extra-for-sklearn = Der Estimator für scikit-learn
 
 extra-for-tensorboard = Der Listener für TensorBoard
 
-extra-for-train = Arbeit mit PyTorch (Fine-Tuning, ohne das die Voreinstellungen „first-look“ und „good“ auskommen; andere Netze als das voreingestellte; Heatmaps)
+extra-for-train = Arbeit mit PyTorch (Fine-Tuning, andere Netze als das voreingestellte, Heatmaps; nicht die Voreinstellungen „first-look“ und „good“)
 
 # Devices
 

@@ -42,7 +42,7 @@ export-needs-run = This is a classifier without its run. An export in the format
 export-refused = The export in the format '{ $format }' was refused, and nothing was written: { $reason }
     .do = coverslip predicts with this classifier as before. Share it as 'zip'.
 
-export-failed = ONNX lacks an operation of this network
+export-failed = this network cannot be exported ({ $reason })
 
 export-differs = the exported network does not reproduce the classifier. Its logits differ by up to { $difference } standard deviations (the limit is 0.001), and { NUMBER($agreement, style: "percent") } of { $n_images } images have the same decision
 

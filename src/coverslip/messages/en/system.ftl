@@ -37,7 +37,7 @@ extra-for-sklearn = The scikit-learn estimator
 
 extra-for-tensorboard = The listener for TensorBoard
 
-extra-for-train = Work with PyTorch (fine-tuning, which the presets 'first-look' and 'good' do without; networks other than the default one; heat maps)
+extra-for-train = Work with PyTorch (fine-tuning, networks other than the default one, heat maps; not the presets 'first-look' and 'good')
 
 # Devices
 
