@@ -1,4 +1,4 @@
-"""Live: processor time of a label, labels that live orders save, accuracy of accepted pages, and its test of itself.
+"""Live: processor time of a label, labels that its orders save, how often certain predictions are right, its estimate.
 
 On five real sets, labels come from the truth: in the order that live suggests, or at random. The script prints, for
 each set, the labels that reach 90% of the accuracy with 1,000 random labels (median of the seeds), the accuracy of the
@@ -105,7 +105,7 @@ def curve(images: LiveImages, truth: list[str], seed: int, *, is_live: bool) -> 
 
 def compare_orders(name: str, images: LiveImages, truth: list[str], n_seeds: int) -> None:
     needed: dict[bool, list[int]] = {True: [], False: []}
-    accepted: list[float] = []
+    certain: list[float] = []
     n_classes = len(set(truth))
     for seed in range(n_seeds):
         of_random = [(n, value) for n, value, _ in curve(images, truth, seed, is_live=False)]
@@ -115,18 +115,18 @@ def compare_orders(name: str, images: LiveImages, truth: list[str], n_seeds: int
         for n, value, live in curve(images, truth, seed, is_live=True):
             if n >= 5 * n_classes and not has_page:
                 has_page = True
-                accepted += accepted_pages(live, truth)
+                certain += right_of_most_certain(live, truth)
             if value >= goal and has_page:
                 needed[True].append(n)
                 break
         else:
             needed[True].append(MOST_LABELS)
     of_live, at_random = (int(np.median(needed[is_live])) for is_live in (True, False))
-    right = float(np.mean(accepted))
-    print(f"{name}: {of_live} labels in live order, {at_random} at random; accepted pages {right:.3f} right")
+    right = float(np.mean(certain))
+    print(f"{name}: {of_live} labels in live order, {at_random} at random; {right:.3f} of certain predictions right")
 
 
-def accepted_pages(live: Live, truth: list[str]) -> list[float]:
+def right_of_most_certain(live: Live, truth: list[str]) -> list[float]:
     """Return the share of right predictions among the most certain images of each predicted class."""
     fit, rows = live.fit, live.rows(has_label=False)
     assert fit is not None

@@ -10,9 +10,9 @@ from small_workspace import do_jobs, new_workspace, open_images, until
 from sqlalchemy import select
 
 from coverslip.errors import Conflict, NotFound
-from coverslip.workspace.correcting.corrections import exclude, history_lines
-from coverslip.workspace.correcting.undoing import redo, undo
-from coverslip.workspace.datasets.labels import accept_predictions, confirm_labels, set_labels, training_images
+from coverslip.workspace.correcting.corrections import exclude
+from coverslip.workspace.correcting.undoing import undo
+from coverslip.workspace.datasets.labels import set_labels, training_images
 from coverslip.workspace.datasets.selection import ImageSelection
 from coverslip.workspace.datasets.sources import refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
@@ -154,49 +154,6 @@ def test_after_a_restart_and_with_new_and_vanished_files_predictions_are_those_o
     live_state(workspace, other)
     assert [key[1] for key in viewed_live._loaded] == [other]
     assert live_state(workspace, dataset_id).n_fitted == 8
-
-
-@pytest.mark.slow
-def test_accepted_predictions_are_one_change_and_in_no_split_until_they_are_confirmed(tmp_path: Path) -> None:
-    workspace, dataset_id = cells(tmp_path)
-    with pytest.raises(Conflict):
-        accept_predictions(workspace, dataset_id, ImageSelection(rows=[1]), "small")
-    switch_on(workspace, dataset_id)
-    test = listed(workspace, dataset_id, only="reserved")
-    label(
-        workspace,
-        dataset_id,
-        [i for i in listed(workspace, dataset_id) if i.row_id not in {t.row_id for t in test}][:8],
-    )
-    small = listed(workspace, dataset_id, predicted="small", sort="-certainty")
-    large = listed(workspace, dataset_id, predicted="large", sort="-certainty")
-    few = [image.row_id for image in small[:6]]
-
-    # What is predicted otherwise, has a label, or belongs to the test set is left as it is, and named.
-    others = [large[0].row_id, test[0].row_id]
-    change, n, left = accept_predictions(workspace, dataset_id, ImageSelection(rows=[*few, *others]), "small")
-    assert (n, left) == (6, sorted(others))
-    assert {i.row_id for i in listed(workspace, dataset_id, only="accepted")} == set(few)
-    assert {i.label for i in listed(workspace, dataset_id, only="accepted")} == {"small"}
-    assert change is not None
-    history = csv.DictReader("".join(history_lines(workspace, dataset_id)).splitlines())
-    assert sum(row["seen_in"] == "accepted prediction" for row in history) == 6
-
-    # They are in no set of a training; one undo takes all back, and a label of the same class is none of them.
-    ids = {image.image_id for image in small[:6]}
-    assert {k for k, split in splits(workspace, dataset_id).items() if split == "excluded"} == ids
-    undo(workspace, change)
-    assert not listed(workspace, dataset_id, only="accepted")
-    redo(workspace, change)
-    assert {i.row_id for i in listed(workspace, dataset_id, only="accepted")} == set(few)
-    set_labels(workspace, dataset_id, ImageSelection(rows=few[:1]), "small")
-    confirm_labels(workspace, dataset_id, ImageSelection(rows=few[1:2]), is_confirmed=True)
-    set_labels(workspace, dataset_id, ImageSelection(rows=few[2:3]), "large")
-    assert {i.row_id for i in listed(workspace, dataset_id, only="accepted")} == set(few[3:])
-    undo(workspace, change)
-    for row_id in few[3:]:
-        set_labels(workspace, dataset_id, ImageSelection(rows=[row_id]), "small")
-    assert not listed(workspace, dataset_id, only="accepted")
 
 
 def splits(workspace: Workspace, dataset_id: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Live in the gallery, by keys in a real browser: labels predict all others, and one key accepts predictions."""
+"""Live in the gallery, by keys in a real browser: labels predict all others."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from browser import RunningApp, check_accessible, open_page
@@ -61,25 +61,6 @@ def test_a_few_keys_predict_all_other_images_and_one_key_accepts_a_page_of_them(
     assert [cell.get_attribute("title") for cell in page.get_by_role("gridcell").all()[:8]] == names
     page.get_by_role("button", name="Renew the order").click()
     page.get_by_text("40 images").wait_for()
-
-    # One key accepts the predictions as shown, one undo takes them back.
-    n_large = next(
-        each["n_predicted"]
-        for each in app_server.get(f"computations/live/{images['id']}")["classes"]
-        if each["name"] == "large"
-    )
-    open_page(page, f"/{at}?tab=images&predicted=large&sort=-certainty")
-    page.get_by_role("button", name=f"Accept {min(n_large, 20)} as large").wait_for()
-    page.get_by_role("gridcell").first.focus()
-    page.keyboard.press(";")
-    accepted = app_server.until(f"lists/{images['id']}/rows?only=accepted", lambda listed: listed["items"])["items"]
-    assert len(accepted) == min(n_large, 20)
-    assert {image["label"] for image in accepted} == {"large"}
-    assert sum(class_of(image["image_id"]) == "large" for image in accepted) >= 0.8 * len(accepted)
-    page.keyboard.press("Control+z")
-    app_server.until(at, lambda dataset: dataset["n_labeled"] == 20)
-    remaining: Any = app_server.get(f"lists/{images['id']}/rows?only=accepted")
-    assert not remaining["items"]
 
     page.get_by_role("button", name="Switch off").click()
     page.get_by_role("button", name="Switch live on").wait_for()

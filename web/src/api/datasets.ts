@@ -112,11 +112,7 @@ export const changeImages = (
   id: string,
   images: ImageSelection,
   change:
-    | { label: string | null }
-    | { label: string; is_accepted: true }
-    | { is_excluded: boolean }
-    | { is_confirmed: boolean }
-    | { is_kept: boolean },
+    { label: string | null } | { is_excluded: boolean } | { is_confirmed: boolean } | { is_kept: boolean },
 ) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/changes', {

@@ -118,26 +118,6 @@ export class Labeling {
     return unsavedUntil(saved);
   }
 
-  /** Label images with the class that the page shows as their prediction. The result is how many were labeled. */
-  async accept(rows: number[], label: string): Promise<number> {
-    const saved = this.listed.sequential(async () => {
-      try {
-        const answer = await changeImages(this.id, { rows }, { label, is_accepted: true });
-        if (answer.change !== null) this.#store({ done: [...this.#history.done, answer.change], undone: [] });
-        this.listed.invalidate(rows);
-        this.listed.refresh();
-        this.#show(words.accepted(answer.n, label, answer.left.length), answer.n > 0);
-        this.onchange(answer.dataset);
-        return answer.n;
-      } catch (problem) {
-        this.closeNotice();
-        this.#fail(problem);
-        return 0;
-      }
-    });
-    return unsavedUntil(saved);
-  }
-
   /** Undo or redo the last change of this tab, and go to its first image. */
   async step(by: 'undo' | 'redo'): Promise<void> {
     this.closeNotice();

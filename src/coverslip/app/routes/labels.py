@@ -53,9 +53,6 @@ class ImageChange(ImageSelection):
 
     label: Annotated[Text, Field(max_length=200)] | None = None
     """Label them; a new name becomes a class. Null removes their labels."""
-    is_accepted: bool = False
-    """With `label`: they are predicted as this class while live is on. Others, and those with another prediction since,
-    stay as they are. Accepted labels are in no split of a training, until they are confirmed or labeled singly."""
     is_excluded: bool = False
     """Exclude them, or include them. Excluded images are shown, but neither counted nor used in training."""
     is_confirmed: bool = False
@@ -70,8 +67,6 @@ class ImageChange(ImageSelection):
     def _one_change(self) -> Self:
         if len(self.model_fields_set & _CHANGES) != 1:
             raise ValueError("give exactly one of label, is_excluded, is_confirmed and is_kept")
-        if self.is_accepted and self.label is None:
-            raise ValueError("is_accepted needs a label")
         return self
 
 
@@ -85,8 +80,6 @@ class SavedChange(DocumentedFields):
     """Images that changed."""
     rows: list[int]
     """row_ids of the images whose confirmation changed."""
-    left: list[int]
-    """row_ids of images that are not predicted as the accepted class any more, or have a label."""
     dataset: DatasetState
 
 
@@ -99,7 +92,6 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
     """
     change: int | None = None
     rows: list[int] = []
-    left: list[int] = []
     (field,) = new.model_fields_set & _CHANGES
     if field == "is_confirmed":
         rows = labels.confirm_labels(workspace, dataset_id, new, is_confirmed=new.is_confirmed)
@@ -108,13 +100,11 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
         change, n = labels.resolve_overwritten(workspace, dataset_id, new, is_kept=new.is_kept)
     elif field == "is_excluded":
         change, n = exclude(workspace, dataset_id, new, is_excluded=new.is_excluded)
-    elif new.is_accepted and new.label is not None:
-        change, n, left = labels.accept_predictions(workspace, dataset_id, new, new.label)
     else:
         change, n = labels.set_labels(workspace, dataset_id, new, new.label)
     value = getattr(new, field)
     record_change(request, field, after="" if value is None else str(value))
-    return SavedChange(change, n, rows, left, dataset_state(workspace, dataset_id))
+    return SavedChange(change, n, rows, dataset_state(workspace, dataset_id))
 
 
 @router.get("/datasets/{dataset_id}/download/{what}", response_class=StreamingResponse, responses=TABLE | problems(409))

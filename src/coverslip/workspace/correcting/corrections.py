@@ -197,7 +197,7 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
         is_replacement = changed_rows.c.field == ChangedField.REPLACEMENT
         is_label = (changed_rows.c.field == ChangedField.LABEL) & images.c.dataset_id.is_not(None)
         query = (
-            select(*columns, _AUTHOR, changed_rows.c.is_undone, changes.c.is_accepted, jobs.c.kind, jobs.c.name)
+            select(*columns, _AUTHOR, changed_rows.c.is_undone, jobs.c.kind, jobs.c.name)
             .select_from(changes.join(changed_rows).join(images, images.c.row_id == changed_rows.c.row_id))
             .outerjoin(jobs, jobs.c.id == changes.c.job_id)
             .where(changes.c.dataset_id == dataset_id, is_replacement | is_label)
@@ -206,13 +206,8 @@ def history_lines(workspace: Workspace, dataset_id: str) -> Iterator[str]:
             ordered = connection.execute(query.order_by(changes.c.id, images.c.row_id))
             for batch in ordered.partitions(_ROWS_AT_ONCE):
                 yield csv_text(
-                    [
-                        name_as_text(path),
-                        *texts,
-                        "yes" if is_undone else "no",
-                        f"{kind}: {name}" if kind else "accepted prediction" if is_accepted else "",
-                    ]
-                    for path, *texts, is_undone, is_accepted, kind, name in batch
+                    [name_as_text(path), *texts, "yes" if is_undone else "no", f"{kind}: {name}" if kind else ""]
+                    for path, *texts, is_undone, kind, name in batch
                 )
 
     return lines()

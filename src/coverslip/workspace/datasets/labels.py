@@ -21,14 +21,7 @@ from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.jobs.records import Job
-from coverslip.workspace.store.change_log import (
-    ChangedField,
-    accepted_images,
-    add_change,
-    log_images,
-    log_rows,
-    without_empty,
-)
+from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, log_rows, without_empty
 from coverslip.workspace.store.database import read_transaction, write_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
@@ -56,7 +49,6 @@ from coverslip.workspace.store.tables import (
     images,
 )
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.live import require_view
 
 # Each change is saved at once and can be undone.
 
@@ -89,42 +81,7 @@ def set_labels(
         row_ids = selected_rows(connection, row, selection)
         change = add_change(connection, dataset_id)
         n = label_rows(connection, row, row_ids, label, change)
-        # Who gives an accepted prediction the same label has looked at the image.
-        is_accepted = images.c.row_id.in_(accepted_images(dataset_id)) & images.c.row_id.in_(among_integers(row_ids))
-        _confirm(connection, dataset_id, connection.execute(select(images.c.row_id).where(is_accepted)).scalars().all())
         return without_empty(connection, change), n
-
-
-def accept_predictions(
-    workspace: Workspace, dataset_id: str, selection: ImageSelection, label: str
-) -> tuple[int | None, int, list[int]]:
-    """Label images that are predicted as a class with this class, as accepted predictions.
-
-    These labels are in no split of a training, until they are confirmed singly.
-
-    Args:
-        workspace: the workspace.
-        dataset_id: the dataset.
-        selection: the images.
-        label: the class that the user has seen as their prediction.
-
-    Returns:
-        The number of the change (None if nothing changed), the number of images that changed, and the row_ids of images
-        that are not predicted as this class any more, or have a label, which stay as they are.
-
-    Raises:
-        NotFound, PreconditionRequired, PreconditionFailed, ImagesChanged: as `set_labels`.
-        Conflict: live is off.
-    """
-    with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        row_ids = selected_rows(connection, row, selection)
-        predicted = require_view(workspace, dataset_id).predicted
-        are_same = [row_id for row_id in row_ids if predicted.get(row_id) == label]
-        change = add_change(connection, dataset_id, is_accepted=True)
-        n = label_rows(connection, row, are_same, label, change)
-        left = sorted(set(row_ids).difference(are_same))
-        return without_empty(connection, change), n, left
 
 
 def label_rows(
@@ -265,23 +222,19 @@ def confirm_labels(
         if is_confirmed and any(label is None for _, label in affected):
             raise Conflict("unlabeled-not-confirmed")
         changed_rows = [row_id for row_id, _ in affected]
+        is_stored = confirmed_labels.c.row_id.in_(among_integers(changed_rows))
+        connection.execute(delete(confirmed_labels).where(is_stored))
         if is_confirmed:
-            _confirm(connection, dataset_id, changed_rows)
-        else:
-            _remove_confirmations(connection, changed_rows)
+            columns = (
+                literal(dataset_id),
+                images.c.row_id,
+                images.c.label,
+                literal(now()),
+                literal(author_name()),
+            )
+            confirmations = select(*columns).where(images.c.row_id.in_(among_integers(changed_rows)))
+            connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))
         return changed_rows
-
-
-def _confirm(connection: Connection, dataset_id: str, row_ids: Collection[int]) -> None:
-    """Confirm the current labels of labeled images."""
-    _remove_confirmations(connection, row_ids)  # of earlier labels
-    columns = (literal(dataset_id), images.c.row_id, images.c.label, literal(now()), literal(author_name()))
-    confirmations = select(*columns).where(images.c.row_id.in_(among_integers(row_ids)))
-    connection.execute(insert(confirmed_labels).from_select(list(confirmed_labels.c), confirmations))
-
-
-def _remove_confirmations(connection: Connection, row_ids: Collection[int]) -> None:
-    connection.execute(delete(confirmed_labels).where(confirmed_labels.c.row_id.in_(among_integers(row_ids))))
 
 
 # Tables of a dataset's images with their current labels: for export and as input of trainings.
@@ -358,16 +311,7 @@ def training_images(
         column = _group_column(grouping.column)
         folder = folder or workspace.snapshots
         stated = stated_paths(folder)
-        accepted = _positions(connection, row, images.c.row_id.in_(accepted_images(dataset_id)))
-        lines = _lines(
-            connection,
-            row,
-            stated,
-            groups=groups,
-            group_column=column,
-            states_pixels=states_pixels,
-            not_used=accepted,
-        )
+        lines = _lines(connection, row, stated, groups=groups, group_column=column, states_pixels=states_pixels)
         data = "".join(lines).encode()
     file = write_snapshot(folder, "", data)
     has_groups = bool(row.summary["n_groups"]) if groups is None else any(groups.values())
@@ -449,19 +393,17 @@ def _lines(
     groups: Mapping[str, str | None] | None = None,
     group_column: str = "group",
     states_pixels: bool = False,
-    not_used: Collection[int] = (),
 ) -> Iterator[str]:
     """Yield the table in batches, with `groups` by image_id, if given, in the column `group_column`.
 
-    `stated` returns the path in the table of an absolute path. `not_used` are positions of images that are excluded
-    besides those that users excluded.
+    `stated` returns the path in the table of an absolute path.
     """
     columns = _label_columns(connection, row)
     if states_pixels:
         columns += [name for name in PLAN_COLUMNS if name not in columns]
     if groups is not None:
         columns = [column for column in columns if column != "group"] + ["group"] * any(groups.values())
-    excluded = _positions(connection, row, images.c.is_excluded).union(not_used)
+    excluded = _positions(connection, row, images.c.is_excluded)
     if excluded and "split" not in columns:
         columns.append("split")
     if "group" in columns:  # instead of the user's column, which may have empty cells

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, String, cast, delete, exists, func, insert, literal, select
 from sqlalchemy.dialects import sqlite
 
-from coverslip.workspace.store.rows import among_integers, author_name, confirmed_images, now
+from coverslip.workspace.store.rows import among_integers, author_name, now
 from coverslip.workspace.store.tables import changed_rows, changes, images
 
 LoggedRow = tuple[int, str | None, str | None]  # row_id, and the values before and after
@@ -40,19 +40,15 @@ IMAGE_COLUMNS: Mapping[ChangedField, ColumnElement[Any]] = {
 }
 
 
-def add_change(
-    connection: Connection, dataset_id: str | None, job_id: str | None = None, *, is_accepted: bool = False
-) -> int:
+def add_change(connection: Connection, dataset_id: str | None, job_id: str | None = None) -> int:
     """Add a change without rows, by the author of the request; return its ID.
 
     Args:
         connection: a connection in a writing transaction.
         dataset_id: the dataset, which exists.
         job_id: the training, evaluation or prediction whose images a user changed; None: pages of the dataset.
-        is_accepted: its labels are predictions that were accepted together.
     """
-    author = {"made": now(), "made_by": author_name()}
-    values = {"dataset_id": dataset_id, "job_id": job_id, "is_accepted": is_accepted, **author}
+    values = {"dataset_id": dataset_id, "job_id": job_id, "made": now(), "made_by": author_name()}
     change_id: int = connection.execute(insert(changes).values(**values).returning(changes.c.id)).scalar_one()
     return change_id
 
@@ -116,21 +112,6 @@ def last_changes(field: ChangedField, *columns: ColumnElement[Any], job_id: str 
     if job_id is not None:
         query = query.where(changes.c.job_id == job_id)
     return query.group_by(changed_rows.c.row_id)
-
-
-def accepted_images(dataset_id: str) -> Select[Any]:
-    """Return a query for the row_ids of images whose label is an accepted prediction that was not confirmed singly."""
-    last = last_changes(ChangedField.LABEL, changes.c.is_accepted, changed_rows.c.after)
-    last_rows = last.where(changes.c.dataset_id == dataset_id).subquery()
-    is_current = (images.c.row_id == last_rows.c.row_id) & (images.c.label == last_rows.c.after)
-    query = select(images.c.row_id).join(last_rows, is_current).where(last_rows.c.is_accepted)
-    return query.where(images.c.row_id.not_in(confirmed_images(dataset_id)))
-
-
-def accepted_ids(connection: Connection, dataset_id: str) -> frozenset[str]:
-    """Return the IDs of `accepted_images`."""
-    query = accepted_images(dataset_id).with_only_columns(images.c.image_id, maintain_column_froms=True)
-    return frozenset(connection.execute(query).scalars())
 
 
 def delete_rows_of_images(connection: Connection, row_ids: Collection[int]) -> None:

@@ -235,7 +235,6 @@ changes = Table(
     Column("job_id", String),  # the training, evaluation or prediction of the change; None: pages of the dataset
     Column("made", String, nullable=False),  # ISO 8601, UTC
     Column("made_by", String, nullable=False),  # the author of the request, else its user
-    Column("is_accepted", Boolean, nullable=False),  # whether its labels are predictions that were accepted together
     sqlite_autoincrement=True,  # the ID of a change is not used again after it was removed
 )
 

@@ -67,7 +67,6 @@ from coverslip.workspace.jobs.records import (
     unused_name,
 )
 from coverslip.workspace.recipes import keeping_split_of, recipe_grouping, recipe_of_dataset
-from coverslip.workspace.store.change_log import accepted_ids
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import AnyRow, Json, load_dataset, load_scan, refuse_unready, write_keys
 from coverslip.workspace.store.workspace import Workspace
@@ -196,9 +195,6 @@ def compute_split_preview(
         row = refuse_unready(connection, dataset_id)
         data = load_dataset(connection, dataset_id)
         scan = load_scan(connection, dataset_id)
-        accepted = accepted_ids(connection, dataset_id)
-    records = [each.with_label(None) if each.image_id in accepted else each for each in data.records]
-    data = replace(data, records=tuple(records))
     if (group_by := recipe_grouping(workspace, row, recipe)) is not None:
         group_of = groups_of_images(workspace, row, group_by)
         data = with_groups(data, [group_of.get(record.image_id) for record in data.records])

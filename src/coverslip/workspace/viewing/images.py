@@ -22,7 +22,6 @@ from coverslip.images.reader import ReadPlan
 from coverslip.messages import Message, message_of
 from coverslip.runs.folder import Run
 from coverslip.runs.results import LabelErrors
-from coverslip.workspace.store.change_log import accepted_images
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
@@ -66,7 +65,6 @@ Only = Literal[
     "questioned",
     "suspected",
     "confirmed",
-    "accepted",
     "near-duplicates",
     "suggested",
     "reserved",
@@ -110,8 +108,7 @@ class Filters(BaseModel):
         "conflicting: an equal image has another class; problem: any of these; excluded: excluded in the app; "
         "changed: relabeled in the app; questioned: misclassified by a classifier of `run` that was not trained on the "
         "image; suspected: of these, images to check first; confirmed: images with a confirmed label, "
-        "which neither of the two contains; accepted: with an accepted prediction as label; "
-        "near-duplicates: duplicates and near-duplicates found so far; "
+        "which neither of the two contains; near-duplicates: duplicates and near-duplicates found so far; "
         "suggested: the images to label next, while live is on; reserved: the test set. For predictions: "
         "misclassified; review: neither decided nor answered by a user; corrected: corrected, confirmed or excluded by "
         "a user; excluded: of these, the excluded ones; warning: different from all training images.",
@@ -407,7 +404,6 @@ _DUPLICATE_FINDINGS = (
 )  # findings of images with the same content
 _NOT_OF_IMAGES = {
     "confirmed",
-    "accepted",
     "near-duplicates",
     "reserved",
 }  # filters and orders that depend on other tables
@@ -643,7 +639,6 @@ def dataset_gallery(connection: Connection, row: AnyRow, filters: Filters) -> Fi
         "excluded": images.c.is_excluded,
         "changed": images.c.label.is_distinct_from(images.c.label_before),
         "confirmed": images.c.row_id.in_(confirmed_images(row.id)),
-        "accepted": images.c.row_id.in_(accepted_images(row.id)),
         "reserved": is_reserved,
     }
     if filters.only in ("questioned", "suspected") or filters.sort == "label-quality":

@@ -237,7 +237,6 @@ export const datasets: Texts['datasets'] = {
       excluded: 'Ausgeschlossene Bilder',
       changed: 'Bilder mit geändertem Label',
       confirmed: 'Bestätigte Labels',
-      accepted: 'Angenommene Vorhersagen',
       'near-duplicates': 'Duplikate und Beinahe-Duplikate',
       suggested: 'Für ein Label vorgeschlagen',
       reserved: 'Reserviertes Testset',
@@ -287,20 +286,6 @@ export const datasets: Texts['datasets'] = {
     labelImage: 'Diesem Bild ein Label geben',
     selectFirst:
       'Kein Bild ist ausgewählt. Wählen Sie Bilder aus und drücken Sie dann die Taste ihrer Klasse.',
-    accept: (n, name) => `${count(n)} als ${name} annehmen ( ; )`,
-    acceptHelp:
-      'Gibt den Bildern das vorhergesagte Label. Angenommene Labels werden von Trainings nicht verwendet, bis Sie sie einzeln bestätigen, denn vielleicht hat niemand jedes Bild angesehen. Einmal rückgängig machen nimmt alle zurück.',
-    accepted: (n, name, nLeft) =>
-      plural(n, {
-        one: `${count(n)} Vorhersage angenommen: ${name}`,
-        other: `${count(n)} Vorhersagen angenommen: ${name}`,
-      }) +
-      (nLeft
-        ? plural(nLeft, {
-            one: `. ${count(nLeft)} Bild wird inzwischen anders vorhergesagt und hat kein Label.`,
-            other: `. ${count(nLeft)} Bilder werden inzwischen anders vorhergesagt und haben kein Label.`,
-          })
-        : ''),
     alsoPredicted: 'Bilder ohne Klasse, die als diese Klasse vorhergesagt werden',
     howToLabel:
       'Klicken Sie auf ein Bild, oder wählen Sie mit Strg oder Umschalt mehrere aus. Klicken Sie dann auf eine Klasse oder drücken Sie ihre Taste. Um nur eine Klasse anzuzeigen, verwenden Sie „Filtern“.',

@@ -231,7 +231,6 @@ export const datasets = {
       excluded: 'Excluded images',
       changed: 'Relabeled images',
       confirmed: 'Confirmed labels',
-      accepted: 'Accepted predictions',
       'near-duplicates': 'Duplicates and near-duplicates',
       suggested: 'Suggested to label',
       reserved: 'Reserved test set',
@@ -279,20 +278,6 @@ export const datasets = {
     labelSelected: 'Label selected images',
     labelImage: 'Label this image',
     selectFirst: 'No image is selected. Select images, then press the key of their class.',
-    accept: (n: number, name: string) => `Accept ${count(n)} as ${name} ( ; )`,
-    acceptHelp:
-      'Labels the images as predicted. Accepted labels are not used by trainings until you confirm them singly, because nobody may have looked at each image. One undo takes all back.',
-    accepted: (n: number, name: string, nLeft: number) =>
-      plural(n, {
-        one: `${count(n)} prediction accepted: ${name}`,
-        other: `${count(n)} predictions accepted: ${name}`,
-      }) +
-      (nLeft
-        ? plural(nLeft, {
-            one: `. ${count(nLeft)} image is predicted otherwise by now, and has no label.`,
-            other: `. ${count(nLeft)} images are predicted otherwise by now, and have no label.`,
-          })
-        : ''),
     alsoPredicted: 'Images without a class that are predicted as this class',
     howToLabel:
       'Click an image, or select several with Ctrl or Shift. Then click a class or press its key. To show one class only, use “Filter”.',

@@ -12,7 +12,6 @@ const ONLY = [
   'questioned',
   'suspected',
   'confirmed',
-  'accepted',
   'near-duplicates',
   'suggested',
   'reserved',
