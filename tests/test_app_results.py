@@ -56,7 +56,7 @@ def test_a_cell_opens_its_images_whose_labels_are_corrected_and_confirmed(page: 
         return now["correction"], now["is_confirmed"]
 
     with page.expect_response("**/correction"):
-        side.get_by_role("button", name="Label is wrong").click()
+        side.get_by_role("button", name="Change label to").click()
     expect(tile.locator(".badge")).to_have_attribute("data-sign", "✎")
     assert saved() == (row["predicted"], False)
     page.get_by_role("link", name="Train again with these changes").wait_for()
@@ -91,7 +91,7 @@ def test_suspected_label_errors_of_all_images_are_corrected_and_confirmed_in_the
     expect(page.get_by_role("gridcell")).to_have_count(len(images))
     page.get_by_role("gridcell", name=issue["image_id"]).click()
     with page.expect_response("**/changes"):
-        page.locator(".rail").get_by_role("button", name=f"Label is wrong: {issue['suggested']}").click()
+        page.locator(".rail").get_by_role("button", name=f"Change label to “{issue['suggested']}”").click()
     changed = stock.app.get(f"lists/{stock.images}/rows?only=changed")["items"]
     assert [(each["image_id"], each["label"]) for each in changed] == [(issue["image_id"], issue["suggested"])]
     with page.expect_response("**/changes"):

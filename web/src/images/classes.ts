@@ -18,7 +18,7 @@ export class ClassKeys {
 
   constructor(
     readonly dataset: Pick<Dataset, 'id' | 'name' | 'classes'> | null,
-    others: readonly string[] = [],
+    readonly others: readonly string[] = [],
   ) {
     this.ofDataset = dataset ? namesOf(dataset) : [];
     this.names = [...new Set([...this.ofDataset, ...others])];

@@ -60,13 +60,15 @@ export class Corrections {
     const { item } = this.list;
     const { dataset } = this.keys();
     if (!item || !dataset) return void notices.showLabel(texts.predict.selectFirst);
-    const is_confirmed = !item.is_confirmed;
     void this.#enqueue(async () => {
       try {
-        await changeImages(dataset.id, { rows: [item.image!] }, { is_confirmed });
+        const before = await this.#now(item.row_id);
+        if (!before) return;
+        const is_confirmed = !before.is_confirmed;
+        await changeImages(dataset.id, { rows: [before.image!] }, { is_confirmed });
         const words = texts.runs.retraining;
-        notices.showLabel(`${item.image_id}: ${is_confirmed ? words.confirmed : words.notConfirmed}`);
-        await this.#show({ ...item, is_confirmed });
+        notices.showLabel(`${before.image_id}: ${is_confirmed ? words.confirmed : words.notConfirmed}`);
+        await this.#show({ ...before, is_confirmed });
       } catch (problem) {
         this.#fail(problem);
       }
@@ -94,11 +96,15 @@ export class Corrections {
     if (this.isOfPrediction && this.list.current !== null && autoAdvance.isOn) this.list.advance();
   }
 
+  /** The row as it is now: the image may have changed since the key was pressed. */
+  async #now(row: number): Promise<PredictionRow | undefined> {
+    return this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
+  }
+
   #correct(row: number, review: Review): Promise<void> {
     return this.#enqueue(async () => {
       try {
-        // The image may have changed since the key was pressed.
-        const before = this.list.items.get(row) ?? (await this.list.source.read([row]))[0];
+        const before = await this.#now(row);
         if (!before) return;
         if (isSame(before, review)) return this.#say(before);
         const { row: after, change } = await this.save(row, review);

@@ -256,7 +256,7 @@ verdict-next = Nächster Schritt: { $step }
 
 verdict-action = { $action ->
         [check-labels] Prüfen Sie die vermuteten Labelfehler (Reiter „Bilder“ oder coverslip label-errors RUN).
-        [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Belege“ oder coverslip decide RUN), oder labeln Sie mehr Bilder.
+        [choose-threshold] Wählen Sie eine andere Schwelle (Reiter „Belege“ des Trainings oder coverslip decide RUN), oder labeln Sie mehr Bilder.
         [inspect] Suchen Sie nach Abkürzungen (Reiter „Prüfungen“ des Datensatzes oder coverslip inspect DATA --estimate-leakage).
         [label-more] { $classes ->
             [none] Labeln Sie mehr Bilder
@@ -269,7 +269,7 @@ verdict-action = { $action ->
                 [0] Testen Sie ihn mit mehr Bildern von { $classes }
                *[other] Testen Sie ihn mit mindestens { $n_needed } Bildern von { $classes }
             }
-        } (Reiter „Belege“ oder coverslip evaluate RUN DATA). Nach einer einzelnen Aufteilung testet auch eine Kreuzvalidierung mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
+        } (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA). Nach einer einzelnen Aufteilung testet auch eine Kreuzvalidierung mehr Bilder (coverslip train --set split.folds=5, bis zu sechsmal so lange).
         [train-there] Trainieren Sie auch mit gelabelten Bildern von dort (Ordner zum Datensatz hinzufügen oder coverslip train DATA NEW_DATA).
        *[train-without-leakage] Trainieren Sie erneut ohne --allow-leakage oder mit einer anderen Aufteilung.
     }
@@ -398,7 +398,7 @@ limit-protocol = { $claim }
     .next = Trainieren Sie erneut ohne { $n_steps ->
         [one] diesen Schritt
        *[other] diese Schritte
-    } einer Veröffentlichung, oder testen Sie mit Bildern, die bisher nicht verwendet wurden (Reiter „Belege“ oder coverslip evaluate RUN DATA).
+    } einer Veröffentlichung, oder testen Sie mit Bildern, die bisher nicht verwendet wurden (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
     .meaning = Das Training wiederholt die Schritte einer veröffentlichten Studie. Berichten Sie seine Metriken als die dieses Protokolls, nicht als die bei neuen Bildern.
 
 limit-finding = { $claim }
@@ -515,7 +515,7 @@ limit-too-few-groups = { $has_folds ->
         [true] {""}
        *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
     }
-    .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ oder coverslip evaluate RUN DATA).
+    .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
         [true] Das Training hat nur { $groups } (Patienten oder Objektträger): Bis zu { $share } der neuen können anders sein als alle diese.
@@ -525,7 +525,7 @@ limit-few-groups = { $has_folds ->
         [true] {""}
        *[false] {" "}Eine Kreuzvalidierung testet auf jeder Gruppe und nutzt die Daten besser.
     }
-    .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ oder coverslip evaluate RUN DATA){ $can_have_folds ->
+    .next = Testen Sie ihn mit Bildern von mehr Patienten oder Objektträgern (Reiter „Belege“ des Trainings oder coverslip evaluate RUN DATA){ $can_have_folds ->
         [true] , oder mit allen Gruppen durch Kreuzvalidierung (coverslip train --set split.folds=5).
        *[false] .
     }

@@ -256,7 +256,7 @@ verdict-next = Next: { $step }
 
 verdict-action = { $action ->
         [check-labels] Check the suspected label errors (tab “Images”, or coverslip label-errors RUN).
-        [choose-threshold] Choose another threshold (tab “Trust”, or coverslip decide RUN), or label more images.
+        [choose-threshold] Choose another threshold (tab “Trust” of the training, or coverslip decide RUN), or label more images.
         [inspect] Search for shortcuts (tab “Checks” of the dataset, or coverslip inspect DATA --estimate-leakage).
         [label-more] { $classes ->
             [none] Label more images
@@ -269,7 +269,7 @@ verdict-action = { $action ->
                 [0] Test it on more images of { $classes }
                *[other] Test it on at least { $n_needed } images of { $classes }
             }
-        } (tab “Trust”, or coverslip evaluate RUN DATA). After a single split, cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
+        } (tab “Trust” of the training, or coverslip evaluate RUN DATA). After a single split, cross-validation also tests more images (coverslip train --set split.folds=5, up to six times as long).
         [train-there] Train with labeled images from there too (add the folder to the dataset, or coverslip train DATA NEW_DATA).
        *[train-without-leakage] Train again without --allow-leakage, or with another split.
     }
@@ -398,7 +398,7 @@ limit-protocol = { $claim }
     .next = Train again without { $n_steps ->
         [one] this step
        *[other] these steps
-    } of a publication, or test it on images that were not used so far (tab “Trust”, or coverslip evaluate RUN DATA).
+    } of a publication, or test it on images that were not used so far (tab “Trust” of the training, or coverslip evaluate RUN DATA).
     .meaning = The run repeats the steps of a published study. Report its metrics as those of this protocol, not as the performance on new images.
 
 limit-finding = { $claim }
@@ -515,7 +515,7 @@ limit-too-few-groups = { $has_folds ->
         [true] {""}
        *[false] {" "}Cross-validation tests on every group and uses the data better.
     }
-    .next = Test it on images of more patients or slides (tab “Trust”, or coverslip evaluate RUN DATA).
+    .next = Test it on images of more patients or slides (tab “Trust” of the training, or coverslip evaluate RUN DATA).
 
 limit-few-groups = { $has_folds ->
         [true] The run has only { $groups } (patients or slides): up to { $share } of new ones may be unlike all of these.
@@ -525,7 +525,7 @@ limit-few-groups = { $has_folds ->
         [true] {""}
        *[false] {" "}Cross-validation tests on every group and uses the data better.
     }
-    .next = Test it on images of more patients or slides (tab “Trust”, or coverslip evaluate RUN DATA){ $can_have_folds ->
+    .next = Test it on images of more patients or slides (tab “Trust” of the training, or coverslip evaluate RUN DATA){ $can_have_folds ->
         [true] , or on all groups by cross-validation (coverslip train --set split.folds=5).
        *[false] .
     }

@@ -108,7 +108,7 @@ export const results: typeof english = {
     confusion: {
       title: 'Konfusionsmatrix',
       external: (name) => `Externes Testset: ${name}`,
-      help: 'Wahre Klasse in Zeilen, die schlechteste zuerst; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
+      help: 'Wahre Klasse in Zeilen, niedrigste Sensitivität zuerst; vorhergesagte Klasse in Spalten. Eine Zelle öffnet ihre Bilder. Mit den Pfeiltasten wechseln Sie zwischen den Zellen.',
       whole: (n, most) =>
         `Alle ${counts.classes(n)} anzeigen, nicht nur die ${count(most)} mit den meisten Verwechslungen`,
       true: 'wahre Klasse',
@@ -379,7 +379,7 @@ export const results: typeof english = {
       'Wenn Sie nur die vermuteten Labelfehler von Testbildern korrigieren, können spätere Ergebnisse zu hoch werden, weil falsche Labels bleiben, die mit dem Klassifikator übereinstimmen. Die Ergebnisse dieses Trainings ändern sich nicht. Für eine unverzerrte Korrektur prüfen Sie außerdem eine zufällige Stichprobe der Testbilder.',
   },
   retraining: {
-    isWrong: (name) => `Label ist falsch: ${name}`,
+    isWrong: (name) => `Label in „${name}“ ändern`,
     isRight: 'Label ist richtig',
     confirmed: 'Label bestätigt',
     notConfirmed: 'Label nicht mehr bestätigt',

@@ -115,7 +115,7 @@ export const results = {
     confusion: {
       title: 'Confusion matrix',
       external: (name: string) => `External test set: ${name}`,
-      help: 'True class in rows, the worst first; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
+      help: 'True class in rows, lowest recall first; predicted class in columns. A cell opens its images. Arrow keys move between cells.',
       whole: (n: number, most: number) =>
         `Show all ${counts.classes(n)}, not only the ${count(most)} with the most confusions`,
       true: 'true class',
@@ -387,7 +387,7 @@ export const results = {
       'If you correct only the suspected label errors of test images, later results can become too high, because wrong labels that agree with the classifier stay. The results of this run do not change. For an unbiased correction, also check a random sample of the test images.',
   },
   retraining: {
-    isWrong: (name: string) => `Label is wrong: ${name}`,
+    isWrong: (name: string) => `Change label to “${name}”`,
     isRight: 'Label is correct',
     confirmed: 'label confirmed',
     notConfirmed: 'label no longer confirmed',
