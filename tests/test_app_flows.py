@@ -65,7 +65,8 @@ def check_numbers(page: "Page", app: RunningApp) -> None:
         row = numbers.get_by_role("row", name=re.compile(f"^{title}"))
         digits = 2 if value["high"] - value["low"] > 0.3 else 3
         shown, low, high = (f"{value[name]:.{digits}f}" for name in ("value", "low", "high"))
-        assert row.get_by_role("cell", name=shown, exact=True).count() == 1
+        row.wait_for()
+        assert row.get_by_role("cell", name=shown, exact=True).count() == 1, row.inner_text()
         assert row.get_by_role("cell", name=f"95% CI {low} to {high}", exact=True).count() == 1
     per_class = page.get_by_role("region", name="Metrics per class")
     for name, of_class in metrics["per_class"].items():
