@@ -9,19 +9,21 @@ from drawing import save_cell, write_cells
 from small_workspace import do_jobs, new_workspace, open_images, until
 from sqlalchemy import select
 
-from coverslip.errors import Conflict, NotFound
+from coverslip.errors import Conflict, NotFound, PreconditionFailed
+from coverslip.workspace.cleanup import remove_dataset
 from coverslip.workspace.correcting.corrections import exclude
 from coverslip.workspace.correcting.undoing import undo
 from coverslip.workspace.datasets.labels import set_labels, training_images
 from coverslip.workspace.datasets.selection import ImageSelection
-from coverslip.workspace.datasets.sources import refresh_dataset
+from coverslip.workspace.datasets.sources import change_dataset, refresh_dataset
 from coverslip.workspace.datasets.state import dataset_state
 from coverslip.workspace.live import LiveState, live_state, remove_reserved_test, start_live, stop_live
 from coverslip.workspace.store import tables as db
 from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.suggestions import compute_suggestions
 from coverslip.workspace.viewing import live as viewed_live
-from coverslip.workspace.viewing.images import DatasetImages, Filters, Image
+from coverslip.workspace.viewing.images import DatasetImages, Filters, Image, digest_of
+from coverslip.workspace.viewing.live import live_view
 
 CLASSES = ("small", "large")
 N = 48
@@ -146,6 +148,15 @@ def test_after_a_restart_and_with_new_and_vanished_files_predictions_are_those_o
     switch_on(workspace, dataset_id)
     assert live_state(workspace, dataset_id).n_missing == 0
 
+    # Overwritten images are not predicted, but not missing either: users decide on them first.
+    save_cell(tmp_path / "cells" / next(name for name, predicted in after.items() if predicted is None), 7)
+    refresh_dataset(workspace, dataset_id)
+    until(lambda: dataset_state(workspace, dataset_id).state != "reading")
+    switch_on(workspace, dataset_id)
+    with workspace.engine.connect() as connection:
+        assert connection.execute(select(db.images.c.row_id).where(db.images.c.content_before.is_not(None))).all()
+    assert live_state(workspace, dataset_id).n_missing == 0
+
     # The memory for features is bounded: the dataset used least recently is read again.
     monkeypatch.setattr(viewed_live, "MOST_BYTES", 1)
     shutil.copytree(tmp_path / "cells", tmp_path / "others")
@@ -153,7 +164,58 @@ def test_after_a_restart_and_with_new_and_vanished_files_predictions_are_those_o
     switch_on(workspace, other)
     live_state(workspace, other)
     assert [key[1] for key in viewed_live._loaded] == [other]
-    assert live_state(workspace, dataset_id).n_fitted == 8
+    assert live_state(workspace, dataset_id).n_fitted == 7  # the overwritten image had a label
+    stop_live(workspace, dataset_id)
+    assert not [key for key in viewed_live._loaded if key[1] == dataset_id]
+    live_state(workspace, other)
+    remove_dataset(workspace, other)
+    assert not viewed_live._loaded
+
+
+@pytest.mark.slow
+def test_all_images_that_live_lists_can_be_selected_and_other_images_are_refused(tmp_path: Path) -> None:
+    workspace, dataset_id = cells(tmp_path)
+    switch_on(workspace, dataset_id)
+    test = {image.row_id for image in listed(workspace, dataset_id, only="reserved")}
+    label(workspace, dataset_id, [i for i in listed(workspace, dataset_id) if i.row_id not in test][:8])
+    images = DatasetImages(workspace, dataset_id)
+    for filters in (
+        Filters(only="suggested", sort="suggested"),
+        Filters(label="", sort="certainty"),
+        Filters(predicted="small", sort="-certainty"),
+    ):
+        rows = images.row_ids(filters)
+        selection = ImageSelection(filters=filters, n_listed=len(rows), digest=digest_of(rows))
+        change, n = set_labels(workspace, dataset_id, selection, "large")
+        assert n == len(rows) > 0
+        assert set(rows.tolist()) <= {image.row_id for image in listed(workspace, dataset_id, label="large")}
+        with pytest.raises(PreconditionFailed):  # none matches any more
+            exclude(workspace, dataset_id, selection, is_excluded=True)
+        assert change is not None
+        undo(workspace, change)
+
+
+@pytest.mark.slow
+def test_other_groups_and_names_are_those_of_the_dataset_at_once(tmp_path: Path) -> None:
+    workspace, dataset_id = cells(tmp_path)
+    switch_on(workspace, dataset_id)
+    before = live_view(workspace, dataset_id)
+    assert before is not None
+    assert set(before.live.images.groups) == {None}
+    change_dataset(workspace, dataset_id, {"group_pattern": r"(slide\d+)"})
+    until(lambda: dataset_state(workspace, dataset_id).state != "reading")
+    grouped = live_view(workspace, dataset_id)
+    assert grouped is not None
+    assert grouped.live.images.groups == tuple(image.group for image in listed(workspace, dataset_id))
+    assert None not in grouped.live.images.groups
+
+    (tmp_path / "cells" / before.image_ids[0]).rename(tmp_path / "cells" / f"slide9_{N}.png")
+    refresh_dataset(workspace, dataset_id)
+    until(lambda: dataset_state(workspace, dataset_id).state != "reading")
+    renamed = live_view(workspace, dataset_id)
+    assert renamed is not None
+    assert set(renamed.row_ids) == set(before.row_ids)
+    assert set(renamed.image_ids) == {image.image_id for image in listed(workspace, dataset_id)}
 
 
 def splits(workspace: Workspace, dataset_id: str) -> dict[str, str]:

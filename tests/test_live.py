@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from refusing import refusing
 
 import coverslip as cs
+from coverslip.audit import live as audit_live
 from coverslip.audit.live import FEWEST_FOR_INTERVAL, Live, LiveImages, LivePrediction
 from coverslip.errors import CoverslipError
 
@@ -114,6 +115,50 @@ def test_test_images_are_every_second_of_the_offered_images_then_every_fifth() -
     for row in drawn[:30]:
         live.label([f"{row}.png"], "abc"[row % 3])
     assert (live.least_certain() < 40).tolist()[:10] == [False, False, False, False, True] * 2
+
+
+def test_excluded_test_images_are_not_tested_and_count_as_skipped() -> None:
+    live = live_of(40)
+    labels = ["abc"[k % 3] if k >= 40 else None for k in range(N)]
+    live.relabel(labels, live.is_test, np.zeros(N, bool))
+    drawn = [row for row in live.least_certain().tolist() if row < 40]
+    for row in drawn[:20]:
+        labels[row] = "abc"[row % 3]
+    is_excluded = np.isin(np.arange(N), [*drawn[5:10], *drawn[20:35]])
+    live.relabel([None if k >= 50 else label for k, label in enumerate(labels)], live.is_test, is_excluded)
+    assert (live.estimate().n, live.estimate().n_skipped) == (15, 5)
+    # 15 of the test set are labeled, fewer than 30: every second image is one of them.
+    assert (live.least_certain() < 40).tolist()[:10] == [False, True] * 5
+
+
+def test_copies_of_test_images_and_images_of_their_groups_are_neither_fitted_nor_predicted() -> None:
+    images = images_in_clusters(tuple("tested" if k in (0, 50, 51) else None for k in range(N)))
+    images.features[[20, 21]] = images.features[[1, 1]]  # type: ignore[index]  # an array
+    live, plain = live_of(12, images=images), live_of(12)
+    for each in (live, plain):
+        for k in range(22, 34):
+            each.label([f"{k}.png"], "abc"[k % 3])
+    before = predicted(live)
+    assert {k for k in range(N) if before[k] is None} == {*range(12), 20, 21, 50, 51}
+    assert not {each.image_id for each in live.suggest(N)} & {"20.png", "21.png", "50.png", "51.png"}
+    live.label(["20.png", "50.png"], "wrong")
+    assert live.fit is not None
+    assert live.fit.classes == ("a", "b", "c")
+
+
+def test_of_many_labels_those_of_rare_classes_are_fitted_and_a_new_one_changes_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit_live, "_MOST_LABELED", 20)
+    live = live_of()
+    for k in range(50):
+        live.label([f"{k}.png"], "rare" if k in (3, 4) else "ab"[k % 2])
+    fitted = live._some_of_each_class(live.rows(has_label=True))
+    assert len(fitted) == 20
+    assert {3, 4} <= set(fitted.tolist())
+    for k in range(50, 55):
+        live.label([f"{k}.png"], "a")
+    assert len({*live._some_of_each_class(live.rows(has_label=True)).tolist()} - {*fitted.tolist()}) <= 5
 
 
 def test_refusals_change_no_label() -> None:

@@ -9,9 +9,11 @@ labels are not fitted. The share of them that are predicted right is the accurac
 images that the loop selected is not.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -102,7 +104,8 @@ class LivePrediction:
     image_id: str
     path: str
     label: str | None  # None: it has none
-    predicted: str | None  # None: fewer than two classes have labels, or it is a test image without a label
+    # None: fewer than two classes have labels, or it has no label and is a test image, a copy or of the group of one
+    predicted: str | None
     margin: float | None  # between the logits of the two most probable classes: not calibrated, for orders only
     is_test: bool  # whether it is in the reserved test set, whose labels are not fitted
 
@@ -120,10 +123,10 @@ class LiveEstimate(DocumentedFields):
     high: float | None
     """Of the interval."""
     n_reserved: int
-    """Images of the test set."""
+    """Images of the test set, excluded ones among them."""
     n_skipped: int
-    """Images without a label that were drawn before the last labeled one: if skipped ones are difficult, the accuracy
-    is too high."""
+    """Images without a label, or excluded, that were drawn before the last labeled one: if skipped ones are difficult,
+    the accuracy is too high."""
 
 
 FEWEST_FOR_INTERVAL = 10
@@ -197,8 +200,7 @@ class Live:
 
     def _fitted(self) -> LiveFit | None:
         labeled = self.rows(has_label=True)
-        rng = np.random.default_rng(_SEED)
-        some = labeled[np.sort(rng.permutation(len(labeled))[:_MOST_LABELED])]
+        some = self._some_of_each_class(labeled) if len(labeled) > _MOST_LABELED else labeled
         classes, label = np.unique([str(self._labels[row]) for row in some.tolist()], return_inverse=True)
         if len(classes) < 2:
             return None
@@ -215,21 +217,52 @@ class Live:
         )
         return LiveFit(tuple(classes.tolist()), _logits(head, self.images.features))
 
+    def _some_of_each_class(self, labeled: Ints) -> Ints:
+        """Return as many images of each class as possible, up to 4,000; a new label changes few of them."""
+        n_before = Counter[str | None]()
+        rank_of = dict[int, int]()  # by image, in its class
+        for row in sorted(labeled.tolist(), key=self._draws.__getitem__):
+            rank_of[row] = n_before[self._labels[row]]
+            n_before[self._labels[row]] += 1
+        return np.array(sorted(sorted(rank_of, key=rank_of.__getitem__)[:_MOST_LABELED]), np.int64)
+
     def rows(self, *, has_label: bool) -> Ints:
-        """Return the images outside the test set that have a label or not, in order."""
+        """Return the images that have a label or not, in order, without the test set and what is tied to it."""
         are_labeled = np.array([label is not None for label in self._labels], bool)
-        return np.flatnonzero((are_labeled == has_label) & ~self.is_test & ~self._is_excluded)
+        return np.flatnonzero((are_labeled == has_label) & ~self.is_test & ~self._is_tied() & ~self._is_excluded)
+
+    def _is_tied(self) -> Bools:
+        """Return (n,) whether an image has the features of a test image, as a copy has, or is of its group.
+
+        A test is of images that differ from all that were learned. Groups and copies may come after it was drawn.
+        """
+        test = np.flatnonzero(self.is_test & ~self._is_excluded)
+        groups = {self.images.groups[row] for row in test.tolist()} - {None}
+        of_groups = np.array([group in groups for group in self.images.groups], bool)
+        return (of_groups | np.isin(self._contents, self._contents[test])) & ~self.is_test
+
+    @cached_property
+    def _contents(self) -> Ints:
+        """(n,) numbers that are equal for images with equal features."""
+        features = self.images.features
+        hashes = [hash(row.tobytes()) for rows in row_slices(features) for row in features[rows]]
+        return np.array(hashes, np.int64)
+
+    @cached_property
+    def _draws(self) -> list[float]:
+        """Random numbers of the images, which follow from names alone."""
+        return [*map(draw_of_name, self.images.image_ids)]
 
     def predict(self) -> list[LivePrediction]:
         """Return the prediction of each image, in the order of the dataset. Their number is that of readable images."""
         fit = self.fit
         predicted, margin = (None, None) if fit is None else (fit.predicted.tolist(), fit.margin.tolist())
-        rows = []
+        rows, is_hidden = [], self.is_test | self._is_tied()
         for row, (image_id, path, label) in enumerate(
             zip(self.images.image_ids, self.images.paths, self._labels, strict=True)
         ):
             is_test = bool(self.is_test[row])
-            is_shown = fit is not None and not (is_test and label is None)
+            is_shown = fit is not None and not (is_hidden[row] and label is None)
             rows.append(
                 LivePrediction(
                     image_id,
@@ -256,8 +289,9 @@ class Live:
 
     def with_test(self, rows: Ints) -> Ints:
         """Return images among which every second or fifth one is the next drawn one of the test set."""
-        drawn = [row for row in self._drawn() if self._labels[row] is None]
-        n_tested = int(self.is_test.sum()) - len(drawn)
+        test = [row for row in self._drawn() if not self._is_excluded[row]]
+        drawn = [row for row in test if self._labels[row] is None]
+        n_tested = len(test) - len(drawn)
         order, n_since = list[int](), 0
         for row in rows.tolist():
             if drawn and n_since + 1 == (_EVERY_FIRST if n_tested < _MANY_TESTED else _EVERY_LATER):
@@ -268,9 +302,8 @@ class Live:
         return np.array(order + drawn, np.int64)
 
     def _drawn(self) -> list[int]:
-        """Return the test set in random order, which follows from names alone."""
-        rows = np.flatnonzero(self.is_test & ~self._is_excluded).tolist()
-        return sorted(rows, key=lambda row: draw_of_name(self.images.image_ids[row]))
+        """Return the test set in random order, which follows from names alone, with excluded images."""
+        return sorted(np.flatnonzero(self.is_test).tolist(), key=self._draws.__getitem__)
 
     def suggest(self, n: int, *, by: LiveFit | None = None) -> list[Suggestion]:
         """Suggest images to label next, the most useful first; none of the test set.
@@ -304,10 +337,10 @@ class Live:
     def estimate(self) -> LiveEstimate:
         """Return how many labeled images of the reserved test set are predicted right, with an interval."""
         drawn, fit = self._drawn(), self.fit
-        are_labeled = [self._labels[row] is not None for row in drawn]
-        tested = [row for row, is_labeled in zip(drawn, are_labeled, strict=True) if is_labeled]
-        last = max((k for k, is_labeled in enumerate(are_labeled) if is_labeled), default=-1)
-        n, n_skipped = len(tested), are_labeled[: last + 1].count(False)
+        are_tested = [self._labels[row] is not None and not self._is_excluded[row] for row in drawn]
+        tested = [row for row, is_tested in zip(drawn, are_tested, strict=True) if is_tested]
+        last = max((k for k, is_tested in enumerate(are_tested) if is_tested), default=-1)
+        n, n_skipped = len(tested), are_tested[: last + 1].count(False)
         if fit is None:
             return LiveEstimate(0, 0, None, None, len(drawn), n_skipped)
         predicted = fit.predicted

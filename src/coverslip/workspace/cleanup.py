@@ -29,6 +29,7 @@ from coverslip.workspace.store.database import free_space, read_transaction, wri
 from coverslip.workspace.store.rows import Page, Paging, among_integers, dataset_row, now, source_paths
 from coverslip.workspace.store.tables import datasets
 from coverslip.workspace.store.workspace import Workspace
+from coverslip.workspace.viewing.live import unload_live
 
 UPLOAD_DAYS, TRASH_DAYS = 7, 30  # until files are deleted; removed datasets are deleted with the trash
 _SECONDS_PER_DAY = 86_400
@@ -59,6 +60,7 @@ def remove_dataset(workspace: Workspace, dataset_id: str) -> None:
         refuse_in_use(connection, dataset_id)
         connection.execute(update(datasets).where(datasets.c.id == dataset_id).values(removed=now()))
     stop_computations(workspace, lambda job: is_about(job, dataset_id))
+    unload_live(workspace, dataset_id)
 
 
 def restore_dataset(workspace: Workspace, dataset_id: str) -> DatasetState:

@@ -31,7 +31,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import images, live_features, reserved_images
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.live import live_view
+from coverslip.workspace.viewing.live import live_view, unload_live
 
 LIVE = register_function("live", "coverslip.workspace.live:compute_features")
 MOST_IMAGES = 60_000  # whose features fit into the memory for all datasets
@@ -58,8 +58,8 @@ class LiveState(ResultState):
     n_fitted: int
     """Fitted labels: those outside the reserved test set."""
     n_missing: int
-    """Readable images that cannot be predicted, because they were added or changed after their features were computed.
-    """
+    """Readable images that cannot be predicted, because they were added or changed after their features were computed;
+    without overwritten ones, which are not predicted until their labels are kept or dropped."""
     classes: list[LiveClass]
     """The classes of the dataset, in order."""
     estimate: LiveEstimate | None
@@ -84,9 +84,12 @@ def live_state(workspace: Workspace, dataset_id: str) -> LiveState:
     with read_transaction(workspace.engine) as connection:
         row = refuse_unread(connection, dataset_id)
         n_reserved, n_reserved_labeled = _reserved_counts(connection, dataset_id)
+        is_usable = ~images.c.is_excluded & images.c.content_before.is_(None)
+        is_usable &= images.c.problem.is_distinct_from("unreadable")
+        counted = select(func.count()).where(images.c.dataset_id == dataset_id, is_usable)
+        n_usable = connection.execute(counted).scalar_one()
     names = class_order(row.class_names, row.summary["classes"])
-    n_readable = row.summary["n_images"] - row.summary["n_excluded"] - row.summary["n_unreadable"]
-    n_missing = 0 if view is None else max(0, n_readable - view.n_included)
+    n_missing = 0 if view is None else max(0, n_usable - view.n_included)
     return LiveState(
         **work.of_result("not-requested" if view is None else "outdated" if n_missing else "ready"),
         revision=None if view is None else view.revision,
@@ -135,6 +138,7 @@ def stop_live(workspace: Workspace, dataset_id: str) -> None:
         dataset_row(connection, dataset_id)
         connection.execute(delete(live_features).where(live_features.c.dataset_id == dataset_id))
         update_counts(connection, dataset_id)
+    unload_live(workspace, dataset_id)
 
 
 def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
@@ -151,6 +155,7 @@ def remove_reserved_test(workspace: Workspace, dataset_id: str) -> None:
         for table in (live_features, reserved_images):
             connection.execute(delete(table).where(table.c.dataset_id == dataset_id))
         update_counts(connection, dataset_id)
+    unload_live(workspace, dataset_id)
 
 
 def compute_features(workspace: Workspace, arguments: Json, emit: Emit) -> None:

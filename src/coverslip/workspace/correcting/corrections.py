@@ -34,7 +34,7 @@ from coverslip.workspace.datasets import sources
 from coverslip.workspace.datasets.image_rows import refuse_changed_files
 from coverslip.workspace.datasets.labels import add_classes, label_before, label_rows
 from coverslip.workspace.datasets.reading_images import search_duplicates
-from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
+from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import Source, open_sources
 from coverslip.workspace.datasets.state import DatasetState, change_images, clean_name
 from coverslip.workspace.jobs.records import Job, find_job, find_measured_job, kind_of
@@ -97,13 +97,11 @@ def exclude(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionRequired, PreconditionFailed: as `selected_rows`.
+        PreconditionRequired, PreconditionFailed: as `selecting`.
         ImagesChanged: one of the images is not in it; nothing is changed.
         CoverslipError: the dataset does not support a filter.
     """
-    with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        row_ids = selected_rows(connection, row, selection)
+    with selecting(workspace, dataset_id, selection) as (connection, row, row_ids):
         change = add_change(connection, dataset_id)
         n = _exclude(connection, row, row_ids, change, is_excluded=is_excluded)
     search_duplicates(workspace, dataset_id)  # trainings search near-duplicates among the included images

@@ -17,12 +17,12 @@ from coverslip.files import csv_text, stated_paths
 from coverslip.images.reader import PLAN_COLUMNS
 from coverslip.runs.images import cells_of
 from coverslip.workspace.datasets.image_rows import keep_overwritten, refuse_changed_files, separate_overwritten
-from coverslip.workspace.datasets.selection import ImageSelection, selected_rows
+from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
 from coverslip.workspace.jobs.records import Job
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, log_rows, without_empty
-from coverslip.workspace.store.database import read_transaction, write_transaction
+from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
     OUTSIDE,
     AnyRow,
@@ -72,13 +72,11 @@ def set_labels(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionRequired, PreconditionFailed: as `selected_rows`.
+        PreconditionRequired, PreconditionFailed: as `selecting`.
         ImagesChanged: one of the images is not in it; no label is changed.
         CoverslipError: this cannot be the name of a class, or the dataset does not support a filter.
     """
-    with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        row_ids = selected_rows(connection, row, selection)
+    with selecting(workspace, dataset_id, selection) as (connection, row, row_ids):
         change = add_change(connection, dataset_id)
         n = label_rows(connection, row, row_ids, label, change)
         return without_empty(connection, change), n
@@ -147,13 +145,11 @@ def resolve_overwritten(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionRequired, PreconditionFailed: as `selected_rows`.
+        PreconditionRequired, PreconditionFailed: as `selecting`.
         ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: labels would be dropped while a job waits for the dataset or reads it.
     """
-    with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        row_ids = selected_rows(connection, row, selection)
+    with selecting(workspace, dataset_id, selection) as (connection, _, row_ids):
         change = add_change(connection, dataset_id)
         if is_kept:
             field, changed = ChangedField.KEPT, keep_overwritten(connection, dataset_id, row_ids)
@@ -206,14 +202,12 @@ def confirm_labels(
 
     Raises:
         NotFound: there is no such dataset.
-        PreconditionRequired, PreconditionFailed: as `selected_rows`.
+        PreconditionRequired, PreconditionFailed: as `selecting`.
         ImagesChanged: one of the images is not in it; nothing is changed.
         Conflict: one of the images has no label.
         CoverslipError: the dataset does not support a filter.
     """
-    with write_transaction(workspace.engine) as connection:
-        row = dataset_row(connection, dataset_id)
-        row_ids = selected_rows(connection, row, selection)
+    with selecting(workspace, dataset_id, selection) as (connection, row, row_ids):
         refuse_changed_files(connection, row, row_ids)
         is_confirmed_now = images.c.row_id.in_(confirmed_images(dataset_id))
         is_selected = images.c.row_id.in_(among_integers(row_ids))

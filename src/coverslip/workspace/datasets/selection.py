@@ -1,8 +1,10 @@
 """The images of a dataset that a request changes, and the precondition of such a request.
 
-Every write that acts on images by filters calls `selected_rows` in its transaction.
+Every write that acts on images by filters runs in the transaction of `selecting`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -10,13 +12,16 @@ from sqlalchemy import Connection, select
 
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import PreconditionFailed, PreconditionRequired
+from coverslip.workspace.store.database import write_transaction
 from coverslip.workspace.store.rows import (
     AnyRow,
     ImagesChanged,
     among,
     are_rows,
+    dataset_row,
 )
 from coverslip.workspace.store.tables import images
+from coverslip.workspace.store.workspace import Workspace
 from coverslip.workspace.viewing.images import (
     Filters,
     RowId,
@@ -25,7 +30,9 @@ from coverslip.workspace.viewing.images import (
     digest_of,
     matching_query,
     row_ids_of,
+    view_of,
 )
+from coverslip.workspace.viewing.live import LiveView
 
 
 class ImageSelection(DocumentedFields, BaseModel):
@@ -58,22 +65,35 @@ class ImageSelection(DocumentedFields, BaseModel):
         return self
 
 
-def selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection) -> list[int]:
-    """Return the row_ids of selected images of a dataset.
+@contextmanager
+def selecting(
+    workspace: Workspace, dataset_id: str, selection: ImageSelection
+) -> Iterator[tuple[Connection, AnyRow, list[int]]]:
+    """Yield a writing transaction, the row of a dataset, and the row_ids of its selected images.
 
-    Everything that acts on images by filters calls it, in the transaction that changes the images: it accepts only the
-    images that the client listed.
+    Everything that acts on images by filters runs in it: it accepts only the images that the client listed. What live
+    predicts is computed before, while others can write.
 
     Raises:
+        NotFound: there is no such dataset.
         PreconditionRequired: the selection has filters, but does not state which images the client listed.
         PreconditionFailed: other images match the filters now.
         ImagesChanged: one of the images is not in the dataset.
-        NotFound, CoverslipError: as `ImageList.row_ids`.
+        Conflict: the filters need live, which is off.
+        CoverslipError: as `ImageList.row_ids`.
     """
+    view = None if selection.filters is None else view_of(workspace, dataset_id, selection.filters)
+    with write_transaction(workspace.engine) as connection:
+        row = dataset_row(connection, dataset_id)
+        yield connection, row, _selected_rows(connection, row, selection, view)
+
+
+def _selected_rows(connection: Connection, row: AnyRow, selection: ImageSelection, view: LiveView | None) -> list[int]:
     if selection.filters is not None:
         if selection.n_listed is None or selection.digest is None:
             raise PreconditionRequired("filters-without-list")
-        query = matching_query(dataset_gallery(connection, row, selection.filters), selection.filters).order_by(None)
+        gallery = dataset_gallery(connection, row, selection.filters, view)
+        query = matching_query(gallery, selection.filters).order_by(None)
         rows = row_ids_of(connection, query)
         if (len(rows), digest_of(rows)) != (selection.n_listed, selection.digest):
             raise PreconditionFailed("other-images-match", n_listed=selection.n_listed, n_matching=len(rows))

@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
@@ -46,7 +46,7 @@ from coverslip.workspace.store.rows import (
 )
 from coverslip.workspace.store.tables import image_colors, image_facts, images, inspections
 from coverslip.workspace.store.workspace import Workspace
-from coverslip.workspace.viewing.live import live_view, require_view
+from coverslip.workspace.viewing.live import LiveView, live_view, require_view
 
 # A list of images: those of a dataset, or those that a job has measured or predicted.
 #
@@ -510,23 +510,8 @@ class DatasetImages(ImageList[Image]):
 
     def gallery(self, connection: Connection, filters: Filters) -> FilteredImages:
         """Return the table of the images, with the data that these filters need."""
-        gallery = dataset_gallery(connection, dataset_row(connection, self.dataset_id), filters)
-        if filters.predicted is None and not {filters.only, filters.sort} & _OF_LIVE:
-            return gallery
-        view = require_view(self.workspace, self.dataset_id)
-        named, names, only = dict(gallery.named), dict(gallery.names), dict(gallery.only)
-        if filters.predicted is not None:
-            rows = [row_id for row_id, name in view.predicted.items() if filters.predicted in ("", name)]
-            is_predicted = images.c.row_id.in_(among_integers(rows))
-            named["predicted"] = case((is_predicted, literal(filters.predicted)))
-        if filters.sort in ("certainty", "-certainty"):
-            named["certainty"] = images.c.image_id
-            names["certainty"] = view.least_certain if filters.sort == "certainty" else view.most_certain[::-1]
-        if "suggested" in (filters.only, filters.sort):
-            named["suggested"] = images.c.image_id
-            names["suggested"] = view.suggested
-            only["suggested"] = images.c.image_id.in_(among(view.suggested))
-        return replace(gallery, named=named, names=names, only=only)
+        view = view_of(self.workspace, self.dataset_id, filters)
+        return dataset_gallery(connection, dataset_row(connection, self.dataset_id), filters, view)
 
     def items(self, connection: Connection, row_ids: Sequence[int]) -> list[Image]:
         """Return images in this order, without those that are no longer in the dataset."""
@@ -625,14 +610,25 @@ class DatasetImages(ImageList[Image]):
         )
 
 
-def dataset_gallery(connection: Connection, row: AnyRow, filters: Filters) -> FilteredImages:
-    """Return the gallery of a dataset, with the data that these filters need."""
-    names = {}
+def view_of(workspace: Workspace, dataset_id: str, filters: Filters) -> LiveView | None:
+    """Return the predictions of live if these filters need them.
+
+    Raises:
+        NotFound: there is no such dataset.
+        Conflict: live is off.
+    """
+    is_of_live = filters.predicted is not None or {filters.only, filters.sort} & _OF_LIVE
+    return require_view(workspace, dataset_id) if is_of_live else None
+
+
+def dataset_gallery(connection: Connection, row: AnyRow, filters: Filters, view: LiveView | None) -> FilteredImages:
+    """Return the gallery of a dataset, with the data that these filters need, `view_of` them among these."""
+    names: dict[str, Sequence[str]] = {}
     if filters.sort == "label":
         names["label"] = class_order(row.class_names, row.summary["classes"])
     if filters.sort == "group":
         names["group"] = _groups(connection, row.id)
-    named = {name: images.c[name] for name in ("label", "group", "domain")}
+    named: dict[str, ColumnElement[Any]] = {name: images.c[name] for name in ("label", "group", "domain")}
     only: dict[Only, ColumnElement[bool]] = {
         **{name: images.c.problem == name for name in get_args(ImageProblem)},
         "problem": images.c.problem.is_not(None),
@@ -651,6 +647,17 @@ def dataset_gallery(connection: Connection, row: AnyRow, filters: Filters) -> Fi
         named["near-duplicates"] = images.c.image_id
         names["near-duplicates"] = _duplicates(connection, row.id)
         only["near-duplicates"] = images.c.image_id.in_(among(names["near-duplicates"]))
+    if view is not None and filters.predicted is not None:
+        rows = [row_id for row_id, name in view.predicted.items() if filters.predicted in ("", name)]
+        is_predicted = images.c.row_id.in_(among_integers(rows))
+        named["predicted"] = case((is_predicted, literal(filters.predicted)))
+    if view is not None and filters.sort in ("certainty", "-certainty"):
+        named["certainty"] = images.c.image_id
+        names["certainty"] = view.least_certain if filters.sort == "certainty" else view.most_certain[::-1]
+    if view is not None and "suggested" in (filters.only, filters.sort):
+        named["suggested"] = images.c.image_id
+        names["suggested"] = view.suggested
+        only["suggested"] = images.c.image_id.in_(among(view.suggested))
     return FilteredImages(
         row_id=images.c.row_id,
         position=images.c.position,

@@ -122,7 +122,6 @@ def live_view(workspace: Workspace, dataset_id: str) -> LiveView | None:
             if loaded.version != version:
                 _load(connection, row, stored, loaded)
                 loaded.version = version
-                _limit_memory(loaded)
             loaded.view = _fitted(connection, row, loaded)
         return loaded.view
 
@@ -140,6 +139,12 @@ def require_view(workspace: Workspace, dataset_id: str) -> LiveView:
     return view
 
 
+def unload_live(workspace: Workspace, dataset_id: str) -> None:
+    """Remove the features of a dataset from memory."""
+    with _loaded_lock:
+        _loaded.pop((workspace.folder, dataset_id), None)
+
+
 def stored_features(connection: Connection, dataset_id: str) -> AnyRow | None:
     """Return where the features of a dataset are cached; None: live is off."""
     return connection.execute(select(live_features).where(live_features.c.dataset_id == dataset_id)).one_or_none()
@@ -148,18 +153,22 @@ def stored_features(connection: Connection, dataset_id: str) -> AnyRow | None:
 def _version(connection: Connection, stored: AnyRow) -> tuple[object, ...]:
     """Return what changes with the images of a dataset, and with their features."""
     of_dataset = images.c.dataset_id == stored.dataset_id
-    ordered = select(images.c.row_id, images.c.pixel_hash).where(of_dataset).order_by(images.c.position).subquery()
+    columns = (images.c.row_id, images.c.pixel_hash, images.c.image_id, images.c.path, images.c.group)
+    ordered = select(*columns).where(of_dataset).order_by(images.c.position).subquery()
     names = (func.aggregate_strings(func.coalesce(column, ""), "\n") for column in ordered.c)
     return stored.created, *map(hash, connection.execute(select(*names)).one())
 
 
 def _load(connection: Connection, row: AnyRow, stored: AnyRow, loaded: _Loaded) -> None:
     """Read the cached features of the images of a dataset."""
+    loaded.version = loaded.live = loaded.view = None  # so that former and new features are not in memory together
     data = as_dataset(row, load_records(connection, row.id))
     scan = load_scan(connection, row.id, with_excluded=True)
     readable = [k for k, fact in enumerate(scan.facts) if isinstance(fact, PixelFacts)]
     keys = PixelKeys(data, scan, readable, Preprocessing.model_validate(stored.made_by["preprocessing"]))
     with cached_features(stored.made_by, stored.n_features, [*keys]) as (cached, features):
+        loaded.n_bytes = len(cached) * stored.n_features * np.dtype(np.float32).itemsize
+        _limit_memory(loaded)
         matrix = features[slice(0, len(cached))]
     records = [data.records[readable[k]] for k in cached.tolist()]
     query = select(images.c.row_id).where(images.c.dataset_id == row.id).order_by(images.c.position)
@@ -175,7 +184,6 @@ def _load(connection: Connection, row: AnyRow, stored: AnyRow, loaded: _Loaded) 
         [None] * len(records),
         np.zeros(len(records), bool),
     )
-    loaded.n_bytes, loaded.view = matrix.nbytes, None
 
 
 def _limit_memory(current: _Loaded) -> None:
