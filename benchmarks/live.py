@@ -71,7 +71,8 @@ def images_of(folder: Path) -> tuple[LiveImages, list[str]]:
     data = replace(data, records=tuple(data.records[i] for i in some.tolist()))
     with open_live(data, np.zeros(len(data.records), bool), device="cpu", emit=ignore) as live:
         features = live.images.features[slice(0, len(live.labels))]
-        return replace(live.images, features=features), [str(label) for label in live.labels]
+        groups = (None,) * len(live.labels)  # test sets are drawn from images
+        return replace(live.images, features=features, groups=groups), [str(label) for label in live.labels]
 
 
 def test_of(n: int, seed: int) -> Bools:

@@ -264,6 +264,9 @@ def test_the_test_set_stays_while_features_are_computed(tmp_path: Path) -> None:
     with pytest.raises(Conflict):
         remove_reserved_test(workspace, dataset_id)
     do_jobs(workspace)
+    state = live_state(workspace, dataset_id)
+    assert (state.state, state.error) == ("ready", None)
+    assert state.n_reserved == len(listed(workspace, dataset_id, only="reserved")) > 3
 
 
 def test_groups_of_several_sources_are_suggested_by_the_paths_that_patterns_see(tmp_path: Path) -> None:

@@ -42,6 +42,32 @@ test('rows that arrive before the first image move the focus only if an image is
   expect(list.selection.focus).toBe(1);
 });
 
+test('an order that stays is requested again by the user only, and a selection of all is then what is shown', async () => {
+  let rows = [3, 1];
+  let nRead = 0;
+  const list = new ImageList<Image, Filters>(
+    {
+      list: async () => ({ rows: Uint32Array.from(rows), digest: `of ${rows}` }),
+      read: async () => {
+        nRead += 1;
+        return [];
+      },
+      sheetUrl: () => '',
+    },
+    ({ sort }) => sort === 'certainty',
+  );
+  await list.show({ sort: 'certainty' });
+  list.see(0, 1);
+  const before = nRead;
+  rows = [1, 3];
+  await list.reload();
+  expect([...list.rows!]).toEqual([3, 1]);
+  expect(nRead).toBe(before + 1); // their details
+  expect(selectedOf(list, all(list.selection))).toEqual({ rows: [3, 1] });
+  await list.show({ sort: 'certainty' });
+  expect([...list.rows!]).toEqual([1, 3]);
+});
+
 test('a selection of all contains the images that were shown, and names the list of which they are', async () => {
   const { list, nextRequest } = delayed();
   const shown = list.show({ label: 'a' });

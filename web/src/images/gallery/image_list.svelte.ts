@@ -68,7 +68,11 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
   /** Changes run one after another, and new queries wait for them, because changes determine what matches. */
   readonly sequential = sequential();
 
-  constructor(readonly source: Source<Item, Query>) {}
+  /** @param keepsOrder whether images of a query stay in their places until `show`, though others match now. */
+  constructor(
+    readonly source: Source<Item, Query>,
+    private readonly keepsOrder: (query: Query) => boolean = () => false,
+  ) {}
 
   /** The digest of `rows`, by which the server recognizes the list; null if it has none. */
   get digest(): string | null {
@@ -83,9 +87,13 @@ export class ImageList<Item extends { row_id: number }, Query = unknown> {
     this.nShown += 1;
   }
 
-  /** Reload everything, because others may have changed it. Selection and scroll position stay. */
+  /** Reload everything, or the details only, because others may have changed it. Selection and scroll position stay. */
   async reload(): Promise<void> {
-    if (this.#requested !== null) await this.#read(this.#requested, this.rows === null);
+    if (this.#requested === null) return;
+    if (this.rows !== null && this.matched === this.#requested && this.keepsOrder(this.#requested)) {
+      this.isChanged = true; // all selected images are those that the page shows
+      this.refresh();
+    } else await this.#read(this.#requested, this.rows === null);
   }
 
   /** Reload soon, and after the viewer was closed, because images were added. */

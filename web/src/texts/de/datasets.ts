@@ -480,12 +480,15 @@ export const datasets: Texts['datasets'] = {
       'Geben Sie wenigen Bildern ein Label, und coverslip sagt nach jedem Label alle anderen vorher. Vorher wird ein zufälliges Fünftel der Bilder als Testdaten reserviert.',
     starting: 'Merkmale der Bilder werden berechnet',
     waiting: 'Wartet auf die Merkmale eines anderen Datensatzes',
-    learned: (n) =>
+    fitted: (n) =>
       n
-        ? plural(n, { one: `gelernt aus ${count(n)} Label`, other: `gelernt aus ${count(n)} Labels` })
+        ? plural(n, { one: `an ${count(n)} Label angepasst`, other: `an ${count(n)} Labels angepasst` })
         : 'noch kein Label',
     more: (n) =>
-      plural(n, { one: `${count(n)} neues Bild hinzunehmen`, other: `${count(n)} neue Bilder hinzunehmen` }),
+      plural(n, {
+        one: `Merkmale von ${count(n)} Bild berechnen`,
+        other: `Merkmale von ${count(n)} Bildern berechnen`,
+      }),
     orders: { suggested: 'Bilder vorschlagen', uncertain: 'Unsicherste zuerst' },
     renew: 'Reihenfolge nach den aktuellen Labels erneuern',
     leftOut: (names) => `Ohne Labels, daher nie vorhergesagt: ${names.join(', ')}`,
@@ -493,7 +496,7 @@ export const datasets: Texts['datasets'] = {
     right: (n, total) => `${count(n)} von ${count(total)} zufälligen Testbildern richtig`,
     skipped: (n) => plural(n, { one: `${count(n)} übersprungen`, other: `${count(n)} übersprungen` }),
     estimateHelp:
-      'Die Genauigkeit auf zufällig gezogenen Bildern, deren Labels nicht gelernt werden, mit 95-%-Konfidenzintervall. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene Bilder sind vielleicht die schwierigen.',
+      'Die Genauigkeit auf zufällig gezogenen Bildern, an deren Labels nicht angepasst wird, mit 95-%-Konfidenzintervall. Wenn Sie aufhören, sobald Ihnen die Zahl gefällt, ist sie zu hoch. Übersprungene oder ausgeschlossene Bilder sind vielleicht die schwierigen.',
     reserved: (n, total) => `Testdaten: ${count(n)} von ${count(total)} mit Label`,
     reservedHelp:
       'Bilder, die eine Reihenfolge anbietet, sind öfter selten oder mehrdeutig als die des Datensatzes; Metriken auf ihnen sind verzerrt. Die reservierten Testbilder sind zufällig und werden ohne Vorhersage gezeigt. Die mit Label sind die Testdaten von Trainings.',

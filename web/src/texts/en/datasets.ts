@@ -460,11 +460,15 @@ export const datasets = {
       'Label a few images, and coverslip predicts all others after each label. A random fifth of the images is reserved as test set before.',
     starting: 'Computing the features of the images',
     waiting: 'Waiting for the features of another dataset',
-    learned: (n: number) =>
+    fitted: (n: number) =>
       n
-        ? plural(n, { one: `learned from ${count(n)} label`, other: `learned from ${count(n)} labels` })
+        ? plural(n, { one: `fitted to ${count(n)} label`, other: `fitted to ${count(n)} labels` })
         : 'no label yet',
-    more: (n: number) => plural(n, { one: `Add ${count(n)} new image`, other: `Add ${count(n)} new images` }),
+    more: (n: number) =>
+      plural(n, {
+        one: `Compute features of ${count(n)} image`,
+        other: `Compute features of ${count(n)} images`,
+      }),
     orders: { suggested: 'Suggest images', uncertain: 'Least certain first' } as Record<string, string>,
     renew: 'Renew the order by the current labels',
     leftOut: (names: string[]) => `Without labels, so never predicted: ${names.join(', ')}`,
@@ -472,7 +476,7 @@ export const datasets = {
     right: (n: number, total: number) => `${count(n)} of ${count(total)} random test images right`,
     skipped: (n: number) => plural(n, { one: `${count(n)} skipped`, other: `${count(n)} skipped` }),
     estimateHelp:
-      'The accuracy on images that were drawn at random and whose labels are not learned, with its 95% confidence interval. If you stop as soon as you like the number, it is too high. Skipped images may be the difficult ones.',
+      'The accuracy on images that were drawn at random and whose labels are not fitted, with its 95% confidence interval. If you stop as soon as you like the number, it is too high. Skipped or excluded images may be the difficult ones.',
     reserved: (n: number, total: number) => `Test set: ${count(n)} of ${count(total)} labeled`,
     reservedHelp:
       'Images that an order offers contain more rare and ambiguous ones than the dataset, so metrics on them are biased. Images of the reserved test set are random, and shown without a prediction. Labeled ones are the test set of trainings.',
