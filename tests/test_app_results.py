@@ -1,5 +1,6 @@
 """Results of runs in the browser: the result, images and their labels, and comparisons with their conclusion."""
 
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,12 @@ def test_text_that_is_cut_off_or_overlaps_is_found(page: "Page") -> None:
 
 def test_a_cell_opens_its_images_whose_labels_are_corrected_and_confirmed(page: "Page", stock: Stock) -> None:
     row = stock.app.get(f"lists/{stock.folds}/rows?only=misclassified&sort=-probability&limit=1")["items"][0]
+    results = stock.app.get(f"jobs/{stock.folds}/results")
+    classes, examples = results["metrics"]["classes"], results["examples"]
+    cells = {example: cell for cell, example in zip(product(classes, repeat=2), chain(*examples), strict=True)}
+    del cells[None]
+    shown = stock.app.get(f"lists/{stock.folds}/rows?rows={','.join(map(str, cells))}")["items"]
+    assert {each["row_id"]: (each["label"], each["predicted"]) for each in shown} == cells
     open_page(page, f"/runs/{stock.folds}")
     name = f"{row['label']} predicted as {row['predicted']}: "
     cell = page.get_by_role("table", name="Confusion matrix").get_by_role("button", name=name)

@@ -231,6 +231,15 @@ def test_each_rule_of_metrics_applies_to_a_constructed_result() -> None:
     assert {(rule.code, rule.severity) for rule in RULES_OF_METRICS} == applied
 
 
+def test_another_threshold_is_the_next_step_with_two_classes_only() -> None:
+    two, three = spread([[18, 2], [90, 1890]]), spread([[18, 2, 0], [90, 1890, 0], [0, 0, 500]])
+    actions = [
+        {each.code: each.action for each in verdict_of(metrics).reasons}["limit-false-alarms"]
+        for metrics in (two, three)
+    ]
+    assert actions == ["choose-threshold", "label-more"]
+
+
 def test_classes_without_test_images_and_thresholds_are_not_called_guessing() -> None:
     only_negative = verdict_of(spread([[1990, 12], [0, 0]]))
     assert {each.code for each in only_negative.reasons}.isdisjoint({"limit-false-alarms", "limit-like-majority-class"})

@@ -409,7 +409,9 @@ def _false_alarms(metrics: Evaluation, *, is_known: bool) -> Iterator[Json]:
     rows = [row for row in rows if (_ends(row[1])[1] < HALF) == is_known]
     if rows:
         words = _shares_in_words(rows, "verdict-count-of-predictions")
-        yield {**words, "predicted": words["classes"], "classes": "none"}
+        # Only classifiers of two classes have a threshold to choose.
+        action = {"action": "label-more"} if is_known and len(metrics.classes) > 2 else {}
+        yield {**words, **action, "predicted": words["classes"], "classes": "none"}
 
 
 def _like_majority_class(metrics: Evaluation) -> Iterator[Json]:

@@ -215,14 +215,16 @@ class Predictions:
     def measured(self) -> "MeasuredPredictions":
         """Return the rows of readable images whose label is one of the classes, as arrays."""
         number = {name: k for k, name in enumerate(self.classes)}
-        rows = [
-            row
-            for row in self.rows
+        place = [
+            k
+            for k, row in enumerate(self.rows)
             if row.label in number and row.predicted in number and not math.isnan(row.probabilities[number[row.label]])
         ]
+        rows = [self.rows[k] for k in place]
         probability = np.array([row.probabilities for row in rows], dtype=np.float64).reshape(-1, len(self.classes))
         return MeasuredPredictions(
             rows=tuple(rows),
+            place=np.array(place, dtype=np.int64),
             label=np.array([number[row.label or ""] for row in rows], dtype=np.int64),
             predicted=np.array([number[row.predicted or ""] for row in rows], dtype=np.int64),
             probability=np.nan_to_num(probability),
@@ -245,6 +247,7 @@ class MeasuredPredictions:
     """Predictions of images whose label is one of the classes."""
 
     rows: tuple[Prediction, ...]
+    place: np.ndarray  # (n,) int, of the rows among all predictions
     label: np.ndarray  # (n,) int, class numbers
     predicted: np.ndarray  # (n,) int
     probability: np.ndarray  # (n, K) float; 0 for a class that the network does not have

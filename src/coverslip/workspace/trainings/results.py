@@ -246,11 +246,11 @@ def _rows(run: ReportedRun) -> Sequence[Prediction]:
 
 def _examples(run: ReportedRun) -> list[list[int | None]]:
     """Return the row with the highest probability in each cell of the confusion matrix."""
-    rows, row_of = _rows(run), dict[tuple[str | None, str | None], int]()
-    for k in sorted(range(len(rows)), key=lambda k: rows[k].probability or 0):
-        row_of[rows[k].label, rows[k].predicted] = k
-    classes = run.metrics.classes
-    return [[row_of.get((label, predicted)) for predicted in classes] for label in classes]
+    row_of = dict[tuple[str | None, str | None], int]()
+    if (tested := run.tested) is not None:
+        for i in tested.probability_of_predicted.argsort(kind="stable"):
+            row_of[tested.rows[i].label, tested.rows[i].predicted] = int(tested.place[i])
+    return [[row_of.get((label, predicted)) for predicted in run.classes] for label in run.classes]
 
 
 def _section_data(section: Section, run: ReportedRun) -> ReportSection:
