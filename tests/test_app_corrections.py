@@ -114,6 +114,11 @@ def test_a_correction_joins_the_dataset_that_was_trained_on_and_can_be_taken_bac
     assert lab.labels() == before
     assert lab.get(f"runs/{lab.run}/image-changes") == NO_CHANGES
     assert lab.correct(lab.run, row["row_id"], None)["change"] is None  # there is nothing left to take back
+    # As a suspected label error, it is corrected by the row of its dataset, and taken back by the training.
+    body = {"images": [row["image_id"]], "label": "medium", "job_id": lab.run}
+    assert lab.client.post(f"{API}/datasets/{lab.cells}/changes", json=body).status_code == 200
+    assert lab.correct(lab.run, row["row_id"], None)["row"]["correction"] is None
+    assert lab.labels() == before
     lab.label([row["image_id"]], "medium")  # in the gallery
     answer = lab.client.put(f"{API}/lists/{lab.run}/rows/{row['row_id']}/correction", json={"label": None})
     assert (answer.status_code, answer.json()["code"]) == (409, "correction-not-of-job")

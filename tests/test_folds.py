@@ -279,6 +279,10 @@ def test_a_class_of_one_group_is_predicted_but_not_measured(cells: Path, tmp_pat
     reported = read_run(run.folder)
     assert reported.untested == {row["image_id"] for row in rows}
     assert reported.parts == {"test": 84, "untested": 4}
+    assert reported.tested is not None
+    predictions = reported.measured.predictions.rows
+    measured = {predictions[place].image_id for place in reported.tested.place}
+    assert (len(measured), measured & reported.untested) == (84, set())
     n_folds = len(reported.metrics.folds.per_fold) if reported.metrics.folds else 0
     assert IMAGES.content(reported).verdict == text("verdict-folds", n_images=88, n_folds=n_folds, n_untested=4)
     assert text("report-untested", n_images=4) in IMAGES.content(reported).blocks[0].words

@@ -112,7 +112,10 @@ export const changeImages = (
   id: string,
   images: ImageSelection,
   change:
-    { label: string | null } | { is_excluded: boolean } | { is_confirmed: boolean } | { is_kept: boolean },
+    | { label: string | null; job_id?: string }
+    | { is_excluded: boolean }
+    | { is_confirmed: boolean }
+    | { is_kept: boolean },
 ) =>
   answer(
     api.POST('/api/v1/datasets/{dataset_id}/changes', {

@@ -53,6 +53,8 @@ class ImageChange(ImageSelection):
 
     label: Annotated[Text, Field(max_length=200)] | None = None
     """Label them; a new name becomes a class. Null removes their labels."""
+    job_id: str | None = None
+    """With `label`: the training whose suspected label errors they are. Its pages can take the correction back."""
     is_excluded: bool = False
     """Exclude them, or include them. Excluded images are shown, but neither counted nor used in training."""
     is_confirmed: bool = False
@@ -67,6 +69,8 @@ class ImageChange(ImageSelection):
     def _one_change(self) -> Self:
         if len(self.model_fields_set & _CHANGES) != 1:
             raise ValueError("give exactly one of label, is_excluded, is_confirmed and is_kept")
+        if self.job_id is not None and "label" not in self.model_fields_set:
+            raise ValueError("job_id needs a label")
         return self
 
 
@@ -101,7 +105,7 @@ def change_images(workspace: ServedWorkspace, dataset_id: str, new: ImageChange,
     elif field == "is_excluded":
         change, n = exclude(workspace, dataset_id, new, is_excluded=new.is_excluded)
     else:
-        change, n = labels.set_labels(workspace, dataset_id, new, new.label)
+        change, n = labels.set_labels(workspace, dataset_id, new, new.label, new.job_id)
     value = getattr(new, field)
     record_change(request, field, after="" if value is None else str(value))
     return SavedChange(change, n, rows, dataset_state(workspace, dataset_id))

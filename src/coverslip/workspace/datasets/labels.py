@@ -20,7 +20,7 @@ from coverslip.workspace.datasets.image_rows import keep_overwritten, refuse_cha
 from coverslip.workspace.datasets.selection import ImageSelection, selecting
 from coverslip.workspace.datasets.sources import Grouping, groups_of_images
 from coverslip.workspace.datasets.state import change_images, clean_name
-from coverslip.workspace.jobs.records import Job
+from coverslip.workspace.jobs.records import Job, find_job
 from coverslip.workspace.store.change_log import ChangedField, add_change, log_images, log_rows, without_empty
 from coverslip.workspace.store.database import read_transaction
 from coverslip.workspace.store.rows import (
@@ -58,6 +58,7 @@ def set_labels(
     dataset_id: str,
     selection: ImageSelection,
     label: str | None,
+    job_id: str | None = None,
 ) -> tuple[int | None, int]:
     """Label images, or remove their labels. A new name becomes a class.
 
@@ -66,18 +67,21 @@ def set_labels(
         dataset_id: the dataset.
         selection: the images.
         label: the label; None removes the labels.
+        job_id: the training of this dataset whose suspected label errors these are; None: images of the dataset.
 
     Returns:
         The number of the change (None if nothing changed), and the number of images that changed.
 
     Raises:
-        NotFound: there is no such dataset.
+        NotFound: there is no such dataset, or no such training of it.
         PreconditionRequired, PreconditionFailed: as `selecting`.
         ImagesChanged: one of the images is not in it; no label is changed.
         CoverslipError: this cannot be the name of a class, or the dataset does not support a filter.
     """
+    if job_id is not None and find_job(workspace, job_id, "train").dataset_id != dataset_id:
+        raise NotFound("no-such-job")
     with selecting(workspace, dataset_id, selection) as (connection, row, row_ids):
-        change = add_change(connection, dataset_id)
+        change = add_change(connection, dataset_id, job_id)
         n = label_rows(connection, row, row_ids, label, change)
         return without_empty(connection, change), n
 

@@ -10,7 +10,11 @@ interface Suspected {
   save: (row: number, review: Review) => Promise<CorrectedRow>;
 }
 
-export function suspectedImages(dataset: string, { images }: ComputationState<'label-errors'>): Suspected {
+export function suspectedImages(
+  run: string,
+  dataset: string,
+  { images }: ComputationState<'label-errors'>,
+): Suspected {
   const list = imagesOfDataset(dataset);
   const suggested = new Map(images.map(({ image_id, suggested }) => [image_id, suggested]));
   const before = new Map<number, string | null>(); // labels when the page was opened, by row
@@ -35,7 +39,7 @@ export function suspectedImages(dataset: string, { images }: ComputationState<'l
     source: { ...list, read },
     save: async (row, { correction }) => {
       const label = correction ?? before.get(row)!;
-      const { change } = await changeImages(dataset, { rows: [row] }, { label });
+      const { change } = await changeImages(dataset, { rows: [row] }, { label, job_id: run });
       const [after] = await read([row]);
       return { row: after!, change };
     },
