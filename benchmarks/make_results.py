@@ -18,9 +18,8 @@ Each section is the record of a benchmark. `make results` writes this page from 
 [NOT_KEPT.md](NOT_KEPT.md) lists what failed.
 
 - **Repeat**: `make bench SCRIPT=spot_checks`. Images: `COVERSLIP_DATA`.
-- **Record**: only `--record` writes a record.
 - **Age**: date, commit. *Older*: than its code.
-- **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so elapsed
+- **Computer**: two shared cores without a GPU, unless stated. *Load*: other programs kept all cores busy, so
   times are too long.
 
 Square brackets: 95% confidence intervals (CI). SE: standard error.
