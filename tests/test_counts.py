@@ -227,6 +227,7 @@ def test_a_prediction_has_the_same_decisions_in_its_lists_fields_and_proportions
     lab: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = f"predictions/{lab.prediction}"
+    until(lambda: lab.get(in_jobs(at))["state"] == "done")
     state = lab.get(in_jobs(at))
     decisions = Counter[str](state["decisions"])
     assert decisions["unfamiliar"]
