@@ -196,7 +196,8 @@ def changed(content: ExportContent, name: str, change: Callable[[np.ndarray], np
 
 
 def swap_channels(content: ExportContent) -> None:
-    first = next(name for name, each in content.classifier.backbone.arrays.items() if each.ndim == 4 and len(each) > 1)
+    arrays = content.classifier.backbone.arrays  # in any order
+    first = next(name for name, each in arrays.items() if each.shape[1:2] == (3,) and len(each) > 1)
     changed(content, first, lambda filters: filters[:, ::-1].copy())
 
 
@@ -205,7 +206,7 @@ def change_mean(content: ExportContent) -> None:
 
 
 def kill_a_layer(content: ExportContent) -> None:
-    *_, last = [name for name, each in content.classifier.backbone.arrays.items() if each.ndim == 4]
+    last = max(name for name, each in content.classifier.backbone.arrays.items() if each.ndim == 4 and len(each) > 1)
     changed(content, last, np.zeros_like)
 
 
