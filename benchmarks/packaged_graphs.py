@@ -19,7 +19,7 @@ from onnx import helper
 from coverslip.engines import difference, fastest_engine
 from coverslip.models.backbone import Architecture, Head
 from coverslip.models.graphs import pretrained_backbone
-from coverslip.models.networks import create_network, traced
+from coverslip.models.networks import create_network, trace_graph
 
 RECORD = Record(
     "Graphs in the package",
@@ -67,7 +67,7 @@ def main() -> None:
     rows = []
     for head in HEADS:
         if arguments.write:
-            graph = traced(Architecture(MODEL, head, 3, 224))
+            graph = trace_graph(Architecture(MODEL, head, 3, 224))
             assert graph is not None
             (FOLDER / f"{MODEL}.{head}.onnx").write_bytes(size_independent(graph))
         for channels in CHANNELS:

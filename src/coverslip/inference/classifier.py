@@ -39,7 +39,7 @@ from coverslip.inference.new_images import (
 from coverslip.machine import select_device
 from coverslip.messages import message
 from coverslip.models.backbone import EXPECTED, Architecture, Backbone
-from coverslip.models.graphs import known_graph, tensors_of
+from coverslip.models.graphs import graph_without_pytorch, tensors_of
 from coverslip.models.zoo import linear_logits
 from coverslip.runs.classifier import (
     ClassifierCard,
@@ -79,7 +79,7 @@ def load_backbone(packed: PackedClassifier) -> Backbone:
         card.model, card.head, card.preprocessing.channels, card.preprocessing.image_size, card.model_options
     )
     try:
-        graph = known_graph(architecture)
+        graph = graph_without_pytorch(architecture)
     except UnknownModel as error:
         raise BadClassifier("network-build-failed", file=packed.path, reason=error.what) from error
     if graph is None:

@@ -74,8 +74,9 @@ class Backbone:
     @cached_property
     def fingerprint(self) -> str:
         """A hash in hexadecimal that is equal for backbones that compute equal features."""
-        is_known = self.expected is None or self.architecture.is_packaged  # what the arrays compute
-        expected = None if is_known or self.expected is None else self.expected.tobytes().hex()
+        # Where the graph is not part of the package, the expected features stand for the code of the network.
+        is_packaged = self.architecture.is_packaged
+        expected = None if self.expected is None or is_packaged else self.expected.tobytes().hex()
         digest = hashlib.sha256(json.dumps([self.architecture.as_json(), expected]).encode())
         for name in sorted(self.arrays):
             digest.update(name.encode())

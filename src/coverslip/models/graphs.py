@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ _OF_CHANNELS = {"mean", "std", "backbone.body.conv_stem.weight", "backbone.conv_
 _PREFIX: dict[Head, str] = {"multi_layer": "backbone.body.", "native": "backbone."}
 
 
-def known_graph(architecture: Architecture) -> bytes | None:
+def graph_without_pytorch(architecture: Architecture) -> bytes | None:
     """Return the graph, as of `graph_of`, if it is part of this package or in the cache of this computer."""
     if architecture.is_packaged:
         return _packaged_graph(architecture.model, architecture.head)
@@ -49,12 +50,12 @@ def graph_of(architecture: Architecture) -> bytes | None:
     Raises:
         ExtraNotInstalled: the graph is not known on this computer, and PyTorch is not installed.
     """
-    graph = known_graph(architecture)
+    graph = graph_without_pytorch(architecture)
     if graph is None:
         require_extra("train")
-        from coverslip.models.networks import traced
+        from coverslip.models.networks import trace_graph
 
-        graph = traced(architecture)
+        graph = trace_graph(architecture)
         if graph is not None and model_info(architecture.model).is_of_library:
             with suppress(*CACHE_ERRORS), RecordStore(GRAPHS, "all") as store:
                 store.keep({_key(architecture): graph})
@@ -134,9 +135,9 @@ def pretrained_backbone(architecture: Architecture) -> Backbone:
             image_size=architecture.image_size,
         ).as_backbone()
     graph, prefix = _packaged_graph(architecture.model, architecture.head), _PREFIX[architecture.head]
-    counter: npt.NDArray[np.int64] = np.zeros((), np.int64)  # of batches, which the file lacks
+    counter: npt.NDArray[Any] = np.zeros((), np.int64)  # Any: as the other arrays
     arrays = {
-        name: weights.get(name.removeprefix(prefix), counter)
+        name: counter if name.endswith(".num_batches_tracked") else weights[name.removeprefix(prefix)]
         for name in tensors_of(graph, architecture)
         if name.startswith(prefix)
     }

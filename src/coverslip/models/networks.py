@@ -293,7 +293,7 @@ class _Features(nn.Module):
         return self.network.features(x)
 
 
-def traced(architecture: Architecture) -> bytes | None:
+def trace_graph(architecture: Architecture) -> bytes | None:
     """Return the ONNX graph of an architecture without weights, as of `graphs.graph_of`.
 
     Weights are named as in the network. Tracing takes a second; the newer exporter takes a minute.

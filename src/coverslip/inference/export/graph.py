@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from coverslip.inference.classifier import Classifier
 
 OUTPUTS = ("probabilities", "logits", "features", "ood_score")
-_TYPES = {"uint8": "uint8", "uint16": "uint16"}
 
 
 def deployed_graph(classifier: "Classifier") -> Any | None:  # Any: untyped, a model of ONNX
@@ -66,7 +65,7 @@ def _before(card: ClassifierCard) -> str:
             steps.append(f"copy{copy} = Identity({source})")
     names = ", ".join(f"copy{copy}" for copy in range(card.tta))
     return f"""
-    before ({_TYPES[preprocessing.depth]}[n_images, {side}, {side}, {preprocessing.channels}] pixels)
+    before ({preprocessing.depth}[n_images, {side}, {side}, {preprocessing.channels}] pixels)
     => (float[n_copies, {preprocessing.channels}, {side}, {side}] copies) {{
         numbers = Cast<to = 1>(pixels)
         channels_first = Transpose<perm = [0, 3, 1, 2]>(numbers)
