@@ -27,35 +27,13 @@ from coverslip.reports.blocks import SectionContent, SectionText
 from coverslip.runs.folder import Run
 
 COMMANDS = (
-    "app",
-    "demo",
-    "inspect",
-    "preview",
-    "train",
-    "evaluate",
-    "compare",
-    "decide",
-    "predict",
-    "summarise",
-    "report",
-    "label-errors",
-    "explain",
-    "distance",
-    "spot-check",
-    "agreement",
-    "suggest",
-    "read",
-    "objects",
-    "export-objects",
+    *("app", "demo"),
+    *("inspect", "suggest", "label-errors", "agreement", "distance", "read", "objects"),
+    *("train", "preview", "models", "study", "weights"),
+    *("evaluate", "compare", "decide", "explain", "report"),
+    *("predict", "summarise", "spot-check", "export-objects"),
     "export",
-    "models",
-    "backup",
-    "restore",
-    "cache",
-    "server",
-    "doctor",
-    "study",
-    "weights",
+    *("server", "backup", "restore", "cache", "doctor"),
 )
 
 
@@ -74,12 +52,16 @@ def test_every_command_has_a_help_text_with_an_example(capsys: pytest.CaptureFix
         assert f"coverslip {command}" in text.split("Example")[1], command
 
 
-def test_every_command_is_in_the_main_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_main_help_lists_every_command_once_with_its_whole_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     assert main([]) == 0
-    listed = re.findall(
-        r"^  ([\w-]+) ", capsys.readouterr().out.split("Commands:\n")[1].split("\n\n")[0], flags=re.MULTILINE
-    )
-    assert tuple(listed) == COMMANDS
+    lines = capsys.readouterr().out.splitlines()
+    listed = [word for line in lines if (word := (re.findall(r"^  ([a-z-]+) {2,}[A-Z]", line) or [""])[0])]
+    assert [name for name in listed if not name.startswith("-")] == list(COMMANDS)
+    assert not any(line.endswith("...") for line in lines[1:])
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.slow

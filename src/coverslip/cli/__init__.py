@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from coverslip.cli import app as app_command
@@ -33,8 +34,46 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 
+
+COMMANDS: dict[str, tuple[typer.Typer | Callable[..., Any], ...]] = {  # Any: whichever command
+    "help-commands-start": (app_command.app, demo.demo),
+    "help-commands-label": (
+        inspect_command.inspect,
+        label_errors_command.suggest,
+        label_errors_command.label_errors,
+        label_errors_command.agreement,
+        inspect_command.distance,
+        inspect_command.read,
+        objects.objects,
+    ),
+    "help-commands-train": (train.train, inspect_command.preview, models.models, study.study_app, models.weights_app),
+    "help-commands-trust": (runs.evaluate, runs.compare, runs.decide, predict.explain, runs.report),
+    "help-commands-predict": (predict.predict, proportions.summarise, proportions.spot_check, objects.export_objects),
+    "help-commands-share": (runs.export,),
+    "help-commands-run": (app_command.server, app_command.backup, app_command.restore, doctor.cache, doctor.doctor),
+}
+
+
+class _CommandsByPurpose(TyperGroup):
+    """The program's help lists its commands by purpose, each with its whole first sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # Any: Typer exports neither type
+        width = max(map(len, self.commands))
+        commands: list[tuple[str, Any]] = list(self.commands.items())
+        for title in map(text, COMMANDS):
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name.ljust(width), command.get_short_help_str(limit=200))
+                        for name, command in commands
+                        if command.rich_help_panel == title
+                    ]
+                )
+
+
 app = typer.Typer(
     name="coverslip",
+    cls=_CommandsByPurpose,
     help=text("help-program"),
     epilog=text("help-first-steps"),
     rich_markup_mode=None,
@@ -59,38 +98,12 @@ def options(
     """Both options act before any command runs: `--version` here, `--debug` in `main`."""
 
 
-for command in (
-    app_command.app,
-    demo.demo,
-    inspect_command.inspect,
-    inspect_command.preview,
-    train.train,
-    runs.evaluate,
-    runs.compare,
-    runs.decide,
-    predict.predict,
-    proportions.summarise,
-    runs.report,
-    label_errors_command.label_errors,
-    predict.explain,
-    inspect_command.distance,
-    proportions.spot_check,
-    label_errors_command.agreement,
-    label_errors_command.suggest,
-    inspect_command.read,
-    objects.objects,
-    objects.export_objects,
-    runs.export,
-    models.models,
-    app_command.backup,
-    app_command.restore,
-    doctor.cache,
-    app_command.server,
-    doctor.doctor,
-):
-    app.command()(command)
-app.add_typer(study.study_app, name="study")
-app.add_typer(models.weights_app, name="weights")
+for purpose, commands in COMMANDS.items():
+    for command in commands:
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, rich_help_panel=text(purpose))
+        else:
+            app.command(rich_help_panel=text(purpose))(command)
 
 
 def _with_whole_examples(function: Callable[..., Any]) -> str:  # Any: whichever command

@@ -139,7 +139,7 @@ def _model_row(record: "ModelRecord") -> dict[str, Any]:  # Any: JSON values
     }
 
 
-weights_app = typer.Typer(rich_markup_mode=None)
+weights_app = typer.Typer(name="weights", rich_markup_mode=None)
 
 
 @weights_app.callback(invoke_without_command=True)

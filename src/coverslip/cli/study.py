@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 study_app = typer.Typer(
+    name="study",
     rich_markup_mode=None,
     help=f"{text('help-study')}\n\nExample:\n\n\b\n  coverslip study run plan.yaml --out studies/first",
 )

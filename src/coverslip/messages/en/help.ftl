@@ -6,6 +6,20 @@ help-program = Train, test and use classifiers of microscope images on this comp
 
 help-first-steps = New here? Try `coverslip demo`. Every command explains itself: `coverslip train --help`.
 
+help-commands-start = Start
+
+help-commands-label = Look and label
+
+help-commands-train = Train
+
+help-commands-trust = Trust
+
+help-commands-predict = Predict
+
+help-commands-share = Share
+
+help-commands-run = Run and maintain
+
 help-version = Show the version.
 
 help-debug = On an error, show the traceback.
