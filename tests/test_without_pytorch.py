@@ -11,7 +11,7 @@ from small_workspace import API, new_workspace, open_images
 from trained import MadeOnce
 
 from coverslip.app.server import create_app
-from coverslip.errors import EXTRA_MODULES
+from coverslip.errors import EXTRA_MODULES, install_command
 
 pytestmark = pytest.mark.slow
 COMMAND = """
@@ -107,6 +107,13 @@ def test_the_app_refuses_what_needs_pytorch_before_it_is_queued(
     with TestClient(create_app(workspace)) as client:
         answer = client.post(f"{API}/runs", json={"dataset_id": dataset, "recipe": {}})
         assert (answer.status_code, answer.json()["code"]) == (422, "extra-not-installed")
+        assert client.get(f"{API}/system").json()["missing_pytorch"]["command"] == install_command("train")
+        models = client.get(f"{API}/models").json()["items"]
+        assert [model["name"] for model in models if not model["needs_pytorch"]] == ["efficientnet_lite0"]
+        split = client.post(f"{API}/previews", json={"kind": "split", "dataset_id": dataset, "recipe": {}}).json()
+        time = {"kind": "time", "dataset_id": dataset, "recipe": {}, "sizes": split["sizes"]}
+        presets = client.post(f"{API}/previews", json=time).json()["presets"]
+        assert {each["preset"]: each["needs_pytorch"] for each in presets} == {"good": False, "best": True}
 
 
 def test_what_needs_pytorch_says_so_before_any_work(folder: Path, tmp_path: Path) -> None:

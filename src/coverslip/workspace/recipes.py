@@ -204,6 +204,8 @@ class AdvisedModel(DocumentedFields):
     """License of the weights."""
     advice: str
     is_recommended: bool
+    needs_pytorch: bool
+    """Whether every training with it needs the extra `train`."""
     options: list[RecipeOption]
     """The keys of `model_options`."""
     takes_others: bool
@@ -220,6 +222,8 @@ def advised_models() -> list[AdvisedModel]:
 
 
 def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
+    from coverslip.experiments.preparation import needs_pytorch
+
     weights = _weights_of(record)
     return AdvisedModel(
         name=record.name,
@@ -235,6 +239,7 @@ def _advised(record: ModelRecord, default: ModelRecord) -> AdvisedModel:
         license=_license(record) if weights == "here" else record.license,
         advice=_advice(record, default, weights),
         is_recommended=record.name == default.name,
+        needs_pytorch=needs_pytorch(Recipe(model=record.name, stage="instant")),
         options=recipe_options("model_options", record.name, record.options),
         takes_others=record.timm_name is not None or record.torchvision_name is not None,
         parts=list(record.freeze_boundaries),

@@ -11,6 +11,7 @@ from coverslip.app.guard import PROJECT, USER, needs, role_of
 from coverslip.app.requests import Paged, ServedWorkspace, api_router
 from coverslip.app.schemas import Body, Recipe
 from coverslip.documented_fields import DocumentedFields
+from coverslip.errors import has_extra, install_command
 from coverslip.machine import likely_device, memory_mib, n_cores
 from coverslip.messages import language
 from coverslip.runs.recipe_keys import Group, NamedSet, RecipeKey, named_sets, recipe_groups, recipe_keys
@@ -20,6 +21,18 @@ from coverslip.workspace.recipes import AdvisedModel, RecipeText, advised_models
 from coverslip.workspace.store.rows import Page
 
 router = api_router("system")
+
+_PYTORCH_BYTES = 900_000_000  # docs/install.md
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPyTorch(DocumentedFields):
+    """The extra `train`, which is not installed: fine-tuning, networks other than the default one, heat maps."""
+
+    command: str | None
+    """The command that installs it; null: it cannot be added to this installation."""
+    disk_bytes: int
+    """Approximate disk space, with PyTorch's build for processors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,8 @@ class System(DocumentedFields):
     """The device that trainings probably use: cpu, cuda or mps."""
     n_cores: int
     memory_mib: int
+    missing_pytorch: MissingPyTorch | None
+    """null: PyTorch is installed."""
 
 
 @router.get("/system")
@@ -50,6 +65,7 @@ def get_system(workspace: ServedWorkspace) -> System:
         device=likely_device(),
         n_cores=n_cores(),
         memory_mib=memory_mib(),
+        missing_pytorch=None if has_extra("train") else MissingPyTorch(install_command("train"), _PYTORCH_BYTES),
     )
 
 

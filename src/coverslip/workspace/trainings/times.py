@@ -13,7 +13,7 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import SetSizes
 from coverslip.experiments.estimating import LONG_SECONDS, Speed, measure_speed_of
-from coverslip.experiments.preparation import apply_recipe
+from coverslip.experiments.preparation import apply_recipe, needs_pytorch
 from coverslip.experiments.presets import Preset, preset_plans, with_preset
 from coverslip.files import sha256_json
 from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan, Stage
@@ -40,6 +40,8 @@ class PresetTime(DocumentedFields):
     """The side that the preset sets; null: it sets none."""
     n_trainings: int
     """Folds and the classifier trained on all images; 1 without folds."""
+    needs_pytorch: bool
+    """Whether the training needs the extra `train`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def preview_times(
     for preset, plan in preset_plans(full_recipe, sizes, speed).items():
         seconds, changed = total_seconds(plan, plan.pace), with_preset(full_recipe, preset)
         size = None if changed.image_size == full_recipe.image_size else changed.image_size
-        times.append(PresetTime(preset, seconds, seconds > LONG_SECONDS, size, len(plan.sizes)))
+        times.append(PresetTime(preset, seconds, seconds > LONG_SECONDS, size, len(plan.sizes), needs_pytorch(changed)))
     return TimePreview(times, isinstance(full_recipe.init, Pretraining))
 
 
