@@ -15,7 +15,7 @@ from tables import downloaded
 
 import coverslip as cs
 from coverslip.app.server import create_app
-from coverslip.inference.summarising import SUMMARY_COLUMNS
+from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS
 from coverslip.workspace.jobs.records import find_job
 from coverslip.workspace.predictions.state import queue_prediction
 from coverslip.workspace.store.workspace import Workspace

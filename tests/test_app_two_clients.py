@@ -275,7 +275,8 @@ def test_two_people_label_one_dataset_and_each_undoes_only_the_own_changes(
         until({ids[0]: "small", ids[2]: "medium"})
 
         # A file comes before all images that both pages show; one of them does not get to know of it.
-        other.route("**/rows*", never_answer)
+        for what in ("**/rows*", f"**/{where}"):
+            other.route(what, never_answer)
         other.get_by_role("gridcell").nth(4).click()
         (folder / "large" / "0 new.png").write_bytes((folder / ids[0]).read_bytes())
         app_server.send(f"{where}/refresh")

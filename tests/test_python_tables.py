@@ -1,6 +1,7 @@
 """What Python users get out: rows, data frames, probabilities, and tables that notebooks show."""
 
 import sys
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from trained import GROUPS
 
 import coverslip as cs
 from coverslip.errors import ExtraNotInstalled
+from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS
 from coverslip.messages import message, text
 from coverslip.runs.folder import Run
 from coverslip.runs.predictions import Prediction, Predictions
@@ -80,6 +82,27 @@ def test_notebooks_show_tables_of_what_there_is_with_names_escaped(trained: Run,
     assert f"{trained.metrics['macro_f1'].value:.3f}" in numbers
     assert numbers in trained._repr_html_()
     assert str(trained.folder) in trained._repr_html_()
+
+
+def test_results_are_short_in_a_terminal_and_tables_in_notebooks(trained: Run, cells: Path, tmp_path: Path) -> None:
+    inspection = cs.inspect(cs.open_dataset(cells, group_pattern=GROUPS))
+    assert str(inspection) == repr(inspection)
+    assert "<td>medium</td><td>30</td>" in inspection._repr_html_()
+    assert all(escape(finding.title) in inspection._repr_html_() for finding in inspection.findings)
+    table = tmp_path / "predictions.csv"
+    cs.predict(trained, [str(path) for path in sorted((cells / "large").iterdir())[:5]], out=table, device="cpu")
+    summary = cs.summarise(table, by="folder", run=trained)
+    assert repr(summary) == "Summary(3 classes, 1 samples, 0 conditions)"
+    assert "<td>large</td><td></td><td>5</td>" in summary._repr_html_()
+    frame = summary.to_pandas()
+    assert tuple(frame.columns) == SUMMARY_COLUMNS
+    assert frame["class"].tolist() == ["large", "medium", "small"]
+    assert frame["shown"].tolist() == [each.shown.value for each in summary.samples[0].classes.values()]
+    issues = cs.label_errors(trained)
+    assert issues._repr_html_().count("<tr>") == 1 + min(20, len(issues.images))
+    suggested = cs.suggest(cells / "large", n=3)
+    assert len(repr(suggested)) < 200
+    assert suggested._repr_html_().count("<tr>") == 1 + len(suggested.suggestions)
 
 
 def test_a_run_without_numbers_is_shown_too(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from coverslip.errors import BadDataset, CoverslipError
 from coverslip.events import Emit, show
 from coverslip.files import check_replaceable
 from coverslip.inference import load_classifier
+from coverslip.notebooks import html_table
 from coverslip.runs.documents import write_table
 from coverslip.runs.folder import Run, open_run
 
@@ -28,6 +29,17 @@ class Suggestions:
     n_labeled: int  # images with a label, without reserved ones
     n_reserved_labeled: int
     n_unlabeled: int  # images without a label, without reserved ones
+
+    def __repr__(self) -> str:
+        """Return the number of images to label, and of those that have a label."""
+        n, n_reserved = len(self.suggestions), len(self.reserved_test)
+        of = f"{n:,} of {self.n_unlabeled:,} images without a label, {self.n_labeled:,} with a label"
+        return f"Suggestions({of}; test set: {self.n_reserved_labeled:,} of {n_reserved:,} images with a label)"
+
+    def _repr_html_(self) -> str:
+        """Return the suggested images, for notebooks."""
+        rows = [(each.rank, each.path, each.score, each.reason.english) for each in self.suggestions]
+        return html_table(repr(self), ("rank", "path", "score", "reason"), rows)
 
 
 def suggest(

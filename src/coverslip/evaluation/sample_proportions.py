@@ -1,9 +1,10 @@
 """Class proportions in samples, and conditions compared by them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +13,20 @@ from coverslip.evaluation.comparison import holm
 from coverslip.evaluation.proportions import ErrorOfRates, ErrorRates, ErrorsOfSample, difference_of_means
 from coverslip.evaluation.results import Metric
 from coverslip.messages import message
+from coverslip.notebooks import data_frame, html_table
 from coverslip.table_cells import number_of
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 WELCH_TEST, PAIRED_TEST = "Welch's t test of samples", "paired t test of blocks"
 _BY_CHANCE = 0.01  # p-value below which two estimates of proportions disagree
 _POWER = 0.8
+SUMMARY_COLUMNS = (
+    *("sample", "condition", "block", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
+    *("raw", "raw_low", "raw_high", "corrected", "corrected_low", "corrected_high", "unclipped", "standard_error"),
+    *("shown", "reason"),
+)
 _CLEARLY_SMALLER = 0.8  # ratio of expected squared errors, below which corrected values of single samples are shown
 _FEWEST_SAMPLES = 3  # of each condition, or blocks of both, for an interval of their difference
 
@@ -160,6 +170,48 @@ class Summary(DocumentedFields):
     """The method of the proportions and their intervals."""
     assumption: str
     """What corrected proportions assume, or why there are none."""
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """Yield a row for each class in each sample, with `SUMMARY_COLUMNS`."""
+        for sample in self.samples:
+            for name, of_class in sample.classes.items():
+                raw, corrected = of_class.raw, of_class.corrected
+                numbers = (sample.n, sample.n_uncertain, sample.n_unfamiliar, sample.n_unreadable)
+                values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high)
+                further = (of_class.unclipped, of_class.standard_error, of_class.shown.value)
+                cells = (
+                    sample.sample,
+                    sample.condition,
+                    sample.block,
+                    *numbers,
+                    name,
+                    of_class.count,
+                    *values,
+                    *further,
+                )
+                yield dict(zip(SUMMARY_COLUMNS, (*cells, corrected.reason), strict=True))
+
+    def to_pandas(self) -> "DataFrame":
+        """Return a data frame with `SUMMARY_COLUMNS` and a row for each class in each sample.
+
+        Raises:
+            CoverslipError: pandas is not installed.
+        """
+        rows = list(self.rows())
+        return data_frame({name: [row[name] for row in rows] for name in SUMMARY_COLUMNS})
+
+    def __repr__(self) -> str:
+        """Return how much is compared."""
+        n_conditions = sum(each.condition is not None for each in self.conditions)
+        return f"Summary({len(self.classes)} classes, {len(self.samples)} samples, {n_conditions} conditions)"
+
+    def _repr_html_(self) -> str:
+        """Return the proportions to use of each sample, and of each condition, for notebooks."""
+        rows = [
+            (each.sample, each.condition, each.n, *(each.classes[name].shown.value for name in self.classes))
+            for each in (*self.samples, *(each for each in self.conditions if each.condition is not None))
+        ]
+        return html_table(repr(self), ("sample", "condition", "images", *self.classes), rows, self.assumption)
 
 
 def values_by_condition(samples: Sequence[SampleProportions], name: str) -> dict[str | None, list[float]]:

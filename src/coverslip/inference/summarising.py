@@ -22,6 +22,7 @@ from coverslip.evaluation.prevalence import estimated_shares
 from coverslip.evaluation.proportions import Corrected, ErrorRates, ErrorsOfSample, Votes, Z, raw_shares
 from coverslip.evaluation.results import Metric
 from coverslip.evaluation.sample_proportions import (
+    SUMMARY_COLUMNS,
     ClassProportion,
     ExpectedErrors,
     LabelShift,
@@ -264,35 +265,6 @@ def _pooled(rows: Sequence[SampledPrediction], classes: Sequence[str]) -> Iterat
         yield text("summary-pooled-samples", n_samples=n_samples, names=names, has_plates=has_plates)
 
 
-SUMMARY_COLUMNS = (
-    *("sample", "condition", "block", "n_images", "n_uncertain", "n_unfamiliar", "n_unreadable", "class", "count"),
-    *(
-        "raw",
-        "raw_low",
-        "raw_high",
-        "corrected",
-        "corrected_low",
-        "corrected_high",
-        "unclipped",
-        "standard_error",
-        "shown",
-    ),
-    "reason",
-)
-
-
-def summary_rows(summary: Summary) -> Iterator[dict[str, object]]:
-    """Yield a row for each class in each sample, with `SUMMARY_COLUMNS`."""
-    for sample in summary.samples:
-        for name, of_class in sample.classes.items():
-            raw, corrected = of_class.raw, of_class.corrected
-            numbers = (sample.n, sample.n_uncertain, sample.n_unfamiliar, sample.n_unreadable)
-            values = (raw.value, raw.low, raw.high, corrected.value, corrected.low, corrected.high)
-            further = (of_class.unclipped, of_class.standard_error, of_class.shown.value)
-            cells = (sample.sample, sample.condition, sample.block, *numbers, name, of_class.count, *values, *further)
-            yield dict(zip(SUMMARY_COLUMNS, (*cells, corrected.reason), strict=True))
-
-
 def write_summary(summary: Summary, file: Path) -> None:
     """Write the rows of a summary as a CSV table.
 
@@ -300,7 +272,7 @@ def write_summary(summary: Summary, file: Path) -> None:
         CoverslipError: the file exists and is no such table, or cannot be written.
     """
     check_replaceable(file, ",".join(SUMMARY_COLUMNS).encode())
-    write_table(file, SUMMARY_COLUMNS, summary_rows(summary))
+    write_table(file, SUMMARY_COLUMNS, summary.rows())
 
 
 def write_grouped(summary: Summary, file: Path) -> None:

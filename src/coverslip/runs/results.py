@@ -24,6 +24,7 @@ from coverslip.evaluation.results import (
     SubgroupScores,
 )
 from coverslip.files import check_replaceable, resolved_path, stated_paths, write_json
+from coverslip.notebooks import html_table
 from coverslip.runs.classifier import EVIDENCE, METRICS, result_bytes
 from coverslip.runs.documents import (
     FORMAT_VERSION,
@@ -254,6 +255,7 @@ class MapChecks(Document):
     checks: tuple[MapCheck, ...]
 
 
+_MOST_SHOWN = 20  # images in a notebook
 CheckedBy = Literal["folds", "linear probes"]
 _LABEL_ERROR_COLUMNS = ("image_id", "path", "label", "suggested", "score", "set")
 _SETS: dict[Part, str] = {"train": "training", "val": "validation", "test": "test", "excluded": "excluded"}
@@ -300,6 +302,12 @@ class LabelErrors(Document):
         return f"{first}; {len(self.images):,} misclassified images"
 
     __str__ = __repr__  # Pydantic's would print every image
+
+    def _repr_html_(self) -> str:
+        """Return the first images, for notebooks."""
+        names = ("path", "label", "suggested", "score")
+        rows = [tuple(getattr(image, name) for name in names) for image in self.images[:_MOST_SHOWN]]
+        return html_table(repr(self), names, rows)
 
     @property
     def n_checked(self) -> int:

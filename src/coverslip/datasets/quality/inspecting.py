@@ -19,6 +19,7 @@ from coverslip.datasets.quality.scanning import GroupFacts, Scan, Spread, class_
 from coverslip.documented_fields import DocumentedFields
 from coverslip.images.reader import pixel_side
 from coverslip.messages import Note, localized_number, text
+from coverslip.notebooks import html_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,23 @@ class Inspection(DocumentedFields, BaseModel):
     """Whether near-duplicates (the same content with different pixels) were searched for."""
     findings: tuple[Finding, ...]
     """Problems and possible improvements, the most severe first."""
+
+    def __repr__(self) -> str:
+        """Return the number of images and classes, and the heading of each finding."""
+        findings = [f"{finding.severity}: {finding.title}" for finding in self.findings]
+        return "\n".join([self._title, *findings])
+
+    __str__ = __repr__  # Pydantic's would print every image of each finding
+
+    def _repr_html_(self) -> str:
+        """Return the number of images of each class, and the findings, for notebooks."""
+        findings = [(finding.severity, finding.title, finding.text, finding.do) for finding in self.findings]
+        classes = html_table(self._title, ("class", "images"), list(self.classes.items()))
+        return classes + html_table("", ("severity", "finding", "description", "what to do"), findings)
+
+    @property
+    def _title(self) -> str:
+        return text("dataset-title", n_images=self.n_images, n_classes=len(self.classes), root=self.root)
 
     def file_facts(self) -> list[FileFact]:
         """Return sizes, formats, channels and planes of the files, and predefined sets, as far as they are known."""

@@ -13,15 +13,13 @@ from coverslip.datasets.index.records import UNREADABLE
 from coverslip.datasets.names import one_line
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import BadRun, Conflict, CoverslipError, NotFound, PreconditionFailed
-from coverslip.evaluation.sample_proportions import Summary
+from coverslip.evaluation.sample_proportions import SUMMARY_COLUMNS, Summary
 from coverslip.inference.summarising import (
-    SUMMARY_COLUMNS,
     SampledPrediction,
     folder_of,
     grouped_rows,
     names_of_folders,
     summary_of,
-    summary_rows,
 )
 from coverslip.messages import ENGLISH, in_language
 from coverslip.reports.blocks import ReportSection, as_data
@@ -141,7 +139,7 @@ def summarize(workspace: Workspace, prediction_id: str) -> SampledSummary:
 
 def summary_table(workspace: Workspace, prediction_id: str) -> str:
     """Return a CSV table with a row for each class in each sample; raises as `summarize`."""
-    return table_text(SUMMARY_COLUMNS, summary_rows(summarize(workspace, prediction_id).summary))
+    return table_text(SUMMARY_COLUMNS, summarize(workspace, prediction_id).summary.rows())
 
 
 def grouped_table(workspace: Workspace, prediction_id: str) -> str:
