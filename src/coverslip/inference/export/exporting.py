@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tifffile
 from PIL import Image
 
 from coverslip.datasets.index.records import Dataset
@@ -447,6 +446,8 @@ def _write_test(card: ClassifierCard, folder: Path) -> None:
     if name.endswith("png"):
         Image.fromarray(array if shape[2] == 3 else array[..., 0]).save(folder / name)
     else:
+        import tifffile
+
         tifffile.imwrite(folder / name, array.transpose(2, 0, 1), imagej=True, metadata={"axes": "CYX"})
     pixels = preprocess(array, preprocessing)
     write_bytes(folder / "test_pixels.bin", pixels.astype(pixels.dtype.newbyteorder("<")).tobytes())

@@ -17,7 +17,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from coverslip import pipeline
 from coverslip.audit.near_duplicates import with_cached_near_duplicates
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.counts import count_groups
@@ -36,7 +35,6 @@ from coverslip.datasets.splits.splitting import (
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError, LeakageFound, require_extra
 from coverslip.events import SetSizes, ignore
-from coverslip.experiments.preparation import needs_pytorch
 from coverslip.experiments.presets import Preset, apply_preset
 from coverslip.experiments.run_state import check_budget
 from coverslip.files import sha256_json
@@ -325,8 +323,10 @@ def draw_augmentation(*, sources: Sequence[str], recipe: Json, group: str | None
     Raises:
         CoverslipError: no image can be shown.
     """
+    from coverslip.pipeline import draw_training_images
+
     data = open_dataset(list(sources), group=group, group_pattern=group_pattern)
-    sheet = pipeline.draw_training_images(data, Recipe.model_validate(recipe), emit=ignore)
+    sheet = draw_training_images(data, Recipe.model_validate(recipe), emit=ignore)
     file = io.BytesIO()  # a process that is killed would leave a temporary file
     sheet.save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
@@ -470,6 +470,8 @@ def queue_training(
         WeightsUnavailable: the pretrained weights of the network are not available.
         CoverslipError: the split is refused, for example because a set or a class would be empty.
     """
+    from coverslip.experiments.preparation import needs_pytorch
+
     budget_options = [] if budget is None else [f"--budget={math.ceil(budget_seconds(budget))}s"]
     with workspace.engine.connect() as connection:
         dataset = refuse_unready(connection, dataset_id)

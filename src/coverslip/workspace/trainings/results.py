@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
-from coverslip import pipeline
 from coverslip.cache.stores import Kind, RecordStore
 from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import Conflict, CoverslipError
@@ -305,8 +304,10 @@ def set_decision(
         BadRecipe: a choice is not valid.
         BadRun: its images are missing.
     """
+    from coverslip.pipeline import decide
+
     with _deciding:
-        pipeline.decide(find_owned_job(workspace, _finished(workspace, run_id).id).folder, **choices, emit=ignore)
+        decide(find_owned_job(workspace, _finished(workspace, run_id).id).folder, **choices, emit=ignore)
         return thresholds(workspace, run_id)
 
 

@@ -13,7 +13,6 @@ from coverslip.documented_fields import DocumentedFields
 from coverslip.errors import CoverslipError
 from coverslip.events import SetSizes
 from coverslip.experiments.estimating import LONG_SECONDS, Speed, measure_speed_of
-from coverslip.experiments.preparation import apply_recipe, needs_pytorch
 from coverslip.experiments.presets import Preset, preset_plans, with_preset
 from coverslip.files import sha256_json
 from coverslip.runs.recipe import Pretraining, Recipe, SplitPlan, Stage
@@ -75,6 +74,8 @@ def preview_times(
         BadRecipe: a key or value is not valid.
         CoverslipError: the images or the weights of the network cannot be used.
     """
+    from coverslip.experiments.preparation import needs_pytorch
+
     with workspace.engine.connect() as connection:
         row = refuse_unready(connection, dataset_id)
     full_recipe = recipe_of_dataset(workspace, row, {key: value for key, value in recipe.items() if key != "group"})
@@ -107,5 +108,7 @@ def measured_speed(*, sources: Sequence[str], recipe: Json) -> Json:
     Raises:
         CoverslipError: the images or the weights of the network cannot be used.
     """
+    from coverslip.experiments.preparation import apply_recipe
+
     data, full_recipe = apply_recipe(open_dataset(list(sources)), Recipe.model_validate(recipe))
     return asdict(measure_speed_of(data, full_recipe))
