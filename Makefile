@@ -92,8 +92,8 @@ docs:  ## the documentation as a site, every link checked: site/
 wheel: $(READY) $(PAGES)  ## the wheel, built twice and byte for byte the same, with the metadata of a registry: dist/
 	$(BIN)/python .ci/wheel.py
 
-packages: $(PAGES)  ## .deb and .run for Linux, without Python or a terminal on the users' side: dist/
-	packaging/linux.sh
+packages: $(PAGES)  ## .deb and .run for Linux, without Python or a terminal on the users' side: dist/; TRAIN=train: with PyTorch
+	packaging/linux.sh $(TRAIN)
 
 $(READY): pyproject.toml .ci/locked/base.txt .ci/locked/cuda.txt .ci/locked/torch-cpu.txt .ci/setup .ci/install .ci/python
 	.ci/setup $(VENV)

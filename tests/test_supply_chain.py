@@ -27,7 +27,7 @@ EXTRAS_OF_SETUP = (
     "dev",
     "weights",
 )
-EXTRAS_OF_PACKAGES = ("app", "formats", "train", "keras")
+EXTRAS_OF_PACKAGES = ("app", "map", "formats")
 
 
 def pins(file: Path) -> dict[str, tuple[str, list[str]]]:
@@ -47,7 +47,7 @@ def pins(file: Path) -> dict[str, tuple[str, list[str]]]:
 
 def test_each_locked_package_has_hashes_and_the_version_of_the_constraints() -> None:
     versions = {name: version for name, (version, _) in pins(ROOT / "constraints.txt").items()}
-    stems = ["base", "cuda", "fuzz", "node", "package", "programs", "tools", "torch-cpu", "uv"]
+    stems = ["base", "cuda", "fuzz", "node", "package-train", "package", "programs", "tools", "torch-cpu", "uv"]
     assert [file.stem for file in LOCKED] == stems
     for file in LOCKED:
         for name, (version, hashes) in pins(file).items():
@@ -57,7 +57,14 @@ def test_each_locked_package_has_hashes_and_the_version_of_the_constraints() -> 
             assert versions.get(name, version) == version.removesuffix("+cpu"), (file.name, name)
 
 
-@pytest.mark.parametrize(("file", "extras"), [("base.txt", EXTRAS_OF_SETUP), ("package.txt", EXTRAS_OF_PACKAGES)])
+@pytest.mark.parametrize(
+    ("file", "extras"),
+    [
+        ("base.txt", EXTRAS_OF_SETUP),
+        ("package.txt", EXTRAS_OF_PACKAGES),
+        ("package-train.txt", (*EXTRAS_OF_PACKAGES, "train", "keras")),
+    ],
+)
 def test_all_that_is_declared_is_locked(file: str, extras: tuple[str, ...]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = project["optional-dependencies"]

@@ -53,7 +53,7 @@ timed demo as_person coverslip demo --out /home/person/demo
 [ -s "$home/demo/run/report.html" ]
 echo "from the bare system to the first report: $SECONDS s, load $(cut -d' ' -f1 /proc/loadavg)"
 
-timed "train on $(find "$images" -type f | wc -l) images" as_person coverslip train /home/person/images --out /home/person/run
+timed "train on $(find "$images" -type f | wc -l) images" as_person coverslip train /home/person/images --preset good --out /home/person/run
 [ -s "$home/run/report.html" ]
 timed predict as_person coverslip predict /home/person/run /home/person/images --out /home/person/predictions.csv
 timed "export to ONNX" as_person coverslip export /home/person/run --to onnx --out /home/person/exported
@@ -71,7 +71,7 @@ wait "$app" || true
 app=
 
 case $file in
-*.deb) as_root dpkg --remove coverslip >/dev/null ;;
+*.deb) as_root dpkg --remove "$(dpkg-deb --field "$file" Package)" >/dev/null ;;
 *.run) as_person /home/person/.local/opt/coverslip/uninstall.sh >/dev/null ;;
 esac
 listed >"$work/after"

@@ -19,7 +19,7 @@ extra-not-installed = { $what } braucht das Zusatzpaket „{ $extra }“, das ni
     .do = Führen Sie aus: { $command }
 
 extra-not-included = { $what } braucht das Zusatzpaket „{ $extra }“, das zu dieser Installation nicht hinzugefügt werden kann
-    .do = Installieren Sie coverslip mit pip, uv oder pipx; siehe „Installation“ in der Dokumentation.
+    .do = Installieren Sie coverslip mit pip, uv oder pipx; für PyTorch auch als Paket coverslip-train. Siehe „Installation“ in der Dokumentation.
 
 extra-for-app = Die Web-App
 

@@ -19,7 +19,7 @@ extra-not-installed = { $what } needs the extra '{ $extra }', which is not insta
     .do = Run: { $command }
 
 extra-not-included = { $what } needs the extra '{ $extra }', which cannot be added to this installation
-    .do = Install coverslip with pip, uv or pipx; see "Installation" in the documentation.
+    .do = Install coverslip with pip, uv or pipx; for PyTorch also as the package coverslip-train. See "Installation" in the documentation.
 
 extra-for-app = The web app
 
